@@ -1,0 +1,83 @@
+"""Every error the library raises on purpose, in one tree.
+
+UnmaskError
+├── InputError            the caller's file or argument cannot be used (CLI exit status 2)
+│   ├── MediaError        the media cannot be read, or must not be (`code` says which)
+│   └── UsageError        an unknown model id, an impossible setting
+├── ModelError            a model cannot be loaded or run
+│   ├── WeightsError      a weight file is missing, corrupted, or does not fit the network
+│   └── LabelOrderError   which output means fake is not known, and we do not guess
+└── Canceled              the caller asked to stop
+
+A message is one clear sentence for a person; `hint` says what to do next. `code` is stable and
+meant for programs.
+"""
+
+from __future__ import annotations
+
+
+class UnmaskError(Exception):
+    """Base of all errors raised on purpose.
+
+    Parameters
+    ----------
+    message : str
+        One sentence a person can read.
+    code : str
+        Stable, snake_case, for programs.
+    hint : str
+        What to do next; may be empty.
+    """
+
+    default_code = "error"
+
+    def __init__(self, message: str, *, code: str | None = None, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.hint = hint
+
+
+class InputError(UnmaskError):
+    """The caller's file or argument cannot be used."""
+
+    default_code = "bad_input"
+
+
+class MediaError(InputError):
+    """The media cannot be read, or must not be."""
+
+    default_code = "undecodable"
+
+
+class UsageError(InputError):
+    """An unknown model id or an impossible setting."""
+
+    default_code = "usage"
+
+
+class ModelError(UnmaskError):
+    """A model cannot be loaded or run."""
+
+    default_code = "model_failed"
+
+
+class WeightsError(ModelError):
+    """A weight file is missing, corrupted, or does not fit the network."""
+
+    default_code = "weights"
+
+
+class LabelOrderError(ModelError):
+    """Which output means fake is not known, and we do not guess."""
+
+    default_code = "label_order"
+
+
+class Canceled(UnmaskError):
+    """The caller asked to stop."""
+
+    default_code = "canceled"
+
+    def __init__(self, message: str = "The analysis was canceled.") -> None:
+        super().__init__(message)
