@@ -192,6 +192,8 @@ class ModelResult(Record):
     weights_sha256: str | None = None
     calibration: Calibration | None = None
     weight: float = Field(1.0, ge=0, description="in the ensemble")
+    finding: str = Field("", description="what a high score points to, in a few words")
+    confused_by: str = Field("", description="what else can raise the score")
     counted: bool = Field(True, description="whether it takes part in the verdict")
     not_counted_because: str | None = None
     logit: float | None = Field(None, description="on the most suspicious person")
@@ -215,6 +217,19 @@ class Thresholds(Record):
     )
     data: str = Field("", description="what they were chosen on, in words")
     custom: bool = Field(False, description="set by the person, not by us")
+
+
+class Ensemble(Record):
+    """How calibrated models are put together, as the manifest states it.
+
+    fused logit = weighted mean of the counted models' calibrated logits, then `calibration`, which
+    holds only for the models it was fitted with.
+    """
+
+    models: list[str] = Field(description="the default ensemble; `calibration` was fitted on these")
+    calibration: Calibration | None = None
+    thresholds: Thresholds
+    min_models: int = Field(1, ge=1, description="with fewer counted models: inconclusive")
 
 
 class Reason(Record):
@@ -275,6 +290,7 @@ class Analysis(Record):
     media: Media
     settings: Settings
     verdict: Verdict
+    ensemble: Ensemble
     models: list[ModelResult]
     tracks: list[Track]
     moments: list[float] = Field(description="times that were looked at for faces, ascending")

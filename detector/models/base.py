@@ -79,6 +79,8 @@ class ModelSpec(Record):
     kind: Literal["frame", "clip", "image", "audio"]
     task: Literal["face manipulation", "whole-image synthesis", "voice"] = "face manipulation"
     summary: str = Field(description="one sentence for a person")
+    finding: str = Field("", description="what a high score points to, in a few words")
+    confused_by: str = Field("", description="what else can raise the score, in a few words")
     files: list[WeightFile]
     bundled: bool = False
     default: bool = Field(False, description="in the default ensemble")
