@@ -1,0 +1,176 @@
+"""The words of the dashboard: one place where a state gets its icon, name, glyph and color, and
+where a number becomes text.
+
+Likelihood, never fact: no page says "fake", "authentic" or "verified". A state is always shown by
+icon + word + color, so that it can be read in grey and by a screen reader.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from detector.results import Label, ReasonCode
+
+NBSP = "\u00a0"
+"""Between a figure and its unit, so that a line never breaks there."""
+
+BadgeColor = Literal["red", "green", "orange", "gray"]
+
+
+@dataclass(frozen=True)
+class StateWords:
+    """How one state is shown.
+
+    Attributes
+    ----------
+    icon : str
+        Material Symbol, as `icon_md` for Streamlit and by name for own HTML.
+    words, short : str
+        For the verdict, and where room is small.
+    glyph : str
+        Where icons can't go (table cells, plots).
+    color : str
+        Streamlit's name of the color, which the theme maps to the state's palette.
+    slug : str
+        In keys and classes: fake, real, inc, na.
+    """
+
+    icon: str
+    words: str
+    short: str
+    glyph: str
+    color: BadgeColor
+    slug: Literal["fake", "real", "inc", "na"]
+
+    @property
+    def icon_md(self) -> str:
+        return f":material/{self.icon}:"
+
+
+STATES: dict[Label, StateWords] = {
+    Label.FAKE: StateWords(
+        "warning", "Likely manipulated", "Likely manipulated", "▲", "red", "fake"
+    ),
+    Label.REAL: StateWords(
+        "check_circle", "No sign of manipulation found", "No sign found", "○", "green", "real"
+    ),
+    Label.INCONCLUSIVE: StateWords("help", "Inconclusive", "Inconclusive", "?", "orange", "inc"),
+    Label.NOT_APPLICABLE: StateWords(
+        "do_not_disturb_on", "Could not be judged", "Not judged", "–", "gray", "na"
+    ),
+}
+
+READINGS: dict[str, StateWords] = {
+    "unusual": StateWords("warning", "Unusual", "Unusual", "▲", "red", "fake"),
+    "unclear": StateWords("help", "Unclear", "Unclear", "?", "orange", "inc"),
+    "usual": StateWords("check_circle", "Usual", "Usual", "○", "green", "real"),
+    "absent": StateWords("do_not_disturb_on", "Absent", "Absent", "–", "gray", "na"),
+}
+"""Signals: same icons and colors, words that don't vote."""
+
+WHAT_IT_MEANS: dict[Label, str] = {
+    Label.FAKE: "The models found traces that are common in edited faces and rare in untouched "
+    "ones.",
+    Label.INCONCLUSIVE: "The models disagree, or the file is too poor to say. Nothing is rounded "
+    "up.",
+    Label.REAL: "No trace that these models know. That isn't proof that a file is genuine.",
+    Label.NOT_APPLICABLE: "No face, too small, too dark or damaged. You will read which.",
+}
+
+WHY_NOT: dict[ReasonCode, str] = {
+    ReasonCode.NO_FACE: "no face",
+    ReasonCode.FACE_TOO_SMALL: "face too small",
+    ReasonCode.TOO_BLURRED: "too blurred",
+    ReasonCode.TOO_DARK: "too dark",
+    ReasonCode.TOO_BRIGHT: "too bright",
+    ReasonCode.TURNED_AWAY: "turned away",
+    ReasonCode.CLIP_TOO_SHORT: "clip too short",
+    ReasonCode.TOO_FEW_FRAMES: "too few frames",
+    ReasonCode.LOW_QUALITY: "low quality",
+    ReasonCode.NO_MODEL: "no model",
+    ReasonCode.CANCELED: "canceled",
+    ReasonCode.UNDECODABLE: "can't be read",
+}
+"""The reason that stands after "Could not be judged ·", and over a gap in a timeline."""
+
+
+def percent(probability: float) -> str:
+    """0.789 -> "79 %". Whole percents only; 0 and 100 are kept for nothing else.
+
+    A probability short of certainty is never rounded into it.
+    """
+    return f"{whole_percent(probability)}{NBSP}%"
+
+
+def whole_percent(probability: float) -> int:
+    """0.789 -> 79; 0.999 -> 99 and 0.001 -> 1, because no model is certain."""
+    whole = round(probability * 100)
+    if whole == 100 and probability < 1:
+        return 99
+    if whole == 0 and probability > 0:
+        return 1
+    return whole
+
+
+def clock(seconds: float, *, tenths: bool = True) -> str:
+    """7.23 -> "00:07.2"; without tenths "00:07"; from an hour on "1:02:03.4"."""
+    units = round(max(seconds, 0.0) * 10) if tenths else int(max(seconds, 0.0)) * 10
+    whole, tenth = divmod(units, 10)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    text = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+    return f"{text}.{tenth}" if tenths else text
+
+
+def size(count: int) -> str:
+    """1_300_000 -> "1.3 MB". Decimal units, as shops and file managers print them."""
+    if count < 1000:
+        return f"{count}{NBSP}bytes"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 999.5:
+            break
+    return f"{value:.1f}{NBSP}{unit}" if value < 10 else f"{value:.0f}{NBSP}{unit}"
+
+
+def about(seconds: float) -> str:
+    """12.3 -> "about 15 s", rounded up to 5 s; from 90 s on "about 2 minutes"."""
+    if seconds >= 90:
+        return f"about {round(seconds / 60)} minutes"
+    return f"about {max(5, -(-int(-(-seconds // 1)) // 5) * 5)}{NBSP}s"
+
+
+def took(seconds: float) -> str:
+    """0.42 -> "0.4 s", 18.2 -> "18 s", 75 -> "1 min 15 s"."""
+    if seconds < 10:
+        return f"{seconds:.1f}{NBSP}s"
+    if seconds < 60:
+        return f"{seconds:.0f}{NBSP}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}{NBSP}min {rest}{NBSP}s" if rest else f"{minutes}{NBSP}min"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """count(1, "frame") -> "1 frame"; count(2, "person", "people") -> "2 people"."""
+    return f"{number:,}{NBSP}{one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """["A", "B", "C"] -> "A, B and C"."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def escape(text: str) -> str:
+    """Text from outside (a file name, a codec) made safe inside own HTML and its attributes."""
+    return html.escape(text, quote=True)
+
+
+def plain_markdown(text: str) -> str:
+    """Text from outside made inert inside Streamlit Markdown: nothing in it formats or links."""
+    return "".join(f"&#{ord(c)};" if c in "\\`*_{}[]()#+-.!<>|~:$&\"'" else c for c in text)
