@@ -1,0 +1,129 @@
+"""Makes `import torchvision` work where its compiled operators don't load.
+
+The torchvision wheel on PyPI for Linux is built against CUDA. Beside a CPU-only torch its operators
+can't be loaded and `import torchvision` raises "operator torchvision::nms does not exist", which
+takes timm, grad-cam and facenet-pytorch down with it. Unmask needs none of those operators but
+non-maximum suppression, so it is given here in plain NumPy.
+
+`install()` costs nothing: it puts one finder on `sys.meta_path` that waits for the first import of
+torchvision by anybody, lets it run, and steps in only on that very error. Where the real operators
+load, nothing is changed. With the fallback, torchvision's own JPEG decoding and region-of-interest
+operators stay unavailable.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+# What torchvision's Python code registers shapes for while it is imported.
+_SCHEMAS = {
+    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+# Operator registrations live as long as this object does.
+_libraries: list[torch.library.Library] = []
+
+
+def install() -> None:
+    """Arm the fallback for the first import of torchvision. Safe to call more than once."""
+    if "torchvision" not in sys.modules and not any(isinstance(f, _Finder) for f in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+def active() -> bool:
+    """Whether the fallback had to step in in this process."""
+    return bool(_libraries)
+
+
+def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """Greedy non-maximum suppression, equal to torchvision's on a CPU.
+
+    Parameters
+    ----------
+    boxes : float array [N, 4]
+        x0, y0, x1, y1.
+    scores : float array [N]
+    iou_threshold : float
+        A box is dropped when its overlap with a kept, better one is strictly above this.
+
+    Returns
+    -------
+    int64 array [K]
+        Indices of the kept boxes, best first.
+    """
+    # A stable sort and the boxes' own precision, as in torchvision, so that ties fall the same way.
+    order = np.argsort(-scores, kind="stable")
+    x0, y0, x1, y1 = boxes[order].T
+    areas = (x1 - x0) * (y1 - y0)
+    alive = np.arange(len(order))
+    kept = []
+    while alive.size:
+        best, rest = alive[0], alive[1:]
+        kept.append(best)
+        width = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest])
+        height = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest])
+        overlap = width.clip(0) * height.clip(0)
+        # NaN, from two empty boxes, compares false: kept, as torchvision does.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drop = overlap / (areas[best] + areas[rest] - overlap) > iou_threshold
+        alive = rest[~drop]
+    return order[np.array(kept, dtype=np.int64)].astype(np.int64)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Guards the execution of the torchvision package, and otherwise stays out of the way."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name != "torchvision":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            _guard(spec.loader)
+        return spec
+
+
+def _guard(loader: Any) -> None:
+    """Make this loader try again with the missing operators declared."""
+    execute = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        try:
+            execute(module)
+        except RuntimeError as error:
+            if "operator torchvision::" not in str(error) or active():
+                raise
+            for name in [n for n in sys.modules if n.startswith("torchvision.")]:
+                del sys.modules[name]
+            _declare()
+            execute(module)
+            # The Python wrapper of nms refuses to run without the compiled library.
+            sys.modules["torchvision.ops.boxes"]._assert_has_ops = lambda: None  # type: ignore[attr-defined]
+
+    loader.exec_module = exec_module
+
+
+def _declare() -> None:
+    import torch
+
+    def nms_tensor(dets: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:
+        kept = nms(dets.detach().cpu().numpy(), scores.detach().cpu().numpy(), iou_threshold)
+        return torch.from_numpy(kept).to(dets.device)
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for schema in _SCHEMAS.values():
+        library.define(schema)
+    for device in ("CPU", "CUDA"):
+        library.impl("nms", nms_tensor, device)
+    _libraries.append(library)
