@@ -1,0 +1,122 @@
+"""Wall time of an analysis beside its two limits: decoding alone, and the networks alone.
+
+    python -m bench.pipeline [--runs 5]
+
+The limits are measured in the same run, in turn with the analysis: every frame decoded by PyAV with
+its own threads and thrown away; the face detector and the models on the very frames and crops of
+the analysis, ready in memory, one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import av
+import numpy as np
+
+from bench.clips import face_clip
+from detector import faces, media
+from detector.models import registry
+from detector.pipeline import Analyzer, Progress
+from detector.results import Settings
+
+
+def decode_alone(path: str) -> float:
+    begun = time.perf_counter()
+    with av.open(path) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for _ in container.decode(video=0):
+            pass
+    return time.perf_counter() - begun
+
+
+class Networks:
+    """The same calls of the same networks as in one analysis, without anything else."""
+
+    def __init__(self, analyzer: Analyzer, path: str) -> None:
+        self.frames: list[np.ndarray] = []
+        self.batches: list[tuple[object, np.ndarray]] = []
+        self.detector = analyzer.detector()
+        calls = self
+        kept = {s.id: registry.load_model(s.id, analyzer.device) for s in registry.choose(None)}
+        detect, scores = self.detector.detect, {id: m.score for id, m in kept.items()}
+        self.detect = detect
+
+        def record_frame(rgb: np.ndarray, min_face: int) -> list[faces.Detection]:
+            calls.frames.append(rgb.copy())
+            return detect(rgb, min_face)
+
+        def record(id: str) -> Callable[[np.ndarray], np.ndarray]:
+            def score(batch: np.ndarray) -> np.ndarray:
+                calls.batches.append((scores[id], batch.copy()))
+                return scores[id](batch)
+
+            return score
+
+        self.detector.detect = record_frame  # type: ignore[method-assign]
+        for id, model in kept.items():
+            model.score = record(id)  # type: ignore[method-assign]
+        try:
+            analyzer.analyze(path)
+        finally:
+            self.detector.detect = detect  # type: ignore[method-assign]
+            for id, model in kept.items():
+                model.score = scores[id]  # type: ignore[method-assign]
+
+    def run(self) -> tuple[float, float]:
+        """Seconds of face detection and of the models."""
+        import torch
+
+        torch.set_num_threads(1)
+        begun = time.perf_counter()
+        for frame in self.frames:
+            self.detect(frame, Settings().min_face)
+        middle = time.perf_counter()
+        for score, batch in self.batches:
+            score(batch)  # type: ignore[operator]
+        return middle - begun, time.perf_counter() - middle
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    args = parser.parse_args()
+    path = str(face_clip(20, 1280, 720))
+    analyzer = Analyzer(device="cpu")
+    analyzer.warm_up()
+    seen: list[Progress] = []
+    analyzer.analyze(path, observe=seen.append)
+    networks = Networks(analyzer, path)
+    decodes, detects, models, walls = [], [], [], []
+    for _ in range(args.runs):
+        decodes.append(decode_alone(path))
+        detect, model = networks.run()
+        detects.append(detect)
+        models.append(model)
+        begun = time.perf_counter()
+        analyzer.analyze(path)
+        walls.append(time.perf_counter() - begun)
+    info = media.probe(path)
+    print(
+        f"{info.duration:.0f} s of {info.width}x{info.height} {info.codec} at {info.fps:g} fps, "
+        f"{len(networks.frames)} frames searched for faces, "
+        f"{sum(len(b) for _, b in networks.batches)} crops or windows scored, median of {args.runs}"
+    )
+    rows = {
+        "decode alone": decodes,
+        "faces alone": detects,
+        "models alone": models,
+        "networks alone": [a + b for a, b in zip(detects, models, strict=True)],
+        "analysis": walls,
+    }
+    for name, values in rows.items():
+        print(f"{name:16} {statistics.median(values):6.2f} s  (min {min(values):.2f})")
+    ratios = [w / max(d, n) for w, d, n in zip(walls, decodes, rows["networks alone"], strict=True)]
+    print(f"analysis / slower of decode and networks: {statistics.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,317 @@
+"""The verdict is made from numbers alone: these tests need no media and no network."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import pytest
+
+from detector.results import (
+    Analysis,
+    Calibration,
+    ClipWindow,
+    Ensemble,
+    FaceFrame,
+    Label,
+    Media,
+    ModelResult,
+    Quality,
+    ReasonCode,
+    Settings,
+    Software,
+    Thresholds,
+    Track,
+    Verdict,
+)
+from detector.verdict import clock, decide, label_of, percent, sigmoid
+
+LIMITS = Thresholds(low=0.3, high=0.7)
+GOOD = Quality(width=200, sharpness=200, brightness=120, yaw=0.0, confidence=0.99)
+
+
+def logit(p: float) -> float:
+    return math.log(p / (1 - p))
+
+
+def face(index: int, problem: ReasonCode | None = None, width: float = 200.0, **logits: float):
+    quality = GOOD.model_copy(update={"problem": problem, "width": width})
+    box = (100.0, 100.0, 100.0 + width, 100.0 + width)
+    return FaceFrame(index=index, time=index * 0.5, box=box, quality=quality, logits=logits)
+
+
+def track(id: str, faces: list[FaceFrame], windows: list[ClipWindow] = []) -> Track:  # noqa: B006
+    return Track(
+        id=id,
+        start=faces[0].time,
+        end=faces[-1].time,
+        thumbnail_time=faces[0].time,
+        faces=faces,
+        windows=windows,
+    )
+
+
+def model(id: str, kind: str = "frame", **changes: object) -> ModelResult:
+    values: dict[str, object] = {
+        "id": id,
+        "title": id.title(),
+        "kind": kind,
+        "task": "face manipulation",
+        "calibration": Calibration(scale=1.0, offset=0.0, data="made", clips=10),
+        "scored": 10,
+        "finding": f"Traces that {id} knows",
+        "confused_by": "heavy compression",
+    }
+    return ModelResult.model_validate(values | changes)
+
+
+def analysis(
+    tracks: list[Track],
+    models: list[ModelResult] | None = None,
+    *,
+    kind: str = "video",
+    duration: float | None = 10.0,
+    calibration: Calibration | None = None,
+    min_models: int = 1,
+) -> Analysis:
+    models = models if models is not None else [model("one")]
+    return Analysis(
+        id="0",
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        media=Media(
+            name="clip.mp4",
+            sha256="0" * 64,
+            kind=kind,  # type: ignore[arg-type]
+            size=2_000_000,
+            width=1280,
+            height=720,
+            duration=duration,
+            fps=25.0,
+            container="mp4",
+            codec="h264",
+        ),
+        settings=Settings(),
+        verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=LIMITS),
+        ensemble=Ensemble(
+            models=[m.id for m in models],
+            calibration=calibration,
+            thresholds=LIMITS,
+            min_models=min_models,
+        ),
+        models=models,
+        tracks=tracks,
+        moments=[i * 0.5 for i in range(10)],
+        software=Software(version="0", python="3", torch="2", device="cpu", backend="torch"),
+    )
+
+
+def with_scores(*values: float, id: str = "one") -> list[FaceFrame]:
+    return [face(i, **{id: logit(v)}) for i, v in enumerate(values)]
+
+
+def test_the_score_of_a_person_is_the_mean_of_logits() -> None:
+    out = decide(analysis([track("A", with_scores(0.9, 0.9, 0.6, 0.99))]))
+    expected = sigmoid(sum(logit(v) for v in (0.9, 0.9, 0.6, 0.99)) / 4)
+    assert out.verdict.probability == pytest.approx(expected)
+    assert out.verdict.label == Label.FAKE
+    assert out.tracks[0].faces[2].score == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("score", "label"),
+    [
+        (0.95, Label.FAKE),
+        (0.71, Label.FAKE),
+        (0.69, Label.INCONCLUSIVE),
+        (0.31, Label.INCONCLUSIVE),
+        (0.29, Label.REAL),
+        (0.02, Label.REAL),
+    ],
+)
+def test_labels_follow_the_thresholds(score: float, label: Label) -> None:
+    assert label_of(score, LIMITS) == label
+    out = decide(analysis([track("A", with_scores(*[score] * 5))]))
+    assert out.verdict.label == label
+
+
+def test_calibration_is_applied_per_model_and_then_to_the_ensemble() -> None:
+    one = model("one", calibration=Calibration(scale=2.0, offset=-1.0, data="made", clips=1))
+    final = Calibration(scale=1.5, offset=0.25, data="made", clips=1)
+    faces = [face(i, one=1.0) for i in range(5)]
+    out = decide(analysis([track("A", faces)], [one], calibration=final))
+    assert out.models[0].probability == pytest.approx(sigmoid(2.0 * 1.0 - 1.0))
+    assert out.verdict.probability == pytest.approx(sigmoid(1.5 * 1.0 + 0.25))
+
+
+def test_the_ensembles_calibration_holds_only_for_its_own_models() -> None:
+    final = Calibration(scale=3.0, offset=1.0, data="made", clips=1)
+    faces = [face(i, one=1.0, two=-1.0) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), model("two")], calibration=final)
+    assert decide(made).verdict.probability == pytest.approx(sigmoid(3.0 * 0.0 + 1.0))
+    assert decide(made, models=["one"]).verdict.probability == pytest.approx(sigmoid(1.0))
+
+
+def test_the_most_suspicious_person_decides_and_comes_first() -> None:
+    a, b = track("A", with_scores(*[0.1] * 5)), track("B", with_scores(*[0.9] * 5))
+    out = decide(analysis([a, b]))
+    assert [t.id for t in out.tracks] == ["B", "A"]
+    assert out.verdict.track == "B"
+    assert out.tracks[1].label == Label.REAL
+    assert any("2 people" in limit for limit in out.verdict.limits)
+
+
+def test_switching_a_model_off_changes_the_verdict_without_touching_the_original() -> None:
+    faces = [face(i, one=logit(0.95), two=logit(0.05)) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), model("two")])
+    before = made.model_dump_json()
+    both = decide(made)
+    assert both.verdict.label == Label.INCONCLUSIVE
+    assert both.verdict.reasons[0].code == ReasonCode.MODELS_DISAGREE
+    only = decide(made, models=["one"])
+    assert only.verdict.label == Label.FAKE
+    assert only.models[1].not_counted_because == "switched off"
+    assert decide(made, models=["two"]).verdict.label == Label.REAL
+    assert made.model_dump_json() == before
+    assert decide(decide(made), models=["one"]) == only  # may be decided again and again
+
+
+def test_weights_move_the_mean() -> None:
+    faces = [face(i, one=2.0, two=0.0) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), model("two")])
+    out = decide(made, weights={"one": 3.0, "two": 1.0})
+    assert out.verdict.probability == pytest.approx(sigmoid(1.5))
+
+
+def test_an_uncalibrated_model_is_shown_but_not_counted() -> None:
+    faces = [face(i, one=logit(0.1), raw=5.0) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), model("raw", calibration=None)])
+    out = decide(made)
+    raw = next(m for m in out.models if m.id == "raw")
+    assert (raw.counted, raw.not_counted_because) == (False, "uncalibrated")
+    assert raw.probability == pytest.approx(sigmoid(5.0))
+    assert out.verdict.label == Label.REAL
+    assert out.verdict.counted == 1
+
+
+def test_a_failed_model_contributes_nothing_and_says_so() -> None:
+    broken = model("broken", error="it stopped while scoring", scored=0)
+    out = decide(analysis([track("A", with_scores(*[0.9] * 5))], [model("one"), broken]))
+    assert out.verdict.probability == pytest.approx(0.9)
+    assert out.models[1].probability is None
+    assert out.models[1].not_counted_because == "it stopped while scoring"
+    assert not decide(out, models=["one", "broken"]).models[1].counted
+
+
+def test_no_model_at_all_gives_no_score() -> None:
+    broken = model("one", error="weights are missing", scored=0)
+    out = decide(analysis([track("A", [face(i) for i in range(5)])], [broken]))
+    assert out.verdict.label == Label.NOT_APPLICABLE
+    assert out.verdict.reasons[0].code == ReasonCode.NO_MODEL
+    assert out.verdict.probability is None
+
+
+def test_no_face() -> None:
+    out = decide(analysis([]))
+    assert out.verdict.label == Label.NOT_APPLICABLE
+    assert out.verdict.reasons[0].code == ReasonCode.NO_FACE
+    assert "10 frames" in out.verdict.reasons[0].text
+
+
+@pytest.mark.parametrize(
+    "problem", [ReasonCode.FACE_TOO_SMALL, ReasonCode.TOO_BLURRED, ReasonCode.TOO_DARK]
+)
+def test_unusable_faces_are_named_not_scored(problem: ReasonCode) -> None:
+    faces = [face(i, problem, width=31.0, one=3.0) for i in range(6)]
+    for f in faces:
+        f.logits.clear()  # the pipeline never scores them
+    out = decide(analysis([track("A", faces)]))
+    assert out.verdict.label == Label.NOT_APPLICABLE
+    assert out.verdict.reasons[0].code == problem
+    assert all(f.score is None for f in out.tracks[0].faces)
+
+
+def test_few_good_frames_and_small_faces_are_inconclusive() -> None:
+    few = decide(analysis([track("A", with_scores(0.99, 0.99))]))
+    assert few.verdict.label == Label.INCONCLUSIVE
+    assert few.verdict.reasons[0].code == ReasonCode.TOO_FEW_FRAMES
+    faces = [face(i, width=50.0, one=5.0) for i in range(8)]
+    small = decide(analysis([track("A", faces)]))
+    assert small.verdict.label == Label.INCONCLUSIVE
+    assert small.verdict.reasons[0].code == ReasonCode.LOW_QUALITY
+
+
+def test_a_picture_needs_one_frame_and_a_glimpse_of_video_is_too_short() -> None:
+    picture = analysis([track("A", with_scores(0.95))], kind="image", duration=None)
+    assert decide(picture).verdict.label == Label.FAKE
+    glimpse = analysis([track("A", with_scores(*[0.95] * 5))], duration=0.2)
+    verdict = decide(glimpse).verdict
+    assert verdict.label == Label.NOT_APPLICABLE
+    assert verdict.reasons[0].code == ReasonCode.CLIP_TOO_SHORT
+    assert "0.2 s" in verdict.reasons[0].text
+
+
+def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time() -> None:
+    windows = [
+        ClipWindow(model="clip", start=0.0, end=1.0, logit=0.0),
+        ClipWindow(model="clip", start=3.0, end=4.0, logit=3.0),
+    ]
+    faces = [face(i, one=1.0) for i in range(9)]
+    made = analysis([track("A", faces, windows)], [model("one"), model("clip", kind="clip")])
+    out = decide(made)
+    assert out.tracks[0].models["clip"].logit == pytest.approx(1.5)
+    assert out.verdict.probability == pytest.approx(sigmoid((1.0 + 1.5) / 2))
+    line = [f.scores["clip"] for f in out.tracks[0].faces]
+    assert line[0] == line[1] == pytest.approx(0.5)  # level up to the first window's center, 0.5 s
+    assert line[4] == pytest.approx(sigmoid(1.5))  # half-way between the centers
+    assert line[8] == pytest.approx(sigmoid(3.0))
+
+
+def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it() -> None:
+    faces = with_scores(0.6, 0.8, 0.97, 0.9, 0.5, 0.8)
+    out = decide(analysis([track("A", faces)]))
+    reason = out.verdict.reasons[0]
+    assert reason.text == "Traces that one knows"
+    assert reason.time == 1.0
+    assert "00:00 to 00:01" in reason.detail
+    assert "heavy compression can look alike" in reason.detail
+
+
+def test_custom_thresholds_and_too_few_models() -> None:
+    made = analysis([track("A", with_scores(*[0.6] * 5))])
+    custom = Thresholds(low=0.2, high=0.5, custom=True)
+    out = decide(made, thresholds=custom)
+    assert out.verdict.label == Label.FAKE
+    assert out.verdict.thresholds.custom
+    lonely = analysis([track("A", with_scores(*[0.99] * 5))], min_models=2)
+    assert decide(lonely).verdict.label == Label.INCONCLUSIVE
+    assert decide(lonely).verdict.reasons[0].code == ReasonCode.TOO_FEW_MODELS
+
+
+def test_a_partial_run_gets_no_verdict() -> None:
+    made = analysis([track("A", with_scores(*[0.99] * 5))])
+    made.partial = True
+    out = decide(made)
+    assert out.verdict.label == Label.NOT_APPLICABLE
+    assert out.tracks[0].faces[0].score is not None
+
+
+def test_the_poorest_evidence_stands_among_the_limits() -> None:
+    made = analysis([track("A", with_scores(*[0.1] * 5))])
+    made.media.size = 50_000
+    out = decide(made)
+    compression = next(e for e in out.evidence if e.name == "Compression")
+    assert compression.rating == "poor"
+    assert any("very heavy" in limit for limit in out.verdict.limits)
+    assert any("genuine" in limit for limit in out.verdict.limits)
+
+
+def test_an_analysis_survives_json() -> None:
+    out = decide(analysis([track("A", with_scores(*[0.8] * 5))]))
+    assert Analysis.model_validate_json(out.model_dump_json()) == out
+
+
+def test_words() -> None:
+    assert percent(0.786) == "79 %"
+    assert (clock(7.9), clock(61), clock(3725)) == ("00:07", "01:01", "1:02:05")
+    assert sigmoid(-800) == 0.0
+    assert sigmoid(800) == 1.0
