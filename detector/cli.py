@@ -201,13 +201,13 @@ def _models(args: argparse.Namespace) -> int:
     specs = registry.list_models()
     if args.json:
         rows = [
-            s.model_dump(mode="json", exclude_none=True) | {"ready": weights.ready(s)}
+            s.model_dump(mode="json", exclude_none=True) | {"ready": weights.available(s)}
             for s in specs
         ]
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     for spec in specs:
-        state = "ready" if weights.ready(spec) else "not downloaded"
+        state = "ready" if weights.available(spec) else "not downloaded"
         auc = next((m for m in spec.measured if m.metric == "AUC"), None)
         figure = f"AUC {auc.value:.2f} [{auc.low:.2f}, {auc.high:.2f}]" if auc else "not measured"
         print(f"{spec.id:24} {spec.kind:6} {state:15} {figure:24} {spec.summary}")
