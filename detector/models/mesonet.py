@@ -1,0 +1,205 @@
+"""MesoNet: Meso4 and MesoInception4 with the authors' Keras weights.
+
+Afchar, Nozick, Yamagishi, Echizen: "MesoNet: a Compact Facial Video Forgery Detection Network",
+WIFS 2018, arXiv:1809.00888; weights from github.com/DariusAf/MesoNet. The published files are read
+as they are (HDF5); no Keras is needed.
+
+The one output is a sigmoid of P(real). Here it becomes a logit of P(fake) = -logit of P(real).
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from detector.errors import ModelError, WeightsError
+from detector.models.base import Files, FrameModel, ModelSpec, check_batch
+from detector.weights import load_strict
+
+EPSILON = 1e-3  # Keras's default for batch normalization; torch's is 1e-5
+BATCH = 32  # crops in one pass; bounds the memory
+
+# Keras numbers layers as they were made, per kind, and goes on counting from one network to the
+# next in a session: Meso4_DF has conv2d_5 to 8. Only the order is meant.
+_LAYER = re.compile(r"(conv2d|batch_normalization|dense)_(\d+)")
+_KINDS: dict[str, type[nn.Module]] = {
+    "conv2d": nn.Conv2d,
+    "batch_normalization": nn.BatchNorm2d,
+    "dense": nn.Linear,
+}
+
+
+def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding="same", dilation=dilation), nn.ReLU()
+    )
+
+
+def _end(channels: int, pool: int) -> nn.Sequential:
+    """What closes each of the four blocks."""
+    return nn.Sequential(nn.BatchNorm2d(channels, eps=EPSILON), nn.MaxPool2d(pool))
+
+
+class Inception(nn.Module):
+    """Four branches side by side: 1 x 1, and 3 x 3 with dilation 1, 2 and 3 behind a 1 x 1."""
+
+    def __init__(self, inputs: int, outputs: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        first, *rest = outputs
+        branches = [_conv(inputs, first, 1)]
+        for dilation, channels in enumerate(rest, start=1):
+            branches.append(
+                nn.Sequential(_conv(inputs, channels, 1), _conv(channels, channels, 3, dilation))
+            )
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+class MesoNet(nn.Module):
+    """float [N, 3, 256, 256] in 0..1 -> logits of P(fake), [N, 1].
+
+    Layers are made in the order in which Keras numbered them, which is how weights find them.
+    """
+
+    def __init__(self, variant: str) -> None:
+        super().__init__()
+        if variant == "meso4":
+            start = [_conv(3, 8, 3), _end(8, 2), _conv(8, 8, 5), _end(8, 2), _conv(8, 16, 5)]
+        elif variant == "mesoinception4":
+            start = [
+                *(Inception(3, (1, 4, 4, 2)), _end(11, 2)),
+                *(Inception(11, (2, 4, 4, 2)), _end(12, 2)),
+                _conv(12, 16, 5),
+            ]
+        else:
+            raise ModelError(f"MesoNet has no variant {variant!r}, only meso4 and mesoinception4.")
+        self.features = nn.Sequential(*start, _end(16, 2), _conv(16, 16, 5), _end(16, 4))
+        # Dropout of the original rests while scoring.
+        self.classifier = nn.Sequential(
+            nn.Flatten(), nn.Linear(16 * 8 * 8, 16), nn.LeakyReLU(0.1), nn.Linear(16, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -self.classifier(self.features(x))
+
+    @property
+    def last_conv(self) -> nn.Module:
+        """The convolution at 32 x 32, before the last pooling."""
+        return self.features[-2]
+
+
+class MesoNetModel(FrameModel):
+    """A MesoNet with its published weights. Nothing in it changes after loading."""
+
+    def __init__(self, spec: ModelSpec, network: MesoNet, device: str) -> None:
+        super().__init__(spec)
+        self._network = network
+        self._device = device
+
+    def score(self, batch: np.ndarray) -> np.ndarray:
+        """See `Model.score`."""
+        check_batch(batch, self.spec)
+        logits = [np.zeros(0, np.float32)]
+        with torch.inference_mode():
+            for start in range(0, len(batch), BATCH):
+                x = self._input(batch[start : start + BATCH])
+                logits.append(self._network(x)[:, 0].cpu().numpy())
+        return np.concatenate(logits)
+
+    def explain(self, batch: np.ndarray) -> np.ndarray:
+        """Grad-CAM (Selvaraju et al. 2017) towards "fake" on the last convolution.
+
+        float32 [N, 256, 256]; all zeros where nothing spoke for "fake".
+        """
+        from pytorch_grad_cam import GradCAM
+        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+        check_batch(batch, self.spec)
+        size = self.spec.crop.size
+        maps = [np.zeros((0, size, size), np.float32)]
+        # Grad-CAM hangs hooks on the network, which a score in another thread would set off: it
+        # gets a copy (28,000 numbers).
+        network = copy.deepcopy(self._network)
+        with GradCAM(network, [network.last_conv]) as cam:
+            for start in range(0, len(batch), BATCH):
+                x = self._input(batch[start : start + BATCH])
+                maps.append(cam(x, [ClassifierOutputTarget(0)] * len(x)))
+        return np.concatenate(maps)
+
+    def _input(self, crops: np.ndarray) -> Tensor:
+        x = torch.tensor(crops, device=self._device)
+        return x.permute(0, 3, 1, 2).float() / 255
+
+
+def read_keras(path: Path, network: MesoNet) -> dict[str, Tensor]:
+    """The tensors of a Keras weight file under the names of `network`.
+
+    Raises
+    ------
+    WeightsError
+        The file can't be read or holds other layers.
+    """
+    state: dict[str, Tensor] = {}
+    try:
+        with h5py.File(path) as file:
+            for kind, module in _KINDS.items():
+                own = [n for n, m in network.named_modules() if isinstance(m, module)]
+                theirs = sorted(
+                    (int(found[2]), key)
+                    for key in file
+                    if (found := _LAYER.fullmatch(key)) and found[1] == kind
+                )
+                if len(own) != len(theirs):
+                    raise WeightsError(
+                        f"The weight file {path} holds {len(theirs)} {kind} layers, "
+                        f"the network has {len(own)}.",
+                        code="weights_misfit",
+                    )
+                for name, (_, key) in zip(own, theirs, strict=True):
+                    arrays = {k.split(":")[0]: v[()] for k, v in file[key][key].items()}
+                    tensors = _CONVERT[kind]({k: torch.from_numpy(v) for k, v in arrays.items()})
+                    state |= {f"{name}.{k}": v.contiguous() for k, v in tensors.items()}
+    except (OSError, KeyError, TypeError, RuntimeError) as error:
+        raise WeightsError(f"The weight file {path} can't be read: {error}") from error
+    return state
+
+
+def _from_conv(keras: dict[str, Tensor]) -> dict[str, Tensor]:
+    # height, width, in, out -> out, in, height, width
+    return {"weight": keras["kernel"].permute(3, 2, 0, 1), "bias": keras["bias"]}
+
+
+def _from_norm(keras: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        "weight": keras["gamma"],
+        "bias": keras["beta"],
+        "running_mean": keras["moving_mean"],
+        "running_var": keras["moving_variance"],
+        "num_batches_tracked": torch.tensor(0),  # training only; Keras keeps none
+    }
+
+
+def _from_dense(keras: dict[str, Tensor]) -> dict[str, Tensor]:
+    kernel = keras["kernel"]
+    if len(kernel) == 8 * 8 * 16:
+        # Keras flattens height, width, channel; torch channel, height, width.
+        kernel = kernel.reshape(8, 8, 16, -1).permute(2, 0, 1, 3).flatten(0, 2)
+    return {"weight": kernel.T, "bias": keras["bias"]}
+
+
+_CONVERT = {"conv2d": _from_conv, "batch_normalization": _from_norm, "dense": _from_dense}
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> MesoNetModel:
+    """Load Meso4 or MesoInception4 (`options.variant`) from the authors' one .h5 file."""
+    network = MesoNet(str(spec.options.get("variant")))
+    load_strict(network, read_keras(files[0], network), spec.id)
+    return MesoNetModel(spec, network.eval().to(device), device)
