@@ -43,11 +43,6 @@ class StorageError(InputError):
     default_code = "disk_full"
 
 
-def data_folder() -> Path:
-    """Where everything the dashboard writes goes: `UNMASK_DATA`, else ./data."""
-    return Path(os.environ.get("UNMASK_DATA") or "data").absolute()
-
-
 def retention() -> timedelta:
     """How long an upload and its result are kept: `UNMASK_RETENTION_HOURS`, else 24 hours."""
     return timedelta(hours=_positive("UNMASK_RETENTION_HOURS", 24.0))

@@ -1,0 +1,14 @@
+"""The dashboard: `streamlit run app.py`.
+
+Streamlit uses this file twice. It imports it once, as the server, to find `app`; and it runs it for
+each person and interaction, to draw the page.
+"""
+
+import streamlit as st
+
+from dashboard import server, shell
+
+if __name__ == "__main__":
+    shell.draw()
+else:
+    app = st.App(__file__, lifespan=server.lifespan, routes=server.routes())

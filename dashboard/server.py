@@ -1,0 +1,69 @@
+"""The server around the pages: what runs from its start to its end, and the files it hands out.
+
+A player gets its video from here in ranges, straight from the disk. Streamlit's own way would hold
+every file in memory for as long as somebody looks at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from dashboard import backend
+from dashboard.jobs import Job
+
+PLAYABLE = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/mp4",
+    ".webm": "video/webm",
+    ".mkv": "video/webm",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+}
+"""Types a browser may be told; all else is a nameless stream. Never a type that can hold a script.
+"""
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
+    """Load the models and delete old files from the first moment on, visitors or not."""
+    backend.start()
+    yield {}
+
+
+def routes() -> list[Route]:
+    return [Route("/file/{token}", _file, methods=["GET", "HEAD"])]
+
+
+def file_url(job: Job) -> str | None:
+    """Address of a job's media for the person's browser; None where no server runs (tests)."""
+    address = st.context.url
+    if not address or not st.runtime.exists():
+        return None
+    return f"{address.split('?')[0].rstrip('/')}/file/{job.key}"
+
+
+def _file(request: Request) -> Response:
+    upload = backend.jobs().uploads.find(request.path_params["token"])
+    if upload is None:
+        return PlainTextResponse("This file is not kept here.", status_code=404)
+    return FileResponse(
+        upload.path,
+        media_type=PLAYABLE.get(upload.path.suffix, "application/octet-stream"),
+        headers={
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox",
+            "Cache-Control": "private, max-age=3600",
+        },
+    )

@@ -1,0 +1,38 @@
+"""What stands around every page: its title, the logo, the navigation, the style sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import backend, theme
+
+_ASSETS = Path(__file__).parent / "assets"
+_PAGES = Path(__file__).parent.parent / "pages"
+
+PAGES: tuple[tuple[str, str], ...] = (("analyze.py", "Analyze"),)
+"""File in pages/ and title, in the order of the navigation; the first is the front page. A page is
+listed when it works."""
+
+
+def draw() -> None:
+    """Draw the page the address asks for."""
+    st.set_page_config(
+        page_title="Unmask", page_icon=str(_ASSETS / "mark.svg"), layout="wide",
+        menu_items={},
+    )
+    backend.start()
+    theme.apply()
+    st.logo(_logo("logo.svg"), size="large", icon_image=_logo("logo.svg"))
+    pages = [
+        st.Page(_PAGES / file, title=title, default=file == PAGES[0][0]) for file, title in PAGES
+    ]
+    st.navigation(pages, position="top").run()
+
+
+def _logo(file: str) -> str:
+    """An SVG in the colors of the person's theme: as a picture it can't follow the page's CSS."""
+    svg = (_ASSETS / file).read_text("utf-8")
+    colors = theme.palette()
+    return svg.replace(theme.LIGHT.accent, colors.accent).replace(theme.LIGHT.text, colors.text)
