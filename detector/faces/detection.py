@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
 import numpy as np
 
 from detector.errors import UsageError
 from detector.results import Box, Point
-
-MIN_SIDE = 12
-"""px. A frame narrower than P-Net's field of view has no pyramid, and facenet-pytorch raises."""
-
-NETWORK_FACE = 24
-"""px. The smallest face looked for is at least this wide where R-Net (24 px) looks at it, when the
-frame has it."""
-
-CONFIDENCE = 0.95
-"""A face below this is not one."""
 
 
 @dataclass(frozen=True)
@@ -64,45 +52,14 @@ class FaceDetector(Protocol):
         ...
 
 
-class Mtcnn:
-    """MTCNN (Zhang et al. 2016) as ported and trained in facenet-pytorch (MIT)."""
+def _mtcnn(device: str) -> FaceDetector:
+    # Here, so that `import detector.faces` brings no torch.
+    from detector.faces.mtcnn import Mtcnn
 
-    def __init__(self, device: str = "cpu") -> None:
-        import torch
-        from facenet_pytorch import MTCNN
-
-        self._network = MTCNN(keep_all=True, device=torch.device(device)).eval()
-        # MTCNN keeps the minimum face size as state.
-        self._lock = threading.Lock()
-
-    def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
-        height, width = rgb.shape[:2]
-        scale = min(1.0, NETWORK_FACE / min_face)
-        small = rgb
-        if scale < 1.0:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-        if min(small.shape[:2]) < MIN_SIDE:
-            return []
-        with self._lock:
-            self._network.min_face_size = max(MIN_SIDE, min_face * scale)
-            boxes, confidences, points = self._network.detect(small, landmarks=True)
-        if boxes is None:
-            return []
-        stretch = np.array([width / small.shape[1], height / small.shape[0]])
-        found = [
-            Detection(
-                box=tuple((np.asarray(box, float).reshape(2, 2) * stretch).ravel().tolist()),
-                landmarks=tuple(map(tuple, (np.asarray(five, float) * stretch).tolist())),
-                confidence=float(confidence),
-            )
-            for box, confidence, five in zip(boxes, confidences, points, strict=True)
-            if confidence >= CONFIDENCE
-        ]
-        return sorted(found, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
+    return Mtcnn(device)
 
 
-DETECTORS: dict[str, Callable[[str], FaceDetector]] = {"mtcnn": Mtcnn}
+DETECTORS: dict[str, Callable[[str], FaceDetector]] = {"mtcnn": _mtcnn}
 """Name -> how it is made for a device. Another detector is one more entry."""
 
 
