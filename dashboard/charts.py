@@ -1,0 +1,513 @@
+"""The figures of the dashboard, as plotly figures. Pure functions of numbers and a palette.
+
+Figures are drawn with `theme=None` and the empty template, so that nothing of plotly's or
+Streamlit's own look is left. Margins are fixed and narrow, because the page doesn't know its width
+and because the evidence view places its cursor by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from dashboard import series, words
+from dashboard.series import Lane
+from dashboard.theme import AXIS, CAPTION, SANS, Palette
+from detector.results import Analysis, Thresholds
+
+CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "showTips": False}
+"""No toolbar: a click is the only gesture."""
+
+LEFT, RIGHT = 38, 10
+"""Margins of a lane in px."""
+TAG = 26
+"""Room above the first lane for the cursor's time tag, px."""
+FOOT = 24
+"""Room below the last lane for the time axis, px."""
+PAD = 9
+"""Above and below every lane, so that no tick is cut, px."""
+DASHES = ("solid", "dash", "dot", "dashdot")
+PLOT_WIDTH = 820
+"""Usual width of a lane on a desktop, px: only decides whether a word fits into a gap. On a phone
+the words are hidden and the caption below lists them."""
+LETTER = 6.4
+"""Mean width of a letter of the axis font, px."""
+STEPS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)
+
+
+@dataclass(frozen=True)
+class LaneSize:
+    """The vertical layout of a lane in px, shared with the words beside it and with the cursor."""
+
+    plot: int
+    top: int = PAD
+    bottom: int = PAD
+
+    @property
+    def height(self) -> int:
+        return self.top + self.plot + self.bottom
+
+    def y(self, score: float) -> float:
+        """Distance of a score from the top of the figure."""
+        return self.top + self.plot * (1 - score)
+
+
+def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
+    """Sizes of lanes drawn below one another: the first has the tag, the last the time axis."""
+    return [
+        LaneSize(
+            plot=first if i == 0 else rest,
+            top=TAG if i == 0 else PAD,
+            bottom=FOOT if i == count - 1 else PAD,
+        )
+        for i in range(count)
+    ]
+
+
+def time_ticks(end: float, most: int = 6) -> tuple[list[float], list[str]]:
+    """At most so many round times from 0 to the end, and their texts."""
+    step = next((s for s in STEPS if end / s < most), STEPS[-1] * -(-end // (STEPS[-1] * most)))
+    values = [i * step for i in range(int(end / step) + 1)]
+    return values, [words.clock(v, tenths=step < 1) for v in values]
+
+
+def score_ticks(thresholds: Thresholds) -> tuple[list[float], list[str]]:
+    """0, the two thresholds in bold, 100 %; one of two that would touch is left out."""
+    low, high = thresholds.low, thresholds.high
+    room = 0.11
+    ticks = [(0.0, "0")] if low > room else []
+    if high - low < room:
+        ticks.append(
+            (
+                (low + high) / 2,
+                f"<b>{words.whole_percent(low)}–{words.whole_percent(high)}</b>",
+            )
+        )
+    else:
+        ticks += [(t, f"<b>{words.whole_percent(t)}</b>") for t in (low, high)]
+    if high < 1 - room:
+        ticks.append((1.0, f"100{words.NBSP}%"))
+    return [t for t, _ in ticks], [text for _, text in ticks]
+
+
+def lane_figure(
+    lane: Lane,
+    *,
+    thresholds: Thresholds,
+    end: float,
+    size: LaneSize,
+    palette: Palette,
+    titles: Mapping[str, str],
+    chosen: str | None = None,
+    axis: bool = True,
+) -> go.Figure:
+    """One person's scores over time.
+
+    Parameters
+    ----------
+    thresholds : Thresholds
+        Drawn dotted and numbered; the band between them is tinted.
+    end : float
+        End of the time axis, s; the same in every lane.
+    titles : mapping of str to str
+        Model id to name, in the order that gives each its dash.
+    chosen : str, optional
+        With more than four models this one is drawn in the accent, the others are faded.
+    axis : bool
+        Whether to print the times below.
+    """
+    figure = go.Figure()
+    many = len(titles) > len(DASHES)
+    for gap in lane.gaps:
+        figure.add_trace(_hatch(gap, palette))
+    for run in series.runs(lane, lane.score):
+        for part in series.above(run, thresholds.high):
+            figure.add_trace(_filled(part, thresholds.high, palette))
+    for i, id in enumerate(titles):
+        faded = many and id != chosen
+        color = palette.accent if many and id == chosen else palette.edge if faded else None
+        if id in lane.models:
+            figure.add_trace(
+                go.Scatter(
+                    x=lane.times,
+                    y=lane.models[id],
+                    mode="lines",
+                    line={
+                        "color": color or palette.muted,
+                        "width": 1,
+                        "dash": DASHES[i % len(DASHES)],
+                    },
+                    opacity=0.6 if faded else 1,
+                    hoverinfo="skip",
+                    connectgaps=False,
+                )
+            )
+    figure.add_trace(
+        go.Scatter(
+            x=lane.times,
+            y=lane.score,
+            mode="lines",
+            line={"color": palette.text, "width": 2.6},
+            hoverinfo="skip",
+            connectgaps=False,
+        )
+    )
+    lonely = [run[0] for run in series.runs(lane, lane.score) if len(run) == 1]
+    if lonely:
+        figure.add_trace(
+            go.Scatter(
+                x=[t for t, _ in lonely],
+                y=[s for _, s in lonely],
+                mode="markers",
+                marker={"color": palette.text, "size": 6},
+                hoverinfo="skip",
+            )
+        )
+    figure.add_trace(_picker(lane, titles, palette))
+    _axes(figure, thresholds, end, size, palette, axis)
+    for gap in lane.gaps:
+        if fits(gap, end):
+            figure.add_annotation(
+                x=(gap.start + gap.end) / 2,
+                y=0.5,
+                text=gap.word,
+                showarrow=False,
+                font={"size": AXIS, "color": palette.muted},
+                bgcolor=palette.surface,
+                borderpad=3,
+            )
+    return figure
+
+
+def fits(gap: series.Gap, end: float) -> bool:
+    """Whether the word of a gap fits into its block on a desktop."""
+    return (gap.end - gap.start) / end * PLOT_WIDTH > len(gap.word) * LETTER + 10
+
+
+def _hatch(gap: series.Gap, palette: Palette) -> go.Scatter:
+    return go.Scatter(
+        x=[gap.start, gap.end, gap.end, gap.start],
+        y=[0, 0, 1, 1],
+        fill="toself",
+        mode="lines",
+        line={"width": 0},
+        fillcolor=palette.surface,
+        fillpattern={
+            "shape": "/",
+            "size": 7,
+            "solidity": 0.16,
+            "fgcolor": palette.edge,
+            "bgcolor": palette.surface,
+        },
+        hoverinfo="skip",
+    )
+
+
+def _filled(part: Sequence[tuple[float, float]], level: float, palette: Palette) -> go.Scatter:
+    """The area between the upper threshold and the line."""
+    times = [t for t, _ in part]
+    return go.Scatter(
+        x=[*times, times[-1], times[0]],
+        y=[*(s for _, s in part), level, level],
+        fill="toself",
+        mode="lines",
+        line={"width": 0},
+        fillcolor=rgba(palette.fake.fill, palette.over_alpha),
+        hoverinfo="skip",
+    )
+
+
+def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> go.Scatter:
+    """Invisible points that take the clicks: one for each looked-at moment, gaps too."""
+    reasons = iter_gap_words(lane)
+    texts = []
+    for i, time in enumerate(lane.times):
+        score = lane.score[i]
+        if score is None:
+            texts.append(f"{words.clock(time)} · {reasons[i]}")
+            continue
+        parts = [
+            f"{words.escape(titles[id])} {words.whole_percent(value)}"
+            for id, line in lane.models.items()
+            if id in titles and (value := line[i]) is not None
+        ]
+        detail = f"<br>{' · '.join(parts)}" if parts else ""
+        texts.append(f"{words.clock(time)} · <b>{words.percent(score)}</b> all models{detail}")
+    invisible = {"marker": {"opacity": 0}}
+    return go.Scatter(
+        x=lane.times,
+        y=[0.5 if s is None else s for s in lane.score],
+        mode="markers",
+        marker={"size": 11, "opacity": 0, "color": palette.accent},
+        selected=invisible,
+        unselected=invisible,
+        customdata=lane.times,
+        text=texts,
+        hovertemplate="%{text}<extra></extra>",
+        name="moments",
+    )
+
+
+def iter_gap_words(lane: Lane) -> list[str]:
+    """The word of the gap at each moment; empty where there is a score."""
+    return [
+        next((g.word for g in lane.gaps if g.start <= t <= g.end), "") if s is None else ""
+        for t, s in zip(lane.times, lane.score, strict=True)
+    ]
+
+
+def _axes(
+    figure: go.Figure,
+    thresholds: Thresholds,
+    end: float,
+    size: LaneSize,
+    palette: Palette,
+    axis: bool,
+) -> None:
+    """Axes, band and thresholds; after the traces, as plotly drops shapes on empty subplots."""
+    figure.add_shape(
+        type="rect", xref="x", yref="y", x0=0, x1=end, y0=thresholds.low, y1=thresholds.high,
+        fillcolor=palette.band, line_width=0, layer="below",
+    )  # fmt: skip
+    for level in (thresholds.low, thresholds.high):
+        figure.add_shape(
+            type="line", xref="x", yref="y", x0=0, x1=end, y0=level, y1=level,
+            line={"color": palette.edge, "width": 1, "dash": "dot"}, layer="below",
+        )  # fmt: skip
+    for level in (0, 1):
+        figure.add_shape(
+            type="line", xref="x", yref="y", x0=0, x1=end, y0=level, y1=level,
+            line={"color": palette.line, "width": 1}, layer="below",
+        )  # fmt: skip
+    values, texts = score_ticks(thresholds)
+    figure.update_yaxes(
+        range=[0, 1], tickvals=values, ticktext=texts, showgrid=False, zeroline=False,
+        fixedrange=True, automargin=False, tickfont={"size": AXIS}, ticklabelstandoff=4,
+    )  # fmt: skip
+    moments, labels = time_ticks(end)
+    figure.update_xaxes(
+        range=[0, end], tickvals=moments, ticktext=labels, showticklabels=axis, showgrid=False,
+        zeroline=False, fixedrange=True, automargin=False, tickangle=0, tickfont={"size": AXIS},
+    )  # fmt: skip
+    _dress(figure, palette, size.height)
+    figure.update_layout(
+        margin={"l": LEFT, "r": RIGHT, "t": size.top, "b": size.bottom, "pad": 0},
+        clickmode="event+select",
+        hovermode="closest",
+        hoverdistance=-1,
+        dragmode=False,
+    )
+
+
+def _dress(figure: go.Figure, palette: Palette, height: int) -> None:
+    figure.update_layout(
+        template="none",
+        height=height,
+        showlegend=False,
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": SANS, "size": AXIS, "color": palette.muted},
+        hoverlabel={
+            "bgcolor": palette.surface,
+            "bordercolor": palette.edge,
+            "font": {"family": SANS, "size": CAPTION, "color": palette.text},
+            "align": "left",
+        },
+    )
+
+
+def rgba(color: str, alpha: float) -> str:
+    """ "#D55E00", 0.26 -> "rgba(213,94,0,0.26)"."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:g})"
+
+
+# --- agreement -----------------------------------------------------------------------------------
+
+ROW = 42
+"""Height of a model's row in the agreement chart, px."""
+HEAD = 26
+
+
+@dataclass(frozen=True)
+class AgreementRow:
+    """One row: a model, or all of them together.
+
+    Attributes
+    ----------
+    note : str
+        Under the name: "calibrated", "uncalibrated", "mean of 3".
+    scores : dict of str to float
+        By person.
+    counted : bool
+        An uncounted model's scores are hollow diamonds.
+    instead : str
+        Stands in the row of a model that gave no score.
+    """
+
+    name: str
+    note: str
+    scores: dict[str, float]
+    counted: bool = True
+    instead: str = ""
+    bold: bool = False
+
+
+def agreement_rows(analysis: Analysis) -> list[AgreementRow]:
+    """All models together, then each model in the manifest's order."""
+    counted = [m for m in analysis.models if m.counted]
+    together = {t.id: t.probability for t in analysis.tracks if t.probability is not None}
+    rows = [AgreementRow("All models", f"mean of {len(counted)}", together, bold=True)]
+    for model in analysis.models:
+        scores = {t.id: t.models[model.id].probability for t in analysis.tracks
+                  if model.id in t.models}  # fmt: skip
+        note = "calibrated" if model.calibration else "uncalibrated"
+        instead = ""
+        if not model.counted:
+            note = model.not_counted_because or "not counted"
+            instead = "" if scores else "no score, not counted"
+            if scores and "not counted" not in note:
+                note = f"{note}, not counted"
+        rows.append(AgreementRow(model.title, note, scores, model.counted, instead))
+    return rows
+
+
+def agreement_figure(
+    rows: Sequence[AgreementRow],
+    *,
+    people: Sequence[str],
+    thresholds: Thresholds,
+    palette: Palette,
+) -> go.Figure:
+    """A dot a person in a row a model, over the ensemble's thresholds.
+
+    Names stand beside the figure, `ROW` px apart under `HEAD` px, so that they never are cut.
+    `people` are the persons' ids, most suspicious first: its dot is filled, the others' are open.
+    """
+    figure = go.Figure()
+    for place, row in enumerate(rows):
+        values = list(row.scores.values())
+        if len(values) > 1:
+            figure.add_trace(
+                go.Scatter(
+                    x=[min(values), max(values)], y=[place, place], mode="lines",
+                    line={"color": palette.edge, "width": 1}, hoverinfo="skip",
+                )
+            )  # fmt: skip
+    for order, person in reversed(list(enumerate(people))):
+        shown = [(i, row) for i, row in enumerate(rows) if person in row.scores]
+        marks = [_mark(row.scores[person], row, order == 0, thresholds, palette)
+                 for _, row in shown]  # fmt: skip
+        figure.add_trace(
+            go.Scatter(
+                x=[row.scores[person] for _, row in shown],
+                y=[i for i, _ in shown],
+                mode="markers+text",
+                marker={
+                    "size": 12,
+                    "opacity": 1,
+                    "symbol": [m.symbol for m in marks],
+                    "color": [m.fill for m in marks],
+                    "line": {"width": 2, "color": [m.line for m in marks]},
+                },
+                text=[_dot_text(row, person, people) for _, row in shown],
+                textposition="top center",
+                textfont={"size": AXIS, "color": palette.text if order == 0 else palette.muted},
+                customdata=[
+                    f"{words.escape(row.name)} · Person {person} · "
+                    f"{words.percent(row.scores[person])}"
+                    + ("" if row.counted else ", not counted")
+                    for _, row in shown
+                ],
+                hovertemplate="%{customdata}<extra></extra>",
+                cliponaxis=False,
+                name=f"Person {person}",
+            )
+        )
+    _agreement_axes(figure, rows, thresholds, palette)
+    return figure
+
+
+@dataclass(frozen=True)
+class _Mark:
+    symbol: str
+    fill: str
+    line: str
+
+
+def _mark(
+    score: float, row: AgreementRow, filled: bool, thresholds: Thresholds, palette: Palette
+) -> _Mark:
+    """An amber mark gets an outline in amber ink, because amber alone is too pale."""
+    state = palette.state(series.label_at(score, thresholds))
+    if not row.counted:
+        return _Mark("diamond", palette.surface, palette.muted)
+    amber = state == palette.inconclusive
+    line = state.ink if amber else state.fill
+    return _Mark("circle", state.fill if filled else palette.surface, line)
+
+
+def _dot_text(row: AgreementRow, person: str, people: Sequence[str]) -> str:
+    """The number over a dot, unless that of a more suspicious person stands within reach."""
+    score = row.scores[person]
+    for other in people[: people.index(person)]:
+        if other in row.scores and abs(row.scores[other] - score) < 0.12:
+            return ""
+    number = str(words.whole_percent(score))
+    if len(people) > 2:
+        number = f"{person}{words.NBSP}{number}"
+    return f"<b>{number}</b>" if person == people[0] else number
+
+
+def _agreement_axes(
+    figure: go.Figure, rows: Sequence[AgreementRow], thresholds: Thresholds, palette: Palette
+) -> None:
+    bottom = len(rows) - 0.5
+    figure.add_shape(
+        type="rect", x0=thresholds.low, x1=thresholds.high, y0=-0.5, y1=bottom,
+        fillcolor=palette.band, line_width=0, layer="below",
+    )  # fmt: skip
+    for level in (thresholds.low, thresholds.high):
+        figure.add_shape(
+            type="line", x0=level, x1=level, y0=-0.5, y1=bottom,
+            line={"color": palette.edge, "width": 1, "dash": "dot"}, layer="below",
+        )  # fmt: skip
+    for i in range(1, len(rows)):
+        figure.add_shape(
+            type="line", xref="paper", x0=0, x1=1, y0=i - 0.5, y1=i - 0.5,
+            line={"color": palette.line, "width": 1}, layer="below",
+        )  # fmt: skip
+    for i, row in enumerate(rows):
+        if row.instead:
+            figure.add_annotation(
+                x=0.5, xref="paper", y=i, text=row.instead, showarrow=False,
+                font={"size": AXIS, "color": palette.muted}, bgcolor=palette.surface,
+            )  # fmt: skip
+    values, texts = score_ticks(thresholds)
+    figure.update_xaxes(
+        range=[-0.03, 1.03], tickvals=values, ticktext=texts, side="top", showgrid=False,
+        zeroline=False, fixedrange=True, automargin=False, tickangle=0, tickfont={"size": AXIS},
+    )  # fmt: skip
+    figure.update_yaxes(
+        range=[bottom, -0.5], showticklabels=False, showgrid=False, zeroline=False,
+        fixedrange=True, automargin=False,
+    )  # fmt: skip
+    _dress(figure, palette, HEAD + ROW * len(rows))
+    figure.update_layout(
+        margin={"l": 8, "r": 18, "t": HEAD, "b": 0, "pad": 0}, hovermode="closest", dragmode=False
+    )
+
+
+def agreement_finding(rows: Sequence[AgreementRow], thresholds: Thresholds) -> str:
+    """The chart in one sentence, for its text alternative."""
+    parts = []
+    for row in rows:
+        if row.instead:
+            parts.append(f"{row.name}: {row.instead}")
+        elif row.scores:
+            said = ", ".join(f"Person {p} {words.percent(s)}" for p, s in row.scores.items())
+            parts.append(f"{row.name}: {said}" + ("" if row.counted else " (not counted)"))
+    low, high = words.whole_percent(thresholds.low), words.whole_percent(thresholds.high)
+    return f"{'. '.join(parts)}. Thresholds at {low} and {high}."

@@ -1,0 +1,256 @@
+"""From an `Analysis` to lines over time: what charts, strips and the inspector draw.
+
+Numbers only; no Streamlit and no plotly, so that it is tested without a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dashboard import words
+from detector.results import Analysis, FaceFrame, Label, Thresholds, Track
+
+NOT_IN_FRAME = "not in frame"
+NO_SCORE = "no score"
+NOT_YET = "not scored yet"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of time without a score, and why."""
+
+    start: float
+    end: float
+    word: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One person over the looked-at moments.
+
+    Attributes
+    ----------
+    times : tuple of float
+        Every looked-at moment, s.
+    score : tuple of float or None
+        All counted models together at each of `times`; None is a gap, never 0.5.
+    models : dict of str to tuple
+        The same for each model that scored this person.
+    gaps : tuple of Gap
+        Ascending, touching their neighbors at the middle between two moments.
+    """
+
+    track: Track
+    times: tuple[float, ...]
+    score: tuple[float | None, ...]
+    models: dict[str, tuple[float | None, ...]]
+    gaps: tuple[Gap, ...]
+
+    @property
+    def scored(self) -> list[tuple[float, float]]:
+        """(time, score) of the moments that have one."""
+        return [(t, s) for t, s in zip(self.times, self.score, strict=True) if s is not None]
+
+    def at(self, time: float) -> float | None:
+        """The score at the nearest looked-at moment."""
+        if not self.times:
+            return None
+        return self.score[min(range(len(self.times)), key=lambda i: abs(self.times[i] - time))]
+
+
+def length(analysis: Analysis) -> float:
+    """End of the time axis, s: the clip's length, or the last moment where it isn't known."""
+    last = analysis.moments[-1] if analysis.moments else 0.0
+    return max(analysis.media.duration or 0.0, last, 0.1)
+
+
+def lane(analysis: Analysis, track: Track, *, until: float | None = None) -> Lane:
+    """Lay one person out over the looked-at moments.
+
+    Parameters
+    ----------
+    until : float, optional
+        While a run is going on: moments after this time are "not scored yet".
+    """
+    faces = {face.index: face for face in track.faces}
+    ids = list(dict.fromkeys(id for face in track.faces for id in face.scores))
+    score: list[float | None] = []
+    models: dict[str, list[float | None]] = {id: [] for id in ids}
+    words_at: list[str | None] = []
+    for index, time in enumerate(analysis.moments):
+        face = faces.get(index)
+        later = until is not None and time > until
+        value = None if later or face is None else face.score
+        score.append(value)
+        for id in ids:
+            models[id].append(None if later or face is None else face.scores.get(id))
+        words_at.append(None if value is not None else NOT_YET if later else why(face))
+    return Lane(
+        track=track,
+        times=tuple(analysis.moments),
+        score=tuple(score),
+        models={id: tuple(line) for id, line in models.items()},
+        gaps=_gaps(analysis.moments, words_at, length(analysis)),
+    )
+
+
+def why(face: FaceFrame | None) -> str:
+    """Why a person has no score at a moment, in a word or three."""
+    if face is None:
+        return NOT_IN_FRAME
+    problem = face.quality.problem
+    return words.WHY_NOT.get(problem, NO_SCORE) if problem else NO_SCORE
+
+
+def _gaps(times: Sequence[float], words_at: Sequence[str | None], end: float) -> tuple[Gap, ...]:
+    """Runs of the same word, from middle to middle between the moments around them."""
+    gaps: list[Gap] = []
+    for i, word in enumerate(words_at):
+        if word is None:
+            continue
+        start = 0.0 if i == 0 else (times[i - 1] + times[i]) / 2
+        stop = end if i == len(times) - 1 else (times[i] + times[i + 1]) / 2
+        if gaps and gaps[-1].word == word and gaps[-1].end == start:
+            gaps[-1] = Gap(gaps[-1].start, stop, word)
+        else:
+            gaps.append(Gap(start, stop, word))
+    return tuple(gaps)
+
+
+def runs(lane: Lane, values: Sequence[float | None]) -> list[list[tuple[float, float]]]:
+    """A line cut at its gaps: lists of (time, value) without a hole."""
+    out: list[list[tuple[float, float]]] = [[]]
+    for time, value in zip(lane.times, values, strict=True):
+        if value is None:
+            out.append([])
+        else:
+            out[-1].append((time, value))
+    return [run for run in out if run]
+
+
+def above(run: Sequence[tuple[float, float]], level: float) -> list[list[tuple[float, float]]]:
+    """The parts of a run over a level, with the exact crossings at their ends."""
+    parts: list[list[tuple[float, float]]] = []
+    current: list[tuple[float, float]] = []
+    for (t0, v0), (t1, v1) in zip(run, run[1:], strict=False):
+        if v0 > level and not current:
+            current = [(t0, v0)]
+        if (v0 > level) != (v1 > level):
+            crossing = (t0 + (t1 - t0) * (level - v0) / (v1 - v0), level)
+            current.append(crossing)
+            if v1 <= level:
+                parts.append(current)
+                current = []
+                continue
+        if v1 > level:
+            current.append((t1, v1))
+    if len(current) > 1:
+        parts.append(current)
+    return parts
+
+
+def peaks(lane: Lane) -> list[float]:
+    """Moments whose score is higher than at the two scored moments on either side, s."""
+    scored = lane.scored
+    found = []
+    for i, (time, value) in enumerate(scored):
+        around = scored[max(0, i - 2) : i] + scored[i + 1 : i + 3]
+        before = [v for t, v in around if t < time]
+        after = [v for t, v in around if t > time]
+        if all(value > v for v in before) and all(value >= v for v in after):
+            found.append(time)
+    return found
+
+
+def nearest_face(track: Track, moments: Sequence[float], time: float) -> FaceFrame | None:
+    """The face of a person at the looked-at moment nearest to a time, if they are in it."""
+    if not moments:
+        return None
+    index = min(range(len(moments)), key=lambda i: abs(moments[i] - time))
+    return next((face for face in track.faces if face.index == index), None)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile of a strip: the moment it shows, and the stretch of time it stands for."""
+
+    index: int
+    start: float
+    stop: float
+
+
+def tiles(lane: Lane, count: int, end: float) -> list[Tile]:
+    """Which moments stand for a clip in a strip of so many tiles.
+
+    The clip is cut into stretches of equal length; each is stood for by its highest score, so that
+    a short event is never lost, or by its middle moment where it has no score. With no more
+    moments than tiles, each moment has its own.
+    """
+    times = lane.times
+    if len(times) <= count:
+        cuts = [0.0, *((a + b) / 2 for a, b in zip(times, times[1:], strict=False)), end]
+        return [Tile(i, cuts[i], cuts[i + 1]) for i in range(len(times))]
+    out = []
+    for place in range(count):
+        start, stop = end * place / count, end * (place + 1) / count
+        last = place == count - 1
+        members = [i for i, t in enumerate(times) if start <= t and (t < stop or last)]
+        scored = [i for i in members if lane.score[i] is not None]
+        if scored:
+            out.append(Tile(max(scored, key=lambda i: lane.score[i] or 0.0), start, stop))
+        elif members:
+            out.append(Tile(members[len(members) // 2], start, stop))
+    return out
+
+
+def finding(lane: Lane, thresholds: Thresholds) -> str:
+    """What a lane shows, in one sentence: the text alternative of its chart."""
+    who = f"Person {lane.track.id}"
+    scored = lane.scored
+    if not scored:
+        why_none = listed_gaps(lane) or NO_SCORE
+        return f"{who} has no score: {why_none}."
+    low, high = (words.whole_percent(t) for t in (thresholds.low, thresholds.high))
+    over = [part for run in runs(lane, lane.score) for part in above(run, thresholds.high)]
+    if over:
+        stretches = [f"{words.clock(p[0][0])} to {words.clock(p[-1][0])}" for p in over]
+        shown = words.listed(stretches[:4]) + (" and later" if len(stretches) > 4 else "")
+        text = f"{who} is above {high} from {shown}."
+    elif max(s for _, s in scored) > thresholds.high:
+        text = f"{who} is above {high} for single moments."
+    elif max(s for _, s in scored) < thresholds.low:
+        text = f"{who} stays below {low}."
+    else:
+        text = f"{who} does not go above {high}."
+    gaps = listed_gaps(lane)
+    return f"{text} No score: {gaps}." if gaps else text
+
+
+def listed_gaps(lane: Lane, most: int = 4) -> str:
+    """The gaps in words: "turned away 00:03.3 to 00:04.7"."""
+    gaps = [
+        f"{g.word} {words.clock(g.start)} to {words.clock(g.end)}" for g in lane.gaps[:most]
+    ]
+    more = len(lane.gaps) - most
+    return words.listed(gaps) + (f" and {more} more" if more > 0 else "")
+
+
+def label_at(score: float | None, thresholds: Thresholds) -> Label:
+    """The state of one score under the thresholds."""
+    if score is None:
+        return Label.NOT_APPLICABLE
+    if score > thresholds.high:
+        return Label.FAKE
+    return Label.REAL if score < thresholds.low else Label.INCONCLUSIVE
+
+
+def place(track: Track, end: float) -> str:
+    """Where and when a person is: "right, 00:01 to 00:14", "left, whole clip"."""
+    whole = track.start <= 0.05 * end and track.end >= 0.95 * end
+    when = (
+        "whole clip"
+        if whole
+        else f"{words.clock(track.start, tenths=False)} to {words.clock(track.end, tenths=False)}"
+    )
+    return f"{track.side}, {when}" if track.side else when

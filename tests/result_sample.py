@@ -1,0 +1,208 @@
+"""A made result for the tests of the result view: two people, gaps, three models and one that is
+not counted, and a small clip that shows two faces where the result says.
+
+Scores are made up on purpose, to reach every state; nothing here was computed from the clip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+import av
+import numpy as np
+from skimage.data import astronaut
+
+from detector.results import (
+    Analysis,
+    Audio,
+    Box,
+    Calibration,
+    ClipWindow,
+    Ensemble,
+    FaceFrame,
+    Label,
+    Media,
+    ModelResult,
+    Quality,
+    ReasonCode,
+    Settings,
+    Software,
+    Thresholds,
+    Track,
+    Verdict,
+)
+from detector.verdict import decide
+
+WIDTH, HEIGHT, DURATION = 640, 360, 14.2
+FACE = (168, 60, 272, 200)
+"""Where the face is in scikit-image's astronaut, px of its 512."""
+SCALE = 0.62
+
+
+def corner(person: str, time: float) -> tuple[int, int]:
+    """Where the picture of a person stands in the clip: they sway."""
+    sway = 24 * math.sin(time * 0.9 + (1.4 if person == "B" else 0.0))
+    return (int((330 if person == "B" else 20) + sway), int(42 + 6 * math.cos(time)))
+
+
+def box(person: str, time: float) -> Box:
+    """The face of a person in px of the clip."""
+    x, y = corner(person, time)
+    x0, y0, x1, y1 = (v * SCALE for v in FACE)
+    if person == "B":  # mirrored
+        x0, x1 = 512 * SCALE - x1, 512 * SCALE - x0
+    return (x + x0, y + y0, x + x1, y + y1)
+
+
+def in_frame(person: str, time: float) -> bool:
+    """Person B comes in after 1.4 s."""
+    return person == "A" or time >= 1.4
+
+
+def problem(person: str, time: float) -> ReasonCode | None:
+    """Person A turns away for a moment."""
+    return ReasonCode.TURNED_AWAY if person == "A" and 3.2 <= time <= 4.6 else None
+
+
+def make_clip(path: Path, *, fps: int = 10, duration: float = DURATION) -> Path:
+    """Write the clip that belongs to `make_analysis`: VP9 in WebM, which every browser plays."""
+    side = int(512 * SCALE)
+    rows = (np.arange(side) / SCALE).astype(int)
+    person = {"A": astronaut()[rows][:, rows]}
+    person["B"] = person["A"][:, ::-1]
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libvpx-vp9", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.options = {"deadline": "realtime", "cpu-used": "8", "crf": "34", "b": "0"}
+        for index in range(round(duration * fps)):
+            time = index / fps
+            rgb = np.full((HEIGHT, WIDTH, 3), (38, 44, 52), np.uint8)
+            for who in ("A", "B"):
+                if not in_frame(who, time):
+                    continue
+                x, y = corner(who, time)
+                left, right = max(x, 0), min(x + side, WIDTH)
+                rgb[y : y + side, left:right] = person[who][: HEIGHT - y, left - x : right - x]
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        out.mux(stream.encode())
+    return path
+
+
+def make_analysis(
+    path: Path | None = None,
+    *,
+    name: str = "council statement.webm",
+    frames: int = 32,
+    fake: bool = True,
+    people: str = "AB",
+) -> Analysis:
+    """A decided `Analysis` of the clip."""
+    moments = [round(DURATION * (i + 0.5) / frames, 3) for i in range(frames)]
+    calibration = Calibration(scale=1.1, offset=-0.2, data="240 held-out clips", clips=240)
+    models = [
+        ModelResult(
+            id="sbi", title="SBI", kind="frame", task="face manipulation", calibration=calibration,
+            weights_sha256="a" * 64, finding="Blending edge along the jaw",
+            confused_by="heavy compression", scored=2 * frames - 6, seconds=6.4,
+        ),
+        ModelResult(
+            id="xcep", title="Xception", kind="frame", task="face manipulation",
+            calibration=calibration, weights_sha256="b" * 64,
+            finding="Texture of the skin differs from its surroundings",
+            confused_by="beauty filters", scored=2 * frames - 6, seconds=9.1,
+        ),
+        ModelResult(
+            id="clip", title="VideoMAE", kind="clip", task="face manipulation",
+            calibration=calibration, weights_sha256="c" * 64,
+            finding="Flicker from frame to frame", confused_by="dropped frames", scored=12,
+            seconds=21.7, weight=0.5,
+        ),
+        ModelResult(
+            id="meso4", title="MesoNet-4", kind="frame", task="face manipulation",
+            not_counted_because="not downloaded", scored=0,
+        ),
+    ]  # fmt: skip
+    tracks = [_track(who, moments, fake and who == "B", len(people) > 1) for who in people]
+    sha = hashlib.sha256(path.read_bytes()).hexdigest() if path else "0" * 64
+    size = path.stat().st_size if path else 1_300_000
+    thresholds = Thresholds(
+        low=0.3, high=0.7, false_positive_rate=0.05, false_negative_rate=0.12,
+        data="240 held-out clips",
+    )  # fmt: skip
+    analysis = Analysis(
+        id="made", created=datetime(2026, 11, 20, 10, 42, tzinfo=UTC),
+        media=Media(
+            name=name, sha256=sha, kind="video", size=size, width=WIDTH, height=HEIGHT,
+            duration=DURATION, fps=25.0, frame_count=355, variable_frame_rate=False,
+            container="webm", codec="vp9", pixel_format="yuv420p", bit_rate=700_000,
+            audio=Audio(codec="aac", channels=1, sample_rate=48_000, duration=DURATION),
+        ),
+        settings=Settings(), verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=thresholds),
+        ensemble=Ensemble(models=["sbi", "xcep", "clip"], thresholds=thresholds),
+        models=models, tracks=tracks, moments=moments,
+        timings={"read": 0.4, "faces": 8.1, "score": 29.0, "verdict": 0.1},
+        software=Software(version="0.1.0", python="3.11", torch="2.13.0", device="cpu",
+                          backend="torch"),
+    )  # fmt: skip
+    return decide(analysis)
+
+
+def make_picture(name: str = "portrait.png") -> Analysis:
+    """The same for a still picture of the astronaut, with one face."""
+    analysis = make_analysis(name=name, frames=1, people="A", fake=False)
+    media = analysis.media.model_copy(
+        update={"kind": "image", "duration": None, "fps": None, "frame_count": None,
+                "width": 512, "height": 512, "container": "png", "codec": "png", "audio": None,
+                "bit_rate": None, "size": 400_000}
+    )  # fmt: skip
+    face = analysis.tracks[0].faces[0].model_copy(update={"box": FACE, "time": 0.0})
+    track = analysis.tracks[0].model_copy(
+        update={"faces": [face], "windows": [], "start": 0.0, "end": 0.0}
+    )
+    return decide(analysis.model_copy(update={"media": media, "tracks": [track], "moments": [0.0]}))
+
+
+def _track(who: str, moments: list[float], fake: bool, several: bool) -> Track:
+    random = np.random.default_rng(ord(who))
+    seen = [(i, t) for i, t in enumerate(moments) if in_frame(who, t)]
+    faces = []
+    for index, time in seen:
+        bad = problem(who, time)
+        x0, y0, x1, y1 = box(who, time)
+        level = 2.2 + 1.6 * math.sin((time - 3) / 14 * 2 * math.pi) if fake else -2.3
+        if fake and 9.0 < time < 10.4:
+            level = -0.8
+        logits = {
+            "sbi": level + 0.5 + random.normal(0, 0.3),
+            "xcep": level - 0.3 + random.normal(0, 0.4),
+        }
+        faces.append(
+            FaceFrame(
+                index=index, time=time, box=(x0, y0, x1, y1),
+                landmarks=[
+                    (x0 + fx * (x1 - x0), y0 + fy * (y1 - y0))
+                    for fx, fy in ((0.32, 0.4), (0.7, 0.4), (0.52, 0.6), (0.36, 0.78), (0.68, 0.78))
+                ],
+                quality=Quality(
+                    width=x1 - x0, sharpness=60.0, brightness=120.0, confidence=0.99,
+                    yaw=0.9 if bad else 0.1, problem=bad,
+                ),
+                logits={} if bad else logits,
+            )
+        )  # fmt: skip
+    starts = np.arange(seen[0][1], moments[-1] - 0.5, 2.2) if len(moments) > 1 else []
+    windows = [
+        ClipWindow(
+            model="clip", start=float(s), end=float(s) + 0.6,
+            logit=(0.4 if fake else -1.2) + float(random.normal(0, 0.5)),
+        )
+        for s in starts
+    ]  # fmt: skip
+    return Track(
+        id=who, side=("left" if who == "A" else "right") if several else None,
+        start=seen[0][1], end=seen[-1][1], thumbnail_time=seen[len(seen) // 2][1],
+        faces=faces, windows=windows,
+    )  # fmt: skip
