@@ -80,15 +80,21 @@ class Media(Record):
     size: int = Field(description="bytes")
     width: int
     height: int
-    duration: float | None = Field(None, description="seconds; None for a still picture")
-    fps: float | None = Field(None, description="average frames per second")
-    frame_count: int | None = Field(None, description="as the container states it; an estimate")
+    duration: float | None = Field(default=None, description="seconds; None for a still picture")
+    fps: float | None = Field(default=None, description="average frames per second")
+    frame_count: int | None = Field(
+        default=None, description="as the container states it; an estimate"
+    )
     variable_frame_rate: bool | None = None
     container: str
     codec: str
     pixel_format: str | None = None
-    bit_rate: float | None = Field(None, description="bits per second of the picture stream")
-    rotation: int = Field(0, description="degrees clockwise that were applied to stand upright")
+    bit_rate: float | None = Field(
+        default=None, description="bits per second of the picture stream"
+    )
+    rotation: int = Field(
+        default=0, description="degrees clockwise that were applied to stand upright"
+    )
     audio: Audio | None = None
     notes: list[str] = Field(
         default_factory=list,
@@ -99,12 +105,16 @@ class Media(Record):
 class Settings(Record):
     """What was asked for; part of the identity of a result."""
 
-    models: list[str] | None = Field(None, description="model ids; None: the default ensemble")
+    models: list[str] | None = Field(
+        default=None, description="model ids; None: the default ensemble"
+    )
     sampling: Literal["uniform", "keyframes", "fps"] = "uniform"
-    frames: int = Field(32, ge=1, le=2000, description="moments to look at (at most)")
-    fps: float = Field(5.0, ge=0.1, le=60.0, description="for sampling='fps'")
-    min_face: int = Field(40, ge=12, le=1000, description="narrowest face that is judged, px")
-    start: float = Field(0.0, ge=0.0)
+    frames: int = Field(default=32, ge=1, le=2000, description="moments to look at (at most)")
+    fps: float = Field(default=5.0, ge=0.1, le=60.0, description="for sampling='fps'")
+    min_face: int = Field(
+        default=40, ge=12, le=1000, description="narrowest face that is judged, px"
+    )
+    start: float = Field(default=0.0, ge=0.0)
     end: float | None = None
 
 
@@ -116,7 +126,9 @@ class Quality(Record):
     brightness: float = Field(description="mean luma of the face, 0..255")
     yaw: float = Field(description="-1 (turned to the picture's left) .. 1; 0 frontal")
     confidence: Probability = Field(description="of the face detector")
-    problem: ReasonCode | None = Field(None, description="why this face is not scored, if so")
+    problem: ReasonCode | None = Field(
+        default=None, description="why this face is not scored, if so"
+    )
 
 
 class FaceFrame(Record):
@@ -132,9 +144,10 @@ class FaceFrame(Record):
     quality: Quality
     logits: dict[str, float] = Field(default_factory=dict, description="raw, per frame model id")
     scores: dict[str, Probability] = Field(
-        default_factory=dict, description="calibrated per model (frame models, and clip models by time)"
+        default_factory=dict,
+        description="calibrated per model (frame models, and clip models by time)",
     )
-    score: Probability | None = Field(None, description="all counted models together")
+    score: Probability | None = Field(default=None, description="all counted models together")
 
 
 class ClipWindow(Record):
@@ -160,7 +173,7 @@ class Track(Record):
 
     id: str = Field(description="A, B, … in order of first appearance")
     side: Literal["left", "center", "right"] | None = Field(
-        None, description="where the person is; None when alone"
+        default=None, description="where the person is; None when alone"
     )
     start: float
     end: float
@@ -170,7 +183,9 @@ class Track(Record):
     models: dict[str, ModelScore] = Field(default_factory=dict)
     probability: Probability | None = None
     label: Label = Label.NOT_APPLICABLE
-    reason: ReasonCode | None = Field(None, description="why there is no score, if there is none")
+    reason: ReasonCode | None = Field(
+        default=None, description="why there is no score, if there is none"
+    )
 
 
 class Calibration(Record):
@@ -191,15 +206,15 @@ class ModelResult(Record):
     task: Literal["face manipulation", "whole-image synthesis", "voice"]
     weights_sha256: str | None = None
     calibration: Calibration | None = None
-    weight: float = Field(1.0, ge=0, description="in the ensemble")
-    finding: str = Field("", description="what a high score points to, in a few words")
-    confused_by: str = Field("", description="what else can raise the score")
-    counted: bool = Field(True, description="whether it takes part in the verdict")
+    weight: float = Field(default=1.0, ge=0, description="in the ensemble")
+    finding: str = Field(default="", description="what a high score points to, in a few words")
+    confused_by: str = Field(default="", description="what else can raise the score")
+    counted: bool = Field(default=True, description="whether it takes part in the verdict")
     not_counted_because: str | None = None
-    logit: float | None = Field(None, description="on the most suspicious person")
+    logit: float | None = Field(default=None, description="on the most suspicious person")
     probability: Probability | None = None
     label: Label | None = None
-    scored: int = Field(0, description="frames or windows it scored")
+    scored: int = Field(default=0, description="frames or windows it scored")
     seconds: float | None = None
     error: str | None = None
 
@@ -210,13 +225,13 @@ class Thresholds(Record):
     low: Probability
     high: Probability
     false_positive_rate: float | None = Field(
-        None, description="share of untouched calibration clips above `high`"
+        default=None, description="share of untouched calibration clips above `high`"
     )
     false_negative_rate: float | None = Field(
-        None, description="share of manipulated calibration clips below `low`"
+        default=None, description="share of manipulated calibration clips below `low`"
     )
-    data: str = Field("", description="what they were chosen on, in words")
-    custom: bool = Field(False, description="set by the person, not by us")
+    data: str = Field(default="", description="what they were chosen on, in words")
+    custom: bool = Field(default=False, description="set by the person, not by us")
 
 
 class Ensemble(Record):
@@ -229,7 +244,7 @@ class Ensemble(Record):
     models: list[str] = Field(description="the default ensemble; `calibration` was fitted on these")
     calibration: Calibration | None = None
     thresholds: Thresholds
-    min_models: int = Field(1, ge=1, description="with fewer counted models: inconclusive")
+    min_models: int = Field(default=1, ge=1, description="with fewer counted models: inconclusive")
 
 
 class Reason(Record):
@@ -255,11 +270,11 @@ class Verdict(Record):
     label: Label
     probability: Probability | None = None
     thresholds: Thresholds
-    track: str | None = Field(None, description="the most suspicious person")
+    track: str | None = Field(default=None, description="the most suspicious person")
     reasons: list[Reason] = Field(default_factory=list)
     limits: list[str] = Field(default_factory=list, description="what this can't tell")
-    agree: int = Field(0, description="counted models on the verdict's side")
-    counted: int = Field(0, description="models that were counted")
+    agree: int = Field(default=0, description="counted models on the verdict's side")
+    counted: int = Field(default=0, description="models that were counted")
 
 
 class Signal(Record):
@@ -299,7 +314,7 @@ class Analysis(Record):
     provenance: dict[str, str] | None = None
     timings: dict[str, float] = Field(default_factory=dict, description="seconds by stage")
     software: Software
-    partial: bool = Field(False, description="stopped early; a partial run gets no verdict")
+    partial: bool = Field(default=False, description="stopped early; a partial run gets no verdict")
 
 
 class Problem(Record):

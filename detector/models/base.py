@@ -25,8 +25,8 @@ class CropRecipe(Record):
     kind: Literal["square", "whole"] = "square"
     """square: about the centre of the face box, side = scale * its longer side.
     whole: the whole frame."""
-    scale: float = Field(1.3, gt=0)
-    size: int = Field(224, gt=0, description="side of the crop given to the model, px")
+    scale: float = Field(default=1.3, gt=0)
+    size: int = Field(default=224, gt=0, description="side of the crop given to the model, px")
     resize: Literal["area", "bilinear", "nearest"] = "area"
     """area: antialiased when shrinking, bilinear when growing."""
     border: Literal["replicate", "black"] = "black"
@@ -46,7 +46,7 @@ class WeightFile(Record):
     path: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size: int = Field(description="bytes")
-    url: str | None = Field(None, description="None: bundled")
+    url: str | None = Field(default=None, description="None: bundled")
 
 
 class Measured(Record):
@@ -79,20 +79,24 @@ class ModelSpec(Record):
     kind: Literal["frame", "clip", "image", "audio"]
     task: Literal["face manipulation", "whole-image synthesis", "voice"] = "face manipulation"
     summary: str = Field(description="one sentence for a person")
-    finding: str = Field("", description="what a high score points to, in a few words")
-    confused_by: str = Field("", description="what else can raise the score, in a few words")
+    finding: str = Field(default="", description="what a high score points to, in a few words")
+    confused_by: str = Field(
+        default="", description="what else can raise the score, in a few words"
+    )
     files: list[WeightFile]
     bundled: bool = False
-    default: bool = Field(False, description="in the default ensemble")
-    weight: float = Field(1.0, ge=0)
+    default: bool = Field(default=False, description="in the default ensemble")
+    weight: float = Field(default=1.0, ge=0)
     fake_output: str = Field(description="which output means fake, and how that is known")
     crop: CropRecipe
     normalization: Normalization = Normalization()
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="the family's own settings (architecture, variant)"
     )
-    clip_frames: int = Field(0, description="clip models: frames in a window")
-    clip_step: float = Field(0.0, description="clip models: seconds between frames of a window")
+    clip_frames: int = Field(default=0, description="clip models: frames in a window")
+    clip_step: float = Field(
+        default=0.0, description="clip models: seconds between frames of a window"
+    )
     calibration: Calibration | None = None
     measured: list[Measured] = Field(default_factory=list)
     published: list[Published] = Field(default_factory=list)
@@ -100,7 +104,7 @@ class ModelSpec(Record):
     license_code: str
     license_weights: str
     source: str = Field(description="paper, repository")
-    card: str | None = Field(None, description="Markdown file in weights/")
+    card: str | None = Field(default=None, description="Markdown file in weights/")
 
 
 class Model(ABC):
