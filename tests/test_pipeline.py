@@ -1,0 +1,237 @@
+"""The flow from file to verdict, on real media with the bundled models."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from bench.clips import face_clip
+from detector.errors import Canceled, ModelError, UsageError
+from detector.models import registry
+from detector.pipeline import Analyzer, Progress, _letter
+from detector.results import Analysis, Label, ReasonCode, Settings
+
+FEW = Settings(frames=6)
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def clip() -> Path:
+    return face_clip(3, 640, 360, 25)
+
+
+def write(path: Path, pictures: Iterator[np.ndarray] | list[np.ndarray], fps: int = 25) -> Path:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=fps)
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
+            stream.height, stream.width = picture.shape[:2]
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        out.mux(stream.encode())
+    return path
+
+
+def timeless(analysis: Analysis) -> dict[str, object]:
+    """An analysis without what a clock put into it."""
+    tree = analysis.model_dump(exclude={"created", "timings"})
+    for model in tree["models"]:
+        model.pop("seconds")
+    return tree
+
+
+def test_a_clip_gets_scores_from_every_default_model(analyzer: Analyzer, clip: Path) -> None:
+    out = analyzer.analyze(clip, Settings(frames=12))
+    assert out.verdict.probability is not None
+    assert [t.id for t in out.tracks] == ["A"]
+    track = out.tracks[0]
+    assert len(out.moments) == len(track.faces) == 12
+    assert track.side is None
+    for spec in registry.choose():
+        model = next(m for m in out.models if m.id == spec.id)
+        assert model.error is None
+        assert model.counted
+        assert model.scored > 0
+        assert model.weights_sha256 == spec.files[0].sha256
+        scored = track.windows if spec.kind == "clip" else track.faces
+        assert scored
+    face = track.faces[0]
+    assert set(face.scores) == {m.id for m in out.models}
+    assert 0 <= face.box[0] < face.box[2] <= out.media.width
+    assert Analysis.model_validate_json(out.model_dump_json()) == out
+
+
+def test_the_same_input_gives_the_same_result(analyzer: Analyzer, clip: Path) -> None:
+    first, second = analyzer.analyze(clip, FEW), analyzer.analyze(clip, FEW)
+    assert timeless(first) == timeless(second)
+    assert first.id != analyzer.analyze(clip, Settings(frames=5)).id
+
+
+def test_two_at_once_each_get_their_own_answer(analyzer: Analyzer, tmp_path: Path) -> None:
+    portrait = data.astronaut()[:360, :480]
+    clips = [
+        write(tmp_path / f"{n}.mp4", [np.roll(portrait, i * n, axis=1) for i in range(40)])
+        for n in (0, 1)
+    ]
+    alone = [analyzer.analyze(c, FEW) for c in clips]
+    together: dict[int, Analysis] = {}
+
+    def work(n: int) -> None:
+        together[n] = analyzer.analyze(clips[n], FEW)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in (0, 1)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert timeless(together[0]) == timeless(alone[0])
+    assert timeless(together[1]) == timeless(alone[1])
+    assert together[0].media.sha256 != together[1].media.sha256
+
+
+def test_progress_grows_and_ends_at_one(analyzer: Analyzer, clip: Path) -> None:
+    seen: list[Progress] = []
+    analyzer.analyze(clip, Settings(frames=24), observe=seen.append)
+    fractions = [p.fraction for p in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert seen[-1].moments == seen[-1].moments_total == 24
+    partial = [p.partial for p in seen if p.partial]
+    assert partial
+    assert all(p.partial and p.verdict.label == Label.NOT_APPLICABLE for p in partial)
+
+
+def test_cancel_stops_soon_and_leaves_no_thread(analyzer: Analyzer) -> None:
+    path = face_clip(20, 1280, 720)
+    before = threading.active_count()
+    cancel = threading.Event()
+    stopped: list[float] = []
+
+    def observe(progress: Progress) -> None:
+        if progress.moments >= 2 and not cancel.is_set():
+            cancel.set()
+            stopped.append(time.monotonic())
+
+    with pytest.raises(Canceled):
+        analyzer.analyze(path, Settings(frames=400), observe=observe, cancel=cancel)
+    assert time.monotonic() - stopped[0] < 3.0
+    assert threading.active_count() == before
+
+
+def test_an_error_in_the_observer_reaches_the_caller(analyzer: Analyzer, clip: Path) -> None:
+    def broken(progress: Progress) -> None:
+        if progress.moments:
+            raise RuntimeError("the page is gone")
+
+    before = threading.active_count()
+    with pytest.raises(RuntimeError, match="the page is gone"):
+        analyzer.analyze(clip, FEW, observe=broken)
+    assert threading.active_count() == before
+
+
+def test_a_picture_needs_no_motion(analyzer: Analyzer, tmp_path: Path) -> None:
+    path = tmp_path / "portrait.png"
+    cv2.imwrite(str(path), data.astronaut()[..., ::-1])
+    out = analyzer.analyze(path)
+    assert out.media.kind == "image"
+    assert out.moments == [0.0]
+    assert out.verdict.probability is not None
+    for model in out.models:
+        if model.kind == "clip":
+            assert not model.counted
+            assert model.not_counted_because == "it judges motion, and this is a picture"
+
+
+def test_two_people_are_two_tracks(analyzer: Analyzer, tmp_path: Path) -> None:
+    portrait = data.astronaut()[0:360, 60:420]
+    both = np.concatenate([portrait, portrait[:, ::-1]], axis=1)
+    path = write(tmp_path / "two.mp4", [np.roll(both, i // 4, axis=0) for i in range(30)])
+    out = analyzer.analyze(path, FEW)
+    assert {t.id: t.side for t in out.tracks} == {"A": "left", "B": "right"}
+    assert all(t.probability is not None for t in out.tracks)
+    assert out.verdict.track == out.tracks[0].id
+    assert out.tracks[0].probability >= out.tracks[1].probability  # type: ignore[operator]
+
+
+def test_no_face_and_a_small_face_are_told_apart(analyzer: Analyzer, tmp_path: Path) -> None:
+    coffee = cv2.resize(data.coffee(), (600, 400))
+    none = analyzer.analyze(write(tmp_path / "cup.mp4", [coffee] * 20), FEW)
+    assert none.verdict.label == Label.NOT_APPLICABLE
+    assert none.verdict.reasons[0].code == ReasonCode.NO_FACE
+    canvas = np.full((360, 640, 3), 90, np.uint8)
+    small = cv2.resize(data.astronaut()[:360, 60:420], (110, 110), interpolation=cv2.INTER_AREA)
+    canvas[100:210, 200:310] = small
+    out = analyzer.analyze(write(tmp_path / "small.mp4", [canvas] * 20), FEW)
+    assert out.verdict.label == Label.NOT_APPLICABLE
+    assert out.verdict.reasons[0].code == ReasonCode.FACE_TOO_SMALL
+    assert not any(f.logits for t in out.tracks for f in t.faces)
+
+
+def test_a_truncated_clip_is_analyzed_as_far_as_it_goes(
+    analyzer: Analyzer, clip: Path, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole.mkv"
+    with av.open(str(clip)) as source, av.open(str(whole), "w") as out:
+        target = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = target
+                out.mux(packet)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
+    out = analyzer.analyze(cut, Settings(frames=12))
+    assert out.verdict.probability is not None
+    assert len(out.media.notes) == 1
+    assert out.moments[-1] < 2.5
+
+
+def test_unknown_models_are_refused_by_name(analyzer: Analyzer, clip: Path) -> None:
+    with pytest.raises(UsageError, match="no-such"):
+        analyzer.analyze(clip, Settings(models=["no-such"]))
+
+
+def test_a_model_without_weights_says_so_and_the_others_score(
+    analyzer: Analyzer, clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    missing = next(s for s in registry.list_models() if not s.bundled)
+    default = registry.choose()[0].id
+    out = analyzer.analyze(clip, Settings(frames=6, models=[default, missing.id]))
+    assert out.verdict.probability is not None
+    result = out.models[1]
+    assert not result.counted
+    assert result.probability is None
+    assert "not on this computer" in (result.error or "")
+
+
+def test_a_model_that_breaks_does_not_take_the_others_down(
+    analyzer: Analyzer, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [s.id for s in registry.choose() if s.kind == "frame"]
+    broken = registry.load_model(ids[0])
+
+    def fail(batch: np.ndarray) -> np.ndarray:
+        raise ModelError("The network gave up.")
+
+    monkeypatch.setattr(broken, "score", fail)
+    out = analyzer.analyze(clip, FEW)
+    result = next(m for m in out.models if m.id == ids[0])
+    assert result.error == "The network gave up."
+    assert result.probability is None
+    others = [m for m in out.models if m.id != ids[0]]
+    assert not others or any(m.probability is not None for m in others)
+
+
+def test_letters() -> None:
+    assert [_letter(n) for n in (0, 25, 26, 27, 701, 702)] == ["A", "Z", "AA", "AB", "ZZ", "AAA"]
