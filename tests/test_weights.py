@@ -1,0 +1,372 @@
+"""Weight files: verified, downloaded over real HTTP, read without running what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from detector import folders, weights
+from detector.errors import WeightsError
+from detector.models.base import CropRecipe, ModelSpec, WeightFile
+
+BODY = bytes(range(256)) * 8192  # 2 MiB: several pieces
+
+
+def make_spec(
+    url: str | None, body: bytes = BODY, path: str = "toy/net.bin", **changes
+) -> ModelSpec:
+    file = WeightFile(path=path, sha256=hashlib.sha256(body).hexdigest(), size=len(body), url=url)
+    entry = {
+        "id": "toy",
+        "title": "Toy",
+        "family": "mesonet",
+        "kind": "frame",
+        "summary": "A toy.",
+        "files": [file],
+        "fake_output": "the only one",
+        "crop": CropRecipe(),
+        "license_code": "MIT",
+        "license_weights": "MIT",
+        "source": "made up for a test",
+    }
+    return ModelSpec(**(entry | changes))
+
+
+class Server:
+    """A file server on loopback that can be told to misbehave."""
+
+    def __init__(self) -> None:
+        self.body = BODY
+        self.ranges = True
+        self.breaks: list[int] = []  # after so many bytes the next answers break off
+        self.status = 200
+        self.redirect: str | None = None
+        self.asked: list[str | None] = []  # the Range of every request
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                outer.answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/net.bin"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        asked = request.headers.get("Range")
+        self.asked.append(asked)
+        if self.redirect:
+            request.send_response(302)
+            request.send_header("Location", self.redirect)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+            return
+        body, status = self.body, self.status
+        match = re.fullmatch(r"bytes=(\d+)-", asked or "")
+        if match and self.ranges and status == 200:
+            start = int(match[1])
+            body, status = body[start:], 206
+        request.send_response(status)
+        if status == 206:
+            total = len(self.body)
+            request.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        if self.breaks:
+            body = body[: self.breaks.pop(0)]
+            request.close_connection = True
+        request.wfile.write(body)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.http.shutdown()
+    server.http.server_close()
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def names(folder: Path) -> list[str]:
+    """Files left in a folder, apart from the empty lock."""
+    return sorted(p.name for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock")
+
+
+def test_fetch_downloads_verifies_and_reports(server: Server, data: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    spec = make_spec(server.url)
+    (path,) = weights.fetch(spec, lambda done, total: seen.append((done, total)))
+    assert path == data / "weights" / "toy" / "net.bin"
+    assert path.read_bytes() == BODY
+    assert names(data) == ["net.bin"]
+    assert seen[0] == (0, len(BODY)) and seen[-1] == (len(BODY), len(BODY))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen) and len(seen) > 4
+    assert weights.resolve(spec) == [path]
+
+
+def test_what_is_here_is_not_downloaded_again(server: Server) -> None:
+    spec = make_spec(server.url)
+    weights.fetch(spec)
+    weights.fetch(spec)
+    weights.resolve(spec, fetch=True)
+    assert len(server.asked) == 1
+
+
+def test_resolve_downloads_only_when_asked(server: Server) -> None:
+    spec = make_spec(server.url)
+    with pytest.raises(WeightsError, match=r"net\.bin is missing") as caught:
+        weights.resolve(spec)
+    assert caught.value.code == "weights_missing"
+    assert "unmask fetch toy" in caught.value.hint
+    assert server.asked == []
+    assert weights.resolve(spec, fetch=True)[0].read_bytes() == BODY
+
+
+def test_a_broken_connection_is_resumed(server: Server) -> None:
+    server.breaks = [1_000_000]
+    (path,) = weights.fetch(make_spec(server.url))
+    assert path.read_bytes() == BODY
+    # Of the million bytes sent, what had not reached the disk yet is asked for again.
+    assert server.asked[0] is None
+    assert 0 < int(server.asked[1].removeprefix("bytes=").removesuffix("-")) <= 1_000_000
+
+
+def test_a_stopped_download_goes_on_where_it_was(server: Server) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done > total / 2:
+            raise Stop
+
+    spec = make_spec(server.url)
+    with pytest.raises(Stop):
+        weights.fetch(spec, stop)
+    assert not weights.available(spec)
+    (path,) = weights.fetch(spec)
+    assert path.read_bytes() == BODY
+    assert server.asked[1] != "bytes=0-" and server.asked[1].startswith("bytes=")
+
+
+def test_a_server_without_ranges_sends_it_whole(server: Server, data: Path) -> None:
+    part = data / "weights" / "toy" / "net.bin.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(BODY[:500_000])
+    server.ranges = False
+    (path,) = weights.fetch(make_spec(server.url))
+    assert path.read_bytes() == BODY
+
+
+def test_giving_up_keeps_what_came(server: Server, data: Path) -> None:
+    server.breaks = [300_000] * 9
+    with pytest.raises(WeightsError, match="could not be downloaded") as caught:
+        weights.fetch(make_spec(server.url))
+    assert caught.value.code == "download_failed"
+    assert len(server.asked) == weights.TRIES
+    assert names(data) == ["net.bin.part"]
+
+
+def test_another_file_is_refused_with_both_hashes(server: Server, data: Path) -> None:
+    server.body = BODY[:-1] + b"!"
+    spec = make_spec(server.url)
+    with pytest.raises(WeightsError) as caught:
+        weights.fetch(spec)
+    assert caught.value.code == "weights_corrupted"
+    assert "net.bin" in caught.value.message
+    assert spec.files[0].sha256 in caught.value.message
+    assert hashlib.sha256(server.body).hexdigest() in caught.value.message
+    assert names(data) == []
+
+
+def test_more_than_was_stated_is_cut_off(server: Server, data: Path) -> None:
+    server.body = BODY * 3
+    with pytest.raises(WeightsError, match="more than the 2,097,152 bytes"):
+        weights.fetch(make_spec(server.url))
+    assert names(data) == []
+
+
+def test_a_damaged_download_is_brought_again(server: Server) -> None:
+    spec = make_spec(server.url)
+    (path,) = weights.fetch(spec)
+    path.write_bytes(b"damaged")
+    with pytest.raises(WeightsError) as caught:
+        weights.resolve(spec)
+    assert caught.value.code == "weights_corrupted" and "unmask fetch toy" in caught.value.hint
+    weights.fetch(spec)
+    assert path.read_bytes() == BODY
+
+
+def test_two_at_once_download_once(server: Server) -> None:
+    spec = make_spec(server.url)
+    results: list[list[Path]] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(weights.fetch(spec))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4 and results[0][0].read_bytes() == BODY
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda s: setattr(s, "status", 404), "the server answered 404"),
+        (lambda s: setattr(s, "redirect", "http://example.invalid/x"), "not an https address"),
+        (lambda s: setattr(s, "redirect", s.url), "redirects"),
+    ],
+)
+def test_answers_that_are_no_file(
+    server: Server, change: Callable[[Server], None], says: str
+) -> None:
+    change(server)
+    with pytest.raises(WeightsError, match=says):
+        weights.fetch(make_spec(server.url))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.invalid/x", "ftp://example.invalid/x", "file:///etc"]
+)
+def test_only_https(url: str) -> None:
+    with pytest.raises(WeightsError, match="not an https address"):
+        weights.fetch(make_spec(url))
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(WeightsError, match="could not be downloaded"):
+        weights.fetch(make_spec("http://127.0.0.1:9/x"))
+
+
+def test_a_full_disk_is_said_before_anything_is_written(server: Server, data: Path) -> None:
+    file = make_spec(server.url).files[0].model_copy(update={"size": 10**15})
+    with pytest.raises(WeightsError, match="bytes free") as caught:
+        weights.fetch(make_spec(server.url, files=[file]))
+    assert caught.value.code == "disk_full"
+    assert server.asked == [] and names(data) == []
+
+
+def test_a_folder_that_cannot_be_made(server: Server, data: Path) -> None:
+    data.write_text("a file stands where the folder should be")
+    with pytest.raises(WeightsError, match="can't be written"):
+        weights.fetch(make_spec(server.url))
+
+
+def test_a_bundled_file_is_refused_by_name_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "bundled", lambda: tmp_path)
+    spec = make_spec(None, path="net.bin", bundled=True)
+    path = tmp_path / "net.bin"
+    with pytest.raises(WeightsError) as caught:
+        weights.resolve(spec, fetch=True)
+    assert caught.value.code == "weights_missing" and "git checkout" in caught.value.hint
+
+    path.write_bytes(BODY)
+    assert weights.resolve(spec) == [path]
+
+    path.write_bytes(BODY[::-1])
+    with pytest.raises(WeightsError, match=re.escape(str(path))) as caught:
+        weights.resolve(spec)
+    assert caught.value.code == "weights_corrupted" and spec.files[0].sha256 in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["../net.bin", "/etc/passwd", "a/../../b", "..\\net.bin"])
+def test_a_path_may_not_leave_the_folder(path: str) -> None:
+    with pytest.raises(WeightsError, match="leaves the weights folder"):
+        weights.resolve(make_spec(None, path=path))
+
+
+def test_digest_is_taken_again_when_the_file_changes(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"one")
+    assert weights.digest(path) == hashlib.sha256(b"one").hexdigest()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(1, 1))
+    assert weights.digest(path) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_load_state_reads_both_formats(tmp_path: Path) -> None:
+    state = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.float16)}
+    save_file(state, tmp_path / "x.safetensors")
+    torch.save(state, tmp_path / "x.pth")
+    for name in ("x.safetensors", "x.pth"):
+        read = weights.load_state(tmp_path / name)
+        assert read.keys() == state.keys()
+        assert all(torch.equal(read[k], state[k]) for k in state)
+
+
+class Trap:
+    """Runs a command when it is unpickled carelessly."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.target),)
+
+
+def test_load_state_runs_nothing(tmp_path: Path) -> None:
+    torch.save({"a": Trap(tmp_path / "sprung")}, tmp_path / "x.pth")
+    with pytest.raises(WeightsError, match="can't be read"):
+        weights.load_state(tmp_path / "x.pth")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ([1, 2], "holds a list"),
+        ({"epoch": 3, "state_dict": {"a": torch.ones(1)}}, "more than tensors: epoch, state_dict"),
+    ],
+)
+def test_load_state_wants_plain_tensors(tmp_path: Path, value: object, says: str) -> None:
+    torch.save(value, tmp_path / "x.pth")
+    with pytest.raises(WeightsError, match=says):
+        weights.load_state(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("name", ["x.safetensors", "x.pth"])
+@pytest.mark.parametrize("body", [b"", b"this is not a weight file"])
+def test_load_state_of_garbage(tmp_path: Path, name: str, body: bytes) -> None:
+    (tmp_path / name).write_bytes(body)
+    with pytest.raises(WeightsError, match=re.escape(name)):
+        weights.load_state(tmp_path / name)
+
+
+def test_load_strict_lists_what_does_not_fit() -> None:
+    module = nn.Linear(3, 2)
+    before = module.bias.detach().clone()
+    state = {"weight": torch.zeros(4, 3), "scale": torch.ones(1)}
+    with pytest.raises(WeightsError) as caught:
+        weights.load_strict(module, state, "toy")
+    message = caught.value.message
+    assert "1 missing (bias)" in message
+    assert "1 unexpected (scale)" in message
+    assert "weight [4, 3] instead of [2, 3]" in message
+    assert torch.equal(module.bias, before)
+
+    fitting = {"weight": torch.full((2, 3), 0.5), "bias": torch.zeros(2)}
+    weights.load_strict(module, fitting, "toy")
+    assert torch.equal(module.weight, fitting["weight"])
