@@ -1,0 +1,195 @@
+"""MobileNetV2 on single face crops (Sandler et al. 2018), trained by `detector.training`.
+
+The network has torchvision's names, so its published state dicts fit, but pads as TensorFlow does
+on stride-2 convolutions ("SAME": bottom and right), since the trunk it starts from was trained so.
+Written out here rather than taken from torchvision because of that padding.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector.errors import WeightsError
+from detector.models.base import Files, FrameModel, ModelSpec, check_batch
+
+# expansion, channels, repeats, stride: table 2 of the paper
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+FEATURES = 1280
+MIDDLE = 14
+"""`features[:MIDDLE]` ends with the last stage at 1/16 of the input."""
+MIDDLE_CHANNELS = 96
+
+BATCH = 16
+"""Crops in one pass: more gain nothing on a CPU and cost memory."""
+
+
+class SamePad(nn.Module):
+    """Zeros at the bottom and right, as TensorFlow's "SAME" for a 3 x 3 kernel of stride 2."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        # An odd side needs one pixel on both ends, an even one only after.
+        return F.pad(x, (width % 2, 1, height % 2, 1))
+
+
+class SameConv(nn.Conv2d):
+    """A 3 x 3 convolution, padded as TensorFlow pads it."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, groups: int = 1) -> None:
+        padding = 0 if stride == 2 else 1
+        super().__init__(inputs, outputs, 3, stride, padding, groups=groups, bias=False)
+        self.same = SamePad() if stride == 2 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.same(x))
+
+
+def _unit(conv: nn.Conv2d) -> nn.Sequential:
+    return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU6(inplace=True))
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter per channel, project; with a short cut where the shape stays."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        layers: list[nn.Module] = []
+        if expansion != 1:
+            layers.append(_unit(nn.Conv2d(inputs, hidden, 1, bias=False)))
+        layers += [
+            _unit(SameConv(hidden, hidden, stride, groups=hidden)),
+            nn.Conv2d(hidden, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        ]
+        self.conv = nn.Sequential(*layers)
+        self.short = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.short else self.conv(x)
+
+
+class MobileNetV2(nn.Module):
+    """The trunk and one logit of P(fake).
+
+    `forward` takes float [N, 3, S, S] in -1..1 (x / 127.5 - 1) and gives [N].
+    """
+
+    def __init__(self, dropout: float = 0.2) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [_unit(SameConv(3, 32, 2))]
+        channels = 32
+        for expansion, outputs, repeats, stride in STAGES:
+            for index in range(repeats):
+                layers.append(
+                    InvertedResidual(channels, outputs, stride if index == 0 else 1, expansion)
+                )
+                channels = outputs
+        layers.append(_unit(nn.Conv2d(channels, FEATURES, 1, bias=False)))
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(FEATURES, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x).mean((2, 3))).squeeze(1)
+
+    def middle(self, x: Tensor) -> Tensor:
+        """Maps of the last stage at 1/16 of the input: [N, 96, S / 16, S / 16]."""
+        return self.features[:MIDDLE](x)
+
+
+def to_input(batch: np.ndarray, spec: ModelSpec, device: str) -> Tensor:
+    """uint8 [N, S, S, 3] -> float32 [N, 3, S, S], normalized as the spec says."""
+    x = torch.from_numpy(np.ascontiguousarray(batch)).to(device).permute(0, 3, 1, 2).float() / 255
+    mean = torch.tensor(spec.normalization.mean, device=x.device).view(1, 3, 1, 1)
+    std = torch.tensor(spec.normalization.std, device=x.device).view(1, 3, 1, 1)
+    return (x - mean) / std
+
+
+class MobileNet(FrameModel):
+    """A trained MobileNetV2."""
+
+    def __init__(self, spec: ModelSpec, network: MobileNetV2, device: str) -> None:
+        super().__init__(spec)
+        self._network = network
+        self._device = device
+        # Grad-CAM hangs hooks on the network and writes gradients: one at a time.
+        self._lock = threading.Lock()
+
+    def score(self, batch: np.ndarray) -> np.ndarray:
+        """See `Model.score`."""
+        check_batch(batch, self.spec)
+        logits = [
+            self._forward(to_input(batch[start : start + BATCH], self.spec, self._device))
+            for start in range(0, len(batch), BATCH)
+        ]
+        return np.concatenate([*logits, np.zeros(0, np.float32)])
+
+    def _forward(self, x: Tensor) -> np.ndarray:
+        with torch.inference_mode():
+            return self._network(x).float().cpu().numpy()
+
+    def explain(self, batch: np.ndarray) -> np.ndarray:
+        """Grad-CAM (Selvaraju et al. 2017) towards "fake" at 1/16 of the input.
+
+        The stage at 1/16 is finer than the last one (5 x 5 cells), where a face is hardly resolved.
+        """
+        check_batch(batch, self.spec)
+        from pytorch_grad_cam import GradCAM
+        from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
+
+        maps = []
+        with self._lock, GradCAM(_Column(self._network), [self._network.features[MIDDLE - 1]]) as cam:
+            for start in range(0, len(batch), BATCH):
+                x = to_input(batch[start : start + BATCH], self.spec, self._device)
+                maps.append(cam(x, [RawScoresOutputTarget()] * len(x)))
+        side = self.spec.crop.size
+        return np.concatenate([*maps, np.zeros((0, side, side), np.float32)]).astype(np.float32)
+
+
+class _Column(nn.Module):
+    """grad-cam expects [N, outputs]."""
+
+    def __init__(self, network: MobileNetV2) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x)[:, None]
+
+
+def build(state: dict[str, Any], name: str = "mobilenet") -> MobileNetV2:
+    """A network in evaluation mode with these weights.
+
+    Raises
+    ------
+    WeightsError
+        If a tensor is missing, left over or of another shape.
+    """
+    network = MobileNetV2()
+    try:
+        network.load_state_dict({key: value.float() for key, value in state.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"The weights of {name} do not fit MobileNetV2: {error}") from error
+    return network.eval().requires_grad_(True)
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> MobileNet:
+    """Load a trained MobileNetV2 (one .safetensors file)."""
+    from safetensors.torch import load_file
+
+    network = build(load_file(files[0]), spec.id).to(device)
+    return MobileNet(spec, network.to(memory_format=torch.channels_last), device)

@@ -1,0 +1,239 @@
+"""Faces cut once, so that every later step reads pixels and not files.
+
+A cache is a folder: `index.json` (one entry a face sequence) and `crops.npy` (uint8
+[N, side, side, 3], all sequences one after another). Crops are cut with the same `cut` as in use,
+only wider (`MARGIN`) so that training can move and zoom within them. It holds other people's faces:
+keep it outside the repository, and delete it when done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from detector.faces import Detection, FaceDetector, cut, load_detector
+from detector.models.base import CropRecipe
+from detector.results import Box
+from detector.training.data import Item
+
+MARGIN = 1.4
+"""Side of a cached crop in longer sides of the face box."""
+SIDE = 256
+"""px of a cached crop."""
+STEP = 0.08
+"""Seconds between cached frames of a clip: that of the windows of the clip model."""
+LOOK = 3
+"""A face is looked for in every third cached frame; boxes between are interpolated."""
+SECONDS = 3.0
+"""Of a clip, from its start."""
+
+
+@dataclass(frozen=True)
+class Sequence_:
+    """Faces of one file, consecutive in `crops.npy`.
+
+    Attributes
+    ----------
+    start, count : int
+        Rows of `crops.npy`.
+    points : list of (x, y)
+        Five landmarks of the first frame, px of the crop; empty if unknown.
+    face : float
+        Longer side of the face box in px of the file (before any resize).
+    tight : bool
+        The file was a crop already, and fills the cached crop as it is.
+    """
+
+    name: str
+    label: int
+    kind: str
+    method: str
+    group: str
+    source: str
+    person: str
+    start: int
+    count: int
+    points: list[tuple[float, float]]
+    face: float
+    tight: bool = False
+
+
+class FaceCache:
+    """A cache opened for reading.
+
+    Attributes
+    ----------
+    entries : list of Sequence_
+    crops : uint8 memory map [N, side, side, 3]
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        entries = json.loads((folder / "index.json").read_text())
+        self.entries = [Sequence_(**entry) for entry in entries]
+        self.crops = np.load(folder / "crops.npy", mmap_mode="r")
+
+    def frames(self, entry: Sequence_) -> np.ndarray:
+        """uint8 [count, side, side, 3], a view of the file."""
+        return self.crops[entry.start : entry.start + entry.count]
+
+
+def build(
+    items: Sequence[Item],
+    folder: Path,
+    *,
+    aligned: Callable[[Item], bool] = lambda item: False,
+    tight: bool = False,
+    side: int = SIDE,
+    detector: FaceDetector | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> FaceCache:
+    """Cut the faces of many files into a cache.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        Files without a face are left out.
+    folder : Path
+        Made; an existing cache in it is replaced.
+    aligned : callable
+        Whether a fake shows the very frames of its original. It is then cut with the boxes of the
+        original, so that both crops show the same pixels.
+    tight : bool
+        The files are face crops already: they are resized to `side`, and landmarks are looked for.
+    side : int
+        px of a cached crop.
+    progress : callable
+        Called with (files done, files in all).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    detector = detector or load_detector()
+    recipe = CropRecipe(scale=MARGIN, size=side)
+    boxes: dict[tuple[str, str], list[Detection]] = {}
+    order = sorted(items, key=lambda item: item.label)
+    entries: list[Sequence_] = []
+    written = 0
+    scratch = folder / "crops.raw"
+    with scratch.open("wb") as stream:
+        for done, item in enumerate(order):
+            frames = list(_frames(item))
+            key = (item.source, item.group)
+            if tight:
+                crops, points, face = _as_is(frames, side, detector if item.label == 0 else None)
+            else:
+                same = item.label == 1 and aligned(item) and key in boxes
+                faces = boxes[key] if same else _follow(frames, detector)
+                if item.label == 0 and faces:
+                    boxes.setdefault(key, faces)
+                n = min(len(frames), len(faces))
+                crops = [cut(frames[i], faces[i].box, recipe) for i in range(n)]
+                points, face = _in_crop(faces[0], side) if n else ([], 0.0)
+            if crops:
+                stream.write(np.stack(crops).tobytes())
+                entries.append(
+                    Sequence_(
+                        name=item.name, label=item.label, kind=item.kind, method=item.method,
+                        group=item.group, source=item.source, person=item.person,
+                        start=written, count=len(crops), points=points, face=face, tight=tight,
+                    )
+                )  # fmt: skip
+                written += len(crops)
+            if progress:
+                progress(done + 1, len(order))
+    _finish(scratch, folder / "crops.npy", (written, side, side, 3))
+    (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
+    return FaceCache(folder)
+
+
+def _finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
+    """Give raw bytes the header of a .npy file without holding them in memory."""
+    raw = np.memmap(scratch, np.uint8, "r", shape=shape) if shape[0] else np.zeros(shape, np.uint8)
+    out = np.lib.format.open_memmap(target, "w+", np.uint8, shape)
+    for start in range(0, shape[0], 512):
+        out[start : start + 512] = raw[start : start + 512]
+    out.flush()
+    del raw
+    scratch.unlink()
+
+
+def _frames(item: Item) -> Iterator[np.ndarray]:
+    """Frames of a file at `STEP`, uint8 [H, W, 3]."""
+    import av
+
+    with av.open(str(item.file)) as container:
+        start = None
+        due = 0.0
+        for frame in container.decode(video=0):
+            time = float(frame.time or 0.0)
+            start = time if start is None else start
+            if time - start > SECONDS:
+                return
+            # Half a frame early is closer to the due moment than half a frame late.
+            if time - start >= due - 0.02:
+                yield frame.to_ndarray(format="rgb24")
+                due += STEP
+
+
+def _follow(frames: Sequence[np.ndarray], detector: FaceDetector) -> list[Detection]:
+    """The largest face of a clip, one detection a frame; empty if it is seen too seldom."""
+    looked: list[tuple[int, Detection]] = []
+    last: Detection | None = None
+    looks = range(0, len(frames), LOOK)
+    for index in looks:
+        found = detector.detect(frames[index], 40)
+        if not found:
+            continue
+        now = max(found, key=lambda face: _side(face.box)) if last is None else min(
+            found, key=lambda face: _far(face.box, last.box)  # noqa: B023
+        )
+        if last is not None and _far(now.box, last.box) > 0.6 * _side(last.box):
+            continue
+        last = now
+        looked.append((index, now))
+    if not looked or len(looked) < 0.5 * len(looks):
+        return []
+    times = [index for index, _ in looked]
+    values = np.array([[*face.box, *np.ravel(face.landmarks)] for _, face in looked])
+    filled = np.stack([np.interp(range(len(frames)), times, column) for column in values.T], 1)
+    return [
+        replace(
+            looked[0][1],
+            box=tuple(row[:4].tolist()),
+            landmarks=tuple(map(tuple, row[4:].reshape(-1, 2).tolist())),
+        )
+        for row in filled
+    ]
+
+
+def _as_is(
+    frames: Sequence[np.ndarray], side: int, detector: FaceDetector | None
+) -> tuple[list[np.ndarray], list[tuple[float, float]], float]:
+    whole = CropRecipe(kind="whole", size=side)
+    crops = [cut(frame, (0, 0, 1, 1), whole) for frame in frames]
+    found = detector.detect(frames[0], 40) if detector and frames else []
+    if not found:
+        return crops, [], 0.0
+    height, width = frames[0].shape[:2]
+    face = max(found, key=lambda face: _side(face.box))
+    points = [(x * side / width, y * side / height) for x, y in face.landmarks]
+    return crops, points, _side(face.box)
+
+
+def _in_crop(face: Detection, side: int) -> tuple[list[tuple[float, float]], float]:
+    x0, y0, x1, y1 = face.box
+    longer = _side(face.box)
+    k = side / (MARGIN * longer)
+    left, top = (x0 + x1) / 2 - side / k / 2, (y0 + y1) / 2 - side / k / 2
+    return [((x - left) * k, (y - top) * k) for x, y in face.landmarks], longer
+
+
+def _side(box: Box) -> float:
+    return max(box[2] - box[0], box[3] - box[1])
+
+
+def _far(a: Box, b: Box) -> float:
+    return float(np.hypot((a[0] + a[2] - b[0] - b[2]) / 2, (a[1] + a[3] - b[1] - b[3]) / 2))

@@ -1,0 +1,222 @@
+"""Fitting a network to pairs: the loop, averaged weights, checkpoints, the run's folder.
+
+A run's folder holds `config.json` (recipe, seed, commit, versions), `curve.csv` (one line a check),
+`state.pt` (to resume) and, at the end, `model.safetensors` (averaged weights, fp16).
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import math
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector.training.recipe import Recipe
+
+Draw = Callable[[int], tuple[np.ndarray, np.ndarray]]
+"""Step -> inputs (originals, then fakes in the same order) and labels."""
+Check = Callable[[nn.Module], dict[str, float]]
+
+SAVE_EVERY = 120
+"""Seconds between saved states."""
+
+
+class Average:
+    """An exponential average of a network's weights; of buffers (batch statistics) too."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        # Early on the average follows quickly, or it would remember the untrained weights.
+        decay = min(self.decay, (1 + step) / (10 + step))
+        theirs = network.state_dict()
+        for name, mine in self.network.state_dict().items():
+            if mine.dtype.is_floating_point:
+                mine.lerp_(theirs[name], 1 - decay)
+            else:
+                mine.copy_(theirs[name])
+
+
+def loss_of(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """Binary cross-entropy, and a ranking term: within a pair the fake is to score higher."""
+    target = labels * (1 - 2 * recipe.smoothing) + recipe.smoothing
+    loss = F.binary_cross_entropy_with_logits(logits, target)
+    if recipe.pair_weight:
+        real, fake = logits.chunk(2)
+        loss = loss + recipe.pair_weight * F.softplus(real - fake).mean()
+    return loss
+
+
+def rate_at(step: int, steps: int, recipe: Recipe) -> float:
+    """Learning rate: a rise, then half a cosine down to a hundredth."""
+    rise = max(1, round(recipe.warmup * steps))
+    if step < rise:
+        return recipe.rate * (step + 1) / rise
+    done = (step - rise) / max(1, steps - rise)
+    return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def fit(
+    network: nn.Module,
+    recipe: Recipe,
+    draw: Draw,
+    out: Path,
+    *,
+    check: Check | None = None,
+    resume: bool = False,
+    stop_after: int | None = None,
+    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    device: str = "cpu",
+) -> nn.Module:
+    """Train, and give the network with averaged weights.
+
+    Parameters
+    ----------
+    draw : callable
+        See `Draw`; must depend on the step alone.
+    out : Path
+        The run's folder.
+    check : callable
+        Looks at held-out data; its figures go to `curve.csv`.
+    resume : bool
+        Go on from `out`/state.pt if there is one. The result is that of a run never stopped.
+    stop_after : int
+        Stop (and save) before this step; the schedule stays that of the whole run.
+    progress : callable
+        Called with (step, steps, figures).
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    steps = max(1, recipe.images // (2 * recipe.pairs))
+    network = network.to(device)
+    if device != "cpu" or recipe.family == "mobilenet":
+        network = network.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(_grouped(network, recipe.decay), lr=recipe.rate)
+    average = Average(network, recipe.average)
+    start = 0
+    state_file = out / "state.pt"
+    if resume and state_file.is_file():
+        state = torch.load(state_file, weights_only=True, map_location=device)
+        network.load_state_dict(state["network"])
+        average.network.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = int(state["step"])
+    else:
+        (out / "config.json").write_text(json.dumps(_config(recipe), indent=1))
+        (out / "curve.csv").unlink(missing_ok=True)
+
+    def save(step: int) -> None:
+        scratch = state_file.with_suffix(".part")
+        torch.save(
+            {
+                "network": network.state_dict(),
+                "average": average.network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step,
+            },
+            scratch,
+        )
+        scratch.replace(state_file)
+
+    began = saved = time.monotonic()
+    recent: list[float] = []
+    end = steps if stop_after is None else min(steps, stop_after)
+    for step in range(start, end):
+        torch.manual_seed(recipe.seed * 1_000_003 + step)
+        inputs, labels = draw(step)
+        x = torch.from_numpy(inputs).to(device)
+        if x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(step, steps, recipe)
+        network.train()
+        with torch.autocast(x.device.type, torch.bfloat16):
+            logits = network(x)
+        loss = loss_of(logits.float(), torch.from_numpy(labels).to(device), recipe)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        average.update(network, step)
+        recent = [*recent[-99:], float(loss)]
+        last = step + 1 == end
+        if (step + 1) % recipe.check_every == 0 or last:
+            figures = {"loss": float(np.mean(recent)), "seconds": time.monotonic() - began}
+            figures |= check(average.network) if check else {}
+            _log(out / "curve.csv", step + 1, figures)
+            if progress:
+                progress(step + 1, steps, figures)
+        if last or time.monotonic() - saved > SAVE_EVERY:
+            save(step + 1)
+            saved = time.monotonic()
+    if end == steps:
+        from safetensors.torch import save_file
+
+        save_file(packed(average.network), out / "model.safetensors")
+    return average.network
+
+
+def packed(network: nn.Module) -> dict[str, Tensor]:
+    """A state dict to keep: kernels and matrices as fp16, the rest (statistics) as it is."""
+    return {
+        name: (value.half() if value.ndim > 1 else value).cpu().contiguous().clone()
+        for name, value in network.state_dict().items()
+    }
+
+
+def _grouped(network: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Weight decay is for matrices and kernels; not for biases and normalization."""
+    matrices = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+    rest = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+
+
+def _log(path: Path, step: int, figures: dict[str, float]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as stream:
+        writer = csv.writer(stream)
+        if new:
+            writer.writerow(["step", *figures])
+        writer.writerow([step, *(f"{value:.5g}" for value in figures.values())])
+
+
+def _config(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "recipe": recipe.model_dump(),
+        "commit": _commit(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the code, with a + if the tree differs from it."""
+
+    def git(*words: str) -> str:
+        run = subprocess.run(
+            ["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20
+        )
+        return run.stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return (commit + ("+" if git("status", "--porcelain", "--", ".") else "")) or None
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,81 @@
+"""A recipe: everything that decides what a training run gives, as data in a TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from detector.errors import UsageError
+from detector.models.base import CropRecipe
+from detector.results import Record
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+class Part(Record):
+    """Some of the files of the labels, and how they teach.
+
+    A file belongs to the part if it is of `kind` and its name or source holds one of `match`
+    (any file if empty) and none of `skip`.
+    """
+
+    name: str
+    match: list[str] = []
+    skip: list[str] = []
+    kind: Literal["image", "video"]
+    mode: Literal["pairs", "blend"] = "pairs"
+    """pairs: an original and a fake of it. blend: an untouched file and a self-blending of it."""
+    share: float = Field(gt=0, description="of the pairs that are drawn")
+    tight: bool = False
+    aligned: bool = True
+    """Fakes show the very frames of their originals."""
+
+
+class Recipe(Record):
+    """One training run of a frame model or a clip model."""
+
+    name: str
+    family: Literal["mobilenet", "videomae"]
+    summary: str = ""
+    start: str = ""
+    """Weights to start from, relative to the current folder; empty: untrained."""
+    seed: int = 1
+    images: int = Field(gt=0, description="pictures (or clips) seen in all, originals and fakes")
+    pairs: int = Field(24, gt=0, description="in one step")
+    rate: float = Field(gt=0, description="learning rate at its highest")
+    decay: float = Field(0.02, ge=0, description="AdamW weight decay")
+    warmup: float = Field(0.05, description="share of the steps over which the rate rises")
+    smoothing: float = Field(0.05, ge=0, lt=0.5, description="of the labels")
+    pair_weight: float = Field(0.5, ge=0, description="of the pairwise ranking loss")
+    soften: float = Field(0.3, ge=0, le=1, description="share of originals that lose sharpness")
+    average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
+    holdout: float = Field(0.3, ge=0, lt=1, description="share of the persons never trained on")
+    holdout_images: float = Field(0.06, ge=0, lt=1, description="the same, for still pictures")
+    check_every: int = Field(250, gt=0, description="steps between looks at the held-out part")
+    crop: CropRecipe
+    clip_frames: int = 16
+    options: dict[str, str | int | float | bool] = {}
+    parts: list[Part]
+
+
+def read_recipe(name: str | Path) -> Recipe:
+    """Read a recipe by its name (one of ours) or its path.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or it does not hold what a recipe holds.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        path = FOLDER / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
+        raise UsageError(f"There is no recipe {str(name)!r}.", hint=f"Known: {known}.")
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise UsageError(f"The recipe {path} can't be used: {error}") from error

@@ -1,0 +1,95 @@
+"""What a training run starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from detector.errors import WeightsError
+from detector.models import mobilenet
+from detector.models.mobilenet import MobileNetV2
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict: safetensors, or a pickle of tensors and nothing else.
+
+    Raises
+    ------
+    WeightsError
+        If the file is not there or is neither.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:
+        raise WeightsError(f"The weights {path} can't be read: {error}") from error
+
+
+def frame_network(path: Path | None) -> MobileNetV2:
+    """A MobileNetV2, untrained, from a trunk without classifier, or from a trained model."""
+    network = MobileNetV2()
+    nn.init.zeros_(network.classifier[1].weight)
+    nn.init.zeros_(network.classifier[1].bias)
+    if path is None:
+        return network
+    state = {name: value.float() for name, value in read_state(path).items()}
+    if any(name.startswith("classifier") for name in state):
+        return mobilenet.build(state, path.name).train()
+    missing, unexpected = network.load_state_dict(state, strict=False)
+    left_over = [name for name in missing if not name.startswith("classifier")]
+    if left_over or unexpected:
+        raise WeightsError(f"The trunk {path.name} does not fit: {[*left_over, *unexpected][:3]}")
+    return network
+
+
+@torch.no_grad()
+def refit_statistics(network: nn.Module, batch: Tensor) -> None:
+    """Give folded batch norms statistics again, without changing the function.
+
+    A trunk whose batch norms were folded into its convolutions has identity norms; trained as they
+    are, the first step in training mode would shift every layer. Each norm takes mean and variance
+    of what reaches it, and scale and bias that undo them.
+
+    Parameters
+    ----------
+    batch : float [N, 3, S, S]
+        Pictures of the kind that the network will see, normalized.
+    """
+
+    def refit(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        mean, var = norm.running_mean, norm.running_var
+        assert mean is not None and var is not None
+        scale = norm.weight / torch.sqrt(var + norm.eps)
+        bias = norm.bias - mean * scale
+        new_mean = inputs[0].mean((0, 2, 3))
+        # A channel that is (nearly) constant on this batch would get a scale of nothing.
+        new_var = inputs[0].var((0, 2, 3), unbiased=False).clamp_min(1e-3)
+        norm.weight.copy_(scale * torch.sqrt(new_var + norm.eps))
+        norm.bias.copy_(bias + new_mean * scale)
+        mean.copy_(new_mean)
+        var.copy_(new_var)
+
+    hooks: list[Any] = [
+        module.register_forward_pre_hook(refit)
+        for module in network.modules()
+        if isinstance(module, nn.BatchNorm2d)
+    ]
+    was_training = network.training
+    network.eval()
+    try:
+        network(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        network.train(was_training)
+
+
+Progress = Callable[[str], None]
