@@ -1,0 +1,102 @@
+"""Reading media: what a file is, which of its moments to look at, and the pictures there.
+
+Files come from strangers. They are judged by content, read through whitelists, held to limits,
+and never followed to other files or addresses. This room knows nothing of faces or models.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from threading import Event
+
+from detector.errors import MediaError
+from detector.media.files import display_name, open_file, safe_name, sha256, sniff
+from detector.media.limits import SNIFF_BYTES
+from detector.media.sampling import plan
+from detector.media.stills import decode_still, probe_still
+from detector.media.types import Frame, Plan
+from detector.media.video import decode_video, open_media, probe_video
+from detector.results import Media
+
+__all__ = ["Frame", "Plan", "decode", "frame_at", "open_media", "plan", "probe", "safe_name"]
+
+
+def probe(path: str | os.PathLike[str], *, name: str | None = None) -> Media:
+    """Say what a file is, without decoding more of a video than its first frame.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    name : str, optional
+        The name to show, such as the one it was uploaded under; made safe.
+
+    Raises
+    ------
+    MediaError
+        The file is missing, empty, too large, damaged, not media, or must not be followed.
+        `code` is one of not_found, unreadable, not_a_file, empty, too_large, too_many_pixels,
+        unsupported, unsupported_codec, reference, no_picture, index_missing, undecodable.
+    """
+    name = display_name(path, name)
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        kind = sniff(file)
+        digest = sha256(file)
+        if kind == "picture":
+            return probe_still(file, name=name, sha256=digest, size=size)
+        file.seek(0)
+        head = file.read(SNIFF_BYTES)
+    return probe_video(path, name=name, sha256=digest, size=size, head=head)
+
+
+def decode(
+    path: str | os.PathLike[str],
+    media: Media,
+    times: Sequence[float],
+    *,
+    notes: list[str],
+    cancel: Event | None = None,
+) -> Iterator[Frame]:
+    """Stream the pictures that are on screen at the given times.
+
+    The picture at time t is the last one that starts at or before t. Only these are converted to
+    RGB, and stretches without a wanted time are skipped, so memory and time don't grow with the
+    length of the clip. A picture is given once, even if several times fall on it.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    media : Media
+        From `probe` of the same file.
+    times : sequence of float
+        Ascending, in seconds from the first frame.
+    notes : list of str
+        A sentence is appended where the file is damaged or stops early.
+    cancel : threading.Event, optional
+        Once set, the next step raises `Canceled`.
+
+    Yields
+    ------
+    Frame
+        In ascending order of time.
+
+    Raises
+    ------
+    MediaError
+        Nothing can be decoded.
+    Canceled
+    """
+    if media.kind == "video":
+        return decode_video(path, media, times, notes=notes, cancel=cancel)
+    return decode_still(path, media, times, cancel=cancel)
+
+
+def frame_at(path: str | os.PathLike[str], media: Media, time: float) -> Frame:
+    """Return the picture on screen at `time`, the same as `decode` gives, found by seeking."""
+    end = media.duration or 0.0
+    for frame in decode(path, media, [min(max(time, 0.0), end)], notes=[]):
+        return frame
+    raise MediaError("There is no picture at this moment.", code="undecodable")

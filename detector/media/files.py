@@ -1,0 +1,254 @@
+"""From a path to an open, harmless, regular file whose content is known by its first bytes.
+
+Nothing here trusts a name or an extension. Pipes, devices, folders and sockets are refused before
+they are opened, so that nothing hangs; lists and documents that lead to other files are refused
+before a demuxer sees them.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import stat
+import unicodedata
+from pathlib import Path
+from typing import BinaryIO, Literal, NoReturn
+
+from detector.errors import MediaError
+from detector.media.limits import MAX_BYTES, MAX_INDEX_BYTES, MAX_NAME, SNIFF_BYTES
+
+ACCEPTED = "Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP or GIF."
+
+_CHUNK = 1024 * 1024
+
+# Brands of the ISO base media format that hold pictures, not a film.
+_PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+_ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"moof")
+
+_DOCUMENTS = (
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"\x1f\x8b", "a compressed archive"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"8BPS", "a Photoshop document"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+)
+
+# Text files that libav would follow to other files or addresses.
+_REFERENCES = re.compile(
+    rb"""\A\s*(?:
+        \#EXTM3U | \#EXTINF | ffconcat | \[playlist\] | \[reference\] | file\s+['"/\w] | v=0\s
+        | (?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:MPD|smil|asx|playlist|SmoothStreamingMedia)\b
+        | rtsp:// | https?://
+    )""",
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+_DRAWING = re.compile(rb"<svg[\s>]", re.IGNORECASE)
+
+
+def safe_name(name: str) -> str:
+    """Return a file name that is safe to show: one line, no path, no trick characters.
+
+    Control and format characters (a right-to-left override makes `gpj.exe` look like a picture),
+    line breaks, path separators and lone surrogates go; a long name is shortened in its middle.
+    """
+    base = re.split(r"[/\\]", name)[-1]
+    kept = "".join(
+        " " if ch.isspace() else ch
+        for ch in unicodedata.normalize("NFC", base)
+        if ch.isspace() or unicodedata.category(ch) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
+    kept = " ".join(kept.split())
+    if len(kept) > MAX_NAME:
+        tail = 24
+        kept = f"{kept[: MAX_NAME - tail - 1]}…{kept[-tail:]}"
+    return kept if kept.strip(". ") else "file"
+
+
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a regular file for reading; raise MediaError for anything else, without blocking."""
+    try:
+        info = os.stat(path)
+        if not stat.S_ISREG(info.st_mode):
+            _refuse_special(info.st_mode)
+        # Never block: between the look and the opening the path may have become a pipe.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags)
+    except FileNotFoundError as error:
+        raise MediaError(
+            "There is no such file.", code="not_found", hint="Check the path."
+        ) from error
+    except PermissionError as error:
+        raise MediaError(
+            "We are not allowed to read this file.",
+            code="unreadable",
+            hint="Change its permissions, or make a copy.",
+        ) from error
+    except (OSError, ValueError) as error:
+        too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        raise MediaError(
+            "The file's name is too long." if too_long else "This path can't be opened.",
+            code="unreadable",
+            hint="Rename the file, or make a copy.",
+        ) from error
+    file = os.fdopen(descriptor, "rb", buffering=0)
+    try:
+        info = os.fstat(descriptor)
+        if not stat.S_ISREG(info.st_mode):
+            _refuse_special(info.st_mode)
+        if info.st_size == 0:
+            raise MediaError("This file is empty.", code="empty", hint="Download or copy it again.")
+        if info.st_size > MAX_BYTES:
+            raise MediaError(
+                f"This file is {_size(info.st_size)}; the limit is {_size(MAX_BYTES)}.",
+                code="too_large",
+                hint="Cut out the part that matters.",
+            )
+    except MediaError:
+        file.close()
+        raise
+    return file
+
+
+def sha256(file: BinaryIO) -> str:
+    """Hash a whole open file in pieces, from its beginning."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
+    """Say by content who reads this file: libav ("stream") or Pillow ("picture").
+
+    Raises
+    ------
+    MediaError
+        For text, documents, drawings, and lists of other files.
+    """
+    file.seek(0)
+    head = file.read(SNIFF_BYTES)
+    if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
+        return "picture"
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")):
+        return "picture"
+    if head.startswith((b"II*\x00", b"MM\x00*")) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP"):
+        return "picture"
+    if head[4:8] in _ISO_BOXES:
+        if _refers_elsewhere(file):
+            _refuse_reference()
+        return "stream"
+    if head.startswith(b"YUV4MPEG2 "):
+        return "stream"
+    for magic, what in _DOCUMENTS:
+        if head.startswith(magic):
+            raise MediaError(
+                f"This is {what}, not a video or a picture.", code="unsupported", hint=ACCEPTED
+            )
+    text = head.removeprefix(b"\xef\xbb\xbf")
+    if _REFERENCES.match(text):
+        _refuse_reference()
+    if _is_text(text):
+        what = "a drawing (SVG)" if _DRAWING.search(text) else "text"
+        raise MediaError(
+            f"This file is {what}, not a video or a picture.", code="unsupported", hint=ACCEPTED
+        )
+    return "stream"
+
+
+def top_boxes(file: BinaryIO) -> dict[bytes, tuple[int, int]]:
+    """Top-level boxes of an ISO base media file: kind -> (offset, size) of the first of each."""
+    end = os.fstat(file.fileno()).st_size
+    boxes: dict[bytes, tuple[int, int]] = {}
+    offset = 0
+    while offset + 8 <= end and len(boxes) < 64:
+        file.seek(offset)
+        header = file.read(16)
+        size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if size == 1:
+            size = int.from_bytes(header[8:16], "big")
+        elif size == 0:
+            size = end - offset
+        if size < 8:
+            break
+        boxes.setdefault(kind, (offset, size))
+        offset += size
+    return boxes
+
+
+def _refers_elsewhere(file: BinaryIO) -> bool:
+    """Whether a QuickTime or MP4 index keeps its samples in another file (`dref`, `rmra`)."""
+    place = top_boxes(file).get(b"moov")
+    if place is None:
+        return False
+    file.seek(place[0])
+    index = file.read(min(place[1], MAX_INDEX_BYTES))
+    if b"rmra" in index and b"rdrf" in index:
+        return True
+    for found in re.finditer(b"dref", index):
+        at = found.end() + 8
+        count = int.from_bytes(index[at - 4 : at], "big")
+        for _ in range(min(count, 16)):
+            size = int.from_bytes(index[at : at + 4], "big")
+            own = index[at + 11 : at + 12] == b"\x01"
+            # Some writers forget the flag on an entry that has no location: that one is harmless.
+            if index[at + 4 : at + 8] in (b"alis", b"url ", b"urn ") and not own and size > 16:
+                return True
+            at += max(size, 8)
+    return False
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\x00" in head:
+        return False
+    try:
+        head[: SNIFF_BYTES - 8].decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character may be cut in two at the end of what we read.
+        return error.start > SNIFF_BYTES - 16
+    printable = sum(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in head)
+    return printable > 0.95 * len(head)
+
+
+def _refuse_reference() -> NoReturn:
+    raise MediaError(
+        "This file only points to other files or addresses, and we don't follow them.",
+        code="reference",
+        hint="Choose the video itself.",
+    )
+
+
+def _refuse_special(mode: int) -> NoReturn:
+    what = next(
+        (
+            word
+            for test, word in (
+                (stat.S_ISDIR, "a folder"),
+                (stat.S_ISFIFO, "a named pipe"),
+                (stat.S_ISSOCK, "a socket"),
+                (stat.S_ISCHR, "a device"),
+                (stat.S_ISBLK, "a device"),
+            )
+            if test(mode)
+        ),
+        "something else",
+    )
+    raise MediaError(
+        f"This is {what}, not a file.", code="not_a_file", hint="Choose a video or a picture."
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def display_name(path: str | os.PathLike[str], name: str | None) -> str:
+    """The name to show for a file: the one it was uploaded under, or its own."""
+    return safe_name(name if name is not None else Path(os.fspath(path)).name)

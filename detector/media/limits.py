@@ -1,0 +1,28 @@
+"""What is refused before it can hurt, and why. Each limit is a plain number with its reason."""
+
+from __future__ import annotations
+
+MAX_BYTES = 4 * 1024**3
+"""Largest file read. An hour of 1080p at 8 Mbit/s is 3.6 GB; beyond that the wait, not the
+memory, is the problem. A server sets its own, smaller limit on uploads."""
+
+MAX_PIXELS = 120_000_000
+"""Largest still picture: phones make 108 megapixels, which is 324 MB as RGB."""
+
+MAX_VIDEO_PIXELS = 36_000_000
+"""Largest video frame: 8K cinema (8192 x 4320). A decoder holds several at once."""
+
+MAX_SIDE = 32_768
+"""Longest side of anything: libav and swscale work with 16-bit sizes here and there."""
+
+MAX_ANIMATION_FRAMES = 3_000
+"""Pictures read from a GIF, WebP or PNG animation; Pillow has to decode each to reach the next."""
+
+MAX_NAME = 120
+"""Characters of a file name that are shown."""
+
+SNIFF_BYTES = 4_096
+"""How much of a file's beginning says what it is."""
+
+MAX_INDEX_BYTES = 64 * 1024**2
+"""How much of an MP4 index is searched for references to other files: a 4-hour clip has 20 MB."""

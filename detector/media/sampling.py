@@ -1,0 +1,157 @@
+"""Which moments of a clip to look at. Works on times: frame counts in files are not trusted."""
+
+from __future__ import annotations
+
+import os
+from threading import Event
+
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from detector.errors import UsageError
+from detector.media.stills import decode_still
+from detector.media.types import Plan
+from detector.media.video import pictures, upright
+from detector.results import Media, Settings
+
+_SCAN_STEP = 0.25
+"""Seconds between the pictures compared when looking for changes."""
+
+_MAX_SCAN = 600
+_SCAN_SIZE = (64, 36)
+_BINS = 8
+_STILLNESS = 0.02
+"""Change (share of pixels that move to another bin) that counts even where nothing happens, so
+that a still passage is not skipped altogether."""
+
+
+def plan(
+    media: Media,
+    settings: Settings,
+    windows: tuple[int, int, float] | tuple[()] = (),
+    path: str | os.PathLike[str] | None = None,
+    *,
+    cancel: Event | None = None,
+) -> Plan:
+    """Choose which times of a clip to decode.
+
+    Parameters
+    ----------
+    media : Media
+        From `probe`.
+    settings : Settings
+        `sampling`: "uniform" puts `frames` moments at the centers of equal parts. "fps" puts them
+        1 / `fps` apart; where that gives more than `frames`, they are spread evenly instead.
+        "keyframes" reads the clip at low resolution and puts more moments where its color
+        histogram changes more. `start` and `end` limit all of them.
+    windows : (count, frames, step), optional
+        For clip models: up to `count` runs of `frames` times, `step` seconds apart, that start at
+        a moment, stay within the clip and don't overlap. A short clip gets fewer, or none.
+    path : path, optional
+        Needed for "keyframes".
+    cancel : threading.Event, optional
+        Stops the reading for "keyframes".
+
+    Raises
+    ------
+    UsageError
+        The part asked for is not in the clip.
+    """
+    if media.kind == "image" or not media.duration:
+        return Plan(moments=(0.0,))
+    start, end = _part(media.duration, settings)
+    if settings.sampling == "fps":
+        count = min(settings.frames, max(1, int((end - start) * settings.fps + 1e-6)))
+        moments = _centers(start, end, count)
+    elif settings.sampling == "keyframes":
+        if path is None:
+            raise ValueError("sampling by key frames needs the path")
+        moments = _by_change(path, media, start, end, settings.frames, cancel)
+    else:
+        moments = _centers(start, end, settings.frames)
+    return Plan(moments, _runs(moments, end, *windows) if windows else ())
+
+
+def _part(duration: float, settings: Settings) -> tuple[float, float]:
+    end = duration if settings.end is None else min(settings.end, duration)
+    if settings.start >= duration:
+        raise UsageError(
+            f"The clip lasts {duration:.1f} s, so it can't be read from {settings.start:.1f} s on.",
+            hint="Choose an earlier start.",
+        )
+    if end <= settings.start:
+        raise UsageError("The part ends before it starts.", hint="Choose a later end.")
+    return settings.start, end
+
+
+def _centers(start: float, end: float, count: int) -> tuple[float, ...]:
+    part = (end - start) / count
+    return tuple(start + (number + 0.5) * part for number in range(count))
+
+
+def _by_change(
+    path: str | os.PathLike[str],
+    media: Media,
+    start: float,
+    end: float,
+    count: int,
+    cancel: Event | None,
+) -> tuple[float, ...]:
+    """Moments at equal shares of the summed histogram change."""
+    scan = _centers(start, end, min(_MAX_SCAN, max(count, int((end - start) / _SCAN_STEP))))
+    times, histograms = _histograms(path, media, scan, cancel)
+    if len(times) <= count:
+        return tuple(times)
+    # Half the summed difference of two histograms is the share of pixels that changed bins.
+    change = np.abs(np.diff(histograms, axis=0)).sum(axis=1) / 2 + _STILLNESS
+    total = np.concatenate([[0.0], np.cumsum(change)])
+    shares = (np.arange(count) + 0.5) / count * total[-1]
+    # The picture after a change is the new one, hence the right side.
+    chosen = np.unique(np.searchsorted(total, shares, side="right"))
+    return tuple(times[number] for number in np.minimum(chosen, len(times) - 1))
+
+
+def _histograms(
+    path: str | os.PathLike[str], media: Media, scan: tuple[float, ...], cancel: Event | None
+) -> tuple[list[float], np.ndarray]:
+    """Color histograms [n, bins ** 3] of small copies, each summing to 1, and their times."""
+    times: list[float] = []
+    rows: list[np.ndarray] = []
+    if media.kind == "animation":
+        for picture in decode_still(path, media, scan, cancel=cancel):
+            step = max(1, picture.rgb.shape[1] // _SCAN_SIZE[0])
+            times.append(picture.time)
+            rows.append(_histogram(picture.rgb[::step, ::step]))
+    else:
+        scaler = VideoReformatter()
+        for _, time, frame in pictures(path, scan, notes=[], cancel=cancel):
+            times.append(time)
+            rows.append(_histogram(upright(frame, *_SCAN_SIZE, scaler)))
+    return times, np.stack(rows)
+
+
+def _histogram(rgb: np.ndarray) -> np.ndarray:
+    bins = (rgb // (256 // _BINS)).reshape(-1, 3).astype(np.int64)
+    codes = (bins[:, 0] * _BINS + bins[:, 1]) * _BINS + bins[:, 2]
+    return np.bincount(codes, minlength=_BINS**3) / len(codes)
+
+
+def _runs(
+    moments: tuple[float, ...], end: float, count: int, frames: int, step: float
+) -> tuple[tuple[float, ...], ...]:
+    """Spread up to `count` windows over the moments; none overlaps another or leaves the clip."""
+    span = (frames - 1) * step
+    possible = [moment for moment in moments if moment + span <= end + 1e-9]
+    if not possible or count < 1:
+        return ()
+    room = possible[-1] - possible[0]
+    fit = min(count, 1 + int(room / (span + step)))
+    ideal = (
+        np.linspace(possible[0], possible[-1], fit) if fit > 1 else [possible[len(possible) // 2]]
+    )
+    runs: list[tuple[float, ...]] = []
+    for wish in ideal:
+        first = min(possible, key=lambda moment: abs(moment - wish))
+        if not runs or first > runs[-1][-1]:
+            runs.append(tuple(first + number * step for number in range(frames)))
+    return tuple(runs)

@@ -1,0 +1,225 @@
+"""Still pictures and animations, read with Pillow.
+
+Pixels come out as 8-bit RGB, upright (EXIF), with anything transparent laid over white: that is
+how a page shows them, and what a person means by "the picture".
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event
+from typing import BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from detector.errors import Canceled, MediaError
+from detector.media.files import ACCEPTED, open_file, sniff
+from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
+from detector.media.types import Frame
+from detector.results import Media
+
+try:
+    import pillow_heif
+except ImportError:  # an optional dependency: without it HEIC pictures are refused by name
+    pillow_heif = None
+else:
+    pillow_heif.register_heif_opener()
+# Pillow's own guard warns at half of this and refuses at twice; ours refuses before any decoding.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "DIB", "TIFF")
+_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error)
+_ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation -> clockwise
+
+_SHORTEST_DELAY = 0.02
+_USUAL_DELAY = 0.1
+"""Browsers show a delay under 20 ms as 100 ms: old encoders wrote 0 for "as fast as you can"."""
+
+
+def probe_still(file: BinaryIO, *, name: str, sha256: str, size: int) -> Media:
+    """Describe an open picture or animation.
+
+    A still is decoded once, so that a damaged one is refused here rather than later.
+    """
+    with _opened(file) as image:
+        width, height = _upright_size(image)
+        notes: list[str] = []
+        duration = fps = None
+        frames = 1
+        if _is_animated(image):
+            ends = [end for _, end, _ in _timeline(image)]
+            frames = len(ends)
+            if getattr(image, "n_frames", 1) > frames:
+                notes.append(f"Only the first {frames} pictures of this animation are looked at.")
+            if frames > 1:
+                duration, fps = ends[-1], frames / ends[-1]
+        else:
+            _load(image)
+        return Media(
+            name=name,
+            sha256=sha256,
+            kind="image" if duration is None else "animation",
+            size=size,
+            width=width,
+            height=height,
+            duration=duration,
+            fps=fps,
+            frame_count=frames,
+            variable_frame_rate=None if duration is None else _uneven(ends),
+            container=(image.format or "").lower(),
+            codec="jpeg" if image.format == "MPO" else (image.format or "").lower(),
+            pixel_format=image.mode,
+            bit_rate=None if duration is None else size * 8 / duration,
+            rotation=_ROTATIONS.get(_orientation(image), 0),
+            notes=notes,
+        )
+
+
+def decode_still(
+    path: str | os.PathLike[str],
+    media: Media,
+    times: Sequence[float],
+    *,
+    cancel: Event | None = None,
+) -> Iterator[Frame]:
+    """Yield the one picture, or those of an animation that are on screen at `times`."""
+    if not times:
+        return
+    with open_file(path) as file:
+        sniff(file)
+        with _opened(file) as image:
+            if media.kind == "image":
+                _load(image)
+                yield Frame(0, 0.0, flatten(image))
+                return
+            wanted = list(enumerate(times))
+            shown: np.ndarray | None = None
+            for start, end, last in _timeline(image):
+                if cancel is not None and cancel.is_set():
+                    raise Canceled()
+                here = [index for index, time in wanted if last or time < end - _EPSILON]
+                if here:
+                    shown = flatten(image)
+                    yield Frame(here[0], start, shown)
+                    wanted = wanted[len(here) :]
+                if not wanted:
+                    return
+
+
+def flatten(image: Image.Image) -> np.ndarray:
+    """Return uint8 [H, W, 3] RGB, upright, over white, whatever the mode of `image`."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return np.repeat(_gray8(image)[:, :, None], 3, axis=2)
+    if "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"))
+
+
+_EPSILON = 0.0005
+"""Half a millisecond: times that were rounded to a millisecond still find their picture."""
+
+
+def _gray8(image: Image.Image) -> np.ndarray:
+    """8 bits of a 16-bit, 32-bit or floating-point gray picture; Pillow itself would clip."""
+    values = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        scale = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
+    else:
+        scale = 1.0 / 257.0 if image.mode != "I" or values.max(initial=0.0) > 255 else 1.0
+    return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+
+
+@contextmanager
+def _opened(file: BinaryIO) -> Iterator[Image.Image]:
+    """Open by content, refuse what is too large before a pixel of it is decoded."""
+    file.seek(0)
+    try:
+        image = Image.open(file, formats=_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise _too_large() from error
+    except UnidentifiedImageError as error:
+        raise MediaError(
+            "We can't read this picture: it is damaged or of a kind we don't know.", hint=ACCEPTED
+        ) from error
+    except _BROKEN as error:
+        raise _damaged() from error
+    with image:
+        if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+            raise _too_large(image.size)
+        yield image
+
+
+def _load(image: Image.Image) -> None:
+    try:
+        image.load()
+    except Image.DecompressionBombError as error:
+        raise _too_large() from error
+    except _BROKEN as error:
+        raise _damaged() from error
+
+
+def _is_animated(image: Image.Image) -> bool:
+    # Other formats with several pictures hold previews (MPO) or pages (TIFF), not a film.
+    try:
+        return image.format in _ANIMATED and getattr(image, "n_frames", 1) > 1
+    except _BROKEN as error:
+        raise _damaged() from error
+
+
+def _timeline(image: Image.Image) -> Iterator[tuple[float, float, bool]]:
+    """Step through an animation: (start, end, whether it is the last), the picture loaded."""
+    count = min(getattr(image, "n_frames", 1), MAX_ANIMATION_FRAMES)
+    start = 0.0
+    for number in range(count):
+        try:
+            image.seek(number)
+            image.load()
+        except _BROKEN as error:
+            if number == 0:
+                raise _damaged() from error
+            return
+        delay = float(image.info.get("duration") or 0.0) / 1000.0
+        end = start + (delay if delay >= _SHORTEST_DELAY else _USUAL_DELAY)
+        yield start, end, number == count - 1
+        start = end
+
+
+def _uneven(ends: Sequence[float]) -> bool:
+    delays = np.diff([0.0, *ends])
+    return bool(delays.max() - delays.min() > 0.002)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except (*_BROKEN, TypeError):
+        return 1
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    turned = _orientation(image) in (5, 6, 7, 8)
+    return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def _damaged() -> MediaError:
+    return MediaError(
+        "We can't read this picture: it is damaged or incomplete.",
+        hint="Download or copy it again.",
+    )
+
+
+def _too_large(size: tuple[int, int] | None = None) -> MediaError:
+    what = f"{size[0]} × {size[1]} pixels" if size else "too many pixels"
+    return MediaError(
+        f"This picture has {what}; the limit is {MAX_PIXELS // 1_000_000} megapixels.",
+        code="too_many_pixels",
+        hint="Use a smaller copy.",
+    )
