@@ -139,7 +139,7 @@ class FaceFrame(Record):
     box: Box
     landmarks: list[Point] = Field(
         default_factory=list,
-        description="left eye, right eye, nose, left and right mouth corner, as seen in the picture",
+        description="left eye, right eye, nose, left and right mouth corner, as seen",
     )
     quality: Quality
     logits: dict[str, float] = Field(default_factory=dict, description="raw, per frame model id")

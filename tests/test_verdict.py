@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from detector.evidence import clock, percent
 from detector.results import (
     Analysis,
     Calibration,
@@ -24,7 +25,7 @@ from detector.results import (
     Track,
     Verdict,
 )
-from detector.verdict import clock, decide, label_of, percent, sigmoid
+from detector.verdict import decide, label_of, sigmoid
 
 LIMITS = Thresholds(low=0.3, high=0.7)
 GOOD = Quality(width=200, sharpness=200, brightness=120, yaw=0.0, confidence=0.99)

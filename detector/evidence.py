@@ -1,0 +1,299 @@
+"""What stands under a verdict in words: the evidence, the reasons, and what it can't tell.
+
+Reads scores that `detector.verdict` has filled; changes none. US English, short, kind, exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from detector.results import (
+    Analysis,
+    Evidence,
+    Label,
+    Media,
+    ModelResult,
+    Reason,
+    ReasonCode,
+    Thresholds,
+    Track,
+)
+
+MIN_DURATION = 0.5
+"""s; a shorter video holds a handful of near-identical frames: save one as a picture instead."""
+MIN_FRAMES = 3
+"""scored frames of a person in a video; fewer is a glimpse."""
+POOR_WIDTH = 64
+"""px; narrower faces are scored, but too poor for a verdict."""
+FAIR_WIDTH = 120
+"""px; below it the frame model of our first study fell from 0.87 to 0.74 AUC."""
+POOR_SHARPNESS = 12.0
+FAIR_SHARPNESS = 40.0
+"""variance of the Laplacian of the face at 128 px (`Quality.sharpness`)."""
+POOR_BITS = {"video": 0.02, "animation": 0.2, "image": 0.4}
+FAIR_BITS = {"video": 0.06, "animation": 0.8, "image": 1.0}
+"""bits per pixel (per frame for a video): under these the compression is very heavy / heavy."""
+
+
+def unjudged(analysis: Analysis, top: Track | None) -> Reason | None:
+    """Why there is no score at all, if so."""
+    looked = len(analysis.moments)
+    media = analysis.media
+    if analysis.partial:
+        return Reason(code=ReasonCode.CANCELED, text="A partial run gets no verdict.")
+    if top is None:
+        where = "in the picture" if media.kind == "image" else f"in {_many(looked, 'frame')}"
+        return Reason(
+            code=ReasonCode.NO_FACE,
+            text=f"We found no face {where}, so there is no score.",
+            detail=f"Faces under {analysis.settings.min_face} px are skipped. A face seen from "
+            "behind or far from the side can't be judged.",
+        )
+    if media.kind == "video" and (media.duration or 0.0) < MIN_DURATION:
+        return Reason(
+            code=ReasonCode.CLIP_TOO_SHORT,
+            text=f"This clip is {media.duration or 0:.1f} s long; a reading needs at least "
+            f"{MIN_DURATION:g} s.",
+            detail="Use a longer cut, or save one frame as a picture and drop that.",
+        )
+    if top.probability is not None:
+        return None
+    code = top.reason or ReasonCode.NO_MODEL
+    faces = [f for track in analysis.tracks for f in track.faces]
+    bad = sum(1 for f in faces if f.quality.problem is not None)
+    widest = max((f.quality.width for f in faces), default=0.0)
+    left_out = f"{bad} of {_many(len(faces), 'face')} were left out."
+    text = {
+        ReasonCode.FACE_TOO_SMALL: f"The face is {widest:.0f} px wide; these models need "
+        f"{analysis.settings.min_face}.",
+        ReasonCode.TOO_BLURRED: f"The face is too blurred: {left_out}",
+        ReasonCode.TOO_DARK: f"The face is too dark: {left_out}",
+        ReasonCode.TOO_BRIGHT: f"The face is overexposed: {left_out}",
+        ReasonCode.TURNED_AWAY: f"The face is turned away: {left_out}",
+    }.get(code, "No model gave a score.")
+    return Reason(code=code, text=text, track=top.id)
+
+
+def reasons(
+    analysis: Analysis, top: Track, thresholds: Thresholds, counted: Sequence[ModelResult]
+) -> list[Reason]:
+    """At most three lines, strongest first, each with a moment to look at."""
+    if top.reason == ReasonCode.TOO_FEW_FRAMES:
+        scored = sum(1 for f in top.faces if f.score is not None)
+        text = f"The face is seen well in only {_many(scored, 'frame')}"
+        return [Reason(code=ReasonCode.TOO_FEW_FRAMES, text=text, track=top.id)]
+    if top.reason == ReasonCode.LOW_QUALITY:
+        width = float(np.median([f.quality.width for f in top.faces]))
+        text = "The file is too poor for a reading. The models would be guessing."
+        detail = f"The face is {width:.0f} px wide; under {POOR_WIDTH} px the scores mean little."
+        return [Reason(code=ReasonCode.LOW_QUALITY, text=text, detail=detail, track=top.id)]
+    scores = [(top.models[m.id], m) for m in counted if m.id in top.models]
+    labels = {score.label for score, _ in scores}
+    scores.sort(key=lambda pair: -pair[0].probability)
+    if top.label == Label.INCONCLUSIVE and {Label.FAKE, Label.REAL} <= labels:
+        (high, most), (low, least) = scores[0], scores[-1]
+        return [
+            Reason(
+                code=ReasonCode.MODELS_DISAGREE,
+                text=f"{most.title} says likely manipulated ({percent(high.probability)}), "
+                f"{least.title} says no sign ({percent(low.probability)})",
+                detail=f"{most.title}'s score also rises with {most.confused_by}"
+                if most.confused_by
+                else "",
+                time=_peak(top, most.id),
+                track=top.id,
+                model=most.id,
+            )
+        ]
+    if top.label == Label.FAKE:
+        return [
+            _above(top, model, thresholds, analysis)
+            for score, model in scores
+            if score.label == Label.FAKE or len(scores) == 1
+        ][:3] or [
+            Reason(
+                code=ReasonCode.ABOVE_THRESHOLD,
+                text="Together the models are over the threshold, though none is by itself",
+                time=_peak(top, None),
+                track=top.id,
+            )
+        ]
+    code, text = {
+        Label.REAL: (
+            ReasonCode.BELOW_THRESHOLD,
+            "The highest moment stays at {peak}"
+            if (_peak_score(top) or 0) <= thresholds.high
+            else "One moment reaches {peak}, the clip as a whole stays low",
+        ),
+    }.get(
+        top.label,
+        (
+            ReasonCode.BETWEEN_THRESHOLDS,
+            "The score lies between the thresholds; its highest moment is {peak}",
+        ),
+    )
+    if analysis.media.kind == "image":
+        text = (
+            "The score is below the lower threshold"
+            if code == ReasonCode.BELOW_THRESHOLD
+            else "The score lies between the thresholds"
+        )
+    return [
+        Reason(
+            code=code,
+            text=text.format(peak=percent(_peak_score(top) or 0.0)),
+            time=_peak(top, None),
+            track=top.id,
+        )
+    ]
+
+
+def _above(top: Track, model: ModelResult, thresholds: Thresholds, analysis: Analysis) -> Reason:
+    """One model's evidence for manipulation, with its strongest stretch."""
+    time = _peak(top, model.id)
+    detail = model.title
+    if analysis.media.kind != "image" and time is not None:
+        start, end = _stretch(top, model.id, time, thresholds.high)
+        detail += f", strongest {clock(start)} to {clock(end)}" if end > start else ""
+    if model.confused_by:
+        detail += f"; {model.confused_by} can look alike"
+    return Reason(
+        code=ReasonCode.ABOVE_THRESHOLD,
+        text=model.finding or f"{model.title} is over its threshold",
+        detail=detail,
+        time=time,
+        track=top.id,
+        model=model.id,
+    )
+
+
+def _curve(track: Track, model: str | None) -> list[tuple[float, float]]:
+    """(time, score) of one model, or of all together, where there is a score."""
+    points = [(f.time, f.scores.get(model) if model else f.score) for f in track.faces]
+    return [(t, s) for t, s in points if s is not None]
+
+
+def _peak(track: Track, model: str | None) -> float | None:
+    curve = _curve(track, model)
+    return max(curve, key=lambda p: p[1])[0] if curve else None
+
+
+def _peak_score(track: Track) -> float | None:
+    return max((s for _, s in _curve(track, None)), default=None)
+
+
+def _stretch(track: Track, model: str, peak: float, above: float) -> tuple[float, float]:
+    """The run of moments around the peak that stays above a score."""
+    curve = _curve(track, model)
+    middle = next(i for i, (t, _) in enumerate(curve) if t == peak)
+    first = last = middle
+    while first > 0 and curve[first - 1][1] > above:
+        first -= 1
+    while last + 1 < len(curve) and curve[last + 1][1] > above:
+        last += 1
+    return curve[first][0], curve[last][0]
+
+
+def limits(analysis: Analysis, top: Track | None) -> list[str]:
+    """What this can't tell: always who and why; then what applies to this file."""
+    limits = ["Who changed it, or why."]
+    if top is None or top.probability is None:
+        return limits
+    worst = next((e for e in analysis.evidence if e.rating == "poor"), None) or next(
+        (e for e in analysis.evidence if e.rating == "fair"), None
+    )
+    if worst:
+        limits.append(f"{worst.name}: {worst.value}, which makes errors of both kinds more likely.")
+    if top.label == Label.REAL:
+        limits.append("That the file is genuine. New methods can leave no trace these models know.")
+    judged = [t for t in analysis.tracks if t.probability is not None]
+    if len(judged) > 1:
+        limits.append(
+            f"The verdict is that of the most suspicious of {len(judged)} people, "
+            "so false alarms are more likely than with one."
+        )
+    counted = [m for m in analysis.models if m.counted]
+    if not any(m.task == "whole-image synthesis" for m in counted):
+        limits.append("Whether the whole picture was generated: no model here was made for that.")
+    return limits
+
+
+def evidence(analysis: Analysis, top: Track | None) -> list[Evidence]:
+    """How good the material is, for the most suspicious person."""
+    if top is None or not top.faces:
+        return []
+    width = float(np.median([f.quality.width for f in top.faces]))
+    sharpness = float(np.median([f.quality.sharpness for f in top.faces]))
+    scored = sum(1 for f in top.faces if f.score is not None)
+    items = [
+        Evidence(
+            name="Face size",
+            value=f"{width:.0f} px, {_word(width, POOR_WIDTH, FAIR_WIDTH, 'small', 'fair')}",
+            rating=_rate(width, POOR_WIDTH, FAIR_WIDTH),
+        ),
+        Evidence(
+            name="Sharpness",
+            value=_word(sharpness, POOR_SHARPNESS, FAIR_SHARPNESS, "very soft", "soft"),
+            rating=_rate(sharpness, POOR_SHARPNESS, FAIR_SHARPNESS),
+        ),
+    ]
+    bits = bits_per_pixel(analysis.media)
+    if bits is not None:
+        kind = analysis.media.kind
+        items.append(
+            Evidence(
+                name="Compression",
+                value=_word(bits, POOR_BITS[kind], FAIR_BITS[kind], "very heavy", "heavy", "light"),
+                rating=_rate(bits, POOR_BITS[kind], FAIR_BITS[kind]),
+            )
+        )
+    if analysis.media.kind != "image":
+        looked = len(analysis.moments)
+        share = scored / looked if looked else 0.0
+        items.append(
+            Evidence(
+                name="Frames",
+                value=f"{scored} of {looked} scored",
+                rating="poor" if scored < MIN_FRAMES else "fair" if share < 0.5 else "good",
+            )
+        )
+    return items
+
+
+def bits_per_pixel(media: Media) -> float | None:
+    """Bits spent on one pixel of one frame; None where the file does not tell."""
+    pixels = media.width * media.height
+    if media.kind == "image":
+        return media.size * 8 / pixels
+    if not media.duration or not media.fps:
+        return None
+    rate = media.bit_rate or media.size * 8 / media.duration
+    return rate / (pixels * media.fps)
+
+
+def _rate(value: float, poor: float, fair: float) -> Literal["poor", "fair", "good"]:
+    return "poor" if value < poor else "fair" if value < fair else "good"
+
+
+def _word(value: float, poor: float, fair: float, low: str, middle: str, high: str = "good") -> str:
+    return low if value < poor else middle if value < fair else high
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def percent(probability: float) -> str:
+    """Whole percents, as every page and report says them."""
+    return f"{round(100 * probability)} %"
+
+
+def clock(seconds: float) -> str:
+    """mm:ss, or h:mm:ss from an hour on."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    text = f"{rest // 60:02d}:{rest % 60:02d}"
+    return f"{hours}:{text}" if hours else text
