@@ -1,0 +1,53 @@
+# make run    set up on the first start, then serve the dashboard on http://localhost:8501
+# make test   linters, types, import arrows, all tests with the browser test
+#
+# PORT=8601 serves elsewhere; PYTHON=python3.12 chooses the Python; TORCH=any takes the PyTorch that
+# pip finds, with CUDA (see tools/setup.py for which one is installed otherwise).
+
+.DEFAULT_GOAL := run
+.PHONY: run dev test format lock clean
+
+PORT ?= 8501
+VENV ?= .venv
+export VENV TORCH
+
+BIN := $(VENV)/bin
+# The first of these that is new enough; an unversioned python3 is the likeliest to have its venv.
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+endif
+
+define setup
+@test -n "$(PYTHON)" || { echo "unmask: Python 3.11 or newer is missing: sudo apt-get install python3 python3-venv" >&2; exit 1; }
+@GOAL=$@ $(PYTHON) tools/setup.py $(1)
+endef
+
+run:
+	$(call setup,dashboard)
+	@exec $(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.headless true
+
+dev:
+	$(call setup,dashboard)
+	@exec $(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.fileWatcherType auto
+
+test:
+	$(call setup,dashboard test)
+	@$(BIN)/python tools/chromium.py
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+format:
+	$(call setup,dashboard test)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# After a change of pyproject.toml: what is installed now becomes what everybody gets.
+lock:
+	$(call setup,dashboard test)
+	$(BIN)/python tools/lock.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,222 @@
+"""Makes the virtual environment that `make run` and `make test` work in.
+
+    python3 tools/setup.py [dashboard] [test]
+
+Only the standard library, and only syntax that an old Python can read far enough to be told that it
+is too old. When everything is in place it returns at once. Whatever stands in the way is said in
+one line.
+
+Which PyTorch is installed
+    Where there is no NVIDIA GPU, one without CUDA: the wheels on PyPI for Linux bring gigabytes of
+    it. In order: PyTorch's own index of CPU wheels, when it answers within a few seconds; else what
+    pip finds by its own configuration, if that brings no CUDA (macOS, a local wheel, a mirror);
+    else nothing is installed, and one line says what to do. The environment variable TORCH decides
+    instead: `any` takes what pip finds, an address is used as the index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = Path(os.environ.get("VENV") or ROOT / ".venv").absolute()
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "unmask-setup.json"
+
+CPU_INDEX = os.environ.get("TORCH_CPU_INDEX") or "https://download.pytorch.org/whl/cpu"
+PROBE_SECONDS = 5
+# Any of these in what pip would install means gigabytes for a GPU that isn't there.
+CUDA = re.compile(r"^(nvidia|cuda|triton)\b")
+PROBE = """
+import os, ssl, sys, urllib.request
+trust = os.environ.get("PIP_CERT") or os.environ.get("REQUESTS_CA_BUNDLE") or None
+context = ssl.create_default_context(cafile=trust)
+urllib.request.urlopen(sys.argv[1], timeout=float(sys.argv[2]), context=context).read(1)
+"""
+
+
+def main(extras: list[str]) -> None:
+    """Bring the environment to what pyproject.toml and the lock say. Quick when it is there."""
+    if sys.version_info < (3, 11):  # noqa: UP036 -- the reason this is said here
+        found = ".".join(map(str, sys.version_info[:2]))
+        stop(f"Unmask needs Python 3.11 or newer, this is {found}: {apt('python3')}, or set PYTHON")
+    (ROOT / "data").mkdir(exist_ok=True)
+    done = read_stamp()
+    torch = os.environ.get("TORCH", "")
+    key = fingerprint()
+    moved = bool(torch) and torch != done.get("torch", "")
+    if done.get("key") == key and set(extras) <= set(done["extras"]) and not moved and works():
+        return
+    say(f"Setting up {VENV} (the first time takes a few minutes)")
+    make_venv()
+    if moved and done:
+        pip("uninstall", "--yes", "--quiet", "torch", "torchvision")
+    install_torch(torch)
+    extras = sorted({*extras, *done.get("extras", [])})
+    say("Installing Unmask and what it needs")
+    wanted = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
+    pip("install", "--quiet", "--constraint", str(LOCK), "--editable", wanted)
+    STAMP.write_text(
+        json.dumps({"key": key, "extras": extras, "torch": torch or done.get("torch", "")})
+    )
+    say("Ready")
+
+
+def make_venv() -> None:
+    """Create the environment, or create it anew when its Python or its pip is gone."""
+    if works():
+        return
+    try:
+        import ensurepip
+        import venv
+    except ImportError:
+        package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+        stop(f"Python's venv module is missing: {apt(package)}")
+    del ensurepip
+    try:
+        venv.create(VENV, with_pip=True, clear=VENV.exists(), symlinks=os.name != "nt")
+    except (OSError, subprocess.CalledProcessError) as error:
+        stop(f"{VENV} can't be made: {error}")
+
+
+def install_torch(choice: str) -> None:
+    """Install the locked torch and torchvision, without CUDA unless it is wanted or of use."""
+    pins = [pin("torch"), pin("torchvision")]
+    if installed(pins):
+        return
+    if choice == "any" or (not choice and has_gpu()):
+        source: list[str] = []
+    elif choice:
+        source = ["--extra-index-url", choice]
+    elif sys.platform.startswith("linux") and answers(CPU_INDEX):
+        source = ["--extra-index-url", CPU_INDEX]
+    else:
+        source = []
+        cuda = would_install_cuda(pins)
+        if cuda:
+            stop(
+                f"{CPU_INDEX} can't be reached, and without it pip would install {len(cuda)} CUDA "
+                "packages (gigabytes) for a GPU that isn't here: try again when it can be "
+                f"reached, or accept them with: make {goal()} TORCH=any"
+            )
+    say(f"Installing PyTorch ({'from ' + source[1] if source else 'as pip is configured'})")
+    pip("install", "--quiet", *source, *pins)
+
+
+def has_gpu() -> bool:
+    """Whether the NVIDIA driver lists a GPU."""
+    tool = shutil.which("nvidia-smi")
+    if not tool:
+        return False
+    try:
+        listed = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return listed.returncode == 0 and "GPU" in listed.stdout
+
+
+def answers(index: str) -> bool:
+    """Whether a package index answers soon. Its own process: name lookups know no time limit."""
+    command = [sys.executable, "-c", PROBE, f"{index.rstrip('/')}/torch/", str(PROBE_SECONDS)]
+    try:
+        return not subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS).returncode
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def would_install_cuda(pins: list[str]) -> list[str]:
+    """The CUDA packages that pip would bring along, as it is configured; installs nothing."""
+    options = ["--dry-run", "--quiet", "--ignore-installed", "--report", "-"]
+    asked = subprocess.run(
+        [str(PYTHON), "-m", "pip", "install", *options, *pins], capture_output=True, text=True
+    )
+    if asked.returncode:
+        stop(f"pip can't find {' and '.join(pins)}: {last_line(asked.stderr)}")
+    names = (item["metadata"]["name"].lower() for item in json.loads(asked.stdout)["install"])
+    return sorted(name for name in names if CUDA.match(name))
+
+
+def installed(pins: list[str]) -> bool:
+    """Whether exactly these versions are in the environment (whatever their local build)."""
+    names = [p.split("==")[0] for p in pins]
+    code = "import sys, importlib.metadata as m; print(*[m.version(n) for n in sys.argv[1:]])"
+    asked = subprocess.run([str(PYTHON), "-c", code, *names], capture_output=True, text=True)
+    found = [version.split("+")[0] for version in asked.stdout.split()]
+    return found == [p.split("==")[1] for p in pins]
+
+
+def works() -> bool:
+    """Whether the environment's Python starts and has pip."""
+    if not PYTHON.exists():
+        return False
+    return not subprocess.run([str(PYTHON), "-c", "import pip"], capture_output=True).returncode
+
+
+def pip(*arguments: str) -> None:
+    """Run pip in the environment; its own words are shown, and a failure ends the set-up."""
+    environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1")
+    if subprocess.run([str(PYTHON), "-m", "pip", *arguments], env=environment).returncode:
+        stop(f"pip {arguments[0]} failed (its own words are above)")
+
+
+def pin(name: str) -> str:
+    """The line of the lock for one package."""
+    found = re.search(rf"^{name}==\S+", LOCK.read_text(encoding="utf-8"), re.M)
+    if not found:
+        stop(f"{LOCK.name} does not name {name}")
+    return found[0]
+
+
+def fingerprint() -> str:
+    """Changes when what should be installed changes."""
+    parts = [(ROOT / "pyproject.toml").read_bytes(), LOCK.read_bytes(), str(ROOT).encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def read_stamp() -> dict:
+    """What the last set-up of this environment installed; empty when there was none."""
+    try:
+        return json.loads(STAMP.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def goal() -> str:
+    """The make target that called, for a hint to repeat."""
+    return os.environ.get("GOAL") or "run"
+
+
+def apt(package: str) -> str:
+    """How to install a system package, as a command where we know the system's."""
+    sudo = "" if hasattr(os, "geteuid") and os.geteuid() == 0 else "sudo "
+    if shutil.which("apt-get"):
+        return f"{sudo}apt-get install {package}"
+    return f"install {package} with your system's package manager"
+
+
+def last_line(text: str) -> str:
+    """The last line that says something; pip puts the reason there."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def say(text: str) -> None:
+    """Tell the person what is going on."""
+    print(f"unmask: {text}", flush=True)
+
+
+def stop(text: str):  # -> NoReturn, which an old Python's typing may lack
+    """End with one line."""
+    sys.exit(f"unmask: {text}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
