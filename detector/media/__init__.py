@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from threading import Event
 
 from detector.errors import MediaError
+from detector.media.container import open_media
+from detector.media.facts import probe_video
 from detector.media.files import display_name, open_file, safe_name, sha256, sniff
 from detector.media.limits import SNIFF_BYTES
 from detector.media.sampling import plan
 from detector.media.stills import decode_still, probe_still
 from detector.media.types import Frame, Plan
-from detector.media.video import decode_video, open_media, probe_video
+from detector.media.video import decode_video
 from detector.results import Media
 
 __all__ = ["Frame", "Plan", "decode", "frame_at", "open_media", "plan", "probe", "safe_name"]

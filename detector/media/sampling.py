@@ -11,7 +11,8 @@ from av.video.reformatter import VideoReformatter
 from detector.errors import UsageError
 from detector.media.stills import decode_still
 from detector.media.types import Plan
-from detector.media.video import pictures, upright
+from detector.media.upright import upright
+from detector.media.video import pictures
 from detector.results import Media, Settings
 
 _SCAN_STEP = 0.25

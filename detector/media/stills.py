@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import BinaryIO
 
@@ -22,11 +22,10 @@ from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
 from detector.media.types import Frame
 from detector.results import Media
 
-try:
+# An optional dependency: without it HEIC pictures are refused by name.
+with suppress(ImportError):
     import pillow_heif
-except ImportError:  # an optional dependency: without it HEIC pictures are refused by name
-    pillow_heif = None
-else:
+
     pillow_heif.register_heif_opener()
 # Pillow's own guard warns at half of this and refuses at twice; ours refuses before any decoding.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS

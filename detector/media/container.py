@@ -1,0 +1,241 @@
+"""Opening untrusted containers, and their packets, streams and decoders. All of libav is here."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import av
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from detector.errors import MediaError
+from detector.media.files import ACCEPTED, open_file, sniff, top_boxes
+from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS
+
+# Containers that hold their own samples. Everything that reads a list of other files, an address,
+# a device or a picture sequence (hls, dash, concat, sdp, image2, lavfi ...) is left out. Sound
+# formats are in, so that we can say that there is no picture.
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,ivf,mjpeg,mxf,dv,"
+    "yuv4mpegpipe,gif,h264,hevc,m4v,obu,wtv,nut,rm,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au"
+)
+_OPTIONS = {
+    "format_whitelist": _CONTAINERS,
+    "protocol_whitelist": "file",
+    "enable_drefs": "0",
+}
+_CODEC_OPTIONS = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+
+_MAX_READ_ERRORS = 16
+_MAX_THREADS = 4
+
+
+class _Source:
+    """An open file without a name, so that libav judges by content alone."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.seek = file.seek
+        self.tell = file.tell
+
+
+def _refuse_more(url: str, flags: int, options: dict[str, str]) -> None:
+    raise PermissionError(f"refused to open {url!r}")
+
+
+@contextmanager
+def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
+    """Open an untrusted container; the file and all of libav's state are closed on leaving.
+
+    The file is opened here, once, and libav only gets its bytes: it never sees a name, may not
+    open anything else, and may only use demuxers that hold their own samples.
+
+    Raises
+    ------
+    MediaError
+        When the file is not one, is refused, or can't be understood.
+    """
+    with open_file(path) as file:
+        if sniff(file) == "picture":
+            raise MediaError("This is a picture, not a video.", code="unsupported", hint=ACCEPTED)
+        boxes = top_boxes(file)
+        file.seek(0)
+        try:
+            container = av.open(
+                _Source(file),
+                mode="r",
+                options=_CODEC_OPTIONS,
+                container_options=_OPTIONS,
+                io_open=_refuse_more,
+                buffer_size=1 << 20,
+            )
+        except (av.error.FFmpegError, ValueError, PermissionError) as error:
+            raise _unreadable(boxes) from error
+        try:
+            yield container
+        finally:
+            container.close()
+
+
+def picture_stream(container: InputContainer) -> VideoStream:
+    """Return the moving picture of a container: the largest that is not a cover.
+
+    Raises
+    ------
+    MediaError
+        There is none, its codec is unknown, or it is too large.
+    """
+    real = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    if not real:
+        if container.streams.audio:
+            raise MediaError(
+                "This file has sound but no picture, so there is no face to look at.",
+                code="no_picture",
+                hint="Choose a video or a picture.",
+            )
+        raise MediaError("There is no video in this file.", code="no_picture", hint=ACCEPTED)
+    known = [stream for stream in real if stream.codec_context is not None]
+    if not known:
+        raise MediaError(
+            "We can't decode this kind of video.",
+            code="unsupported_codec",
+            hint="Convert it to MP4 with H.264.",
+        )
+    stream = max(known, key=lambda s: (s.codec_context.width * s.codec_context.height, -s.index))
+    check_size(stream.codec_context.width, stream.codec_context.height)
+    return stream
+
+
+def packets(
+    container: InputContainer,
+    stream: VideoStream | None = None,
+    damage: Callable[[float | None], None] = lambda time: None,
+) -> Iterator[Packet]:
+    """Demux one stream (or all), reading on past errors.
+
+    Cut-off packets are dropped, since what a decoder makes of them is chance. `damage` is called
+    with the time of the first packet after a hole; a file that just ends early is not a hole.
+    """
+    errors = 0
+    hole = False
+    while errors < _MAX_READ_ERRORS:
+        try:
+            for packet in container.demux(stream) if stream else container.demux():
+                if packet.size == 0:
+                    continue
+                if packet.is_corrupt:
+                    hole = True
+                    continue
+                if hole:
+                    damage(None if packet.pts is None else float(packet.pts * packet.time_base))
+                errors, hole = 0, False
+                yield packet
+            return
+        except av.error.EOFError:
+            return
+        except (av.error.FFmpegError, OSError):
+            errors += 1
+            hole = True
+
+
+class Decoder:
+    """A stream's decoder, giving each frame its time on the stream's clock in seconds."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self.context = stream.codec_context
+        self.context.thread_type = ThreadType.AUTO
+        self.context.thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
+        self.base = float(stream.time_base or 1)
+        self.step = 1.0 / (rate(stream) or 25.0)
+        # AVI gives packets a decoding time only, and libav's guess for reordered frames is wrong.
+        # Frames come out in order of presentation, so each takes the earliest time not yet used.
+        self.reordered = demuxer(container) == "avi" and self.context.has_b_frames > 0
+        self.unused: list[float] = []
+        self.latest: float | None = None
+
+    def time_of(self, packet: Packet) -> float | None:
+        """Presentation time of a packet (AVI: decoding time), None when it has none."""
+        ticks = packet.dts if self.reordered else packet.pts
+        return None if ticks is None else ticks * self.base
+
+    def length_of(self, packet: Packet) -> float:
+        """Seconds that a packet's frame is on screen; one step where the file doesn't say."""
+        return packet.duration * self.base if packet.duration else self.step
+
+    def decode(self, packet: Packet | None) -> list[tuple[float, VideoFrame]]:
+        """Feed one packet, or None at the end; raises av.error.FFmpegError on damage."""
+        if self.reordered and packet is not None and packet.dts is not None:
+            heapq.heappush(self.unused, packet.dts * self.base)
+        return [(self._stamp(frame), frame) for frame in self.context.decode(packet)]
+
+    def flush(self) -> None:
+        """Forget everything, before a key frame that does not follow what was fed last."""
+        self.context.flush_buffers()
+        self.unused.clear()
+
+    def _stamp(self, frame: VideoFrame) -> float:
+        if self.reordered and self.unused:
+            time = heapq.heappop(self.unused)
+        elif frame.pts is not None:
+            time = frame.pts * self.base
+        else:  # raw streams have no times: count
+            time = 0.0 if self.latest is None else self.latest + self.step
+        self.latest = time
+        return time
+
+
+def demuxer(container: InputContainer) -> str:
+    """Short name of the demuxer in use, such as "mov" or "matroska"."""
+    return container.format.name.split(",")[0]
+
+
+def rate(stream: VideoStream) -> float | None:
+    """Frames per second, on average; None where the file gives nothing sensible."""
+    for stated in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if stated and 0.01 <= stated <= 1000:
+            return float(stated)
+    return None
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise MediaError for frames that would be a burden to decode."""
+    if width * height > MAX_VIDEO_PIXELS or max(width, height) > MAX_SIDE:
+        raise MediaError(
+            f"This video has {width} × {height} pixels; "
+            f"the limit is {MAX_VIDEO_PIXELS // 1_000_000} megapixels.",
+            code="too_many_pixels",
+            hint="Convert it to 4K or smaller.",
+        )
+
+
+def undecodable() -> MediaError:
+    """The error for a container that opens but holds nothing that can be shown."""
+    return MediaError(
+        "We can't read this video: no picture in it can be decoded.",
+        hint="Download or copy it again, or convert it to MP4.",
+    )
+
+
+def _unreadable(boxes: dict[bytes, tuple[int, int]]) -> MediaError:
+    if b"mdat" in boxes and b"moov" not in boxes:
+        return MediaError(
+            "We can't read this video: its index is missing, as when a recording or a download "
+            "is cut off.",
+            code="index_missing",
+            hint="Download or copy it again.",
+        )
+    return MediaError(
+        "We can't read this file: it is damaged, or not a video or a picture.", hint=ACCEPTED
+    )

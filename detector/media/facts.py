@@ -1,0 +1,190 @@
+"""What a video is, from its packets and its first frame."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from detector.media.container import (
+    Decoder,
+    check_size,
+    demuxer,
+    open_media,
+    packets,
+    picture_stream,
+    rate,
+    undecodable,
+)
+from detector.media.upright import upright_size
+from detector.results import Audio, Media
+
+_LOOKED_AT_PACKETS = 300
+
+_MAX_FRUITLESS = 2_000
+"""Packets read in search of the first frame that can be decoded."""
+
+_REORDER = 16
+"""The most frames that a codec here may put out of order."""
+
+
+def probe_video(
+    path: str | os.PathLike[str], *, name: str, sha256: str, size: int, head: bytes
+) -> Media:
+    """Describe a video: one frame is decoded, the rest is read from packets.
+
+    `head` is the file's beginning, from which the kind of container is named.
+    """
+    with open_media(path) as container:
+        stream = picture_stream(container)
+        decoder = Decoder(container, stream)
+        opening = _Opening(container, stream, decoder)
+        frame = opening.frame
+        if frame is None:
+            raise undecodable()
+        end, whole_end = _ends(container, stream, decoder)
+        fps = rate(stream)
+        start = opening.time
+        duration = max(end - start, 0.0)
+        if duration == 0.0 and fps:
+            duration = 1.0 / fps
+        notes = []
+        stated = _stated(container, stream)
+        reached = duration if stream.duration is not None else whole_end - start
+        if stated is not None and reached < stated - max(0.5, 0.02 * stated):
+            notes.append(
+                f"The file says it lasts {stated:.1f} s, but it stops after {duration:.1f} s: "
+                "the rest is missing or damaged."
+            )
+        width, height = upright_size(frame, stream)
+        check_size(width, height)
+        context = stream.codec_context
+        return Media(
+            name=name,
+            sha256=sha256,
+            kind="video",
+            size=size,
+            width=width,
+            height=height,
+            duration=duration,
+            fps=fps,
+            frame_count=stream.frames or (round(duration * fps) if fps else None),
+            variable_frame_rate=opening.uneven(),
+            container=_container_name(container, head),
+            codec=context.codec.canonical_name,
+            pixel_format=context.pix_fmt,
+            bit_rate=_bit_rate(container, stream, size, duration),
+            rotation=-frame.rotation % 360,
+            audio=_audio(container),
+            notes=notes,
+        )
+
+
+class _Opening:
+    """What the first packets and the first frame of a stream tell."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream, decoder: Decoder) -> None:
+        self.frame: VideoFrame | None = None
+        self.time = 0.0
+        self.times: list[float] = []
+        for number, packet in enumerate(packets(container, stream)):
+            time = decoder.time_of(packet)
+            if time is not None:
+                self.times.append(time)
+            if self.frame is None:
+                self._decode(decoder, packet)
+            if number >= (_LOOKED_AT_PACKETS if self.frame is not None else _MAX_FRUITLESS):
+                break
+        if self.frame is None:
+            self._decode(decoder, None)
+
+    def _decode(self, decoder: Decoder, packet: Packet | None) -> None:
+        try:
+            for time, frame in decoder.decode(packet):
+                if self.frame is None and not frame.is_corrupt:
+                    self.time, self.frame = time, frame
+        except av.error.FFmpegError:
+            return
+
+    def uneven(self) -> bool | None:
+        """Whether the gaps between frames differ by more than containers round; None: unknown."""
+        # The last packets are left out: with reordering, their neighbors are yet to come.
+        times = sorted(self.times)[:-_REORDER] or sorted(self.times)
+        gaps = np.diff(times)
+        if len(gaps) < 2:
+            return None
+        return bool(gaps.max() - gaps.min() > 0.002)
+
+
+def _ends(container: InputContainer, stream: VideoStream, decoder: Decoder) -> tuple[float, float]:
+    """When the picture ends, and when the last of all streams ends, on their clocks in seconds.
+
+    Read from the last packets, since headers are often wrong; the whole file is read (but not
+    decoded) when its end can't be found by seeking.
+    """
+    start = stream.start_time or 0
+    stated = _stated(container, stream)
+    offsets = [start] if stated is None else [start + int(stated / decoder.base), start]
+    for offset in offsets:
+        try:
+            container.seek(offset, stream=stream)
+        except av.error.FFmpegError:
+            continue
+        picture = whole = -math.inf
+        for packet in packets(container):
+            if packet.stream_index == stream.index:
+                time = decoder.time_of(packet)
+                if time is not None:
+                    picture = max(picture, time + decoder.length_of(packet))
+            elif packet.pts is not None:
+                whole = max(whole, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if picture > -math.inf:
+            return picture, max(whole, picture)
+    return 0.0, 0.0
+
+
+def _stated(container: InputContainer, stream: VideoStream) -> float | None:
+    """The duration that the file claims; not the guesses that libav makes from the bit rate."""
+    if stream.duration:
+        return stream.duration * float(stream.time_base or 1)
+    if container.duration and demuxer(container) == "matroska":
+        return container.duration / 1e6
+    return None
+
+
+def _bit_rate(
+    container: InputContainer, stream: VideoStream, size: int, duration: float
+) -> float | None:
+    if stream.bit_rate:
+        return float(stream.bit_rate)
+    sound = sum(s.bit_rate or 0 for s in container.streams.audio)
+    return max(size * 8 / duration - sound, 0.0) if duration else None
+
+
+def _audio(container: InputContainer) -> Audio | None:
+    stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
+    if stream is None:
+        return None
+    return Audio(
+        codec=stream.codec_context.codec.canonical_name,
+        channels=stream.codec_context.channels,
+        sample_rate=stream.codec_context.sample_rate,
+        duration=stream.duration * float(stream.time_base or 1) if stream.duration else None,
+    )
+
+
+def _container_name(container: InputContainer, head: bytes) -> str:
+    """A name a person knows; libav's demuxers serve several."""
+    name = demuxer(container)
+    if name == "mov":
+        brand = head[8:12] if head[4:8] == b"ftyp" else b"qt  "
+        return "mov" if brand == b"qt  " else "3gp" if brand.startswith(b"3g") else "mp4"
+    if name == "matroska":
+        return "webm" if b"webm" in head[:64] else "mkv"
+    return name
