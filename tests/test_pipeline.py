@@ -16,7 +16,8 @@ from skimage import data
 from bench.clips import face_clip
 from detector.errors import Canceled, ModelError, UsageError
 from detector.models import registry
-from detector.pipeline import Analyzer, Progress, _letter
+from detector.pipeline import Analyzer, Progress
+from detector.pipeline.people import letter
 from detector.results import Analysis, Label, ReasonCode, Settings
 
 FEW = Settings(frames=6)
@@ -234,4 +235,4 @@ def test_a_model_that_breaks_does_not_take_the_others_down(
 
 
 def test_letters() -> None:
-    assert [_letter(n) for n in (0, 25, 26, 27, 701, 702)] == ["A", "Z", "AA", "AB", "ZZ", "AAA"]
+    assert [letter(n) for n in (0, 25, 26, 27, 701, 702)] == ["A", "Z", "AA", "AB", "ZZ", "AAA"]

@@ -1,0 +1,121 @@
+"""The one way into an analysis."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from detector import faces
+from detector.errors import ModelError, UsageError
+from detector.models import registry
+from detector.pipeline.progress import Observer
+from detector.pipeline.run import Run
+from detector.results import Analysis, Settings
+
+log = logging.getLogger(__name__)
+
+
+class Analyzer:
+    """Analyzes files with shared, cached models. One instance serves all threads.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+        Where networks run. "auto": a GPU when there is one.
+    detector : str
+        Name of the face detector (`detector.faces.load_detector`).
+
+    Raises
+    ------
+    UsageError
+        There is no such device.
+    """
+
+    def __init__(self, *, device: str = "auto", detector: str = "mtcnn") -> None:
+        self.device = _device(device)
+        self._name = detector
+        self._detector: faces.FaceDetector | None = None
+        self._lock = threading.Lock()
+
+    def detector(self) -> faces.FaceDetector:
+        """The face detector, loaded once."""
+        with self._lock:
+            if self._detector is None:
+                self._detector = faces.load_detector(self._name, self.device)
+            return self._detector
+
+    def warm_up(self, models: Sequence[str] | None = None) -> None:
+        """Load the face detector and the models, so that the first analysis doesn't wait."""
+        self.detector()
+        for spec in registry.choose(models):
+            try:
+                registry.load_model(spec.id, self.device)
+            except ModelError as error:
+                log.warning("%s", error.message)
+
+    def analyze(
+        self,
+        path: str | Path,
+        settings: Settings | None = None,
+        *,
+        name: str | None = None,
+        observe: Observer | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Analysis:
+        """Analyze one video, animation or picture.
+
+        Parameters
+        ----------
+        path : path
+            A file on this machine. Treated as hostile.
+        settings : Settings, optional
+        name : str, optional
+            What to call the file; default its own name.
+        observe : callable, optional
+            Called from this thread with a `Progress` a few times a second.
+        cancel : threading.Event, optional
+            Set it from elsewhere to stop.
+
+        Returns
+        -------
+        Analysis
+            The same for the same input on the same machine, but for times.
+
+        Raises
+        ------
+        MediaError
+            The file cannot be read, or must not be.
+        UsageError
+            A model id is unknown, or the settings don't fit the file.
+        Canceled
+            `cancel` was set.
+        """
+        run = Run(
+            self.detector(),
+            self.device,
+            settings or Settings(),
+            observe,
+            cancel or threading.Event(),
+        )
+        return run.go(Path(path), name)
+
+
+def analyze(
+    path: str | Path, settings: Settings | None = None, *, device: str = "auto"
+) -> Analysis:
+    """Analyze one file with a new `Analyzer`; models stay cached in the process."""
+    return Analyzer(device=device).analyze(path, settings)
+
+
+def _device(wanted: str) -> str:
+    if wanted == "cpu":
+        return "cpu"
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UsageError("No GPU was found.", hint="Leave --device out to use the processor.")
+    return wanted

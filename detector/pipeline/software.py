@@ -1,0 +1,35 @@
+"""Versions that a result depends on."""
+
+from __future__ import annotations
+
+import platform
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+import detector
+from detector.results import Software
+
+
+@lru_cache
+def software(device: str) -> Software:
+    """What computes on `device` in this process."""
+    return Software(
+        version=detector.__version__,
+        commit=_commit(Path(detector.__file__).parent.parent / ".git"),
+        python=platform.python_version(),
+        torch=metadata.version("torch"),
+        device=device,
+        backend="torch",
+    )
+
+
+def _commit(git: Path) -> str | None:
+    """The checkout's commit, read without running git; None outside a checkout."""
+    try:
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head[:12]
+        return (git / head[5:]).read_text().strip()[:12]
+    except OSError:
+        return None

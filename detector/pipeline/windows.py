@@ -1,0 +1,90 @@
+"""Runs of consecutive frames for clip models.
+
+Faces are searched at the looked-at moments and at every `ANCHOR_EVERY`-th frame of a window; in
+between, the box is interpolated. A frame is held only until the next search has been made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detector import faces
+from detector.media import Frame
+from detector.models.base import CropRecipe, ModelSpec
+from detector.pipeline.people import Person
+
+COUNT = 4
+"""windows of a clip, spread over it."""
+ANCHOR_EVERY = 5
+"""frames between two face searches (0.4 s at the usual step of 0.08 s)."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a clip model is fed with. Models of one shape share windows and crops."""
+
+    frames: int
+    step: float
+    """s"""
+    recipe_json: str
+
+    @classmethod
+    def of(cls, spec: ModelSpec) -> Shape:
+        return cls(spec.clip_frames, spec.clip_step, spec.crop.model_dump_json())
+
+    @property
+    def recipe(self) -> CropRecipe:
+        return CropRecipe.model_validate_json(self.recipe_json)
+
+
+@dataclass
+class Window:
+    """One run, while it is being collected."""
+
+    models: tuple[str, ...]
+    recipe: CropRecipe
+    times: tuple[float, ...]
+    """s, ascending"""
+    frames: dict[int, Frame] = field(default_factory=dict)
+    """position -> frame that waits to be cut"""
+    crops: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
+    """(person, position) -> crop"""
+
+    @property
+    def anchors(self) -> tuple[float, ...]:
+        """Times at which faces are searched: every few frames, and the last."""
+        last = len(self.times) - 1
+        return tuple(self.times[p] for p in [*range(0, last, ANCHOR_EVERY), last])
+
+    def add(self, frame: Frame, times: Sequence[float]) -> None:
+        """Hold a frame for each of its times that is in this window."""
+        for position, t in enumerate(self.times):
+            if t in times:
+                self.frames[position] = frame
+
+    def cut(self, people: Mapping[int, Person], searched: float) -> bool:
+        """Cut the faces of held frames up to the time of the last search.
+
+        Returns True once, when the run is complete.
+        """
+        ready = [p for p in self.frames if self.times[p] <= searched]
+        for position in ready:
+            frame = self.frames.pop(position)
+            for number, person in people.items():
+                face = faces.interpolate(person.anchors, frame.time)
+                if face is not None:
+                    self.crops[number, position] = faces.cut(frame.rgb, face.box, self.recipe)
+        return len(self.times) - 1 in ready
+
+    def runs(self) -> Iterator[tuple[int, np.ndarray]]:
+        """(person, uint8 [T, S, S, 3]) of each person who is there from the first frame to the
+        last. Empties the window."""
+        positions = range(len(self.times))
+        for number in sorted({n for n, _ in self.crops}):
+            crops = [self.crops[number, p] for p in positions if (number, p) in self.crops]
+            if len(crops) == len(self.times):
+                yield number, np.stack(crops)
+        self.crops.clear()
