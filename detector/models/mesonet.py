@@ -71,6 +71,7 @@ class MesoNet(nn.Module):
 
     def __init__(self, variant: str) -> None:
         super().__init__()
+        start: list[nn.Module]
         if variant == "meso4":
             start = [_conv(3, 8, 3), _end(8, 2), _conv(8, 8, 5), _end(8, 2), _conv(8, 16, 5)]
         elif variant == "mesoinception4":
