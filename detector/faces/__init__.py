@@ -1,10 +1,22 @@
 """Faces: where they are, how good they are, who is who over time, and how they are cut.
 
 Knows nothing of files, networks that judge, or verdicts: it takes frames (uint8 RGB, upright) and
-gives boxes, quality and crops.
+gives boxes, quality, people and crops.
 """
 
 from detector.faces.crops import cut
 from detector.faces.detection import DETECTORS, Detection, FaceDetector, load_detector
+from detector.faces.quality import assess
+from detector.faces.tracking import Tracker, interpolate, keep
 
-__all__ = ["DETECTORS", "Detection", "FaceDetector", "cut", "load_detector"]
+__all__ = [
+    "DETECTORS",
+    "Detection",
+    "FaceDetector",
+    "Tracker",
+    "assess",
+    "cut",
+    "interpolate",
+    "keep",
+    "load_detector",
+]
