@@ -7,7 +7,7 @@ Written out here rather than taken from torchvision because of that padding.
 
 from __future__ import annotations
 
-import threading
+import copy
 from typing import Any
 
 import numpy as np
@@ -126,8 +126,6 @@ class MobileNet(FrameModel):
         super().__init__(spec)
         self._network = network
         self._device = device
-        # Grad-CAM hangs hooks on the network and writes gradients: one at a time.
-        self._lock = threading.Lock()
 
     def score(self, batch: np.ndarray) -> np.ndarray:
         """See `Model.score`."""
@@ -152,7 +150,10 @@ class MobileNet(FrameModel):
         from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
 
         maps = []
-        with self._lock, GradCAM(_Column(self._network), [self._network.features[MIDDLE - 1]]) as cam:
+        # Grad-CAM hangs hooks on the network, which a score in another thread would set off: it
+        # gets a copy.
+        network = copy.deepcopy(self._network).requires_grad_(True)
+        with GradCAM(_Column(network), [network.features[MIDDLE - 1]]) as cam:
             for start in range(0, len(batch), BATCH):
                 x = to_input(batch[start : start + BATCH], self.spec, self._device)
                 maps.append(cam(x, [RawScoresOutputTarget()] * len(x)))
@@ -184,7 +185,7 @@ def build(state: dict[str, Any], name: str = "mobilenet") -> MobileNetV2:
         network.load_state_dict({key: value.float() for key, value in state.items()})
     except RuntimeError as error:
         raise WeightsError(f"The weights of {name} do not fit MobileNetV2: {error}") from error
-    return network.eval().requires_grad_(True)
+    return network.eval().requires_grad_(False)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> MobileNet:

@@ -167,4 +167,6 @@ def _color(picture: np.ndarray, look: Look) -> np.ndarray:
 def _jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    kept = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert kept is not None  # it was encoded just now
+    return cv2.cvtColor(kept, cv2.COLOR_BGR2RGB)

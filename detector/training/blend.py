@@ -135,7 +135,7 @@ def mask(shape: tuple[int, int], points: Points, blend: Blend) -> np.ndarray:
     rough = np.random.default_rng(blend.wave_seed).normal(0, 1, (2, 8, 8)).astype(np.float32)
     reach = 0.05 * float(np.hypot(*along))
     waves = [cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC) for part in rough]
-    filled = np.zeros((height, width), np.uint8)
+    filled: np.ndarray = np.zeros((height, width), np.uint8)
     cv2.fillPoly(filled, [np.round(outline).astype(np.int32)], 255)
     grid_y, grid_x = np.mgrid[:height, :width].astype(np.float32)
     filled = cv2.remap(

@@ -9,12 +9,13 @@ keep it outside the repository, and delete it when done.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from detector import media
 from detector.faces import Detection, FaceDetector, cut, load_detector
 from detector.models.base import CropRecipe
 from detector.results import Box
@@ -33,7 +34,7 @@ SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Sequence_:
+class Faces:
     """Faces of one file, consecutive in `crops.npy`.
 
     Attributes
@@ -67,17 +68,17 @@ class FaceCache:
 
     Attributes
     ----------
-    entries : list of Sequence_
+    entries : list of Faces
     crops : uint8 memory map [N, side, side, 3]
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         entries = json.loads((folder / "index.json").read_text())
-        self.entries = [Sequence_(**entry) for entry in entries]
+        self.entries = [Faces(**entry) for entry in entries]
         self.crops = np.load(folder / "crops.npy", mmap_mode="r")
 
-    def frames(self, entry: Sequence_) -> np.ndarray:
+    def frames(self, entry: Faces) -> np.ndarray:
         """uint8 [count, side, side, 3], a view of the file."""
         return self.crops[entry.start : entry.start + entry.count]
 
@@ -115,12 +116,12 @@ def build(
     recipe = CropRecipe(scale=MARGIN, size=side)
     boxes: dict[tuple[str, str], list[Detection]] = {}
     order = sorted(items, key=lambda item: item.label)
-    entries: list[Sequence_] = []
+    entries: list[Faces] = []
     written = 0
     scratch = folder / "crops.raw"
     with scratch.open("wb") as stream:
         for done, item in enumerate(order):
-            frames = list(_frames(item))
+            frames = _frames(item)
             key = (item.source, item.group)
             if tight:
                 crops, points, face = _as_is(frames, side, detector if item.label == 0 else None)
@@ -135,7 +136,7 @@ def build(
             if crops:
                 stream.write(np.stack(crops).tobytes())
                 entries.append(
-                    Sequence_(
+                    Faces(
                         name=item.name, label=item.label, kind=item.kind, method=item.method,
                         group=item.group, source=item.source, person=item.person,
                         start=written, count=len(crops), points=points, face=face, tight=tight,
@@ -145,8 +146,16 @@ def build(
             if progress:
                 progress(done + 1, len(order))
     _finish(scratch, folder / "crops.npy", (written, side, side, 3))
+    (folder / "tried.json").write_text(json.dumps(sorted(item.name for item in items)))
     (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
     return FaceCache(folder)
+
+
+def tried(folder: Path) -> set[str]:
+    """Names of the files that a cache was built from, with a face or without; empty if none."""
+    if not (folder / "index.json").is_file():
+        return set()
+    return set(json.loads((folder / "tried.json").read_text()))
 
 
 def _finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
@@ -160,22 +169,12 @@ def _finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
     scratch.unlink()
 
 
-def _frames(item: Item) -> Iterator[np.ndarray]:
+def _frames(item: Item) -> list[np.ndarray]:
     """Frames of a file at `STEP`, uint8 [H, W, 3]."""
-    import av
-
-    with av.open(str(item.file)) as container:
-        start = None
-        due = 0.0
-        for frame in container.decode(video=0):
-            time = float(frame.time or 0.0)
-            start = time if start is None else start
-            if time - start > SECONDS:
-                return
-            # Half a frame early is closer to the due moment than half a frame late.
-            if time - start >= due - 0.02:
-                yield frame.to_ndarray(format="rgb24")
-                due += STEP
+    info = media.probe(item.file)
+    seconds = min(info.duration or 0.0, SECONDS)
+    times = np.arange(0.0, max(seconds, STEP / 2), STEP).tolist()
+    return [frame.rgb for frame in media.decode(item.file, info, times, notes=[])]
 
 
 def _follow(frames: Sequence[np.ndarray], detector: FaceDetector) -> list[Detection]:
@@ -187,8 +186,11 @@ def _follow(frames: Sequence[np.ndarray], detector: FaceDetector) -> list[Detect
         found = detector.detect(frames[index], 40)
         if not found:
             continue
-        now = max(found, key=lambda face: _side(face.box)) if last is None else min(
-            found, key=lambda face: _far(face.box, last.box)  # noqa: B023
+        place = last.box if last else None
+        now = (
+            min(found, key=lambda face: _far(face.box, place))
+            if place
+            else max(found, key=lambda face: _side(face.box))
         )
         if last is not None and _far(now.box, last.box) > 0.6 * _side(last.box):
             continue

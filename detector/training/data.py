@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from detector.errors import InputError
 
@@ -56,6 +57,25 @@ class Item:
         return f"{self.source}:{_TAKE.sub('', self.group)}"
 
 
+class Labelled(Protocol):
+    """What a split and a pairing ask of a file, or of its cached faces."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def person(self) -> str: ...
+
+
 def read_labels(path: Path) -> list[Item]:
     """Read a labelled CSV.
 
@@ -95,11 +115,11 @@ def read_labels(path: Path) -> list[Item]:
     return items
 
 
-def held_out(items: Iterable[Item], share: float, seed: int = 0) -> set[str]:
+def held_out(items: Iterable[Labelled], share: float, seed: int = 0) -> set[str]:
     """Persons (`Item.person`) to keep out of training.
 
-    Drawn source by source, so that every source with more than one person is on both sides, and by
-    a hash of the name, so that adding files moves nobody from one side to the other.
+    Drawn source by source, so that every source with several persons is on both sides, in the order
+    of a hash of their names, so that it depends on no order of files.
 
     Parameters
     ----------
@@ -116,7 +136,7 @@ def held_out(items: Iterable[Item], share: float, seed: int = 0) -> set[str]:
     return kept
 
 
-def pairs(items: Sequence[Item]) -> list[tuple[int, int]]:
+def pairs(items: Sequence[Labelled]) -> list[tuple[int, int]]:
     """Indices (original, fake of it) within groups, fakes in order of appearance."""
     originals: dict[tuple[str, str], int] = {}
     for index, item in enumerate(items):

@@ -1,7 +1,7 @@
 """Fitting a network to pairs: the loop, averaged weights, checkpoints, the run's folder.
 
-A run's folder holds `config.json` (recipe, seed, commit, versions), `curve.csv` (one line a check),
-`state.pt` (to resume) and, at the end, `model.safetensors` (averaged weights, fp16).
+A run's folder holds `config.json` (recipe, seed, commit, versions), `curve.csv` (one line a check)
+and `state.pt` (to resume).
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def fit(
         Called with (step, steps, figures).
     """
     out.mkdir(parents=True, exist_ok=True)
-    steps = max(1, recipe.images // (2 * recipe.pairs))
+    steps = recipe.steps
     network = network.to(device)
     if device != "cpu" or recipe.family == "mobilenet":
         network = network.to(memory_format=torch.channels_last)
@@ -151,7 +151,7 @@ def fit(
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         average.update(network, step)
-        recent = [*recent[-99:], float(loss)]
+        recent = [*recent[-99:], float(loss.detach())]
         last = step + 1 == end
         if (step + 1) % recipe.check_every == 0 or last:
             figures = {"loss": float(np.mean(recent)), "seconds": time.monotonic() - began}
@@ -162,10 +162,6 @@ def fit(
         if last or time.monotonic() - saved > SAVE_EVERY:
             save(step + 1)
             saved = time.monotonic()
-    if end == steps:
-        from safetensors.torch import save_file
-
-        save_file(packed(average.network), out / "model.safetensors")
     return average.network
 
 

@@ -25,7 +25,7 @@ SHAKE = 0.012
 def one_clip(
     source: Source, recipe: Recipe, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An original and a fake of it over time, uint8 [T, S, S, 3] each, under the same conditions."""
+    """An original and a fake of it over time under the same conditions, uint8 [T, S, S, 3] each."""
     group = source.groups[rng.integers(len(source.groups))]
     first, second = group[rng.integers(len(group))]
     tight, frames = source.part.tight, recipe.clip_frames
@@ -36,9 +36,7 @@ def one_clip(
         together = source.part.aligned
         where = _run(rng, min(first.count, second.count) if together else first.count, frames)
         real = source.cache.frames(first)[where]
-        fake = source.cache.frames(second)[
-            where if together else _run(rng, second.count, frames)
-        ]
+        fake = source.cache.frames(second)[where if together else _run(rng, second.count, frames)]
     base = augment.draw_framing(rng, tight)
     path = _path(rng, frames)
     softness = int(rng.integers(2**31)) if rng.random() < recipe.soften else None
@@ -48,9 +46,7 @@ def one_clip(
         shown = []
         for t, picture in enumerate(clip):
             dx, dy, dz = path[t]
-            framing = replace(
-                base, zoom=base.zoom * (1 + dz), dx=base.dx + dx, dy=base.dy + dy
-            )
+            framing = replace(base, zoom=base.zoom * (1 + dz), dx=base.dx + dx, dy=base.dy + dy)
             out = augment.frame(picture, framing, recipe.crop, tight)
             if label == 0 and softness is not None:
                 out = augment.soften(out, np.random.default_rng(softness))
@@ -59,9 +55,7 @@ def one_clip(
     return clips[0], clips[1]
 
 
-def blend_clip(
-    clip: np.ndarray, points: blend.Points, rng: np.random.Generator
-) -> np.ndarray:
+def blend_clip(clip: np.ndarray, points: blend.Points, rng: np.random.Generator) -> np.ndarray:
     """A self-blended clip: the blended region trembles and comes and goes.
 
     uint8 [T, H, W, 3] in and out. Each frame alone may look untouched: the fault is in time.

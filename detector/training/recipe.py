@@ -54,11 +54,18 @@ class Recipe(Record):
     average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     holdout: float = Field(0.3, ge=0, lt=1, description="share of the persons never trained on")
     holdout_images: float = Field(0.06, ge=0, lt=1, description="the same, for still pictures")
+    keep: list[str] = []
+    """Persons (`Item.person`) trained on whatever the split says."""
     check_every: int = Field(250, gt=0, description="steps between looks at the held-out part")
     crop: CropRecipe
     clip_frames: int = 16
     options: dict[str, str | int | float | bool] = {}
     parts: list[Part]
+
+    @property
+    def steps(self) -> int:
+        """Of the whole run."""
+        return max(1, self.images // (2 * self.pairs))
 
 
 def read_recipe(name: str | Path) -> Recipe:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from detector.training import augment, blend
-from detector.training.cache import FaceCache, Sequence_
-from detector.training.data import held_out, pairs
+from detector.training.cache import FaceCache, Faces
+from detector.training.data import Labelled, held_out, pairs
 from detector.training.recipe import Part, Recipe
 
 
@@ -29,20 +30,24 @@ class Source:
 
     part: Part
     cache: FaceCache
-    groups: list[list[tuple[Sequence_, Sequence_ | None]]]
+    groups: list[list[tuple[Faces, Faces | None]]]
 
 
-def split(entries: Sequence[Sequence_], recipe: Recipe) -> set[str]:
+def split(entries: Sequence[Labelled], recipe: Recipe) -> set[str]:
     """Persons of these entries that the recipe never trains on."""
     stills = [entry for entry in entries if entry.kind == "image"]
     clips = [entry for entry in entries if entry.kind == "video"]
-    return held_out(stills, recipe.holdout_images) | held_out(clips, recipe.holdout)
+    kept = held_out(stills, recipe.holdout_images) | held_out(clips, recipe.holdout)
+    return kept - set(recipe.keep)
 
 
-def select(part: Part, entries: Sequence[Sequence_]) -> list[Sequence_]:
-    """Entries that belong to a part."""
+F = TypeVar("F", bound=Labelled)
 
-    def fits(entry: Sequence_) -> bool:
+
+def select(part: Part, entries: Sequence[F]) -> list[F]:
+    """Files or cached faces that belong to a part."""
+
+    def fits(entry: F) -> bool:
         text = f"{entry.name} {entry.source} {entry.method}"
         return (
             entry.kind == part.kind
@@ -56,20 +61,18 @@ def select(part: Part, entries: Sequence[Sequence_]) -> list[Sequence_]:
 def gather(part: Part, cache: FaceCache, kept: set[str], *, held: bool = False) -> Source:
     """The pairs of a part: of persons that are not in `kept`, or with `held` of those that are."""
     entries = [e for e in select(part, cache.entries) if (e.person in kept) == held]
-    couples: list[tuple[Sequence_, Sequence_ | None]]
+    couples: list[tuple[Faces, Faces | None]]
     if part.mode == "pairs":
         couples = [(entries[a], entries[b]) for a, b in pairs(entries)]
     else:
         couples = [(entry, None) for entry in entries if entry.label == 0]
-    groups: dict[str, list[tuple[Sequence_, Sequence_ | None]]] = {}
+    groups: dict[str, list[tuple[Faces, Faces | None]]] = {}
     for couple in couples:
         groups.setdefault(couple[0].person, []).append(couple)
     return Source(part, cache, list(groups.values()))
 
 
-def draw(
-    sources: Sequence[Source], recipe: Recipe, step: int
-) -> tuple[np.ndarray, np.ndarray]:
+def draw(sources: Sequence[Source], recipe: Recipe, step: int) -> tuple[np.ndarray, np.ndarray]:
     """The pictures of one step.
 
     Returns
@@ -90,9 +93,7 @@ def draw(
     return augment.batch_to_array(originals + fakes), labels
 
 
-def one(
-    source: Source, recipe: Recipe, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def one(source: Source, recipe: Recipe, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """An original and a fake of it under the same conditions, uint8 [S, S, 3] each."""
     group = source.groups[rng.integers(len(source.groups))]
     first, second = group[rng.integers(len(group))]

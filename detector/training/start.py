@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def frame_network(path: Path | None) -> MobileNetV2:
         return network
     state = {name: value.float() for name, value in read_state(path).items()}
     if any(name.startswith("classifier") for name in state):
-        return mobilenet.build(state, path.name).train()
+        return mobilenet.build(state, path.name).requires_grad_(True).train()
     missing, unexpected = network.load_state_dict(state, strict=False)
     left_over = [name for name in missing if not name.startswith("classifier")]
     if left_over or unexpected:
@@ -92,4 +91,20 @@ def refit_statistics(network: nn.Module, batch: Tensor) -> None:
         network.train(was_training)
 
 
-Progress = Callable[[str], None]
+def is_trained(path: Path | None) -> bool:
+    """Whether these are weights of a whole model, not of a trunk."""
+    return path is not None and any(name.startswith("classifier") for name in read_state(path))
+
+
+def trunk_state(path: Path | None) -> dict[str, Tensor]:
+    """The state of `MobileNetV2.features[:MIDDLE]` from a trained frame model.
+
+    Raises
+    ------
+    WeightsError
+        If there is no such model.
+    """
+    if path is None:
+        raise WeightsError("A clip model stands on a trained frame model: name its weights.")
+    trunk = mobilenet.build(read_state(path), path.name).features[: mobilenet.MIDDLE]
+    return trunk.state_dict()
