@@ -96,7 +96,7 @@ def install_torch(choice: str) -> None:
         source: list[str] = []
     elif choice:
         source = ["--extra-index-url", choice]
-    elif sys.platform.startswith("linux") and answers(CPU_INDEX):
+    elif answers(CPU_INDEX):
         source = ["--extra-index-url", CPU_INDEX]
     else:
         source = []
@@ -155,9 +155,10 @@ def installed(pins: list[str]) -> bool:
 
 def works() -> bool:
     """Whether the environment's Python starts and has pip."""
-    if not PYTHON.exists():
+    try:
+        return not subprocess.run([str(PYTHON), "-c", "import pip"], capture_output=True).returncode
+    except OSError:  # not there, or made for a Python that is gone
         return False
-    return not subprocess.run([str(PYTHON), "-c", "import pip"], capture_output=True).returncode
 
 
 def pip(*arguments: str) -> None:
