@@ -9,6 +9,7 @@ keep it outside the repository, and delete it when done.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,10 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from detector import media
+from detector.errors import MediaError
 from detector.faces import Detection, FaceDetector, cut, load_detector
 from detector.models.base import CropRecipe
 from detector.results import Box
 from detector.training.data import Item
+
+log = logging.getLogger(__name__)
 
 MARGIN = 1.4
 """Side of a cached crop in longer sides of the face box."""
@@ -170,11 +174,15 @@ def _finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
 
 
 def _frames(item: Item) -> list[np.ndarray]:
-    """Frames of a file at `STEP`, uint8 [H, W, 3]."""
-    info = media.probe(item.file)
-    seconds = min(info.duration or 0.0, SECONDS)
-    times = np.arange(0.0, max(seconds, STEP / 2), STEP).tolist()
-    return [frame.rgb for frame in media.decode(item.file, info, times, notes=[])]
+    """Frames of a file at `STEP`, uint8 [H, W, 3]; none if it can't be read."""
+    try:
+        info = media.probe(item.file)
+        seconds = min(info.duration or 0.0, SECONDS)
+        times = np.arange(0.0, max(seconds, STEP / 2), STEP).tolist()
+        return [frame.rgb for frame in media.decode(item.file, info, times, notes=[])]
+    except MediaError as error:
+        log.warning("%s is left out: %s", item.name, error.message)
+        return []
 
 
 def _follow(frames: Sequence[np.ndarray], detector: FaceDetector) -> list[Detection]:

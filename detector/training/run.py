@@ -91,6 +91,7 @@ def train(
     held = [source for source in held if source.groups]
     if not sources:
         raise InputError(f"{data} has nothing that the recipe {plan.name!r} asks for.")
+    torch.manual_seed(plan.seed)  # what is not loaded starts at random
     run = _frames if plan.family == "mobilenet" else _clips
     network, total = run(plan, sources, held, out, begin, resume, stop_after, device, tell)
     if stop_after is not None and stop_after < total:
@@ -193,7 +194,6 @@ def _clips(
             motion.pool(real_pairs, plan, network, HELD_POOL, out / "held.npy", progress=show)
         )
     motion.set_scale(network, maps)
-    torch.manual_seed(plan.seed)
     trained = fit(
         OnMaps(network),
         plan,

@@ -1,0 +1,474 @@
+"""Training on made data: real faces (scikit-image's astronaut), small pictures, few steps."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from safetensors.torch import load_file
+
+from detector.errors import InputError, UsageError, WeightsError
+from detector.models import mobilenet
+from detector.models.base import CropRecipe
+from detector.training import augment, blend, calibration, fit, metrics, motion, sample, start
+from detector.training.cache import FaceCache, Faces
+from detector.training.data import Item, held_out, pairs, read_labels
+from detector.training.evaluation import family, report, to_markdown
+from detector.training.recipe import FOLDER, Part, Recipe, read_recipe
+from detector.training.run import train
+from detector.training.scores import Scored
+
+POINTS = [(70.0, 74.0), (106.0, 74.0), (88.0, 98.0), (74.0, 116.0), (102.0, 116.0)]
+
+
+@pytest.fixture(scope="module")
+def face() -> np.ndarray:
+    """The astronaut's face as a tight crop, 160 px."""
+    return cv2.resize(skimage.data.astronaut()[40:220, 140:320], (160, 160))
+
+
+def recipe(**changes: object) -> Recipe:
+    given: dict[str, object] = {
+        "name": "made",
+        "family": "mobilenet",
+        "images": 160,
+        "pairs": 4,
+        "rate": 2e-3,
+        "soften": 0.0,
+        "average": 0.9,
+        "holdout_images": 0.25,
+        "check_every": 10,
+        "crop": CropRecipe(scale=0.9, size=48),
+        "parts": [Part(name="made", kind="image", tight=True, share=1.0)],
+    }
+    return Recipe.model_validate(given | changes)
+
+
+def item(name: str, label: int, group: str, source: str = "a/b", kind: str = "image") -> Item:
+    return Item(Path(name), name, label, kind, "swap" if label else "none", group, source)
+
+
+def write_labels(folder: Path, face: np.ndarray, people: int = 8) -> Path:
+    """Originals and "fakes" of them: a checkered face, that any network can learn to see."""
+    rng = np.random.default_rng(0)
+    checker = (np.indices(face.shape[:2]).sum(0) // 8 % 2)[..., None] * 90
+    rows = [["file", "label", "group", "source", "method"]]
+    for person in range(people):
+        picture = (face * rng.uniform(0.7, 1.1)).clip(0, 160).astype(np.uint8)
+        for label, pixels in (("real", picture), ("fake", picture + checker.astype(np.uint8))):
+            name = f"{label}_{person}.jpg"
+            cv2.imwrite(str(folder / name), pixels[..., ::-1])
+            rows.append([name, label, f"person-{chr(97 + person)}", "made/made", label])
+    with (folder / "labels.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    return folder / "labels.csv"
+
+
+def made_cache(folder: Path, clips: np.ndarray, tight: bool = False) -> FaceCache:
+    """A cache of (original, fake) clips, uint8 [people, 2, T, S, S, 3]."""
+    people, _, count = clips.shape[:3]
+    entries = []
+    for person in range(people):
+        for label in (0, 1):
+            points = [(x * clips.shape[3] / 160, y * clips.shape[3] / 160) for x, y in POINTS]
+            entries.append(
+                Faces(
+                    name=f"{person}-{label}",
+                    label=label,
+                    kind="video",
+                    method="m",
+                    group=f"g{chr(97 + person)}",
+                    source="s",
+                    person=f"s:g{chr(97 + person)}",
+                    start=(2 * person + label) * count,
+                    count=count,
+                    points=points,
+                    face=100.0,
+                    tight=tight,
+                )
+            )
+    folder.mkdir(exist_ok=True)
+    np.save(folder / "crops.npy", clips.reshape(-1, *clips.shape[3:]))
+    (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
+    return FaceCache(folder)
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+def test_labels_are_read_and_faults_named(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("file,label\nx.mp4,REAL\ny.jpg,fake\n")
+    first, second = read_labels(file)
+    assert (first.label, first.kind, first.group, first.file) == (
+        0,
+        "video",
+        "x.mp4",
+        tmp_path / "x.mp4",
+    )
+    assert (second.label, second.kind, second.method) == (1, "image", "unknown")
+    file.write_text("file,label\nx.mp4,true\n")
+    with pytest.raises(InputError, match="Line 2"):
+        read_labels(file)
+    file.write_text("name\nx.mp4\n")
+    with pytest.raises(InputError, match="columns"):
+        read_labels(file)
+
+
+def test_a_split_never_parts_a_person() -> None:
+    items = [
+        item(f"{who}-{take}-{label}", label, f"{who}_{take}")
+        for who in ("ann", "bob", "cid", "dee", "eve", "fay")
+        for take in range(3)
+        for label in (0, 1)
+    ]
+    kept = held_out(items, 0.34)
+    assert len(kept) == 2
+    trained = {i.group.split("_")[0] for i in items if i.person not in kept}
+    assert not trained & {i.group.split("_")[0] for i in items if i.person in kept}
+    assert held_out(items[::-1], 0.34) == kept
+
+
+def test_pairs_are_within_a_group_of_a_source() -> None:
+    items = [
+        item("r", 0, "g"),
+        item("f1", 1, "g"),
+        item("f2", 1, "g"),
+        item("other", 1, "h"),
+        item("elsewhere", 1, "g", source="c/d"),
+    ]
+    assert pairs(items) == [(0, 1), (0, 2)]
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in FOLDER.glob("*.toml")))
+def test_our_recipes_can_be_read(name: str) -> None:
+    assert read_recipe(name).name == name
+
+
+def test_an_unknown_recipe_is_refused() -> None:
+    with pytest.raises(UsageError, match="no recipe"):
+        read_recipe("nothing")
+
+
+# --- augmentation --------------------------------------------------------------------------------
+
+
+def test_a_pair_gets_the_same_changes(face: np.ndarray) -> None:
+    rng = np.random.default_rng(3)
+    looks = [augment.draw_look(rng) for _ in range(30)]
+    changed = [augment.apply(face, look) for look in looks]
+    for look, once in zip(looks, changed, strict=True):
+        np.testing.assert_array_equal(once, augment.apply(face.copy(), look))
+    assert sum(not np.array_equal(once, face) for once in changed) > 20
+
+
+def test_a_drawn_pair_of_equals_is_equal(face: np.ndarray, tmp_path: Path) -> None:
+    clips = np.broadcast_to(face, (2, 2, 4, *face.shape))
+    cache = made_cache(tmp_path, clips)
+    plan = recipe(parts=[Part(name="c", kind="video", share=1.0)])
+    source = sample.gather(plan.parts[0], cache, set())
+    x, labels = sample.draw([source], plan, 5)
+    np.testing.assert_array_equal(x[:4], x[4:])
+    assert labels.tolist() == [0] * 4 + [1] * 4
+    again, _ = sample.draw([source], plan, 5)
+    np.testing.assert_array_equal(x, again)
+    other, _ = sample.draw([source], plan, 6)
+    assert not np.array_equal(x, other)
+
+
+def test_held_out_people_are_not_drawn(face: np.ndarray, tmp_path: Path) -> None:
+    cache = made_cache(tmp_path, np.broadcast_to(face, (3, 2, 2, *face.shape)))
+    part = Part(name="c", kind="video", share=1.0)
+    kept = {"s:gb"}
+    people = {c[0].person for g in sample.gather(part, cache, kept).groups for c in g}
+    assert people == {"s:ga", "s:gc"}
+    held = {c[0].person for g in sample.gather(part, cache, kept, held=True).groups for c in g}
+    assert held == kept
+
+
+def test_framing_cuts_as_the_pipeline_does(face: np.ndarray) -> None:
+    """Zoom 1 without a shift is `cut` with the recipe on the box that the crop was made for."""
+    from detector.faces import cut
+
+    frame = skimage.data.astronaut()
+    box = (175.0, 60.0, 275.0, 180.0)
+    plan = CropRecipe(scale=0.9, size=64)
+    cached = cut(frame, box, CropRecipe(scale=1.4, size=168))
+    shown = augment.frame(cached, augment.Framing(1.0, 0.0, 0.0, False), plan, False)
+    direct = cut(frame, box, plan)
+    assert np.abs(shown.astype(int) - direct).mean() < 2.0
+
+
+# --- self-blending -------------------------------------------------------------------------------
+
+
+def test_blending_changes_only_what_is_inside_its_mask(face: np.ndarray) -> None:
+    rng = np.random.default_rng(0)
+    seen = 0
+    for _ in range(60):
+        drawn = blend.draw(rng)
+        region = blend.mask(face.shape[:2], POINTS, drawn)
+        assert region.min() >= 0 and region.max() <= drawn.strength + 1e-6
+        if drawn.outside:
+            continue
+        seen += 1
+        out = blend.apply(face, POINTS, drawn)
+        np.testing.assert_array_equal(out[region == 0], face[region == 0])
+    assert seen > 20
+
+
+def test_blending_changes_something_and_keeps_the_face(face: np.ndarray) -> None:
+    rng = np.random.default_rng(1)
+    off = [
+        np.abs(blend.apply(face, POINTS, blend.draw(rng)).astype(int) - face).mean()
+        for _ in range(40)
+    ]
+    assert np.median(off) > 0.5
+    assert np.max(off) < 40
+
+
+def test_black_beyond_the_picture_stays_black(face: np.ndarray) -> None:
+    cut_off = face.copy()
+    cut_off[:20] = 0
+    rng = np.random.default_rng(2)
+    for _ in range(40):
+        drawn = blend.draw(rng)
+        if drawn.outside:
+            assert not blend.apply(cut_off, POINTS, drawn)[:15].any()
+
+
+def test_a_self_blended_clip_changes_over_time(face: np.ndarray) -> None:
+    still = np.broadcast_to(face, (16, *face.shape))
+    moving = [motion.blend_clip(still, POINTS, np.random.default_rng(n)) for n in range(5)]
+    assert all(clip.shape == still.shape for clip in moving)
+    assert any(np.abs(np.diff(clip.astype(int), axis=0)).mean() > 0.05 for clip in moving)
+
+
+# --- the loop ------------------------------------------------------------------------------------
+
+
+def test_a_run_learns_and_leaves_its_record(face: np.ndarray, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    labels = write_labels(tmp_path, face)
+    told = []
+    model = train(
+        recipe(),
+        labels,
+        tmp_path / "run",
+        progress=lambda stage, done, total, figures: told.append((stage, done, total, figures)),
+    )
+    curve = list(csv.DictReader((tmp_path / "run" / "curve.csv").open()))
+    losses = [float(line["loss"]) for line in curve]
+    assert len(losses) == 2
+    assert losses[1] < losses[0] * 0.9
+    assert "made auc" in curve[0]
+    assert told[-1][:3] == ("training", 20, 20)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["recipe"]["seed"] == 1
+    assert model is not None
+    assert mobilenet.build(load_file(model)).training is False
+
+
+def test_a_resumed_run_is_the_run(face: np.ndarray, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    labels = write_labels(tmp_path, face, people=4)
+    plan = recipe(images=48, average=0.5)
+    faces = tmp_path / "faces"
+    whole = train(plan, labels, tmp_path / "whole", cache=faces)
+    assert train(plan, labels, tmp_path / "parts", cache=faces, stop_after=3) is None
+    parts = train(plan, labels, tmp_path / "parts", cache=faces, resume=True)
+    assert whole is not None and parts is not None
+    first, second = load_file(whole), load_file(parts)
+    assert first.keys() == second.keys()
+    for name in first:
+        assert torch.equal(first[name], second[name]), name
+
+
+def test_refitted_statistics_leave_the_function_as_it_was() -> None:
+    torch.manual_seed(0)
+    network = mobilenet.MobileNetV2()
+    for norm in network.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(norm.bias, -0.5, 0.5)
+    network.eval()
+    x = torch.randn(4, 3, 64, 64)
+    with torch.no_grad():
+        before = network.features(x)
+        start.refit_statistics(network, x)
+        after = network.features(x)
+    assert torch.allclose(before, after, atol=1e-4)
+    moved = [m.running_mean for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert any(mean.abs().max() > 0.01 for mean in moved if mean is not None)
+
+
+def test_the_loss_wants_the_fake_of_a_pair_above_its_original() -> None:
+    plan = recipe(smoothing=0.0)
+    labels = torch.tensor([0.0, 0.0, 1.0, 1.0])
+    right = fit.loss_of(torch.tensor([-2.0, -2.0, 2.0, 2.0]), labels, plan)
+    wrong = fit.loss_of(torch.tensor([2.0, 2.0, -2.0, -2.0]), labels, plan)
+    assert right < 0.2 < wrong
+    assert fit.rate_at(0, 100, plan) < fit.rate_at(5, 100, plan)
+    assert fit.rate_at(99, 100, plan) < 0.05 * plan.rate
+
+
+def test_a_clip_model_needs_a_trained_frame_model(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="stands on"):
+        start.trunk_state(None)
+    bad = tmp_path / "x.safetensors"
+    bad.write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="can't be read"):
+        start.read_state(bad)
+
+
+def test_a_pool_of_maps_goes_on_where_it_stopped(face: np.ndarray, tmp_path: Path) -> None:
+    from detector.models.videomae import HybridVideoMae
+
+    torch.manual_seed(0)
+    clips = np.random.default_rng(0).integers(0, 255, (2, 2, 6, 64, 64, 3), np.uint8)
+    cache = made_cache(tmp_path / "cache", clips)
+    plan = recipe(
+        family="videomae",
+        clip_frames=4,
+        crop=CropRecipe(scale=0.9, size=32),
+        parts=[Part(name="c", kind="video", share=1.0)],
+    )
+    source = sample.gather(plan.parts[0], cache, set())
+    network = HybridVideoMae(32, 4, hidden=16, layers=1, heads=2)
+    whole = motion.pool([source], plan, network, 4, tmp_path / "a.npy")
+    assert whole.shape == (4, 2, 4, 96, 2, 2)
+    motion.pool([source], plan, network, 4, tmp_path / "b.npy")
+    (tmp_path / "b.done").write_text("2")
+    again = motion.pool([source], plan, network, 4, tmp_path / "b.npy")
+    np.testing.assert_array_equal(whole, again)
+    x, labels = motion.draw(whole, plan, 0)
+    assert x.shape == (8, 4, 96, 2, 2) and labels.tolist() == [0] * 4 + [1] * 4
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+
+def test_auc_against_counting() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 6, 60).astype(float)
+    labels = rng.integers(0, 2, 60)
+    real, fake = scores[labels == 0], scores[labels == 1]
+    counted = np.mean((fake[:, None] > real) + 0.5 * (fake[:, None] == real))
+    assert metrics.auc(scores, labels) == pytest.approx(counted)
+    assert np.isnan(metrics.auc(scores, np.zeros(60)))
+
+
+def test_figures_on_known_answers() -> None:
+    scores = np.array([0.1, 0.2, 0.3, 0.9, 0.4, 0.8, 0.85, 0.95])
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    assert metrics.tpr_at(scores, labels, 0.25) == 1.0
+    assert metrics.tpr_at(scores, labels, 0.05) == 0.25
+    assert metrics.equal_error(scores, labels) == pytest.approx(0.25)
+    assert metrics.pairs_won(scores, [(0, 4), (3, 5)]) == 0.5
+    assert metrics.calibration_error(np.full(10, 0.7), np.array([1] * 7 + [0] * 3)) == (
+        pytest.approx(0.0, abs=1e-9)
+    )
+    interval = metrics.bootstrap(metrics.auc, scores, labels, [str(i) for i in range(8)])
+    assert interval.low < interval.value < interval.high <= 1
+
+
+def test_platt_finds_the_true_map() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 4000)
+    honest = rng.normal(0, 1.5, 4000) + np.where(labels == 1, 1.125, -1.125)
+    scale, offset = calibration.platt((honest + 3) / 0.4, labels)
+    # Two normals 2.25 apart with a spread of 1.5 have log odds of `honest` itself.
+    recovered = scale * (honest + 3) / 0.4 + offset
+    assert np.abs(recovered - honest).mean() < 0.15
+
+
+def test_weights_leave_out_a_model_that_knows_nothing() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 100)
+    useful = (labels * 2 - 1) * 1.5 + rng.normal(0, 1, 200)
+    weights = calibration.choose_weights(
+        np.stack([useful, rng.normal(0, 3, 200)], 1), labels, [f"s{i // 20}" for i in range(200)]
+    )
+    assert weights[0] >= 0.8
+
+
+def test_thresholds_keep_their_promise() -> None:
+    rng = np.random.default_rng(0)
+    p, labels = rng.random(200), np.tile([0, 1], 100)
+    low, high = calibration.choose_thresholds(p, labels, false_alarm=0.05, missed=0.1)
+    assert (p[labels == 0] > high).sum() == 5
+    assert (p[labels == 1] < low).sum() == 10
+
+
+def scored(name: str, label: int, logit: float | None, source: str, group: str) -> Scored:
+    p = None if logit is None else float(metrics.sigmoid(np.array(logit)))
+    verdict = "NOT_APPLICABLE" if p is None else "FAKE" if p > 0.5 else "REAL"
+    return Scored(
+        name=name,
+        label=label,
+        kind="video",
+        method="face swap" if label else "none",
+        group=group,
+        source=source,
+        person=group,
+        logits={} if logit is None else {"m": logit},
+        probability=p,
+        verdict=verdict,
+        features={"sharpness": 1.0 + label},
+    )
+
+
+def test_calibration_is_written_as_the_manifest_wants_it() -> None:
+    import tomllib
+
+    from detector.results import Ensemble
+
+    rng = np.random.default_rng(0)
+    items = [
+        scored(str(i), i % 2, float((i % 2) * 2 - 1 + rng.normal()), f"s{i % 5}", str(i))
+        for i in range(60)
+    ]
+    fitted = calibration.fit_scores(items, ["m"], 'clips "held out"')
+    written = calibration.to_toml(fitted)
+    read = Ensemble.model_validate(tomllib.loads(written["ensemble"])["ensemble"])
+    assert read.models == ["m"]
+    assert read.thresholds.data == 'clips "held out"'
+    assert read.thresholds.false_positive_rate is not None
+    assert read.thresholds.false_positive_rate <= 0.05
+    assert "[models.calibration]" in written["m"]
+
+
+def test_what_could_not_be_judged_counts_against_us() -> None:
+    items = [scored(f"r{i}", 0, -1.0 - i, "s", f"g{i}") for i in range(4)]
+    items += [scored(f"f{i}", 1, 1.0 + i, "s", f"g{i}") for i in range(3)]
+    items.append(scored("lost", 1, None, "s", "g3"))
+    out = report(items, [item(s.name, s.label, s.group) for s in items], "made")
+    whole = out.models[0]
+    assert whole.auc.value == pytest.approx(0.75)
+    assert whole.auc_judged == 1.0
+    assert (whole.pairs, whole.pairs_won) == (4, 0.75)
+    assert out.decided == pytest.approx(7 / 8)
+    text = to_markdown(out)
+    assert "0.75" in text and "lost" in text
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ("DeepFaceLive (DFM model)", "face swap"),
+        ("FF++ DeepFakeDetection c23", "face swap"),
+        ("FF++ Face2Face c23", "reenactment"),
+        ("Sonic (audio-driven diffusion)", "talking head"),
+        ("Wav2Lip", "lip-sync"),
+        ("wav2lip (PersonaTalk comparison; history)", "lip-sync"),
+        ("StyleGAN2", "whole image"),
+    ],
+)
+def test_families_of_methods(method: str, kind: str) -> None:
+    assert family(method) == kind
