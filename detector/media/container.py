@@ -22,10 +22,10 @@ from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS
 
 # Containers that hold their own samples. Everything that reads a list of other files, an address,
 # a device or a picture sequence (hls, dash, concat, sdp, image2, lavfi ...) is left out. Sound
-# formats are in, so that we can say that there is no picture.
+# formats are in, so that we can say that there is no picture; raw streams have no times.
 _CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,ivf,mjpeg,mxf,dv,"
-    "yuv4mpegpipe,gif,h264,hevc,m4v,obu,wtv,nut,rm,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,ivf,mxf,dv,wtv,nut,rm,"
+    "yuv4mpegpipe,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au"
 )
 _OPTIONS = {
     "format_whitelist": _CONTAINERS,
@@ -151,12 +151,25 @@ def packets(
 
 
 class Decoder:
-    """A stream's decoder, giving each frame its time on the stream's clock in seconds."""
+    """A stream's decoder, giving each frame its time on the stream's clock in seconds.
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+    Parameters
+    ----------
+    tolerant : bool
+        Patch over damage as well as can be, on one thread, since what several threads make of
+        damage differs from run to run. Else use several, and raise at the first damage.
+    """
+
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, *, tolerant: bool = False
+    ) -> None:
         self.context = stream.codec_context
-        self.context.thread_type = ThreadType.AUTO
-        self.context.thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
+        if tolerant:
+            self.context.thread_count = 1
+        else:
+            self.context.thread_type = ThreadType.AUTO
+            self.context.thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
+            self.context.options = {**self.context.options, "err_detect": "explode"}
         self.base = float(stream.time_base or 1)
         self.step = 1.0 / (rate(stream) or 25.0)
         # AVI gives packets a decoding time only, and libav's guess for reordered frames is wrong.
@@ -190,7 +203,7 @@ class Decoder:
             time = heapq.heappop(self.unused)
         elif frame.pts is not None:
             time = frame.pts * self.base
-        else:  # raw streams have no times: count
+        else:  # a damaged transport stream may lose some
             time = 0.0 if self.latest is None else self.latest + self.step
         self.latest = time
         return time

@@ -30,6 +30,9 @@ _LOOKED_AT_PACKETS = 300
 _MAX_FRUITLESS = 2_000
 """Packets read in search of the first frame that can be decoded."""
 
+_TAIL = 1.0
+"""Seconds before the stated end from which the last packets are read; some demuxers overshoot."""
+
 _REORDER = 16
 """The most frames that a codec here may put out of order."""
 
@@ -43,13 +46,13 @@ def probe_video(
     """
     with open_media(path) as container:
         stream = picture_stream(container)
-        decoder = Decoder(container, stream)
+        decoder = Decoder(container, stream, tolerant=True)
         opening = _Opening(container, stream, decoder)
         frame = opening.frame
         if frame is None:
             raise undecodable()
         end, whole_end = _ends(container, stream, decoder)
-        fps = rate(stream)
+        fps = opening.rate() or rate(stream)
         start = opening.time
         duration = max(end - start, 0.0)
         if duration == 0.0 and fps:
@@ -112,6 +115,12 @@ class _Opening:
         except av.error.FFmpegError:
             return
 
+    def rate(self) -> float | None:
+        """Frames per second as seen, where they are uneven: headers then state the usual gap."""
+        if not self.uneven():
+            return None
+        return (len(self.times) - 1) / (max(self.times) - min(self.times))
+
     def uneven(self) -> bool | None:
         """Whether the gaps between frames differ by more than containers round; None: unknown."""
         # The last packets are left out: with reordering, their neighbors are yet to come.
@@ -130,7 +139,9 @@ def _ends(container: InputContainer, stream: VideoStream, decoder: Decoder) -> t
     """
     start = stream.start_time or 0
     stated = _stated(container, stream)
-    offsets = [start] if stated is None else [start + int(stated / decoder.base), start]
+    offsets = [start]
+    if stated is not None:
+        offsets.insert(0, start + int((stated - _TAIL) / decoder.base))
     for offset in offsets:
         try:
             container.seek(offset, stream=stream)

@@ -21,9 +21,8 @@ _SCAN_STEP = 0.25
 _MAX_SCAN = 600
 _SCAN_SIZE = (64, 36)
 _BINS = 8
-_STILLNESS = 0.02
-"""Change (share of pixels that move to another bin) that counts even where nothing happens, so
-that a still passage is not skipped altogether."""
+_EVEN = 0.25
+"""Share of the key moments that is spread evenly, so that a still passage is looked at too."""
 
 
 def plan(
@@ -103,10 +102,11 @@ def _by_change(
     times, histograms = _histograms(path, media, scan, cancel)
     if len(times) <= count:
         return tuple(times)
-    # Half the summed difference of two histograms is the share of pixels that changed bins.
-    change = np.abs(np.diff(histograms, axis=0)).sum(axis=1) / 2 + _STILLNESS
-    total = np.concatenate([[0.0], np.cumsum(change)])
-    shares = (np.arange(count) + 0.5) / count * total[-1]
+    change = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(histograms, axis=0)).sum(axis=1))])
+    steady = np.linspace(0.0, 1.0, len(times))
+    busy = change / change[-1] if change[-1] > 0 else steady
+    total = _EVEN * steady + (1 - _EVEN) * busy
+    shares = (np.arange(count) + 0.5) / count
     # The picture after a change is the new one, hence the right side.
     chosen = np.unique(np.searchsorted(total, shares, side="right"))
     return tuple(times[number] for number in np.minimum(chosen, len(times) - 1))

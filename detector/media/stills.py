@@ -30,7 +30,7 @@ with suppress(ImportError):
 # Pillow's own guard warns at half of this and refuses at twice; ours refuses before any decoding.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "DIB", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
 _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error)
 _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation -> clockwise

@@ -13,7 +13,6 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 
 from detector.errors import Canceled
 from detector.media.container import (
@@ -79,9 +78,19 @@ def pictures(
     skip : bool
         False decodes every frame from the first on. The result is the same; tests compare them.
     """
-    with open_media(path) as container:
-        walk = _Walk(container, picture_stream(container), times, notes, cancel, skip)
-        yield from walk.run()
+    wanted = deque(enumerate(times))
+    for tolerant in (False, True):
+        with open_media(path) as container:
+            walk = _Walk(container, wanted, notes, cancel, skip, tolerant)
+            try:
+                yield from walk.run()
+                return
+            except _Damaged:
+                continue
+
+
+class _Damaged(Exception):
+    """Several threads met damage; the rest of the way is gone carefully."""
 
 
 class _Walk:
@@ -94,18 +103,19 @@ class _Walk:
     def __init__(
         self,
         container: InputContainer,
-        stream: VideoStream,
-        times: Sequence[float],
+        wanted: deque[tuple[int, float]],
         notes: list[str],
         cancel: Event | None,
         skip: bool,
+        tolerant: bool,
     ) -> None:
         self.container = container
-        self.stream = stream
-        self.wanted = deque(enumerate(times))
+        self.stream = picture_stream(container)
+        self.wanted = wanted
+        self.tolerant = tolerant
         self.notes = notes
         self.cancel = cancel
-        self.decoder = Decoder(container, stream)
+        self.decoder = Decoder(container, self.stream, tolerant=tolerant)
         # AVI knows only decoding times, so a jump into a stream with reordered frames can't be
         # placed exactly: there, everything is decoded.
         self.skip = skip and not self.decoder.reordered
@@ -183,7 +193,9 @@ class _Walk:
         self._check()
         try:
             frames = self.decoder.decode(packet)
-        except av.error.FFmpegError:
+        except av.error.FFmpegError as error:
+            if not self.tolerant:
+                raise _Damaged() from error
             self._damage(None if packet is None else self.decoder.time_of(packet))
             return
         for time, frame in frames:
@@ -191,6 +203,8 @@ class _Walk:
 
     def _take(self, clock: float, frame: VideoFrame) -> Iterator[tuple[int, float, VideoFrame]]:
         if frame.is_corrupt:
+            if not self.tolerant:
+                raise _Damaged()
             self._damage(clock)
             return
         if clock < self.floor - _EPSILON:

@@ -1,0 +1,158 @@
+"""Fixtures that every test file may use: real faces and real media, made on the fly.
+
+`make_clip(name, ...)` writes a short video of a real face (scikit-image's public-domain portrait
+of Eileen Collins) under a camera that moves; `write_clip` is the same for any path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+Picture = Callable[[int], np.ndarray]
+"""Frame number -> uint8 [H, W, 3] RGB."""
+
+_CLOCK = 90_000
+"""Ticks a second: fine enough for every frame rate used here."""
+
+
+def portrait(size: tuple[int, int] = (512, 512)) -> np.ndarray:
+    """The portrait at a size (width, height), cut to its aspect ratio around the face."""
+    return camera(size)(0)
+
+
+def camera(size: tuple[int, int], *, still: bool = False) -> Picture:
+    """A moving crop of the portrait. The face is in all of them, about 0.4 of the height wide."""
+    source = data.astronaut()
+    width, height = size
+    tall = 280
+    wide = min(512, max(2, round(tall * width / height)))
+    tall = max(2, round(wide * height / width))
+
+    def picture(number: int) -> np.ndarray:
+        swing = 0.0 if still else 1.0
+        x = 220 + swing * 24 * np.sin(number / 9) - wide / 2
+        y = 125 + swing * 14 * np.cos(number / 7) - tall / 2
+        left = int(np.clip(x, 0, 512 - wide))
+        top = int(np.clip(y, 0, 512 - tall))
+        crop = source[top : top + tall, left : left + wide]
+        way = cv2.INTER_AREA if tall > height else cv2.INTER_LINEAR
+        return np.ascontiguousarray(cv2.resize(crop, size, interpolation=way))
+
+    return picture
+
+
+def write_clip(
+    path: Path | str,
+    *,
+    seconds: float = 1.0,
+    fps: float = 25.0,
+    size: tuple[int, int] = (320, 240),
+    codec: str = "libx264",
+    pixel_format: str | None = None,
+    options: dict[str, str] | None = None,
+    gop: int | None = None,
+    rotation: int = 0,
+    aspect: Fraction | None = None,
+    times: Sequence[float] | None = None,
+    audio: bool = False,
+    picture: Picture | None = None,
+    container: str | None = None,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """Write a video.
+
+    Parameters
+    ----------
+    path : path
+        Its ending chooses the container, unless `container` names one.
+    seconds, fps : float
+        Length and frame rate; `times` (in seconds) overrides both, for variable frame rates.
+    size : (width, height)
+        Before rotation.
+    options, gop : dict, int
+        Of the encoder; `gop` is the distance of key frames.
+    rotation : int
+        Degrees clockwise that a player has to turn the picture by.
+    aspect : Fraction
+        Of a pixel.
+    audio : bool
+        Adds a tone.
+    picture : callable
+        Frame number -> picture; default: a camera that moves over the portrait.
+    """
+    path = Path(path)
+    if times is None:
+        times = [number / fps for number in range(max(1, round(seconds * fps)))]
+    picture = picture or camera(size)
+    with av.open(
+        str(path), "w", format=container, container_options=container_options or {}
+    ) as output:
+        rate = Fraction(fps).limit_denominator(1001)
+        stream = output.add_stream(codec, rate=rate, options=options or {})
+        stream.width, stream.height = size
+        stream.pix_fmt = pixel_format or ("yuvj420p" if codec == "mjpeg" else "yuv420p")
+        if gop is not None:
+            stream.codec_context.gop_size = gop
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
+        # Containers without fine time stamps (AVI) count frames.
+        base = (
+            1 / rate if path.suffix == ".avi" or codec.startswith("mpeg") else Fraction(1, _CLOCK)
+        )
+        stream.codec_context.time_base = base
+        if rotation:
+            stream.set_display_rotation(-rotation)
+        sound = output.add_stream("aac", rate=16_000, layout="mono") if audio else None
+        for number, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            frame.time_base = base
+            frame.pts = round(time / float(base))
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+        if sound is not None:
+            for block in _tone(times[-1] + 1 / fps):
+                output.mux(sound.encode(block))
+            output.mux(sound.encode(None))
+    return path
+
+
+def _tone(seconds: float, rate: int = 16_000, block: int = 1024) -> Iterator[av.AudioFrame]:
+    wave = 0.2 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)
+    for start in range(0, len(wave), block):
+        samples = wave[start : start + block].astype(np.float32)[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        frame.sample_rate = rate
+        frame.pts = start
+        yield frame
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """uint8 [512, 512, 3]: one real, frontal face, about 100 px wide, at x 170-275, y 60-190."""
+    return data.astronaut()
+
+
+@pytest.fixture(scope="session")
+def face_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2 s, 25 fps, 640 x 360 h264 MP4 with a tone: one real face all the way."""
+    folder = tmp_path_factory.mktemp("clips")
+    return write_clip(folder / "face.mp4", seconds=2, size=(640, 360), audio=True)
+
+
+@pytest.fixture
+def make_clip(tmp_path: Path) -> Callable[..., Path]:
+    """make_clip("name.mp4", seconds=1, fps=25, ...) -> path; parameters as in `write_clip`."""
+
+    def make(name: str = "clip.mp4", **settings: Any) -> Path:
+        return write_clip(tmp_path / name, **settings)
+
+    return make

@@ -1,0 +1,754 @@
+"""Media as people make them and as attackers make them: every file here is written on the fly."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import struct
+import threading
+import zlib
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from detector import media as room
+from detector.errors import Canceled, MediaError, UsageError
+from detector.media import Frame, container, decode, frame_at, open_media, plan, probe, safe_name
+from detector.media.video import decode_video
+from detector.results import Media, Settings
+
+Clip = Callable[..., Path]
+BITS = 10
+
+
+def numbered(size: tuple[int, int]) -> Callable[[int], np.ndarray]:
+    """Pictures that carry their own number as black and white bars."""
+    width, height = size
+
+    def picture(number: int) -> np.ndarray:
+        bars = np.array([255 * (number >> bit & 1) for bit in range(BITS)], dtype=np.uint8)
+        row = np.repeat(bars, width // BITS)
+        row = np.pad(row, (0, width - len(row)))
+        return np.repeat(np.repeat(row[None], height, axis=0)[:, :, None], 3, axis=2)
+
+    return picture
+
+
+def number_in(frame: Frame) -> int:
+    bar = frame.rgb.shape[1] // BITS
+    middles = [bit * bar + bar // 2 for bit in range(BITS)]
+    return sum(
+        int(frame.rgb[:, x - 1 : x + 2].mean() > 128) << bit for bit, x in enumerate(middles)
+    )
+
+
+def frames_of(path: Path, times: list[float]) -> tuple[list[Frame], list[str]]:
+    notes: list[str] = []
+    return list(decode(path, probe(path), times, notes=notes)), notes
+
+
+def refusal(path: str | Path) -> MediaError:
+    """The error that a file meets, with no descriptor left open behind it."""
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(MediaError) as caught:
+        found = probe(path)
+        list(decode(path, found, [0.0], notes=[]))
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert caught.value.message.endswith(".") and len(caught.value.message) < 140
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+    return caught.value
+
+
+# --- what is read ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "container_name", "codec_name"),
+    [
+        ("a.mp4", "libx264", "mp4", "h264"),
+        ("a.mov", "libx264", "mov", "h264"),
+        ("a.mkv", "libx265", "mkv", "hevc"),
+        ("a.webm", "libvpx-vp9", "webm", "vp9"),
+        ("b.webm", "libvpx", "webm", "vp8"),
+        ("a.mp4", "libsvtav1", "mp4", "av1"),
+        ("a.avi", "mjpeg", "avi", "mjpeg"),
+        ("b.avi", "libx264", "avi", "h264"),
+        ("a.mpg", "mpeg2video", "mpeg", "mpeg2video"),
+        ("a.ts", "libx264", "mpegts", "h264"),
+    ],
+)
+def test_reads_what_people_have(
+    make_clip: Clip, name: str, codec: str, container_name: str, codec_name: str
+) -> None:
+    size = (200, 64)
+    path = make_clip(name, codec=codec, size=size, seconds=1, picture=numbered(size), gop=10)
+    found = probe(path)
+    assert (found.kind, found.container, found.codec) == ("video", container_name, codec_name)
+    assert (found.width, found.height, found.rotation) == (200, 64, 0)
+    assert found.duration == pytest.approx(1.0, abs=0.05)
+    assert found.fps == pytest.approx(25.0)
+    assert found.size == path.stat().st_size
+    assert found.notes == []
+    times = [number / 25 for number in (0, 1, 6, 13, 24)]
+    frames, notes = frames_of(path, times)
+    assert [number_in(frame) for frame in frames] == [0, 1, 6, 13, 24]
+    assert [frame.time for frame in frames] == pytest.approx(times, abs=0.002)
+    assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
+    assert notes == []
+
+
+def test_colors_and_size_survive(make_clip: Clip, astronaut: np.ndarray) -> None:
+    size = (320, 240)
+    still = np.ascontiguousarray(astronaut[:240, 100:420])
+    path = make_clip(size=size, picture=lambda number: still, options={"crf": "10"}, seconds=0.2)
+    frame = frame_at(path, probe(path), 0.1)
+    assert frame.rgb.dtype == np.uint8 and frame.rgb.shape == (240, 320, 3)
+    assert np.abs(frame.rgb.astype(int) - still).mean() < 4
+
+
+def test_sound_is_described(face_clip: Path) -> None:
+    found = probe(face_clip)
+    assert found.audio is not None
+    assert (found.audio.codec, found.audio.channels) == ("aac", 1)
+    assert found.audio.sample_rate == 16_000
+    assert found.audio.duration == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_rotation_is_applied(make_clip: Clip, name: str, turn: int) -> None:
+    size = (160, 96)
+    corner = np.zeros((96, 160, 3), dtype=np.uint8)
+    corner[:40, :60] = (250, 30, 30)  # red at the top left, before turning
+    path = make_clip(name, size=size, rotation=turn, picture=lambda number: corner, seconds=0.2)
+    found = probe(path)
+    assert found.rotation == turn
+    assert (found.width, found.height) == (size if turn == 180 else size[::-1])
+    upright = np.rot90(corner, -turn // 90).astype(int)
+    assert np.abs(frame_at(path, found, 0).rgb - upright).mean() < 8
+
+
+def test_mirrored_clips_are_mirrored(make_clip: Clip) -> None:
+    left = np.zeros((96, 160, 3), dtype=np.uint8)
+    left[:, :60] = 250
+    path = make_clip(size=(160, 96), rotation=180, picture=lambda number: left, seconds=0.2)
+    # In the track header's matrix a and d are -1 (a half turn); with d = 1 left and right change
+    # places and nothing else.
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 44
+    assert struct.unpack_from(">5i", content, matrix) == (-65536, 0, 0, 0, -65536)
+    struct.pack_into(">i", content, matrix + 16, 65536)
+    path.write_bytes(content)
+    rgb = frame_at(path, probe(path), 0).rgb
+    assert rgb[:, 110:].mean() > 230 and rgb[:, :90].mean() < 20
+
+
+def test_pixels_become_square(make_clip: Clip) -> None:
+    wide = make_clip("wide.mp4", size=(160, 120), aspect=Fraction(4, 3), seconds=0.2)
+    found = probe(wide)
+    assert (found.width, found.height) == (213, 120)
+    assert frame_at(wide, found, 0).rgb.shape == (120, 213, 3)
+    tall = make_clip("tall.mp4", size=(160, 120), aspect=Fraction(1, 2), rotation=90, seconds=0.2)
+    found = probe(tall)
+    assert (found.width, found.height) == (240, 160)
+    assert frame_at(tall, found, 0).rgb.shape == (160, 240, 3)
+
+
+def test_odd_sizes(make_clip: Clip) -> None:
+    path = make_clip(size=(161, 99), pixel_format="yuv444p", seconds=0.2)
+    assert frame_at(path, probe(path), 0).rgb.shape == (99, 161, 3)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_variable_frame_rate_goes_by_time(make_clip: Clip, name: str) -> None:
+    size = (200, 64)
+    shown = [0.0, 0.04, 0.08, 0.5, 0.54, 1.5, 1.9]
+    path = make_clip(name, size=size, times=shown, picture=numbered(size))
+    found = probe(path)
+    assert found.variable_frame_rate is True
+    assert found.fps is not None and 2.5 < found.fps < 4.5
+    frames, _ = frames_of(path, [0.0, 0.3, 0.49, 0.53, 1.2, 1.49, 1.51, 1.92])
+    assert [number_in(frame) for frame in frames] == [0, 2, 3, 4, 5, 6]
+    assert [frame.time for frame in frames] == pytest.approx(
+        [0, 0.08, 0.5, 0.54, 1.5, 1.9], abs=2e-3
+    )
+    # 0.49 falls on the picture given for 0.3, so its place among the times is left out
+    assert [frame.index for frame in frames] == [0, 1, 3, 4, 6, 7]
+
+
+def test_steady_frame_rates(make_clip: Clip) -> None:
+    for fps, seconds in ((120, 0.5), (1, 3)):
+        found = probe(make_clip(fps=fps, seconds=seconds, size=(64, 48)))
+        assert found.fps == pytest.approx(fps)
+        assert found.variable_frame_rate is False
+        assert found.duration == pytest.approx(seconds)
+
+
+def test_times_count_from_the_first_frame(make_clip: Clip) -> None:
+    size = (200, 64)
+    late = [0.8 + number / 25 for number in range(25)]
+    path = make_clip("late.ts", size=size, times=late, picture=numbered(size))
+    frames, _ = frames_of(path, [0.0, 0.4])
+    assert [frame.time for frame in frames] == pytest.approx([0.0, 0.4], abs=0.001)
+    assert [number_in(frame) for frame in frames] == [0, 10]
+
+
+def test_shortest_clips(make_clip: Clip) -> None:
+    one = make_clip("one.mp4", seconds=0.01, size=(64, 48))
+    found = probe(one)
+    assert found.duration == pytest.approx(0.04)
+    frames, notes = frames_of(one, list(plan(found, Settings()).moments))
+    assert [frame.time for frame in frames] == [0.0] and notes == []
+    short = make_clip("short.mp4", seconds=0.2, size=(64, 48))
+    frames, notes = frames_of(short, list(plan(probe(short), Settings()).moments))
+    assert len(frames) == 5 and notes == []
+
+
+# --- skipping and seeking ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("closed.mp4", "libx264", {"bf": "2"}),
+        ("open.mp4", "libx264", {"x264-params": "open-gop=1:bframes=3:keyint=12:min-keyint=12"}),
+        ("open.ts", "libx264", {"x264-params": "open-gop=1:bframes=3:keyint=12:min-keyint=12"}),
+        ("open.mkv", "libx265", {"x265-params": "open-gop=1:keyint=12:log-level=none"}),
+        ("vp9.webm", "libvpx-vp9", {"auto-alt-ref": "1", "lag-in-frames": "10"}),
+        ("mpeg2.mpg", "mpeg2video", {"bf": "2"}),
+        ("b.avi", "libx264", {"bf": "2"}),
+        ("i.avi", "mjpeg", {}),
+    ],
+)
+def test_skipping_changes_nothing(
+    make_clip: Clip, name: str, codec: str, options: dict[str, str]
+) -> None:
+    path = make_clip(name, codec=codec, options=options, gop=12, seconds=4, size=(96, 64))
+    found = probe(path)
+    chance = random.Random(name)
+    times = sorted(chance.uniform(0, 4) for _ in range(9))
+    quick = list(decode_video(path, found, times, notes=[]))
+    slow = list(decode_video(path, found, times, notes=[], skip=False))
+    assert [(frame.index, frame.time) for frame in quick] == [(f.index, f.time) for f in slow]
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(quick, slow, strict=True))
+    for frame in quick:
+        alone = frame_at(path, found, times[frame.index])
+        assert alone.time == frame.time and np.array_equal(alone.rgb, frame.rgb)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Times of all frames that come out of a decoder."""
+    times: list[float] = []
+    real = container.Decoder.decode
+
+    def spy(self: container.Decoder, packet: object) -> list[tuple[float, av.VideoFrame]]:
+        frames = real(self, packet)  # type: ignore[arg-type]
+        times.extend(time for time, _ in frames)
+        return frames
+
+    monkeypatch.setattr(container.Decoder, "decode", spy)
+    return times
+
+
+@pytest.mark.parametrize("name", ["long.mp4", "long.mkv", "long.webm"])
+def test_a_long_clip_is_hardly_decoded(make_clip: Clip, decoded: list[float], name: str) -> None:
+    size = (200, 32)
+    codec = "libvpx" if name.endswith("webm") else "libx264"
+    path = make_clip(
+        name, codec=codec, fps=5, seconds=120, size=size, gop=10, picture=numbered(size)
+    )
+    found = probe(path)
+    decoded.clear()
+    times = [1.0, 30.1, 31.1, 59.9, 119.9]
+    frames, _ = frames_of(path, times)
+    assert [number_in(frame) for frame in frames] == [int(time * 5) for time in times]
+    assert len(decoded) < 150  # of 600
+    decoded.clear()
+    assert number_in(frame_at(path, found, 90.1)) == 450
+    assert len(decoded) < 40
+
+
+def test_one_endless_group_of_pictures(make_clip: Clip, decoded: list[float]) -> None:
+    size = (200, 32)
+    path = make_clip(fps=5, seconds=60, size=size, gop=1000, picture=numbered(size))
+    decoded.clear()
+    times = [1.0, 14.1, 29.1, 44.1, 59.1]
+    frames, _ = frames_of(path, times)
+    assert [number_in(frame) for frame in frames] == [int(time * 5) for time in times]
+    assert len(decoded) < 2 * 300
+
+
+def test_cancel_stops_at_once(face_clip: Path) -> None:
+    cancel = threading.Event()
+    found = probe(face_clip)
+    frames = decode(face_clip, found, [0.0, 0.5, 1.0], notes=[], cancel=cancel)
+    next(frames)
+    cancel.set()
+    with pytest.raises(Canceled):
+        next(frames)
+
+
+def test_nothing_stays_open(face_clip: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    found = probe(face_clip)
+    frames = decode(face_clip, found, [0.0, 0.5, 1.0], notes=[])
+    next(frames)
+    frames.close()
+    frame_at(face_clip, found, 1.0)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+# --- which moments -------------------------------------------------------------------------------
+
+
+def described(duration: float | None, kind: str = "video") -> Media:
+    return Media(
+        name="x", sha256="0" * 64, kind=kind, size=1, width=64, height=48,  # type: ignore[arg-type]
+        duration=duration, fps=25, container="mp4", codec="h264",
+    )  # fmt: skip
+
+
+def test_uniform_moments_are_centers_of_equal_parts() -> None:
+    assert plan(described(8.0), Settings(frames=4)).moments == (1.0, 3.0, 5.0, 7.0)
+    part = plan(described(8.0), Settings(frames=2, start=4.0, end=6.0))
+    assert part.moments == (4.5, 5.5)
+    assert plan(described(8.0), Settings(frames=2, start=4.0, end=99.0)).moments == (5.0, 7.0)
+    assert plan(described(None, "image"), Settings()).moments == (0.0,)
+
+
+def test_moments_at_a_rate() -> None:
+    moments = plan(described(4.0), Settings(sampling="fps", fps=5.0, frames=2000)).moments
+    assert len(moments) == 20
+    assert np.diff(moments) == pytest.approx(0.2)
+    few = plan(described(100.0), Settings(sampling="fps", fps=5.0, frames=10)).moments
+    assert len(few) == 10 and few[0] == 5.0 and few[-1] == 95.0
+
+
+def test_a_part_outside_the_clip_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"lasts 8\.0 s"):
+        plan(described(8.0), Settings(start=9.0))
+    with pytest.raises(UsageError, match="ends before"):
+        plan(described(8.0), Settings(start=5.0, end=4.0))
+
+
+def test_key_moments_go_where_the_picture_changes(make_clip: Clip) -> None:
+    quiet = np.full((72, 128, 3), 90, dtype=np.uint8)
+    chance = np.random.default_rng(0)
+    loud = [np.full((72, 128, 3), chance.integers(0, 255, 3), dtype=np.uint8) for _ in range(50)]
+    path = make_clip(
+        seconds=4, size=(128, 72), picture=lambda n: quiet if n < 50 else loud[(n - 50) // 5]
+    )
+    found = probe(path)
+    moments = plan(found, Settings(sampling="keyframes", frames=8), path=path).moments
+    assert list(moments) == sorted(set(moments))
+    assert len(moments) == 8
+    assert sum(moment >= 2.0 for moment in moments) >= 6
+    assert min(moments) < 2.0
+    with pytest.raises(ValueError, match="path"):
+        plan(found, Settings(sampling="keyframes"))
+
+
+def test_windows_start_at_moments_and_stay_inside() -> None:
+    found = plan(described(20.0), Settings(frames=32), windows=(4, 8, 0.1))
+    assert len(found.windows) == 4
+    for window in found.windows:
+        assert window[0] in found.moments
+        assert len(window) == 8 and np.diff(window) == pytest.approx(0.1)
+        assert window[-1] <= 20.0
+    for a, b in zip(found.windows, found.windows[1:], strict=False):
+        assert a[-1] < b[0]
+    assert found.windows[-1][0] > 17.0
+    assert len(plan(described(2.0), Settings(), windows=(4, 8, 0.1)).windows) == 2
+    assert len(plan(described(0.75), Settings(), windows=(4, 8, 0.1)).windows) == 1
+    assert plan(described(0.5), Settings(), windows=(4, 8, 0.1)).windows == ()
+    part = plan(described(20.0), Settings(start=3.0, end=5.0), windows=(4, 8, 0.1))
+    assert part.windows and all(w[0] >= 3.0 and w[-1] <= 5.0 for w in part.windows)
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+def only_frame(path: Path) -> np.ndarray:
+    found = probe(path)
+    assert found.kind == "image" and found.duration is None
+    frames, notes = frames_of(path, [0.0])
+    assert len(frames) == 1 and notes == []
+    assert frames[0].rgb.shape == (found.height, found.width, 3)
+    assert frames[0].rgb.dtype == np.uint8
+    return frames[0].rgb
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF"])
+def test_still_pictures(tmp_path: Path, astronaut: np.ndarray, kind: str) -> None:
+    path = tmp_path / "named.mp4"  # names are not trusted
+    Image.fromarray(astronaut).save(path, format=kind)
+    assert np.abs(only_frame(path).astype(int) - astronaut).mean() < 5
+    found = probe(path, name="portrait.bin")
+    assert (found.codec, found.name) == (kind.lower(), "portrait.bin")
+
+
+def test_heic(tmp_path: Path, astronaut: np.ndarray) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "a.heic"
+    heif.from_pillow(Image.fromarray(astronaut)).save(path, quality=90)
+    assert np.abs(only_frame(path).astype(int) - astronaut).mean() < 5
+
+
+def test_exif_orientation(tmp_path: Path, astronaut: np.ndarray) -> None:
+    tall = astronaut[:, :300]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held turned: show it 90 degrees clockwise
+    path = tmp_path / "phone.jpg"
+    Image.fromarray(np.ascontiguousarray(np.rot90(tall))).save(path, exif=exif, quality=95)
+    assert probe(path).rotation == 90
+    assert np.abs(only_frame(path).astype(int) - tall).mean() < 5
+
+
+def test_depths_and_modes(tmp_path: Path, astronaut: np.ndarray) -> None:
+    image = Image.fromarray(astronaut)
+    gray = np.asarray(image.convert("L")).astype(np.uint16)
+    Image.fromarray(gray * 257).save(tmp_path / "deep.png")
+    assert np.array_equal(only_frame(tmp_path / "deep.png")[:, :, 0], gray)
+    Image.fromarray(gray.astype(np.float32) / 255).save(tmp_path / "float.tiff")
+    assert np.abs(only_frame(tmp_path / "float.tiff")[:, :, 0].astype(int) - gray).max() <= 1
+    image.convert("CMYK").save(tmp_path / "print.jpg", quality=95)
+    assert np.abs(only_frame(tmp_path / "print.jpg").astype(int) - astronaut).mean() < 5
+    image.convert("1").save(tmp_path / "bits.png")
+    assert set(np.unique(only_frame(tmp_path / "bits.png"))) == {0, 255}
+
+
+def test_transparent_is_white(tmp_path: Path) -> None:
+    rgba = np.zeros((20, 30, 4), dtype=np.uint8)
+    rgba[:, :10] = (200, 0, 0, 255)
+    Image.fromarray(rgba).save(tmp_path / "alpha.png")
+    palette = Image.fromarray(rgba[:, :, :3]).quantize(8)
+    palette.save(tmp_path / "palette.png", transparency=palette.getpixel((25, 5)))
+    for name in ("alpha.png", "palette.png"):
+        rgb = only_frame(tmp_path / name)
+        assert tuple(rgb[5, 25]) == (255, 255, 255)
+        assert rgb[5, 5, 0] > 190 and rgb[5, 5, 1] < 10
+
+
+def test_8k_picture(tmp_path: Path) -> None:
+    path = tmp_path / "8k.jpg"
+    Image.new("RGB", (7680, 4320), "teal").save(path)
+    assert only_frame(path).shape == (4320, 7680, 3)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_animations(tmp_path: Path, kind: str) -> None:
+    size = (200, 32)
+    pictures = [Image.fromarray(numbered(size)(number)) for number in range(4)]
+    path = tmp_path / "moving.jpg"
+    delays = [100, 300, 200, 400]
+    lossless = {"lossless": True} if kind == "WEBP" else {}
+    pictures[0].save(
+        path, format=kind, save_all=True, append_images=pictures[1:], duration=delays, **lossless
+    )
+    found = probe(path)
+    assert (found.kind, found.frame_count) == ("animation", 4)
+    assert found.duration == pytest.approx(1.0)
+    assert found.variable_frame_rate is True
+    frames, _ = frames_of(path, [0.05, 0.1, 0.35, 0.99])
+    assert [number_in(frame) for frame in frames] == [0, 1, 3]
+    assert [frame.time for frame in frames] == pytest.approx([0.0, 0.1, 0.6])
+    assert [frame.index for frame in frames] == [0, 1, 3]
+    assert number_in(frame_at(path, found, 0.5)) == 2
+    assert len(plan(found, Settings(sampling="keyframes", frames=3), path=path).moments) == 3
+
+
+def test_animation_of_one_picture_is_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "one.gif"
+    Image.new("RGB", (40, 30), "red").save(path)
+    assert only_frame(path).shape == (30, 40, 3)
+
+
+# --- damage --------------------------------------------------------------------------------------
+
+
+def test_cut_in_the_middle(make_clip: Clip) -> None:
+    size = (200, 64)
+    path = make_clip(
+        seconds=6, size=size, gop=25, picture=numbered(size),
+        container_options={"movflags": "+faststart"},
+    )  # fmt: skip
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 3 // 5])
+    found = probe(path)
+    assert found.duration is not None and 1.0 < found.duration < 5.0
+    assert len(found.notes) == 1
+    assert f"lasts 6.0 s, but it stops after {found.duration:.1f} s" in found.notes[0]
+    frames, notes = frames_of(path, list(plan(found, Settings(frames=8)).moments))
+    assert len(frames) == 8 and notes == []
+    assert [number_in(frame) for frame in frames] == [int(f.time * 25 + 0.5) for f in frames]
+    # Asked beyond what is there: what can be had, and a sentence.
+    frames, notes = frames_of(path, [0.5, 5.5])
+    assert [frame.index for frame in frames] == [0]
+    assert notes == [
+        f"The video stops after {found.duration:.1f} s: the rest is missing or damaged."
+    ]
+
+
+@pytest.mark.parametrize("name", ["cut.mkv", "cut.avi", "cut.ts"])
+def test_other_containers_cut_in_the_middle(make_clip: Clip, name: str) -> None:
+    codec = "mjpeg" if name.endswith("avi") else "libx264"
+    path = make_clip(name, codec=codec, seconds=4, size=(160, 120), gop=10)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    found = probe(path)
+    assert found.duration is not None and 1.0 < found.duration < 3.5
+    frames, _ = frames_of(path, list(plan(found, Settings(frames=8)).moments))
+    assert len(frames) == 8
+
+
+def test_holes_are_told(make_clip: Clip) -> None:
+    path = make_clip("hole.mp4", seconds=3, gop=5, size=(160, 120))
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat") + len(content) // 3
+    content[start : start + 3000] = random.Random(1).randbytes(3000)
+    path.write_bytes(content)
+    frames, notes = frames_of(path, [number / 25 for number in range(75)])
+    assert 20 < len(frames) < 75
+    assert len(notes) == 1 and notes[0].startswith("The video is damaged near")
+    again, _ = frames_of(path, [number / 25 for number in range(75)])
+    assert [f.time for f in again] == [f.time for f in frames]
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(frames, again, strict=True))
+
+
+def test_index_missing(make_clip: Clip) -> None:
+    path = make_clip(seconds=1)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"moov") - 200])
+    error = refusal(path)
+    assert error.code == "index_missing" and "index is missing" in error.message
+
+
+def test_a_lying_duration_is_not_believed(make_clip: Clip) -> None:
+    path = make_clip(seconds=2, fps=25, size=(64, 48))
+    content = bytearray(path.read_bytes())
+    for box, offset in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
+        at = content.index(box) + offset
+        content[at : at + 4] = struct.pack(">I", 4_000_000)
+    path.write_bytes(content)
+    assert probe(path).duration == pytest.approx(2.0, abs=0.05)
+
+
+def test_duration_that_is_not_stated(make_clip: Clip) -> None:
+    fragments = {"movflags": "frag_keyframe+empty_moov"}
+    path = make_clip("f.mp4", seconds=2, gop=10, size=(64, 48), container_options=fragments)
+    assert probe(path).duration == pytest.approx(2.0, abs=0.05)
+    path = make_clip("live.mkv", seconds=2, size=(64, 48), container_options={"live": "1"})
+    assert probe(path).duration == pytest.approx(2.0, abs=0.05)
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+def test_missing_and_empty(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none.mp4").code == "not_found"
+    (tmp_path / "empty.mp4").touch()
+    assert refusal(tmp_path / "empty.mp4").code == "empty"
+    assert refusal(f"{tmp_path}/{'x' * 300}.mp4").code == "unreadable"
+    assert refusal(f"{tmp_path}/a\0b.mp4").code == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"Dear editor,\nthis is a letter.\n" * 40, "text"),
+        ("Größe: ü\n".encode() * 900, "text"),
+        (b"%PDF-1.7\n\x00\x01", "PDF"),
+        (b"PK\x03\x04\x14\x00\x00\x00", "ZIP"),
+        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        (b"{}", "text"),
+    ],
+)
+def test_other_kinds_of_files(tmp_path: Path, content: bytes, word: str) -> None:
+    path = tmp_path / "renamed.mp4"
+    path.write_bytes(content)
+    error = refusal(path)
+    assert error.code == "unsupported" and word in error.message
+
+
+def test_noise_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "noise.mp4"
+    path.write_bytes(random.Random(0).randbytes(100_000))
+    assert refusal(path).code == "undecodable"
+
+
+def test_sound_without_picture(tmp_path: Path, face_clip: Path) -> None:
+    for name in ("voice.mp4", "voice.wav", "cover.mp3"):
+        path = tmp_path / name
+        codec = {"mp4": "aac", "wav": "pcm_s16le", "mp3": "libmp3lame"}[name[-3:]]
+        with av.open(str(path), "w") as output:
+            stream = output.add_stream(codec, rate=16_000)
+            cover = output.add_stream("png", rate=1) if name == "cover.mp3" else None
+            if cover is not None:
+                cover.width = cover.height = 64
+                cover.pix_fmt = "rgb24"
+                cover.disposition = av.stream.Disposition.attached_pic
+            output.start_encoding()
+            if cover is not None:
+                picture = np.zeros((64, 64, 3), dtype=np.uint8)
+                output.mux(cover.encode(av.VideoFrame.from_ndarray(picture)))
+                output.mux(cover.encode(None))
+            with av.open(str(face_clip)) as source:
+                resampler = av.AudioResampler(stream.format, stream.layout, 16_000)
+                for frame in source.decode(audio=0):
+                    for block in resampler.resample(frame):
+                        block.pts = None
+                        output.mux(stream.encode(block))
+            output.mux(stream.encode(None))
+        error = refusal(path)
+        assert error.code == "no_picture"
+        assert error.message.startswith("This file has sound but no picture")
+
+
+def test_references_are_not_followed(tmp_path: Path, face_clip: Path) -> None:
+    lists = {
+        "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{face_clip}\n#EXT-X-ENDLIST\n",
+        "bom": f"\ufeff#EXTM3U\n#EXTINF:2,\n{face_clip}\n",
+        "concat": f"ffconcat version 1.0\nfile '{face_clip}'\n",
+        "dash": f"<?xml version='1.0'?>\n<MPD><BaseURL>{face_clip}</BaseURL></MPD>",
+        "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
+        "pls": f"[playlist]\nFile1={face_clip}\n",
+        "asx": f"<asx version='3.0'><entry><ref href='{face_clip}'/></entry></asx>",
+        "url": "http://127.0.0.1:9/secret.mp4\n",
+    }
+    for name, content in lists.items():
+        path = tmp_path / f"{name}.mp4"
+        path.write_text(content)
+        assert refusal(path).code == "reference", name
+
+
+@pytest.mark.parametrize("hidden", ["m3u8", "concat"])
+def test_whitelists_hold_even_where_sniffing_fails(
+    tmp_path: Path, face_clip: Path, monkeypatch: pytest.MonkeyPatch, hidden: str
+) -> None:
+    """The second wall, tried with the first one taken away."""
+    content = {
+        "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{face_clip}\n#EXT-X-ENDLIST\n",
+        "concat": f"ffconcat version 1.0\nfile '{face_clip}'\n",
+    }[hidden]
+    path = tmp_path / "list.mp4"
+    path.write_text(content)
+    monkeypatch.setattr(container, "sniff", lambda file: "stream")
+    opened: list[str] = []
+    monkeypatch.setattr(container, "_refuse_more", lambda url, flags, options: opened.append(url))
+    with pytest.raises(MediaError), open_media(path):
+        pass
+    assert opened == []
+
+
+def test_samples_in_another_file_are_refused(make_clip: Clip) -> None:
+    path = make_clip("outside.mov")
+    content = path.read_bytes()
+    own = b"\x00\x00\x00\x0curl \x00\x00\x00\x01"
+    at = content.index(own)
+    place = b"file:///etc/hostname\x00"
+    entry = struct.pack(">I", 12 + len(place)) + b"url \x00\x00\x00\x00" + place
+    grown = bytearray(content[:at] + entry + content[at + len(own) :])
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        where = (grown.rindex(box, 0, at) if box != b"dref" else grown.index(box)) - 4
+        size = int.from_bytes(grown[where : where + 4], "big") + len(place)
+        grown[where : where + 4] = struct.pack(">I", size)
+    path.write_bytes(grown)
+    assert refusal(path).code == "reference"
+
+
+def test_special_files_are_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    with socket.socket(socket.AF_UNIX) as server:
+        os.chdir(tmp_path)
+        server.bind("socket.mp4")
+    for name in ("pipe", "folder", "socket"):
+        (tmp_path / f"link-{name}.mp4").symlink_to(tmp_path / f"{name}.mp4")
+    (tmp_path / "link-device.mp4").symlink_to("/dev/zero")
+    for name in ("pipe", "folder", "socket", "link-pipe", "link-folder", "link-device"):
+        error = refusal(tmp_path / f"{name}.mp4")
+        assert error.code == "not_a_file", name
+    (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
+    assert refusal(tmp_path / "loop.mp4").code == "unreadable"
+
+
+def test_a_link_to_a_clip_is_read(tmp_path: Path, face_clip: Path) -> None:
+    (tmp_path / "link.mp4").symlink_to(face_clip)
+    assert probe(tmp_path / "link.mp4").sha256 == probe(face_clip).sha256
+
+
+def test_over_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "big.mp4"
+    with path.open("wb") as file:
+        file.truncate(room.limits.MAX_BYTES + 1)
+    error = refusal(path)
+    assert error.code == "too_large" and "4.3 GB" in error.message
+
+
+def test_bombs(tmp_path: Path, make_clip: Clip) -> None:
+    """A few hundred bytes that would become gigabytes are refused before they are decoded."""
+    picture = tmp_path / "bomb.png"
+    Image.new("L", (16, 16)).save(picture)
+    content = bytearray(picture.read_bytes())
+    content[16:24] = struct.pack(">II", 60_000, 60_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(bytes(content[12:29])))
+    picture.write_bytes(content)
+    assert refusal(picture).code == "too_many_pixels"
+
+    clip = make_clip("bomb.avi", codec="mjpeg", seconds=0.2, size=(64, 48))
+    frames = clip.read_bytes().replace(
+        b"\xff\xc0\x00\x11\x08\x00\x30\x00\x40", b"\xff\xc0\x00\x11\x08\xff\x00\xff\x00"
+    )
+    clip.write_bytes(frames)
+    assert refusal(clip).code in ("too_many_pixels", "undecodable")
+
+
+def test_damaged_pictures(tmp_path: Path, astronaut: np.ndarray) -> None:
+    for kind in ("JPEG", "PNG", "WEBP", "GIF"):
+        path = tmp_path / f"cut.{kind}"
+        Image.fromarray(astronaut).save(path, format=kind)
+        path.write_bytes(path.read_bytes()[:9000])
+        error = refusal(path)
+        assert error.code == "undecodable" and "damaged" in error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("clip.mp4", "clip.mp4"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\clip.mp4", "clip.mp4"),
+        ("photo\u202egpj.exe", "photogpj.exe"),
+        ("two\nlines\t.mp4", "two lines .mp4"),
+        ("zero\u200bwidth\x00\x1b[31m.mp4", "zerowidth[31m.mp4"),
+        ("été 日本 🎬.mp4", "été 日本 🎬.mp4"),
+        ("\udcff\udcfe.mp4", ".mp4"),
+        ("..", "file"),
+        ("", "file"),
+        ("\u202e", "file"),
+    ],
+)
+def test_safe_names(name: str, shown: str) -> None:
+    assert safe_name(name) == shown
+
+
+def test_long_names_keep_both_ends(make_clip: Clip) -> None:
+    shown = probe(make_clip(seconds=0.1), name="a" * 300 + "-part-2.mp4").name
+    assert len(shown) == room.limits.MAX_NAME
+    assert shown.startswith("aaa") and shown.endswith("-part-2.mp4") and "…" in shown
+
+
+def test_hostile_names_on_disk(tmp_path: Path, face_clip: Path) -> None:
+    for name in ("%03d.mp4", "http:host.mp4", "concat:a|b.mp4", "-i.mp4", "a\nb.mp4", "x*?[.mp4"):
+        path = tmp_path / name
+        path.write_bytes(face_clip.read_bytes())
+        assert probe(path).kind == "video"
+        assert frame_at(path, probe(path), 0.5).rgb.shape == (360, 640, 3)
