@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import streamlit as st
 from starlette.requests import Request
@@ -16,7 +16,6 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from dashboard import backend
-from dashboard.jobs import Job
 
 PLAYABLE = {
     ".mp4": "video/mp4",
@@ -35,6 +34,13 @@ PLAYABLE = {
 """
 
 
+class Named(Protocol):
+    """A job, or a record of one."""
+
+    @property
+    def key(self) -> str: ...
+
+
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Load the models and delete old files from the first moment on, visitors or not."""
@@ -43,15 +49,16 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
 
 
 def routes() -> list[Route]:
-    return [Route("/file/{token}", _file, methods=["GET", "HEAD"])]
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    return [Route(f"{'/' if base else ''}{base}/file/{{token}}", _file, methods=["GET", "HEAD"])]
 
 
-def file_url(job: Job) -> str | None:
+def file_url(job: Named) -> str | None:
     """Address of a job's media for the person's browser; None where no server runs (tests)."""
     address = st.context.url
     if not address or not st.runtime.exists():
         return None
-    return f"{address.split('?')[0].rstrip('/')}/file/{job.key}"
+    return f"{address.rstrip('/')}/file/{job.key}"
 
 
 def _file(request: Request) -> Response:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard import backend, theme
+from dashboard import backend, states, theme
+from dashboard.jobs import fault_of
+
+log = logging.getLogger(__name__)
 
 _ASSETS = Path(__file__).parent / "assets"
 _PAGES = Path(__file__).parent.parent / "pages"
@@ -28,7 +32,13 @@ def draw() -> None:
     pages = [
         st.Page(_PAGES / file, title=title, default=file == PAGES[0][0]) for file, title in PAGES
     ]
-    st.navigation(pages, position="top").run()
+    page = st.navigation(pages, position="top")
+    try:
+        page.run()
+    except Exception as error:
+        fault = fault_of(error)
+        log.exception("a page failed, reference %s", fault.reference)
+        states.show(states.page_failed(fault))
 
 
 def _logo(file: str) -> str:

@@ -8,11 +8,13 @@ test looks for it there.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields
 from typing import Literal
 
 import streamlit as st
 
+from dashboard import theme_result
 from detector.results import Label
 
 
@@ -139,12 +141,14 @@ RULES: tuple[Rule, ...] = (
         padding-right: 60px;
         @media (max-width: 640px) { padding-left: 16px; padding-right: 16px; }
         :focus-visible { outline: 2px solid var(--um-accent); outline-offset: 1px; }
+        :where(.stHtml p) { margin: 0; }
         .um-caption { color: var(--um-muted); font-size: 13px; line-height: 1.45; }
         .um-icon { font-family: "Material Symbols Rounded"; font-weight: 400; font-style: normal;
           line-height: 1; letter-spacing: normal; text-transform: none; white-space: nowrap;
           font-feature-settings: 'liga'; user-select: none; }
         .um-chip { display: inline-flex; align-items: center; gap: 4px; border-radius: 5px;
           padding: 2px 8px 2px 6px; font-size: 13px; font-weight: 600; line-height: 1.5; }
+        .um-chip .um-icon { font-size: 17px; }
         .um-chip.fake { color: var(--um-fake-ink); background: var(--um-fake-tint); }
         .um-chip.real { color: var(--um-real-ink); background: var(--um-real-tint); }
         .um-chip.inc { color: var(--um-inconclusive-ink);
@@ -178,6 +182,133 @@ RULES: tuple[Rule, ...] = (
         &[class*="st-key-verdict-inc"] { border-top-color: var(--um-inconclusive-fill); }
         @media (max-width: 640px) { padding: 14px 16px; }""",
     ),
+    # White on the dark theme's light accent would be 2.2 : 1.
+    Rule("empty", '[data-testid="stBaseButton-primary"]', "color: var(--um-on-accent);"),
+    # --- the first screen
+    Rule(
+        "empty",
+        ".um-lead",
+        "color: var(--um-muted); font-size: 17px; margin: -8px 0 4px;",
+    ),
+    Rule(
+        "empty",
+        '.st-key-drop [data-testid="stFileUploaderDropzone"]',
+        """flex-direction: column; justify-content: center; align-items: center; gap: 4px;
+        min-height: 236px;
+        padding: 24px 16px; background: var(--um-surface); border: 1px dashed var(--um-edge);
+        border-radius: 8px;
+        &::before { content: "upload_file"; font-family: "Material Symbols Rounded";
+          font-feature-settings: 'liga'; font-size: 38px; line-height: 1.1;
+          color: var(--um-accent); }
+        &:hover { border-color: var(--um-accent); }
+        > * { order: 2; }
+        button { color: var(--um-on-accent); background: var(--um-accent); border-color:
+          var(--um-accent); min-height: 40px; padding: 4px 18px; }
+        @media (max-width: 640px) { min-height: 200px; }""",
+    ),
+    Rule(
+        "empty",
+        '.st-key-drop [data-testid="stFileUploaderDropzoneInstructions"]',
+        """margin: 0; order: 1; display: block; > * { display: none; }
+        &::before { content: "Drop a video or picture here"; display: block; text-align: center;
+          font-size: 17px; font-weight: 600; color: var(--um-text); }
+        &::after { content: var(--um-drop-hint); display: block; text-align: center;
+          font-size: 13px; color: var(--um-muted); margin: 2px 0 10px; }""",
+    ),
+    Rule("empty", ".st-key-choices", ".um-label { color: var(--um-muted); }"),
+    # A tertiary button has the color of text; here it is something to click.
+    Rule("empty", '[data-testid="stPopoverButton"][kind="tertiary"]', "color: var(--um-accent);"),
+    Rule(
+        "empty",
+        ".um-answers",
+        """> div { border-top: 1px solid var(--um-line); padding: 10px 0 12px; }
+        > div:last-child { border-bottom: 1px solid var(--um-line); }
+        p { color: var(--um-muted); font-size: 13px; line-height: 1.45; margin-top: 6px; }""",
+    ),
+    Rule(
+        "empty",
+        ".um-privacy",
+        """color: var(--um-muted); font-size: 13px; line-height: 1.45; margin-top: 12px;
+        display: flex; gap: 6px; align-items: center;
+        .um-icon { font-size: 18px; }""",
+    ),
+    # --- state cards
+    Rule(
+        "state",
+        ".um-state",
+        """h2 { font-family: "Source Serif", serif; font-size: 24px; font-weight: 600;
+          letter-spacing: -0.01em; line-height: 1.25; padding: 6px 0 8px; margin: 0;
+          display: flex; gap: 10px; align-items: center; }
+        h2 .um-icon { font-size: 28px; color: var(--um-muted); }
+        ul { color: var(--um-muted); padding-left: 20px; margin: 10px 0 0; }
+        li { margin: 0 0 4px; font-size: 15px; line-height: 1.45; }
+        p + .um-caption, ul + .um-caption { margin-top: 12px; }
+        &.none h2 { color: var(--um-muted); }""",
+    ),
+    # --- the title row of a file
+    Rule(
+        "state",
+        ".um-title",
+        """h1 { font-family: "Source Serif", serif; font-size: 26px; font-weight: 600;
+          line-height: 1.25; padding: 0; margin: 0; overflow-wrap: anywhere; }""",
+    ),
+    # --- while it runs
+    Rule(
+        "running",
+        ".um-progress",
+        """header { display: flex; justify-content: space-between; align-items: baseline;
+          gap: 12px; }
+        h2 { font-family: "Source Serif", serif; font-size: 18px; font-weight: 600; padding: 0;
+          margin: 0; }
+        header p { color: var(--um-muted); font-size: 13px; }
+        header p b { color: var(--um-text); font-size: 15px; }
+        > .um-bar { height: 7px; margin: 12px 0 14px; }
+        ol { list-style: none; margin: 0; padding: 0; border-bottom: 1px solid var(--um-line); }
+        li { display: grid; grid-template-columns: 22px 1fr auto; gap: 0 10px; margin: 0;
+          align-items: center; border-top: 1px solid var(--um-line); padding: 9px 0;
+          font-size: 15px; color: var(--um-muted); }
+        li b { color: var(--um-text); font-weight: 600; }
+        li.wait b { color: var(--um-muted); }
+        li .um-icon { font-size: 20px; color: var(--um-accent); }
+        li.wait .um-icon { color: var(--um-edge); }
+        li.now .um-icon { animation: um-turn 1.2s linear infinite; }
+        li > span:nth-of-type(2) { font-size: 13px; }
+        > .um-caption { margin-top: 12px; }
+        .um-models { grid-column: 2 / -1; display: grid; align-items: center; gap: 4px 14px;
+          grid-template-columns: minmax(0, max-content) 1fr auto; padding: 8px 0 2px; }
+        .um-models span { color: var(--um-text); font-size: 15px; }
+        .um-models span:last-child, .um-models span:nth-child(3n) { color: var(--um-muted);
+          font-size: 13px; text-align: right; }""",
+    ),
+    Rule(
+        "running",
+        ".um-bar",
+        """height: 4px; border-radius: 2px; background: var(--um-sunken); overflow: hidden;
+        i { display: block; height: 100%; border-radius: 2px; background: var(--um-accent);
+          transition: width 0.4s linear; }""",
+    ),
+    Rule(
+        "running",
+        ".um-head",
+        """display: flex; flex-wrap: wrap; align-items: baseline; gap: 4px 20px;
+        h2 { font-family: "Source Serif", serif; font-size: 18px; font-weight: 600; padding: 0;
+          margin: 0; }
+        > span { margin-left: auto; }""",
+    ),
+    Rule(
+        "running",
+        ".um-people",
+        """min-height: 92px;
+        ul { list-style: none; display: grid; gap: 12px; margin: 8px 0 0; padding: 0;
+          grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); }
+        li { display: grid; grid-template-columns: 56px 1fr; gap: 0 12px; margin: 0;
+          align-items: center; font-size: 15px; }
+        li b, li span { display: block; }
+        li span { color: var(--um-muted); font-size: 13px; }
+        img, i { width: 56px; height: 56px; border-radius: 4px; background: var(--um-sunken); }""",
+    ),
+    # --- the result view
+    *(Rule("result", hook, css) for hook, css in theme_result.RULES),
 )
 
 
@@ -195,14 +326,22 @@ def _variables() -> str:
             ]
         elif isinstance(light, str):
             lines.append(f"--um-{name}: light-dark({light}, {dark});")
+    lines += [f"--um-sans: {SANS};", f"--um-serif: {SERIF};"]
     return ":root { " + " ".join(lines) + " }"
 
 
 def css() -> str:
     """The whole style sheet."""
-    return "\n".join([_variables(), *(f"{rule.hook} {{ {rule.css} }}" for rule in RULES)])
+    turning = "@keyframes um-turn { to { transform: rotate(360deg); } }"
+    rules = (f"{rule.hook} {{ {rule.css} }}" for rule in RULES)
+    return "\n".join([_variables(), turning, *rules])
 
 
 def apply() -> None:
     """Put the style sheet into the page. Called once a run, by app.py."""
     st.html(f"<style>{css()}</style>")
+
+
+def drop_hint(text: str) -> None:
+    """The line under "Drop a video or picture here"; the uploader has no place for it."""
+    st.html(f"<style>.st-key-drop {{ --um-drop-hint: {json.dumps(text, ensure_ascii=False)}; }}</style>")

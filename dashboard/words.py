@@ -174,3 +174,12 @@ def escape(text: str) -> str:
 def plain_markdown(text: str) -> str:
     """Text from outside made inert inside Streamlit Markdown: nothing in it formats or links."""
     return "".join(f"&#{ord(c)};" if c in "\\`*_{}[]()#+-.!<>|~:$&\"'" else c for c in text)
+
+
+def hours(number: float) -> str:
+    """24 -> "24 hours", 0.5 -> "30 minutes", 168 -> "7 days"."""
+    if number < 1:
+        return count(round(number * 60), "minute")
+    if number > 48 and number % 24 == 0:
+        return count(round(number / 24), "day")
+    return count(round(number), "hour")

@@ -1,0 +1,51 @@
+"""The Analyze page: which of its states is shown."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import address, backend, empty, player, running, states, titles
+from dashboard.jobs import Job, State
+from dashboard.states import Card
+from detector.results import Label
+
+
+def draw() -> None:
+    """Draw the state of the file that the address names; the drop zone without one."""
+    key = address.current()
+    if key is None:
+        empty.draw()
+        return
+    job = backend.jobs().find(key)
+    if job is None:
+        _without_verdict(None, states.gone())
+    elif job.active:
+        running.draw(job)
+    elif job.state is State.FAILED and job.fault is not None:
+        _without_verdict(job, states.failed(job, job.fault))
+    elif job.state is State.CANCELED:
+        _without_verdict(job, states.canceled(job))
+    elif job.analysis is None:
+        _without_verdict(job, states.interrupted(job))
+    elif job.analysis.verdict.label is Label.NOT_APPLICABLE:
+        _without_verdict(job, states.unjudged(job, job.analysis))
+    else:
+        from dashboard import result
+
+        result.render(job)
+
+
+def _without_verdict(job: Job | None, card: Card) -> None:
+    """A state card in the verdict's place, beside the file where it can be shown."""
+    analysis = job.analysis if job else None
+    if job:
+        with titles.row(job.name, titles.facts(analysis.media) if analysis else []):
+            st.button(
+                "New analysis", icon=":material/add:", key="new", on_click=address.leave
+            )
+    left, right = st.columns([45, 55], gap="medium")
+    with left:
+        states.show(card)
+    if job and analysis:
+        with right:
+            player.draw(job, analysis.media, alt=f"The file, {titles.facts(analysis.media)[-1]} px")

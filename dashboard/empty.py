@@ -1,0 +1,160 @@
+"""The first screen: drop a file, or open a sample; and already read the four answers there are."""
+
+from __future__ import annotations
+
+from typing import cast
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from dashboard import address, backend, states, theme, words
+from dashboard.uploads import retention, upload_limit_mb
+from detector import weights
+from detector.errors import InputError
+from detector.models.base import ModelSpec
+from detector.models.registry import list_models
+from detector.results import Label, Settings
+
+FORMATS = "MP4, MOV, WebM, MKV, GIF, JPEG, PNG"
+MOMENTS = (16, 32, 64, 128)
+"""Choices for the moments to look at; the library's default is among them."""
+SAMPLING = {"uniform": "Evenly spread", "keyframes": "Where the picture changes"}
+ANSWERS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
+
+
+def draw() -> None:
+    """The page without a file."""
+    specs = [spec for spec in list_models() if weights.available(spec)]
+    left, right = st.columns([800, 480], gap="large")
+    with left:
+        st.title("Check a face in a clip or picture", anchor=False)
+        st.html(
+            '<p class="um-lead">Get a reading in plain words, the frames behind it, and what it '
+            "can’t tell.</p>"
+        )
+        if not specs:
+            states.show(states.no_model())
+            return
+        if error := st.session_state.pop("refused", None):
+            states.show(states.refused(error))
+        uploader = st.container(key="drop")
+        settings = _settings(specs)
+        _take(uploader, settings)
+    with right:
+        _answers()
+    _samples(settings)
+
+
+def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
+    """The drop zone. A file is copied to disk at once; then the uploader is replaced by a fresh
+    one, which lets go of the copy in memory."""
+    limit = upload_limit_mb(cast(int, st.get_option("server.maxUploadSize")))
+    turn = st.session_state.get("uploads", 0)
+    with place:
+        theme.drop_hint(f"{FORMATS} · up to {limit} MB")
+        file = st.file_uploader(
+            "Video or picture",
+            key=f"upload-{turn}",
+            label_visibility="collapsed",
+            max_upload_size=limit,
+        )
+    if file is None:
+        return
+    st.session_state["uploads"] = turn + 1
+    try:
+        job = backend.jobs().submit(file, file.name, settings, size=file.size)
+    except (states.Busy, InputError) as error:
+        st.session_state["refused"] = error
+    else:
+        address.enter(job.key)
+    st.rerun()
+
+
+def _settings(specs: list[ModelSpec]) -> Settings:
+    """One line under the drop zone: which models, how long it takes, and options."""
+    titles = {spec.id: spec.title for spec in specs}
+    usual = [spec.id for spec in specs if spec.default]
+    with st.container(
+        horizontal=True, vertical_alignment="center", key="choices", gap="small"
+    ):
+        st.html('<span class="um-label">Models</span>', width="content")
+        chosen = st.pills(
+            "Models",
+            list(titles),
+            selection_mode="multi",
+            default=usual or list(titles)[:1],
+            format_func=lambda id: titles[id],
+            label_visibility="collapsed",
+            key="models",
+        )
+        time = st.empty()
+        with st.container(horizontal=True, horizontal_alignment="right", width="stretch"):
+            with st.popover("Options", type="tertiary", icon=":material/tune:"):
+                moments = st.segmented_control(
+                    "Moments to look at",
+                    MOMENTS,
+                    default=Settings().frames,
+                    required=True,
+                    key="moments",
+                    help="More moments find shorter events and take longer.",
+                )
+                sampling = st.segmented_control(
+                    "Which moments",
+                    list(SAMPLING),
+                    default="uniform",
+                    required=True,
+                    format_func=lambda name: SAMPLING[name],
+                    key="sampling",
+                )
+                smallest = st.slider(
+                    "Smallest face, px wide",
+                    min_value=16,
+                    max_value=120,
+                    value=Settings().min_face,
+                    step=4,
+                    key="smallest",
+                    help="Narrower faces are skipped. Under 64 px scores mean little.",
+                )
+    ids = [id for id in titles if id in chosen]
+    moments = int(moments or Settings().frames)
+    if not ids:
+        ids = usual or list(titles)[:1]
+        names = words.escape(words.listed([titles[id] for id in ids]))
+        time.html(f'<span class="um-caption">none chosen: {names}</span>', width="content")
+    elif seconds := backend.jobs().speed.estimate(moments, ids):
+        time.html(
+            f'<span class="um-caption">a video takes {words.about(seconds)} {_here()}</span>',
+            width="content",
+        )
+    return Settings(
+        models=None if ids == usual else ids,
+        frames=moments,
+        sampling=sampling or "uniform",
+        min_face=int(smallest),
+    )
+
+
+def _answers() -> None:
+    """The four answers, in their colors and words, and what happens to a file."""
+    st.header("What you will read", anchor=False)
+    rows = "".join(
+        f'<div><span class="um-chip {state.slug}"><span class="um-icon" aria-hidden="true">'
+        f"{state.icon}</span>{state.words}</span><p>{words.WHAT_IT_MEANS[label]}</p></div>"
+        for label in ANSWERS
+        for state in [words.STATES[label]]
+    )
+    kept = words.hours(retention().total_seconds() / 3600)
+    st.html(
+        f'<div class="um-answers">{rows}</div><p class="um-privacy"><span class="um-icon" '
+        f'aria-hidden="true">lock</span>Your file stays {_here()}. It is deleted after {kept}.</p>'
+    )
+
+
+def _here() -> str:
+    """Where the person's file goes, as seen from their browser."""
+    host = urlsplit(st.context.url or "").hostname
+    return "on this computer" if host in ("localhost", "127.0.0.1", "::1") else "on this server"
+
+
+def _samples(settings: Settings) -> None:
+    """Clips that show it working with no file at hand."""

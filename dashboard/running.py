@@ -1,0 +1,349 @@
+"""While a file is analyzed: what is known so far and nothing more. No verdict color before there is
+a verdict.
+
+The page is drawn once; fragments redraw the parts that move, by reading the `Job`. The layout is
+that of the result, so that nothing jumps when it comes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from PIL import Image
+
+from dashboard import backend, charts, player, series, theme, titles, words
+from dashboard.jobs import Job, State
+from dashboard.result import timeline
+from dashboard.series import Lane
+from detector import faces, media
+from detector.errors import UnmaskError
+from detector.models.base import CropRecipe
+from detector.models.registry import choose
+from detector.results import Analysis, Box, Media, Track
+
+if TYPE_CHECKING:
+    from detector.pipeline import Progress
+
+POLL = 0.5
+"""s between two looks at the job."""
+PEOPLE_EVERY = 1.0
+TIMELINE_EVERY = 2.0
+"""s between two drawings of the timeline: slower, since a figure is heavy."""
+MOST_PEOPLE = 6
+MOST_LANES = 3
+THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
+SETTLE = 3.0
+"""s before a time left is told: earlier it would only jump."""
+STAGES = {
+    "read": "Reading the file",
+    "faces": "Finding faces",
+    "score": "Scoring faces",
+    "verdict": "Writing the result",
+}
+
+
+def draw(job: Job) -> None:
+    """The page of a job that waits or runs."""
+    progress = job.progress
+    info = progress.media if progress else None
+    facts = titles.facts(info) if info else []
+    facts.append(words.count(len(choose(job.settings.models)), "model"))
+    with titles.row(job.name, facts):
+        st.button("Cancel", icon=":material/close:", key="cancel", on_click=_cancel, args=(job,))
+    left, right = st.columns([45, 55], gap="medium")
+    with left:
+        with st.container(border=True, key="card-progress", gap=None):
+            _progress(job, info is not None)
+        with st.container(border=True, key="verdict-na-none"):
+            st.html(
+                '<div class="um-state none"><p class="um-caption">Verdict</p>'
+                "<h2>No verdict yet</h2><p>It comes when all models have finished. "
+                "Scores so far can still change.</p></div>"
+            )
+            st.skeleton(height=10)
+            with st.container(width=260):
+                st.skeleton(height=10)
+    with right:
+        if info is None:
+            st.skeleton(height=360)
+        else:
+            player.draw(job, info, alt=f"The file being analyzed, {titles.facts(info)[-1]} px")
+        _people(job)
+    if info is not None and info.kind != "image":
+        with st.container(border=True, key="card-timeline"):
+            _timeline(job)
+
+
+def _cancel(job: Job) -> None:
+    backend.jobs().cancel(job.key)
+
+
+@st.fragment(run_every=POLL)
+def _progress(job: Job, media_drawn: bool) -> None:
+    """The card with the bar and the steps. It also notices when the page has to change."""
+    current = backend.jobs().find(job.key)
+    if current is not job or not job.active:
+        st.rerun()
+    progress = job.progress
+    if progress is not None and progress.media is not None and not media_drawn:
+        st.rerun()
+    if job.state is State.QUEUED or progress is None:
+        st.html(_waiting(job))
+        return
+    left = st.session_state.setdefault(f"left-{job.key}", TimeLeft())
+    remaining = left.text(job.elapsed(), progress.fraction)
+    head = "Stopping" if job.cancel.is_set() else STAGES[progress.stage]
+    # On its own, so that a screen reader hears each step once and no percents.
+    st.html(f'<p class="um-quiet" role="status" aria-live="polite">{head}</p>')
+    st.html(_steps(job, progress, head, remaining))
+
+
+def _waiting(job: Job) -> str:
+    """In line, or just taken by a worker."""
+    ahead = backend.jobs().ahead(job)
+    if job.state is not State.QUEUED:
+        line = "The models are being loaded; only the first file waits for this."
+        head = "Getting ready"
+    else:
+        head = "Waiting"
+        line = f"{words.count(ahead, 'file')} before yours" if ahead else "Yours is next"
+        seconds = backend.jobs().speed.estimate(
+            job.settings.frames, [spec.id for spec in choose(job.settings.models)]
+        )
+        if seconds:
+            line += f", {words.about((ahead + 1) * seconds / backend.jobs().workers)}"
+    return (
+        f'<div class="um-progress"><header><h2>{head}</h2></header>{bar(0.0)}'
+        f'<p role="status">{line}.</p>{_stay()}</div>'
+    )
+
+
+def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
+    """The steps as rows of one block, so that they stay aligned."""
+    order = list(STAGES)
+    at = order.index(progress.stage)
+    seconds = progress.seconds
+
+    def row(name: str, detail: str, state: str, right: str, body: str = "") -> str:
+        icon = {"done": "check_circle", "now": "progress_activity", "wait": "circle"}[state]
+        return (
+            f'<li class="{state}"><span class="um-icon" aria-hidden="true">{icon}</span>'
+            f"<div><b>{name}</b> {detail}</div><span>{right}</span>{body}</li>"
+        )
+
+    def spent(*keys: str) -> str:
+        known = [seconds[k] for k in keys if k in seconds]
+        return words.took(sum(known)) if known else ""
+
+    rows = [row(
+        "Read the file",
+        _contents(progress.media) if progress.media else "",
+        "done" if at > 0 else "now",
+        spent("read") if at > 0 else "",
+    )]
+    people = progress.partial.tracks if progress.partial else []
+    found = words.count(len(people), "person", "people") if people else "no face so far"
+    looked = f"{progress.moments} of {words.count(progress.moments_total, 'frame')}"
+    if at > 1:
+        rows.append(row("Found faces", f"{found} in {looked.split(' of ')[-1]}", "done",
+                        spent("faces")))
+    else:
+        rows.append(row("Find faces", f"{found}, {looked}" if at == 1 and progress.moments else "",
+                        "now" if at == 1 else "wait", "" if at == 1 else "waiting"))
+    scoring = any(known for _, known in progress.models.values()) and at < 3
+    titles_of = {spec.id: spec.title for spec in choose(job.settings.models)}
+    bars = "".join(
+        f"<span>{words.escape(titles_of.get(id, id))}</span>"
+        f"{bar(scored / known if known else 0.0)}<span>{scored} of {known}</span>"
+        for id, (scored, known) in progress.models.items()
+    )
+    side = f"{words.count(len(progress.models), 'model')}" + (
+        ", side by side" if len(progress.models) > 1 else "")
+    rows.append(row(
+        "Score faces",
+        side if scoring else "",
+        "done" if at > 2 else "now" if scoring else "wait",
+        (f"{spent('score')} so far" if spent("score") else "") if scoring
+        else spent("score") if at > 2 else "waiting",
+        f'<div class="um-models">{bars}</div>' if scoring else "",
+    ))
+    rows.append(row("Verdict", "", "now" if at == 3 else "wait", "" if at == 3 else "waiting"))
+    whole = min(99, math.floor(progress.fraction * 100))
+    return (
+        f'<div class="um-progress"><header><h2>{head}</h2><p><b>{whole}{words.NBSP}%</b>'
+        f"{' · ' + remaining if remaining else ''}</p></header>"
+        f"{bar(progress.fraction, 'Whole analysis')}<ol>{''.join(rows)}</ol>{_stay()}</div>"
+    )
+
+
+def bar(share: float, label: str = "") -> str:
+    """A progress bar of our own HTML; with a label it speaks."""
+    whole = round(100 * min(1.0, max(0.0, share)))
+    role = (
+        f' role="progressbar" aria-label="{label}" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{whole}"'
+        if label
+        else ' aria-hidden="true"'
+    )
+    return f'<div class="um-bar"{role}><i style="width: {whole}%"></i></div>'
+
+
+def _contents(info: Media) -> str:
+    if info.kind == "image":
+        return "one picture"
+    frames = words.count(info.frame_count, "frame") if info.frame_count else "video"
+    return f"{frames}{', sound' if info.audio else ''}"
+
+
+def _stay() -> str:
+    return (
+        '<p class="um-caption">You can reload or come back: the result will be at this page’s '
+        "address.</p>"
+    )
+
+
+@dataclass
+class TimeLeft:
+    """Time left in words: after a few seconds, in steps of 5 s, never growing without a word."""
+
+    shown: int = 0
+
+    def text(self, elapsed: float, fraction: float) -> str:
+        """
+        Parameters
+        ----------
+        elapsed : float
+            Seconds since the work began.
+        fraction : float
+            Of the work that is done, 0..1.
+        """
+        if elapsed < SETTLE or fraction <= 0.02:
+            return ""
+        seconds = elapsed * (1 - fraction) / fraction
+        new = max(5, 5 * math.ceil(seconds / 5))
+        if self.shown and new > self.shown:
+            # A little longer than said: keep what was said. Much longer: say so.
+            if new <= self.shown + max(5, 0.25 * self.shown):
+                new = self.shown
+            else:
+                self.shown = new
+                return f"slower than expected, {words.about(new)} left"
+        self.shown = new
+        return f"{words.about(new)} left"
+
+
+@st.fragment(run_every=PEOPLE_EVERY)
+def _people(job: Job) -> None:
+    """The people found so far, in order of first appearance."""
+    partial = job.progress.partial if job.progress else None
+    if partial is None or not partial.tracks:
+        st.html('<div class="um-people"></div>')
+        return
+    first = sorted(partial.tracks, key=lambda track: track.start)
+    rows = "".join(_person(job, partial, track) for track in first[:MOST_PEOPLE])
+    more = len(first) - MOST_PEOPLE
+    st.html(
+        '<div class="um-people"><p><b>People found</b> <span class="um-caption">in order of first '
+        f"appearance{f', and {more} more' if more > 0 else ''}</span></p><ul>{rows}</ul></div>"
+    )
+
+
+def _person(job: Job, partial: Analysis, track: Track) -> str:
+    frames = f"{len(track.faces)} of {words.count(len(partial.moments), 'frame')}"
+    width = f"{max(face.quality.width for face in track.faces):.0f}{words.NBSP}px"
+    detail = " · ".join(part for part in (track.side, frames, width) if part)
+    if track.probability is None and track.reason is not None and not track.models:
+        detail += f" · {words.WHY_NOT.get(track.reason, '')}"
+    face = thumbnail(job.path, partial.media, track)
+    picture = f'<img src="{face}" alt="Face of person {track.id}">' if face else "<i></i>"
+    return f"<li>{picture}<div><b>Person {track.id}</b><span>{detail}</span></div></li>"
+
+
+def thumbnail(path: Path, media: Media, track: Track) -> str:
+    """A person's face as a data address; empty where it can't be cut.
+
+    Of the first face that was found: a better one later is not worth decoding again while the file
+    is being analyzed.
+    """
+    face = track.faces[0]
+    return _thumbnail(path, media.model_dump_json(), face.time, face.box)
+
+
+@lru_cache(maxsize=64)
+def _thumbnail(path: Path, described: str, time: float, box: Box) -> str:
+    try:
+        frame = media.frame_at(path, Media.model_validate_json(described), time)
+    except (UnmaskError, OSError):
+        return ""
+    out = io.BytesIO()
+    Image.fromarray(faces.cut(frame.rgb, box, THUMBNAIL)).save(out, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+# --- the timeline --------------------------------------------------------------------------------
+
+
+@st.fragment(run_every=TIMELINE_EVERY)
+def _timeline(job: Job) -> None:
+    """Scores so far: each model as far as it has got, the bold line where all have a score."""
+    partial = job.progress.partial if job.progress else None
+    tracks = partial.tracks[:MOST_LANES] if partial else []
+    named = timeline.titles(partial) if partial else {}
+    note = "the bold line is drawn where all models have a score" if len(named) > 1 else ""
+    st.html(
+        f'<div class="um-head"><h2>Score over time</h2>'
+        f"{timeline.keys(partial, named) if partial and named else ''}"
+        f'<span class="um-caption">{note}</span></div>'
+    )
+    if partial is None or not tracks:
+        st.html('<p class="um-caption">No face has been found so far.</p>')
+        return
+    palette, limits = theme.palette(), partial.verdict.thresholds
+    sizes = charts.lane_sizes(len(tracks))
+    for track, size in zip(tracks, sizes, strict=True):
+        lane = so_far(partial, track)
+        with st.container(key=f"lane-{track.id}", gap=None):
+            who, zones, plot, _ = st.columns([15, 9, 68, 8], gap=None)
+            who.html(
+                f'<div class="um-who"><b>Person {track.id}</b><span class="um-caption">'
+                f'{track.side or ""}</span><span class="um-chip na"><span class="um-icon" '
+                f'aria-hidden="true">hourglass_top</span>Scoring</span></div>'
+            )
+            with zones, st.container(key=f"lane-words-{track.id}"):
+                st.html(timeline.zone_words(limits, size))
+            plot.plotly_chart(
+                charts.lane_figure(
+                    lane, thresholds=limits, end=series.length(partial), size=size,
+                    palette=palette, titles=named, axis=track is tracks[-1],
+                ),
+                theme=None,
+                config=charts.CONFIG,
+                key=f"so-far-{track.id}",
+                alt=f"Scores of person {track.id} so far; they can still change.",
+            )  # fmt: skip
+
+
+def so_far(partial: Analysis, track: Track) -> Lane:
+    """A lane of an unfinished run: nothing stands for a score that is only on its way.
+
+    The time after the last looked-at moment is "not scored yet"; the line of all models together
+    has only the moments that every model has scored.
+    """
+    last = partial.moments[-1]
+    end = series.length(partial)
+    if end > last:
+        partial = partial.model_copy(update={"moments": [*partial.moments, end]})
+    lane = series.lane(partial, track, until=last)
+    complete = tuple(
+        score if all(line[i] is not None for line in lane.models.values()) else None
+        for i, score in enumerate(lane.score)
+    )
+    gaps = tuple(gap for gap in lane.gaps if gap.word != series.NO_SCORE)
+    return replace(lane, score=complete, gaps=gaps)

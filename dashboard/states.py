@@ -1,0 +1,304 @@
+"""Cards that stand in the verdict's place when there is no verdict: what happened, why, what to do.
+
+A card is data; `show` draws any of them the same way. What a card offers to do, it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard import address, backend, words
+from dashboard.jobs import Busy, Fault, Job
+from dashboard.uploads import StorageError, retention
+from detector.errors import UnmaskError
+from detector.results import Analysis, ReasonCode, Settings
+
+SMALLEST = 16
+"""px; "Look for smaller faces" goes no further: below it nothing can be seen."""
+MOST_MOMENTS = 200
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button. `run` is its callback; the page is drawn anew after it."""
+
+    label: str
+    icon: str
+    run: Callable[[], None]
+    primary: bool = False
+
+
+@dataclass(frozen=True)
+class Card:
+    """One state.
+
+    Attributes
+    ----------
+    slug : str
+        Names the card in keys.
+    kicker : str
+        Small, above the head: what kind of state.
+    icon : str
+        Material Symbol.
+    head, text : str
+        What happened; why. Plain text.
+    points : tuple of str
+        Further facts, one a line.
+    small : str
+        Code, reference: last and smallest.
+    details : str
+        To copy into a bug report.
+    """
+
+    slug: str
+    kicker: str
+    icon: str
+    head: str
+    text: str
+    points: tuple[str, ...] = ()
+    small: str = ""
+    details: str = ""
+    actions: tuple[Action, ...] = ()
+
+
+def show(card: Card) -> None:
+    """Draw a card where the verdict would be."""
+    with st.container(border=True, key=f"verdict-na-{card.slug}", height="stretch"):
+        points = "".join(f"<li>{words.escape(point)}</li>" for point in card.points)
+        st.html(
+            f'<div class="um-state"><p class="um-caption">{words.escape(card.kicker)}</p>'
+            f'<h2><span class="um-icon" aria-hidden="true">{card.icon}</span>'
+            f"{words.escape(card.head)}</h2>"
+            f'<p role="status">{words.escape(card.text)}</p>'
+            + (f"<ul>{points}</ul>" if points else "")
+            + (f'<p class="um-caption">{words.escape(card.small)}</p>' if card.small else "")
+            + "</div>"
+        )
+        if card.actions or card.details:
+            with st.container(horizontal=True, key=f"actions-{card.slug}"):
+                for number, action in enumerate(card.actions):
+                    st.button(
+                        action.label,
+                        key=f"action-{card.slug}-{number}",
+                        icon=f":material/{action.icon}:",
+                        type="primary" if action.primary else "secondary",
+                        on_click=action.run,
+                    )
+                if card.details:
+                    with st.popover("Copy details", icon=":material/content_copy:"):
+                        st.code(card.details, language=None, wrap_lines=True)
+
+
+# --- what can be done ----------------------------------------------------------------------------
+
+
+def choose_another(label: str = "Choose another file", *, primary: bool = False) -> Action:
+    return Action(label, "folder_open", address.leave, primary)
+
+
+def again(job: Job, label: str, icon: str, settings: Settings, *, primary: bool = False) -> Action:
+    """Analyze the same file, perhaps with other settings, under the same address."""
+
+    def run() -> None:
+        try:
+            backend.jobs().again(job.key, settings)
+        except (Busy, StorageError) as error:
+            st.toast(f"{error.message} {error.hint}", icon=":material/schedule:")
+
+    return Action(label, icon, run, primary)
+
+
+def delete(job: Job) -> Action:
+    def run() -> None:
+        backend.jobs().forget(job.key)
+        address.leave()
+
+    return Action("Delete the file", "delete", run)
+
+
+# --- the cards -----------------------------------------------------------------------------------
+
+_UNJUDGED: dict[ReasonCode, tuple[str, str]] = {
+    ReasonCode.NO_FACE: ("No face found", "do_not_disturb_on"),
+    ReasonCode.FACE_TOO_SMALL: ("The face is too small", "do_not_disturb_on"),
+    ReasonCode.TOO_BLURRED: ("The face is too blurred", "do_not_disturb_on"),
+    ReasonCode.TOO_DARK: ("The face is too dark", "do_not_disturb_on"),
+    ReasonCode.TOO_BRIGHT: ("The face is overexposed", "do_not_disturb_on"),
+    ReasonCode.TURNED_AWAY: ("The face is turned away", "do_not_disturb_on"),
+    ReasonCode.CLIP_TOO_SHORT: ("This clip is too short", "do_not_disturb_on"),
+    ReasonCode.NO_MODEL: ("No model gave a score", "do_not_disturb_on"),
+}
+
+
+def unjudged(job: Job, analysis: Analysis) -> Card:
+    """Analyzed, but there was nothing to judge."""
+    reason = next((r for r in analysis.verdict.reasons if r.code in _UNJUDGED), None)
+    code = reason.code if reason else ReasonCode.NO_MODEL
+    head, icon = _UNJUDGED[code]
+    points = [reason.detail] if reason and reason.detail else []
+    points += analysis.media.notes
+    if code == ReasonCode.NO_MODEL:
+        points += [f"{m.title}: {m.error or m.not_counted_because}" for m in analysis.models
+                   if m.error or m.not_counted_because]
+    actions = _ways_on(job, analysis, code)
+    return Card(
+        slug=code.value.replace("_", "-"),
+        kicker=f"Could not be judged · {words.WHY_NOT.get(code, 'no score')}",
+        icon=icon,
+        head=head,
+        text=reason.text if reason else "There is no score for this file.",
+        points=tuple(points),
+        actions=(*actions, choose_another(primary=not actions)),
+    )
+
+
+def _ways_on(job: Job, analysis: Analysis, code: ReasonCode) -> tuple[Action, ...]:
+    """Runs that may find what this one didn't."""
+    settings = analysis.settings
+    if code in (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL):
+        smaller = max(SMALLEST, settings.min_face // 2)
+        if smaller < settings.min_face:
+            other = settings.model_copy(update={"min_face": smaller})
+            return (again(job, "Look for smaller faces", "zoom_in", other),)
+    seen_badly = (
+        ReasonCode.TOO_BLURRED,
+        ReasonCode.TOO_DARK,
+        ReasonCode.TOO_BRIGHT,
+        ReasonCode.TURNED_AWAY,
+    )
+    more = min(MOST_MOMENTS, settings.frames * 4)
+    if code in seen_badly and analysis.media.kind == "video" and more > settings.frames:
+        other = settings.model_copy(update={"frames": more})
+        return (again(job, f"Look at {more} moments", "more_time", other),)
+    return ()
+
+
+def failed(job: Job, fault: Fault) -> Card:
+    """No analysis: the file can't be read, or something broke here."""
+    if fault.ours:
+        return Card(
+            slug="ours",
+            kicker="Error on our side",
+            icon="error",
+            head="Something went wrong here",
+            text=fault.problem.message,
+            points=(fault.problem.hint,) if fault.problem.hint else (),
+            small=_reference(fault),
+            details=fault.details,
+            actions=(
+                again(job, "Try again", "refresh", job.settings, primary=True),
+                choose_another(),
+            ),
+        )
+    return Card(
+        slug="file",
+        kicker="Error",
+        icon="error",
+        head="We can’t read this file",
+        text=fault.problem.message,
+        points=(fault.problem.hint,) if fault.problem.hint else (),
+        small=f"Code: {fault.problem.code}",
+        actions=(choose_another(primary=True), delete(job)),
+    )
+
+
+def page_failed(fault: Fault) -> Card:
+    """A page could not be drawn."""
+    return Card(
+        slug="page",
+        kicker="Error on our side",
+        icon="error",
+        head="Something went wrong here",
+        text="This page could not be drawn. Your file is not at fault.",
+        small=_reference(fault),
+        details=fault.details,
+        actions=(
+            Action("Try again", "refresh", lambda: None, primary=True),
+            choose_another("Start over"),
+        ),
+    )
+
+
+def _reference(fault: Fault) -> str:
+    when = f"{fault.when.day} {fault.when:%b %Y, %H:%M}"
+    return f"Reference {fault.reference} · {when} UTC"
+
+
+def refused(error: UnmaskError) -> Card:
+    """A file that was not taken in."""
+    busy = isinstance(error, Busy)
+    return Card(
+        slug="refused",
+        kicker="Not taken",
+        icon="schedule" if busy else "error",
+        head="Enough for now" if busy else "No room for this file",
+        text=error.message,
+        points=(error.hint,) if error.hint else (),
+        small=f"Code: {error.code}",
+    )
+
+
+def canceled(job: Job) -> Card:
+    """Stopped by the person."""
+    progress = job.progress
+    done = progress.moments if progress else 0
+    total = progress.moments_total if progress else 0
+    after = f"You stopped after {done} of {total} frames." if total else "You stopped it."
+    return Card(
+        slug="canceled",
+        kicker="Canceled",
+        icon="close",
+        head="Canceled",
+        text=f"{after} A partial run gets no verdict.",
+        actions=(
+            again(job, "Start again", "play_arrow", job.settings, primary=True),
+            choose_another(),
+            delete(job),
+        ),
+    )
+
+
+def interrupted(job: Job) -> Card:
+    """The server stopped in between."""
+    return Card(
+        slug="interrupted",
+        kicker="Interrupted",
+        icon="power_settings_new",
+        head="This was not finished",
+        text="The server stopped before there was a result. Your file is still here.",
+        actions=(
+            again(job, "Start again", "play_arrow", job.settings, primary=True),
+            delete(job),
+        ),
+    )
+
+
+def gone() -> Card:
+    """An address whose file is not kept, or never was."""
+    hours = retention().total_seconds() / 3600
+    return Card(
+        slug="gone",
+        kicker="Not here",
+        icon="inbox",
+        head="There is nothing at this address",
+        text=f"Files and results are deleted {words.hours(hours)} after the upload.",
+        actions=(choose_another("Analyze a file", primary=True),),
+    )
+
+
+def no_model() -> Card:
+    """Nothing to score with: an incomplete installation."""
+    return Card(
+        slug="no-model",
+        kicker="Installation",
+        icon="download",
+        head="No model is ready",
+        text="The weights folder holds no model that can be used, so nothing can be analyzed.",
+        points=(
+            "`unmask models` lists what is known; `unmask fetch ID` downloads one.",
+            "A checkout carries its own models: is the folder weights/ complete?",
+        ),
+    )
