@@ -108,8 +108,12 @@ def _by_change(
     total = _EVEN * steady + (1 - _EVEN) * busy
     shares = (np.arange(count) + 0.5) / count
     # The picture after a change is the new one, hence the right side.
-    chosen = np.unique(np.searchsorted(total, shares, side="right"))
-    return tuple(times[number] for number in np.minimum(chosen, len(times) - 1))
+    chosen = set(np.minimum(np.searchsorted(total, shares, side="right"), len(times) - 1).tolist())
+    while len(chosen) < count:  # several shares in one change: look into the widest gaps instead
+        place = np.array(sorted(chosen))
+        gaps = np.abs(np.arange(len(times))[:, None] - place[None]).min(axis=1)
+        chosen.add(int(gaps.argmax()))
+    return tuple(times[number] for number in sorted(chosen))
 
 
 def _histograms(
