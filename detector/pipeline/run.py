@@ -94,6 +94,7 @@ class Run:
         self.models: dict[str, Model] = {}
         self.people: dict[int, Person] = {}
         self.looked: list[float] = []
+        self.searched = 0
         self.timings: dict[str, float] = defaultdict(float)
         self.begun = time.perf_counter()
         self.observed, self.fraction, self.planned = 0.0, 0.0, 0
@@ -184,6 +185,7 @@ class Run:
                     index = len(self.looked) if looked_at else -1
                     numbers = tracker.update(index, frame.time, frame.rgb, found)
                 with self.lock:
+                    self.searched += 1
                     for number, face in zip(numbers, found, strict=True):
                         person = self.people.setdefault(number, Person())
                         person.anchors.append((frame.time, face))
@@ -329,7 +331,7 @@ class Run:
                 person
                 for _, person in sorted(self.people.items())
                 if person.looked
-                and (partial or faces.keep([face for _, face in person.anchors], len(self.looked)))
+                and (partial or faces.keep([face for _, face in person.anchors], self.searched))
             ]
             found = tracks(people, self.media.width)
             results = [r.model_copy() for r in self.results.values()]
