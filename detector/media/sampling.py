@@ -98,7 +98,7 @@ def _by_change(
     cancel: Event | None,
 ) -> tuple[float, ...]:
     """Moments at equal shares of the summed histogram change."""
-    scan = _centers(start, end, min(_MAX_SCAN, max(count, int((end - start) / _SCAN_STEP))))
+    scan = _centers(start, end, min(_MAX_SCAN, max(4 * count, int((end - start) / _SCAN_STEP))))
     times, histograms = _histograms(path, media, scan, cancel)
     if len(times) <= count:
         return tuple(times)
