@@ -31,13 +31,15 @@ def find() -> str | None:
 
 def install() -> None:
     """Install one. What the installer says goes to stderr; a failure shows in `find`."""
-    if _is_debian() and hasattr(os, "geteuid") and os.geteuid() == 0:
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if root and _is_debian():
         print("unmask: installing the system's Chromium", file=sys.stderr)
         _run("apt-get", "update", "-qq")
         _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium")
     if find() is None:
         print("unmask: installing Playwright's Chromium", file=sys.stderr)
-        _run(sys.executable, "-m", "playwright", "install", "chromium")
+        libraries = ["--with-deps"] if root else []  # the system's, which only root may install
+        _run(sys.executable, "-m", "playwright", "install", *libraries, "chromium")
 
 
 def main() -> None:
