@@ -175,7 +175,7 @@ def lane_figure(
                 text=gap.word,
                 showarrow=False,
                 font={"size": AXIS, "color": palette.muted},
-                bgcolor=palette.surface,
+                bgcolor=palette.sunken if gap.word == series.NOT_YET else palette.surface,
                 borderpad=3,
             )
     return figure
@@ -187,20 +187,23 @@ def fits(gap: series.Gap, end: float) -> bool:
 
 
 def _hatch(gap: series.Gap, palette: Palette) -> go.Scatter:
+    """A block where there is no score. What is only on its way is plain instead of hatched."""
+    waiting = gap.word == series.NOT_YET
+    hatching = {
+        "shape": "/",
+        "size": 7,
+        "solidity": 0.16,
+        "fgcolor": palette.edge,
+        "bgcolor": palette.surface,
+    }
     return go.Scatter(
         x=[gap.start, gap.end, gap.end, gap.start],
         y=[0, 0, 1, 1],
         fill="toself",
         mode="lines",
         line={"width": 0},
-        fillcolor=palette.surface,
-        fillpattern={
-            "shape": "/",
-            "size": 7,
-            "solidity": 0.16,
-            "fgcolor": palette.edge,
-            "bgcolor": palette.surface,
-        },
+        fillcolor=palette.sunken if waiting else palette.surface,
+        fillpattern=None if waiting else hatching,
         hoverinfo="skip",
     )
 
