@@ -9,7 +9,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from detector.errors import InputError, UnmaskError, UsageError
@@ -83,6 +83,35 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("ids", nargs="+", metavar="ID")
     fetch.set_defaults(run=_fetch)
 
+    evaluate = commands.add_parser("evaluate", help="measure the models on labelled files")
+    evaluate.add_argument("labels", type=Path, metavar="LABELS.csv")
+    evaluate.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
+    evaluate.add_argument("--kind", choices=["video", "image", "all"], default="video")
+    evaluate.add_argument("--frames", type=int, default=32, metavar="N")
+    evaluate.add_argument("--store", type=Path, metavar="FILE", help="keep scores; go on from them")
+    evaluate.add_argument("--json", metavar="FILE", help="write the figures; - is stdout")
+    evaluate.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    evaluate.set_defaults(run=_evaluate)
+
+    train = commands.add_parser("train", help="train a model by a recipe")
+    train.add_argument("recipe", metavar="RECIPE", help="pairs, blend, motion, or a TOML file")
+    train.add_argument("--data", type=Path, required=True, metavar="LABELS.csv")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.add_argument("--begin", type=Path, metavar="WEIGHTS", help="start from these weights")
+    train.add_argument("--cache", type=Path, metavar="DIR", help="keep cut faces between runs")
+    train.add_argument("--images", type=int, metavar="N", help="instead of the recipe's")
+    train.add_argument("--resume", action="store_true", help="go on where a stopped run left off")
+    train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    train.set_defaults(run=_train)
+
+    calibrate = commands.add_parser("calibrate", help="fit calibration, weights and thresholds")
+    calibrate.add_argument("labels", type=Path, metavar="LABELS.csv")
+    calibrate.add_argument("--models", required=True, metavar="ID,ID")
+    calibrate.add_argument("--recipe", help="take only what this recipe kept out of training")
+    calibrate.add_argument("--store", type=Path, metavar="FILE", help="keep scores")
+    calibrate.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    calibrate.set_defaults(run=_calibrate)
+
     app = commands.add_parser("app", help="open the dashboard")
     app.add_argument("--port", type=int, default=8501)
     app.set_defaults(run=_app)
@@ -128,7 +157,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
     try:
         return Settings(
-            models=[m for m in args.models.split(",") if m] if args.models else None,
+            models=_ids(args.models),
             sampling=args.sampling,
             frames=args.frames,
             fps=args.fps,
@@ -145,7 +174,16 @@ def _settings(args: argparse.Namespace) -> Settings:
 def _write(target: str, results: Sequence[Analysis | Failure]) -> None:
     """One input: its object. Several: a list in the order given."""
     data = [r.model_dump(mode="json") for r in results]
-    text = json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False)
+    _write_text(
+        target, json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False)
+    )
+
+
+def _ids(text: str | None) -> list[str] | None:
+    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+
+
+def _write_text(target: str, text: str) -> None:
     if target == "-":
         print(text)
         return
@@ -222,6 +260,80 @@ def _fetch(args: argparse.Namespace) -> int:
         for path in weights.fetch(spec):
             print(path)
     return 0
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from detector.training.evaluation import evaluate, to_markdown
+
+    report = evaluate(
+        args.labels,
+        models=_ids(args.models),
+        kind=None if args.kind == "all" else args.kind,
+        frames=args.frames,
+        device=args.device,
+        store=args.store,
+        progress=_counter("scored"),
+    )
+    if args.json:
+        _write_text(args.json, report.model_dump_json(indent=2))
+    if args.json != "-":
+        print(to_markdown(report))
+    return 0
+
+
+def _train(args: argparse.Namespace) -> int:
+    from detector.pipeline.analyzer import pick_device
+    from detector.training import train
+
+    weights = train(
+        args.recipe,
+        args.data,
+        args.out,
+        cache=args.cache,
+        begin=args.begin,
+        images=args.images,
+        resume=args.resume,
+        device=pick_device(args.device),
+        progress=_training_line,
+    )
+    print(weights)
+    return 0
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    from detector.training.calibration import calibrate, to_toml
+
+    fitted = calibrate(
+        args.labels,
+        models=_ids(args.models) or [],
+        recipe=args.recipe,
+        device=args.device,
+        store=args.store,
+        progress=_counter("scored"),
+    )
+    for id, text in to_toml(fitted).items():
+        print(f"# {id}\n{text}")
+    return 0
+
+
+def _counter(word: str) -> Callable[[int, int], None]:
+    def tell(done: int, total: int) -> None:
+        if sys.stderr.isatty() or done == total:
+            end = "\n" if done == total else ""
+            print(f"\r{done} of {total} {word}", end=end, file=sys.stderr, flush=True)
+
+    return tell
+
+
+def _training_line(stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+    numbers = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    if sys.stderr.isatty() or figures or done == total:
+        print(f"\r{stage} {done} of {total}  {numbers}", end="", file=sys.stderr, flush=True)
+        if figures or done == total:
+            print(file=sys.stderr)
 
 
 def _app(args: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ class Analyzer:
     """
 
     def __init__(self, *, device: str = "auto", detector: str = "mtcnn") -> None:
-        self.device = _device(device)
+        self.device = pick_device(device)
         self._name = detector
         self._detector: faces.FaceDetector | None = None
         self._lock = threading.Lock()
@@ -109,7 +109,8 @@ def analyze(
     return Analyzer(device=device).analyze(path, settings)
 
 
-def _device(wanted: str) -> str:
+def pick_device(wanted: str) -> str:
+    """ "cpu" or "cuda" for "auto" or either of them. UsageError when there is no such device."""
     if wanted == "cpu":
         return "cpu"
     import torch
