@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -33,12 +32,12 @@ def clip() -> Path:
     return face_clip(3, 640, 360, 25)
 
 
-def write(path: Path, pictures: Iterator[np.ndarray] | list[np.ndarray], fps: int = 25) -> Path:
+def write(path: Path, pictures: list[np.ndarray], fps: int = 25) -> Path:
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=fps)
         stream.pix_fmt = "yuv420p"
+        stream.height, stream.width = pictures[0].shape[:2]
         for picture in pictures:
-            stream.height, stream.width = picture.shape[:2]
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         out.mux(stream.encode())
     return path
