@@ -28,10 +28,12 @@ PYRAMID = 0.709
 CANDIDATE = (0.6, 0.7)
 """What P-Net and R-Net must reach to be looked at further (facenet-pytorch's own)."""
 CONFIDENCE = 0.9
-"""What O-Net must reach to be a face."""
+"""What O-Net must reach to be a face. Of 87 single faces of web clips all reach it at 18 px and
+more; 358 frames whose faces were painted over give none at 40 px and three at 20."""
 SMALLEST_SEEN = 24
-"""px. The frame is shrunk until the smallest face looked for is as wide as R-Net's input; more
-pixels cost time and move no box (IoU with full size .94 at 24, .96 at 48, no face won or lost)."""
+"""px. The frame is shrunk until the smallest face looked for is as wide as R-Net's input. At 40 px
+that takes a quarter off the time, and the faces agree with the full frame's as well as those agree
+with facenet-pytorch's (mean IoU .95)."""
 STRIP = 256
 """Rows of P-Net's output computed at once, so that memory is bounded by the width of a picture."""
 BATCH = 512
