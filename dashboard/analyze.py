@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import address, backend, empty, player, running, states, titles
+from dashboard import address, backend, empty, player, result, running, states, titles
 from dashboard.jobs import Job, State
 from dashboard.states import Card
 from detector.results import Label
@@ -27,11 +27,9 @@ def draw() -> None:
         _without_verdict(job, states.canceled(job))
     elif job.analysis is None:
         _without_verdict(job, states.interrupted(job))
-    elif job.analysis.verdict.label is Label.NOT_APPLICABLE:
+    elif job.analysis.verdict.label is Label.NOT_APPLICABLE and not states.wants_scores(job):
         _without_verdict(job, states.unjudged(job, job.analysis))
     else:
-        from dashboard import result
-
         result.render(job)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from PIL import Image
 
-from dashboard import backend, charts, player, series, theme, titles, words
+from dashboard import backend, charts, evidence_view, player, series, theme, titles, words
 from dashboard.jobs import Job, State
 from dashboard.result import timeline
 from dashboard.series import Lane
@@ -59,7 +59,7 @@ def draw(job: Job) -> None:
         st.button("Cancel", icon=":material/close:", key="cancel", on_click=_cancel, args=(job,))
     left, right = st.columns([45, 55], gap="medium")
     with left:
-        with st.container(border=True, key="card-progress", gap=None):
+        with st.container(border=True, key="card-progress"):
             _progress(job, info is not None)
         with st.container(border=True, key="verdict-na-none"):
             st.html(
@@ -100,9 +100,10 @@ def _progress(job: Job, media_drawn: bool) -> None:
     left = st.session_state.setdefault(f"left-{job.key}", TimeLeft())
     remaining = left.text(job.elapsed(), progress.fraction)
     head = "Stopping" if job.cancel.is_set() else STAGES[progress.stage]
-    # On its own, so that a screen reader hears each step once and no percents.
-    st.html(f'<p class="um-quiet" role="status" aria-live="polite">{head}</p>')
-    st.html(_steps(job, progress, head, remaining))
+    with st.container(gap=None):
+        # On its own, so that a screen reader hears each step once and no percents.
+        st.html(f'<p class="um-quiet" role="status" aria-live="polite">{head}</p>')
+        st.html(_steps(job, progress, head, remaining))
 
 
 def _waiting(job: Job) -> str:
@@ -259,8 +260,9 @@ def _person(job: Job, partial: Analysis, track: Track) -> str:
     frames = f"{len(track.faces)} of {words.count(len(partial.moments), 'frame')}"
     width = f"{max(face.quality.width for face in track.faces):.0f}{words.NBSP}px"
     detail = " · ".join(part for part in (track.side, frames, width) if part)
-    if track.probability is None and track.reason is not None and not track.models:
-        detail += f" · {words.WHY_NOT.get(track.reason, '')}"
+    problems = {face.quality.problem for face in track.faces}
+    if None not in problems:  # nothing of this person can be judged so far
+        detail += f" · {words.listed(sorted(words.WHY_NOT[p] for p in problems if p))}"
     face = thumbnail(job.path, partial.media, track)
     picture = f'<img src="{face}" alt="Face of person {track.id}">' if face else "<i></i>"
     return f"<li>{picture}<div><b>Person {track.id}</b><span>{detail}</span></div></li>"
@@ -307,27 +309,28 @@ def _timeline(job: Job) -> None:
         return
     palette, limits = theme.palette(), partial.verdict.thresholds
     sizes = charts.lane_sizes(len(tracks))
-    for track, size in zip(tracks, sizes, strict=True):
-        lane = so_far(partial, track)
-        with st.container(key=f"lane-{track.id}", gap=None):
-            who, zones, plot, _ = st.columns([15, 9, 68, 8], gap=None)
-            who.html(
-                f'<div class="um-who"><b>Person {track.id}</b><span class="um-caption">'
-                f'{track.side or ""}</span><span class="um-chip na"><span class="um-icon" '
-                f'aria-hidden="true">hourglass_top</span>Scoring</span></div>'
-            )
-            with zones, st.container(key=f"lane-words-{track.id}"):
-                st.html(timeline.zone_words(limits, size))
-            plot.plotly_chart(
-                charts.lane_figure(
-                    lane, thresholds=limits, end=series.length(partial), size=size,
-                    palette=palette, titles=named, axis=track is tracks[-1],
-                ),
-                theme=None,
-                config=charts.CONFIG,
-                key=f"so-far-{track.id}",
-                alt=f"Scores of person {track.id} so far; they can still change.",
-            )  # fmt: skip
+    with st.container(key=evidence_view.LANES, gap=None):
+        for track, size in zip(tracks, sizes, strict=True):
+            lane = so_far(partial, track)
+            with st.container(key=f"lane-{track.id}", gap=None):
+                who, zones, plot, _ = st.columns([15, 9, 68, 8], gap=None)
+                who.html(
+                    f'<div class="um-who"><b>Person {track.id}</b><div class="um-caption where">'
+                    f'{track.side or ""}</div><span class="um-chip na"><span class="um-icon" '
+                    f'aria-hidden="true">hourglass_top</span>Scoring</span></div>'
+                )
+                with zones, st.container(key=f"lane-words-{track.id}"):
+                    st.html(timeline.zone_words(limits, size))
+                plot.plotly_chart(
+                    charts.lane_figure(
+                        lane, thresholds=limits, end=series.length(partial), size=size,
+                        palette=palette, titles=named, axis=track is tracks[-1],
+                    ),
+                    theme=None,
+                    config=charts.CONFIG,
+                    key=f"so-far-{track.id}",
+                    alt=f"Scores of person {track.id} so far; they can still change.",
+                )  # fmt: skip
 
 
 def so_far(partial: Analysis, track: Track) -> Lane:

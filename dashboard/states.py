@@ -111,6 +111,20 @@ def again(job: Job, label: str, icon: str, settings: Settings, *, primary: bool 
     return Action(label, icon, run, primary)
 
 
+def show_scores(job: Job) -> Action:
+    """Open the evidence of a file that has scores but no verdict."""
+
+    def run() -> None:
+        st.session_state[f"scores-{job.key}"] = True
+
+    return Action("Show the scores anyway", "visibility", run)
+
+
+def wants_scores(job: Job) -> bool:
+    """Whether the person asked for the scores in spite of there being no verdict."""
+    return bool(st.session_state.get(f"scores-{job.key}"))
+
+
 def delete(job: Job) -> Action:
     def run() -> None:
         backend.jobs().forget(job.key)
@@ -138,18 +152,25 @@ def unjudged(job: Job, analysis: Analysis) -> Card:
     reason = next((r for r in analysis.verdict.reasons if r.code in _UNJUDGED), None)
     code = reason.code if reason else ReasonCode.NO_MODEL
     head, icon = _UNJUDGED[code]
+    text = reason.text if reason else "There is no score for this file."
     points = [reason.detail] if reason and reason.detail else []
-    points += analysis.media.notes
-    if code == ReasonCode.NO_MODEL:
-        points += [f"{m.title}: {m.error or m.not_counted_because}" for m in analysis.models
-                   if m.error or m.not_counted_because]
     actions = _ways_on(job, analysis, code)
+    if code == ReasonCode.NO_MODEL:
+        points += [
+            f"{m.title}: {m.error or m.not_counted_because}"
+            for m in analysis.models
+            if m.error or m.not_counted_because
+        ]
+        if any(track.models for track in analysis.tracks):
+            head, text = "No verdict", "There are scores, but of no model that counts."
+            actions = (*actions, show_scores(job))
+    points += analysis.media.notes
     return Card(
         slug=code.value.replace("_", "-"),
         kicker=f"Could not be judged · {words.WHY_NOT.get(code, 'no score')}",
         icon=icon,
         head=head,
-        text=reason.text if reason else "There is no score for this file.",
+        text=text,
         points=tuple(points),
         actions=(*actions, choose_another(primary=not actions)),
     )

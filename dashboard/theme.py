@@ -180,6 +180,7 @@ RULES: tuple[Rule, ...] = (
         &[class*="st-key-verdict-fake"] { border-top-color: var(--um-fake-fill); }
         &[class*="st-key-verdict-real"] { border-top-color: var(--um-real-fill); }
         &[class*="st-key-verdict-inc"] { border-top-color: var(--um-inconclusive-fill); }
+        > :has(> [class*="st-key-actions"]), > [class*="st-key-actions"] { margin-top: auto; }
         @media (max-width: 640px) { padding: 14px 16px; }""",
     ),
     # White on the dark theme's light accent would be 2.2 : 1.
