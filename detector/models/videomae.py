@@ -147,4 +147,5 @@ def load(spec: ModelSpec, files: Files, device: str) -> VideoMae:
     network = build(
         load_file(files[0]), spec.id, size=spec.crop.size, frames=spec.clip_frames, **spec.options
     )
+    network.trunk.to(memory_format=torch.channels_last)
     return VideoMae(spec, network.to(device), device)

@@ -1,0 +1,136 @@
+"""The frame network: shapes, padding, scores, heatmaps, weights that don't fit."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from safetensors.torch import save_file
+
+from detector.errors import WeightsError
+from detector.models import mobilenet
+from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
+
+SIDE = 64
+
+
+def spec(size: int = SIDE) -> ModelSpec:
+    return ModelSpec(
+        id="frame",
+        title="Frame",
+        family="mobilenet",
+        kind="frame",
+        summary="",
+        files=[WeightFile(path="x", sha256="0" * 64, size=1)],
+        fake_output="the one logit is P(fake)",
+        crop=CropRecipe(size=size),
+        normalization=Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+        license_code="",
+        license_weights="",
+        source="",
+    )
+
+
+@pytest.fixture(scope="module")
+def network() -> mobilenet.MobileNetV2:
+    """Untrained, but with statistics that say something."""
+    torch.manual_seed(0)
+    made = mobilenet.MobileNetV2()
+    made.train()
+    with torch.no_grad():
+        for _ in range(8):
+            made(torch.rand(8, 3, SIDE, SIDE) * 2 - 1)
+        made.classifier[1].bias.fill_(0.7)
+    return made.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def model(network: mobilenet.MobileNetV2, tmp_path_factory: pytest.TempPathFactory):
+    file = tmp_path_factory.mktemp("weights") / "frame.safetensors"
+    save_file(network.state_dict(), file)
+    return mobilenet.load(spec(), [file], "cpu")
+
+
+@pytest.fixture(scope="module")
+def crops() -> np.ndarray:
+    face = skimage.data.astronaut()[40:220, 140:320]
+    return np.stack([np.roll(cv2.resize(face, (SIDE, SIDE)), 3 * i, 1) for i in range(20)])
+
+
+def test_scores_are_those_of_the_network(model, network, crops: np.ndarray) -> None:
+    x = torch.from_numpy(crops.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        expected = network(x).numpy()
+    scores = model.score(crops)
+    assert scores.shape == (20,) and scores.dtype == np.float32
+    np.testing.assert_allclose(scores, expected, atol=2e-4)
+    assert np.ptp(scores) > 1e-4
+    np.testing.assert_array_equal(scores, model.score(crops))
+    assert model.score(crops[:0]).shape == (0,)
+
+
+def test_a_batch_of_another_shape_is_refused(model, crops: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="takes uint8"):
+        model.score(crops[:, :32])
+    with pytest.raises(ValueError, match="takes uint8"):
+        model.explain(crops.astype(np.float32))
+
+
+def test_heatmaps(model, crops: np.ndarray) -> None:
+    maps = model.explain(crops[:3])
+    assert maps.shape == (3, SIDE, SIDE) and maps.dtype == np.float32
+    assert maps.min() >= 0 and maps.max() <= 1
+    assert model.explain(crops[:0]).shape == (0, SIDE, SIDE)
+
+
+def test_scores_stand_while_heatmaps_are_made(model, crops: np.ndarray) -> None:
+    expected = model.score(crops)
+    worker = threading.Thread(target=lambda: [model.explain(crops[:2]) for _ in range(3)])
+    worker.start()
+    while worker.is_alive():
+        np.testing.assert_array_equal(model.score(crops), expected)
+    worker.join()
+
+
+@pytest.mark.parametrize("side", [7, 8, 9, 160])
+def test_stride_two_pads_as_tensorflow_does(side: int) -> None:
+    """Output ceil(side / 2); the pixels left over go to the bottom and right."""
+    conv = mobilenet.SameConv(1, 1, 2)
+    torch.nn.init.ones_(conv.weight)
+    x = torch.zeros(1, 1, side, side)
+    x[..., -1, -1] = 1
+    with torch.no_grad():
+        out = conv(x)
+    assert out.shape[-2:] == ((side + 1) // 2,) * 2
+    # TensorFlow's "SAME": max((ceil(n / 2) - 1) * 2 + 3 - n, 0) in all, the smaller half before.
+    total = max(((side + 1) // 2 - 1) * 2 + 3 - side, 0)
+    before, after = total // 2, total - total // 2
+    padded = torch.nn.functional.pad(x, (before, after, before, after))
+    torch.testing.assert_close(
+        out, torch.nn.functional.conv2d(padded, torch.ones(1, 1, 3, 3), stride=2)
+    )
+
+
+def test_names_and_shapes_are_torchvisions(network) -> None:
+    from torchvision.models import mobilenet_v2
+
+    theirs = {k: v.shape for k, v in mobilenet_v2().state_dict().items() if "classifier" not in k}
+    ours = {k: v.shape for k, v in network.state_dict().items() if "classifier" not in k}
+    assert ours == theirs
+
+
+def test_weights_that_do_not_fit_are_refused(network, tmp_path: Path) -> None:
+    state = dict(network.state_dict())
+    del state["features.3.conv.0.0.weight"]
+    save_file(state, tmp_path / "short.safetensors")
+    with pytest.raises(WeightsError, match="do not fit"):
+        mobilenet.load(spec(), [tmp_path / "short.safetensors"], "cpu")
+
+
+def test_maps_in_the_middle_are_a_sixteenth(network) -> None:
+    assert network.middle(torch.zeros(1, 3, 160, 160)).shape == (1, 96, 10, 10)
