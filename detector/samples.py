@@ -1,0 +1,357 @@
+"""A small gallery to try the program with, made on first use and free of rights.
+
+Everything comes from two pictures that ship with scikit-image: NASA's public-domain portrait of the
+astronaut Eileen Collins, and Rachel Michetti's coffee cup (CC0). A camera moves over them; in the
+manipulated ones the face is blended with an altered copy of itself, the way a face swap leaves it:
+other color, other sharpness, slightly misplaced, with a soft edge. Nobody else's face is put on
+anybody. Every sample says what it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal
+
+import av
+import cv2
+import numpy as np
+from filelock import FileLock
+from PIL import Image
+
+from detector.errors import UsageError
+
+VERSION = 1
+"""Raise it when a sample changes: the old set stays as it is for those who are looking at it."""
+
+FPS = 25
+SECONDS = 6.0
+MANIPULATED_FROM = 1.5
+"""Seconds: until then the manipulated clips are untouched."""
+
+_CLIP = (640, 360)
+_CALL = (768, 432)
+_PICTURE = (640, 800)
+_THUMBNAIL = (480, 270)
+_NOISE = 2.0
+"""Standard deviation of the sensor noise, in levels of 255."""
+
+# Of the portrait, in its pixels (512 x 512).
+_FACE = (224.0, 119.0)
+_FACE_RADII = (41.0, 53.0)
+
+# How the altered copy differs: red, green and blue, and contrast.
+_GAIN = (0.985, 0.99, 1.05)
+_CONTRAST = 0.95
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One entry of the gallery.
+
+    Attributes
+    ----------
+    id : str
+    title, subtitle : str
+        For a person; the subtitle says how it was made.
+    path, thumbnail : Path
+        The file, and a 16:9 JPEG.
+    kind : {"video", "image"}
+    duration : float or None
+        Seconds; None for a picture.
+    manipulated : bool
+        Whether a face in it was altered.
+    credit : str
+        Whose picture it is made of.
+    """
+
+    id: str
+    title: str
+    subtitle: str
+    path: Path
+    thumbnail: Path
+    kind: Literal["video", "image"]
+    duration: float | None
+    manipulated: bool
+    credit: str
+
+
+_NASA = "Eileen Collins, portrait by NASA, public domain"
+_COFFEE = "Coffee cup by Rachel Michetti, CC0"
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    id: str
+    title: str
+    subtitle: str
+    suffix: str
+    draw: Callable[[float], np.ndarray]
+    poster: float  # second shown in the thumbnail
+    manipulated: bool
+    credit: str
+
+
+def make_samples(folder: Path) -> list[Sample]:
+    """Return the gallery, making its files in `folder` on first use (a few seconds).
+
+    Safe to call from several threads and processes at once, and after an interruption: a set of
+    files appears under its final name only when all of it is there. The content is the same each
+    time, up to the version of the encoder.
+
+    Raises
+    ------
+    UsageError
+        scikit-image, which holds the pictures, is not installed.
+    OSError
+        The folder can't be written to, or the disk is full. Nothing is left behind.
+    """
+    recipes = _recipes()
+    final = folder / f"samples-{VERSION}"
+    samples = [_sample(recipe, final) for recipe in recipes]
+    if _complete(samples):
+        return samples
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".samples.lock"):
+        if not _complete(samples):
+            making = folder / ".samples-making"
+            shutil.rmtree(making, ignore_errors=True)
+            try:
+                making.mkdir()
+                for recipe in recipes:
+                    _write(recipe, _sample(recipe, making))
+                shutil.rmtree(final, ignore_errors=True)
+                making.rename(final)
+            finally:
+                shutil.rmtree(making, ignore_errors=True)
+    return samples
+
+
+def _recipes() -> list[_Recipe]:
+    scene = _Scene()
+    camera = "Made by us: a camera moves over a public-domain portrait."
+    since = f"From {MANIPULATED_FROM:g} s on"
+    return [
+        _Recipe(
+            "untouched",
+            "Untouched clip",
+            f"{camera} The face is as it was photographed.",
+            ".mp4",
+            scene.untouched,
+            3.0,
+            False,
+            _NASA,
+        ),
+        _Recipe(
+            "manipulated",
+            "Manipulated clip",
+            f"{camera} {since}, the face is blended with an altered copy of itself.",
+            ".mp4",
+            scene.manipulated,
+            3.6,
+            True,
+            _NASA,
+        ),
+        _Recipe(
+            "two-people",
+            "Two people, one manipulated",
+            f"Made by us from a public-domain portrait, twice: left untouched, right mirrored. "
+            f"{since}, the right face is blended with an altered copy of itself.",
+            ".mp4",
+            scene.call,
+            3.0,
+            True,
+            _NASA,
+        ),
+        _Recipe(
+            "no-face",
+            "No face",
+            "Made by us: a camera moves over a photograph of a coffee cup (CC0).",
+            ".mp4",
+            scene.coffee,
+            2.0,
+            False,
+            _COFFEE,
+        ),
+        _Recipe(
+            "picture",
+            "Manipulated picture",
+            "Made by us from a public-domain portrait: the face is blended with an altered copy "
+            "of itself.",
+            ".jpg",
+            scene.picture,
+            3.6,
+            True,
+            _NASA,
+        ),
+    ]
+
+
+def _sample(recipe: _Recipe, folder: Path) -> Sample:
+    video = recipe.suffix == ".mp4"
+    return Sample(
+        id=recipe.id,
+        title=recipe.title,
+        subtitle=recipe.subtitle,
+        path=folder / f"{recipe.id}{recipe.suffix}",
+        thumbnail=folder / f"{recipe.id}-thumbnail.jpg",
+        kind="video" if video else "image",
+        duration=SECONDS if video else None,
+        manipulated=recipe.manipulated,
+        credit=recipe.credit,
+    )
+
+
+def _complete(samples: list[Sample]) -> bool:
+    return all(sample.path.is_file() and sample.thumbnail.is_file() for sample in samples)
+
+
+def _write(recipe: _Recipe, sample: Sample) -> None:
+    if sample.kind == "video":
+        _write_clip(sample.path, recipe.draw)
+    else:
+        Image.fromarray(recipe.draw(recipe.poster)).save(sample.path, quality=92)
+    poster = Image.fromarray(recipe.draw(recipe.poster))
+    width, height = poster.size
+    tall = round(width * _THUMBNAIL[1] / _THUMBNAIL[0])
+    top = max(0, (height - tall) // 4)  # faces are above the middle
+    poster = poster.crop((0, top, width, top + tall)).resize(_THUMBNAIL, Image.Resampling.LANCZOS)
+    poster.save(sample.thumbnail, quality=88)
+
+
+def _write_clip(path: Path, draw: Callable[[float], np.ndarray]) -> None:
+    """H.264 that every browser plays, its index in front. The number of threads is part of
+    what comes out, so it is fixed."""
+    with av.open(str(path), "w", container_options={"movflags": "+faststart"}) as output:
+        stream = output.add_stream(
+            "libx264", rate=FPS, options={"crf": "17", "preset": "veryfast", "threads": "2"}
+        )
+        stream.pix_fmt = "yuv420p"
+        for number in range(round(SECONDS * FPS)):
+            picture = draw(number / FPS)
+            if number == 0:
+                stream.height, stream.width = picture.shape[:2]
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+
+
+class _Scene:
+    """The pictures, and a camera in front of them. `t` is always in seconds."""
+
+    def __init__(self) -> None:
+        try:
+            from skimage import data
+        except ImportError as error:
+            raise UsageError(
+                "The samples are made from pictures that come with scikit-image.",
+                hint="Install it: pip install scikit-image",
+            ) from error
+        self.data = data
+
+    @cached_property
+    def portrait(self) -> np.ndarray:
+        return self.data.astronaut()
+
+    @cached_property
+    def cup(self) -> np.ndarray:
+        return self.data.coffee()
+
+    def untouched(self, t: float) -> np.ndarray:
+        return _shoot(self.portrait, _CLIP, t, center=(236, 132), zoom=1.62)
+
+    def manipulated(self, t: float) -> np.ndarray:
+        return _shoot(self._altered(t), _CLIP, t, center=(236, 132), zoom=1.62)
+
+    def picture(self, t: float) -> np.ndarray:
+        return _shoot(self._altered(t), _PICTURE, t, center=(224, 232), zoom=1.75, sway=0)
+
+    def call(self, t: float) -> np.ndarray:
+        """Two people side by side, as in a video call."""
+        width, height = _CALL
+        tile = (width // 2 - 2, height)
+        left = _shoot(self.portrait, tile, t, center=(226, 150), zoom=1.56)
+        right = _shoot(
+            self._altered(t)[:, ::-1], tile, t + 2.3, center=(512 - 226, 156), zoom=1.5, seed=1
+        )
+        gap = np.full((height, 4, 3), 24, dtype=np.uint8)
+        return np.concatenate([left, gap, right], axis=1)
+
+    def coffee(self, t: float) -> np.ndarray:
+        return _shoot(self.cup, _CLIP, t, center=(300, 190), zoom=1.28)
+
+    def _altered(self, t: float) -> np.ndarray:
+        return _blend(self.portrait, t) if t >= MANIPULATED_FROM else self.portrait
+
+
+def _shoot(
+    picture: np.ndarray,
+    size: tuple[int, int],
+    t: float,
+    *,
+    center: tuple[float, float],
+    zoom: float,
+    sway: float = 1.0,
+    seed: int = 0,
+) -> np.ndarray:
+    """What a camera held by hand sees of a picture: slow pan and zoom, a little shake, noise."""
+    width, height = size
+    zoom *= 1 + 0.05 * sway * np.sin(0.9 * t)
+    x = center[0] + sway * (11 * np.sin(0.8 * t) + 0.5 * np.sin(7.1 * t))
+    y = center[1] + sway * (5 * np.sin(0.6 * t + 1) + 0.4 * np.sin(8.3 * t + 2))
+    angle = np.deg2rad(0.7 * sway * np.sin(0.5 * t))
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    view = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
+    view[:, 2] = (width / 2, height / 2) - view[:, :2] @ (x, y)
+    seen = cv2.warpAffine(
+        picture, view, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return cv2.add(seen, _noise(size, round(t * FPS) + 1000 * seed), dtype=cv2.CV_8U)
+
+
+def _noise(size: tuple[int, int], number: int) -> np.ndarray:
+    """float32 [H, W, 3]: another part of one field of noise for each frame, which is quicker than
+    drawing all of it anew."""
+    width, height = size
+    row, column = np.random.default_rng(number).integers(0, 512, 2)
+    return _noise_field()[row : row + height, column : column + width]
+
+
+@lru_cache(maxsize=1)
+def _noise_field() -> np.ndarray:
+    side = 512 + max(*_CLIP, *_CALL, *_PICTURE)
+    field = np.random.default_rng(0).standard_normal((side, side, 3), dtype=np.float32)
+    return field * np.float32(_NOISE)
+
+
+def _blend(portrait: np.ndarray, t: float) -> np.ndarray:
+    """Blend an altered copy of the face over it, under a soft ellipse that drifts a little."""
+    left, top = (int(c - 1.6 * r) for c, r in zip(_FACE, _FACE_RADII, strict=True))
+    right, bottom = (int(c + 1.6 * r) for c, r in zip(_FACE, _FACE_RADII, strict=True))
+    face = portrait[top:bottom, left:right]
+    x = _FACE[0] - left + 1.4 * np.sin(2.1 * t)
+    y = _FACE[1] - top + 1.1 * np.sin(1.7 * t + 1)
+    # Slightly larger than the face it covers, and off by a pixel or two.
+    grow, turn = 1.045, np.deg2rad(1.2 * np.sin(1.3 * t))
+    view = grow * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    shift = np.array([x + 1.5, y - 1.0]) - view @ (x, y)
+    copy = cv2.warpAffine(
+        cv2.GaussianBlur(face, (0, 0), 0.7),
+        np.column_stack([view, shift]),
+        face.shape[1::-1],
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    color = copy.astype(np.float32) * np.array(_GAIN, dtype=np.float32)
+    color = 128 + _CONTRAST * (color - 128)
+    rows, columns = np.mgrid[: face.shape[0], : face.shape[1]]
+    inside = np.hypot((columns - x) / _FACE_RADII[0], (rows - y) / _FACE_RADII[1]) < 1
+    mask = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 3.0)[:, :, None]
+    altered = portrait.copy()
+    altered[top:bottom, left:right] = np.clip(mask * color + (1 - mask) * face + 0.5, 0, 255)
+    return altered
