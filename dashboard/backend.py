@@ -17,10 +17,12 @@ from dashboard.jobs import Jobs
 from dashboard.speed import Speed
 from dashboard.uploads import Uploads
 from detector import folders
+from detector.errors import UnmaskError
 from detector.results import Analysis, Settings
 
 if TYPE_CHECKING:
     from detector.pipeline import Analyzer, Observer
+    from detector.samples import Sample
 
 log = logging.getLogger(__name__)
 
@@ -69,19 +71,53 @@ def _jobs(data: Path) -> Jobs:
     return Jobs(analyzer, Uploads(data), Speed(data / "speed.json"))
 
 
+class Gallery:
+    """The samples, made in the background on first use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.samples: list[Sample] | None = None
+        """None until they are there."""
+        self.problem = ""
+        """Why there are none, for a person."""
+
+    def make(self) -> None:
+        """Make them, if nobody has; returns when they are there or can't be."""
+        with self._lock:
+            if self.samples is not None or self.problem:
+                return
+            try:
+                from detector.samples import make_samples
+
+                self.samples = make_samples(folders.data())
+            except (UnmaskError, OSError, ImportError) as error:
+                log.exception("the samples could not be made")
+                self.problem = getattr(error, "message", "") or "they could not be written"
+
+
+gallery = Gallery()
+
 _started = threading.Lock()
 
 
 def start() -> None:
-    """Begin the background work of a server: load the models, keep the promise to delete. Called at
-    each start of a server and again by each session; only the first call does something."""
+    """Begin the background work of a server: make the samples, load the models, keep the promise to
+    delete. Called when the server starts and by each session; only the first call does something.
+
+    Raises
+    ------
+    SystemExit
+        The environment asks for something impossible.
+    """
+    uploads.retention()
     if not _started.acquire(blocking=False):
         return
-    for work in (_warm_up, _sweep):
+    for work in (_prepare, _sweep):
         threading.Thread(target=work, name=work.__name__, daemon=True).start()
 
 
-def _warm_up() -> None:
+def _prepare() -> None:
+    gallery.make()
     try:
         analyzer.get().warm_up()
     except Exception:  # a job will meet the same error and show it to a person
@@ -89,6 +125,7 @@ def _warm_up() -> None:
 
 
 def _sweep() -> None:
+    wait = threading.Event()
     while True:
         try:
             queue = jobs()
@@ -97,4 +134,4 @@ def _sweep() -> None:
                 queue.forget(token)
         except OSError:
             log.exception("old files could not be deleted")
-        threading.Event().wait(SWEEP_EVERY)
+        wait.wait(SWEEP_EVERY)

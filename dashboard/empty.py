@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import streamlit as st
 
 from dashboard import address, backend, states, theme, words
+from dashboard.jobs import Busy
 from dashboard.uploads import retention, upload_limit_mb
 from detector import weights
 from detector.errors import InputError
@@ -15,10 +16,15 @@ from detector.models.base import ModelSpec
 from detector.models.registry import list_models
 from detector.results import Label, Settings
 
+if TYPE_CHECKING:
+    from detector.samples import Sample
+
 FORMATS = "MP4, MOV, WebM, MKV, GIF, JPEG, PNG"
 MOMENTS = (16, 32, 64, 128)
 """Choices for the moments to look at; the library's default is among them."""
 SAMPLING = {"uniform": "Evenly spread", "keyframes": "Where the picture changes"}
+SAMPLE_WIDTH = 150
+"""px; five cards a row on a desktop, two on a phone."""
 ANSWERS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
 
 
@@ -63,7 +69,7 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
     st.session_state["uploads"] = turn + 1
     try:
         job = backend.jobs().submit(file, file.name, settings, size=file.size)
-    except (states.Busy, InputError) as error:
+    except (Busy, InputError) as error:
         st.session_state["refused"] = error
     else:
         address.enter(job.key)
@@ -85,6 +91,7 @@ def _settings(specs: list[ModelSpec]) -> Settings:
             default=usual or list(titles)[:1],
             format_func=lambda id: titles[id],
             label_visibility="collapsed",
+            wrap=True,
             key="models",
         )
         time = st.empty()
@@ -136,7 +143,6 @@ def _settings(specs: list[ModelSpec]) -> Settings:
 
 def _answers() -> None:
     """The four answers, in their colors and words, and what happens to a file."""
-    st.header("What you will read", anchor=False)
     rows = "".join(
         f'<div><span class="um-chip {state.slug}"><span class="um-icon" aria-hidden="true">'
         f"{state.icon}</span>{state.words}</span><p>{words.WHAT_IT_MEANS[label]}</p></div>"
@@ -145,7 +151,7 @@ def _answers() -> None:
     )
     kept = words.hours(retention().total_seconds() / 3600)
     st.html(
-        f'<div class="um-answers">{rows}</div><p class="um-privacy"><span class="um-icon" '
+        f'<div class="um-answers"><h2>What you will read</h2>{rows}</div><p class="um-privacy"><span class="um-icon" '
         f'aria-hidden="true">lock</span>Your file stays {_here()}. It is deleted after {kept}.</p>'
     )
 
@@ -158,3 +164,61 @@ def _here() -> str:
 
 def _samples(settings: Settings) -> None:
     """Clips that show it working with no file at hand."""
+    gallery = backend.gallery
+    if gallery.problem:
+        st.html(
+            f'<p class="um-caption">There are no samples: {words.escape(gallery.problem)}</p>'
+        )
+        return
+    st.html(
+        '<div class="um-head samples"><h2>Try a sample</h2><span class="um-caption">Made for Unmask '
+        "from pictures that are free of rights. Results are computed when you open one.</span></div>"
+    )
+    if gallery.samples is None:
+        _wait_for_samples()
+        return
+    grid = st.grid(5, min_column_width=SAMPLE_WIDTH, gap="small")
+    for sample in gallery.samples:
+        with grid, st.container(border=True, key=f"card-sample-{sample.id}", height="stretch"):
+            st.image(str(sample.thumbnail), alt=sample.title, width="stretch")
+            st.html(
+                f'<div class="um-sample"><b>{words.escape(sample.title)}</b>'
+                f'<p class="um-caption">{words.escape(sample.subtitle)}</p></div>'
+            )
+            with st.container(
+                horizontal=True,
+                horizontal_alignment="distribute",
+                vertical_alignment="center",
+                wrap=False,
+                key=f"actions-sample-{sample.id}",
+            ):
+                seconds = f"{sample.duration:.0f}{words.NBSP}s video" if sample.duration else "picture"
+                st.html(f'<span class="um-caption">{seconds}</span>', width="content")
+                st.button(
+                    "Open",
+                    key=f"open-{sample.id}",
+                    icon=":material/arrow_forward:",
+                    on_click=_open,
+                    args=(sample, settings),
+                )
+
+
+def _open(sample: Sample, settings: Settings) -> None:
+    """Analyze a sample as if it had been uploaded."""
+    try:
+        with sample.path.open("rb") as file:
+            job = backend.jobs().submit(file, sample.path.name, settings)
+    except (Busy, InputError) as error:
+        st.session_state["refused"] = error
+    else:
+        address.enter(job.key)
+
+
+@st.fragment(run_every=1.0)
+def _wait_for_samples() -> None:
+    """Cards of the same size, until the samples are made."""
+    if backend.gallery.samples is not None or backend.gallery.problem:
+        st.rerun()
+    grid = st.grid(5, min_column_width=SAMPLE_WIDTH, gap="small")
+    for _ in range(5):
+        grid.skeleton(height=300)

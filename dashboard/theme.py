@@ -170,6 +170,8 @@ RULES: tuple[Rule, ...] = (
         "running",
         '[class*="st-key-card"]',
         """background: var(--um-surface); border-color: var(--um-line); padding: 18px 20px;
+        &[class*="st-key-card-sample"] { padding: 10px; gap: 8px; img { border-radius: 4px; } }
+        > :has(> [class*="st-key-actions"]) { margin-top: auto; }
         @media (max-width: 640px) { padding: 14px 16px; }""",
     ),
     Rule(
@@ -180,7 +182,7 @@ RULES: tuple[Rule, ...] = (
         &[class*="st-key-verdict-fake"] { border-top-color: var(--um-fake-fill); }
         &[class*="st-key-verdict-real"] { border-top-color: var(--um-real-fill); }
         &[class*="st-key-verdict-inc"] { border-top-color: var(--um-inconclusive-fill); }
-        > :has(> [class*="st-key-actions"]), > [class*="st-key-actions"] { margin-top: auto; }
+        > :has(> [class*="st-key-actions"]) { margin-top: auto; }
         @media (max-width: 640px) { padding: 14px 16px; }""",
     ),
     # White on the dark theme's light accent would be 2.2 : 1.
@@ -210,7 +212,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "empty",
         '.st-key-drop [data-testid="stFileUploaderDropzoneInstructions"]',
-        """margin: 0; order: 1; display: block; > * { display: none; }
+        """margin: 0; order: 1; display: block; flex: none; > * { display: none; }
         &::before { content: "Drop a video or picture here"; display: block; text-align: center;
           font-size: 17px; font-weight: 600; color: var(--um-text); }
         &::after { content: var(--um-drop-hint); display: block; text-align: center;
@@ -222,7 +224,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "empty",
         ".um-answers",
-        """> div { border-top: 1px solid var(--um-line); padding: 10px 0 12px; }
+        """h2 { font: 600 18px/1.3 var(--um-serif); margin: 0; padding: 10px 0 9px; }
+        > div { border-top: 1px solid var(--um-line); padding: 10px 0 12px; }
         > div:last-child { border-bottom: 1px solid var(--um-line); }
         p { color: var(--um-muted); font-size: 13px; line-height: 1.45; margin-top: 6px; }""",
     ),
@@ -233,6 +236,7 @@ RULES: tuple[Rule, ...] = (
         display: flex; gap: 6px; align-items: center;
         .um-icon { font-size: 18px; }""",
     ),
+    Rule("empty", ".um-sample", "line-height: 1.45; p { margin-top: 2px; }"),
     # --- state cards
     Rule(
         "state",
@@ -294,7 +298,8 @@ RULES: tuple[Rule, ...] = (
         """display: flex; flex-wrap: wrap; align-items: baseline; gap: 4px 20px;
         h2 { font-family: "Source Serif", serif; font-size: 18px; font-weight: 600; padding: 0;
           margin: 0; }
-        > span { margin-left: auto; }""",
+        > span { margin-left: auto; }
+        &.samples { margin-top: 12px; }""",
     ),
     Rule(
         "running",
