@@ -37,15 +37,23 @@ def spec(size: int = SIDE) -> ModelSpec:
 
 
 @pytest.fixture(scope="module")
-def network() -> mobilenet.MobileNetV2:
-    """Untrained, but with statistics that say something."""
+def crops() -> np.ndarray:
+    face = skimage.data.astronaut()[40:220, 140:320]
+    return np.stack([np.roll(cv2.resize(face, (SIDE, SIDE)), 3 * i, 1) for i in range(20)])
+
+
+@pytest.fixture(scope="module")
+def network(crops: np.ndarray) -> mobilenet.MobileNetV2:
+    """Untrained, but with statistics and a last layer that tell one crop from another."""
     torch.manual_seed(0)
-    made = mobilenet.MobileNetV2()
-    made.train()
+    made = mobilenet.MobileNetV2().train()
+    x = torch.from_numpy(crops.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
     with torch.no_grad():
-        for _ in range(8):
-            made(torch.rand(8, 3, SIDE, SIDE) * 2 - 1)
-        made.classifier[1].bias.fill_(0.7)
+        for module in made.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = 1.0
+        made(x)
+        torch.nn.init.normal_(made.classifier[1].weight)
     return made.eval().requires_grad_(False)
 
 
@@ -56,20 +64,14 @@ def model(network: mobilenet.MobileNetV2, tmp_path_factory: pytest.TempPathFacto
     return mobilenet.load(spec(), [file], "cpu")
 
 
-@pytest.fixture(scope="module")
-def crops() -> np.ndarray:
-    face = skimage.data.astronaut()[40:220, 140:320]
-    return np.stack([np.roll(cv2.resize(face, (SIDE, SIDE)), 3 * i, 1) for i in range(20)])
-
-
 def test_scores_are_those_of_the_network(model, network, crops: np.ndarray) -> None:
     x = torch.from_numpy(crops.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
     with torch.no_grad():
         expected = network(x).numpy()
     scores = model.score(crops)
     assert scores.shape == (20,) and scores.dtype == np.float32
-    np.testing.assert_allclose(scores, expected, atol=2e-4)
-    assert np.ptp(scores) > 1e-4
+    np.testing.assert_allclose(scores, expected, atol=5e-3)
+    assert np.ptp(scores) > 1
     np.testing.assert_array_equal(scores, model.score(crops))
     assert model.score(crops[:0]).shape == (0,)
 

@@ -324,7 +324,7 @@ def test_a_clip_model_needs_a_trained_frame_model(tmp_path: Path) -> None:
     bad = tmp_path / "x.safetensors"
     bad.write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="can't be read"):
-        start.read_state(bad)
+        start.frame_network(bad)
 
 
 def test_a_pool_of_maps_goes_on_where_it_stopped(face: np.ndarray, tmp_path: Path) -> None:

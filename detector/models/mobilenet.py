@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from detector.errors import WeightsError
 from detector.models.base import Files, FrameModel, ModelSpec, check_batch
+from detector.weights import load_state, load_strict
 
 # expansion, channels, repeats, stride: table 2 of the paper
 STAGES = (
@@ -199,17 +199,12 @@ def build(state: dict[str, Any], name: str = "mobilenet") -> MobileNetV2:
         If a tensor is missing, left over or of another shape.
     """
     network = MobileNetV2()
-    try:
-        network.load_state_dict({key: value.float() for key, value in state.items()})
-    except RuntimeError as error:
-        raise WeightsError(f"The weights of {name} do not fit MobileNetV2: {error}") from error
+    load_strict(network, state, name)  # fp16 in the file becomes fp32 here
     return network.eval().requires_grad_(False)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> MobileNet:
     """Load a trained MobileNetV2 (one .safetensors file)."""
-    from safetensors.torch import load_file
-
-    network = fuse(build(load_file(files[0]), spec.id)).to(device)
+    network = fuse(build(load_state(files[0]), spec.id)).to(device)
     # On a CPU channels_last takes half the time.
     return MobileNet(spec, network.to(memory_format=torch.channels_last), device)

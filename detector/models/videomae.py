@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.errors import WeightsError
 from detector.models.base import ClipModel, Files, ModelSpec, check_batch
 from detector.models.mobilenet import MIDDLE, MIDDLE_CHANNELS, MobileNetV2, to_input
+from detector.weights import load_state, load_strict
 
 STRIDE = 16
 """px of the crop a cell of the maps."""
@@ -133,19 +133,14 @@ def build(state: dict[str, Any], name: str = "videomae", **options: Any) -> Hybr
         If a tensor is missing, left over or of another shape.
     """
     network = HybridVideoMae(**options)
-    try:
-        network.load_state_dict({key: value.float() for key, value in state.items()})
-    except RuntimeError as error:
-        raise WeightsError(f"The weights of {name} do not fit: {error}") from error
+    load_strict(network, state, name)
     return network.eval().requires_grad_(False)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> VideoMae:
     """Load a trained hybrid (one .safetensors file); `spec.options` gives its shape."""
-    from safetensors.torch import load_file
-
     network = build(
-        load_file(files[0]), spec.id, size=spec.crop.size, frames=spec.clip_frames, **spec.options
+        load_state(files[0]), spec.id, size=spec.crop.size, frames=spec.clip_frames, **spec.options
     )
     network.trunk.to(memory_format=torch.channels_last)
     return VideoMae(spec, network.to(device), device)

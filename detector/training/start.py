@@ -11,24 +11,7 @@ from torch import Tensor, nn
 from detector.errors import WeightsError
 from detector.models import mobilenet
 from detector.models.mobilenet import MobileNetV2
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Read a state dict: safetensors, or a pickle of tensors and nothing else.
-
-    Raises
-    ------
-    WeightsError
-        If the file is not there or is neither.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        return torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:
-        raise WeightsError(f"The weights {path} can't be read: {error}") from error
+from detector.weights import load_state
 
 
 def frame_network(path: Path | None) -> MobileNetV2:
@@ -38,7 +21,7 @@ def frame_network(path: Path | None) -> MobileNetV2:
     nn.init.zeros_(network.classifier[1].bias)
     if path is None:
         return network
-    state = {name: value.float() for name, value in read_state(path).items()}
+    state = load_state(path)
     if any(name.startswith("classifier") for name in state):
         return mobilenet.build(state, path.name).requires_grad_(True).train()
     missing, unexpected = network.load_state_dict(state, strict=False)
@@ -93,7 +76,7 @@ def refit_statistics(network: nn.Module, batch: Tensor) -> None:
 
 def is_trained(path: Path | None) -> bool:
     """Whether these are weights of a whole model, not of a trunk."""
-    return path is not None and any(name.startswith("classifier") for name in read_state(path))
+    return path is not None and any(name.startswith("classifier") for name in load_state(path))
 
 
 def trunk_state(path: Path | None) -> dict[str, Tensor]:
@@ -106,5 +89,5 @@ def trunk_state(path: Path | None) -> dict[str, Tensor]:
     """
     if path is None:
         raise WeightsError("A clip model stands on a trained frame model: name its weights.")
-    trunk = mobilenet.build(read_state(path), path.name).features[: mobilenet.MIDDLE]
+    trunk = mobilenet.build(load_state(path), path.name).features[: mobilenet.MIDDLE]
     return trunk.state_dict()
