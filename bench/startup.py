@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        samples.make_samples(Path(folder) / "samples")
+        samples.make_samples(Path(folder))
         runs = [once(folder) for _ in range(args.runs)]
     for step in runs[0]:
         values = [run[step] for run in runs]
