@@ -38,9 +38,7 @@ def _without_verdict(job: Job | None, card: Card) -> None:
     analysis = job.analysis if job else None
     if job:
         with titles.row(job.name, titles.facts(analysis.media) if analysis else []):
-            st.button(
-                "New analysis", icon=":material/add:", key="new", on_click=address.leave
-            )
+            st.button("New analysis", icon=":material/add:", key="new", on_click=address.leave)
     left, right = st.columns([45, 55], gap="medium")
     with left:
         states.show(card)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import streamlit as st
 
 from dashboard import address, backend, states, theme, words
 from dashboard.jobs import Busy
-from dashboard.uploads import retention, upload_limit_mb
+from dashboard.uploads import retention
 from detector import weights
 from detector.errors import InputError
 from detector.models.base import ModelSpec
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 FORMATS = "MP4, MOV, WebM, MKV, GIF, JPEG, PNG"
 MOMENTS = (16, 32, 64, 128)
 """Choices for the moments to look at; the library's default is among them."""
-SAMPLING = {"uniform": "Evenly spread", "keyframes": "Where the picture changes"}
+RATES = (3.0, 5.0, 10.0)
+MOST_BY_RATE = 600
+"""moments, when so many a second are asked for: two minutes at 5 a second."""
+SAMPLING = {
+    "uniform": "Evenly spread",
+    "keyframes": "Where the picture changes",
+    "fps": "Several a second",
+}
 SAMPLE_WIDTH = 150
 """px; five cards a row on a desktop, two on a phone."""
 ANSWERS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
@@ -54,15 +61,18 @@ def draw() -> None:
 def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
     """The drop zone. A file is copied to disk at once; then the uploader is replaced by a fresh
     one, which lets go of the copy in memory."""
-    limit = upload_limit_mb(cast(int, st.get_option("server.maxUploadSize")))
+    limit = st.get_option("server.maxUploadSize")
     turn = st.session_state.get("uploads", 0)
     with place:
-        theme.drop_hint(f"{FORMATS} · up to {limit} MB")
+        theme.drop_zone(
+            f"{FORMATS} · up to {limit} MB",
+            f"We couldn’t take this file. The limit here is {limit} MB: cut it, or use the command "
+            "line.",
+        )
         file = st.file_uploader(
             "Video or picture",
             key=f"upload-{turn}",
             label_visibility="collapsed",
-            max_upload_size=limit,
         )
     if file is None:
         return
@@ -80,9 +90,7 @@ def _settings(specs: list[ModelSpec]) -> Settings:
     """One line under the drop zone: which models, how long it takes, and options."""
     titles = {spec.id: spec.title for spec in specs}
     usual = [spec.id for spec in specs if spec.default]
-    with st.container(
-        horizontal=True, vertical_alignment="center", key="choices", gap="small"
-    ):
+    with st.container(horizontal=True, vertical_alignment="center", key="choices", gap="small"):
         st.html('<span class="um-label">Models</span>', width="content")
         chosen = st.pills(
             "Models",
@@ -95,50 +103,73 @@ def _settings(specs: list[ModelSpec]) -> Settings:
             key="models",
         )
         time = st.empty()
-        with st.container(horizontal=True, horizontal_alignment="right", width="stretch"):
-            with st.popover("Options", type="tertiary", icon=":material/tune:"):
-                moments = st.segmented_control(
-                    "Moments to look at",
-                    MOMENTS,
-                    default=Settings().frames,
-                    required=True,
-                    key="moments",
-                    help="More moments find shorter events and take longer.",
-                )
-                sampling = st.segmented_control(
-                    "Which moments",
-                    list(SAMPLING),
-                    default="uniform",
-                    required=True,
-                    format_func=lambda name: SAMPLING[name],
-                    key="sampling",
-                )
-                smallest = st.slider(
-                    "Smallest face, px wide",
-                    min_value=16,
-                    max_value=120,
-                    value=Settings().min_face,
-                    step=4,
-                    key="smallest",
-                    help="Narrower faces are skipped. Under 64 px scores mean little.",
-                )
+        with (
+            st.container(horizontal=True, horizontal_alignment="right", width="stretch"),
+            st.popover("Options", type="tertiary", icon=":material/tune:"),
+        ):
+            options = _options()
     ids = [id for id in titles if id in chosen]
-    moments = int(moments or Settings().frames)
     if not ids:
         ids = usual or list(titles)[:1]
         names = words.escape(words.listed([titles[id] for id in ids]))
         time.html(f'<span class="um-caption">none chosen: {names}</span>', width="content")
-    elif seconds := backend.jobs().speed.estimate(moments, ids):
+    elif seconds := _estimate(options, ids):
         time.html(
             f'<span class="um-caption">a video takes {words.about(seconds)} {_here()}</span>',
             width="content",
         )
-    return Settings(
-        models=None if ids == usual else ids,
-        frames=moments,
-        sampling=sampling or "uniform",
-        min_face=int(smallest),
+    return options.model_copy(update={"models": None if ids == usual else ids})
+
+
+def _estimate(settings: Settings, ids: list[str]) -> float | None:
+    """Seconds for a video; unknown where its length decides, and before a first file."""
+    if settings.sampling == "fps":
+        return None
+    return backend.jobs().speed.estimate(settings.frames, ids)
+
+
+def _options() -> Settings:
+    """What an expert may change: how many moments, which, and the smallest face."""
+    usual = Settings()
+    sampling = st.segmented_control(
+        "Which moments to look at",
+        list(SAMPLING),
+        default=usual.sampling,
+        required=True,
+        format_func=SAMPLING.__getitem__,
+        key="sampling",
     )
+    if sampling == "fps":
+        rate = st.segmented_control(
+            "How many a second",
+            RATES,
+            default=usual.fps,
+            required=True,
+            format_func="{:g}".format,
+            key="rate",
+            help=f"At most {MOST_BY_RATE} in all.",
+        )
+        amount = {"fps": rate, "frames": MOST_BY_RATE}
+    else:
+        moments = st.segmented_control(
+            "How many",
+            MOMENTS,
+            default=usual.frames,
+            required=True,
+            key="moments",
+            help="More moments find shorter events and take longer.",
+        )
+        amount = {"frames": moments}
+    smallest = st.slider(
+        "Smallest face, px wide",
+        min_value=16,
+        max_value=120,
+        value=usual.min_face,
+        step=4,
+        key="smallest",
+        help="Narrower faces are skipped. Under 64 px scores mean little.",
+    )
+    return Settings.model_validate({"sampling": sampling, "min_face": smallest, **amount})
 
 
 def _answers() -> None:
@@ -151,8 +182,9 @@ def _answers() -> None:
     )
     kept = words.hours(retention().total_seconds() / 3600)
     st.html(
-        f'<div class="um-answers"><h2>What you will read</h2>{rows}</div><p class="um-privacy"><span class="um-icon" '
-        f'aria-hidden="true">lock</span>Your file stays {_here()}. It is deleted after {kept}.</p>'
+        f'<div class="um-answers"><h2>What you will read</h2>{rows}</div><p class="um-privacy">'
+        f'<span class="um-icon" aria-hidden="true">lock</span>Your file stays {_here()}. It is '
+        f"deleted after {kept}.</p>"
     )
 
 
@@ -166,13 +198,12 @@ def _samples(settings: Settings) -> None:
     """Clips that show it working with no file at hand."""
     gallery = backend.gallery
     if gallery.problem:
-        st.html(
-            f'<p class="um-caption">There are no samples: {words.escape(gallery.problem)}</p>'
-        )
+        st.html(f'<p class="um-caption">There are no samples: {words.escape(gallery.problem)}</p>')
         return
     st.html(
-        '<div class="um-head samples"><h2>Try a sample</h2><span class="um-caption">Made for Unmask '
-        "from pictures that are free of rights. Results are computed when you open one.</span></div>"
+        '<div class="um-head samples"><h2>Try a sample</h2><span class="um-caption">Made for '
+        "Unmask from pictures that are free of rights. Results are computed when you open one."
+        "</span></div>"
     )
     if gallery.samples is None:
         _wait_for_samples()
@@ -192,8 +223,9 @@ def _samples(settings: Settings) -> None:
                 wrap=False,
                 key=f"actions-sample-{sample.id}",
             ):
-                seconds = f"{sample.duration:.0f}{words.NBSP}s video" if sample.duration else "picture"
-                st.html(f'<span class="um-caption">{seconds}</span>', width="content")
+                length = f"{sample.duration:.0f}{words.NBSP}s " if sample.duration else ""
+                kind = "video" if sample.kind == "video" else "picture"
+                st.html(f'<span class="um-caption">{length}{kind}</span>', width="content")
                 st.button(
                     "Open",
                     key=f"open-{sample.id}",

@@ -320,7 +320,8 @@ def fault_of(error: BaseException) -> Fault:
     if isinstance(error, UnmaskError):
         problem = Problem(code=error.code, message=error.message, hint=error.hint)
     else:
-        problem = Problem(code="internal", message="The analysis stopped. Your file is not at fault.")
+        text = "The analysis stopped. Your file is not at fault."
+        problem = Problem(code="internal", message=text)
     digits = secrets.token_hex(4).upper()
     reference, when = f"{digits[:4]}-{digits[4:]}", datetime.now(UTC)
     return Fault(problem, ours, reference, when, _details(error, problem, reference, when))

@@ -143,21 +143,30 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
         known = [seconds[k] for k in keys if k in seconds]
         return words.took(sum(known)) if known else ""
 
-    rows = [row(
-        "Read the file",
-        _contents(progress.media) if progress.media else "",
-        "done" if at > 0 else "now",
-        spent("read") if at > 0 else "",
-    )]
+    rows = [
+        row(
+            "Read the file",
+            _contents(progress.media) if progress.media else "",
+            "done" if at > 0 else "now",
+            spent("read") if at > 0 else "",
+        )
+    ]
     people = progress.partial.tracks if progress.partial else []
     found = words.count(len(people), "person", "people") if people else "no face so far"
     looked = f"{progress.moments} of {words.count(progress.moments_total, 'frame')}"
     if at > 1:
-        rows.append(row("Found faces", f"{found} in {looked.split(' of ')[-1]}", "done",
-                        spent("faces")))
+        rows.append(
+            row("Found faces", f"{found} in {looked.split(' of ')[-1]}", "done", spent("faces"))
+        )
     else:
-        rows.append(row("Find faces", f"{found}, {looked}" if at == 1 and progress.moments else "",
-                        "now" if at == 1 else "wait", "" if at == 1 else "waiting"))
+        rows.append(
+            row(
+                "Find faces",
+                f"{found}, {looked}" if at == 1 and progress.moments else "",
+                "now" if at == 1 else "wait",
+                "" if at == 1 else "waiting",
+            )
+        )
     scoring = any(known for _, known in progress.models.values()) and at < 3
     titles_of = {spec.id: spec.title for spec in choose(job.settings.models)}
     bars = "".join(
@@ -166,15 +175,21 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
         for id, (scored, known) in progress.models.items()
     )
     side = f"{words.count(len(progress.models), 'model')}" + (
-        ", side by side" if len(progress.models) > 1 else "")
-    rows.append(row(
-        "Score faces",
-        side if scoring else "",
-        "done" if at > 2 else "now" if scoring else "wait",
-        (f"{spent('score')} so far" if spent("score") else "") if scoring
-        else spent("score") if at > 2 else "waiting",
-        f'<div class="um-models">{bars}</div>' if scoring else "",
-    ))
+        ", side by side" if len(progress.models) > 1 else ""
+    )
+    rows.append(
+        row(
+            "Score faces",
+            side if scoring else "",
+            "done" if at > 2 else "now" if scoring else "wait",
+            (f"{spent('score')} so far" if spent("score") else "")
+            if scoring
+            else spent("score")
+            if at > 2
+            else "waiting",
+            f'<div class="um-models">{bars}</div>' if scoring else "",
+        )
+    )
     rows.append(row("Verdict", "", "now" if at == 3 else "wait", "" if at == 3 else "waiting"))
     whole = min(99, math.floor(progress.fraction * 100))
     return (

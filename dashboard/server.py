@@ -14,8 +14,10 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from streamlit import config
 
 from dashboard import backend
+from dashboard.uploads import upload_limit_mb
 
 PLAYABLE = {
     ".mp4": "video/mp4",
@@ -44,6 +46,9 @@ class Named(Protocol):
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Load the models and delete old files from the first moment on, visitors or not."""
+    if limit := upload_limit_mb():
+        # The server itself refuses larger bodies while they arrive, so it must know.
+        config.set_option("server.maxUploadSize", limit, "UNMASK_MAX_UPLOAD_MB")
     backend.start()
     yield {}
 

@@ -1,8 +1,8 @@
-"""How fast this computer is, learned from finished analyses; nothing is guessed before the first.
-"""
+"""How fast this computer is, learned from finished analyses; before the first nothing is guessed."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Collection
@@ -52,10 +52,8 @@ class Speed:
                 old = self._rates.get(key, value)
                 self._rates[key] = MEMORY * value + (1 - MEMORY) * old
             if self._file is not None:
-                try:
+                with contextlib.suppress(OSError):  # an estimate is not worth an error
                     self._file.write_text(json.dumps(self._rates), "utf-8")
-                except OSError:
-                    pass  # an estimate is not worth an error
 
     def estimate(self, moments: int, models: Collection[str]) -> float | None:
         """Seconds for a video with a face in all its moments, or None when a rate isn't known."""

@@ -205,8 +205,12 @@ RULES: tuple[Rule, ...] = (
           color: var(--um-accent); }
         &:hover { border-color: var(--um-accent); }
         > * { order: 2; }
-        button { color: var(--um-on-accent); background: var(--um-accent); border-color:
-          var(--um-accent); min-height: 40px; padding: 4px 18px; }
+        [data-testid="stBaseButton-secondary"] { color: var(--um-on-accent);
+          background: var(--um-accent); border-color: var(--um-accent); min-height: 40px;
+          padding: 4px 18px; }
+        [data-testid="stFileChip"] { background: var(--um-sunken); }
+        &:has([data-testid="stTooltipErrorHoverTarget"])::after { content: var(--um-drop-refused);
+          order: 3; text-align: center; }
         @media (max-width: 640px) { min-height: 200px; }""",
     ),
     Rule(
@@ -348,6 +352,16 @@ def apply() -> None:
     st.html(f"<style>{css()}</style>")
 
 
-def drop_hint(text: str) -> None:
-    """The line under "Drop a video or picture here"; the uploader has no place for it."""
-    st.html(f"<style>.st-key-drop {{ --um-drop-hint: {json.dumps(text, ensure_ascii=False)}; }}</style>")
+def drop_zone(hint: str, refused: str) -> None:
+    """What the drop zone says; the uploader has no place for it.
+
+    Parameters
+    ----------
+    hint : str
+        Under "Drop a video or picture here".
+    refused : str
+        When the browser didn't send a file, because it is too big.
+    """
+    texts = {"hint": hint, "refused": refused}
+    lines = (f"--um-drop-{k}: {json.dumps(v, ensure_ascii=False)};" for k, v in texts.items())
+    st.html(f"<style>.st-key-drop {{ {' '.join(lines)} }}</style>")

@@ -63,9 +63,10 @@ def _positive(variable: str, default: float) -> float:
     return value
 
 
-def upload_limit_mb(server_limit: int) -> int:
-    """Largest upload in MB: `UNMASK_MAX_UPLOAD_MB`, else what Streamlit is configured for."""
-    return int(_positive("UNMASK_MAX_UPLOAD_MB", float(server_limit)))
+def upload_limit_mb() -> int | None:
+    """Largest upload in MB from `UNMASK_MAX_UPLOAD_MB`; None leaves Streamlit's configuration."""
+    limit = _positive("UNMASK_MAX_UPLOAD_MB", 0.0)
+    return max(1, round(limit)) if limit else None
 
 
 @dataclass(frozen=True)

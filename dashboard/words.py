@@ -98,10 +98,7 @@ WHY_NOT: dict[ReasonCode, str] = {
 
 
 def percent(probability: float) -> str:
-    """0.789 -> "79 %". Whole percents only; 0 and 100 are kept for nothing else.
-
-    A probability short of certainty is never rounded into it.
-    """
+    """0.789 -> "79 %". Whole percents only."""
     return f"{whole_percent(probability)}{NBSP}%"
 
 
@@ -129,11 +126,10 @@ def size(count: int) -> str:
     """1_300_000 -> "1.3 MB". Decimal units, as shops and file managers print them."""
     if count < 1000:
         return f"{count}{NBSP}bytes"
-    value = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 999.5:
-            break
+    value, units = count / 1000, ["kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    unit = units[0]
     return f"{value:.1f}{NBSP}{unit}" if value < 10 else f"{value:.0f}{NBSP}{unit}"
 
 

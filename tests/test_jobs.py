@@ -161,7 +161,7 @@ def test_again_keeps_the_address_and_takes_new_settings(
 def test_a_bad_file_is_explained_in_the_libraries_words(
     make: Callable[..., Jobs], analyzer: Analyzer
 ) -> None:
-    analyzer.error = MediaError("The video stops after 3 s.", code="truncated", hint="Use the original.")
+    analyzer.error = MediaError("It stops after 3 s.", code="truncated", hint="Use the original.")
     job = submit(make(), "bad")
     wait(job, State.FAILED)
     assert job.fault is not None and not job.fault.ours

@@ -145,11 +145,11 @@ def test_retention_and_limit_come_from_the_environment(monkeypatch: pytest.Monke
     monkeypatch.delenv("UNMASK_RETENTION_HOURS", raising=False)
     monkeypatch.delenv("UNMASK_MAX_UPLOAD_MB", raising=False)
     assert retention() == DAY
-    assert upload_limit_mb(500) == 500
+    assert upload_limit_mb() is None
     monkeypatch.setenv("UNMASK_RETENTION_HOURS", "0.5")
     monkeypatch.setenv("UNMASK_MAX_UPLOAD_MB", "2000")
     assert retention() == timedelta(minutes=30)
-    assert upload_limit_mb(500) == 2000
+    assert upload_limit_mb() == 2000
 
 
 @pytest.mark.parametrize("value", ["forever", "0", "-1", "nan", "inf"])
