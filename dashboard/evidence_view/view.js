@@ -53,7 +53,15 @@ class View {
     this.listening = new AbortController();
     this.strips = root.querySelector(".strips");
     this.sizes = new ResizeObserver(() => this.place());
-    this.pages = new MutationObserver(() => this.attach());
+    this.pages = new MutationObserver((changes) => {
+      // Our own layers change with every frame; only the page's changes matter, once a frame.
+      const ours = ({ target }) => this.boxes?.contains(target) || this.cursor?.contains(target);
+      if (changes.every(ours) || this.pending) return;
+      this.pending = requestAnimationFrame(() => {
+        this.pending = 0;
+        this.attach();
+      });
+    });
     this.sizes.observe(this.strips);
   }
 
@@ -63,6 +71,7 @@ class View {
     this.sizes.disconnect();
     this.pages.disconnect();
     cancelAnimationFrame(this.frame);
+    cancelAnimationFrame(this.pending);
     this.boxes?.remove();
     this.cursor?.remove();
   }

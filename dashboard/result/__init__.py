@@ -1,0 +1,98 @@
+"""The result of one analysis as one linked view: what, who and when, how sure, why, what it can't
+tell, and every step to check it.
+
+Everything here works on the numbers of an `Analysis`. Nothing is detected or scored; one frame and
+one heatmap at a time are drawn on demand.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import streamlit as st
+
+from dashboard import charts, series, theme
+from dashboard.result import (
+    agreement,
+    details,
+    inspector,
+    player,
+    timeline,
+    title,
+    verdict_card,
+)
+from dashboard.result.linked import Linked
+from detector.results import Analysis
+
+__all__ = ["Record", "render"]
+
+FIRST = 4
+"""people shown at first, most suspicious first."""
+
+
+class Record(Protocol):
+    """What is needed of a finished analysis, wherever it is kept."""
+
+    @property
+    def analysis(self) -> Analysis | None: ...
+
+    @property
+    def path(self) -> Path:
+        """The media on disk."""
+
+    @property
+    def name(self) -> str:
+        """As the person named it; hostile."""
+
+    @property
+    def key(self) -> str:
+        """Names it in addresses, widget keys and session state."""
+
+
+def render(record: Record) -> None:
+    """Draw the result of a record that has an analysis with a verdict."""
+    if record.analysis is not None:
+        _view(record, record.analysis)
+
+
+@st.fragment
+def _view(record: Record, original: Analysis) -> None:
+    """The linked view. A click anywhere reruns this function and nothing else of the page."""
+    linked = Linked(record.key, original)
+    palette = theme.palette()
+    analysis = linked.decided()
+    tracks = analysis.tracks if linked.show_all else analysis.tracks[:FIRST]
+    lanes = [series.lane(analysis, track) for track in tracks]
+    sizes = charts.lane_sizes(len(lanes))
+    table = timeline.rows(lanes)
+
+    # Clicks of this run come first, so that everything below shows the new moment at once.
+    drawn = timeline.drawn_from(analysis, palette)
+    for lane in lanes:
+        linked.read_lane(lane.track.id, drawn)
+    linked.read_table(table)
+
+    title.draw(analysis, linked, record.name)
+    left, right = st.columns([45, 55], gap="medium")
+    with left:
+        verdict_card.draw(analysis, linked)
+    with right:
+        player.draw(record, analysis, lanes, sizes, linked)
+    if analysis.media.kind != "image":
+        timeline.draw(analysis, lanes, sizes, linked, palette, table)
+
+    everyone = {lane.track.id: lane for lane in lanes}
+    chosen = linked.person if linked.person in everyone else analysis.verdict.track
+    left, right = st.columns([62, 38], gap="medium")
+    with left:
+        fill = inspector.draw(record.path, analysis, everyone.get(chosen or ""), linked)
+    with right:
+        agreement.draw(analysis, linked, palette)
+    left, right = st.columns([62, 38], gap="medium")
+    with left:
+        details.draw_tabs(analysis)
+    with right:
+        details.draw_file(analysis, linked, record.name)
+    if fill is not None:
+        fill()

@@ -1,0 +1,147 @@
+"""The foot of a result: models and run in tabs, the file's facts, the downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import words
+from dashboard.result import agreement, downloads
+from dashboard.result.linked import Linked
+from dashboard.result.title import local
+from dashboard.words import NBSP
+from detector.results import Analysis
+
+CODECS = {
+    "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "mjpeg": "MJPEG",
+    "mpeg4": "MPEG-4", "aac": "AAC", "mp3": "MP3", "opus": "Opus", "vorbis": "Vorbis",
+    "png": "PNG", "jpeg": "JPEG", "gif": "GIF", "webp": "WebP",
+}  # fmt: skip
+CHANNELS = {1: "mono", 2: "stereo"}
+STAGES = {
+    "read": "Reading the file",
+    "faces": "Finding faces",
+    "score": "Scoring faces",
+    "verdict": "Writing the result",
+}
+
+
+def draw_tabs(analysis: Analysis) -> None:
+    """Draw the card with the models and the run."""
+    with st.container(border=True, key="card-details", height="stretch"):
+        models, run = st.tabs(["Models", "Run details"])
+        with models:
+            st.html(agreement.table(analysis))
+        with run:
+            st.html(facts(run_facts(analysis)))
+
+
+def draw_file(analysis: Analysis, linked: Linked, name: str) -> None:
+    """Draw the card with the file and the downloads."""
+    with st.container(border=True, key="card-file", height="stretch", gap=None):
+        st.html(f"<h2 class='um-h2'>File</h2>{facts(file_facts(analysis))}")
+        for sentence in analysis.media.notes:
+            st.html(f"<p class='um-note'><span class='um-icon' aria-hidden='true'>info</span>"
+                    f"<span>{words.escape(sentence)}</span></p>")  # fmt: skip
+        st.html("<h2 class='um-h2 um-space'>Download</h2>")
+        with st.container(horizontal=True, key="downloads"):
+            for label, icon, kind, mime, data in (
+                ("JSON", "data_object", "json", "application/json", downloads.as_json(analysis)),
+                ("Scores, CSV", "table", "csv", "text/csv", downloads.as_csv(analysis)),
+            ):
+                st.download_button(
+                    label,
+                    data,
+                    file_name=downloads.file_name(name, kind),
+                    mime=mime,
+                    icon=f":material/{icon}:",
+                    on_click="ignore",
+                    key=linked.widget(f"file.{kind}"),
+                )
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> str:
+    """HTML of a list of facts. Values are HTML; names are ours."""
+    cells = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+    return f"<dl class='um-facts'>{cells}</dl>"
+
+
+def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
+    """What the file is, as (name, HTML)."""
+    media = analysis.media
+    codec = words.escape(CODECS.get(media.codec, media.codec))
+    picture = [f"{media.width}×{media.height}"]
+    if media.fps and media.kind != "image":
+        uneven = " on average" if media.variable_frame_rate else ""
+        picture.append(f"{media.fps:.4g}{NBSP}fps{uneven}")
+    picture.append(codec)
+    rows = [
+        ("Name", words.escape(media.name)),
+        ({"video": "Video", "image": "Picture"}.get(media.kind, "Animation"), ", ".join(picture)),
+    ]
+    if media.duration:
+        frames = f", {words.count(media.frame_count, 'frame')}" if media.frame_count else ""
+        rows.append(("Length", f"{words.clock(media.duration)}{frames}"))
+    if media.kind == "video":
+        rows.append(("Sound", _sound(analysis)))
+    rate = f" ({media.bit_rate / 1e6:.1f}{NBSP}Mbit/s)" if media.bit_rate else ""
+    rows.append(("Size", f"{words.size(media.size)}{rate}"))
+    if media.rotation:
+        rows.append(("Rotation", f"turned {media.rotation}° to stand upright"))
+    sha = media.sha256
+    short = f"{sha[:4]} {sha[4:8]} … {sha[-4:]}"
+    rows.append(("SHA-256", f"<code title='{words.escape(sha)}'>{words.escape(short)}</code>"))
+    took = f", {words.took(sum(analysis.timings.values()))}" if analysis.timings else ""
+    rows.append(("Analyzed", f"{local(analysis.created)}{took}"))
+    return rows
+
+
+def _sound(analysis: Analysis) -> str:
+    audio = analysis.media.audio
+    if audio is None:
+        return "none"
+    codec = words.escape(CODECS.get(audio.codec, audio.codec))
+    channels = CHANNELS.get(audio.channels, f"{audio.channels} channels")
+    return f"{codec}, {channels}, {audio.sample_rate / 1000:g}{NBSP}kHz"
+
+
+def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
+    """How the result was made, as (name, HTML)."""
+    settings, software = analysis.settings, analysis.software
+    looked = words.count(len(analysis.moments), "moment")
+    how = {
+        "uniform": "spread evenly",
+        "keyframes": "where the picture changes",
+        "fps": f"{settings.fps:g} a second",
+    }[settings.sampling]
+    rows = [
+        ("Looked at", f"{looked}, {how}" if analysis.media.kind != "image" else "the picture"),
+        ("Smallest face", f"{settings.min_face}{NBSP}px wide"),
+    ]
+    if settings.start or settings.end is not None:
+        end = words.clock(settings.end) if settings.end is not None else "the end"
+        rows.append(("Part", f"{words.clock(settings.start)} to {end}"))
+    rows += [
+        (STAGES.get(stage, words.escape(stage)), words.took(seconds))
+        for stage, seconds in analysis.timings.items()
+    ]
+    rows += [
+        (
+            "Weights",
+            "<br>".join(
+                f"{words.escape(m.title)} <code title='{words.escape(m.weights_sha256)}'>"
+                f"{words.escape(m.weights_sha256[:8])}</code>"
+                for m in analysis.models
+                if m.weights_sha256
+            )
+            or "none",
+        ),
+        ("Unmask", words.escape(software.version + (f", {software.commit[:8]}"
+                                                    if software.commit else ""))),
+        ("Runs on", words.escape(
+            f"{software.backend}, {software.device}, Python {software.python}, "
+            f"PyTorch {software.torch}")),
+        ("Analysis", f"<code>{words.escape(analysis.id[:16])}</code>"),
+    ]  # fmt: skip
+    return rows

@@ -1,0 +1,209 @@
+"""What a person looks at in a result: the moment, the person, their thresholds and models.
+
+One value each in session state, under the record's key, so that two results never mix and leaving
+the page loses nothing. Reasons, strip tiles, lane points, table rows, peak buttons and the player
+all set the same moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard import evidence_view, series
+from detector.results import Analysis, Thresholds
+from detector.verdict import decide
+
+
+class Linked:
+    """The shared state of one record's linked view."""
+
+    def __init__(self, key: str, analysis: Analysis) -> None:
+        self.prefix = f"result.{key}"
+        self.original = analysis
+        if self._name("time") not in st.session_state:
+            time, person = opening(analysis)
+            self._set("time", time)
+            self._set("person", person)
+            self._set("seek", 0)
+
+    def _name(self, part: str) -> str:
+        return f"{self.prefix}.{part}"
+
+    def widget(self, part: str) -> str:
+        """The key of a widget of this record. Streamlit forgets it when the page is left."""
+        return f"{self.prefix}.widget.{part}"
+
+    def _get(self, part: str, default: Any = None) -> Any:
+        return st.session_state.get(self._name(part), default)
+
+    def _set(self, part: str, value: Any) -> None:
+        st.session_state[self._name(part)] = value
+
+    # --- the moment
+
+    @property
+    def time(self) -> float:
+        """The moment everything shows, s."""
+        return float(self._get("time", 0.0))
+
+    @property
+    def person(self) -> str | None:
+        """Whose face the inspector shows."""
+        value = self._get("person")
+        return value if isinstance(value, str) else None
+
+    @property
+    def seek(self) -> int:
+        """Grows when this side moved the moment: the player then follows."""
+        return int(self._get("seek", 0))
+
+    def go(self, time: float, person: str | None = None) -> None:
+        """Move to a moment, and the player with it."""
+        self._move(time, person)
+        self._set("seek", self.seek + 1)
+
+    def _move(self, time: float, person: str | None) -> None:
+        end = series.length(self.original)
+        self._set("time", min(max(time, 0.0), end))
+        if person is not None:
+            self._set("person", person)
+
+    def on_moment(self) -> None:
+        """The evidence view reported: the player is there already."""
+        report = evidence_view.reported(self.widget("view"))
+        if report is None:
+            return
+        if report.get("cause") == "unplayable":
+            self._set("unplayable", True)
+            return
+        people = {track.id for track in self.original.tracks}
+        person = report.get("person")
+        self._move(float(report["time"]), person if person in people else None)
+
+    @property
+    def unplayable(self) -> bool:
+        """The browser said that it can't play this file."""
+        return bool(self._get("unplayable", False))
+
+    def read_lane(self, person: str, drawn: str) -> None:
+        """Follow a click on a lane: its selection is read before anything is drawn, so that a
+        click costs one run.
+
+        Parameters
+        ----------
+        drawn : str
+            What the figure was drawn from. Another figure is another widget with an empty
+            selection, which is no click; an empty one of the same figure is a second click on the
+            point that was selected.
+        """
+        points = _points(st.session_state.get(self.widget(f"lane.{person}")))
+        before, before_drawn = self._get(f"lane.{person}", (None, None))
+        time = points[-1] if points else None
+        self._set(f"lane.{person}", (time, drawn))
+        if before_drawn != drawn and time is None:
+            return
+        if time != before:
+            clicked = time if time is not None else before
+            if clicked is not None:
+                self.go(clicked, person)
+
+    def read_table(self, rows: Sequence[tuple[float, str]]) -> None:
+        """Follow a selected row of the table; `rows` are (time, person) as they were drawn."""
+        event = st.session_state.get(self.widget("table"))
+        chosen = list(event["selection"]["rows"]) if event else []
+        if chosen != self._get("table", []):
+            self._set("table", chosen)
+            if chosen and chosen[0] < len(rows):
+                self.go(*rows[chosen[0]])
+
+    # --- thresholds and models
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """The person's own, or None."""
+        return self._get("thresholds")
+
+    @property
+    def models(self) -> tuple[str, ...] | None:
+        """Ids the person chose to count, or None."""
+        return self._get("models")
+
+    def choose_thresholds(self) -> None:
+        low, high = st.session_state[self.widget("thresholds")]
+        own = self.original.ensemble.thresholds
+        if (low, high) == whole(own):
+            self._set("thresholds", None)
+        else:
+            self._set(
+                "thresholds",
+                Thresholds(low=low / 100, high=high / 100, data=own.data, custom=True),
+            )
+
+    def choose_models(self) -> None:
+        chosen = tuple(st.session_state[self.widget("models")] or ())
+        usual = [m.id for m in self.original.models if m.counted]
+        if not chosen:  # no model, no verdict: back to ours
+            st.session_state[self.widget("models")] = usual
+        self._set("models", None if not chosen or set(chosen) == set(usual) else chosen)
+
+    def reset(self) -> None:
+        """Back to our thresholds and models."""
+        self._set("thresholds", None)
+        self._set("models", None)
+        for part in ("thresholds", "models"):
+            st.session_state.pop(self.widget(part), None)
+
+    @property
+    def changed(self) -> bool:
+        return self.thresholds is not None or self.models is not None
+
+    def decided(self) -> Analysis:
+        """The analysis under the chosen thresholds and models. Numbers only: no network runs."""
+        if not self.changed:
+            return self.original
+        asked = (self.original.id, self.thresholds, self.models)
+        kept = self._get("decided")
+        if kept is None or kept[0] != asked:
+            # Ids that can't be counted (failed, no score) are refused by `decide` itself.
+            kept = (asked, decide(self.original, thresholds=self.thresholds, models=self.models))
+            self._set("decided", kept)
+        result: Analysis = kept[1]
+        return result
+
+    # --- how much is shown
+
+    @property
+    def show_all(self) -> bool:
+        return bool(self._get("all", False))
+
+    def toggle_all(self) -> None:
+        self._set("all", not self.show_all)
+
+
+def whole(thresholds: Thresholds) -> tuple[int, int]:
+    """Thresholds as the slider holds them."""
+    return round(thresholds.low * 100), round(thresholds.high * 100)
+
+
+def opening(analysis: Analysis) -> tuple[float, str | None]:
+    """Where a result opens: at its first reason, else at the highest score."""
+    for reason in analysis.verdict.reasons:
+        if reason.time is not None and reason.track is not None:
+            return reason.time, reason.track
+    for track in analysis.tracks:
+        scored = series.lane(analysis, track).scored
+        if scored:
+            return max(scored, key=lambda p: p[1])[0], track.id
+    if analysis.tracks:
+        return analysis.tracks[0].thumbnail_time, analysis.tracks[0].id
+    return (analysis.moments[0] if analysis.moments else 0.0), None
+
+
+def _points(event: Any) -> list[float]:
+    """Times of the selected points of a plotly chart."""
+    if not event:
+        return []
+    return [float(point["x"]) for point in event["selection"]["points"] if "x" in point]

@@ -1,0 +1,283 @@
+"""Score over time: a lane a person on one time axis, or the same as a table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, evidence_view, series, words
+from dashboard.charts import LaneSize
+from dashboard.result.linked import Linked
+from dashboard.series import Lane
+from dashboard.theme import Palette
+from detector.results import Analysis, Thresholds
+
+LANES, TABLE = "Lanes", "Table"
+WORD_ROOM = 0.12
+"""Share of the axis a zone needs for its word."""
+NAME_GAP = 14
+"""px between two names at the end of lines."""
+NAME_LENGTH = 16
+"""Longer model names stand only in the row of keys: beside the lines they would be cut."""
+
+
+def drawn_from(analysis: Analysis, palette: Palette) -> str:
+    """What the figures depend on: another value is another widget with a fresh selection."""
+    text = repr((analysis.verdict.thresholds, sorted(m.id for m in analysis.models if m.counted)))
+    return hashlib.sha1(f"{text}{palette.bg}".encode(), usedforsecurity=False).hexdigest()
+
+
+def titles(analysis: Analysis) -> dict[str, str]:
+    """The models that have lines, in the manifest's order."""
+    scored = {id for track in analysis.tracks for face in track.faces for id in face.scores}
+    return {m.id: m.title for m in analysis.models if m.id in scored}
+
+
+def draw(
+    analysis: Analysis,
+    lanes: Sequence[Lane],
+    sizes: Sequence[LaneSize],
+    linked: Linked,
+    palette: Palette,
+    table: Sequence[tuple[float, str]],
+) -> None:
+    """Draw the card. `table` are (time, person) of the rows, as `rows` gives them."""
+    named = titles(analysis)
+    limits = analysis.verdict.thresholds
+    with st.container(border=True, key="card-timeline"):
+        with st.container(horizontal=True, vertical_alignment="center", key="timeline-head"):
+            st.html(
+                f"<h2 class='um-h2'>Score over time</h2>{keys(analysis, named)}", width="stretch"
+            )
+            st.html("<span class='um-caption um-hint'>Click a point to go there</span>",
+                    width="content")  # fmt: skip
+            shown = st.segmented_control(
+                "Show as",
+                [LANES, TABLE],
+                default=LANES,
+                required=True,
+                key=linked.widget("shown"),
+                label_visibility="collapsed",
+            )
+        if shown == TABLE:
+            _table(analysis, lanes, linked, named, table)
+            return
+        with st.container(key=evidence_view.LANES, gap=None):
+            for lane, size in zip(lanes, sizes, strict=True):
+                _lane(analysis, lane, size, linked, palette, named, last=lane is lanes[-1])
+        note = hatched(lanes, series.length(analysis))
+        if note:
+            st.html(note)
+        hidden = len(analysis.tracks) - len(lanes)
+        if hidden or linked.show_all:
+            st.button(
+                f"Show {hidden} more" if hidden else "Show fewer",
+                on_click=linked.toggle_all,
+                key=linked.widget("more"),
+            )
+        if limits.custom:
+            st.html("<div class='um-caption'>Drawn with your thresholds.</div>")
+
+
+def keys(analysis: Analysis, named: Mapping[str, str]) -> str:
+    """HTML of the row of keys: what each line and the band is."""
+    counted = {m.id for m in analysis.models if m.counted}
+    parts = ["<span><i class='line all'></i>all models</span>"]
+    for i, (id, title) in enumerate(named.items()):
+        dash = charts.DASHES[i % len(charts.DASHES)]
+        more = "" if id in counted else " (not counted)"
+        parts.append(f"<span><i class='line {dash}'></i>{words.escape(title)}{more}</span>")
+    low, high = (words.whole_percent(v) for v in _limits(analysis))
+    parts.append(f"<span><i class='band'></i>inconclusive, {low} to {high}{words.NBSP}%</span>")
+    return f"<div class='um-keys'>{''.join(parts)}</div>"
+
+
+def _limits(analysis: Analysis) -> tuple[float, float]:
+    limits = analysis.verdict.thresholds
+    return limits.low, limits.high
+
+
+def _lane(
+    analysis: Analysis,
+    lane: Lane,
+    size: LaneSize,
+    linked: Linked,
+    palette: Palette,
+    named: Mapping[str, str],
+    *,
+    last: bool,
+) -> None:
+    limits = analysis.verdict.thresholds
+    end = series.length(analysis)
+    person = lane.track.id
+    with st.container(key=f"lane-{person}", gap=None):
+        who, zones, plot, names = st.columns([15, 9, 68, 8], gap=None)
+        with who:
+            st.html(_who(lane, end))
+        with zones, st.container(key=f"lane-words-{person}"):
+            st.html(zone_words(limits, size))
+        with plot:
+            st.plotly_chart(
+                charts.lane_figure(
+                    lane, thresholds=limits, end=end, size=size, palette=palette, titles=named,
+                    axis=last,
+                ),
+                theme=None,
+                config=charts.CONFIG,
+                on_select="rerun",
+                selection_mode="points",
+                key=linked.widget(f"lane.{person}"),
+                alt=series.finding(lane, limits),
+            )  # fmt: skip
+        with names, st.container(key=f"lane-names-{person}"):
+            st.html(line_names(lane, named, size))
+
+
+def _who(lane: Lane, end: float) -> str:
+    track = lane.track
+    state = words.STATES[track.label]
+    score = (
+        f"<div class='whole'><b>{words.percent(track.probability)}</b> whole clip</div>"
+        if track.probability is not None
+        else f"<div class='whole'>{_why(lane)}</div>"
+    )
+    return (
+        f"<div class='um-who'><b>Person {words.escape(track.id)}</b>"
+        f"<div class='um-caption where'>{series.place(track, end)}</div>"
+        f"<span class='um-chip {state.slug}'><span class='um-icon' aria-hidden='true'>"
+        f"{state.icon}</span>{state.short}</span>{score}</div>"
+    )
+
+
+def _why(lane: Lane) -> str:
+    reason = lane.track.reason
+    return words.WHY_NOT.get(reason, series.NO_SCORE) if reason else series.NO_SCORE
+
+
+def zone_words(limits: Thresholds, size: LaneSize) -> str:
+    """HTML of the three words beside the axis, each at the middle of its zone."""
+    zones = (
+        ("likely manipulated", limits.high, 1.0),
+        ("inconclusive", limits.low, limits.high),
+        ("no sign", 0.0, limits.low),
+    )
+    spans = "".join(
+        f"<span style='top:{size.y((a + b) / 2):.0f}px'>{word}</span>"
+        for word, a, b in zones
+        if b - a >= WORD_ROOM
+    )
+    return f"<div class='um-beside left' style='height:{size.height}px'>{spans}</div>"
+
+
+def line_names(lane: Lane, named: Mapping[str, str], size: LaneSize) -> str:
+    """HTML of the names at the ends of the lines, pushed apart where they would touch."""
+    ends: list[tuple[float, str, bool]] = []
+    if lane.scored:
+        ends.append((size.y(lane.scored[-1][1]), "All models", True))
+    for id, title in named.items():
+        values = [v for v in lane.models.get(id, ()) if v is not None]
+        if values and len(title) <= NAME_LENGTH:
+            ends.append((size.y(values[-1]), title, False))
+    ends.sort()
+    spans = "".join(
+        f"<span class='{'all' if bold else ''}' style='top:{top:.0f}px'>{words.escape(name)}</span>"
+        for top, (_, name, bold) in zip(
+            spread([y for y, _, _ in ends], NAME_GAP, size.top, size.top + size.plot),
+            ends,
+            strict=True,
+        )
+    )
+    return f"<div class='um-beside right' style='height:{size.height}px'>{spans}</div>"
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Ascending places moved as little as needed to stand `gap` apart, within low..high."""
+    places: list[float] = []
+    for y in wanted:
+        places.append(max(y, places[-1] + gap) if places else max(y, low))
+    if places and places[-1] > high:
+        places[-1] = high
+        for i in range(len(places) - 2, -1, -1):
+            places[i] = min(places[i], places[i + 1] - gap)
+    return places
+
+
+def hatched(lanes: Sequence[Lane], end: float) -> str:
+    """HTML that names the gaps: on a desktop only those whose word has no room in the lane."""
+    every = [(lane, gap) for lane in lanes for gap in lane.gaps]
+    if not every:
+        return ""
+    tight = [(lane, gap) for lane, gap in every if not charts.fits(gap, end)]
+    several = len(lanes) > 1
+
+    def told(gaps: Sequence[tuple[Lane, series.Gap]]) -> str:
+        parts = [
+            f"{f'Person {lane.track.id} ' if several else ''}{gap.word} "
+            f"{words.clock(gap.start)} to {words.clock(gap.end)}"
+            for lane, gap in gaps[:6]
+        ]
+        more = f"; {len(gaps) - 6} more are in the table" if len(gaps) > 6 else ""
+        return f"Hatched: no score. {'; '.join(parts)}{more}."
+
+    narrow = f"<div class='um-caption um-narrow'>{told(every)}</div>"
+    wide = f"<div class='um-caption um-wide'>{told(tight)}</div>" if tight else ""
+    return narrow + wide
+
+
+# --- table ---------------------------------------------------------------------------------------
+
+
+def rows(lanes: Sequence[Lane]) -> list[tuple[float, str]]:
+    """(time, person) of each row of the table, in its order."""
+    return [(time, lane.track.id) for lane in lanes for time in lane.times]
+
+
+def frame(
+    analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]
+) -> pd.DataFrame:
+    """The lanes as a table: whole percents, and why there is none."""
+    limits = analysis.verdict.thresholds
+    records = []
+    for lane in lanes:
+        reasons = charts.iter_gap_words(lane)
+        for i, time in enumerate(lane.times):
+            score = lane.score[i]
+            state = words.STATES[series.label_at(score, limits)]
+            record: dict[str, object] = {
+                "Person": lane.track.id,
+                "Time": words.clock(time),
+                "All models": None if score is None else words.whole_percent(score),
+            }
+            for id, title in named.items():
+                value = lane.models[id][i] if id in lane.models else None
+                record[title] = None if value is None else words.whole_percent(value)
+            record["Reading"] = (
+                f"{state.glyph} {reasons[i] if score is None else state.short}"
+            )
+            records.append(record)
+    return pd.DataFrame.from_records(records)
+
+
+def _table(
+    analysis: Analysis,
+    lanes: Sequence[Lane],
+    linked: Linked,
+    named: Mapping[str, str],
+    table: Sequence[tuple[float, str]],
+) -> None:
+    numbers = ["All models", *named.values()]
+    st.dataframe(
+        frame(analysis, lanes, named),
+        hide_index=True,
+        height=min(38 + 35 * len(table), 420),
+        column_config={
+            name: st.column_config.NumberColumn(f"{name}, %", format="%d") for name in numbers
+        },
+        on_select="rerun",
+        selection_mode="single-row",
+        key=linked.widget("table"),
+        alt="Scores over time as a table; choose a row to go to its moment.",
+    )
