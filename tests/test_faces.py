@@ -327,7 +327,7 @@ def test_soft_compressed_and_dim_faces_pass(mtcnn: faces.FaceDetector) -> None:
     (face,) = mtcnn.detect(frame, 40)
     soft = cv2.GaussianBlur(frame, (0, 0), 0.015 * WIDTH)
     _, coded = cv2.imencode(".jpg", soft, [cv2.IMWRITE_JPEG_QUALITY, 20])
-    for picture in (soft, cv2.imdecode(coded, 1), (frame * 0.3).astype(np.uint8)):
+    for picture in (soft, np.asarray(cv2.imdecode(coded, 1)), (frame * 0.3).astype(np.uint8)):
         assert faces.assess(picture, face, 40).problem is None
 
 

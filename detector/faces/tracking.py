@@ -25,11 +25,12 @@ CUT = 0.75
 """Color affinity of two frames below which there is a cut between them. Frames of one shot 2.8 s
 apart have 0.80 or more (90 clips), 99 of 100 frames of different clips 0.74 or less."""
 SAME_COLORS = 0.9
-"""Color affinity from which a face may be one that was lost. 97 % of pairs of one person 2 to 3 s
-apart are above it; two people side by side in one clip have 0.75 to 0.90."""
+"""Color affinity from which a face may be one that was lost. 96 % of pairs of one person 1.6 s and
+more apart are above it; two people side by side in one shot have 0.70 to 0.87, 99 % of pairs from
+different clips less than 0.83."""
 OTHER_COLORS = 0.5
-"""Affinity below which not even the face in the same place is the same: the median of faces of
-different clips. Light may change within a shot."""
+"""Affinity below which not even the face in the same place is the same: about the median of pairs
+from different clips. Light may change within a shot."""
 REACH, REACH_PER_SECOND, REACH_SECONDS = 0.7, 1.0, 2.0
 """How far a face may come from where it is expected, in face sides: at once, by time, up to."""
 REACH_OVER_CUT = 1.0
@@ -54,8 +55,9 @@ three looks, the three false faces in them (six sightings) did not."""
 RARE = 0.5
 """Share of looks up to which a face that was never sure is taken for a false one."""
 
-PORTRAIT = CropRecipe(scale=1.3, size=32, border="replicate")
-"""What a person's colors are taken from: face, hair and a little of what is around it."""
+PORTRAIT = CropRecipe(scale=0.9, size=32, border="replicate")
+"""What a person's colors are taken from: face and hair, little of the background, which may be
+replaced behind a streamer."""
 NO_MATCH = 1e6
 
 
@@ -113,7 +115,7 @@ class Tracker:
         """
         del index
         self._look += 1
-        frame_colors = _colors(cv2.resize(rgb, (64, 36), interpolation=cv2.INTER_AREA))
+        frame_colors = _colors(_small(rgb))
         if self._frame_colors is not None and _affinity(frame_colors, self._frame_colors) < CUT:
             self._scene += 1
         self._frame_colors = frame_colors
@@ -266,6 +268,13 @@ def _move(person: _Person, face: _Person) -> None:
     person.box, person.time = face.box, face.time
     person.look, person.scene = face.look, face.scene
     face.number = person.number
+
+
+def _small(rgb: np.ndarray) -> np.ndarray:
+    """A frame at 64x36, each pixel the mean of some of those it stands for."""
+    # Every n-th pixel first: averaging a 4K frame in full takes as long as finding its faces.
+    step = max(1, min(rgb.shape[:2]) // 144)
+    return cv2.resize(rgb[::step, ::step].copy(), (64, 36), interpolation=cv2.INTER_AREA)
 
 
 def _colors(rgb: np.ndarray) -> np.ndarray:
