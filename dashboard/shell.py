@@ -23,7 +23,9 @@ listed when it works."""
 def draw() -> None:
     """Draw the page the address asks for."""
     st.set_page_config(
-        page_title="Unmask", page_icon=str(_ASSETS / "mark.svg"), layout="wide",
+        page_title="Unmask",
+        page_icon=str(_ASSETS / "mark.svg"),
+        layout="wide",
         menu_items={},
     )
     backend.start()
