@@ -1,4 +1,5 @@
-"""How fast this computer is, learned from finished analyses; before the first nothing is guessed."""
+"""How fast this computer is, learned from finished analyses. Before the first, nothing is guessed.
+"""
 
 from __future__ import annotations
 
