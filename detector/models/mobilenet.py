@@ -8,7 +8,7 @@ Written out here rather than taken from torchvision because of that padding.
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ MIDDLE_CHANNELS = 96
 
 BATCH = 16
 """Crops in one pass: more gain nothing on a CPU and cost memory."""
+
+N = TypeVar("N", bound=nn.Module)
 
 
 class SamePad(nn.Module):
@@ -177,7 +179,7 @@ class _Column(nn.Module):
         return self.network(x)[:, None]
 
 
-def fuse(network: MobileNetV2) -> MobileNetV2:
+def fuse(network: N) -> N:
     """Fold each batch norm into the convolution before it: the same function, a fifth faster."""
     for module in network.modules():
         if not isinstance(module, nn.Sequential):

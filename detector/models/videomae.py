@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from detector.models.base import ClipModel, Files, ModelSpec, check_batch
-from detector.models.mobilenet import MIDDLE, MIDDLE_CHANNELS, MobileNetV2, to_input
+from detector.models.mobilenet import MIDDLE, MIDDLE_CHANNELS, MobileNetV2, fuse, to_input
 from detector.weights import load_state, load_strict
 
 STRIDE = 16
@@ -142,5 +142,5 @@ def load(spec: ModelSpec, files: Files, device: str) -> VideoMae:
     network = build(
         load_state(files[0]), spec.id, size=spec.crop.size, frames=spec.clip_frames, **spec.options
     )
-    network.trunk.to(memory_format=torch.channels_last)
+    fuse(network.trunk).to(memory_format=torch.channels_last)
     return VideoMae(spec, network.to(device), device)

@@ -110,7 +110,12 @@ def faces(
     caches = {}
     for key in dict.fromkeys(_key(part) for part in recipe.parts):
         parts = [part for part in recipe.parts if _key(part) == key]
-        wanted = {item.name: item for part in parts for item in sample.select(part, items)}
+        wanted = {
+            item.name: item
+            for part in parts
+            for item in sample.select(part, items)
+            if part.mode == "pairs" or item.label == 0
+        }
         if not wanted:
             raise InputError(f"The labels hold no {key} files for the recipe {recipe.name!r}.")
         have = tried(folder / key)
