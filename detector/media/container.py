@@ -77,7 +77,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
                 io_open=_refuse_more,
                 buffer_size=1 << 20,
             )
-        except (av.error.FFmpegError, ValueError, PermissionError) as error:
+        except (av.error.FFmpegError, ValueError, OSError) as error:
             raise _unreadable(boxes) from error
         try:
             yield container
@@ -145,7 +145,8 @@ def packets(
             return
         except av.error.EOFError:
             return
-        except (av.error.FFmpegError, OSError):
+        except (av.error.FFmpegError, OSError, IndexError):
+            # IndexError: PyAV does not know streams that turn up on the way.
             errors += 1
             hole = True
 

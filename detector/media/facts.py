@@ -145,7 +145,7 @@ def _ends(container: InputContainer, stream: VideoStream, decoder: Decoder) -> t
     for offset in offsets:
         try:
             container.seek(offset, stream=stream)
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, OSError):
             continue
         picture = whole = -math.inf
         for packet in packets(container):
@@ -174,7 +174,7 @@ def _bit_rate(
 ) -> float | None:
     if stream.bit_rate:
         return float(stream.bit_rate)
-    sound = sum(s.bit_rate or 0 for s in container.streams.audio)
+    sound = sum(s.bit_rate or 0 for s in container.streams.audio if s.codec_context is not None)
     return max(size * 8 / duration - sound, 0.0) if duration else None
 
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from detector.errors import Canceled, MediaError
-from detector.media.files import ACCEPTED, open_file, sniff
+from detector.media.files import open_file, sniff
 from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
 from detector.media.types import Frame
 from detector.results import Media
@@ -29,11 +30,31 @@ with suppress(ImportError):
     pillow_heif.register_heif_opener()
 # Pillow's own guard warns at half of this and refuses at twice; ours refuses before any decoding.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# It also warns of odd metadata, on the command line's error channel, which is kept for real errors.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
 _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error)
+# What Pillow's parsers raise on damaged files; RuntimeError comes from the AVIF and HEIF libraries.
+_BROKEN = (
+    OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError,
+    RuntimeError, AttributeError, struct.error,
+)  # fmt: skip
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what stands it upright."""
+
 _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}  # EXIF orientation -> clockwise
+
+_EPSILON = 0.0005
+"""Half a millisecond: times that were rounded to a millisecond still find their picture."""
 
 _SHORTEST_DELAY = 0.02
 _USUAL_DELAY = 0.1
@@ -49,16 +70,17 @@ def probe_still(file: BinaryIO, *, name: str, sha256: str, size: int) -> Media:
         width, height = _upright_size(image)
         notes: list[str] = []
         duration = fps = None
-        frames = 1
-        if _is_animated(image):
-            ends = [end for _, end, _ in _timeline(image)]
-            frames = len(ends)
-            if getattr(image, "n_frames", 1) > frames:
-                notes.append(f"Only the first {frames} pictures of this animation are looked at.")
-            if frames > 1:
-                duration, fps = ends[-1], frames / ends[-1]
+        ends: list[float] = []
+        stated = _pictures_in(image)
+        if stated > 1:
+            ends = [end for _, end in _timeline(image, min(stated, MAX_ANIMATION_FRAMES))]
+            if stated > len(ends):
+                notes.append(f"We looked at the first {len(ends)} of its {stated} pictures.")
         else:
-            _load(image)
+            with _parsing():
+                image.load()
+        if len(ends) > 1:
+            duration, fps = ends[-1], len(ends) / ends[-1]
         return Media(
             name=name,
             sha256=sha256,
@@ -68,7 +90,7 @@ def probe_still(file: BinaryIO, *, name: str, sha256: str, size: int) -> Media:
             height=height,
             duration=duration,
             fps=fps,
-            frame_count=frames,
+            frame_count=max(1, len(ends)),
             variable_frame_rate=None if duration is None else _uneven(ends),
             container=(image.format or "").lower(),
             codec="jpeg" if image.format == "MPO" else (image.format or "").lower(),
@@ -93,18 +115,17 @@ def decode_still(
         sniff(file)
         with _opened(file) as image:
             if media.kind == "image":
-                _load(image)
                 yield Frame(0, 0.0, flatten(image))
                 return
             wanted = list(enumerate(times))
-            shown: np.ndarray | None = None
-            for start, end, last in _timeline(image):
+            count = media.frame_count or 1
+            for number, (start, end) in enumerate(_timeline(image, count)):
                 if cancel is not None and cancel.is_set():
                     raise Canceled()
+                last = number == count - 1
                 here = [index for index, time in wanted if last or time < end - _EPSILON]
                 if here:
-                    shown = flatten(image)
-                    yield Frame(here[0], start, shown)
+                    yield Frame(here[0], start, flatten(image))
                     wanted = wanted[len(here) :]
                 if not wanted:
                     return
@@ -112,18 +133,16 @@ def decode_still(
 
 def flatten(image: Image.Image) -> np.ndarray:
     """Return uint8 [H, W, 3] RGB, upright, over white, whatever the mode of `image`."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        return np.repeat(_gray8(image)[:, :, None], 3, axis=2)
-    if "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return np.asarray(image.convert("RGB"))
-
-
-_EPSILON = 0.0005
-"""Half a millisecond: times that were rounded to a millisecond still find their picture."""
+    with _parsing():
+        turn = _TURNS.get(_orientation(image))
+        if turn is not None:
+            image = image.transpose(turn)
+        if image.mode.startswith("I") or image.mode == "F":
+            return np.repeat(_gray8(image)[:, :, None], 3, axis=2)
+        if "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info:
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image.convert("RGBA"))
+        return np.asarray(image.convert("RGB"))
 
 
 def _gray8(image: Image.Image) -> np.ndarray:
@@ -137,57 +156,52 @@ def _gray8(image: Image.Image) -> np.ndarray:
 
 
 @contextmanager
+def _parsing() -> Iterator[None]:
+    """Whatever a parser raises on foreign bytes becomes one sentence."""
+    try:
+        yield
+    except Image.DecompressionBombError as error:
+        raise _too_large() from error
+    except _BROKEN as error:
+        raise MediaError(
+            "We can't read this picture: it is damaged or incomplete.",
+            hint="Download or copy it again.",
+        ) from error
+
+
+@contextmanager
 def _opened(file: BinaryIO) -> Iterator[Image.Image]:
     """Open by content, refuse what is too large before a pixel of it is decoded."""
     file.seek(0)
-    try:
+    with _parsing():
         image = Image.open(file, formats=_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise _too_large() from error
-    except UnidentifiedImageError as error:
-        raise MediaError(
-            "We can't read this picture: it is damaged or of a kind we don't know.", hint=ACCEPTED
-        ) from error
-    except _BROKEN as error:
-        raise _damaged() from error
     with image:
         if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
             raise _too_large(image.size)
         yield image
 
 
-def _load(image: Image.Image) -> None:
-    try:
-        image.load()
-    except Image.DecompressionBombError as error:
-        raise _too_large() from error
-    except _BROKEN as error:
-        raise _damaged() from error
+def _pictures_in(image: Image.Image) -> int:
+    """How many pictures of a film there are: formats that hold previews or pages have one."""
+    with _parsing():
+        return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
 
 
-def _is_animated(image: Image.Image) -> bool:
-    # Other formats with several pictures hold previews (MPO) or pages (TIFF), not a film.
-    try:
-        return image.format in _ANIMATED and getattr(image, "n_frames", 1) > 1
-    except _BROKEN as error:
-        raise _damaged() from error
-
-
-def _timeline(image: Image.Image) -> Iterator[tuple[float, float, bool]]:
-    """Step through an animation: (start, end, whether it is the last), the picture loaded."""
-    count = min(getattr(image, "n_frames", 1), MAX_ANIMATION_FRAMES)
+def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:
+    """Step through an animation: when each picture comes and goes. It is loaded meanwhile."""
     start = 0.0
     for number in range(count):
         try:
-            image.seek(number)
-            image.load()
-        except _BROKEN as error:
+            with _parsing():
+                image.seek(number)
+                image.load()
+                delay = float(image.info.get("duration") or 0.0) / 1000.0
+        except MediaError:
             if number == 0:
-                raise _damaged() from error
+                raise
             return
-        delay = float(image.info.get("duration") or 0.0) / 1000.0
         end = start + (delay if delay >= _SHORTEST_DELAY else _USUAL_DELAY)
-        yield start, end, number == count - 1
+        yield start, end
         start = end
 
 
@@ -199,20 +213,13 @@ def _uneven(ends: Sequence[float]) -> bool:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except (*_BROKEN, TypeError):
+    except _BROKEN:
         return 1
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     turned = _orientation(image) in (5, 6, 7, 8)
     return (image.height, image.width) if turned else (image.width, image.height)
-
-
-def _damaged() -> MediaError:
-    return MediaError(
-        "We can't read this picture: it is damaged or incomplete.",
-        hint="Download or copy it again.",
-    )
 
 
 def _too_large(size: tuple[int, int] | None = None) -> MediaError:

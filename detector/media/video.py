@@ -123,7 +123,8 @@ class _Walk:
         self.origin: float | None = None
         self.previous: tuple[float, VideoFrame] | None = None
         self.given: float | None = None
-        self.floor = -math.inf
+        self.floor = -math.inf  # time of the key frame that decoding began at
+        self.high = -math.inf  # latest time of a packet so far
         self.end = 0.0
         self.damaged_at: float | None = None
 
@@ -160,7 +161,7 @@ class _Walk:
                     if time > self.target:
                         source, left = self._rewind(), None
                         continue
-                    # Landing behind the start means long groups of pictures: no more jumps.
+                    # Landing behind what was read: long groups of pictures, or times that lie.
                     self.jump = time > left
                     left = None
                 if self.skip and time <= self.target:
@@ -179,9 +180,11 @@ class _Walk:
                 yield from self._feed(held.popleft())
                 if not self.wanted:
                     return
-            if time is not None and self._far(time):
+            if time is not None:
+                self.high = max(self.high, time)
+            if self._far():
                 held.clear()
-                reach, left = -math.inf, time
+                reach, left = -math.inf, self.high
                 source = self._seek(self.target - _JUMP_MARGIN)
         for packet in (*held, None):
             yield from self._feed(packet)
@@ -239,8 +242,8 @@ class _Walk:
                 f"The video stops after {reached:.1f} s: the rest is missing or damaged."
             )
 
-    def _far(self, here: float) -> bool:
-        return self.jump and self.origin is not None and self.target - here > _JUMP
+    def _far(self) -> bool:
+        return self.jump and self.origin is not None and self.target - self.high > _JUMP
 
     def _check(self) -> None:
         if self.cancel is not None and self.cancel.is_set():
@@ -252,14 +255,17 @@ class _Walk:
     def _seek(self, clock: float) -> Iterator[Packet]:
         try:
             self.container.seek(int(clock / self.decoder.base), stream=self.stream)
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, OSError):
             return self._rewind()
         return self._read()
 
     def _rewind(self) -> Iterator[Packet]:
         """A jump failed: read on from the start, without any more jumps."""
         self.jump = False
-        self.container.seek(self.stream.start_time or 0, stream=self.stream)
+        try:
+            self.container.seek(self.stream.start_time or 0, stream=self.stream)
+        except (av.error.FFmpegError, OSError):
+            return iter(())
         return self._read()
 
     def _damage(self, clock: float | None) -> None:
