@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from detector.errors import InputError
+from detector.models import registry
 from detector.results import Calibration, Ensemble, Record, Thresholds
 from detector.training import metrics, scores
 from detector.training.data import Item, read_labels
@@ -178,6 +179,8 @@ def fit_scores(
         for id, column in zip(models, columns, strict=True)
     ]
     notes.append(f"ensemble: AUC {metrics.auc(final, labels):.3f}")
+    alarms = _alarms_elsewhere(final, labels, np.asarray(sources), false_alarm)
+    notes.append(f"originals above a threshold set without their source: {alarms:.1%}")
     notes.append(f"ECE where it was fitted: {metrics.calibration_error(probabilities, labels):.3f}")
     return Calibrated(
         models=fitted,
@@ -196,7 +199,7 @@ def held_out_items(items: Sequence[Item], recipe: str | Path) -> list[Item]:
 def calibrate(
     labels: Path,
     *,
-    models: Sequence[str],
+    models: Sequence[str] = (),
     recipe: str | Path | None = None,
     data: str = "",
     frames: int = 32,
@@ -208,10 +211,13 @@ def calibrate(
 
     Parameters
     ----------
+    models : sequence of str
+        The ensemble. Default: the default one.
     recipe : str or Path, optional
         Take only what this recipe kept out of training. Default: all clips; then the CSV must hold
         none that was trained on.
     """
+    models = models or [spec.id for spec in registry.choose()]
     items = [item for item in read_labels(labels) if item.kind == "video"]
     if recipe is not None:
         items = held_out_items(items, recipe)
@@ -232,7 +238,8 @@ def to_toml(result: Calibrated) -> dict[str, str]:
     names = ", ".join(f'"{id}"' for id in ensemble.models)
     assert ensemble.calibration is not None
     out["ensemble"] = (
-        f"[ensemble]\nmodels = [{names}]\nmin_models = {ensemble.min_models}\n\n"
+        "".join(f"# {note}\n" for note in result.notes)
+        + f"[ensemble]\nmodels = [{names}]\nmin_models = {ensemble.min_models}\n\n"
         + _calibration("ensemble.calibration", ensemble.calibration)
         + f"\n[ensemble.thresholds]\nlow = {limits.low:g}\nhigh = {limits.high:g}\n"
         f"false_positive_rate = {limits.false_positive_rate}\n"
@@ -251,6 +258,22 @@ def _calibration(table: str, fitted: Calibration) -> str:
 
 def _quoted(text: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
+def _alarms_elsewhere(
+    final: np.ndarray, labels: np.ndarray, sources: np.ndarray, false_alarm: float
+) -> float:
+    """Share of originals above a threshold that was set on the other sources: what to expect of
+    material from elsewhere."""
+    real = labels == 0
+    above = np.zeros(len(final), bool)
+    for name in np.unique(sources[real]):
+        rest = np.sort(final[real & (sources != name)])[::-1]
+        if not rest.size:
+            return float("nan")
+        own = real & (sources == name)
+        above[own] = final[own] > rest[int(false_alarm * len(rest))]
+    return float(above[real].mean())
 
 
 def _left_out(fused: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> float:
