@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from detector import runtime
 from detector.models.base import Files, FrameModel, ModelSpec, check_batch
 from detector.weights import load_state, load_strict
 
@@ -133,19 +134,17 @@ class MobileNet(FrameModel):
         super().__init__(spec)
         self._network = network
         self._device = device
+        side = spec.crop.size
+        self._run = runtime.compile(network, torch.zeros(2, 3, side, side, device=device), device)
 
     def score(self, batch: np.ndarray) -> np.ndarray:
         """See `Model.score`."""
         check_batch(batch, self.spec)
         logits = [
-            self._forward(to_input(batch[start : start + BATCH], self.spec, self._device))
+            self._run(to_input(batch[start : start + BATCH], self.spec, "cpu").numpy())[0]
             for start in range(0, len(batch), BATCH)
         ]
         return np.concatenate([*logits, np.zeros(0, np.float32)])
-
-    def _forward(self, x: Tensor) -> np.ndarray:
-        with torch.inference_mode():
-            return self._network(x).float().cpu().numpy()
 
     def explain(self, batch: np.ndarray) -> np.ndarray:
         """Grad-CAM (Selvaraju et al. 2017) towards "fake" at 1/16 of the input.

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from detector import runtime
 from detector.models.base import ClipModel, Files, ModelSpec, check_batch
 from detector.models.mobilenet import MIDDLE, MIDDLE_CHANNELS, MobileNetV2, fuse, to_input
 from detector.weights import load_state, load_strict
@@ -93,13 +94,19 @@ class VideoMae(ClipModel):
         super().__init__(spec)
         self._network = network
         self._device = device
+        side = spec.crop.size
+        example = torch.zeros(spec.clip_frames, 3, side, side, device=device)
+        self._trunk = runtime.compile(network.trunk, example, device)
 
     def score(self, batch: np.ndarray) -> np.ndarray:
         """See `Model.score`. One clip at a time: memory does not grow with the batch."""
         check_batch(batch, self.spec)
+        return np.array([self._judge(clip) for clip in batch], np.float32)
+
+    def _judge(self, clip: np.ndarray) -> float:
+        (maps,) = self._trunk(to_input(clip, self.spec, "cpu").numpy())
         with torch.inference_mode():
-            logits = [float(self._network(self._input(clip))[0]) for clip in batch]
-        return np.array(logits, np.float32)
+            return float(self._network.judge(torch.from_numpy(maps)[None].to(self._device))[0])
 
     def explain(self, batch: np.ndarray) -> np.ndarray:
         """Gradient times input on the maps, summed over channels, where it speaks for "fake".

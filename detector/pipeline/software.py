@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import detector
+from detector import runtime
 from detector.results import Software
 
 
@@ -20,7 +21,7 @@ def software(device: str) -> Software:
         python=platform.python_version(),
         torch=metadata.version("torch"),
         device=device,
-        backend="torch",
+        backend=runtime.backend(device),
     )
 
 
