@@ -32,7 +32,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 PLOT_WIDTH = 820
 """Usual width of a lane on a desktop, px: only decides whether a word fits into a gap. On a phone
 the words are hidden and the caption below lists them."""
-LETTER = 6.4
+LETTER = 5.7
 """Mean width of a letter of the axis font, px."""
 STEPS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)
 
@@ -183,7 +183,7 @@ def lane_figure(
 
 def fits(gap: series.Gap, end: float) -> bool:
     """Whether the word of a gap fits into its block on a desktop."""
-    return (gap.end - gap.start) / end * PLOT_WIDTH > len(gap.word) * LETTER + 10
+    return (gap.end - gap.start) / end * PLOT_WIDTH > len(gap.word) * LETTER + 4
 
 
 def _hatch(gap: series.Gap, palette: Palette) -> go.Scatter:
@@ -192,8 +192,8 @@ def _hatch(gap: series.Gap, palette: Palette) -> go.Scatter:
     hatching = {
         "shape": "/",
         "size": 7,
-        "solidity": 0.16,
-        "fgcolor": palette.edge,
+        "solidity": 0.14,
+        "fgcolor": rgba(palette.edge, 0.6),
         "bgcolor": palette.surface,
     }
     return go.Scatter(

@@ -77,6 +77,10 @@ RULES: tuple[tuple[str, str], ...] = (
         small { display: block; color: var(--um-muted); font-size: 13px; }""",
     ),
     (
+        '[class*="st-key-verdict"]',
+        "> :last-child { margin-top: auto; }",
+    ),
+    (
         ".um-evidence",
         """display: grid; grid-template-columns: repeat(4, auto); font-size: 13px;
         border: 1px solid var(--um-line); border-radius: 6px; overflow: hidden;
@@ -124,7 +128,8 @@ RULES: tuple[tuple[str, str], ...] = (
         """[data-testid="stHtml"]:has(.um-keys) { display: flex;
           align-items: center; flex-wrap: wrap; gap: 4px 24px; }
         .um-hint { white-space: nowrap; }
-        @media (max-width: 640px) { .um-hint, .um-wide { display: none; } }
+        @media (max-width: 640px) { .um-wide,
+          [data-testid="stElementContainer"]:has(.um-hint) { display: none; } }
         @media (min-width: 641px) { .um-narrow { display: none; } }""",
     ),
     (
@@ -132,18 +137,20 @@ RULES: tuple[tuple[str, str], ...] = (
         """display: flex; flex-wrap: wrap; gap: 2px 18px; color: var(--um-muted);
         font-size: 13px;
         span { display: inline-flex; align-items: center; gap: 6px; white-space: nowrap; }
-        .line { width: 24px; border-top: 1px solid var(--um-muted); }
-        .line.all { border-top: 3px solid var(--um-text); }
-        .line.dash { border-top-style: dashed; }
-        .line.dot { border-top-style: dotted; }
-        .line.dashdot { border-top-style: dashed; opacity: 0.7; }
+        .line { width: 26px; height: 1px; background: var(--um-muted); }
+        .line.all { height: 3px; background: var(--um-text); }
+        .line.dash { background: repeating-linear-gradient(90deg, var(--um-muted) 0 8px,
+          transparent 8px 13px); }
+        .line.dot { background: repeating-linear-gradient(90deg, var(--um-muted) 0 3px,
+          transparent 3px 6px); }
+        .line.dashdot { background: repeating-linear-gradient(90deg, var(--um-muted) 0 8px,
+          transparent 8px 11px, var(--um-muted) 11px 13px, transparent 13px 16px); }
         .band { width: 16px; height: 11px; background: var(--um-band); }""",
     ),
     (
         ".st-key-lanes",
         """position: relative;
-        [class*="st-key-lane-"]:not([class*="lane-words"], [class*="lane-names"])
-          + [class*="st-key-lane-"] { border-top: 1px solid var(--um-line); }
+        > * + :not(.um-cursor) { border-top: 1px solid var(--um-line); }
         .js-plotly-plot .nsewdrag { cursor: pointer; }
         @media (max-width: 640px) {
           [data-testid="stColumn"]:has([class*="st-key-lane-words"]),
@@ -215,13 +222,21 @@ RULES: tuple[tuple[str, str], ...] = (
         .um-icon { font-size: 15px; vertical-align: -2px; margin-right: 4px; }""",
     ),
     (
+        ".um-legend",
+        """display: flex; flex-wrap: wrap; gap: 2px 14px; color: var(--um-muted); font-size: 13px;
+        span { display: inline-flex; align-items: center; gap: 5px; }
+        i { width: 11px; height: 11px; border-radius: 50%; box-sizing: border-box;
+          border: 2px solid var(--um-muted); }
+        .filled { background: var(--um-muted); }""",
+    ),
+    (
         ".um-cardhead",
         """display: flex; align-items: baseline; justify-content: space-between;
         gap: 4px 12px; flex-wrap: wrap; margin-bottom: 6px;""",
     ),
     (
         ".st-key-agreement",
-        """[data-testid="stColumn"] { min-width: 0; }""",
+        """margin-bottom: 8px; [data-testid="stColumn"] { min-width: 0; }""",
     ),
     (
         ".um-rows",
@@ -250,10 +265,10 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         ".um-facts",
-        """display: grid; grid-template-columns: 104px minmax(0, 1fr); gap: 5px 12px;
-        margin: 8px 0 0; font-size: 14px;
-        dt { color: var(--um-muted); }
-        dd { margin: 0; overflow-wrap: anywhere; }
+        """&& { display: grid; grid-template-columns: 104px minmax(0, 1fr); gap: 5px 12px;
+          margin: 8px 0 0; padding: 0; font-size: 14px; }
+        && dt, && dd { margin: 0; padding: 0; font-weight: 400; overflow-wrap: anywhere; }
+        && dt { color: var(--um-muted); }
         code { font-size: 13px; background: none; padding: 0; color: var(--um-text); }""",
     ),
 )

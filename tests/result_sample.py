@@ -106,13 +106,13 @@ def make_analysis(
         ModelResult(
             id="sbi", title="SBI", kind="frame", task="face manipulation", calibration=calibration,
             weights_sha256="a" * 64, finding="Blending edge along the jaw",
-            confused_by="heavy compression", scored=2 * frames - 6, seconds=6.4,
+            confused_by="heavy compression", scored=max(2 * frames - 6, 1), seconds=6.4,
         ),
         ModelResult(
             id="xcep", title="Xception", kind="frame", task="face manipulation",
             calibration=calibration, weights_sha256="b" * 64,
             finding="Texture of the skin differs from its surroundings",
-            confused_by="beauty filters", scored=2 * frames - 6, seconds=9.1,
+            confused_by="beauty filters", scored=max(2 * frames - 6, 1), seconds=9.1,
         ),
         ModelResult(
             id="clip", title="VideoMAE", kind="clip", task="face manipulation",
@@ -159,10 +159,18 @@ def make_picture(name: str = "portrait.png") -> Analysis:
                 "bit_rate": None, "size": 400_000}
     )  # fmt: skip
     face = analysis.tracks[0].faces[0].model_copy(update={"box": FACE, "time": 0.0})
+    models = [
+        m.model_copy(update={"scored": 1 if m.kind == "frame" and m.scored else 0})
+        for m in analysis.models
+    ]
     track = analysis.tracks[0].model_copy(
         update={"faces": [face], "windows": [], "start": 0.0, "end": 0.0}
     )
-    return decide(analysis.model_copy(update={"media": media, "tracks": [track], "moments": [0.0]}))
+    return decide(
+        analysis.model_copy(
+            update={"media": media, "tracks": [track], "moments": [0.0], "models": models}
+        )
+    )
 
 
 def _track(who: str, moments: list[float], fake: bool, several: bool) -> Track:

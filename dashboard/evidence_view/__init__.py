@@ -78,6 +78,7 @@ def view_data(
         "player": f".st-key-{PLAYER}",
         "lanes": f".st-key-{LANES}",
         "media": {"width": analysis.media.width, "height": analysis.media.height},
+        "still": analysis.media.kind == "image",
         "end": end,
         "step": end / len(moments) if moments else end,
         "unjudged": {

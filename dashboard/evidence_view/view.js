@@ -101,6 +101,7 @@ class View {
     const columns = narrow ? 7 : 11;
     if (columns === this.columns) return;
     this.columns = columns;
+    this.strips.classList.toggle("still", this.data.still);
     this.strips.replaceChildren(
       ...this.data.people.map((person) => this.strip(person, narrow ? "narrow" : "wide")),
     );

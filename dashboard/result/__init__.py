@@ -59,6 +59,14 @@ def render(record: Record) -> None:
 @st.fragment
 def _view(record: Record, original: Analysis) -> None:
     """The linked view. A click anywhere reruns this function and nothing else of the page."""
+    with st.container(gap=20):
+        fill = _draw(record, original)
+    if fill is not None:
+        fill()
+
+
+def _draw(record: Record, original: Analysis) -> inspector.Later | None:
+    """Draw everything but the heatmap; return what draws that."""
     linked = Linked(record.key, original)
     palette = theme.palette()
     analysis = linked.decided()
@@ -74,7 +82,7 @@ def _view(record: Record, original: Analysis) -> None:
     linked.read_table(table)
 
     title.draw(analysis, linked, record.name)
-    left, right = st.columns([45, 55], gap="medium")
+    left, right = st.columns([45, 55], gap=20)
     with left:
         verdict_card.draw(analysis, linked)
     with right:
@@ -84,15 +92,14 @@ def _view(record: Record, original: Analysis) -> None:
 
     everyone = {lane.track.id: lane for lane in lanes}
     chosen = linked.person if linked.person in everyone else analysis.verdict.track
-    left, right = st.columns([62, 38], gap="medium")
+    left, right = st.columns([62, 38], gap=20)
     with left:
         fill = inspector.draw(record.path, analysis, everyone.get(chosen or ""), linked)
     with right:
         agreement.draw(analysis, linked, palette)
-    left, right = st.columns([62, 38], gap="medium")
+    left, right = st.columns([62, 38], gap=20)
     with left:
         details.draw_tabs(analysis)
     with right:
         details.draw_file(analysis, linked, record.name)
-    if fill is not None:
-        fill()
+    return fill

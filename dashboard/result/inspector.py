@@ -145,7 +145,7 @@ def _glass(
             _crop(path, analysis, face)
         with grid.cell():
             slot = st.container(gap=None, key="heatmap")
-    with right:
+    with right, st.container(gap=None):
         if analysis.media.kind != "image":
             boxes = {
                 other.id: (found.box, other.label if found.score is not None
@@ -249,9 +249,10 @@ def _heatmap(
         caption = st.empty()
         hint = f", about {took:.0f}{NBSP}s" if took > SLOW else ""
         caption.html(f"<div class='um-figcaption'>Drawing the heatmap{hint}</div>")
-        alpha = st.slider(
-            "Heatmap over the face, %", 0, 100, 60, step=10, key=linked.widget("alpha"),
-            label_visibility="collapsed",
+        strength = st.empty()
+        alpha = strength.slider(
+            "How strongly the heatmap covers the face, %", 0, 100, 60, step=10, format="%d%%",
+            key=linked.widget("alpha"), label_visibility="collapsed",
         )  # fmt: skip
 
     def fill() -> None:
@@ -271,6 +272,7 @@ def _heatmap(
         if heat is None:
             picture.html(_missing(why))
             caption.empty()
+            strength.empty()
             return
         picture.image(
             pictures.jpeg(explain.overlay(heat, alpha / 100), 88),

@@ -220,7 +220,7 @@ def hatched(lanes: Sequence[Lane], end: float) -> str:
             for lane, gap in gaps[:6]
         ]
         more = f"; {len(gaps) - 6} more are in the table" if len(gaps) > 6 else ""
-        return f"Hatched: no score. {'; '.join(parts)}{more}."
+        return f"Hatched, no score: {'; '.join(parts)}{more}."
 
     narrow = f"<div class='um-caption um-narrow'>{told(every)}</div>"
     wide = f"<div class='um-caption um-wide'>{told(tight)}</div>" if tight else ""

@@ -22,7 +22,8 @@ def draw(analysis: Analysis, linked: Linked) -> None:
         st.html(head(analysis, linked.changed))
         if analysis.verdict.label is not Label.NOT_APPLICABLE:
             _reasons(analysis, linked)
-        st.html(foot(analysis))
+        st.html(evidence(analysis))
+        st.html(limits(analysis))
 
 
 def head(analysis: Analysis, changed: bool = False) -> str:
@@ -147,11 +148,13 @@ def _number(analysis: Analysis) -> str:
     assert verdict.probability is not None
     counted = [m for m in analysis.models if m.counted]
     kind = "likelihood" if all(m.calibration for m in counted) else "score, uncalibrated"
+    # "3 of 3 models agree" is the sentence of "no sign"; once is enough.
+    agree = "" if verdict.label is Label.REAL else _agreement(analysis)
     who = f", Person{NBSP}{verdict.track}" if len(analysis.tracks) > 1 else ""
     return (
         "<div class='um-number'><div>"
         f"<b>{words.percent(verdict.probability)}</b> {kind}{who}</div>"
-        f"<div class='um-caption'>{_agreement(analysis)}</div></div>"
+        f"<div class='um-caption'>{agree}</div></div>"
     )
 
 
@@ -240,24 +243,23 @@ def _reasons(analysis: Analysis, linked: Linked) -> None:
                         key=linked.widget(f"reason.{number}"),
                         icon=":material/play_arrow:",
                         type="tertiary",
-                        help=f"Show {words.clock(reason.time)}",
                         on_click=linked.go,
                         args=(reason.time, reason.track),
                     )
 
 
-def foot(analysis: Analysis) -> str:
-    """HTML of the evidence row and of what this can't tell."""
-    parts = []
-    if analysis.evidence:
-        cells = "".join(_evidence(item) for item in analysis.evidence)
-        parts.append(f"<h3 class='um-h3'>Evidence</h3><div class='um-evidence'>{cells}</div>")
-    if analysis.verdict.limits:
-        text = " ".join(words.escape(limit) for limit in analysis.verdict.limits)
-        parts.append(
-            f"<div class='um-limits'><h3>What this can’t tell</h3><p>{text}</p></div>"
-        )
-    return "".join(parts)
+def evidence(analysis: Analysis) -> str:
+    """HTML of how good the material is, in a row."""
+    if not analysis.evidence:
+        return ""
+    cells = "".join(_evidence(item) for item in analysis.evidence)
+    return f"<h3 class='um-h3'>Evidence</h3><div class='um-evidence'>{cells}</div>"
+
+
+def limits(analysis: Analysis) -> str:
+    """HTML of what this can't tell; inside the card, because it is part of the verdict."""
+    text = " ".join(words.escape(limit) for limit in analysis.verdict.limits)
+    return f"<div class='um-limits'><h3>What this can’t tell</h3><p>{text}</p></div>"
 
 
 def _evidence(item: Evidence) -> str:
