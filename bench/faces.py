@@ -84,7 +84,7 @@ def main() -> None:
     tracker = faces.Tracker()
     rest: dict[str, Callable[[np.ndarray], object]] = {
         "assess": lambda rgb: faces.assess(rgb, face, 40),
-        "Tracker.update": lambda rgb: tracker.update(0, 0.0, rgb, [face]),
+        "Tracker.update": lambda rgb: tracker.update(0.0, rgb, [face]),
         "cut 224": lambda rgb: faces.cut(rgb, face.box, CropRecipe(size=224)),
     }
     print("\nms a face, 1280x720")

@@ -265,7 +265,7 @@ def test_a_frame_is_not_changed(mtcnn: faces.FaceDetector) -> None:
     before = frame.copy()
     (face,) = mtcnn.detect(frame, 20)
     faces.assess(frame, face, 40)
-    faces.Tracker().update(0, 0.0, frame, [face])
+    faces.Tracker().update(0.0, frame, [face])
     np.testing.assert_array_equal(frame, before)
 
 
@@ -386,7 +386,7 @@ def follow(
     people: dict[int, dict[int, Detection]] = {}
     for look, frame in enumerate(frames):
         found = mtcnn.detect(frame, min_face)
-        numbers = tracker.update(look, look * step, frame, found)
+        numbers = tracker.update(look * step, frame, found)
         assert len(set(numbers)) == len(numbers)
         for number, face in zip(numbers, found, strict=True):
             people.setdefault(number, {})[look] = face
@@ -522,17 +522,17 @@ def test_memory_of_people_is_bounded() -> None:
     frame = scene((900, 80))
     for look in range(200):
         face = face_at(50 + 400 * (look % 3), y=40, width=20 + look)
-        tracker.update(look, look * 0.01, frame, [face])
+        tracker.update(look * 0.01, frame, [face])
     assert len(tracker._people) <= 65
 
 
 def test_no_face_then_a_face() -> None:
     tracker = faces.Tracker()
     frame = scene((320, 240))
-    assert tracker.update(0, 0.0, frame, []) == []
-    assert tracker.update(1, 0.5, frame, [face_at(100)]) == [0]
-    assert tracker.update(2, 1.0, frame, []) == []
-    assert tracker.update(3, 1.5, frame, [face_at(102), face_at(240)]) == [0, 1]
+    assert tracker.update(0.0, frame, []) == []
+    assert tracker.update(0.5, frame, [face_at(100)]) == [0]
+    assert tracker.update(1.0, frame, []) == []
+    assert tracker.update(1.5, frame, [face_at(102), face_at(240)]) == [0, 1]
 
 
 # --- which tracks count --------------------------------------------------------------------------

@@ -91,15 +91,11 @@ class Tracker:
         self._scene = 0
         self._frame_colors: np.ndarray | None = None
 
-    def update(
-        self, index: int, time: float, rgb: np.ndarray, detections: Sequence[Detection]
-    ) -> list[int]:
+    def update(self, time: float, rgb: np.ndarray, detections: Sequence[Detection]) -> list[int]:
         """Say who the faces of one frame are.
 
         Parameters
         ----------
-        index : int
-            Position among the looked-at moments; kept for the caller's bookkeeping only.
         time : float
             Seconds from the first frame; not before the last call's.
         rgb : uint8 array [H, W, 3]
@@ -113,7 +109,6 @@ class Tracker:
             A person's number per detection, all different; 0, 1, ... in order of first appearance
             (from left to right within a frame).
         """
-        del index
         self._look += 1
         frame_colors = _colors(_small(rgb))
         if self._frame_colors is not None and _affinity(frame_colors, self._frame_colors) < CUT:

@@ -43,9 +43,10 @@ BATCH = 8
 QUEUED_FRAMES = 4
 """decoded frames that may wait; a 4K frame is 25 MB."""
 QUEUED_CROPS = 64
-SMALLEST_FACE = 16
-"""px; where no face is found, the first `CLOSER_LOOKS` frames are searched down to this width, so
-that "too small" can be told from "no face". Searching every frame so would cost several times."""
+SMALLEST_FACE, SMALLEST_SHARE = 16, 240
+"""px, and parts of the frame's longer side: where no face is found, the first `CLOSER_LOOKS` frames
+are searched down to this width (the larger of the two: an 8K frame would take 10 s), so that "too
+small" can be told from "no face"."""
 CLOSER_LOOKS = 4
 OBSERVE_EVERY = 0.25
 """s between two progress reports."""
@@ -181,14 +182,15 @@ class Run:
                     found = self.detector.detect(frame.rgb, self.settings.min_face)
                     if not found and closer_looks:
                         closer_looks -= 1
-                        found = self.detector.detect(frame.rgb, SMALLEST_FACE)
-                    index = len(self.looked) if looked_at else -1
-                    numbers = tracker.update(index, frame.time, frame.rgb, found)
+                        smallest = max(SMALLEST_FACE, max(frame.rgb.shape) // SMALLEST_SHARE)
+                        found = self.detector.detect(frame.rgb, smallest)
+                    numbers = tracker.update(frame.time, frame.rgb, found)
                 with self.lock:
                     self.searched += 1
                     for number, face in zip(numbers, found, strict=True):
                         person = self.people.setdefault(number, Person())
                         person.anchors.append((frame.time, face))
+                    index = len(self.looked)
                     if looked_at:
                         self.looked.append(frame.time)
                 if looked_at:
