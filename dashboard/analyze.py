@@ -44,4 +44,4 @@ def _without_verdict(job: Job | None, card: Card) -> None:
         states.show(card)
     if job and analysis:
         with right:
-            player.draw(job, analysis.media, alt=f"The file, {titles.facts(analysis.media)[-1]} px")
+            player.draw(job, analysis.media)

@@ -1,25 +1,53 @@
-"""The file itself on the page: a video player or a picture, in the container `player`."""
+"""The file itself on the page, while there is no result to show around it."""
 
 from __future__ import annotations
 
-import streamlit as st
+import io
+from functools import lru_cache
+from pathlib import Path
 
-from dashboard import server
+import streamlit as st
+from PIL import Image
+
+from dashboard import server, words
 from dashboard.jobs import Job
+from dashboard.result.player import plays
+from detector import media
+from detector.errors import UnmaskError
 from detector.results import Media
 
+SHOWN_AS_IS = {".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif"}
+"""Pictures every browser shows, and turns upright, by itself."""
+SIDE = 1280
+"""px of the longer side of a frame that stands for a file no browser plays."""
 
-def draw(job: Job, media: Media, alt: str) -> None:
-    """Draw the media of a job.
 
-    Parameters
-    ----------
-    alt : str
-        What a person who can't see it should know.
-    """
-    source = server.file_url(job) or job.path
-    with st.container(key="player"):
-        if media.kind == "video":
-            st.video(source, alt=alt)
-        else:
-            st.image(source, alt=alt, width="stretch")
+def draw(job: Job, info: Media) -> None:
+    """Draw the media of a job, in the container `player`."""
+    alt = f"The file {job.name}, {info.width} by {info.height} px"
+    with st.container(key="player", gap="small"):
+        if plays(info):
+            st.video(server.file_url(job) or job.path, alt=alt)
+        elif info.kind != "video" and job.path.suffix in SHOWN_AS_IS:
+            st.image(server.file_url(job) or job.path, alt=alt, width="stretch")
+        elif picture := _first_frame(job.path, info.model_dump_json()):
+            st.image(picture, alt=alt, width="stretch")
+            if info.kind == "video":
+                st.html(
+                    '<p class="um-caption">Browsers can’t play this format, so its first frame is '
+                    f"shown: {words.escape(info.codec)} in {words.escape(info.container)}.</p>"
+                )
+
+
+@lru_cache(maxsize=16)
+def _first_frame(path: Path, described: str) -> bytes:
+    """The first frame as JPEG; empty where it can't be read."""
+    try:
+        rgb = media.frame_at(path, Media.model_validate_json(described), 0.0).rgb
+    except (UnmaskError, OSError):
+        return b""
+    image = Image.fromarray(rgb)
+    image.thumbnail((SIDE, SIDE), reducing_gap=2)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=88)
+    return out.getvalue()

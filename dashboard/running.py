@@ -74,7 +74,7 @@ def draw(job: Job) -> None:
         if info is None:
             st.skeleton(height=360)
         else:
-            player.draw(job, info, alt=f"The file being analyzed, {titles.facts(info)[-1]} px")
+            player.draw(job, info)
         _people(job)
     if info is not None and info.kind != "image":
         with st.container(border=True, key="card-timeline"):

@@ -140,7 +140,7 @@ RULES: tuple[Rule, ...] = (
         """font-feature-settings: 'tnum', 'lnum'; max-width: 1440px; padding-left: 60px;
         padding-right: 60px;
         @media (max-width: 640px) { padding-left: 16px; padding-right: 16px; }
-        :focus-visible { outline: 2px solid var(--um-accent); outline-offset: 1px; }
+        :focus-visible { outline: 2px solid var(--um-accent) !important; outline-offset: 1px; }
         :where(.stHtml p) { margin: 0; }
         .um-caption { color: var(--um-muted); font-size: 13px; line-height: 1.45; }
         .um-icon { font-family: "Material Symbols Rounded"; font-weight: 400; font-style: normal;
@@ -186,7 +186,7 @@ RULES: tuple[Rule, ...] = (
         @media (max-width: 640px) { padding: 14px 16px; }""",
     ),
     # White on the dark theme's light accent would be 2.2 : 1.
-    Rule("empty", '[data-testid="stBaseButton-primary"]', "color: var(--um-on-accent);"),
+    Rule("result", '[data-testid="stBaseButton-primary"]', "color: var(--um-on-accent);"),
     # --- the first screen
     Rule(
         "empty",

@@ -1,0 +1,441 @@
+"""The dashboard as a person uses it: a real server, a real browser, real files.
+
+Screenshots of every state stay in tests/artifacts/ to look at. `UNMASK_DOCS=1` also writes the
+picture of the README.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from dashboard import theme
+from dashboard.theme import Where
+from detector.results import Analysis
+from tests.conftest import write_clip
+from tools import chromium
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+ROOT = Path(__file__).parents[1]
+ARTIFACTS = Path(__file__).parent / "artifacts"
+DESKTOP, PHONE = (1440, 900), (390, 844)
+LIMIT_MB = 20
+PATIENT = 120_000
+"""ms to wait for what needs a network to run, on a machine that others use as well."""
+QUICK = 40_000
+
+
+# --- a server and a browser ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    data: Path
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app, started the way the README says, on a folder of its own."""
+    data = tmp_path_factory.mktemp("data")
+    log = data / "server.log"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "UNMASK_DATA": str(data),
+        "UNMASK_MAX_UPLOAD_MB": str(LIMIT_MB),
+        "STREAMLIT_SERVER_ADDRESS": "127.0.0.1",
+    }
+    environment.pop("UNMASK_RETENTION_HOURS", None)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until = time.monotonic() + 60
+        while not _answers(f"{url}/_stcore/health"):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.2)
+        yield Server(url, data, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = chromium.find()
+    assert path, "There is no Chromium: python tools/chromium.py installs one."
+    ARTIFACTS.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Visit:
+    """One person's page, and what their browser complained about."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def picture(self, name: str) -> None:
+        """A screenshot of the whole page, without a bar at its side."""
+        size = self.page.viewport_size or {"width": DESKTOP[0], "height": DESKTOP[1]}
+        self.page.evaluate("document.activeElement?.blur()")
+        tall = self.page.evaluate(
+            "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight + 64"
+        )
+        self.page.set_viewport_size(
+            {"width": size["width"], "height": max(size["height"], int(tall))}
+        )
+        self.page.wait_for_timeout(700)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png")
+        self.page.set_viewport_size(size)
+
+    def assert_fits(self) -> None:
+        """Nothing reaches over the right edge."""
+        wide, room = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert wide <= room
+        inner, outer = self.page.evaluate(
+            "(e => [e.scrollWidth, e.clientWidth])(document.querySelector('[data-testid=stMain]'))"
+        )
+        assert inner <= outer
+
+    def assert_hooks(self, *places: Where) -> None:
+        """What the style sheet hangs on is there."""
+        missing = [
+            rule.hook
+            for rule in theme.RULES
+            if rule.where in places and not self.page.locator(rule.hook).count()
+        ]
+        assert missing == []
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Visit]]:
+    """Open the app as a person with a browser of their own: `visit(path, size=, dark=)`."""
+    contexts: list[BrowserContext] = []
+    visits: list[Visit] = []
+
+    def go(path: str = "/", size: tuple[int, int] = DESKTOP, dark: bool = False) -> Visit:
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        visit = Visit(context.new_page())
+        visits.append(visit)
+        visit.page.set_default_timeout(QUICK)
+        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        visit.page.on(
+            "console",
+            lambda message: (
+                visit.complaints.append(message.text) if message.type == "error" else None
+            ),
+        )
+        visit.page.goto(server.url + path, timeout=QUICK)
+        return visit
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert [complaint for visit in visits for complaint in visit.complaints] == []
+
+
+def wait_ready(page: Page) -> None:
+    page.locator(".st-key-drop input").wait_for(state="attached")
+    page.locator('[class*="st-key-card-sample"]').first.wait_for(timeout=PATIENT)
+
+
+def upload(page: Page, file: Path) -> None:
+    page.locator(".st-key-drop input").wait_for(state="attached")
+    page.set_input_files(".st-key-drop input", file)
+    page.wait_for_url(re.compile(r"[?&]a="))
+
+
+def wait_verdict(page: Page) -> str:
+    """The head of the verdict card, once there is one."""
+    head = page.locator(".um-verdict")
+    head.wait_for(timeout=PATIENT)
+    return head.inner_text()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight seconds of a real face, as somebody would upload it."""
+    return write_clip(
+        tmp_path_factory.mktemp("clips") / "statement.mp4", seconds=8, size=(640, 480)
+    )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A clip that went all the way."""
+
+    path: str
+    analysis: Analysis
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def finished(browser: Browser, server: Server, clip: Path) -> Finished:
+    """Upload the clip, watch it run, wait for its verdict."""
+    context = browser.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
+    visit = Visit(context.new_page())
+    page = visit.page
+    page.set_default_timeout(QUICK)
+    page.goto(server.url)
+    wait_ready(page)
+    begun = time.monotonic()
+    upload(page, clip)
+    page.locator(".st-key-card-timeline").wait_for(timeout=PATIENT)
+    running = page.locator(".um-progress").count() > 0
+    if running:
+        visit.assert_hooks("everywhere", "running")
+        visit.picture("running-desktop")
+        assert "Likely manipulated" not in page.locator(".st-key-verdict-na-none").inner_text()
+    wait_verdict(page)
+    seconds = time.monotonic() - begun
+    address = page.url.removeprefix(server.url)
+    token = address.split("a=")[1]
+    context.close()
+    saved = server.data / "uploads" / token / "analysis.json"
+    return Finished(address, Analysis.model_validate_json(saved.read_text("utf-8")), seconds)
+
+
+# --- the tests -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "dark"),
+    [
+        ("desktop", DESKTOP, False),
+        ("desktop-dark", DESKTOP, True),
+        ("phone", PHONE, False),
+    ],
+)
+def test_first_screen(
+    visit: Callable[..., Visit], name: str, size: tuple[int, int], dark: bool
+) -> None:
+    person = visit(size=size, dark=dark)
+    wait_ready(person.page)
+    assert person.page.title() == "Unmask"
+    assert person.page.get_by_role("heading", level=1).count() == 1
+    assert person.page.get_by_test_id("stHeaderLogo").is_visible()
+    person.assert_hooks("everywhere", "empty")
+    person.assert_fits()
+    person.picture(f"empty-{name}")
+    background = person.page.evaluate(
+        "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+    )
+    palette = theme.DARK if dark else theme.LIGHT
+    assert background == "rgb({}, {}, {})".format(*bytes.fromhex(palette.bg[1:]))
+
+
+def test_a_clip_goes_from_upload_to_verdict_and_evidence(
+    visit: Callable[..., Visit], finished: Finished, tmp_path: Path
+) -> None:
+    person = visit(finished.path)
+    page = person.page
+    head = wait_verdict(page)
+    assert finished.analysis.verdict.probability is not None
+    assert any(word in head for word in ("Likely", "No sign", "Inconclusive"))
+
+    page.locator(".st-key-player video").wait_for()
+    page.wait_for_function("document.querySelector('.st-key-player video').readyState >= 1")
+    plot = page.locator(".st-key-lanes .nsewdrag").first
+    plot.wait_for(timeout=PATIENT)
+    box = plot.bounding_box()
+    assert box is not None
+    length = finished.analysis.media.duration or 0
+    page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
+    page.wait_for_function(
+        "t => Math.abs(document.querySelector('.st-key-player video').currentTime - t) < 1",
+        arg=0.75 * length,
+    )
+
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download JSON").click()
+    file = tmp_path / "result.json"
+    waiting.value.save_as(file)
+    assert Analysis.model_validate_json(file.read_text("utf-8")) == finished.analysis
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "dark"),
+    [
+        ("desktop", DESKTOP, False),
+        ("desktop-dark", DESKTOP, True),
+        ("phone", PHONE, False),
+    ],
+)
+def test_the_result_at_every_size(
+    visit: Callable[..., Visit], finished: Finished, name: str, size: tuple[int, int], dark: bool
+) -> None:
+    person = visit(finished.path, size=size, dark=dark)
+    wait_verdict(person.page)
+    person.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
+    person.page.wait_for_timeout(1500)  # heatmap and strips are drawn behind skeletons
+    person.assert_hooks("everywhere", "result")
+    person.assert_fits()
+    person.picture(f"result-{name}")
+
+
+def test_a_sample_without_a_face_is_told_apart(visit: Callable[..., Visit]) -> None:
+    person = visit()
+    wait_ready(person.page)
+    person.page.locator(".st-key-card-sample-no-face").get_by_role("button", name="Open").click()
+    head = person.page.get_by_role("heading", name="No face found")
+    head.wait_for(timeout=PATIENT)
+    person.assert_hooks("everywhere", "state")
+    person.picture("no-face-desktop")
+    person.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    person.assert_fits()
+    person.picture("no-face-phone")
+    person.page.get_by_role("button", name="Look for smaller faces").click()
+    head.wait_for(state="detached")
+    person.page.get_by_text("Faces under 20 px are skipped").wait_for(timeout=PATIENT)
+
+
+def test_two_people_at_once_get_their_own_results(
+    visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    people = {}
+    for name, seconds in (("anna.mp4", 2.0), ("bert.mp4", 3.0)):
+        file = write_clip(tmp_path / name, seconds=seconds)
+        people[name] = (visit(), file, seconds)
+    for person, file, _ in people.values():
+        upload(person.page, file)
+    for name, (person, _, seconds) in people.items():
+        wait_verdict(person.page)
+        title = person.page.get_by_role("heading", level=1)
+        assert title.inner_text() == name
+        assert f"00:0{seconds:.1f}" in person.page.locator(".um-title").inner_text()
+
+
+def test_a_run_survives_a_reload_and_can_be_canceled(
+    visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    person = visit()
+    page = person.page
+    upload(page, write_clip(tmp_path / "long.mp4", seconds=40, fps=25, size=(1280, 720)))
+    page.locator(".um-progress ol").wait_for(timeout=PATIENT)
+    page.reload()
+    page.locator(".um-progress ol").wait_for()
+    assert page.get_by_role("heading", level=1).inner_text() == "long.mp4"
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("heading", name="Canceled").wait_for(timeout=PATIENT)
+    person.picture("canceled-desktop")
+
+
+def test_names_and_files_that_mean_harm(visit: Callable[..., Visit], tmp_path: Path) -> None:
+    person = visit()
+    dialogs: list[str] = []
+    person.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    file = tmp_path / "<img src=x onerror=alert(1)>.mp4"
+    file.write_bytes(b"<script>alert(1)</script>")
+    upload(person.page, file)
+    person.page.get_by_role("heading", name="We can’t read this file").wait_for(timeout=PATIENT)
+    assert person.page.get_by_role("heading", level=1).inner_text() == file.name
+    assert person.page.locator("img[src='x']").count() == 0
+    assert dialogs == []
+    person.picture("unreadable-desktop")
+
+
+def test_a_file_over_the_limit_is_refused_in_words(
+    visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    person = visit()
+    wait_ready(person.page)
+    file = tmp_path / "large.mp4"
+    with file.open("wb") as out:
+        out.truncate((LIMIT_MB + 1) << 20)
+    person.page.set_input_files(".st-key-drop input", file)
+    person.page.get_by_test_id("stTooltipErrorHoverTarget").wait_for()
+    said = person.page.evaluate(
+        "getComputedStyle(document.querySelector('[data-testid=stFileUploaderDropzone]'),"
+        " '::after').content"
+    )
+    assert f"The limit here is {LIMIT_MB} MB" in said
+    person.picture("too-large-desktop")
+
+
+def test_media_is_handed_out_in_ranges_and_only_to_who_has_the_token(
+    server: Server, finished: Finished, clip: Path
+) -> None:
+    token = finished.path.split("a=")[1]
+    data = clip.read_bytes()
+    request = urllib.request.Request(
+        f"{server.url}/file/{token}", headers={"Range": "bytes=100-199"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 206
+        assert answer.read() == data[100:200]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Type"] == "video/mp4"
+    for wrong in ("x" * 22, "..%2F..%2Fserver.log", f"{token}%2F..%2F{token}"):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"{server.url}/file/{wrong}")
+        assert caught.value.code == 404
+
+
+def test_the_keyboard_reaches_the_upload_and_focus_is_seen(visit: Callable[..., Visit]) -> None:
+    page = visit().page
+    wait_ready(page)
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        tag, text, outline = page.evaluate(
+            "(e => [e.tagName, e.innerText, getComputedStyle(e).outline])(document.activeElement)"
+        )
+        if tag == "BUTTON" and "Upload" in text:
+            assert "solid 2px" in outline
+            return
+    pytest.fail("Tab never reached the upload button")
+
+
+@pytest.mark.skipif(not os.environ.get("UNMASK_DOCS"), reason="writes docs/analyze.png")
+def test_picture_for_the_readme(visit: Callable[..., Visit], finished: Finished) -> None:
+    person = visit(finished.path)
+    wait_verdict(person.page)
+    person.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
+    person.page.wait_for_timeout(4000)
+    person.picture("readme")
+    shutil.copyfile(ARTIFACTS / "readme.png", ROOT / "docs" / "analyze.png")
