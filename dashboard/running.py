@@ -41,6 +41,8 @@ MOST_LANES = 3
 THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
 SETTLE = 3.0
 """s before a time left is told: earlier it would only jump."""
+SURE = 0.08
+"""of the work that must be done before a time left is told, for the same reason."""
 STAGES = {
     "read": "Reading the file",
     "faces": "Finding faces",
@@ -240,7 +242,7 @@ class TimeLeft:
         fraction : float
             Of the work that is done, 0..1.
         """
-        if elapsed < SETTLE or fraction <= 0.02:
+        if elapsed < SETTLE or fraction < SURE:
             return ""
         seconds = elapsed * (1 - fraction) / fraction
         new = max(5, 5 * math.ceil(seconds / 5))

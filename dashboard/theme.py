@@ -106,7 +106,6 @@ ON_VIDEO = {
     Label.NOT_APPLICABLE: ("#D7DBDF", "solid"),
 }
 """Stroke and dash of a box over a picture; the same in both themes."""
-VIDEO_LABEL = "rgba(15, 18, 21, 0.9)"
 
 SANS = '"Source Sans", sans-serif'
 SERIF = '"Source Serif", serif'
@@ -164,6 +163,18 @@ RULES: tuple[Rule, ...] = (
         "everywhere",
         '[data-testid="stHeader"]',
         "background: var(--um-bg); border-bottom: 1px solid var(--um-line);",
+    ),
+    # Streamlit's gaps are steps of the font size; cards stand 20 px apart, on a phone 16.
+    Rule(
+        "state",
+        '[data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] [class*="st-key-verdict"])',
+        "gap: 20px; @media (max-width: 640px) { gap: 16px; }",
+    ),
+    Rule(
+        "running",
+        '[data-testid="stVerticalBlock"]:has(> [data-testid="stLayoutWrapper"] > '
+        '[class*="st-key-card"])',
+        "gap: 20px; @media (max-width: 640px) { gap: 16px; }",
     ),
     # --- cards: containers with a border whose key starts with "card" or "verdict"
     Rule(

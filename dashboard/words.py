@@ -89,6 +89,7 @@ WHY_NOT: dict[ReasonCode, str] = {
     ReasonCode.TURNED_AWAY: "turned away",
     ReasonCode.CLIP_TOO_SHORT: "clip too short",
     ReasonCode.TOO_FEW_FRAMES: "too few frames",
+    ReasonCode.TOO_FEW_MODELS: "too few models",
     ReasonCode.LOW_QUALITY: "low quality",
     ReasonCode.NO_MODEL: "no model",
     ReasonCode.CANCELED: "canceled",
