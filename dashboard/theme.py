@@ -167,7 +167,8 @@ RULES: tuple[Rule, ...] = (
     # Streamlit's gaps are steps of the font size; cards stand 20 px apart, on a phone 16.
     Rule(
         "state",
-        '[data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] [class*="st-key-verdict"])',
+        '[data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] '
+        '[class*="st-key-verdict"])',
         "gap: 20px; @media (max-width: 640px) { gap: 16px; }",
     ),
     Rule(
