@@ -48,8 +48,9 @@ SMALLEST_FACE, SMALLEST_SHARE = 16, 240
 are searched down to this width (the larger of the two: an 8K frame would take 10 s), so that "too
 small" can be told from "no face"."""
 CLOSER_LOOKS = 4
-OBSERVE_EVERY = 0.25
-"""s between two progress reports."""
+OBSERVE_EVERY, OBSERVE_SHARE = 0.25, 0.05
+"""s between two progress reports, and the most of a run's time that they may take: with 20 people
+in 2,000 frames a report is no small thing."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Run:
         self.searched = 0
         self.timings: dict[str, float] = defaultdict(float)
         self.begun = time.perf_counter()
-        self.observed, self.fraction, self.planned = 0.0, 0.0, 0
+        self.observe_next, self.fraction, self.planned = 0.0, 0.0, 0
         self.lock = threading.Lock()
         self.stop = Halt(cancel)
         self.frames: Belt[Frame | None] = Belt(QUEUED_FRAMES, self.stop)
@@ -367,9 +368,8 @@ class Run:
         if self.stop.is_set() and not done:
             raise Stopped
         now = time.perf_counter()
-        if self.observe is None or not (done or now - self.observed > OBSERVE_EVERY):
+        if self.observe is None or not (done or now > self.observe_next):
             return
-        self.observed = now
         with self.lock:
             faces_known = sum(
                 face.quality.problem is None
@@ -397,6 +397,8 @@ class Run:
                 partial=decide(self._analysis(partial=True)) if looked and not done else None,
             )
         )
+        end = time.perf_counter()
+        self.observe_next = end + max(OBSERVE_EVERY, (end - now) / OBSERVE_SHARE)
 
 
 def _result(spec: ModelSpec) -> ModelResult:
