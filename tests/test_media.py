@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import socket
@@ -304,6 +305,24 @@ def test_nothing_stays_open(face_clip: Path) -> None:
     frames.close()
     frame_at(face_clip, found, 1.0)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_memory_does_not_grow_with_the_clip(make_clip: Clip) -> None:
+    """Frames are freed as they are used, with no need for the garbage collector."""
+    path = make_clip(seconds=4, size=(1280, 720), gop=25, options={"preset": "ultrafast"})
+    found = probe(path)
+    gc.collect()
+    gc.disable()
+    try:
+        peaks = []
+        for frame in decode(path, found, [number / 25 for number in range(100)], notes=[]):
+            peaks.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
+            del frame
+    finally:
+        gc.enable()
+    assert len(peaks) == 100
+    # A kept frame is 1.4 MB: 70 of them would be 97 MB.
+    assert max(peaks[80:]) - max(peaks[10:30]) < 20e6
 
 
 # --- which moments -------------------------------------------------------------------------------

@@ -6,12 +6,11 @@ import os
 from threading import Event
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from detector.errors import UsageError
 from detector.media.stills import decode_still
 from detector.media.types import Plan
-from detector.media.upright import upright
+from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.results import Media, Settings
 
@@ -128,10 +127,10 @@ def _histograms(
             times.append(picture.time)
             rows.append(_histogram(picture.rgb[::step, ::step]))
     else:
-        scaler = VideoReformatter()
+        upright = Upright(*_SCAN_SIZE)
         for _, time, frame in pictures(path, scan, notes=[], cancel=cancel):
             times.append(time)
-            rows.append(_histogram(upright(frame, *_SCAN_SIZE, scaler)))
+            rows.append(_histogram(upright(frame)))
     return times, np.stack(rows)
 
 

@@ -16,32 +16,39 @@ _ASPECTS = (0.25, 4.0)
 """Pixel aspect ratios outside this range are taken for nonsense and ignored."""
 
 
-def upright(
-    frame: VideoFrame, width: int, height: int, scaler: VideoReformatter | None = None
-) -> np.ndarray:
-    """Convert a decoded frame to uint8 [height, width, 3] RGB as it is meant to be seen.
+class Upright:
+    """Converts decoded frames of one stream to uint8 [height, width, 3] RGB.
 
     Applies the display matrix (quarter turns and mirroring), and scales where the pixels are not
     square or a stream changes its size on the way.
     """
-    transposed, flip_x, flip_y = orientation(frame)
-    if transposed:
-        width, height = height, width
-    # Unspecified colors are read as browsers do: high definition is BT.709, the rest BT.601.
-    space = frame.colorspace
-    if space == _UNSPECIFIED:
-        space = _BT709 if frame.height >= 720 else _BT601
-    scaler = scaler or VideoReformatter()
-    picture = scaler.reformat(
-        frame, width, height, "rgb24", src_colorspace=space, threads=1
-    ).to_ndarray()
-    if transposed:
-        picture = picture.swapaxes(0, 1)
-    if flip_x:
-        picture = picture[:, ::-1]
-    if flip_y:
-        picture = picture[::-1]
-    return np.ascontiguousarray(picture)
+
+    def __init__(self, width: int, height: int) -> None:
+        self.size = width, height
+        self.scaler = VideoReformatter()
+        # Read once: it belongs to the stream, and looking at a frame's side data ties the frame
+        # into a reference cycle, which keeps its megabytes until the garbage collector comes by.
+        self.orientation: tuple[bool, bool, bool] | None = None
+
+    def __call__(self, frame: VideoFrame) -> np.ndarray:
+        if self.orientation is None:
+            self.orientation = orientation(frame)
+        transposed, flip_x, flip_y = self.orientation
+        width, height = self.size[::-1] if transposed else self.size
+        # Unspecified colors are read as browsers do: high definition is BT.709, the rest BT.601.
+        space = frame.colorspace
+        if space == _UNSPECIFIED:
+            space = _BT709 if frame.height >= 720 else _BT601
+        picture = self.scaler.reformat(
+            frame, width, height, "rgb24", src_colorspace=space, threads=1
+        ).to_ndarray()
+        if transposed:
+            picture = picture.swapaxes(0, 1)
+        if flip_x:
+            picture = picture[:, ::-1]
+        if flip_y:
+            picture = picture[::-1]
+        return np.ascontiguousarray(picture)
 
 
 def upright_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:

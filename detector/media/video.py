@@ -12,7 +12,6 @@ import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 
 from detector.errors import Canceled
 from detector.media.container import (
@@ -24,7 +23,7 @@ from detector.media.container import (
     undecodable,
 )
 from detector.media.types import Frame
-from detector.media.upright import upright
+from detector.media.upright import Upright
 from detector.results import Media
 
 _EPSILON = 0.0005
@@ -56,9 +55,9 @@ def decode_video(
     skip: bool = True,
 ) -> Iterator[Frame]:
     """Yield the frames on screen at `times`; see `detector.media.decode`."""
-    scaler = VideoReformatter()
+    upright = Upright(media.width, media.height)
     for index, time, frame in pictures(path, times, notes=notes, cancel=cancel, skip=skip):
-        yield Frame(index, time, upright(frame, media.width, media.height, scaler))
+        yield Frame(index, time, upright(frame))
 
 
 def pictures(
