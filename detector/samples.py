@@ -22,8 +22,7 @@ import cv2
 import numpy as np
 from filelock import FileLock
 from PIL import Image
-
-from detector.errors import UsageError
+from skimage import data
 
 VERSION = 1
 """Raise it when a sample changes: the old set stays as it is for those who are looking at it."""
@@ -105,8 +104,6 @@ def make_samples(folder: Path) -> list[Sample]:
 
     Raises
     ------
-    UsageError
-        scikit-image, which holds the pictures, is not installed.
     OSError
         The folder can't be written to, or the disk is full. Nothing is left behind.
     """
@@ -244,23 +241,13 @@ def _write_clip(path: Path, draw: Callable[[float], np.ndarray]) -> None:
 class _Scene:
     """The pictures, and a camera in front of them. `t` is always in seconds."""
 
-    def __init__(self) -> None:
-        try:
-            from skimage import data
-        except ImportError as error:
-            raise UsageError(
-                "The samples are made from pictures that come with scikit-image.",
-                hint="Install it: pip install scikit-image",
-            ) from error
-        self.data = data
-
     @cached_property
     def portrait(self) -> np.ndarray:
-        return self.data.astronaut()
+        return data.astronaut()
 
     @cached_property
     def cup(self) -> np.ndarray:
-        return self.data.coffee()
+        return data.coffee()
 
     def untouched(self, t: float) -> np.ndarray:
         return _shoot(self.portrait, _CLIP, t, center=(236, 132), zoom=1.62)

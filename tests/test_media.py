@@ -15,8 +15,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
+from skimage import data
 
 from detector import media as room
 from detector.errors import Canceled, MediaError, UsageError
@@ -47,6 +49,12 @@ def number_in(frame: Frame) -> int:
     return sum(
         int(frame.rgb[:, x - 1 : x + 2].mean() > 128) << bit for bit, x in enumerate(middles)
     )
+
+
+def camera(size: tuple[int, int]) -> Callable[[int], np.ndarray]:
+    still = data.astronaut()
+    width, height = size
+    return lambda number: np.ascontiguousarray(still[60 : 60 + height, 100 + number :][:, :width])
 
 
 def frames_of(path: Path, times: list[float]) -> tuple[list[Frame], list[str]]:
@@ -120,6 +128,24 @@ def test_sound_is_described(face_clip: Path) -> None:
     assert (found.audio.codec, found.audio.channels) == ("aac", 1)
     assert found.audio.sample_rate == 16_000
     assert found.audio.duration == pytest.approx(2.0, abs=0.1)
+
+
+def test_high_definition_is_bt709(tmp_path: Path) -> None:
+    """Colors that a file doesn't specify are read by its size, as browsers do."""
+    for height, luma in ((720, 63), (480, 81)):  # of pure red, limited range
+        planes = av.VideoFrame(1280, height, "yuv444p")
+        for plane, value in zip(
+            planes.planes, (luma, 102 if height == 720 else 90, 240), strict=True
+        ):
+            plane.update(bytes([value]) * plane.buffer_size)
+        path = tmp_path / f"{height}.mp4"
+        with av.open(str(path), "w") as output:
+            stream = output.add_stream("libx264", rate=25, options={"crf": "1"})
+            stream.width, stream.height, stream.pix_fmt = 1280, height, "yuv444p"
+            output.mux(stream.encode(planes))
+            output.mux(stream.encode(None))
+        color = frame_at(path, probe(path), 0).rgb.reshape(-1, 3).mean(axis=0)
+        assert color == pytest.approx((255, 0, 0), abs=5)
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
@@ -415,9 +441,8 @@ def test_still_pictures(tmp_path: Path, astronaut: np.ndarray, kind: str) -> Non
 
 
 def test_heic(tmp_path: Path, astronaut: np.ndarray) -> None:
-    heif = pytest.importorskip("pillow_heif")
     path = tmp_path / "a.heic"
-    heif.from_pillow(Image.fromarray(astronaut)).save(path, quality=90)
+    pillow_heif.from_pillow(Image.fromarray(astronaut)).save(path, quality=90)
     assert np.abs(only_frame(path).astype(int) - astronaut).mean() < 5
 
 
@@ -566,6 +591,37 @@ def test_duration_that_is_not_stated(make_clip: Clip) -> None:
     assert probe(path).duration == pytest.approx(2.0, abs=0.05)
     path = make_clip("live.mkv", seconds=2, size=(64, 48), container_options={"live": "1"})
     assert probe(path).duration == pytest.approx(2.0, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "b.mkv", "c.ts", "d.avi", "e.webp", "f.gif", "g.avif"])
+def test_random_damage_never_gets_out(make_clip: Clip, tmp_path: Path, name: str) -> None:
+    """Whatever is done to a file: pictures of the stated size, or a MediaError."""
+    path = tmp_path / name
+    if path.suffix in (".mp4", ".mkv", ".ts", ".avi"):
+        make_clip(name, seconds=0.6, size=(96, 64), gop=5, audio=path.suffix != ".avi")
+    else:
+        moving = camera((96, 64))
+        first, *rest = [Image.fromarray(moving(9 * number)) for number in range(4)]
+        first.save(path, save_all=True, append_images=rest, duration=50)
+    whole = path.read_bytes()
+    chance = random.Random(name)
+    read = 0
+    for _ in range(30):
+        content = bytearray(whole)
+        for _ in range(chance.choice([1, 5, 50])):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        if chance.random() < 0.3:
+            del content[chance.randrange(len(content)) :]
+        path.write_bytes(content)
+        try:
+            found = probe(path)
+            times = plan(found, Settings(frames=4), windows=(1, 4, 0.1)).moments
+            for frame in decode(path, found, times, notes=[]):
+                assert frame.rgb.shape == (found.height, found.width, 3)
+                read += 1
+        except MediaError:
+            continue
+    assert read > 0
 
 
 # --- what is refused -----------------------------------------------------------------------------

@@ -10,11 +10,12 @@ import os
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import Event
 from typing import BinaryIO
 
 import numpy as np
+import pillow_heif
 from PIL import ExifTags, Image
 
 from detector.errors import Canceled, MediaError
@@ -23,11 +24,7 @@ from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
 from detector.media.types import Frame
 from detector.results import Media
 
-# An optional dependency: without it HEIC pictures are refused by name.
-with suppress(ImportError):
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
+pillow_heif.register_heif_opener()
 # Pillow's own guard warns at half of this and refuses at twice; ours refuses before any decoding.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 # It also warns of odd metadata, on the command line's error channel, which is kept for real errors.
