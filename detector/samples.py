@@ -215,8 +215,10 @@ def _write(recipe: _Recipe, sample: Sample) -> None:
     poster = Image.fromarray(recipe.draw(recipe.poster))
     width, height = poster.size
     tall = round(width * _THUMBNAIL[1] / _THUMBNAIL[0])
-    top = max(0, (height - tall) // 4)  # faces are above the middle
-    poster = poster.crop((0, top, width, top + tall)).resize(_THUMBNAIL, Image.Resampling.LANCZOS)
+    # Of a tall picture its upper part: that is where a portrait has its face.
+    poster = poster.crop((0, 0, width, min(tall, height))).resize(
+        _THUMBNAIL, Image.Resampling.LANCZOS
+    )
     poster.save(sample.thumbnail, quality=88)
 
 
