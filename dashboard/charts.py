@@ -329,7 +329,7 @@ def rgba(color: str, alpha: float) -> str:
 
 # --- agreement -----------------------------------------------------------------------------------
 
-ROW = 42
+ROW = 48
 """Height of a model's row in the agreement chart, px."""
 HEAD = 26
 

@@ -5,6 +5,7 @@ Numbers only; no Streamlit and no plotly, so that it is tested without a page.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -133,7 +134,7 @@ def above(run: Sequence[tuple[float, float]], level: float) -> list[list[tuple[f
     """The parts of a run over a level, with the exact crossings at their ends."""
     parts: list[list[tuple[float, float]]] = []
     current: list[tuple[float, float]] = []
-    for (t0, v0), (t1, v1) in zip(run, run[1:], strict=False):
+    for (t0, v0), (t1, v1) in itertools.pairwise(run):
         if v0 > level and not current:
             current = [(t0, v0)]
         if (v0 > level) != (v1 > level):
@@ -189,7 +190,7 @@ def tiles(lane: Lane, count: int, end: float) -> list[Tile]:
     """
     times = lane.times
     if len(times) <= count:
-        cuts = [0.0, *((a + b) / 2 for a, b in zip(times, times[1:], strict=False)), end]
+        cuts = [0.0, *((a + b) / 2 for a, b in itertools.pairwise(times)), end]
         return [Tile(i, cuts[i], cuts[i + 1]) for i in range(len(times))]
     out = []
     for place in range(count):
@@ -229,9 +230,7 @@ def finding(lane: Lane, thresholds: Thresholds) -> str:
 
 def listed_gaps(lane: Lane, most: int = 4) -> str:
     """The gaps in words: "turned away 00:03.3 to 00:04.7"."""
-    gaps = [
-        f"{g.word} {words.clock(g.start)} to {words.clock(g.end)}" for g in lane.gaps[:most]
-    ]
+    gaps = [f"{g.word} {words.clock(g.start)} to {words.clock(g.end)}" for g in lane.gaps[:most]]
     more = len(lane.gaps) - most
     return words.listed(gaps) + (f" and {more} more" if more > 0 else "")
 

@@ -54,7 +54,8 @@ RULES: tuple[tuple[str, str], ...] = (
         .name.short { display: none; }
         .tick { position: absolute; top: 0; transform: translateX(-50%); font-weight: 600;
           color: var(--um-text); }
-        @container (max-width: 420px) { .name { display: none; } .name.short { display: flex; } }""",
+        @container (max-width: 420px) {
+          .name { display: none; } .name.short { display: flex; } }""",
     ),
     (
         ".um-h3",
@@ -78,7 +79,9 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         '[class*="st-key-verdict"]',
-        "> :last-child { margin-top: auto; }",
+        """> :last-child { margin-top: auto; }
+        .st-key-anyway { margin: 12px 0 4px; }
+        .um-own { color: var(--um-accent); font-weight: 600; }""",
     ),
     (
         ".um-evidence",
@@ -195,6 +198,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (
         ".st-key-card-inspector",
         """img { border-radius: 6px; background: var(--um-sunken); }
+        .st-key-whole-frame img { max-height: 220px; object-fit: contain; background: #0F1215; }
         .um-ramp { height: 5px; margin-top: 6px; border-radius: 2px;
           background: linear-gradient(90deg, #000004, #420A68, #932667, #DD513A, #FCA50A,
             #FCFFA4); }
@@ -211,6 +215,7 @@ RULES: tuple[tuple[str, str], ...] = (
           text-align: left; font-weight: 400; vertical-align: top; color: var(--um-text); }
         tr:last-child > * { border-bottom: 0; }
         .all th, .all td { font-weight: 600; }
+        td { white-space: nowrap; }
         .n { text-align: right; padding-right: 14px; white-space: nowrap; }
         small { display: block; color: var(--um-muted); font-size: 12px; }""",
     ),
@@ -241,10 +246,10 @@ RULES: tuple[tuple[str, str], ...] = (
     (
         ".um-rows",
         """> div { display: flex; flex-direction: column; justify-content: center;
-          line-height: 1.25; padding-right: 8px; box-sizing: border-box; }
+          line-height: 1.15; font-size: 14px; padding-right: 8px; box-sizing: border-box; }
         > div + div { box-shadow: 0 -1px 0 var(--um-line); }
         .all { font-weight: 600; }
-        small { color: var(--um-muted); font-size: 12px; line-height: 1.25; }""",
+        small { color: var(--um-muted); font-size: 12px; line-height: 1.2; }""",
     ),
     (
         ".um-table",

@@ -91,9 +91,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium.find(), args=["--no-sandbox"]
-        )
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=["--no-sandbox"])
         yield browser
         browser.close()
 
@@ -189,9 +187,7 @@ def test_pausing_tells_the_inspector_and_playing_moves_boxes_without_a_rerun(pag
     assert box.get_attribute("style") != place
     assert inspector(page) == before
     page.evaluate("document.querySelector('.st-key-player video').pause()")
-    expect(page.locator(".st-key-card-inspector h2").first).not_to_have_text(
-        before, timeout=20_000
-    )
+    expect(page.locator(".st-key-card-inspector h2").first).not_to_have_text(before, timeout=20_000)
     tag = page.locator(".um-cursor-tag").inner_text()
     assert abs(video_time(page) - _seconds(tag)) < 0.06
 

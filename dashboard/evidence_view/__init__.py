@@ -35,9 +35,7 @@ _component = st.components.v2.component(
 )
 
 
-def evidence_view(
-    data: Mapping[str, Any], *, key: str, on_moment: Callable[[], None]
-) -> None:
+def evidence_view(data: Mapping[str, Any], *, key: str, on_moment: Callable[[], None]) -> None:
     """Mount the view. `on_moment` runs before the next rerun and reads `reported(key)`."""
     _component(key=key, data=dict(data), on_moment_change=on_moment)
 
@@ -87,6 +85,7 @@ def view_data(
             "icon": words.STATES[Label.NOT_APPLICABLE].icon,
         },
         "people": [_person(lane, limits, end, ids) for lane in lanes],
+        "faces": [_faces(track) for track in analysis.tracks],
         "pictures": list(pictures.values()),
         "lane": {
             "left": charts.LEFT,
@@ -104,7 +103,6 @@ def _person(
 ) -> dict[str, Any]:
     track = lane.track
     state = words.STATES[track.label]
-    color, dash = ON_VIDEO[track.label]
     whole = len(lane.times) <= NARROW
     return {
         "id": track.id,
@@ -112,10 +110,24 @@ def _person(
         "state": state.slug,
         "icon": state.icon,
         "chip": chip(track),
+        "unit": "score, %" if whole else "highest score, %",
+        "tiles": {
+            "wide": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, WIDE, end)],
+            "narrow": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, NARROW, end)],
+        },
+    }
+
+
+def _faces(track: Track) -> dict[str, Any]:
+    """The boxes of one person over time, and how they are drawn."""
+    state = words.STATES[track.label]
+    color, dash = ON_VIDEO[track.label]
+    return {
+        "id": track.id,
+        "icon": state.icon,
         "label": state.short[0].lower() + state.short[1:],
         "color": color,
         "dash": dash,
-        "unit": "score, %" if whole else "highest score, %",
         "faces": [
             {
                 "time": f.time,
@@ -124,10 +136,6 @@ def _person(
             }
             for f in track.faces
         ],
-        "tiles": {
-            "wide": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, WIDE, end)],
-            "narrow": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, NARROW, end)],
-        },
     }
 
 

@@ -289,7 +289,7 @@ class View {
     this.boxesOf = this.data.version;
     this.boxes = element("div", "um-boxes");
     this.boxes.setAttribute("aria-hidden", "true");
-    this.marks = this.data.people.map((person) => {
+    this.marks = this.data.faces.map((person) => {
       const box = element("div", "um-box");
       const label = element("div", "um-box-label");
       const state = icon("");

@@ -99,7 +99,7 @@ def _draw(record: Record, original: Analysis) -> inspector.Later | None:
         agreement.draw(analysis, linked, palette)
     left, right = st.columns([62, 38], gap=20)
     with left:
-        details.draw_tabs(analysis)
+        details.draw_tabs(analysis, linked)
     with right:
         details.draw_file(analysis, linked, record.name)
     return fill

@@ -10,11 +10,15 @@ from dashboard.result.linked import Linked
 from dashboard.theme import Palette
 from detector.results import Analysis, ModelResult
 
+PEOPLE = 4
+"""drawn in the chart; more would hide one another."""
+
 
 def draw(analysis: Analysis, linked: Linked, palette: Palette) -> None:
     """Draw the card with the chart."""
     rows = charts.agreement_rows(analysis)
-    people = [t.id for t in analysis.tracks if t.probability is not None][:4]
+    judged = [t.id for t in analysis.tracks if t.probability is not None]
+    people = judged[:PEOPLE]
     limits = analysis.verdict.thresholds
     with st.container(border=True, key="card-agreement", height="stretch", gap=None):
         st.html(
@@ -35,7 +39,9 @@ def draw(analysis: Analysis, linked: Linked, palette: Palette) -> None:
                     key=linked.widget("agreement"),
                     alt=charts.agreement_finding(rows, limits),
                 )
-        st.html(f"<p class='um-caption'>{note(analysis)}</p>")
+        more = len(judged) - len(people)
+        also = f" The {PEOPLE} most suspicious people; {more} more are in the CSV." if more else ""
+        st.html(f"<p class='um-caption'>{note(analysis)}{also}</p>")
 
 
 def _legend(people: list[str]) -> str:
@@ -67,13 +73,11 @@ def note(analysis: Analysis) -> str:
     if limits.custom:
         parts.append("Dotted lines: your thresholds.")
     else:
-        on = f", set on {words.escape(limits.data)}" if limits.data else ""
-        rate = (
-            f" at {words.percent(limits.false_positive_rate)} false alarms"
-            if limits.false_positive_rate is not None
-            else ""
-        )
-        parts.append(f"Dotted lines: thresholds of the ensemble{on}{rate}.")
+        about = [words.escape(limits.data)] if limits.data else []
+        if limits.false_positive_rate is not None:
+            about.append(f"{words.percent(limits.false_positive_rate)} false alarms there")
+        where = f" ({', '.join(about)})" if about else ""
+        parts.append(f"Dotted lines: thresholds of the ensemble{where}.")
     out = [m.title for m in analysis.models if not m.counted and m.scored]
     if out:
         verb = "is" if len(out) == 1 else "are"
@@ -102,6 +106,11 @@ def table(analysis: Analysis) -> str:
     )
 
 
+def brief(seconds: float) -> str:
+    """A duration; "0.0 s" would look like an error."""
+    return words.took(seconds) if seconds >= 0.05 else f"under 0.1{words.NBSP}s"
+
+
 def _row(model: ModelResult) -> str:
     unit = {"clip": "window", "image": "picture"}.get(model.kind, "frame")
     if model.label is not None and model.probability is not None:
@@ -116,14 +125,12 @@ def _row(model: ModelResult) -> str:
     if not model.counted:
         why = model.not_counted_because or "not counted"
         reading += f"<small>not counted: {words.escape(why)}</small>"
-    calibrated = (
-        f"{words.escape(model.calibration.data)}" if model.calibration else "uncalibrated"
-    )
+    calibrated = f"{words.escape(model.calibration.data)}" if model.calibration else "uncalibrated"
     cells = (
         ("Score", score, True),
         ("Reading", reading, False),
         ("Scored", words.count(model.scored, unit) if model.scored else "–", True),
-        ("Time", words.took(model.seconds) if model.seconds is not None else "–", True),
+        ("Time", brief(model.seconds) if model.seconds is not None else "–", True),
         ("Weight", f"{model.weight:g}" if model.counted else "–", True),
         ("Calibrated on", calibrated, False),
     )
@@ -132,5 +139,3 @@ def _row(model: ModelResult) -> str:
         for label, value, right in cells
     )
     return f"<tr><th scope='row'>{words.escape(model.title)}</th>{tds}</tr>"
-
-

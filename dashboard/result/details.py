@@ -8,8 +8,9 @@ import streamlit as st
 
 from dashboard import words
 from dashboard.result import agreement, downloads
+from dashboard.result.agreement import brief
 from dashboard.result.linked import Linked
-from dashboard.result.title import local
+from dashboard.result.title import local, total
 from dashboard.words import NBSP
 from detector.results import Analysis
 
@@ -21,13 +22,14 @@ CODECS = {
 CHANNELS = {1: "mono", 2: "stereo"}
 STAGES = {
     "read": "Reading the file",
+    "decode": "Decoding",
     "faces": "Finding faces",
-    "score": "Scoring faces",
-    "verdict": "Writing the result",
+    "verdict": "Verdict",
 }
+"""Stages overlap: together they take longer than the whole run."""
 
 
-def draw_tabs(analysis: Analysis) -> None:
+def draw_tabs(analysis: Analysis, linked: Linked) -> None:
     """Draw the card with the models and the run."""
     with st.container(border=True, key="card-details", height="stretch"):
         models, run = st.tabs(["Models", "Run details"])
@@ -35,6 +37,12 @@ def draw_tabs(analysis: Analysis) -> None:
             st.html(agreement.table(analysis))
         with run:
             st.html(facts(run_facts(analysis)))
+            st.toggle(
+                "Simple player: no moving boxes, faces as buttons",
+                value=linked.simple,
+                key=linked.widget("simple"),
+                on_change=linked.choose_simple,
+            )
 
 
 def draw_file(analysis: Analysis, linked: Linked, name: str) -> None:
@@ -92,7 +100,8 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
     sha = media.sha256
     short = f"{sha[:4]} {sha[4:8]} … {sha[-4:]}"
     rows.append(("SHA-256", f"<code title='{words.escape(sha)}'>{words.escape(short)}</code>"))
-    took = f", {words.took(sum(analysis.timings.values()))}" if analysis.timings else ""
+    seconds = total(analysis)
+    took = f", in {words.took(seconds)}" if seconds is not None else ""
     rows.append(("Analyzed", f"{local(analysis.created)}{took}"))
     return rows
 
@@ -123,9 +132,17 @@ def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
         end = words.clock(settings.end) if settings.end is not None else "the end"
         rows.append(("Part", f"{words.clock(settings.start)} to {end}"))
     rows += [
-        (STAGES.get(stage, words.escape(stage)), words.took(seconds))
-        for stage, seconds in analysis.timings.items()
+        (name, brief(analysis.timings[stage]))
+        for stage, name in STAGES.items()
+        if stage in analysis.timings
     ]
+    rows += [
+        (f"Scoring, {words.escape(m.title)}", brief(m.seconds))
+        for m in analysis.models
+        if m.seconds is not None and m.scored
+    ]
+    if (seconds := total(analysis)) is not None:
+        rows.append(("All, side by side", words.took(seconds)))
     rows += [
         (
             "Weights",

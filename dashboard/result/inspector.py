@@ -65,9 +65,7 @@ def _head(analysis: Analysis, lane: Lane | None, face: FaceFrame | None, shown: 
         parts.append(series.why(face))
     else:
         state = words.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
-        parts.append(
-            f"<b class='um-ink {state.slug}'>{words.percent(face.score)}</b> all models"
-        )
+        parts.append(f"<b class='um-ink {state.slug}'>{words.percent(face.score)}</b> all models")
     return f"<h2 class='um-h2'>{title}</h2><div class='um-caption'>{' · '.join(parts)}</div>"
 
 
@@ -105,6 +103,7 @@ def _model(able: list[ModelResult], linked: Linked) -> ModelResult:
         required=True,
         key=linked.widget("heatmap"),
         label_visibility="collapsed",
+        wrap=True,
     )
     return next((m for m in able if m.id == chosen), first)
 
@@ -112,13 +111,11 @@ def _model(able: list[ModelResult], linked: Linked) -> ModelResult:
 def _absent(path: Path, analysis: Analysis, lane: Lane, linked: Linked) -> None:
     """The person is not in this frame: show the frame, and offer the nearest moment."""
     nearest = min(lane.track.faces, key=lambda f: abs(f.time - linked.time), default=None)
-    left, right = st.columns([56, 44], gap="medium")
+    left, right = st.columns([60, 40], gap=20)
     with left:
         _whole(path, analysis, linked.time, {})
     with right:
-        st.html(
-            f"<p class='um-say'>Person {words.escape(lane.track.id)} is not in frame here.</p>"
-        )
+        st.html(f"<p class='um-say'>Person {words.escape(lane.track.id)} is not in frame here.</p>")
         if nearest is not None:
             st.button(
                 f"Nearest moment, {words.clock(nearest.time)}",
@@ -138,7 +135,7 @@ def _glass(
     linked: Linked,
 ) -> Later | None:
     """Crop, heatmap, and the whole frame over the scores there."""
-    left, right = st.columns([66, 34], gap="medium")
+    left, right = st.columns([60, 40], gap=20)
     with left:
         grid = st.grid(2, min_column_width=130, gap="small")
         with grid.cell(), st.container(gap=None):
@@ -147,12 +144,7 @@ def _glass(
             slot = st.container(gap=None, key="heatmap")
     with right, st.container(gap=None):
         if analysis.media.kind != "image":
-            boxes = {
-                other.id: (found.box, other.label if found.score is not None
-                           else Label.NOT_APPLICABLE)
-                for other in analysis.tracks
-                if (found := next((f for f in other.faces if f.index == face.index), None))
-            }  # fmt: skip
+            boxes = pictures.boxes_at(analysis, face.time)
             _whole(path, analysis, face.time, boxes)
         st.html(scores_here(analysis, face))
     if model is None:
@@ -196,11 +188,12 @@ def _whole(
         st.html(_missing("The frame can’t be read any more."))
         return
     who = words.listed([f"Person {id}" for id in boxes])
-    st.image(
-        pictures.jpeg(rgb, 85),
-        width="stretch",
-        alt=f"The whole frame at {words.clock(time)}" + (f", {who} boxed" if who else ""),
-    )
+    with st.container(key="whole-frame", gap=None):
+        st.image(
+            pictures.jpeg(rgb, 85),
+            width="stretch",
+            alt=f"The whole frame at {words.clock(time)}" + (f", {who} boxed" if who else ""),
+        )
     st.html("<div class='um-figcaption'><b>Whole frame</b></div>")
 
 
@@ -263,9 +256,7 @@ def _heatmap(
             why = f"This face was not scored: {series.why(face)}"
         else:
             try:
-                heat = pictures.heatmap(
-                    path, analysis.id, track.id, face.time, model.id, analysis
-                )
+                heat = pictures.heatmap(path, analysis.id, track.id, face.time, model.id, analysis)
             except (UnmaskError, OSError):
                 why = f"{model.title} could not be run for a heatmap"
         st.session_state[linked.widget(f"took.{model.id}")] = clocks.monotonic() - started

@@ -179,8 +179,33 @@ class Linked:
     def show_all(self) -> bool:
         return bool(self._get("all", False))
 
+    @property
+    def scores_anyway(self) -> bool:
+        """The person asked for the scores of a file that is too poor for a reading."""
+        return bool(self._get("anyway", False))
+
+    def show_scores(self) -> None:
+        self._set("anyway", True)
+
     def toggle_all(self) -> None:
         self._set("all", not self.show_all)
+
+    def more_button(self, hidden: int, where: str) -> None:
+        """Draw what shows the people that are left out, if there are any."""
+        if hidden or self.show_all:
+            st.button(
+                f"Show {hidden} more" if hidden else "Show fewer",
+                on_click=self.toggle_all,
+                key=self.widget(f"more.{where}"),
+            )
+
+    @property
+    def simple(self) -> bool:
+        """The person chose the player without moving parts."""
+        return bool(self._get("simple", False))
+
+    def choose_simple(self) -> None:
+        self._set("simple", bool(st.session_state[self.widget("simple")]))
 
 
 def whole(thresholds: Thresholds) -> tuple[int, int]:

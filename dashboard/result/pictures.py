@@ -19,6 +19,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageDraw
 
+from dashboard import series
 from dashboard.theme import ON_VIDEO
 from detector import explain, faces, media
 from detector.errors import UnmaskError
@@ -28,7 +29,7 @@ from detector.results import Analysis, Box, Label
 log = logging.getLogger(__name__)
 
 TILE = CropRecipe(scale=1.45, size=88, resize="area", border="replicate")
-CROP = CropRecipe(scale=1.45, size=448, resize="area", border="replicate")
+CROP = CropRecipe(scale=1.45, size=448, resize="area", border="black")
 FRAME_SIDE = 960
 """px of the longer side of the frame in the inspector."""
 KEPT_STRIPS = 24
@@ -104,9 +105,7 @@ def _cut_all(path: Path, analysis: Analysis, wanted: list[Key], made: dict[Key, 
         made.setdefault(key, "")
 
 
-def _frames(
-    path: Path, analysis: Analysis, times: list[float]
-) -> Iterator[tuple[int, np.ndarray]]:
+def _frames(path: Path, analysis: Analysis, times: list[float]) -> Iterator[tuple[int, np.ndarray]]:
     """(position in times, picture) for each time; one picture may answer several."""
     last: tuple[int, np.ndarray] | None = None
     for frame in media.decode(path, analysis.media, times, notes=[]):
@@ -163,6 +162,17 @@ def whole_frame(
         color, dash = ON_VIDEO[label]
         _rectangle(draw, [v * scale for v in box], color, dash, stroke)
     return np.asarray(image)
+
+
+def boxes_at(analysis: Analysis, time: float) -> dict[str, tuple[Box, Label]]:
+    """Everybody's box and state at the looked-at moment nearest to a time."""
+    found = {}
+    for track in analysis.tracks:
+        face = series.nearest_face(track, analysis.moments, time)
+        if face is not None:
+            judged = face.score is not None
+            found[track.id] = (face.box, track.label if judged else Label.NOT_APPLICABLE)
+    return found
 
 
 def _rectangle(

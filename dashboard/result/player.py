@@ -1,12 +1,13 @@
 """The player with the boxes, and the people below it.
 
 The moving parts are the evidence view's. Where a browser can't play the file, the frame at the
-moment stands in the player's place, and everything else stays.
+moment stands in the player's place. The simple player has no moving parts: it starts at the moment,
+the boxes are in a still frame, and the faces are pictures with a button.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,23 +20,23 @@ from dashboard.result import pictures
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from detector.errors import UnmaskError
-from detector.results import Analysis, Media
+from detector.results import Analysis, Box, Label, Media
 
 if TYPE_CHECKING:
     from dashboard.result import Record
 
-PLAYS = {"h264", "vp8", "vp9", "av1", "theora"}
-"""Codecs that browsers decode. HEVC plays only on some: where it doesn't, the browser says so."""
-TRIES = {"hevc", "h265"}
+PLAYS = {"h264", "vp8", "vp9", "av1", "theora", "hevc"}
+"""Codecs to try a browser's player with. HEVC plays on some; where it doesn't, the browser says
+so and the still frame takes over."""
 CONTAINERS = {"mp4", "mov", "webm", "matroska", "ogg", "m4v"}
+STILL_SIDE = 1280
+"""px of the longer side of the frame in the player's place."""
 
 
 def plays(media: Media) -> bool:
     """Whether to try a browser's player with this file."""
     family = {part.strip() for part in media.container.lower().split(",")}
-    codec = media.codec.lower()
-    codec = "vp8" if codec == "libvpx" else codec
-    return media.kind == "video" and codec in PLAYS | TRIES and bool(family & CONTAINERS)
+    return media.kind == "video" and media.codec.lower() in PLAYS and bool(family & CONTAINERS)
 
 
 def draw(
@@ -50,9 +51,13 @@ def draw(
     playable = plays(analysis.media) and not linked.unplayable
     with st.container(key=evidence_view.PLAYER, gap=None):
         if playable:
-            st.video(server.file_url(record) or path, alt=alt(analysis))
-        else:
-            still(path, analysis, linked)
+            # Another start would be another element: the player would begin anew at each click.
+            start = linked.time if linked.simple else 0.0
+            st.video(server.file_url(record) or path, start_time=start, alt=alt(analysis))
+        if linked.simple or not playable:
+            # The evidence view draws boxes over the frame; without it they are part of it.
+            boxes = pictures.boxes_at(analysis, linked.time) if linked.simple else {}
+            still(path, analysis, linked, boxes)
     if not playable and analysis.media.kind != "image":
         st.html(
             "<div class='um-caption'>This browser can’t play the file, so the frame at "
@@ -66,33 +71,62 @@ def draw(
         for tile in series.tiles(lane, count, end)
     }
     cut, ready = pictures.strip_pictures(path, analysis, wanted)
-    evidence_view.evidence_view(
-        evidence_view.view_data(
-            analysis, lanes, sizes, time=linked.time, seek=linked.seek, pictures=cut
-        ),
-        key=linked.widget("view"),
-        on_moment=linked.on_moment,
-    )
+    if linked.simple:
+        for lane in lanes:
+            _simple_strip(analysis, lane, linked, cut)
+    else:
+        evidence_view.evidence_view(
+            evidence_view.view_data(
+                analysis, lanes, sizes, time=linked.time, seek=linked.seek, pictures=cut
+            ),
+            key=linked.widget("view"),
+            on_moment=linked.on_moment,
+        )
+    linked.more_button(len(analysis.tracks) - len(lanes), "strips")
     if not ready:
         _wait_for_strips(path, analysis, wanted)
 
 
 def alt(analysis: Analysis) -> str:
     """The player in a sentence, for a screen reader."""
-    people = [
-        f"Person {t.id}: {words.STATES[t.label].words.lower()}" for t in analysis.tracks
-    ]
+    people = [f"Person {t.id}: {words.STATES[t.label].words.lower()}" for t in analysis.tracks]
     return f"The analyzed {analysis.media.kind}. {'; '.join(people)}."
 
 
-def still(path: Path, analysis: Analysis, linked: Linked) -> None:
-    """The frame at the moment; the evidence view draws the boxes over it."""
+def still(
+    path: Path, analysis: Analysis, linked: Linked, boxes: Mapping[str, tuple[Box, Label]]
+) -> None:
+    """The frame at the moment."""
     try:
-        rgb = pictures.whole_frame(path, analysis, linked.time, {}, side=1280)
+        rgb = pictures.whole_frame(path, analysis, linked.time, boxes, side=STILL_SIDE)
     except (UnmaskError, OSError):
         st.html("<div class='um-missing'>This frame can’t be shown: the file is gone.</div>")
         return
     st.image(pictures.jpeg(rgb, 88), width="stretch", alt=alt(analysis))
+
+
+def _simple_strip(
+    analysis: Analysis, lane: Lane, linked: Linked, cut: Mapping[pictures.Key, str]
+) -> None:
+    """A person's faces as pictures, each with a button that says its score."""
+    person = lane.track.id
+    st.markdown(f"**Person {person}** · {evidence_view.chip(lane.track)}")
+    limits = analysis.verdict.thresholds
+    grid = st.grid(NARROW, min_column_width=64, gap="xsmall")
+    for tile in series.tiles(lane, NARROW, series.length(analysis)):
+        time, score = lane.times[tile.index], lane.score[tile.index]
+        state = words.STATES[series.label_at(score, limits)]
+        with grid.cell(), st.container(gap=None):
+            if picture := cut.get((person, tile.index)):
+                st.image(picture, width="stretch", alt=f"Person {person}, {words.clock(time)}")
+            st.button(
+                f"{state.glyph} {'–' if score is None else words.whole_percent(score)}",
+                on_click=linked.go,
+                args=(time, person),
+                key=linked.widget(f"tile.{person}.{tile.index}"),
+                help=f"Person {person}, {words.clock(time)}, {state.short.lower()}",
+                width="stretch",
+            )
 
 
 @st.fragment(run_every=0.8)

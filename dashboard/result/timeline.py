@@ -71,13 +71,7 @@ def draw(
         note = hatched(lanes, series.length(analysis))
         if note:
             st.html(note)
-        hidden = len(analysis.tracks) - len(lanes)
-        if hidden or linked.show_all:
-            st.button(
-                f"Show {hidden} more" if hidden else "Show fewer",
-                on_click=linked.toggle_all,
-                key=linked.widget("more"),
-            )
+        linked.more_button(len(analysis.tracks) - len(lanes), "lanes")
         if limits.custom:
             st.html("<div class='um-caption'>Drawn with your thresholds.</div>")
 
@@ -235,9 +229,7 @@ def rows(lanes: Sequence[Lane]) -> list[tuple[float, str]]:
     return [(time, lane.track.id) for lane in lanes for time in lane.times]
 
 
-def frame(
-    analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]
-) -> pd.DataFrame:
+def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -> pd.DataFrame:
     """The lanes as a table: whole percents, and why there is none."""
     limits = analysis.verdict.thresholds
     records = []
@@ -254,9 +246,7 @@ def frame(
             for id, title in named.items():
                 value = lane.models[id][i] if id in lane.models else None
                 record[title] = None if value is None else words.whole_percent(value)
-            record["Reading"] = (
-                f"{state.glyph} {reasons[i] if score is None else state.short}"
-            )
+            record["Reading"] = f"{state.glyph} {reasons[i] if score is None else state.short}"
             records.append(record)
     return pd.DataFrame.from_records(records)
 

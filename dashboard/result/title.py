@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import streamlit as st
 
@@ -40,9 +40,14 @@ def facts(analysis: Analysis) -> list[str]:
         *titles.facts(analysis.media),
         f"analyzed {local(analysis.created)}",
         words.count(ran, "model"),
-        f"took {words.took(sum(analysis.timings.values()))}" if analysis.timings else None,
+        f"took {words.took(seconds)}" if (seconds := total(analysis)) is not None else None,
     ]
     return [part for part in parts if part]
+
+
+def total(analysis: Analysis) -> float | None:
+    """How long the whole run took, s. Its stages overlap, so they don't add up to it."""
+    return analysis.timings.get("total")
 
 
 def local(moment: datetime) -> str:
@@ -53,7 +58,7 @@ def local(moment: datetime) -> str:
         zone = ""
     else:
         zone = f"{NBSP}UTC"
-        moment = moment.astimezone(timezone.utc)
+        moment = moment.astimezone(UTC)
     return f"{moment.day}{NBSP}{moment:%b}{NBSP}{moment:%Y, %H:%M}{zone}"
 
 

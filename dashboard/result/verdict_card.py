@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import words
 from dashboard.result.linked import Linked
 from dashboard.words import NBSP
-from detector.results import Analysis, Evidence, Label, ReasonCode, Thresholds, Track
+from detector.results import Analysis, Evidence, Label, Reason, ReasonCode, Thresholds, Track
 
 KIND = {"video": "video", "image": "picture", "animation": "animation"}
 RATING_ICON = {"good": "check", "fair": "help", "poor": "help"}
@@ -20,8 +20,18 @@ def draw(analysis: Analysis, linked: Linked) -> None:
     slug = words.STATES[analysis.verdict.label].slug
     with st.container(border=True, key=f"verdict-{slug}", height="stretch", gap=None):
         st.html(head(analysis, linked.changed))
-        if analysis.verdict.label is not Label.NOT_APPLICABLE:
-            _reasons(analysis, linked)
+        if analysis.verdict.probability is not None:
+            if not guessing(analysis) or linked.scores_anyway:
+                st.html(number(analysis) + scale(analysis))
+            else:
+                with st.container(key="anyway"):
+                    st.button(
+                        "Show the scores anyway",
+                        icon=":material/visibility:",
+                        on_click=linked.show_scores,
+                        key=linked.widget("anyway"),
+                    )
+        _reasons(analysis, linked)
         st.html(evidence(analysis))
         st.html(limits(analysis))
 
@@ -41,13 +51,27 @@ def head(analysis: Analysis, changed: bool = False) -> str:
         f"<p class='um-say'>{_sentence(analysis)}</p>",
         "</div>",
     ]
-    others = _others(analysis)
-    if others:
-        parts.append(f"<p class='um-say second'>{others}</p>")
-    if verdict.probability is not None:
-        parts.append(_number(analysis))
-        parts.append(scale(analysis))
+    said = _said(analysis)
+    detail = words.escape(said.detail) if said else ""
+    parts += [
+        f"<p class='um-say second'>{text}</p>" for text in (detail, _others(analysis)) if text
+    ]
     return "".join(parts)
+
+
+def guessing(analysis: Analysis) -> bool:
+    """Whether the file is too poor for its number to be shown unasked."""
+    return any(r.code is ReasonCode.LOW_QUALITY for r in analysis.verdict.reasons)
+
+
+def _said(analysis: Analysis) -> Reason | None:
+    """The reason that is the lead sentence, and so isn't repeated under "Why"."""
+    verdict = analysis.verdict
+    first = verdict.reasons[0] if verdict.reasons else None
+    if first is None or verdict.label in (Label.FAKE, Label.REAL):
+        return None
+    spoken = (ReasonCode.MODELS_DISAGREE, ReasonCode.BETWEEN_THRESHOLDS)
+    return None if first.code in spoken else first
 
 
 def _kicker(analysis: Analysis) -> str:
@@ -86,12 +110,12 @@ def _sentence(analysis: Analysis) -> str:
         people = words.count(judged, "person", "people")
         where = f", for {people}{frames if judged == 1 else ''}"
         return f"{verdict.agree} of {words.count(verdict.counted, 'model')} agree{where}."
-    code = first.code if first else None
-    if code is ReasonCode.MODELS_DISAGREE:
+    said = _said(analysis)
+    if said is not None:
+        return f"{words.escape(said.text).rstrip('.')}."
+    if first is not None and first.code is ReasonCode.MODELS_DISAGREE:
         return f"The models disagree about {_face(analysis, top, small=True)}."
-    if code is ReasonCode.BETWEEN_THRESHOLDS:
-        return f"The score of {_face(analysis, top, small=True)} lies between the thresholds."
-    return f"{words.escape(first.text).rstrip('.')}." if first else "The scores don’t settle it."
+    return f"The score of {_face(analysis, top, small=True)} lies between the thresholds."
 
 
 def _face(analysis: Analysis, track: Track, *, small: bool = False) -> str:
@@ -124,10 +148,7 @@ def _others(analysis: Analysis) -> str:
         names = [_named(t) for t in others if t.label is label]
         if not names:
             continue
-        if len(names) > MANY_PEOPLE:
-            text = f"{len(names)} more people"
-        else:
-            text = words.listed(names)
+        text = f"{len(names)} more people" if len(names) > MANY_PEOPLE else words.listed(names)
         sentences.append(f"{lead}{text}.")
     if analysis.verdict.label is Label.REAL:
         # "3 of 3 models agree, for 2 people" has said it of those without a sign.
@@ -136,14 +157,15 @@ def _others(analysis: Analysis) -> str:
 
 
 def _named(track: Track) -> str:
-    more = [track.side] if track.side else []
+    more: list[str] = [track.side] if track.side else []
     if track.reason is not None and track.reason in words.WHY_NOT and track.probability is None:
         more.append(words.WHY_NOT[track.reason])
     extra = f" ({', '.join(more)})" if more else ""
     return f"Person{NBSP}{words.escape(track.id)}{extra}"
 
 
-def _number(analysis: Analysis) -> str:
+def number(analysis: Analysis) -> str:
+    """HTML of the likelihood and of how many models agree."""
     verdict = analysis.verdict
     assert verdict.probability is not None
     counted = [m for m in analysis.models if m.counted]
@@ -205,9 +227,7 @@ def scale(analysis: Analysis) -> str:
         f"<span>{short}</span></div>"
         for _, a, b, wide, short in zones
     )
-    ticks = "".join(
-        f"<b class='tick' style='left:{v:.1f}%'>{v:.0f}</b>" for v in (low, high)
-    )
+    ticks = "".join(f"<b class='tick' style='left:{v:.1f}%'>{v:.0f}</b>" for v in (low, high))
     return (
         f"<div class='um-scale' role='img' aria-label='{words.escape(text)}'>"
         f"<div class='over'>{span}<div class='pointer' style='left:{at:.1f}%'></div></div>"
@@ -222,7 +242,8 @@ def scale_text(thresholds: Thresholds) -> str:
 
 
 def _reasons(analysis: Analysis, linked: Linked) -> None:
-    reasons = analysis.verdict.reasons[:3]
+    said = _said(analysis)
+    reasons = [r for r in analysis.verdict.reasons if r is not said][:3]
     if not reasons:
         return
     st.html("<h3 class='um-h3'>Why</h3>")
