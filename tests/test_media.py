@@ -562,6 +562,7 @@ def test_holes_are_told(make_clip: Clip) -> None:
     frames, notes = frames_of(path, [number / 25 for number in range(75)])
     assert 20 < len(frames) < 75
     assert len(notes) == 1 and notes[0].startswith("The video is damaged near")
+    assert len({frame.time for frame in frames}) == len(frames)
     again, _ = frames_of(path, [number / 25 for number in range(75)])
     assert [f.time for f in again] == [f.time for f in frames]
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(frames, again, strict=True))

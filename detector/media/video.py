@@ -78,14 +78,15 @@ def pictures(
         False decodes every frame from the first on. The result is the same; tests compare them.
     """
     wanted = deque(enumerate(times))
+    given: float | None = None
     for tolerant in (False, True):
         with open_media(path) as container:
-            walk = _Walk(container, wanted, notes, cancel, skip, tolerant)
+            walk = _Walk(container, wanted, given, notes, cancel, skip, tolerant)
             try:
                 yield from walk.run()
                 return
             except _Damaged:
-                continue
+                given = walk.given
 
 
 class _Damaged(Exception):
@@ -103,6 +104,7 @@ class _Walk:
         self,
         container: InputContainer,
         wanted: deque[tuple[int, float]],
+        given: float | None,
         notes: list[str],
         cancel: Event | None,
         skip: bool,
@@ -121,7 +123,7 @@ class _Walk:
         self.jump = self.skip and demuxer(container) in _JUMPABLE
         self.origin: float | None = None
         self.previous: tuple[float, VideoFrame] | None = None
-        self.given: float | None = None
+        self.given = given  # time of the last frame that was handed out
         self.floor = -math.inf  # time of the key frame that decoding began at
         self.high = -math.inf  # latest time of a packet so far
         self.end = 0.0
