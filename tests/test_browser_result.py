@@ -17,13 +17,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from skimage.data import astronaut
 
 from dashboard import theme_result
 from dashboard.uploads import Uploads
 from detector.results import Settings
-from tests.result_sample import DURATION, make_analysis, make_clip, make_picture
+from tests.result_sample import DURATION, HEIGHT, WIDTH, make_analysis, make_clip, make_picture
 from tools import chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -36,10 +40,11 @@ START = 90_000
 
 @dataclass(frozen=True)
 class Served:
-    """A running dashboard and the addresses of two results."""
+    """A running dashboard and the addresses of three results."""
 
     video: str
     picture: str
+    unplayable: str
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +55,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with clip.open("rb") as file:
         video = uploads.keep(file, NAME, Settings())
     uploads.save(video.token, make_analysis(clip, name=NAME))
-    from PIL import Image
-    from skimage.data import astronaut
-
     still = folder / "portrait.png"
     Image.fromarray(astronaut()).save(still)
     with still.open("rb") as file:
         picture = uploads.keep(file, "portrait.png", Settings())
     uploads.save(picture.token, make_picture())
+
+    # Said to be H.264, so the page tries the player; no browser plays what it is.
+    old = _mpeg4(folder / "old.mp4")
+    with old.open("rb") as file:
+        unplayable = uploads.keep(file, "old.mp4", Settings())
+    analysis = make_analysis(old, name="old.mp4")
+    analysis.media.container, analysis.media.codec = "mp4", "h264"
+    uploads.save(unplayable.token, analysis)
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -71,10 +81,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{address}/_stcore/health", server)
-        yield Served(f"{address}/?a={video.token}", f"{address}/?a={picture.token}")
+        yield Served(*(f"{address}/?a={u.token}" for u in (video, picture, unplayable)))
     finally:
         server.terminate()
         server.wait(20)
+
+
+def _mpeg4(path: Path) -> Path:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(round(DURATION * 5)):
+            rgb = np.full((HEIGHT, WIDTH, 3), number, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        out.mux(stream.encode())
+    return path
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
@@ -212,6 +233,16 @@ def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(page: Page, served: S
     assert box["y"] == pytest.approx(image["y"] + y0 * scale, abs=2)
     assert box["width"] == pytest.approx((x1 - x0) * scale, abs=2)
     assert page.locator(".st-key-card-timeline").count() == 0
+
+
+def test_a_file_the_browser_refuses_is_shown_frame_by_frame(page: Page, served: Served) -> None:
+    page.goto(served.unplayable)
+    page.locator(".st-key-player img").wait_for(timeout=START)
+    expect(page.get_by_text("This browser can’t play the file")).to_be_visible()
+    page.locator(".tile").nth(3).click()
+    expect(page.locator(".um-box:not([hidden])")).to_have_count(2)
+    tag = page.locator(".um-cursor-tag").inner_text()
+    expect(page.get_by_text(f"so the frame at {tag} is shown")).to_be_visible(timeout=20_000)
 
 
 def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page: Page) -> None:

@@ -220,7 +220,9 @@ class View {
     on("loadedmetadata", () => this.place());
     on("play", () => this.run());
     on("timeupdate", () => this.show(picture.currentTime));
-    on("error", () => this.tell(this.time, null, "unplayable"));
+    // Not an interrupted download: only what this browser can't decode, or won't.
+    const refused = () => picture.error?.code >= 3 && this.tell(this.time, null, "unplayable");
+    on("error", refused);
     on("pause", () => {
       cancelAnimationFrame(this.frame);
       this.show(picture.currentTime);
@@ -236,7 +238,7 @@ class View {
         this.soon = setTimeout(() => this.tell(picture.currentTime, null, "seek"), 200);
       }
     });
-    if (picture.error) this.tell(this.time, null, "unplayable");
+    refused();
     if (!picture.paused) this.run();
   }
 

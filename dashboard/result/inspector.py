@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time as clocks
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from dashboard.words import NBSP
 from detector import explain
 from detector.errors import UnmaskError
 from detector.results import Analysis, FaceFrame, Label, ModelResult, Quality, Track
+
+log = logging.getLogger(__name__)
 
 SLOW = 2.0
 """s; a heatmap that took longer before says so while it is drawn."""
@@ -257,7 +260,8 @@ def _heatmap(
         else:
             try:
                 heat = pictures.heatmap(path, analysis.id, track.id, face.time, model.id, analysis)
-            except (UnmaskError, OSError):
+            except Exception:  # whatever broke, the rest of the result still stands
+                log.exception("a heatmap could not be drawn")
                 why = f"{model.title} could not be run for a heatmap"
         st.session_state[linked.widget(f"took.{model.id}")] = clocks.monotonic() - started
         if heat is None:

@@ -52,8 +52,7 @@ def draw(
             st.html(
                 f"<h2 class='um-h2'>Score over time</h2>{keys(analysis, named)}", width="stretch"
             )
-            st.html("<span class='um-caption um-hint'>Click a point to go there</span>",
-                    width="content")  # fmt: skip
+            hint = st.empty()
             shown = st.segmented_control(
                 "Show as",
                 [LANES, TABLE],
@@ -61,6 +60,11 @@ def draw(
                 required=True,
                 key=linked.widget("shown"),
                 label_visibility="collapsed",
+            )
+            what = "row" if shown == TABLE else "point"
+            hint.html(
+                f"<span class='um-caption um-hint'>Click a {what} to go there</span>",
+                width="content",
             )
         if shown == TABLE:
             _table(analysis, lanes, linked, named, table)
@@ -268,6 +272,7 @@ def _table(
         },
         on_select="rerun",
         selection_mode="single-row",
+        placeholder="–",
         key=linked.widget("table"),
         alt="Scores over time as a table; choose a row to go to its moment.",
     )
