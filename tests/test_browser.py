@@ -139,13 +139,10 @@ class Visit:
         assert inner <= outer
 
     def assert_hooks(self, *places: Where) -> None:
-        """What the style sheet hangs on is there."""
-        missing = [
-            rule.hook
-            for rule in theme.RULES
-            if rule.where in places and not self.page.locator(rule.hook).count()
-        ]
-        assert missing == []
+        """What the style sheet hangs on is there, or comes: heatmaps and charts take a while."""
+        for rule in theme.RULES:
+            if rule.where in places:
+                self.page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
 
 
 @pytest.fixture
@@ -313,7 +310,6 @@ def test_the_result_at_every_size(
     person = visit(finished.path, size=size, dark=dark)
     wait_verdict(person.page)
     person.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
-    person.page.wait_for_timeout(1500)  # heatmap and strips are drawn behind skeletons
     person.assert_hooks("everywhere", "result")
     person.assert_fits()
     person.picture(f"result-{name}")
@@ -356,7 +352,7 @@ def test_a_run_survives_a_reload_and_can_be_canceled(
 ) -> None:
     person = visit()
     page = person.page
-    upload(page, write_clip(tmp_path / "long.mp4", seconds=40, fps=25, size=(1280, 720)))
+    upload(page, write_clip(tmp_path / "long.mp4", seconds=60, fps=4, size=(1280, 720)))
     page.locator(".um-progress ol").wait_for(timeout=PATIENT)
     page.reload()
     page.locator(".um-progress ol").wait_for()
@@ -414,7 +410,7 @@ def test_media_is_handed_out_in_ranges_and_only_to_who_has_the_token(
     for wrong in ("x" * 22, "..%2F..%2Fserver.log", f"{token}%2F..%2F{token}"):
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"{server.url}/file/{wrong}")
-        assert caught.value.code == 404
+        assert caught.value.code in (400, 404)
 
 
 def test_the_keyboard_reaches_the_upload_and_focus_is_seen(visit: Callable[..., Visit]) -> None:
