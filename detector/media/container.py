@@ -151,6 +151,15 @@ def packets(
             hole = True
 
 
+def seek(container: InputContainer, stream: VideoStream, ticks: int) -> bool:
+    """Go to the key frame at or before `ticks` of the stream's clock; say whether it worked."""
+    try:
+        container.seek(ticks, stream=stream)
+    except (av.error.FFmpegError, OSError, OverflowError):  # times that lie can be any number
+        return False
+    return True
+
+
 class Decoder:
     """A stream's decoder, giving each frame its time on the stream's clock in seconds.
 

@@ -20,6 +20,7 @@ from detector.media.container import (
     packets,
     picture_stream,
     rate,
+    seek,
     undecodable,
 )
 from detector.media.upright import upright_size
@@ -143,9 +144,7 @@ def _ends(container: InputContainer, stream: VideoStream, decoder: Decoder) -> t
     if stated is not None:
         offsets.insert(0, start + int((stated - _TAIL) / decoder.base))
     for offset in offsets:
-        try:
-            container.seek(offset, stream=stream)
-        except (av.error.FFmpegError, OSError):
+        if not seek(container, stream, offset):
             continue
         picture = whole = -math.inf
         for packet in packets(container):

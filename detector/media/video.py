@@ -20,6 +20,7 @@ from detector.media.container import (
     open_media,
     packets,
     picture_stream,
+    seek,
     undecodable,
 )
 from detector.media.types import Frame
@@ -254,18 +255,14 @@ class _Walk:
         return packets(self.container, self.stream, self._damage)
 
     def _seek(self, clock: float) -> Iterator[Packet]:
-        try:
-            self.container.seek(int(clock / self.decoder.base), stream=self.stream)
-        except (av.error.FFmpegError, OSError):
+        if not seek(self.container, self.stream, int(clock / self.decoder.base)):
             return self._rewind()
         return self._read()
 
     def _rewind(self) -> Iterator[Packet]:
         """A jump failed: read on from the start, without any more jumps."""
         self.jump = False
-        try:
-            self.container.seek(self.stream.start_time or 0, stream=self.stream)
-        except (av.error.FFmpegError, OSError):
+        if not seek(self.container, self.stream, self.stream.start_time or 0):
             return iter(())
         return self._read()
 
