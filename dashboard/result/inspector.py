@@ -260,6 +260,8 @@ def _heatmap(
         else:
             try:
                 heat = pictures.heatmap(path, analysis.id, track.id, face.time, model.id, analysis)
+            except UnmaskError:  # its weights are gone, or the file is
+                why = f"{model.title} could not be run for a heatmap"
             except Exception:  # whatever broke, the rest of the result still stands
                 log.exception("a heatmap could not be drawn")
                 why = f"{model.title} could not be run for a heatmap"
