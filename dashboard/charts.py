@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from dashboard import series, words
 from dashboard.series import Lane
 from dashboard.theme import AXIS, CAPTION, SANS, Palette
-from detector.results import Analysis, Thresholds
+from detector.results import Thresholds
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "showTips": False}
 """No toolbar: a click is the only gesture."""
@@ -294,7 +294,7 @@ def _axes(
         range=[0, end], tickvals=moments, ticktext=labels, showticklabels=axis, showgrid=False,
         zeroline=False, fixedrange=True, automargin=False, tickangle=0, tickfont={"size": AXIS},
     )  # fmt: skip
-    _dress(figure, palette, size.height)
+    dress(figure, palette, size.height)
     figure.update_layout(
         margin={"l": LEFT, "r": RIGHT, "t": size.top, "b": size.bottom, "pad": 0},
         clickmode="event+select",
@@ -304,7 +304,8 @@ def _axes(
     )
 
 
-def _dress(figure: go.Figure, palette: Palette, height: int) -> None:
+def dress(figure: go.Figure, palette: Palette, height: int) -> None:
+    """Leave nothing of plotly's own look."""
     figure.update_layout(
         template="none",
         height=height,
@@ -325,192 +326,3 @@ def rgba(color: str, alpha: float) -> str:
     """ "#D55E00", 0.26 -> "rgba(213,94,0,0.26)"."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha:g})"
-
-
-# --- agreement -----------------------------------------------------------------------------------
-
-ROW = 48
-"""Height of a model's row in the agreement chart, px."""
-HEAD = 26
-
-
-@dataclass(frozen=True)
-class AgreementRow:
-    """One row: a model, or all of them together.
-
-    Attributes
-    ----------
-    note : str
-        Under the name: "calibrated", "uncalibrated", "mean of 3".
-    scores : dict of str to float
-        By person.
-    counted : bool
-        An uncounted model's scores are hollow diamonds.
-    instead : str
-        Stands in the row of a model that gave no score.
-    """
-
-    name: str
-    note: str
-    scores: dict[str, float]
-    counted: bool = True
-    instead: str = ""
-    bold: bool = False
-
-
-def agreement_rows(analysis: Analysis) -> list[AgreementRow]:
-    """All models together, then each model in the manifest's order."""
-    counted = [m for m in analysis.models if m.counted]
-    together = {t.id: t.probability for t in analysis.tracks if t.probability is not None}
-    rows = [AgreementRow("All models", f"mean of {len(counted)}", together, bold=True)]
-    for model in analysis.models:
-        scores = {t.id: t.models[model.id].probability for t in analysis.tracks
-                  if model.id in t.models}  # fmt: skip
-        note = "calibrated" if model.calibration else "uncalibrated"
-        instead = ""
-        if not model.counted:
-            note = model.not_counted_because or "not counted"
-            instead = "" if scores else "no score, not counted"
-            if scores and "not counted" not in note:
-                note = f"{note}, not counted"
-        rows.append(AgreementRow(model.title, note, scores, model.counted, instead))
-    return rows
-
-
-def agreement_figure(
-    rows: Sequence[AgreementRow],
-    *,
-    people: Sequence[str],
-    thresholds: Thresholds,
-    palette: Palette,
-) -> go.Figure:
-    """A dot a person in a row a model, over the ensemble's thresholds.
-
-    Names stand beside the figure, `ROW` px apart under `HEAD` px, so that they never are cut.
-    `people` are the persons' ids, most suspicious first: its dot is filled, the others' are open.
-    """
-    figure = go.Figure()
-    for place, row in enumerate(rows):
-        values = list(row.scores.values())
-        if len(values) > 1:
-            figure.add_trace(
-                go.Scatter(
-                    x=[min(values), max(values)], y=[place, place], mode="lines",
-                    line={"color": palette.edge, "width": 1}, hoverinfo="skip",
-                )
-            )  # fmt: skip
-    for order, person in reversed(list(enumerate(people))):
-        shown = [(i, row) for i, row in enumerate(rows) if person in row.scores]
-        marks = [_mark(row.scores[person], row, order == 0, thresholds, palette)
-                 for _, row in shown]  # fmt: skip
-        figure.add_trace(
-            go.Scatter(
-                x=[row.scores[person] for _, row in shown],
-                y=[i for i, _ in shown],
-                mode="markers+text",
-                marker={
-                    "size": 12,
-                    "opacity": 1,
-                    "symbol": [m.symbol for m in marks],
-                    "color": [m.fill for m in marks],
-                    "line": {"width": 2, "color": [m.line for m in marks]},
-                },
-                text=[_dot_text(row, person, people) for _, row in shown],
-                textposition="top center",
-                textfont={"size": AXIS, "color": palette.text if order == 0 else palette.muted},
-                customdata=[
-                    f"{words.escape(row.name)} · Person {person} · "
-                    f"{words.percent(row.scores[person])}"
-                    + ("" if row.counted else ", not counted")
-                    for _, row in shown
-                ],
-                hovertemplate="%{customdata}<extra></extra>",
-                cliponaxis=False,
-                name=f"Person {person}",
-            )
-        )
-    _agreement_axes(figure, rows, thresholds, palette)
-    return figure
-
-
-@dataclass(frozen=True)
-class _Mark:
-    symbol: str
-    fill: str
-    line: str
-
-
-def _mark(
-    score: float, row: AgreementRow, filled: bool, thresholds: Thresholds, palette: Palette
-) -> _Mark:
-    """An amber mark gets an outline in amber ink, because amber alone is too pale."""
-    state = palette.state(series.label_at(score, thresholds))
-    if not row.counted:
-        return _Mark("diamond", palette.surface, palette.muted)
-    amber = state == palette.inconclusive
-    line = state.ink if amber else state.fill
-    return _Mark("circle", state.fill if filled else palette.surface, line)
-
-
-def _dot_text(row: AgreementRow, person: str, people: Sequence[str]) -> str:
-    """The number over a dot, unless that of a more suspicious person stands within reach."""
-    score = row.scores[person]
-    for other in people[: people.index(person)]:
-        if other in row.scores and abs(row.scores[other] - score) < 0.12:
-            return ""
-    number = str(words.whole_percent(score))
-    if len(people) > 2:
-        number = f"{person}{words.NBSP}{number}"
-    return f"<b>{number}</b>" if person == people[0] else number
-
-
-def _agreement_axes(
-    figure: go.Figure, rows: Sequence[AgreementRow], thresholds: Thresholds, palette: Palette
-) -> None:
-    bottom = len(rows) - 0.5
-    figure.add_shape(
-        type="rect", x0=thresholds.low, x1=thresholds.high, y0=-0.5, y1=bottom,
-        fillcolor=palette.band, line_width=0, layer="below",
-    )  # fmt: skip
-    for level in (thresholds.low, thresholds.high):
-        figure.add_shape(
-            type="line", x0=level, x1=level, y0=-0.5, y1=bottom,
-            line={"color": palette.edge, "width": 1, "dash": "dot"}, layer="below",
-        )  # fmt: skip
-    for i in range(1, len(rows)):
-        figure.add_shape(
-            type="line", xref="paper", x0=0, x1=1, y0=i - 0.5, y1=i - 0.5,
-            line={"color": palette.line, "width": 1}, layer="below",
-        )  # fmt: skip
-    for i, row in enumerate(rows):
-        if row.instead:
-            figure.add_annotation(
-                x=0.5, xref="paper", y=i, text=row.instead, showarrow=False,
-                font={"size": AXIS, "color": palette.muted}, bgcolor=palette.surface,
-            )  # fmt: skip
-    values, texts = score_ticks(thresholds)
-    figure.update_xaxes(
-        range=[-0.03, 1.03], tickvals=values, ticktext=texts, side="top", showgrid=False,
-        zeroline=False, fixedrange=True, automargin=False, tickangle=0, tickfont={"size": AXIS},
-    )  # fmt: skip
-    figure.update_yaxes(
-        range=[bottom, -0.5], showticklabels=False, showgrid=False, zeroline=False,
-        fixedrange=True, automargin=False,
-    )  # fmt: skip
-    _dress(figure, palette, HEAD + ROW * len(rows))
-    figure.update_layout(
-        margin={"l": 8, "r": 18, "t": HEAD, "b": 0, "pad": 0}, hovermode="closest", dragmode=False
-    )
-
-
-def agreement_finding(rows: Sequence[AgreementRow], thresholds: Thresholds) -> str:
-    """The chart in one sentence, for its text alternative."""
-    parts = []
-    for row in rows:
-        if row.instead:
-            parts.append(f"{row.name}: {row.instead}")
-        elif row.scores:
-            said = ", ".join(f"Person {p} {words.percent(s)}" for p, s in row.scores.items())
-            parts.append(f"{row.name}: {said}" + ("" if row.counted else " (not counted)"))
-    low, high = words.whole_percent(thresholds.low), words.whole_percent(thresholds.high)
-    return f"{'. '.join(parts)}. Thresholds at {low} and {high}."

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from dashboard import charts, series
+from dashboard import agreement_chart, charts, series
 from dashboard.theme import DARK, LIGHT
 from detector.results import Analysis, Label, Thresholds
 from tests.result_sample import DURATION, make_analysis
@@ -217,7 +217,7 @@ def test_lanes_leave_room_for_the_tag_and_the_times() -> None:
 
 
 def test_every_model_has_a_row_and_an_uncounted_one_says_why(analysis: Analysis) -> None:
-    rows = charts.agreement_rows(analysis)
+    rows = agreement_chart.agreement_rows(analysis)
     assert [r.name for r in rows] == ["All models", "SBI", "Xception", "VideoMAE", "MesoNet-4"]
     assert rows[0].note == "mean of 3" and rows[0].bold
     assert rows[0].scores == {t.id: t.probability for t in analysis.tracks}
@@ -225,8 +225,10 @@ def test_every_model_has_a_row_and_an_uncounted_one_says_why(analysis: Analysis)
 
 
 def test_the_most_suspicious_person_is_filled_the_others_are_open(analysis: Analysis) -> None:
-    rows = charts.agreement_rows(analysis)
-    figure = charts.agreement_figure(rows, people=["B", "A"], thresholds=LIMITS, palette=LIGHT)
+    rows = agreement_chart.agreement_rows(analysis)
+    figure = agreement_chart.agreement_figure(
+        rows, people=["B", "A"], thresholds=LIMITS, palette=LIGHT
+    )
     marks = {t.name: t.marker for t in figure.data if t.name}
     assert marks["Person B"].color[0] == LIGHT.fake.fill
     assert set(marks["Person A"].color) == {LIGHT.surface}
@@ -234,14 +236,14 @@ def test_the_most_suspicious_person_is_filled_the_others_are_open(analysis: Anal
     amber = list(marks["Person B"].color).index(LIGHT.inconclusive.fill)
     assert marks["Person B"].line.color[amber] == LIGHT.inconclusive.ink
     assert "no score, not counted" in [a.text for a in figure.layout.annotations]
-    assert "MesoNet-4: no score, not counted" in charts.agreement_finding(rows, LIMITS)
+    assert "MesoNet-4: no score, not counted" in agreement_chart.agreement_finding(rows, LIMITS)
 
 
 def test_an_uncounted_score_is_a_hollow_diamond(analysis: Analysis) -> None:
     from detector.verdict import decide
 
-    rows = charts.agreement_rows(decide(analysis, models=["sbi", "xcep"]))
-    figure = charts.agreement_figure(rows, people=["B"], thresholds=LIMITS, palette=LIGHT)
+    rows = agreement_chart.agreement_rows(decide(analysis, models=["sbi", "xcep"]))
+    figure = agreement_chart.agreement_figure(rows, people=["B"], thresholds=LIMITS, palette=LIGHT)
     marker = next(t for t in figure.data if t.name).marker
     assert list(marker.symbol) == ["circle", "circle", "circle", "diamond"]
     assert marker.color[3] == LIGHT.surface

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import charts, words
-from dashboard.charts import AgreementRow
+from dashboard import agreement_chart, charts, words
+from dashboard.agreement_chart import AgreementRow
 from dashboard.result.linked import Linked
 from dashboard.theme import Palette
 from detector.results import Analysis, ModelResult
@@ -16,7 +16,7 @@ PEOPLE = 4
 
 def draw(analysis: Analysis, linked: Linked, palette: Palette) -> None:
     """Draw the card with the chart."""
-    rows = charts.agreement_rows(analysis)
+    rows = agreement_chart.agreement_rows(analysis)
     judged = [t.id for t in analysis.tracks if t.probability is not None]
     people = judged[:PEOPLE]
     limits = analysis.verdict.thresholds
@@ -31,13 +31,13 @@ def draw(analysis: Analysis, linked: Linked, palette: Palette) -> None:
                 st.html(row_names(rows))
             with plot:
                 st.plotly_chart(
-                    charts.agreement_figure(
+                    agreement_chart.agreement_figure(
                         rows, people=people, thresholds=limits, palette=palette
                     ),
                     theme=None,
                     config=charts.CONFIG,
                     key=linked.widget("agreement"),
-                    alt=charts.agreement_finding(rows, limits),
+                    alt=agreement_chart.agreement_finding(rows, limits),
                 )
         more = len(judged) - len(people)
         also = f" The {PEOPLE} most suspicious people; {more} more are in the CSV." if more else ""
@@ -59,11 +59,11 @@ def _legend(people: list[str]) -> str:
 def row_names(rows: list[AgreementRow]) -> str:
     """HTML of the names beside the chart, at the heights of its rows."""
     cells = "".join(
-        f"<div style='height:{charts.ROW}px'><span class='{'all' if row.bold else ''}'>"
+        f"<div style='height:{agreement_chart.ROW}px'><span class='{'all' if row.bold else ''}'>"
         f"{words.escape(row.name)}</span><small>{words.escape(row.note)}</small></div>"
         for row in rows
     )
-    return f"<div class='um-rows' style='padding-top:{charts.HEAD}px'>{cells}</div>"
+    return f"<div class='um-rows' style='padding-top:{agreement_chart.HEAD}px'>{cells}</div>"
 
 
 def note(analysis: Analysis) -> str:
