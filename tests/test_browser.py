@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from dashboard import theme
 from dashboard.theme import Where
 from detector.results import Analysis
-from tests.conftest import write_clip
+from tests.conftest import camera, write_clip
 from tools import chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -142,7 +143,7 @@ class Visit:
         """What the style sheet hangs on is there, or comes: heatmaps and charts take a while."""
         for rule in theme.RULES:
             if rule.where in places:
-                self.page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
+                self.page.locator(rule.hook).first.wait_for(state="attached")
 
 
 @pytest.fixture
@@ -197,10 +198,14 @@ def wait_verdict(page: Page) -> str:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight seconds of a real face, as somebody would upload it."""
-    return write_clip(
-        tmp_path_factory.mktemp("clips") / "statement.mp4", seconds=8, size=(640, 480)
-    )
+    """Eight seconds of two real faces, as somebody would upload it."""
+    half = camera((320, 480))
+
+    def two(number: int) -> np.ndarray:
+        return np.hstack([half(number), half(number + 40)[:, ::-1]])
+
+    folder = tmp_path_factory.mktemp("clips")
+    return write_clip(folder / "statement.mp4", seconds=8, size=(640, 480), picture=two)
 
 
 @dataclass(frozen=True)
@@ -352,11 +357,17 @@ def test_a_run_survives_a_reload_and_can_be_canceled(
 ) -> None:
     person = visit()
     page = person.page
-    upload(page, write_clip(tmp_path / "long.mp4", seconds=60, fps=4, size=(1280, 720)))
+    wait_ready(page)
+    page.get_by_role("button", name="Options").click()
+    page.get_by_role("radio", name="Several a second").click()
+    page.get_by_role("radio", name="10").click()
+    page.keyboard.press("Escape")
+    upload(page, write_clip(tmp_path / "long.mp4", seconds=60, fps=10, size=(1280, 720)))
     page.locator(".um-progress ol").wait_for(timeout=PATIENT)
     page.reload()
     page.locator(".um-progress ol").wait_for()
     assert page.get_by_role("heading", level=1).inner_text() == "long.mp4"
+    page.locator(".um-progress", has_text="of 600").wait_for(timeout=PATIENT)
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("heading", name="Canceled").wait_for(timeout=PATIENT)
     person.picture("canceled-desktop")
