@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from dashboard import server, words
+from dashboard import server, theme, words
 from dashboard.jobs import Job
 from dashboard.result.player import plays
 from detector import media
@@ -25,6 +25,7 @@ SIDE = 1280
 def draw(job: Job, info: Media) -> None:
     """Draw the media of a job, in the container `player`."""
     alt = f"The file {job.name}, {info.width} by {info.height} px"
+    theme.player_shape(info.width, info.height)
     with st.container(key="player", gap="small"):
         if plays(info):
             st.video(server.file_url(job) or job.path, alt=alt)

@@ -173,7 +173,8 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
     titles_of = {spec.id: spec.title for spec in choose(job.settings.models)}
     bars = "".join(
         f"<span>{words.escape(titles_of.get(id, id))}</span>"
-        f"{bar(scored / known if known else 0.0)}<span>{scored} of {known}</span>"
+        f"{bar(scored / known if known else 0.0)}"
+        f"<span>{f'{scored} of {known}' if known else 'waiting'}</span>"
         for id, (scored, known) in progress.models.items()
     )
     side = f"{words.count(len(progress.models), 'model')}" + (

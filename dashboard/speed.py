@@ -1,5 +1,4 @@
-"""How fast this computer is, learned from finished analyses. Before the first, nothing is guessed.
-"""
+"""How fast this computer is, learned from finished analyses. Before the first, nothing is guessed."""
 
 from __future__ import annotations
 

@@ -377,3 +377,8 @@ def drop_zone(hint: str, refused: str) -> None:
     texts = {"hint": hint, "refused": refused}
     lines = (f"--um-drop-{k}: {json.dumps(v, ensure_ascii=False)};" for k, v in texts.items())
     st.html(f"<style>.st-key-drop {{ {' '.join(lines)} }}</style>")
+
+
+def player_shape(width: int, height: int) -> None:
+    """Keep the player's place from the start: nothing moves when its video arrives."""
+    st.html(f"<style>.st-key-player {{ --um-shape: {width} / {height}; }}</style>")

@@ -106,7 +106,7 @@ RULES: tuple[tuple[str, str], ...] = (
         ".st-key-player",
         """position: relative;
         video, img { display: block; width: 100%; max-height: 440px; object-fit: contain;
-          border-radius: 8px; background: #0F1215; }""",
+          aspect-ratio: var(--um-shape, auto); border-radius: 8px; background: #0F1215; }""",
     ),
     (
         ".um-boxes",

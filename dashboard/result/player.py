@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import evidence_view, series, server, words
+from dashboard import evidence_view, series, server, theme, words
 from dashboard.charts import LaneSize
 from dashboard.evidence_view import NARROW, WIDE
 from dashboard.result import pictures
@@ -49,6 +49,7 @@ def draw(
     """Draw player, boxes and strips into the container at hand."""
     path = record.path
     playable = plays(analysis.media) and not linked.unplayable
+    theme.player_shape(analysis.media.width, analysis.media.height)
     with st.container(key=evidence_view.PLAYER, gap=None):
         if playable:
             # Another start would be another element: the player would begin anew at each click.
