@@ -9,7 +9,7 @@ fake"; some originals are softened too (`soften`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -111,6 +111,11 @@ def draw_look(rng: np.random.Generator) -> Look:
         jpeg=int(rng.integers(35, 96)) if rng.random() < 0.75 else 0,
         jpeg_first=int(rng.integers(40, 96)) if rng.random() < 0.2 else 0,
     )
+
+
+def only_color(look: Look) -> Look:
+    """The same look without what takes detail away."""
+    return replace(look, shrink=1.0, blur=0.0, noise=0.0, jpeg=0, jpeg_first=0)
 
 
 def apply(picture: np.ndarray, look: Look) -> np.ndarray:

@@ -51,6 +51,7 @@ class Recipe(Record):
     smoothing: float = Field(0.05, ge=0, lt=0.5, description="of the labels")
     pair_weight: float = Field(0.5, ge=0, description="of the pairwise ranking loss")
     soften: float = Field(0.3, ge=0, le=1, description="share of originals that lose sharpness")
+    clean: float = Field(0, ge=0, le=1, description="share of pairs that only change in color")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     holdout: float = Field(0.3, ge=0, lt=1, description="share of the persons never trained on")
     holdout_images: float = Field(0.06, ge=0, lt=1, description="the same, for still pictures")

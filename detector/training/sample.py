@@ -113,4 +113,6 @@ def one(source: Source, recipe: Recipe, rng: np.random.Generator) -> tuple[np.nd
     if rng.random() < recipe.soften:
         real = augment.soften(real, rng)
     look = augment.draw_look(rng)
+    if recipe.clean and rng.random() < recipe.clean:
+        look = augment.only_color(look)
     return augment.apply(real, look), augment.apply(fake, look)
