@@ -1,0 +1,73 @@
+"""Heatmaps of the bundled models on a real face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.clips import face_clip
+from detector import explain
+from detector.errors import UsageError
+from detector.models import registry
+from detector.pipeline import Analyzer
+from detector.results import Analysis, Settings
+
+
+@pytest.fixture(scope="module")
+def clip() -> Path:
+    return face_clip(3, 640, 360, 25)
+
+
+@pytest.fixture(scope="module")
+def analysis(clip: Path) -> Analysis:
+    return Analyzer(device="cpu").analyze(clip, Settings(frames=8))
+
+
+@pytest.mark.parametrize("kind", ["frame", "clip"])
+def test_a_heatmap_lies_on_the_crop_the_model_saw(
+    clip: Path, analysis: Analysis, kind: str
+) -> None:
+    spec = next(s for s in registry.choose() if s.kind == kind)
+    heat = explain.heatmap(clip, analysis, "A", 1.0, spec.id)
+    assert heat is not None
+    assert heat.crop.shape == (spec.crop.size, spec.crop.size, 3)
+    assert heat.map.shape == heat.crop.shape[:2]
+    assert heat.map.dtype == np.float32
+    assert 0.0 <= heat.map.min() < heat.map.max() <= 1.0
+    assert spec.title in heat.caption
+    again = explain.heatmap(clip, analysis, "A", 1.0, spec.id)
+    assert again is not None
+    assert np.array_equal(again.map, heat.map)
+
+
+def test_the_moment_chosen_is_the_looked_at_one_that_is_nearest(analysis: Analysis) -> None:
+    track = explain.find_track(analysis, "A")
+    for face in track.faces:
+        assert explain.face_at(track, face.time + 0.01) == face
+    assert explain.face_at(track, 1e9) == track.faces[-1]
+
+
+def test_a_person_who_is_not_there_is_refused(clip: Path, analysis: Analysis) -> None:
+    with pytest.raises(UsageError, match="no person Z"):
+        explain.heatmap(clip, analysis, "Z", 0.0, registry.choose()[0].id)
+
+
+def test_a_clip_model_without_a_window_shows_nothing(clip: Path, analysis: Analysis) -> None:
+    spec = next(s for s in registry.choose() if s.kind == "clip")
+    without = analysis.model_copy(deep=True)
+    without.tracks[0].windows = []
+    assert explain.heatmap(clip, without, "A", 1.0, spec.id) is None
+
+
+def test_the_overlay_goes_from_the_crop_to_the_map() -> None:
+    crop = np.full((20, 20, 3), 200, np.uint8)
+    values = np.zeros((20, 20), np.float32)
+    values[:, 10:] = 1.0
+    heat = explain.Heatmap(crop, values, "")
+    assert np.array_equal(explain.overlay(heat, 0.0), crop)
+    mixed = explain.overlay(heat, 0.6)
+    cold, hot = mixed[0, 0], mixed[0, 19]
+    assert len(set(cold.tolist())) == 1 and cold[0] < 200  # darkened, not colored
+    assert hot[0] > hot[2]  # inferno ends in yellow: more red than blue
