@@ -162,7 +162,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "everywhere",
         '[data-testid="stHeader"]',
-        "background: var(--um-bg); border-bottom: 1px solid var(--um-line);",
+        """background: var(--um-bg); border-bottom: 1px solid var(--um-line);
+        /* What runs says so on the page itself; a "Stop" up here would stop the drawing only. */
+        [data-testid="stStatusWidget"] { display: none; }""",
     ),
     # Streamlit's gaps are steps of the font size; cards stand 20 px apart, on a phone 16.
     Rule(
@@ -314,7 +316,7 @@ RULES: tuple[Rule, ...] = (
         """display: flex; flex-wrap: wrap; align-items: baseline; gap: 4px 20px;
         h2 { font-family: "Source Serif", serif; font-size: 18px; font-weight: 600; padding: 0;
           margin: 0; }
-        > span { margin-left: auto; } .um-keys { flex: none; }
+        > span { margin-left: auto; } .um-keys { flex: none; margin-right: 0; }
         &.samples { margin-top: 12px; }""",
     ),
     Rule(
