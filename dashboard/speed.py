@@ -1,4 +1,4 @@
-"""How fast this computer is, learned from finished analyses. Before the first, nothing is guessed."""
+"""How fast this computer is, learned from finished analyses. Before the first, it is not known."""
 
 from __future__ import annotations
 
