@@ -102,3 +102,34 @@ def test_weights_of_another_shape_are_refused(file: Path) -> None:
     other = spec().model_copy(update={"options": {"hidden": 16, "layers": 2, "heads": 2}})
     with pytest.raises(WeightsError, match="do not fit"):
         videomae.load(other, [file], "cpu")
+
+
+def test_the_bundled_weights_fit_and_tell_a_face_from_noise() -> None:
+    from detector import weights
+    from detector.faces import cut
+    from detector.models import mobilenet, registry
+
+    ours = [spec for spec in registry.list_models() if spec.bundled]
+    assert {shipped.family for shipped in ours} >= {"mobilenet", "videomae"}
+    noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
+    for shipped in ours:
+        assert shipped.calibration is not None and shipped.measured
+        state = weights.load_state(weights.resolve(shipped)[0])
+        scores = []
+        for frame in (skimage.data.astronaut(), noise):
+            crop = cut(frame, (180.0, 70.0, 270.0, 190.0), shipped.crop)
+            x = mobilenet.to_input(crop[None], shipped, "cpu")
+            with torch.no_grad():
+                if shipped.kind == "clip":
+                    network = videomae.build(
+                        state,
+                        size=shipped.crop.size,
+                        frames=shipped.clip_frames,
+                        **shipped.options,
+                    )
+                    x = x.repeat(shipped.clip_frames, 1, 1, 1)[None]
+                    scores.append(float(network(x)[0]))
+                else:
+                    scores.append(float(mobilenet.build(state)(x)[0]))
+        assert np.isfinite(scores).all()
+        assert abs(scores[0] - scores[1]) > 0.01
