@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 POLL = 0.5
 """s between two looks at the job."""
-PEOPLE_EVERY = 1.0
+PEOPLE_EVERY = 2.0
 TIMELINE_EVERY = 2.0
 """s between two drawings of the timeline: slower, since a figure is heavy."""
 MOST_PEOPLE = 6

@@ -294,7 +294,7 @@ RULES: tuple[Rule, ...] = (
         li.wait b { color: var(--um-muted); }
         li .um-icon { font-size: 20px; color: var(--um-accent); }
         li.wait .um-icon { color: var(--um-edge); }
-        li.now .um-icon { animation: um-turn 1.2s linear infinite; }
+        li.now .um-icon { animation: um-turn 1.2s steps(12) infinite; }
         li > span:nth-of-type(2) { font-size: 13px; }
         > .um-caption { margin-top: 12px; }
         .um-models { grid-column: 2 / -1; display: grid; align-items: center; gap: 4px 14px;
