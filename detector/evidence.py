@@ -162,7 +162,7 @@ def _above(top: Track, model: ModelResult, thresholds: Thresholds, analysis: Ana
         detail += f"; {model.confused_by} can look alike"
     return Reason(
         code=ReasonCode.ABOVE_THRESHOLD,
-        text=model.finding or f"{model.title} is over its threshold",
+        text=_capital(model.finding or f"{model.title} is over its threshold"),
         detail=detail,
         time=time,
         track=top.id,
@@ -280,6 +280,10 @@ def _rate(value: float, poor: float, fair: float) -> Literal["poor", "fair", "go
 
 def _word(value: float, poor: float, fair: float, low: str, middle: str, high: str = "good") -> str:
     return low if value < poor else middle if value < fair else high
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _many(count: int, noun: str) -> str:
