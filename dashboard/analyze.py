@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import address, backend, empty, player, result, running, states, titles
 from dashboard.jobs import Job, State
 from dashboard.states import Card
-from detector.results import Label
+from detector.results import Label, Media
 
 
 def draw() -> None:
@@ -35,13 +35,20 @@ def draw() -> None:
 
 def _without_verdict(job: Job | None, card: Card) -> None:
     """A state card in the verdict's place, beside the file where it can be shown."""
-    analysis = job.analysis if job else None
+    media = _media(job) if job else None
     if job:
-        with titles.row(job.name, titles.facts(analysis.media) if analysis else []):
+        with titles.row(job.name, titles.facts(media) if media else []):
             st.button("New analysis", icon=":material/add:", key="new", on_click=address.leave)
     left, right = st.columns([45, 55], gap="medium")
     with left:
         states.show(card)
-    if job and analysis:
+    if job and media:
         with right:
-            player.draw(job, analysis.media)
+            player.draw(job, media)
+
+
+def _media(job: Job) -> Media | None:
+    """What is known of the file, also when its analysis did not end."""
+    if job.analysis:
+        return job.analysis.media
+    return job.progress.media if job.progress else None

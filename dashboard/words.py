@@ -142,7 +142,9 @@ def about(seconds: float) -> str:
 
 
 def took(seconds: float) -> str:
-    """0.42 -> "0.4 s", 18.2 -> "18 s", 75 -> "1 min 15 s"."""
+    """0.42 -> "0.4 s", 18.2 -> "18 s", 75 -> "1 min 15 s", 0.01 -> "under 0.1 s"."""
+    if seconds < 0.05:
+        return f"under 0.1{NBSP}s"
     if seconds < 10:
         return f"{seconds:.1f}{NBSP}s"
     if seconds < 60:

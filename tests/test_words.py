@@ -63,6 +63,7 @@ def test_times_are_said_as_about(seconds: float, text: str) -> None:
 
 def test_spans_and_counts() -> None:
     assert words.took(0.42) == f"0.4{NBSP}s"
+    assert words.took(0.01) == f"under 0.1{NBSP}s"
     assert words.took(75) == f"1{NBSP}min 15{NBSP}s"
     assert words.count(1, "person", "people") == f"1{NBSP}person"
     assert words.count(1200, "frame") == f"1,200{NBSP}frames"
