@@ -6,7 +6,6 @@ also needed where there is no Streamlit session: at the start of the server, bef
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 from functools import lru_cache
@@ -123,12 +122,6 @@ def _prepare() -> None:
         analyzer.get().warm_up()
     except Exception:  # a job will meet the same error and show it to a person
         log.exception("the models could not be loaded ahead")
-    # Streamlit collects all garbage after each run of a script or fragment, with the interpreter
-    # locked. A page that watches a run does so several times a second, and looking through torch
-    # each time (about 0.15 s) made that run several times slower. What is loaded now stays loaded:
-    # it need not be looked through again.
-    gc.collect()
-    gc.freeze()
 
 
 def _sweep() -> None:
