@@ -113,7 +113,6 @@ class Run:
         self._report("read")
         with Timer(self.timings, "read"):
             self.media = media.probe(path, name=name)
-            self._load_models()
             moments, runs = self._plan(path, self.media)
         self.planned = len(moments)
         wanted = tuple(sorted({*moments, *(t for run in runs for t in run.times)}))
@@ -236,6 +235,7 @@ class Run:
         import torch
 
         torch.set_num_threads(1)  # per thread; two pools of threads starve each other
+        self._load_models()  # here, so that faces are found meanwhile
         waiting: dict[str, list[FaceItem]] = defaultdict(list)
         while (item := self.items.take()) is not None:
             if isinstance(item, ClipItem):
