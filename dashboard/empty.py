@@ -27,8 +27,8 @@ MOST_BY_RATE = 600
 """moments, when so many a second are asked for: two minutes at 5 a second."""
 SAMPLING = {
     "uniform": "Evenly spread",
-    "keyframes": "Where the picture changes",
-    "fps": "Several a second",
+    "keyframes": "At changes",
+    "fps": "By rate",
 }
 SAMPLE_WIDTH = 150
 """px; five cards a row on a desktop, two on a phone."""

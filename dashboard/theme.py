@@ -316,7 +316,7 @@ RULES: tuple[Rule, ...] = (
         """display: flex; flex-wrap: wrap; align-items: baseline; gap: 4px 20px;
         h2 { font-family: "Source Serif", serif; font-size: 18px; font-weight: 600; padding: 0;
           margin: 0; }
-        > span { margin-left: auto; } .um-keys { flex: none; margin-right: 0; }
+        > span { margin-left: auto; } .um-keys { flex: 0 1 auto; margin-right: 0; }
         &.samples { margin-top: 12px; }""",
     ),
     Rule(
