@@ -366,5 +366,9 @@ def so_far(partial: Analysis, track: Track) -> Lane:
         score if all(line[i] is not None for line in lane.models.values()) else None
         for i, score in enumerate(lane.score)
     )
-    gaps = tuple(gap for gap in lane.gaps if gap.word != series.NO_SCORE)
+    gaps = tuple(
+        replace(gap, start=last) if gap.word == series.NOT_YET else gap
+        for gap in lane.gaps
+        if gap.word != series.NO_SCORE
+    )
     return replace(lane, score=complete, gaps=gaps)
