@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from detector.evidence import whole_percent as whole_percent
 from detector.results import Label, ReasonCode
 
 NBSP = "\u00a0"
@@ -101,16 +102,6 @@ WHY_NOT: dict[ReasonCode, str] = {
 def percent(probability: float) -> str:
     """0.789 -> "79 %". Whole percents only."""
     return f"{whole_percent(probability)}{NBSP}%"
-
-
-def whole_percent(probability: float) -> int:
-    """0.789 -> 79; 0.999 -> 99 and 0.001 -> 1, because no model is certain."""
-    whole = round(probability * 100)
-    if whole == 100 and probability < 1:
-        return 99
-    if whole == 0 and probability > 0:
-        return 1
-    return whole
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:

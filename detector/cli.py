@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from detector.errors import InputError, UnmaskError, UsageError
+from detector.evidence import percent
 from detector.results import Analysis, Failure, Label, Problem, Settings
 
 WORDS = {
@@ -200,14 +201,14 @@ def summary(analysis: Analysis) -> str:
     if verdict.probability is not None:
         low, high = verdict.thresholds.low, verdict.thresholds.high
         head += (
-            f", {verdict.probability:.0%} likelihood "
-            f"(no sign under {low:.0%}, manipulated over {high:.0%})"
+            f", {percent(verdict.probability)} likelihood "
+            f"(no sign under {percent(low)}, manipulated over {percent(high)})"
         )
     lines = [head]
     for reason in verdict.reasons:
         lines.append(f"  - {reason.text}" + (f" ({reason.detail})" if reason.detail else ""))
     for model in analysis.models:
-        score = "–" if model.probability is None else f"{model.probability:.0%}"
+        score = "–" if model.probability is None else percent(model.probability)
         why = f", not counted: {model.not_counted_because}" if not model.counted else ""
         lines.append(f"  {model.title}: {score}{why}")
     lines += [f"  Note: {note}" for note in analysis.media.notes]

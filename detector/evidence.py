@@ -290,9 +290,19 @@ def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
+def whole_percent(probability: float) -> int:
+    """0.789 -> 79; 0.999 -> 99 and 0.001 -> 1, because no model is certain."""
+    whole = round(probability * 100)
+    if whole == 100 and probability < 1:
+        return 99
+    if whole == 0 and probability > 0:
+        return 1
+    return whole
+
+
 def percent(probability: float) -> str:
-    """Whole percents, as every page and report says them."""
-    return f"{round(100 * probability)} %"
+    """0.789 -> "79 %", as every page and report says it."""
+    return f"{whole_percent(probability)} %"
 
 
 def clock(seconds: float) -> str:

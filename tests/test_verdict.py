@@ -316,3 +316,13 @@ def test_words() -> None:
     assert (clock(7.9), clock(61), clock(3725)) == ("00:07", "01:01", "1:02:05")
     assert sigmoid(-800) == 0.0
     assert sigmoid(800) == 1.0
+
+
+def test_no_score_is_rounded_into_certainty() -> None:
+    assert [percent(p) for p in (0.0, 0.001, 0.5, 0.999, 1.0)] == [
+        "0 %",
+        "1 %",
+        "50 %",
+        "99 %",
+        "100 %",
+    ]
