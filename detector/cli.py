@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser("analyze", help="analyze videos and pictures")
     analyze.add_argument("paths", nargs="+", metavar="PATH")
     analyze.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
-    analyze.add_argument("--frames", type=int, default=32, metavar="N", help="moments to look at")
+    analyze.add_argument(
+        "--frames", type=int, metavar="N", help="moments to look at, at most (32; with fps 2000)"
+    )
     analyze.add_argument("--sampling", choices=["uniform", "keyframes", "fps"], default="uniform")
     analyze.add_argument("--fps", type=float, default=5.0, help="with --sampling fps (3 to 10)")
     analyze.add_argument("--min-face", type=int, default=40, metavar="PX")
@@ -156,11 +158,13 @@ def _analyze(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace) -> Settings:
     from pydantic import ValidationError
 
+    # So many a second is what was asked for: the usual bound would make it fewer.
+    most = 2000 if args.sampling == "fps" else 32
     try:
         return Settings(
             models=_ids(args.models),
             sampling=args.sampling,
-            frames=args.frames,
+            frames=args.frames if args.frames is not None else most,
             fps=args.fps,
             min_face=args.min_face,
             start=args.start,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -31,6 +32,19 @@ def test_json_on_standard_output_is_the_analysis(
     assert analysis.media.name == "clip.mp4"
     assert len(analysis.moments) == 6
     assert analysis.verdict.probability is not None
+
+
+def test_frames_a_second_are_not_cut_to_the_usual_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from bench.clips import face_clip
+
+    path = face_clip(5, 320, 240, 25)
+    assert main(["analyze", str(path), "--sampling", "fps", "--fps", "8", "--json", "-"]) == 0
+    moments = Analysis.model_validate_json(capsys.readouterr().out).moments
+    assert len(moments) == 40
+    steps = [b - a for a, b in itertools.pairwise(moments)]
+    assert sum(steps) / len(steps) == pytest.approx(1 / 8, abs=0.01)
 
 
 def test_several_files_give_a_list_in_order_and_a_bad_one_an_error_in_its_place(
