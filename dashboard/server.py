@@ -14,10 +14,14 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from streamlit import config
+from streamlit import config, net_util
 
 from dashboard import backend
 from dashboard.uploads import upload_limit_mb
+
+# To compare the address of a visitor's page with this machine's, Streamlit would ask a stranger's
+# server for the latter. Nothing leaves this machine. (At the start: .streamlit/config.toml)
+net_util.get_external_ip = lambda: None
 
 PLAYABLE = {
     ".mp4": "video/mp4",

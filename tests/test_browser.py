@@ -439,6 +439,25 @@ def test_media_is_handed_out_in_ranges_and_only_to_who_has_the_token(
         assert caught.value.code in (400, 404)
 
 
+def test_the_server_asks_nobody_for_its_address(server: Server) -> None:
+    """Streamlit would: at the start, and for a page whose address it does not know."""
+    request = urllib.request.Request(
+        f"{server.url}/_stcore/health", headers={"Origin": "http://elsewhere.example"}
+    )
+    urllib.request.urlopen(request).close()
+    assert "external IP" not in server.log.read_text("utf-8")
+    code = (
+        "import socket; socket.create_connection = None; import dashboard.server;"
+        "from streamlit.web.server import server_util;"
+        "print(server_util.is_url_from_allowed_origins('http://elsewhere.example'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+    assert "external IP" not in done.stderr
+
+
 def test_the_keyboard_reaches_the_upload_and_focus_is_seen(visit: Callable[..., Visit]) -> None:
     page = visit().page
     wait_ready(page)
