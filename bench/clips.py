@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -65,8 +64,3 @@ def repeated(source: Path, times: int) -> Path:
                     out.mux(packet)
     partial.rename(path)
     return path
-
-
-def frames_per_second(path: Path) -> Fraction:
-    with av.open(str(path)) as container:
-        return container.streams.video[0].average_rate

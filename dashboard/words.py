@@ -28,7 +28,7 @@ class StateWords:
     Attributes
     ----------
     icon : str
-        Material Symbol, as `icon_md` for Streamlit and by name for own HTML.
+        Material Symbol, by name.
     words, short : str
         For the verdict, and where room is small.
     glyph : str
@@ -45,10 +45,6 @@ class StateWords:
     glyph: str
     color: BadgeColor
     slug: Literal["fake", "real", "inc", "na"]
-
-    @property
-    def icon_md(self) -> str:
-        return f":material/{self.icon}:"
 
 
 STATES: dict[Label, StateWords] = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from detector.results import Calibration, Record
 
@@ -20,7 +20,10 @@ Image = np.ndarray
 
 
 class CropRecipe(Record):
-    """How a face is cut for a model. Data, so that models with the same recipe share the crop."""
+    """How a face is cut for a model. Data, so that models with the same recipe share the crop:
+    equal recipes are one key."""
+
+    model_config = ConfigDict(frozen=True)  # and what `Record` says
 
     kind: Literal["square", "whole"] = "square"
     """square: about the centre of the face box, side = scale * its longer side.

@@ -57,7 +57,7 @@ in 2,000 frames a report is no small thing."""
 class FaceItem:
     """One person's crop at one moment, for the frame models with this recipe."""
 
-    recipe_json: str
+    recipe: CropRecipe
     person: int
     index: int
     crop: np.ndarray
@@ -170,7 +170,7 @@ class Run:
         runs: Sequence[windows.Window],
     ) -> None:
         tracker = faces.Tracker()
-        recipes = {s.crop.model_dump_json(): s.crop for s in self.specs if self._runs(s) == "frame"}
+        recipes = list(dict.fromkeys(s.crop for s in self.specs if s.kind != "clip"))
         anchors = {t for run in runs for t in run.anchors}
         closer_looks = CLOSER_LOOKS
         for frame, times in frames:
@@ -205,7 +205,7 @@ class Run:
         index: int,
         number: int,
         face: faces.Detection,
-        recipes: dict[str, CropRecipe],
+        recipes: Sequence[CropRecipe],
     ) -> None:
         """Record one person's face at one moment and send off its crops."""
         quality = faces.assess(frame.rgb, face, self.settings.min_face)
@@ -219,8 +219,9 @@ class Run:
         with self.lock:
             self.people[number].looked[index] = record
         if quality.problem is None:
-            for key, recipe in recipes.items():
-                self.items.put(FaceItem(key, number, index, faces.cut(frame.rgb, face.box, recipe)))
+            for recipe in recipes:
+                crop = faces.cut(frame.rgb, face.box, recipe)
+                self.items.put(FaceItem(recipe, number, index, crop))
 
     def _cut_runs(self, runs: Sequence[windows.Window], searched: float) -> None:
         for run in runs:
@@ -236,23 +237,22 @@ class Run:
 
         torch.set_num_threads(1)  # per thread; two pools of threads starve each other
         self._load_models()  # here, so that faces are found meanwhile
-        waiting: dict[str, list[FaceItem]] = defaultdict(list)
+        waiting: dict[CropRecipe, list[FaceItem]] = defaultdict(list)
         while (item := self.items.take()) is not None:
             if isinstance(item, ClipItem):
                 self._score_clip(item)
             else:
-                batch = waiting[item.recipe_json]
+                batch = waiting[item.recipe]
                 batch.append(item)
                 if len(batch) == BATCH:
-                    self._score_faces(waiting.pop(item.recipe_json))
+                    self._score_faces(waiting.pop(item.recipe))
         for batch in waiting.values():
             self._score_faces(batch)
 
     def _score_faces(self, batch: list[FaceItem]) -> None:
         crops = np.stack([item.crop for item in batch])
         for spec in self.specs:
-            fits = spec.crop.model_dump_json() == batch[0].recipe_json
-            if fits and self._runs(spec) == "frame":
+            if spec.kind != "clip" and spec.crop == batch[0].recipe:
                 logits = self._run_model(spec.id, crops)
                 with self.lock:
                     for item, logit in zip(batch, logits, strict=False):
@@ -295,23 +295,18 @@ class Run:
             except ModelError as error:
                 self.results[spec.id].error = error.message
 
-    def _runs(self, spec: ModelSpec) -> str | None:
-        """ "frame" or "clip": how a model takes part; None when it failed."""
-        if self.results[spec.id].error:
-            return None
-        return "clip" if spec.kind == "clip" else "frame"
-
     def _plan(self, path: Path, info: Media) -> tuple[tuple[float, ...], list[windows.Window]]:
         """Which moments to look at, and the runs of frames for clip models."""
-        moments = media.plan(info, self.settings, path=path, cancel=self.cancel).moments
         shapes: dict[windows.Shape, list[ModelSpec]] = defaultdict(list)
         for spec in self.specs:
-            if self._runs(spec) == "clip":
+            if spec.kind == "clip":
                 shapes[windows.Shape.of(spec)].append(spec)
+        # A plan by changes in the picture reads the whole clip: one plan for a shape, not one more.
+        wanted: list[tuple[int, int, float] | tuple[()]]
+        wanted = [(windows.COUNT, shape.frames, shape.step) for shape in shapes] or [()]
+        plans = [media.plan(info, self.settings, run, path, cancel=self.cancel) for run in wanted]
         runs: list[windows.Window] = []
-        for shape, specs in shapes.items():
-            wanted = (windows.COUNT, shape.frames, shape.step)
-            plan = media.plan(info, self.settings, wanted, path, cancel=self.cancel)
+        for (shape, specs), plan in zip(shapes.items(), plans, strict=False):
             ids = tuple(s.id for s in specs)
             runs += [windows.Window(ids, shape.recipe, times) for times in plan.windows]
             if not plan.windows:
@@ -322,7 +317,7 @@ class Run:
                 )
                 for id in ids:
                     self.results[id].not_counted_because = why
-        return moments, runs
+        return plans[0].moments, runs
 
     # --- what comes out --------------------------------------------------------------------------
 

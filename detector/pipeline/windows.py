@@ -29,15 +29,11 @@ class Shape:
     frames: int
     step: float
     """s"""
-    recipe_json: str
+    recipe: CropRecipe
 
     @classmethod
     def of(cls, spec: ModelSpec) -> Shape:
-        return cls(spec.clip_frames, spec.clip_step, spec.crop.model_dump_json())
-
-    @property
-    def recipe(self) -> CropRecipe:
-        return CropRecipe.model_validate_json(self.recipe_json)
+        return cls(spec.clip_frames, spec.clip_step, spec.crop)
 
 
 @dataclass

@@ -69,12 +69,6 @@ def pairs_won(scores: Array, couples: Sequence[tuple[int, int]]) -> float:
     return float(np.mean((fake > real) + 0.5 * (fake == real)))
 
 
-def rate_above(scores: Array, labels: Array, label: int, threshold: float) -> float:
-    """Share of the clips of one label that score at or above a threshold."""
-    chosen = np.asarray(scores)[np.asarray(labels) == label]
-    return float(np.mean(chosen >= threshold)) if chosen.size else float("nan")
-
-
 def tpr_at(scores: Array, labels: Array, rate: float) -> float:
     """Share of fakes found when at most this share of originals is called fake."""
     scores, labels = np.asarray(scores, float), np.asarray(labels)
