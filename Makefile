@@ -34,10 +34,12 @@ dev:
 test:
 	$(call setup,dashboard test)
 	@$(BIN)/python tools/chromium.py
+	@$(BIN)/python tools/postgres.py
+	@$(BIN)/python tools/standin.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 format:
 	$(call setup,dashboard test)

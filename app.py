@@ -11,4 +11,9 @@ from dashboard import server, shell
 if __name__ == "__main__":
     shell.draw()
 else:
-    app = st.App(__file__, lifespan=server.lifespan, routes=server.routes())
+    app = st.App(
+        __file__,
+        lifespan=server.lifespan,
+        routes=server.routes(),
+        middleware=server.middleware(),
+    )

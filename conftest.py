@@ -9,19 +9,40 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 SHARED = Path(__file__).resolve().parent.parent / "shared"
 _left_out = pytest.StashKey[int]()
 
 
+class Turns(LoadFileScheduling):
+    """What a worker runs in one go: a file, whose tests share its fixtures; and all that drives a
+    browser, since two browsers at once starve each other on two cores."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "browser" if "/test_browser" in file else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Turns:
+    return Turns(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Long files first, so that neither of two workers is left with one at the end.
+    items.sort(key=lambda item: not (_is(item, "large") or _is(item, "browser")))
     if SHARED.is_dir():
         return
-    out = [item for item in items if item.get_closest_marker("shared")]
+    out = [item for item in items if _is(item, "shared")]
     if out:
         config.stash[_left_out] = len(out)
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
+
+
+def _is(item: pytest.Item, marker: str) -> bool:
+    return item.get_closest_marker(marker) is not None
 
 
 def pytest_terminal_summary(

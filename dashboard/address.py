@@ -1,4 +1,5 @@
-"""The address of a page as state: `?a=<token>` names the file that is looked at.
+"""The address of a page as state: `?a=<id>` names the record that is looked at, `?s=<token>` a link
+that somebody was given.
 
 So a reload, the back button and a copied address all lead to the same result, for as long as the
 server keeps it.
@@ -6,14 +7,40 @@ server keeps it.
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import streamlit as st
 
-_NAME = "a"
+_NAME, _LINK = "a", "s"
+_PAGES = frozenset(path.stem for path in (Path(__file__).parents[1] / "pages").glob("*.py"))
 
 
 def current() -> str | None:
     """The token in the address, or None on the front page."""
     return st.query_params.get(_NAME) or None
+
+
+def link() -> str | None:
+    """The token of a link in the address, whatever it is worth; None where there is none.
+
+    On any page it means that nothing but what the link leads to is drawn (`shell`): where sign-in
+    is required, a link is let past it.
+    """
+    return st.query_params.get(_LINK)
+
+
+def link_to(token: str) -> str:
+    """The whole address of a link, to be copied."""
+    return f"{site()}/?{_LINK}={token}"
+
+
+def site() -> str:
+    """The address of the app as this person's browser has it, without the page and a slash at the
+    end; empty where no server runs. `st.context.url` is that of the page."""
+    address = (st.context.url or "").rstrip("/")
+    app, _, last = address.rpartition("/")
+    return app if last in _PAGES and urlsplit(address).path else address
 
 
 def enter(key: str) -> None:

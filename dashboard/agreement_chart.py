@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from dashboard import series, words
-from dashboard.charts import dress, score_ticks
+from dashboard.charts import Part, rule, score_layout
 from dashboard.theme import AXIS, Palette
 from detector.results import Analysis, Thresholds
 
 ROW = 48
-"""Height of a model's row in the agreement chart, px."""
-HEAD = 26
+"""Height of a model's row, px."""
 
 
 @dataclass(frozen=True)
@@ -63,57 +62,72 @@ def agreement_rows(analysis: Analysis) -> list[AgreementRow]:
 def agreement_figure(
     rows: Sequence[AgreementRow],
     *,
-    people: Sequence[str],
+    people: Mapping[str, str],
     thresholds: Thresholds,
     palette: Palette,
 ) -> go.Figure:
     """A dot a person in a row a model, over the ensemble's thresholds.
 
-    Names stand beside the figure, `ROW` px apart under `HEAD` px, so that they never are cut.
-    `people` are the persons' ids, most suspicious first: its dot is filled, the others' are open.
+    Names stand beside the figure, `ROW` px apart under `charts.HEAD`, so that they never are cut.
+    `people` are the persons' names by id, most suspicious first: its dot is filled, the others' are
+    open.
     """
-    figure = go.Figure()
+    traces: list[Part] = []
     for place, row in enumerate(rows):
         values = list(row.scores.values())
         if len(values) > 1:
-            figure.add_trace(
-                go.Scatter(
-                    x=[min(values), max(values)], y=[place, place], mode="lines",
-                    line={"color": palette.edge, "width": 1}, hoverinfo="skip",
-                )
+            traces.append(
+                {
+                    "type": "scatter", "x": [min(values), max(values)], "y": [place, place],
+                    "mode": "lines", "line": {"color": palette.edge, "width": 1},
+                    "hoverinfo": "skip",
+                }
             )  # fmt: skip
     for order, person in reversed(list(enumerate(people))):
         shown = [(i, row) for i, row in enumerate(rows) if person in row.scores]
         marks = [_mark(row.scores[person], row, order == 0, thresholds, palette)
                  for _, row in shown]  # fmt: skip
-        figure.add_trace(
-            go.Scatter(
-                x=[row.scores[person] for _, row in shown],
-                y=[i for i, _ in shown],
-                mode="markers+text",
-                marker={
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [row.scores[person] for _, row in shown],
+                "y": [i for i, _ in shown],
+                "mode": "markers+text",
+                "marker": {
                     "size": 12,
                     "opacity": 1,
                     "symbol": [m.symbol for m in marks],
                     "color": [m.fill for m in marks],
                     "line": {"width": 2, "color": [m.line for m in marks]},
                 },
-                text=[_dot_text(row, person, people) for _, row in shown],
-                textposition="top center",
-                textfont={"size": AXIS, "color": palette.text if order == 0 else palette.muted},
-                customdata=[
-                    f"{words.escape(row.name)} · Person {person} · "
+                "text": [_dot_text(row, person, list(people)) for _, row in shown],
+                "textposition": "top center",
+                "textfont": {"size": AXIS, "color": palette.text if order == 0 else palette.muted},
+                "customdata": [
+                    f"{words.escape(row.name)} · {people[person]} · "
                     f"{words.percent(row.scores[person])}"
                     + ("" if row.counted else ", not counted")
                     for _, row in shown
                 ],
-                hovertemplate="%{customdata}<extra></extra>",
-                cliponaxis=False,
-                name=f"Person {person}",
-            )
+                "hovertemplate": "%{customdata}<extra></extra>",
+                "cliponaxis": False,
+                "name": people[person],
+            }
         )
-    _agreement_axes(figure, rows, thresholds, palette)
-    return figure
+    layout = score_layout(len(rows), ROW, thresholds, palette)
+    layout["shapes"] += [
+        rule(palette.line, xref="paper", x0=0, x1=1, y0=i - 0.5, y1=i - 0.5)
+        for i in range(1, len(rows))
+    ]
+    layout["annotations"] = [
+        {
+            "x": 0.5, "xref": "paper", "y": i, "text": row.instead, "showarrow": False,
+            "font": {"size": AXIS, "color": palette.muted}, "bgcolor": palette.surface,
+        }
+        for i, row in enumerate(rows)
+        if row.instead
+    ]  # fmt: skip
+    return go.Figure(traces, layout)
 
 
 @dataclass(frozen=True)
@@ -147,53 +161,16 @@ def _dot_text(row: AgreementRow, person: str, people: Sequence[str]) -> str:
     return f"<b>{number}</b>" if person == people[0] else number
 
 
-def _agreement_axes(
-    figure: go.Figure, rows: Sequence[AgreementRow], thresholds: Thresholds, palette: Palette
-) -> None:
-    bottom = len(rows) - 0.5
-    figure.add_shape(
-        type="rect", x0=thresholds.low, x1=thresholds.high, y0=-0.5, y1=bottom,
-        fillcolor=palette.band, line_width=0, layer="below",
-    )  # fmt: skip
-    for level in (thresholds.low, thresholds.high):
-        figure.add_shape(
-            type="line", x0=level, x1=level, y0=-0.5, y1=bottom,
-            line={"color": palette.edge, "width": 1, "dash": "dot"}, layer="below",
-        )  # fmt: skip
-    for i in range(1, len(rows)):
-        figure.add_shape(
-            type="line", xref="paper", x0=0, x1=1, y0=i - 0.5, y1=i - 0.5,
-            line={"color": palette.line, "width": 1}, layer="below",
-        )  # fmt: skip
-    for i, row in enumerate(rows):
-        if row.instead:
-            figure.add_annotation(
-                x=0.5, xref="paper", y=i, text=row.instead, showarrow=False,
-                font={"size": AXIS, "color": palette.muted}, bgcolor=palette.surface,
-            )  # fmt: skip
-    values, texts = score_ticks(thresholds)
-    figure.update_xaxes(
-        range=[-0.03, 1.03], tickvals=values, ticktext=texts, side="top", showgrid=False,
-        zeroline=False, fixedrange=True, automargin=False, tickangle=0, tickfont={"size": AXIS},
-    )  # fmt: skip
-    figure.update_yaxes(
-        range=[bottom, -0.5], showticklabels=False, showgrid=False, zeroline=False,
-        fixedrange=True, automargin=False,
-    )  # fmt: skip
-    dress(figure, palette, HEAD + ROW * len(rows))
-    figure.update_layout(
-        margin={"l": 8, "r": 18, "t": HEAD, "b": 0, "pad": 0}, hovermode="closest", dragmode=False
-    )
-
-
-def agreement_finding(rows: Sequence[AgreementRow], thresholds: Thresholds) -> str:
-    """The chart in one sentence, for its text alternative."""
+def agreement_finding(
+    rows: Sequence[AgreementRow], people: Mapping[str, str], thresholds: Thresholds
+) -> str:
+    """The chart in one sentence, for its text alternative; `people`: everybody's name by id."""
     parts = []
     for row in rows:
         if row.instead:
             parts.append(f"{row.name}: {row.instead}")
         elif row.scores:
-            said = ", ".join(f"Person {p} {words.percent(s)}" for p, s in row.scores.items())
+            said = ", ".join(f"{people[p]} {words.percent(s)}" for p, s in row.scores.items())
             parts.append(f"{row.name}: {said}" + ("" if row.counted else " (not counted)"))
     low, high = words.whole_percent(thresholds.low), words.whole_percent(thresholds.high)
     return f"{'. '.join(parts)}. Thresholds at {low} and {high}."

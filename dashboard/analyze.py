@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
-from dashboard import address, backend, empty, player, result, running, states, titles
+from dashboard import address, backend, empty, player, result, running, shares, states, titles
 from dashboard.jobs import Job, State
 from dashboard.states import Card
 from detector.results import Label, Media
@@ -16,7 +18,7 @@ def draw() -> None:
     if key is None:
         empty.draw()
         return
-    job = backend.jobs().find(key)
+    job = backend.find(key)
     if job is None:
         _without_verdict(None, states.gone())
     elif job.active:
@@ -31,6 +33,21 @@ def draw() -> None:
         _without_verdict(job, states.unjudged(job, job.analysis))
     else:
         result.render(job)
+
+
+def shared(token: str) -> None:
+    """Draw what a link leads to, and nothing else."""
+    guest = shares.find(token)
+    if guest is None:
+        _without_verdict(None, states.no_link())
+        return
+    until = f"{guest.shared.expires.day} {guest.shared.expires:%b %Y}"
+    st.html(f"<p class='um-caption'>You were sent this result to read, until {until}.</p>")
+    if guest.analysis.verdict.label is Label.NOT_APPLICABLE:
+        card = states.unjudged(guest, guest.analysis)
+        _without_verdict(None, replace(card, actions=(states.choose_another("Analyze a file"),)))
+    else:
+        result.render(guest)
 
 
 def _without_verdict(job: Job | None, card: Card) -> None:

@@ -7,20 +7,32 @@ also needed where there is no Streamlit session: at the start of the server, bef
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from dashboard import uploads
-from dashboard.jobs import Jobs
+from dashboard import auth, limits, uploads
+from dashboard.auth import Person
+from dashboard.jobs import Job, Jobs, Place
+from dashboard.records import copies
+from dashboard.records.older import bring_presets
+from dashboard.records.servers import Server
+from dashboard.records.sqlite import FILE, SQLiteStore
+from dashboard.records.store import RecordsError, Shared, Store, Usage
 from dashboard.speed import Speed
+from dashboard.trials import Bench, Tell
 from dashboard.uploads import Uploads
 from detector import folders
-from detector.errors import UnmaskError
-from detector.results import Analysis, Settings
+from detector.errors import InputError, UnmaskError
+from detector.results import Analysis, Robustness, Settings
 
 if TYPE_CHECKING:
+    from dashboard.evaluate.runs import Runs
+    from dashboard.records.supabase import SupabaseStore
     from detector.pipeline import Analyzer, Observer
     from detector.samples import Sample
 
@@ -28,6 +40,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY = 600.0
 """s between two looks for files whose time is up."""
+TIDY_EVERY = 6 * 3600.0
+"""s between two looks for what an account has kept long enough."""
 
 
 class SharedAnalyzer:
@@ -62,13 +76,195 @@ analyzer = SharedAnalyzer()
 
 
 def jobs() -> Jobs:
-    """The queue of this server."""
+    """The queue of this server. Pages about a person's own files use the functions below, which
+    know who asks."""
     return _jobs(folders.data())
 
 
 @lru_cache(maxsize=1)
 def _jobs(data: Path) -> Jobs:
-    return Jobs(analyzer, Uploads(data), Speed(data / "speed.json"))
+    store = SQLiteStore(data / FILE)
+    bring_presets(store, data)
+    return Jobs(analyzer, Uploads(data), store, Server(data), Speed(data / "speed.json"))
+
+
+# --- for the person whose page is drawn -----------------------------------------------------------
+
+
+def records() -> Store:
+    """Where the records of whoever is here are kept."""
+    return _place(auth.who()).store
+
+
+def owner() -> str:
+    """Whose they are: the first argument of all that a `Store` does."""
+    return auth.who().id
+
+
+def place() -> Place:
+    """Both, for what goes on in a thread, where nobody is here."""
+    return _place(auth.who())
+
+
+def _place(person: Person) -> Place:
+    if person.kind is not auth.Kind.USER:
+        return Place(person.id, jobs().store)
+    connect = auth.connection()
+    if connect is None:  # signed out since the page began
+        raise RecordsError("Your sign-in is over.", code="signed_out", hint="Sign in again.")
+    from dashboard.records.supabase import SupabaseStore  # its library takes seconds to import
+
+    store = SupabaseStore(connect)
+    _tidy(person.id, store)
+    return Place(person.id, store)
+
+
+def keeps_copies() -> bool:
+    """Whether the files of whoever is here are kept with their records as well, not only for the
+    hours that this server keeps files."""
+    return auth.who().kind is auth.Kind.USER and copies.wanted()
+
+
+def submit(source: BinaryIO, name: str, settings: Settings, *, size: int | None = None) -> Job:
+    """Take in a file and put its analysis in line, within what this person may ask for.
+
+    Raises
+    ------
+    Busy, InputError, RecordsError
+        It was not taken; the sentence says why.
+    """
+    with limits.taking(size) as person:
+        return jobs().submit(source, name, settings, size=size, place=_place(person))
+
+
+def find(key: str) -> Job | None:
+    """The job behind an address, if whoever is here may see it."""
+    here = place()
+    found = jobs().find(key, here)
+    if found is None and here.store is not jobs().store:
+        # Brought before signing in: the address is all there is to show for it.
+        found = jobs().find(key, Place(here.owner, jobs().store))
+    return found
+
+
+def again(key: str, settings: Settings) -> Job | None:
+    """Analyze a kept file once more; None when its media is gone."""
+    job = find(key)
+    if job is None:
+        return None
+    with limits.taking():
+        return jobs().again(key, settings, Place(owner(), job.store))
+
+
+def forget(*keys: str) -> list[str]:
+    """Delete the person's own analyses with their files; the ids of those that were theirs."""
+    for key in keys:
+        if trials := bench().find(key):
+            trials.cancel.set()
+    return jobs().forget(keys, place())
+
+
+def keep_live(
+    analysis: Analysis,
+    name: str,
+    *,
+    where: Place | None = None,
+    media: Path | None = None,
+    thumbnail: bytes | None = None,
+) -> str:
+    """Keep a live session among a person's records.
+
+    Parameters
+    ----------
+    where : Place, optional
+        From `place()`, taken while the person was here; default whoever is here now.
+    media : Path, optional
+        What was recorded. It is copied; the caller deletes it.
+    thumbnail : bytes, optional
+        `records.thumbs.small` of a frame, where nothing was recorded.
+
+    Returns
+    -------
+    str
+        The address (`/?a=`).
+    """
+    where = where or place()
+    if media is None:
+        job = jobs().adopt(analysis, name, live=True, thumbnail=thumbnail, place=where)
+    else:
+        with media.open("rb") as file:
+            job = jobs().adopt(
+                analysis, name, media=file, live=True, thumbnail=thumbnail, place=where
+            )
+    return job.key
+
+
+def shared(token: str) -> Shared | None:
+    """What a share link leads to, for anybody."""
+    now = datetime.now(UTC)
+    found = jobs().store.shared(token, now)
+    if found is None and (kept := auth.accounts()):
+        from dashboard.records.supabase import with_key
+
+        found = with_key(kept.url, kept.key).shared(token, now)
+    return found
+
+
+def usage() -> Usage:
+    """What the records and files of whoever is here take up, bytes."""
+    here = place()
+    kept = here.store.usage(here.owner)
+    media = jobs().uploads.size(here.store.ids(here.owner))
+    return kept.model_copy(update={"bytes": kept.bytes + media})
+
+
+def _tidy(owner: str, store: SupabaseStore) -> None:
+    """Keep the promise to delete for an account, in the background when its owner comes by: a
+    project need not have anything else that does."""
+    now = time.monotonic()
+    with _tidying:
+        if now - _tidied.get(owner, -math.inf) < TIDY_EVERY:
+            return
+        _tidied[owner] = now
+
+    def work() -> None:
+        try:
+            store.tidy(owner)
+        except InputError as error:
+            log.warning("an account's old records were not deleted: %s", error.code)
+
+    threading.Thread(target=work, name="tidy", daemon=True).start()
+
+
+_tidying = threading.Lock()
+_tidied: dict[str, float] = {}
+
+
+# --- work of this server --------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def bench() -> Bench:
+    """Where this server makes robustness trials."""
+    return Bench(_try_out, lambda key, found: jobs().amend(key, found))
+
+
+def _try_out(path: Path, analysis: Analysis, tell: Tell, cancel: threading.Event) -> Robustness:
+    from detector.robustness import try_out
+
+    return try_out(path, analysis, analyzer.get(), observe=tell, cancel=cancel)
+
+
+def evaluations() -> Runs:
+    """The evaluations of this server."""
+    return _evaluations(folders.data())
+
+
+@lru_cache(maxsize=1)
+def _evaluations(data: Path) -> Runs:
+    from dashboard.evaluate.runs import Runs  # brings torch, which a first page need not wait for
+
+    return Runs(data)
 
 
 class Gallery:
@@ -101,18 +297,25 @@ _started = threading.Lock()
 
 
 def start() -> None:
-    """Begin the background work of a server: make the samples, load the models, keep the promise to
-    delete. Called when the server starts and by each session; only the first call does something.
+    """Begin the background work of a server: make the samples, load the models and bring those that
+    the host names, keep the promise to delete. Called when the server starts and by each session;
+    only the first call does something.
 
     Raises
     ------
     SystemExit
-        The environment asks for something impossible.
+        The environment asks for something impossible, or the records can't be used.
     """
     uploads.retention()
+    uploads.records_retention()
+    copies.wanted()
     if not _started.acquire(blocking=False):
         return
-    for work in (_prepare, _sweep):
+    try:
+        jobs()
+    except RecordsError as error:
+        raise SystemExit(f"{error.message} {error.hint}".strip()) from error
+    for work in (_prepare, _fetch, _sweep):
         threading.Thread(target=work, name=work.__name__, daemon=True).start()
 
 
@@ -124,14 +327,19 @@ def _prepare() -> None:
         log.exception("the models could not be loaded ahead")
 
 
+def _fetch() -> None:
+    """Bring the models that the host names in UNMASK_MODELS."""
+    from detector.models import inventory
+
+    inventory.fetch_at_start()
+
+
 def _sweep() -> None:
     wait = threading.Event()
     while True:
         try:
-            queue = jobs()
-            active = {job.key for job in queue.busy()}
-            for token in queue.uploads.sweep(uploads.retention(), spare=active):
-                queue.forget(token)
-        except OSError:
+            jobs().sweep(uploads.retention(), uploads.records_retention())
+            evaluations().sweep(uploads.retention())
+        except (OSError, RecordsError):
             log.exception("old files could not be deleted")
         wait.wait(SWEEP_EVERY)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -24,7 +25,9 @@ LEFT, RIGHT = 38, 10
 """Margins of a lane in px."""
 TAG = 26
 """Room above the first lane for the cursor's time tag, px."""
-FOOT = 24
+HEAD = 26
+"""Room above rows of dots for the score axis, px."""
+FOOT = 28
 """Room below the last lane for the time axis, px."""
 PAD = 9
 """Above and below every lane, so that no tick is cut, px."""
@@ -34,7 +37,12 @@ PLOT_WIDTH = 820
 the words are hidden and the caption below lists them."""
 LETTER = 5.7
 """Mean width of a letter of the axis font, px."""
+PLAIN = {"showgrid": False, "zeroline": False, "fixedrange": True, "automargin": False}
+"""An axis."""
 STEPS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)
+
+Part = dict[str, Any]
+"""A piece of a figure, as plotly's reference of figures has it."""
 
 
 @dataclass(frozen=True)
@@ -118,67 +126,46 @@ def lane_figure(
     axis : bool
         Whether to print the times below.
     """
-    figure = go.Figure()
+    traces = [_hatch(gap, palette) for gap in lane.gaps]
     many = len(titles) > len(DASHES)
-    for gap in lane.gaps:
-        figure.add_trace(_hatch(gap, palette))
     for run in series.runs(lane, lane.score):
         for part in series.above(run, thresholds.high):
-            figure.add_trace(_filled(part, thresholds.high, palette))
+            traces.append(filled(part, thresholds.high, palette))
     for i, id in enumerate(titles):
         faded = many and id != chosen
         color = palette.accent if many and id == chosen else palette.edge if faded else None
         if id in lane.models:
-            figure.add_trace(
-                go.Scatter(
-                    x=lane.times,
-                    y=lane.models[id],
-                    mode="lines",
-                    line={
-                        "color": color or palette.muted,
-                        "width": 1,
-                        "dash": DASHES[i % len(DASHES)],
-                    },
-                    opacity=0.6 if faded else 1,
-                    hoverinfo="skip",
-                    connectgaps=False,
-                )
-            )
-    figure.add_trace(
-        go.Scatter(
-            x=lane.times,
-            y=lane.score,
-            mode="lines",
-            line={"color": palette.text, "width": 2.6},
-            hoverinfo="skip",
-            connectgaps=False,
-        )
-    )
+            line = {"color": color or palette.muted, "width": 1, "dash": DASHES[i % len(DASHES)]}
+            traces.append(_line(lane.times, lane.models[id], line, 0.6 if faded else 1))
+    traces.append(_line(lane.times, lane.score, {"color": palette.text, "width": 2.6}))
     lonely = [run[0] for run in series.runs(lane, lane.score) if len(run) == 1]
     if lonely:
-        figure.add_trace(
-            go.Scatter(
-                x=[t for t, _ in lonely],
-                y=[s for _, s in lonely],
-                mode="markers",
-                marker={"color": palette.text, "size": 6},
-                hoverinfo="skip",
-            )
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [t for t, _ in lonely],
+                "y": [s for _, s in lonely],
+                "mode": "markers",
+                "marker": {"color": palette.text, "size": 6},
+                "hoverinfo": "skip",
+            }
         )
-    figure.add_trace(_picker(lane, titles, palette))
-    _axes(figure, thresholds, end, size, palette, axis)
-    for gap in lane.gaps:
-        if fits(gap, end):
-            figure.add_annotation(
-                x=(gap.start + gap.end) / 2,
-                y=0.5,
-                text=gap.word,
-                showarrow=False,
-                font={"size": AXIS, "color": palette.muted},
-                bgcolor=palette.sunken if gap.word == series.NOT_YET else palette.surface,
-                borderpad=3,
-            )
-    return figure
+    traces.append(_picker(lane, titles, palette))
+    layout = _lane_layout(thresholds, end, size, palette, axis)
+    layout["annotations"] = [
+        {
+            "x": (gap.start + gap.end) / 2,
+            "y": 0.5,
+            "text": gap.word,
+            "showarrow": False,
+            "font": {"size": AXIS, "color": palette.muted},
+            "bgcolor": palette.sunken if gap.word == series.NOT_YET else palette.surface,
+            "borderpad": 3,
+        }
+        for gap in lane.gaps
+        if fits(gap, end)
+    ]
+    return go.Figure(traces, layout)
 
 
 def fits(gap: series.Gap, end: float) -> bool:
@@ -186,7 +173,16 @@ def fits(gap: series.Gap, end: float) -> bool:
     return (gap.end - gap.start) / end * PLOT_WIDTH > len(gap.word) * LETTER + 4
 
 
-def _hatch(gap: series.Gap, palette: Palette) -> go.Scatter:
+def _line(
+    times: Sequence[float], scores: Sequence[float | None], line: Part, opacity: float = 1
+) -> Part:
+    return {
+        "type": "scatter", "x": times, "y": scores, "mode": "lines", "line": line,
+        "opacity": opacity, "hoverinfo": "skip", "connectgaps": False,
+    }  # fmt: skip
+
+
+def _hatch(gap: series.Gap, palette: Palette) -> Part:
     """A block where there is no score. What is only on its way is plain instead of hatched."""
     waiting = gap.word == series.NOT_YET
     hatching = {
@@ -196,33 +192,35 @@ def _hatch(gap: series.Gap, palette: Palette) -> go.Scatter:
         "fgcolor": rgba(palette.edge, 0.6),
         "bgcolor": palette.surface,
     }
-    return go.Scatter(
-        x=[gap.start, gap.end, gap.end, gap.start],
-        y=[0, 0, 1, 1],
-        fill="toself",
-        mode="lines",
-        line={"width": 0},
-        fillcolor=palette.sunken if waiting else palette.surface,
-        fillpattern=None if waiting else hatching,
-        hoverinfo="skip",
-    )
+    return {
+        "type": "scatter",
+        "x": [gap.start, gap.end, gap.end, gap.start],
+        "y": [0, 0, 1, 1],
+        "fill": "toself",
+        "mode": "lines",
+        "line": {"width": 0},
+        "fillcolor": palette.sunken if waiting else palette.surface,
+        "fillpattern": None if waiting else hatching,
+        "hoverinfo": "skip",
+    }
 
 
-def _filled(part: Sequence[tuple[float, float]], level: float, palette: Palette) -> go.Scatter:
+def filled(part: Sequence[tuple[float, float]], level: float, palette: Palette) -> Part:
     """The area between the upper threshold and the line."""
     times = [t for t, _ in part]
-    return go.Scatter(
-        x=[*times, times[-1], times[0]],
-        y=[*(s for _, s in part), level, level],
-        fill="toself",
-        mode="lines",
-        line={"width": 0},
-        fillcolor=rgba(palette.fake.fill, palette.over_alpha),
-        hoverinfo="skip",
-    )
+    return {
+        "type": "scatter",
+        "x": [*times, times[-1], times[0]],
+        "y": [*(s for _, s in part), level, level],
+        "fill": "toself",
+        "mode": "lines",
+        "line": {"width": 0},
+        "fillcolor": rgba(palette.fake.fill, palette.over_alpha),
+        "hoverinfo": "skip",
+    }
 
 
-def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> go.Scatter:
+def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> Part:
     """Invisible points that take the clicks: one for each looked-at moment, gaps too."""
     reasons = iter_gap_words(lane)
     texts = []
@@ -239,18 +237,19 @@ def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> go.Scatt
         detail = f"<br>{' · '.join(parts)}" if parts else ""
         texts.append(f"{words.clock(time)} · <b>{words.percent(score)}</b> all models{detail}")
     invisible = {"marker": {"opacity": 0}}
-    return go.Scatter(
-        x=lane.times,
-        y=[0.5 if s is None else s for s in lane.score],
-        mode="markers",
-        marker={"size": 11, "opacity": 0, "color": palette.accent},
-        selected=invisible,
-        unselected=invisible,
-        customdata=lane.times,
-        text=texts,
-        hovertemplate="%{text}<extra></extra>",
-        name="moments",
-    )
+    return {
+        "type": "scatter",
+        "x": lane.times,
+        "y": [0.5 if s is None else s for s in lane.score],
+        "mode": "markers",
+        "marker": {"size": 11, "opacity": 0, "color": palette.accent},
+        "selected": invisible,
+        "unselected": invisible,
+        "customdata": lane.times,
+        "text": texts,
+        "hovertemplate": "%{text}<extra></extra>",
+        "name": "moments",
+    }
 
 
 def iter_gap_words(lane: Lane) -> list[str]:
@@ -261,65 +260,110 @@ def iter_gap_words(lane: Lane) -> list[str]:
     ]
 
 
-def _axes(
-    figure: go.Figure,
-    thresholds: Thresholds,
-    end: float,
-    size: LaneSize,
-    palette: Palette,
-    axis: bool,
-) -> None:
-    """Axes, band and thresholds; after the traces, as plotly drops shapes on empty subplots."""
-    figure.add_shape(
-        type="rect", xref="x", yref="y", x0=0, x1=end, y0=thresholds.low, y1=thresholds.high,
-        fillcolor=palette.band, line_width=0, layer="below",
-    )  # fmt: skip
-    for level in (thresholds.low, thresholds.high):
-        figure.add_shape(
-            type="line", xref="x", yref="y", x0=0, x1=end, y0=level, y1=level,
-            line={"color": palette.edge, "width": 1, "dash": "dot"}, layer="below",
-        )  # fmt: skip
-    for level in (0, 1):
-        figure.add_shape(
-            type="line", xref="x", yref="y", x0=0, x1=end, y0=level, y1=level,
-            line={"color": palette.line, "width": 1}, layer="below",
-        )  # fmt: skip
+def _lane_layout(
+    thresholds: Thresholds, end: float, size: LaneSize, palette: Palette, axis: bool
+) -> Part:
+    """Axes, band and thresholds of a lane."""
     values, texts = score_ticks(thresholds)
-    figure.update_yaxes(
-        range=[0, 1], tickvals=values, ticktext=texts, showgrid=False, zeroline=False,
-        fixedrange=True, automargin=False, tickfont={"size": AXIS}, ticklabelstandoff=4,
-    )  # fmt: skip
     moments, labels = time_ticks(end)
-    figure.update_xaxes(
-        range=[0, end], tickvals=moments, ticktext=labels, showticklabels=axis, showgrid=False,
-        zeroline=False, fixedrange=True, automargin=False, tickangle=0, tickfont={"size": AXIS},
-    )  # fmt: skip
-    dress(figure, palette, size.height)
-    figure.update_layout(
+    return layout(
+        palette,
+        size.height,
+        shapes=[
+            band(palette, x0=0, x1=end, y0=thresholds.low, y1=thresholds.high),
+            *(
+                rule(palette.edge, "dot", x0=0, x1=end, y0=level, y1=level)
+                for level in (thresholds.low, thresholds.high)
+            ),
+            *(rule(palette.line, x0=0, x1=end, y0=level, y1=level) for level in (0, 1)),
+        ],
+        yaxis={
+            **PLAIN, "range": [0, 1], "tickvals": values, "ticktext": texts,
+            "tickfont": {"size": AXIS}, "ticklabelstandoff": 4,
+        },
+        xaxis={
+            **PLAIN, "range": [0, end], "tickvals": moments, "ticktext": labels,
+            "showticklabels": axis, "tickangle": 0, "tickfont": {"size": AXIS},
+            "ticklabelstandoff": 5,
+        },
         margin={"l": LEFT, "r": RIGHT, "t": size.top, "b": size.bottom, "pad": 0},
         clickmode="event+select",
         hovermode="closest",
         hoverdistance=-1,
         dragmode=False,
-    )
+    )  # fmt: skip
 
 
-def dress(figure: go.Figure, palette: Palette, height: int) -> None:
-    """Leave nothing of plotly's own look."""
-    figure.update_layout(
-        template="none",
-        height=height,
-        showlegend=False,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": SANS, "size": AXIS, "color": palette.muted},
-        hoverlabel={
+def score_layout(rows: int, height: int, thresholds: Thresholds, palette: Palette) -> Part:
+    """Layout of a chart with dots in rows, the first at 0 on top: band, thresholds, the scores'
+    ticks above.
+
+    Parameters
+    ----------
+    height : int
+        Of a row, px; names stand beside the figure, so far apart under `HEAD` px.
+    """
+    bottom = rows - 0.5
+    values, texts = score_ticks(thresholds)
+    return layout(
+        palette,
+        HEAD + height * rows,
+        shapes=[
+            band(palette, x0=thresholds.low, x1=thresholds.high, y0=-0.5, y1=bottom),
+            *(
+                rule(palette.edge, "dot", x0=level, x1=level, y0=-0.5, y1=bottom)
+                for level in (thresholds.low, thresholds.high)
+            ),
+        ],
+        xaxis={
+            **PLAIN, "range": [-0.03, 1.03], "tickvals": values, "ticktext": texts, "side": "top",
+            "tickangle": 0, "tickfont": {"size": AXIS},
+        },
+        yaxis={**PLAIN, "range": [bottom, -0.5], "showticklabels": False},
+        margin={"l": 8, "r": 18, "t": HEAD, "b": 0, "pad": 0},
+        hovermode="closest",
+        dragmode=False,
+    )  # fmt: skip
+
+
+def band(palette: Palette, **place: float) -> Part:
+    """The uncertain band, below the lines."""
+    return {"type": "rect", "fillcolor": palette.band, "line": {"width": 0}, "layer": "below",
+            **place}  # fmt: skip
+
+
+def rule(color: str, dash: str = "solid", **place: float | str) -> Part:
+    """A thin line below the others."""
+    return {"type": "line", "line": {"color": color, "width": 1, "dash": dash}, "layer": "below",
+            **place}  # fmt: skip
+
+
+def layout(palette: Palette, height: int, **more: Any) -> Part:
+    """A layout that leaves nothing of plotly's own look.
+
+    A figure is made of its parts at once, as plain data: plotly looks through the whole of it again
+    each time something is added, which takes ten times as long.
+    """
+    return {
+        "template": "none",
+        "height": height,
+        "showlegend": False,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": SANS, "size": AXIS, "color": palette.muted},
+        "hoverlabel": {
             "bgcolor": palette.surface,
             "bordercolor": palette.edge,
             "font": {"family": SANS, "size": CAPTION, "color": palette.text},
             "align": "left",
         },
-    )
+        **more,
+    }
+
+
+def dress(figure: go.Figure, palette: Palette, height: int) -> None:
+    """Leave nothing of plotly's own look."""
+    figure.update_layout(layout(palette, height))
 
 
 def rgba(color: str, alpha: float) -> str:

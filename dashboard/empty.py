@@ -7,13 +7,12 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from dashboard import address, backend, states, theme, words
+from dashboard import address, auth, backend, limits, offer, presets, states, theme, words
 from dashboard.jobs import Busy
-from dashboard.uploads import retention
-from detector import weights
+from dashboard.uploads import records_retention, retention
 from detector.errors import InputError
 from detector.models.base import ModelSpec
-from detector.models.registry import list_models
+from detector.models.registry import list_models, usable
 from detector.results import Label, Settings
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ ANSWERS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
 
 def draw() -> None:
     """The page without a file."""
-    specs = [spec for spec in list_models() if weights.available(spec)]
+    specs = [spec for spec in list_models() if usable(spec)]
     left, right = st.columns([800, 480], gap="large")
     with left:
         st.title("Check a face in a clip or picture", anchor=False)
@@ -53,15 +52,26 @@ def draw() -> None:
         uploader = st.container(key="drop")
         settings = _settings(specs)
         _take(uploader, settings)
+        _stronger()
     with right:
         _answers()
     _samples(settings)
 
 
+def _stronger() -> None:
+    """Where a better model is."""
+    if wanted := offer.standing():
+        st.page_link(
+            "pages/models.py",
+            label=f"The bundled models are small. {offer.named(wanted)} is stronger, as published",
+            icon=":material/download:",
+        )
+
+
 def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
     """The drop zone. A file is copied to disk at once; then the uploader is replaced by a fresh
     one, which lets go of the copy in memory."""
-    limit = st.get_option("server.maxUploadSize")
+    limit = limits.megabytes(auth.who())
     turn = st.session_state.get("uploads", 0)
     with place:
         theme.drop_zone(
@@ -78,7 +88,7 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
         return
     st.session_state["uploads"] = turn + 1
     try:
-        job = backend.jobs().submit(file, file.name, settings, size=file.size)
+        job = backend.submit(file, file.name, settings, size=file.size)
     except (Busy, InputError) as error:
         st.session_state["refused"] = error
     else:
@@ -118,6 +128,8 @@ def _settings(specs: list[ModelSpec]) -> Settings:
             f'<span class="um-caption">a video takes {words.about(seconds)} {_here()}</span>',
             width="content",
         )
+    if options.mix is not None:
+        return options.model_copy(update={"models": options.mix.models})
     return options.model_copy(update={"models": None if ids == usual else ids})
 
 
@@ -169,22 +181,40 @@ def _options() -> Settings:
         key="smallest",
         help="Narrower faces are skipped. Under 64 px scores mean little.",
     )
-    return Settings.model_validate({"sampling": sampling, "min_face": smallest, **amount})
+    mix = None
+    if known := presets.load():
+        name = st.selectbox(
+            "Ensemble",
+            [None, *known],
+            format_func=lambda n: n or "The default, or the models chosen here",
+            key="preset",
+            help="Presets are put together on the Compare page.",
+        )
+        mix = known.get(name) if name else None
+    return Settings.model_validate(
+        {"sampling": sampling, "min_face": smallest, "mix": mix, **amount}
+    )
 
 
 def _answers() -> None:
     """The four answers, in their colors and words, and what happens to a file."""
     rows = "".join(
-        f'<div><span class="um-chip {state.slug}"><span class="um-icon" aria-hidden="true">'
-        f"{state.icon}</span>{state.words}</span><p>{words.WHAT_IT_MEANS[label]}</p></div>"
+        f"<div>{words.chip(state.words, state.slug, state.icon)}"
+        f"<p>{words.WHAT_IT_MEANS[label]}</p></div>"
         for label in ANSWERS
         for state in [words.STATES[label]]
     )
     kept = words.hours(retention().total_seconds() / 3600)
+    days = records_retention().total_seconds() / 86400
+    later = (
+        f"the result and a small picture after {days:g}{words.NBSP}days, or when you delete them"
+    )
+    fate = f"It is deleted after {kept}; {later}."
+    if backend.keeps_copies():
+        fate = f"It is deleted there after {kept}; a copy stays in your account with its result."
     st.html(
         f'<div class="um-answers"><h2>What you will read</h2>{rows}</div><p class="um-privacy">'
-        f'<span class="um-icon" aria-hidden="true">lock</span>Your file stays {_here()}. It is '
-        f"deleted after {kept}.</p>"
+        f'<span class="um-icon" aria-hidden="true">lock</span>Your file stays {_here()}. {fate}</p>'
     )
 
 
@@ -239,7 +269,7 @@ def _open(sample: Sample, settings: Settings) -> None:
     """Analyze a sample as if it had been uploaded."""
     try:
         with sample.path.open("rb") as file:
-            job = backend.jobs().submit(file, sample.path.name, settings)
+            job = backend.submit(file, sample.path.name, settings)
     except (Busy, InputError) as error:
         st.session_state["refused"] = error
     else:

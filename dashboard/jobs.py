@@ -1,10 +1,12 @@
 """Background work: a bounded queue of analyses that pages watch and never wait for.
 
-Workers know nothing of Streamlit: they write a `Job`, a fragment of the page polls it. Every job
-belongs to the token of its upload, which is in the address of the page; so a reload, another tab or
-a lost connection finds the running job again, and two people never see each other's.
+Workers know nothing of Streamlit: they write a `Job`, a fragment of the page polls it. Every job is
+that of a record (`dashboard.records`), whose id is in the address of the page; so a reload, another
+tab, a lost connection or a new start of the server finds it again, and two people never see each
+other's.
 
-A finished result is also on disk (`uploads`), so that it outlives its job here and the server.
+What outlives the process is the record and the file (`uploads`). A record says QUEUED until its run
+has ended, and whose run it is: when that server no longer lives, the analysis was interrupted.
 """
 
 from __future__ import annotations
@@ -14,30 +16,44 @@ import os
 import secrets
 import threading
 import time
-import traceback
 from collections import OrderedDict
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from dashboard.faults import fault_of
+from dashboard.job import Job, Place
+from dashboard.records import cache, thumbs
+from dashboard.records.copies import Copies
+from dashboard.records.servers import Server
+from dashboard.records.sqlite import SQLiteStore
+from dashboard.records.store import (
+    LOCAL,
+    Fault,
+    Record,
+    State,
+    Store,
+    new_id,
+)
 from dashboard.speed import Speed
-from dashboard.uploads import Upload, Uploads
-from detector import __version__
+from dashboard.uploads import Kept, Uploads
 from detector.errors import Canceled, InputError, UnmaskError
-from detector.results import Analysis, Problem, Settings
+from detector.results import Analysis, Robustness, Settings
+from detector.verdict import decide
 
 if TYPE_CHECKING:
     from detector.pipeline import Observer, Progress
+
+__all__ = ["AnalyzerLike", "Busy", "Fault", "Job", "Jobs", "Place", "State", "fault_of"]
 
 log = logging.getLogger(__name__)
 
 WAITING = 20
 """jobs that may wait; beyond it a person is told to come back, rather than left in a long line."""
 KEPT = 200
-"""jobs remembered in memory (about 1 MB each at most); older results are read from disk."""
+"""jobs remembered in memory (about 1 MB each at most); older results are read from the records."""
 
 
 class AnalyzerLike(Protocol):
@@ -54,81 +70,6 @@ class AnalyzerLike(Protocol):
     ) -> Analysis: ...
 
 
-class State(StrEnum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    INTERRUPTED = "interrupted"
-    """The server stopped before this was done; the file is still here."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why a job failed.
-
-    Attributes
-    ----------
-    problem : Problem
-        For the person: what, and what to do.
-    ours : bool
-        The file is not at fault.
-    reference : str
-        Printed on the page and in the log, to find one from the other.
-    details : str
-        For a bug report. Holds no file name, path or setting of this computer.
-    """
-
-    problem: Problem
-    ours: bool
-    reference: str
-    when: datetime
-    details: str
-
-
-class Job:
-    """One analysis of one upload. Written by one worker, read by any page.
-
-    Each attribute is replaced whole and never changed in place, so a reader needs no lock; `state`
-    is written last.
-    """
-
-    def __init__(self, upload: Upload, settings: Settings) -> None:
-        self.upload = upload
-        self.settings = settings
-        self.cancel = threading.Event()
-        self.progress: Progress | None = None
-        self.analysis: Analysis | None = None
-        self.fault: Fault | None = None
-        self.started: float | None = None
-        """`time.monotonic()` when a worker took it."""
-        self.state = State.QUEUED
-
-    @property
-    def key(self) -> str:
-        """The token: names this job in addresses, widget keys and session state."""
-        return self.upload.token
-
-    @property
-    def name(self) -> str:
-        """As the person named the file. Escape it."""
-        return self.upload.name
-
-    @property
-    def path(self) -> Path:
-        """The media on disk."""
-        return self.upload.path
-
-    @property
-    def active(self) -> bool:
-        return self.state in (State.QUEUED, State.RUNNING)
-
-    def elapsed(self) -> float:
-        """Seconds since a worker took it; 0 before."""
-        return time.monotonic() - self.started if self.started is not None else 0.0
-
-
 class Busy(UnmaskError):
     """Too many files are waiting."""
 
@@ -143,6 +84,9 @@ class Jobs:
     analyzer : AnalyzerLike
         Shared by all workers.
     uploads : Uploads
+    store : SQLiteStore
+        Where the records of people without an account are kept.
+    server : Server
     speed : Speed
         Learns how fast this computer is.
     workers : int
@@ -155,6 +99,8 @@ class Jobs:
         self,
         analyzer: AnalyzerLike,
         uploads: Uploads,
+        store: SQLiteStore,
+        server: Server,
         speed: Speed,
         *,
         workers: int | None = None,
@@ -162,9 +108,12 @@ class Jobs:
         kept: int = KEPT,
     ) -> None:
         self.uploads = uploads
+        self.store = store
         self.speed = speed
         self.workers = workers or default_workers()
         self._analyzer = analyzer
+        self._server = server
+        self._copies = Copies()
         self._waiting, self._kept = waiting, kept
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="analysis")
         self._lock = threading.Lock()
@@ -172,44 +121,134 @@ class Jobs:
         self._futures: dict[Job, Future[None]] = {}
 
     def submit(
-        self, source: BinaryIO, name: str, settings: Settings, *, size: int | None = None
+        self,
+        source: BinaryIO,
+        name: str,
+        settings: Settings,
+        *,
+        size: int | None = None,
+        place: Place | None = None,
     ) -> Job:
-        """Keep a file and put its analysis in line.
+        """Keep a file and put its analysis in line; or, where this person's records hold the answer
+        to just this question (`records.cache`), give that at once.
 
         Raises
         ------
         Busy
             The line is full; nothing is kept.
-        StorageError
-            The disk is full; nothing is kept.
+        StorageError, RecordsError
+            The disk is full, or the records can't be used; nothing is kept.
         """
         self._refuse_when_full()
-        return self._enqueue(self.uploads.keep(source, name, settings, size=size), settings)
+        place = place or self._local()
+        kept = self.uploads.keep(source, name, size=size)
+        try:
+            key = cache.key(kept.sha256, settings)
+            if given := self._given(key, kept, place):
+                return given
+            now = datetime.now(UTC)
+            record = Record(
+                id=kept.token,
+                owner=place.owner,
+                created=now,
+                touched=now,
+                name=name,
+                sha256=kept.sha256,
+                size=kept.size,
+                settings=settings,
+                run=self._new_run(),
+                cache_key=key,
+            )
+            place.store.add(record)
+        except BaseException:
+            self.uploads.delete(kept.token)
+            raise
+        return self._enqueue(Job(record, place.store, self.uploads))
 
-    def again(self, key: str, settings: Settings) -> Job | None:
+    def adopt(
+        self,
+        analysis: Analysis,
+        name: str,
+        *,
+        media: BinaryIO | None = None,
+        live: bool = False,
+        thumbnail: bytes | None = None,
+        place: Place | None = None,
+    ) -> Job:
+        """Keep a result that was made elsewhere, such as that of a live session, with its media
+        where there is one.
+
+        Raises
+        ------
+        StorageError, RecordsError
+            As in `submit`.
+        """
+        place = place or self._local()
+        kept = self.uploads.keep(media, name) if media else Kept(new_id(), "", 0)
+        now = datetime.now(UTC)
+        record = Record(
+            id=kept.token,
+            owner=place.owner,
+            created=now,
+            touched=now,
+            name=name,
+            sha256=kept.sha256,
+            size=kept.size,
+            source="live" if live else "upload",
+            settings=analysis.settings,
+            run=self._new_run(),
+        )
+        try:
+            if media and thumbnail is None:
+                thumbnail = thumbs.of(self.uploads.path(kept.token), analysis)
+            place.store.add(record, analysis, thumbnail)
+        except BaseException:
+            self.uploads.delete(kept.token)
+            raise
+        job = self.find(kept.token, place)
+        assert job is not None
+        return job
+
+    def again(self, key: str, settings: Settings, place: Place | None = None) -> Job | None:
         """Analyze a kept file once more, under the same address; None when it is gone."""
-        upload = self.uploads.find(key)
-        if upload is None:
+        job = self.find(key, place)
+        if job is None or not job.has_media:
             return None
         self._refuse_when_full()
         self.cancel(key)
-        upload = Upload(upload.token, upload.name, upload.path, upload.created, settings)
-        self.uploads.note(upload)
-        return self._enqueue(upload, settings)
+        record = job.store.restart(
+            job.record.owner,
+            key,
+            run=self._new_run(),
+            settings=settings,
+            cache_key=cache.key(job.record.sha256, settings),
+            now=datetime.now(UTC),
+        )
+        return self._enqueue(Job(record, job.store, self.uploads)) if record else None
 
-    def find(self, key: str) -> Job | None:
-        """The job behind an address, from memory or from disk; None when it is not kept."""
+    def find(self, key: str, place: Place | None = None) -> Job | None:
+        """The job behind an address, for whoever asks (`Store.open`); None when there is none.
+
+        The record decides: what was deleted elsewhere is gone here too.
+        """
+        place = place or self._local()
         with self._lock:
             job = self._jobs.get(key)
-        if job is not None:
-            return job if job.active or job.path.exists() else None
-        upload = self.uploads.find(key)
-        if upload is None:
+        ours = job is not None and job.record.owner == place.owner
+        if job is not None and ours and job.active and not self._elsewhere(job.record):
+            return job
+        try:
+            record = place.store.open(place.owner, key)
+        except InputError:
+            if job is not None and ours:
+                return job
+            raise
+        if record is None:
             return None
-        job = Job(upload, upload.settings)
-        job.analysis = self.uploads.result(key)
-        job.state = State.DONE if job.analysis else State.INTERRUPTED
-        return self._remember(job)
+        if job is None or job.record.run != record.run or self._elsewhere(record):
+            return self._restore(record, place.store, job)
+        job.record = record
+        return job
 
     def ahead(self, job: Job) -> int:
         """How many waiting files come before this one."""
@@ -220,7 +259,9 @@ class Jobs:
     def busy(self) -> list[Job]:
         """Jobs that wait or run."""
         with self._lock:
-            return [job for job in self._jobs.values() if job.active]
+            return [
+                job for job in self._jobs.values() if job.active and not self._elsewhere(job.record)
+            ]
 
     def cancel(self, key: str) -> None:
         """Ask a job to stop. A waiting one stops at once, a running one within about a second."""
@@ -231,22 +272,60 @@ class Jobs:
             return
         job.cancel.set()
         if future is not None and future.cancel():
-            job.state = State.CANCELED
+            self._end(job, State.CANCELED)
 
-    def forget(self, key: str) -> None:
-        """Stop a job and delete its file and result."""
-        self.cancel(key)
+    def amend(self, key: str, tried: Robustness) -> None:
+        """Add the outcome of robustness trials to a finished result."""
         with self._lock:
-            self._jobs.pop(key, None)
-        self.uploads.delete(key)
+            job = self._jobs.get(key)
+        job = job or self.find(key)
+        if job is not None and job.analysis is not None:
+            analysis = decide(job.analysis.model_copy(update={"robustness": tried}))
+            job.analysis = analysis
+            self._kept_safe(lambda: job.store.amend(job.record.owner, key, analysis))
+
+    def forget(self, keys: Collection[str], place: Place | None = None) -> list[str]:
+        """Stop jobs and delete them with files, pictures, results and links. Only the owner's own.
+
+        Returns
+        -------
+        list of str
+            The ids that were there.
+        """
+        place = place or self._local()
+        ours = [key for key in keys if place.store.get(place.owner, key) is not None]
+        self._drop(ours)  # before the rows: stopped in between, there is still a record to delete
+        return place.store.delete(place.owner, ours)
+
+    def sweep(self, media: timedelta, records: timedelta, *, now: datetime | None = None) -> None:
+        """Delete what was kept long enough, but for what is at work: files, and the records of
+        people without an account.
+
+        Parameters
+        ----------
+        media, records : timedelta
+            How long each is kept.
+        """
+        now = now or datetime.now(UTC)
+        busy = {job.key for job in self.busy()}
+        self._drop(self.store.sweep(now, records, spare=busy))
+        self.uploads.sweep(media, spare=busy, now=now)
 
     def close(self) -> None:
         """Stop all work and wait for the workers."""
         for job in self.busy():
             self.cancel(job.key)
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._copies.close()
+        self._server.close()
 
     # --- inside ----------------------------------------------------------------------------------
+
+    def _local(self) -> Place:
+        return Place(LOCAL, self.store)
+
+    def _new_run(self) -> str:
+        return f"{self._server.id}:{secrets.token_hex(6)}"
 
     def _refuse_when_full(self) -> None:
         with self._lock:
@@ -257,8 +336,18 @@ class Jobs:
                 hint="Try again in a few minutes; nothing was kept.",
             )
 
-    def _enqueue(self, upload: Upload, settings: Settings) -> Job:
-        job = Job(upload, settings)
+    def _given(self, key: str, kept: Kept, place: Place) -> Job | None:
+        """The earlier answer to the same question, with the new copy of the file where the earlier
+        one is gone."""
+        found = place.store.cached(place.owner, key) if key else None
+        if found is None or place.store.analysis(place.owner, found.id) is None:
+            return None
+        if place.store.brought_again(place.owner, found.id, datetime.now(UTC)) is None:
+            return None
+        self.uploads.hand_over(kept.token, found.id)
+        return self.find(found.id, place)
+
+    def _enqueue(self, job: Job) -> Job:
         with self._lock:
             self._jobs.pop(job.key, None)
             self._jobs[job.key] = job
@@ -266,18 +355,53 @@ class Jobs:
             self._trim()
         return job
 
-    def _remember(self, job: Job) -> Job:
+    def _elsewhere(self, record: Record) -> bool:
+        """Whether another process runs it, or ran it."""
+        return not record.run.startswith(f"{self._server.id}:")
+
+    def _restore(self, record: Record, store: Store, known: Job | None) -> Job:
+        """A job from its record, as another process or an earlier one left it."""
+        if known is not None and known.record == record and not known.active:
+            return known
+        job = Job(record, store, self.uploads)
+        if not job.has_media and record.size:
+            self._copies.bring(store, record, job.path.parent)
+        if record.state is State.DONE:
+            job.analysis = store.analysis(record.owner, record.id)
+            if job.analysis is None:
+                job.fault = fault_of(
+                    UnmaskError(
+                        "This result was written by another version of Unmask.",
+                        code="other_version",
+                        hint="Analyze the file again.",
+                    )
+                )
+                job.state = State.FAILED
+        elif record.state is State.QUEUED:
+            lives = self._elsewhere(record) and self._server.alive(record.run.partition(":")[0])
+            if lives and known is not None and known.record.run == record.run:
+                return known
+            job.state = State.RUNNING if lives else State.INTERRUPTED
         with self._lock:
-            job = self._jobs.setdefault(job.key, job)  # another page may have been quicker
+            self._jobs[job.key] = job
             self._trim()
         return job
 
     def _trim(self) -> None:
         """Forget the oldest finished jobs beyond the bound. The lock is held."""
         over = len(self._jobs) - self._kept
-        for key in [k for k, job in self._jobs.items() if not job.active][: max(0, over)]:
+        idle = [k for k, j in self._jobs.items() if not j.active or self._elsewhere(j.record)]
+        for key in idle[: max(0, over)]:
             del self._jobs[key]
         self._futures = {job: f for job, f in self._futures.items() if not f.done()}
+
+    def _drop(self, keys: Collection[str]) -> None:
+        """Stop, forget and delete the files of these."""
+        for key in keys:
+            self.cancel(key)
+            with self._lock:
+                self._jobs.pop(key, None)
+            self.uploads.delete(key)
 
     def _work(self, job: Job) -> None:
         """In a worker: never raises, always leaves a final state."""
@@ -295,50 +419,47 @@ class Jobs:
             self._save(job, analysis)
             self.speed.learn(analysis)
             job.state = State.DONE
+            self._copies.keep(job.store, job.record, job.path)
         except Canceled:
-            job.state = State.CANCELED
+            self._end(job, State.CANCELED)
         except BaseException as error:
-            job.fault = fault_of(error)
-            if job.fault.ours:
-                log.exception("analysis failed, reference %s", job.fault.reference)
-            job.state = State.FAILED
+            fault = fault_of(error)
+            if fault.ours:
+                log.exception("analysis failed, reference %s", fault.reference)
+            self._end(job, State.FAILED, fault)
+
+    def _end(self, job: Job, state: State, fault: Fault | None = None) -> None:
+        """The end of a run without a result."""
+        record = job.record
+        self._kept_safe(lambda: job.store.stop(record.owner, record.id, record.run, state, fault))
+        job.fault = fault
+        job.state = state
 
     def _save(self, job: Job, analysis: Analysis) -> None:
-        """Put a result on disk, unless the file was asked for again with other settings."""
-        with self._lock:
-            current = self._jobs.get(job.key) is job
-        if current:
-            try:
-                self.uploads.save(job.key, analysis)
-            except OSError as error:  # the result can still be read until the server stops
-                log.warning("a result could not be saved: %s", error.strerror)
+        """Put a result into the record, unless it was deleted meanwhile or asked for again with
+        other settings."""
+        record = job.record
+        key = cache.key(record.sha256, job.settings) if cache.reusable(analysis) else ""
+        thumbnail = thumbs.of(job.path, analysis)
+        self._kept_safe(
+            lambda: job.store.finish(
+                record.owner,
+                record.id,
+                record.run,
+                analysis,
+                thumbnail=thumbnail,
+                # Own thresholds or a model may have changed while this waited.
+                cache_key=key if key == record.cache_key else "",
+            )
+        )
 
-
-def fault_of(error: BaseException) -> Fault:
-    """What to tell a person, and what to tell us."""
-    ours = not isinstance(error, InputError)
-    if isinstance(error, UnmaskError):
-        problem = Problem(code=error.code, message=error.message, hint=error.hint)
-    else:
-        text = "The analysis stopped. Your file is not at fault."
-        problem = Problem(code="internal", message=text)
-    digits = secrets.token_hex(4).upper()
-    reference, when = f"{digits[:4]}-{digits[4:]}", datetime.now(UTC)
-    return Fault(problem, ours, reference, when, _details(error, problem, reference, when))
-
-
-def _details(error: BaseException, problem: Problem, reference: str, when: datetime) -> str:
-    """Type and place of an error. Its message stays out when it isn't ours: it may name files."""
-    lines = [
-        f"Reference {reference}, {when:%Y-%m-%d %H:%M} UTC, Unmask {__version__}",
-        f"{type(error).__name__} ({problem.code})",
-    ]
-    lines += [
-        f"  {Path(frame.filename).parent.name}/{Path(frame.filename).name}:{frame.lineno} "
-        f"in {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
-    return "\n".join(lines)
+    def _kept_safe(self, write: Callable[[], object]) -> None:
+        """Write; a store that refuses costs nothing but that: the outcome can still be read until
+        the server stops."""
+        try:
+            write()
+        except InputError as error:
+            log.warning("an outcome could not be kept: %s", error.message)
 
 
 def default_workers() -> int:

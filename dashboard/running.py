@@ -20,7 +20,7 @@ from PIL import Image
 
 from dashboard import backend, charts, evidence_view, player, series, theme, titles, words
 from dashboard.jobs import Job, State
-from dashboard.result import timeline
+from dashboard.result import question, timeline
 from dashboard.series import Lane
 from detector import faces, media
 from detector.errors import UnmaskError
@@ -47,6 +47,7 @@ STAGES = {
     "read": "Reading the file",
     "faces": "Finding faces",
     "score": "Scoring faces",
+    "signals": "Reading signals",
     "verdict": "Writing the result",
 }
 
@@ -90,7 +91,7 @@ def _cancel(job: Job) -> None:
 @st.fragment(run_every=POLL)
 def _progress(job: Job, media_drawn: bool) -> None:
     """The card with the bar and the steps. It also notices when the page has to change."""
-    current = backend.jobs().find(job.key)
+    current = backend.find(job.key)
     if current is not job or not job.active:
         st.rerun()
     progress = job.progress
@@ -193,7 +194,9 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
             f'<div class="um-models">{bars}</div>' if scoring else "",
         )
     )
-    rows.append(row("Verdict", "", "now" if at == 3 else "wait", "" if at == 3 else "waiting"))
+    for place, (name, key) in enumerate((("Read signals", "signals"), ("Verdict", "verdict")), 3):
+        state = "done" if at > place else "now" if at == place else "wait"
+        rows.append(row(name, "", state, {"done": spent(key), "now": "", "wait": "waiting"}[state]))
     whole = min(99, math.floor(progress.fraction * 100))
     return (
         f'<div class="um-progress"><header><h2>{head}</h2><p><b>{whole}{words.NBSP}%</b>'
@@ -282,8 +285,8 @@ def _person(job: Job, partial: Analysis, track: Track) -> str:
     if None not in problems:  # nothing of this person can be judged so far
         detail += f" · {words.listed(sorted(words.WHY_NOT[p] for p in problems if p))}"
     face = thumbnail(job.path, partial.media, track)
-    picture = f'<img src="{face}" alt="Face of person {track.id}">' if face else "<i></i>"
-    return f"<li>{picture}<div><b>Person {track.id}</b><span>{detail}</span></div></li>"
+    picture = f'<img src="{face}" alt="{track.who}">' if face else "<i></i>"
+    return f"<li>{picture}<div><b>{track.who}</b><span>{detail}</span></div></li>"
 
 
 def thumbnail(path: Path, media: Media, track: Track) -> str:
@@ -314,6 +317,8 @@ def _thumbnail(path: Path, described: str, time: float, box: Box) -> str:
 def _timeline(job: Job) -> None:
     """Scores so far: each model as far as it has got, the bold line where all have a score."""
     partial = job.progress.partial if job.progress else None
+    if partial is not None and (questions := question.asked(partial)):
+        partial = question.viewed(partial, questions[0])
     tracks = partial.tracks[:MOST_LANES] if partial else []
     named = timeline.titles(partial) if partial else {}
     note = "the bold line is drawn where all models have a score" if len(named) > 1 else ""
@@ -333,9 +338,9 @@ def _timeline(job: Job) -> None:
             with st.container(key=f"lane-{track.id}", gap=None):
                 who, zones, plot, _ = st.columns([15, 9, 68, 8], gap=None)
                 who.html(
-                    f'<div class="um-who"><b>Person {track.id}</b><div class="um-caption where">'
-                    f'{track.side or ""}</div><span class="um-chip na"><span class="um-icon" '
-                    f'aria-hidden="true">hourglass_top</span>Scoring</span></div>'
+                    f'<div class="um-who"><b>{track.who}</b>'
+                    f'<div class="um-caption where">{track.side or ""}</div>'
+                    f"{words.chip('Scoring', 'na', 'hourglass_top')}</div>"
                 )
                 with zones, st.container(key=f"lane-words-{track.id}"):
                     st.html(timeline.zone_words(limits, size))
@@ -347,7 +352,7 @@ def _timeline(job: Job) -> None:
                     theme=None,
                     config=charts.CONFIG,
                     key=f"so-far-{track.id}",
-                    alt=f"Scores of person {track.id} so far; they can still change.",
+                    alt=f"{track.who}: scores so far; they can still change.",
                 )  # fmt: skip
 
 

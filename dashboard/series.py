@@ -92,7 +92,7 @@ def lane(analysis: Analysis, track: Track, *, until: float | None = None) -> Lan
         times=tuple(analysis.moments),
         score=tuple(score),
         models={id: tuple(line) for id, line in models.items()},
-        gaps=_gaps(analysis.moments, words_at, length(analysis)),
+        gaps=gaps(analysis.moments, words_at, length(analysis)),
     )
 
 
@@ -104,19 +104,19 @@ def why(face: FaceFrame | None) -> str:
     return words.WHY_NOT.get(problem, NO_SCORE) if problem else NO_SCORE
 
 
-def _gaps(times: Sequence[float], words_at: Sequence[str | None], end: float) -> tuple[Gap, ...]:
+def gaps(times: Sequence[float], words_at: Sequence[str | None], end: float) -> tuple[Gap, ...]:
     """Runs of the same word, from middle to middle between the moments around them."""
-    gaps: list[Gap] = []
+    found: list[Gap] = []
     for i, word in enumerate(words_at):
         if word is None:
             continue
         start = 0.0 if i == 0 else (times[i - 1] + times[i]) / 2
         stop = end if i == len(times) - 1 else (times[i] + times[i + 1]) / 2
-        if gaps and gaps[-1].word == word and gaps[-1].end == start:
-            gaps[-1] = Gap(gaps[-1].start, stop, word)
+        if found and found[-1].word == word and found[-1].end == start:
+            found[-1] = Gap(found[-1].start, stop, word)
         else:
-            gaps.append(Gap(start, stop, word))
-    return tuple(gaps)
+            found.append(Gap(start, stop, word))
+    return tuple(found)
 
 
 def runs(lane: Lane, values: Sequence[float | None]) -> list[list[tuple[float, float]]]:
@@ -207,7 +207,7 @@ def tiles(lane: Lane, count: int, end: float) -> list[Tile]:
 
 def finding(lane: Lane, thresholds: Thresholds) -> str:
     """What a lane shows, in one sentence: the text alternative of its chart."""
-    who = f"Person {lane.track.id}"
+    who = lane.track.who
     scored = lane.scored
     if not scored:
         why_none = listed_gaps(lane) or NO_SCORE

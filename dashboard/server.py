@@ -8,20 +8,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from streamlit import config, net_util
+from streamlit.runtime.pages_manager import PagesManager
 
-from dashboard import backend
+from dashboard import address, auth, backend, hosting, limits
+from dashboard.auth.caller import base_path, trusted_proxies
+from dashboard.auth.cookies import GiveCookie
+from dashboard.auth.routes import routes as session_routes
+from dashboard.live import keep
+from dashboard.live.viewers import limit as live_limit
 from dashboard.uploads import upload_limit_mb
 
 # To compare the address of a visitor's page with this machine's, Streamlit would ask a stranger's
 # server for the latter. Nothing leaves this machine. (At the start: .streamlit/config.toml)
 net_util.get_external_ip = lambda: None
+
+# Until somebody opened the front page, Streamlit would take the folder pages/ for the pages, and a
+# link that leads straight to one of ours would miss all that shell.py puts around it.
+PagesManager.uses_pages_directory = False
 
 PLAYABLE = {
     ".mp4": "video/mp4",
@@ -40,43 +52,76 @@ PLAYABLE = {
 """
 
 
-class Named(Protocol):
-    """A job, or a record of one."""
+class Handed(Protocol):
+    """A job, or what a link shows of one."""
 
     @property
-    def key(self) -> str: ...
+    def address(self) -> str:
+        """Where its media is handed out, without a leading slash."""
 
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
-    """Load the models and delete old files from the first moment on, visitors or not."""
+    """Load the models and delete old files from the first moment on, visitors or not; keep live
+    sessions that are still on at the end."""
     if limit := upload_limit_mb():
         # The server itself refuses larger bodies while they arrive, so it must know.
         config.set_option("server.maxUploadSize", limit, "UNMASK_MAX_UPLOAD_MB")
+    limits.check()
+    trusted_proxies()
+    auth.accounts()
+    hosting.prepare()
+    live_limit()
     backend.start()
     yield {}
+    keep.stop()
 
 
 def routes() -> list[Route]:
-    base = str(st.get_option("server.baseUrlPath")).strip("/")
-    return [Route(f"{'/' if base else ''}{base}/file/{{token}}", _file, methods=["GET", "HEAD"])]
+    return [
+        Route(f"{base_path()}/file/{{token}}/{{given}}", _file, methods=["GET", "HEAD"]),
+        Route(f"{base_path()}/shared/{{token}}", _shared, methods=["GET", "HEAD"]),
+        # Without these, what fits neither would be answered by Streamlit, with its front page.
+        Route(f"{base_path()}/file/{{rest:path}}", _nothing),
+        Route(f"{base_path()}/shared/{{rest:path}}", _nothing),
+        *session_routes(),
+    ]
 
 
-def file_url(job: Named) -> str | None:
-    """Address of a job's media for the person's browser; None where no server runs (tests)."""
-    address = st.context.url
-    if not address or not st.runtime.exists():
+def middleware() -> list[Middleware]:
+    return [Middleware(hosting.SecureHeaders), Middleware(GiveCookie)]
+
+
+def file_url(record: Handed) -> str | None:
+    """Address of a record's media for the person's browser; None where no server runs (tests)."""
+    site = address.site()
+    if not site or not st.runtime.exists():
         return None
-    return f"{address.rstrip('/')}/file/{job.key}"
+    return f"{site}/{record.address}"
 
 
 def _file(request: Request) -> Response:
-    upload = backend.jobs().uploads.find(request.path_params["token"])
-    if upload is None:
+    """The media of a record, for who was given its pass by a page."""
+    asked = request.path_params
+    return _media(backend.jobs().uploads.admit(asked["token"], asked["given"]))
+
+
+def _shared(request: Request) -> Response:
+    """The media behind a link, for as long as it is in force."""
+    shared = backend.shared(request.path_params["token"])
+    return _media(backend.jobs().uploads.path(shared.record) if shared else None)
+
+
+def _nothing(request: Request) -> Response:
+    return _media(None)
+
+
+def _media(path: Path | None) -> Response:
+    if path is None or not path.is_file():
         return PlainTextResponse("This file is not kept here.", status_code=404)
     return FileResponse(
-        upload.path,
-        media_type=PLAYABLE.get(upload.path.suffix, "application/octet-stream"),
+        path,
+        media_type=PLAYABLE.get(path.suffix, "application/octet-stream"),
         headers={
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox",

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import backend, states, theme
+from dashboard import address, analyze, auth, backend, states, theme
+from dashboard.auth import Kind
+from dashboard.auth import page as account
 from dashboard.jobs import fault_of
 
 log = logging.getLogger(__name__)
@@ -15,7 +17,15 @@ log = logging.getLogger(__name__)
 _ASSETS = Path(__file__).parent / "assets"
 _PAGES = Path(__file__).parent.parent / "pages"
 
-PAGES: tuple[tuple[str, str], ...] = (("analyze.py", "Analyze"),)
+PAGES: tuple[tuple[str, str], ...] = (
+    ("analyze.py", "Analyze"),
+    ("live.py", "Live"),
+    ("compare.py", "Compare"),
+    ("evaluate.py", "Evaluate"),
+    ("history.py", "History"),
+    ("models.py", "Models"),
+    ("settings.py", "Settings"),
+)
 """File in pages/ and title, in the order of the navigation; the first is the front page. A page is
 listed when it works."""
 
@@ -34,9 +44,20 @@ def draw() -> None:
     pages = [
         st.Page(_PAGES / file, title=title, default=file == PAGES[0][0]) for file, title in PAGES
     ]
-    page = st.navigation(pages, position="top")
+    if auth.accounts():
+        title = "Account" if auth.who().kind is Kind.USER else "Sign in"
+        pages.append(st.Page(_PAGES / "account.py", title=title))
+    outside = account.outside()
+    page = st.navigation(pages, position="hidden" if outside else "top")
     try:
-        page.run()
+        if (token := address.link()) is not None:
+            # Open to whoever was given it, also where every page asks for an account.
+            analyze.shared(token)
+        elif outside:
+            account.draw(gate=True)
+        else:
+            account.warn()
+            page.run()
     except Exception as error:
         fault = fault_of(error)
         log.exception("a page failed, reference %s", fault.reference)

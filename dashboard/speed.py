@@ -55,6 +55,11 @@ class Speed:
                 with contextlib.suppress(OSError):  # an estimate is not worth an error
                     self._file.write_text(json.dumps(self._rates), "utf-8")
 
+    def rate(self, model: str) -> float | None:
+        """Seconds a looked-at moment that a model takes here, or None before it ran."""
+        with self._lock:
+            return self._rates.get(model)
+
     def estimate(self, moments: int, models: Collection[str]) -> float | None:
         """Seconds for a video with a face in all its moments, or None when a rate isn't known."""
         with self._lock:

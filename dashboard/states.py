@@ -7,18 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import streamlit as st
 
 from dashboard import address, backend, words
 from dashboard.jobs import Busy, Fault, Job
-from dashboard.uploads import StorageError, retention
-from detector.errors import UnmaskError
+from dashboard.limits import NotAllowed, TooLarge
+from dashboard.uploads import records_retention
+from detector.errors import InputError, UnmaskError
+from detector.models.registry import list_models, usable
 from detector.results import Analysis, ReasonCode, Settings
 
 SMALLEST = 16
 """px; "Look for smaller faces" goes no further: below it nothing can be seen."""
 MOST_MOMENTS = 200
+
+
+class Named(Protocol):
+    """A job, or what a link shows of one."""
+
+    @property
+    def key(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -99,19 +109,22 @@ def choose_another(label: str = "Choose another file", *, primary: bool = False)
     return Action(label, "folder_open", address.leave, primary)
 
 
-def again(job: Job, label: str, icon: str, settings: Settings, *, primary: bool = False) -> Action:
+def again(
+    job: Named, label: str, icon: str, settings: Settings, *, primary: bool = False
+) -> Action:
     """Analyze the same file, perhaps with other settings, under the same address."""
 
     def run() -> None:
         try:
-            backend.jobs().again(job.key, settings)
-        except (Busy, StorageError) as error:
+            if backend.again(job.key, settings) is None:
+                st.toast("The file is not kept any more. Bring it again.", icon=":material/inbox:")
+        except (Busy, InputError) as error:
             st.toast(f"{error.message} {error.hint}", icon=":material/schedule:")
 
     return Action(label, icon, run, primary)
 
 
-def show_scores(job: Job) -> Action:
+def show_scores(job: Named) -> Action:
     """Open the evidence of a file that has scores but no verdict."""
 
     def run() -> None:
@@ -127,8 +140,10 @@ def wants_scores(job: Job) -> bool:
 
 def delete(job: Job) -> Action:
     def run() -> None:
-        backend.jobs().forget(job.key)
-        address.leave()
+        if backend.forget(job.key):
+            address.leave()
+        else:
+            st.toast("Only who brought the file can delete it.", icon=":material/lock:")
 
     return Action("Delete the file", "delete", run)
 
@@ -147,7 +162,7 @@ _UNJUDGED: dict[ReasonCode, tuple[str, str]] = {
 }
 
 
-def unjudged(job: Job, analysis: Analysis) -> Card:
+def unjudged(job: Named, analysis: Analysis) -> Card:
     """Analyzed, but there was nothing to judge."""
     reason = next((r for r in analysis.verdict.reasons if r.code in _UNJUDGED), None)
     code = reason.code if reason else ReasonCode.NO_MODEL
@@ -164,6 +179,10 @@ def unjudged(job: Job, analysis: Analysis) -> Card:
         if any(track.models for track in analysis.tracks):
             head, text = "No verdict", "There are scores, but of no model that counts."
             actions = (*actions, show_scores(job))
+    if code is ReasonCode.NO_FACE and any(track.models for track in analysis.tracks):
+        actions = (*actions, show_scores(job))
+    elif code is ReasonCode.NO_FACE and not whole_picture():
+        points.append("The Models page has models that judge a whole picture, without a face.")
     points += analysis.media.notes
     return Card(
         slug=code.value.replace("_", "-"),
@@ -176,14 +195,19 @@ def unjudged(job: Job, analysis: Analysis) -> Card:
     )
 
 
-def _ways_on(job: Job, analysis: Analysis, code: ReasonCode) -> tuple[Action, ...]:
+def _ways_on(job: Named, analysis: Analysis, code: ReasonCode) -> tuple[Action, ...]:
     """Runs that may find what this one didn't."""
     settings = analysis.settings
+    ways = []
     if code in (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL):
         smaller = max(SMALLEST, settings.min_face // 2)
         if smaller < settings.min_face:
             other = settings.model_copy(update={"min_face": smaller})
-            return (again(job, "Look for smaller faces", "zoom_in", other),)
+            ways.append(again(job, "Look for smaller faces", "zoom_in", other))
+    looked = any(track.whole for track in analysis.tracks)
+    if code is ReasonCode.NO_FACE and not looked and (whole := whole_picture()):
+        other = settings.model_copy(update={"models": whole, "mix": None})
+        ways.append(again(job, "Score the whole picture", "select_all", other))
     seen_badly = (
         ReasonCode.TOO_BLURRED,
         ReasonCode.TOO_DARK,
@@ -193,8 +217,14 @@ def _ways_on(job: Job, analysis: Analysis, code: ReasonCode) -> tuple[Action, ..
     more = min(MOST_MOMENTS, settings.frames * 4)
     if code in seen_badly and analysis.media.kind == "video" and more > settings.frames:
         other = settings.model_copy(update={"frames": more})
-        return (again(job, f"Look at {more} moments", "more_time", other),)
-    return ()
+        ways.append(again(job, f"Look at {more} moments", "more_time", other))
+    return tuple(ways)
+
+
+def whole_picture() -> list[str]:
+    """Ids of the models here that judge a whole picture: those with a calibration, else all."""
+    able = [s for s in list_models() if s.crop.kind == "whole" and usable(s)]
+    return [s.id for s in able if s.calibration] or [s.id for s in able]
 
 
 def failed(job: Job, fault: Fault) -> Card:
@@ -250,16 +280,25 @@ def _reference(fault: Fault) -> str:
 
 def refused(error: UnmaskError) -> Card:
     """A file that was not taken in."""
-    busy = isinstance(error, Busy)
     return Card(
         slug="refused",
         kicker="Not taken",
-        icon="schedule" if busy else "error",
-        head="Enough for now" if busy else "No room for this file",
+        icon="schedule" if isinstance(error, Busy) else "error",
+        head=_refused_head(error),
         text=error.message,
         points=(error.hint,) if error.hint else (),
         small=f"Code: {error.code}",
     )
+
+
+def _refused_head(error: UnmaskError) -> str:
+    if isinstance(error, Busy):
+        return "Enough for now"
+    if isinstance(error, NotAllowed):
+        return "Not with this account"
+    if isinstance(error, TooLarge):
+        return "This file is too large"
+    return "No room for this file"
 
 
 def canceled(job: Job) -> Card:
@@ -284,28 +323,45 @@ def canceled(job: Job) -> Card:
 
 def interrupted(job: Job) -> Card:
     """The server stopped in between."""
+    kept = job.has_media
     return Card(
         slug="interrupted",
         kicker="Interrupted",
         icon="power_settings_new",
         head="This was not finished",
-        text="The server stopped before there was a result. Your file is still here.",
+        text="The server stopped before there was a result. "
+        + ("Your file is still here." if kept else "Your file is not kept any more."),
         actions=(
-            again(job, "Start again", "play_arrow", job.settings, primary=True),
+            again(job, "Start again", "play_arrow", job.settings, primary=True)
+            if kept
+            else choose_another("Bring it again", primary=True),
             delete(job),
         ),
     )
 
 
+def no_link() -> Card:
+    """A link that leads nowhere any more."""
+    return Card(
+        slug="no-link",
+        kicker="Link",
+        icon="link_off",
+        head="This link is not in force",
+        text="It is over, or whoever sent it has taken it back. Ask them for a new one.",
+        actions=(choose_another("Analyze a file"),),
+    )
+
+
 def gone() -> Card:
-    """An address whose file is not kept, or never was."""
-    hours = retention().total_seconds() / 3600
+    """An address whose record is not kept, never was, or is somebody else's."""
+    days = records_retention().total_seconds() / 86400
     return Card(
         slug="gone",
         kicker="Not here",
         icon="inbox",
         head="There is nothing at this address",
-        text=f"Files and results are deleted {words.hours(hours)} after the upload.",
+        text="Results are deleted when their owner says so, and otherwise after "
+        f"{days:g}{words.NBSP}days. Those of an account open when you are signed in.",
         actions=(choose_another("Analyze a file", primary=True),),
     )
 

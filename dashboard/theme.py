@@ -14,7 +14,15 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboard import theme_result
+from dashboard import (
+    theme_account,
+    theme_compare,
+    theme_evaluate,
+    theme_history,
+    theme_live,
+    theme_models,
+    theme_result,
+)
 from detector.results import Label
 
 
@@ -107,6 +115,9 @@ ON_VIDEO = {
 }
 """Stroke and dash of a box over a picture; the same in both themes."""
 
+VIDEO = "#0F1215"
+"""Behind and beside a picture; the same in both themes."""
+
 SANS = '"Source Sans", sans-serif'
 SERIF = '"Source Serif", serif'
 CAPTION = 13
@@ -119,7 +130,19 @@ def palette() -> Palette:
     return DARK if st.context.theme.type == "dark" else LIGHT
 
 
-Where = Literal["everywhere", "empty", "state", "running", "result"]
+Where = Literal[
+    "everywhere",
+    "empty",
+    "state",
+    "running",
+    "result",
+    "models",
+    "evaluate",
+    "compare",
+    "account",
+    "live",
+    "history",
+]
 
 
 @dataclass(frozen=True)
@@ -136,12 +159,19 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "everywhere",
         '[data-testid="stMainBlockContainer"]',
-        """font-feature-settings: 'tnum', 'lnum'; max-width: 1440px; padding-left: 60px;
-        padding-right: 60px;
-        @media (max-width: 640px) { padding-left: 16px; padding-right: 16px; }
+        """max-width: 1440px; padding-left: 60px; padding-right: 60px;
+        @media (max-width: 640px) { padding-left: 16px; padding-right: 16px; }""",
+    ),
+    # Dialogs and popovers stand beside the page, not in it.
+    Rule(
+        "everywhere",
+        ':is([data-testid="stMainBlockContainer"], [data-testid="stDialog"], '
+        '[data-testid="stPopoverBody"])',
+        """font-feature-settings: 'tnum', 'lnum';
         :focus-visible { outline: 2px solid var(--um-accent) !important; outline-offset: 1px; }
         :where(.stHtml p) { margin: 0; }
         .um-caption { color: var(--um-muted); font-size: 13px; line-height: 1.45; }
+        .um-caption.um-after { margin-top: 12px; }
         .um-icon { font-family: "Material Symbols Rounded"; font-weight: 400; font-style: normal;
           line-height: 1; letter-spacing: normal; text-transform: none; white-space: nowrap;
           font-feature-settings: 'liga'; user-select: none; }
@@ -154,6 +184,10 @@ RULES: tuple[Rule, ...] = (
           background: var(--um-inconclusive-tint); }
         .um-chip.na { color: var(--um-not-applicable-ink);
           background: var(--um-not-applicable-tint); }
+        .um-chip.plain { color: var(--um-text); background: var(--um-sunken); flex: none; }
+        .um-warn { color: var(--um-inconclusive-ink); }
+        .um-said { background: var(--um-sunken); border-radius: 8px; padding: 10px 14px; }
+        .um-sub { font: 600 18px/1.3 var(--um-serif); margin: 12px 0 4px; }
         .um-quiet { position: absolute; width: 1px; height: 1px; overflow: hidden;
           clip-path: inset(50%); white-space: nowrap; }
         @media (prefers-reduced-motion: reduce) {
@@ -333,10 +367,22 @@ RULES: tuple[Rule, ...] = (
     ),
     # --- the result view
     *(Rule("result", hook, css) for hook, css in theme_result.RULES),
+    # --- the Models page
+    *(Rule("models", hook, css) for hook, css in theme_models.RULES),
+    # --- the Compare page
+    *(Rule("compare", hook, css) for hook, css in theme_compare.RULES),
+    # --- the Evaluate page
+    *(Rule("evaluate", hook, css) for hook, css in theme_evaluate.RULES),
+    # --- the Account page
+    *(Rule("account", hook, css) for hook, css in theme_account.RULES),
+    # --- the Live page
+    *(Rule("live", hook, css) for hook, css in theme_live.RULES),
+    # --- the History page
+    *(Rule("history", hook, css) for hook, css in theme_history.RULES),
 )
 
 
-def _variables() -> str:
+def variables() -> str:
     """Tokens as custom properties. `light-dark()` follows the theme that Streamlit sets on the
     page, so switching it needs no rerun."""
     lines = []
@@ -358,12 +404,14 @@ def css() -> str:
     """The whole style sheet."""
     turning = "@keyframes um-turn { to { transform: rotate(360deg); } }"
     rules = (f"{rule.hook} {{ {rule.css} }}" for rule in RULES)
-    return "\n".join([_variables(), turning, *rules])
+    return "\n".join([variables(), turning, *rules])
 
 
 def apply() -> None:
     """Put the style sheet into the page. Called once a run, by app.py."""
-    st.html(f"<style>{css()}</style>")
+    kind = "dark" if st.context.theme.type == "dark" else "light"
+    aside = '[data-testid="stDialog"], [data-testid="stPopoverBody"]'
+    st.html(f"<style>{css()} {aside} {{ color-scheme: {kind}; }}</style>")
 
 
 def drop_zone(hint: str, refused: str) -> None:

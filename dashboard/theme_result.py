@@ -24,6 +24,16 @@ RULES: tuple[tuple[str, str], ...] = (
         &.second { color: var(--um-muted); } b { font-weight: 600; }""",
     ),
     (
+        ".um-answers",
+        """display: grid; gap: 2px 14px; margin: 10px 0 0; font-size: 15px;
+        grid-template-columns: auto auto 1fr;
+        > div { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid;
+          align-items: baseline; padding: 4px 0; border-top: 1px solid var(--um-line); }
+        b { font-weight: 600; text-align: right; }
+        @media (max-width: 640px) { grid-template-columns: 1fr auto;
+          > div > span:first-child { grid-column: 1 / -1; color: var(--um-muted); } }""",
+    ),
+    (
         ".um-number",
         """display: flex; align-items: baseline; justify-content: space-between;
         gap: 2px 12px; flex-wrap: wrap; margin: 14px 0 2px; color: var(--um-muted);
@@ -198,15 +208,30 @@ RULES: tuple[tuple[str, str], ...] = (
     (
         ".st-key-card-inspector",
         """img { border-radius: 6px; background: var(--um-sunken); }
-        .st-key-whole-frame img { max-height: 220px; object-fit: contain; background: #0F1215; }
+        .st-key-whole-frame img { max-height: 300px; object-fit: contain; background: #0F1215; }
         .um-ramp { height: 5px; margin-top: 6px; border-radius: 2px;
           background: linear-gradient(90deg, #000004, #420A68, #932667, #DD513A, #FCA50A,
             #FCFFA4); }
         .um-ends { display: flex; justify-content: space-between; font-size: 12px; }
+        .um-tubelets { display: flex; align-items: flex-end; gap: 2px; height: 24px;
+          margin-top: 8px; i { flex: 1; background: var(--um-muted); border-radius: 1px; } }
         .st-key-heatmap-wait [data-testid="stSkeleton"] { aspect-ratio: 1; height: auto; }
         .um-missing { display: flex; align-items: center; justify-content: center;
           aspect-ratio: 1; padding: 16px; border-radius: 6px; background: var(--um-sunken);
           color: var(--um-muted); font-size: 13px; text-align: center; }""",
+    ),
+    (
+        ".st-key-card-details",
+        """[data-testid="stBaseButton-tertiary"] { color: var(--um-accent); }
+        @media (max-width: 640px) { .st-key-signals {
+          thead { position: absolute; width: 1px; height: 1px; overflow: hidden;
+            clip-path: inset(50%); }
+          tr { display: grid; grid-template-columns: 1fr auto; padding: 8px 0;
+            border-bottom: 1px solid var(--um-line); }
+          td { border: 0; padding: 1px 0; }
+          td:nth-child(3) { grid-area: 1 / 2; }
+          td:nth-child(2), td:nth-child(4) { grid-column: 1 / 3; }
+          td:nth-child(4) { color: var(--um-muted); font-size: 13px; } } }""",
     ),
     (
         ".um-here",
@@ -274,6 +299,7 @@ RULES: tuple[tuple[str, str], ...] = (
           margin: 8px 0 0; padding: 0; font-size: 14px; }
         && dt, && dd { margin: 0; padding: 0; font-weight: 400; overflow-wrap: anywhere; }
         && dt { color: var(--um-muted); }
-        code { font-size: 13px; background: none; padding: 0; color: var(--um-text); }""",
+        code { font-size: 13px; background: none; padding: 0; color: var(--um-text); }
+        small { display: block; code { color: var(--um-muted); } }""",
     ),
 )

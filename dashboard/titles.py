@@ -1,14 +1,26 @@
-"""The title row of a page about one file: its name, what it is, and at most four buttons."""
+"""The head of a page: a title and a line under it; in a row with at most four buttons."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import words
 from detector.results import Media
+
+Width = Literal["stretch", "content"]
+
+
+def head(name: str, line: str, width: Width = "stretch") -> None:
+    """Draw the title and the line under it. Both are escaped here."""
+    st.html(
+        f'<div class="um-title"><h1>{words.escape(name)}</h1>'
+        f'<p class="um-caption">{words.escape(line) or "&nbsp;"}</p></div>',
+        width=width,
+    )
 
 
 def row(name: str, facts: Sequence[str]) -> DeltaGenerator:
@@ -17,7 +29,7 @@ def row(name: str, facts: Sequence[str]) -> DeltaGenerator:
     Parameters
     ----------
     name : str
-        Of the file, as the person named it; escaped here.
+        The title; that of a page about a file is the file's name, as the person named it.
     facts : sequence of str
         Put in one line, with dots between.
 
@@ -32,13 +44,10 @@ def row(name: str, facts: Sequence[str]) -> DeltaGenerator:
         vertical_alignment="center",
         key="title-row",
     ):
-        line = words.escape(" · ".join(facts))
-        st.html(
-            f'<div class="um-title"><h1>{words.escape(name)}</h1>'
-            f'<p class="um-caption">{line or "&nbsp;"}</p></div>',
-            width="content",
+        head(name, " · ".join(facts), width="content")
+        return st.container(
+            horizontal=True, vertical_alignment="center", width="content", key="title-actions"
         )
-        return st.container(horizontal=True, width="content", key="title-actions")
 
 
 def facts(media: Media) -> list[str]:

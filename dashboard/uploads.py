@@ -1,30 +1,30 @@
 """Files on disk: an upload is copied here at once, and everything of it is deleted in time.
 
-One folder per upload, named by a random token of 128 bits that is also the address of its result:
-who has the token may see the file, nobody can guess or list one.
+One folder per upload, named by a random token of 128 bits: the id of its record, which holds all
+else there is to know of it (`dashboard.records`). A folder outlives nothing but its time: a file
+whose record was never written, since the server was stopped, goes with the same sweep.
 
-    <data>/uploads/<token>/job.json        name, settings, when it came
-                           media/<name>    the file, under a name safe on every system
-                           analysis.json   the result, once there is one
+    <data>/uploads/<token>/<name>       the file, under a name safe on every system
+                           .coming      while it is copied
 """
 
 from __future__ import annotations
 
 import errno
-import json
+import hashlib
+import hmac
 import os
 import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from detector.errors import InputError
-from detector.results import Analysis, Settings
 
 CHUNK = 1 << 20
 """bytes copied at a time, so that a large file never stands in memory twice."""
@@ -32,9 +32,14 @@ KEEP_FREE = 100_000_000
 """bytes left on the disk whatever comes in: results and logs need room too."""
 NAME_LENGTH = 80
 """characters of a file name that are kept on disk; some systems stop at 255 bytes."""
+LEFT_OVER = timedelta(hours=1)
+"""after which half a file is taken for what a stopped server left: copying takes seconds."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_COMING = ".coming"
+_GONE = "gone"
+"""Stands for the name of a file that is not kept: its folder is empty or missing."""
 
 
 class StorageError(InputError):
@@ -44,8 +49,13 @@ class StorageError(InputError):
 
 
 def retention() -> timedelta:
-    """How long an upload and its result are kept: `UNMASK_RETENTION_HOURS`, else 24 hours."""
+    """How long a file is kept: `UNMASK_RETENTION_HOURS`, else 24 hours."""
     return timedelta(hours=_positive("UNMASK_RETENTION_HOURS", 24.0))
+
+
+def records_retention() -> timedelta:
+    """How long results are kept at most: `UNMASK_KEEP_RECORDS_DAYS`, else 30 days."""
+    return timedelta(days=_positive("UNMASK_KEEP_RECORDS_DAYS", 30.0))
 
 
 def _positive(variable: str, default: float) -> float:
@@ -70,41 +80,33 @@ def upload_limit_mb() -> int | None:
 
 
 @dataclass(frozen=True)
-class Upload:
-    """One file that was brought to us.
+class Kept:
+    """A file that was just taken in.
 
     Attributes
     ----------
     token : str
         22 URL-safe characters, 128 random bits.
-    name : str
-        As the person named it. Hostile: escape it wherever it is printed.
-    path : Path
-        The copy on disk.
-    created : datetime
-        UTC; retention counts from here.
-    settings : Settings
-        What was asked for.
+    sha256 : str
+    size : int
+        Bytes.
     """
 
     token: str
-    name: str
-    path: Path
-    created: datetime
-    settings: Settings
+    sha256: str
+    size: int
 
 
 class Uploads:
-    """All uploads under one data folder. Safe to use from several threads: each token has its own
-    folder, and files appear whole or not at all."""
+    """All uploads under one data folder. Safe to use from several threads and processes: each token
+    has its own folder, and a file appears whole or not at all."""
 
     def __init__(self, root: Path) -> None:
         self.root = root / "uploads"
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._secret = secrets.token_bytes(32)
 
-    def keep(
-        self, source: BinaryIO, name: str, settings: Settings, *, size: int | None = None
-    ) -> Upload:
+    def keep(self, source: BinaryIO, name: str, *, size: int | None = None) -> Kept:
         """Copy a file to disk under a fresh token.
 
         Parameters
@@ -113,7 +115,6 @@ class Uploads:
             Read from its present position to the end, in chunks.
         name : str
             As the person named it.
-        settings : Settings
         size : int, optional
             Bytes to come, when known, to refuse before writing.
 
@@ -126,68 +127,78 @@ class Uploads:
             raise _no_room()
         token = secrets.token_urlsafe(16)
         folder = self.root / token
+        digest, count = hashlib.sha256(), 0
         try:
-            path = folder / "media" / safe_name(name)
-            path.parent.mkdir(parents=True, mode=0o700)
-            with path.open("wb") as target:
-                shutil.copyfileobj(source, target, CHUNK)
-            upload = Upload(token, name, path, datetime.now(UTC), settings)
-            self.note(upload)
+            folder.mkdir(mode=0o700)
+            with (folder / _COMING).open("wb") as target:
+                while chunk := source.read(CHUNK):
+                    digest.update(chunk)
+                    count += target.write(chunk)
+            (folder / _COMING).replace(folder / safe_name(name))
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise _no_room() from error
             raise
-        return upload
+        return Kept(token, digest.hexdigest(), count)
 
-    def note(self, upload: Upload) -> None:
-        """Write down what is asked of this file; again when it is analyzed with other settings."""
-        note = {
-            "name": upload.name,
-            "file": upload.path.name,
-            "created": upload.created.isoformat(),
-            "settings": upload.settings.model_dump(mode="json"),
-        }
-        folder = self.root / upload.token
-        (folder / "analysis.json").unlink(missing_ok=True)
-        _write(folder / "job.json", json.dumps(note))
+    def path(self, token: str) -> Path:
+        """The media of a token; where it is not kept, a path that does not exist."""
+        if _TOKEN.fullmatch(token):
+            folder = self.root / token
+            try:
+                for entry in folder.iterdir():
+                    if not entry.name.startswith("."):
+                        return entry
+            except OSError:
+                pass
+            return folder / _GONE
+        return self.root / _GONE / _GONE
 
-    def find(self, token: str) -> Upload | None:
-        """The upload behind a token from an address, or None if there is none (any more)."""
-        if not _TOKEN.fullmatch(token):
-            return None
-        folder = self.root / token
-        try:
-            note = json.loads((folder / "job.json").read_text("utf-8"))
-            upload = Upload(
-                token=token,
-                name=note["name"],
-                path=folder / "media" / note["file"],
-                created=datetime.fromisoformat(note["created"]),
-                settings=Settings.model_validate(note["settings"]),
-            )
-        except (OSError, ValueError, KeyError):
-            return None
-        return upload if upload.path.is_file() else None
-
-    def save(self, token: str, analysis: Analysis) -> None:
-        """Put the result beside the file, unless it was deleted meanwhile."""
-        folder = self.root / token
-        if folder.is_dir():
-            _write(folder / "analysis.json", analysis.model_dump_json())
-
-    def result(self, token: str) -> Analysis | None:
-        """The saved result, or None when there is none or another version wrote it."""
-        try:
-            text = (self.root / token / "analysis.json").read_text("utf-8")
-            return Analysis.model_validate_json(text)
-        except (OSError, ValueError):
-            return None
+    def hand_over(self, token: str, to: str) -> None:
+        """Make the file of one token another's that has none; else it is deleted."""
+        path = self.path(token)
+        if not self.path(to).is_file():
+            (self.root / to).mkdir(mode=0o700, exist_ok=True)
+            path.replace(self.root / to / path.name)
+        self.delete(token)
 
     def delete(self, token: str) -> None:
-        """Remove an upload and its result. Nothing happens when it is gone already."""
+        """Remove an upload. Nothing happens when it is gone already."""
         if _TOKEN.fullmatch(token):
             shutil.rmtree(self.root / token, ignore_errors=True)
+
+    def size(self, tokens: Iterable[str]) -> int:
+        """Bytes that the media of these take up."""
+        total = 0
+        for token in tokens:
+            try:
+                total += self.path(token).stat().st_size
+            except OSError:
+                continue
+        return total
+
+    # --- handing files out
+
+    def address(self, token: str) -> str:
+        """Where the server hands this file out, without a leading slash.
+
+        It holds a pass that only this process can make: a page gives it to whoever may see the
+        file, and knowing the token alone is not enough.
+        """
+        return f"file/{token}/{self._pass(token)}"
+
+    def admit(self, token: str, given: str) -> Path | None:
+        """The media, if the pass is right and it is kept."""
+        if not hmac.compare_digest(self._pass(token).encode(), given.encode()):
+            return None
+        path = self.path(token)
+        return path if path.is_file() else None
+
+    def _pass(self, token: str) -> str:
+        return hmac.digest(self._secret, token.encode(), "sha256").hex()[:32]
+
+    # --- in time
 
     def sweep(
         self, older_than: timedelta, *, spare: Collection[str] = (), now: datetime | None = None
@@ -207,18 +218,19 @@ class Uploads:
         list of str
             The tokens that were deleted.
         """
-        limit = (now or datetime.now(UTC)) - older_than
+        now = now or datetime.now(UTC)
         deleted = []
         for folder in list(self.root.iterdir()):
             if folder.name in spare:
                 continue
-            upload = self.find(folder.name)
             try:
-                # Without a readable note: left over from a crash in the middle of an upload.
-                stamp = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+                entries = list(folder.iterdir())
+                stamp = max(entry.stat().st_mtime for entry in (folder, *entries))
             except OSError:
                 continue
-            if (upload.created if upload else stamp) <= limit:
+            whole = any(not entry.name.startswith(".") for entry in entries)
+            limit = older_than if whole else min(older_than, LEFT_OVER)
+            if datetime.fromtimestamp(stamp, UTC) <= now - limit:
                 shutil.rmtree(folder, ignore_errors=True)
                 deleted.append(folder.name)
         return deleted
@@ -237,16 +249,6 @@ def safe_name(name: str) -> str:
     stem = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:NAME_LENGTH] or "file"
     suffix = re.sub(r"[^a-z0-9]", "", suffix.lower())[:8]
     return f"{stem}.{suffix}" if suffix else stem
-
-
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_text(text, "utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _no_room() -> StorageError:

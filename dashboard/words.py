@@ -8,17 +8,18 @@ icon + word + color, so that it can be read in grey and by a screen reader.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from detector.evidence import whole_percent as whole_percent
-from detector.results import Label, ReasonCode
+from detector.results import Label, Question, ReasonCode
 
 NBSP = "\u00a0"
 """Between a figure and its unit, so that a line never breaks there."""
 
 BadgeColor = Literal["red", "green", "orange", "gray"]
+Slug = Literal["fake", "real", "inc", "na"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class StateWords:
     short: str
     glyph: str
     color: BadgeColor
-    slug: Literal["fake", "real", "inc", "na"]
+    slug: Slug
 
 
 STATES: dict[Label, StateWords] = {
@@ -59,6 +60,47 @@ STATES: dict[Label, StateWords] = {
         "do_not_disturb_on", "Could not be judged", "Not judged", "–", "gray", "na"
     ),
 }
+
+
+@dataclass(frozen=True)
+class QuestionWords:
+    """How one question is put.
+
+    Attributes
+    ----------
+    text, short : str
+        The question, and its name where room is small.
+    fake, fake_short : str
+        The answer over the threshold; the other answers are those of `STATES`.
+    """
+
+    text: str
+    short: str
+    fake: str
+    fake_short: str
+
+
+QUESTIONS: dict[Question, QuestionWords] = {
+    Question.MANIPULATION: QuestionWords(
+        "Face manipulated?", "Face", "Likely manipulated", "likely manipulated"
+    ),
+    Question.SYNTHESIS: QuestionWords(
+        "Whole picture made by a machine?",
+        "Whole picture",
+        "Likely made by a machine",
+        "likely machine-made",
+    ),
+}
+
+
+def state(label: Label, question: Question | None) -> StateWords:
+    """The state of an answer, in the words of its question: "Likely made by a machine"."""
+    if label is not Label.FAKE or question is not Question.SYNTHESIS:
+        return STATES[label]
+    asked = QUESTIONS[question]
+    short = asked.fake_short[0].upper() + asked.fake_short[1:]
+    return replace(STATES[label], words=asked.fake, short=short)
+
 
 READINGS: dict[str, StateWords] = {
     "unusual": StateWords("warning", "Unusual", "Unusual", "▲", "red", "fake"),
@@ -160,6 +202,30 @@ def escape(text: str) -> str:
 def plain_markdown(text: str) -> str:
     """Text from outside made inert inside Streamlit Markdown: nothing in it formats or links."""
     return "".join(f"&#{ord(c)};" if c in "\\`*_{}[]()#+-.!<>|~:$&\"'" else c for c in text)
+
+
+def chip(text: str, tone: Slug | Literal["plain"] = "plain", icon: str = "") -> str:
+    """HTML of a chip.
+
+    Parameters
+    ----------
+    tone : str
+        A state's `slug`, or "plain" for what is no evidence.
+    icon : str
+        Material Symbol, by name.
+    """
+    mark = f'<span class="um-icon" aria-hidden="true">{icon}</span>' if icon else ""
+    return f'<span class="um-chip {tone}">{mark}{escape(text)}</span>'
+
+
+def figures(cells: Iterable[tuple[str, str, str]]) -> str:
+    """HTML of key numbers in a row: name, value, and a note under it."""
+    html = "".join(
+        f'<div><p class="um-caption">{escape(name)}</p><b>{escape(value)}</b>'
+        f'<span class="um-caption">{escape(note)}</span></div>'
+        for name, value, note in cells
+    )
+    return f'<div class="um-figures">{html}</div>'
 
 
 def hours(number: float) -> str:

@@ -5,21 +5,25 @@ Reads scores that `detector.verdict` has filled; changes none. US English, short
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
 
 from detector.results import (
     Analysis,
+    Answer,
     Evidence,
     Label,
     Media,
     ModelResult,
+    Question,
     Reason,
     ReasonCode,
     Thresholds,
     Track,
+    Trial,
+    Verdict,
 )
 
 MIN_DURATION = 0.5
@@ -44,11 +48,12 @@ def unjudged(analysis: Analysis, top: Track | None) -> Reason | None:
     media = analysis.media
     if analysis.partial:
         return Reason(code=ReasonCode.CANCELED, text="A partial run gets no verdict.")
-    if top is None:
+    if top is None or (top.whole and top.probability is None):
         where = "in the picture" if media.kind == "image" else f"in {_many(looked, 'frame')}"
+        none = "no score" if top is None else "no verdict: scores are of the whole picture"
         return Reason(
             code=ReasonCode.NO_FACE,
-            text=f"We found no face {where}, so there is no score.",
+            text=f"We found no face {where}, so there is {none}.",
             detail=f"Faces under {analysis.settings.min_face} px are skipped. A face seen from "
             "behind or far from the side can't be judged.",
         )
@@ -77,28 +82,66 @@ def unjudged(analysis: Analysis, top: Track | None) -> Reason | None:
     return Reason(code=code, text=text, track=top.id)
 
 
+SAYS = {Question.MANIPULATION: "likely manipulated", Question.SYNTHESIS: "likely machine-made"}
+"""What a score over the threshold says, by question."""
+NOT_ASKED = {
+    Question.MANIPULATION: "Whether a face was altered: no model here was asked that.",
+    Question.SYNTHESIS: "Whether the whole picture was generated: no model here was made for that.",
+}
+"""What can't be told when a question has no model."""
+_HELD_BACK_BY = {
+    "size": "a small face",
+    "sharpness": "a soft picture",
+    "compression": "heavy compression",
+    "frames": "so few frames",
+    "disagreement": "models that differ so much",
+}
+
+
 def reasons(
-    analysis: Analysis, top: Track, thresholds: Thresholds, counted: Sequence[ModelResult]
+    analysis: Analysis,
+    top: Track,
+    question: Question,
+    answer: Answer,
+    counted: Sequence[ModelResult],
 ) -> list[Reason]:
-    """At most three lines, strongest first, each with a moment to look at."""
-    if top.reason == ReasonCode.TOO_FEW_FRAMES:
-        scored = sum(1 for f in top.faces if f.score is not None)
-        text = f"The face is seen well in only {_many(scored, 'frame')}"
-        return [Reason(code=ReasonCode.TOO_FEW_FRAMES, text=text, track=top.id)]
-    if top.reason == ReasonCode.LOW_QUALITY:
-        width = float(np.median([f.quality.width for f in top.faces]))
-        text = "The file is too poor for a reading. The models would be guessing."
-        detail = f"The face is {width:.0f} px wide; under {POOR_WIDTH} px the scores mean little."
-        return [Reason(code=ReasonCode.LOW_QUALITY, text=text, detail=detail, track=top.id)]
+    """At most three lines for one question, strongest first, each with a moment to look at."""
+    person, limits = top.answers[question], answer.thresholds
+    if person.reason in _ABSTAINED:
+        return [_ABSTAINED[person.reason](top, question)]
     scores = [(top.models[m.id], m) for m in counted if m.id in top.models]
-    labels = {score.label for score, _ in scores}
     scores.sort(key=lambda pair: -pair[0].probability)
-    if top.label == Label.INCONCLUSIVE and {Label.FAKE, Label.REAL} <= labels:
+    peak = _peak(top, question)
+    if answer.label is Label.FAKE:
+        return [
+            _above(top, model, limits, analysis)
+            for score, model in scores
+            if score.label is Label.FAKE or len(scores) == 1
+        ][:3] or [
+            Reason(
+                code=ReasonCode.ABOVE_THRESHOLD,
+                text="Together the models are over the threshold, though none is by itself",
+                time=peak,
+                track=top.id,
+            )
+        ]
+    if person.reason is ReasonCode.SEVERAL_PEOPLE:
+        return [
+            Reason(
+                code=ReasonCode.SEVERAL_PEOPLE,
+                text=f"Alone, Person {top.id} would be over the threshold; "
+                f"among {answer.people} people one such score can be chance",
+                time=peak,
+                track=top.id,
+            )
+        ]
+    labels = {score.label for score, _ in scores}
+    if answer.label is Label.INCONCLUSIVE and {Label.FAKE, Label.REAL} <= labels:
         (high, most), (low, least) = scores[0], scores[-1]
         return [
             Reason(
                 code=ReasonCode.MODELS_DISAGREE,
-                text=f"{most.title} says likely manipulated ({percent(high.probability)}), "
+                text=f"{most.title} says {SAYS[question]} ({percent(high.probability)}), "
                 f"{least.title} says no sign ({percent(low.probability)})",
                 detail=f"{most.title}'s score also rises with {most.confused_by}"
                 if most.confused_by
@@ -108,51 +151,66 @@ def reasons(
                 model=most.id,
             )
         ]
-    if top.label == Label.FAKE:
+    if person.reason is ReasonCode.UNCERTAIN:
+        cause = max(person.doubt, key=lambda name: person.doubt[name])
         return [
-            _above(top, model, thresholds, analysis)
-            for score, model in scores
-            if score.label == Label.FAKE or len(scores) == 1
-        ][:3] or [
             Reason(
-                code=ReasonCode.ABOVE_THRESHOLD,
-                text="Together the models are over the threshold, though none is by itself",
-                time=_peak(top, None),
+                code=ReasonCode.UNCERTAIN,
+                text=f"With {_HELD_BACK_BY[cause]} the models err too often for a verdict",
+                time=peak,
                 track=top.id,
             )
         ]
-    code, text = {
-        Label.REAL: (
-            ReasonCode.BELOW_THRESHOLD,
-            "The highest moment stays at {peak}"
-            if (_peak_score(top) or 0) <= thresholds.high
-            else "One moment reaches {peak}, the clip as a whole stays low",
-        ),
-    }.get(
-        top.label,
-        (
-            ReasonCode.BETWEEN_THRESHOLDS,
-            "The score lies between the thresholds; its highest moment is {peak}",
-        ),
-    )
+    return [_within(analysis, top, question, answer)]
+
+
+def _within(analysis: Analysis, top: Track, question: Question, answer: Answer) -> Reason:
+    """Not over the threshold: where the score is, and how high it gets."""
+    under = answer.label is Label.REAL
+    highest = _peak_score(top, question) or 0.0
     if analysis.media.kind == "image":
-        text = (
-            "The score is below the lower threshold"
-            if code == ReasonCode.BELOW_THRESHOLD
-            else "The score lies between the thresholds"
-        )
-    return [
-        Reason(
-            code=code,
-            text=text.format(peak=percent(_peak_score(top) or 0.0)),
-            time=_peak(top, None),
-            track=top.id,
-        )
-    ]
+        text = f"The score {'is below the lower threshold' if under else _BETWEEN}"
+    elif not under:
+        text = f"The score {_BETWEEN}; its highest moment is {percent(highest)}"
+    elif highest <= answer.thresholds.high:
+        text = f"The highest moment stays at {percent(highest)}"
+    else:
+        text = f"One moment reaches {percent(highest)}, the clip as a whole stays low"
+    return Reason(
+        code=ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS,
+        text=text,
+        time=_peak(top, question),
+        track=top.id,
+    )
+
+
+_BETWEEN = "lies between the thresholds"
+
+
+def _too_few(top: Track, question: Question) -> Reason:
+    scored = sum(1 for f in top.faces if question in f.answers)
+    text = f"The face is seen well in only {_many(scored, 'frame')}"
+    return Reason(code=ReasonCode.TOO_FEW_FRAMES, text=text, track=top.id)
+
+
+def _too_poor(top: Track, question: Question) -> Reason:
+    width = float(np.median([f.quality.width for f in top.faces]))
+    return Reason(
+        code=ReasonCode.LOW_QUALITY,
+        text="The file is too poor for a reading. The models would be guessing.",
+        detail=f"The face is {width:.0f} px wide; under {POOR_WIDTH} px the scores mean little.",
+        track=top.id,
+    )
+
+
+_ABSTAINED: dict[ReasonCode | None, Callable[[Track, Question], Reason]] = {
+    ReasonCode.TOO_FEW_FRAMES: _too_few,
+    ReasonCode.LOW_QUALITY: _too_poor,
+}
 
 
 def _above(top: Track, model: ModelResult, thresholds: Thresholds, analysis: Analysis) -> Reason:
-    """One model's evidence for manipulation, with its strongest stretch."""
+    """One model's evidence, with its strongest stretch."""
     time = _peak(top, model.id)
     detail = model.title
     if analysis.media.kind != "image" and time is not None:
@@ -170,19 +228,22 @@ def _above(top: Track, model: ModelResult, thresholds: Thresholds, analysis: Ana
     )
 
 
-def _curve(track: Track, model: str | None) -> list[tuple[float, float]]:
-    """(time, score) of one model, or of all together, where there is a score."""
-    points = [(f.time, f.scores.get(model) if model else f.score) for f in track.faces]
+def _curve(track: Track, of: str | Question) -> list[tuple[float, float]]:
+    """(time, score) of one model, or of a question's models together, where there is a score."""
+    points = [
+        (f.time, f.answers.get(of) if isinstance(of, Question) else f.scores.get(of))
+        for f in track.faces
+    ]
     return [(t, s) for t, s in points if s is not None]
 
 
-def _peak(track: Track, model: str | None) -> float | None:
-    curve = _curve(track, model)
+def _peak(track: Track, of: str | Question) -> float | None:
+    curve = _curve(track, of)
     return max(curve, key=lambda p: p[1])[0] if curve else None
 
 
-def _peak_score(track: Track) -> float | None:
-    return max((s for _, s in _curve(track, None)), default=None)
+def _peak_score(track: Track, of: str | Question) -> float | None:
+    return max((s for _, s in _curve(track, of)), default=None)
 
 
 def _stretch(track: Track, model: str, peak: float, above: float) -> tuple[float, float]:
@@ -197,28 +258,41 @@ def _stretch(track: Track, model: str, peak: float, above: float) -> tuple[float
     return curve[first][0], curve[last][0]
 
 
-def limits(analysis: Analysis, top: Track | None) -> list[str]:
+def limits(analysis: Analysis, verdict: Verdict) -> list[str]:
     """What this can't tell: always who and why; then what applies to this file."""
     limits = ["Who changed it, or why."]
-    if top is None or top.probability is None:
+    if verdict.probability is None:
         return limits
     worst = next((e for e in analysis.evidence if e.rating == "poor"), None) or next(
         (e for e in analysis.evidence if e.rating == "fair"), None
     )
     if worst:
         limits.append(f"{worst.name}: {worst.value}, which makes errors of both kinds more likely.")
-    if top.label == Label.REAL:
+    if verdict.label is Label.REAL:
         limits.append("That the file is genuine. New methods can leave no trace these models know.")
-    judged = [t for t in analysis.tracks if t.probability is not None]
-    if len(judged) > 1:
+    lead = verdict.answers[verdict.question] if verdict.question else None
+    if lead and lead.people > 1:
         limits.append(
-            f"The verdict is that of the most suspicious of {len(judged)} people, "
-            "so false alarms are more likely than with one."
+            f"Which of {lead.people} people was altered, for sure: the more there are, the more "
+            "often a high score is chance, and the likelihood allows for that."
         )
-    counted = [m for m in analysis.models if m.counted]
-    if not any(m.task == "whole-image synthesis" for m in counted):
-        limits.append("Whether the whole picture was generated: no model here was made for that.")
+    asked = {q for q, answer in verdict.answers.items() if answer.asked}
+    limits += [text for question, text in NOT_ASKED.items() if question not in asked]
     return limits
+
+
+def turned(trials: Sequence[Trial]) -> Reason:
+    """Why there is no verdict: it turns around under changes that leave a face as it is."""
+    return Reason(
+        code=ReasonCode.FRAGILE,
+        text="The verdict turns around when the file is changed a little",
+        detail=f"under {_listed([t.title for t in trials])}",
+    )
+
+
+def weakened(trials: Sequence[Trial]) -> str:
+    """What is said of a verdict that becomes inconclusive under such changes."""
+    return f"Whether it holds for copies: under {_listed([t.title for t in trials])} it does not."
 
 
 def evidence(analysis: Analysis, top: Track | None) -> list[Evidence]:
@@ -240,6 +314,8 @@ def evidence(analysis: Analysis, top: Track | None) -> list[Evidence]:
             rating=_rate(sharpness, POOR_SHARPNESS, FAIR_SHARPNESS),
         ),
     ]
+    if top.whole:  # the picture's own size says nothing of a face
+        items = items[1:]
     bits = bits_per_pixel(analysis.media)
     if bits is not None:
         kind = analysis.media.kind
@@ -266,6 +342,8 @@ def evidence(analysis: Analysis, top: Track | None) -> list[Evidence]:
 def bits_per_pixel(media: Media) -> float | None:
     """Bits spent on one pixel of one frame; None where the file does not tell."""
     pixels = media.width * media.height
+    if media.live:
+        return None
     if media.kind == "image":
         return media.size * 8 / pixels
     if not media.duration or not media.fps:
@@ -280,6 +358,10 @@ def _rate(value: float, poor: float, fair: float) -> Literal["poor", "fair", "go
 
 def _word(value: float, poor: float, fair: float, low: str, middle: str, high: str = "good") -> str:
     return low if value < poor else middle if value < fair else high
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def _capital(text: str) -> str:

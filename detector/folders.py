@@ -1,11 +1,13 @@
-"""Where things are kept on this computer: the bundled weights, and the data folder.
+"""Where things are kept on this computer: the bundled weights, and the data folder; and the one way
+to write a small file.
 
-Nothing is created here; who writes makes its own folder.
+No folder is created here; who writes makes its own.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from pathlib import Path
 
@@ -43,3 +45,22 @@ def data() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "unmask"
     return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "unmask"
+
+
+def write(path: Path, text: str) -> None:
+    """Put a file in the place of an earlier one: all of it or nothing, whoever reads or writes at
+    the same time.
+
+    Its folder has to exist: what was deleted meanwhile must not come back with the file.
+
+    Raises
+    ------
+    OSError
+        The disk refuses; nothing is left behind, and an earlier file stands as it was.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)

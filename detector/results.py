@@ -12,22 +12,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, NonNegativeFloat, model_validator
 
-SCHEMA_VERSION = "1.0"
+from detector.origin import Provenance
+from detector.record import Probability as Probability
+from detector.record import Record as Record
 
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+SCHEMA_VERSION = "1.1"
+
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels of the upright frame; may reach past its edges."""
 Point = tuple[float, float]
-
-
-class Record(BaseModel):
-    """Base of every node: unknown keys are refused, so that a typo never passes silently."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Label(StrEnum):
@@ -37,6 +34,24 @@ class Label(StrEnum):
     REAL = "REAL"
     INCONCLUSIVE = "INCONCLUSIVE"
     NOT_APPLICABLE = "NOT_APPLICABLE"
+
+
+class Question(StrEnum):
+    """What is asked of a file. Each has its own models, calibration, thresholds and answer."""
+
+    MANIPULATION = "manipulation"
+    """Was the face of a real recording altered: swapped, reenacted, lip-synced?"""
+    SYNTHESIS = "synthesis"
+    """Was the whole picture made by a machine: talking heads, GAN and diffusion faces?"""
+
+
+Task = Literal["face manipulation", "whole-image synthesis", "voice"]
+"""What a model was made for."""
+QUESTION_OF: dict[str, Question] = {
+    "face manipulation": Question.MANIPULATION,
+    "whole-image synthesis": Question.SYNTHESIS,
+}
+"""Which question a model of a task answers; a voice model answers neither."""
 
 
 class ReasonCode(StrEnum):
@@ -51,6 +66,9 @@ class ReasonCode(StrEnum):
     TOO_FEW_MODELS = "too_few_models"
     TOO_FEW_FRAMES = "too_few_frames"
     LOW_QUALITY = "low_quality"
+    UNCERTAIN = "uncertain"
+    SEVERAL_PEOPLE = "several_people"
+    FRAGILE = "fragile"
     # why it could not be judged
     NO_FACE = "no_face"
     FACE_TOO_SMALL = "face_too_small"
@@ -96,10 +114,30 @@ class Media(Record):
         default=0, description="degrees clockwise that were applied to stand upright"
     )
     audio: Audio | None = None
+    live: bool = Field(
+        default=False,
+        description="a session at a camera or stream: no file was kept, so `size` is 0 and "
+        "`sha256` is empty",
+    )
     notes: list[str] = Field(
         default_factory=list,
         description="sentences for a person, such as where a truncated file stops",
     )
+
+
+class Mix(Record):
+    """An ensemble that a person put together, in place of the manifest's. Without a calibration of
+    its own: the weighted mean of calibrated models is taken as it is."""
+
+    name: str = Field(default="", max_length=60)
+    models: list[str] = Field(min_length=1, description="ids; these are counted")
+    weights: dict[str, NonNegativeFloat] = Field(
+        default_factory=dict, description="by id; 1 where nothing is said"
+    )
+    min_models: int = Field(default=1, ge=1, description="with fewer counted models: inconclusive")
+    aggregation: Literal["mean", "top", "motion"] = "mean"
+    """A model's logits over time: their mean; the mean of the highest quarter; the mean weighted by
+    how much the face moves."""
 
 
 class Settings(Record):
@@ -116,6 +154,7 @@ class Settings(Record):
     )
     start: float = Field(default=0.0, ge=0.0)
     end: float | None = None
+    mix: Mix | None = Field(default=None, description="an ensemble of one's own")
 
 
 class Quality(Record):
@@ -147,7 +186,12 @@ class FaceFrame(Record):
         default_factory=dict,
         description="calibrated per model (frame models, and clip models by time)",
     )
-    score: Probability | None = Field(default=None, description="all counted models together")
+    answers: dict[Question, Probability] = Field(
+        default_factory=dict, description="the counted models of each question together"
+    )
+    score: Probability | None = Field(
+        default=None, description="that of the person's leading question (`Track.question`)"
+    )
 
 
 class ClipWindow(Record):
@@ -168,10 +212,32 @@ class ModelScore(Record):
     label: Label
 
 
+class PersonAnswer(Record):
+    """One question answered for one person, as if that person were alone."""
+
+    probability: Probability | None = None
+    label: Label = Label.NOT_APPLICABLE
+    reason: ReasonCode | None = Field(
+        default=None, description="why there is no score, or no verdict in spite of one"
+    )
+    doubt: dict[str, float] = Field(
+        default_factory=dict,
+        description="variance of the logit by cause: size, sharpness, compression, frames, "
+        "disagreement",
+    )
+
+
 class Track(Record):
-    """One person through the clip. The most suspicious track comes first in Analysis.tracks."""
+    """One person through the clip. The most suspicious track comes first in Analysis.tracks.
+
+    `probability`, `label`, `reason` and the faces' `score` are those of `question`, the one whose
+    answer is the most suspicious for this person.
+    """
 
     id: str = Field(description="A, B, … in order of first appearance")
+    whole: bool = Field(
+        default=False, description="no person: the whole picture, in a file without a face"
+    )
     side: Literal["left", "center", "right"] | None = Field(
         default=None, description="where the person is; None when alone"
     )
@@ -181,11 +247,20 @@ class Track(Record):
     faces: list[FaceFrame] = Field(default_factory=list)
     windows: list[ClipWindow] = Field(default_factory=list)
     models: dict[str, ModelScore] = Field(default_factory=dict)
+    answers: dict[Question, PersonAnswer] = Field(
+        default_factory=dict, description="of the questions that were asked"
+    )
+    question: Question | None = None
     probability: Probability | None = None
     label: Label = Label.NOT_APPLICABLE
     reason: ReasonCode | None = Field(
-        default=None, description="why there is no score, if there is none"
+        default=None, description="why there is no score, or no verdict in spite of one"
     )
+
+    @property
+    def who(self) -> str:
+        """Whom it is of, as a name: "Person A", or the whole picture where there is nobody."""
+        return "The whole picture" if self.whole else f"Person {self.id}"
 
 
 class Calibration(Record):
@@ -197,15 +272,21 @@ class Calibration(Record):
     clips: int
 
 
+LabelOrder = Literal["proven", "documented", "unverified"]
+"""How sure it is which output of a model means fake: measured on known faces, said by its authors,
+or neither. A model whose order is unverified says so beside its score and never votes."""
+
+
 class ModelResult(Record):
     """One model in this analysis: what it is, what it said, what it cost."""
 
     id: str
     title: str
     kind: Literal["frame", "clip", "image", "audio"]
-    task: Literal["face manipulation", "whole-image synthesis", "voice"]
+    task: Task
     weights_sha256: str | None = None
     calibration: Calibration | None = None
+    label_order: LabelOrder = "proven"
     weight: float = Field(default=1.0, ge=0, description="in the ensemble")
     finding: str = Field(default="", description="what a high score points to, in a few words")
     confused_by: str = Field(default="", description="what else can raise the score")
@@ -217,6 +298,11 @@ class ModelResult(Record):
     scored: int = Field(default=0, description="frames or windows it scored")
     seconds: float | None = None
     error: str | None = None
+
+    @property
+    def question(self) -> Question | None:
+        """Which question this model answers."""
+        return QUESTION_OF.get(self.task)
 
 
 class Thresholds(Record):
@@ -231,20 +317,60 @@ class Thresholds(Record):
         default=None, description="share of manipulated calibration clips below `low`"
     )
     data: str = Field(default="", description="what they were chosen on, in words")
-    custom: bool = Field(default=False, description="set by the person, not by us")
+    custom: bool = Field(default=False, description="moved by the person for this one result")
+    own: bool = Field(default=False, description="`high` is from the person's own untouched clips")
+
+
+class Doubt(Record):
+    """How uncertain a logit is when the material is poor or the models disagree.
+
+    Each figure is variance of the logit (squared natural-log odds): per halving below what is good
+    (`detector.fusion` says what that is), and per unit of the models' own variance.
+    """
+
+    size: float = Field(default=0.0, ge=0)
+    sharpness: float = Field(default=0.0, ge=0)
+    compression: float = Field(default=0.0, ge=0)
+    frames: float = Field(default=0.0, ge=0)
+    disagreement: float = Field(default=0.0, ge=0)
+    data: str = Field(default="", description="what it was fitted on, in words")
+
+
+class OwnThreshold(Record):
+    """An upper threshold from a person's own untouched clips, by conformal prediction."""
+
+    high: float = Field(description="the file's logit that is exceeded at `rate`")
+    rate: float = Field(gt=0, lt=1, description="of untouched clips like these, at most")
+    clips: int
+    sources: int
+    domain: str = Field(default="", description="what the clips are, in the person's words")
+    created: datetime
+    models: dict[str, str | None] = Field(description="id -> weights' sha256; it holds for these")
 
 
 class Ensemble(Record):
-    """How calibrated models are put together, as the manifest states it.
+    """How the calibrated models of one question are put together, as the manifest states it.
 
     fused logit = weighted mean of the counted models' calibrated logits, then `calibration`, which
-    holds only for the models it was fitted with.
+    holds only for the models it was fitted with, then less certain by `doubt`.
     """
 
-    models: list[str] = Field(description="the default ensemble; `calibration` was fitted on these")
+    models: list[str] = Field(
+        default_factory=list, description="the default ones; `calibration` was fitted on these"
+    )
     calibration: Calibration | None = None
-    thresholds: Thresholds
+    doubt: Doubt = Doubt()
+    caution: float = Field(
+        default=0.0, ge=0, description="times log(people), off the logit of a file with several"
+    )
+    thresholds: Thresholds = Field(
+        default_factory=lambda: Thresholds(low=0.0, high=1.0),
+        description="unless stated, none: every score is inconclusive",
+    )
     min_models: int = Field(default=1, ge=1, description="with fewer counted models: inconclusive")
+    own: OwnThreshold | None = Field(
+        default=None, description="instead of `thresholds.high`, where its models are counted"
+    )
 
 
 class Reason(Record):
@@ -266,9 +392,37 @@ class Evidence(Record):
     rating: Literal["good", "fair", "poor"]
 
 
-class Verdict(Record):
+class Answer(Record):
+    """One question answered for the file."""
+
     label: Label
-    probability: Probability | None = None
+    probability: Probability | None = Field(
+        default=None, description="for the file as a whole; with several people not the highest one"
+    )
+    thresholds: Thresholds
+    asked: bool = Field(default=True, description="False: no model of this question was counted")
+    track: str | None = Field(default=None, description="the most suspicious person")
+    people: int = Field(default=0, description="whose scores are in `probability`")
+    reasons: list[Reason] = Field(default_factory=list)
+    agree: int = Field(default=0, description="counted models on the answer's side")
+    counted: int = Field(default=0, description="models that were counted")
+
+
+class Verdict(Record):
+    """What is said of the file.
+
+    FAKE if any question says so; REAL only if every asked one does. `question` is the one that
+    leads: `thresholds`, `track`, `agree` and `counted` are its answer's.
+    """
+
+    label: Label
+    probability: Probability | None = Field(
+        default=None,
+        description="of all asked questions together, for ranking files; with one question its "
+        "own. What stands against `thresholds` is `answers[question].probability`",
+    )
+    question: Question | None = None
+    answers: dict[Question, Answer] = Field(default_factory=dict)
     thresholds: Thresholds
     track: str | None = Field(default=None, description="the most suspicious person")
     reasons: list[Reason] = Field(default_factory=list)
@@ -277,14 +431,64 @@ class Verdict(Record):
     counted: int = Field(default=0, description="models that were counted")
 
 
+Reading = Literal["unusual", "unclear", "usual", "absent"]
+"""What a signal's measurement is beside those of untouched files."""
+
+
 class Signal(Record):
     """Evidence that is not a learnt detector. It informs and does not vote."""
 
     id: str
     title: str
     value: str
-    reading: Literal["unusual", "unclear", "usual", "absent"]
+    reading: Reading
     how_to_read: str
+    track: str | None = Field(default=None, description="whose face; None: the file's")
+    number: float | None = Field(default=None, description="`value` in its unit, if measured")
+    unit: str = ""
+    usual: tuple[float, float] | None = Field(
+        default=None, description="where the middle 90 % of untouched files lie"
+    )
+    times: list[float] = Field(default_factory=list, description="moments to look at, s")
+
+
+class Trial(Record):
+    """The same part of the file once more, changed in one way (`detector.conditions`)."""
+
+    condition: str = Field(description="its name, such as crf-32; none: unchanged")
+    title: str
+    probability: Probability | None = None
+    label: Label
+    models: dict[str, Probability] = Field(
+        default_factory=dict, description="each counted model on the most suspicious person"
+    )
+    error: str | None = Field(default=None, description="why there is no score, if there is none")
+
+
+class Robustness(Record):
+    """How the verdict moves when the file is compressed, scaled, blurred … once more.
+
+    Every trial, the unchanged one too, looks at the same few moments of the same part, so that
+    what moves a score is the condition alone.
+    """
+
+    question: Question = Field(description="the one that led when it was tried")
+    start: float = Field(default=0.0, description="s; of the part that was tried")
+    end: float | None = Field(default=None, description="s; None for a picture")
+    moments: int
+    unchanged: Trial
+    trials: list[Trial]
+    seconds: float
+
+    @property
+    def flipped(self) -> list[Trial]:
+        """Trials with another verdict than the unchanged part."""
+        return [t for t in self.trials if t.error is None and t.label != self.unchanged.label]
+
+    @property
+    def fragile(self) -> bool:
+        """Whether any trial has another verdict."""
+        return bool(self.flipped)
 
 
 class Software(Record):
@@ -299,22 +503,60 @@ class Software(Record):
 class Analysis(Record):
     """Everything known of one file."""
 
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.1"] = "1.1"
     id: str = Field(description="hash of media, settings and weights: same input, same id")
     created: datetime
     media: Media
     settings: Settings
     verdict: Verdict
-    ensemble: Ensemble
+    ensembles: dict[Question, Ensemble]
+    combined: Calibration | None = Field(
+        default=None, description="of `Verdict.probability`, where all questions were asked"
+    )
     models: list[ModelResult]
     tracks: list[Track]
     moments: list[float] = Field(description="times that were looked at for faces, ascending")
     evidence: list[Evidence] = Field(default_factory=list)
     signals: list[Signal] = Field(default_factory=list)
-    provenance: dict[str, str] | None = None
+    provenance: Provenance | None = None
+    robustness: Robustness | None = Field(default=None, description="where it was asked for")
     timings: dict[str, float] = Field(default_factory=dict, description="seconds by stage")
     software: Software
     partial: bool = Field(default=False, description="stopped early; a partial run gets no verdict")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older(cls, data: Any) -> Any:
+        """Schema 1.0 knew one question. Its scores and labels are kept as they were written."""
+        if isinstance(data, dict) and data.get("schema_version") == "1.0":
+            return _from_1_0(data)
+        return data
+
+
+_ANSWER_OF_1_0 = ("label", "probability", "thresholds", "track", "agree", "counted", "reasons")
+
+
+def _from_1_0(old: dict[str, Any]) -> dict[str, Any]:
+    new = {key: value for key, value in old.items() if key != "ensemble"}
+    question = Question.MANIPULATION
+    new["schema_version"] = SCHEMA_VERSION
+    new["ensembles"] = {question: old["ensemble"]}
+    verdict = dict(old["verdict"])
+    answer = {key: verdict[key] for key in _ANSWER_OF_1_0 if key in verdict}
+    new["verdict"] = verdict | {"question": question, "answers": {question: answer}}
+    new["tracks"] = [
+        track
+        | {
+            "question": question,
+            "answers": {question: {k: track.get(k) for k in ("probability", "label", "reason")}},
+            "faces": [
+                face | ({"answers": {question: score}} if (score := face.get("score")) else {})
+                for face in track["faces"]
+            ],
+        }
+        for track in old["tracks"]
+    ]
+    return new
 
 
 class Problem(Record):
@@ -328,6 +570,6 @@ class Problem(Record):
 class Failure(Record):
     """Stands in the place of an `Analysis` in a list when a file could not be analyzed."""
 
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.0", "1.1"] = "1.1"
     name: str
     error: Problem

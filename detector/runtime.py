@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import metadata
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,29 @@ def compile(
         Axes of the input whose size may change from call to call.
     """
     if device == "cpu":
-        return _OpenVino(network, example, free)
+        return _OpenVino(_converted(network, example, free))
     return _Torch(network, device)
+
+
+def read(path: Path, shape: tuple[int, ...]) -> Runner:
+    """A network that was published ready to run (TFLite, ONNX), on the processor.
+
+    Parameters
+    ----------
+    path : Path
+        A verified file.
+    shape : tuple of int
+        Of its one input.
+
+    Raises
+    ------
+    RuntimeError
+        It is no such file.
+    """
+    openvino, core = _openvino()
+    model = core.read_model(path)
+    model.reshape(openvino.PartialShape(list(shape)))
+    return _OpenVino(model)
 
 
 def backend(device: str) -> str:
@@ -77,19 +99,27 @@ def _openvino() -> tuple[ModuleType, Any]:
     return openvino, openvino.Core()
 
 
-class _OpenVino:
-    def __init__(
-        self, network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]
-    ) -> None:
-        import torch
+_converting = threading.Lock()
+"""torch traces one network at a time: two threads that do find each other's in their graphs."""
 
-        openvino, core = _openvino()
-        with torch.no_grad(), warnings.catch_warnings():
-            # Its way through torch.jit.trace; torch has deprecated that, not removed it.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            model = openvino.convert_model(network, example_input=example)
-        shape = [-1 if axis in free else size for axis, size in enumerate(example.shape)]
-        model.reshape(openvino.PartialShape(shape))
+
+def _converted(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> Any:
+    """A torch network as OpenVINO has it."""
+    import torch
+
+    openvino, _ = _openvino()
+    with _converting, torch.no_grad(), warnings.catch_warnings():
+        # Its way through torch.jit.trace; torch has deprecated that, not removed it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model = openvino.convert_model(network, example_input=example)
+    shape = [-1 if axis in free else size for axis, size in enumerate(example.shape)]
+    model.reshape(openvino.PartialShape(shape))
+    return model
+
+
+class _OpenVino:
+    def __init__(self, model: Any) -> None:
+        _, core = _openvino()
         # One thread: runs go side by side, and two pools of threads starve each other.
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",

@@ -3,41 +3,49 @@
 Numbers only: no media, no networks. `decide` may be called as often as a slider moves, on an
 analysis of this run or of last year's.
 
-Method. Each model's raw logit goes through its own Platt map (Platt 1999). A person's logit is the
+Method. Two questions are kept apart to the end: was a face altered, and was the whole picture made
+by a machine. For each, a model's raw logit goes through its own Platt map; a person's logit is the
 mean over frames (or windows) per model, then the weighted mean over the counted models, then the
-ensemble's own Platt map where exactly the models it was fitted with are counted. The file's verdict
-is that of the most suspicious person.
+ensemble's Platt map where exactly the models it was fitted with are counted, then is held back by
+what is doubtful about the material. The file's answer pools its people (`fusion.pooled`), the
+verdict follows from the answers.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from detector import evidence
+from detector import evidence, fusion
+from detector.fusion import sigmoid
 from detector.results import (
     Analysis,
+    Answer,
+    Ensemble,
     FaceFrame,
     Label,
+    Mix,
     ModelResult,
     ModelScore,
+    OwnThreshold,
+    PersonAnswer,
+    Question,
     Reason,
     ReasonCode,
+    Robustness,
     Thresholds,
     Track,
     Verdict,
 )
 
+__all__ = ["decide", "label_of", "sigmoid"]
 
-def sigmoid(logit: float) -> float:
-    """Probability of a logit, without overflow."""
-    if logit >= 0:
-        return 1.0 / (1.0 + math.exp(-logit))
-    z = math.exp(logit)
-    return z / (1.0 + z)
+RANK = {Label.NOT_APPLICABLE: 0, Label.REAL: 1, Label.INCONCLUSIVE: 2, Label.FAKE: 3}
+"""Which of two answers leads."""
+ABSTAINED = (ReasonCode.TOO_FEW_FRAMES, ReasonCode.LOW_QUALITY)
+"""A person is too poorly seen for a verdict, whatever the score."""
 
 
 def label_of(probability: float, thresholds: Thresholds) -> Label:
@@ -52,9 +60,10 @@ def label_of(probability: float, thresholds: Thresholds) -> Label:
 def decide(
     analysis: Analysis,
     *,
-    thresholds: Thresholds | None = None,
+    thresholds: Thresholds | Mapping[Question, Thresholds] | None = None,
     models: Collection[str] | None = None,
     weights: Mapping[str, float] | None = None,
+    mix: Mix | None = None,
 ) -> Analysis:
     """Fill every score, label and the verdict from the logits an analysis holds.
 
@@ -62,13 +71,17 @@ def decide(
     ----------
     analysis : Analysis
         With logits in `Track.faces` and `Track.windows`. Not changed.
-    thresholds : Thresholds, optional
-        Instead of the ensemble's own.
+    thresholds : Thresholds, or one for each of some questions, optional
+        Instead of the ensembles' own.
     models : collection of str, optional
-        Ids to count. Default: all that are calibrated, did not fail and have a weight. Naming a
-        model here counts it even when it is uncalibrated; one that failed is never counted.
+        Ids to count. Default: all that are calibrated (or that the person's own threshold was made
+        for), did not fail and have a weight. Naming a model here counts it even when it is
+        uncalibrated; one that failed is never counted.
     weights : mapping of str to float, optional
         Ensemble weights by model id, instead of the manifest's.
+    mix : Mix, optional
+        An ensemble of the person's own. Default: the one that was asked for with the analysis.
+        `models` and `weights` go before what it says of them.
 
     Returns
     -------
@@ -76,14 +89,25 @@ def decide(
         A new one. Tracks are ordered most suspicious first.
     """
     out = analysis.model_copy(deep=True)
-    limits = thresholds or out.ensemble.thresholds
+    if isinstance(thresholds, Thresholds):
+        thresholds = dict.fromkeys(Question, thresholds)
+    mix = mix or out.settings.mix
+    if mix is not None:
+        models = mix.models if models is None else models
+        weights = {id: mix.weights.get(id, 1.0) for id in mix.models} | dict(weights or {})
+    asked = {q: _Asked(out, q, models, weights, (thresholds or {}).get(q), mix) for q in Question}
     for model in out.models:
-        _count(model, models, weights, limits.custom)
-    counted = {m.id: m for m in out.models if m.counted}
-    fusion = _Fusion(out, counted)
+        if model.question is None:
+            model.counted, model.not_counted_because = False, "it judges no faces"
     for track in out.tracks:
-        _score_track(track, out, fusion, limits)
-    out.tracks.sort(key=lambda t: (-(t.probability if t.probability is not None else -1), t.id))
+        _score_track(track, out, asked, mix.aggregation if mix else "mean")
+    answers = {q: _answer(out, question) for q, question in asked.items()}
+    for track in out.tracks:
+        _lead(track)
+    asking = [q for q in answers if answers[q].asked]
+    leading = max(asking, key=lambda q: _suspicion(answers[q]), default=None)
+    first = answers[leading].track if leading else None
+    out.tracks.sort(key=lambda t: (t.id != first, *_by_suspicion(t)))
     top = out.tracks[0] if out.tracks else None
     for model in out.models:
         score = top.models.get(model.id) if top else None
@@ -91,122 +115,200 @@ def decide(
         model.probability = score.probability if score else None
         model.label = score.label if score else None
     out.evidence = evidence.evidence(out, top)
-    out.verdict = _verdict(out, top, limits)
+    out.verdict = _verdict(out, top, answers, leading)
+    if out.robustness is not None:
+        _lean(out.verdict, out.robustness)
     return out
 
 
-def _count(
-    model: ModelResult,
-    chosen: Collection[str] | None,
-    weights: Mapping[str, float] | None,
-    custom: bool,
-) -> None:
-    """Decide whether a model takes part, and say why not."""
-    if weights is not None and model.id in weights:
-        model.weight = weights[model.id]
-    why: str | None = None
-    if model.error:
-        why = model.error
-    elif model.scored == 0:
-        why = model.not_counted_because or "it gave no score"
-    elif chosen is not None and model.id not in chosen:
-        why = "switched off"
-    elif chosen is None and model.calibration is None:
-        why = "uncalibrated"
-    elif model.weight <= 0:
-        why = "its weight is 0"
-    model.counted = why is None
-    model.not_counted_because = why
+class _Asked:
+    """One question: which models are counted, their weights, maps and thresholds."""
 
+    def __init__(
+        self,
+        analysis: Analysis,
+        question: Question,
+        chosen: Collection[str] | None,
+        weights: Mapping[str, float] | None,
+        custom: Thresholds | None,
+        mix: Mix | None = None,
+    ) -> None:
+        self.question = question
+        self.ensemble = analysis.ensembles.get(question) or Ensemble()
+        self.models = {m.id: m for m in analysis.models if m.question is question}
+        self.own = self._own(chosen)
+        for model in self.models.values():
+            self._count(model, chosen, weights)
+        self.counted = {id: m for id, m in self.models.items() if m.counted}
+        self.weights = {id: m.weight for id, m in self.counted.items()}
+        self.min_models = mix.min_models if mix else self.ensemble.min_models
+        # What the manifest's ensemble was fitted with holds for it alone.
+        fitted = mix is None and set(self.ensemble.models) == set(self.counted)
+        self.final = self.ensemble.calibration if fitted else None
+        self.thresholds: Thresholds = custom or self._limits(fitted)
 
-class _Fusion:
-    """Weights and the final Platt map of the counted models."""
+    def _own(self, chosen: Collection[str] | None) -> OwnThreshold | None:
+        """The person's own threshold, if it holds: for exactly these models and weights."""
+        own = self.ensemble.own
+        able = {
+            id: model.weights_sha256
+            for id, model in self.models.items()
+            if not model.error and model.scored and model.weight > 0
+            and (chosen is None or id in chosen)
+        }  # fmt: skip
+        return own if own is not None and own.models == able else None
 
-    def __init__(self, analysis: Analysis, counted: Mapping[str, ModelResult]) -> None:
-        self.models = {m.id: m for m in analysis.models}
-        self.weights = {id: m.weight for id, m in counted.items()}
-        fitted = set(analysis.ensemble.models) == set(counted)
-        self.final = analysis.ensemble.calibration if fitted else None
+    def _limits(self, fitted: bool) -> Thresholds:
+        """The ensemble's thresholds, or the person's own `high`.
+
+        The stated rates hold for the models they were measured with. What lies below `low` was
+        learned on fakes, which a person's untouched clips are not: it stays ours, and without
+        calibrated models there is none.
+        """
+        ours = self.ensemble.thresholds
+        if self.own is None:
+            unknown = {"false_positive_rate": None, "false_negative_rate": None, "data": ""}
+            return ours if fitted else ours.model_copy(update=unknown)
+        high = sigmoid(self.own.high)
+        calibrated = all(m.calibration for m in self.counted.values())
+        return Thresholds(
+            low=min(ours.low, high) if calibrated else 0.0,
+            high=high,
+            false_positive_rate=self.own.rate,
+            data=f"your own {self.own.clips} clips, {self.own.created:%Y-%m-%d}",
+            own=True,
+        )
+
+    def _count(
+        self,
+        model: ModelResult,
+        chosen: Collection[str] | None,
+        weights: Mapping[str, float] | None,
+    ) -> None:
+        """Decide whether a model takes part, and say why not."""
+        if weights is not None and model.id in weights:
+            model.weight = weights[model.id]
+        why: str | None = None
+        if model.error:
+            why = model.error
+        elif model.scored == 0:
+            why = model.not_counted_because or "it gave no score"
+        elif chosen is not None and model.id not in chosen:
+            why = "switched off"
+        elif model.label_order == "unverified":  # not even when it is named: it may be upside down
+            why = "label order unverified"
+        elif chosen is None and model.calibration is None and not self.own:
+            why = "uncalibrated"
+        elif model.weight <= 0:
+            why = "its weight is 0"
+        model.counted = why is None
+        model.not_counted_because = why
 
     def calibrate(self, id: str, logit: float) -> float:
-        calibration = self.models[id].calibration
-        return calibration.scale * logit + calibration.offset if calibration else logit
+        return fusion.mapped(self.models[id].calibration, logit)
 
     def fuse(self, logits: Mapping[str, float]) -> float | None:
-        """Weighted mean of calibrated logits of the counted models among them, or None."""
-        total = sum(self.weights[id] for id in logits if id in self.weights)
-        if total <= 0:
-            return None
-        mean = sum(self.weights[id] * x for id, x in logits.items() if id in self.weights) / total
-        if self.final and all(id in logits for id in self.weights):
-            mean = self.final.scale * mean + self.final.offset
-        return mean
+        """Calibrated logits of the counted models among them as one, or None without any."""
+        fused = fusion.mean(logits, self.weights)
+        if fused is not None and self.final and all(id in logits for id in self.weights):
+            fused = fusion.mapped(self.final, fused)
+        return fused
 
 
-def _score_track(track: Track, analysis: Analysis, fusion: _Fusion, limits: Thresholds) -> None:
-    """Fill the scores of one person, frame by frame and over the clip."""
+def _score_track(
+    track: Track, analysis: Analysis, asked: Mapping[Question, _Asked], aggregation: str
+) -> None:
+    """Fill the scores of one person, frame by frame and over the clip, for each question."""
+    track.models, track.answers = {}, {}
+    for face in track.faces:
+        face.scores, face.answers, face.score = {}, {}, None
+    of = {id: question for question in asked.values() for id in question.models}
     raw: dict[str, list[float]] = {}
     for face in track.faces:
-        face.scores = {id: sigmoid(fusion.calibrate(id, x)) for id, x in face.logits.items()}
         for id, x in face.logits.items():
             raw.setdefault(id, []).append(x)
+            if id in of and face.quality.problem is None:
+                face.scores[id] = sigmoid(of[id].calibrate(id, x))
     for window in track.windows:
-        window.score = sigmoid(fusion.calibrate(window.model, window.logit))
         raw.setdefault(window.model, []).append(window.logit)
-    over_time = _windows_over_time(track, fusion)
+        if window.model in of:
+            window.score = sigmoid(of[window.model].calibrate(window.model, window.logit))
+    moves = fusion.moves(track) if aggregation == "motion" else {}
+    for id, values in raw.items():
+        if id in of:
+            mean = fusion.over_time(values, moves.get(id, ()), aggregation)
+            probability = sigmoid(of[id].calibrate(id, mean))
+            label = label_of(probability, of[id].thresholds)
+            track.models[id] = ModelScore(logit=mean, probability=probability, label=label)
+    for question in asked.values():
+        if question.counted:
+            _answer_person(track, analysis, question)
+
+
+def _answer_person(track: Track, analysis: Analysis, question: _Asked) -> None:
+    """One question for one person: the answer over the clip, and each frame's."""
+    means = {
+        id: question.calibrate(id, score.logit)
+        for id, score in track.models.items()
+        if id in question.counted
+    }
+    of = fusion.material(analysis, track)
+    doubt = fusion.doubts(question.ensemble.doubt, of, means, question.weights)
+    fused = question.fuse(means)
+    for face, logit in _frames(track, question):
+        face.answers[question.question] = sigmoid(fusion.held_back(logit, sum(doubt.values())))
+    if fused is None:
+        why = _why_unjudged(track.faces)
+        track.answers[question.question] = PersonAnswer(reason=why)
+        return
+    probability = sigmoid(fusion.held_back(fused, sum(doubt.values())))
+    answer = PersonAnswer(
+        probability=probability, label=label_of(probability, question.thresholds), doubt=doubt
+    )
+    scored = sum(1 for face in track.faces if question.question in face.answers)
+    width = float(np.median([f.quality.width for f in track.faces]))
+    if analysis.media.kind == "video" and scored < evidence.MIN_FRAMES:
+        answer.label, answer.reason = Label.INCONCLUSIVE, ReasonCode.TOO_FEW_FRAMES
+    elif width < evidence.POOR_WIDTH:
+        answer.label, answer.reason = Label.INCONCLUSIVE, ReasonCode.LOW_QUALITY
+    elif answer.label is not label_of(sigmoid(fused), question.thresholds):
+        answer.reason = ReasonCode.UNCERTAIN
+    track.answers[question.question] = answer
+
+
+def _frames(track: Track, question: _Asked) -> list[tuple[FaceFrame, float]]:
+    """The scored faces, each with the logit of the counted models together."""
+    over_time = _windows_over_time(track, question)
+    frame_models = any(m.kind != "clip" for m in question.counted.values())
+    out = []
     for face in track.faces:
-        face.score = None
         if face.quality.problem is not None:
-            face.scores = {}
             continue
-        logits = {id: fusion.calibrate(id, x) for id, x in face.logits.items()}
+        at_once = {id: x for id, x in face.logits.items() if id in question.models}
+        logits = {id: question.calibrate(id, x) for id, x in at_once.items()}
         for id, line in over_time.items():
             logits[id] = line[face.index]
             face.scores[id] = sigmoid(line[face.index])
-        fused = fusion.fuse(logits) if face.logits or not _frame_models(fusion) else None
+        fused = question.fuse(logits) if at_once or not frame_models else None
         if fused is not None:
-            face.score = sigmoid(fused)
-
-    means = {id: float(np.mean(values)) for id, values in raw.items()}
-    track.models = {}
-    for id, mean in means.items():
-        probability = sigmoid(fusion.calibrate(id, mean))
-        track.models[id] = ModelScore(
-            logit=mean, probability=probability, label=label_of(probability, limits)
-        )
-    fused = fusion.fuse({id: fusion.calibrate(id, mean) for id, mean in means.items()})
-    track.probability = None if fused is None else sigmoid(fused)
-    track.reason = None
-    if track.probability is None:
-        track.label = Label.NOT_APPLICABLE
-        track.reason = _why_unjudged(track.faces)
-    else:
-        track.label = label_of(track.probability, limits)
-        scored = sum(1 for face in track.faces if face.score is not None)
-        median = float(np.median([f.quality.width for f in track.faces]))
-        if analysis.media.kind == "video" and scored < evidence.MIN_FRAMES:
-            track.label, track.reason = Label.INCONCLUSIVE, ReasonCode.TOO_FEW_FRAMES
-        elif median < evidence.POOR_WIDTH:
-            track.label, track.reason = Label.INCONCLUSIVE, ReasonCode.LOW_QUALITY
+            out.append((face, fused))
+    return out
 
 
-def _frame_models(fusion: _Fusion) -> bool:
-    return any(fusion.models[id].kind != "clip" for id in fusion.weights)
-
-
-def _windows_over_time(track: Track, fusion: _Fusion) -> dict[str, dict[int, float]]:
+def _windows_over_time(track: Track, question: _Asked) -> dict[str, dict[int, float]]:
     """Calibrated logit of each clip model at each looked-at moment: linear between the centres of
     its windows, level before the first and after the last."""
     by_model: dict[str, list[tuple[float, float]]] = {}
     for w in track.windows:
-        by_model.setdefault(w.model, []).append(((w.start + w.end) / 2, w.logit))
+        if w.model in question.models:
+            by_model.setdefault(w.model, []).append(((w.start + w.end) / 2, w.logit))
     lines: dict[str, dict[int, float]] = {}
     for id, points in by_model.items():
         points.sort()
         centers, logits = zip(*points, strict=True)
         lines[id] = {
             face.index: float(
-                np.interp(face.time, centers, [fusion.calibrate(id, x) for x in logits])
+                np.interp(face.time, centers, [question.calibrate(id, x) for x in logits])
             )
             for face in track.faces
         }
@@ -219,30 +321,132 @@ def _why_unjudged(faces: Sequence[FaceFrame]) -> ReasonCode:
     return problems.most_common(1)[0][0] if problems else ReasonCode.NO_MODEL
 
 
-def _verdict(analysis: Analysis, top: Track | None, limits: Thresholds) -> Verdict:
-    counted = [m for m in analysis.models if m.counted]
-    verdict = Verdict(label=Label.NOT_APPLICABLE, thresholds=limits, counted=len(counted))
-    verdict.limits = evidence.limits(analysis, top)
+def _answer(analysis: Analysis, question: _Asked) -> Answer:
+    """One question for the file.
+
+    People who are too poorly seen for a verdict are not pooled where there are others; but whoever
+    is not below the lower threshold keeps the file from "no sign". A score that is over the upper
+    one for one person, but not for the file, is what chance gives among several: that person is
+    inconclusive.
+    """
+    q, limits = question.question, question.thresholds
+    answer = Answer(
+        label=Label.NOT_APPLICABLE,
+        thresholds=limits,
+        asked=bool(question.counted),
+        counted=len(question.counted),
+    )
+    judged = [
+        (track, person)
+        for track in analysis.tracks
+        if (person := track.answers.get(q)) is not None and person.probability is not None
+    ]
+    seen = [(t, p) for t, p in judged if p.reason not in ABSTAINED] or judged
+    if analysis.partial or not seen:
+        return answer
+    top, best = max(seen, key=lambda pair: (pair[1].probability or 0.0, pair[0].id))
+    assert best.probability is not None
+    logits = [fusion.logit(p.probability or 0.0) for _, p in seen]
+    pooled = fusion.pooled(logits, question.ensemble.caution)
+    answer.track, answer.people, answer.probability = top.id, len(seen), sigmoid(pooled)
+    answer.label = label_of(answer.probability, limits)
+    if answer.label is not Label.FAKE:
+        for _, person in seen:
+            if person.label is Label.FAKE:
+                person.label, person.reason = Label.INCONCLUSIVE, ReasonCode.SEVERAL_PEOPLE
+    above = [(t, p) for t, p in judged if label_of(p.probability or 0.0, limits) is not Label.REAL]
+    if answer.label is Label.REAL and above:
+        answer.label = Label.INCONCLUSIVE
+        top, best = max(above, key=lambda pair: (pair[1].probability or 0.0, pair[0].id))
+        answer.track = top.id
+    elif best.reason in ABSTAINED:
+        answer.label = Label.INCONCLUSIVE
+    if len(question.counted) < (need := question.min_models):
+        answer.label = Label.INCONCLUSIVE
+        text = f"{len(question.counted)} of the {need} models that a verdict needs gave a score"
+        answer.reasons = [Reason(code=ReasonCode.TOO_FEW_MODELS, text=text)]
+    side = label_of(answer.probability, limits)
+    counted = list(question.counted.values())
+    answer.agree = sum(1 for m in counted if m.id in top.models and top.models[m.id].label == side)
+    answer.reasons += evidence.reasons(analysis, top, q, answer, counted)
+    answer.reasons = answer.reasons[:3]
+    return answer
+
+
+def _lead(track: Track) -> None:
+    """Make the most suspicious answer the person's own."""
+    if not track.answers:
+        track.question, track.probability = None, None
+        track.label, track.reason = Label.NOT_APPLICABLE, _why_unjudged(track.faces)
+        return
+    track.question = max(track.answers, key=lambda q: _suspicion(track.answers[q]))
+    answer = track.answers[track.question]
+    track.probability, track.label = answer.probability, answer.label
+    track.reason = answer.reason
+    for face in track.faces:
+        face.score = face.answers.get(track.question)
+
+
+def _suspicion(answer: Answer | PersonAnswer) -> tuple[int, float]:
+    """To sort answers by, the least suspicious first."""
+    return RANK[answer.label], -1.0 if answer.probability is None else answer.probability
+
+
+def _by_suspicion(track: Track) -> tuple[float, float, str]:
+    rank, probability = _suspicion(PersonAnswer(probability=track.probability, label=track.label))
+    return -rank, -probability, track.id
+
+
+def _verdict(
+    analysis: Analysis,
+    top: Track | None,
+    answers: Mapping[Question, Answer],
+    leading: Question | None,
+) -> Verdict:
+    """The answers as one: FAKE if any says so, REAL only if every asked one does."""
+    lead = answers[leading] if leading else None
+    limits = lead.thresholds if lead else analysis.verdict.thresholds
+    verdict = Verdict(label=Label.NOT_APPLICABLE, thresholds=limits, answers=dict(answers))
+    verdict.counted = lead.counted if lead else 0
     unjudged = evidence.unjudged(analysis, top)
-    if unjudged:
-        verdict.reasons = [unjudged]
+    if unjudged or leading is None or lead is None:
+        for answer in answers.values():
+            answer.label, answer.probability, answer.reasons = Label.NOT_APPLICABLE, None, []
+        verdict.reasons = [unjudged] if unjudged else []
+        verdict.limits = evidence.limits(analysis, verdict)
         return verdict
-    assert top is not None and top.probability is not None
-    verdict.track = top.id
-    verdict.probability = top.probability
-    verdict.label = top.label
-    if len(counted) < analysis.ensemble.min_models:
+    asked = [answer for answer in answers.values() if answer.asked]
+    labels = {answer.label for answer in asked}
+    verdict.label = lead.label
+    if lead.label is Label.REAL and labels != {Label.REAL}:
         verdict.label = Label.INCONCLUSIVE
-        need = analysis.ensemble.min_models
-        verdict.reasons = [
-            Reason(
-                code=ReasonCode.TOO_FEW_MODELS,
-                text=f"{len(counted)} of the {need} models that a verdict needs gave a score",
-            )
-        ]
-    side = label_of(top.probability, limits)
-    on_side = [m for m in counted if m.id in top.models and top.models[m.id].label == side]
-    verdict.agree = len(on_side)
-    verdict.reasons += evidence.reasons(analysis, top, limits, counted)
-    verdict.reasons = verdict.reasons[:3]
+    logits = [fusion.logit(a.probability) for a in asked if a.probability is not None]
+    together = fusion.pooled(logits)
+    if len(logits) == len(Question) and all(
+        {m.id for m in analysis.models if m.counted and m.question is q} == set(ensemble.models)
+        for q, ensemble in analysis.ensembles.items()
+    ):
+        together = fusion.mapped(analysis.combined, together)
+    verdict.probability = sigmoid(together)
+    verdict.question, verdict.track, verdict.agree = leading, lead.track, lead.agree
+    others = [a for q, a in answers.items() if q is not leading and a.label is Label.FAKE]
+    verdict.reasons = [r for answer in (lead, *others) for r in answer.reasons][:3]
+    verdict.limits = evidence.limits(analysis, verdict)
     return verdict
+
+
+def _lean(verdict: Verdict, tried: Robustness) -> None:
+    """A verdict that turns around when the file is changed a little is none; one that only weakens
+    says so."""
+    limits = verdict.answers[tried.question].thresholds
+    for trial in (tried.unchanged, *tried.trials):
+        if limits.custom and trial.probability is not None:
+            trial.label = label_of(trial.probability, limits)
+    if verdict.question is not tried.question or verdict.label not in (Label.FAKE, Label.REAL):
+        return
+    turned = [t for t in tried.flipped if t.label in (Label.FAKE, Label.REAL)]
+    if turned:
+        verdict.label = Label.INCONCLUSIVE
+        verdict.reasons = [evidence.turned(turned), *verdict.reasons][:3]
+    elif tried.fragile:
+        verdict.limits.append(evidence.weakened(tried.flipped))

@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import cv2
 import numpy as np
 import pytest
 from skimage import data
+
+if TYPE_CHECKING:  # what most tests need not wait for
+    from playwright.sync_api import Browser
+
+    from dashboard.jobs import Jobs
+    from tests.browser import Server, Visitor
 
 Picture = Callable[[int], np.ndarray]
 """Frame number -> uint8 [H, W, 3] RGB."""
@@ -146,6 +152,33 @@ def face_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """2 s, 25 fps, 640 x 360 h264 MP4 with a tone: one real face all the way."""
     folder = tmp_path_factory.mktemp("clips")
     return write_clip(folder / "face.mp4", seconds=2, size=(640, 360), audio=True)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    """The queue of a server on a folder of its own that does nothing by itself."""
+    from tests.pages import quiet
+
+    with quiet(tmp_path) as queue:
+        yield queue
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for the tests of a file."""
+    from tests.browser import chrome
+
+    with chrome() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Visitor]:
+    """Lets people in to the `server` of a file; see `tests.browser.visitors`."""
+    from tests.browser import visitors
+
+    with visitors(browser, server.url) as go:
+        yield go
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from detector.results import (
     Media,
     ModelResult,
     Quality,
+    Question,
     ReasonCode,
     Settings,
     Software,
@@ -98,8 +99,10 @@ def make_analysis(
     frames: int = 32,
     fake: bool = True,
     people: str = "AB",
+    whole: float | None = None,
 ) -> Analysis:
-    """A decided `Analysis` of the clip."""
+    """A decided `Analysis` of the clip; `whole` is the raw logit of a model of the other question,
+    which is asked then."""
     moments = [round(DURATION * (i + 0.5) / frames, 3) for i in range(frames)]
     calibration = Calibration(scale=1.1, offset=-0.2, data="240 held-out clips", clips=240)
     models = [
@@ -132,6 +135,11 @@ def make_analysis(
         low=0.3, high=0.7, false_positive_rate=0.05, false_negative_rate=0.12,
         data="240 held-out clips",
     )  # fmt: skip
+    ensembles = {
+        Question.MANIPULATION: Ensemble(models=["sbi", "xcep", "clip"], thresholds=thresholds)
+    }
+    if whole is not None:
+        _ask_of_the_whole(models, tracks, ensembles, calibration, whole)
     analysis = Analysis(
         id="made", created=datetime(2026, 11, 20, 10, 42, tzinfo=UTC),
         media=Media(
@@ -141,13 +149,35 @@ def make_analysis(
             audio=Audio(codec="aac", channels=1, sample_rate=48_000, duration=DURATION),
         ),
         settings=Settings(), verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=thresholds),
-        ensemble=Ensemble(models=["sbi", "xcep", "clip"], thresholds=thresholds),
+        ensembles=ensembles,
         models=models, tracks=tracks, moments=moments,
         timings={"read": 0.4, "decode": 2.2, "faces": 8.1, "verdict": 0.1, "total": 38.2},
         software=Software(version="0.1.0", python="3.11", torch="2.13.0", device="cpu",
                           backend="torch"),
     )  # fmt: skip
     return decide(analysis)
+
+
+def _ask_of_the_whole(
+    models: list[ModelResult],
+    tracks: list[Track],
+    ensembles: dict[Question, Ensemble],
+    calibration: Calibration,
+    logit: float,
+) -> None:
+    model = ModelResult(
+        id="synth", title="Synthesis", kind="frame", task="whole-image synthesis",
+        calibration=calibration, weights_sha256="d" * 64,
+        finding="A picture as generators make it", confused_by="heavy smoothing",
+        scored=60, seconds=4.2,
+    )  # fmt: skip
+    models.insert(3, model)
+    limits = Thresholds(low=0.2, high=0.8, false_positive_rate=0.03, data="120 held-out clips")
+    ensembles[Question.SYNTHESIS] = Ensemble(models=["synth"], thresholds=limits)
+    for track in tracks:
+        for face in track.faces:
+            if face.logits:
+                face.logits["synth"] = logit + 0.4 * math.sin(face.time)
 
 
 def make_picture(name: str = "portrait.png") -> Analysis:

@@ -25,10 +25,11 @@ from detector.models.registry import list_models
 from detector.pipeline import Observer, Progress
 from detector.results import Analysis, Label, Reason, ReasonCode, Settings, Verdict
 from detector.samples import Sample
+from detector.verdict import decide
 from tests.conftest import write_clip
+from tests.pages import APP, html, quiet
 from tests.result_sample import make_analysis, make_clip
 
-APP = str(Path(__file__).parents[1] / "app.py")
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).mp4'
 
 
@@ -81,23 +82,16 @@ def analyzer(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
-    """The server's queue on a folder of its own, with no background work but the jobs."""
-    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    monkeypatch.delenv("UNMASK_RETENTION_HOURS", raising=False)
-    started = threading.Lock()
-    started.acquire()
-    monkeypatch.setattr(backend, "_started", started)
-    gallery = backend.Gallery()
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    """The queue of a server with one sample."""
     clip = make_clip(tmp_path / "sample.webm", duration=1.0)
     picture = tmp_path / "sample.jpg"
     Image.new("RGB", (48, 27)).save(picture)
-    gallery.samples = [
-        Sample("one", "A sample", "how made", clip, picture, "video", 1.0, True, "nobody")
-    ]
-    monkeypatch.setattr(backend, "gallery", gallery)
-    yield backend.jobs()
-    backend.jobs().close()
+    with quiet(tmp_path) as queue:
+        backend.gallery.samples = [
+            Sample("one", "A sample", "how made", clip, picture, "video", 1.0, True, "nobody")
+        ]
+        yield queue
 
 
 def page(key: str | None = None) -> AppTest:
@@ -107,11 +101,6 @@ def page(key: str | None = None) -> AppTest:
     at.run()
     assert not at.exception, at.exception
     return at
-
-
-def html(at: AppTest) -> str:
-    """All own HTML of the page."""
-    return "\n".join(element.proto.body for element in at.get("html"))
 
 
 def upload(at: AppTest, data: bytes, name: str = "clip.mp4") -> str:
@@ -152,6 +141,9 @@ def test_the_privacy_line_follows_the_configuration(
 ) -> None:
     monkeypatch.setenv("UNMASK_RETENTION_HOURS", "72")
     assert "deleted after 3\u00a0days" in html(page())
+    monkeypatch.setattr(backend, "keeps_copies", lambda: True)
+    text = html(page())
+    assert "deleted there after 3\u00a0days; a copy stays in your account" in text
 
 
 def test_only_models_that_work_are_offered(jobs: Jobs, analyzer: StandIn) -> None:
@@ -335,6 +327,45 @@ def test_what_could_not_be_judged_offers_a_real_way_on(
     asked = analyzer.settings[-1]
     assert asked is not None
     assert asked.model_dump().items() >= change.items()
+
+
+def test_without_a_face_the_whole_picture_can_be_scored(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyzer.outcome = unjudged(ReasonCode.NO_FACE, "We found no face.")
+    key = upload(page(), b"x")
+    finished(jobs, key)
+    at = page(key)
+    assert "The Models page has models that judge a whole picture" in html(at)
+    assert not any(b.label == "Score the whole picture" for b in at.button)
+
+    uncalibrated, calibrated = (
+        next(s for s in list_models() if s.crop.kind == "whole" and bool(s.calibration) is known)
+        for known in (False, True)
+    )
+    here = {uncalibrated.id}
+    monkeypatch.setattr(states, "usable", lambda spec: spec.id in here)
+    assert states.whole_picture() == [uncalibrated.id]
+    here.add(calibrated.id)
+    button(page(key), "Score the whole picture").click().run()
+    finished(jobs, key)
+    asked = analyzer.settings[-1]
+    assert asked is not None and asked.models == [calibrated.id] and asked.mix is None
+
+
+def test_scores_of_the_whole_picture_can_be_shown(jobs: Jobs, analyzer: StandIn) -> None:
+    made = make_analysis()
+    track = made.tracks[0].model_copy(update={"whole": True, "id": "A", "side": None})
+    model = made.models[0].model_copy(update={"calibration": None})
+    analyzer.outcome = decide(made.model_copy(update={"tracks": [track], "models": [model]}))
+    key = upload(page(), make_clip(jobs.uploads.root / "c.webm").read_bytes())
+    finished(jobs, key)
+    at = page(key)
+    assert not any(b.label == "Score the whole picture" for b in at.button)
+    button(at, "Show the scores anyway").click().run()
+    assert not at.exception
+    text = html(at)
+    assert "The whole picture" in text and "Person A" not in text
 
 
 def test_a_real_clip_without_a_face(jobs: Jobs, tmp_path: Path) -> None:

@@ -6,194 +6,59 @@ picture of the README.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError
 
 from dashboard import theme
-from dashboard.theme import Where
+from dashboard.records.sqlite import FILE, SQLiteStore
+from dashboard.records.store import LOCAL
 from detector.results import Analysis
+from tests.browser import (
+    ARTIFACTS,
+    DESKTOP,
+    PATIENT,
+    PHONE,
+    QUICK,
+    ROOT,
+    Server,
+    Visit,
+    Visitor,
+    serve,
+    take,
+    wait_ready,
+    wait_verdict,
+)
 from tests.conftest import camera, write_clip
-from tools import chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
-ROOT = Path(__file__).parents[1]
-ARTIFACTS = Path(__file__).parent / "artifacts"
-DESKTOP, PHONE = (1440, 900), (390, 844)
 LIMIT_MB = 20
-PATIENT = 120_000
-"""ms to wait for what needs a network to run, on a machine that others use as well."""
-QUICK = 40_000
-
-
-# --- a server and a browser ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Server:
-    url: str
-    data: Path
-    log: Path
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The app, started the way the README says, on a folder of its own."""
-    data = tmp_path_factory.mktemp("data")
-    log = data / "server.log"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "UNMASK_DATA": str(data),
-        "UNMASK_MAX_UPLOAD_MB": str(LIMIT_MB),
-        "STREAMLIT_SERVER_ADDRESS": "127.0.0.1",
-    }
-    environment.pop("UNMASK_RETENTION_HOURS", None)
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + 60
-        while not _answers(f"{url}/_stcore/health"):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.2)
-        yield Server(url, data, log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium.find()
-    assert path, "There is no Chromium: python tools/chromium.py installs one."
-    ARTIFACTS.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@dataclass
-class Visit:
-    """One person's page, and what their browser complained about."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-
-    def picture(self, name: str) -> None:
-        """A screenshot of the whole page, without a bar at its side."""
-        size = self.page.viewport_size or {"width": DESKTOP[0], "height": DESKTOP[1]}
-        self.page.evaluate("document.activeElement?.blur()")
-        tall = self.page.evaluate(
-            "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight + 64"
-        )
-        self.page.set_viewport_size(
-            {"width": size["width"], "height": max(size["height"], int(tall))}
-        )
-        self.page.wait_for_timeout(700)
-        self.page.screenshot(path=ARTIFACTS / f"{name}.png")
-        self.page.set_viewport_size(size)
-
-    def assert_fits(self) -> None:
-        """Nothing reaches over the right edge."""
-        wide, room = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        assert wide <= room
-        inner, outer = self.page.evaluate(
-            "(e => [e.scrollWidth, e.clientWidth])(document.querySelector('[data-testid=stMain]'))"
-        )
-        assert inner <= outer
-
-    def assert_hooks(self, *places: Where) -> None:
-        """What the style sheet hangs on is there, or comes: heatmaps and charts take a while."""
-        for rule in theme.RULES:
-            if rule.where in places:
-                self.page.locator(rule.hook).first.wait_for(state="attached")
-
-
-@pytest.fixture
-def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Visit]]:
-    """Open the app as a person with a browser of their own: `visit(path, size=, dark=)`."""
-    contexts: list[BrowserContext] = []
-    visits: list[Visit] = []
-
-    def go(path: str = "/", size: tuple[int, int] = DESKTOP, dark: bool = False) -> Visit:
-        context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme="dark" if dark else "light",
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        visit = Visit(context.new_page())
-        visits.append(visit)
-        visit.page.set_default_timeout(QUICK)
-        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-        visit.page.on(
-            "console",
-            lambda message: (
-                visit.complaints.append(message.text) if message.type == "error" else None
-            ),
-        )
-        visit.page.goto(server.url + path, timeout=QUICK)
-        return visit
-
-    yield go
-    for context in contexts:
-        context.close()
-    assert [complaint for visit in visits for complaint in visit.complaints] == []
-
-
-def wait_ready(page: Page) -> None:
-    page.locator(".st-key-drop input").wait_for(state="attached")
-    page.locator('[class*="st-key-card-sample"]').first.wait_for(timeout=PATIENT)
+    with serve(tmp_path_factory.mktemp("data"), UNMASK_MAX_UPLOAD_MB=str(LIMIT_MB)) as started:
+        yield started
 
 
 def upload(page: Page, file: Path) -> None:
     page.locator(".st-key-drop input").wait_for(state="attached")
     page.set_input_files(".st-key-drop input", file)
     page.wait_for_url(re.compile(r"[?&]a="))
-
-
-def wait_verdict(page: Page) -> str:
-    """The head of the verdict card, once there is one."""
-    head = page.locator(".um-verdict")
-    head.wait_for(timeout=PATIENT)
-    return head.inner_text()
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +79,8 @@ class Finished:
 
     path: str
     analysis: Analysis
+    media: str
+    """Where the page's player got the clip."""
     seconds: float
 
 
@@ -232,9 +99,13 @@ def finished(browser: Browser, server: Server, clip: Path) -> Finished:
     seconds = time.monotonic() - begun
     address = page.url.removeprefix(server.url)
     token = address.split("a=")[1]
+    media = page.locator("video").first.get_attribute("src") or ""
     context.close()
-    saved = server.data / "uploads" / token / "analysis.json"
-    return Finished(address, Analysis.model_validate_json(saved.read_text("utf-8")), seconds)
+    store = SQLiteStore(server.data / FILE)  # another process, while the server runs
+    analysis = store.analysis(LOCAL, token)
+    assert analysis is not None and store.thumbnails(LOCAL, [token])[token][:4] == b"RIFF"
+    store.close()
+    return Finished(address, analysis, media, seconds)
 
 
 # --- the tests -----------------------------------------------------------------------------------
@@ -248,9 +119,7 @@ def finished(browser: Browser, server: Server, clip: Path) -> Finished:
         ("phone", PHONE, False),
     ],
 )
-def test_first_screen(
-    visit: Callable[..., Visit], name: str, size: tuple[int, int], dark: bool
-) -> None:
+def test_first_screen(visit: Visitor, name: str, size: tuple[int, int], dark: bool) -> None:
     person = visit(size=size, dark=dark)
     wait_ready(person.page)
     assert person.page.title() == "Unmask"
@@ -267,7 +136,7 @@ def test_first_screen(
 
 
 def test_a_clip_goes_from_upload_to_verdict_and_evidence(
-    visit: Callable[..., Visit], finished: Finished, tmp_path: Path
+    visit: Visitor, finished: Finished, tmp_path: Path
 ) -> None:
     person = visit(finished.path)
     page = person.page
@@ -300,11 +169,10 @@ def test_a_clip_goes_from_upload_to_verdict_and_evidence(
             if attempt:
                 raise
 
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download JSON").click()
-    file = tmp_path / "result.json"
-    waiting.value.save_as(file)
-    assert Analysis.model_validate_json(file.read_text("utf-8")) == finished.analysis
+    file = take(page.get_by_role("button", name="JSON", exact=True), tmp_path)
+    taken = Analysis.model_validate(json.loads(file.read_text("utf-8"))["analysis"])
+    assert taken.id == finished.analysis.id
+    assert (taken.verdict, taken.tracks) == (finished.analysis.verdict, finished.analysis.tracks)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +184,7 @@ def test_a_clip_goes_from_upload_to_verdict_and_evidence(
     ],
 )
 def test_the_result_at_every_size(
-    visit: Callable[..., Visit], finished: Finished, name: str, size: tuple[int, int], dark: bool
+    visit: Visitor, finished: Finished, name: str, size: tuple[int, int], dark: bool
 ) -> None:
     person = visit(finished.path, size=size, dark=dark)
     wait_verdict(person.page)
@@ -326,7 +194,7 @@ def test_the_result_at_every_size(
     person.picture(f"result-{name}")
 
 
-def test_a_sample_without_a_face_is_told_apart(visit: Callable[..., Visit]) -> None:
+def test_a_sample_without_a_face_is_told_apart(visit: Visitor) -> None:
     person = visit()
     wait_ready(person.page)
     person.page.locator(".st-key-card-sample-no-face").get_by_role("button", name="Open").click()
@@ -342,9 +210,7 @@ def test_a_sample_without_a_face_is_told_apart(visit: Callable[..., Visit]) -> N
     person.page.get_by_text("Faces under 20 px are skipped").wait_for(timeout=PATIENT)
 
 
-def test_two_people_at_once_get_their_own_results(
-    visit: Callable[..., Visit], tmp_path: Path
-) -> None:
+def test_two_people_at_once_get_their_own_results(visit: Visitor, tmp_path: Path) -> None:
     people = {}
     for name, seconds in (("anna.mp4", 2.0), ("bert.mp4", 3.0)):
         file = write_clip(tmp_path / name, seconds=seconds)
@@ -359,7 +225,7 @@ def test_two_people_at_once_get_their_own_results(
 
 
 def test_a_run_survives_a_reload_and_can_be_canceled(
-    visit: Callable[..., Visit], server: Server, tmp_path: Path
+    visit: Visitor, server: Server, tmp_path: Path
 ) -> None:
     person = visit()
     page = person.page
@@ -388,7 +254,7 @@ def test_a_run_survives_a_reload_and_can_be_canceled(
     person.picture("canceled-desktop")
 
 
-def test_names_and_files_that_mean_harm(visit: Callable[..., Visit], tmp_path: Path) -> None:
+def test_names_and_files_that_mean_harm(visit: Visitor, tmp_path: Path) -> None:
     person = visit()
     dialogs: list[str] = []
     person.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
@@ -402,9 +268,7 @@ def test_names_and_files_that_mean_harm(visit: Callable[..., Visit], tmp_path: P
     person.picture("unreadable-desktop")
 
 
-def test_a_file_over_the_limit_is_refused_in_words(
-    visit: Callable[..., Visit], tmp_path: Path
-) -> None:
+def test_a_file_over_the_limit_is_refused_in_words(visit: Visitor, tmp_path: Path) -> None:
     person = visit()
     wait_ready(person.page)
     file = tmp_path / "large.mp4"
@@ -420,22 +284,24 @@ def test_a_file_over_the_limit_is_refused_in_words(
     person.picture("too-large-desktop")
 
 
-def test_media_is_handed_out_in_ranges_and_only_to_who_has_the_token(
+def test_media_is_handed_out_in_ranges_and_only_to_who_was_given_the_pass(
     server: Server, finished: Finished, clip: Path
 ) -> None:
     token = finished.path.split("a=")[1]
     data = clip.read_bytes()
-    request = urllib.request.Request(
-        f"{server.url}/file/{token}", headers={"Range": "bytes=100-199"}
-    )
+    assert f"/file/{token}/" in finished.media
+    request = urllib.request.Request(finished.media, headers={"Range": "bytes=100-199"})
     with urllib.request.urlopen(request) as answer:
         assert answer.status == 206
         assert answer.read() == data[100:200]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Content-Type"] == "video/mp4"
-    for wrong in ("x" * 22, "..%2F..%2Fserver.log", f"{token}%2F..%2F{token}"):
+    given = finished.media.rsplit("/", 1)[1]
+    wrong = [f"file/{token}", f"file/{token}/{'0' * 32}", f"file/{'x' * 22}/{given}"]
+    wrong += [f"file/..%2F..%2Fserver.log/{given}", f"shared/{token}", f"shared/{given}"]
+    for path in wrong:
         with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(f"{server.url}/file/{wrong}")
+            urllib.request.urlopen(f"{server.url}/{path}")
         assert caught.value.code in (400, 404)
 
 
@@ -458,7 +324,7 @@ def test_the_server_asks_nobody_for_its_address(server: Server) -> None:
     assert "external IP" not in done.stderr
 
 
-def test_the_keyboard_reaches_the_upload_and_focus_is_seen(visit: Callable[..., Visit]) -> None:
+def test_the_keyboard_reaches_the_upload_and_focus_is_seen(visit: Visitor) -> None:
     page = visit().page
     wait_ready(page)
     for _ in range(12):
@@ -473,7 +339,7 @@ def test_the_keyboard_reaches_the_upload_and_focus_is_seen(visit: Callable[..., 
 
 
 def test_a_sample_with_two_people_and_the_picture_of_the_readme(
-    visit: Callable[..., Visit],
+    visit: Visitor,
 ) -> None:
     person = visit()
     page = person.page

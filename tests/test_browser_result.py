@@ -6,13 +6,7 @@ network runs and every number is known.
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +15,16 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from skimage.data import astronaut
 
 from dashboard import theme_result
-from dashboard.uploads import Uploads
-from detector.results import Settings
+from tests.browser import serve
+from tests.kept import put
 from tests.result_sample import DURATION, HEIGHT, WIDTH, make_analysis, make_clip, make_picture
-from tools import chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
-ROOT = Path(__file__).parents[1]
 NAME = "council <b>statement</b>.webm"
 START = 90_000
 """ms for a first page: the server loads its models meanwhile, on a machine that may be busy."""
@@ -50,41 +42,20 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("data")
-    uploads = Uploads(folder)
     clip = make_clip(folder / "made.webm")
-    with clip.open("rb") as file:
-        video = uploads.keep(file, NAME, Settings())
-    uploads.save(video.token, make_analysis(clip, name=NAME))
+    video = put(folder, clip, make_analysis(clip, name=NAME), name=NAME)
     still = folder / "portrait.png"
     Image.fromarray(astronaut()).save(still)
-    with still.open("rb") as file:
-        picture = uploads.keep(file, "portrait.png", Settings())
-    uploads.save(picture.token, make_picture())
+    picture = put(folder, still, make_picture())
 
     # Said to be H.264, so the page tries the player; no browser plays what it is.
     old = _mpeg4(folder / "old.mp4")
-    with old.open("rb") as file:
-        unplayable = uploads.keep(file, "old.mp4", Settings())
     analysis = make_analysis(old, name="old.mp4")
     analysis.media.container, analysis.media.codec = "mp4", "h264"
-    uploads.save(unplayable.token, analysis)
+    unplayable = put(folder, old, analysis)
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port),
-         "--server.address", "127.0.0.1", "--server.headless", "true"],
-        cwd=ROOT, env={**os.environ, "UNMASK_DATA": str(folder), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(f"{address}/_stcore/health", server)
-        yield Served(*(f"{address}/?a={u.token}" for u in (video, picture, unplayable)))
-    finally:
-        server.terminate()
-        server.wait(20)
+    with serve(folder, OMP_NUM_THREADS="1") as server:
+        yield Served(*(f"{server.url}/?a={id}" for id in (video, picture, unplayable)))
 
 
 def _mpeg4(path: Path) -> Path:
@@ -96,25 +67,6 @@ def _mpeg4(path: Path) -> Path:
             out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
         out.mux(stream.encode())
     return path
-
-
-def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(120):
-        assert server.poll() is None, "the server stopped"
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(f"nothing answers at {url}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.find(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

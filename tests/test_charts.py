@@ -227,7 +227,7 @@ def test_every_model_has_a_row_and_an_uncounted_one_says_why(analysis: Analysis)
 def test_the_most_suspicious_person_is_filled_the_others_are_open(analysis: Analysis) -> None:
     rows = agreement_chart.agreement_rows(analysis)
     figure = agreement_chart.agreement_figure(
-        rows, people=["B", "A"], thresholds=LIMITS, palette=LIGHT
+        rows, people={"B": "Person B", "A": "Person A"}, thresholds=LIMITS, palette=LIGHT
     )
     marks = {t.name: t.marker for t in figure.data if t.name}
     assert marks["Person B"].color[0] == LIGHT.fake.fill
@@ -236,14 +236,17 @@ def test_the_most_suspicious_person_is_filled_the_others_are_open(analysis: Anal
     amber = list(marks["Person B"].color).index(LIGHT.inconclusive.fill)
     assert marks["Person B"].line.color[amber] == LIGHT.inconclusive.ink
     assert "no score, not counted" in [a.text for a in figure.layout.annotations]
-    assert "MesoNet-4: no score, not counted" in agreement_chart.agreement_finding(rows, LIMITS)
+    said = agreement_chart.agreement_finding(rows, {t.id: t.who for t in analysis.tracks}, LIMITS)
+    assert "MesoNet-4: no score, not counted" in said and "Person B" in said
 
 
 def test_an_uncounted_score_is_a_hollow_diamond(analysis: Analysis) -> None:
     from detector.verdict import decide
 
     rows = agreement_chart.agreement_rows(decide(analysis, models=["sbi", "xcep"]))
-    figure = agreement_chart.agreement_figure(rows, people=["B"], thresholds=LIMITS, palette=LIGHT)
+    figure = agreement_chart.agreement_figure(
+        rows, people={"B": "Person B"}, thresholds=LIMITS, palette=LIGHT
+    )
     marker = next(t for t in figure.data if t.name).marker
     assert list(marker.symbol) == ["circle", "circle", "circle", "diamond"]
     assert marker.color[3] == LIGHT.surface

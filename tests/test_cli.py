@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from detector.cli import main
+from detector.cli.analyze import summary
 from detector.results import Analysis
+from tests.result_sample import make_analysis
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +108,10 @@ def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_both_answers_stand_in_the_summary() -> None:
+    text = summary(make_analysis(whole=3.0, fake=False))
+    assert text.startswith("council statement.webm: Likely made by a machine\n")
+    assert "Face manipulated? 9 % likelihood (no sign under 30 %, likely manipulated" in text
+    assert "Whole picture made by a machine? 9" in text and "likely machine-made over 80 %" in text

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import io
 import logging
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from dashboard.jobs import Busy, Job, Jobs, State, default_workers
+from dashboard.jobs import AnalyzerLike, Busy, Job, Jobs, Place, State, default_workers
+from dashboard.records import cache
+from dashboard.records.servers import Server
+from dashboard.records.sqlite import FILE, SQLiteStore
+from dashboard.records.store import GUEST, LOCAL, RecordsError
 from dashboard.speed import Speed
 from dashboard.uploads import Uploads
+from detector import conformal
+from detector.conformal import OwnCalibration
 from detector.errors import Canceled, MediaError, WeightsError
+from detector.models import registry
 from detector.pipeline import Observer, Progress
-from detector.results import Analysis, Settings
+from detector.results import Analysis, Mix, Question, Settings
 from tests.result_sample import make_analysis
 
 SAMPLE = make_analysis()
+DAY = timedelta(days=1)
 
 
 class Analyzer:
@@ -54,6 +66,12 @@ class Analyzer:
         return SAMPLE.model_copy(update={"media": media, "settings": settings})
 
 
+def open_jobs(data: Path, analyzer: AnalyzerLike, **options: int) -> Jobs:
+    """A server's queue on a data folder."""
+    store = SQLiteStore(data / FILE)
+    return Jobs(analyzer, Uploads(data), store, Server(data), Speed(), **options)
+
+
 @pytest.fixture
 def analyzer() -> Analyzer:
     return Analyzer()
@@ -64,17 +82,23 @@ def make(tmp_path: Path, analyzer: Analyzer) -> Iterator[Callable[..., Jobs]]:
     made: list[Jobs] = []
 
     def build(**options: int) -> Jobs:
-        made.append(Jobs(analyzer, Uploads(tmp_path), Speed(), **{"workers": 1, **options}))
+        made.append(open_jobs(tmp_path, analyzer, **{"workers": 1, **options}))
         return made[-1]
 
     yield build
     analyzer.go.set()
     for jobs in made:
         jobs.close()
+        jobs.store.close()
 
 
-def submit(jobs: Jobs, content: str, settings: Settings | None = None) -> Job:
-    return jobs.submit(io.BytesIO(content.encode()), f"{content}.mp4", settings or Settings())
+def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: str = LOCAL) -> Job:
+    return jobs.submit(
+        io.BytesIO(content.encode()),
+        f"{content}.mp4",
+        settings or Settings(),
+        place=Place(owner, jobs.store),
+    )
 
 
 def wait(job: Job, *states: State) -> None:
@@ -154,7 +178,7 @@ def test_again_keeps_the_address_and_takes_new_settings(
     wait(second)
     assert second.analysis is not None and second.analysis.settings.min_face == 16
     assert job.state in (State.CANCELED, State.DONE)
-    saved = jobs.uploads.result(job.key)
+    saved = jobs.store.analysis(LOCAL, job.key)
     assert saved is not None and saved.settings.min_face == 16
 
 
@@ -200,29 +224,37 @@ def test_a_result_outlives_the_memory_and_the_server(make: Callable[..., Jobs]) 
     assert again is not None and again.analysis == done[4].analysis
 
 
-def test_a_job_the_server_lost_can_be_started_again(
-    make: Callable[..., Jobs], analyzer: Analyzer
-) -> None:
-    analyzer.go.clear()
-    key = submit(make(), "one").key
-    jobs = make()  # as after a crash: nothing in memory, no result on disk
-    found = jobs.find(key)
-    assert found is not None and found.state is State.INTERRUPTED
-    analyzer.go.set()
-    job = jobs.again(key, found.settings)
-    assert job is not None
-    wait(job)
-    assert jobs.find(key) is job
-
-
-def test_forgetting_deletes_the_file_and_its_address(make: Callable[..., Jobs]) -> None:
+def test_deleting_takes_the_file_the_record_and_its_address(make: Callable[..., Jobs]) -> None:
     jobs = make()
     job = submit(jobs, "one")
     wait(job)
-    jobs.forget(job.key)
-    assert not job.path.exists()
-    assert jobs.find(job.key) is None
+    stranger = Place(f"{GUEST}other", jobs.store)
+    assert jobs.forget([job.key], stranger) == [] and job.path.exists()
+    assert jobs.forget([job.key, "x" * 22]) == [job.key]
+    assert not job.path.parent.exists()
+    assert jobs.find(job.key) is None and jobs.store.ids(LOCAL) == []
     assert jobs.again(job.key, Settings()) is None
+
+
+def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+    analyzer.go.clear()
+    jobs = make()
+    job = submit(jobs, "one")
+    wait(job, State.RUNNING)
+    jobs.forget([job.key])
+    wait(job, State.CANCELED)
+    assert jobs.find(job.key) is None and list(jobs.uploads.root.iterdir()) == []
+
+
+def test_who_has_the_address_may_look_unless_it_is_an_accounts(make: Callable[..., Jobs]) -> None:
+    jobs = make()
+    account, guest = "8d6f6c3e-1111-4222-8333-444455556666", Place(f"{GUEST}b", jobs.store)
+    mine, theirs = submit(jobs, "one"), submit(jobs, "two", owner=account)
+    for job in (mine, theirs):
+        wait(job)
+    assert jobs.find(mine.key, guest) is mine
+    assert jobs.find(theirs.key, guest) is None and jobs.find(theirs.key) is None
+    assert jobs.find(theirs.key, Place(account, jobs.store)) is theirs
 
 
 def test_a_result_that_cannot_be_saved_is_still_shown(
@@ -230,13 +262,252 @@ def test_a_result_that_cannot_be_saved_is_still_shown(
 ) -> None:
     jobs = make()
 
-    def full(token: str, analysis: Analysis) -> None:
-        raise OSError(28, "No space left on device")
+    def full(*args: object, **options: object) -> bool:
+        raise RecordsError("There is no room left.")
 
-    monkeypatch.setattr(jobs.uploads, "save", full)
+    monkeypatch.setattr(jobs.store, "finish", full)
     job = submit(jobs, "one")
     wait(job)
-    assert job.analysis is not None
+    assert job.analysis is not None and jobs.find(job.key) is job
+
+
+def test_a_file_whose_record_cannot_be_written_is_not_kept(
+    make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = make()
+
+    def locked(*args: object) -> None:
+        raise RecordsError("The records are in use.")
+
+    monkeypatch.setattr(jobs.store, "add", locked)
+    with pytest.raises(RecordsError):
+        submit(jobs, "one")
+    assert list(jobs.uploads.root.iterdir()) == [] and jobs.busy() == []
+
+
+def test_why_it_failed_outlives_the_server(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+    analyzer.error = MediaError("It stops after 3 s.", code="truncated")
+    job = submit(make(), "bad")
+    wait(job, State.FAILED)
+    found = make().find(job.key)
+    assert found is not None and found.state is State.FAILED and found.fault == job.fault
+
+
+def test_a_result_made_elsewhere_is_kept_with_or_without_media(make: Callable[..., Jobs]) -> None:
+    jobs = make()
+    live = jobs.adopt(SAMPLE, "Camera", live=True, thumbnail=b"RIFF")
+    assert live.state is State.DONE and live.analysis == SAMPLE and not live.has_media
+    assert live.record.source == "live"
+    assert jobs.store.thumbnails(LOCAL, [live.key]) == {live.key: b"RIFF"}
+    assert jobs.again(live.key, Settings()) is None  # there is nothing to look at
+    filmed = jobs.adopt(SAMPLE, "camera.mp4", media=io.BytesIO(b"film"), live=True)
+    assert filmed.path.read_bytes() == b"film" and filmed.record.size == 4
+    assert make().find(live.key).analysis == SAMPLE  # type: ignore[union-attr]
+
+
+# --- the same file again --------------------------------------------------------------------------
+
+
+def test_the_same_question_is_answered_once(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+    jobs = make()
+    first = submit(jobs, "one")
+    wait(first)
+    assert first.again is None
+    again = jobs.submit(io.BytesIO(b"one"), "another name.mp4", Settings())
+    assert again.key == first.key and again.state is State.DONE and again.again is not None
+    assert again.analysis == first.analysis and len(analyzer.begun) == 1
+    assert len(list(jobs.uploads.root.iterdir())) == 1  # the second copy went
+    other = submit(jobs, "one", Settings(min_face=16))
+    wait(other)
+    assert other.key != first.key and len(analyzer.begun) == 2
+    anew = jobs.again(first.key, Settings())
+    assert anew is not None
+    wait(anew)
+    assert anew.again is None and len(analyzer.begun) == 3
+
+
+def test_an_answer_outlives_its_file_and_takes_the_new_one(make: Callable[..., Jobs]) -> None:
+    jobs = make()
+    first = submit(jobs, "one")
+    wait(first)
+    now = datetime.now(UTC)
+    jobs.sweep(DAY, 30 * DAY, now=now + 2 * DAY)
+    found = jobs.find(first.key)
+    assert found is not None and found.analysis is not None and not found.has_media
+    assert jobs.again(first.key, Settings()) is None
+    again = submit(jobs, "one")
+    assert again.key == first.key and again.has_media and again.path.read_text() == "one"
+    jobs.sweep(DAY, 30 * DAY, now=datetime.now(UTC) + 31 * DAY)
+    assert jobs.find(first.key) is None and list(jobs.uploads.root.iterdir()) == []
+
+
+def test_nobody_gets_anothers_answer(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+    jobs = make()
+    first = submit(jobs, "one")
+    wait(first)
+    theirs = submit(jobs, "one", owner=f"{GUEST}b")
+    wait(theirs)
+    assert theirs.key != first.key and theirs.again is None and len(analyzer.begun) == 2
+
+
+def test_what_failed_in_part_is_not_given_again(
+    make: Callable[..., Jobs], analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [m.model_copy(update={"error": "it stopped while scoring"}) for m in SAMPLE.models]
+    assert cache.reusable(SAMPLE)
+    assert not cache.reusable(SAMPLE.model_copy(update={"models": broken}))
+    assert not cache.reusable(SAMPLE.model_copy(update={"partial": True}))
+    monkeypatch.setattr(cache, "reusable", lambda analysis: False)
+    jobs = make()
+    wait(submit(jobs, "one"))
+    second = submit(jobs, "one")
+    wait(second)
+    assert second.again is None and len(analyzer.begun) == 2
+
+
+def test_the_key_is_of_all_that_decides_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    sha = "ab" * 32
+    key = cache.key(sha, Settings())
+    assert len(key) == 64 and key == cache.key(sha, Settings())
+    usual = [spec.id for spec in registry.choose()]
+    others = {
+        cache.key("cd" * 32, Settings()),
+        cache.key(sha, Settings(frames=31)),
+        cache.key(sha, Settings(models=usual[:1])),
+        cache.key(sha, Settings(mix=Mix(models=usual))),
+    }
+    own = OwnCalibration(
+        id="abc", created=datetime.now(UTC), rate=0.05, sources=1,
+        models={Question.MANIPULATION: dict.fromkeys(usual, "x")},
+        base={Question.MANIPULATION: 0.0}, clips=[{Question.MANIPULATION: 0.1}] * 30,
+    )  # fmt: skip
+    conformal.keep(own)
+    others.add(cache.key(sha, Settings()))
+    conformal.delete(None)
+    assert cache.key(sha, Settings()) != key or conformal.load() == conformal.Shelf()
+    monkeypatch.setattr(cache, "_code", lambda: "another program")
+    others.add(cache.key(sha, Settings()))
+    assert len(others) == 6 and key not in others
+    assert cache.key(sha, Settings(models=["no such model"])) == ""
+
+
+# --- kill -9 --------------------------------------------------------------------------------------
+
+VICTIM = """
+import io, os, signal, sys, time
+from pathlib import Path
+from dashboard.jobs import Jobs, State
+from dashboard.records.servers import Server
+from dashboard.records.sqlite import FILE, SQLiteStore
+from dashboard.speed import Speed
+from dashboard.uploads import Uploads
+from detector.results import Analysis, Settings
+
+data, where = Path(sys.argv[1]), sys.argv[2]
+sample = Analysis.model_validate_json(sys.stdin.readline())
+
+def end():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+class Analyzer:
+    begun = False
+    def analyze(self, path, settings, **options):
+        self.begun = True
+        if where == "analysis":
+            end()
+        if where == "life":
+            sys.stdin.readline()
+        return sample
+
+class Slow(io.BytesIO):
+    def read(self, count=-1):
+        return end() if self.tell() else super().read(3)
+
+analyzer, store = Analyzer(), SQLiteStore(data / FILE)
+jobs = Jobs(analyzer, Uploads(data), store, Server(data), Speed(), workers=1)
+if where == "save":  # the transaction is written, all but its last word
+    store._connection.set_trace_callback(
+        lambda statement: end() if statement == "COMMIT" and analyzer.begun else None
+    )
+source = (Slow if where == "copy" else io.BytesIO)(b"content")
+job = jobs.submit(source, "a.mp4", Settings())
+print(job.key, flush=True)
+time.sleep(60)
+"""
+
+
+def victim(data: Path, where: str) -> subprocess.Popen[str]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", VICTIM, str(data), where],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdin is not None
+    print(SAMPLE.model_dump_json(), file=child.stdin, flush=True)
+    return child
+
+
+@pytest.mark.parametrize("where", ["analysis", "save"])
+def test_killed_in_the_middle_nothing_is_corrupt_and_it_runs_again(
+    tmp_path: Path, make: Callable[..., Jobs], where: str
+) -> None:
+    killed = victim(tmp_path, where)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    jobs = make()
+    (key,) = jobs.store.ids(LOCAL)
+    (state,) = jobs.store._connection.execute("PRAGMA integrity_check").fetchone()
+    assert state == "ok"
+    found = jobs.find(key)
+    assert found is not None and found.state is State.INTERRUPTED and found.analysis is None
+    assert found.has_media and found.path.read_text() == "content"
+    assert jobs.store.thumbnails(LOCAL, [key]) == {}
+    again = jobs.again(key, found.settings)
+    assert again is not None
+    wait(again)
+    assert make().find(key).analysis == again.analysis  # type: ignore[union-attr]
+
+
+def test_killed_while_a_file_comes_leaves_nothing_for_long(
+    tmp_path: Path, make: Callable[..., Jobs]
+) -> None:
+    killed = victim(tmp_path, "copy")
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    jobs = make()
+    assert jobs.store.ids(LOCAL) == []
+    (half,) = jobs.uploads.root.iterdir()
+    assert not jobs.uploads.path(half.name).exists()
+    jobs.sweep(DAY, 30 * DAY, now=datetime.now(UTC) + timedelta(hours=2))
+    assert not half.exists()
+
+
+def test_what_runs_in_another_process_is_not_taken_for_lost(
+    tmp_path: Path, make: Callable[..., Jobs]
+) -> None:
+    other = victim(tmp_path, "life")
+    try:
+        assert other.stdout is not None and other.stdin is not None
+        key = other.stdout.readline().strip()
+        jobs = make()
+        found = jobs.find(key)
+        assert found is not None and found.state is State.RUNNING
+        assert jobs.find(key) is found and jobs.busy() == []
+        print("go on", file=other.stdin, flush=True)
+        until = time.monotonic() + 10
+        while (job := jobs.find(key)) is not None and job.active:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert job is not None and job.state is State.DONE and job.analysis is not None
+        assert jobs.find(key) is job
+    finally:
+        other.kill()
+        other.communicate()
 
 
 def test_workers_follow_the_cores_or_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from detector.errors import ModelError, WeightsError
 from detector.models import mesonet, registry
+from detector.models.network import TorchFrameModel
 
 VARIANTS = {
     "meso4-df": "Meso4_DF",
@@ -100,7 +101,7 @@ def crops() -> np.ndarray:
     return np.stack([np.asarray(face), noise])
 
 
-def load_made(path: Path, variant: str, seed: int = 0) -> mesonet.MesoNetModel:
+def load_made(path: Path, variant: str, seed: int = 0) -> TorchFrameModel:
     write_keras(path, variant, seed)
     spec = registry.get_spec(f"{variant}-df")
     return mesonet.load(spec, [path], "cpu")
@@ -119,7 +120,7 @@ def test_scores_are_the_same_one_by_one_and_again(
     tmp_path: Path, crops: np.ndarray, variant: str
 ) -> None:
     model = load_made(tmp_path / "x.h5", variant)
-    many = np.concatenate([crops] * (mesonet.BATCH // 2 + 1))
+    many = np.concatenate([crops] * (TorchFrameModel.BATCH // 2 + 1))
     scores = model.score(many)
     assert scores.dtype == np.float32 and scores.shape == (len(many),)
     np.testing.assert_array_equal(scores, model.score(many))
@@ -134,13 +135,13 @@ def test_explain(tmp_path: Path, crops: np.ndarray, variant: str) -> None:
     model = load_made(tmp_path / "x.h5", variant)
     before = model.score(crops)
     maps = model.explain(crops)
-    assert maps.shape == (2, 256, 256) and maps.dtype == np.float32
+    assert maps.shape == (2, 32, 32) and maps.dtype == np.float32
     assert maps.min() >= 0 and maps.max() <= 1
     assert maps.max() > 0.9  # scaled per item
     # The network keeps no hooks, gradients or changes.
     np.testing.assert_array_equal(before, model.score(crops))
-    assert all(not m._forward_hooks for m in model._network.modules())
-    assert all(p.grad is None for p in model._network.parameters())
+    assert all(not m._forward_hooks for m in model.network.modules())
+    assert all(p.grad is None for p in model.network.parameters())
 
 
 def test_a_crop_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
@@ -152,10 +153,13 @@ def test_a_crop_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
 
 def test_files_of_another_network_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
-    write_keras(path, "mesoinception4")
-    with pytest.raises(WeightsError, match="16 conv2d layers, the network has 4"):
+    write_keras(path, "meso4")
+    with h5py.File(path, "a") as file:
+        del file["conv2d_6"]
+    with pytest.raises(WeightsError, match="3 conv2d layers, the network has 4"):
         mesonet.load(registry.get_spec("meso4-df"), [path], "cpu")
 
+    path.unlink()
     write_keras(path, "meso4")
     with h5py.File(path, "a") as file:
         del file["conv2d_6/conv2d_6/kernel:0"]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pytest
+import torch
+from golden import Golden
+from safetensors.torch import save_file
 
 from detector import folders, weights
+from detector.cli import main
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.models import registry
 from detector.models.base import FrameModel
+from detector.results import QUESTION_OF, Ensemble, Question
 
 OWN = """
 [[models]]
@@ -52,19 +57,27 @@ def write_own(data: Path, id: str = "mine", family: str = "mesonet", more: str =
 
 def test_the_manifest_that_ships_is_whole() -> None:
     manifest = registry.manifest()
-    defaults = [spec.id for spec in manifest.models if spec.default]
-    # The ensemble's calibration and thresholds hold for exactly the models they were fitted with.
-    assert manifest.ensemble.models == defaults
-    assert manifest.ensemble.thresholds.low < manifest.ensemble.thresholds.high
+    for question in Question:
+        defaults = [s.id for s in manifest.models if s.default and QUESTION_OF[s.task] is question]
+        # Calibration and thresholds hold for exactly the models they were fitted with.
+        ensemble = manifest.ensembles.get(question, Ensemble())
+        assert ensemble.models == defaults
+        assert ensemble.thresholds.low < ensemble.thresholds.high
     for spec in manifest.models:
         assert (Path(registry.__file__).parent / f"{spec.family}.py").is_file(), spec.id
-        assert spec.fake_output and spec.weak_on, spec.id
-        assert (spec.kind == "clip") == (spec.clip_frames > 0) == (spec.clip_step > 0), spec.id
+        assert spec.fake_output, spec.id
+        assert spec.weak_on or not any(file.url for file in spec.files), spec.id
+        steps = spec.clip_step > 0 or spec.clip_stride > 0
+        assert (spec.kind == "clip") == (spec.clip_frames > 0) == steps, spec.id
         assert not spec.default or (spec.bundled and spec.calibration), spec.id
         if spec.bundled:
             assert spec.card and (folders.bundled() / spec.card).is_file(), spec.id
         else:
-            assert all(file.url and file.url.startswith("https://") for file in spec.files), spec.id
+            assert spec.license_code and spec.license_weights and spec.source, spec.id
+            for file in spec.files:
+                assert file.url is None or file.url.startswith("https://"), spec.id
+                # An address is for downloads, and those are verified; or for a person to open.
+                assert file.sha256 or not weights.fetchable(spec), spec.id
 
 
 def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled() -> None:
@@ -95,6 +108,116 @@ def test_an_unknown_id_names_the_close_ones() -> None:
     with pytest.raises(UsageError) as caught:
         registry.get_spec("zzz")
     assert all(spec.id in caught.value.hint for spec in registry.list_models())
+
+
+def test_an_architecture_means_its_first_weights_that_are_here(data: Path) -> None:
+    assert registry.get_spec("ispl_efficientnetb4").id == "ispl_efficientnetb4:dfdc"
+    second = registry.get_spec("ispl_efficientnetb4:ffpp")
+    path = weights.locate(second, second.files[0])
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"here")
+    assert registry.get_spec("ispl_efficientnetb4") == second
+    assert registry.architectures()["ispl_efficientnetb4"].id == "ispl_efficientnetb4:dfdc"
+    assert "pairs" not in registry.architectures()
+    # An architecture may have another name than its weights.
+    assert registry.get_spec("mesonet_keras").id == "meso4-df"
+
+
+def test_a_persons_own_file_goes_through_the_same_door(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_file({"bias": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match=r"mine\.safetensors"):
+        registry.load_model("meso4-df", weights=path)
+    with pytest.raises(UsageError, match="There is no file"):
+        registry.load_model("meso4-df", weights=tmp_path / "none.h5")
+
+
+RECOMMENDS = """
+[ensembles.manipulation]
+models = []
+
+[[recommended]]
+id = "strong"
+adds = "What it adds."
+weight = 4
+
+"""
+
+
+def test_the_short_list_leads_once_it_is_here(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = tmp_path / "bundled"
+    (bundled / "catalog").mkdir(parents=True)
+    more = "operating_point = 0.8\nresearch_only = true"
+    strong = OWN.format(id="strong", family="mesonet", more=more, sha256=SHA256)
+    (bundled / "manifest.toml").write_text(RECOMMENDS + "models = []\n")
+    (bundled / "manifest.toml").write_text("models = []\n" + RECOMMENDS)
+    (bundled / "catalog" / "one.toml").write_text(strong)
+    monkeypatch.setattr(folders, "bundled", lambda: bundled)
+
+    spec = registry.get_spec("strong")
+    assert spec.weight == 4
+    # The authors' operating point stands at one half, and says that nothing was fitted.
+    assert spec.calibration is not None and spec.calibration.clips == 0
+    logit_of_point = math.log(0.8 / 0.2)
+    assert spec.calibration.scale * logit_of_point + spec.calibration.offset == pytest.approx(0)
+    # Its license has to be accepted before it takes part.
+    assert registry.choose() == []
+    with pytest.raises(ModelError, match="not free for every use") as caught:
+        registry.load_model("strong")
+    assert caught.value.code == "license" and "--accept-license" in caught.value.hint
+    weights.accept_license(spec)
+    assert registry.choose() == [spec]
+    (data / "weights" / "mine.bin").unlink()
+    assert registry.choose() == []
+
+    (bundled / "manifest.toml").write_text("models = []\n" + RECOMMENDS.replace("strong", "lost"))
+    with pytest.raises(ModelError, match="recommends 'lost', which is no model"):
+        registry.manifest()
+
+
+def test_what_the_host_names_takes_part(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_own(data, more='label_order = "unverified"\noperating_point = 0.5')
+    before = [spec.id for spec in registry.choose()]
+    monkeypatch.setenv("UNMASK_MODELS", " mine, recommended")
+    assert registry.ids_of_host()[0] == "mine"
+    assert set(registry.ids_of_host()[1:]) == {e.id for e in registry.manifest().recommended}
+    assert [spec.id for spec in registry.choose()] == [*before, "mine"]
+    # Of an order that nobody showed no operating point is taken.
+    assert registry.get_spec("mine").calibration is None
+
+
+def test_a_catalog_entry_with_a_mistake_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = tmp_path / "bundled"
+    (bundled / "catalog").mkdir(parents=True)
+    (bundled / "manifest.toml").write_text("models = []\n")
+    (bundled / "catalog" / "one.toml").write_text("[[models]]\nid = 'x'\n")
+    monkeypatch.setattr(folders, "bundled", lambda: bundled)
+    with pytest.raises(ModelError, match=r"one\.toml, x → title: Field required"):
+        registry.manifest()
+
+
+def file_of(id: str, folder: Path) -> Path:
+    """A file of made weights."""
+    torch.save(Golden(id).state(), folder / f"{id}.pth")
+    return folder / f"{id}.pth"
+
+
+@pytest.mark.shared
+def test_a_published_file_is_recognized(shared: Path, tmp_path: Path) -> None:
+    path = shared / "weights" / "mesonet" / "Meso4_F2F.h5"
+    model = registry.load_model("meso4-f2f", weights=str(path))
+    assert model.spec.published and model.spec.label_order != "unverified"
+    # Whatever variant of its architecture was named.
+    assert registry.load_model("mesonet_keras", weights=path) is model
+    assert ("meso4-f2f", "cpu") in {(id, device) for id, device, _ in registry.loaded()}
+    registry.unload("meso4-f2f")
+    assert "meso4-f2f" not in {id for id, _, _ in registry.loaded()}
+    own = registry.load_model("dfb_meso4", weights=file_of("dfb_meso4", tmp_path))
+    assert own.spec.label_order == "unverified" and not own.spec.published
 
 
 def test_own_models_come_after_and_are_seen_at_once(data: Path) -> None:
@@ -148,8 +271,11 @@ class Slow(FrameModel):
 
     made = 0
 
-    def score(self, batch: np.ndarray) -> np.ndarray:
-        return np.zeros(len(batch), np.float32)
+    def preprocess(self, picture):
+        return torch.zeros(1)
+
+    def forward(self, batch):
+        return torch.zeros(len(batch))
 
 
 def test_each_model_is_loaded_once_for_all_threads(
@@ -206,6 +332,27 @@ def test_the_data_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_manifest_says_what_an_entry_is_made_of() -> None:
-    # Entries are shown in the order of the file; a key that is no field would have been refused.
-    tables = tomllib.loads((folders.bundled() / "manifest.toml").read_text(encoding="utf-8"))
-    assert [t["id"] for t in tables["models"]] == [s.id for s in registry.list_models()]
+    # Entries are shown in the order of the files; a key that is no field would have been refused.
+    bundled = folders.bundled()
+    paths = [bundled / "manifest.toml", *sorted((bundled / "catalog").glob("*.toml"))]
+    tables = [tomllib.loads(path.read_text(encoding="utf-8")) for path in paths]
+    ids = [entry["id"] for table in tables for entry in table["models"]]
+    assert ids == [spec.id for spec in registry.list_models()] and len(set(ids)) == len(ids)
+
+
+def test_fetching_on_the_command_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_OFFLINE", "1")
+    assert main(["fetch", "genconvit_ed"]) == 1
+    assert "not free for every use: its license is CC-BY-NC-4.0" in capsys.readouterr().err
+    assert main(["fetch", "genconvit_ed", "--accept-license"]) == 1
+    assert "this installation is offline" in capsys.readouterr().err
+    assert weights.accepted_license(registry.get_spec("genconvit_ed"))
+    assert main(["fetch", "recommended"]) == 1
+    said = capsys.readouterr().err
+    short = registry.manifest().recommended
+    assert short and short[0].adds in said and "MB" in said and "offline" in said
+    assert main(["fetch", "gend_clip_l14", "--fake", "x"]) == 2
+    assert main(["models", "accept", "dfb_xception"]) == 0
+    assert "CC BY-NC 4.0, accepted 20" in capsys.readouterr().err

@@ -4,10 +4,10 @@ that thresholds and models run no network."""
 from __future__ import annotations
 
 import csv
-import io
 import itertools
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +17,19 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import evidence_view, series
-from dashboard.result import details, downloads, pictures, player, timeline, title, verdict_card
+from dashboard.result import (
+    details,
+    downloads,
+    pictures,
+    player,
+    question,
+    timeline,
+    title,
+    verdict_card,
+)
 from detector import explain, pipeline
 from detector.models import registry
-from detector.results import Analysis, Label, ReasonCode, Thresholds
+from detector.results import Analysis, Label, OwnThreshold, Question, ReasonCode, Thresholds
 from detector.verdict import decide
 from tests.result_sample import make_analysis, make_clip, make_picture
 
@@ -51,7 +60,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return explain.Heatmap(gray, np.zeros((32, 32), np.float32), "what raised the score")
 
     monkeypatch.setattr(explain, "heatmap", heatmap)
+    ways = [explain.METHODS["gradcam"], explain.METHODS["occlusion"]]
+    monkeypatch.setattr(explain, "methods_of", lambda id: ways)
     pictures.heatmap.clear()
+    pictures.methods.clear()
     return drawn
 
 
@@ -66,7 +78,13 @@ def _page() -> None:
 def show(path: Path, analysis: Analysis | None = None, name: str = "a.webm") -> AppTest:
     at = AppTest.from_function(_page, default_timeout=60)
     at.session_state["record"] = SimpleNamespace(
-        analysis=analysis or make_analysis(path), path=path, name=name, key="k"
+        analysis=analysis or make_analysis(path),
+        path=path,
+        name=name,
+        key="k",
+        again=None,
+        read_only=False,
+        picture=None,
     )
     at.run()
     assert not at.exception, [e.message for e in at.exception]
@@ -94,7 +112,7 @@ def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip: Path)
     assert "<span>Likely manipulated</span></h2>" in page
     assert "The face of <b>Person B</b> (right), 00:01 to 00:13." in page
     assert "No sign of manipulation found for Person A (left)." in page
-    assert re.search(r"<b>85 %</b> likelihood, Person B", page)
+    assert re.search(r"<b>74 %</b> likelihood; Person B alone 85 %", page)
     assert "2 of 3 models agree" in page
     assert "What this can’t tell" in page and "Who changed it, or why." in page
     assert "MesoNet-4" in page and "not downloaded" in page
@@ -138,18 +156,18 @@ def test_models_and_thresholds_are_decided_again_without_a_network(
 ) -> None:
     at = show(clip)
     drawn = len(no_network)
-    at.slider(key="result.k.widget.thresholds").set_value((30, 95)).run()
+    at.slider(key="result.k.widget.thresholds.manipulation").set_value((30, 95)).run()
     page = texts(at)
     assert "<span>Inconclusive</span></h2>" in page and "with your thresholds" in page
     assert "Drawn with your thresholds" in page
     at.button(key="result.k.widget.reset").click().run()
     assert "with your" not in texts(at)
-    assert at.slider(key="result.k.widget.thresholds").value == (30, 70)
+    assert at.slider(key="result.k.widget.thresholds.manipulation").value == (30, 70)
 
     at.pills(key="result.k.widget.models").set_value(["clip"]).run()
     page = texts(at)
     assert "with your models" in page
-    assert "<b>59 %</b> likelihood" in page
+    assert "<b>46 %</b> likelihood" in page
     assert "switched off" in page
     assert len(no_network) == drawn
 
@@ -216,6 +234,16 @@ def test_a_picture_has_no_timeline(tmp_path: Path) -> None:
     assert not [b for b in at.button if b.label.endswith("peak")]
 
 
+def test_scores_without_a_face_are_of_the_whole_picture(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    analysis.tracks = analysis.tracks[:1]
+    analysis.tracks[0].whole, analysis.tracks[0].side = True, None
+    at = show(clip, decide(analysis))
+    page = texts(at)
+    assert "The whole picture" in page
+    assert "Person" not in page and "people" not in page and "1 person" not in page
+
+
 def test_many_people_are_four_and_a_button(clip: Path) -> None:
     analysis = make_analysis(clip)
     base = analysis.tracks[1]
@@ -244,7 +272,7 @@ def test_a_deleted_file_leaves_the_result_readable(clip: Path, tmp_path: Path) -
     analysis = make_analysis(clip)
     analysis.media.container, analysis.media.sha256 = "avi", "1" * 64  # shown as a still frame
     page = texts(show(tmp_path / "gone.avi", analysis))
-    assert "the file is gone" in page and "Likely manipulated" in page
+    assert "The file is not kept any more" in page and "Likely manipulated" in page
 
 
 # --- pieces
@@ -340,18 +368,23 @@ def test_only_what_a_browser_plays_gets_a_player(
     assert player.plays(media) is expected
 
 
-def test_json_is_the_analysis_and_csv_has_every_moment() -> None:
-    analysis = make_analysis()
-    assert Analysis.model_validate_json(downloads.as_json(analysis)) == analysis
-    assert json.loads(downloads.as_json(analysis))["schema_version"] == "1.0"
-    rows = list(csv.DictReader(io.StringIO(downloads.as_csv(analysis))))
+def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip: Path) -> None:
+    analysis, wishes = make_analysis(clip), downloads.Wishes()
+    wishes.notes = "Received by mail."
+    made = json.loads(downloads.make("json", clip, analysis, wishes))
+    assert Analysis.model_validate(made["analysis"]) == analysis
+    assert made["notes"] == "Received by mail."
+    assert made["sha256_at_export"] == analysis.media.sha256
+    table = downloads.make("csv", clip, analysis, wishes).decode().splitlines()
+    rows = list(csv.DictReader(table[:-1]))
     assert len(rows) == len(analysis.tracks) * len(analysis.moments)
     first = rows[0]
-    assert (first["person"], first["score"], first["why"]) == ("B", "", "not in frame")
+    assert (first["person"], first["score"], first["why"]) == ("B", "", "not_in_frame")
     face = analysis.tracks[0].faces[0]
     row = next(r for r in rows if r["time_s"] == f"{face.time:.3f}" and r["person"] == "B")
     assert float(row["score"]) == pytest.approx(face.score, abs=1e-4)
     assert float(row["sbi"]) == pytest.approx(face.scores["sbi"], abs=1e-4)
+    assert downloads.make("pdf", clip, analysis, wishes).startswith(b"%PDF")
 
 
 @pytest.mark.parametrize(
@@ -369,15 +402,17 @@ def test_a_download_has_a_safe_name(name: str, expected: str) -> None:
 
 def test_the_scale_has_its_marks_where_the_numbers_are() -> None:
     html = verdict_card.scale(make_analysis()).replace("\u00a0", " ")
-    assert "class='pointer' style='left:85.0%'" in html
+    assert "class='pointer' style='left:74.2%'" in html
     assert "style='left:30.0%'>30<" in html and "style='left:70.0%'>70<" in html
     assert "The models range from 59 % to 93 %." in html
 
 
 def test_moved_thresholds_do_not_claim_our_error_rates() -> None:
-    ours = title.meaning(make_analysis().verdict.thresholds).replace("\u00a0", " ")
+    ours = title.meaning(make_analysis().verdict.thresholds, "likely manipulated").replace(
+        "\u00a0", " "
+    )
     assert "5 % of untouched clips land above 70 %" in ours
-    theirs = title.meaning(Thresholds(low=0.2, high=0.6, custom=True))
+    theirs = title.meaning(Thresholds(low=0.2, high=0.6, custom=True), "likely manipulated")
     assert "not measured" in theirs and "untouched clips" not in theirs
 
 
@@ -394,3 +429,71 @@ def test_names_at_line_ends_stand_apart() -> None:
     places = timeline.spread([10.0, 11.0, 12.0, 60.0], 14, 0, 62)
     assert all(b - a >= 14 for a, b in itertools.pairwise(places))
     assert places[-1] <= 62
+
+
+# --- two questions
+
+
+def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip: Path) -> None:
+    page = texts(show(clip))
+    assert "Face manipulated?" in page and "Not asked: no model for it" in page
+    at = show(clip, make_analysis(clip, whole=3.0, fake=False))
+    page = texts(at)
+    assert "<span>Likely made by a machine</span></h2>" in page
+    assert "Judged by the face of <b>Person" in page
+    assert "Not asked" not in page and "Likely machine-made" in page
+    assert "inconclusive, 20 to 80 %" in page  # that question's thresholds are drawn
+
+
+def test_the_view_below_follows_the_chosen_question(clip: Path) -> None:
+    at = show(clip, make_analysis(clip, whole=-2.0))
+    page = texts(at)
+    assert "Likely manipulated" in page and "inconclusive, 30 to 70 %" in page
+    at.segmented_control(key="result.k.widget.question").set_value(Question.SYNTHESIS).run()
+    page = texts(at)
+    assert "<span>Likely manipulated</span></h2>" in page  # the verdict stays
+    assert "inconclusive, 20 to 80 %" in page
+    lanes = [e.proto.body for e in at.get("html") if "um-who" in e.proto.body]
+    assert len(lanes) == 2 and all("No sign found" in lane for lane in lanes)
+    assert "SBI" in page  # the table of models has all of them
+
+
+def test_thresholds_are_moved_for_each_question(clip: Path) -> None:
+    at = show(clip, make_analysis(clip, whole=-2.0))
+    at.slider(key="result.k.widget.thresholds.synthesis").set_value((2, 5)).run()
+    page = texts(at)
+    assert "Likely machine-made" in page and "with your thresholds" in page
+    assert at.slider(key="result.k.widget.thresholds.manipulation").value == (30, 70)
+
+
+def test_a_view_of_one_question_changes_no_verdict() -> None:
+    made = make_analysis(whole=3.0)
+    assert question.asked(made) == [Question.SYNTHESIS, Question.MANIPULATION]
+    seen = question.viewed(made, Question.MANIPULATION)
+    assert seen.verdict.label is made.verdict.label
+    assert [t.id for t in seen.tracks] == [t.id for t in made.tracks]
+    assert {m.id for m in seen.models} == {"sbi", "xcep", "clip", "meso4"}
+    assert seen.verdict.thresholds.high == 0.7
+    alone = make_analysis()
+    assert question.viewed(alone, Question.MANIPULATION) is alone
+
+
+# --- thresholds from one's own clips
+
+
+def test_own_thresholds_are_named_and_can_be_left_aside(clip: Path) -> None:
+    made = make_analysis(clip)
+    made.ensembles[Question.MANIPULATION].own = OwnThreshold(
+        high=2.0, rate=0.05, clips=40, sources=3, created=datetime(2026, 11, 20, tzinfo=UTC),
+        models={m.id: m.weights_sha256 for m in made.models if m.scored},
+    )  # fmt: skip
+    at = show(clip, decide(made))
+    page = texts(at)
+    assert "with thresholds from your own 40 clips, 2026-11-20" in page
+    assert "<span>Inconclusive</span></h2>" in page
+    assert "At most 5 % of untouched clips like yours land above 88 %" in page
+    at.toggle(key="result.k.widget.own").set_value(False).run()
+    page = texts(at)
+    assert "your own" not in page and "<span>Likely manipulated</span></h2>" in page
+    at.button(key="result.k.widget.reset").click().run()
+    assert "your own 40 clips" in texts(at)

@@ -17,13 +17,11 @@ from safetensors.torch import load_file
 from detector.errors import InputError, UsageError, WeightsError
 from detector.models import mobilenet
 from detector.models.base import CropRecipe
-from detector.training import augment, blend, calibration, fit, metrics, motion, sample, start
+from detector.training import augment, blend, fit, sample, start
 from detector.training.cache import FaceCache, Faces
 from detector.training.data import Item, held_out, pairs, read_labels
-from detector.training.evaluation import family, report, to_markdown
 from detector.training.recipe import FOLDER, Part, Recipe, read_recipe
 from detector.training.run import train
-from detector.training.scores import Scored
 
 POINTS = [(70.0, 74.0), (106.0, 74.0), (88.0, 98.0), (74.0, 116.0), (102.0, 116.0)]
 
@@ -244,13 +242,6 @@ def test_black_beyond_the_picture_stays_black(face: np.ndarray) -> None:
             assert not blend.apply(cut_off, POINTS, drawn)[:15].any()
 
 
-def test_a_self_blended_clip_changes_over_time(face: np.ndarray) -> None:
-    still = np.broadcast_to(face, (16, *face.shape))
-    moving = [motion.blend_clip(still, POINTS, np.random.default_rng(n)) for n in range(5)]
-    assert all(clip.shape == still.shape for clip in moving)
-    assert any(np.abs(np.diff(clip.astype(int), axis=0)).mean() > 0.05 for clip in moving)
-
-
 # --- the loop ------------------------------------------------------------------------------------
 
 
@@ -325,150 +316,3 @@ def test_a_clip_model_needs_a_trained_frame_model(tmp_path: Path) -> None:
     bad.write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="can't be read"):
         start.frame_network(bad)
-
-
-def test_a_pool_of_maps_goes_on_where_it_stopped(face: np.ndarray, tmp_path: Path) -> None:
-    from detector.models.videomae import HybridVideoMae
-
-    torch.manual_seed(0)
-    clips = np.random.default_rng(0).integers(0, 255, (2, 2, 6, 64, 64, 3), np.uint8)
-    cache = made_cache(tmp_path / "cache", clips)
-    plan = recipe(
-        family="videomae",
-        clip_frames=4,
-        crop=CropRecipe(scale=0.9, size=32),
-        parts=[Part(name="c", kind="video", share=1.0)],
-    )
-    source = sample.gather(plan.parts[0], cache, set())
-    network = HybridVideoMae(32, 4, hidden=16, layers=1, heads=2)
-    whole = motion.pool([source], plan, network, 4, tmp_path / "a.npy")
-    assert whole.shape == (4, 2, 4, 96, 2, 2)
-    motion.pool([source], plan, network, 4, tmp_path / "b.npy")
-    (tmp_path / "b.done").write_text("2")
-    again = motion.pool([source], plan, network, 4, tmp_path / "b.npy")
-    np.testing.assert_array_equal(whole, again)
-    x, labels = motion.draw(whole, plan, 0)
-    assert x.shape == (8, 4, 96, 2, 2) and labels.tolist() == [0] * 4 + [1] * 4
-
-
-# --- figures -------------------------------------------------------------------------------------
-
-
-def test_auc_against_counting() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.integers(0, 6, 60).astype(float)
-    labels = rng.integers(0, 2, 60)
-    real, fake = scores[labels == 0], scores[labels == 1]
-    counted = np.mean((fake[:, None] > real) + 0.5 * (fake[:, None] == real))
-    assert metrics.auc(scores, labels) == pytest.approx(counted)
-    assert np.isnan(metrics.auc(scores, np.zeros(60)))
-
-
-def test_figures_on_known_answers() -> None:
-    scores = np.array([0.1, 0.2, 0.3, 0.9, 0.4, 0.8, 0.85, 0.95])
-    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    assert metrics.tpr_at(scores, labels, 0.25) == 1.0
-    assert metrics.tpr_at(scores, labels, 0.05) == 0.25
-    assert metrics.equal_error(scores, labels) == pytest.approx(0.25)
-    assert metrics.pairs_won(scores, [(0, 4), (3, 5)]) == 0.5
-    assert metrics.calibration_error(np.full(10, 0.7), np.array([1] * 7 + [0] * 3)) == (
-        pytest.approx(0.0, abs=1e-9)
-    )
-    interval = metrics.bootstrap(metrics.auc, scores, labels, [str(i) for i in range(8)])
-    assert interval.low < interval.value < interval.high <= 1
-
-
-def test_platt_finds_the_true_map() -> None:
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, 4000)
-    honest = rng.normal(0, 1.5, 4000) + np.where(labels == 1, 1.125, -1.125)
-    scale, offset = calibration.platt((honest + 3) / 0.4, labels)
-    # Two normals 2.25 apart with a spread of 1.5 have log odds of `honest` itself.
-    recovered = scale * (honest + 3) / 0.4 + offset
-    assert np.abs(recovered - honest).mean() < 0.15
-
-
-def test_weights_leave_out_a_model_that_knows_nothing() -> None:
-    rng = np.random.default_rng(0)
-    labels = np.tile([0, 1], 100)
-    useful = (labels * 2 - 1) * 1.5 + rng.normal(0, 1, 200)
-    weights = calibration.choose_weights(
-        np.stack([useful, rng.normal(0, 3, 200)], 1), labels, [f"s{i // 20}" for i in range(200)]
-    )
-    assert weights[0] >= 0.8
-
-
-def test_thresholds_keep_their_promise() -> None:
-    rng = np.random.default_rng(0)
-    p, labels = rng.random(200), np.tile([0, 1], 100)
-    low, high = calibration.choose_thresholds(p, labels, false_alarm=0.05, missed=0.1)
-    assert (p[labels == 0] > high).sum() == 5
-    assert (p[labels == 1] < low).sum() == 10
-
-
-def scored(name: str, label: int, logit: float | None, source: str, group: str) -> Scored:
-    p = None if logit is None else float(metrics.sigmoid(np.array(logit)))
-    verdict = "NOT_APPLICABLE" if p is None else "FAKE" if p > 0.5 else "REAL"
-    return Scored(
-        name=name,
-        label=label,
-        kind="video",
-        method="face swap" if label else "none",
-        group=group,
-        source=source,
-        person=group,
-        logits={} if logit is None else {"m": logit},
-        probability=p,
-        verdict=verdict,
-        features={"sharpness": 1.0 + label},
-    )
-
-
-def test_calibration_is_written_as_the_manifest_wants_it() -> None:
-    import tomllib
-
-    from detector.results import Ensemble
-
-    rng = np.random.default_rng(0)
-    items = [
-        scored(str(i), i % 2, float((i % 2) * 2 - 1 + rng.normal()), f"s{i % 5}", str(i))
-        for i in range(60)
-    ]
-    fitted = calibration.fit_scores(items, ["m"], 'clips "held out"')
-    written = calibration.to_toml(fitted)
-    read = Ensemble.model_validate(tomllib.loads(written["ensemble"])["ensemble"])
-    assert read.models == ["m"]
-    assert read.thresholds.data == 'clips "held out"'
-    assert read.thresholds.false_positive_rate is not None
-    assert read.thresholds.false_positive_rate <= 0.05
-    assert "[models.calibration]" in written["m"]
-
-
-def test_what_could_not_be_judged_counts_against_us() -> None:
-    items = [scored(f"r{i}", 0, -1.0 - i, "s", f"g{i}") for i in range(4)]
-    items += [scored(f"f{i}", 1, 1.0 + i, "s", f"g{i}") for i in range(3)]
-    items.append(scored("lost", 1, None, "s", "g3"))
-    out = report(items, [item(s.name, s.label, s.group) for s in items], "made")
-    whole = out.models[0]
-    assert whole.auc.value == pytest.approx(0.75)
-    assert whole.auc_judged == 1.0
-    assert (whole.pairs, whole.pairs_won) == (4, 0.75)
-    assert out.decided == pytest.approx(7 / 8)
-    text = to_markdown(out)
-    assert "0.75" in text and "lost" in text
-
-
-@pytest.mark.parametrize(
-    ("method", "kind"),
-    [
-        ("DeepFaceLive (DFM model)", "face swap"),
-        ("FF++ DeepFakeDetection c23", "face swap"),
-        ("FF++ Face2Face c23", "reenactment"),
-        ("Sonic (audio-driven diffusion)", "talking head"),
-        ("Wav2Lip", "lip-sync"),
-        ("wav2lip (PersonaTalk comparison; history)", "lip-sync"),
-        ("StyleGAN2", "whole image"),
-    ],
-)
-def test_families_of_methods(method: str, kind: str) -> None:
-    assert family(method) == kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -10,10 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import uploads
-from dashboard.uploads import StorageError, Uploads, retention, safe_name, upload_limit_mb
-from detector.results import Settings
-from tests.result_sample import make_analysis
+from dashboard.uploads import Kept, StorageError, Uploads, retention, safe_name, upload_limit_mb
 
 DAY = timedelta(hours=24)
 
@@ -23,17 +21,17 @@ def store(tmp_path: Path) -> Uploads:
     return Uploads(tmp_path)
 
 
-def keep(store: Uploads, name: str = "clip.mp4", data: bytes = b"x" * 3_000_000) -> uploads.Upload:
-    return store.keep(io.BytesIO(data), name, Settings(frames=16), size=len(data))
+def keep(store: Uploads, name: str = "clip.mp4", data: bytes = b"x" * 3_000_000) -> Kept:
+    return store.keep(io.BytesIO(data), name, size=len(data))
 
 
-def test_a_file_is_kept_whole_and_found_by_its_token(store: Uploads) -> None:
+def test_a_file_is_kept_whole_found_by_its_token_and_hashed_on_the_way(store: Uploads) -> None:
     data = bytes(range(256)) * 10_000
     kept = keep(store, data=data)
-    found = store.find(kept.token)
-    assert found == kept
-    assert found.path.read_bytes() == data
-    assert found.settings.frames == 16
+    assert kept.sha256 == hashlib.sha256(data).hexdigest() and kept.size == len(data)
+    assert store.path(kept.token).read_bytes() == data
+    assert [entry.name for entry in (store.root / kept.token).iterdir()] == ["clip.mp4"]
+    assert store.size([kept.token, "x" * 22]) == len(data)
 
 
 def test_tokens_are_long_and_never_repeat(store: Uploads) -> None:
@@ -45,9 +43,31 @@ def test_tokens_are_long_and_never_repeat(store: Uploads) -> None:
 @pytest.mark.parametrize("token", ["", "..", "../" * 7 + "a", "x" * 22, "a/b", "\0" * 22, "é" * 22])
 def test_what_is_no_token_finds_and_deletes_nothing(store: Uploads, token: str) -> None:
     kept = keep(store)
-    assert store.find(token) is None
+    assert not store.path(token).exists()
     store.delete(token)
-    assert store.find(kept.token) is not None
+    assert store.path(kept.token).is_file()
+
+
+def test_a_pass_opens_one_file_and_is_another_in_each_process(store: Uploads) -> None:
+    kept, other = keep(store), keep(store)
+    _, token, given = store.address(kept.token).split("/")
+    assert token == kept.token
+    assert store.admit(token, given) == store.path(token)
+    assert store.admit(other.token, given) is None
+    assert store.admit(token, "") is None and store.admit(token, "é") is None
+    assert Uploads(store.root.parent).admit(token, given) is None
+    store.delete(token)
+    assert store.admit(token, given) is None
+
+
+def test_a_file_is_handed_over_where_there_is_none(store: Uploads) -> None:
+    gone, new, spare = keep(store), keep(store, "new.mp4", b"new"), keep(store, "s.mp4", b"spare")
+    store.delete(gone.token)
+    store.hand_over(new.token, gone.token)
+    assert store.path(gone.token).read_bytes() == b"new"
+    store.hand_over(spare.token, gone.token)  # has one
+    assert store.path(gone.token).read_bytes() == b"new"
+    assert [folder.name for folder in store.root.iterdir()] == [gone.token]
 
 
 @pytest.mark.parametrize(
@@ -70,8 +90,7 @@ def test_what_is_no_token_finds_and_deletes_nothing(store: Uploads, token: str) 
 def test_names_are_safe_on_disk(store: Uploads, name: str, safe: str) -> None:
     assert safe_name(name) == safe
     kept = keep(store, name, b"x")
-    assert kept.path.parent.parent.parent == store.root
-    assert kept.name == name  # the page shows what the person sees
+    assert store.path(kept.token) == store.root / kept.token / safe
 
 
 def test_a_full_disk_leaves_nothing_behind(store: Uploads) -> None:
@@ -82,7 +101,7 @@ def test_a_full_disk_leaves_nothing_behind(store: Uploads) -> None:
             return super().read(count)
 
     with pytest.raises(StorageError) as caught:
-        store.keep(Full(b"x" * 5_000_000), "a.mp4", Settings())
+        store.keep(Full(b"x" * 5_000_000), "a.mp4")
     assert caught.value.code == "disk_full"
     assert list(store.root.iterdir()) == []
 
@@ -94,9 +113,9 @@ def test_a_file_that_will_not_fit_is_refused_before_writing(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     source = io.BytesIO(b"x")
     with pytest.raises(StorageError):
-        store.keep(source, "a.mp4", Settings(), size=60_000_000)
+        store.keep(source, "a.mp4", size=60_000_000)
     assert source.tell() == 0
-    assert store.keep(source, "a.mp4", Settings(), size=40_000_000)
+    assert store.keep(source, "a.mp4", size=40_000_000)
 
 
 def test_another_error_leaves_nothing_behind_either(store: Uploads) -> None:
@@ -105,39 +124,20 @@ def test_another_error_leaves_nothing_behind_either(store: Uploads) -> None:
             raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        store.keep(Gone(), "a.mp4", Settings())
+        store.keep(Gone(), "a.mp4")
     assert list(store.root.iterdir()) == []
-
-
-def test_a_result_is_saved_beside_the_file_and_goes_with_it(store: Uploads) -> None:
-    kept, analysis = keep(store), make_analysis()
-    assert store.result(kept.token) is None
-    store.save(kept.token, analysis)
-    assert store.result(kept.token) == analysis
-    store.delete(kept.token)
-    store.save(kept.token, analysis)  # a worker may finish after the deletion
-    assert list(store.root.iterdir()) == []
-
-
-def test_asking_again_drops_the_old_result(store: Uploads) -> None:
-    kept = keep(store)
-    store.save(kept.token, make_analysis())
-    store.note(kept)
-    assert store.result(kept.token) is None
-
-
-def test_a_result_of_another_version_is_not_shown(store: Uploads) -> None:
-    kept = keep(store)
-    (kept.path.parent.parent / "analysis.json").write_text('{"schema_version": "0.1"}')
-    assert store.result(kept.token) is None
 
 
 def test_sweep_deletes_what_is_old_and_spares_what_is_in_use(store: Uploads) -> None:
-    old, used, broken = keep(store), keep(store), keep(store)
-    (broken.path.parent.parent / "job.json").unlink()
-    later = datetime.now(UTC) + DAY + timedelta(minutes=1)
+    old, used = keep(store), keep(store)
+    half = store.root / ("h" * 22)  # a server was stopped in the middle of a copy
+    half.mkdir()
+    (half / ".coming").write_bytes(b"half")
+    now = datetime.now(UTC)
     assert store.sweep(DAY) == []
-    assert set(store.sweep(DAY, spare=[used.token], now=later)) == {old.token, broken.token}
+    assert store.sweep(DAY, now=now + timedelta(hours=2)) == [half.name]
+    later = now + DAY + timedelta(minutes=1)
+    assert store.sweep(DAY, spare=[used.token], now=later) == [old.token]
     assert [folder.name for folder in store.root.iterdir()] == [used.token]
 
 

@@ -6,18 +6,22 @@ import math
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import ValidationError
 
+from detector import fusion
 from detector.evidence import clock, percent
 from detector.results import (
     Analysis,
     Calibration,
     ClipWindow,
+    Doubt,
     Ensemble,
     FaceFrame,
     Label,
     Media,
     ModelResult,
     Quality,
+    Question,
     ReasonCode,
     Settings,
     Software,
@@ -93,12 +97,15 @@ def analysis(
         ),
         settings=Settings(),
         verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=LIMITS),
-        ensemble=Ensemble(
-            models=[m.id for m in models],
-            calibration=calibration,
-            thresholds=LIMITS,
-            min_models=min_models,
-        ),
+        ensembles={
+            question: Ensemble(
+                models=[m.id for m in models if m.question is question],
+                calibration=calibration,
+                thresholds=LIMITS,
+                min_models=min_models,
+            )
+            for question in Question
+        },
         models=models,
         tracks=tracks,
         moments=[i * 0.5 for i in range(10)],
@@ -326,3 +333,233 @@ def test_no_score_is_rounded_into_certainty() -> None:
         "99 %",
         "100 %",
     ]
+
+
+# --- two questions --------------------------------------------------------------------------------
+
+
+def whole(id: str = "synth", **changes: object) -> ModelResult:
+    return model(id, task="whole-image synthesis", **changes)
+
+
+def both(face_score: float, whole_score: float) -> list[FaceFrame]:
+    return [face(i, one=logit(face_score), synth=logit(whole_score)) for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("face_score", "whole_score", "label", "question"),
+    [
+        (0.9, 0.1, Label.FAKE, Question.MANIPULATION),
+        (0.1, 0.9, Label.FAKE, Question.SYNTHESIS),
+        (0.8, 0.9, Label.FAKE, Question.SYNTHESIS),
+        (0.1, 0.5, Label.INCONCLUSIVE, Question.SYNTHESIS),
+        (0.1, 0.2, Label.REAL, Question.SYNTHESIS),
+    ],
+)
+def test_either_question_can_raise_the_alarm_and_both_must_clear(
+    face_score: float, whole_score: float, label: Label, question: Question
+) -> None:
+    made = analysis([track("A", both(face_score, whole_score))], [model("one"), whole()])
+    out = decide(made)
+    assert (out.verdict.label, out.verdict.question) == (label, question)
+    answers = out.verdict.answers
+    assert answers[Question.MANIPULATION].probability == pytest.approx(face_score)
+    assert answers[Question.SYNTHESIS].probability == pytest.approx(whole_score)
+    assert answers[Question.MANIPULATION].label == label_of(face_score, LIMITS)
+    assert out.tracks[0].question is question
+    assert out.tracks[0].faces[0].answers == pytest.approx(
+        {Question.MANIPULATION: face_score, Question.SYNTHESIS: whole_score}
+    )
+    assert out.tracks[0].faces[0].score == pytest.approx(
+        {Question.MANIPULATION: face_score, Question.SYNTHESIS: whole_score}[question]
+    )
+
+
+def test_a_question_without_a_model_is_said_not_to_be_asked() -> None:
+    out = decide(analysis([track("A", with_scores(*[0.1] * 5))]))
+    answer = out.verdict.answers[Question.SYNTHESIS]
+    assert not answer.asked and answer.label is Label.NOT_APPLICABLE and not answer.reasons
+    assert out.verdict.label is Label.REAL  # of what was asked
+    assert any("no model here was made for that" in limit for limit in out.verdict.limits)
+    made = analysis([track("A", both(0.1, 0.1))], [model("one"), whole()])
+    asked = decide(made)
+    assert not any("no model here" in limit for limit in asked.verdict.limits)
+    alone = decide(made, models=["synth"])
+    assert not alone.verdict.answers[Question.MANIPULATION].asked
+    assert any("Whether a face was altered" in limit for limit in alone.verdict.limits)
+
+
+def test_files_are_ranked_by_both_questions_together() -> None:
+    def ranked(*scores: float) -> float:
+        made = analysis([track("A", both(*scores))], [model("one"), whole()])
+        made.combined = Calibration(scale=2.0, offset=0.5, data="made", clips=1)
+        found = decide(made).verdict.probability
+        assert found is not None
+        return found
+
+    ratio = (9 + 1 / 9) / 2  # likelihood ratios of 0.9 and 0.1, either as likely
+    assert ranked(0.9, 0.1) == pytest.approx(sigmoid(2.0 * math.log(ratio) + 0.5))
+    assert ranked(0.9, 0.1) == pytest.approx(ranked(0.1, 0.9))
+    assert ranked(0.9, 0.9) > ranked(0.9, 0.5) > ranked(0.5, 0.5) > ranked(0.1, 0.1)
+
+
+def test_each_question_has_its_own_thresholds_models_and_reasons() -> None:
+    made = analysis([track("A", both(0.75, 0.75))], [model("one"), whole()])
+    made.ensembles[Question.SYNTHESIS].thresholds = Thresholds(low=0.1, high=0.9)
+    out = decide(made)
+    answers = out.verdict.answers
+    assert answers[Question.MANIPULATION].label is Label.FAKE
+    assert answers[Question.SYNTHESIS].label is Label.INCONCLUSIVE
+    assert out.tracks[0].models["synth"].label is Label.INCONCLUSIVE
+    assert out.verdict.thresholds.high == 0.7
+    assert [r.model for r in out.verdict.reasons] == ["one"]
+    moved = decide(made, thresholds={Question.SYNTHESIS: Thresholds(low=0.1, high=0.2)})
+    assert moved.verdict.answers[Question.SYNTHESIS].label is Label.FAKE
+    assert moved.verdict.answers[Question.MANIPULATION].thresholds.high == 0.7
+    assert {r.model for r in moved.verdict.reasons} == {"one", "synth"}
+
+
+def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign() -> None:
+    faces = [face(i, one=logit(0.1)) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), whole()])
+    assert decide(made).verdict.label is Label.INCONCLUSIVE
+
+
+# --- several people -------------------------------------------------------------------------------
+
+
+def crowd(*scores: float, caution: float = 0.0) -> Analysis:
+    tracks = [track("ABCDEF"[i], with_scores(*[s] * 5)) for i, s in enumerate(scores)]
+    made = analysis(tracks)
+    made.ensembles[Question.MANIPULATION].caution = caution
+    return decide(made)
+
+
+def test_one_high_score_among_many_people_is_not_enough() -> None:
+    assert crowd(0.75).verdict.label is Label.FAKE
+    out = crowd(0.75, *[0.2] * 4)
+    answer = out.verdict.answers[Question.MANIPULATION]
+    ratio = (3 + 4 * 0.25) / 5
+    assert answer.probability == pytest.approx(ratio / (1 + ratio))
+    assert answer.people == 5 and answer.track == "A"
+    assert out.verdict.label is Label.INCONCLUSIVE
+    assert out.tracks[0].label is Label.INCONCLUSIVE
+    assert out.tracks[0].reason is ReasonCode.SEVERAL_PEOPLE
+    assert "5 people" in out.verdict.reasons[0].text
+    assert crowd(0.99, *[0.2] * 4).verdict.label is Label.FAKE
+
+
+def test_caution_grows_with_the_people() -> None:
+    def pooled(people: int, caution: float) -> float:
+        found = crowd(*[0.6] * people, caution=caution).verdict.probability
+        assert found is not None
+        return logit(found)
+
+    assert pooled(1, 0.5) == pytest.approx(pooled(1, 0.0))
+    assert pooled(4, 0.5) == pytest.approx(pooled(4, 0.0) - 0.5 * math.log(4))
+
+
+def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign() -> None:
+    good = track("A", with_scores(*[0.1] * 5))
+    small = [face(i, width=50.0, one=logit(0.1)) for i in range(5)]
+    clear = decide(analysis([good, track("B", small)]))
+    assert clear.verdict.label is Label.REAL
+    assert clear.verdict.answers[Question.MANIPULATION].people == 1
+    suspicious = [face(i, width=50.0, one=logit(0.9)) for i in range(5)]
+    out = decide(analysis([good, track("B", suspicious)]))
+    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.track == "B"
+    assert out.verdict.reasons[0].code is ReasonCode.LOW_QUALITY
+
+
+# --- doubt ----------------------------------------------------------------------------------------
+
+
+def test_poor_material_holds_the_score_back_and_says_why() -> None:
+    faces = [face(i, width=70.0, one=logit(0.75)) for i in range(5)]
+    made = analysis([track("A", faces)])
+    assert decide(made).verdict.label is Label.FAKE
+    made.ensembles[Question.MANIPULATION].doubt = Doubt(size=3.0)
+    out = decide(made)
+    person = out.tracks[0].answers[Question.MANIPULATION]
+    assert out.verdict.label is Label.INCONCLUSIVE
+    assert person.reason is ReasonCode.UNCERTAIN and set(person.doubt) == {"size"}
+    assert "a small face" in out.verdict.reasons[0].text
+    assert out.verdict.probability is not None and 0.5 < out.verdict.probability < 0.7
+    assert out.tracks[0].faces[0].score == pytest.approx(out.verdict.probability)
+
+
+# --- older results --------------------------------------------------------------------------------
+
+
+def test_results_of_schema_1_0_can_still_be_read() -> None:
+    new = decide(analysis([track("A", with_scores(*[0.9] * 5)), track("B", with_scores(0.1, 0.1))]))
+    old = new.model_dump(mode="json")
+    old["schema_version"] = "1.0"
+    old["ensemble"] = old.pop("ensembles")["manipulation"]
+    for key in ("doubt", "own", "caution"):
+        del old["ensemble"][key]
+    for key in ("combined", "robustness"):
+        old.pop(key, None)
+    del old["verdict"]["answers"], old["verdict"]["question"]
+    for one in old["tracks"]:
+        del one["answers"], one["question"]
+        for seen in one["faces"]:
+            del seen["answers"]
+    read = Analysis.model_validate(old)
+    assert read.schema_version == "1.1"
+    assert read.verdict.probability == new.verdict.probability
+    answer = read.verdict.answers[Question.MANIPULATION]
+    assert answer.label is Label.FAKE and answer.track == "A" and answer.reasons
+    assert read.tracks[0].question is Question.MANIPULATION
+    assert read.tracks[0].faces[0].answers[Question.MANIPULATION] == pytest.approx(0.9)
+    assert read.ensembles[Question.MANIPULATION].thresholds == LIMITS
+    again = decide(read)
+    assert again.verdict.label is new.verdict.label
+    assert again.verdict.probability == pytest.approx(new.verdict.probability)
+    with pytest.raises(ValidationError):
+        Analysis.model_validate(old | {"schema_version": "0.9"})
+
+
+# --- an ensemble of one's own --------------------------------------------------------------------
+
+
+def test_logits_over_time_become_one() -> None:
+    logits, still = [0.0, 0.0, 0.0, 4.0], [0.0] * 4
+    assert fusion.over_time(logits, still, "mean") == 1.0
+    assert fusion.over_time(logits, still, "top") == 4.0
+    assert fusion.over_time(logits, still, "motion") == 1.0  # nothing moves: the plain mean
+    moving = fusion.over_time(logits, [0.0, 0.0, 0.0, 1.0], "motion")
+    assert moving == pytest.approx(4 / (1 + 3 * 0.2))
+
+
+def test_a_mix_counts_its_models_with_its_weights() -> None:
+    from detector.results import Mix
+    from tests.result_sample import make_analysis
+
+    plain = make_analysis()
+    scored = [m.id for m in plain.models if m.counted]
+    alone = decide(plain, mix=Mix(models=scored[:1]))
+    assert [m.id for m in alone.models if m.counted] == scored[:1]
+    track = alone.tracks[0]
+    answer = track.answers[alone.verdict.question]  # type: ignore[index]
+    assert answer.probability is not None
+    both = decide(plain, mix=Mix(models=scored[:2], weights={scored[0]: 3.0}))
+    assert {m.id: m.weight for m in both.models if m.counted} == {scored[0]: 3.0, scored[1]: 1.0}
+    few = decide(plain, mix=Mix(models=scored[:1], min_models=2))
+    assert few.verdict.label is Label.INCONCLUSIVE
+    assert few.verdict.reasons[0].code is ReasonCode.TOO_FEW_MODELS
+    # The rates that the manifest states are those of its own ensemble.
+    assert both.verdict.thresholds.false_positive_rate is None
+
+
+def test_a_mix_that_was_asked_for_stays_with_the_analysis() -> None:
+    from detector.results import Mix
+    from tests.result_sample import make_analysis
+
+    plain = make_analysis()
+    first = next(m.id for m in plain.models if m.counted)
+    settings = Settings(mix=Mix(models=[first], aggregation="top"))
+    kept = decide(plain.model_copy(update={"settings": settings}))
+    assert [m.id for m in kept.models if m.counted] == [first]
+    again = decide(type(kept).model_validate_json(kept.model_dump_json()))
+    assert again.verdict == kept.verdict

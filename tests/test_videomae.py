@@ -108,6 +108,7 @@ def test_the_bundled_weights_fit_and_tell_a_face_from_noise() -> None:
     from detector import weights
     from detector.faces import cut
     from detector.models import mobilenet, registry
+    from detector.models.network import normalize
 
     ours = [spec for spec in registry.list_models() if spec.bundled]
     assert {shipped.family for shipped in ours} >= {"mobilenet", "videomae"}
@@ -118,7 +119,7 @@ def test_the_bundled_weights_fit_and_tell_a_face_from_noise() -> None:
         scores = []
         for frame in (skimage.data.astronaut(), noise):
             crop = cut(frame, (180.0, 70.0, 270.0, 190.0), shipped.crop)
-            x = mobilenet.to_input(crop[None], shipped, "cpu")
+            x = normalize(crop[None], shipped)
             with torch.no_grad():
                 if shipped.kind == "clip":
                     network = videomae.build(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
 import re
 import threading
@@ -16,14 +18,14 @@ from safetensors.torch import save_file
 from torch import nn
 
 from detector import folders, weights
-from detector.errors import WeightsError
+from detector.errors import ModelError, WeightsError
 from detector.models.base import CropRecipe, ModelSpec, WeightFile
 
 BODY = bytes(range(256)) * 8192  # 2 MiB: several pieces
 
 
 def make_spec(
-    url: str | None, body: bytes = BODY, path: str = "toy/net.bin", **changes
+    url: str | None, body: bytes = BODY, path: str = "toy/net.bin", **changes: object
 ) -> ModelSpec:
     file = WeightFile(path=path, sha256=hashlib.sha256(body).hexdigest(), size=len(body), url=url)
     entry = {
@@ -52,6 +54,7 @@ class Server:
         self.status = 200
         self.redirect: str | None = None
         self.asked: list[str | None] = []  # the Range of every request
+        self.tokens: list[str | None] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,11 +68,12 @@ class Server:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}/net.bin"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         asked = request.headers.get("Range")
         self.asked.append(asked)
+        self.tokens.append(request.headers.get("Authorization"))
         if self.redirect:
             request.send_response(302)
             request.send_header("Location", self.redirect)
@@ -338,7 +342,9 @@ def test_load_state_runs_nothing(tmp_path: Path) -> None:
     ("value", "says"),
     [
         ([1, 2], "holds a list"),
-        ({"epoch": 3, "state_dict": {"a": torch.ones(1)}}, "more than tensors: epoch, state_dict"),
+        ({"epoch": 3, "weights": {"a": torch.ones(1)}}, "more than tensors: epoch, weights"),
+        ({"state_dict": {"a": torch.ones(1), "b": 2}}, "more than tensors: b"),
+        ({"epoch": 3, "model": {}}, "no tensors"),
     ],
 )
 def test_load_state_wants_plain_tensors(tmp_path: Path, value: object, says: str) -> None:
@@ -370,3 +376,160 @@ def test_load_strict_lists_what_does_not_fit() -> None:
     fitting = {"weight": torch.full((2, 3), 0.5), "bias": torch.zeros(2)}
     weights.load_strict(module, fitting, "toy")
     assert torch.equal(module.weight, fitting["weight"])
+
+
+# --- mirrors, accounts, no network ----------------------------------------------------------------
+
+
+def test_a_mirror_is_asked_when_the_address_fails(server: Server, data: Path) -> None:
+    spec = make_spec("http://127.0.0.1:9/net.bin")
+    spec.files[0].mirrors = ["http://127.0.0.1:9/also-gone", server.url]
+    assert weights.fetch(spec)[0].read_bytes() == BODY
+    assert len(server.asked) == 1
+
+
+def test_a_mirror_with_another_file_is_not_believed(server: Server, data: Path) -> None:
+    server.body = BODY[:-1] + b"!"
+    spec = make_spec("http://127.0.0.1:9/net.bin")
+    spec.files[0].mirrors = [server.url]
+    with pytest.raises(WeightsError) as caught:
+        weights.fetch(spec)
+    assert caught.value.code == "weights_corrupted" and names(data) == []
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_says_what_to_do(
+    server: Server, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    server.status = status
+    address = server.url.replace("/net.bin", "/owner/name/resolve/main/net.bin")
+    with pytest.raises(WeightsError, match=f"may not be downloaded \\({status}\\)") as caught:
+        weights.fetch(make_spec(address))
+    assert caught.value.code == "refused" and caught.value.hint == ""
+    monkeypatch.setenv("HF_ENDPOINT", server.url.removesuffix("/net.bin"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    with pytest.raises(WeightsError, match="terms have to be accepted") as caught:
+        weights.fetch(make_spec(address))
+    assert "/owner/name, accept the terms there, then set HF_TOKEN" in caught.value.hint
+    monkeypatch.setenv("HF_TOKEN", "hf_mine")
+    with pytest.raises(WeightsError) as caught:
+        weights.fetch(make_spec(address))
+    assert "check that HF_TOKEN is of that account" in caught.value.hint
+
+
+def test_the_token_goes_to_the_hub_alone(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_mine")
+    weights.fetch(make_spec(server.url))
+    assert server.tokens == [None]
+    monkeypatch.setenv("HF_ENDPOINT", server.url.removesuffix("/net.bin"))
+    weights.fetch(make_spec("https://huggingface.co/net.bin", path="other.bin"))
+    assert server.tokens == [None, "Bearer hf_mine"]
+
+
+@pytest.mark.parametrize("word", ["1", "true", "Yes"])
+def test_offline_is_said(server: Server, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    spec = make_spec(server.url)
+    monkeypatch.setenv("UNMASK_OFFLINE", word)
+    with pytest.raises(WeightsError, match="this installation is offline") as caught:
+        weights.fetch(spec)
+    assert caught.value.code == "offline" and server.asked == []
+    monkeypatch.setenv("UNMASK_OFFLINE", "0")
+    weights.fetch(spec)
+    monkeypatch.setenv("UNMASK_OFFLINE", "1")
+    assert weights.fetch(spec)  # what is here needs no network
+
+
+def test_a_size_that_nobody_stated_is_the_servers(server: Server, data: Path) -> None:
+    file = make_spec(server.url).files[0].model_copy(update={"size": None})
+    spec = make_spec(server.url, files=[file])
+    assert weights.missing_bytes(spec) is None
+    seen: list[tuple[int, int]] = []
+    server.breaks = [300_000] * 3
+    with pytest.raises(WeightsError, match="could not be downloaded"):
+        weights.fetch(spec)
+    server.breaks = []
+    assert weights.fetch(spec, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(BODY), len(BODY)) and weights.missing_bytes(spec) == 0
+
+
+def test_without_a_hash_nothing_is_downloaded(server: Server) -> None:
+    file = make_spec(server.url).files[0].model_copy(update={"sha256": None})
+    spec = make_spec(server.url, files=[file])
+    assert not weights.fetchable(spec)
+    with pytest.raises(WeightsError) as caught:
+        weights.fetch(spec)
+    assert f"unmask models add {server.url} --as toy" in caught.value.hint
+    assert server.asked == []
+
+
+# --- as safetensors, and gone ---------------------------------------------------------------------
+
+
+def torch_file(content: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def test_what_torch_saved_is_kept_as_safetensors_once(server: Server, data: Path) -> None:
+    state = {"module.a": torch.arange(6.0).reshape(2, 3).T, "module.b": torch.ones(1)}
+    server.body = torch_file({"state_dict": state, "epoch": 3})
+    spec = make_spec(server.url, server.body, path="toy/net.pth")
+    (path,) = weights.fetch(spec)
+    assert path.name == "net.pth.safetensors"
+    assert names(data) == ["net.pth.safetensors", "net.pth.safetensors.json"]
+    # The hash of the original is what the model goes by.
+    assert json.loads(path.with_name(path.name + ".json").read_text()) == {
+        "of": spec.files[0].sha256,
+        "sha256": weights.digest(path),
+    }
+    read = weights.load_state(path, spec)
+    assert read.keys() == {"a", "b"} and torch.equal(read["a"], state["module.a"])
+    assert weights.available(spec) and weights.resolve(spec) == [path]
+    weights.fetch(spec)
+    assert len(server.asked) == 1
+
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(WeightsError, match="changed since it was converted") as caught:
+        weights.resolve(spec)
+    assert caught.value.code == "weights_corrupted"
+    weights.fetch(spec)  # brings it again
+    assert len(server.asked) == 2 and weights.resolve(spec) == [path]
+
+    # Another file under the same name is another file.
+    other = make_spec(server.url, b"other", path="toy/net.pth")
+    assert not weights.available(other)
+
+
+def test_what_holds_more_than_weights_stays_as_it_is(server: Server, data: Path) -> None:
+    server.body = torch_file({"a": torch.ones(1), "settings": {"depth": 3}})
+    (path,) = weights.fetch(make_spec(server.url, server.body, path="net.pth"))
+    assert path.read_bytes() == server.body and names(data) == ["net.pth"]
+
+
+def test_deleting_frees_everything_but_what_others_need(server: Server, data: Path) -> None:
+    server.body = torch_file({"a": torch.ones(1000)})
+    one = make_spec(server.url, server.body, path="toy/net.pth")
+    two = make_spec(server.url, server.body, path="toy/net.pth", id="two")
+    weights.fetch(one)
+    assert weights.delete(one, keep=[one, two]) == 0 and weights.available(two)
+    assert weights.delete(one, keep=[one]) > 4000
+    assert list((data / "weights").iterdir()) == [] and not weights.available(one)
+    assert weights.delete(one) == 0
+    with pytest.raises(WeightsError, match="comes with Unmask"):
+        weights.delete(make_spec(None, bundled=True))
+
+
+def test_a_license_is_accepted_once_and_for_its_words(data: Path) -> None:
+    spec = make_spec(None, research_only=True, license_weights="CC BY-NC 4.0", id="toy:one")
+    with pytest.raises(ModelError, match=r"its license is CC BY-NC 4\.0") as caught:
+        weights.require_license(spec)
+    assert caught.value.code == "license" and "--accept-license" in caught.value.hint
+    when = weights.accept_license(spec)
+    weights.require_license(spec)
+    assert weights.accepted_license(spec) == when
+    sibling = make_spec(None, research_only=True, license_weights="CC BY-NC 4.0", id="toy:two")
+    assert weights.accepted_license(sibling) == when
+    changed = make_spec(None, research_only=True, license_weights="Ask us", id="toy:one")
+    assert weights.accepted_license(changed) is None
+    weights.require_license(make_spec(None))  # free ones need no word

@@ -102,11 +102,11 @@ def _person(
     lane: Lane, limits: Thresholds, end: float, pictures: Mapping[tuple[str, int], int]
 ) -> dict[str, Any]:
     track = lane.track
-    state = words.STATES[track.label]
+    state = words.state(track.label, track.question)
     whole = len(lane.times) <= NARROW
     return {
         "id": track.id,
-        "name": f"Person {track.id}",
+        "name": track.who,
         "state": state.slug,
         "icon": state.icon,
         "chip": chip(track),
@@ -120,7 +120,7 @@ def _person(
 
 def _faces(track: Track) -> dict[str, Any]:
     """The boxes of one person over time, and how they are drawn."""
-    state = words.STATES[track.label]
+    state = words.state(track.label, track.question)
     color, dash = ON_VIDEO[track.label]
     return {
         "id": track.id,
@@ -141,7 +141,7 @@ def _faces(track: Track) -> dict[str, Any]:
 
 def chip(track: Track) -> str:
     """The short words of a person's state with the score, or with why there is none."""
-    short = words.STATES[track.label].short
+    short = words.state(track.label, track.question).short
     if track.probability is not None:
         return f"{short} · {words.percent(track.probability)}"
     reason = words.WHY_NOT.get(track.reason) if track.reason else None
@@ -152,8 +152,8 @@ def _tile(
     lane: Lane, tile: series.Tile, limits: Thresholds, pictures: Mapping[tuple[str, int], int]
 ) -> dict[str, Any]:
     time, score = lane.times[tile.index], lane.score[tile.index]
-    when = f"Person {lane.track.id}, {words.clock(time)}"
-    state = words.STATES[series.label_at(score, limits)]
+    when = f"{lane.track.who}, {words.clock(time)}"
+    state = words.state(series.label_at(score, limits), lane.track.question)
     if score is None:
         face = next((f for f in lane.track.faces if f.index == tile.index), None)
         name, text = f"{when}, {series.why(face)}", "–"

@@ -7,6 +7,7 @@ one heatmap at a time are drawn on demand.
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -16,8 +17,10 @@ from dashboard import charts, series, theme
 from dashboard.result import (
     agreement,
     details,
+    heat_view,
     inspector,
     player,
+    question,
     timeline,
     title,
     verdict_card,
@@ -39,7 +42,23 @@ class Record(Protocol):
 
     @property
     def path(self) -> Path:
-        """The media on disk."""
+        """The media on disk; a path that does not exist where it is not kept (any more)."""
+
+    @property
+    def address(self) -> str:
+        """Where the server hands the media out."""
+
+    @property
+    def picture(self) -> bytes | None:
+        """The record's small picture, for where the media is not kept."""
+
+    @property
+    def again(self) -> datetime | None:
+        """When the same file came once more and was given this result without a run."""
+
+    @property
+    def read_only(self) -> bool:
+        """It is somebody else's, seen through a link: nothing is started or changed from here."""
 
     @property
     def name(self) -> str:
@@ -65,11 +84,12 @@ def _view(record: Record, original: Analysis) -> None:
         fill()
 
 
-def _draw(record: Record, original: Analysis) -> inspector.Later | None:
+def _draw(record: Record, original: Analysis) -> heat_view.Later | None:
     """Draw everything but the heatmap; return what draws that."""
-    linked = Linked(record.key, original)
+    linked = Linked(record.key, original, read_only=record.read_only)
     palette = theme.palette()
-    analysis = linked.decided()
+    decided = linked.decided()
+    analysis = question.viewed(decided, linked.question(decided))
     tracks = analysis.tracks if linked.show_all else analysis.tracks[:FIRST]
     lanes = [series.lane(analysis, track) for track in tracks]
     sizes = charts.lane_sizes(len(lanes))
@@ -81,10 +101,10 @@ def _draw(record: Record, original: Analysis) -> inspector.Later | None:
         linked.read_lane(lane.track.id, drawn)
     linked.read_table(table)
 
-    title.draw(analysis, linked, record.name)
+    title.draw(record, decided, linked)
     left, right = st.columns([45, 55], gap=20)
     with left:
-        verdict_card.draw(analysis, linked)
+        verdict_card.draw(decided, linked)
     with right:
         player.draw(record, analysis, lanes, sizes, linked)
     if analysis.media.kind != "image":
@@ -97,9 +117,8 @@ def _draw(record: Record, original: Analysis) -> inspector.Later | None:
         fill = inspector.draw(record.path, analysis, everyone.get(chosen or ""), linked)
     with right:
         agreement.draw(analysis, linked, palette)
-    left, right = st.columns([62, 38], gap=20)
-    with left:
-        details.draw_tabs(analysis, linked)
-    with right:
-        details.draw_file(analysis, linked, record.name)
+        details.draw_file(record.path, decided, linked, record.name)
+    # Beside a picture's short inspector there is room for the tabs as well.
+    with left if analysis.media.kind == "image" else st.container():
+        details.draw_tabs(record.path, decided, linked)
     return fill

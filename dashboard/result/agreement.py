@@ -17,13 +17,14 @@ PEOPLE = 4
 def draw(analysis: Analysis, linked: Linked, palette: Palette) -> None:
     """Draw the card with the chart."""
     rows = agreement_chart.agreement_rows(analysis)
-    judged = [t.id for t in analysis.tracks if t.probability is not None]
-    people = judged[:PEOPLE]
+    judged = {t.id: t.who for t in analysis.tracks if t.probability is not None}
+    everyone = {t.id: t.who for t in analysis.tracks}
+    people = dict(list(judged.items())[:PEOPLE])
     limits = analysis.verdict.thresholds
-    with st.container(border=True, key="card-agreement", height="stretch", gap=None):
+    with st.container(border=True, key="card-agreement", gap=None):
         st.html(
             "<div class='um-cardhead'><h2 class='um-h2'>Model agreement</h2>"
-            f"{_legend(people)}</div>"
+            f"{_legend(list(people))}</div>"
         )
         with st.container(key="agreement"):
             names, plot = st.columns([36, 64], gap=None, wrap=False)
@@ -37,7 +38,7 @@ def draw(analysis: Analysis, linked: Linked, palette: Palette) -> None:
                     theme=None,
                     config=charts.CONFIG,
                     key=linked.widget("agreement"),
-                    alt=agreement_chart.agreement_finding(rows, limits),
+                    alt=agreement_chart.agreement_finding(rows, everyone, limits),
                 )
         more = len(judged) - len(people)
         also = f" The {PEOPLE} most suspicious people; {more} more are in the CSV." if more else ""
@@ -63,7 +64,7 @@ def row_names(rows: list[AgreementRow]) -> str:
         f"{words.escape(row.name)}</span><small>{words.escape(row.note)}</small></div>"
         for row in rows
     )
-    return f"<div class='um-rows' style='padding-top:{agreement_chart.HEAD}px'>{cells}</div>"
+    return f"<div class='um-rows' style='padding-top:{charts.HEAD}px'>{cells}</div>"
 
 
 def note(analysis: Analysis) -> str:
@@ -77,7 +78,8 @@ def note(analysis: Analysis) -> str:
         if limits.false_positive_rate is not None:
             about.append(f"{words.percent(limits.false_positive_rate)} false alarms there")
         where = f" ({', '.join(about)})" if about else ""
-        parts.append(f"Dotted lines: thresholds of the ensemble{where}.")
+        whose = ", the upper one from your own clips" if limits.own else " of the ensemble"
+        parts.append(f"Dotted lines: thresholds{whose}{where}.")
     out = [m.title for m in analysis.models if not m.counted and m.scored]
     if out:
         verb = "is" if len(out) == 1 else "are"
@@ -94,7 +96,8 @@ def table(analysis: Analysis) -> str:
             ("Time", True), ("Weight", True), ("Calibrated on", False),
         )
     )  # fmt: skip
-    body = "".join(_row(model) for model in analysis.models)
+    still = analysis.media.kind == "image"
+    body = "".join(_row(model, still) for model in analysis.models)
     who = (
         f"<p class='um-caption'>Scores are those of Person {words.escape(analysis.verdict.track)},"
         " the most suspicious.</p>"
@@ -111,10 +114,10 @@ def brief(seconds: float) -> str:
     return words.took(seconds) if seconds >= 0.05 else f"under 0.1{words.NBSP}s"
 
 
-def _row(model: ModelResult) -> str:
-    unit = {"clip": "window", "image": "picture"}.get(model.kind, "frame")
+def _row(model: ModelResult, still: bool) -> str:
+    unit = "picture" if still else {"clip": "window", "image": "picture"}.get(model.kind, "frame")
     if model.label is not None and model.probability is not None:
-        state = words.STATES[model.label]
+        state = words.state(model.label, model.question)
         reading = (
             f"<span class='um-ink {state.slug}'><span class='um-icon' aria-hidden='true'>"
             f"{state.icon}</span>{state.short}</span>"
@@ -135,7 +138,7 @@ def _row(model: ModelResult) -> str:
         ("Calibrated on", calibrated, False),
     )
     tds = "".join(
-        f"<td data-label='{label}'{' class=n' if right else ''}>{value}</td>"
+        f"<td data-label='{label}'{' class=n' if right else ''}><div>{value}</div></td>"
         for label, value, right in cells
     )
     return f"<tr><th scope='row'>{words.escape(model.title)}</th>{tds}</tr>"

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
 from dashboard import words
-from dashboard.result import agreement, downloads
+from dashboard.result import (
+    agreement,
+    download_card,
+    provenance_tab,
+    robustness_tab,
+    signal_tab,
+)
 from dashboard.result.agreement import brief
 from dashboard.result.linked import Linked
 from dashboard.result.title import local, total
@@ -24,15 +31,24 @@ STAGES = {
     "read": "Reading the file",
     "decode": "Decoding",
     "faces": "Finding faces",
+    "signals": "Reading signals",
     "verdict": "Verdict",
 }
 """Stages overlap: together they take longer than the whole run."""
 
 
-def draw_tabs(analysis: Analysis, linked: Linked) -> None:
-    """Draw the card with the models and the run."""
-    with st.container(border=True, key="card-details", height="stretch"):
-        models, run = st.tabs(["Models", "Run details"])
+def draw_tabs(path: Path, analysis: Analysis, linked: Linked) -> None:
+    """Draw the card with signals, robustness, provenance, the models and the run."""
+    with st.container(border=True, key="card-details"):
+        signals, robust, origin, models, run = st.tabs(
+            ["Signals", "Robustness", "Provenance", "Models", "Run details"]
+        )
+        with signals:
+            signal_tab.draw(path, analysis, linked)
+        with robust:
+            robustness_tab.draw(path, analysis, linked)
+        with origin:
+            provenance_tab.draw(analysis)
         with models:
             st.html(agreement.table(analysis))
         with run:
@@ -45,28 +61,14 @@ def draw_tabs(analysis: Analysis, linked: Linked) -> None:
             )
 
 
-def draw_file(analysis: Analysis, linked: Linked, name: str) -> None:
+def draw_file(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
     """Draw the card with the file and the downloads."""
     with st.container(border=True, key="card-file", height="stretch", gap=None):
         st.html(f"<h2 class='um-h2'>File</h2>{facts(file_facts(analysis))}")
         for sentence in analysis.media.notes:
             st.html(f"<p class='um-note'><span class='um-icon' aria-hidden='true'>info</span>"
                     f"<span>{words.escape(sentence)}</span></p>")  # fmt: skip
-        st.html("<h2 class='um-h2 um-space'>Download</h2>")
-        with st.container(horizontal=True, key="downloads"):
-            for label, icon, kind, mime, data in (
-                ("JSON", "data_object", "json", "application/json", downloads.as_json(analysis)),
-                ("Scores, CSV", "table", "csv", "text/csv", downloads.as_csv(analysis)),
-            ):
-                st.download_button(
-                    label,
-                    data,
-                    file_name=downloads.file_name(name, kind),
-                    mime=mime,
-                    icon=f":material/{icon}:",
-                    on_click="ignore",
-                    key=linked.widget(f"file.{kind}"),
-                )
+        download_card.draw(path, analysis, linked, name)
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:
@@ -91,10 +93,17 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
     if media.duration:
         frames = f", {words.count(media.frame_count, 'frame')}" if media.frame_count else ""
         rows.append(("Length", f"{words.clock(media.duration)}{frames}"))
+    if media.live:
+        rows.append(("File", "none: frames of a live session were scored as they came"))
+        rows.append(("Analyzed", local(analysis.created)))
+        return rows
     if media.kind == "video":
         rows.append(("Sound", _sound(analysis)))
     rate = f" ({media.bit_rate / 1e6:.1f}{NBSP}Mbit/s)" if media.bit_rate else ""
     rows.append(("Size", f"{words.size(media.size)}{rate}"))
+    squeezed = next((e for e in analysis.evidence if e.name == "Compression"), None)
+    if squeezed is not None:
+        rows.append(("Compression", words.escape(squeezed.value)))
     if media.rotation:
         rows.append(("Rotation", f"turned {media.rotation}° to stand upright"))
     sha = media.sha256

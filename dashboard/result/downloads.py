@@ -1,43 +1,88 @@
-"""The result as files: the Analysis JSON as it is, and the scores as a table."""
+"""The result as files: sealed report (PDF, JSON, CSV), and a copy that carries the verdict.
+
+What is downloaded is made when it is asked for, in a thread of its own: no Streamlit call below.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-from pathlib import PurePath
+import json
+import tempfile
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path, PurePath
 
-from dashboard import series
-from detector.results import Analysis
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from detector import marking, report
+from detector.errors import UsageError
+from detector.results import Analysis, Media
+
+MIME = {"pdf": "application/pdf", "json": "application/json", "csv": "text/csv"}
+MARKED = ("mp4", "mov", "3gp", "jpeg", "png")
+"""containers whose metadata take a verdict"""
+LARGEST_COPY = 500_000_000
+"""bytes of a copy, which is held in memory while it is sent"""
+
+_making = threading.Lock()
 
 
-def as_json(analysis: Analysis) -> str:
-    """The Analysis JSON, as the command line prints it."""
-    return analysis.model_dump_json(indent=2)
+class Wishes:
+    """What a person wants in a report. One object a result, so that a download that was drawn
+    before the last word was typed still has it."""
+
+    def __init__(self) -> None:
+        self.notes = ""
+        self.place = True
 
 
-def as_csv(analysis: Analysis) -> str:
-    """A row a person and looked-at moment; an empty field is no score, and `why` says why.
+def maker(form: str, path: Path, analysis: Analysis, wishes: Wishes) -> Callable[[], bytes]:
+    """What makes a report in one form when it is called."""
+    return partial(make, form, path, analysis, wishes)
 
-    Scores have four decimals, times three, boxes are px of the upright frame.
+
+def make(form: str, path: Path, analysis: Analysis, wishes: Wishes) -> bytes:
+    """A sealed report, signed where this server has a key. One is made at a time: heatmaps run
+    networks, which compete with analyses for the cores."""
+    with _making:
+        content = report.collect(
+            analysis, path, notes=wishes.notes, place=wishes.place, pictures=form == "pdf"
+        )
+        return report.FORMS[form](content, signing()[0])
+
+
+def signing() -> tuple[Ed25519PrivateKey | None, str]:
+    """This server's key, if it has one, and what is said of it."""
+    try:
+        key = report.signing_key()
+    except UsageError as error:
+        return None, f"Sealed, not signed: {error.message}"
+    return key, "Sealed and signed with this server's key." if key else "Sealed, not signed."
+
+
+def takes_mark(media: Media) -> bool:
+    """Whether a copy of this file can carry the verdict. Other files get a sidecar."""
+    return media.container in MARKED and media.size <= LARGEST_COPY
+
+
+def marked(path: Path, analysis: Analysis) -> bytes:
+    """A copy with the verdict in its metadata; nothing else of it is changed.
+
+    Raises
+    ------
+    UsageError
+        This very file can't take it.
     """
-    ids = [model.id for model in analysis.models]
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(["person", "time_s", "score", *ids, "x0", "y0", "x1", "y1", "why"])
-    for track in analysis.tracks:
-        faces = {face.index: face for face in track.faces}
-        for index, time in enumerate(analysis.moments):
-            face = faces.get(index)
-            score = face.score if face else None
-            scores = [face.scores.get(id) if face else None for id in ids]
-            box = [f"{v:.1f}" for v in face.box] if face else [""] * 4
-            why = "" if score is not None else series.why(face)
-            table.writerow([track.id, f"{time:.3f}", *map(_number, [score, *scores]), *box, why])
-    return out.getvalue()
+    with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+        target = Path(folder) / f"copy{path.suffix}"
+        if marking.write_copy(path, target, analysis) != target:
+            raise UsageError("This file can't take a verdict without other changes.")
+        return target.read_bytes()
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def sidecar(analysis: Analysis) -> str:
+    """The verdict as a small file to keep beside the media."""
+    return json.dumps(marking.properties(analysis), indent=2, ensure_ascii=False) + "\n"
 
 
 def file_name(name: str, kind: str) -> str:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import time as clocks
-from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from dashboard import series, words
-from dashboard.result import pictures
+from dashboard.result import heat_view, pictures, traces
+from dashboard.result.heat_view import Later
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from dashboard.words import NBSP
 from detector import explain
 from detector.errors import UnmaskError
-from detector.results import Analysis, FaceFrame, Label, ModelResult, Quality, Track
-
-log = logging.getLogger(__name__)
-
-SLOW = 2.0
-"""s; a heatmap that took longer before says so while it is drawn."""
-
-Later = Callable[[], None]
+from detector.results import Analysis, Box, FaceFrame, Label, ModelResult, Quality, Track
 
 
 def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> Later | None:
@@ -36,7 +27,7 @@ def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> L
         nothing waits for a network.
     """
     still = analysis.media.kind == "image"
-    with st.container(border=True, key="card-inspector", height="stretch"):
+    with st.container(border=True, key="card-inspector", height="content" if still else "stretch"):
         face = series.nearest_face(lane.track, analysis.moments, linked.time) if lane else None
         shown = face.time if face else linked.time
         able = [m for m in analysis.models if m.scored]
@@ -58,10 +49,11 @@ def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> L
 
 def _head(analysis: Analysis, lane: Lane | None, face: FaceFrame | None, shown: float) -> str:
     still = analysis.media.kind == "image"
-    title = "The face" if still else f"Frame at {words.clock(shown)}"
+    what = "The picture" if lane and lane.track.whole else "The face"
+    title = what if still else f"Frame at {words.clock(shown)}"
     if lane is None:
         return f"<h2 class='um-h2'>{title}</h2>"
-    parts = [f"Person {words.escape(lane.track.id)}"]
+    parts = [lane.track.who]
     if face is not None and not still:
         parts.append(f"moment {face.index + 1} of {len(analysis.moments)}")
     if face is None or face.score is None:
@@ -118,7 +110,7 @@ def _absent(path: Path, analysis: Analysis, lane: Lane, linked: Linked) -> None:
     with left:
         _whole(path, analysis, linked.time, {})
     with right:
-        st.html(f"<p class='um-say'>Person {words.escape(lane.track.id)} is not in frame here.</p>")
+        st.html(f"<p class='um-say'>{lane.track.who} is not in frame here.</p>")
         if nearest is not None:
             st.button(
                 f"Nearest moment, {words.clock(nearest.time)}",
@@ -137,29 +129,41 @@ def _glass(
     model: ModelResult | None,
     linked: Linked,
 ) -> Later | None:
-    """Crop, heatmap, and the whole frame over the scores there."""
-    left, right = st.columns([60, 40], gap=20)
+    """Crop, heatmap and traces, then the whole frame beside the scores there."""
+    if not path.is_file():
+        st.html("<p class='um-caption'>Without the file there is no frame to look into.</p>")
+        st.html(scores_here(analysis, face))
+        return None
+    left, right = st.columns([2, 1], gap="small")
     with left:
         grid = st.grid(2, min_column_width=130, gap="small")
         with grid.cell(), st.container(gap=None):
             _crop(path, analysis, face)
         with grid.cell():
             slot = st.container(gap=None, key="heatmap")
-    with right, st.container(gap=None):
-        if analysis.media.kind != "image":
+    with right, st.container(gap="xsmall", key="traces"):
+        traces.draw(path, analysis, track, face, linked)
+    controls = st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key="heatmap-controls"
+    )
+    lay = None
+    if analysis.media.kind != "image":  # of a picture the player and the agreement say it all
+        left, right = st.columns([60, 40], gap=20)
+        with left:
             boxes = pictures.boxes_at(analysis, face.time)
-            _whole(path, analysis, face.time, boxes)
-        st.html(scores_here(analysis, face))
+            lay = _whole(path, analysis, face.time, boxes)
+        with right:
+            st.html(scores_here(analysis, face))
     if model is None:
         return None
-    return _heatmap(slot, path, analysis, track, face, model, linked)
+    return heat_view.draw(slot, controls, path, analysis, track, face, model, linked, lay)
 
 
 def _crop(path: Path, analysis: Analysis, face: FaceFrame) -> None:
     try:
         rgb = pictures.crop(path, analysis, face.time, face.box)
     except (UnmaskError, OSError):
-        st.html(_missing("The frame can’t be read any more."))
+        st.html(heat_view.missing("The frame can’t be read any more."))
         return
     st.image(pictures.jpeg(rgb, 88), width="stretch", alt="The face in this frame")
     st.html(f"<div class='um-figcaption'><b>Crop</b> {described(face.quality)}</div>")
@@ -175,29 +179,27 @@ def described(quality: Quality) -> str:
     return f"{quality.width:.0f}{NBSP}px wide, {pose}"
 
 
-def _missing(text: str) -> str:
-    return f"<div class='um-missing'>{words.escape(text)}</div>"
-
-
 def _whole(
-    path: Path,
-    analysis: Analysis,
-    time: float,
-    boxes: dict[str, tuple[tuple[float, float, float, float], Label]],
-) -> None:
-    try:
-        rgb = pictures.whole_frame(path, analysis, time, boxes, side=640)
-    except (UnmaskError, OSError):
-        st.html(_missing("The frame can’t be read any more."))
-        return
-    who = words.listed([f"Person {id}" for id in boxes])
+    path: Path, analysis: Analysis, time: float, boxes: dict[str, tuple[Box, Label]]
+) -> heat_view.Lay:
+    """Draw the whole frame; return what lays a heatmap over it."""
     with st.container(key="whole-frame", gap=None):
-        st.image(
-            pictures.jpeg(rgb, 85),
-            width="stretch",
-            alt=f"The whole frame at {words.clock(time)}" + (f", {who} boxed" if who else ""),
-        )
-    st.html("<div class='um-figcaption'><b>Whole frame</b></div>")
+        picture, caption = st.empty(), st.empty()
+    who = words.listed([track.who for track in analysis.tracks if track.id in boxes])
+    alt = f"The whole frame at {words.clock(time)}" + (f", {who} boxed" if who else "")
+
+    def show(heat: explain.Heatmap | None, alpha: float) -> None:
+        try:
+            rgb = pictures.whole_frame(path, analysis, time, boxes, 640, heat, alpha)
+        except (UnmaskError, OSError):
+            picture.html(heat_view.missing("The frame can’t be read any more."))
+            return
+        picture.image(pictures.jpeg(rgb, 85), width="stretch", alt=alt)
+        over = f" with the heatmap, {words.escape(heat.caption)}" if heat else ""
+        caption.html(f"<div class='um-figcaption'><b>Whole frame</b>{over}</div>")
+
+    show(None, 0.0)
+    return show
 
 
 def scores_here(analysis: Analysis, face: FaceFrame) -> str:
@@ -205,7 +207,7 @@ def scores_here(analysis: Analysis, face: FaceFrame) -> str:
     limits = analysis.verdict.thresholds
 
     def row(name: str, score: float | None, note: str = "", bold: bool = False) -> str:
-        state = words.STATES[series.label_at(score, limits)]
+        state = words.state(series.label_at(score, limits), analysis.verdict.question)
         value = "–" if score is None else words.percent(score)
         said = (note or series.why(face)) if score is None else state.short
         small = f"<small>{words.escape(note)}</small>" if note and score is not None else ""
@@ -225,61 +227,3 @@ def scores_here(analysis: Analysis, face: FaceFrame) -> str:
         "<table class='um-here'><caption class='um-quiet'>Scores in this frame</caption>"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
-
-
-def _heatmap(
-    slot: st.delta_generator.DeltaGenerator,
-    path: Path,
-    analysis: Analysis,
-    track: Track,
-    face: FaceFrame,
-    model: ModelResult,
-    linked: Linked,
-) -> Later:
-    """Hold the heatmap's place now; return what draws it."""
-    took = st.session_state.get(linked.widget(f"took.{model.id}"), 0.0)
-    with slot:
-        picture = st.empty()
-        with picture.container(key="heatmap-wait", gap=None):
-            st.skeleton(height=200)
-        caption = st.empty()
-        hint = f", about {took:.0f}{NBSP}s" if took > SLOW else ""
-        caption.html(f"<div class='um-figcaption'>Drawing the heatmap{hint}</div>")
-        strength = st.empty()
-        alpha = strength.slider(
-            "How strongly the heatmap covers the face, %", 0, 100, 60, step=10, format="%d%%",
-            key=linked.widget("alpha"), label_visibility="collapsed",
-        )  # fmt: skip
-
-    def fill() -> None:
-        started = clocks.monotonic()
-        heat: explain.Heatmap | None = None
-        why = f"{model.title} can’t show where it looked"
-        if face.quality.problem is not None:
-            why = f"This face was not scored: {series.why(face)}"
-        else:
-            try:
-                heat = pictures.heatmap(path, analysis.id, track.id, face.time, model.id, analysis)
-            except UnmaskError:  # its weights are gone, or the file is
-                why = f"{model.title} could not be run for a heatmap"
-            except Exception:  # whatever broke, the rest of the result still stands
-                log.exception("a heatmap could not be drawn")
-                why = f"{model.title} could not be run for a heatmap"
-        st.session_state[linked.widget(f"took.{model.id}")] = clocks.monotonic() - started
-        if heat is None:
-            picture.html(_missing(why))
-            caption.empty()
-            strength.empty()
-            return
-        picture.image(
-            pictures.jpeg(explain.overlay(heat, alpha / 100), 88),
-            width="stretch",
-            alt=f"Heatmap: {heat.caption}",
-        )
-        caption.html(
-            f"<div class='um-figcaption'><b>Heatmap</b> {words.escape(heat.caption)}"
-            "<div class='um-ramp'></div><div class='um-ends'><span>little</span>"
-            "<span>most</span></div></div>"
-        )
-
-    return fill

@@ -13,14 +13,17 @@ from typing import Any
 import streamlit as st
 
 from dashboard import evidence_view, series
-from detector.results import Analysis, Thresholds
+from dashboard.result.downloads import Wishes
+from detector.results import Analysis, Question, Thresholds
 from detector.verdict import decide
 
 
 class Linked:
     """The shared state of one record's linked view."""
 
-    def __init__(self, key: str, analysis: Analysis) -> None:
+    def __init__(self, key: str, analysis: Analysis, *, read_only: bool = False) -> None:
+        self.key = key
+        self.read_only = read_only
         self.prefix = f"result.{key}"
         self.original = analysis
         if self._name("time") not in st.session_state:
@@ -121,26 +124,44 @@ class Linked:
 
     # --- thresholds and models
 
+    def question(self, analysis: Analysis) -> Question | None:
+        """Which question is shown below the verdict: the chosen one, else the one that leads."""
+        chosen = st.session_state.get(self.widget("question"))
+        return Question(chosen) if chosen else analysis.verdict.question
+
     @property
-    def thresholds(self) -> Thresholds | None:
-        """The person's own, or None."""
-        return self._get("thresholds")
+    def thresholds(self) -> dict[Question, Thresholds]:
+        """Those the person moved, by question."""
+        return dict(self._get("thresholds") or {})
+
+    @property
+    def ours(self) -> bool:
+        """The person's own clips are left aside for this result."""
+        return bool(self._get("ours", False))
+
+    def choose_ours(self) -> None:
+        self._set("ours", not st.session_state[self.widget("own")])
+        self._set("thresholds", None)
+        self._forget_sliders()
+
+    def usual(self, question: Question) -> Thresholds:
+        """The thresholds of a question that nobody moved."""
+        return self._base().verdict.answers[question].thresholds
 
     @property
     def models(self) -> tuple[str, ...] | None:
         """Ids the person chose to count, or None."""
         return self._get("models")
 
-    def choose_thresholds(self) -> None:
-        low, high = st.session_state[self.widget("thresholds")]
-        own = self.original.ensemble.thresholds
-        if (low, high) == whole(own):
-            self._set("thresholds", None)
-        else:
-            self._set(
-                "thresholds",
-                Thresholds(low=low / 100, high=high / 100, data=own.data, custom=True),
+    def choose_thresholds(self, question: Question) -> None:
+        low, high = st.session_state[self.widget(f"thresholds.{question.value}")]
+        usual, moved = self.usual(question), self.thresholds
+        moved.pop(question, None)
+        if (low, high) != whole(usual):
+            moved[question] = Thresholds(
+                low=low / 100, high=high / 100, data=usual.data, custom=True
             )
+        self._set("thresholds", moved)
 
     def choose_models(self) -> None:
         chosen = tuple(st.session_state[self.widget("models")] or ())
@@ -153,25 +174,64 @@ class Linked:
         """Back to our thresholds and models."""
         self._set("thresholds", None)
         self._set("models", None)
-        for part in ("thresholds", "models"):
+        self._set("ours", False)
+        self._forget_sliders()
+        for part in ("models", "own"):
             st.session_state.pop(self.widget(part), None)
+
+    def _forget_sliders(self) -> None:
+        for question in Question:
+            st.session_state.pop(self.widget(f"thresholds.{question.value}"), None)
 
     @property
     def changed(self) -> bool:
-        return self.thresholds is not None or self.models is not None
+        return bool(self.thresholds) or self.models is not None
+
+    def _base(self) -> Analysis:
+        """What was analyzed, with the person's own thresholds or without."""
+        if not self.ours:
+            return self.original
+        kept = self._get("base")
+        if kept is None or kept[0] != self.original.id:
+            ensembles = {
+                q: ensemble.model_copy(update={"own": None})
+                for q, ensemble in self.original.ensembles.items()
+            }
+            kept = (
+                self.original.id,
+                decide(self.original.model_copy(update={"ensembles": ensembles})),
+            )
+            self._set("base", kept)
+        result: Analysis = kept[1]
+        return result
 
     def decided(self) -> Analysis:
         """The analysis under the chosen thresholds and models. Numbers only: no network runs."""
+        base = self._base()
         if not self.changed:
-            return self.original
-        asked = (self.original.id, self.thresholds, self.models)
+            return base
+        asked = (self.original.id, self.ours, self.thresholds, self.models)
         kept = self._get("decided")
         if kept is None or kept[0] != asked:
             # Ids that can't be counted (failed, no score) are refused by `decide` itself.
-            kept = (asked, decide(self.original, thresholds=self.thresholds, models=self.models))
+            kept = (asked, decide(base, thresholds=self.thresholds, models=self.models))
             self._set("decided", kept)
         result: Analysis = kept[1]
         return result
+
+    # --- what goes into a report
+
+    @property
+    def wishes(self) -> Wishes:
+        """Notes, and whether the place is left in."""
+        if self._get("wishes") is None:
+            self._set("wishes", Wishes())
+        found: Wishes = self._get("wishes")
+        return found
+
+    def choose_wishes(self) -> None:
+        self.wishes.notes = st.session_state.get(self.widget("notes"), "")
+        self.wishes.place = not st.session_state.get(self.widget("no-place"), False)
 
     # --- how much is shown
 

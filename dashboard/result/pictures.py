@@ -11,7 +11,7 @@ import io
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from dashboard.theme import ON_VIDEO
 from detector import explain, faces, media
 from detector.errors import UnmaskError
 from detector.models.base import CropRecipe
-from detector.results import Analysis, Box, Label
+from detector.results import Analysis, Box, FaceFrame, Label, ModelResult
+from detector.signals import views
 
 log = logging.getLogger(__name__)
 
@@ -145,9 +146,19 @@ def whole_frame(
     time: float,
     boxes: Mapping[str, tuple[Box, Label]],
     side: int = FRAME_SIDE,
+    heat: explain.Heatmap | None = None,
+    alpha: float = 0.6,
 ) -> np.ndarray:
-    """The frame at a moment with the faces' boxes burned in, at most `side` px long."""
+    """The frame at a moment with the faces' boxes burned in, at most `side` px long.
+
+    Parameters
+    ----------
+    heat, alpha : Heatmap, float
+        Laid over the face, where given.
+    """
     rgb = _frame(path, analysis.media.sha256, time, analysis)
+    if heat is not None:
+        rgb = explain.on_frame(rgb, heat, alpha)
     scale = min(1.0, side / max(rgb.shape[:2]))
     image = Image.fromarray(rgb)
     if scale < 1:
@@ -202,11 +213,48 @@ def _rectangle(
 _drawing = threading.Lock()
 
 
-@st.cache_data(max_entries=48, show_spinner=False)
+@st.cache_data(max_entries=96, show_spinner=False)  # the Compare page shows up to 48
 def heatmap(
-    path: Path, analysis_id: str, person: str, time: float, model: str, _analysis: Analysis
+    path: Path,
+    analysis_id: str,
+    person: str,
+    time: float,
+    model: str,
+    _analysis: Analysis,
+    method: str | None = None,
+    _tell: Callable[[float], object] | None = None,
 ) -> explain.Heatmap | None:
     """Where a model looked. One is drawn at a time in this process: they compete for the cores
     with running analyses."""
     with _drawing:
-        return explain.heatmap(path, _analysis, person, time, model)
+        return explain.heatmap(path, _analysis, person, time, model, method, tell=_tell)
+
+
+@st.cache_data(max_entries=48, show_spinner=False)
+def effect(
+    analysis_id: str,
+    person: str,
+    time: float,
+    method: str,
+    _model: ModelResult,
+    model: str,
+    _heat: explain.Heatmap,
+) -> explain.Effect:
+    """What hiding the hottest places does to the score."""
+    with _drawing:
+        return explain.effect(_heat, _model)
+
+
+@st.cache_data(max_entries=48, show_spinner=False)
+def methods(model: str) -> list[explain.Method]:
+    """The ways to look into a model, the usual one first. Loads it the first time."""
+    with _drawing:
+        return explain.methods_of(model)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def traces(
+    path: Path, sha256: str, time: float, _face: FaceFrame, person: str, _analysis: Analysis
+) -> views.Traces:
+    """Spectrum, noise and error level of one face at one moment."""
+    return views.traces(_frame(path, sha256, time, _analysis), _face.box, _face.landmarks)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import evidence_view, series, server, theme, words
+from dashboard import backend, evidence_view, series, server, theme, words
 from dashboard.charts import LaneSize
 from dashboard.evidence_view import NARROW, WIDE
 from dashboard.result import pictures
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
+from dashboard.uploads import retention
 from detector.errors import UnmaskError
 from detector.results import Analysis, Box, Label, Media
 
@@ -48,6 +49,10 @@ def draw(
 ) -> None:
     """Draw player, boxes and strips into the container at hand."""
     path = record.path
+    if not path.is_file():
+        _absent(record, analysis)
+        linked.more_button(len(analysis.tracks) - len(lanes), "strips")
+        return
     playable = plays(analysis.media) and not linked.unplayable
     theme.player_shape(analysis.media.width, analysis.media.height)
     with st.container(key=evidence_view.PLAYER, gap=None):
@@ -88,9 +93,29 @@ def draw(
         _wait_for_strips(path, analysis, wanted)
 
 
+def _absent(record: Record, analysis: Analysis) -> None:
+    """In the place of a file that is not kept: the small picture, and what can be done."""
+    with st.container(border=True, key="card-absent", gap="small"):
+        if picture := record.picture:
+            st.image(picture, alt=alt(analysis), width=320)
+        if not analysis.media.sha256:  # a live session
+            head, say = "Nothing was recorded", "The scores of the session are all that is kept."
+        elif backend.keeps_copies():
+            head = "The file is not on this server"
+            say = "If your account has a copy, it is on its way: look again in a minute."
+        else:
+            kept = words.hours(retention().total_seconds() / 3600)
+            head = "The file is not kept any more"
+            say = (
+                f"Files are deleted after {kept}, results later. Bring the same file once more to "
+                "see its frames with this result."
+            )
+        st.html(f"<h2 class='um-h2'>{head}</h2><p>{say}</p>")
+
+
 def alt(analysis: Analysis) -> str:
     """The player in a sentence, for a screen reader."""
-    people = [f"Person {t.id}: {words.STATES[t.label].words.lower()}" for t in analysis.tracks]
+    people = [f"{t.who}: {words.state(t.label, t.question).words.lower()}" for t in analysis.tracks]
     return f"The analyzed {analysis.media.kind}. {'; '.join(people)}."
 
 
@@ -110,22 +135,22 @@ def _simple_strip(
     analysis: Analysis, lane: Lane, linked: Linked, cut: Mapping[pictures.Key, str]
 ) -> None:
     """A person's faces as pictures, each with a button that says its score."""
-    person = lane.track.id
-    st.markdown(f"**Person {person}** · {evidence_view.chip(lane.track)}")
+    person, who = lane.track.id, lane.track.who
+    st.markdown(f"**{who}** · {evidence_view.chip(lane.track)}")
     limits = analysis.verdict.thresholds
     grid = st.grid(NARROW, min_column_width=64, gap="xsmall")
     for tile in series.tiles(lane, NARROW, series.length(analysis)):
         time, score = lane.times[tile.index], lane.score[tile.index]
-        state = words.STATES[series.label_at(score, limits)]
+        state = words.state(series.label_at(score, limits), lane.track.question)
         with grid.cell(), st.container(gap=None):
             if picture := cut.get((person, tile.index)):
-                st.image(picture, width="stretch", alt=f"Person {person}, {words.clock(time)}")
+                st.image(picture, width="stretch", alt=f"{who}, {words.clock(time)}")
             st.button(
                 f"{state.glyph} {'–' if score is None else words.whole_percent(score)}",
                 on_click=linked.go,
                 args=(time, person),
                 key=linked.widget(f"tile.{person}.{tile.index}"),
-                help=f"Person {person}, {words.clock(time)}, {state.short.lower()}",
+                help=f"{who}, {words.clock(time)}, {state.short.lower()}",
                 width="stretch",
             )
 

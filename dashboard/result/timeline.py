@@ -13,7 +13,7 @@ from dashboard.charts import LaneSize
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from dashboard.theme import Palette
-from detector.results import Analysis, Thresholds
+from detector.results import Analysis, Question, Thresholds
 
 LANES, TABLE = "Lanes", "Table"
 WORD_ROOM = 0.12
@@ -116,7 +116,7 @@ def _lane(
         with who:
             st.html(_who(lane, end))
         with zones, st.container(key=f"lane-words-{person}"):
-            st.html(zone_words(limits, size))
+            st.html(zone_words(limits, size, fake_words(analysis)))
         with plot:
             st.plotly_chart(
                 charts.lane_figure(
@@ -136,17 +136,16 @@ def _lane(
 
 def _who(lane: Lane, end: float) -> str:
     track = lane.track
-    state = words.STATES[track.label]
+    state = words.state(track.label, track.question)
     score = (
         f"<div class='whole'><b>{words.percent(track.probability)}</b> whole clip</div>"
         if track.probability is not None
         else f"<div class='whole'>{_why(lane)}</div>"
     )
     return (
-        f"<div class='um-who'><b>Person {words.escape(track.id)}</b>"
+        f"<div class='um-who'><b>{track.who}</b>"
         f"<div class='um-caption where'>{series.place(track, end)}</div>"
-        f"<span class='um-chip {state.slug}'><span class='um-icon' aria-hidden='true'>"
-        f"{state.icon}</span>{state.short}</span>{score}</div>"
+        f"{words.chip(state.short, state.slug, state.icon)}{score}</div>"
     )
 
 
@@ -155,10 +154,10 @@ def _why(lane: Lane) -> str:
     return words.WHY_NOT.get(reason, series.NO_SCORE) if reason else series.NO_SCORE
 
 
-def zone_words(limits: Thresholds, size: LaneSize) -> str:
+def zone_words(limits: Thresholds, size: LaneSize, says: str = "likely manipulated") -> str:
     """HTML of the three words beside the axis, each at the middle of its zone."""
     zones = (
-        ("likely manipulated", limits.high, 1.0),
+        (says, limits.high, 1.0),
         ("inconclusive", limits.low, limits.high),
         ("no sign", 0.0, limits.low),
     )
@@ -168,6 +167,12 @@ def zone_words(limits: Thresholds, size: LaneSize) -> str:
         if b - a >= WORD_ROOM
     )
     return f"<div class='um-beside left' style='height:{size.height}px'>{spans}</div>"
+
+
+def fake_words(analysis: Analysis) -> str:
+    """What a score over the threshold says, of the question that is shown."""
+    question = analysis.verdict.question or Question.MANIPULATION
+    return words.QUESTIONS[question].fake_short
 
 
 def line_names(lane: Lane, named: Mapping[str, str], size: LaneSize) -> str:
@@ -213,7 +218,7 @@ def hatched(lanes: Sequence[Lane], end: float) -> str:
 
     def told(gaps: Sequence[tuple[Lane, series.Gap]]) -> str:
         parts = [
-            f"{f'Person {lane.track.id} ' if several else ''}{gap.word} "
+            f"{f'{lane.track.who} ' if several else ''}{gap.word} "
             f"{words.clock(gap.start)} to {words.clock(gap.end)}"
             for lane, gap in gaps[:6]
         ]
@@ -241,7 +246,7 @@ def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -
         reasons = charts.iter_gap_words(lane)
         for i, time in enumerate(lane.times):
             score = lane.score[i]
-            state = words.STATES[series.label_at(score, limits)]
+            state = words.state(series.label_at(score, limits), lane.track.question)
             record: dict[str, object] = {
                 "Person": lane.track.id,
                 "Time": words.clock(time),

@@ -3,42 +3,81 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import address, titles, words
+from dashboard import address, backend, titles, words
+from dashboard.jobs import Busy
 from dashboard.result import downloads
 from dashboard.result.linked import Linked, whole
+from dashboard.result.question import asked
 from dashboard.words import NBSP
-from detector.results import Analysis, Thresholds
+from detector.errors import InputError
+from detector.results import Analysis, Question, Thresholds
+
+if TYPE_CHECKING:
+    from dashboard.result import Record
 
 
-def draw(analysis: Analysis, linked: Linked, name: str) -> None:
-    """Draw the row."""
-    with titles.row(name, facts(analysis)):
-        if st.button("New analysis", icon=":material/add:", key=linked.widget("new")):
-            address.leave()
-            st.rerun()
-        with st.popover("Thresholds and models", icon=":material/tune:"):
-            _settings(analysis, linked)
+def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
+    """Draw the row, and below it that the answer is an earlier one, where it is."""
+    name = record.name
+    with titles.row(name, facts(analysis, kept=record.again is not None)):
+        if not linked.read_only:
+            _actions(analysis, linked)
         st.download_button(
-            "Download JSON",
-            downloads.as_json(analysis),
-            file_name=downloads.file_name(name, "json"),
-            mime="application/json",
-            icon=":material/download:",
+            "Report",
+            downloads.maker("pdf", record.path, analysis, linked.wishes),
+            file_name=downloads.file_name(name, "pdf"),
+            mime="application/pdf",
+            icon=":material/picture_as_pdf:",
             type="primary",
             on_click="ignore",
-            key=linked.widget("json"),
+            key=linked.widget("report"),
         )
 
+    if record.again is not None and not linked.read_only:
+        _kept(record, analysis, linked)
 
-def facts(analysis: Analysis) -> list[str]:
+
+def _actions(analysis: Analysis, linked: Linked) -> None:
+    if st.button("New analysis", icon=":material/add:", key=linked.widget("new")):
+        address.leave()
+        st.rerun()
+    if st.button("Compare", icon=":material/compare:", key=linked.widget("compare")):
+        st.switch_page("pages/compare.py", query_params={"a": linked.key})
+    with st.popover("Thresholds and models", icon=":material/tune:"):
+        _settings(analysis, linked)
+
+
+def _kept(record: Record, analysis: Analysis, linked: Linked) -> None:
+    """Nothing was computed for this file today."""
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"
+    ):  # fmt: skip
+        st.html(
+            "<p class='um-caption'>You had this very file analyzed before, with the same models "
+            f"and settings. This is the answer of {local(analysis.created)}.</p>",
+            width="content",
+        )
+        if record.path.is_file() and st.button(
+            "Analyze again", icon=":material/refresh:", type="tertiary", key=linked.widget("again")
+        ):
+            try:
+                backend.again(record.key, analysis.settings)
+            except (Busy, InputError) as error:
+                st.toast(f"{error.message} {error.hint}", icon=":material/schedule:")
+            else:
+                st.rerun()
+
+
+def facts(analysis: Analysis, *, kept: bool = False) -> list[str]:
     """00:14.2, 1280×720, analyzed 20 Nov 2026, 10:42, 3 models, took 38 s."""
     ran = sum(1 for model in analysis.models if model.scored)
     parts = [
         *titles.facts(analysis.media),
-        f"analyzed {local(analysis.created)}",
+        f"{'kept from' if kept else 'analyzed'} {local(analysis.created)}",
         words.count(ran, "model"),
         f"took {words.took(seconds)}" if (seconds := total(analysis)) is not None else None,
     ]
@@ -64,17 +103,28 @@ def local(moment: datetime) -> str:
 
 def _settings(analysis: Analysis, linked: Linked) -> None:
     """The popover: two thresholds and what they mean, and which models count."""
-    own = linked.original.ensemble.thresholds
-    st.slider(
-        "Thresholds, %",
-        min_value=1,
-        max_value=99,
-        value=whole(linked.thresholds or own),
-        key=linked.widget("thresholds"),
-        on_change=linked.choose_thresholds,
-        help="The verdict is drawn again at once; no model runs.",
-    )
-    st.html(meaning(analysis.verdict.thresholds))
+    questions = asked(analysis) or [Question.MANIPULATION]
+    for question in questions:
+        limits = analysis.verdict.answers[question].thresholds
+        name = f", {words.QUESTIONS[question].short.lower()}" if len(questions) > 1 else ""
+        st.slider(
+            f"Thresholds{name}, %",
+            min_value=0,
+            max_value=100,
+            value=whole(limits),
+            key=linked.widget(f"thresholds.{question.value}"),
+            on_change=linked.choose_thresholds,
+            args=(question,),
+            help="The verdict is drawn again at once; no model runs.",
+        )
+        st.html(meaning(limits, words.QUESTIONS[question].fake_short))
+    if any(linked.usual(q).own for q in questions) or linked.ours:
+        st.toggle(
+            "Use the threshold from my own clips",
+            value=not linked.ours,
+            key=linked.widget("own"),
+            on_change=linked.choose_ours,
+        )
     able = [m for m in linked.original.models if m.scored and not m.error]
     counted = [m.id for m in analysis.models if m.counted]
     st.pills(
@@ -93,19 +143,25 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
     st.button(
         "Reset",
         icon=":material/restart_alt:",
-        disabled=not linked.changed,
+        disabled=not linked.changed and not linked.ours,
         on_click=linked.reset,
         key=linked.widget("reset"),
     )
 
 
-def meaning(limits: Thresholds) -> str:
+def meaning(limits: Thresholds, says: str) -> str:
     """HTML of what the two values do, with the rates that were measured for them."""
     low, high = words.percent(limits.low), words.percent(limits.high)
-    over = f"<b>Above {high}</b>: likely manipulated."
+    over = f"<b>Above {high}</b>: {says}."
     under = f"<b>Below {low}</b>: no sign found. Between: inconclusive."
     if limits.custom:
         rates = "How often your values err was not measured."
+    elif limits.own:
+        rate = words.percent(limits.false_positive_rate or 0.0)
+        rates = (
+            f"At most {rate} of untouched clips like yours land above {high} "
+            f"(by {words.escape(limits.data)})."
+        )
     else:
         parts = []
         if limits.false_positive_rate is not None:

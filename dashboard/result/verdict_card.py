@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import words
+from dashboard import likelihood, words
+from dashboard.result import question
 from dashboard.result.linked import Linked
 from dashboard.words import NBSP
-from detector.results import Analysis, Evidence, Label, Reason, ReasonCode, Thresholds, Track
+from detector.evidence import NOT_ASKED
+from detector.results import (
+    Analysis,
+    Evidence,
+    Label,
+    Question,
+    Reason,
+    ReasonCode,
+    Track,
+)
 
 KIND = {"video": "video", "image": "picture", "animation": "animation"}
 RATING_ICON = {"good": "check", "fair": "help", "poor": "help"}
@@ -20,6 +30,7 @@ def draw(analysis: Analysis, linked: Linked) -> None:
     slug = words.STATES[analysis.verdict.label].slug
     with st.container(border=True, key=f"verdict-{slug}", height="stretch", gap=None):
         st.html(head(analysis, linked.changed))
+        question.draw(analysis, linked)
         if analysis.verdict.probability is not None:
             if not guessing(analysis) or linked.scores_anyway:
                 st.html(number(analysis) + scale(analysis))
@@ -39,16 +50,15 @@ def draw(analysis: Analysis, linked: Linked) -> None:
 def head(analysis: Analysis, changed: bool = False) -> str:
     """HTML of the verdict as heading, sentence, number and scale. Announced once."""
     verdict = analysis.verdict
-    state = words.STATES[verdict.label]
-    own = ""
-    if changed:
-        own = f" · <span class='um-own'>{_own(analysis)}</span>"
+    state = words.state(verdict.label, verdict.question)
+    whose = _own(analysis) if changed else _own_clips(analysis)
+    own = f" · <span class='um-own'>{whose}</span>" if whose else ""
     parts = [
         f"<div class='um-caption'>Verdict · {_kicker(analysis)}{own}</div>",
         "<div role='status' aria-live='polite'>",
         f"<h2 class='um-verdict {state.slug}'><span class='um-icon' aria-hidden='true'>"
         f"{state.icon}</span><span>{state.words}</span></h2>",
-        f"<p class='um-say'>{_sentence(analysis)}</p>",
+        f"<p class='um-say'>{sentence(analysis)}</p>",
         "</div>",
     ]
     said = _said(analysis)
@@ -74,27 +84,40 @@ def _said(analysis: Analysis) -> Reason | None:
     return None if first.code in spoken else first
 
 
+def _repeats(reason: Reason, analysis: Analysis) -> bool:
+    """Whether a reason adds nothing to the lead sentence, which is made of it."""
+    leads = reason.time is not None and analysis.media.kind != "image"
+    return reason.code is ReasonCode.BETWEEN_THRESHOLDS and not reason.detail and not leads
+
+
 def _kicker(analysis: Analysis) -> str:
     media = analysis.media
     length = f"{media.duration:.0f}{NBSP}s " if media.duration and media.duration >= 1 else ""
     if media.duration and media.duration >= 100:
         length = f"{words.took(media.duration)} "
-    people = words.count(len(analysis.tracks), "person", "people")
-    models = words.count(analysis.verdict.counted, "model")
-    return f"{length}{KIND[media.kind]} · {people} · {models}"
+    found = sum(not track.whole for track in analysis.tracks)
+    people = f"{words.count(found, 'person', 'people')} · " if found else ""
+    models = words.count(sum(m.counted for m in analysis.models), "model")
+    return f"{length}{KIND[media.kind]} · {people}{models}"
+
+
+def _own_clips(analysis: Analysis) -> str:
+    """That the threshold is from the person's own clips, if it is."""
+    limits = analysis.verdict.thresholds
+    return f"with thresholds from {words.escape(limits.data)}" if limits.own else ""
 
 
 def _own(analysis: Analysis) -> str:
     """Which of our settings the person changed."""
     parts = []
-    if analysis.verdict.thresholds.custom:
+    if any(answer.thresholds.custom for answer in analysis.verdict.answers.values()):
         parts.append("thresholds")
     if any(m.not_counted_because == "switched off" for m in analysis.models) or not parts:
         parts.append("models")
     return f"with your {' and '.join(parts)}"
 
 
-def _sentence(analysis: Analysis) -> str:
+def sentence(analysis: Analysis) -> str:
     """The lead sentence, safe HTML."""
     verdict = analysis.verdict
     top = _track(analysis, verdict.track)
@@ -102,12 +125,14 @@ def _sentence(analysis: Analysis) -> str:
     if verdict.label is Label.NOT_APPLICABLE or top is None:
         return words.escape(first.text) if first else "There is no score."
     if verdict.label is Label.FAKE:
+        if verdict.question is Question.SYNTHESIS:
+            return f"Judged by {_face(analysis, top, small=True)}{_when(analysis, top)}."
         return f"{_face(analysis, top)}{_when(analysis, top)}."
     if verdict.label is Label.REAL:
         scored = sum(1 for face in top.faces if face.score is not None)
         frames = "" if analysis.media.kind == "image" else f" in {words.count(scored, 'frame')}"
         judged = sum(1 for t in analysis.tracks if t.probability is not None)
-        people = words.count(judged, "person", "people")
+        people = "the whole picture" if top.whole else words.count(judged, "person", "people")
         where = f", for {people}{frames if judged == 1 else ''}"
         return f"{verdict.agree} of {words.count(verdict.counted, 'model')} agree{where}."
     said = _said(analysis)
@@ -120,6 +145,8 @@ def _sentence(analysis: Analysis) -> str:
 
 def _face(analysis: Analysis, track: Track, *, small: bool = False) -> str:
     the = "the" if small else "The"
+    if track.whole:
+        return f"{the} whole picture"
     if len(analysis.tracks) == 1:
         return f"{the} face in this {KIND[analysis.media.kind]}"
     side = f" ({track.side})" if track.side else ""
@@ -167,15 +194,19 @@ def _named(track: Track) -> str:
 def number(analysis: Analysis) -> str:
     """HTML of the likelihood and of how many models agree."""
     verdict = analysis.verdict
-    assert verdict.probability is not None
-    counted = [m for m in analysis.models if m.counted]
+    assert verdict.question is not None
+    answer = verdict.answers[verdict.question]
+    assert answer.probability is not None
+    counted = [m for m in analysis.models if m.counted and m.question is verdict.question]
     kind = "likelihood" if all(m.calibration for m in counted) else "score, uncalibrated"
     # "3 of 3 models agree" is the sentence of "no sign"; once is enough.
     agree = "" if verdict.label is Label.REAL else _agreement(analysis)
-    who = f", Person{NBSP}{verdict.track}" if len(analysis.tracks) > 1 else ""
+    top = _track(analysis, answer.track)
+    alone = top.answers[verdict.question].probability if top and answer.people > 1 else None
+    who = f"; Person{NBSP}{answer.track} alone {words.percent(alone)}" if alone is not None else ""
     return (
         "<div class='um-number'><div>"
-        f"<b>{words.percent(verdict.probability)}</b> {kind}{who}</div>"
+        f"<b>{words.percent(answer.probability)}</b> {kind}{who}</div>"
         f"<div class='um-caption'>{agree}</div></div>"
     )
 
@@ -190,60 +221,28 @@ def _agreement(analysis: Analysis) -> str:
 
 
 def scale(analysis: Analysis) -> str:
-    """HTML of the likelihood scale: zones, thresholds, the models' range, the pointer.
-
-    Made of divs, because `st.html` removes SVG. The words under a zone that is too narrow for them
-    wrap out of sight; the numbers stay.
-    """
+    """HTML of the likelihood scale with the models' range."""
     verdict = analysis.verdict
-    assert verdict.probability is not None
-    low, high = verdict.thresholds.low * 100, verdict.thresholds.high * 100
-    at = verdict.probability * 100
+    assert verdict.question is not None
+    probability = verdict.answers[verdict.question].probability
+    assert probability is not None
     top = _track(analysis, verdict.track)
-    counted = {m.id for m in analysis.models if m.counted}
-    scores = [s.probability * 100 for id, s in (top.models if top else {}).items() if id in counted]
-    span = ""
-    if len(scores) > 1:
-        least, most = min(scores), max(scores)
-        span = f"<div class='range' style='left:{least:.1f}%;width:{most - least:.1f}%'></div>"
-    text = f"{words.percent(verdict.probability)}, {scale_text(verdict.thresholds)}" + (
-        f" The models range from {words.percent(min(scores) / 100)} to "
-        f"{words.percent(max(scores) / 100)}."
-        if len(scores) > 1
-        else ""
+    counted = {m.id for m in analysis.models if m.counted and m.question is verdict.question}
+    scores = [s.probability for id, s in (top.models if top else {}).items() if id in counted]
+    return likelihood.scale(
+        probability,
+        verdict.thresholds,
+        verdict.question,
+        span=(min(scores), max(scores)) if len(scores) > 1 else None,
+        whose="The models",
     )
-    zones = (
-        ("real", 0.0, low, "no sign", "no sign"),
-        ("inc", low, high, "inconclusive", "inconclusive"),
-        ("fake", high, 100.0, "likely manipulated", "likely"),
-    )
-    bars = "".join(
-        f"<div class='zone {slug}' style='width:{b - a:.1f}%'></div>" for slug, a, b, *_ in zones
-    )
-    names = "".join(
-        f"<div class='name' style='left:{a:.1f}%;width:{b - a:.1f}%'><i></i>"
-        f"<span class='wide'>{wide}</span></div>"
-        f"<div class='name short' style='left:{a:.1f}%;width:{b - a:.1f}%'><i></i>"
-        f"<span>{short}</span></div>"
-        for _, a, b, wide, short in zones
-    )
-    ticks = "".join(f"<b class='tick' style='left:{v:.1f}%'>{v:.0f}</b>" for v in (low, high))
-    return (
-        f"<div class='um-scale' role='img' aria-label='{words.escape(text)}'>"
-        f"<div class='over'>{span}<div class='pointer' style='left:{at:.1f}%'></div></div>"
-        f"<div class='bar'>{bars}<div class='at' style='left:{at:.1f}%'></div></div>"
-        f"<div class='under'>{names}{ticks}</div></div>"
-    )
-
-
-def scale_text(thresholds: Thresholds) -> str:
-    low, high = words.percent(thresholds.low), words.percent(thresholds.high)
-    return f"below {low} no sign, above {high} likely manipulated, between inconclusive."
 
 
 def _reasons(analysis: Analysis, linked: Linked) -> None:
     said = _said(analysis)
-    reasons = [r for r in analysis.verdict.reasons if r is not said][:3]
+    reasons = [r for r in analysis.verdict.reasons if r is not said and not _repeats(r, analysis)][
+        :3
+    ]
     if not reasons:
         return
     st.html("<h3 class='um-h3'>Why</h3>")
@@ -279,7 +278,8 @@ def evidence(analysis: Analysis) -> str:
 
 def limits(analysis: Analysis) -> str:
     """HTML of what this can't tell; inside the card, because it is part of the verdict."""
-    text = " ".join(words.escape(limit) for limit in analysis.verdict.limits)
+    said_above = NOT_ASKED.values() if analysis.verdict.answers else ()
+    text = " ".join(words.escape(x) for x in analysis.verdict.limits if x not in said_above)
     return f"<div class='um-limits'><h3>What this can’t tell</h3><p>{text}</p></div>"
 
 

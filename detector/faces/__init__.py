@@ -4,7 +4,7 @@ Knows nothing of files, networks that judge, or verdicts: it takes frames (uint8
 gives boxes, quality, people and crops.
 """
 
-from detector.faces.crops import cut
+from detector.faces.crops import box_for, cut
 from detector.faces.detection import DETECTORS, Detection, FaceDetector, load_detector
 from detector.faces.quality import assess
 from detector.faces.tracking import Tracker, interpolate, keep
@@ -15,6 +15,7 @@ __all__ = [
     "FaceDetector",
     "Tracker",
     "assess",
+    "box_for",
     "cut",
     "interpolate",
     "keep",

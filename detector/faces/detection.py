@@ -34,6 +34,9 @@ class Detection:
 class FaceDetector(Protocol):
     """Finds faces. Deterministic and thread-safe: several sessions share one."""
 
+    name: str
+    """As in `DETECTORS`: whose boxes these are."""
+
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
         """Find the faces of one frame.
 
@@ -59,7 +62,16 @@ def _mtcnn(device: str) -> FaceDetector:
     return Mtcnn(device)
 
 
-DETECTORS: dict[str, Callable[[str], FaceDetector]] = {"mtcnn": _mtcnn}
+def _blazeface(device: str) -> FaceDetector:
+    from detector.faces.blazeface import BlazeFace
+
+    return BlazeFace(device)
+
+
+DETECTORS: dict[str, Callable[[str], FaceDetector]] = {
+    "mtcnn": _mtcnn,
+    "blazeface": _blazeface,
+}
 """Name -> how it is made for a device. Another detector is one more entry."""
 
 
@@ -70,6 +82,8 @@ def load_detector(name: str = "mtcnn", device: str = "cpu") -> FaceDetector:
     ------
     UsageError
         If there is none of that name.
+    WeightsError
+        Its weights have to be fetched first.
     """
     if name not in DETECTORS:
         raise UsageError(

@@ -49,6 +49,8 @@ class Mtcnn:
         A torch device.
     """
 
+    name = "mtcnn"
+
     def __init__(self, device: str = "cpu") -> None:
         import torch
         from facenet_pytorch.models.mtcnn import ONet, PNet, RNet

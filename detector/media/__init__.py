@@ -2,6 +2,9 @@
 
 Files come from strangers. They are judged by content, read through whitelists, held to limits,
 and never followed to other files or addresses. This room knows nothing of faces or models.
+
+A program that serves other people calls `isolate` once: parsers then run in processes that can
+crash without harm (`detector.media.sandbox`). The functions here are the same either way.
 """
 
 from __future__ import annotations
@@ -16,12 +19,25 @@ from detector.media.facts import probe_video
 from detector.media.files import display_name, open_file, safe_name, sha256, sniff
 from detector.media.limits import SNIFF_BYTES
 from detector.media.sampling import plan
+from detector.media.sandbox import apart, frames_apart, isolate, isolated
 from detector.media.stills import decode_still, probe_still
 from detector.media.types import Frame, Plan
 from detector.media.video import decode_video
 from detector.results import Media
 
-__all__ = ["Frame", "Plan", "decode", "frame_at", "open_media", "plan", "probe", "safe_name"]
+__all__ = [
+    "Frame",
+    "Plan",
+    "apart",
+    "decode",
+    "frame_at",
+    "isolate",
+    "isolated",
+    "open_media",
+    "plan",
+    "probe",
+    "safe_name",
+]
 
 
 def probe(path: str | os.PathLike[str], *, name: str | None = None) -> Media:
@@ -39,18 +55,30 @@ def probe(path: str | os.PathLike[str], *, name: str | None = None) -> Media:
     MediaError
         The file is missing, empty, too large, damaged, not media, or must not be followed.
         `code` is one of not_found, unreadable, not_a_file, empty, too_large, too_many_pixels,
-        unsupported, unsupported_codec, reference, no_picture, index_missing, undecodable.
+        unsupported, unsupported_codec, reference, no_picture, index_missing, undecodable; where
+        files are read apart also reader_crashed, reader_memory, reader_timeout.
     """
     name = display_name(path, name)
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
-        kind = sniff(file)
+        picture = sniff(file) == "picture"
         digest = sha256(file)
-        if kind == "picture":
-            return probe_still(file, name=name, sha256=digest, size=size)
-        file.seek(0)
+    found = apart(_probe_still if picture else _probe_video, path, returns=Media)
+    # What is known here is not left to a parser: a hash that lies would be another file's result.
+    return found.model_copy(update={"name": name, "sha256": digest, "size": size})
+
+
+def _probe_still(path: str | os.PathLike[str]) -> Media:
+    with open_file(path) as file:
+        sniff(file)
+        return probe_still(file, name="", sha256="", size=os.fstat(file.fileno()).st_size)
+
+
+def _probe_video(path: str | os.PathLike[str]) -> Media:
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
         head = file.read(SNIFF_BYTES)
-    return probe_video(path, name=name, sha256=digest, size=size, head=head)
+    return probe_video(path, name="", sha256="", size=size, head=head)
 
 
 def decode(
@@ -91,6 +119,26 @@ def decode(
         Nothing can be decoded.
     Canceled
     """
+    return frames_apart(
+        _decode,
+        path,
+        media,
+        tuple(times),
+        size=(media.width, media.height),
+        count=len(times),
+        notes=notes,
+        cancel=cancel,
+    )
+
+
+def _decode(
+    path: str | os.PathLike[str],
+    media: Media,
+    times: Sequence[float],
+    *,
+    notes: list[str],
+    cancel: Event | None = None,
+) -> Iterator[Frame]:
     if media.kind == "video":
         return decode_video(path, media, times, notes=notes, cancel=cancel)
     return decode_still(path, media, times, cancel=cancel)

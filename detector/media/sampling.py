@@ -8,6 +8,8 @@ from threading import Event
 import numpy as np
 
 from detector.errors import UsageError
+from detector.media.limits import READER_PASS
+from detector.media.sandbox import apart
 from detector.media.stills import decode_still
 from detector.media.types import Plan
 from detector.media.upright import Upright
@@ -65,7 +67,17 @@ def plan(
     elif settings.sampling == "keyframes":
         if path is None:
             raise ValueError("sampling by key frames needs the path")
-        moments = _by_change(path, media, start, end, settings.frames, cancel)
+        moments = apart(
+            _by_change,
+            path,
+            media,
+            start,
+            end,
+            settings.frames,
+            returns=tuple[float, ...],
+            patience=READER_PASS,
+            cancel=cancel,
+        )
     else:
         moments = _centers(start, end, settings.frames)
     return Plan(moments, _runs(moments, end, *windows) if windows else ())
@@ -94,7 +106,8 @@ def _by_change(
     start: float,
     end: float,
     count: int,
-    cancel: Event | None,
+    *,
+    cancel: Event | None = None,
 ) -> tuple[float, ...]:
     """Moments at equal shares of the summed histogram change."""
     scan = _centers(start, end, min(_MAX_SCAN, max(4 * count, int((end - start) / _SCAN_STEP))))

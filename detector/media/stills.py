@@ -128,6 +128,15 @@ def decode_still(
                     return
 
 
+@contextmanager
+def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+    """Open a picture under the same limits, for its tags; no pixel is decoded yet."""
+    with open_file(path) as file:
+        sniff(file)
+        with _opened(file) as image:
+            yield image
+
+
 def flatten(image: Image.Image) -> np.ndarray:
     """Return uint8 [H, W, 3] RGB, upright, over white, whatever the mode of `image`."""
     with _parsing():

@@ -7,33 +7,78 @@ A family is one file in this folder with a `load(spec, files, device)` function 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
-from detector.results import Calibration, Record
+from detector.results import Calibration, LabelOrder, Record
+from detector.weights.files import PREFIXES, WRAPPERS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Image = np.ndarray
-"""uint8 [H, W, 3] RGB."""
+"""uint8 [H, W, 3] RGB, of any size."""
 
 
 class CropRecipe(Record):
-    """How a face is cut for a model. Data, so that models with the same recipe share the crop:
-    equal recipes are one key."""
+    """How a face becomes a model's picture: first where it is cut (`kind` and its settings), then
+    how the cut is brought to `size` (`fit`, `resize`). Data, so that models with the same recipe
+    share the crop: equal recipes are one key."""
 
     model_config = ConfigDict(frozen=True)  # and what `Record` says
 
-    kind: Literal["square", "whole"] = "square"
+    kind: Literal["square", "box", "points", "whole"] = "square"
     """square: about the centre of the face box, side = scale * its longer side.
+    box: the face box, widened by `margins`, where it lies in the picture.
+    points: five landmarks moved onto `template` by a similarity.
     whole: the whole frame."""
     scale: float = Field(default=1.3, gt=0)
-    size: int = Field(default=224, gt=0, description="side of the crop given to the model, px")
-    resize: Literal["area", "bilinear", "nearest"] = "area"
-    """area: antialiased when shrinking, bilinear when growing."""
+    """square: of the box. points: the picture shows so much more than the template's square."""
     border: Literal["replicate", "black"] = "black"
-    """what stands where the square leaves the picture."""
+    """what stands where a square leaves the picture."""
+    margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    """box: left, top, right, bottom, in shares of the box's width and height."""
+    margin_of: Literal["sides", "height"] = "sides"
+    """box: `height` takes all four in shares of the height, rounded to whole pixels."""
+    boxes: Literal["mtcnn", "blazeface"] = "mtcnn"
+    """box: whose boxes were widened so; those of another detector are converted first."""
+    template: Literal["arcface", "gend"] = "arcface"
+    """points: where they are moved to, see `faces.alignment`."""
+    landmarks: Literal["centers", "dlib"] = "centers"
+    """points: what the template's points are: eye centres and mouth corners, or dlib's parts 37,
+    44, 30, 49 and 55 (lids and lips beside them)."""
+    native: bool = False
+    """points: cut as large as the face is in the frame and then fitted, else aligned at `size`."""
+    size: int = Field(default=224, ge=0, description="side of the picture, px; 0: as it was cut")
+    fit: Literal["stretch", "pad", "pad-small", "cover", "middle", "even"] = "stretch"
+    """stretch: to the square, aspect not kept. pad: the longer side to `size`, zeros around.
+    pad-small: zeros around what is smaller than `size`, then stretch.
+    cover: the shorter side to `short`, then the middle square.
+    middle: the middle square as it is, zeros around what is smaller.
+    even: as it is, whatever its size; stretched only where a side is odd."""
+    short: int = Field(default=0, ge=0)
+    """cover: the shorter side before the middle is taken, px; 0: `size`."""
+    tile: int = Field(default=0, ge=0)
+    """middle: what has a side below this is first repeated until it has none, px; 0: never."""
+    odd: Literal["down", "even"] = "down"
+    """cover, middle: where the middle begins when it falls between two pixels: half rounded down
+    (transformers), or to the even one (torchvision)."""
+    resize: Literal[
+        "area", "bilinear", "nearest", "cubic", "area-cubic", "antialias", "bicubic", "float"
+    ] = "area"
+    """area: antialiased when shrinking, bilinear when growing. bilinear, cubic: OpenCV's, never
+    antialiased. area-cubic: area when shrinking, cubic when growing.
+    antialias, bicubic: Pillow's bilinear and bicubic. float: as antialias, but of numbers that are
+    not rounded to whole levels after it."""
+
+    @property
+    def final(self) -> bool:
+        """Whether a cut is already the square of `size` px; else the model takes its middle."""
+        return bool(self.size) and self.fit != "even" and not (self.short or self.tile)
 
 
 class Normalization(Record):
@@ -47,9 +92,15 @@ class WeightFile(Record):
     """One file of weights. `path` is relative to weights/ when bundled, else to the cache."""
 
     path: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    size: int = Field(description="bytes")
-    url: str | None = Field(default=None, description="None: bundled")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="None: never published; only a person's own file is accepted"
+    )
+    size: int | None = Field(default=None, description="bytes; None: not published")
+    url: str | None = Field(default=None, description="None: bundled, or put there by hand")
+    mirrors: list[str] = Field(default_factory=list, description="tried in order after `url`")
+    original_sha256: str | None = Field(
+        default=None, description="of the file that this one was converted from"
+    )
 
 
 class Measured(Record):
@@ -74,10 +125,12 @@ class Published(Record):
 
 
 class ModelSpec(Record):
-    """One entry of weights/manifest.toml."""
+    """One entry of weights/manifest.toml or of weights/catalog/."""
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(:[a-z0-9][a-z0-9_.-]*)?$")]
+    """The architecture, then the variant of the weights after a colon where there are several."""
     title: str
+    architecture: str = Field(default="", description="unless stated, the id before the colon")
     family: str = Field(description="module in detector/models/")
     kind: Literal["frame", "clip", "image", "audio"]
     task: Literal["face manipulation", "whole-image synthesis", "voice"] = "face manipulation"
@@ -87,10 +140,24 @@ class ModelSpec(Record):
         default="", description="what else can raise the score, in a few words"
     )
     files: list[WeightFile]
+    wrappers: tuple[str, ...] = WRAPPERS
+    """Keys under which training scripts put the weights in their file."""
+    prefixes: tuple[str, ...] = PREFIXES
+    """What such scripts put before every name."""
     bundled: bool = False
+    own: bool = Field(default=False, description="brought by a person, not known to Unmask")
     default: bool = Field(default=False, description="in the default ensemble")
+    on_files: bool = Field(
+        default=True, description="False: it takes what Unmask can't read from a file yet"
+    )
     weight: float = Field(default=1.0, ge=0)
     fake_output: str = Field(description="which output means fake, and how that is known")
+    fake_index: int = Field(default=1, ge=0)
+    """The output that means fake. Of a single logit: 1 if it is of fake, 0 if it is of real."""
+    label_order: LabelOrder = "documented"
+    operating_point: float | None = Field(
+        default=None, ge=0, le=1, description="P(fake) above which its authors say fake"
+    )
     crop: CropRecipe
     normalization: Normalization = Normalization()
     options: dict[str, str | int | float | bool] = Field(
@@ -100,23 +167,79 @@ class ModelSpec(Record):
     clip_step: float = Field(
         default=0.0, description="clip models: seconds between frames of a window"
     )
+    clip_stride: int = Field(
+        default=0,
+        ge=0,
+        description="instead of `clip_step`: frames of the file from one of a window to the next",
+    )
     calibration: Calibration | None = None
     measured: list[Measured] = Field(default_factory=list)
     published: list[Published] = Field(default_factory=list)
     weak_on: list[str] = Field(default_factory=list)
     license_code: str
     license_weights: str
+    research_only: bool = Field(
+        default=False, description="its license must be acknowledged before it is used"
+    )
     source: str = Field(description="paper, repository")
     card: str | None = Field(default=None, description="Markdown file in weights/")
 
+    @model_validator(mode="after")
+    def _architecture_from_id(self) -> ModelSpec:
+        self.architecture = self.architecture or self.id.split(":")[0]
+        return self
+
 
 class Model(ABC):
-    """A loaded model. Thread-safe: `score` may be called from several sessions at once."""
+    """A loaded model. Thread-safe: everything may be called from several sessions at once.
+
+    `preprocess`, `forward` and `p_fake` are the original's own steps, so that anyone can hold a
+    model against it; `score` is the three together on a batch of crops.
+    """
+
+    BATCH = 16
+    """Items in one pass: more gain nothing on a CPU and cost memory."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
 
     @abstractmethod
+    def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
+        """What the network takes for one item, exactly as the original prepares it.
+
+        Parameters
+        ----------
+        picture : uint8 array [H, W, 3], RGB
+            One crop, of any size; a clip model takes a sequence of them.
+
+        Returns
+        -------
+        float32 tensor
+            Without the axis of the batch, on the CPU.
+        """
+
+    @abstractmethod
+    def forward(self, batch: Tensor) -> Tensor:
+        """Raw logits as the original gives them: float32 [N], [N, 1], [N, 2] …"""
+
+    def log_odds(self, logits: Tensor) -> Tensor:
+        """Natural-log odds of P(fake), [N], of what `forward` gave.
+
+        One logit is that of the class `spec.fake_index` says; several are those of a softmax.
+        """
+        import torch
+
+        flat = logits.reshape(len(logits), -1).float()
+        if flat.shape[1] == 1:
+            return flat[:, 0] if self.spec.fake_index else -flat[:, 0]
+        fake = self.spec.fake_index
+        others = torch.cat([flat[:, :fake], flat[:, fake + 1 :]], 1)
+        return flat[:, fake] - others.logsumexp(1)
+
+    def p_fake(self, logits: Tensor) -> Tensor:
+        """P(fake) in 0..1, [N], as the original turns its logits into a score."""
+        return self.log_odds(logits).sigmoid()
+
     def score(self, batch: np.ndarray) -> np.ndarray:
         """Score crops cut by this model's recipe.
 
@@ -130,6 +253,18 @@ class Model(ABC):
         float32 array [N]
             Logits of P(fake), uncalibrated. Deterministic.
         """
+        import torch
+
+        check_batch(batch, self.spec)
+        scores = [np.zeros(0, np.float32)]
+        for start in range(0, len(batch), self.BATCH):
+            x = torch.stack([self.preprocess(item) for item in batch[start : start + self.BATCH]])
+            scores.append(self.log_odds(self._infer(x)).cpu().numpy())
+        return np.concatenate(scores).astype(np.float32)
+
+    def _infer(self, batch: Tensor) -> Tensor:
+        """What `forward` gives, by the fastest way that there is."""
+        return self.forward(batch)
 
     def explain(self, batch: np.ndarray) -> np.ndarray | None:
         """Where the model looked: float32 [N, h, w] (clip models [N, T, h, w]) in 0..1, scaled per
@@ -147,8 +282,8 @@ class ClipModel(Model):
 
 def check_batch(batch: np.ndarray, spec: ModelSpec) -> None:
     """Raise ValueError when `batch` is not what `spec` is fed with."""
-    size = spec.crop.size
-    tail = (spec.clip_frames, size, size, 3) if spec.kind == "clip" else (size, size, 3)
+    sides = (spec.crop.size, spec.crop.size) if spec.crop.final else batch.shape[-3:-1]
+    tail = (spec.clip_frames, *sides, 3) if spec.kind == "clip" else (*sides, 3)
     if batch.dtype != np.uint8 or batch.shape[1:] != tail:
         expected = ", ".join(str(n) for n in tail)
         raise ValueError(

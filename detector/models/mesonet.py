@@ -4,30 +4,30 @@ Afchar, Nozick, Yamagishi, Echizen: "MesoNet: a Compact Facial Video Forgery Det
 WIFS 2018, arXiv:1809.00888; weights from github.com/DariusAf/MesoNet. The published files are read
 as they are (HDF5); no Keras is needed.
 
-The one output is a sigmoid of P(real). Here it becomes a logit of P(fake) = -logit of P(real).
+The one output is a sigmoid of P(real); here it stays the logit in front of it.
 """
 
 from __future__ import annotations
 
-import copy
 import re
 from pathlib import Path
 
 import h5py
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from detector.errors import ModelError, WeightsError
-from detector.models.base import Files, FrameModel, ModelSpec, check_batch
-from detector.weights import load_strict
+from detector.models.base import Files, ModelSpec
+from detector.models.network import TorchFrameModel
+from detector.weights import load_state, load_strict
 
 EPSILON = 1e-3  # Keras's default for batch normalization; torch's is 1e-5
-BATCH = 32  # crops in one pass; bounds the memory
 
 # Keras numbers layers as they were made, per kind, and goes on counting from one network to the
 # next in a session: Meso4_DF has conv2d_5 to 8. Only the order is meant.
 _LAYER = re.compile(r"(conv2d|batch_normalization|dense)_(\d+)")
+VARIANTS = {4: "meso4", 16: "mesoinception4"}
+"""By the number of their convolutions."""
 _KINDS: dict[str, type[nn.Module]] = {
     "conv2d": nn.Conv2d,
     "batch_normalization": nn.BatchNorm2d,
@@ -64,7 +64,7 @@ class Inception(nn.Module):
 
 
 class MesoNet(nn.Module):
-    """float [N, 3, 256, 256] in 0..1 -> logits of P(fake), [N, 1].
+    """float [N, 3, 256, 256] in 0..1 -> logits of P(real), [N, 1].
 
     Layers are made in the order in which Keras numbered them, which is how weights find them.
     """
@@ -89,7 +89,7 @@ class MesoNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return -self.classifier(self.features(x))
+        return self.classifier(self.features(x))
 
     @property
     def last_conv(self) -> nn.Module:
@@ -97,47 +97,20 @@ class MesoNet(nn.Module):
         return self.features[-2]
 
 
-class MesoNetModel(FrameModel):
-    """A MesoNet with its published weights. Nothing in it changes after loading."""
+def count_convolutions(path: Path) -> int:
+    """How many convolutions a Keras weight file holds.
 
-    def __init__(self, spec: ModelSpec, network: MesoNet, device: str) -> None:
-        super().__init__(spec)
-        self._network = network
-        self._device = device
-
-    def score(self, batch: np.ndarray) -> np.ndarray:
-        """See `Model.score`."""
-        check_batch(batch, self.spec)
-        logits = [np.zeros(0, np.float32)]
-        with torch.inference_mode():
-            for start in range(0, len(batch), BATCH):
-                x = self._input(batch[start : start + BATCH])
-                logits.append(self._network(x)[:, 0].cpu().numpy())
-        return np.concatenate(logits)
-
-    def explain(self, batch: np.ndarray) -> np.ndarray:
-        """Grad-CAM (Selvaraju et al. 2017) towards "fake" on the last convolution.
-
-        float32 [N, 256, 256]; all zeros where nothing spoke for "fake".
-        """
-        from pytorch_grad_cam import GradCAM
-        from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-
-        check_batch(batch, self.spec)
-        size = self.spec.crop.size
-        maps = [np.zeros((0, size, size), np.float32)]
-        # Grad-CAM hangs hooks on the network, which a score in another thread would set off: it
-        # gets a copy (28,000 numbers).
-        network = copy.deepcopy(self._network)
-        with GradCAM(network, [network.last_conv]) as cam:
-            for start in range(0, len(batch), BATCH):
-                x = self._input(batch[start : start + BATCH])
-                maps.append(cam(x, [ClassifierOutputTarget(0)] * len(x)))
-        return np.concatenate(maps)
-
-    def _input(self, crops: np.ndarray) -> Tensor:
-        x = torch.tensor(crops, device=self._device)
-        return x.permute(0, 3, 1, 2).float() / 255
+    Raises
+    ------
+    WeightsError
+        The file can't be read.
+    """
+    try:
+        with h5py.File(path) as file:
+            layers = [found[1] for key in file if (found := _LAYER.fullmatch(key))]
+    except OSError as error:
+        raise WeightsError(f"The weight file {path} can't be read: {error}") from error
+    return layers.count("conv2d")
 
 
 def read_keras(path: Path, network: MesoNet) -> dict[str, Tensor]:
@@ -199,8 +172,16 @@ def _from_dense(keras: dict[str, Tensor]) -> dict[str, Tensor]:
 _CONVERT = {"conv2d": _from_conv, "batch_normalization": _from_norm, "dense": _from_dense}
 
 
-def load(spec: ModelSpec, files: Files, device: str) -> MesoNetModel:
-    """Load Meso4 or MesoInception4 (`options.variant`) from the authors' one .h5 file."""
-    network = MesoNet(str(spec.options.get("variant")))
-    load_strict(network, read_keras(files[0], network), spec.id)
-    return MesoNetModel(spec, network.eval().to(device), device)
+def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
+    """Load Meso4 or MesoInception4, whichever the authors' one .h5 file holds, or one that was
+    trained on from it here, with this network's names."""
+    path = files[0]
+    keras = path.suffix == ".h5"
+    state = {} if keras else load_state(path, spec)
+    count = count_convolutions(path) if keras else sum(t.dim() == 4 for t in state.values())
+    network = MesoNet(VARIANTS.get(count, "meso4"))
+    if keras:
+        load_strict(network, read_keras(path, network), spec.id)
+    else:
+        load_strict(network, state, f"{spec.id} ({path.name})")
+    return TorchFrameModel(spec, network, device, network.last_conv)

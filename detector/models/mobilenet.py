@@ -7,17 +7,16 @@ Written out here rather than taken from torchvision because of that padding.
 
 from __future__ import annotations
 
-import copy
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from detector import runtime
-from detector.models.base import Files, FrameModel, ModelSpec, check_batch
+from detector.models.base import Files, ModelSpec
+from detector.models.network import TorchFrameModel
 from detector.weights import load_state, load_strict
 
 # expansion, channels, repeats, stride: table 2 of the paper
@@ -34,9 +33,6 @@ FEATURES = 1280
 MIDDLE = 14
 """`features[:MIDDLE]` ends with the last stage at 1/16 of the input."""
 MIDDLE_CHANNELS = 96
-
-BATCH = 16
-"""Crops in one pass: more gain nothing on a CPU and cost memory."""
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -112,70 +108,19 @@ class MobileNetV2(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.features(x).mean((2, 3))).squeeze(1)
+        return self.judge(self.embed(x))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Pooled features: [N, 1280]."""
+        return self.features(x).mean((2, 3))
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Logits of pooled features: [N]."""
+        return self.classifier(features).squeeze(1)
 
     def middle(self, x: Tensor) -> Tensor:
         """Maps of the last stage at 1/16 of the input: [N, 96, S / 16, S / 16]."""
         return self.features[:MIDDLE](x)
-
-
-def to_input(batch: np.ndarray, spec: ModelSpec, device: str) -> Tensor:
-    """uint8 [N, S, S, 3] -> float32 [N, 3, S, S], normalized as the spec says."""
-    x = torch.tensor(batch, device=device).permute(0, 3, 1, 2).float() / 255
-    mean = torch.tensor(spec.normalization.mean, device=x.device).view(1, 3, 1, 1)
-    std = torch.tensor(spec.normalization.std, device=x.device).view(1, 3, 1, 1)
-    return (x - mean) / std
-
-
-class MobileNet(FrameModel):
-    """A trained MobileNetV2."""
-
-    def __init__(self, spec: ModelSpec, network: MobileNetV2, device: str) -> None:
-        super().__init__(spec)
-        self._network = network
-        self._device = device
-        side = spec.crop.size
-        self._run = runtime.compile(network, torch.zeros(2, 3, side, side, device=device), device)
-
-    def score(self, batch: np.ndarray) -> np.ndarray:
-        """See `Model.score`."""
-        check_batch(batch, self.spec)
-        logits = [
-            self._run(to_input(batch[start : start + BATCH], self.spec, "cpu").numpy())[0]
-            for start in range(0, len(batch), BATCH)
-        ]
-        return np.concatenate([*logits, np.zeros(0, np.float32)])
-
-    def explain(self, batch: np.ndarray) -> np.ndarray:
-        """Grad-CAM (Selvaraju et al. 2017) towards "fake" at 1/16 of the input.
-
-        The stage at 1/16 is finer than the last one (5 x 5 cells), where a face is hardly resolved.
-        """
-        check_batch(batch, self.spec)
-        from pytorch_grad_cam import GradCAM
-        from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
-
-        maps = []
-        # Grad-CAM hangs hooks on the network, which a score in another thread would set off: it
-        # gets a copy.
-        network = copy.deepcopy(self._network).requires_grad_(True)
-        with GradCAM(_Column(network), [network.features[MIDDLE - 1]]) as cam:
-            for start in range(0, len(batch), BATCH):
-                x = to_input(batch[start : start + BATCH], self.spec, self._device)
-                maps.append(cam(x, [RawScoresOutputTarget()] * len(x)))
-        side = self.spec.crop.size
-        return np.concatenate([*maps, np.zeros((0, side, side), np.float32)]).astype(np.float32)
-
-
-class _Column(nn.Module):
-    """grad-cam expects [N, outputs]."""
-
-    def __init__(self, network: MobileNetV2) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network(x)[:, None]
 
 
 def fuse(network: N) -> N:
@@ -204,8 +149,12 @@ def build(state: dict[str, Any], name: str = "mobilenet") -> MobileNetV2:
     return network.eval().requires_grad_(False)
 
 
-def load(spec: ModelSpec, files: Files, device: str) -> MobileNet:
+def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load a trained MobileNetV2 (one .safetensors file)."""
     network = fuse(build(load_state(files[0]), spec.id)).to(device)
     # On a CPU channels_last takes half the time.
-    return MobileNet(spec, network.to(memory_format=torch.channels_last), device)
+    network = network.to(memory_format=torch.channels_last)
+    side = spec.crop.size
+    run = runtime.compile(network, torch.zeros(2, 3, side, side, device=device), device)
+    # The stage at 1/16 is finer than the last one (5 x 5 cells), where a face is hardly resolved.
+    return TorchFrameModel(spec, network, device, network.features[MIDDLE - 1], run)

@@ -1,7 +1,8 @@
 """Which models there are, and one loaded copy of each.
 
-Reads `weights/manifest.toml` and, after it, a person's own `models.toml` in the data folder (same
-keys). Knows the files' names and the families' `load` function; nothing of crops, scores or media.
+Reads `weights/manifest.toml`, the published models of `weights/catalog/` and, after them, a
+person's own `models.toml` in the data folder (same keys). Knows the files' names and the families'
+`load` function; nothing of crops, scores or media.
 """
 
 from __future__ import annotations
@@ -10,39 +11,66 @@ import difflib
 import functools
 import importlib
 import importlib.util
-import threading
+import math
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from detector import folders, weights
+from detector import folders
+from detector import weights as store
 from detector.errors import ModelError, UnmaskError, UsageError
-from detector.models.base import Model, ModelSpec
-from detector.results import Ensemble, Record
+from detector.models.base import Files, Model, ModelSpec
+from detector.models.brought import with_files
+from detector.models.memory import Shelf
+from detector.results import Calibration, Ensemble, Question, Record
 
-_loaded: dict[tuple[str, str, tuple[str, ...]], Model] = {}
-_load_lock = threading.Lock()
+PUBLISHED_POINT = "published operating point, not calibrated here"
+"""`Calibration.data` of a model that its authors set and nobody calibrated here."""
+
+_shelf = Shelf()
+
+
+class Recommended(Record):
+    """A published model that is worth its download: what `unmask fetch recommended` brings."""
+
+    id: str
+    adds: str = Field(description="what it adds to the bundled models, for a person")
+    weight: float = Field(
+        default=3.0, gt=0, description="in the ensemble; the bundled models have 1 together"
+    )
 
 
 class Manifest(Record):
-    """Every known model, in the order they are shown, and how the default ones are put together."""
+    """Every known model, in the order they are shown, and how the default ones are put together:
+    an ensemble for each question, and the calibration of their answers combined."""
 
-    ensemble: Ensemble
+    ensembles: dict[Question, Ensemble] = {}
+    combined: Calibration | None = None
+    recommended: list[Recommended] = []
     models: list[ModelSpec]
 
 
 def manifest() -> Manifest:
-    """The manifest with a person's own models appended. Read again when a file has changed.
+    """The manifest with the catalog and a person's own models appended. Read again when a file has
+    changed.
 
     Raises
     ------
     ModelError
         A manifest can't be read; the message names the file, the entry and the key.
     """
-    main, own = folders.bundled() / "manifest.toml", folders.data() / "models.toml"
-    return _read(main, _changed(main), own, _changed(own))
+    bundled = folders.bundled()
+    paths = [bundled / "manifest.toml", *sorted((bundled / "catalog").glob("*.toml"))]
+    own, pins = own_manifest(), store.pins.path()
+    return _read(tuple((path, _changed(path)) for path in [*paths, own, pins]))
+
+
+def own_manifest() -> Path:
+    """File of a person's own models. It need not exist."""
+    return folders.data() / "models.toml"
 
 
 def list_models() -> list[ModelSpec]:
@@ -51,7 +79,8 @@ def list_models() -> list[ModelSpec]:
 
 
 def get_spec(id: str) -> ModelSpec:
-    """The entry of one model.
+    """The entry of one model. An architecture without a variant means the first of its weights
+    that is on this computer, else the first there is.
 
     Raises
     ------
@@ -61,6 +90,8 @@ def get_spec(id: str) -> ModelSpec:
     specs = {spec.id: spec for spec in manifest().models}
     if id in specs:
         return specs[id]
+    if variants := [s for s in specs.values() if s.architecture == id and not s.own]:
+        return next((spec for spec in variants if store.available(spec)), variants[0])
     close = difflib.get_close_matches(id, specs, n=3, cutoff=0.5)
     names = ", ".join(close or specs)
     raise UsageError(
@@ -70,8 +101,19 @@ def get_spec(id: str) -> ModelSpec:
     )
 
 
+def architectures() -> dict[str, ModelSpec]:
+    """Every architecture that a person's own weights can be loaded into, with an entry that says
+    how it is fed. Keys are what `unmask models add --as` takes."""
+    found: dict[str, ModelSpec] = {}
+    for spec in manifest().models:
+        if not spec.bundled and not spec.own:
+            found.setdefault(spec.architecture, spec)
+    return found
+
+
 def choose(ids: Sequence[str] | None = None) -> list[ModelSpec]:
-    """The models somebody asked for, or the default ensemble, each once, in the asked order.
+    """The models somebody asked for, each once, in the asked order; or the default ensemble with
+    what is on this computer of the short list and of what the host named.
 
     Raises
     ------
@@ -79,18 +121,52 @@ def choose(ids: Sequence[str] | None = None) -> list[ModelSpec]:
         An id is unknown, or none was named.
     """
     if ids is None:
-        return [spec for spec in manifest().models if spec.default]
+        strong = set(strong_ids())
+        return [s for s in manifest().models if s.default or (s.id in strong and usable(s))]
     if not ids:
         raise UsageError("No model was named.", hint="`unmask models` lists them.")
     return [get_spec(id) for id in dict.fromkeys(ids)]
 
 
-def load_model(id: str, device: str = "cpu") -> Model:
-    """A model with its verified weights, ready to score. Loaded once per process and device.
+def strong_ids() -> list[str]:
+    """The short list, and what the host of this installation names in UNMASK_MODELS ("id,id", also
+    "recommended")."""
+    return list(dict.fromkeys([*(e.id for e in manifest().recommended), *ids_of_host()]))
+
+
+def ids_of_host() -> list[str]:
+    """What UNMASK_MODELS names: to be there from the start, and to take part."""
+    named = [part.strip() for part in os.environ.get("UNMASK_MODELS", "").split(",")]
+    short = [entry.id for entry in manifest().recommended]
+    ids = [id for name in named if name for id in (short if name == "recommended" else [name])]
+    return list(dict.fromkeys(ids))
+
+
+def usable(spec: ModelSpec) -> bool:
+    """Whether a model can score a file now: its weights are here, its license needs no more word,
+    and what it takes can be read from a file."""
+    if not spec.on_files:
+        return False
+    try:
+        store.require_license(spec)
+    except ModelError:
+        return False
+    return store.available(spec)
+
+
+def load_model(
+    id: str, weights: str | Path | Sequence[str | Path] | None = None, device: str = "cpu"
+) -> Model:
+    """A model ready to score. Loaded once per process, device and weights.
 
     Parameters
     ----------
     id : str
+        A model, or the architecture that `weights` are of.
+    weights : path or sequence of paths, optional
+        A person's own file instead of the published one: of any variant of the architecture,
+        checked strictly. A model of several files takes them in the order of its entry, or the
+        folder they are in, or one of them with the others beside it.
     device : str
         As torch names it: "cpu", "cuda", "cuda:1".
 
@@ -101,18 +177,37 @@ def load_model(id: str, device: str = "cpu") -> Model:
     WeightsError
         Its weights are missing, corrupted, or do not fit. Nothing is downloaded here.
     ModelError
-        It can't be loaded for another reason.
+        Its license was not accepted, the memory does not suffice, or it can't be loaded for
+        another reason.
     """
-    spec = get_spec(id)
-    key = (id, device, tuple(file.sha256 for file in spec.files))
-    with _load_lock:
-        if key not in _loaded:
-            _loaded[key] = _load(spec, device)
-        return _loaded[key]
+    if weights is None:
+        spec = get_spec(id)
+    else:
+        template = architectures().get(id) or get_spec(id)
+        spec = with_files(template, weights, known=manifest().models)
+    key = (spec.id, device, *(file.sha256 or "" for file in spec.files))
+
+    def load() -> Model:
+        if weights is not None:
+            return load_family(spec, [Path(file.path) for file in spec.files], device)
+        store.require_license(spec)
+        return load_family(spec, store.resolve(spec), device)
+
+    return _shelf.get(key, sum(file.size or 0 for file in spec.files), load)
 
 
-def _load(spec: ModelSpec, device: str) -> Model:
-    files = weights.resolve(spec)
+def loaded() -> list[tuple[str, str, int]]:
+    """Models in memory: id, device, bytes."""
+    return [(key[0], key[1], size) for key, size in _shelf.sizes().items()]
+
+
+def unload(id: str) -> None:
+    """Let go of a model; a run that is using it keeps its copy until it ends."""
+    _shelf.drop(lambda key: key[0] == id)
+
+
+def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
+    """A new model of these files, which were verified before. Not shared, not counted."""
     module = f"detector.models.{spec.family}"
     if not spec.family.isidentifier() or importlib.util.find_spec(module) is None:
         raise ModelError(f"{spec.id} is of the family {spec.family!r}, which does not exist.")
@@ -121,7 +216,7 @@ def _load(spec: ModelSpec, device: str) -> Model:
         raise ModelError(f"{module} has no load(spec, files, device), so it is not a family.")
     try:
         model: Model = family.load(spec, files, device)
-    except UnmaskError:
+    except (UnmaskError, store.Fits):
         raise
     except Exception as error:
         raise ModelError(f"{spec.title} can't be loaded: {error}") from error
@@ -137,22 +232,58 @@ def _changed(path: Path) -> int | None:
 
 
 @functools.lru_cache(maxsize=2)
-def _read(main: Path, _main_changed: int | None, own: Path, own_changed: int | None) -> Manifest:
+def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
+    (main, _), *catalog, (own, own_changed), _pins = files
     tables = _toml(main)
     read = _check(main, tables)
-    if own_changed is None:
-        return read
-    extra = _toml(own)
-    if unknown := set(extra) - {"models"}:
-        raise ModelError(f"{own} may only hold [[models]], not {', '.join(sorted(unknown))}.")
-    added = _check(own, {**tables, "models": extra.get("models", [])}).models
-    taken = {spec.id for spec in read.models}
-    for spec in added:
-        if spec.id in taken:
-            raise ModelError(f"{own}: there already is a model {spec.id!r}.")
-        if spec.bundled:
-            raise ModelError(f"{own}: {spec.id!r} can't be bundled; only Unmask's own models are.")
-    return Manifest(ensemble=read.ensemble, models=[*read.models, *added])
+    models = list(read.models)
+    for path, changed in [*catalog, (own, own_changed)]:
+        if changed is None:
+            continue
+        extra = _toml(path)
+        if unknown := set(extra) - {"models"}:
+            raise ModelError(f"{path} may only hold [[models]], not {', '.join(sorted(unknown))}.")
+        added = _check(path, {**tables, "models": extra.get("models", [])}).models
+        taken = {spec.id for spec in models}
+        for spec in added:
+            if spec.id in taken:
+                raise ModelError(f"{path}: there already is a model {spec.id!r}.")
+            if spec.bundled:
+                raise ModelError(
+                    f"{path}: {spec.id!r} can't be bundled; only Unmask's own models are."
+                )
+            if path == own:
+                spec.own = True
+        models += added
+    known = {spec.id: spec for spec in models}
+    for entry in read.recommended:
+        if entry.id not in known:
+            raise ModelError(f"{main} recommends {entry.id!r}, which is no model.")
+        known[entry.id].weight = entry.weight
+    pins = store.pinned()
+    for spec in models:
+        spec.files = [
+            file
+            if file.sha256 or file.path not in pins
+            else file.model_copy(update=pins[file.path])
+            for file in spec.files
+        ]
+        spec.calibration = spec.calibration or _published_point(spec)
+    return read.model_copy(update={"models": models})
+
+
+def _published_point(spec: ModelSpec) -> Calibration | None:
+    """Until a model is calibrated here: its own probability, moved so that the authors' operating
+    point stands at one half. `clips` 0 says that nothing was fitted."""
+    point = spec.operating_point
+    if point is None or not 0 < point < 1 or spec.label_order == "unverified":
+        return None
+    return Calibration(
+        scale=1.0,
+        offset=-math.log(point / (1 - point)),
+        data=PUBLISHED_POINT,
+        clips=0,
+    )
 
 
 def _toml(path: Path) -> dict:

@@ -51,7 +51,7 @@ class Analyzer:
         self.detector()
         for spec in registry.choose(models):
             try:
-                registry.load_model(spec.id, self.device)
+                registry.load_model(spec.id, device=self.device)
             except ModelError as error:
                 log.warning("%s", error.message)
 
@@ -63,6 +63,7 @@ class Analyzer:
         name: str | None = None,
         observe: Observer | None = None,
         cancel: threading.Event | None = None,
+        scores_only: bool = False,
     ) -> Analysis:
         """Analyze one video, animation or picture.
 
@@ -77,6 +78,8 @@ class Analyzer:
             Called from this thread with a `Progress` a few times a second.
         cancel : threading.Event, optional
             Set it from elsewhere to stop.
+        scores_only : bool
+            Leave out signals and provenance, which don't change a verdict.
 
         Returns
         -------
@@ -98,6 +101,7 @@ class Analyzer:
             settings or Settings(),
             observe,
             cancel or threading.Event(),
+            scores_only,
         )
         return run.go(Path(path), name)
 

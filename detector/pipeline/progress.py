@@ -8,7 +8,7 @@ from typing import Literal
 
 from detector.results import Analysis, Media
 
-Stage = Literal["read", "faces", "score", "verdict"]
+Stage = Literal["read", "faces", "score", "signals", "verdict"]
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""One analysis from file to verdict: three stages side by side."""
+"""One analysis from file to verdict: four stages side by side."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from pathlib import Path
 
 import numpy as np
 
-from detector import faces, media
+from detector import conformal, faces, media, provenance
 from detector.errors import Canceled, ModelError
 from detector.media import Frame
 from detector.models import registry
-from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.pipeline import windows
+from detector.models.base import CropRecipe, Model
+from detector.origin import Provenance
+from detector.pipeline import blank, planning, windows
 from detector.pipeline.conveyor import Belt, Halt, Stopped, Timer, Worker, with_times
 from detector.pipeline.people import Person, tracks
 from detector.pipeline.progress import Observer, Progress, Stage
+from detector.pipeline.reading import Reading
 from detector.pipeline.software import software
+from detector.pipeline.whole import EVERYBODY, Whole
 from detector.results import (
     Analysis,
     ClipWindow,
     FaceFrame,
     Label,
     Media,
-    ModelResult,
+    Question,
     Settings,
     Verdict,
 )
@@ -55,7 +58,8 @@ in 2,000 frames a report is no small thing."""
 
 @dataclass(frozen=True)
 class FaceItem:
-    """One person's crop at one moment, for the frame models with this recipe."""
+    """One person's crop at one moment (or the whole picture), for the frame models with this
+    recipe."""
 
     recipe: CropRecipe
     person: int
@@ -88,13 +92,18 @@ class Run:
         settings: Settings,
         observe: Observer | None,
         cancel: threading.Event,
+        scores_only: bool = False,
     ) -> None:
+        self.scores_only = scores_only
         self.detector, self.device, self.settings = detector, device, settings
         self.observe, self.cancel = observe, cancel
+        self.own = conformal.load()
         self.specs = registry.choose(settings.models)
-        self.results = {s.id: _result(s) for s in self.specs}
+        self.results = {s.id: blank.result(s) for s in self.specs}
         self.models: dict[str, Model] = {}
         self.people: dict[int, Person] = {}
+        self.whole = Whole()
+        self.wholes = {s.id for s in self.specs if s.crop.kind == "whole"}
         self.looked: list[float] = []
         self.searched = 0
         self.timings: dict[str, float] = defaultdict(float)
@@ -104,7 +113,11 @@ class Run:
         self.stop = Halt(cancel)
         self.frames: Belt[Frame | None] = Belt(QUEUED_FRAMES, self.stop)
         self.items: Belt[Item] = Belt(QUEUED_CROPS, self.stop)
+        # Whole pictures at their own size are as large as frames: as few of them may wait.
+        self.large: Belt[None] = Belt(QUEUED_FRAMES, self.stop)
         self.media: Media | None = None
+        self.provenance: Provenance | None = None
+        self.reading: Reading | None = None
 
     def go(self, path: Path, name: str | None) -> Analysis:
         """Run the stages and decide. Raises what any of them raised."""
@@ -113,35 +126,55 @@ class Run:
         self._report("read")
         with Timer(self.timings, "read"):
             self.media = media.probe(path, name=name)
-            moments, runs = self._plan(path, self.media)
+            moments, runs, unfit = planning.plan(
+                path,
+                self.media,
+                self.settings,
+                self.specs,
+                self.cancel,
+                for_signals=not self.scores_only,
+            )
+            for id, why in unfit.items():
+                self.results[id].not_counted_because = why
         self.planned = len(moments)
         wanted = tuple(sorted({*moments, *(t for run in runs for t in run.times)}))
         notes: list[str] = []
         decoder = Worker(lambda: self._decode(path, wanted, notes), self.stop)
         scorer = Worker(self._score, self.stop)
-        decoder.start()
-        scorer.start()
+        workers: dict[Worker, Stage] = {decoder: "faces", scorer: "score"}
+        if not self.scores_only:
+            self.reading = Reading(len(moments), self.stop, self.timings)
+            workers[Worker(lambda: self._inspect(path), self.stop)] = "score"
+            workers[Worker(self.reading.work, self.stop)] = "signals"
+        for worker in workers:
+            worker.start()
         try:
             lasts = 1.5 / self.media.fps if self.media.fps else 1.0
             self._find_faces(with_times(self.frames, wanted, lasts), moments, runs)
             self.items.put(None)
-            while scorer.is_alive():
-                scorer.join(0.1)
-                self._report("score")
+            if self.reading:
+                self.reading.end()
+            for worker, stage in workers.items():
+                while worker.is_alive():
+                    worker.join(0.1)
+                    self._report(stage)
         except Stopped:
             pass
         finally:
             self.stop.set()
-            decoder.join()
-            scorer.join()
+            for worker in workers:
+                worker.join()
         if self.cancel.is_set():
             raise Canceled()
-        for worker in (decoder, scorer):
+        for worker in workers:
             if worker.error:
                 raise worker.error
         self.media.notes.extend(notes)
         with Timer(self.timings, "verdict"):
             analysis = decide(self._analysis())
+        if self.reading:
+            with Timer(analysis.timings, "signals"):
+                analysis.signals = self.reading.signals(analysis, self._kept())
         analysis.timings["total"] = round(time.perf_counter() - self.begun, 3)
         self._report("verdict", done=True)
         return analysis
@@ -161,6 +194,13 @@ class Run:
         except Canceled:
             raise Stopped from None
 
+    # --- beside them, a thread: where the file says it comes from --------------------------------
+
+    def _inspect(self, path: Path) -> None:
+        assert self.media is not None
+        with Timer(self.timings, "provenance"):
+            self.provenance = provenance.inspect(path, self.media, cancel=self.stop)
+
     # --- stage 2, the caller's thread: find, link, assess, cut -----------------------------------
 
     def _find_faces(
@@ -170,9 +210,11 @@ class Run:
         runs: Sequence[windows.Window],
     ) -> None:
         tracker = faces.Tracker()
-        recipes = list(dict.fromkeys(s.crop for s in self.specs if s.kind != "clip"))
+        every = list(dict.fromkeys(s.crop for s in self.specs if s.kind != "clip"))
+        recipes = [recipe for recipe in every if recipe.kind != "whole"]
+        whole = [recipe for recipe in every if recipe.kind == "whole"]
         anchors = {t for run in runs for t in run.anchors}
-        closer_looks = CLOSER_LOOKS
+        closer_looks, searched = CLOSER_LOOKS, -1.0
         for frame, times in frames:
             looked_at = not set(moments).isdisjoint(times)
             for run in runs:
@@ -196,7 +238,10 @@ class Run:
                 if looked_at:
                     for number, face in zip(numbers, found, strict=True):
                         self._look(frame, index, number, face, recipes)
-                self._cut_runs(runs, max(times))
+                    if self.wholes:
+                        self._look_at_all(frame, index, whole)
+                searched = max(times)
+            self._cut_runs(runs, searched)
             self._report("faces")
 
     def _look(
@@ -220,15 +265,32 @@ class Run:
             self.people[number].looked[index] = record
         if quality.problem is None:
             for recipe in recipes:
-                crop = faces.cut(frame.rgb, face.box, recipe)
+                box = faces.box_for(recipe, face.box, self.detector.name)
+                crop = faces.cut(frame.rgb, box, recipe, face.landmarks)
                 self.items.put(FaceItem(recipe, number, index, crop))
+            if self.reading:
+                self.reading.face(frame, index, number, face)
+
+    def _look_at_all(self, frame: Frame, index: int, recipes: Sequence[CropRecipe]) -> None:
+        """Record one moment of the whole picture and send it off."""
+        record = self.whole.look(frame, index)
+        with self.lock:
+            self.whole.looked[index] = record
+        for recipe in recipes:
+            crop = faces.cut(frame.rgb, record.box, recipe)
+            if not recipe.final:
+                self.large.put(None)
+            self.items.put(FaceItem(recipe, EVERYBODY, index, crop))
 
     def _cut_runs(self, runs: Sequence[windows.Window], searched: float) -> None:
         for run in runs:
             if run.frames and run.cut(self.people, searched):
                 for number, crops in run.runs():
                     start, end = run.times[0], run.times[-1]
-                    self.items.put(ClipItem(run.models, number, start, end, crops))
+                    if run.models:
+                        self.items.put(ClipItem(run.models, number, start, end, crops))
+                    elif self.reading:
+                        self.reading.run(number, start, end, crops)
 
     # --- stage 3, a thread: score ----------------------------------------------------------------
 
@@ -241,6 +303,10 @@ class Run:
         while (item := self.items.take()) is not None:
             if isinstance(item, ClipItem):
                 self._score_clip(item)
+            elif not item.recipe.final:  # crops of any size: the model does the rest
+                self._score_faces([item])
+                if item.person == EVERYBODY:
+                    self.large.take()
             else:
                 batch = waiting[item.recipe]
                 batch.append(item)
@@ -256,16 +322,17 @@ class Run:
                 logits = self._run_model(spec.id, crops)
                 with self.lock:
                     for item, logit in zip(batch, logits, strict=False):
-                        face = self.people[item.person].looked[item.index]
-                        face.logits[spec.id] = logit
+                        of = self.whole if item.person == EVERYBODY else self.people[item.person]
+                        of.looked[item.index].logits[spec.id] = logit
 
     def _score_clip(self, item: ClipItem) -> None:
         for id in item.models:
             for logit in self._run_model(id, item.crops[None]):
                 start, end = round(item.start, 4), round(item.end, 4)
                 window = ClipWindow(model=id, start=start, end=end, logit=logit)
+                of = self.whole if item.person == EVERYBODY else self.people[item.person]
                 with self.lock:
-                    self.people[item.person].windows.append(window)
+                    of.windows.append(window)
 
     def _run_model(self, id: str, batch: np.ndarray) -> list[float]:
         """Logits of one batch; none when the model fails, and it then scores nothing more."""
@@ -291,33 +358,9 @@ class Run:
     def _load_models(self) -> None:
         for spec in self.specs:
             try:
-                self.models[spec.id] = registry.load_model(spec.id, self.device)
+                self.models[spec.id] = registry.load_model(spec.id, device=self.device)
             except ModelError as error:
                 self.results[spec.id].error = error.message
-
-    def _plan(self, path: Path, info: Media) -> tuple[tuple[float, ...], list[windows.Window]]:
-        """Which moments to look at, and the runs of frames for clip models."""
-        shapes: dict[windows.Shape, list[ModelSpec]] = defaultdict(list)
-        for spec in self.specs:
-            if spec.kind == "clip":
-                shapes[windows.Shape.of(spec)].append(spec)
-        # A plan by changes in the picture reads the whole clip: one plan for a shape, not one more.
-        wanted: list[tuple[int, int, float] | tuple[()]]
-        wanted = [(windows.COUNT, shape.frames, shape.step) for shape in shapes] or [()]
-        plans = [media.plan(info, self.settings, run, path, cancel=self.cancel) for run in wanted]
-        runs: list[windows.Window] = []
-        for (shape, specs), plan in zip(shapes.items(), plans, strict=False):
-            ids = tuple(s.id for s in specs)
-            runs += [windows.Window(ids, shape.recipe, times) for times in plan.windows]
-            if not plan.windows:
-                why = (
-                    "it judges motion, and this is a picture"
-                    if info.kind == "image"
-                    else f"it needs {shape.frames * shape.step:.1f} s of video"
-                )
-                for id in ids:
-                    self.results[id].not_counted_because = why
-        return plans[0].moments, runs
 
     # --- what comes out --------------------------------------------------------------------------
 
@@ -325,30 +368,38 @@ class Run:
         """What is known by now, undecided."""
         assert self.media is not None
         with self.lock:
-            people = [
-                person
-                for _, person in sorted(self.people.items())
-                if person.looked
-                and (partial or faces.keep([face for _, face in person.anchors], self.searched))
-            ]
-            found = tracks(people, self.media.width)
+            people = list(self._kept(everyone=partial).values())
+            found = self.whole.onto(tracks(people, self.media.width) if people else [])
             results = [r.model_copy() for r in self.results.values()]
             moments = [round(t, 4) for t in self.looked]
-        ensemble = registry.manifest().ensemble
+        ensembles = blank.ensembles(results, self.own)
         return Analysis(
             id=self._id(),
             created=datetime.now(UTC),
             media=self.media.model_copy(deep=True),
             settings=self.settings,
-            verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=ensemble.thresholds),
-            ensemble=ensemble,
+            verdict=Verdict(
+                label=Label.NOT_APPLICABLE, thresholds=ensembles[Question.MANIPULATION].thresholds
+            ),
+            ensembles=ensembles,
+            combined=registry.manifest().combined,
             models=results,
             tracks=found,
             moments=moments,
+            provenance=self.provenance,
             timings={k: round(v, 3) for k, v in self.timings.items()},
             software=software(self.device),
             partial=partial,
         )
+
+    def _kept(self, *, everyone: bool = False) -> dict[int, Person]:
+        """People by number, in order of first appearance, without what only looked like a face."""
+        return {
+            number: person
+            for number, person in sorted(self.people.items())
+            if person.looked
+            and (everyone or faces.keep([face for _, face in person.anchors], self.searched))
+        }
 
     def _id(self) -> str:
         """Hash of the media, the settings, the program and the weights."""
@@ -372,8 +423,9 @@ class Run:
                 for face in person.looked.values()
             )
             models = {
-                id: (r.scored, r.scored if r.kind == "clip" else max(r.scored, faces_known))
+                id: (r.scored, r.scored if r.kind == "clip" else max(r.scored, known))
                 for id, r in self.results.items()
+                for known in [len(self.looked) if id in self.wholes else faces_known]
             }
         looked = len(self.looked)
         shares = [scored / known for scored, known in models.values() if known]
@@ -394,19 +446,3 @@ class Run:
         )
         end = time.perf_counter()
         self.observe_next = end + max(OBSERVE_EVERY, (end - now) / OBSERVE_SHARE)
-
-
-def _result(spec: ModelSpec) -> ModelResult:
-    """An empty result. Several weight files are named by the hash of their hashes."""
-    together = hashlib.sha256("".join(f.sha256 for f in spec.files).encode()).hexdigest()
-    return ModelResult(
-        id=spec.id,
-        title=spec.title,
-        kind=spec.kind,
-        task=spec.task,
-        weights_sha256=spec.files[0].sha256 if len(spec.files) == 1 else together,
-        calibration=spec.calibration,
-        weight=spec.weight,
-        finding=spec.finding,
-        confused_by=spec.confused_by,
-    )

@@ -1,7 +1,8 @@
 """Runs of consecutive frames for clip models.
 
 Faces are searched at the looked-at moments and at every `ANCHOR_EVERY`-th frame of a window; in
-between, the box is interpolated. A frame is held only until the next search has been made.
+between, the box is interpolated. A frame is held only until the next search has been made. Models
+of whole frames need no search.
 """
 
 from __future__ import annotations
@@ -15,11 +16,17 @@ from detector import faces
 from detector.media import Frame
 from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline.people import Person
+from detector.pipeline.whole import EVERYBODY
+from detector.results import Media, Settings
 
 COUNT = 4
-"""windows of a clip, spread over it."""
+"""windows of a clip, spread over it, at the usual number of moments; with more of them, more."""
+MOMENTS = 8
+"""looked-at moments for each window."""
 ANCHOR_EVERY = 5
 """frames between two face searches (0.4 s at the usual step of 0.08 s)."""
+USUAL_RATE = 25.0
+"""frames a second, where a file does not say"""
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,20 @@ class Shape:
     recipe: CropRecipe
 
     @classmethod
-    def of(cls, spec: ModelSpec) -> Shape:
-        return cls(spec.clip_frames, spec.clip_step, spec.crop)
+    def of(cls, spec: ModelSpec, info: Media) -> Shape:
+        """The shape for one file: frames counted in it last as long as its own rate says."""
+        step = spec.clip_stride / (info.fps or USUAL_RATE) if spec.clip_stride else spec.clip_step
+        return cls(spec.clip_frames, step, spec.crop)
+
+    @property
+    def whole(self) -> bool:
+        """Whether whole frames are shown, rather than faces."""
+        return self.recipe.kind == "whole"
+
+
+def count(settings: Settings) -> int:
+    """How many windows a clip gets at most."""
+    return max(COUNT, settings.frames // MOMENTS)
 
 
 @dataclass
@@ -51,7 +70,10 @@ class Window:
 
     @property
     def anchors(self) -> tuple[float, ...]:
-        """Times at which faces are searched: every few frames, and the last."""
+        """Times at which faces are searched: every few frames, and the last; of whole frames
+        none."""
+        if self.recipe.kind == "whole":
+            return ()
         last = len(self.times) - 1
         return tuple(self.times[p] for p in [*range(0, last, ANCHOR_EVERY), last])
 
@@ -62,17 +84,27 @@ class Window:
                 self.frames[position] = frame
 
     def cut(self, people: Mapping[int, Person], searched: float) -> bool:
-        """Cut the faces of held frames up to the time of the last search.
+        """Cut the faces of held frames up to the time of the last search; whole frames at once.
 
         Returns True once, when the run is complete.
         """
+        if self.recipe.kind == "whole":
+            for position, frame in self.frames.items():
+                height, width = frame.rgb.shape[:2]
+                box = (0.0, 0.0, float(width), float(height))
+                self.crops[EVERYBODY, position] = faces.cut(frame.rgb, box, self.recipe)
+            complete = len(self.times) - 1 in self.frames
+            self.frames.clear()
+            return complete
         ready = [p for p in self.frames if self.times[p] <= searched]
         for position in ready:
             frame = self.frames.pop(position)
             for number, person in people.items():
                 face = faces.interpolate(person.anchors, frame.time)
                 if face is not None:
-                    self.crops[number, position] = faces.cut(frame.rgb, face.box, self.recipe)
+                    self.crops[number, position] = faces.cut(
+                        frame.rgb, face.box, self.recipe, face.landmarks
+                    )
         return len(self.times) - 1 in ready
 
     def runs(self) -> Iterator[tuple[int, np.ndarray]]:

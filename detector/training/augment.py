@@ -18,6 +18,7 @@ from detector.faces import cut
 from detector.models.base import CropRecipe
 from detector.results import Box
 from detector.training.cache import MARGIN
+from detector.training.codec import h264
 
 # DFDC's crops, measured by their landmarks against those of clips: the crop is 0.70 of the longer
 # side of the box that MTCNN gives on a whole frame, and stands 0.10 of it lower than its center.
@@ -60,6 +61,7 @@ class Look:
     noise_seed: int
     jpeg: int
     jpeg_first: int
+    crf: int = 0
 
 
 def draw_framing(rng: np.random.Generator, tight: bool) -> Framing:
@@ -93,8 +95,8 @@ def frame(crop: np.ndarray, framing: Framing, recipe: CropRecipe, tight: bool) -
     return np.ascontiguousarray(shown[:, ::-1]) if framing.flip else shown
 
 
-def draw_look(rng: np.random.Generator) -> Look:
-    """Draw the conditions of a picture."""
+def draw_look(rng: np.random.Generator, h264: float = 0.0) -> Look:
+    """Draw the conditions of a picture; `h264` of them (0..1) went through a video encoder."""
     color = rng.random() < 0.7
     gray = rng.random() < 0.04
     return Look(
@@ -110,12 +112,13 @@ def draw_look(rng: np.random.Generator) -> Look:
         noise_seed=int(rng.integers(2**31)),
         jpeg=int(rng.integers(35, 96)) if rng.random() < 0.75 else 0,
         jpeg_first=int(rng.integers(40, 96)) if rng.random() < 0.2 else 0,
+        crf=int(rng.integers(20, 39)) if h264 and rng.random() < h264 else 0,
     )
 
 
 def only_color(look: Look) -> Look:
     """The same look without what takes detail away."""
-    return replace(look, shrink=1.0, blur=0.0, noise=0.0, jpeg=0, jpeg_first=0)
+    return replace(look, shrink=1.0, blur=0.0, noise=0.0, jpeg=0, jpeg_first=0, crf=0)
 
 
 def apply(picture: np.ndarray, look: Look) -> np.ndarray:
@@ -136,9 +139,27 @@ def apply(picture: np.ndarray, look: Look) -> np.ndarray:
     if look.noise:
         grain = np.random.default_rng(look.noise_seed).normal(0, look.noise, out.shape)
         out = (out + grain).clip(0, 255).astype(np.uint8)
-    if look.jpeg:
+    if look.crf:
+        out = h264(out[None], look.crf)[0]
+    elif look.jpeg:
         out = _jpeg(out, look.jpeg)
     return out
+
+
+def level(real: np.ndarray, fake: np.ndarray, native: float) -> tuple[np.ndarray, np.ndarray]:
+    """Bring two pictures to the detail of `native` px a side, so that size tells nothing.
+
+    uint8 [S, S, 3] in and out.
+    """
+    side = real.shape[0]
+    small = max(24, round(native))
+    if small >= side:
+        return real, fake
+    out = []
+    for picture in (real, fake):
+        shrunk = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
+        out.append(cv2.resize(shrunk, (side, side), interpolation=cv2.INTER_CUBIC))
+    return out[0], out[1]
 
 
 def soften(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

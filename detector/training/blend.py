@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from detector.faces.alignment import similarity
+
 Points = Sequence[tuple[float, float]]
 
 # Outlines in the face's own frame: the origin between the eyes, x along the eyes (1 = their
@@ -173,6 +175,57 @@ def apply(picture: np.ndarray, points: Points, blend: Blend) -> np.ndarray:
     else:
         mixed = picture * (1 - weight) + copy * weight
     return np.round(mixed).clip(0, 255).astype(np.uint8)
+
+
+def nearest(points: Points, others: Sequence[Points]) -> int | None:
+    """Which of the others has landmarks most alike, after scale, turn and place are taken out.
+
+    None if there is none with landmarks, or none of these.
+    """
+    if len(points) != 5:
+        return None
+    own = np.asarray(points, float)
+    far = [_misfit(np.asarray(p, float), own) if len(p) == 5 else np.inf for p in others]
+    return int(np.argmin(far)) if far and np.isfinite(min(far)) else None
+
+
+def of_two(
+    picture: np.ndarray, points: Points, donor: np.ndarray, donor_points: Points, blend: Blend
+) -> np.ndarray:
+    """Blend somebody else's face into a picture (Face X-ray: Li et al., CVPR 2020).
+
+    The donor's face is laid over by its landmarks, its color brought to that of the face it covers,
+    then it is changed and blended as in `apply`.
+
+    Parameters
+    ----------
+    picture, donor : uint8 arrays [H, W, 3]
+    points, donor_points : five landmarks in px
+
+    Returns
+    -------
+    uint8 array [H, W, 3]
+    """
+    height, width = picture.shape[:2]
+    matrix = similarity(np.asarray(donor_points, float), np.asarray(points, float))
+    laid = cv2.warpAffine(donor, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+    weight = mask((height, width), points, blend)[..., None]
+    inside = weight[..., 0] > 0.1
+    if inside.any():
+        own, new = picture[inside].astype(np.float32), laid[inside].astype(np.float32)
+        gain = own.std(0) / (new.std(0) + 1e-3)
+        levels = (laid.astype(np.float32) - new.mean(0)) * gain + own.mean(0)
+        laid = np.clip(levels, 0, 255).astype(np.uint8)
+    laid = _changed(laid, blend)
+    mixed = picture * (1 - weight) + laid * weight
+    return np.round(mixed).clip(0, 255).astype(np.uint8)
+
+
+def _misfit(source: np.ndarray, target: np.ndarray) -> float:
+    matrix = similarity(source, target)
+    moved = source @ matrix[:, :2].T + matrix[:, 2]
+    size = float(np.hypot(*(target[1] - target[0]))) + 1e-6
+    return float(np.abs(moved - target).mean()) / size
 
 
 def _changed(picture: np.ndarray, blend: Blend) -> np.ndarray:

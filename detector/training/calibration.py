@@ -1,125 +1,61 @@
 """From raw logits to honest probabilities, ensemble weights and thresholds.
 
-Everything is fitted on clip-level mean logits of files that no model was trained on, originals and
-fakes weighted alike: a probability of 0.5 means "as likely one as the other if both are as
-common".
+Everything is fitted on files that no model was trained on, and everything that is stated of it is
+held out: each source is judged by what was fitted on the others. Two questions are calibrated
+apart, each with the fakes it is about against all originals, and one threshold choice for both,
+since a file that either calls manipulated is called so.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from detector import fusion
+from detector.conditions import NONE, Condition
 from detector.errors import InputError
+from detector.fusion import CAUSES
 from detector.models import registry
-from detector.results import Calibration, Ensemble, Record, Thresholds
-from detector.training import metrics, scores
+from detector.results import (
+    QUESTION_OF,
+    Calibration,
+    Doubt,
+    Ensemble,
+    Question,
+    Thresholds,
+)
+from detector.training import fitting, metrics, operating, scores
+from detector.training.calibrated import LEAST_GAIN, Calibrated, QuestionReport, Summary, risk
 from detector.training.data import Item, read_labels
+from detector.training.fitting import Final
+from detector.training.operating import Held
+from detector.training.people import Clip, Person, clip_of
 from detector.training.recipe import read_recipe
 from detector.training.sample import split
 from detector.training.scores import Scored
 
-GRID = 10
-"""Ensemble weights are tried in steps of 1 / GRID."""
-PRIOR = 0.5
-"""Of the squared log of the scale: keeps few, well separated clips from giving certainty."""
 
+@dataclass(frozen=True)
+class _Fitted:
+    """One question's maps, fitted on some clips."""
 
-class Calibrated(Record):
-    """What calibration gives; `to_toml` writes it as the manifest wants it."""
+    models: tuple[str, ...]
+    maps: dict[str, tuple[float, float]]
+    weights: np.ndarray
+    final: Final
 
-    models: dict[str, Calibration]
-    weights: dict[str, float]
-    ensemble: Ensemble
-    notes: list[str] = []
+    def of(self, people: Sequence[Person]) -> np.ndarray:
+        """Honest logit of each person, as `verdict` computes it."""
+        fused, amounts = _fused(people, self.models, self.maps, self.weights)
+        return self.final.apply(fused, amounts)
 
-
-def platt(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Scale and offset that make logits honest (Platt 1999), labels weighted alike.
-
-    Minimizes cross-entropy with Platt's softened targets, and a weak prior on the scale.
-
-    Returns
-    -------
-    scale > 0, offset : floats
-        calibrated = scale * logit + offset.
-    """
-    x, y = np.asarray(logits, float), np.asarray(labels, float)
-    positive, negative = y.sum(), (1 - y).sum()
-    if not positive or not negative:
-        raise InputError("Calibration needs both originals and fakes.")
-    target = np.where(y == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    weight = np.where(y == 1, len(y) / (2 * positive), len(y) / (2 * negative))
-    spread = max(float(x.std()), 1e-6)
-    center = float(x.mean())
-    z = (x - center) / spread
-    log_scale, offset = 0.0, 0.0
-    # Newton on (log scale, offset): the log keeps the scale positive whatever the data.
-    for _ in range(100):
-        scale = np.exp(log_scale)
-        p = metrics.sigmoid(scale * z + offset)
-        error = weight * (p - target)
-        curve = weight * p * (1 - p)
-        gradient = np.array([(error * z).sum() * scale + PRIOR * log_scale, error.sum()])
-        hessian = np.array(
-            [
-                [(curve * z * z).sum() * scale**2 + PRIOR, (curve * z).sum() * scale],
-                [(curve * z).sum() * scale, curve.sum() + 1e-9],
-            ]
-        )
-        step = np.linalg.solve(hessian, gradient).clip(-0.5, 0.5)
-        log_scale, offset = log_scale - step[0], offset - step[1]
-        if np.abs(step).max() < 1e-9:
-            break
-    scale = float(np.exp(log_scale))
-    return scale / spread, float(offset - scale * center / spread)
-
-
-def choose_weights(logits: np.ndarray, labels: np.ndarray, sources: Sequence[str]) -> np.ndarray:
-    """Ensemble weights, by leaving each source out in turn.
-
-    Each weighting of the grid is fused, calibrated without a source and judged on that source by
-    its cross-entropy. Of weightings within one hundredth of the best the most even is taken:
-    a difference that small is chance, and an even weighting leans on no model's quirk.
-
-    Parameters
-    ----------
-    logits : float [clips, models]
-        Calibrated per model.
-    """
-    count = logits.shape[1]
-    names = np.asarray(sources)
-    grid = [
-        np.array(parts, float) / GRID
-        for parts in itertools.product(range(GRID + 1), repeat=count)
-        if sum(parts) == GRID
-    ]
-    losses = np.array([_left_out(logits @ w, labels, names) for w in grid])
-    evenness = np.array([((w - 1 / count) ** 2).sum() for w in grid])
-    near = losses <= losses.min() + 0.01
-    return grid[int(np.argmin(np.where(near, evenness, np.inf)))]
-
-
-def choose_thresholds(
-    probabilities: np.ndarray, labels: np.ndarray, *, false_alarm: float, missed: float
-) -> tuple[float, float]:
-    """`low` and `high`: at most `false_alarm` of originals above `high`, at most `missed` of fakes
-    below `low`, and `low` never above `high`.
-
-    Each stands halfway between the last score that may pass and the next.
-    """
-    real = np.sort(probabilities[labels == 0])[::-1]
-    fake = np.sort(probabilities[labels == 1])
-    above, below = int(false_alarm * len(real)), int(missed * len(fake))
-    upper = real[above - 1] if above else 1.0
-    lower = fake[below - 1] if below else 0.0
-    high = (upper + real[above]) / 2
-    low = (lower + fake[below]) / 2
-    return float(min(low, high)), float(high)
+    def clip(self, clip: Clip) -> float:
+        """Honest logit of a clip; NaN where nobody was judged."""
+        judged = [p for p in clip.people if all(id in p.logits for id in self.models)]
+        return fusion.pooled(self.of(judged).tolist()) if judged else float("nan")
 
 
 def fit_scores(
@@ -127,66 +63,348 @@ def fit_scores(
     models: Sequence[str],
     data: str,
     *,
-    false_alarm: float = 0.05,
-    missed: float = 0.1,
+    worse: Sequence[Sequence[Scored]] = (),
+    rate: float = operating.RATE,
+    right: float = operating.RIGHT,
 ) -> Calibrated:
-    """Calibrate from scores.
+    """Calibrate from scores of files that no model was trained on, with their analyses.
 
     Parameters
     ----------
-    scored : sequence of Scored
-        Of files that no model was trained on.
     models : sequence of str
-        The ensemble.
-    data : str
-        What the files are, in words.
+        Of which the ensembles are made; a question without any is not asked.
+    worse : sequence of sequences of Scored
+        The same files in the same order under worse conditions: what doubt is learned from.
+
+    Others as in `fit_clips`.
     """
-    judged = [s for s in scored if all(id in s.logits for id in models)]
-    labels = np.array([s.label for s in judged])
-    if len(set(labels.tolist())) < 2:
-        raise InputError("Calibration needs originals and fakes that every model has scored.")
-    raw = np.array([[s.logits[id] for id in models] for s in judged])
-    sources = [s.source for s in judged]
-    fitted: dict[str, Calibration] = {}
-    columns = []
-    for id, column in zip(models, raw.T, strict=True):
-        scale, offset = platt(column, labels)
-        fitted[id] = Calibration(scale=scale, offset=offset, data=data, clips=len(judged))
-        columns.append(scale * column + offset)
-    calibrated = np.stack(columns, 1)
-    weights = choose_weights(calibrated, labels, sources)
-    fused = calibrated @ weights
-    scale, offset = platt(fused, labels)
-    final = scale * fused + offset
-    probabilities = metrics.sigmoid(final)
-    low, high = choose_thresholds(probabilities, labels, false_alarm=false_alarm, missed=missed)
-    counted = [id for id, weight in zip(models, weights, strict=True) if weight > 0]
-    thresholds = Thresholds(
-        low=round(low, 3),
-        high=round(high, 3),
-        false_positive_rate=round(float((probabilities[labels == 0] > high).mean()), 4),
-        false_negative_rate=round(float((probabilities[labels == 1] < low).mean()), 4),
-        data=data,
-    )
-    ensemble = Ensemble(
-        models=counted,
-        calibration=Calibration(scale=scale, offset=offset, data=data, clips=len(judged)),
-        thresholds=thresholds,
-        min_models=max(1, len(counted) - 1),
-    )
-    notes = [
-        f"{id}: AUC {metrics.auc(column, labels):.3f}"
-        for id, column in zip(models, columns, strict=True)
+    asked: dict[Question, list[str]] = {}
+    for id in models:
+        question = QUESTION_OF.get(registry.get_spec(id).task)
+        if question:
+            asked.setdefault(question, []).append(id)
+    versions = list(zip(*worse, strict=True)) or [()] * len(scored)
+    clips = [clip_of(s, others) for s, others in zip(scored, versions, strict=True)]
+    if len({clip.source for clip in clips}) == 1:
+        # Of one camera only people can be left out in turn.
+        clips = [replace(c, source=s.person) for c, s in zip(clips, scored, strict=True)]
+    return fit_clips(clips, asked, data, rate=rate, right=right)
+
+
+def fit_clips(
+    clips: Sequence[Clip],
+    asked: Mapping[Question, Sequence[str]],
+    data: str,
+    *,
+    rate: float = operating.RATE,
+    right: float = operating.RIGHT,
+) -> Calibrated:
+    """Calibrate from clips.
+
+    Parameters
+    ----------
+    asked : mapping
+        Model ids by question.
+    data : str
+        What the clips are, in words.
+    rate, right : float
+        The promises: of untouched clips at most `rate` called manipulated; of the decided clips at
+        least `right` decided rightly.
+
+    Raises
+    ------
+    InputError
+        A question has too few scored originals or fakes.
+    """
+    fits: dict[Question, _Fitted] = {}
+    held: dict[Question, np.ndarray] = {}
+    plain: dict[Question, np.ndarray] = {}
+    reports = []
+    for question, ids in asked.items():
+        known = _known(clips, question, ids)
+        parts = _folds(clips, known, ids)
+        sure, doubting = (
+            {name: part.finish(doubting=d) if part else None for name, part in parts.items()}
+            for d in (False, True)
+        )
+        gains = _surprise(clips, known, sure) - _surprise(clips, known, doubting)
+        plain[question] = held[question] = _held_out(clips, sure)
+        if gains >= LEAST_GAIN:
+            held[question] = _held_out(clips, doubting)
+        whole = _Parts.fit([clips[i] for i in known], ids)
+        fits[question] = whole.finish(doubting=gains >= LEAST_GAIN)
+        reports.append(
+            _report(question, [clips[i] for i in known], ids, held[question][known], gains)
+        )
+    return _put_together(clips, fits, held, plain, reports, data, rate, right)
+
+
+def held_out_logits(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> np.ndarray:
+    """What a question's ensemble says of each clip, by what the other sources fit and without
+    doubt: float [clips], NaN where nobody is judged."""
+    folds = _folds(clips, _known(clips, question, models), models)
+    fitted = {name: part.finish(doubting=False) if part else None for name, part in folds.items()}
+    return _held_out(clips, fitted)
+
+
+def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> list[int]:
+    """Clips that a question is fitted on: originals and its own fakes, scored by every model."""
+    known = [
+        i
+        for i, clip in enumerate(clips)
+        if clip.question in (None, question)
+        and clip.people
+        and all(id in clip.people[0].logits for id in models)
     ]
-    notes.append(f"ensemble: AUC {metrics.auc(final, labels):.3f}")
-    alarms = _alarms_elsewhere(final, labels, np.asarray(sources), false_alarm)
-    notes.append(f"originals above a threshold set without their source: {alarms:.1%}")
-    notes.append(f"ECE where it was fitted: {metrics.calibration_error(probabilities, labels):.3f}")
+    if len({clips[i].label for i in known}) < 2:
+        raise InputError(
+            f"Calibrating {', '.join(models)} needs originals and fakes of its question "
+            f"({question.value}) that every model has scored.",
+            hint="Leave these models out, or add such clips to the labels.",
+        )
+    return known
+
+
+def _fused(
+    people: Sequence[Person],
+    models: Sequence[str],
+    maps: Mapping[str, tuple[float, float]],
+    weights: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fused logits of people, and how much there is of each cause of doubt."""
+    share = dict(zip(models, weights.tolist(), strict=True))
+    fused, amounts = [], []
+    for person in people:
+        mapped = {id: maps[id][0] * person.logits[id] + maps[id][1] for id in models}
+        fused.append(fusion.mean(mapped, share) or 0.0)
+        found = fusion.shortfalls(person.material)
+        found["disagreement"] = fusion.disagreement(mapped, share)
+        amounts.append([found[cause] for cause in CAUSES])
+    return np.array(fused), np.array(amounts).reshape(len(fused), len(CAUSES))
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What is fitted before doubt is: maps of the models, and their weights."""
+
+    models: tuple[str, ...]
+    maps: dict[str, tuple[float, float]]
+    weights: np.ndarray
+    clips: tuple[Clip, ...]
+
+    @classmethod
+    def fit(cls, clips: Sequence[Clip], models: Sequence[str]) -> _Parts:
+        """On clips whose main person every model has scored."""
+        labels = np.array([c.label for c in clips])
+        raw = np.array([[c.people[0].logits[id] for id in models] for c in clips])
+        maps = {id: fitting.platt(x, labels) for id, x in zip(models, raw.T, strict=True)}
+        scales, offsets = (np.array(x) for x in zip(*maps.values(), strict=True))
+        weights = fitting.choose_weights(
+            raw * scales + offsets, labels, [clip.source for clip in clips]
+        )
+        return cls(tuple(models), maps, weights, tuple(clips))
+
+    def finish(self, *, doubting: bool) -> _Fitted:
+        """Fit the ensemble's own map and, if `doubting`, what poor material takes away: on worse
+        versions of the clips as well."""
+        rows, labels, weights = _rows(self.clips, self.models, worse=doubting)
+        fused, amounts = _fused(rows, self.models, self.maps, self.weights)
+        final = fitting.fit_final(fused, labels, amounts * doubting, weights)
+        return _Fitted(self.models, self.maps, self.weights, final)
+
+
+def _rows(
+    clips: Sequence[Clip], models: Sequence[str], *, worse: bool
+) -> tuple[list[Person], np.ndarray, np.ndarray]:
+    """Main people with labels and weights; their worse versions together weigh as much as they."""
+    rows: list[tuple[Person, int, float]] = []
+    for clip in clips:
+        rows.append((clip.people[0], clip.label, 1.0))
+        others = [p for p in clip.worse if all(id in p.logits for id in models)] if worse else []
+        rows += [(person, clip.label, 1.0 / len(others)) for person in others]
+    people, labels, weights = zip(*rows, strict=True)
+    return list(people), np.array(labels), np.array(weights)
+
+
+def _folds(
+    clips: Sequence[Clip], known: Sequence[int], models: Sequence[str]
+) -> dict[str, _Parts | None]:
+    """By source: what the other sources fit; None where they lack a label."""
+    folds: dict[str, _Parts | None] = {}
+    for name in sorted({clip.source for clip in clips}):
+        rest = [clips[i] for i in known if clips[i].source != name]
+        both = len({clip.label for clip in rest}) == 2
+        folds[name] = _Parts.fit(rest, models) if both else None
+    return folds
+
+
+def _held_out(clips: Sequence[Clip], folds: Mapping[str, _Fitted | None]) -> np.ndarray:
+    """Logit of each clip by what the other sources fit; NaN where that can't be."""
+    out = np.full(len(clips), np.nan)
+    for i, clip in enumerate(clips):
+        fitted = folds[clip.source]
+        if fitted:
+            out[i] = fitted.clip(clip)
+    return out
+
+
+def _surprise(
+    clips: Sequence[Clip], known: Sequence[int], folds: Mapping[str, _Fitted | None]
+) -> float:
+    """Cross-entropy of clips and their worse versions by what the other sources fit."""
+    logits, labels, weights = [], [], []
+    for name, fitted in folds.items():
+        own = [clips[i] for i in known if clips[i].source == name]
+        if fitted and own:
+            rows, said, share = _rows(own, fitted.models, worse=True)
+            logits.append(fitted.of(rows))
+            labels.append(said)
+            weights.append(share)
+    return fitting.cross_entropy(*(np.concatenate(x) for x in (logits, labels, weights)))
+
+
+def _report(
+    question: Question,
+    clips: Sequence[Clip],
+    models: Sequence[str],
+    held: np.ndarray,
+    gains: float,
+) -> QuestionReport:
+    labels = np.array([clip.label for clip in clips])
+    seen = np.isfinite(held)
+    p, y = metrics.sigmoid(held[seen]), labels[seen]
+    return QuestionReport(
+        question=question,
+        originals=int((labels == 0).sum()),
+        fakes=int((labels == 1).sum()),
+        models={
+            id: metrics.auc(np.array([c.people[0].logits[id] for c in clips]), labels)
+            for id in models
+        },
+        auc=metrics.auc(p, y),
+        calibration_error=metrics.calibration_error(p, y),
+        by_chance=metrics.calibration_error_by_chance(p).high,
+        brier=metrics.brier(p, y),
+        doubt_gains=gains,
+    )
+
+
+def _put_together(
+    clips: Sequence[Clip],
+    fits: Mapping[Question, _Fitted],
+    held: dict[Question, np.ndarray],
+    plain: dict[Question, np.ndarray],
+    reports: list[QuestionReport],
+    data: str,
+    rate: float,
+    right: float,
+) -> Calibrated:
+    """Thresholds for all questions together, the combined answer, and what to expect."""
+    labels = np.array([clip.label for clip in clips])
+    sources = np.array([clip.source for clip in clips])
+    about = {q: np.array([clip.question is q for clip in clips]) for q in fits}
+    chosen = operating.operate(Held(held, labels, about, sources), rate=rate, right=right)
+    several = np.log([max(1, len(clip.people)) for clip in clips])
+    cautions = {}
+    for question in fits:
+        alone = held[question][(labels == 0) & (several == 0)]
+        cautions[question] = fitting.fit_caution(alone, chosen.limits[question][1])
+        for of in (held, plain):
+            of[question] = of[question] - cautions[question] * several
+    chosen = operating.operate(Held(held, labels, about, sources), rate=rate, right=right)
+    together, combined = _combined(held, labels, sources)
+    if combined:
+        combined = combined.model_copy(update={"data": data})
+    ensembles, maps, weights = {}, {}, {}
+    for question, fitted in fits.items():
+        ensembles[question] = _ensemble(
+            fitted, chosen.limits[question], held[question], labels, about[question], data
+        ).model_copy(update={"caution": cautions[question]})
+        clipped = len([c for c in clips if c.question in (None, question) and c.people])
+        for id, weight in zip(fitted.models, fitted.weights, strict=True):
+            scale, offset = fitted.maps[id]
+            maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=clipped)
+            weights[id] = round(float(weight), 3)
+    seen = np.isfinite(together)
+    p, y = metrics.sigmoid(together[seen]), labels[seen]
+    bare, _ = _combined(plain, labels, sources)
+    found = chosen.elsewhere
+    summary = Summary(
+        clips=len(clips),
+        sources=len(set(sources.tolist())),
+        auc=metrics.auc(p, y),
+        calibration_error=metrics.calibration_error(p, y),
+        by_chance=metrics.calibration_error_by_chance(p).high,
+        brier=metrics.brier(p, y),
+        alarms=found.alarms,
+        missed=found.missed,
+        decided=found.decided,
+        right=found.right,
+        kept=chosen.kept,
+        alarms_by_source=operating.by_source(chosen.said, labels, sources),
+        risk=risk(together, labels),
+        risk_without_doubt=risk(bare, labels),
+    )
     return Calibrated(
-        models=fitted,
-        weights={id: round(float(w), 3) for id, w in zip(models, weights, strict=True)},
-        ensemble=ensemble,
-        notes=notes,
+        models=maps, weights=weights, ensembles=ensembles, combined=combined, reports=reports,
+        summary=summary,
+    )  # fmt: skip
+
+
+def _combined(
+    held: Mapping[Question, np.ndarray], labels: np.ndarray, sources: np.ndarray
+) -> tuple[np.ndarray, Calibration | None]:
+    """All asked questions as one logit for each clip, held out; and the map that makes it honest,
+    where there are several."""
+    stacked = np.stack(list(held.values()), 1)
+    together = np.array(
+        [fusion.pooled(row) if np.isfinite(row).all() else np.nan for row in stacked]
+    )
+    if len(held) == 1:
+        return together, None
+    seen = np.isfinite(together)
+    out = np.full(len(together), np.nan)
+    for name in np.unique(sources):
+        rest = seen & (sources != name)
+        if len(set(labels[rest].tolist())) == 2:
+            scale, offset = fitting.platt(together[rest], labels[rest])
+            own = seen & (sources == name)
+            out[own] = scale * together[own] + offset
+    scale, offset = fitting.platt(together[seen], labels[seen])
+    return out, Calibration(scale=scale, offset=offset, data="", clips=int(seen.sum()))
+
+
+def _ensemble(
+    fitted: _Fitted,
+    limits: tuple[float, float],
+    held: np.ndarray,
+    labels: np.ndarray,
+    about: np.ndarray,
+    data: str,
+) -> Ensemble:
+    """One question as the manifest states it. Thresholds are rounded outwards, and their rates are
+    those of the held-out scores."""
+    low, high = (float(metrics.sigmoid(np.array(limit))) for limit in limits)
+    low, high = np.floor(low * 1000) / 1000, np.ceil(high * 1000) / 1000
+    p = metrics.sigmoid(held)
+    real, fake = np.isfinite(p) & (labels == 0), np.isfinite(p) & about
+    counted = [id for id, w in zip(fitted.models, fitted.weights, strict=True) if w > 0]
+    clips = int(real.sum() + fake.sum())
+    final = fitted.final
+    return Ensemble(
+        models=counted,
+        calibration=Calibration(scale=final.scale, offset=final.offset, data=data, clips=clips),
+        doubt=Doubt(
+            **dict(zip(CAUSES, final.doubt, strict=True)), data=data if any(final.doubt) else ""
+        ),
+        thresholds=Thresholds(
+            low=float(low),
+            high=float(high),
+            false_positive_rate=round(float((p[real] > high).mean()), 4),
+            false_negative_rate=round(float((p[fake] < low).mean()), 4),
+            data=f"{data}, each source scored without it",
+        ),
+        min_models=max(1, len(counted) - 1),
     )
 
 
@@ -203,88 +421,50 @@ def calibrate(
     recipe: str | Path | None = None,
     data: str = "",
     frames: int = 32,
+    conditions: Sequence[Condition] = (),
+    rate: float = operating.RATE,
+    right: float = operating.RIGHT,
     device: str = "auto",
     store: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Calibrated:
-    """Calibrate models and their ensemble on the clips of a labelled CSV.
+    """Calibrate models and the ensembles of both questions on the clips of a labelled CSV.
 
     Parameters
     ----------
     models : sequence of str
-        The ensemble. Default: the default one.
+        Of which the ensembles are made. Default: the default ones.
     recipe : str or Path, optional
         Take only what this recipe kept out of training. Default: all clips; then the CSV must hold
         none that was trained on.
+    data : str
+        What the clips are, in words. Default: counted.
+    conditions : sequence of Condition
+        The clips are also scored under these, to learn what poor material takes away.
+    rate, right : float
+        See `fit_scores`.
+    store : Path, optional
+        Where to keep the scores, and to go on from.
     """
-    models = models or [spec.id for spec in registry.choose()]
+    models = list(models) or [spec.id for spec in registry.choose()]
     items = [item for item in read_labels(labels) if item.kind == "video"]
     if recipe is not None:
         items = held_out_items(items, recipe)
-    scored = scores.score_files(
-        items, models=models, frames=frames, device=device, store=store, progress=progress
-    )
-    words = data or f"{len(items)} clips of {labels.name}"
-    return fit_scores(scored, models, words)
+    scored, *worse = (
+        scores.score_files(
+            items, models=models, frames=frames, device=device, condition=condition,
+            store=store, progress=progress,
+        )
+        for condition in (NONE, *conditions)
+    )  # fmt: skip
+    words = data or _in_words(items)
+    return fit_scores(scored, models, words, worse=worse, rate=rate, right=right)
 
 
-def to_toml(result: Calibrated) -> dict[str, str]:
-    """TOML of what was fitted: by model id, and "ensemble"."""
-    out = {
-        id: f"weight = {result.weights[id]:g}\n" + _calibration("models.calibration", fitted)
-        for id, fitted in result.models.items()
-    }
-    ensemble, limits = result.ensemble, result.ensemble.thresholds
-    names = ", ".join(f'"{id}"' for id in ensemble.models)
-    assert ensemble.calibration is not None
-    out["ensemble"] = (
-        "".join(f"# {note}\n" for note in result.notes)
-        + f"[ensemble]\nmodels = [{names}]\nmin_models = {ensemble.min_models}\n\n"
-        + _calibration("ensemble.calibration", ensemble.calibration)
-        + f"\n[ensemble.thresholds]\nlow = {limits.low:g}\nhigh = {limits.high:g}\n"
-        f"false_positive_rate = {limits.false_positive_rate}\n"
-        f"false_negative_rate = {limits.false_negative_rate}\n"
-        f"data = {_quoted(limits.data)}\n"
-    )
-    return out
-
-
-def _calibration(table: str, fitted: Calibration) -> str:
+def _in_words(items: Sequence[Item]) -> str:
+    real, fake = ([i for i in items if i.label == label] for label in (0, 1))
     return (
-        f"[{table}]\nscale = {fitted.scale:.5g}\noffset = {fitted.offset:.5g}\n"
-        f"data = {_quoted(fitted.data)}\nclips = {fitted.clips}\n"
+        f"{len(items)} clips that training never saw ({len(real)} untouched of "
+        f"{len({i.source for i in real})} sources, {len(fake)} manipulated of "
+        f"{len({i.source for i in fake})} sources)"
     )
-
-
-def _quoted(text: str) -> str:
-    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
-
-
-def _alarms_elsewhere(
-    final: np.ndarray, labels: np.ndarray, sources: np.ndarray, false_alarm: float
-) -> float:
-    """Share of originals above a threshold that was set on the other sources: what to expect of
-    material from elsewhere."""
-    real = labels == 0
-    above = np.zeros(len(final), bool)
-    for name in np.unique(sources[real]):
-        rest = np.sort(final[real & (sources != name)])[::-1]
-        if not rest.size:
-            return float("nan")
-        own = real & (sources == name)
-        above[own] = final[own] > rest[int(false_alarm * len(rest))]
-    return float(above[real].mean())
-
-
-def _left_out(fused: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> float:
-    """Cross-entropy on sources left out of the Platt fit, originals and fakes weighted alike."""
-    loss = np.zeros(len(labels))
-    for name in np.unique(sources):
-        out = sources == name
-        rest = labels[~out]
-        if rest.min() == rest.max():
-            return float("inf")
-        scale, offset = platt(fused[~out], rest)
-        margin = (scale * fused[out] + offset) * np.where(labels[out] == 1, 1, -1)
-        loss[out] = np.logaddexp(0, -margin)
-    return float(loss[labels == 1].mean() + loss[labels == 0].mean()) / 2

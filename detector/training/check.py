@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from detector.models.base import CropRecipe
-from detector.training import augment, metrics
+from detector.training import metrics
 from detector.training.sample import Source
+from detector.training.sight import Sight
 
 FRAMES = 3
 """Pictures of a clip."""
@@ -24,10 +24,12 @@ class HeldOut:
     Parts that teach by self-blending have no fakes to be judged on and are left out.
     """
 
-    def __init__(self, sources: Sequence[Source], crop: CropRecipe) -> None:
+    def __init__(self, sources: Sequence[Source], sight: Sight) -> None:
+        self.sight = sight
         self.parts: dict[str, tuple[np.ndarray, int]] = {}
         for source in sources:
-            couples = [couple for group in source.groups for couple in group][:PAIRS]
+            every = [couple for group in source.groups for couple in group]
+            couples = every[:: -(-len(every) // PAIRS) or 1]
             count = 1 if source.part.kind == "image" else FRAMES
             shown = []
             for couple in couples:
@@ -36,8 +38,8 @@ class HeldOut:
                         continue
                     frames = source.cache.frames(entry)
                     for i in np.linspace(0, len(frames) - 1, count).round().astype(int):
-                        shown.append(plain(frames[i], source.part.tight, crop))
-            if shown and source.part.mode == "pairs":
+                        shown.append(sight.plain(frames[i], entry, int(i)))
+            if shown and not source.part.makes_fakes:
                 self.parts[source.part.name] = np.stack(shown), count
 
     @torch.inference_mode()
@@ -48,7 +50,7 @@ class HeldOut:
         for name, (pictures, count) in self.parts.items():
             logits = []
             for start in range(0, len(pictures), 32):
-                x = torch.from_numpy(augment.batch_to_array(list(pictures[start : start + 32])))
+                x = torch.from_numpy(self.sight.batch(list(pictures[start : start + 32])))
                 x = x.to(device, memory_format=torch.channels_last)
                 with torch.autocast(x.device.type, torch.bfloat16):
                     logits.append(network(x).float().cpu().numpy())
@@ -58,28 +60,3 @@ class HeldOut:
             figures[f"{name} auc"] = metrics.auc(scores, labels)
             figures[f"{name} pairs won"] = metrics.pairs_won(scores, couples)
         return figures
-
-
-class HeldOutMaps:
-    """The same for a clip model, on a pool of held-out maps."""
-
-    def __init__(self, maps: np.ndarray) -> None:
-        self.maps = maps
-
-    @torch.inference_mode()
-    def __call__(self, network: nn.Module) -> dict[str, float]:
-        network.eval()
-        scores = np.concatenate(
-            [network(torch.from_numpy(np.asarray(pair, np.float32))).numpy() for pair in self.maps]
-        )
-        labels = np.arange(len(scores)) % 2
-        couples = [(i, i + 1) for i in range(0, len(scores), 2)]
-        return {"auc": metrics.auc(scores, labels), "pairs won": metrics.pairs_won(scores, couples)}
-
-
-def plain(crop: np.ndarray, tight: bool, recipe: CropRecipe) -> np.ndarray:
-    """A cached crop as it is shown without any change."""
-    framing = augment.Framing(
-        augment.TIGHT_SCALE if tight else 1.0, 0.0, augment.TIGHT_SHIFT if tight else 0.0, False
-    )
-    return augment.frame(crop, framing, recipe, tight)

@@ -1,8 +1,9 @@
 """What there is to learn from: labelled files in a CSV, and splits that share nobody.
 
 The CSV has a header with `file` (relative to the CSV's folder), `label` (real or fake) and, where
-known, `kind` (image or video), `method`, `group` and `source`. Files of one group show the same
-footage: an original and what was made of it.
+known, `kind` (image or video), `method`, `group`, `source` and `person`. Files of one group show
+the same footage: an original and what was made of it. A person who appears in several groups is
+kept on one side of every split only if the column `person` names them.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Item:
         Files of one group show the same footage. Never empty: a file without a group is its own.
     source : str
         Where it was collected.
+    named : str
+        Who is shown, where the CSV says it; empty otherwise.
     """
 
     file: Path
@@ -50,11 +53,13 @@ class Item:
     method: str
     group: str
     source: str
+    named: str = ""
 
     @property
     def person(self) -> str:
-        """The group without the number of the take: several takes of a person never part."""
-        return f"{self.source}:{_TAKE.sub('', self.group)}"
+        """Who is shown, as the CSV has it, or the group without the number of the take: several
+        takes of a person never part."""
+        return f"{self.source}:{self.named or _TAKE.sub('', self.group)}"
 
 
 class Labelled(Protocol):
@@ -110,6 +115,7 @@ def read_labels(path: Path) -> list[Item]:
                 method=row.get("method") or ("unknown" if label == "fake" else "none"),
                 group=row.get("group") or name,
                 source=row.get("source") or "unknown",
+                named=row.get("person") or "",
             )
         )
     return items

@@ -1,107 +1,69 @@
-"""How good the detectors are on labelled files, through the very pipeline that people use."""
+"""How good the detectors are on labelled files, through the very pipeline that people use.
+
+Every figure is of whole files. A file that could not be judged is counted against us: an original
+as the most suspicious of all, a fake as the least. Intervals hold 95 % and come from resampling
+groups, all takes of a person together (`detector.training.metrics`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from detector.conditions import NONE, Condition
 from detector.errors import InputError
 from detector.models import registry
-from detector.results import Record
-from detector.training import metrics, scores
+from detector.pipeline.software import software
+from detector.results import Label, Question
+from detector.training import baselines, identity, metrics, scores
 from detector.training.data import Item, read_labels
+from detector.training.methods import family, question
+from detector.training.recipe import read_recipe
+from detector.training.report import (
+    ENSEMBLE,
+    AnswerReport,
+    Bar,
+    ConditionReport,
+    Decisions,
+    Honesty,
+    KindReport,
+    ModelReport,
+    Ranking,
+    Report,
+    Risk,
+    Row,
+)
+from detector.training.sample import split
 from detector.training.scores import Scored
+from detector.training.tallies import Column, Figure, Share, couples_of, figure_of, pairs_won
 
-ENSEMBLE = "ensemble"
-
-# Words in a method's name -> family; the first that fits. Everything else is "other".
-_FAMILIES = (
-    ("talking head", (
-        "keyface", "sadtalker", "makeittalk", "pc-avs", "styleheat", "echomimic", "hallo", "loopy",
-        "v-express", "omnihuman", "eat", "eamm", "edtalk", "avct", "nerf", "geneface", "sonic",
-        "jimeng", "styletalk", "real3d", "emoportraits", "dfrf", "anitalker", "aniportrait",
-        "dreamtalk", "speechportraits", "neural voice", "talking",
-    )),
-    ("lip-sync", ("keysync", "wav2lip", "talklip", "dinet", "hyperlips", "lip")),
-    ("reenactment", ("face2face", "neuraltextures")),
-    ("face swap", (
-        "swap", "deepfake", "faceshifter", "deepfacelive", "dfdc", "ff++", "uadfv", "inswapper",
-    )),
-    ("whole image", ("gan", "diffusion")),
-)  # fmt: skip
-
-
-def family(method: str) -> str:
-    """Which kind of manipulation a method is, from its name."""
-    text = method.lower()
-    # "face swap / lip-sync" and "FF++ DeepFakeDetection" are swaps whatever else they name.
-    if "face swap" in text:
-        return "face swap"
-    return next((name for name, words in _FAMILIES if any(w in text for w in words)), "other")
-
-
-class Figure(Record):
-    """One figure with its 95 % interval (bootstrap over groups)."""
-
-    value: float
-    low: float
-    high: float
-    real: int
-    fake: int
-
-
-class ModelReport(Record):
-    """One model (or the ensemble) on all files.
-
-    A file that could not be judged is counted against us: an original as the highest score, a fake
-    as the lowest.
-    """
-
-    id: str
-    auc: Figure
-    auc_judged: float
-    """Of the files that could be judged."""
-    judged: int
-    pairs: int
-    pairs_won: float
-    families: dict[str, Figure]
-    """AUC of one family of fakes against all originals."""
-    equal_error: float
-    tpr_at_5: float
-
-
-class Report(Record):
-    """An evaluation."""
-
-    labels: str
-    files: int
-    models: list[ModelReport]
-    features: dict[str, Figure]
-    """AUC of what needs no detector, in the better direction of the two."""
-    feature_pairs: dict[str, float]
-    false_positive_rate: float
-    """Share of originals called FAKE at the shipped thresholds."""
-    true_positive_rate: float
-    decided: float
-    """Share of files that got FAKE or REAL."""
-    decided_right: float
-    calibration_error: float
-    brier: float
-    false_positives_by_source: dict[str, str]
-    not_judged: dict[str, str]
+KINDS = ("video", "image")
+TITLES = {
+    Question.MANIPULATION: "Face manipulation",
+    Question.SYNTHESIS: "Whole-image synthesis",
+}
 
 
 def evaluate(
     labels: Path,
     *,
     models: Sequence[str] | None = None,
-    kind: str | None = "video",
+    kind: str = "all",
+    match: str = "",
     frames: int = 32,
     device: str = "auto",
+    conditions: Sequence[Condition] = (NONE,),
+    against: str | None = None,
+    limit: int | None = None,
+    apart_from: Path | None = None,
+    recipe: str | Path | None = None,
     store: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    comparing: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Evaluate on a labelled CSV.
 
@@ -111,166 +73,298 @@ def evaluate(
         See `detector.training.data`.
     models : sequence of str, optional
         Default: the default ensemble.
-    kind : {"video", "image", None}
-        Which files to take.
+    kind : {"all", "video", "image"}
+        Which files to take. Clips and pictures get figures of their own.
+    match : str
+        Only files whose name, source or method holds this.
+    conditions : sequence of Condition
+        What to do to the files, one after another; the first is `NONE`.
+    against : str, optional
+        Published models to compare with: "all" whose weights are here, or ids with commas.
+    limit : int, optional
+        About so many files of each kind, in whole groups, always the same.
+    apart_from : Path, optional
+        The CSV that was trained on: files are left out whose people also occur there, as far as a
+        face recognition network tells (`detector.training.identity`).
+    recipe : str or Path, optional
+        What this recipe kept out of training counts as not trained on; of `labels`, if that is the
+        CSV that was trained on, only this is evaluated.
     store : Path, optional
         Where to keep the scores (see `score_files`).
+    progress : callable, optional
+        Called with (files done, files in all), each condition counted.
+    comparing : callable, optional
+        The same for the faces that `apart_from` compares.
     """
-    items = [item for item in read_labels(labels) if kind in (None, item.kind)]
-    if len({item.label for item in items}) < 2:
-        raise InputError(f"{labels} needs both originals and fakes of the kind {kind!r}.")
-    scored = scores.score_files(
-        items, models=models, frames=frames, device=device, store=store, progress=progress
-    )
-    return report(scored, items, str(labels))
+    ours = [spec.id for spec in registry.choose(models)]
+    here, missing = baselines.published(against, ours) if against else ([], [])
+    items, notes = read_labels(labels), []
+    if recipe is not None and (apart_from is None or apart_from.samefile(labels)):
+        kept = split(items, read_recipe(recipe))
+        items = [item for item in items if item.person in kept]
+    items = [
+        item
+        for item in items
+        if kind in ("all", item.kind) and match in f"{item.name} {item.source} {item.method}"
+    ]
+    if apart_from is not None:
+        trained = read_labels(apart_from)
+        if recipe is not None:
+            kept = split(trained, read_recipe(recipe))
+            trained = [item for item in trained if item.person not in kept]
+        cache = store.with_suffix(".faces.npz") if store else None
+        items, note = identity.apart(items, trained, cache=cache, progress=comparing)
+        notes.append(note)
+    by_kind: dict[str, list[Item]] = {}
+    for name in KINDS:
+        found = [item for item in items if item.kind == name]
+        found = limited(found, limit) if limit else found
+        if len({item.label for item in found}) == 2:
+            by_kind[name] = found
+        elif found:
+            notes.append(f"The {len(found)} files of the kind {name} are all of one label.")
+    if not by_kind:
+        raise InputError(f"{labels} needs both originals and fakes of one kind, image or video.")
+    fitting = {name: [c for c in conditions if c.fits(name)] for name in by_kind}
+    total = sum(len(by_kind[name]) * len(fitting[name]) for name in by_kind)
+    done, kinds = 0, []
+    for name, found in by_kind.items():
+        scored: dict[Condition, list[Scored]] = {}
+        for condition in fitting[name]:
 
+            def count(so_far: int, _: int, before: int = done) -> None:
+                if progress:
+                    progress(before + so_far, total)
 
-def report(scored: Sequence[Scored], items: Sequence[Item], labels: str) -> Report:
-    """Every figure, from scores alone."""
-    ids = list(dict.fromkeys(id for s in scored for id in s.logits))
-    values: dict[str, list[float | None]] = {ENSEMBLE: [s.probability for s in scored]}
-    values |= {id: [s.logits.get(id) for s in scored] for id in ids}
-    truth = np.array([s.label for s in scored])
-    features: dict[str, Figure] = {}
-    feature_pairs: dict[str, float] = {}
-    couples = _couples(scored)
-    for name in scores.FEATURES:
-        column = _filled([s.features.get(name) for s in scored], truth)
-        sign = 1.0 if metrics.auc(column, truth) >= 0.5 else -1.0
-        column = sign * np.array([s.features.get(name, 0.0) for s in scored])
-        features[name] = _auc(column, truth, scored)
-        feature_pairs[name] = metrics.pairs_won(column, couples)
-    judged = [s for s in scored if s.probability is not None]
-    probability = np.array([s.probability for s in judged], float)
-    said = np.array([s.label for s in judged])
-    verdicts = np.array([s.verdict for s in scored])
-    decided = np.isin(verdicts, ["FAKE", "REAL"])
-    right = np.where(truth == 1, verdicts == "FAKE", verdicts == "REAL")
+            scored[condition] = scores.score_files(
+                found,
+                models=ours,
+                also=here if condition == NONE else (),
+                frames=frames,
+                device=device,
+                condition=condition,
+                store=store,
+                progress=count,
+            )
+            done += len(found)
+        kinds.append(report(scored, ours, here))
+        silent = set(here) - {baseline.id for baseline in kinds[-1].baselines}
+        if silent:
+            notes.append(f"Gave no score on any {name}: {', '.join(sorted(silent))}.")
+    manifest = registry.manifest()
     return Report(
-        labels=labels,
-        files=len(items),
-        models=[_model(id, column, truth, scored, couples) for id, column in values.items()],
-        features=features,
-        feature_pairs=feature_pairs,
-        false_positive_rate=float((verdicts[truth == 0] == "FAKE").mean()),
-        true_positive_rate=float((verdicts[truth == 1] == "FAKE").mean()),
-        decided=float(decided.mean()),
-        decided_right=float(right[decided].mean()) if decided.any() else float("nan"),
-        calibration_error=metrics.calibration_error(probability, said),
-        brier=metrics.brier(probability, said) if len(judged) else float("nan"),
-        false_positives_by_source=_by_source(scored),
-        not_judged={s.name: s.problem for s in scored if s.probability is None},
+        labels=str(labels),
+        created=datetime.now(UTC),
+        software=software(device),
+        frames=frames,
+        thresholds={q: ensemble.thresholds for q, ensemble in manifest.ensembles.items()},
+        weights={id: str(registry.get_spec(id).files[0].sha256) for id in [*ours, *here]},
+        kinds=kinds,
+        missing_baselines=missing,
+        notes=notes,
     )
 
 
-def _model(
-    id: str,
-    column: list[float | None],
-    truth: np.ndarray,
-    scored: Sequence[Scored],
-    couples: list[tuple[int, int]],
-) -> ModelReport:
-    filled = _filled(column, truth)
-    seen = np.array([value is not None for value in column])
-    kinds = np.array([family(s.method) if s.label else "" for s in scored])
-    families = {}
-    for name in sorted(set(kinds) - {""}):
-        chosen = (kinds == name) | (truth == 0)
-        picked = [s for s, c in zip(scored, chosen, strict=True) if c]
-        families[name] = _auc(filled[chosen], truth[chosen], picked)
-    return ModelReport(
-        id=id,
-        auc=_auc(filled, truth, scored),
-        auc_judged=metrics.auc(filled[seen], truth[seen]),
-        judged=int(seen.sum()),
+def limited(items: Sequence[Item], limit: int) -> list[Item]:
+    """About so many files, in whole groups, drawn by a hash of the groups' names."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(f"{item.source}/{item.group}", []).append(item)
+    order = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    kept: set[str] = set()
+    count = 0
+    for name in order:
+        if count >= limit:
+            break
+        kept.add(name)
+        count += len(groups[name])
+    return [item for item in items if f"{item.source}/{item.group}" in kept]
+
+
+def report(
+    scored: Mapping[Condition, Sequence[Scored]],
+    ours: Sequence[str],
+    others: Sequence[str] = (),
+) -> KindReport:
+    """Every figure of one kind of file, from scores alone.
+
+    Parameters
+    ----------
+    scored : mapping of Condition to sequence of Scored
+        The same files under each condition, `NONE` among them.
+    ours, others : sequences of str
+        Model ids: those that decide, and the published ones to compare with.
+    """
+    plain = list(scored[NONE])
+    ours = [id for id in ours if any(id in s.highest for s in plain)]  # a clip model: no stills
+    couples = couples_of(plain)
+    whole = Column.of([s.probability for s in plain], plain)
+    titles = {spec.id: spec.title for spec in registry.list_models()} | {ENSEMBLE: "All together"}
+    columns = {ENSEMBLE: whole}
+    columns |= {id: Column.of([s.highest.get(id) for s in plain], plain) for id in ours}
+    return KindReport(
+        kind=plain[0].kind,
+        files=len(plain),
+        real=sum(1 for s in plain if s.label == 0),
+        fake=sum(1 for s in plain if s.label == 1),
+        groups=len({(s.source, s.group) for s in plain}),
+        people=len(set(whole.groups)),
+        answers=_answers(plain),
+        models=[
+            ModelReport(
+                id=id,
+                title=titles.get(id, id),
+                ranking=_ranking(column, couples),
+                families=_families(column, plain),
+            )
+            for id, column in columns.items()
+        ],
+        baselines=baselines.compare(plain, others, whole, couples),
+        methods=_methods(whole, plain),
+        sources=_sources(whole, plain),
+        conditions=[
+            _condition(condition, under, whole, ours)
+            for condition, under in scored.items()
+            if condition != NONE
+        ],
+        not_judged={s.name: s.problem for s in plain if s.probability is None},
+    )
+
+
+def _answers(scored: Sequence[Scored]) -> list[AnswerReport]:
+    """The combined answer first, then each question's that was asked."""
+    found = [_answer(scored, "combined", "Combined", None)]
+    for asked in Question:
+        own = [s for s in scored if s.label == 0 or question(s.method) is asked]
+        if any(asked in s.answers for s in own) and any(s.label for s in own):
+            found.append(_answer(own, str(asked), TITLES[asked], asked))
+    return found
+
+
+def _answer(
+    scored: Sequence[Scored], name: str, title: str, asked: Question | None
+) -> AnswerReport:
+    values = [s.answers.get(asked) if asked else s.probability for s in scored]
+    labels = [s.answer_labels.get(asked, "") if asked else s.verdict for s in scored]
+    column = Column.of(values, scored)
+    p, truth = column.values[column.judged], column.labels[column.judged]
+    chance = metrics.calibration_error_by_chance(p)
+    # Sure of nothing, and wrong: below every answer that was given.
+    sure = np.where(column.judged, np.abs(column.values - 0.5), -1.0)
+    wrong = ~column.judged | ((column.values > 0.5) != (column.labels == 1))
+    curve = metrics.risk_coverage(sure, wrong)
+    return AnswerReport(
+        name=name,
+        title=title,
+        ranking=_ranking(column, couples_of(scored)),
+        combined=figure_of(Column.of([s.probability for s in scored], scored)),
+        decisions=_decisions(labels, column.labels),
+        honesty=Honesty(
+            error=metrics.calibration_error(p, truth),
+            error_by_chance=chance.value,
+            error_by_chance_high=chance.high,
+            brier=metrics.brier(p, truth) if len(p) else float("nan"),
+            bars=[
+                Bar(low=b.low, high=b.high, said=b.said, seen=Share.of_interval(b.seen, b.count))
+                for b in metrics.reliability(p, truth)
+            ],
+        ),
+        risk=Risk(area=curve.area, coverage=curve.coverage.tolist(), risk=curve.risk.tolist()),
+    )
+
+
+def _ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Ranking:
+    auc, won = figure_of(column), pairs_won(column, couples)
+    return Ranking(
+        auc=auc,
+        auc_judged=auc if column.judged.all() else figure_of(column.only(column.judged)),
+        judged=int(column.judged.sum()),
         pairs=len(couples),
-        pairs_won=metrics.pairs_won(filled, couples),
-        families=families,
-        equal_error=metrics.equal_error(filled, truth),
-        tpr_at_5=metrics.tpr_at(filled, truth, 0.05),
+        pairs_won=won.value,
+        pairs_low=won.low,
+        pairs_high=won.high,
+        tpr_at_1=metrics.tpr_at(column.values, column.labels, 0.01),
+        tpr_at_5=metrics.tpr_at(column.values, column.labels, 0.05),
+        equal_error=metrics.equal_error(column.values, column.labels),
     )
 
 
-def _auc(column: np.ndarray, truth: np.ndarray, scored: Sequence[Scored]) -> Figure:
-    groups = [f"{s.source}/{s.group}" for s in scored]
-    interval = metrics.bootstrap(metrics.auc, column, truth, groups)
-    return Figure(
-        value=interval.value,
-        low=interval.low,
-        high=interval.high,
-        real=int((truth == 0).sum()),
-        fake=int((truth == 1).sum()),
+def _decisions(said: Sequence[str], labels: np.ndarray) -> Decisions:
+    verdicts = np.array(said)
+    decided = np.isin(verdicts, [Label.FAKE, Label.REAL])
+    right = np.where(labels == 1, verdicts == Label.FAKE, verdicts == Label.REAL)
+    return Decisions(
+        false_positives=Share.of_all(verdicts[labels == 0] == Label.FAKE),
+        true_positives=Share.of_all(verdicts[labels == 1] == Label.FAKE),
+        decided=Share.of_all(decided),
+        right=Share.of_all(right[decided]),
     )
 
 
-def _filled(column: Sequence[float | None], truth: np.ndarray) -> np.ndarray:
-    worst = np.where(truth == 1, -1e6, 1e6)
-    return np.array([w if v is None else v for v, w in zip(column, worst, strict=True)], float)
+def _families(column: Column, scored: Sequence[Scored]) -> dict[str, Figure]:
+    kinds = np.array([family(s.method) if s.label else "" for s in scored])
+    return {
+        name: figure_of(column.only((kinds == name) | (column.labels == 0)))
+        for name in sorted(set(kinds.tolist()) - {""})
+    }
 
 
-def _couples(scored: Sequence[Scored]) -> list[tuple[int, int]]:
-    originals = {(s.source, s.group): i for i, s in enumerate(scored) if s.label == 0}
-    # A group shared by several originals says who, not which footage.
-    several = {(s.source, s.group) for i, s in enumerate(scored)
-               if s.label == 0 and originals[s.source, s.group] != i}  # fmt: skip
-    return [
-        (originals[key], i)
-        for i, s in enumerate(scored)
-        if s.label == 1 and (key := (s.source, s.group)) in originals and key not in several
-    ]
-
-
-def _by_source(scored: Sequence[Scored]) -> dict[str, str]:
-    out = {}
-    for source in sorted({s.source for s in scored if s.label == 0}):
-        verdicts = [s.verdict for s in scored if s.label == 0 and s.source == source]
-        out[source] = f"{verdicts.count('FAKE')} of {len(verdicts)}"
-    return out
-
-
-def to_markdown(result: Report) -> str:
-    """A report as Markdown tables."""
-    titles = {spec.id: spec.title for spec in registry.list_models()} | {ENSEMBLE: "Ensemble"}
-    lines = [
-        f"{result.files} files of {result.labels}; AUC with 95 % interval (bootstrap over groups); "
-        "files that could not be judged are counted against us.",
-        "",
-        "| model | AUC | judged | pairs won | EER | TPR at 5 % FPR |",
-        "|---|---|---|---|---|---|",
-    ]
-    for m in result.models:
-        lines.append(
-            f"| {titles.get(m.id, m.id)} | {_text(m.auc)} | {m.judged} | "
-            f"{m.pairs_won:.2f} of {m.pairs} | {m.equal_error:.2f} | {m.tpr_at_5:.2f} |"
+def _methods(column: Column, scored: Sequence[Scored]) -> list[Row]:
+    """Each method of fakes against all originals."""
+    methods = np.array([s.method if s.label else "" for s in scored])
+    found = np.array([s.verdict == Label.FAKE for s in scored])
+    rows = []
+    for name in sorted(set(methods.tolist()) - {""}):
+        own = methods == name
+        rows.append(
+            Row(
+                name=name,
+                real=int((column.labels == 0).sum()),
+                fake=int(own.sum()),
+                auc=figure_of(column.only(own | (column.labels == 0))),
+                false_positives=None,
+                true_positives=Share.of_all(found[own]),
+            )
         )
-    for name, figure in result.features.items():
-        lines.append(
-            f"| *{name} alone* | {_text(figure)} | | {result.feature_pairs[name]:.2f} | | |"
+    return rows
+
+
+def _sources(column: Column, scored: Sequence[Scored]) -> list[Row]:
+    """Each source by itself: AUC only where it has both labels."""
+    names = np.array([s.source for s in scored])
+    found = np.array([s.verdict == Label.FAKE for s in scored])
+    rows = []
+    for name in sorted(set(names.tolist())):
+        own = names == name
+        real, fake = own & (column.labels == 0), own & (column.labels == 1)
+        rows.append(
+            Row(
+                name=name,
+                real=int(real.sum()),
+                fake=int(fake.sum()),
+                auc=figure_of(column.only(own)) if real.any() and fake.any() else None,
+                false_positives=Share.of_all(found[real]) if real.any() else None,
+                true_positives=Share.of_all(found[fake]) if fake.any() else None,
+            )
         )
-    names = sorted({name for m in result.models for name in m.families})
-    lines += ["", "| model | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-    for m in result.models:
-        cells = [
-            f"{_text(m.families[n])} ({m.families[n].fake})" if n in m.families else ""
-            for n in names
-        ]
-        lines.append(f"| {titles.get(m.id, m.id)} | " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        f"At the thresholds: {result.false_positive_rate:.1%} of originals called FAKE, "
-        f"{result.true_positive_rate:.1%} of fakes called FAKE; {result.decided:.1%} of files got "
-        f"a verdict, {result.decided_right:.1%} of those right. ECE "
-        f"{result.calibration_error:.3f}, Brier {result.brier:.3f}.",
-        "",
-        "Originals called FAKE by source: "
-        + "; ".join(f"{s} {n}" for s, n in result.false_positives_by_source.items())
-        + ".",
-    ]
-    if result.not_judged:
-        missing = ", ".join(f"{name} ({why})" for name, why in result.not_judged.items())
-        lines += ["", f"Not judged: {missing}."]
-    return "\n".join(lines) + "\n"
+    return rows
 
 
-def _text(figure: Figure) -> str:
-    return f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]"
+def _condition(
+    condition: Condition, scored: Sequence[Scored], plain: Column, ours: Sequence[str]
+) -> ConditionReport:
+    column = Column.of([s.probability for s in scored], scored)
+    fall = metrics.bootstrap_difference(
+        metrics.auc, plain.values, column.values, plain.labels, plain.groups
+    )
+    alone = {id: Column.of([s.highest.get(id) for s in scored], scored) for id in ours}
+    return ConditionReport(
+        name=condition.name,
+        title=condition.title,
+        ranking=_ranking(column, couples_of(scored)),
+        fall=fall.value,
+        fall_low=fall.low,
+        fall_high=fall.high,
+        decisions=_decisions([s.verdict for s in scored], column.labels),
+        models={id: metrics.auc(c.values, c.labels) for id, c in alone.items()},
+    )

@@ -22,11 +22,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from detector.errors import UsageError
 from detector.training.recipe import Recipe
 
 Draw = Callable[[int], tuple[np.ndarray, np.ndarray]]
 """Step -> inputs (originals, then fakes in the same order) and labels."""
 Check = Callable[[nn.Module], dict[str, float]]
+Objective = Callable[[Tensor, Tensor], Tensor]
+"""Output of the network and labels -> loss."""
 
 SAVE_EVERY = 120
 """Seconds between saved states."""
@@ -52,13 +55,52 @@ class Average:
 
 
 def loss_of(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
-    """Binary cross-entropy, and a ranking term: within a pair the fake is to score higher."""
+    """Cross-entropy or focal loss (Lin et al. 2017), and a ranking term: within a pair the fake is
+    to score higher."""
     target = labels * (1 - 2 * recipe.smoothing) + recipe.smoothing
-    loss = F.binary_cross_entropy_with_logits(logits, target)
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    if recipe.loss == "focal":
+        # What is classified well already counts less.
+        missed = (target - logits.sigmoid()).abs()
+        loss = missed**recipe.focus * loss
+    total = loss.mean()
     if recipe.pair_weight:
         real, fake = logits.chunk(2)
-        loss = loss + recipe.pair_weight * F.softplus(real - fake).mean()
-    return loss
+        total = total + recipe.pair_weight * F.softplus(real - fake).mean()
+    return total
+
+
+def feature_loss(features: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """Alignment and uniformity on the sphere (Wang & Isola, ICML 2020), as LNCLIP-DF trains with
+    (arXiv:2508.06248), and the supervised contrastive loss (Khosla et al., NeurIPS 2020).
+
+    Parameters
+    ----------
+    features : float [N, D], not normalized
+    labels : float [N]
+    """
+    z = F.normalize(features.float(), dim=1)
+    near = z @ z.T
+    apart = (2 - 2 * near).clamp_min(0)
+    other = ~torch.eye(len(z), dtype=torch.bool, device=z.device)
+    same = (labels[:, None] == labels[None]) & other
+    total = z.new_zeros(())
+    if recipe.align_weight:
+        total = total + recipe.align_weight * apart[same].mean()
+    if recipe.uniform_weight:
+        total = total + recipe.uniform_weight * (-2 * apart[other]).exp().mean().log()
+    if recipe.contrast_weight:
+        logits = (near / recipe.temperature).masked_fill(~other, float("-inf"))
+        # A finite stand-in for the diagonal: minus infinity times zero is not a number.
+        share = logits.log_softmax(1).masked_fill(~other, 0.0)
+        own = (share * same).sum(1) / same.sum(1).clamp_min(1)
+        total = total - recipe.contrast_weight * own.mean()
+    return total
+
+
+def asks_features(recipe: Recipe) -> bool:
+    """Whether the loss of a recipe looks at features too."""
+    return bool(recipe.align_weight or recipe.uniform_weight or recipe.contrast_weight)
 
 
 def rate_at(step: int, steps: int, recipe: Recipe) -> float:
@@ -76,6 +118,7 @@ def fit(
     draw: Draw,
     out: Path,
     *,
+    objective: Objective | None = None,
     check: Check | None = None,
     resume: bool = False,
     stop_after: int | None = None,
@@ -90,6 +133,8 @@ def fit(
         See `Draw`; must depend on the step alone.
     out : Path
         The run's folder.
+    objective : callable, optional
+        What is made small instead of the recipe's loss on pairs: for learning without labels.
     check : callable
         Looks at held-out data; its figures go to `curve.csv`.
     resume : bool
@@ -104,6 +149,11 @@ def fit(
     network = network.to(device)
     if device != "cpu" or recipe.family == "mobilenet":
         network = network.to(memory_format=torch.channels_last)
+    watched = asks_features(recipe)
+    if watched and not hasattr(network, "embed"):
+        raise UsageError(f"{recipe.name}: a {recipe.family} shows no features to a loss.")
+    several = torch.device(device).type == "cuda" and torch.cuda.device_count() > 1
+    spread = nn.DataParallel(network) if several and not watched else network
     optimizer = torch.optim.AdamW(_grouped(network, recipe.decay), lr=recipe.rate)
     average = Average(network, recipe.average)
     start = 0
@@ -143,9 +193,16 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step, steps, recipe)
         network.train()
+        y = torch.from_numpy(labels).to(device)
         with torch.autocast(x.device.type, torch.bfloat16):
-            logits = network(x)
-        loss = loss_of(logits.float(), torch.from_numpy(labels).to(device), recipe)
+            if watched:
+                features = network.embed(x)
+                logits = network.judge(features)
+            else:
+                logits = spread(x)
+        loss = objective(logits.float(), y) if objective else loss_of(logits.float(), y, recipe)
+        if watched:
+            loss = loss + feature_loss(features, y, recipe)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 Array = np.ndarray
+ROUNDS = 1000
+"""of a bootstrap"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def bootstrap(
     labels: Array,
     groups: Sequence[str],
     *,
-    rounds: int = 1000,
+    rounds: int = ROUNDS,
     seed: int = 0,
 ) -> Interval:
     """A figure with an interval from resampling whole groups (clips of one footage move together).
@@ -48,17 +50,57 @@ def bootstrap(
     Rounds in which the figure is undefined (one label only) are left out.
     """
     scores, labels = np.asarray(scores, float), np.asarray(labels)
+    values = [figure(scores[drawn], labels[drawn]) for drawn in _draws(groups, rounds, seed)]
+    return _interval(figure(scores, labels), values)
+
+
+def bootstrap_difference(
+    figure: Callable[[Array, Array], float],
+    first: Array,
+    second: Array,
+    labels: Array,
+    groups: Sequence[str],
+    *,
+    rounds: int = ROUNDS,
+    seed: int = 0,
+) -> Interval:
+    """`figure` of the first scores less that of the second, paired: both on the same files, and in
+    each round on the same resampled groups."""
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    labels = np.asarray(labels)
+    values = [
+        figure(first[drawn], labels[drawn]) - figure(second[drawn], labels[drawn])
+        for drawn in _draws(groups, rounds, seed)
+    ]
+    return _interval(figure(first, labels) - figure(second, labels), values)
+
+
+def _draws(groups: Sequence[str], rounds: int, seed: int) -> Iterator[Array]:
+    """Indices of resampled groups, all members of a group together."""
     names = np.asarray(groups)
     members = [np.flatnonzero(names == name) for name in np.unique(names)]
     rng = np.random.default_rng(seed)
-    values = []
-    for _ in range(rounds):
-        chosen = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        value = figure(scores[chosen], labels[chosen])
-        if np.isfinite(value):
-            values.append(value)
-    low, high = np.percentile(values, [2.5, 97.5]) if values else (np.nan, np.nan)
-    return Interval(figure(scores, labels), float(low), float(high))
+    for _ in range(rounds if members else 0):
+        yield np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+
+
+def _interval(value: float, values: Sequence[float]) -> Interval:
+    defined = [v for v in values if np.isfinite(v)]
+    low, high = np.percentile(defined, [2.5, 97.5]) if defined else (np.nan, np.nan)
+    return Interval(value, float(low), float(high))
+
+
+def wilson(count: int, total: int) -> Interval:
+    """A share with its 95 % interval (Wilson 1927), which holds for few files and for none of many.
+
+    NaN for a total of 0.
+    """
+    if not total:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    z, share = 1.959964, count / total
+    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * np.sqrt(share * (1 - share) / total + z * z / (4 * total**2))
+    return Interval(share, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
 
 
 def pairs_won(scores: Array, couples: Sequence[tuple[int, int]]) -> float:
@@ -93,16 +135,93 @@ def equal_error(scores: Array, labels: Array) -> float:
     return float((false_alarm[best] + miss[best]) / 2)
 
 
-def calibration_error(probabilities: Array, labels: Array, bins: int = 10) -> float:
-    """Expected calibration error over bins of equal width, weighted by their counts."""
-    p, y = np.asarray(probabilities, float), np.asarray(labels, float)
+@dataclass(frozen=True)
+class Bin:
+    """One bar of a reliability diagram.
+
+    Attributes
+    ----------
+    low, high : float
+        Probabilities low <= p < high (the last bin holds 1 too).
+    count : int
+        Files in it.
+    said : float
+        Mean probability of these.
+    seen : Interval
+        Share of fakes among these, with its Wilson interval.
+    """
+
+    low: float
+    high: float
+    count: int
+    said: float
+    seen: Interval
+
+
+def reliability(probabilities: Array, labels: Array, bins: int = 10) -> list[Bin]:
+    """The bins that hold any file, of equal width."""
+    p, y = np.asarray(probabilities, float), np.asarray(labels)
     which = np.minimum((p * bins).astype(int), bins - 1)
-    gaps = [
-        (which == b).sum() * abs(p[which == b].mean() - y[which == b].mean())
-        for b in range(bins)
-        if (which == b).any()
-    ]
-    return float(sum(gaps) / len(p)) if len(p) else float("nan")
+    found = []
+    for b in np.unique(which):
+        inside = which == b
+        seen = wilson(int(y[inside].sum()), int(inside.sum()))
+        found.append(
+            Bin(b / bins, (b + 1) / bins, int(inside.sum()), float(p[inside].mean()), seen)
+        )
+    return found
+
+
+def calibration_error(probabilities: Array, labels: Array, bins: int = 10) -> float:
+    """Expected calibration error over bins of equal width, weighted by their counts (Naeini et al.
+    2015). NaN for no files."""
+    found = reliability(probabilities, labels, bins)
+    total = sum(b.count for b in found)
+    return sum(b.count * abs(b.said - b.seen.value) for b in found) / total if total else np.nan
+
+
+def calibration_error_by_chance(
+    probabilities: Array, bins: int = 10, *, rounds: int = ROUNDS, seed: int = 0
+) -> Interval:
+    """The calibration error that honest probabilities would show on so many files.
+
+    It is never 0: with nine files in a bin, the share of fakes among them is off by chance alone.
+    Labels are drawn from the probabilities. The value is the mean; low and high hold 95 % of them.
+    """
+    p = np.asarray(probabilities, float)
+    rng = np.random.default_rng(seed)
+    values = [calibration_error(p, rng.random(len(p)) < p, bins) for _ in range(rounds)]
+    return _interval(float(np.mean(values)), values)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Risk against coverage (El-Yaniv & Wiener 2010): the k surest answers, and how many are wrong.
+
+    Attributes
+    ----------
+    coverage : float array [files]
+        Share of the files that are answered, ascending to 1.
+    risk : float array [files]
+        Share of wrong answers among these.
+    area : float
+        Under the curve: the mean risk. 0 is best.
+    """
+
+    coverage: Array
+    risk: Array
+    area: float
+
+
+def risk_coverage(confidence: Array, wrong: Array) -> Curve:
+    """The curve of answers from the surest on; among equally sure ones the wrong are spread."""
+    sure, wrong = np.asarray(confidence, float), np.asarray(wrong, float)
+    values, which = np.unique(-sure, return_inverse=True)
+    ends = np.cumsum(np.bincount(which, minlength=len(values)))
+    errors = np.cumsum(np.bincount(which, wrong, minlength=len(values)))
+    answered = np.arange(1, len(sure) + 1)
+    risk = np.interp(answered, np.r_[0, ends], np.r_[0, errors]) / answered
+    return Curve(answered / max(1, len(sure)), risk, float(risk.mean()) if len(sure) else np.nan)
 
 
 def brier(probabilities: Array, labels: Array) -> float:

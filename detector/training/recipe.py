@@ -26,19 +26,45 @@ class Part(Record):
     match: list[str] = []
     skip: list[str] = []
     kind: Literal["image", "video"]
-    mode: Literal["pairs", "blend"] = "pairs"
-    """pairs: an original and a fake of it. blend: an untouched file and a self-blending of it."""
+    mode: Literal["pairs", "blend", "people", "source", "any"] = "pairs"
+    """pairs: an original and a fake of it. blend: an untouched file and a self-blending of it.
+    people: an untouched file and the face of somebody else blended into it. source, any: an
+    original and a fake that need not show the same footage, of one source or of any, brought to the
+    same size: for faces that are synthetic as a whole, which have no original."""
     share: float = Field(gt=0, description="of the pairs that are drawn")
     tight: bool = False
     aligned: bool = True
     """Fakes show the very frames of their originals."""
+    optional: bool = False
+    """The labels need not hold such files."""
+
+    @property
+    def matched(self) -> bool:
+        """Whether a pair differs in nothing but the manipulation."""
+        return self.mode not in ("source", "any")
+
+    @property
+    def makes_fakes(self) -> bool:
+        """Whether the fakes are made from originals while training."""
+        return self.mode in ("blend", "people")
+
+
+class Pretrain(Record):
+    """Learning without labels before the pairs: a VideoMAE guesses what is masked."""
+
+    images: int = Field(gt=0, description="clips seen in all")
+    clips: int = Field(32, gt=1, description="in one step")
+    pool: int = Field(1000, gt=0, description="windows of clips that are drawn from")
+    rate: float = Field(gt=0, description="learning rate at its highest")
+    masked: float = Field(0.9, gt=0, lt=1, description="share of the places that are hidden")
 
 
 class Recipe(Record):
     """One training run of a frame model or a clip model."""
 
     name: str
-    family: Literal["mobilenet", "videomae"]
+    family: Literal["mobilenet", "videomae", "temporal", "autoencoder", "published"]
+    """published: what a frame model's recipe becomes when a published detector is trained on."""
     summary: str = ""
     start: str = ""
     """Weights to start from, relative to the current folder; empty: untrained."""
@@ -49,9 +75,16 @@ class Recipe(Record):
     decay: float = Field(0.02, ge=0, description="AdamW weight decay")
     warmup: float = Field(0.05, description="share of the steps over which the rate rises")
     smoothing: float = Field(0.05, ge=0, lt=0.5, description="of the labels")
+    loss: Literal["bce", "focal"] = "bce"
+    focus: float = Field(2.0, ge=0, description="gamma of the focal loss (Lin et al. 2017)")
     pair_weight: float = Field(0.5, ge=0, description="of the pairwise ranking loss")
+    align_weight: float = Field(0, ge=0, description="of alignment, on normalized features")
+    uniform_weight: float = Field(0, ge=0, description="of uniformity, on normalized features")
+    contrast_weight: float = Field(0, ge=0, description="of the supervised contrastive loss")
+    temperature: float = Field(0.1, gt=0, description="of the contrastive loss")
     soften: float = Field(0.3, ge=0, le=1, description="share of originals that lose sharpness")
     clean: float = Field(0, ge=0, le=1, description="share of pairs that only change in color")
+    h264: float = Field(0, ge=0, le=1, description="share of pairs re-encoded as video is")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     holdout: float = Field(0.3, ge=0, lt=1, description="share of the persons never trained on")
     holdout_images: float = Field(0.06, ge=0, lt=1, description="the same, for still pictures")
@@ -60,6 +93,7 @@ class Recipe(Record):
     check_every: int = Field(250, gt=0, description="steps between looks at the held-out part")
     crop: CropRecipe
     clip_frames: int = 16
+    pretrain: Pretrain | None = None
     options: dict[str, str | int | float | bool] = {}
     parts: list[Part]
 

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from detector.errors import InputError
-from detector.models.videomae import HybridVideoMae
-from detector.training import motion, sample, start
+from detector.errors import InputError, UsageError
+from detector.training import anomaly, clips, published, sample, start
 from detector.training.cache import FaceCache, build, tried
-from detector.training.check import HeldOut, HeldOutMaps
+from detector.training.check import HeldOut
 from detector.training.data import Item, read_labels
 from detector.training.fit import fit, packed
+from detector.training.job import Job, Progress
 from detector.training.recipe import Part, Recipe, read_recipe
-from detector.training.sample import Source
-
-Progress = Callable[[str, int, int, dict[str, float]], None]
-"""Stage ("faces", "maps", "training"), done, in all, figures."""
+from detector.training.sight import OwnSight, Sight, sight_of
 
 STATISTICS = 144
 """Pictures from which a trunk's statistics are refitted."""
 AHEAD = 1_000_000
 """First of the steps whose pictures they are: beyond any run's own."""
-HELD_POOL = 120
-"""Held-out pairs of clips that the training of a clip model is watched on."""
 
 
 def train(
@@ -37,8 +31,11 @@ def train(
     out: Path,
     *,
     cache: Path | None = None,
-    begin: Path | None = None,
+    begin: Path | str | None = None,
+    weights: Sequence[Path] = (),
+    tune: str | None = None,
     images: int | None = None,
+    rate: float | None = None,
     resume: bool = False,
     stop_after: int | None = None,
     device: str = "cpu",
@@ -56,10 +53,16 @@ def train(
         The run's folder; made.
     cache : Path, optional
         Where cut faces are kept between runs. Default: `out`/faces.
-    begin : Path, optional
+    begin : Path or str, optional
         Weights to start from instead of the recipe's: a trunk or a trained model. For a clip model
-        this is the frame model whose trunk it stands on.
-    images : int, optional
+        this is the frame model whose trunk it stands on. Or the id of a model: a published detector
+        is trained on as it is fed and read (`detector.training.published`).
+    weights : sequence of Path
+        The person's own files of the architecture `begin`.
+    tune : str, optional
+        What may change of a published detector, one of `published.TUNES`. Default: the
+        normalizations and the last layer of transformers, all of others.
+    images, rate : optional
         Instead of the recipe's.
     resume : bool
         Go on where a stopped run left off.
@@ -69,7 +72,8 @@ def train(
     Returns
     -------
     Path or None
-        `out`/model.safetensors; None if stopped early.
+        `out`/model.safetensors (of a detector that is read from several files, the folder they are
+        in); None if stopped early.
 
     Raises
     ------
@@ -77,25 +81,43 @@ def train(
         The recipe, the labels or the weights can't be used.
     """
     plan = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
-    if images is not None:
-        plan = plan.model_copy(update={"images": images})
-    begin = begin or (Path(plan.start) if plan.start else None)
+    changed = {"images": images, "rate": rate}
+    plan = plan.model_copy(update={k: v for k, v in changed.items() if v is not None})
+    first = str(begin or plan.start)
+    start_from = published.open_start(first, weights) if first else None
+    detector = start_from if isinstance(start_from, published.Published) else None
+    if detector:
+        plan = published.adapted(plan, detector, tune)
+    elif tune or weights:
+        raise UsageError("--tune and --weights are for published detectors: name one with --begin.")
+    sight = sight_of(plan, detector.model if detector else None)
     tell = progress or (lambda stage, done, total, figures: None)
     items = read_labels(data)
-    caches = faces(plan, items, cache or out / "faces", tell)
+    parts = [p for p in plan.parts if not p.optional or sample.select(p, items)]
+    plan = plan.model_copy(update={"parts": parts})
+    caches = faces(plan, items, cache or out / "faces", tell, sight)
     # Who is held out follows from the labels, not from where a face was found.
     kept = sample.split(items, plan)
-    sources = [sample.gather(p, caches[_key(p)], kept) for p in plan.parts]
-    held = [sample.gather(p, caches[_key(p)], kept, held=True) for p in plan.parts]
+    of = [(part, caches[sight.cached(part).name]) for part in plan.parts]
+    sources = [sample.gather(part, shelf, kept) for part, shelf in of]
+    held = [sample.gather(part, shelf, kept, held=True) for part, shelf in of]
     sources = [source for source in sources if source.groups]
     held = [source for source in held if source.groups]
     if not sources:
-        raise InputError(f"{data} has nothing that the recipe {plan.name!r} asks for.")
+        raise InputError(
+            f"{data} has nothing that the recipe {plan.name!r} asks for.",
+            hint="Pairs are an original and a fake of it with the same word in the column group.",
+        )
     torch.manual_seed(plan.seed)  # what is not loaded starts at random
-    run = _frames if plan.family == "mobilenet" else _clips
-    network, total = run(plan, sources, held, out, begin, resume, stop_after, device, tell)
-    if stop_after is not None and stop_after < total:
+    path = start_from if isinstance(start_from, Path) else None
+    job = Job(plan, sources, held, kept, out, path, resume, stop_after, device, tell, detector)
+    network = FAMILIES[plan.family](job)
+    if stop_after is not None and stop_after < plan.steps:
         return None
+    if detector:
+        assert isinstance(network, published.Odds)
+        written = published.write(detector, network.network, out)
+        return written[0] if len(written) == 1 else out
     from safetensors.torch import save_file
 
     target = out / "model.safetensors"
@@ -104,23 +126,29 @@ def train(
 
 
 def faces(
-    recipe: Recipe, items: Sequence[Item], folder: Path, tell: Progress
+    recipe: Recipe,
+    items: Sequence[Item],
+    folder: Path,
+    tell: Progress,
+    sight: Sight | None = None,
 ) -> dict[str, FaceCache]:
-    """The caches that the parts of a recipe need, by key; built where they are missing."""
+    """The caches that the parts of a recipe need, by name; built where they are missing."""
+    sight = sight or OwnSight(recipe.crop)
     caches = {}
-    for key in dict.fromkeys(_key(part) for part in recipe.parts):
-        parts = [part for part in recipe.parts if _key(part) == key]
+    for wanted_cache in dict.fromkeys(sight.cached(part) for part in recipe.parts):
+        kind = wanted_cache.name
+        parts = [part for part in recipe.parts if sight.cached(part) == wanted_cache]
         wanted = {
             item.name: item
             for part in parts
             for item in sample.select(part, items)
-            if part.mode == "pairs" or item.label == 0
+            if not part.makes_fakes or item.label == 0
         }
         if not wanted:
-            raise InputError(f"The labels hold no {key} files for the recipe {recipe.name!r}.")
-        have = tried(folder / key)
+            raise InputError(f"The labels hold no {kind} files for the recipe {recipe.name!r}.")
+        have = tried(folder / kind)
         if set(wanted) <= have:
-            caches[key] = FaceCache(folder / key)
+            caches[kind] = FaceCache(folder / kind)
             continue
         both = [item for item in items if item.name in have or item.name in wanted]
         matched = [p for p in parts if p.aligned and p.mode == "pairs"]
@@ -128,102 +156,44 @@ def faces(
         def aligned(item: Item, matched: list[Part] = matched) -> bool:
             return any(sample.select(part, [item]) for part in matched)
 
-        caches[key] = build(
+        caches[kind] = build(
             both,
-            folder / key,
+            folder / kind,
             aligned=aligned,
             tight=parts[0].tight,
-            side=224 if parts[0].tight else 256,
+            side=wanted_cache.side,
+            margin=wanted_cache.margin,
             progress=lambda done, total: tell("faces", done, total, {}),
         )
     return caches
 
 
-def _frames(
-    plan: Recipe,
-    sources: Sequence[Source],
-    held: Sequence[Source],
-    out: Path,
-    begin: Path | None,
-    resume: bool,
-    stop_after: int | None,
-    device: str,
-    tell: Progress,
-) -> tuple[nn.Module, int]:
-    network = start.frame_network(begin)
+def _frames(job: Job) -> nn.Module:
+    plan, sources = job.plan, job.sources
+    network = start.frame_network(job.begin)
     some = [
         sample.draw(sources, plan, AHEAD + i)[0]
         for i in range(max(1, STATISTICS // (2 * plan.pairs)))
     ]
-    if not start.is_trained(begin):
+    if not start.is_trained(job.begin):
         start.refit_statistics(network, torch.from_numpy(np.concatenate(some)))
-    trained = fit(
+    return fit(
         network,
         plan,
         lambda step: sample.draw(sources, plan, step),
-        out,
-        check=HeldOut(held, plan.crop),
-        resume=resume,
-        stop_after=stop_after,
-        progress=lambda done, total, figures: tell("training", done, total, figures),
-        device=device,
+        job.out,
+        check=HeldOut(job.held, job.sight),
+        resume=job.resume,
+        stop_after=job.stop_after,
+        progress=job.training,
+        device=job.device,
     )
-    return trained, plan.steps
 
 
-def _clips(
-    plan: Recipe,
-    sources: Sequence[Source],
-    held: Sequence[Source],
-    out: Path,
-    begin: Path | None,
-    resume: bool,
-    stop_after: int | None,
-    device: str,
-    tell: Progress,
-) -> tuple[nn.Module, int]:
-    options: dict[str, Any] = dict(plan.options)
-    count = int(options.pop("pool", 1000))
-    network = HybridVideoMae(plan.crop.size, plan.clip_frames, **options)
-    network.trunk.load_state_dict(start.trunk_state(begin))
-    out.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        for file in (out / "maps.done", out / "held.done"):
-            file.unlink(missing_ok=True)
-    show = lambda done, total: tell("maps", done, total, {})  # noqa: E731
-    maps = motion.pool(sources, plan, network, count, out / "maps.npy", progress=show)
-    check = None
-    real_pairs = [source for source in held if source.part.mode == "pairs"]
-    if real_pairs:
-        check = HeldOutMaps(
-            motion.pool(real_pairs, plan, network, HELD_POOL, out / "held.npy", progress=show)
-        )
-    motion.set_scale(network, maps)
-    trained = fit(
-        OnMaps(network),
-        plan,
-        lambda step: motion.draw(maps, plan, step),
-        out,
-        check=check,
-        resume=resume,
-        stop_after=stop_after,
-        progress=lambda done, total, figures: tell("training", done, total, figures),
-        device=device,
-    )
-    assert isinstance(trained, OnMaps)
-    return trained.network, plan.steps
-
-
-class OnMaps(nn.Module):
-    """A clip model that is given maps in place of pictures."""
-
-    def __init__(self, network: HybridVideoMae) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return self.network.judge(maps)
-
-
-def _key(part: Part) -> str:
-    return f"{part.kind}-tight" if part.tight else part.kind
+FAMILIES: dict[str, Callable[[Job], nn.Module]] = {
+    "mobilenet": _frames,
+    "videomae": clips.train,
+    "temporal": clips.train,
+    "autoencoder": anomaly.train,
+    "published": published.train,
+}

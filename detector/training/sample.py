@@ -16,6 +16,10 @@ from detector.training import augment, blend
 from detector.training.cache import FaceCache, Faces
 from detector.training.data import Labelled, held_out, pairs
 from detector.training.recipe import Part, Recipe
+from detector.training.sight import OwnSight, Sight
+
+OTHERS = 24
+"""Faces among which the one is sought whose landmarks lie most alike."""
 
 
 @dataclass(frozen=True)
@@ -62,57 +66,107 @@ def gather(part: Part, cache: FaceCache, kept: set[str], *, held: bool = False) 
     """The pairs of a part: of persons that are not in `kept`, or with `held` of those that are."""
     entries = [e for e in select(part, cache.entries) if (e.person in kept) == held]
     couples: list[tuple[Faces, Faces | None]]
-    if part.mode == "pairs":
-        couples = [(entries[a], entries[b]) for a, b in pairs(entries)]
-    else:
+    if not part.matched:
+        couples = _unmatched(part, entries)
+    elif part.makes_fakes:
         couples = [(entry, None) for entry in entries if entry.label == 0]
+    else:
+        couples = [(entries[a], entries[b]) for a, b in pairs(entries)]
     groups: dict[str, list[tuple[Faces, Faces | None]]] = {}
-    for couple in couples:
-        groups.setdefault(couple[0].person, []).append(couple)
+    for first, second in couples:
+        # Without an original there is no person to both: sources are drawn alike.
+        key = first.person if part.matched or second is None else second.source
+        groups.setdefault(key, []).append((first, second))
     return Source(part, cache, list(groups.values()))
 
 
-def draw(sources: Sequence[Source], recipe: Recipe, step: int) -> tuple[np.ndarray, np.ndarray]:
+def _unmatched(part: Part, entries: Sequence[Faces]) -> list[tuple[Faces, Faces | None]]:
+    """Each fake with some originals, of its own source or of any, sources drawn alike."""
+    by_source: dict[str, list[Faces]] = {}
+    for entry in entries:
+        if entry.label == 0:
+            by_source.setdefault(entry.source, []).append(entry)
+    couples: list[tuple[Faces, Faces | None]] = []
+    for number, fake in enumerate(entry for entry in entries if entry.label == 1):
+        rng = np.random.default_rng([17, number])
+        wanted = [fake.source] if part.mode == "source" else sorted(by_source)
+        for source in rng.permutation([s for s in wanted if s in by_source]):
+            originals = by_source[str(source)]
+            couples.append((originals[rng.integers(len(originals))], fake))
+    return couples
+
+
+def draw(
+    sources: Sequence[Source], recipe: Recipe, step: int, sight: Sight | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The pictures of one step.
+
+    Parameters
+    ----------
+    sight : Sight, optional
+        How the network sees them. Default: as ours do, by the recipe's crop.
 
     Returns
     -------
-    float32 [2 P, 3, S, S] in -1..1
-        Originals first, then the fakes of them in the same order.
+    float32 [2 P, 3, S, S]
+        Originals first, then the fakes of them in the same order; ours in -1..1.
     float32 [2 P]
         Labels.
     """
+    sight = sight or OwnSight(recipe.crop)
     rng = np.random.default_rng([recipe.seed, step])
     shares = np.array([source.part.share for source in sources])
     originals, fakes = [], []
     for choice in rng.choice(len(sources), recipe.pairs, p=shares / shares.sum()):
-        real, fake = one(sources[choice], recipe, rng)
+        real, fake = one(sources[choice], recipe, rng, sight)
         originals.append(real)
         fakes.append(fake)
     labels = np.repeat(np.array([0, 1], np.float32), recipe.pairs)
-    return augment.batch_to_array(originals + fakes), labels
+    return sight.batch(originals + fakes), labels
 
 
-def one(source: Source, recipe: Recipe, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def one(
+    source: Source, recipe: Recipe, rng: np.random.Generator, sight: Sight | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """An original and a fake of it under the same conditions, uint8 [S, S, 3] each."""
+    sight = sight or OwnSight(recipe.crop)
     group = source.groups[rng.integers(len(source.groups))]
     first, second = group[rng.integers(len(group))]
     tight = source.part.tight
-    count = first.count if second is None else min(first.count, second.count)
-    index = int(rng.integers(count))
+    aligned = source.part.aligned and source.part.matched
+    count = first.count if second is None or not aligned else min(first.count, second.count)
+    index = other = int(rng.integers(count))
     real = source.cache.frames(first)[index]
     if second is None:
-        fake = blend.apply(real, first.points, blend.draw(rng))
-    elif source.part.aligned:
+        fake = _made(source, first, real, rng)
+    elif aligned:
         fake = source.cache.frames(second)[index]
     else:
-        fake = source.cache.frames(second)[int(rng.integers(second.count))]
-    framing = augment.draw_framing(rng, tight)
-    real = augment.frame(real, framing, recipe.crop, tight)
-    fake = augment.frame(fake, framing, recipe.crop, tight)
+        other = int(rng.integers(second.count))
+        fake = source.cache.frames(second)[other]
+    framing = sight.framing(rng, tight)
+    real = sight.cut(real, first, index, framing)
+    fake = sight.cut(fake, second or first, other, framing)
+    if second is not None and not source.part.matched:
+        shown = framing.zoom * (1.0 if tight else recipe.crop.scale)
+        native = shown * min(first.face, second.face) * rng.uniform(0.6, 1.0)
+        real, fake = augment.level(real, fake, native)
     if rng.random() < recipe.soften:
         real = augment.soften(real, rng)
-    look = augment.draw_look(rng)
+    look = augment.draw_look(rng, recipe.h264)
     if recipe.clean and rng.random() < recipe.clean:
         look = augment.only_color(look)
     return augment.apply(real, look), augment.apply(fake, look)
+
+
+def _made(source: Source, first: Faces, real: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A fake of an original, blended with itself or with the face of somebody else."""
+    if source.part.mode == "people":
+        others = [source.groups[rng.integers(len(source.groups))][0][0] for _ in range(OTHERS)]
+        others = [other for other in others if other.person != first.person]
+        donor = blend.nearest(first.points, [other.points for other in others])
+        if donor is not None:
+            other = others[donor]
+            face = source.cache.frames(other)[0]
+            return blend.of_two(real, first.points, face, other.points, blend.draw(rng))
+    return blend.apply(real, first.points, blend.draw(rng))

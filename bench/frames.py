@@ -1,0 +1,122 @@
+"""How a frame model's weights rank held-out people: without the pipeline, from cut faces.
+
+The figure to steer training by. For every clip of the training labels that a recipe held out (or
+of sources named with `--left-out`), the mean logit over some frames; AUC over all, against each
+family of methods, and the pairs won, source by source.
+
+    python -m bench.frames labels.csv --cache faces --recipe pairs weights/pairs.safetensors:160
+
+Weights are given as FILE:SIDE, the side in px of the crop they take. With --stills, tight crops of
+held-out people (DFDC's actors, if LABELS.csv names them: `bench.actors`) are asked instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from detector.models import mobilenet
+from detector.models.base import CropRecipe
+from detector.training import augment, metrics, sample, sight
+from detector.training.cache import FaceCache, Faces
+from detector.training.data import pairs, read_labels
+from detector.training.methods import family
+from detector.training.recipe import read_recipe
+from detector.weights import load_state
+
+FRAMES = 6
+"""Pictures of a clip."""
+
+
+@torch.inference_mode()
+def logits_of(weights: Path, side: int, scale: float, cache: FaceCache, entries: list[Faces]):
+    """Mean logit of each entry's frames: float [entries]."""
+    network = mobilenet.build(load_state(weights), weights.name).eval()
+    network = network.to(memory_format=torch.channels_last)
+    crop = CropRecipe(scale=scale, size=side)
+    out = []
+    for entry in entries:
+        frames = cache.frames(entry)
+        chosen = np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(int))
+        shown = [sight.plain(frames[i], entry.tight, crop) for i in chosen]
+        x = torch.from_numpy(augment.batch_to_array(shown))
+        x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            out.append(float(network(x).float().mean()))
+    return np.array(out)
+
+
+def table(columns: dict[str, np.ndarray], entries: list[Faces]) -> list[str]:
+    """Lines of Markdown: a row a question, a column a file of weights; in brackets what it has more
+    than the first."""
+    labels = np.array([entry.label for entry in entries])
+    groups = [f"{entry.source}/{entry.group}" for entry in entries]
+    names = np.array([family(entry.method) if entry.label else "" for entry in entries])
+    real = labels == 0
+    rows: dict[str, list[str]] = defaultdict(list)
+    first = next(iter(columns.values()))
+    for column in columns.values():
+        interval = metrics.bootstrap(metrics.auc, column, labels, groups)
+        rows[f"all ({real.sum()}/{(~real).sum()})"].append(
+            f"{interval.value:.3f} [{interval.low:.2f}, {interval.high:.2f}]"
+        )
+        for name in sorted(set(names[~real])):
+            some = real | (names == name)
+            value = metrics.auc(column[some], labels[some])
+            more = ""
+            if column is not first:
+                gain = metrics.bootstrap_difference(
+                    metrics.auc, column[some], first[some], labels[some],
+                    [group for group, chosen in zip(groups, some, strict=True) if chosen],
+                )  # fmt: skip
+                more = f" ({gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}])"
+            rows[f"{name} ({(names == name).sum()})"].append(f"{value:.3f}{more}")
+        found = pairs(entries)
+        by_source: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for couple in found:
+            by_source[entries[couple[0]].source].append(couple)
+        for source, couples in sorted(by_source.items()):
+            won = metrics.pairs_won(column, couples)
+            chosen = sorted({i for couple in couples for i in couple})
+            value = metrics.auc(column[chosen], labels[chosen])
+            rows[f"{source}: AUC, won of {len(couples)}"].append(f"{value:.3f}, {won:.2f}")
+    head = "| | " + " | ".join(columns) + " |"
+    lines = [head, "|---|" + "---|" * len(columns)]
+    return lines + [f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("weights", nargs="+", help="FILE:SIDE")
+    parser.add_argument("--cache", type=Path, required=True, help="folder of cut faces")
+    parser.add_argument("--recipe", default="pairs", help="whose held-out people are asked")
+    parser.add_argument("--left-out", nargs="*", default=None, metavar="SOURCE")
+    parser.add_argument("--stills", action="store_true", help="the tight stills, not the clips")
+    parser.add_argument("--scale", type=float, default=0.9)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    cache = FaceCache(asked.cache / ("image-tight" if asked.stills else "video"))
+    if asked.left_out is not None:
+        entries = [e for e in cache.entries if any(word in e.source for word in asked.left_out)]
+    else:
+        kept = sample.split(read_labels(asked.labels), read_recipe(asked.recipe))
+        entries = [e for e in cache.entries if e.person in kept]
+    columns = {}
+    for text in asked.weights:
+        file, _, side = text.rpartition(":")
+        columns[Path(file).parent.name + "/" + Path(file).stem] = logits_of(
+            Path(file), int(side), asked.scale, cache, entries
+        )
+    if len(columns) > 1:
+        spread = [column / column.std() for column in columns.values()]
+        columns["mean of them"] = np.mean(spread, axis=0)
+    print("\n".join(table(columns, entries)))
+
+
+if __name__ == "__main__":
+    main()

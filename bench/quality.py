@@ -1,0 +1,233 @@
+"""How good the bundled detectors are: the README's table, the cards' figures, the manifest's.
+
+    python -m bench.quality LABELS.csv --out DIR [--write] [--conditions few] [--limit N]
+
+One evaluation of the clips and pictures of a labelled CSV that nothing was trained on: the bundled
+default models, under worse conditions, beside all published detectors whose weights are on this
+computer and beside features that need no detector. DIR keeps the scores, so that a stopped run goes
+on, and gets the whole report. With --write the figures go between the markers of README.md
+(`<!-- quality -->` to `<!-- /quality -->`) and of each model's card (`<!-- measured -->` to
+`<!-- /measured -->`), and into `[[models.measured]]` of weights/manifest.toml. Nothing else there
+is touched, so that no number has to be typed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from detector import conditions
+from detector.cli.common import counter
+from detector.models import registry
+from detector.training import tables
+from detector.training.evaluation import evaluate
+from detector.training.report import AnswerReport, KindReport, ModelReport, Report
+from detector.training.tables import between, figure_text, head, line, number, share_text
+from detector.training.tallies import Figure
+
+ROOT = Path(__file__).resolve().parent.parent
+WORDS = {"video": "clips", "image": "pictures"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", default="development", help="what to call these files")
+    parser.add_argument("--kind", choices=["all", "video", "image"], default="all")
+    parser.add_argument("--conditions", default="few")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--into", type=Path, default=ROOT, help="checkout to write to")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    report = evaluate(
+        args.labels,
+        models=[spec.id for spec in registry.list_models() if spec.bundled and spec.default],
+        kind=args.kind,
+        conditions=conditions.parse(args.conditions),
+        against="all",
+        limit=args.limit,
+        store=args.out / "scores.jsonl",
+        progress=counter("scored"),
+    )
+    tables.write(report, args.out)
+    text = readme(report, args.data)
+    if not args.write:
+        print(text)
+        return
+    fill(args.into / "README.md", "quality", text)
+    clips = next((kind for kind in report.kinds if kind.kind == "video"), None)
+    if clips is None:
+        sys.exit("Cards and manifest hold figures of clips, and there were none.")
+    manifest = args.into / "weights" / "manifest.toml"
+    for model in clips.models[1:]:
+        card = registry.get_spec(model.id).card
+        if card:
+            fill(args.into / "weights" / card, "measured", measured(model, clips, args.data))
+        manifest.write_text(
+            with_measured(manifest.read_text(encoding="utf-8"), model, clips, args.data),
+            encoding="utf-8",
+        )
+
+
+def fill(path: Path, name: str, text: str) -> None:
+    """Put text between the two markers of a file. Ends the run where they are missing."""
+    old = path.read_text(encoding="utf-8")
+    first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if old.count(first) != 1 or old.count(last) != 1:
+        sys.exit(f"{path} needs the lines {first} and {last} once each.")
+    before, rest = old.split(first)
+    after = rest.split(last)[1]
+    path.write_text(f"{before}{first}\n{text.strip()}\n{last}{after}", encoding="utf-8")
+
+
+def readme(report: Report, data: str) -> str:
+    """The tables of the README."""
+    lines: list[str] = []
+    for kind in report.kinds:
+        lines += [*_tables(kind, data), ""]
+    if report.missing_baselines:
+        lines.append(
+            f"Not compared, since their weights were not on this computer: "
+            f"{len(report.missing_baselines)} of the published detectors that Unmask can load."
+        )
+    return "\n".join(lines).strip()
+
+
+def _tables(kind: KindReport, data: str) -> Iterator[str]:
+    words = WORDS[kind.kind]
+    first = kind.answers[0]
+    pairs = first.ranking.pairs
+    yield (
+        f"**{kind.files} {data} {words}** ({kind.real} originals, {kind.fake} fakes, "
+        f"{kind.groups} groups):"
+    )
+    yield ""
+    won = f"originals below the fake made of them ({pairs} pairs)"
+    yield from head("", "AUC", won, "fakes found at 5 % false alarms", "ours better by")
+    for answer in kind.answers:
+        title = "all together" if answer is first else f"{answer.title.lower()}, its own fakes"
+        yield _row(f"**{title}**", answer.ranking.auc, _won(answer), answer.ranking.tpr_at_5)
+    for model in kind.models[1:]:
+        yield _row(model.title, model.ranking.auc, _won(model), model.ranking.tpr_at_5)
+    for b in kind.baselines:
+        title = b.title if b.kind == "published" else f"*{b.title} alone, no detector*"
+        better = f"{between(b.difference, b.low, b.high)}, beaten: {b.beaten}"
+        wins = f"{100 * b.pairs_won:.0f} %" if pairs else ""
+        yield _row(title, b.auc, wins, None, better)
+    yield ""
+    names = list(kind.models[0].families)
+    yield from head("fakes against all originals", *(f"{n} ({_fakes(kind, n)})" for n in names))
+    for model in kind.models:
+        yield line(model.title, *(figure_text(model.families[n]) for n in names))
+    if kind.conditions:
+        yield ""
+        yield from head("condition", "AUC", "AUC lost", "originals called FAKE", "decided", "right")
+        for c in kind.conditions:
+            d = c.decisions
+            yield line(
+                c.title, figure_text(c.ranking.auc), between(c.fall, c.fall_low, c.fall_high),
+                share_text(d.false_positives), share_text(d.decided), share_text(d.right),
+            )  # fmt: skip
+    yield ""
+    yield _at_thresholds(first, words)
+
+
+def _at_thresholds(answer: AnswerReport, words: str) -> str:
+    d, h = answer.decisions, answer.honesty
+    r = answer.ranking
+    left = ""
+    if r.judged < r.auc.real + r.auc.fake:
+        judged = figure_text(r.auc_judged)
+        left = f"Of the {r.judged} {words} that could be judged the AUC is {judged}. "
+    return left + (
+        f"At the shipped thresholds: {share_text(d.false_positives)} of the originals are called "
+        f"FAKE, {share_text(d.true_positives)} of the fakes; {share_text(d.decided)} of the "
+        f"{words} get a verdict, {share_text(d.right)} of these are right. Calibration error "
+        f"{number(h.error, 3)} (exactly honest probabilities would show "
+        f"{number(h.error_by_chance, 3)} on so few), Brier score {number(h.brier, 3)}, equal error "
+        f"rate {number(answer.ranking.equal_error)}, area under the risk–coverage curve "
+        f"{number(answer.risk.area, 3)}."
+    )
+
+
+def _row(title: str, auc: Figure, won: str, found: float | None, better: str = "") -> str:
+    share = "" if found is None else f"{100 * found:.0f} %"
+    return line(title, figure_text(auc), won, share, better)
+
+
+def _won(of: AnswerReport | ModelReport) -> str:
+    r = of.ranking
+    if not r.pairs:
+        return ""
+    low, high = 100 * r.pairs_low, 100 * r.pairs_high
+    return f"{100 * r.pairs_won:.0f} % [{low:.0f}, {high:.0f}]"
+
+
+def _fakes(kind: KindReport, family: str) -> int:
+    return kind.models[0].families[family].fake
+
+
+def measured(model: ModelReport, kind: KindReport, data: str) -> str:
+    """The figures of a card."""
+    whole = kind.models[0]
+    lines = [
+        f"{kind.files} {data} clips ({kind.real} originals, {kind.fake} fakes) that nothing was "
+        "trained on; AUC per clip with a 95 % interval from resampling groups. A clip that could "
+        "not be judged counts against the model.",
+        "",
+        *head("", "this model", "all together"),
+        line("all", figure_text(model.ranking.auc), figure_text(whole.ranking.auc)),
+    ]
+    for name, figure in model.families.items():
+        title = f"{name} ({figure.fake} fakes)"
+        lines.append(line(title, figure_text(figure), figure_text(whole.families[name])))
+    pairs = f"originals below the fakes made of them ({whole.ranking.pairs})"
+    lines.append(line(pairs, _won(model), _won(whole)))
+    for c in kind.conditions:
+        lines.append(line(c.title, number(c.models[model.id]), figure_text(c.ranking.auc)))
+    features = [b for b in kind.baselines if b.kind == "feature"]
+    lines += [
+        "",
+        "What needs no detector reaches, on the same clips and in its better direction: "
+        + "; ".join(f"{b.title} {figure_text(b.auc)}" for b in features)
+        + ".",
+    ]
+    return "\n".join(lines)
+
+
+def with_measured(manifest: str, model: ModelReport, kind: KindReport, data: str) -> str:
+    """The manifest with a model's `[[models.measured]]` replaced; ends the run without one."""
+    blocks = re.split(r"(?m)^(?=\[\[models\]\]$)", manifest)
+    for index, block in enumerate(blocks):
+        if re.search(rf'(?m)^id = "{re.escape(model.id)}"$', block):
+            # A block ends where the comments above the next part begin.
+            body, rule, rest = block.partition("\n# ---")
+            parts = re.split(r"(?m)^(?=\[)", body)
+            kept = [part for part in parts if not part.startswith("[[models.measured]]")]
+            text = "".join(kept).rstrip() + "\n\n" + "\n".join(_entries(model, kind, data))
+            blocks[index] = text + ("\n" + rule.lstrip("\n") + rest if rule else "\n")
+            return "".join(blocks)
+    sys.exit(f"The manifest has no model {model.id}.")
+
+
+def _entries(model: ModelReport, kind: KindReport, data: str) -> Iterator[str]:
+    figures = {f"{data} clips, all": model.ranking.auc}
+    for name, figure in model.families.items():
+        figures[f"{data} clips, {name} against all originals"] = figure
+    for name, figure in figures.items():
+        yield (
+            f'[[models.measured]]\ndata = "{name}"\nmetric = "video AUC"\n'
+            f"value = {figure.value:.3f}\nlow = {figure.low:.3f}\nhigh = {figure.high:.3f}\n"
+            f'clips = {figure.real + figure.fake}\ncommand = "python -m bench.quality"\n'
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+#!/bin/sh
+# All clip models again on a trained frame model: maps, pretraining, heads, and the comparison.
+#
+#   bench/temporal.sh labels.csv faces weights/pairs.safetensors runs/temporal [recipe ...]
+#
+# labels.csv and faces (cut faces, `unmask train --cache`) as in docs/training.md. A run that was
+# stopped goes on where it was. The recipes' [crop] size must be that of the frame model.
+set -eu
+labels=$1 faces=$2 trunk=$3 out=$4
+shift 4
+[ $# -gt 0 ] || set -- motion lrcn two-lrcn convlstm vit-lstm gru
+export OMP_NUM_THREADS=1
+first=$1
+for recipe in "$@"; do
+    # The recipes draw the same pairs: the maps of the first serve all.
+    if [ "$recipe" != "$first" ]; then
+        mkdir -p "$out/$recipe"
+        ln -f "$out/$first/maps.npy" "$out/$first/maps.done" "$out/$recipe/"
+    fi
+    python -m detector train "$recipe" --data "$labels" --cache "$faces" --begin "$trunk" \
+        --out "$out/$recipe" --device cpu --resume
+done
+python -m bench.sources "$labels" "$@" --people pairs --cache "$faces" --begin "$trunk" \
+    --out "$out/sources"

@@ -1,0 +1,398 @@
+"""The Account page: sign in, make an account, choose a password, sign out.
+
+With UNMASK_SIGN_IN=required it also stands in the place of every other page until somebody signed
+in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import auth, limits, words
+from dashboard.auth import Kind, Person, Role
+from dashboard.auth.caller import Caller, base_path
+from dashboard.auth.config import PROVIDERS, Accounts
+from dashboard.auth.problems import SENTENCES, AccountError, problem
+from dashboard.auth.steps import Place
+from dashboard.result.details import facts
+
+if TYPE_CHECKING:
+    from supabase_auth.types import Session
+
+    from dashboard.auth.flows import Service
+
+WIDTH = 460
+"""px; a form of two fields, not a page of them."""
+SHORTEST = 8
+"""characters of a new password; the account server may ask for more."""
+LONGEST = 72
+"""bytes of a password that bcrypt, which Supabase keeps it with, looks at."""
+
+NOTICES = {
+    "confirmed": ("Your address is confirmed.", "Sign in with your password."),
+    "signed_out": ("You are signed out.", ""),
+    "changed": ("Your password is changed.", "All other browsers were signed out."),
+    "cookies": (
+        "This browser keeps no cookie of this page.",
+        "Sign in with your password, or open the page in a window of its own.",
+    ),
+}
+"""What another page or a link may have us say; all else is a problem of `SENTENCES`."""
+ROLES = {
+    Role.VIEWER: "Viewer: reads results",
+    Role.ANALYST: "Analyst: analyzes files",
+    Role.ADMIN: "Admin: also changes what holds for everybody here",
+}
+SENT = {
+    "confirm": "Open the link in it to confirm your address. If you have an account already, "
+    "sign in instead.",
+    "link": "If this address has an account here, the link in it signs you in.",
+    "reset": "If this address has an account here, the link in it leads to a new password.",
+}
+
+_VIEW, _EMAIL, _SAY, _SENT = "account-view", "account-email", "account-say", "account-sent"
+_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+def outside() -> bool:
+    """Whether this person has to sign in before they see any page."""
+    kept = auth.accounts()
+    return kept is not None and kept.required and auth.who().kind is not Kind.USER
+
+
+def warn() -> None:
+    """Say it above a page, when somebody's account can't be asked and they are a guest for now."""
+    if error := auth.trouble():
+        what = words.escape(f"{error.message} {error.hint} Until then you work as a guest.")
+        st.html(f'<p class="um-warn" role="status">{what}</p>')
+
+
+def draw(*, gate: bool = False) -> None:
+    """Draw the page.
+
+    Parameters
+    ----------
+    gate : bool
+        In the place of another page, to which a sign-in leads back.
+    """
+    kept = auth.accounts()
+    with (
+        st.container(horizontal_alignment="center", key="account"),
+        st.container(border=True, width=WIDTH, key="card-account"),
+    ):
+        if kept is None:
+            _head("There are no accounts here", "What you analyze is kept for this browser.")
+            return
+        person = auth.who()
+        if person.kind is Kind.USER:
+            _account(person)
+        elif st.session_state.get(_VIEW) == "sent":
+            _sent()
+        elif st.session_state.get(_VIEW) == "up":
+            _sign_up(gate)
+        else:
+            _sign_in(kept, gate)
+
+
+# --- not signed in --------------------------------------------------------------------------------
+
+
+def _sign_in(kept: Accounts, gate: bool) -> None:
+    lead = (
+        "Only people with an account can work here."
+        if kept.required
+        else "Your analyses are then kept for you, wherever you sign in."
+    )
+    _head("Sign in", lead)
+    with st.form("sign-in", border=False):
+        email = _email_field()
+        password = st.text_input(
+            "Password", type="password", autocomplete="current-password", key="sign-in-password"
+        )
+        entered = st.form_submit_button("Sign in", type="primary", width="stretch")
+        with st.container(horizontal=True, horizontal_alignment="distribute"):
+            link = st.form_submit_button("Send me a sign-in link", type="tertiary")
+            reset = st.form_submit_button("Forgot the password?", type="tertiary")
+    _providers(kept)
+    with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
+        st.button("Create an account", type="tertiary", on_click=_view, args=("up",))
+    if st.session_state.get(_SAY) == "unconfirmed":
+        st.button("Send the confirmation again", on_click=_resend, key="resend")
+    if entered:
+        _try(lambda: _enter(email, password, gate))
+    elif link:
+        _try(lambda: _send("link", email))
+    elif reset:
+        _try(lambda: _send("reset", email))
+
+
+def _enter(email: str, password: str, gate: bool) -> None:
+    if not password:
+        raise problem("wrong")
+    service, place = _service(), _place()
+    _seat(service.sign_in(_address(email), password, place), gate)
+
+
+def _sign_up(gate: bool) -> None:
+    _head("Create an account", "An e-mail address and a password are all it takes.")
+    with st.form("sign-up", border=False):
+        email = _email_field()
+        password = st.text_input(
+            f"Password, at least {SHORTEST} characters",
+            type="password",
+            autocomplete="new-password",
+            key="sign-up-password",
+        )
+        made = st.form_submit_button("Create account", type="primary", width="stretch")
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        st.button("I have an account", type="tertiary", on_click=_view, args=("in",))
+    if made:
+        _try(lambda: _make(email, password, gate))
+
+
+def _make(email: str, password: str, gate: bool) -> None:
+    email = _address(email)
+    _check_password(password)
+    session = _service().sign_up(email, password, _place())
+    if session is not None:
+        _seat(session, gate)
+    else:
+        _wait_for("confirm", email)
+
+
+def _send(what: str, email: str) -> None:
+    email = _address(email)
+    send: dict[str, Callable[..., None]] = {
+        "link": _service().send_link,
+        "reset": _service().send_reset,
+        "confirm": _service().send_confirmation,
+    }
+    send[what](email, _place())
+    _wait_for(what, email)
+
+
+def _wait_for(what: str, email: str) -> None:
+    st.session_state[_VIEW], st.session_state[_SENT] = "sent", what
+    st.session_state[_EMAIL] = email
+    st.session_state.pop(_SAY, None)
+    st.rerun()
+
+
+def _sent() -> None:
+    """An e-mail is on its way."""
+    email, what = st.session_state.get(_EMAIL, ""), st.session_state.get(_SENT, "link")
+    _head("Look in your inbox", SENT[what])
+    st.html(
+        f"<p>We wrote to <b>{words.escape(email)}</b>. The link works once, for an hour. If "
+        "nothing comes, look in the spam folder.</p>"
+    )
+    with st.container(horizontal=True):
+        st.button("Back", on_click=_view, args=("in",))
+        again = st.button("Send it again", type="tertiary")
+    if again:
+        _try(lambda: _send(what, email))
+
+
+def _resend() -> None:
+    try:
+        _service().send_confirmation(st.session_state.get(_EMAIL, ""), _place())
+    except AccountError as error:
+        st.session_state[_SAY] = error.code
+    else:
+        st.session_state[_VIEW], st.session_state[_SENT] = "sent", "confirm"
+        st.session_state.pop(_SAY, None)
+
+
+def _providers(kept: Accounts) -> None:
+    if not kept.providers:
+        return
+    links = "".join(
+        f'<a href="{base_path()}/session/with/{name}" target="_self">Continue with '
+        f"{PROVIDERS[name]}</a>"
+        for name in kept.providers
+    )
+    st.html(f'<div class="um-providers"><p>or</p>{links}</div>')
+
+
+# --- signed in ------------------------------------------------------------------------------------
+
+
+def _account(person: Person) -> None:
+    seat = auth.seat()
+    if seat is None:  # signed out in another tab, a moment ago
+        st.rerun()
+    service = _service()
+    if service.wants_password(seat):
+        _new_password()
+        return
+    _head("Your account", "")
+    most = limits.files_per_hour(Kind.USER)
+    rows = [
+        ("E-mail", words.escape(person.email)),
+        ("Role", ROLES[person.role]),
+        ("Limit", f"{words.count(most, 'file')} an hour" if most else "none"),
+    ]
+    st.html(facts(rows))
+    with st.container(horizontal=True, key="actions-account"):
+        st.button("Sign out", icon=":material/logout:", on_click=_leave, key="sign-out")
+        everywhere = st.button("Sign out everywhere", key="sign-out-everywhere")
+        change = st.button("Change the password", key="change-password")
+    st.html("<p class='um-caption'>To change the password we send a link to your address.</p>")
+    if everywhere:
+        _try(_leave_everywhere)
+    elif change:
+        _try(lambda: _change(person.email))
+
+
+def _new_password() -> None:
+    _head("Choose a new password", "All other browsers will be signed out.")
+    with st.form("new-password", border=False):
+        password = st.text_input(
+            f"New password, at least {SHORTEST} characters",
+            type="password",
+            autocomplete="new-password",
+            key="new-password-field",
+        )
+        chosen = st.form_submit_button("Save it", type="primary", width="stretch")
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        st.button("Sign out", type="tertiary", on_click=_leave, key="sign-out")
+    if chosen:
+        _try(lambda: _choose(password))
+
+
+def _choose(password: str) -> None:
+    _check_password(password)
+    seat = auth.seat()
+    if seat is None:
+        raise problem("signed_out")
+    _service().set_password(seat, password)
+    st.session_state[_SAY] = "changed"
+    st.rerun()
+
+
+def _change(email: str) -> None:
+    _service().send_reset(email, _place())
+    st.session_state[_SAY] = ""
+    st.toast("A link to a new password is on its way to you.", icon=":material/mail:")
+
+
+def _leave() -> None:
+    if seat := auth.seat():
+        _service().sign_out(seat)
+    _forget()
+
+
+def _leave_everywhere() -> None:
+    if seat := auth.seat():
+        _service().sign_out_everywhere(seat)
+    _forget()
+    st.rerun()
+
+
+def _forget() -> None:
+    """Nothing of the person stays in this tab."""
+    st.session_state.clear()
+    st.query_params.clear()
+    st.session_state[_SAY] = "signed_out"
+
+
+# --- what they share ------------------------------------------------------------------------------
+
+
+def _head(title: str, lead: str) -> None:
+    """The head of the card, and what there is to say."""
+    code = st.session_state.get(_SAY)
+    if code is None and (asked := st.query_params.get("said")):
+        code = asked if asked in NOTICES or asked in SENTENCES else "account"
+    said = ""
+    if code:
+        what, then = NOTICES.get(code) or SENTENCES[code]
+        role = "status" if code in NOTICES else "alert"
+        said = (
+            f'<div class="um-said" role="{role}"><b>{words.escape(what)}</b> '
+            f"{words.escape(then)}</div>"
+        )
+    lead = f"<p>{words.escape(lead)}</p>" if lead else ""
+    st.html(f'<div class="um-account"><h1>{words.escape(title)}</h1>{lead}{said}</div>')
+
+
+def _email_field() -> str:
+    return st.text_input(
+        "E-mail",
+        value=st.session_state.get(_EMAIL, ""),
+        max_chars=254,
+        autocomplete="username",
+        key=f"email-{st.session_state.get(_VIEW, 'in')}",
+    )
+
+
+def _view(view: str) -> None:
+    st.session_state[_VIEW] = view
+    st.session_state[_SAY] = ""
+
+
+def _try(act: Callable[[], None]) -> None:
+    """Do it; what went wrong is said at the next drawing of the card."""
+    st.query_params.pop("said", None)
+    try:
+        act()
+    except AccountError as error:
+        st.session_state[_SAY] = error.code
+        st.rerun()
+
+
+def _address(email: str) -> str:
+    email = email.strip()
+    st.session_state[_EMAIL] = email
+    if not _MAIL.fullmatch(email):
+        raise problem("address")
+    return email
+
+
+def _check_password(password: str) -> None:
+    if len(password) < SHORTEST:
+        raise problem("short")
+    if len(password.encode()) > LONGEST:
+        raise problem("long")
+
+
+def _seat(session: Session, gate: bool) -> None:
+    """Give the browser its cookie, and draw the page anew. One that keeps no cookie is signed in
+    for this tab."""
+    service, place = _service(), _place()
+    for key in (_VIEW, _EMAIL, _SAY, _SENT):
+        st.session_state.pop(key, None)
+    if not place.browser:
+        auth.sit_down(service.seat(session))
+        st.rerun()
+    ticket = service.ticket(session, place.browser)
+    home = json.dumps("" if gate else f"{base_path()}/")
+    # The ticket goes in the body of a request: it is in no address, history or log.
+    st.html(
+        f"""<p role="status">Signing in…</p><script>
+        fetch({json.dumps(f"{base_path()}/session/begin")}, {{method: "POST",
+          headers: {{"Content-Type": "application/json"}},
+          body: JSON.stringify({{ticket: {json.dumps(ticket)}}})}}).then(answer => {{
+            if (!answer.ok) location.assign({json.dumps(f"{base_path()}/account?said=cookies")});
+            else if ({home}) location.assign({home});
+            else location.reload();
+          }});
+        </script>""",
+        unsafe_allow_javascript=True,
+    )
+    st.stop()
+
+
+def _service() -> Service:
+    service = auth.service()
+    assert service is not None, "this page has no accounts to work with"
+    return service
+
+
+def _place() -> Place:
+    return Place.of(Caller.of_page())

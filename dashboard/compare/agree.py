@@ -1,0 +1,293 @@
+"""How far models agree: moment by moment, pair by pair, one against another."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard import charts, series, words
+from dashboard.compare import chosen
+from dashboard.compare.chosen import Chosen
+from dashboard.compare.lanes import limits
+from dashboard.series import Lane
+from dashboard.theme import AXIS, Palette
+from detector.results import Label, Thresholds
+
+ROW = 26
+"""px of a model in the strip."""
+ORDER = (Label.REAL, Label.INCONCLUSIVE, Label.FAKE)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models on the moments that both scored.
+
+    Attributes
+    ----------
+    same, opposite : int
+        Moments with the same reading; with one over and one under the thresholds.
+    correlation : float or None
+        Of their scores (Pearson); None with fewer than three moments or a flat line.
+    """
+
+    first: str
+    second: str
+    both: int
+    same: int
+    opposite: int
+    correlation: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A stretch of time in which models part."""
+
+    start: float
+    end: float
+    text: str
+
+
+def readings(lane: Lane, asked: Thresholds) -> list[Label]:
+    """The reading of each moment; NOT_APPLICABLE where there is no score."""
+    return [series.label_at(value, asked) for value in lane.score]
+
+
+def pairs(said: Mapping[str, Sequence[Label]], drawn: Mapping[str, Lane]) -> list[Pair]:
+    """Every pair of models."""
+    out = []
+    for a, b in itertools.combinations(said, 2):
+        both = [
+            i
+            for i, (x, y) in enumerate(zip(said[a], said[b], strict=True))
+            if Label.NOT_APPLICABLE not in (x, y)
+        ]
+        same = sum(said[a][i] is said[b][i] for i in both)
+        opposite = sum({said[a][i], said[b][i]} == {Label.FAKE, Label.REAL} for i in both)
+        x = np.array([drawn[a].score[i] for i in both], float)
+        y = np.array([drawn[b].score[i] for i in both], float)
+        steady = len(both) < 3 or x.std() < 1e-6 or y.std() < 1e-6
+        correlation = None if steady else float(np.corrcoef(x, y)[0, 1])
+        out.append(Pair(a, b, len(both), same, opposite, correlation))
+    return out
+
+
+def differences(
+    said: Mapping[str, Sequence[Label]], times: Sequence[float], titles: Mapping[str, str]
+) -> list[Difference]:
+    """Stretches in which one model is over and another under the thresholds, longest first; then
+    those in which one is sure and another is not."""
+    found: list[tuple[int, int, Difference]] = []
+    for a, b in itertools.permutations(said, 2):
+        for rank, other in ((0, Label.REAL), (1, Label.INCONCLUSIVE)):
+            apart = [x is Label.FAKE and y is other for x, y in zip(said[a], said[b], strict=True)]
+            for on, group in itertools.groupby(enumerate(apart), key=lambda item: item[1]):
+                members = [i for i, _ in group]
+                if on:
+                    says = "finds no sign" if other is Label.REAL else "stays inconclusive"
+                    text = f"{titles[b]} {says} where {titles[a]} says likely manipulated"
+                    stretch = Difference(times[members[0]], times[members[-1]], text)
+                    found.append((rank, -len(members), stretch))
+    found.sort(key=lambda item: item[:2])
+    return [difference for _, _, difference in found]
+
+
+def strip(
+    said: Mapping[str, Sequence[Label]],
+    times: Sequence[float],
+    time: float,
+    titles: Mapping[str, str],
+    palette: Palette,
+) -> go.Figure:
+    """A cell a model and moment, in the state's color with its glyph."""
+    rows = list(said)[::-1]
+    place = {label: i for i, label in enumerate(ORDER)}
+    values = [[place.get(label) for label in said[id]] for id in rows]
+    glyphs = [
+        [words.STATES[x].glyph if x is not Label.NOT_APPLICABLE else "" for x in said[id]]
+        for id in rows
+    ]
+    colors = [palette.state(label).fill for label in ORDER]
+    scale = [(edge, colors[i]) for i in range(3) for edge in (i / 3, (i + 1) / 3)]
+    texts = [
+        [
+            f"{words.escape(titles[id])} at {words.clock(t)}: {words.STATES[label].short}"
+            for t, label in zip(times, said[id], strict=True)
+        ]
+        for id in rows
+    ]
+    figure = go.Figure(
+        go.Heatmap(
+            x=list(range(len(times))),
+            y=[titles[id] for id in rows],
+            z=values,
+            zmin=-0.5,
+            zmax=2.5,
+            colorscale=scale,
+            showscale=False,
+            text=glyphs,
+            texttemplate="%{text}",
+            textfont={"size": AXIS, "color": "#FFFFFF"},
+            customdata=texts,
+            hovertemplate="%{customdata}<extra></extra>",
+            xgap=2,
+            ygap=3,
+        )
+    )
+    at = min(range(len(times)), key=lambda i: abs(times[i] - time))
+    figure.add_shape(
+        type="rect", x0=at - 0.5, x1=at + 0.5, y0=-0.5, y1=len(rows) - 0.5,
+        line={"color": palette.accent, "width": 2},
+    )  # fmt: skip
+    charts.dress(figure, palette, ROW * len(rows) + 34)
+    step = max(1, len(times) // 5)  # as many as a phone has room for
+    figure.update_xaxes(
+        tickvals=list(range(0, len(times), step)),
+        ticktext=[words.clock(t, tenths=False) for t in times[::step]],
+        tickangle=0,
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
+    )
+    figure.update_yaxes(showgrid=False, fixedrange=True, automargin=True)
+    figure.update_layout(margin={"l": 90, "r": 6, "t": 4, "b": 28}, dragmode=False)
+    return figure
+
+
+def scatter(
+    a: tuple[str, Lane, Thresholds], b: tuple[str, Lane, Thresholds], palette: Palette
+) -> go.Figure:
+    """One model against another: a dot a moment, over both models' thresholds."""
+    (name_a, lane_a, limits_a), (name_b, lane_b, limits_b) = a, b
+    both = [
+        (t, x, y)
+        for t, x, y in zip(lane_a.times, lane_a.score, lane_b.score, strict=True)
+        if x is not None and y is not None
+    ]
+    figure = go.Figure(
+        go.Scatter(
+            x=[x for _, x, _ in both],
+            y=[y for _, _, y in both],
+            mode="markers",
+            marker={"size": 8, "color": palette.accent, "opacity": 0.75},
+            text=[words.clock(t) for t, _, _ in both],
+            hovertemplate=f"%{{text}}: {words.escape(name_a)} %{{x:.0%}}, "
+            f"{words.escape(name_b)} %{{y:.0%}}<extra></extra>",
+        )
+    )
+    charts.dress(figure, palette, 300)
+    for update, asked, name in (
+        (figure.update_xaxes, limits_a, name_a),
+        (figure.update_yaxes, limits_b, name_b),
+    ):
+        values, texts = charts.score_ticks(asked)
+        update(
+            range=[-0.02, 1.02], tickvals=values, ticktext=texts, showgrid=False, zeroline=False,
+            fixedrange=True, title_text=f"{words.escape(name)}, %", title_font={"size": AXIS},
+            linecolor=palette.edge,
+        )  # fmt: skip
+    for level in (limits_a.low, limits_a.high):
+        figure.add_vline(x=level, line={"color": palette.edge, "width": 1, "dash": "dot"})
+    for level in (limits_b.low, limits_b.high):
+        figure.add_hline(y=level, line={"color": palette.edge, "width": 1, "dash": "dot"})
+    figure.update_layout(margin={"l": 52, "r": 10, "t": 8, "b": 40}, dragmode=False)
+    return figure
+
+
+def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
+    """Draw the card."""
+    titles = {m.id: m.title for m in view.models}
+    asked = {m.id: limits(view, m) for m in view.models}
+    said = {id: readings(lane, asked[id]) for id, lane in drawn.items()}
+    times = list(next(iter(drawn.values())).times)
+    with st.container(border=True, key="card-agree"):
+        keys = " ".join(
+            f'<span><i class="cell {words.STATES[x].slug}"></i>{words.STATES[x].glyph} '
+            f"{words.STATES[x].short.lower()}</span>"
+            for x in (Label.FAKE, Label.INCONCLUSIVE, Label.REAL)
+        )
+        st.html(
+            f'<div class="um-card-head"><h2 class="um-h2">Agreement</h2>'
+            f'<div class="um-keys">{keys}</div></div>'
+        )
+        whole = pairs(said, drawn)
+        st.plotly_chart(
+            strip(said, times, view.time, titles, palette),
+            theme=None,
+            config=charts.CONFIG,
+            key="compare-strip",
+            alt=_finding(whole, titles),
+        )
+        left, right = st.columns(2, gap="medium")
+        with left:
+            st.dataframe(
+                pd.DataFrame(
+                    {
+                        "Pair": f"{titles[p.first]} and {titles[p.second]}",
+                        "Same reading": round(100 * p.same / p.both) if p.both else None,
+                        "Moments": p.both,
+                        "Opposite": p.opposite,
+                        "Correlation": None if p.correlation is None else round(p.correlation, 2),
+                    }
+                    for p in whole
+                ),
+                hide_index=True,
+                column_config={
+                    "Same reading": st.column_config.ProgressColumn(
+                        format="%d %%", min_value=0, max_value=100
+                    )
+                },
+            )
+            _differences(differences(said, times, titles))
+        with right:
+            _scatter(drawn, titles, asked, palette)
+
+
+def _differences(found: Sequence[Difference]) -> None:
+    st.html('<h3 class="um-sub">Where they differ</h3>')
+    if not found:
+        st.html('<p class="um-caption">Nowhere: no model is sure where another is not.</p>')
+    for number, one in enumerate(found[:4]):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", key=f"differ-{number}", wrap=False
+        ):
+            st.html(f"<p>{words.escape(one.text)}</p>", width="stretch")
+            st.button(
+                words.clock(one.start),
+                icon=":material/play_arrow:",
+                type="tertiary",
+                key=f"differ-go-{number}",
+                on_click=chosen.go,
+                args=(one.start,),
+            )
+
+
+def _scatter(
+    drawn: Mapping[str, Lane],
+    titles: Mapping[str, str],
+    asked: Mapping[str, Thresholds],
+    palette: Palette,
+) -> None:
+    ids = list(drawn)
+    with st.container(horizontal=True):
+        a = st.selectbox("Across", ids, 0, format_func=titles.__getitem__, key="scatter-a")
+        b = st.selectbox("Up", ids, 1, format_func=titles.__getitem__, key="scatter-b")
+    st.plotly_chart(
+        scatter((titles[a], drawn[a], asked[a]), (titles[b], drawn[b], asked[b]), palette),
+        theme=None,
+        config=charts.CONFIG,
+        key="compare-scatter",
+        alt=f"{titles[a]} against {titles[b]}, a dot a moment",
+    )
+
+
+def _finding(whole: Sequence[Pair], titles: Mapping[str, str]) -> str:
+    return "; ".join(
+        f"{titles[p.first]} and {titles[p.second]} read {p.same} of {p.both} moments alike"
+        for p in whole
+    )

@@ -1,0 +1,132 @@
+"""Put an ensemble together and see the verdict change at once. Numbers only: no network runs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import streamlit as st
+
+from dashboard import presets, words
+from dashboard.compare import chosen
+from dashboard.compare.chosen import Chosen
+from detector.errors import InputError
+from detector.results import Analysis, Mix
+from detector.verdict import decide
+
+WAYS: dict[Literal["mean", "top", "motion"], str] = {
+    "mean": "Mean over the clip",
+    "top": "Highest quarter",
+    "motion": "Weighted by movement",
+}
+
+
+@st.fragment
+def draw(view: Chosen) -> None:
+    """Draw the card. Only this card is drawn again while sliders move."""
+    able = chosen.able(view.analysis)
+    titles = {m.id: m.title for m in able}
+    with st.container(border=True, key="card-builder"):
+        st.html(
+            '<h2 class="um-h2">Put an ensemble together</h2><p class="um-caption">The verdict '
+            "below is computed from the scores that are there. The stated error rates are those of "
+            "the default ensemble, not of yours: measure it on the Evaluate page.</p>"
+        )
+        left, right = st.columns([58, 42], gap="large")
+        with left:
+            mix = _sliders(titles, view)
+        with right:
+            if mix is None:
+                st.html('<p class="um-caption">Give at least one model a weight.</p>')
+                return
+            _verdict(decide(view.analysis, mix=mix), view.analysis)
+            _keep(mix)
+
+
+def _sliders(titles: dict[str, str], view: Chosen) -> Mix | None:
+    start = view.analysis.settings.mix
+    usual = {m.id: m.weight if m.counted else 0.0 for m in view.analysis.models}
+    top = max([*usual.values(), 0.01])
+    known = presets.load()
+    if known:
+        name = st.selectbox(
+            "Preset", [None, *known], format_func=lambda n: n or "None", key="builder-preset"
+        )
+        start = known[name] if name else start
+    weights = {}
+    for id, title in titles.items():
+        given = (start.weights.get(id, 1.0) if id in start.models else 0.0) if start else None
+        value = given if given is not None else usual.get(id, 0.0) / top
+        weights[id] = st.slider(
+            title, 0.0, 3.0, min(3.0, float(value)), 0.1, key=f"builder-{id}-{_tag(start)}"
+        )
+    counted = [id for id, weight in weights.items() if weight > 0]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        way = st.selectbox(
+            "Over time",
+            list(WAYS),
+            list(WAYS).index(start.aggregation) if start else 0,
+            format_func=WAYS.__getitem__,
+            key=f"builder-way-{_tag(start)}",
+        )
+        least = st.number_input(
+            "Fewest models",
+            1,
+            max(1, len(titles)),
+            min(start.min_models, len(titles)) if start else 1,
+            key=f"builder-least-{_tag(start)}",
+            help="With fewer models that gave a score, the answer is inconclusive.",
+        )
+    if not counted:
+        return None
+    return Mix(
+        models=counted,
+        weights={id: weights[id] for id in counted},
+        min_models=int(least),
+        aggregation=way,
+    )
+
+
+def _tag(start: Mix | None) -> str:
+    """Another preset is another set of sliders."""
+    return start.name if start else ""
+
+
+def _verdict(now: Analysis, before: Analysis) -> None:
+    for head, one in (("With your ensemble", now), ("As it was analyzed", before)):
+        state = words.STATES[one.verdict.label]
+        question = one.verdict.question
+        answer = one.verdict.answers.get(question) if question else None
+        likely = answer.probability if answer else None
+        said = words.percent(likely) if likely is not None else "no score"
+        reasons = "".join(
+            f"<li>{words.escape(reason.text)}</li>" for reason in one.verdict.reasons[:2]
+        )
+        st.html(
+            f'<div class="um-built"><p class="um-caption">{head}</p>'
+            f"{words.chip(state.words, state.slug, state.icon)}<b>{said}</b>"
+            f'<ul class="um-caption">{reasons}</ul></div>'
+        )
+
+
+def _keep(mix: Mix) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Name", key="builder-name", max_chars=60, placeholder="My ensemble")
+        if st.button("Save as preset", icon=":material/save:", key="builder-save"):
+            try:
+                presets.save(mix.model_copy(update={"name": name.strip()}))
+            except InputError as error:
+                st.html(f'<p class="um-warn" role="alert">{words.escape(error.message)}</p>')
+            else:
+                st.html(
+                    f'<p class="um-said" role="status">{words.escape(name)} is kept. The Analyze '
+                    "page offers it too.</p>"
+                )
+    known = presets.load()
+    if known and (
+        gone := st.selectbox("Delete a preset", [None, *known], key="builder-gone",
+                             format_func=lambda n: n or "Choose one")
+    ):  # fmt: skip
+        st.button(
+            f"Delete {gone}", icon=":material/delete:", key="builder-delete",
+            on_click=presets.delete, args=(gone,),
+        )  # fmt: skip

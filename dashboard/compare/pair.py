@@ -1,0 +1,215 @@
+"""Two clips under one model: a suspected copy beside its original."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard import charts, series, server, words
+from dashboard.compare import chosen
+from dashboard.jobs import Job
+from dashboard.series import Lane
+from dashboard.theme import Palette
+from detector.errors import UnmaskError
+from detector.likeness import Likeness, likeness
+from detector.results import Analysis, Media, Thresholds, Track
+
+KEPT = 32
+"""pairs whose likeness is kept."""
+
+
+def both_scored(first: Analysis, second: Analysis) -> dict[str, str]:
+    """Title by id of the models that scored both clips."""
+    others = {m.id for m in chosen.able(second)}
+    return {m.id: m.title for m in chosen.able(first) if m.id in others}
+
+
+def line(analysis: Analysis, model: str) -> tuple[Track, Lane] | None:
+    """The lane of a model on the person it finds most suspicious."""
+    scored = [t for t in analysis.tracks if model in t.models]
+    if not scored:
+        return None
+    track = max(scored, key=lambda t: t.models[model].logit)
+    return track, series.lane(analysis, track)
+
+
+def difference(a: Lane, b: Lane, model: str) -> tuple[list[float], list[float], list[float]]:
+    """Times of the first clip that both have, and both clips' scores there. The second's are
+    linear between its moments."""
+    ours = [(t, v) for t, v in zip(a.times, a.models.get(model, ()), strict=False) if v is not None]
+    theirs = [
+        (t, v) for t, v in zip(b.times, b.models.get(model, ()), strict=False) if v is not None
+    ]
+    if not ours or not theirs:
+        return [], [], []
+    low, high = theirs[0][0], theirs[-1][0]
+    shared = [(t, v) for t, v in ours if low - 0.2 <= t <= high + 0.2]
+    times, first = [t for t, _ in shared], [v for _, v in shared]
+    second = np.interp(times, [t for t, _ in theirs], [v for _, v in theirs])
+    return times, first, [float(v) for v in second]
+
+
+def figure(
+    times: list[float],
+    first: list[float],
+    second: list[float],
+    asked: Thresholds,
+    palette: Palette,
+) -> go.Figure:
+    """Both scores over time with the area between them."""
+    drawn = go.Figure()
+    drawn.add_scatter(
+        x=[*times, *times[::-1]], y=[*first, *second[::-1]], fill="toself",
+        fillcolor=charts.rgba(palette.accent, 0.14), line={"width": 0}, hoverinfo="skip",
+    )  # fmt: skip
+    for name, values, dash in (("first clip", first, "solid"), ("second clip", second, "dash")):
+        drawn.add_scatter(
+            x=times, y=values, mode="lines",
+            line={"color": palette.text, "width": 2.2, "dash": dash},
+            hovertemplate=f"{name} at %{{x:.1f}} s: %{{y:.0%}}<extra></extra>",
+        )  # fmt: skip
+    charts.dress(drawn, palette, 240)
+    values, texts = charts.score_ticks(asked)
+    drawn.update_yaxes(
+        range=[0, 1], tickvals=values, ticktext=texts, showgrid=False, zeroline=False,
+        fixedrange=True,
+    )  # fmt: skip
+    end = max(times[-1], 0.1)
+    moments, labels = charts.time_ticks(end)
+    drawn.update_xaxes(
+        range=[0, end], tickvals=moments, ticktext=labels, showgrid=False, zeroline=False,
+        fixedrange=True,
+    )  # fmt: skip
+    for level in (asked.low, asked.high):
+        drawn.add_hline(y=level, line={"color": palette.edge, "width": 1, "dash": "dot"})
+    drawn.update_layout(margin={"l": 42, "r": 10, "t": 8, "b": 28}, dragmode=False)
+    return drawn
+
+
+def draw(first: Job, second: Job, palette: Palette) -> None:
+    """Draw the cards."""
+    a, b = first.analysis, second.analysis
+    assert a is not None and b is not None
+    titles = both_scored(a, b)
+    _players(first, second)
+    _match(first, second)
+    if not titles:
+        st.html('<p class="um-said">No model scored both clips.</p>')
+        return
+    with st.container(border=True, key="card-pair"):
+        model = st.segmented_control(
+            "Model",
+            list(titles),
+            default=next(iter(titles)),
+            required=True,
+            format_func=titles.__getitem__,
+            key="pair-model",
+        ) or next(iter(titles))
+        _scores(a, b, model, titles[model], palette)
+
+
+def _players(first: Job, second: Job) -> None:
+    time = st.session_state.get("pair-time", 0.0)
+    for column, job, name in zip(
+        st.columns(2, gap="medium"), (first, second), ("First", "Second"), strict=True
+    ):
+        analysis = job.analysis
+        assert analysis is not None
+        with column, st.container(border=True, key=f"card-pair-{name}", height="stretch"):
+            st.html(
+                f'<p class="um-caption">{name} clip</p><b>{words.escape(job.name)}</b>',
+            )
+            url = server.file_url(job)
+            if not job.has_media:
+                st.html('<p class="um-caption">The file is not kept here any more.</p>')
+            elif analysis.media.kind == "image":
+                st.image(str(job.path), width="stretch", alt=job.name)
+            elif url:
+                st.video(url, start_time=time, alt=f"{name} clip: {job.name}")
+            state = words.STATES[analysis.verdict.label]
+            likely = analysis.verdict.probability
+            said = f" {words.percent(likely)}" if likely is not None else ""
+            st.html(words.chip(state.short + said, state.slug, state.icon))
+
+
+def _match(first: Job, second: Job) -> None:
+    """Whether both show the same footage."""
+    a, b = first.analysis, second.analysis
+    assert a is not None and b is not None
+    with st.container(border=True, key="card-match"):
+        st.html('<h2 class="um-h2">Is it the same footage?</h2>')
+        with st.spinner("Holding pictures of both against each other"):
+            try:
+                found = _held(
+                    a.media.sha256, b.media.sha256, (first.path, second.path), (a.media, b.media)
+                )
+            except (UnmaskError, OSError):  # a file can't be read, or is not kept any more
+                found = None
+        if found is None or not found.times:
+            st.html('<p class="um-caption">The two could not be held against each other.</p>')
+            return
+        says = (
+            "Most moments show the same picture, so a difference in scores is not one of footage."
+            if found.same_footage
+            else "These look like different footage: times are shown from each clip’s start, and "
+            "scores of different footage are hard to compare."
+        )
+        bits = float(np.median(found.hash_bits))
+        cells = [
+            ("Perceptual hash", f"{bits:.0f} of 64 bits differ", "under 10: same footage"),
+            ("SSIM", f"{np.median(found.ssim):.2f}", "1 is equal"),
+            ("PSNR", f"{np.median(found.psnr):.0f}{words.NBSP}dB", "over 35: hardly visible"),
+        ]
+        worst = int(np.argmin(found.ssim))
+        st.html(f"<p>{says}</p>{words.figures(cells)}")
+        if len(found.times) > 1:
+            st.html(
+                f'<p class="um-caption">Least alike at {words.clock(found.times[worst])} (SSIM '
+                f"{found.ssim[worst]:.2f}), of {len(found.times)} moments.</p>"
+            )
+
+
+@st.cache_data(max_entries=KEPT, show_spinner=False)
+def _held(
+    first: str, second: str, _paths: tuple[Path, Path], _media: tuple[Media, Media]
+) -> Likeness:
+    """The likeness of two clips, by their sha256."""
+    return likeness(_paths[0], _media[0], _paths[1], _media[1])
+
+
+def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) -> None:
+    ours, theirs = line(a, model), line(b, model)
+    if ours is None or theirs is None:
+        st.html('<p class="um-caption">It scored nobody in one of them.</p>')
+        return
+    (track_a, lane_a), (track_b, lane_b) = ours, theirs
+    whole = [t.models[model].probability for t in (track_a, track_b)]
+    apart = round(abs(words.whole_percent(whole[0]) - words.whole_percent(whole[1])))
+    st.html(
+        f'<h2 class="um-h2">{words.escape(title)}: {words.percent(whole[0])} against '
+        f"{words.percent(whole[1])}</h2>"
+        f'<p class="um-caption">{apart} points apart; solid: first clip, dashed: second.</p>'
+    )
+    times, first, second = difference(lane_a, lane_b, model)
+    if len(times) < 2:
+        st.html('<p class="um-caption">These two have too few moments in common to draw.</p>')
+        return
+    gaps = [abs(x - y) for x, y in zip(first, second, strict=True)]
+    most = int(np.argmax(gaps))
+    asked = a.verdict.thresholds
+    st.plotly_chart(
+        figure(times, first, second, asked, palette),
+        theme=None,
+        config=charts.CONFIG,
+        key="pair-chart",
+        alt=f"{title}: {words.percent(whole[0])} on the first, {words.percent(whole[1])} on the "
+        f"second; furthest apart at {words.clock(times[most])}",
+    )
+    if st.button(
+        f"Furthest apart at {words.clock(times[most])}", icon=":material/play_arrow:", key="pair-go"
+    ):
+        st.session_state["pair-time"] = times[most]
+        st.rerun()

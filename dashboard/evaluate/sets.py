@@ -1,0 +1,198 @@
+"""A labelled set from what was uploaded: a ZIP with real/ and fake/, or a CSV with its files.
+
+Archives are hostile: names are made harmless, sizes are counted while they are unpacked, and what
+is no video or picture is left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from dashboard.uploads import CHUNK, safe_name
+from detector.errors import InputError
+
+MOST_FILES = 2000
+MOST_BYTES = 8 << 30
+"""Unpacked, in all."""
+SUFFIXES = {
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".jpg", ".jpeg", ".png", ".webp",
+    ".bmp", ".heic", ".avif",
+}  # fmt: skip
+LABELS = {
+    "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
+    "fake": "fake", "fakes": "fake", "manipulated": "fake", "altered": "fake", "1_fake": "fake",
+}  # fmt: skip
+COLUMNS = ("file", "label", "kind", "group", "source", "method", "person")
+
+
+class Given(Protocol):
+    """An uploaded file."""
+
+    name: str
+
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """A folder with `labels.csv` and its files.
+
+    Attributes
+    ----------
+    labels : Path
+    real, fake : int
+    left_out : list of str
+        What was given and is not in it, with the reason.
+    """
+
+    labels: Path
+    real: int
+    fake: int
+    left_out: list[str]
+
+
+def make(given: Sequence[Given], folder: Path) -> LabelledSet:
+    """Write a labelled set into an empty folder.
+
+    Raises
+    ------
+    InputError
+        It is no ZIP and no CSV, it holds too much, or it lacks originals or fakes.
+    """
+    archives = [file for file in given if file.name.lower().endswith(".zip")]
+    sheets = [file for file in given if file.name.lower().endswith(".csv")]
+    if len(archives) == 1 and len(given) == 1:
+        rows, left_out = _archive(archives[0], folder)
+    elif len(sheets) == 1 and not archives:
+        media = [file for file in given if file is not sheets[0]]
+        rows, left_out = _sheet(sheets[0].read(), {file.name: file for file in media}, folder)
+    else:
+        raise InputError(
+            "Bring one ZIP with the folders real and fake, or one CSV with its files.",
+            hint="The CSV has the columns file and label; group ties an original to its fakes.",
+        )
+    counts = [sum(row["label"] == label for row in rows) for label in ("real", "fake")]
+    if not all(counts):
+        raise InputError(
+            f"There are {counts[0]} originals and {counts[1]} fakes in it; both are needed.",
+            hint="A ZIP needs a folder called real and one called fake.",
+        )
+    path = folder / "labels.csv"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    return LabelledSet(path, counts[0], counts[1], left_out)
+
+
+def _archive(file: Given, folder: Path) -> tuple[list[dict[str, str]], list[str]]:
+    try:
+        archive = zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        raise InputError(f"The ZIP can't be read: {error}.") from error
+    with archive:
+        members = [m for m in archive.infolist() if not m.is_dir()]
+        if len(members) > MOST_FILES:
+            raise InputError(f"The ZIP holds {len(members)} files; at most {MOST_FILES} are taken.")
+        if sum(m.file_size for m in members) > MOST_BYTES:
+            raise InputError(f"The ZIP unpacks to more than {MOST_BYTES >> 30} GB.")
+        sheets = [m for m in members if PurePosixPath(m.filename).name.lower() == "labels.csv"]
+        room = _Room()
+        if sheets:
+            base = PurePosixPath(sheets[0].filename).parent
+            named = {
+                str(PurePosixPath(m.filename).relative_to(base)): _Member(archive, m)
+                for m in members
+                if PurePosixPath(m.filename).is_relative_to(base)
+            }
+            return _sheet(archive.read(sheets[0]), named, folder)
+        rows, left_out = [], []
+        for number, member in enumerate(members):
+            parts = PurePosixPath(member.filename.replace("\\", "/").lower()).parts
+            label = next((LABELS[part] for part in parts[:-1] if part in LABELS), None)
+            if any(part.startswith(("__macosx", ".")) for part in parts):
+                continue
+            if label is None or PurePosixPath(parts[-1]).suffix not in SUFFIXES:
+                why = "in no folder real or fake" if label is None else "no video or picture"
+                left_out.append(f"{member.filename}: {why}")
+                continue
+            name = f"{label}/{number:04}-{safe_name(parts[-1])}"
+            room.write(_Member(archive, member), folder / name)
+            # An original and its fakes share a name in many collections.
+            rows.append({"file": name, "label": label, "group": PurePosixPath(parts[-1]).stem})
+        return rows, left_out
+
+
+def _sheet(
+    text: bytes, files: dict[str, Given] | dict[str, _Member], folder: Path
+) -> tuple[list[dict[str, str]], list[str]]:
+    try:
+        read = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The CSV can't be read: {error}.") from error
+    if not read or not {"file", "label"} <= set(read[0]):
+        raise InputError(
+            "The CSV has no rows with the columns file and label.",
+            hint="The first line names the columns, for example: file,label,group,source,method",
+        )
+    if len(read) > MOST_FILES:
+        raise InputError(f"The CSV lists {len(read)} files; at most {MOST_FILES} are taken.")
+    by_name = {PurePosixPath(name).name: file for name, file in files.items()}
+    rows, left_out, room = [], [], _Room()
+    for number, row in enumerate(read):
+        wanted, label = (row["file"] or "").strip(), (row["label"] or "").strip().lower()
+        if label not in ("real", "fake"):
+            raise InputError(f"Line {number + 2} of the CSV: {label!r} is neither real nor fake.")
+        file = files.get(wanted) or by_name.get(PurePosixPath(wanted.replace("\\", "/")).name)
+        if file is None:
+            left_out.append(f"{wanted}: listed, but not brought")
+            continue
+        name = f"{label}/{number:04}-{safe_name(PurePosixPath(wanted).name)}"
+        room.write(file, folder / name)
+        rows.append({**{k: row.get(k) or "" for k in COLUMNS}, "file": name, "label": label})
+    return rows, left_out
+
+
+class _Member:
+    """A file inside an archive, opened when it is needed."""
+
+    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+        self.name = info.filename
+        self._archive, self._info = archive, info
+
+    def chunks(self) -> Iterable[bytes]:
+        try:
+            with self._archive.open(self._info) as stream:
+                while part := stream.read(CHUNK):
+                    yield part
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise InputError(f"{self.name} in the ZIP can't be unpacked: {error}.") from error
+
+
+class _Room:
+    """Counts what is written: what an archive says of its sizes may be a lie."""
+
+    def __init__(self) -> None:
+        self.left = MOST_BYTES
+
+    def write(self, file: Given | _Member, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as out:
+            for part in file.chunks() if isinstance(file, _Member) else _chunks(file):
+                self.left -= len(part)
+                if self.left < 0:
+                    raise InputError(f"The files are more than {MOST_BYTES >> 30} GB.")
+                out.write(part)
+
+
+def _chunks(file: Given) -> Iterable[bytes]:
+    file.seek(0)
+    while part := file.read(CHUNK):
+        yield part

@@ -1,0 +1,182 @@
+"""The page: filters, the list, and one record beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import backend, states, titles, words
+from dashboard.history import asked, dialogs, export, listing, preview
+from dashboard.history.asked import PAGE, Asked
+from dashboard.records.store import Page, Record, RecordsError
+from dashboard.states import Action, Card
+from dashboard.uploads import records_retention, retention
+from detector.models.registry import list_models
+
+_LEAVE = "history-leave"
+
+
+def draw() -> None:
+    """Draw the page."""
+    if st.session_state.pop(_LEAVE, False):
+        st.switch_page("pages/analyze.py")
+    try:
+        _draw()
+    except RecordsError as error:
+        states.show(_unreachable(error))
+
+
+def _draw() -> None:
+    store, owner = backend.records(), backend.owner()
+    top = st.container()
+    if said := st.session_state.pop(dialogs.SAID, ""):
+        st.html(f'<p class="um-said" role="status">{words.escape(said)}</p>')
+    facets = store.facets(owner)
+    names = {spec.id: spec.title for spec in list_models()}
+    wanted, place = asked.draw(facets, names)
+    found, number = _search(wanted)
+    asked.verdicts(place, found.counts)
+    key = f"history-table-{wanted.key}-{number}"
+    marked, looked = listing.selected(key, found.records)
+    with top:
+        _title(wanted, found, marked)
+    if not found.total and not wanted.filtered:
+        states.show(_nothing())
+        return
+    if not found.total:
+        st.html('<p class="um-said" role="status">Nothing matches.</p>')
+        st.button("Clear the filters", icon=":material/filter_alt_off:", on_click=asked.clear)
+        return
+    asked_for = listing.shown()
+    if looked is None and asked_for:
+        looked = store.get(owner, asked_for)
+    chosen = looked or (found.records[0] if found.records else None)
+    ids = {one.id for one in [*found.records, *([chosen] if chosen else [])]}
+    pictures = store.thumbnails(owner, ids)
+    mode = "one" if asked_for else "all"
+    with st.container(key=f"history-{mode}"):
+        left, right = st.columns([915, 405], gap=20)
+        with left, st.container(border=True, key="card-history", height="content"):
+            with st.container(key="history-table"):
+                listing.table(found.records, pictures, key)
+            with st.container(key="history-cards"):
+                listing.cards(found.records, pictures)
+            _foot(wanted, found, number)
+        with right, st.container(key="history-preview"):
+            if len(marked) > 1:
+                preview.several(marked)
+            elif chosen is not None:
+                preview.draw(chosen, pictures.get(chosen.id), names, facets)
+    _kept()
+
+
+def _search(wanted: Asked) -> tuple[Page, int]:
+    """The page that was asked for, and its number. Other filters begin on the first; where the last
+    page was deleted, the one before it is the last."""
+    key = f"history-page-{wanted.key}"
+    number = int(st.session_state.get(key, 1))
+    while True:
+        query = wanted.query.model_copy(update={"offset": (number - 1) * PAGE})
+        found = backend.records().search(backend.owner(), query)
+        if found.records or number == 1:
+            return found, number
+        number = max(1, -(-found.total // PAGE))
+        st.session_state[key] = number
+
+
+def _title(wanted: Asked, found: Page, marked: Sequence[Record]) -> None:
+    days = words.hours(records_retention().total_seconds() / 3600)
+    count = words.count(found.total, "analysis", "analyses")
+    line = [f"{count} found" if wanted.filtered else count, f"kept for {days}"]
+    with titles.row("History", line):
+        if found.total:
+            with st.popover("Export", icon=":material/download:", width="content"):
+                _export(wanted, found, marked)
+        st.button("New analysis", icon=":material/add:", key="history-new", on_click=_analyze)
+
+
+def _export(wanted: Asked, found: Page, marked: Sequence[Record]) -> None:
+    what = export.Wanted(backend.records(), backend.owner(), list(marked) or wanted.query)
+    count = len(marked) or min(found.total, export.MOST)
+    which = "marked" if marked else "matching" if wanted.filtered else "kept"
+    more = f" Only the first {export.MOST:,}." if not marked and found.total > count else ""
+    st.html(
+        f'<p class="um-caption">{words.count(count, f"{which} analysis", f"{which} analyses")}, '
+        f"without media.{more}</p>"
+    )
+    for form, label in (
+        ("csv", "CSV, a row each"),
+        ("json", "JSON, whole results"),
+        ("zip", "ZIP, both with pictures"),
+    ):
+        st.download_button(
+            label,
+            what.maker(form),
+            f"unmask-history.{form}",
+            export.MIME[form],
+            icon=":material/download:",
+            on_click="ignore",
+            key=f"export-{form}",
+            width="stretch",
+        )
+
+
+def _foot(wanted: Asked, found: Page, number: int) -> None:
+    first = (number - 1) * PAGE + 1
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
+        key="history-foot",
+    ):  # fmt: skip
+        last = first + len(found.records) - 1
+        st.html(f'<p class="um-caption">{first} to {last} of {found.total}</p>', width="content")
+        if found.total > PAGE:
+            st.pagination(-(-found.total // PAGE), key=f"history-page-{wanted.key}")
+
+
+def _kept() -> None:
+    """What all this takes, and how long it stays."""
+    used = backend.usage()
+    files = words.hours(retention().total_seconds() / 3600)
+    with st.container(horizontal=True, vertical_alignment="center", key="history-kept"):
+        st.html(
+            f'<p class="um-caption">{words.size(used.bytes)} in all, with files. Files are deleted '
+            f"{files} after they were brought; results, notes and links stay longer.</p>",
+            width="content",
+        )
+        st.page_link("pages/settings.py", label="How long", icon=":material/settings:")
+
+
+def _nothing() -> Card:
+    """Nobody has analyzed anything yet, or it is gone already."""
+    days = words.hours(records_retention().total_seconds() / 3600)
+    return Card(
+        slug="empty-history",
+        kicker="Empty history",
+        icon="inbox",
+        head="Nothing here yet",
+        text="Analyses you run will be listed here, newest first.",
+        points=(
+            f"They are kept for {days}.",
+            "You can delete one or all at any time.",
+        ),
+        actions=(Action("Analyze a file", "upload_file", _analyze, primary=True),),
+    )
+
+
+def _unreachable(error: RecordsError) -> Card:
+    """The place where records are kept can't be used now."""
+    return Card(
+        slug="history-error",
+        kicker="History",
+        icon="error",
+        head="Your analyses can’t be read now",
+        text=error.message,
+        points=(error.hint,) if error.hint else (),
+        small="Nothing was changed.",
+        actions=(Action("Try again", "refresh", lambda: None, primary=True),),
+    )
+
+
+def _analyze() -> None:
+    st.session_state[_LEAVE] = True

@@ -1,0 +1,144 @@
+"""What differs from place to place: a laptop, a container, a Space of Hugging Face.
+
+UNMASK_SANDBOX      on    off: parse uploads in the server's own process
+UNMASK_FRAME_BY           origins that may show the pages in a frame of theirs, with spaces
+SPACE_ID                  set by a Space: its frame is allowed, and what breaks in it is off
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
+
+from dashboard import logs
+from detector import folders, media
+from detector.errors import UnmaskError
+
+log = logging.getLogger(__name__)
+
+SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
+"""Who shows a Space's page in a frame."""
+
+_ORIGIN = re.compile(r"https?://[\w.*:-]+")
+
+
+def in_space() -> bool:
+    """Whether this is a Space of Hugging Face."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+def prepare() -> None:
+    """Called once, when the server starts, before anybody came."""
+    logs.install()
+    frames()
+    _find_room()
+    if in_space():
+        # A Space's page stands in a frame of another site, where browsers keep its cookies back:
+        # with the check, which compares one, every upload there would be refused.
+        config.set_option("server.enableXsrfProtection", False, "SPACE_ID")
+    _keep_parsers_apart()
+
+
+def _find_room() -> None:
+    """See that the data folder can be written to.
+
+    Raises
+    ------
+    SystemExit
+        It can't, and results would be lost without a word. A Space's storage may come and go, and
+        what it says of itself is that nothing there is kept: it uses the container's own disk.
+    """
+    folder = folders.data()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folders.write(folder / ".writable", "")
+        (folder / ".writable").unlink()
+    except OSError as error:
+        own = Path(tempfile.gettempdir()) / "unmask"
+        if not in_space() or folder == own:
+            raise SystemExit(
+                f"The data folder {folder} can't be written to ({error.strerror}). Give it to the "
+                f"user who runs Unmask, or name another one in UNMASK_DATA."
+            ) from None
+        log.warning("the storage can't be written to (%s): nothing is kept", error.strerror)
+        os.environ["UNMASK_DATA"] = str(own)
+        _find_room()
+
+
+def _keep_parsers_apart() -> None:
+    wish = os.environ.get("UNMASK_SANDBOX", "").strip().lower() or "on"
+    if wish not in ("on", "off"):
+        raise SystemExit(f"UNMASK_SANDBOX must be on or off, not {wish!r}.")
+    if wish == "off":
+        log.warning("uploads are parsed in the server's own process (UNMASK_SANDBOX=off)")
+        return
+    try:
+        media.isolate()
+    except UnmaskError as error:
+        log.warning("%s %s", error.message, error.hint)
+
+
+def frames() -> tuple[str, ...]:
+    """Origins that may show our pages in a frame, besides our own.
+
+    Raises
+    ------
+    SystemExit
+        `UNMASK_FRAME_BY` is not a list of origins.
+    """
+    named = os.environ.get("UNMASK_FRAME_BY", "").split()
+    if wrong := [origin for origin in named if not _ORIGIN.fullmatch(origin)]:
+        raise SystemExit(
+            f"UNMASK_FRAME_BY must be origins such as https://a.org, not {wrong[0]!r}."
+        )
+    return (*(SPACE_FRAMES if in_space() else ()), *named)
+
+
+class SecureHeaders:
+    """Middleware: what every answer tells the browser not to do.
+
+    - guess another type than the stated one;
+    - name our addresses to other sites: they open results;
+    - be shown in a stranger's frame, where clicks can be stolen;
+    - give a page anything of the device but camera, microphone and full screen.
+
+    A header that a route set itself stays.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        around = " ".join(("'self'", *frames()))
+        self.headers = {
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Content-Security-Policy": (
+                f"frame-ancestors {around}; base-uri 'self'; object-src 'none'"
+            ),
+            "Permissions-Policy": (
+                "camera=(self), microphone=(self), fullscreen=(self), geolocation=(), payment=(), "
+                "usb=(), serial=(), bluetooth=(), hid=(), midi=(), display-capture=(self)"
+            ),
+        }
+        if not frames():
+            self.headers["X-Frame-Options"] = "SAMEORIGIN"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, with_headers)

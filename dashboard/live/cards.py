@@ -1,0 +1,226 @@
+"""The HTML of the Live page: the reading, the alarms, the picture's quality. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from dashboard import likelihood, words
+from dashboard.live.link import Finding, Grade
+from dashboard.live.problems import LOST, Problem
+from dashboard.words import NBSP
+from detector.results import Label, Question, Thresholds
+
+if TYPE_CHECKING:
+    from detector.live import Alarm, Hint, LiveState
+
+SHOWN_ALARMS = 4
+"""Listed in the card; all are in the log."""
+GRADES: dict[Grade, tuple[words.Slug | Literal["plain"], str]] = {
+    "good": ("plain", "check"),
+    "fair": ("plain", "help"),
+    "bad": ("na", "close"),
+    "none": ("plain", "remove"),
+}
+"""Tone and icon. A broken link is no evidence, so it has no color of one."""
+
+Clock = Callable[[float], str]
+"""Seconds of the session -> "10:41:20" in the person's time zone."""
+
+
+def cover(problem: Problem) -> str:
+    """What stands in the camera's place; over the last frame where the picture is lost."""
+    turning = " turning" if problem.icon == "sync" else ""
+    lost = " lost" if problem is LOST else ""
+    return (
+        f"<div class='um-cover{lost}' role='status'>"
+        f"<span class='um-icon{turning}' aria-hidden='true'>{problem.icon}</span>"
+        f"<h2>{words.escape(problem.head)}</h2><p>{words.escape(problem.text)}</p></div>"
+    )
+
+
+def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> str:
+    """The line under the picture: how long, how fast, how late."""
+    if state is None:
+        return "<div class='um-foot'><span>Off</span></div>"
+    rates = state.rates
+    parts = [
+        f"{rates.fps:.0f} frames a second",
+        f"scored {rates.scored_fps:.0f} a second",
+    ]
+    if rates.delay is not None:
+        parts.append(f"delay {rates.delay * 1000:.0f}{NBSP}ms")
+    spans = "".join(f"<span>{part}</span>" for part in parts)
+    word = "Lost" if lost else "Live"
+    return (
+        f"<div class='um-foot'><span class='on{' lost' if lost else ''}'>{word} · "
+        f"{words.clock(seconds, tenths=False)}</span><div>{spans}</div></div>"
+    )
+
+
+def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> str:
+    """The reading: word, sentence, number, scale."""
+    if state is None or not state.ready:
+        head = "No reading yet"
+        text = (
+            "The models are being loaded, about 10 s."
+            if running
+            else "It comes about 3 s after the first face."
+        )
+        return _head("na", "hourglass_empty", head, text, "Now")
+    reading = state.reading
+    known = words.state(reading.label, reading.question)
+    kept = max(0.0, state.time - reading.since)
+    since = f" · for {words.clock(kept, tenths=False)}" if kept >= 1 else ""
+    word = "No reading" if reading.label is Label.NOT_APPLICABLE else known.words
+    out = _head(known.slug, known.icon, word, reading.text, f"Now · last 3{NBSP}s{since}")
+    if reading.probability is None:
+        return out
+    span = (
+        (reading.low, reading.high)
+        if reading.low is not None and reading.high is not None
+        else None
+    )
+    ranged = (
+        f"range in 3{NBSP}s: {words.whole_percent(span[0])} to {words.whole_percent(span[1])}"
+        if span
+        else ""
+    )
+    whose = f"; Person{NBSP}{words.escape(reading.person)}" if reading.person else ""
+    return (
+        f"{out}<div class='um-number'><div><b>{words.percent(reading.probability)}</b> likelihood"
+        f"{whose}</div><div class='um-caption'>{ranged}</div></div>"
+        + likelihood.scale(
+            reading.probability,
+            reading.thresholds,
+            reading.question or Question.MANIPULATION,
+            span=span,
+            whose="The frames of 3 seconds",
+        )
+    )
+
+
+def slug(state: LiveState | None) -> str:
+    """Which color stands on top of the card."""
+    if state is None or not state.ready:
+        return "na"
+    return words.STATES[state.reading.label].slug
+
+
+def _head(slug: str, icon: str, word: str, text: str, kicker: str) -> str:
+    return (
+        f"<div class='um-caption'>{kicker}</div>"
+        f"<h2 class='um-verdict {slug}'><span class='um-icon' aria-hidden='true'>{icon}</span>"
+        f"<span>{words.escape(word)}</span></h2><p class='um-say'>{words.escape(text)}</p>"
+    )
+
+
+def alarms_head(above: float, seconds: float) -> str:
+    percent = words.whole_percent(above)
+    return (
+        "<div class='um-cardhead'><h2 class='um-h2'>Alarms</h2><span class='um-caption'>after "
+        f"{seconds:.0f}{NBSP}s above {percent}</span></div>"
+    )
+
+
+def alarms(found: Sequence[Alarm], now: float, clock: Clock) -> str:
+    """The newest alarms as rows."""
+    if not found:
+        return "<p class='um-caption um-none'>None in this session.</p>"
+    rows = "".join(_alarm(alarm, now, clock) for alarm in found[:SHOWN_ALARMS])
+    more = len(found) - SHOWN_ALARMS
+    rest = f"<p class='um-caption'>{more} earlier in the log.</p>" if more > 0 else ""
+    return f"<table><tbody>{rows}</tbody></table>{rest}"
+
+
+def _alarm(alarm: Alarm, now: float, clock: Clock) -> str:
+    name, icon, tone = kind(alarm)
+    length = (now if alarm.end is None else alarm.end) - alarm.start
+    going = " so far" if alarm.end is None else ""
+    peak = "–" if alarm.peak is None else words.percent(alarm.peak)
+    who = f"<small>Person {words.escape(alarm.person)}</small>" if alarm.person else ""
+    return (
+        f"<tr><td>{words.chip(name, tone, icon)}{who}</td><td>{clock(alarm.start)}</td>"
+        f"<td>{length:.0f}{NBSP}s{going}</td><td><b>{peak}</b></td></tr>"
+    )
+
+
+def kind(alarm: Alarm) -> tuple[str, str, words.Slug]:
+    """Words, icon and tone of an alarm."""
+    state = words.STATES[Label.FAKE if alarm.kind == "manipulated" else Label.NOT_APPLICABLE]
+    name = state.short if alarm.kind == "manipulated" else "No face"
+    return name, state.icon, state.slug
+
+
+def spoken(state: LiveState | None, clock: Clock) -> str:
+    """What a screen reader says of the newest alarm: once when it begins, once when it ends."""
+    if state is None or not state.alarms:
+        return ""
+    alarm = state.alarms[0]
+    name = kind(alarm)[0]
+    if alarm.end is None:
+        return f"Alarm {alarm.number}: {name.lower()} since {clock(alarm.start)}."
+    return f"Alarm {alarm.number} over: {name.lower()} for {alarm.end - alarm.start:.0f} seconds."
+
+
+LOG = ("Number", "Kind", "Person", "Start", "Seconds", "Highest 3 s mean, %")
+
+
+def log(found: Sequence[Alarm], now: float, clock: Clock) -> list[tuple[str, ...]]:
+    """All alarms as rows under `LOG`, oldest first."""
+    return [
+        (
+            str(alarm.number),
+            kind(alarm)[0],
+            alarm.person or "",
+            clock(alarm.start),
+            f"{(now if alarm.end is None else alarm.end) - alarm.start:.1f}",
+            "" if alarm.peak is None else str(words.whole_percent(alarm.peak)),
+        )
+        for alarm in reversed(found)
+    ]
+
+
+def quality(state: LiveState | None) -> str:
+    """How good the picture is: chips, each with what to do."""
+    if state is None:
+        return "<p class='um-caption'>Face size, light and sharpness are checked while it runs.</p>"
+    chips = [_hint(hint) for hint in state.hints]
+    size = max((face.box[2] - face.box[0] for face in state.faces), default=0.0)
+    codes = {hint.code.value for hint in state.hints}
+    if size:
+        for code, name, more in (
+            ("too_small", "Face size good", f"{size:.0f}{NBSP}px"),
+            ("too_dark", "Light good", ""),
+            ("too_blurred", "Sharpness good", ""),
+        ):
+            if not codes & {code, "starting", *(("too_bright",) if code == "too_dark" else ())}:
+                chips.append(_noted(words.chip(name, "plain", "check"), more))
+    return f"<div class='um-quality'>{''.join(chips)}</div>"
+
+
+def _hint(hint: Hint) -> str:
+    who = f"Person {hint.person}: " if hint.person else ""
+    chip = (
+        words.chip(hint.title, "na", "do_not_disturb_on")
+        if hint.blocking
+        else words.chip(hint.title, "inc", "help")
+    )
+    return _noted(chip, f"{who}{hint.text}")
+
+
+def _noted(chip: str, note: str) -> str:
+    return f"<div>{chip}<span class='um-caption'>{words.escape(note)}</span></div>"
+
+
+def connection(found: Sequence[Finding], sentence: str) -> str:
+    """The connection test's lines."""
+    rows = "".join(
+        f"<tr><th>{words.chip(one.name, *GRADES[one.grade])}</th>"
+        f"<td>{words.escape(one.text)}</td></tr>"
+        for one in found
+    )
+    return (
+        f"<p role='status' class='um-concluded'>{words.escape(sentence)}</p>"
+        f"<table class='um-connection'><tbody>{rows}</tbody></table>"
+    )

@@ -1,0 +1,183 @@
+"""The last 60 seconds as a figure: dots are scored frames, the line their 3 s mean, bars alarms.
+
+The axes never move: "now" is at the right edge, and what is older than a minute has left.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+from dashboard import charts, series, words
+from dashboard.charts import LaneSize
+from dashboard.theme import AXIS, Palette
+from dashboard.words import NBSP
+from detector.results import Thresholds
+
+if TYPE_CHECKING:
+    from detector.live import Alarm, Dot, LiveState
+
+SPAN = 60.0
+"""s on the axis."""
+GAP = 2.0
+"""s without a mean that break the line: there was nothing to score."""
+SIZE = LaneSize(plot=150, top=30, bottom=charts.FOOT)
+Drawn = dict[str, Any]
+"""A trace, a shape or a note in plotly's own words."""
+ROOM = 9.0
+"""s that the words of an alarm's bar need beside it."""
+
+
+def figure(state: LiveState | None, thresholds: Thresholds, palette: Palette) -> go.Figure:
+    """The figure; with no state, its empty axes.
+
+    The traces are plain dictionaries, and nothing is validated: this is drawn twice a second.
+    """
+    now = state.time if state else 0.0
+    traces: list[Drawn] = []
+    notes: list[Drawn] = []
+    if state is not None:
+        dots = [dot for dot in state.series if dot.time >= now - SPAN]
+        for run in runs(dots, now):
+            for part in series.above(run, thresholds.high):
+                traces.append(charts.filled(part, thresholds.high, palette))
+        traces.append(_dots(dots, now, palette))
+        for run in runs(dots, now):
+            traces.append(_line(run, palette))
+        for alarm in state.alarms:
+            if (bar := _bar(alarm, now, palette)) is not None:
+                traces.append(bar[0])
+                notes.append(bar[1])
+    return _dressed(traces, notes, thresholds, palette)
+
+
+def runs(dots: Sequence[Dot], now: float) -> list[list[tuple[float, float]]]:
+    """The line's stretches as (s before now, negative; mean), broken where nothing was scored."""
+    out: list[list[tuple[float, float]]] = []
+    before: float | None = None
+    for dot in dots:
+        if dot.mean is None:
+            before = None
+            continue
+        if before is None or dot.time - before > GAP:
+            out.append([])
+        out[-1].append((dot.time - now, dot.mean))
+        before = dot.time
+    return out
+
+
+def finding(state: LiveState | None, thresholds: Thresholds) -> str:
+    """The figure in a sentence."""
+    means = [d.mean for d in state.series if d.mean is not None] if state else []
+    if not means:
+        return "Nothing was scored in the last 60 seconds."
+    low, high = words.percent(min(means)), words.percent(max(means))
+    over = sum(mean > thresholds.high for mean in means) / len(means)
+    return (
+        f"The 3 second mean lay between {low} and {high} in the last 60 seconds, "
+        f"{words.percent(over)} of the time above {words.percent(thresholds.high)}."
+    )
+
+
+def _dots(dots: Sequence[Dot], now: float, palette: Palette) -> Drawn:
+    scored = [dot for dot in dots if dot.score is not None]
+    return {
+        "type": "scatter",
+        "x": [round(dot.time - now, 2) for dot in scored],
+        "y": [round(dot.score or 0.0, 4) for dot in scored],
+        "mode": "markers",
+        "marker": {"size": 4, "color": palette.edge, "opacity": 0.65},
+        "hoverinfo": "skip",
+    }
+
+
+def _line(run: Sequence[tuple[float, float]], palette: Palette) -> Drawn:
+    return {
+        "type": "scatter",
+        "x": [round(t, 2) for t, _ in run],
+        "y": [round(v, 4) for _, v in run],
+        "mode": "lines",
+        "line": {"color": palette.text, "width": 2.6},
+        "hoverinfo": "skip",
+    }
+
+
+def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Drawn, Drawn] | None:
+    """An alarm over the lane, with its length in words; None when it has left the axis."""
+    start, end = max(alarm.start - now, -SPAN), (now if alarm.end is None else alarm.end) - now
+    if end < -SPAN or end <= start:
+        return None
+    manipulated = alarm.kind == "manipulated"
+    length = (now if alarm.end is None else alarm.end) - alarm.start
+    bar: Drawn = {
+        "type": "scatter",
+        "x": [round(start, 2), round(end, 2)],
+        "y": [1.1, 1.1],
+        "mode": "lines",
+        "line": {
+            "color": palette.fake.fill if manipulated else palette.not_applicable.fill,
+            "width": 6,
+        },
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }
+    after = end < -ROOM
+    note: Drawn = {
+        "x": end if after else start,
+        "y": 1.1,
+        "xanchor": "left" if after else "right",
+        "xshift": 6 if after else -6,
+        "text": f"<b>{'alarm' if manipulated else 'no face'}, {length:.0f}{NBSP}s</b>",
+        "showarrow": False,
+        "font": {"size": AXIS, "color": palette.text},
+    }
+    if not after and start <= -SPAN + ROOM:
+        note |= {"x": (start + end) / 2, "xanchor": "center", "xshift": 0, "yshift": 11}
+    return bar, note
+
+
+def _dressed(
+    traces: list[Drawn],
+    notes: list[Drawn],
+    thresholds: Thresholds,
+    palette: Palette,
+) -> go.Figure:
+    # An invisible line holds the axes where there is nothing to draw yet.
+    traces = [*traces, {"type": "scatter", "x": [-SPAN, 0], "y": [0, 0], "opacity": 0,
+                        "hoverinfo": "skip", "mode": "lines"}]  # fmt: skip
+    levels = itertools.chain(
+        ((level, palette.edge, "dot") for level in (thresholds.low, thresholds.high)),
+        ((level, palette.line, "solid") for level in (0, 1)),
+    )
+    shapes: list[Drawn] = [
+        {"type": "rect", "x0": -SPAN, "x1": 0, "y0": thresholds.low, "y1": thresholds.high,
+         "fillcolor": palette.band, "line": {"width": 0}, "layer": "below"},
+        *[{"type": "line", "x0": -SPAN, "x1": 0, "y0": level, "y1": level, "layer": "below",
+           "line": {"color": color, "width": 1, "dash": dash}} for level, color, dash in levels],
+    ]  # fmt: skip
+    values, texts = charts.score_ticks(thresholds)
+    still: Drawn = {"showgrid": False, "zeroline": False, "fixedrange": True, "automargin": False,
+             "tickfont": {"size": AXIS}}  # fmt: skip
+    made = go.Figure(
+        {
+            "data": traces,
+            "layout": {
+                "shapes": shapes,
+                "annotations": notes,
+                "yaxis": {"range": [0, 1], "tickvals": values, "ticktext": texts,
+                          "ticklabelstandoff": 4, **still},
+                "xaxis": {"range": [-SPAN, 0], "tickvals": [-60, -40, -20, 0], "tickangle": 0,
+                          "ticktext": [f"60{NBSP}s ago", f"40{NBSP}s", f"20{NBSP}s", "now"],
+                          "ticklabelstandoff": 5, **still},
+                "margin": {"l": charts.LEFT, "r": 16, "t": SIZE.top, "b": SIZE.bottom, "pad": 0},
+                "hovermode": False,
+                "dragmode": False,
+            },
+        },
+        _validate=False,
+    )  # fmt: skip
+    charts.dress(made, palette, SIZE.height)
+    return made

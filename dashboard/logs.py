@@ -1,0 +1,92 @@
+"""What the server writes down: never a file's name, an address of a result, or a secret.
+
+An upload's token opens its result, so a line with one in it would be a key left in the log. The
+lines are cleaned where they are made, whoever makes them and wherever they go: ours, Streamlit's,
+the web server's, and those of libraries that name a file in an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+HIDDEN = "…"
+_FORMATTER = logging.Formatter()
+
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), put)
+    for pattern, put in (
+        # Where uploads lie: the token, and the file's name after it, to the end of the word or the
+        # quotation.
+        (r"(uploads[\\/]+)[^\s'\"\\/]+(?:[\\/][^'\"\n]*)?", rf"\1{HIDDEN}"),
+        # Addresses that open something.
+        (r"(/(?:file|shared)/)[^\s'\"?#]+", rf"\1{HIDDEN}"),
+        (
+            r"([?&](?:a|s|code|token|token_hash|access_token|refresh_token|apikey|state|nonce)=)"
+            r"[^\s&'\"#]+",
+            rf"\1{HIDDEN}",
+        ),
+        # Keys and tokens, by the shape their makers give them.
+        (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", rf"\1 {HIDDEN}"),
+        (r"\b(?:sb_(?:secret|publishable)_|hf_|gh[opsu]_|sk-)[\w-]{8,}", HIDDEN),
+        (r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", HIDDEN),
+        (r"(://)[^\s/@'\"]+@", rf"\1{HIDDEN}@"),
+    )
+)
+
+
+def clean(text: str) -> str:
+    """A line without names of uploads, addresses of results, or secrets."""
+    for pattern, put in _SECRETS:
+        text = pattern.sub(put, text)
+    return text
+
+
+def install() -> None:
+    """From here on every line of every logger is cleaned. Twice changes nothing."""
+    make = logging.getLogRecordFactory()
+    if not isinstance(make, _Cleaning):
+        logging.setLogRecordFactory(_Cleaning(make))
+        threading.excepthook = _report
+
+
+class _Cleaning:
+    """Makes log records without what must not be in them."""
+
+    def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
+        self._make = make
+
+    def __call__(self, *args: Any, **options: Any) -> logging.LogRecord:
+        record = self._make(*args, **options)
+        record.msg = clean(str(record.msg))
+        if isinstance(record.args, tuple):  # kept apart: the web server's formatter unpacks them
+            record.args = tuple(map(_cleaned, record.args))
+        elif record.args:
+            record.args = {key: _cleaned(value) for key, value in record.args.items()}
+        if record.exc_info and record.exc_info[0] is not None:
+            # Formatters use this text as it is, where there is one.
+            record.exc_text = clean(_FORMATTER.formatException(record.exc_info))
+        return record
+
+
+def _cleaned(value: Any) -> Any:
+    """An argument of a log line, as text only where there is something to hide in it."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value)
+    safe = clean(text)
+    return value if safe == text else safe
+
+
+def _report(args: threading.ExceptHookArgs) -> None:
+    """A thread that ends with an error: through the log, not straight to the error channel."""
+    if args.exc_type is SystemExit:
+        return
+    lines = traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)
+    log.error("a thread ended with an error\n%s", "".join(lines).rstrip())

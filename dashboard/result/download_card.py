@@ -1,0 +1,85 @@
+"""The downloads of a result, and what goes into them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import words
+from dashboard.result import downloads
+from dashboard.result.linked import Linked
+from detector.results import Analysis
+
+FORMS = (
+    ("Report", "picture_as_pdf", "pdf", "The whole result as a PDF, its data attached"),
+    ("JSON", "data_object", "json", "The whole result as data"),
+    ("Scores", "table", "csv", "A row for each person and moment"),
+)
+
+
+def draw(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
+    """Draw the buttons, and what the reports say beyond the result."""
+    st.html("<h2 class='um-h2 um-space'>Download</h2>")
+    wishes = linked.wishes
+    with st.container(horizontal=True, key="downloads"):
+        for label, icon, form, help in FORMS:
+            st.download_button(
+                label,
+                downloads.maker(form, path, analysis, wishes),
+                file_name=downloads.file_name(name, form),
+                mime=downloads.MIME[form],
+                icon=f":material/{icon}:",
+                help=help,
+                on_click="ignore",
+                key=linked.widget(f"file.{form}"),
+            )
+        if not linked.read_only:
+            _mark(path, analysis, linked, name)
+    with st.container(gap="small"):
+        st.html(f"<p class='um-caption um-after'>{words.escape(downloads.signing()[1])}</p>")
+        if linked.read_only:
+            return
+        st.text_area(
+            "Notes for the report",
+            value=wishes.notes,
+            key=linked.widget("notes"),
+            height=68,
+            max_chars=5_000,
+            placeholder="Where the file came from, who asked, what else was checked",
+            on_change=linked.choose_wishes,
+        )
+        if analysis.provenance is not None and analysis.provenance.place is not None:
+            st.toggle(
+                "Leave out where it was recorded",
+                value=not wishes.place,
+                key=linked.widget("no-place"),
+                on_change=linked.choose_wishes,
+            )
+
+
+def _mark(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
+    """The verdict in a copy of the file, or beside it."""
+    if downloads.takes_mark(analysis.media) and path.is_file():
+        st.download_button(
+            "Marked copy",
+            partial(downloads.marked, path, analysis),
+            file_name=downloads.file_name(name, path.suffix.lstrip(".")),
+            icon=":material/sell:",
+            help="A copy with the verdict in its metadata; pictures and sound stay as they are. "
+            "A signed origin (C2PA) holds for the original only.",
+            on_click="ignore",
+            key=linked.widget("file.mark"),
+        )
+    else:
+        st.download_button(
+            "Sidecar",
+            downloads.sidecar(analysis),
+            file_name=f"{name}.unmask.json",
+            mime="application/json",
+            icon=":material/sell:",
+            help="The verdict as a small file to keep beside this one, which can't carry it",
+            on_click="ignore",
+            key=linked.widget("file.mark"),
+        )

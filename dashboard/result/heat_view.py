@@ -1,0 +1,196 @@
+"""The heatmap of the inspector: which way, how strongly it covers, what hiding it does."""
+
+from __future__ import annotations
+
+import logging
+import time as clocks
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import series, words
+from dashboard.result import pictures
+from dashboard.result.linked import Linked
+from dashboard.words import NBSP
+from detector import explain
+from detector.errors import UnmaskError
+from detector.results import Analysis, FaceFrame, ModelResult, Track
+
+log = logging.getLogger(__name__)
+
+SLOW = 2.0
+"""s; a heatmap that is expected to take longer says so while it is drawn."""
+VIEWS = ("Original", "Heatmap", "Difference")
+NO_PROOF = "A heatmap shows places, not proof: a wrong score has one too."
+
+Later = Callable[[], None]
+Lay = Callable[[explain.Heatmap | None, float], None]
+"""Lays a heatmap over the whole frame, at an opacity."""
+
+
+def missing(text: str) -> str:
+    """What stands in the place of a picture."""
+    return f"<div class='um-missing'>{words.escape(text)}</div>"
+
+
+def draw(
+    slot: st.delta_generator.DeltaGenerator,
+    controls: st.delta_generator.DeltaGenerator,
+    path: Path,
+    analysis: Analysis,
+    track: Track,
+    face: FaceFrame,
+    model: ModelResult,
+    linked: Linked,
+    lay: Lay | None,
+) -> Later:
+    """Hold the heatmap's place now; return what draws it."""
+    asked = st.session_state.get(linked.widget(f"method.{model.id}"))
+    with slot:
+        picture = st.empty()
+        with picture.container(key="heatmap-wait", gap=None):
+            st.skeleton(height=200)
+        caption = st.empty()
+        seconds = _expected(model, asked, linked)
+        hint = f", about {seconds:.0f}{NBSP}s" if seconds > SLOW else ""
+        caption.html(f"<div class='um-figcaption'>Drawing the heatmap{hint}</div>")
+
+    def fill() -> None:
+        heat: explain.Heatmap | None = None
+        why = f"{model.title} can’t show where it looked"
+        if face.quality.problem is not None:
+            picture.html(missing(f"This face was not scored: {series.why(face)}"))
+            caption.empty()
+            return
+        try:
+            method = _method(controls, model, linked)
+            started = clocks.monotonic()
+            slow = method.forwards * _one(model) > SLOW
+            tell = (
+                caption.progress(0.0, "Hiding one part after the other").progress if slow else None
+            )
+            heat = pictures.heatmap(
+                path, analysis.id, track.id, face.time, model.id, analysis, method.id,
+                tell,
+            )  # fmt: skip
+            took = clocks.monotonic() - started
+            if took > 0.2:  # else it was kept
+                st.session_state[linked.widget(f"took.{model.id}.{method.id}")] = took
+            if heat is not None:
+                _show(picture, caption, controls, heat, method, analysis, track, face, model,
+                      linked, lay)  # fmt: skip
+        except UnmaskError:  # its weights are gone, or the file is
+            heat, why = None, f"{model.title} could not be run for a heatmap"
+        except Exception:  # whatever broke, the rest of the result still stands
+            log.exception("a heatmap could not be drawn")
+            heat, why = None, f"{model.title} could not be run for a heatmap"
+        if heat is None:
+            picture.html(missing(why))
+            caption.empty()
+
+    return fill
+
+
+def _one(model: ModelResult) -> float:
+    """Seconds that one run of a model took in this analysis."""
+    return (model.seconds or 0.0) / max(model.scored, 1)
+
+
+def _expected(model: ModelResult, asked: str | None, linked: Linked) -> float:
+    """Seconds that the heatmap is expected to take: as long as last time, else by its runs."""
+    method = explain.METHODS.get(asked or "")
+    took = st.session_state.get(linked.widget(f"took.{model.id}.{asked}"), 0.0)
+    return max(took, method.forwards * _one(model) if method else 0.0)
+
+
+def _method(
+    controls: st.delta_generator.DeltaGenerator, model: ModelResult, linked: Linked
+) -> explain.Method:
+    """The chosen way to look into this model; the usual one to begin with."""
+    known = {method.id: method for method in pictures.methods(model.id)}
+    if len(known) == 1:
+        return next(iter(known.values()))
+    with controls:
+        chosen = st.selectbox(
+            "How it is drawn",
+            list(known),
+            format_func=lambda id: known[id].title,
+            key=linked.widget(f"method.{model.id}"),
+            label_visibility="collapsed",
+            width=170,
+        )
+    return known[chosen]
+
+
+def _show(
+    picture: st.delta_generator.DeltaGenerator,
+    caption: st.delta_generator.DeltaGenerator,
+    controls: st.delta_generator.DeltaGenerator,
+    heat: explain.Heatmap,
+    method: explain.Method,
+    analysis: Analysis,
+    track: Track,
+    face: FaceFrame,
+    model: ModelResult,
+    linked: Linked,
+    lay: Lay | None,
+) -> None:
+    """The picture as it is asked for, and its controls below."""
+    with controls:
+        view = st.segmented_control(
+            "Show", VIEWS, default="Heatmap", required=True, key=linked.widget("heat-view"),
+            label_visibility="collapsed", width="content",
+        )  # fmt: skip
+        alpha = st.slider(
+            "How strongly the heatmap covers the face, %", 0, 100, 60, step=10, format="%d%%",
+            key=linked.widget("alpha"), label_visibility="collapsed", width=130,
+            disabled=view != "Heatmap" and not st.session_state.get(linked.widget("on-frame")),
+        )  # fmt: skip
+        over = lay is not None and heat.place is not None and st.toggle(
+            "Whole frame too", key=linked.widget("on-frame"), width="content"
+        )  # fmt: skip
+    text = f"<b>Heatmap</b> {words.escape(heat.caption)}"
+    rgb = explain.overlay(heat, alpha / 100)
+    if view == "Original":
+        rgb, text = heat.crop, f"<b>Original</b> as {words.escape(model.title)} saw it"
+    elif view == "Difference":
+        found = pictures.effect(analysis.id, track.id, face.time, method.id, model, model.id, heat)
+        rgb, text = found.crop, _difference(found, model)
+    ramp = (
+        "<div class='um-ramp'></div><div class='um-ends'><span>little</span><span>most</span></div>"
+        if view == "Heatmap"
+        else ""
+    )
+    picture.image(pictures.jpeg(rgb, 88), width="stretch", alt=f"{view}: {heat.caption}")
+    note = NO_PROOF if heat.map.any() else "Nothing in this face raised the score."
+    caption.html(
+        f"<div class='um-figcaption'>{text}{ramp}{_over_time(heat)}"
+        f"<div class='um-caption'>{note}</div></div>"
+    )
+    if over and lay is not None:
+        lay(heat, alpha / 100)
+
+
+def _difference(found: explain.Effect, model: ModelResult) -> str:
+    """What hiding the hottest places did, beside hiding as much anywhere."""
+    return (
+        f"<b>Difference</b> with the hottest {words.percent(found.share)} blurred away, "
+        f"{words.escape(model.title)} says {words.percent(found.after)} instead of "
+        f"{words.percent(found.before)}; hiding as much elsewhere gives "
+        f"{words.percent(found.at_random)}"
+    )
+
+
+def _over_time(heat: explain.Heatmap) -> str:
+    """How much each frame of a clip model's window counted, as a row of bars."""
+    shares = heat.over_time
+    if shares is None:
+        return ""
+    bars = "".join(f"<i style='height:{max(4, round(100 * float(s)))}%'></i>" for s in shares)
+    most = heat.times[int(shares.argmax())]
+    return (
+        f"<div class='um-tubelets' role='img' aria-label='Most at {words.clock(most)}'>{bars}</div>"
+        f"<div class='um-ends'><span>{words.clock(heat.times[0])}</span>"
+        f"<span>most at {words.clock(most)}</span><span>{words.clock(heat.times[-1])}</span></div>"
+    )

@@ -1,0 +1,176 @@
+"""The Signals tab: measurements beside untouched files, with what each may mean."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import words
+from dashboard.result.linked import Linked
+from dashboard.words import NBSP
+from detector import weights
+from detector.errors import UnmaskError
+from detector.models.aid import Aid
+from detector.results import Analysis, Signal, Track
+from detector.signals import aids, blinks, identity
+from detector.signals.reference import blink_rate
+
+log = logging.getLogger(__name__)
+
+NOTE = (
+    "Signals inform and do not vote. “Usual” is where 90 % of untouched files lie; one in ten of "
+    "those lies outside, for each signal."
+)
+SHOWN = 5
+"""moments that are offered at most."""
+
+
+def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
+    """Draw the tab for the person whose face is looked at."""
+    track = next((t for t in analysis.tracks if t.id == linked.person), None)
+    track = track or (analysis.tracks[0] if analysis.tracks else None)
+    if track is None:
+        st.html("<p class='um-caption'>No person, so there is nothing to measure.</p>")
+        return
+    found = [s for s in analysis.signals if s.track in (None, track.id)]
+    if not found:
+        st.html(
+            "<p class='um-caption'>No signals were read of this person. Results of an earlier "
+            "version have none: analyze the file again.</p>"
+        )
+        return
+    counted = _counted(path, analysis, track, linked)
+    found = [counted if counted and s.id == counted.id else s for s in found]
+    if len(analysis.tracks) > 1:
+        st.html(f"<p class='um-caption'>{track.who}</p>")
+    with st.container(key="signals"):
+        st.table(table(found), border="horizontal", hide_index=True)
+    _moments(found, track, linked)
+    _more(found, counted is not None, linked)
+    st.html(f"<p class='um-caption'>{NOTE}</p>")
+
+
+def table(found: list[Signal]) -> pd.DataFrame:
+    """The signals as a table of Markdown: every reading has its icon, word and color."""
+    rows = []
+    for signal in found:
+        state = words.READINGS[signal.reading]
+        rows.append(
+            {
+                "Signal": f"**{words.plain_markdown(signal.title)}**",
+                "Measured": words.plain_markdown(signal.value),
+                "Reading": f":{state.color}-badge[:material/{state.icon}: {state.short}]",
+                "How to read it": words.plain_markdown(signal.how_to_read),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _moments(found: list[Signal], track: Track, linked: Linked) -> None:
+    """Buttons to the moments of what is out of the ordinary."""
+    places = [
+        (signal, time)
+        for signal in found
+        if signal.reading in ("unusual", "unclear")
+        for time in signal.times[:2]
+    ][:SHOWN]
+    if not places:
+        return
+    with st.container(horizontal=True, key="signal-moments", gap="small"):
+        for number, (signal, time) in enumerate(places):
+            st.button(
+                f"{signal.title}, {words.clock(time)}",
+                icon=":material/play_arrow:",
+                type="tertiary",
+                on_click=linked.go,
+                args=(time, track.id),
+                key=linked.widget(f"signal.{number}"),
+            )
+
+
+# --- blinking, which takes more frames than an analysis ------------------------------------------
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _watch(path: Path, analysis_id: str, person: str, _analysis: Analysis, _bar: object) -> Signal:
+    """Kept, so that it is counted once."""
+    track = next(t for t in _analysis.tracks if t.id == person)
+    lids = blinks.watch(path, _analysis, track, _bar.progress)  # type: ignore[attr-defined]
+    return blinks.signal(lids, person, _analysis.media.kind)
+
+
+def _counted(path: Path, analysis: Analysis, track: Track, linked: Linked) -> Signal | None:
+    """The blinks of a person, if they were asked for."""
+    if not st.session_state.get(linked.widget(f"blinks.{track.id}.asked")):
+        return None
+    place = st.empty()
+    bar = place.progress(0.0, "Watching the eyes")
+    try:
+        return _watch(path, analysis.id, track.id, analysis, bar)
+    except (UnmaskError, OSError) as error:
+        log.warning("blinks could not be counted: %s", error)
+        st.session_state[linked.widget(f"blinks.{track.id}.asked")] = False
+        return blinks.BLINKS.absent("The eyes could not be read in this file.", track.id)
+    finally:
+        place.empty()
+
+
+def _more(found: list[Signal], counted: bool, linked: Linked) -> None:
+    """What can be measured besides, and what it takes."""
+    ids = {signal.id for signal in found if signal.reading == "absent"}
+    with st.container(horizontal=True, key="signal-more", gap="small"):
+        if blinks.BLINKS.id in ids and not counted:
+            if blinks.ready():
+                person = found[0].track
+                st.button(
+                    "Count blinks",
+                    icon=":material/visibility:",
+                    on_click=_ask,
+                    args=(linked.widget(f"blinks.{person}.asked"),),
+                    key=linked.widget("blinks"),
+                    help=_how_long(),
+                )
+            else:
+                _fetch(aids.MESH, "Count blinks", linked)
+        if identity.DRIFT.id in ids and not weights.available(aids.IDENTITY):
+            _fetch(aids.IDENTITY, "Compare identity", linked)
+
+
+def _ask(key: str) -> None:
+    st.session_state[key] = True
+
+
+def _how_long() -> str:
+    rate = blink_rate()
+    known = f" Untouched clips: {rate['rate']:.0f} a minute on average." if rate else ""
+    return f"Looks at the eyes 15 times a second, for a minute at most.{known}"
+
+
+def _fetch(aid: Aid, what: str, linked: Linked) -> None:
+    """A button that downloads a network which measures; its license is said first."""
+    size = words.size(aid.files[0].size or 0)
+    failed = st.session_state.get(linked.widget(f"fetch.{aid.id}.failed"))
+    st.button(
+        f"{what}: fetch {size}",
+        icon=":material/download:",
+        on_click=_download,
+        args=(aid, linked.widget(f"fetch.{aid.id}.failed")),
+        key=linked.widget(f"fetch.{aid.id}"),
+        help=f"{aid.title}, from its authors’ address. License: {aid.license}. "
+        "Identity is compared in the next analysis."
+        if aid is aids.IDENTITY
+        else f"{aid.title}, from its authors’ address. License: {aid.license}.",
+    )
+    if failed:
+        st.html(f"<p class='um-caption'>{words.escape(failed)}</p>")
+
+
+def _download(aid: Aid, failed: str) -> None:
+    try:
+        weights.fetch(aid)
+        st.session_state.pop(failed, None)
+    except UnmaskError as error:
+        st.session_state[failed] = f"{error.message}{NBSP}{error.hint}"

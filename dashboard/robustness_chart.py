@@ -1,0 +1,62 @@
+"""The robustness chart: a row a change, a dot where the score went, from the unchanged part's."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from dashboard import series, words
+from dashboard.charts import score_layout
+from dashboard.theme import Palette
+from detector.results import Robustness, Thresholds, Trial
+
+ROW = 30
+"""Height of a row, px."""
+
+
+def rows(tried: Robustness) -> list[Trial]:
+    """The unchanged part, then every change."""
+    return [tried.unchanged, *tried.trials]
+
+
+def figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Figure:
+    """A dot a trial over the thresholds; names stand beside the figure, `ROW` px apart."""
+    shown = rows(tried)
+    base = tried.unchanged.probability
+    scored = [(i, t, t.probability) for i, t in enumerate(shown) if t.probability is not None]
+    states = [palette.state(series.label_at(p, thresholds)) for _, _, p in scored]
+    moved = [
+        {
+            "type": "scatter", "x": [base, score], "y": [place, place], "mode": "lines",
+            "line": {"color": palette.edge, "width": 1.5}, "hoverinfo": "skip",
+        }
+        for place, _, score in scored
+        if place and base is not None
+    ]  # fmt: skip
+    dots = {
+        "type": "scatter",
+        "x": [p for _, _, p in scored],
+        "y": [i for i, _, _ in scored],
+        "mode": "markers",
+        "marker": {
+            "size": 12,
+            "opacity": 1,
+            "color": [s.fill for s in states],
+            "line": {
+                "width": 2,
+                "color": [s.ink if s == palette.inconclusive else s.fill for s in states],
+            },
+        },
+        "customdata": [f"{words.escape(t.title)} · {words.percent(p)}" for _, t, p in scored],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "cliponaxis": False,
+    }
+    return go.Figure([*moved, dots], score_layout(len(shown), ROW, thresholds, palette))
+
+
+def finding(tried: Robustness) -> str:
+    """The chart in one sentence, for its text alternative."""
+    parts = [
+        f"{t.title}: {words.percent(t.probability) if t.probability is not None else 'no score'}"
+        for t in rows(tried)
+    ]
+    return f"{'; '.join(parts)}."

@@ -1,0 +1,274 @@
+"""The Settings page: thresholds by one's own clips, and what this installation is set to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import auth, backend, own_clips, own_time, words
+from dashboard.records import copies
+from dashboard.result.details import facts
+from dashboard.uploads import records_retention, retention
+from dashboard.words import NBSP
+from detector import conformal, folders
+from detector.conformal import OwnCalibration
+from detector.errors import InputError, UnmaskError
+from detector.media import isolated
+from detector.models.base import ModelSpec
+from detector.models.memory import budget as memory_budget
+from detector.models.registry import list_models, usable
+
+RATES = (0.01, 0.02, 0.05, 0.1)
+"""False alarms to choose from."""
+USUAL = 0.05
+LOOK_EVERY = 1.0
+"""s between two looks at a run."""
+ENDINGS = ["mp4", "m4v", "mov", "webm", "mkv", "avi"]
+
+
+def draw() -> None:
+    """Draw the page."""
+    st.title("Settings", anchor=False)
+    left, right = st.columns([62, 38], gap=20)
+    with left, st.container(border=True, key="card-own", gap="small"):
+        _own()
+    with right, st.container(border=True, key="card-time", gap="small"):
+        st.html("<h2 class='um-h2'>Your results</h2>")
+        own_time.draw()
+    with right, st.container(border=True, key="card-server", gap=None):
+        st.html(f"<h2 class='um-h2'>This installation</h2>{facts(server_facts(_at_the_desk()))}")
+        st.html(
+            "<p class='um-caption um-after'>These are set where the server is started, by the "
+            "environment variables below them.</p>"
+        )
+
+
+def _at_the_desk() -> bool:
+    """Only who sits at this computer, and may change what holds for everybody, sees or names a
+    folder on its disk."""
+    return auth.sits_here() and auth.who().may_administer
+
+
+# --- thresholds by one's own clips ----------------------------------------------------------------
+
+
+def _own() -> None:
+    st.html(
+        "<div class='um-cardhead'><h2 class='um-h2'>Thresholds from your own clips</h2></div>"
+        "<p>Give us videos that nobody has altered, of the kind you usually check: the same "
+        "cameras, the same apps. The upper threshold is then set so that as few of them as you "
+        "choose are called manipulated. No fakes are needed, and any model will do.</p>"
+    )
+    shelf = conformal.load()
+    may = auth.who().may_administer
+    if shelf.calibrations and may:
+        st.toggle("Use them in new analyses", value=shelf.on, key="own-on", on_change=_switch)
+    titles = {spec.id: spec.title for spec in list_models()}
+    for own in shelf.calibrations:
+        _kept(own, titles, in_use=shelf.on, may=may)
+    run = own_clips.current()
+    if run is not None:
+        _running()
+    elif may:
+        _new(first=not shelf.calibrations)
+    else:
+        st.html(
+            "<p class='um-caption'>They hold for everybody who uses this server, so its "
+            "administrator sets them: here, or by <code>unmask calibrate --real FOLDER</code></p>"
+        )
+
+
+def _switch() -> None:
+    conformal.switch(bool(st.session_state["own-on"]))
+
+
+def _kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, may: bool) -> None:
+    with st.container(border=True, key=f"own-{own.id}", gap="small"):
+        st.html(kept(own, titles, in_use=in_use))
+        promise = words.escape(conformal.guarantee(len(own.clips), own.rate))
+        st.html(f"<p class='um-caption'>{promise}</p>")
+        if may:
+            st.button(
+                "Delete",
+                icon=":material/delete:",
+                key=f"delete-{own.id}",
+                on_click=conformal.delete,
+                args=(own.id,),
+            )
+
+
+def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool) -> str:
+    """HTML of one calibration: what it is of, and where its thresholds are."""
+    names = [titles.get(id, id) for ids in own.models.values() for id in ids]
+    limits = [
+        f"{words.QUESTIONS[question].short}: above "
+        f"{words.percent(_probability(own.threshold(question).high))}"
+        for question in own.models
+    ]
+    state = "In use" if in_use else "Switched off"
+    rows = [
+        ("For", words.escape(words.listed(names))),
+        ("Threshold", words.escape("; ".join(limits))),
+        ("Clips", f"{len(own.clips)} from {words.count(own.sources, 'folder')}"
+                  + (f": {words.escape(own.domain)}" if own.domain else "")),
+        ("Made", f"{own.created.day}{NBSP}{own.created:%b}{NBSP}{own.created:%Y}"),
+    ]  # fmt: skip
+    return (
+        f"<div class='um-cardhead'><b>At most {conformal.rate_words(own.rate)} false alarms</b>"
+        f"{words.chip(state, 'na')}</div>{facts(rows)}"
+    )
+
+
+def _probability(logit: float) -> float:
+    from detector.fusion import sigmoid
+
+    return sigmoid(logit)
+
+
+def _new(*, first: bool) -> None:
+    """What is asked for a new one."""
+    ready = [s for s in list_models() if usable(s)]
+    if not first:
+        st.html("<h3 class='um-h3'>Set it again, or for other models</h3>")
+    rate = st.segmented_control(
+        "False alarms, at most",
+        RATES,
+        default=USUAL,
+        required=True,
+        format_func=conformal.rate_words,
+        key="own-rate",
+    )
+    need = conformal.least(rate)
+    models = _models(ready)
+    domain = st.text_input(
+        "What are these clips?",
+        placeholder="interviews, phone, 1080p",
+        max_chars=80,
+        key="own-what",
+    )
+    files = st.file_uploader(
+        f"Untouched clips, at least {need}",
+        type=ENDINGS,
+        accept_multiple_files=True,
+        key="own-files",
+    )
+    folder = ""
+    if _at_the_desk():
+        folder = st.text_input(
+            "Or a folder on this computer", placeholder="/videos/untouched", key="own-folder"
+        )
+    st.html(f"<p class='um-caption'>{_readiness(len(files), need, folder)}</p>")
+    if st.button(
+        "Set the threshold",
+        type="primary",
+        icon=":material/straighten:",
+        disabled=len(files) < need and not folder.strip(),
+    ):
+        try:
+            _begin(files, folder.strip(), models, rate, domain.strip())
+        except (InputError, OSError) as error:
+            st.error(_sentence(error), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+def _models(ready: list[ModelSpec]) -> list[str] | None:
+    usual = [spec.id for spec in ready if spec.default]
+    titles = {spec.id: spec.title for spec in ready}
+    chosen = st.pills(
+        "For which models, counted together",
+        list(titles),
+        selection_mode="multi",
+        default=usual,
+        format_func=lambda id: titles[id],
+        key="own-models",
+    )
+    ids = [id for id in titles if id in chosen]
+    return None if not ids or ids == usual else ids
+
+
+def _readiness(count: int, need: int, folder: str) -> str:
+    if folder.strip():
+        return "Videos in the folder and its subfolders are read where they are, and left there."
+    if count < need:
+        more = f"{need - count} more to go. " if count else ""
+        return f"{more}Uploaded clips are deleted as soon as they are scored."
+    return f"{count} clips. They are deleted as soon as they are scored."
+
+
+def _begin(files: list, folder: str, models: list[str] | None, rate: float, domain: str) -> None:
+    if folder:
+        from detector.training.own import clips_in
+
+        clips = clips_in(Path(folder).expanduser())
+        if len(clips) < conformal.least(rate):
+            raise conformal.too_few(len(clips), rate)
+        own_clips.start(clips, models=models, rate=rate, domain=domain)
+        return
+    kept = own_clips.keep([(file.name, file) for file in files])
+    own_clips.start(kept, models=models, rate=rate, domain=domain, delete=kept[0].parent)
+
+
+@st.fragment(run_every=LOOK_EVERY)
+def _running() -> None:
+    """The run that goes on, and how it ended."""
+    run = own_clips.current()
+    if run is None:
+        st.rerun()
+        return
+    if not run.finished:
+        st.progress(run.done / max(1, run.total), text=f"{run.done} of {run.total} clips scored")
+        st.button("Stop", icon=":material/close:", key="own-stop", on_click=run.cancel.set)
+        return
+    if run.problem is not None:
+        st.error(_sentence(run.problem), icon=":material/error:")
+    elif run.result is not None:
+        st.success(
+            f"Set by {len(run.result.clips)} clips. New analyses use it.", icon=":material/check:"
+        )
+    if run.left_out:
+        with st.expander(f"{words.count(len(run.left_out), 'clip')} left out"):
+            lines = [f"{words.plain_markdown(n)}: {words.plain_markdown(w)}"
+                     for n, w in run.left_out.items()]  # fmt: skip
+            st.markdown("\n".join(f"- {line}" for line in lines))
+    if st.button("Done", key="own-done"):
+        own_clips.put_away()
+        st.rerun()
+
+
+def _sentence(error: UnmaskError | OSError) -> str:
+    if isinstance(error, UnmaskError):
+        return words.plain_markdown(f"{error.message} {error.hint}".strip())
+    return words.plain_markdown(f"The clips could not be kept: {error.strerror}.")
+
+
+# --- what is set elsewhere ------------------------------------------------------------------------
+
+
+def server_facts(here: bool) -> list[tuple[str, str]]:
+    """What this installation does, as (name, HTML); paths only for who sits at it."""
+    hours = words.hours(retention().total_seconds() / 3600)
+    days = records_retention().total_seconds() / 86400
+    limit = st.get_option("server.maxUploadSize")
+    rows = [
+        ("Files", f"kept {hours} {_variable('UNMASK_RETENTION_HOURS')}"),
+        ("Results", f"kept {days:g}{NBSP}days at most {_variable('UNMASK_KEEP_RECORDS_DAYS')}"),
+        ("Largest file", f"{limit}{NBSP}MB {_variable('UNMASK_MAX_UPLOAD_MB')}"),
+        ("At once", f"{words.count(backend.jobs().workers, 'file')} {_variable('UNMASK_WORKERS')}"),
+    ]
+    apart = "apart from the server" if isolated() else "by the server itself"
+    rows.append(("Files are read", f"{apart} {_variable('UNMASK_SANDBOX')}"))
+    room = f"{memory_budget('cpu') / 1e9:.1f}{NBSP}GB"
+    rows.append(("Models’ memory", f"{room} at most {_variable('UNMASK_MEMORY')}"))
+    if copies.wanted():
+        switch = _variable("UNMASK_SUPABASE_MEDIA")
+        rows.insert(1, ("Copies", f"of an account’s files, as long as their results {switch}"))
+    if here:
+        rows.append(("Data", f"<code>{words.escape(str(folders.data()))}</code> "
+                             f"{_variable('UNMASK_DATA')}"))  # fmt: skip
+    return rows
+
+
+def _variable(name: str) -> str:
+    return f"<small class='um-caption'><code>{name}</code></small>"

@@ -1,0 +1,150 @@
+"""`unmask calibrate`: from labelled clips, or thresholds by one's own untouched ones."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.cli.common import counter, ids, write_text
+from detector.errors import UsageError
+
+if TYPE_CHECKING:
+    from detector.cli.common import Commands
+    from detector.training.calibrated import Calibrated
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="fit calibration and thresholds, or set them by your own untouched clips",
+        description="With LABELS.csv: fit both questions' ensembles on labelled clips that no "
+        "model was trained on. With --real: set thresholds by your own untouched clips, for "
+        "this computer's data folder.",
+    )
+    calibrate.add_argument("labels", type=Path, nargs="?", metavar="LABELS.csv")
+    calibrate.add_argument("--models", metavar="ID,ID", help="instead of the default ones")
+    calibrate.add_argument(
+        "--rate", type=float, default=0.05, help="untouched clips called manipulated, at most"
+    )
+    calibrate.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+
+    labelled = calibrate.add_argument_group("from labelled clips")
+    labelled.add_argument("--recipe", help="take only what this recipe kept out of training")
+    labelled.add_argument(
+        "--right", type=float, default=0.95, help="of the decided clips, at least"
+    )
+    labelled.add_argument(
+        "--conditions",
+        default="",
+        metavar="NAMES",
+        help="learn doubt from worse copies too: crf-35,resize-0.5",
+    )
+    labelled.add_argument("--store", type=Path, metavar="FILE", help="keep scores; go on from them")
+    labelled.add_argument("--write", action="store_true", help="write it into the manifest")
+    labelled.add_argument("--json", metavar="FILE", help="write what was found; - is stdout")
+
+    own = calibrate.add_argument_group("from your own untouched clips")
+    own.add_argument("--real", type=Path, metavar="FOLDER", help="videos nobody has altered")
+    own.add_argument("--domain", default="", metavar="WORDS", help="what they are, in a few words")
+    own.add_argument("--list", action="store_true", help="show the thresholds of your own")
+    own.add_argument("--delete", metavar="ID", help="delete one of them; `all` deletes every one")
+    own.add_argument("--switch", choices=["on", "off"], help="use them, or ours")
+    calibrate.set_defaults(run=_calibrate)
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    for name in ("rate", "right"):
+        if not 0 < getattr(args, name) < 1:
+            raise UsageError(f"--{name} is a share between 0 and 1, such as 0.05.")
+    if args.labels is not None and args.real is not None:
+        raise UsageError("Give either labelled clips or --real with a folder of untouched ones.")
+    if args.labels is not None:
+        return _labelled(args)
+    if args.real is not None:
+        return _own(args)
+    if args.list or args.delete or args.switch:
+        return _kept(args)
+    raise UsageError(
+        "There is nothing to calibrate on.",
+        hint="Name a LABELS.csv, or --real with a folder of untouched videos.",
+    )
+
+
+def _labelled(args: argparse.Namespace) -> int:
+    from detector import conditions
+    from detector.training import manifest
+    from detector.training.calibrated import to_markdown
+    from detector.training.calibration import calibrate
+
+    fitted = calibrate(
+        args.labels,
+        models=ids(args.models) or [],
+        recipe=args.recipe,
+        conditions=conditions.parse(args.conditions) if args.conditions else (),
+        rate=args.rate,
+        right=args.right,
+        device=args.device,
+        store=args.store,
+        progress=counter("scored"),
+    )
+    if args.json:
+        write_text(args.json, fitted.model_dump_json(indent=2))
+    if args.json != "-":
+        print(to_markdown(fitted))
+        if not args.write:
+            print(manifest.to_toml(fitted))
+    if args.write:
+        print(_kept_where(fitted), file=sys.stderr)
+    return 0
+
+
+def _kept_where(fitted: Calibrated) -> str:
+    """Keep what was found, and say where: of a person's own models in the data folder, which
+    leaves the ensembles that ship as they are; else in the manifest."""
+    from detector.models import own
+    from detector.training import manifest
+
+    mine = {spec.id for spec in own.own_models()} & set(fitted.models)
+    if not mine:
+        return f"written to {manifest.write(fitted)}"
+    for id in sorted(mine):
+        own.keep_calibration(id, fitted.models[id])
+    return f"kept with {', '.join(sorted(mine))}; our own ensembles stay as they are"
+
+
+def _own(args: argparse.Namespace) -> int:
+    from detector import conformal
+    from detector.training.own import calibrate_own
+
+    made = calibrate_own(
+        args.real,
+        models=ids(args.models),
+        rate=args.rate,
+        domain=args.domain,
+        device=args.device,
+        progress=counter("scored"),
+    )
+    conformal.keep(made.calibration)
+    print(conformal.in_words(made.calibration))
+    for name, why in made.left_out.items():
+        print(f"  left out: {name} ({why})")
+    return 0
+
+
+def _kept(args: argparse.Namespace) -> int:
+    from detector import conformal
+
+    if args.delete:
+        conformal.delete(None if args.delete == "all" else args.delete)
+    if args.switch:
+        conformal.switch(args.switch == "on")
+    shelf = conformal.load()
+    state = "in use" if shelf.on else "switched off"
+    for calibration in shelf.calibrations:
+        print(f"{calibration.id}  {state}  {conformal.in_words(calibration)}")
+    if not shelf.calibrations:
+        print("There are no thresholds of your own.")
+    return 0

@@ -1,0 +1,136 @@
+"""`unmask fetch`: published weights from their authors' addresses, and models of the hub."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from detector.errors import UsageError
+
+if TYPE_CHECKING:
+    from detector.cli.common import Commands
+    from detector.models.base import ModelSpec
+    from detector.weights import Progress
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    fetch = commands.add_parser(
+        "fetch",
+        help="download published models",
+        description="Download published models, verified, resumed where a download stopped.",
+    )
+    fetch.add_argument(
+        "ids",
+        nargs="+",
+        metavar="ID",
+        help="a model's id; `recommended` for the short list; hf:owner/name[@revision] for any "
+        "picture or video classifier of Hugging Face's hub",
+    )
+    fetch.add_argument(
+        "--accept-license", action="store_true", help="of models that are not free for every use"
+    )
+    fetch.add_argument("--fake", metavar="LABEL", help="hf: the class that means fake")
+    fetch.add_argument("--id", metavar="NAME", help="hf: what to call it")
+    fetch.set_defaults(run=_fetch)
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    if (args.fake or args.id) and not (len(args.ids) == 1 and args.ids[0].startswith("hf:")):
+        raise UsageError("--fake and --id go with one model of the hub, hf:owner/name.")
+    for id in args.ids:
+        if id.startswith("hf:"):
+            _fetch_hub(id, args)
+        elif id == "recommended":
+            _fetch_recommended(args)
+        else:
+            _fetch_one(id, args)
+    return 0
+
+
+def _fetch_one(id: str, args: argparse.Namespace) -> None:
+    from detector import weights
+    from detector.faces.blazeface import BLAZEFACE
+    from detector.models import registry
+    from detector.signals.aids import AIDS
+
+    # No detectors, but networks that some measurements and models need.
+    if aid := {**AIDS, BLAZEFACE.id: BLAZEFACE}.get(id):
+        print(f"{aid.title}: {aid.license}", file=sys.stderr)
+        for path in weights.fetch(aid, meter(aid.id)):
+            print(path)
+    else:
+        _fetch_known(registry.get_spec(id), args)
+
+
+def _fetch_known(spec: ModelSpec, args: argparse.Namespace) -> None:
+    from detector import weights
+    from detector.models import inventory, registry
+
+    if spec.research_only:
+        print(f"{spec.title}: {spec.license_weights}", file=sys.stderr)
+        if args.accept_license:
+            weights.accept_license(spec)
+        weights.require_license(spec)
+    inventory.download(spec.id, meter(spec.id))
+    for path in weights.resolve(registry.get_spec(spec.id)):
+        print(path)
+
+
+def _fetch_recommended(args: argparse.Namespace) -> None:
+    from detector import weights
+    from detector.models import registry
+
+    for entry in registry.manifest().recommended:
+        spec = registry.get_spec(entry.id)
+        size = weights.missing_bytes(spec)
+        amount = (
+            "here already" if size == 0 else f"{size / 1e6:,.0f} MB" if size else "size unknown"
+        )
+        print(f"{spec.title} ({spec.license_weights}; {amount}): {entry.adds}", file=sys.stderr)
+        _fetch_known(spec, args)
+
+
+def _fetch_hub(name: str, args: argparse.Namespace) -> None:
+    from detector.models import from_hub, registry
+    from detector.weights import hub
+
+    if args.fake is None and (known := from_hub.known(hub.parse(name)[0])):
+        print(f"Unmask knows this model as {known.id}.", file=sys.stderr)
+        return _fetch_known(registry.get_spec(known.id), args)
+    model = hub.look(name)
+    labels = ", ".join(f"{number}: {label}" for number, label in sorted(model.labels.items()))
+    print(f"{model.repo} at {model.revision}", file=sys.stderr)
+    print(f"  classes {labels}", file=sys.stderr)
+    print(f"  license {model.license or 'none stated'}", file=sys.stderr)
+    print(f"  {model.size / 1e6:,.1f} MB", file=sys.stderr)
+    spec = from_hub.add(
+        model,
+        fake=args.fake,
+        id=args.id,
+        accept_license=args.accept_license,
+        progress=meter(model.repo),
+    )
+    print(f"  output {spec.fake_index} means fake: {spec.fake_output}", file=sys.stderr)
+    print(spec.id)
+    return None
+
+
+def meter(name: str) -> Progress:
+    """Progress of a download: live on a terminal, silent elsewhere."""
+    begun, first = time.monotonic(), [-1]
+
+    def tell(done: int, total: int) -> None:
+        if not sys.stderr.isatty():
+            return
+        if first[0] < 0:
+            first[0] = done
+        speed = (done - first[0]) / max(0.1, time.monotonic() - begun)
+        left = f", {(total - done) / speed:,.0f} s left" if speed and total > done else ""
+        end = "\n" if total and done >= total else ""
+        line = f"\r{name}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB{left}   "
+        print(line, end=end, file=sys.stderr, flush=True)
+
+    return tell

@@ -1,0 +1,100 @@
+"""Attention rollout: what a transformer's answer was put together from.
+
+Attention weights are taken where PyTorch computes them (`scaled_dot_product_attention`, which
+transformers and timm both call), in this thread only, so families need not know of it. Each layer's
+weights, with its skip connection as an identity, are multiplied through. It shows where information
+came from, not whether it spoke for "fake".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from detector.models.base import Model, check_batch
+from detector.models.maps import MapModel
+from detector.models.network import TorchModel
+from detector.models.vit import TokenClipModel, TokenModel, layout
+
+
+class _Attention(TorchFunctionMode):
+    """Keeps the weights of every attention that is computed inside, mean over heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers: list[Tensor] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention:
+            query, key = args[:2] if len(args) > 1 else (kwargs["query"], kwargs["key"])
+            scale = kwargs.get("scale") or query.shape[-1] ** -0.5
+            self.layers.append((query @ key.transpose(-2, -1) * scale).softmax(-1).mean(1))
+        return func(*args, **kwargs)
+
+
+def attends(model: Model) -> bool:
+    """Whether a model may have attention to look at: its network is a transformer."""
+    if isinstance(model, TokenModel | TokenClipModel):
+        return True
+    return isinstance(model, MapModel) and any(
+        "attention" in type(part).__name__.lower() for part in model.network.modules()
+    )
+
+
+def roll(layers: list[Tensor]) -> Tensor:
+    """Multiply attention through all layers: [N, T, T] each -> [N, T, T]; row i is what token i is
+    made of, summing to 1."""
+    tokens = layers[0].shape[-1]
+    identity = torch.eye(tokens)
+    rolled = identity.expand(len(layers[0]), tokens, tokens)
+    for weights in layers:
+        rolled = (0.5 * weights.float().cpu() + 0.5 * identity) @ rolled
+    return rolled
+
+
+def rollout(model: Model, batch: np.ndarray) -> np.ndarray | None:
+    """What a transformer attended to, over all its layers.
+
+    Parameters
+    ----------
+    batch : uint8 array [N, S, S, 3]; clip models [N, T, S, S, 3]
+
+    Returns
+    -------
+    float32 array [N, g, g] ([N, T, g, g]) in 0..1, or None
+        None where no square attention over the patches was computed.
+    """
+    if not isinstance(model, TorchModel):
+        return None
+    check_batch(batch, model.spec)
+    maps = []
+    for item in batch:  # one by one: layers x tokens x tokens is a lot to keep
+        x = model.preprocess(item)[None].to(model.device)
+        with torch.no_grad(), _Attention() as seen:
+            model.network(x)
+        layers = [w for w in seen.layers if w.shape[-1] == w.shape[-2]]
+        layers = [w for w in layers if w.shape == layers[0].shape]
+        if not layers:
+            return None
+        values = _places(model, roll(layers)[0])
+        low, high = values.min(), values.max()
+        maps.append(((values - low) / max(float(high - low), 1e-12)).astype(np.float32))
+    return np.stack(maps) if maps else None
+
+
+def _places(model: TorchModel, rolled: Tensor) -> np.ndarray:
+    """What the answer is made of, by place: [g, g], or [T, g, g] for a clip model."""
+    frames = model.spec.clip_frames if model.spec.kind == "clip" else 0
+    prefix, steps, side = layout(len(rolled), frames or 1)
+    # The class token answers where there is one, else the mean of all.
+    row = rolled[0] if prefix else rolled.mean(0)
+    places = row[prefix:].reshape(steps, side, side).numpy()
+    return places[np.arange(frames) * steps // frames] if frames else places[0]

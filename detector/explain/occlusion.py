@@ -1,0 +1,72 @@
+"""Hide a part, score again: the check that needs to know nothing of a model.
+
+A square of the crop is replaced by a strong blur of itself; how much the log odds of "fake" fall is
+how much that place mattered. The number of runs is fixed, whatever the size of the crop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from detector.models.base import Model
+
+GRID = 7
+"""Places a side."""
+PART = 2 / 7
+"""Side of the hidden square, in sides of the crop: two places, so that neighbors overlap."""
+BATCH = 8
+
+
+def occlude(
+    model: Model, batch: np.ndarray, tell: Callable[[float], object] | None = None
+) -> np.ndarray:
+    """Where hiding a part lowers the score.
+
+    Parameters
+    ----------
+    batch : uint8 array [N, S, S, 3]; clip models [N, T, S, S, 3]: the same place in all frames
+    tell : callable, optional
+        Told the share that is done; may raise to stop.
+
+    Returns
+    -------
+    float32 array [N, 7, 7] ([N, T, 7, 7]) in 0..1
+        All zeros where hiding nothing lowered the score.
+    """
+    clip = batch.ndim == 5
+    maps = []
+    for number, item in enumerate(batch):
+        falls = np.zeros(GRID * GRID, np.float32)
+        whole = float(model.score(item[None])[0])
+        step = 1 if clip else BATCH
+        for start in range(0, len(falls), step):
+            places = range(start, min(start + step, len(falls)))
+            hidden = np.stack([_hide(item, *divmod(place, GRID)) for place in places])
+            falls[start : start + step] = whole - model.score(hidden)
+            if tell:
+                done = min(start + step, len(falls)) / len(falls)
+                tell((number + done) / len(batch))
+        mattered = np.maximum(falls, 0).reshape(GRID, GRID)
+        mattered = mattered / max(float(mattered.max()), 1e-9)
+        maps.append(np.repeat(mattered[None], len(item), axis=0) if clip else mattered)
+    return np.stack(maps) if maps else np.zeros((0, GRID, GRID), np.float32)
+
+
+def _hide(item: np.ndarray, row: int, column: int) -> np.ndarray:
+    """One place blurred away in a picture, or in all pictures of a run."""
+    out = item.copy()
+    for picture in out if item.ndim == 4 else out[None]:
+        height, width = picture.shape[:2]
+        top, left = (
+            round((place + 0.5) / GRID * side - PART * side / 2)
+            for place, side in ((row, height), (column, width))
+        )
+        bottom, right = top + round(PART * height), left + round(PART * width)
+        part = picture[max(top, 0) : bottom, max(left, 0) : right]
+        part[:] = cv2.GaussianBlur(picture, (0, 0), height / 10)[
+            max(top, 0) : bottom, max(left, 0) : right
+        ]
+    return out

@@ -1,0 +1,121 @@
+"""Which ways of looking into a model there are, and which suit which kind of network.
+
+A family says nothing of methods: what it is made of decides. `KINDS` is the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from detector.models.base import Model
+
+Tell = Callable[[float], object]
+"""Told what share of the work is done, 0..1; may raise to stop."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way.
+
+    Attributes
+    ----------
+    id, title : str
+    what : str
+        What its map shows, with the model's name put in.
+    source : str
+        Paper.
+    forwards : int
+        Runs of the network it takes, about; a backward pass counts as two.
+    """
+
+    id: str
+    title: str
+    what: str
+    source: str
+    forwards: int
+
+
+METHODS: dict[str, Method] = {
+    method.id: method
+    for method in (
+        Method(
+            "gradcam", "Grad-CAM", "what raised {}’s score",
+            "Selvaraju et al., ICCV 2017, arXiv:1610.02391", 3,
+        ),
+        Method(
+            "gradcam++", "Grad-CAM++", "what raised {}’s score, with several places weighed apart",
+            "Chattopadhyay et al., WACV 2018, arXiv:1710.11063", 3,
+        ),
+        Method(
+            "rollout", "Attention rollout", "what {} attended to, whatever it then said",
+            "Abnar and Zuidema, ACL 2020, arXiv:2005.00928", 1,
+        ),
+        Method("own", "Its own map", "what {} marks by itself", "the model’s own paper", 1),
+        Method(
+            "saliency", "Saliency over time", "what raised {}’s score, by place and time",
+            "gradient times input: Shrikumar et al. 2016, arXiv:1605.01713", 3,
+        ),
+        Method(
+            "occlusion", "Occlusion", "where hiding a part lowers {}’s score",
+            "Zeiler and Fergus, ECCV 2014, arXiv:1311.2901", 50,
+        ),
+    )
+}  # fmt: skip
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "convolutions": ("gradcam", "gradcam++", "occlusion"),
+    "tokens": ("gradcam", "gradcam++", "rollout", "occlusion"),
+    "own map": ("own", "occlusion"),
+    "own map over convolutions": ("own", "gradcam", "gradcam++", "occlusion"),
+    "clip": ("saliency", "occlusion"),
+    "clip transformer": ("saliency", "rollout", "occlusion"),
+    "closed": ("occlusion",),
+}
+"""What suits which kind of network, the usual one first."""
+
+
+def kind_of(model: Model) -> str:
+    """What a model is made of: a key of `KINDS`."""
+    from detector.explain.attention import attends
+    from detector.models.maps import MapModel
+    from detector.models.network import TorchModel
+    from detector.models.vit import TokenClipModel, TokenModel
+
+    if isinstance(model, MapModel | TokenClipModel):
+        return "clip transformer" if attends(model) else "clip"
+    if isinstance(model, TokenModel):
+        return "tokens"
+    watched = isinstance(model, TorchModel) and model.watched is not None
+    if type(model).explain not in (Model.explain, TorchModel.explain):
+        return "own map over convolutions" if watched else "own map"
+    return "convolutions" if watched else "closed"
+
+
+def methods(model: Model) -> list[Method]:
+    """The ways that suit a model, the usual one first."""
+    return [METHODS[id] for id in KINDS[kind_of(model)]]
+
+
+def draw(method: Method, model: Model, batch: np.ndarray, tell: Tell | None) -> np.ndarray | None:
+    """Look into a model.
+
+    Parameters
+    ----------
+    batch : uint8 array [N, S, S, 3]; clip models [N, T, S, S, 3]
+
+    Returns
+    -------
+    float32 array [N, h, w] ([N, T, h, w]) in 0..1, or None where this model can't show it
+    """
+    from detector.explain import attention, cam, occlusion
+
+    if method.id in ("gradcam", "gradcam++"):
+        return cam.grad_cam(model, batch, plus=method.id == "gradcam++")
+    if method.id == "rollout":
+        return attention.rollout(model, batch)
+    if method.id == "occlusion":
+        return occlusion.occlude(model, batch, tell)
+    return model.explain(batch)

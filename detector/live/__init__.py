@@ -1,0 +1,38 @@
+"""Faces of a camera, a stream or a screen judged while they are seen.
+
+Knows nothing of browsers and of where frames come from: `LiveSession.push` takes them,
+`LiveSession.state` gives what is known, `overlay.draw` burns it into a frame.
+"""
+
+from detector.live.engine import LiveEngine
+from detector.live.overlay import Style, draw
+from detector.live.session import LiveSession
+from detector.live.state import (
+    Alarm,
+    Dot,
+    Face,
+    Hint,
+    HintCode,
+    LiveSettings,
+    LiveState,
+    ModelState,
+    Rates,
+    Reading,
+)
+
+__all__ = [
+    "Alarm",
+    "Dot",
+    "Face",
+    "Hint",
+    "HintCode",
+    "LiveEngine",
+    "LiveSession",
+    "LiveSettings",
+    "LiveState",
+    "ModelState",
+    "Rates",
+    "Reading",
+    "Style",
+    "draw",
+]

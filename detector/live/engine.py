@@ -1,0 +1,111 @@
+"""Live analysis without a browser: what all viewers of a process share."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from detector import faces
+from detector.errors import UsageError
+from detector.live.pool import Pool
+from detector.live.session import LiveSession
+from detector.live.state import LiveSettings
+from detector.models import registry
+from detector.models.base import Model
+
+MOST_WORKERS = 4
+"""More threads serve no more viewers: each has one frame to look at and one to score."""
+MOST_VIEWERS = 8
+
+
+class LiveEngine:
+    """Shares models and worker threads between viewers. Made once a process.
+
+    Parameters
+    ----------
+    models : sequence of str, optional
+        Ids for sessions that name none; default: the default ensemble.
+    workers : int, optional
+        Threads that find and score faces; default: one a core, at most `MOST_WORKERS`. With 0
+        nothing runs by itself: `drain` does what waits, in the caller's thread.
+    detector : str or FaceDetector
+        The face detector, or its name (`detector.faces.load_detector`).
+    load : callable
+        A model of an id; default: the one copy of this process.
+    viewers : int
+        Sessions that may be open at once.
+    clock : callable
+        Seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[str] | None = None,
+        *,
+        workers: int | None = None,
+        detector: str | faces.FaceDetector = "mtcnn",
+        load: Callable[[str], Model] = registry.load_model,
+        viewers: int = MOST_VIEWERS,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._models = tuple(models) if models is not None else None
+        count = min(os.cpu_count() or 1, MOST_WORKERS) if workers is None else workers
+        self._pool = Pool(count)
+        self._detector, self._load = detector, load
+        self._viewers, self._clock = viewers, clock
+        self._lock = threading.Lock()
+        self._open: list[LiveSession] = []
+
+    def open(self, settings: LiveSettings | None = None) -> LiveSession:
+        """Begin a session. Returns at once; models load in the background (`LiveState.ready`).
+
+        Raises
+        ------
+        UsageError
+            A model id is unknown, or too many sessions are open (`code` "too_many_viewers").
+        """
+        settings = settings or LiveSettings()
+        asked = settings.models if settings.models is not None else self._models
+        specs = registry.choose(asked)
+        session = LiveSession(
+            settings, specs, self._pool, self._load, self._find_detector, self._clock
+        )
+        with self._lock:
+            self._open = [one for one in self._open if not one.closed]
+            if len(self._open) >= self._viewers:
+                raise UsageError(
+                    f"{len(self._open)} people are using the live view, which is all this "
+                    "computer can serve at once.",
+                    code="too_many_viewers",
+                    hint="Try again when somebody has left.",
+                )
+            self._open.append(session)
+        self._pool.add(session)
+        return session
+
+    @property
+    def sessions(self) -> int:
+        """How many are open."""
+        with self._lock:
+            return sum(not session.closed for session in self._open)
+
+    def drain(self) -> None:
+        """Do all that waits in the caller's thread (an engine without workers)."""
+        while self._pool.step():
+            pass
+
+    def close(self) -> None:
+        """Close all sessions and wait for the threads to end."""
+        with self._lock:
+            sessions, self._open = self._open, []
+        for session in sessions:
+            session.close()
+        self._pool.join()
+
+    def _find_detector(self) -> faces.FaceDetector:
+        with self._lock:
+            if isinstance(self._detector, str):
+                self._detector = faces.load_detector(self._detector)
+            return self._detector

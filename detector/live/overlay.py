@@ -1,0 +1,211 @@
+"""Boxes, words and percents burned into a frame: numpy and OpenCV, under a millisecond.
+
+A label is told by dash and icon as well as by color: solid with a triangle (likely manipulated),
+dotted with a question mark in a circle (inconclusive), long dashes with a check (no sign), thin and
+grey with a bar (no reading).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from detector.live.state import Face, LiveState
+from detector.results import Label
+
+Color = tuple[int, int, int]
+"""R, G, B, 0..255."""
+
+NARROW = 480
+"""px. On a smaller frame a label is the letter and the percent alone."""
+FURTHEST = 0.25
+"""s for which a box is moved on by its velocity, at most"""
+STALE = 1.0
+"""s after which a box is no longer drawn: the face was not found since"""
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colors of the overlay; the page passes its theme's.
+
+    Attributes
+    ----------
+    colors : mapping of Label to Color
+        Of box and icon.
+    ink, plate : Color
+        Text, and the plate behind it.
+    """
+
+    colors: Mapping[Label, Color] = field(
+        default_factory=lambda: {
+            Label.FAKE: (213, 94, 0),
+            Label.INCONCLUSIVE: (230, 159, 0),
+            Label.REAL: (0, 158, 115),
+            Label.NOT_APPLICABLE: (138, 140, 139),
+        }
+    )
+    ink: Color = (255, 255, 255)
+    plate: Color = (18, 20, 22)
+
+
+PLAIN = Style()
+_DASHES: dict[Label, tuple[int, int]] = {
+    Label.FAKE: (1, 0),
+    Label.INCONCLUSIVE: (2, 5),
+    Label.REAL: (16, 8),
+    Label.NOT_APPLICABLE: (6, 6),
+}
+"""Drawn and left out, in line widths."""
+
+
+def draw(
+    frame: np.ndarray,
+    state: LiveState,
+    style: Style = PLAIN,
+    *,
+    time: float | None = None,
+    mirror: bool = False,
+) -> np.ndarray:
+    """A copy of a frame with a box and a label per face.
+
+    Parameters
+    ----------
+    frame : uint8 array [H, W, 3], RGB
+        Of the session's proportions; boxes are scaled to its size.
+    state : LiveState
+    style : Style
+    time : float, optional
+        Of this frame: boxes are moved to where the faces are by then.
+    mirror : bool
+        Flip the picture left to right first; the text stays readable.
+
+    Returns
+    -------
+    uint8 array [H, W, 3]
+    """
+    out = np.ascontiguousarray(frame[:, ::-1]) if mirror else frame.copy()
+    width = out.shape[1]
+    scale = width / state.size[0] if state.size[0] else 1.0
+    for face in reversed(state.faces):  # the most suspicious one on top
+        if time is not None and time - face.time > STALE:
+            continue
+        box = _box(face, time, scale)
+        if mirror:
+            box = (width - box[2], box[1], width - box[0], box[3])
+        _draw_face(out, face, box, style)
+    return out
+
+
+def _box(face: Face, time: float | None, scale: float) -> tuple[int, int, int, int]:
+    ahead = 0.0 if time is None else min(max(time - face.time, 0.0), FURTHEST)
+    x, y = face.velocity[0] * ahead, face.velocity[1] * ahead
+    x0, y0, x1, y1 = face.box
+    moved = (x0 + x, y0 + y, x1 + x, y1 + y)
+    a, b, c, d = (round(edge * scale) for edge in moved)
+    return a, b, c, d
+
+
+def _draw_face(out: np.ndarray, face: Face, box: tuple[int, int, int, int], style: Style) -> None:
+    color = style.colors[face.label]
+    line = max(2, out.shape[1] // 320)
+    thin = line if face.label is not Label.NOT_APPLICABLE else max(1, line // 2)
+    _dashed(out, box, color, thin, _DASHES[face.label])
+    word = f"{face.word} - {face.percent}" if face.probability is not None else face.word
+    if out.shape[1] < NARROW:
+        word = f"{face.id} {face.percent}"
+    _plate(out, word, face.label, box, color, style)
+
+
+def _dashed(
+    out: np.ndarray,
+    box: tuple[int, int, int, int],
+    color: Color,
+    line: int,
+    dash: tuple[int, int],
+) -> None:
+    """A rectangle of dashes: pixels are set side by side, no loop over them."""
+    height, width = out.shape[:2]
+    x0, y0, x1, y1 = box
+    if x1 <= x0 or y1 <= y0:
+        return
+    on, off = dash[0] * line, dash[1] * line
+    across = np.arange(max(x0, 0), min(x1, width))
+    down = np.arange(max(y0, 0), min(y1, height))
+    across = across[(across - x0) % (on + off) < on]
+    down = down[(down - y0) % (on + off) < on]
+    for y in (y0, y1 - line):
+        top, bottom = max(y, 0), min(y + line, height)
+        if top < bottom and len(across):
+            out[top:bottom, across] = color
+    for x in (x0, x1 - line):
+        left, right = max(x, 0), min(x + line, width)
+        if left < right and len(down):
+            out[down, left:right] = color
+
+
+def _plate(
+    out: np.ndarray,
+    word: str,
+    label: Label,
+    box: tuple[int, int, int, int],
+    color: Color,
+    style: Style,
+) -> None:
+    """The label on a plate over the box, or in it where there is no room above."""
+    height, width = out.shape[:2]
+    plate = _label(word, label, color, style.ink, style.plate, max(18, round(width / 27)))
+    rows, columns = plate.shape[:2]
+    top = box[1] - rows - 2
+    if top < 0:
+        top = max(0, min(box[1] + 2, height - rows))
+    left = max(0, min(box[0], width - columns))
+    rows, columns = min(rows, height - top), min(columns, width - left)
+    if rows > 0 and columns > 0:
+        out[top : top + rows, left : left + columns] = plate[:rows, :columns]
+
+
+@lru_cache(maxsize=256)
+def _label(
+    word: str, label: Label, color: Color, ink: Color, plate: Color, height: int
+) -> np.ndarray:
+    """A plate with icon and text. The same few are drawn again and again."""
+    size = height / 40
+    thickness = max(1, round(height / 20))
+    text = word.replace("–", "-")  # OpenCV's letters are ASCII
+    (wide, tall), _ = cv2.getTextSize(text, _FONT, size, thickness)
+    out = np.empty((height, wide + height + height // 2, 3), np.uint8)
+    out[:] = plate
+    _icon(out, label, color, height)
+    origin = (height + height // 8, (height + tall) // 2)
+    cv2.putText(out, text, origin, _FONT, size, ink, thickness, cv2.LINE_AA)
+    out.flags.writeable = False  # shared by all who ask for it
+    return out
+
+
+def _icon(out: np.ndarray, label: Label, color: Color, height: int) -> None:
+    middle, r = height // 2, max(4, round(height * 0.3))
+    thick = max(1, height // 14)
+    if label is Label.FAKE:
+        corners = [(middle, middle - r), (middle - r, middle + r), (middle + r, middle + r)]
+        cv2.polylines(out, [np.array(corners)], True, color, thick, cv2.LINE_AA)
+        cv2.line(out, (middle, middle - r // 3), (middle, middle + r // 3), color, thick)
+        cv2.circle(out, (middle, middle + round(r * 0.7)), thick // 2, color, -1)
+        return
+    if label is Label.REAL:
+        check = [(middle - r, middle), (middle - r // 4, middle + r * 3 // 4)]
+        check.append((middle + r, middle - r * 3 // 4))
+        cv2.polylines(out, [np.array(check)], False, color, thick + 1, cv2.LINE_AA)
+        return
+    cv2.circle(out, (middle, middle), r, color, thick, cv2.LINE_AA)
+    if label is Label.INCONCLUSIVE:
+        size = r / 18
+        (wide, tall), _ = cv2.getTextSize("?", _FONT, size, thick)
+        origin = (middle - wide // 2, middle + tall // 2)
+        cv2.putText(out, "?", origin, _FONT, size, color, thick, cv2.LINE_AA)
+    else:
+        cv2.line(out, (middle - r // 2, middle), (middle + r // 2, middle), color, thick)

@@ -1,0 +1,183 @@
+"""Keeping pictures of a session: its last seconds in memory, or all of it as a video.
+
+Both keep the frames' own times, so that what is analyzed later lines up with the live scores.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+log = logging.getLogger(__name__)
+
+LAST = 14.0
+"""s that the ring goes back."""
+RING_FPS = 15.0
+"""Pictures a second in the ring: enough for a clip model's steps, and 3 ms each to compress."""
+QUALITY = 92
+"""JPEG in the ring: well above what a camera's video link delivers."""
+WAITING = 12
+"""Frames that may wait for the encoder: about 11 MB at 640 x 480."""
+CLOCK = 90_000
+"""Ticks a second of the video."""
+MOST_SECONDS = 3600.0
+"""A recording stops here; scoring goes on."""
+
+
+class Ring:
+    """The last `LAST` s as JPEGs, about 10 MB. Safe to read from another thread."""
+
+    def __init__(self, seconds: float = LAST, fps: float = RING_FPS) -> None:
+        self.seconds = seconds
+        self._step = 1 / fps
+        self._kept: deque[tuple[float, bytes]] = deque()
+        self._lock = threading.Lock()
+        self._due = 0.0
+
+    def add(self, rgb: np.ndarray, time: float) -> None:
+        """Keep a frame, unless one was kept a moment ago.
+
+        Parameters
+        ----------
+        rgb : uint8 array [H, W, 3]
+        time : float
+            s, ascending.
+        """
+        if self._kept and time < self._due:
+            return
+        # From the time it was due, not from now: else a step that is no multiple of the
+        # camera's own would lose a third of the pictures.
+        self._due = max(self._due + self._step, time)
+        ok, data = cv2.imencode(
+            ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+        )
+        if not ok:
+            return
+        with self._lock:
+            self._kept.append((time, data.tobytes()))
+            while self._kept[0][0] < time - self.seconds:
+                self._kept.popleft()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def span(self) -> float:
+        """Seconds from the first kept picture to the last."""
+        with self._lock:
+            return self._kept[-1][0] - self._kept[0][0] if self._kept else 0.0
+
+    def write(self, path: Path) -> int:
+        """Write what is kept as an MP4 that begins at 0 s; how many pictures it has."""
+        with self._lock:
+            kept = list(self._kept)
+        if kept:
+            first = kept[0][0]
+            write(path, ((_decoded(data), time - first) for time, data in kept))
+        return len(kept)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+
+class Recorder:
+    """Writes a session's frames to a video in a thread of its own.
+
+    `add` never waits: frames that come faster than the encoder takes them are left out, and
+    `dropped` counts them. The file is whole once `close` has returned.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.written = 0
+        self.dropped = 0
+        self.error: Exception | None = None
+        self._queue: queue.Queue[tuple[np.ndarray, float] | None] = queue.Queue(WAITING)
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="live-recorder", daemon=True)
+        self._thread.start()
+
+    def add(self, rgb: np.ndarray, time: float) -> None:
+        """Hand in a frame (uint8 [H, W, 3]) of a time in s from the start."""
+        if self._closed or time > MOST_SECONDS:
+            return
+        try:
+            self._queue.put_nowait((rgb, time))
+        except queue.Full:
+            self.dropped += 1
+
+    def close(self) -> bool:
+        """Finish the file. Whether there is one that can be read."""
+        if not self._closed:
+            self._closed = True
+            if self._thread.is_alive():
+                self._queue.put(None)
+        self._thread.join()
+        return self.error is None and self.written > 0
+
+    def _work(self) -> None:
+        try:
+            self.written = write(self.path, iter(self._queue.get, None))
+        except (OSError, av.FFmpegError) as error:
+            log.warning("a recording stopped: %s", type(error).__name__)
+            self.error = error
+            self._closed = True
+            while self._queue.get() is not None:  # what waits, and the end that `close` sends
+                pass
+
+
+def write(path: Path, frames: Iterable[tuple[np.ndarray, float]]) -> int:
+    """Write frames with their times (s, ascending) as H.264 that every browser plays.
+
+    All get the size of the first: a video link may change its own on the way.
+
+    Returns
+    -------
+    int
+        How many there were; without any, no file is written.
+    """
+    frames = iter(frames)
+    head = next(frames, None)
+    if head is None:
+        return 0
+    height, width = (side // 2 * 2 for side in head[0].shape[:2])
+    count, last = 0, -1
+    with av.open(str(path), "w", format="mp4") as output:
+        stream = output.add_stream(
+            "libx264", rate=30, options={"crf": "18", "preset": "ultrafast", "threads": "1"}
+        )
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, CLOCK)
+        for rgb, time in _chain(head, frames):
+            if rgb.shape[:2] != (height, width):
+                rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+            last = max(round(time * CLOCK), last + 1)
+            frame.pts, frame.time_base = last, Fraction(1, CLOCK)
+            output.mux(stream.encode(frame))
+            count += 1
+        output.mux(stream.encode(None))
+    return count
+
+
+def _chain(
+    head: tuple[np.ndarray, float], rest: Iterable[tuple[np.ndarray, float]]
+) -> Iterable[tuple[np.ndarray, float]]:
+    yield head
+    yield from rest
+
+
+def _decoded(data: bytes) -> np.ndarray:
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,110 @@
+"""Networks over crops of a live session: which run on this frame, and what it costs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from detector import faces
+from detector.errors import ModelError
+from detector.faces import Detection
+from detector.live.budget import Costs, Pace
+from detector.live.runs import Run, Shape
+from detector.models.base import Model
+from detector.results import ClipWindow
+
+log = logging.getLogger(__name__)
+
+
+class Scorer:
+    """The loaded models of one viewer. Frames and windows may be scored at once.
+
+    Parameters
+    ----------
+    models : mapping of str to Model
+    detector : str
+        Whose boxes are given.
+    costs : Costs
+        Is told what each model takes.
+    """
+
+    def __init__(self, models: Mapping[str, Model], detector: str, costs: Costs) -> None:
+        self._frames = {id: m for id, m in models.items() if m.spec.kind != "clip"}
+        self._clips = {id: m for id, m in models.items() if m.spec.kind == "clip"}
+        self._detector, self._costs = detector, costs
+        self._count = 0
+        self.failed: dict[str, str] = {}
+        """Models that stopped, and why: they score nothing more."""
+
+    @property
+    def frame_models(self) -> list[str]:
+        """Ids."""
+        return list(self._frames)
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """Of the windows that are needed."""
+        return list(dict.fromkeys(Shape.of(m.spec) for m in self._clips.values()))
+
+    def frame(
+        self, rgb: np.ndarray, people: Mapping[int, Detection], pace: Pace
+    ) -> dict[int, dict[str, float]]:
+        """Logits of the frame models that are due, by person and id."""
+        logits: dict[int, dict[str, float]] = {number: {} for number in people}
+        cuts: dict[object, np.ndarray] = {}
+        numbers = list(people)
+        for id, model in self._frames.items():
+            if not numbers or self._count % pace.model_every.get(id, 1):
+                continue
+            begun = time.perf_counter()
+            recipe = model.spec.crop
+            if recipe not in cuts:
+                if recipe.kind == "whole":
+                    height, width = rgb.shape[:2]
+                    whole = (0.0, 0.0, float(width), float(height))
+                    cuts[recipe] = faces.cut(rgb, whole, recipe)[None]
+                else:
+                    crops = []
+                    for face in people.values():
+                        box = faces.box_for(recipe, face.box, self._detector)
+                        crops.append(faces.cut(rgb, box, recipe, face.landmarks))
+                    cuts[recipe] = np.stack(crops)
+            scores = self._run(id, model, cuts[recipe])
+            # What a model says of the whole picture holds for everybody in it.
+            spread = scores * len(numbers) if recipe.kind == "whole" else scores
+            for number, score in zip(numbers, spread, strict=False):
+                logits[number][id] = score
+            self._costs.add(f"model:{id}", time.perf_counter() - begun)
+        self._count += bool(numbers)
+        return logits
+
+    def clip(self, run: Run) -> list[ClipWindow]:
+        """Scores of one window, by every model of its shape."""
+        start, end = round(run.start, 4), round(run.end, 4)
+        begun = time.perf_counter()
+        windows = [
+            ClipWindow(model=id, start=start, end=end, logit=logit)
+            for id, model in self._clips.items()
+            if Shape.of(model.spec) == run.shape
+            for logit in self._run(id, model, run.crops[None])
+        ]
+        self._costs.add("clip", time.perf_counter() - begun)
+        return windows
+
+    def _run(self, id: str, model: Model, batch: np.ndarray) -> list[float]:
+        """Logits of one batch; none when the model fails."""
+        if id in self.failed:
+            return []
+        try:
+            logits = model.score(batch)
+            if not np.isfinite(logits).all():
+                raise ModelError(f"{model.spec.title} gave a score that is not a number.")
+        except Exception as error:  # a broken model must not take the others down
+            log.exception("%s failed", id)
+            why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
+            self.failed[id] = why
+            return []
+        return [round(float(x), 5) for x in logits]

@@ -1,0 +1,338 @@
+"""What goes into a live session and what is read from it: plain, frozen data.
+
+Every time is in seconds of the session's own clock, the `t` that frames are pushed with; boxes are
+pixels of the pushed frame; probabilities are calibrated, 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from detector.evidence import SAYS, percent
+from detector.results import Box, Label, Point, Question, Thresholds
+
+WINDOW = 3.0
+"""s. What the reading is the mean of."""
+HISTORY = 60.0
+"""s of `LiveState.series`."""
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """What one viewer asks for.
+
+    Attributes
+    ----------
+    models : tuple of str or None
+        Ids; None: the default ensemble.
+    name : str
+        What the session is called in its Analysis: "Camera", a file's name, an address.
+    min_face : int
+        px. Narrower faces are not judged.
+    most_faces : int
+        More people than that are boxed and not scored: the largest are.
+    alarm_above : float or None
+        Likelihood of the 3 s mean above which an alarm begins; None: the upper threshold.
+    alarm_seconds : float
+        s for which it must stay above, and, to end, `ALARM_SLACK` below.
+    """
+
+    models: tuple[str, ...] | None = None
+    name: str = "Live session"
+    min_face: int = 40
+    most_faces: int = 4
+    alarm_above: float | None = None
+    alarm_seconds: float = 3.0
+
+
+@dataclass(frozen=True)
+class Face:
+    """One person in view.
+
+    Attributes
+    ----------
+    id : str
+        A, B, ... in order of first appearance in the session.
+    box : Box
+        At `time`.
+    velocity : tuple of float
+        px/s of the box's center, so that a display may move the box to its own frame's time.
+    time : float
+        Of the frame that the box was measured in.
+    probability : float or None
+        Calibrated and fused over the last `WINDOW` s; None while there is too little.
+    label : Label
+        The word, with hysteresis. INCONCLUSIVE while evidence is thin, NOT_APPLICABLE when this
+        face can't be judged (`problem` says why).
+    problem : str or None
+        In a few words for a person: "too small", "too dark", "turned away" ...
+    landmarks : tuple of Point
+        As `Detection.landmarks`.
+    scored : float or None
+        Time of the newest frame that `probability` is from.
+    question : Question or None
+        Which of the two it answers.
+    """
+
+    id: str
+    box: Box
+    velocity: tuple[float, float]
+    time: float
+    probability: float | None
+    label: Label
+    problem: str | None = None
+    landmarks: tuple[Point, ...] = ()
+    scored: float | None = None
+    question: Question | None = None
+
+    @property
+    def percent(self) -> str:
+        """ "52 %", or "–"."""
+        return "–" if self.probability is None else percent(self.probability)
+
+    @property
+    def word(self) -> str:
+        """What is said of this face, in at most two words."""
+        if self.problem:
+            return self.problem.capitalize()
+        return word(self.label, self.question)
+
+
+_WORDS = {
+    Label.REAL: "No sign",
+    Label.INCONCLUSIVE: "Inconclusive",
+    Label.NOT_APPLICABLE: "No reading",
+}
+
+
+def word(label: Label, question: Question | None) -> str:
+    """A label in at most two words."""
+    if label is Label.FAKE:
+        return SAYS[question or Question.MANIPULATION].capitalize()
+    return _WORDS[label]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is said of the session now.
+
+    Attributes
+    ----------
+    label : Label
+        The word. It changes only by the rule of `detector.live.steady`.
+    probability : float or None
+        Mean of the last `WINDOW` s as `detector.verdict` fuses it; None without a scored face.
+    low, high : float or None
+        Range of the frames' own scores in those seconds.
+    since : float
+        Time at which the word became this one.
+    text : str
+        One or two sentences under the word.
+    trend : {"rising", "falling", "steady"}
+        Of the probability over the window.
+    question : Question or None
+        Which of the two questions leads.
+    thresholds : Thresholds
+        That `probability` stands against.
+    person : str or None
+        Whose face it is, with several.
+    counted : int
+        Models that take part now.
+    """
+
+    label: Label
+    probability: float | None
+    low: float | None
+    high: float | None
+    since: float
+    text: str
+    trend: Literal["rising", "falling", "steady"]
+    question: Question | None
+    thresholds: Thresholds
+    person: str | None = None
+    counted: int = 0
+
+    @property
+    def percent(self) -> str:
+        """ "52 %", or "–"."""
+        return "–" if self.probability is None else percent(self.probability)
+
+    @property
+    def word(self) -> str:
+        """What is said, in at most two words."""
+        return word(self.label, self.question)
+
+
+class HintCode(StrEnum):
+    """What could be better about the picture. Stable: programs may branch on it."""
+
+    STARTING = "starting"
+    """models are being loaded"""
+    NO_FACE = "no_face"
+    TOO_SMALL = "too_small"
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    TOO_BLURRED = "too_blurred"
+    TURNED_AWAY = "turned_away"
+    TOO_MANY = "too_many"
+    RECAPTURE = "recapture"
+    TOO_SLOW = "too_slow"
+    NO_SIGNAL = "no_signal"
+    """no frame came for a while"""
+    MODEL_FAILED = "model_failed"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """One thing to change, or to know, in words.
+
+    Attributes
+    ----------
+    code : HintCode
+    title : str
+        For a chip: "Light low".
+    text : str
+        A sentence: "The face is dark, so scores are less sure. Turn to a window or a lamp."
+    blocking : bool
+        Nothing is judged while it holds; else scores are only less sure.
+    person : str or None
+        Whose face, with several.
+    """
+
+    code: HintCode
+    title: str
+    text: str
+    blocking: bool
+    person: str | None = None
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A stretch that deserves attention. Each begins once and ends once.
+
+    Attributes
+    ----------
+    number : int
+        1, 2, ...: the same alarm has the same number in every later state.
+    kind : {"manipulated", "no_face"}
+    start : float
+        When the condition began (not when the wait was over).
+    end : float or None
+        None while it goes on.
+    peak : float or None
+        Highest 3 s mean in it.
+    person : str or None
+    """
+
+    number: int
+    kind: Literal["manipulated", "no_face"]
+    start: float
+    end: float | None = None
+    peak: float | None = None
+    person: str | None = None
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How the session keeps up.
+
+    Attributes
+    ----------
+    pushed, looked, scored, dropped : int
+        Frames since the start: handed in, in which faces were searched or followed, scored by a
+        frame model, never looked at because a newer one came (pushed = looked + dropped + waiting).
+    fps, looked_fps, scored_fps : float
+        Each over the last few seconds.
+    delay : float or None
+        s from push to the state with that frame's box, median of the last few seconds.
+    delay_p95 : float or None
+        Its 95th percentile.
+    score_delay : float or None
+        s from push to the state with that frame's score, median.
+    """
+
+    pushed: int = 0
+    looked: int = 0
+    scored: int = 0
+    dropped: int = 0
+    fps: float = 0.0
+    looked_fps: float = 0.0
+    scored_fps: float = 0.0
+    delay: float | None = None
+    delay_p95: float | None = None
+    score_delay: float | None = None
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One scored frame of the chart: a dot, and the line through them.
+
+    Attributes
+    ----------
+    time : float
+    score : float or None
+        Of this frame alone, the most suspicious face; None where there was no face to score.
+    mean : float or None
+        Of the last `WINDOW` s: `Reading.probability` then.
+    label : Label
+        The word then.
+    """
+
+    time: float
+    score: float | None
+    mean: float | None
+    label: Label
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """One model in this session: `error` says why it takes no part; `scored` frames or windows."""
+
+    id: str
+    title: str
+    kind: Literal["frame", "clip", "image", "audio"]
+    scored: int = 0
+    counted: bool = False
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """An immutable snapshot; cheap to take, safe to keep.
+
+    Attributes
+    ----------
+    time : float
+        Of the newest pushed frame.
+    version : int
+        Grows with every change.
+    size : tuple of int
+        Width and height of the pushed frames, px.
+    faces : tuple of Face
+        People in view, most suspicious first.
+    reading : Reading
+    hints : tuple of Hint
+        Most important first; empty when all is well.
+    alarms : tuple of Alarm
+        Of the whole session (the newest `MOST_ALARMS`), newest first.
+    rates : Rates
+    series : tuple of Dot
+        The last `HISTORY` s, ascending.
+    models : tuple of ModelState
+    ready : bool
+        The models are loaded.
+    """
+
+    time: float
+    version: int
+    size: tuple[int, int]
+    faces: tuple[Face, ...]
+    reading: Reading
+    hints: tuple[Hint, ...]
+    alarms: tuple[Alarm, ...]
+    rates: Rates
+    series: tuple[Dot, ...]
+    models: tuple[ModelState, ...] = field(default=())
+    ready: bool = False

@@ -1,0 +1,99 @@
+"""A person's own files in the place of a model's published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from detector.errors import UsageError, WeightsError
+from detector.models.base import ModelSpec, WeightFile
+from detector.weights import digest
+
+
+def with_files(
+    template: ModelSpec, given: str | Path | Sequence[str | Path], known: Iterable[ModelSpec] = ()
+) -> ModelSpec:
+    """The entry of `template` for somebody's own files.
+
+    Files that are a published variant's are recognized by their hash: the entry is then that
+    variant's. Of others nothing that was published or measured holds, and their label order is
+    unverified until it is said or seen.
+
+    Parameters
+    ----------
+    template : ModelSpec
+        Says how the architecture is fed and read.
+    given : path or sequence of paths
+        One file, all of them in the order of `template.files`, or the folder they are in.
+    known : iterable of ModelSpec
+        Where published variants are looked up.
+
+    Raises
+    ------
+    UsageError
+        A file is not there, or they are too few.
+    """
+    paths = find_files(template, given)
+    files = [
+        WeightFile(path=str(path), sha256=digest(path), size=path.stat().st_size) for path in paths
+    ]
+    hashes = [file.sha256 for file in files]
+    for spec in known:
+        same = spec.architecture == template.architecture
+        if same and [file.sha256 for file in spec.files] == hashes:
+            return spec.model_copy(update={"files": files, "bundled": False})
+    return template.model_copy(update={"files": files, **UNKNOWN})
+
+
+UNKNOWN: dict[str, Any] = {
+    "bundled": False,
+    "default": False,
+    "calibration": None,
+    "measured": [],
+    "published": [],
+    "operating_point": None,
+    "label_order": "unverified",
+    "weak_on": [],
+    "license_weights": "your own file: its author knows",
+    "research_only": False,
+    "card": None,
+}
+"""What is not known of weights that nobody published: a retrained model is another model."""
+
+
+def find_files(template: ModelSpec, given: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files of a model among what a person named, in the order of `template.files`."""
+    named = [given] if isinstance(given, (str, Path)) else given
+    paths = [Path(path).expanduser() for path in named]
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"There is no file {path}.", code="no_such_file")
+    if len(paths) == 1 and (paths[0].is_dir() or len(template.files) > 1):
+        first = paths[0]
+        folder = first if first.is_dir() else first.parent
+        names = [PurePosixPath(file.path).name for file in template.files]
+        if not first.is_dir() and first.name not in names:
+            names[_main(template)] = first.name
+        paths = [folder / name for name in names]
+        if lost := [path.name for path in paths if not path.is_file()]:
+            raise UsageError(
+                f"{template.title} is read from {len(names)} files, and {', '.join(lost)} "
+                f"{'is' if len(lost) == 1 else 'are'} not in {folder}.",
+                code="no_such_file",
+            )
+    if len(paths) != len(template.files):
+        raise UsageError(
+            f"{template.title} is read from {len(template.files)} files, {len(paths)} were named."
+        )
+    if folders := [path for path in paths if not path.is_file()]:
+        raise UsageError(f"{folders[0]} is not a file.", code="no_such_file")
+    return [path.resolve() for path in paths]
+
+
+def _main(template: ModelSpec) -> int:
+    """Which of several files holds the weights: the first that is neither text nor settings."""
+    for index, file in enumerate(template.files):
+        if PurePosixPath(file.path).suffix not in {".json", ".txt", ".npy"}:
+            return index
+    raise WeightsError(f"{template.id} has no file of weights.")

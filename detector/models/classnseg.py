@@ -1,0 +1,115 @@
+"""ClassNSeg (Nguyen, Fang, Yamagishi and Echizen, "Multi-task Learning for Detecting and Segmenting
+Manipulated Facial Images and Videos", BTAS 2019, arXiv:1906.06876): an autoencoder whose code has a
+half for each class; what the louder half says is drawn as a map of what was altered.
+
+github.com/nii-yamagishilab/ClassNSeg (BSD-3-Clause), one file for the encoder, one for the decoder.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from detector.models.base import Files, ModelSpec, check_batch
+from detector.models.names import Rule, rename
+from detector.models.network import TorchFrameModel
+from detector.weights import load_state, load_strict
+
+RULES: tuple[Rule, ...] = (
+    # The decoder's other half draws the picture again, for training.
+    (r"decoder\.", None),
+    (r"shared\.", "decoder.shared."),
+    (r"segmenter\.", "decoder.segmenter."),
+)
+
+
+class Encoder(nn.Sequential):
+    """float [N, 3, 256, 256] -> code [N, 128, 16, 16], a half for each class."""
+
+    def __init__(self) -> None:
+        layers: list[nn.Module] = []
+        inputs = 3
+        for outputs in (8, 16, 32, 64):
+            layers += _unit(nn.Conv2d(inputs, outputs, 3, 1, 1))
+            layers += _unit(nn.Conv2d(outputs, outputs, 3, 2, 1))
+            inputs = outputs
+        super().__init__(*layers, *_unit(nn.Conv2d(64, 128, 3, 1, 1)))
+
+
+class Decoder(nn.Module):
+    """code [N, 128, 16, 16] -> which of two classes each pixel is of, [N, 2, 256, 256]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Sequential(*_double(128, 64), *_double(64, 32))
+        self.segmenter = nn.Sequential(
+            *_double(32, 16), *_double(16, 8), nn.ConvTranspose2d(8, 2, 3, 1, 1), nn.Softmax(1)
+        )
+
+    def forward(self, code: Tensor) -> Tensor:
+        return self.segmenter(self.shared(code))
+
+
+def _unit(conv: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
+    return [conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU()]
+
+
+def _double(inputs: int, outputs: int) -> list[nn.Module]:
+    """Twice the size."""
+    return [
+        *_unit(nn.ConvTranspose2d(inputs, outputs, 3, 1, 1)),
+        *_unit(nn.ConvTranspose2d(outputs, outputs, 3, 2, 1, 1)),
+    ]
+
+
+class ClassNSeg(nn.Module):
+    """float [N, 3, 256, 256] -> how loud each half of the code is, [N, 2]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.decoder = Encoder(), Decoder()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.code(x).abs().mean((2, 3, 4))
+
+    def code(self, x: Tensor) -> Tensor:
+        """[N, class, 64, 16, 16]."""
+        return self.encoder(x).unflatten(1, (2, 64))
+
+    def segment(self, x: Tensor) -> Tensor:
+        """Which class each pixel is of, drawn from the louder half: [N, 2, 256, 256]."""
+        code = self.code(x)
+        zero, one = code.abs().mean((2, 3, 4)).unbind(1)
+        louder = torch.stack([zero > one, one >= zero], 1)
+        return self.decoder((code * louder[:, :, None, None, None]).flatten(1, 2))
+
+
+class ClassNSegModel(TorchFrameModel):
+    """One that draws what it takes for altered."""
+
+    network: ClassNSeg
+
+    def explain(self, batch: np.ndarray) -> np.ndarray:
+        """The network's own map of what was altered, 0..1: float32 [N, 256, 256]."""
+        check_batch(batch, self.spec)
+        maps = [np.zeros((0, 256, 256), np.float32)]
+        for start in range(0, len(batch), self.BATCH):
+            items = batch[start : start + self.BATCH]
+            x = torch.stack([self.preprocess(item) for item in items]).to(self.device)
+            with torch.inference_mode():
+                maps.append(self.network.segment(x)[:, 1].cpu().numpy())
+        return np.concatenate(maps)
+
+
+def _both(files: Files, spec: ModelSpec) -> dict[str, Tensor]:
+    """The tensors of both files, whose names are apart."""
+    encoder, decoder = (load_state(path, spec) for path in files)
+    return encoder | decoder
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> ClassNSegModel:
+    """Load an encoder and a decoder, in this order."""
+    network = ClassNSeg()
+    load_strict(network, rename(_both(files, spec), RULES), spec.id)
+    return ClassNSegModel(spec, network, device)

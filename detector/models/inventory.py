@@ -1,0 +1,202 @@
+"""What stands in the shop: the state of every model on this computer, and what can be done to it.
+
+This is what the Models page and `unmask models` show.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from detector import weights as store
+from detector.errors import UnmaskError
+from detector.models import own, registry
+from detector.models.base import ModelSpec
+
+log = logging.getLogger(__name__)
+
+State = Literal["bundled", "ready", "license", "available", "manual", "failed"]
+"""bundled: came with Unmask. ready: on this computer. license: on this computer, not accepted yet.
+available: can be downloaded. manual: its authors publish nothing that Unmask could go by, so a
+person has to bring the file. failed: on this computer, and not usable (`why`)."""
+
+_failures: dict[str, str] = {}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Status:
+    """One model on this computer.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+    state : State
+    why : str
+        One sentence where the state needs one.
+    download : int or None
+        Bytes that a download would bring; None when nobody says.
+    accepted : datetime or None
+        When its license was accepted; None also where it needs no word.
+    memory : int
+        Bytes it takes in memory now; 0 when it is not loaded.
+    recommended : str
+        What it adds, when it is on the short list; else empty.
+    """
+
+    spec: ModelSpec
+    state: State
+    why: str
+    download: int | None
+    accepted: datetime | None
+    memory: int
+    recommended: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can score now."""
+        return self.state in {"bundled", "ready"}
+
+    @property
+    def words(self) -> str:
+        """The state in a word or two."""
+        if self.state == "available":
+            size = f", {self.download / 1e6:,.0f} MB" if self.download else ""
+            return f"not downloaded{size}"
+        return {
+            "bundled": "ready",
+            "ready": "ready",
+            "license": "license not accepted",
+            "manual": "bring its file",
+            "failed": "failed",
+        }[self.state]
+
+
+def inventory() -> list[Status]:
+    """The status of every model, in the order of the manifest. Opens no weight file."""
+    return _statuses(registry.list_models())
+
+
+def offered() -> list[Status]:
+    """The status of the models of the short list, in its order."""
+    return _statuses([registry.get_spec(entry.id) for entry in registry.manifest().recommended])
+
+
+def status(id: str) -> Status:
+    """The status of one model. UsageError when there is none of that id."""
+    return _statuses([registry.get_spec(id)])[0]
+
+
+def download(id: str, progress: store.Progress | None = None) -> Status:
+    """Download a model's weights; `progress(done, total)` in bytes may raise to stop.
+
+    Raises
+    ------
+    WeightsError
+        It could not be downloaded; the status says why until the next try.
+    ModelError
+        Its license was not accepted (code "license").
+    """
+    spec = registry.get_spec(id)
+    store.require_license(spec)
+    try:
+        if not store.fetchable(spec) and store.can_pin(spec.files):
+            store.pin(spec)
+            spec = registry.get_spec(spec.id)
+        store.fetch(spec, progress)
+    except UnmaskError as error:
+        if error.code != "canceled":
+            _remember(spec.id, error.message)
+        raise
+    _remember(spec.id, "")
+    return status(spec.id)
+
+
+def delete(id: str) -> int:
+    """Delete a model's files, and forget it when it is a person's own; returns the bytes freed.
+
+    Raises
+    ------
+    WeightsError
+        It is bundled, or a file can't be deleted.
+    """
+    spec = registry.get_spec(id)
+    if spec.own:
+        return own.remove(spec.id)
+    freed = store.delete(spec, keep=registry.list_models())
+    registry.unload(spec.id)
+    _remember(spec.id, "")
+    return freed
+
+
+def verify(ids: Iterable[str] | None = None) -> dict[str, str]:
+    """Read every byte of the files that are here; returns id -> what is wrong, "" for nothing."""
+    specs = [registry.get_spec(id) for id in ids] if ids else registry.list_models()
+    found = {}
+    for spec in specs:
+        if store.available(spec):
+            try:
+                store.resolve(spec)
+                found[spec.id] = ""
+            except UnmaskError as error:
+                found[spec.id] = error.message
+            _remember(spec.id, found[spec.id])
+    return found
+
+
+def failed(id: str, why: str) -> None:
+    """Remember that a model could not be used, for as long as this process lives."""
+    _remember(id, why)
+
+
+def fetch_at_start() -> None:
+    """Bring what UNMASK_MODELS names. Naming a model there is the host's word for its license.
+    What fails is logged and shown, and does not stop the start."""
+    for id in registry.ids_of_host():
+        try:
+            spec = registry.get_spec(id)
+            if spec.research_only and store.accepted_license(spec) is None:
+                store.accept_license(spec)
+            download(spec.id)
+        except UnmaskError as error:
+            log.warning("%s: %s %s", id, error.message, error.hint)
+
+
+def _statuses(specs: Sequence[ModelSpec]) -> list[Status]:
+    memory: dict[str, int] = {}
+    for id, _device, size in registry.loaded():
+        memory[id] = memory.get(id, 0) + size
+    adds = {entry.id: entry.adds for entry in registry.manifest().recommended}
+    return [_status(spec, memory.get(spec.id, 0), adds.get(spec.id, "")) for spec in specs]
+
+
+def _status(spec: ModelSpec, memory: int, recommended: str) -> Status:
+    state: State
+    why = _failures.get(spec.id, "")
+    accepted = store.accepted_license(spec) if spec.research_only else None
+    if spec.bundled:
+        state = "bundled" if store.available(spec) and not why else "failed"
+    elif store.available(spec):
+        state = "failed" if why else "ready"
+        if state == "ready" and spec.research_only and not spec.own and accepted is None:
+            state, why = "license", f"Its license must be accepted first: {spec.license_weights}."
+    elif store.fetchable(spec) or store.can_pin(spec.files):
+        state = "failed" if why else "available"
+        if not why and not store.fetchable(spec):
+            why = "Its checksum is read from its page at the first download."
+    else:
+        state = "manual"
+        why = "Its authors publish no checksum: download the file and add it."
+    return Status(spec, state, why, store.missing_bytes(spec), accepted, memory, recommended)
+
+
+def _remember(id: str, why: str) -> None:
+    with _lock:
+        if why:
+            _failures[id] = why
+        else:
+            _failures.pop(id, None)

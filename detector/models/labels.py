@@ -1,0 +1,113 @@
+"""Which class of a published classifier means fake, read from the names its authors gave.
+
+The same author ships "0: Real, 1: Fake" in one model and "0: Deepfake, 1: Real" in the next, so an
+order is never assumed. A name counts only when all its words are known; LABEL_0 says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from detector.errors import LabelOrderError
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FAKE = _words("""
+    ai aigc altered artificial computer counterfeit dalle deepfake deepfakes df diffusion fake fakes
+    faceswap flux forged forgery gan generated machine manipulated manipulation midjourney sdxl sd
+    spoof spoofed swapped synthesized synthetic synthetically tampered
+""")
+REAL = _words("""
+    actual authentic bonafide camera genuine hum human humans live natural original pristine real
+    realism realistic reality true unaltered unmanipulated untouched
+""")
+NEUTRAL = _words("""
+    a an and art audio by class content deep face faces frame frames image images made media of or
+    photo photograph photos picture pictures video videos with
+""")
+"""Words that say nothing of which of the two is meant."""
+
+_NEGATIONS = frozenset({"non", "not", "no", "un"})
+
+
+def meaning(name: str) -> bool | None:
+    """Whether a class of this name is fake (True), real (False), or neither is clear (None)."""
+    # "AI-Generated", "deep_fake", "DeepFake", "NotFake" and "not fake" are the same to a reader.
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    words = re.findall(r"[a-z]+", spaced.lower())
+    joined = " ".join(words)
+    joined = joined.replace("bona fide", "bonafide").replace("deep fake", "deepfake")
+    joined = joined.replace("face swap", "faceswap").replace("dall e", "dalle")
+    words = joined.split()
+    negated = [word for word in words if word in _NEGATIONS]
+    told = [word for word in words if word not in _NEGATIONS | NEUTRAL]
+    if not told or len(negated) > 1:
+        return None
+    if all(word in FAKE for word in told):
+        fake = True
+    elif all(word in REAL for word in told):
+        fake = False
+    else:
+        return None
+    return fake != bool(negated)
+
+
+def fake_index(
+    labels: Mapping[int, str] | Mapping[str, str] | Sequence[str],
+    fake: str | int | None = None,
+    name: str = "The model",
+) -> int:
+    """The output that means fake, as `ModelSpec.fake_index` has it: of a single output 1 when it is
+    of fake and 0 when it is of real.
+
+    Parameters
+    ----------
+    labels : mapping of int or str to str, or sequence of str
+        As `id2label` of a configuration has them.
+    fake : str or int, optional
+        A person's word: the name or the number of the class that means fake. It goes before the
+        names. Of a single output: 1 when it is of fake, 0 when it is of real.
+    name : str
+        What to call the model in the error.
+
+    Raises
+    ------
+    LabelOrderError
+        The names don't say it, or `fake` is none of them. The hint says how to say it.
+    """
+    pairs = labels.items() if isinstance(labels, Mapping) else enumerate(labels)
+    classes = {int(index): str(label) for index, label in pairs}
+    listed = ", ".join(f"{index}: {label}" for index, label in sorted(classes.items()))
+    if len(classes) == 1 and str(fake) in {"0", "1"}:
+        return int(str(fake))
+    if fake is not None:
+        asked = str(fake).strip().lower()
+        found = [i for i, label in classes.items() if label.strip().lower() == asked]
+        if not found and asked.isdigit() and int(asked) in classes:
+            found = [int(asked)]
+        if len(found) != 1:
+            raise LabelOrderError(f"{name} has no class {fake!r}; its classes are {listed}.")
+        return found[0] if len(classes) > 1 else 1
+    means = {index: meaning(label) for index, label in classes.items()}
+    fakes = [index for index, is_fake in means.items() if is_fake]
+    others = [index for index, is_fake in means.items() if is_fake is False]
+    # One class of fake and all others real, or nothing is said. Several kinds of fake (gan,
+    # diffusion, real) have no single output that means fake.
+    if len(fakes) + len(others) == len(classes):
+        if len(classes) == 1:
+            return len(fakes)
+        if len(fakes) == 1:
+            return fakes[0]
+    why = (
+        "has no class that means fake"
+        if all(is_fake is False for is_fake in means.values())
+        else "does not say which of its classes means fake"
+    )
+    raise LabelOrderError(
+        f"{name} {why}: {listed}.",
+        hint="Say it: --fake LABEL, with the name or the number of the class that means fake.",
+    )

@@ -1,0 +1,117 @@
+"""What the clip models stand on: a frame model's trunk gives maps, a small network judges them.
+
+We have far too few clips to learn seeing from. The trunk of a trained frame model (MobileNetV2,
+`features[:MIDDLE]`, 96 channels at 1/16 of the crop) sees for them and stays as it is.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from detector import runtime
+from detector.models.base import ModelSpec, check_batch
+from detector.models.mobilenet import MIDDLE, MIDDLE_CHANNELS, MobileNetV2, fuse
+from detector.models.network import TorchClipModel, scaled
+from detector.weights import load_strict
+
+STRIDE = 16
+"""px of the crop a cell of the maps."""
+
+
+class MapNetwork(nn.Module):
+    """A frozen trunk and, in `decide`, one logit of P(fake).
+
+    `forward` takes float [N, T, 3, S, S] in -1..1 and gives [N].
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = MobileNetV2().features[:MIDDLE].eval().requires_grad_(False)
+        # The maps have no fixed range; their statistics over the training clips give them one.
+        self.register_buffer("mean", torch.zeros(MIDDLE_CHANNELS))
+        self.register_buffer("std", torch.ones(MIDDLE_CHANNELS))
+
+    def train(self, mode: bool = True) -> MapNetwork:
+        """The trunk's statistics never follow the clips."""
+        super().train(mode)
+        self.trunk.eval()
+        return self
+
+    def maps(self, x: Tensor) -> Tensor:
+        """[N, T, 3, S, S] -> [N, T, 96, S / 16, S / 16]."""
+        n, t = x.shape[:2]
+        return self.trunk(x.flatten(0, 1)).unflatten(0, (n, t))
+
+    def scale(self, maps: Tensor) -> Tensor:
+        """Bring each channel to mean 0 and spread 1."""
+        shape = (1, 1, -1, 1, 1)
+        return (maps - self.mean.view(shape)) / self.std.view(shape)
+
+    @abstractmethod
+    def decide(self, maps: Tensor) -> Tensor:
+        """Scaled maps [N, T, 96, h, w] -> logits [N]."""
+
+    def judge(self, maps: Tensor) -> Tensor:
+        """Maps of the trunk [N, T, 96, h, w] -> logits [N]."""
+        return self.decide(self.scale(maps))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.judge(self.maps(x))
+
+
+class MapModel(TorchClipModel):
+    """A trained network over maps."""
+
+    network: MapNetwork
+
+    def __init__(self, spec: ModelSpec, network: MapNetwork, device: str) -> None:
+        fuse(network.trunk).to(memory_format=torch.channels_last)
+        super().__init__(spec, network, device)
+        side = spec.crop.size
+        example = torch.zeros(spec.clip_frames, 3, side, side, device=device)
+        self._trunk = runtime.compile(network.trunk, example, device)
+
+    def _infer(self, batch: Tensor) -> Tensor:
+        maps = [torch.from_numpy(self._trunk(clip.numpy())[0]) for clip in batch]
+        with torch.inference_mode():
+            return self.network.judge(torch.stack(maps).to(self.device))
+
+    def explain(self, batch: np.ndarray) -> np.ndarray:
+        """Gradient times input on the maps, summed over channels, where it speaks for "fake".
+
+        float32 [N, T, S / 16, S / 16] in 0..1, scaled a clip.
+        """
+        check_batch(batch, self.spec)
+        side = self.spec.crop.size // STRIDE
+        found = [np.zeros((0, self.spec.clip_frames, side, side), np.float32)]
+        for clip in batch:
+            with torch.no_grad():
+                maps = self.network.maps(self.preprocess(clip)[None].to(self.device))
+            # Gradients go to the maps alone, so nothing shared is written.
+            maps = maps.detach().requires_grad_(True)
+            (gradient,) = torch.autograd.grad(self.network.judge(maps).sum(), maps)
+            found.append(scaled((gradient * maps).sum(2).clamp_min(0).detach()))
+        return np.concatenate(found)
+
+
+N = TypeVar("N", bound=MapNetwork)
+
+
+def filled(network: N, state: dict[str, Any], name: str) -> N:
+    """The network in evaluation mode with these weights.
+
+    Raises
+    ------
+    WeightsError
+        If a tensor is missing, left over or of another shape.
+    """
+    load_strict(network, state, name)
+    return network.eval().requires_grad_(False)

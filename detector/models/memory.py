@@ -1,0 +1,206 @@
+"""Loaded models, one copy each, within a budget of memory.
+
+The least recently asked for goes first when room is needed. A model that somebody still holds, such
+as a run that is scoring with it, is never let go: it would only be loaded twice.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from detector.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from detector.models.base import Model
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, ...]
+"""Model id, device, then what tells its weights apart."""
+
+SHARE = {"cpu": 0.5, "cuda": 0.8}
+"""Of the memory there is, unless UNMASK_MEMORY says otherwise. Decoding and the rest of the machine
+need the other half; on a GPU nobody else does."""
+
+_POWERS = "kmgt"
+
+
+class Shelf:
+    """The models of a process. All methods may be called from several threads."""
+
+    def __init__(self) -> None:
+        self._models: OrderedDict[Key, Model] = OrderedDict()  # least recently asked for first
+        self._sizes: dict[Key, int] = {}
+        self._lock = threading.Lock()  # of the two above, for moments
+        self._loading = threading.Lock()  # one at a time: two big ones would exceed the budget
+
+    def get(self, key: Key, need: int, load: Callable[[], Model]) -> Model:
+        """The model of this key, loaded by `load` if it isn't here. `need` is bytes, a guess.
+
+        Raises
+        ------
+        ModelError
+            The budget does not hold it beside the models in use (code "memory"), or what `load`
+            raises.
+        """
+        if model := self._find(key):
+            return model
+        with self._loading:
+            if model := self._find(key):  # another thread has loaded it while this one waited
+                return model
+            self._make_room(key, need)
+            model = load()
+            with self._lock:
+                self._models[key] = model
+                self._sizes[key] = footprint(model) or need
+            return model
+
+    def sizes(self) -> dict[Key, int]:
+        """Bytes of each model in memory."""
+        with self._lock:
+            return dict(self._sizes)
+
+    def drop(self, chosen: Callable[[Key], bool]) -> None:
+        """Let go of the models whose key is `chosen`."""
+        with self._lock:
+            for key in [key for key in self._models if chosen(key)]:
+                del self._models[key], self._sizes[key]
+
+    def _find(self, key: Key) -> Model | None:
+        with self._lock:
+            if key in self._models:
+                self._models.move_to_end(key)
+            return self._models.get(key)
+
+    def _make_room(self, key: Key, need: int) -> None:
+        device = key[1]
+        limit = budget(device)
+        if need > limit:
+            raise _too_little(key, need, f"Unmask may use {_words(limit)} of {_where(device)}")
+        with self._lock:
+            candidates = [other for other in self._models if other[1] == device]
+        for candidate in candidates:
+            used = sum(size for other, size in self.sizes().items() if other[1] == device)
+            if used + need <= limit:
+                return
+            self._evict(candidate)
+        used = sum(size for other, size in self.sizes().items() if other[1] == device)
+        if used + need > limit:
+            raise _too_little(
+                key,
+                need,
+                f"the models in use leave {_words(max(0, limit - used))} of the {_words(limit)} "
+                f"of {_where(device)} that Unmask may use",
+            )
+
+    def _evict(self, key: Key) -> None:
+        """Let a model go if nobody holds it."""
+        with self._lock:
+            model = self._models.pop(key, None)
+        if model is None:
+            return
+        watched = ref(model)
+        del model
+        if watched() is not None:
+            gc.collect()  # networks may hold themselves in circles
+        with self._lock:
+            if (held := watched()) is not None:
+                self._models.setdefault(key, held)
+                return
+            self._sizes.pop(key, None)
+        log.info("%s was let go to make room", key[0])
+        _empty_cache(key[1])
+
+
+def budget(device: str) -> int:
+    """Bytes that models may take on a device.
+
+    The environment variable UNMASK_MEMORY ("4GB", "1500MB", "25%"), else a share of what there is:
+    half of the machine's (or its container's) memory, or four fifths of the GPU's.
+
+    Raises
+    ------
+    UsageError
+        UNMASK_MEMORY is not an amount.
+    """
+    kind = device.split(":")[0]
+    chosen = os.environ.get("UNMASK_MEMORY", "").strip()
+    if not chosen:
+        return int(total(device) * SHARE.get(kind, 0.5))
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:(%)|([kmgt]?)(i?)b?)", chosen.lower())
+    if not found:
+        raise UsageError(
+            f"UNMASK_MEMORY={chosen!r} is not an amount of memory.", hint="Say 4GB, 1500MB or 25%."
+        )
+    number = float(found[1])
+    if found[2]:
+        return int(total(device) * number / 100)
+    power = _POWERS.index(found[3]) + 1 if found[3] else 0
+    return int(number * (1024 if found[4] else 1000) ** power)
+
+
+def total(device: str) -> int:
+    """Bytes of memory of a device: of a GPU, or of this machine or the container it runs in."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_properties(device).total_memory
+    machine = _machine()
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            return min(machine, int(Path(limit).read_text()))
+        except (OSError, ValueError):  # not Linux, or "max"
+            continue
+    return machine
+
+
+def _machine() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return 8 << 30
+
+
+def footprint(model: Model) -> int:
+    """Bytes of the networks that a model holds, with the copy that a faster runtime keeps."""
+    from torch import nn
+
+    tensors = {
+        tensor.data_ptr(): tensor.nbytes
+        for value in vars(model).values()
+        if isinstance(value, nn.Module)
+        for tensor in [*value.parameters(), *value.buffers()]
+    }
+    return sum(tensors.values()) * (2 if getattr(model, "run", None) else 1)
+
+
+def _empty_cache(device: str) -> None:
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+def _too_little(key: Key, need: int, why: str) -> ModelError:
+    return ModelError(
+        f"{key[0]} needs {_words(need)} of memory, and {why}.",
+        code="memory",
+        hint="The environment variable UNMASK_MEMORY sets how much models may take.",
+    )
+
+
+def _where(device: str) -> str:
+    return "the GPU's memory" if device.startswith("cuda") else "this machine's memory"
+
+
+def _words(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,44 @@
+"""NPR (Tan et al., "Rethinking the Up-Sampling Operations in CNN-based Generative Network", CVPR
+2024, arXiv:2312.10461): the first half of a ResNet-50 on what neighbouring pixels have in common
+after a generator's upsampling. github.com/chuangchuangtan/NPR-DeepfakeDetection (no licence file).
+
+For pictures made whole by a machine, not for swapped faces.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector.models.base import Files, ModelSpec
+from detector.models.network import TorchFrameModel
+from detector.weights import load_state, load_strict
+
+
+class Npr(nn.Module):
+    """float [N, 3, H, W] -> one logit of P(fake), [N, 1]. An odd side loses its last pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import timm
+
+        whole = timm.create_model("resnet50", pretrained=False)
+        self.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
+        self.bn1, self.maxpool = whole.bn1, whole.maxpool
+        self.layer1, self.layer2 = whole.layer1, whole.layer2
+        self.fc1 = nn.Linear(512, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[..., : x.shape[-2] // 2 * 2, : x.shape[-1] // 2 * 2]
+        # Half the size and back, by the nearest pixel: what is left are differences of neighbours.
+        coarse = F.interpolate(x[..., ::2, ::2], scale_factor=2, mode="nearest")
+        x = self.bn1(self.conv1((x - coarse) * 2 / 3)).relu()
+        x = self.layer2(self.layer1(self.maxpool(x)))
+        return self.fc1(x.mean((2, 3)))
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
+    """Load `NPR.pth` or `model_epoch_last_3090.pth`."""
+    network = Npr()
+    load_strict(network, load_state(files[0], spec), spec.id)
+    return TorchFrameModel(spec, network, device, network.layer2)

@@ -1,0 +1,94 @@
+"""From a cut of any size to the square that a model takes, as its original resized it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from detector.models.base import CropRecipe, Image
+
+
+def fit(picture: Image, recipe: CropRecipe) -> Image:
+    """Bring a cut to the recipe's size; one that has it already stays as it is.
+
+    Parameters
+    ----------
+    picture : uint8 array [H, W, 3]
+    recipe : CropRecipe
+        Its `size`, `fit` and `resize`; where it was cut is over by now.
+
+    Returns
+    -------
+    uint8 array [size, size, 3]
+        Contiguous. With size 0 the picture itself.
+    """
+    size = recipe.size
+    if not size:
+        return np.ascontiguousarray(picture)
+    if recipe.fit in ("cover", "middle"):
+        return _middle(roughly(picture, recipe), size, recipe.odd)
+    height, width = picture.shape[:2]
+    if (height, width) == (size, size) or (
+        recipe.fit == "even" and height % 2 == 0 and width % 2 == 0
+    ):
+        return np.ascontiguousarray(picture)
+    if recipe.fit == "pad":
+        scale = size / max(height, width)
+        inner = (max(1, int(width * scale)), max(1, int(height * scale)))
+        return _pad(resize(picture, inner, recipe.resize), size)
+    if recipe.fit == "pad-small":
+        picture = _pad(picture, size)
+    return resize(picture, (size, size), recipe.resize)
+
+
+def roughly(picture: Image, recipe: CropRecipe) -> Image:
+    """What `fit` does before it takes the middle. Once done, doing it again changes nothing."""
+    height, width = picture.shape[:2]
+    if recipe.fit == "cover":
+        short, side = recipe.short or recipe.size, min(height, width)
+        inner = (max(short, int(short * width / side)), max(short, int(short * height / side)))
+        return resize(picture, inner, recipe.resize)
+    if recipe.tile and min(height, width) < recipe.tile:
+        return np.tile(picture, (-(-recipe.tile // height), -(-recipe.tile // width), 1))
+    return np.ascontiguousarray(picture)
+
+
+def resize(picture: Image, size: tuple[int, int], how: str) -> Image:
+    """Resize to (width, height) by one of the recipe's ways."""
+    width, height = size
+    if picture.shape[:2] == (height, width):
+        return np.ascontiguousarray(picture)
+    if how == "nearest":
+        return cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    if how in ("antialias", "float", "bicubic"):
+        from PIL import Image as Pillow
+
+        way = Pillow.Resampling.BICUBIC if how == "bicubic" else Pillow.Resampling.BILINEAR
+        return np.array(Pillow.fromarray(picture).resize(size, way))
+    if how == "cubic":
+        return cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+    if how in ("area", "area-cubic"):
+        # OpenCV's INTER_AREA averages only if no axis grows: shrink first, grow what is left.
+        smaller = (min(picture.shape[1], width), min(picture.shape[0], height))
+        if smaller != (picture.shape[1], picture.shape[0]):
+            picture = cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA)
+        if smaller == size:
+            return picture
+    grow = cv2.INTER_CUBIC if how == "area-cubic" else cv2.INTER_LINEAR
+    return cv2.resize(picture, size, interpolation=grow)
+
+
+def _pad(picture: Image, size: int) -> Image:
+    """Zeros around what is smaller than `size`, the odd pixel at the bottom and right."""
+    height, width = picture.shape[:2]
+    down, across = max(0, size - height), max(0, size - width)
+    ends = ((down // 2, down - down // 2), (across // 2, across - across // 2), (0, 0))
+    return np.pad(picture, ends)
+
+
+def _middle(picture: Image, size: int, odd: str) -> Image:
+    picture = _pad(picture, size)
+    spare = (picture.shape[0] - size, picture.shape[1] - size)
+    # Python's round takes a half to the even number.
+    top, left = (round(n / 2) if odd == "even" else n // 2 for n in spare)
+    return np.ascontiguousarray(picture[top : top + size, left : left + size])

@@ -1,0 +1,114 @@
+"""The tensors of a TorchScript archive, without running the program that it holds.
+
+`torch.jit.load` compiles what a file says and `torch.load(weights_only=True)` refuses it, but the
+weights inside are pickled as anywhere else: here only tensors come to life, and the objects between
+them as bare holders of attributes.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from detector.errors import WeightsError
+
+_TYPES = {
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "DoubleStorage": torch.float64,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "BoolStorage": torch.bool,
+}
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip with a program in it, as `torch.jit.save` writes them."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def read_archive(path: Path) -> dict[str, Tensor]:
+    """All tensors that the archived module holds, under the names of its `state_dict`.
+
+    Raises
+    ------
+    WeightsError
+        The file is damaged, or wants more than tensors.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
+            root = name.removesuffix("data.pkl")
+            with archive.open(name) as stream:
+                module = _Reader(stream, archive, root).load()
+            return dict(_tensors(module, ""))
+    except WeightsError:
+        raise
+    except Exception as error:  # zip, pickle and torch have no common error
+        raise WeightsError(
+            f"The weight file {path} can't be read: it is damaged, or no TorchScript archive.",
+            code="weights_unreadable",
+        ) from error
+
+
+class _Holder:
+    """An object of a class that the archive defines."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, stream: Any, archive: zipfile.ZipFile, root: str) -> None:
+        super().__init__(stream)
+        self._archive, self._root = archive, root
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("__torch__"):
+            return _Holder
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _tensor
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return lambda data, *_rest: data
+        if module == "torch" and name in _TYPES:
+            return _TYPES[name]
+        if module == "torch.jit._pickle" and name.startswith("build_"):
+            return lambda values, *_rest: values  # lists of plain values
+        raise WeightsError(
+            f"Opening this file would call {module}.{name}, which weights never need. It was not "
+            "opened."
+        )
+
+    def persistent_load(self, pid: Any) -> Tensor:
+        _kind, dtype, key, _place, count = pid
+        raw = self._archive.read(f"{self._root}data/{key}")
+        flat = torch.frombuffer(bytearray(raw), dtype=dtype)
+        if len(flat) != count:
+            raise WeightsError(f"Tensor {key} of the file has another size than it says.")
+        return flat
+
+
+def _tensor(flat: Tensor, offset: int, shape: Any, stride: Any, *_rest: Any) -> Tensor:
+    return flat.as_strided(tuple(shape), tuple(stride), offset)
+
+
+def _tensors(holder: Any, prefix: str) -> list[tuple[str, Tensor]]:
+    found = []
+    for name, value in vars(holder).items():
+        if isinstance(value, Tensor):
+            found.append((prefix + name, value))
+        elif isinstance(value, _Holder):
+            found += _tensors(value, f"{prefix}{name}.")
+    return found

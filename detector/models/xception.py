@@ -1,0 +1,131 @@
+"""Xception (Chollet 2017) as published detectors use it, on timm's trunk.
+
+- Bonettini et al., ICPR 2020, arXiv:2004.07676; github.com/polimi-ispl/icpr2020dfdc (GPL-3.0).
+- Yan et al., "DeepfakeBench", NeurIPS 2023, arXiv:2307.01426; github.com/SCLBD/DeepfakeBench
+  (CC BY-NC 4.0): plain (Xception, and CORE of Ni et al. 2022, which differs in training alone), and
+  behind a front: F3-Net (Qian et al. 2020), its frequency half only, and SPSL (Liu et al. 2021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from detector.errors import ModelError
+from detector.models.base import Files, ModelSpec
+from detector.models.names import Rule, rename
+from detector.models.network import TorchFrameModel
+from detector.weights import load_state, load_strict
+
+SIDE = 256
+"""px. The frequency front is made for pictures of this side."""
+
+
+def trunk(outputs: int, channels: int = 3) -> nn.Module:
+    """Xception without weights: float [N, channels, S, S] -> [N, outputs]."""
+    import timm
+
+    return timm.create_model(
+        "legacy_xception", pretrained=False, num_classes=outputs, in_chans=channels
+    )
+
+
+class FrequencyBands(nn.Module):
+    """Four pictures of a picture: its low, middle, high and all frequencies, weighed as learnt.
+
+    [N, 3, 256, 256] -> [N, 12, 256, 256]. The bands and the cosine transform come with the weights.
+    """
+
+    channels = 12
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cosines = nn.Parameter(torch.zeros(SIDE, SIDE))
+        self.cosines_back = nn.Parameter(torch.zeros(SIDE, SIDE))
+        self.bands = nn.ModuleList(_Band() for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        spectrum = self.cosines @ x @ self.cosines_back
+        shown = [self.cosines_back @ band(spectrum) @ self.cosines for band in self.bands]
+        return torch.cat(shown, 1)
+
+
+class _Band(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = nn.Parameter(torch.zeros(SIDE, SIDE))
+        self.learnable = nn.Parameter(torch.zeros(SIDE, SIDE))
+
+    def forward(self, spectrum: Tensor) -> Tensor:
+        return spectrum * (self.base + (2 * self.learnable.sigmoid() - 1))
+
+
+class Phase(nn.Module):
+    """Beside the picture, what its phases alone give back: [N, 3, S, S] -> [N, 4, S, S]."""
+
+    channels = 4
+
+    def forward(self, x: Tensor) -> Tensor:
+        spectrum = torch.fft.fft2(x.mean(1, keepdim=True))
+        phases = torch.exp(1j * spectrum.angle())
+        return torch.cat([x, torch.fft.ifft2(phases).real], 1)
+
+
+class Xception(nn.Module):
+    """float [N, 3, S, S] -> logits [N, outputs]."""
+
+    def __init__(self, outputs: int, front: FrequencyBands | Phase | None = None) -> None:
+        super().__init__()
+        self.front = front or nn.Identity()
+        self.trunk = trunk(outputs, front.channels if front else 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.trunk(self.front(x))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one repository put its network together and called its parts."""
+
+    rules: tuple[Rule, ...]
+    outputs: int = 2
+    front: type[FrequencyBands] | type[Phase] | None = None
+
+
+# The benchmark builds an adapter of features into every Xception and uses it in one network only.
+_BENCH: tuple[Rule, ...] = (
+    (r"backbone\.adjust_channel\.", None),
+    (r"backbone\.last_linear\.", "trunk.fc."),
+    (r"backbone\.", "trunk."),
+)
+
+LAYOUTS = {
+    "ispl": Layout(
+        ((r"xception\.last_linear\.", "trunk.fc."), (r"xception\.", "trunk.")), outputs=1
+    ),
+    "deepfakebench": Layout(_BENCH),
+    "f3net": Layout(
+        (
+            (r"FAD_head\._DCT_all_T", "front.cosines_back"),
+            (r"FAD_head\._DCT_all", "front.cosines"),
+            (r"FAD_head\.filters\.", "front.bands."),
+            # Behind a dropout, so it has a number.
+            (r"backbone\.last_linear\.1\.", "trunk.fc."),
+            *_BENCH,
+        ),
+        front=FrequencyBands,
+    ),
+    "spsl": Layout(_BENCH, front=Phase),
+}
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
+    """Load a published file; `options.layout` says of which network."""
+    layout = LAYOUTS.get(str(spec.options.get("layout")))
+    if layout is None:
+        raise ModelError(f"Xception has no layout {spec.options.get('layout')!r}.")
+    network = Xception(layout.outputs, layout.front() if layout.front else None)
+    load_strict(network, rename(load_state(files[0], spec), layout.rules), spec.id)
+    return TorchFrameModel(spec, network, device, network.trunk.act4)

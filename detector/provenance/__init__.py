@@ -1,0 +1,94 @@
+"""Where a file says it comes from: signed origin, tags, traces of programs, repeated pictures.
+
+None of it is a sign of manipulation by itself, and that something is missing is a sign of nothing:
+most untouched files carry no credential, and messengers strip all tags. Everything here was written
+by strangers, is bounded in size and time, and can't take an analysis down.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event
+from typing import TypeVar
+
+from detector.errors import Canceled, UsageError
+from detector.media import apart
+from detector.media.files import open_file
+from detector.origin import Fact, FrameHash, Place, Provenance, Repeats
+from detector.provenance.credential import read_credential
+from detector.provenance.earlier import from_metadata, from_sidecar
+from detector.provenance.films import read_film
+from detector.provenance.findings import findings
+from detector.provenance.pictures import read_still
+from detector.provenance.repeats import find_repeats, perceptual_hashes
+from detector.results import Media
+
+__all__ = ["inspect"]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Said = tuple[list[Fact], Place | None, Mapping[str, str]]
+Hashes = list[FrameHash]
+
+
+def inspect(
+    path: str | os.PathLike[str], media: Media, *, cancel: Event | None = None
+) -> Provenance:
+    """Everything a file says about its origin.
+
+    Parameters
+    ----------
+    path : path
+        The file. Its sidecar is looked for beside it.
+    media : Media
+        From `detector.media.probe` of the same file.
+    cancel : threading.Event, optional
+        Once set, what is left to do is left out.
+
+    Raises
+    ------
+    UsageError
+        The configured trust list can't be read.
+    """
+    begun = time.perf_counter()
+    found = Provenance()
+
+    def attempt(what: str, read: Callable[[], T]) -> T | None:
+        """A part that fails is named, and the others go on: tags are anybody's bytes."""
+        if cancel is not None and cancel.is_set():
+            return None
+        try:
+            return read()
+        except UsageError:
+            raise
+        except Canceled:
+            return None
+        except Exception as error:
+            log.info("%s could not be read: %s", what, type(error).__name__)
+            found.unread.append(f"{what} could not be read: damaged, or not as it should be.")
+            return None
+
+    with open_file(path) as file:
+        credential = attempt("The C2PA manifest", lambda: read_credential(file, cancel=cancel))
+    found.credential = credential or found.credential
+    film = media.kind == "video"
+    said: Said | None
+    said = attempt("The tags", lambda: apart(read_film if film else read_still, path, returns=Said))
+    properties: Mapping[str, str] = {}
+    if said is not None:
+        found.facts, found.place, properties = said
+    if film:
+        found.repeats = attempt(
+            "The frames", lambda: apart(find_repeats, path, returns=Repeats, cancel=cancel)
+        )
+    found.hashes = (
+        attempt("The picture", lambda: apart(perceptual_hashes, path, media, returns=Hashes)) or []
+    )
+    found.earlier = from_metadata(properties) or from_sidecar(Path(path))
+    found.findings = findings(found)
+    found.seconds = round(time.perf_counter() - begun, 3)
+    return found

@@ -1,0 +1,113 @@
+"""Boxes of an ISO base media file (MP4, MOV): where each is, without reading what it holds."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+MOST = 20_000
+"""boxes of one level that are looked at; a fragmented hour has 7,000"""
+XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+"""Kind of the `uuid` box that holds an XMP packet (XMP specification, part 3)."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box.
+
+    Attributes
+    ----------
+    kind : bytes
+        Four letters.
+    start, body, end : int
+        Offsets in the file: of its header, its content, and the first byte after it.
+    open : bool
+        It has no length of its own and reaches to the end of the file.
+    """
+
+    kind: bytes
+    start: int
+    body: int
+    end: int
+    open: bool = False
+
+
+def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Box]:
+    """The boxes between two offsets, one level deep; stops where the structure makes no sense."""
+    if end is None:
+        end = os.fstat(file.fileno()).st_size
+    for _ in range(MOST):
+        if start + 8 > end:
+            return
+        file.seek(start)
+        header = file.read(16)
+        if len(header) < 8:
+            return
+        size, kind, body = int.from_bytes(header[:4], "big"), header[4:8], start + 8
+        if size == 1:
+            size, body = int.from_bytes(header[8:16], "big"), start + 16
+        last = size == 0
+        stop = end if last else start + size
+        if stop < body or stop > end:
+            return
+        yield Box(kind, start, body, stop, last)
+        start = stop
+
+
+def xmp_box(file: BinaryIO) -> Box | None:
+    """The box that holds an XMP packet, at the top level of a file; its body is the packet."""
+    for box in boxes(file):
+        if box.kind == b"uuid":
+            file.seek(box.body)
+            if file.read(16) == XMP_BOX:
+                return Box(box.kind, box.start, box.body + 16, box.end, box.open)
+    return None
+
+
+@dataclass(frozen=True)
+class Edits:
+    """The edit list of one track: which parts of the recording are shown, in which order.
+
+    Attributes
+    ----------
+    parts : int
+        Stretches of recording that are shown.
+    first : int
+        Where the first begins, in ticks of the track; a few frames are usual with B frames.
+    gaps : int
+        Stretches of nothing.
+    """
+
+    parts: int
+    first: int
+    gaps: int
+
+
+def edit_lists(file: BinaryIO) -> list[Edits]:
+    """One entry for each track that has an edit list."""
+    found = []
+    for track in _below(file, (b"moov", b"trak", b"edts", b"elst")):
+        file.seek(track.body)
+        data = file.read(min(track.end - track.body, 8 + 20 * MOST))
+        if len(data) < 8:
+            continue
+        wide = data[0] == 1
+        entry = struct.Struct(">qqi" if wide else ">iii")
+        count = min(int.from_bytes(data[4:8], "big"), (len(data) - 8) // entry.size)
+        starts = [entry.unpack_from(data, 8 + i * entry.size)[1] for i in range(count)]
+        shown = [start for start in starts if start >= 0]
+        found.append(Edits(len(shown), shown[0] if shown else 0, len(starts) - len(shown)))
+    return found
+
+
+def _below(file: BinaryIO, path: tuple[bytes, ...]) -> list[Box]:
+    """All boxes with this path of kinds."""
+    level = [box for box in boxes(file) if box.kind == path[0]]
+    for kind in path[1:]:
+        level = [
+            inner for box in level for inner in boxes(file, box.body, box.end) if inner.kind == kind
+        ][:MOST]
+    return level

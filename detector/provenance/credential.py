@@ -1,0 +1,142 @@
+"""Content Credentials: the C2PA manifest of a file, read in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from threading import Event
+from typing import Any, BinaryIO
+
+from detector.errors import UsageError
+from detector.origin import Credential
+from detector.provenance.text import clean
+
+log = logging.getLogger(__name__)
+
+TRUST = "UNMASK_C2PA_TRUST"
+"""Environment variable: a PEM file with the certificates whose signers are trusted."""
+TIME = 20.0
+"""s to read a manifest; the file is hashed meanwhile, 4 GB in about 10 s"""
+ANSWER = 200_000
+"""bytes of the reading process's answer that are read"""
+GENERATED = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia")
+"""IPTC digital source types that say a machine made the picture, or a part of it."""
+
+_CHILD = Path(__file__).with_name("c2pa_child.py")
+_MARKS = (b"c2pa", b"dcterms:provenance")
+_CHUNK = 1 << 20
+
+
+def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credential:
+    """Say which C2PA manifest an open file has.
+
+    A file in which the format's name never occurs has none, and costs one pass of reading. Nothing
+    is fetched from anywhere.
+
+    Raises
+    ------
+    UsageError
+        The configured trust list can't be read.
+    """
+    anchors = trust_list()
+    none = Credential(trust_list=anchors is not None)
+    if not _mentions(file, _MARKS):
+        return none
+    file.seek(0)
+    command = [sys.executable, "-I", str(_CHILD), *([str(anchors)] if anchors else [])]
+    try:
+        answer = _run(command, file, cancel or Event())
+        if answer is None:
+            return _unreadable(none, f"Reading it took longer than {TIME:g} s.")
+        return _credential(json.loads(answer), none)
+    except (OSError, ValueError) as error:  # pydantic's errors are ValueErrors
+        log.warning("a C2PA manifest could not be read: %s", type(error).__name__)
+        return _unreadable(none, "The program that reads it stopped.")
+
+
+def _run(command: list[str], file: BinaryIO, cancel: Event) -> bytes | None:
+    """What the reading process answers; None when it took too long or the run was canceled."""
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            command, stdin=file, stdout=out, stderr=subprocess.DEVNULL, env=_environment()
+        )
+        try:
+            end = time.monotonic() + TIME
+            while process.poll() is None:
+                if cancel.is_set() or time.monotonic() > end:
+                    return None
+                time.sleep(0.01)
+        finally:
+            process.kill()
+            process.wait()
+        out.seek(0)
+        return out.read(ANSWER)
+
+
+def trust_list() -> Path | None:
+    """The configured trust list, if any. UsageError when it is not there."""
+    named = os.environ.get(TRUST, "")
+    if not named:
+        return None
+    path = Path(named).expanduser()
+    try:
+        if b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
+            raise UsageError(f"{TRUST}: {path.name} holds no certificate in PEM form.")
+    except OSError as error:
+        raise UsageError(f"{TRUST}: {path.name} can't be read: {error.strerror}.") from None
+    return path.resolve()
+
+
+def _credential(said: dict[str, Any], none: Credential) -> Credential:
+    """The reader's answer, cleaned: it holds a stranger's texts."""
+
+    def one(key: str) -> str | None:
+        return clean(said.get(key) or "") or None
+
+    def several(key: str) -> list[str]:
+        return [text for text in map(clean, said.get(key) or []) if text]
+
+    sources = several("sources")
+    return Credential(
+        state=said["state"],
+        signer=one("signer"),
+        organization=one("organization"),
+        signed=one("signed"),
+        generator=one("generator"),
+        actions=several("actions"),
+        sources=sources,
+        generated=any(source in GENERATED for source in sources),
+        ingredients=several("ingredients"),
+        problems=several("problems"),
+        address=one("address"),
+        trust_list=none.trust_list,
+    )
+
+
+def _unreadable(none: Credential, why: str) -> Credential:
+    return none.model_copy(update={"state": "unreadable", "problems": [why]})
+
+
+def _environment() -> dict[str, str]:
+    """Only what a process needs to start: no keys, no proxies."""
+    kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LD_LIBRARY_PATH")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def _mentions(file: BinaryIO, marks: tuple[bytes, ...]) -> bool:
+    """Whether one of these occurs anywhere in a file."""
+    longest = max(map(len, marks))
+    file.seek(0)
+    tail = b""
+    while chunk := file.read(_CHUNK):
+        window = tail + chunk
+        if any(mark in window for mark in marks):
+            return True
+        tail = window[-longest:]
+    return False

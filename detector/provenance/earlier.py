@@ -1,0 +1,60 @@
+"""A verdict that stands in a file's metadata or beside it. Read, shown, never believed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from detector.origin import EarlierVerdict
+from detector.provenance.text import clean
+
+SIDECAR = ".unmask.json"
+"""Added to the whole name of a file: `clip.webm.unmask.json`."""
+LARGEST = 64_000
+"""bytes of a sidecar"""
+
+
+def from_metadata(properties: Mapping[str, str]) -> EarlierVerdict | None:
+    """The verdict among the XMP properties of a file, if there is one."""
+    said = {
+        key.removeprefix("unmask:").lower(): value
+        for key, value in properties.items()
+        if key.startswith("unmask:")
+    }
+    return _verdict(said, "metadata")
+
+
+def from_sidecar(path: Path) -> EarlierVerdict | None:
+    """The verdict in the sidecar of a file, if there is one that we can read."""
+    beside = path.with_name(path.name + SIDECAR)
+    try:
+        if not beside.is_file() or beside.stat().st_size > LARGEST:
+            return None
+        said = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return _verdict(said, "sidecar") if isinstance(said, dict) else None
+
+
+def _verdict(
+    said: Mapping[str, Any], where: Literal["metadata", "sidecar"]
+) -> EarlierVerdict | None:
+    if not said.get("label"):
+        return None
+    likelihood = str(said.get("likelihood", ""))
+    try:
+        return EarlierVerdict(
+            label=clean(said["label"], 40),
+            likelihood=int(likelihood) if likelihood.isascii() and likelihood.isdigit() else None,
+            analyzed=clean(said.get("analyzed", ""), 40),
+            sha256=clean(said.get("sha256", ""), 64),
+            version=clean(said.get("version", ""), 40),
+            analysis=clean(said.get("analysis", ""), 64),
+            where=where,
+        )
+    except (ValidationError, ValueError):
+        return None

@@ -1,0 +1,87 @@
+"""What follows from what a file says, in sentences that claim no more than that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from detector.origin import Fact, Provenance
+from detector.provenance.credential import GENERATED
+
+GENERATORS = re.compile(
+    r"stable diffusion|midjourney|dall[-·. ]?e\b|adobe firefly|comfyui|invokeai|novelai|"
+    r"\bimagen\b|\bsora\b|\brunway(?:ml)?\b|\bkling\b|\bflux\.1\b|gpt-image|leonardo\.ai",
+    re.IGNORECASE,
+)
+"""Names of programs that make pictures or films, as they write themselves into `Software`."""
+FEW = 0.02
+"""share of repeated frames under which nothing is said: cameras drop a frame now and then"""
+
+
+def findings(found: Provenance) -> list[str]:
+    """Sentences for a person, the most telling first."""
+    return [*_generated(found), *_encoded_again(found.facts), *_edited(found), *_repeated(found)]
+
+
+def _generated(found: Provenance) -> Iterator[str]:
+    credential = found.credential
+    if credential.generated and credential.state in ("trusted", "untrusted"):
+        yield "Its signed origin says that a machine made this picture, or a part of it."
+    for fact in found.facts:
+        last = re.split(r"[/:]", fact.value)[-1]
+        if fact.group == "generator" and fact.source == "XMP" and last in GENERATED:
+            yield "Its XMP says that a machine made this picture, or a part of it."
+        elif fact.group == "generator" and fact.source != "XMP":
+            yield f"It holds settings of an image generator ({fact.source}: {fact.name})."
+        elif fact.group == "software" and (named := GENERATORS.search(fact.value)):
+            yield f"It names a program that makes pictures: {named[0]} ({fact.source})."
+
+
+def _encoded_again(facts: list[Fact]) -> Iterator[str]:
+    camera = next((f for f in facts if f.name == "Camera"), None) or next(
+        (f for f in facts if f.name == "Camera maker"), None
+    )
+    encoder = next((f for f in facts if f.group == "encoder" and "x26" in f.value.lower()), None)
+    if encoder is not None:
+        program = "x265" if "x265" in encoder.value.lower() else "x264"
+        if camera is not None:
+            yield (
+                f"It names a camera ({camera.value}), but its picture was encoded by the program "
+                f"{program}: it was encoded again after it was recorded."
+            )
+        else:
+            yield (
+                f"Its picture was encoded by the program {program}, as editors, sites and "
+                "messengers do; cameras and phones mostly use a chip."
+            )
+    muxer = next((f for f in facts if f.name == "Written by" and "lavf" in f.value.lower()), None)
+    if muxer is not None and encoder is None:
+        yield "The file was written by FFmpeg, as editors, sites and messengers do."
+
+
+def _edited(found: Provenance) -> Iterator[str]:
+    for fact in found.facts:
+        if fact.name == "Edit list" and fact.value.endswith("parts"):
+            yield (
+                f"Its edit list shows {fact.value} of the recording: something was left out, "
+                "repeated or moved, without encoding again."
+            )
+    times = {f.name: f.value for f in found.facts if f.source == "EXIF" and f.group == "time"}
+    if "Recorded" in times and "Changed" in times and times["Recorded"] != times["Changed"]:
+        yield f"Recorded {times['Recorded']}, changed {times['Changed']}, by its own account."
+
+
+def _repeated(found: Provenance) -> Iterator[str]:
+    repeats = found.repeats
+    if repeats is None:
+        return
+    if repeats.frames and repeats.repeated / repeats.frames > FEW:
+        yield (
+            f"{repeats.repeated} of the first {repeats.frames} frames repeat the one before: a "
+            "raised frame rate, a frozen picture, a still or a slide."
+        )
+    if repeats.copied:
+        yield (
+            f"{repeats.copied} compressed pictures occur twice, in runs: a part of the clip was "
+            "copied within it."
+        )

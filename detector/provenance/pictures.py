@@ -1,0 +1,179 @@
+"""What a still picture says about itself: EXIF, XMP, text chunks, and how it was compressed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from PIL import ExifTags, Image
+
+from detector.media.stills import open_still
+from detector.origin import Fact, Place
+from detector.provenance import xmp
+from detector.provenance.text import clean
+
+Group = Literal["camera", "software", "time", "words", "container", "encoder", "generator"]
+
+_BASE = ExifTags.Base
+EXIF: Mapping[int, tuple[Group, str]] = {
+    _BASE.Make: ("camera", "Camera maker"),
+    _BASE.Model: ("camera", "Camera"),
+    _BASE.LensModel: ("camera", "Lens"),
+    _BASE.BodySerialNumber: ("camera", "Camera serial number"),
+    _BASE.Software: ("software", "Software"),
+    _BASE.ProcessingSoftware: ("software", "Processing software"),
+    _BASE.HostComputer: ("software", "Computer"),
+    _BASE.DateTimeOriginal: ("time", "Recorded"),
+    _BASE.DateTimeDigitized: ("time", "Digitized"),
+    _BASE.DateTime: ("time", "Changed"),
+    _BASE.Artist: ("words", "Artist"),
+    _BASE.Copyright: ("words", "Copyright"),
+    _BASE.ImageDescription: ("words", "Description"),
+    _BASE.UserComment: ("words", "Comment"),
+}
+"""The tags that are shown. A list of what is wanted bounds what a hostile file can say."""
+
+XMP: Mapping[str, tuple[Group, str]] = {
+    "xmp:CreatorTool": ("software", "Software"),
+    "xmp:CreateDate": ("time", "Made"),
+    "xmp:ModifyDate": ("time", "Changed"),
+    "xmpMM:History": ("software", "Steps in the editing history"),
+    "photoshop:Credit": ("words", "Credit"),
+    "photoshop:Source": ("words", "Source"),
+    "dc:creator": ("words", "Creator"),
+    "dc:rights": ("words", "Copyright"),
+    "dc:description": ("words", "Description"),
+    "tiff:Make": ("camera", "Camera maker"),
+    "tiff:Model": ("camera", "Camera"),
+    "iptc:DigitalSourceType": ("generator", "Digital source type"),
+    "dcterms:provenance": ("software", "Manifest kept at"),
+}
+
+PROMPTS: Mapping[str, str] = {
+    "parameters": "Generation settings, as Stable Diffusion web UI writes them",
+    "prompt": "Prompt, as ComfyUI writes it",
+    "workflow": "Workflow, as ComfyUI writes it",
+    "invokeai_metadata": "Generation settings of InvokeAI",
+    "sd-metadata": "Generation settings of InvokeAI",
+    "dream": "Prompt of InvokeAI",
+}
+"""Names of text chunks in which image generators keep their settings."""
+
+_CHUNKS: Mapping[str, tuple[Group, str]] = {
+    "software": ("software", "Software"),
+    "author": ("words", "Author"),
+    "title": ("words", "Title"),
+    "description": ("words", "Description"),
+    "comment": ("words", "Comment"),
+    "copyright": ("words", "Copyright"),
+    "creation time": ("time", "Made"),
+    "source": ("words", "Source"),
+}
+
+# Table K.1 of ITU-T T.81 in the order that Pillow gives it (rows of 8).
+_LUMINANCE = (
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
+    14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
+    18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+)  # fmt: skip
+
+
+def read_still(path: str | os.PathLike[str]) -> tuple[list[Fact], Place | None, Mapping[str, str]]:
+    """Facts, place and XMP properties of a picture. Decodes no pixel.
+
+    Raises
+    ------
+    MediaError
+        The file is not a picture that we read.
+    Exception
+        Whatever a parser raises on foreign tags; the caller says that they could not be read.
+    """
+    with open_still(path) as image:
+        exif = image.getexif()
+        inner = exif.get_ifd(ExifTags.IFD.Exif)
+        packet = image.info.get("xmp") or b""
+        said = (
+            dict(xmp.fields(packet.encode() if isinstance(packet, str) else packet))
+            if packet
+            else {}
+        )
+        found = [
+            *_exif({**inner, **exif}),
+            *(Fact(group=group, name=name, value=said[key], source="XMP")
+              for key, (group, name) in XMP.items() if said.get(key)),
+            *_chunks(image),
+            *_compression(image),
+        ]  # fmt: skip
+        return found, _place(exif.get_ifd(ExifTags.IFD.GPSInfo)), said
+
+
+def _exif(tags: Mapping[int, Any]) -> Iterator[Fact]:
+    for tag, (group, name) in EXIF.items():
+        value = clean(tags[tag]) if tag in tags else ""
+        if value:
+            yield Fact(group=group, name=name, value=value, source="EXIF")
+
+
+def _chunks(image: Image.Image) -> Iterator[Fact]:
+    """Text chunks and comments. Only what stands before the pixels is read."""
+    source = f"{image.format or 'file'} text"
+    for key, value in list(image.info.items())[:100]:
+        if not isinstance(value, str | bytes):
+            continue
+        known = str(key).lower()
+        meant = _CHUNKS.get(known)
+        if known in PROMPTS:
+            meant = "generator", PROMPTS[known]
+        text = clean(value) if meant else ""
+        if meant and text:
+            yield Fact(group=meant[0], name=meant[1], value=text, source=source)
+
+
+def _compression(image: Image.Image) -> Iterator[Fact]:
+    """The quantization of a JPEG: standard tables come from software, own ones from cameras and
+    from a few editors."""
+    tables = getattr(image, "quantization", None)
+    if not tables or 0 not in tables:
+        return
+    table = tuple(tables[0])
+    quality = next((q for q in range(1, 101) if _scaled(q) == table), None)
+    said = f"standard tables, quality {quality}" if quality else "tables of its own"
+    yield Fact(group="encoder", name="JPEG quantization", value=said, source="JPEG")
+
+
+def _scaled(quality: int) -> tuple[int, ...]:
+    """The luminance table at a quality of the Independent JPEG Group's library."""
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return tuple(min(255, max(1, (v * scale + 50) // 100)) for v in _LUMINANCE)
+
+
+def _place(gps: Mapping[int, Any]) -> Place | None:
+    """Degrees from EXIF's degrees, minutes, seconds; None where they are not a place on Earth."""
+    try:
+        latitude = _degrees(gps[ExifTags.GPS.GPSLatitude])
+        longitude = _degrees(gps[ExifTags.GPS.GPSLongitude])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    if str(gps.get(ExifTags.GPS.GPSLatitudeRef, "N"))[:1].upper() == "S":
+        latitude = -latitude
+    if str(gps.get(ExifTags.GPS.GPSLongitudeRef, "E"))[:1].upper() == "W":
+        longitude = -longitude
+    return place(latitude, longitude, "EXIF")
+
+
+def place(latitude: float, longitude: float, source: str) -> Place | None:
+    """A place, or None: numbers from a file can be anything; 0, 0 is what a phone without a fix
+    writes."""
+    if not (math.isfinite(latitude) and math.isfinite(longitude)):
+        return None
+    if abs(latitude) > 90 or abs(longitude) > 180 or (latitude, longitude) == (0.0, 0.0):
+        return None
+    return Place(latitude=round(latitude, 6), longitude=round(longitude, 6), source=source)
+
+
+def _degrees(parts: Any) -> float:
+    degrees, minutes, seconds = (float(part) for part in parts)
+    return degrees + minutes / 60 + seconds / 3600

@@ -1,0 +1,43 @@
+"""Reports: an analysis as PDF, JSON and CSV, sealed, and checked again.
+
+    content = collect(analysis, "clip.mp4", notes="Received by mail on Monday.")
+    Path("report.pdf").write_bytes(as_pdf(content, signing_key()))
+    print(verify("report.pdf").lines())
+
+Says only what is in the `Analysis`; scores nothing. Heatmaps are drawn on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from detector.report.content import Content, collect
+from detector.report.pdf import as_pdf
+from detector.report.seal import Seal, public_key, signing_key
+from detector.report.table import as_csv, as_json, scores
+from detector.report.verify import NoSeal, Verification, verify
+
+__all__ = [
+    "FORMS",
+    "Content",
+    "NoSeal",
+    "Seal",
+    "Verification",
+    "as_csv",
+    "as_json",
+    "as_pdf",
+    "collect",
+    "public_key",
+    "scores",
+    "signing_key",
+    "verify",
+]
+
+FORMS: Mapping[str, Callable[[Content, Ed25519PrivateKey | None], bytes]] = {
+    "pdf": as_pdf,
+    "json": as_json,
+    "csv": as_csv,
+}
+"""What writes a report, by the ending of its name."""

@@ -1,0 +1,151 @@
+"""The charts of a report, drawn as vectors: likelihood scale, score over time, robustness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from detector.evidence import clock, percent
+from detector.report.paper import BAND, EDGE, FILL, LINE, MARGIN, MUTED, SMALL, TEXT, WIDTH, Paper
+from detector.results import Analysis, FaceFrame, Label, Robustness, Thresholds, Track
+
+LANE = 34.0
+"""mm; height of one person's chart"""
+_LEFT = 12.0
+Line = Sequence[tuple[float, float] | None]
+"""(time, score) at each looked-at moment; None where there is no score."""
+
+
+def scale(pdf: Paper, probability: float, thresholds: Thresholds) -> None:
+    """The likelihood on a line from 0 to 100 %, with the three zones."""
+    x, y, height = MARGIN, pdf.get_y() + 4, 3.2
+    zones = (
+        (0.0, thresholds.low, Label.REAL, "no sign"),
+        (thresholds.low, thresholds.high, Label.INCONCLUSIVE, "inconclusive"),
+        (thresholds.high, 1.0, Label.FAKE, "likely"),
+    )
+    for start, end, label, word in zones:
+        pdf.set_fill_color(*FILL[label])
+        pdf.rect(x + start * WIDTH, y, max(0.0, end - start) * WIDTH - 0.4, height, style="F")
+        pdf.ink(SMALL, MUTED)
+        pdf.set_xy(x + start * WIDTH, y + height + 0.8)
+        if end - start > 0.08:
+            pdf.cell((end - start) * WIDTH, 3.5, word, align="C")
+    pdf.ink(SMALL, style="B")
+    for value in (thresholds.low, thresholds.high):
+        pdf.set_xy(x + value * WIDTH - 6, y + height + 4.2)
+        pdf.cell(12, 3.5, percent(value), align="C")
+    at = x + probability * WIDTH
+    pdf.set_fill_color(*TEXT)
+    pdf.polygon([(at - 1.8, y - 3.2), (at + 1.8, y - 3.2), (at, y - 0.4)], style="F")
+    pdf.set_xy(MARGIN, y + height + 9)
+
+
+def timeline(pdf: Paper, analysis: Analysis, track: Track, thresholds: Thresholds) -> None:
+    """One person's score over time: all counted models together as a line, each model thin."""
+    end = max(analysis.media.duration or 0.0, track.end, 0.1)
+    x, y = MARGIN + _LEFT, pdf.get_y() + 2
+    width, height = WIDTH - _LEFT - 2, LANE - 10
+    _axes(pdf, x, y, width, height, thresholds)
+    faces = {face.index: face for face in track.faces}
+
+    def draw(
+        values: Sequence[tuple[float, float] | None], color: Sequence[int], line: float
+    ) -> None:
+        pdf.set_draw_color(*color)
+        pdf.set_line_width(line)
+        for run in _runs(values):
+            points = [(x + t / end * width, y + (1 - v) * height) for t, v in run]
+            if len(points) == 1:
+                pdf.set_fill_color(*color)
+                pdf.circle(points[0][0], points[0][1], 0.4 + line, style="F")
+            else:
+                pdf.polyline(points)
+
+    moments = range(len(analysis.moments))
+    for model in analysis.models:
+        draw([_score(faces.get(i), model.id) for i in moments], EDGE, 0.15)
+    draw([_score(faces.get(i), None) for i in moments], TEXT, 0.55)
+    pdf.ink(SMALL, MUTED)
+    steps = 5
+    for step in range(steps + 1):
+        at = end * step / steps
+        pdf.set_xy(x + at / end * width - 8, y + height + 0.8)
+        pdf.cell(16, 3.5, clock(at), align="C")
+    pdf.set_line_width(0.2)
+    pdf.set_xy(MARGIN, y + LANE - 4)
+
+
+def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
+    """A dot for each condition on the likelihood scale, from the unchanged part's."""
+    rows = [tried.unchanged, *tried.trials]
+    names, pitch = 46.0, 5.0
+    x, y, width = MARGIN + names, pdf.get_y() + 1, WIDTH - names - 14
+    height = pitch * len(rows)
+    pdf.set_fill_color(*BAND)
+    pdf.rect(
+        x + thresholds.low * width, y, (thresholds.high - thresholds.low) * width, height, style="F"
+    )
+    base = tried.unchanged.probability
+    for number, trial in enumerate(rows):
+        middle = y + (number + 0.5) * pitch
+        pdf.ink(SMALL)
+        pdf.set_xy(MARGIN, middle - 2)
+        pdf.cell(names, 4, trial.title)
+        pdf.set_draw_color(*LINE)
+        pdf.set_line_width(0.15)
+        pdf.line(x, middle, x + width, middle)
+        if trial.probability is None:
+            pdf.set_xy(x, middle - 2)
+            pdf.cell(width, 4, trial.error or "no score")
+            continue
+        at = x + trial.probability * width
+        if base is not None and number:
+            pdf.set_draw_color(*EDGE)
+            pdf.set_line_width(0.4)
+            pdf.line(x + base * width, middle, at, middle)
+        pdf.set_fill_color(*FILL[trial.label])
+        pdf.circle(at, middle, 1.2, style="F")
+        pdf.set_xy(x + width + 1, middle - 2)
+        pdf.cell(13, 4, percent(trial.probability), align="R")
+    pdf.set_line_width(0.2)
+    pdf.set_xy(MARGIN, y + height + 2)
+
+
+def _axes(
+    pdf: Paper, x: float, y: float, width: float, height: float, thresholds: Thresholds
+) -> None:
+    low, high = (y + (1 - value) * height for value in (thresholds.low, thresholds.high))
+    pdf.set_fill_color(*BAND)
+    pdf.rect(x, high, width, low - high, style="F")
+    pdf.set_line_width(0.2)
+    pdf.set_draw_color(*LINE)
+    for value in (0.0, 1.0):
+        pdf.line(x, y + value * height, x + width, y + value * height)
+    pdf.set_draw_color(*EDGE)
+    pdf.set_dash_pattern(dash=0.6, gap=0.6)
+    pdf.line(x, low, x + width, low)
+    pdf.line(x, high, x + width, high)
+    pdf.set_dash_pattern()
+    for value in (0.0, thresholds.low, thresholds.high, 1.0):
+        inner = 0.0 < value < 1.0
+        pdf.ink(SMALL, TEXT if inner else MUTED, style="B" if inner else "")
+        pdf.set_xy(x - _LEFT, y + (1 - value) * height - 1.8)
+        pdf.cell(_LEFT - 1.5, 3.6, percent(value), align="R")
+
+
+def _score(face: FaceFrame | None, model: str | None) -> tuple[float, float] | None:
+    if face is None:
+        return None
+    value = face.score if model is None else face.scores.get(model)
+    return None if value is None else (face.time, value)
+
+
+def _runs(values: Line) -> list[list[tuple[float, float]]]:
+    """Stretches without a gap: a gap is never drawn through."""
+    runs: list[list[tuple[float, float]]] = [[]]
+    for value in values:
+        if value is None:
+            runs.append([])
+        else:
+            runs[-1].append(value)
+    return [run for run in runs if run]

@@ -1,0 +1,199 @@
+"""What goes into a report, gathered once for all its forms."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from detector import explain, faces, media
+from detector.errors import MediaError, UnmaskError
+from detector.media.files import open_file, sha256
+from detector.models.base import CropRecipe
+from detector.results import Analysis, FaceFrame, Label, Track
+
+log = logging.getLogger(__name__)
+
+LONGEST_NOTES = 20_000
+"""characters of an analyst's notes: about eight pages"""
+HEATMAPS = 3
+"""models whose heatmap is shown, those with the highest scores"""
+FRAME_SIDE = 900
+"""px of the longer side of the frame that is shown"""
+CROP = CropRecipe(scale=1.45, size=360, resize="area", border="black")
+STROKES = {
+    Label.FAKE: (255, 138, 61),
+    Label.REAL: (43, 197, 150),
+    Label.INCONCLUSIVE: (242, 182, 50),
+    Label.NOT_APPLICABLE: (215, 219, 223),
+}
+"""RGB of a face's box by what is said of the person."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One picture of a report.
+
+    Attributes
+    ----------
+    kind : str
+        "frame", "crop" or "heatmap".
+    caption : str
+    jpeg : bytes
+    size : (width, height) in px
+    """
+
+    kind: str
+    caption: str
+    jpeg: bytes
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything a report says.
+
+    Attributes
+    ----------
+    analysis : Analysis
+    exported : datetime
+        UTC, whole seconds.
+    sha256 : str or None
+        Of the file when the report was made; None when it was not there any more.
+    notes : str
+        The analyst's own words.
+    figures : tuple of Figure
+    missing : tuple of str
+        Why there are no figures, or fewer, in sentences.
+    """
+
+    analysis: Analysis
+    exported: datetime
+    sha256: str | None = None
+    notes: str = ""
+    figures: tuple[Figure, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def unchanged(self) -> bool | None:
+        """Whether the file is the one that was analyzed; None when it was not there."""
+        return None if self.sha256 is None else self.sha256 == self.analysis.media.sha256
+
+
+def collect(
+    analysis: Analysis,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    notes: str = "",
+    place: bool = True,
+    pictures: bool = True,
+    exported: datetime | None = None,
+) -> Content:
+    """Gather a report.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    path : path, optional
+        The file that was analyzed, to hash it again and to draw pictures of it. Nothing is drawn
+        of a file that is not the same any more.
+    notes : str
+        Of the analyst; cut after `LONGEST_NOTES` characters.
+    place : bool
+        False leaves out where the file says it was recorded.
+    pictures : bool
+        False leaves them out. Heatmaps run the models once, some seconds.
+    exported : datetime, optional
+        Instead of now.
+    """
+    if not place and analysis.provenance is not None:
+        analysis = analysis.model_copy(update={"provenance": analysis.provenance.without_place()})
+    moment = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    content = Content(analysis, moment, notes=notes.strip()[:LONGEST_NOTES])
+    if path is None:
+        return content
+    try:
+        with open_file(path) as file:
+            found = sha256(file)
+    except MediaError:
+        return replace(content, missing=("The file was not there when this report was made.",))
+    content = replace(content, sha256=found)
+    if not content.unchanged:
+        why = "The file has changed since it was analyzed, so no picture of it is shown."
+        return replace(content, missing=(why,))
+    if not pictures or not analysis.tracks:
+        return content
+    missing: list[str] = []
+    try:
+        figures = tuple(_figures(analysis, Path(path), missing))
+        return replace(content, figures=figures, missing=tuple(missing))
+    except (UnmaskError, OSError, ValueError) as error:
+        log.warning("a report has no pictures: %s", error)
+        return replace(content, missing=("The pictures could not be drawn.",))
+
+
+def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Figure]:
+    """The most suspicious person at the most suspicious moment: the frame, the face, and where the
+    models looked. What can't be shown is added to `missing`."""
+    track = analysis.tracks[0]
+    face = peak(track)
+    if face is None:
+        return
+    when = "" if analysis.media.kind == "image" else f" at {face.time:.2f} s"
+    rgb = media.frame_at(path, analysis.media, face.time).rgb
+    yield _figure("frame", f"The whole frame{when}", _boxed(rgb, analysis, face.index))
+    yield _figure("crop", f"{track.who}{when}", faces.cut(rgb, face.box, CROP))
+    counted = [m for m in analysis.models if m.counted and m.id in track.models]
+    counted.sort(key=lambda m: -(m.probability or 0.0))
+    for model in counted[:HEATMAPS]:
+        heat, why = None, "it can't show where it looked"
+        try:
+            heat = explain.heatmap(path, analysis, track.id, face.time, model.id)
+        except UnmaskError as error:
+            why = error.message
+        if heat is None:
+            missing.append(f"No heatmap of {model.title}: {why.rstrip('.')}.")
+            continue
+        caption = heat.caption[:1].upper() + heat.caption[1:]
+        yield _figure("heatmap", caption, explain.overlay(heat))
+
+
+def peak(track: Track) -> FaceFrame | None:
+    """The moment of a person with the highest score; without any, the sharpest."""
+    scored = [f for f in track.faces if f.score is not None]
+    if scored:
+        return max(scored, key=lambda f: (f.score or 0.0, -f.time))
+    return max(track.faces, key=lambda f: (f.quality.sharpness, -f.time), default=None)
+
+
+def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
+    """A frame with everybody's box, no longer than `FRAME_SIDE`."""
+    scale = min(1.0, FRAME_SIDE / max(rgb.shape[:2]))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    for track in analysis.tracks:
+        for face in track.faces:
+            if face.index == index:
+                x0, y0, x1, y1 = (round(v * scale) for v in face.box)
+                color = STROKES[track.label]
+                cv2.rectangle(small, (x0, y0), (x1, y1), color, 2, cv2.LINE_AA)
+                place = (x0 + 4, max(16, y0 - 6))
+                for stroke, ink in ((4, (15, 18, 21)), (1, (255, 255, 255))):
+                    cv2.putText(
+                        small, track.id, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, ink, stroke,
+                        cv2.LINE_AA,
+                    )  # fmt: skip
+    return small
+
+
+def _figure(kind: str, caption: str, rgb: np.ndarray) -> Figure:
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(rgb)).save(out, "JPEG", quality=88)
+    return Figure(kind, caption, out.getvalue(), (rgb.shape[1], rgb.shape[0]))

@@ -1,0 +1,208 @@
+"""The paper a report is printed on: its fonts, colors, heads and simple tables."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib
+from fontTools.ttLib import TTFont
+from fpdf import FPDF, FontFace
+from fpdf.enums import TableBordersLayout, WrapMode
+
+from detector.errors import UsageError
+from detector.results import Label
+
+FONT = "UNMASK_REPORT_FONT"
+"""Environment variable: a TrueType font for scripts that DejaVu lacks (Chinese, Japanese, Korean,
+Devanagari …). Without it such letters are printed as their numbers, such as U+4E2D."""
+
+MARGIN, WIDTH = 18.0, 210.0 - 2 * 18.0
+"""mm, of A4"""
+TEXT, MUTED, LINE, EDGE = (27, 29, 33), (91, 95, 102), (222, 220, 212), (138, 140, 139)
+SUNKEN, BAND = (242, 241, 236), (252, 242, 217)
+FILL: dict[Label, tuple[int, int, int]] = {
+    Label.FAKE: (213, 94, 0),
+    Label.REAL: (0, 158, 115),
+    Label.INCONCLUSIVE: (230, 159, 0),
+    Label.NOT_APPLICABLE: (122, 127, 135),
+}
+INK: dict[Label, tuple[int, int, int]] = {
+    Label.FAKE: (168, 67, 0),
+    Label.REAL: (0, 105, 76),
+    Label.INCONCLUSIVE: (122, 82, 0),
+    Label.NOT_APPLICABLE: (91, 95, 102),
+}
+"""The dashboard's colors in its light theme: marks, and words."""
+BODY, SMALL = 9.0, 7.5
+"""pt"""
+
+_XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+ xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+ xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/">
+<rdf:Description rdf:about="" xmp:CreatorTool="Unmask" xmp:CreateDate="{made}"
+ xmp:ModifyDate="{made}" pdfaid:part="3" pdfaid:conformance="B">
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
+</rdf:Description></rdf:RDF></x:xmpmeta>"""
+"""Instead of fpdf2's own, which holds the time of day, so that no two reports would be equal."""
+
+_FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+_FACES = {
+    ("sans", ""): "DejaVuSans.ttf",
+    ("sans", "B"): "DejaVuSans-Bold.ttf",
+    ("mono", ""): "DejaVuSansMono.ttf",
+    ("serif", "B"): "DejaVuSerif-Bold.ttf",
+}
+
+
+class Paper(FPDF):
+    """A4, every font embedded, PDF/A-3 (which may carry the data it shows)."""
+
+    def __init__(self, title: str, footer: str, made: datetime) -> None:
+        super().__init__(format="A4", enforce_compliance="PDF/A-3B")
+        self.foot = footer
+        self.numbered = False
+        """Whether a letter stands as its number, because no embedded font has it."""
+        self.set_creation_date(made)
+        self.set_title(title)
+        self.set_creator("Unmask")
+        self.set_lang("en-US")
+        self.set_xmp_metadata(
+            _XMP.format(title=html.escape(printable(title)), made=made.isoformat())
+        )
+        for (family, style), file in _FACES.items():
+            self.add_font(family, style, _FONTS / file)
+        if (own := own_font()) is not None:
+            self.add_font("own", "", own)
+            self.set_fallback_fonts(["own"], exact_match=False)
+        self.set_text_shaping(True)
+        self.set_margin(MARGIN)
+        self.set_auto_page_break(True, margin=20)
+        self.add_page()
+
+    def footer(self) -> None:
+        """The file's hash and the page's number, on every page."""
+        self.set_y(-14)
+        self.ink(SMALL - 0.5, MUTED, family="mono")
+        self.cell(WIDTH * 0.85, 4, self.foot)
+        self.ink(SMALL, MUTED)
+        self.cell(WIDTH * 0.15, 4, f"{self.page_no()}", align="R")
+
+    def ink(
+        self,
+        size: float = BODY,
+        color: Sequence[int] = TEXT,
+        *,
+        style: str = "",
+        family: str = "sans",
+    ) -> None:
+        """Choose how the next words look."""
+        self.set_font(family, style, size)
+        self.set_text_color(*color)
+
+    def head(self, text: str, room: float = 24.0) -> None:
+        """A section's title, together with at least `room` mm of what follows."""
+        if self.will_page_break(room):
+            self.add_page()
+        self.ln(4)
+        self.ink(12, style="B", family="serif")
+        self.start_section(text)
+        self.cell(WIDTH, 6, text, new_x="LMARGIN", new_y="NEXT")
+        self.set_draw_color(*LINE)
+        self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
+        self.ln(2.5)
+
+    def say(
+        self,
+        text: str,
+        size: float = BODY,
+        color: Sequence[int] = TEXT,
+        *,
+        style: str = "",
+        width: float = WIDTH,
+    ) -> None:
+        """A paragraph, which may hold foreign text."""
+        self.ink(size, color, style=style)
+        self.multi_cell(
+            width, size * 0.5, self._fit(text), align="L", new_x="LMARGIN", new_y="NEXT",
+            wrapmode=_wrapping(text),
+        )  # fmt: skip
+        self.ln(0.8)
+
+    def facts(self, rows: Sequence[tuple[str, str]], names: float = 40.0) -> None:
+        """Names on the left, values beside them. Hashes are set in a font of equal widths."""
+        for name, value in rows:
+            hexadecimal = len(value) >= 32 and all(c in "0123456789abcdef" for c in value)
+            if self.will_page_break(10):
+                self.add_page()
+            self.ink(BODY, MUTED)
+            self.multi_cell(names, 4.5, name, align="L", new_x="RIGHT", new_y="TOP")
+            self.ink(8 if hexadecimal else BODY, family="mono" if hexadecimal else "sans")
+            self.multi_cell(
+                WIDTH - names, 4.5, self._fit(value), align="L", new_x="LMARGIN",
+                new_y="NEXT", wrapmode=_wrapping(value),
+            )  # fmt: skip
+
+    def rows(
+        self, head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]
+    ) -> None:
+        """A table; its head is repeated on each page."""
+        self.ink(SMALL + 0.5)
+        self.set_draw_color(*LINE)
+        self.set_fill_color(255)
+        with self.table(
+            col_widths=tuple(widths), width=WIDTH, line_height=4.0, padding=(0.8, 1.2),
+            borders_layout=TableBordersLayout.HORIZONTAL_LINES, text_align="LEFT",
+            headings_style=FontFace(emphasis="BOLD", color=MUTED, fill_color=SUNKEN),
+        ) as table:  # fmt: skip
+            table.row(head)
+            for row in rows:
+                table.row([self._fit(cell) for cell in row])
+        self.ln(1.5)
+
+    def _fit(self, text: str) -> str:
+        shown = printable(text)
+        self.numbered |= shown != text
+        return shown
+
+
+def printable(text: str) -> str:
+    """Text with every letter that no embedded font has replaced by its number."""
+    known = _letters()
+    return "".join(c if ord(c) in known or c in "\n\t " else f"[U+{ord(c):04X}]" for c in text)
+
+
+def own_font() -> Path | None:
+    """The operator's font for more scripts, if one is configured. UsageError when it is none."""
+    named = os.environ.get(FONT)
+    if not named:
+        return None
+    path = Path(named).expanduser()
+    try:
+        TTFont(path, lazy=True).close()
+    except Exception as error:
+        raise UsageError(f"{FONT}: {path.name} is not a font that we can read.") from error
+    return path
+
+
+def _letters() -> frozenset[int]:
+    return _covered(_FONTS / _FACES["sans", ""]) | _covered(own_font())
+
+
+@lru_cache(maxsize=4)
+def _covered(font: Path | None) -> frozenset[int]:
+    if font is None:
+        return frozenset()
+    with TTFont(font, lazy=True) as opened:
+        return frozenset(opened.getBestCmap())
+
+
+def _wrapping(text: str) -> WrapMode:
+    """Lines break between words, unless one is so long that it has to be broken anywhere."""
+    long = any(len(word) > 60 for word in text.split())
+    return WrapMode.CHAR if long else WrapMode.WORD

@@ -1,0 +1,419 @@
+"""The report as a PDF: what a court or a newsroom needs on paper, with its data attached."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from detector.evidence import clock, percent
+from detector.report import charts, words
+from detector.report.content import Content, Figure
+from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
+from detector.report.parts import ATTACHMENT, seal_pdf
+from detector.report.table import as_json
+from detector.results import Analysis, Answer, Track
+
+PEOPLE = 4
+"""people whose score over time is drawn, most suspicious first"""
+TALLEST = 95.0
+"""mm of the frame"""
+FACTS = 40
+"""facts of the metadata that are printed; all are in the attached data"""
+
+
+def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
+    """A sealed report as PDF/A-3, the JSON report attached to it.
+
+    The same content gives the same bytes.
+    """
+    analysis = content.analysis
+    media = analysis.media
+    of = "a live session, no file" if media.live else f"sha256 {media.sha256[:32]}…"
+    pdf = Paper(
+        f"Unmask report: {media.name}",
+        f"{of}  analysis {analysis.id[:16]}",
+        content.exported,
+    )
+    _opening(pdf, content)
+    _questions(pdf, analysis)
+    _file(pdf, content)
+    _material(pdf, analysis)
+    _people(pdf, analysis)
+    _models(pdf, analysis)
+    _figures(pdf, content)
+    _signals(pdf, analysis)
+    _robustness(pdf, analysis)
+    _provenance(pdf, analysis)
+    _making(pdf, analysis)
+    _notes(pdf, content)
+    _checking(pdf, key is not None)
+    pdf.embed_file(
+        bytes=as_json(content, key), basename=ATTACHMENT, mime_type="application/json",
+        associated_file_relationship="Data", modification_date=content.exported,
+    )  # fmt: skip
+    out = io.BytesIO()
+    pdf.output(out)
+    return seal_pdf(out.getvalue(), content, key)
+
+
+def _opening(pdf: Paper, content: Content) -> None:
+    """The verdict, its wording, its reasons and its limits."""
+    analysis = content.analysis
+    verdict = analysis.verdict
+    lead = verdict.answers.get(verdict.question) if verdict.question else None
+    pdf.set_fill_color(*FILL[verdict.label])
+    pdf.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
+    pdf.set_y(MARGIN + 4)
+    pdf.say(f"Unmask report · {content.exported:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
+    pdf.say(analysis.media.name, 11, style="B")
+    pdf.ink(19, INK[verdict.label], style="B", family="serif")
+    said = words.state(verdict.label, verdict.question)
+    pdf.multi_cell(WIDTH, 9, said, align="L", new_x="LMARGIN", new_y="NEXT")
+    pdf.ln(1)
+    if lead is not None and lead.probability is not None:
+        pdf.say(f"{percent(lead.probability)} likelihood, {_agreement(lead)}.", 11)
+        charts.scale(pdf, lead.probability, lead.thresholds)
+        if meaning := words.meaning(lead):
+            pdf.say(meaning, SMALL, MUTED)
+    if analysis.robustness is not None and analysis.robustness.fragile:
+        flips = ", ".join(t.title for t in analysis.robustness.flipped)
+        pdf.say(f"Fragile: the verdict changes under {flips}.", style="B")
+    if verdict.reasons:
+        pdf.ink(BODY, style="B")
+        pdf.cell(WIDTH, 5, "Why", new_x="LMARGIN", new_y="NEXT")
+        for number, reason in enumerate(verdict.reasons, 1):
+            where = (
+                f" ({clock(reason.time)})" if reason.time is not None and _moves(analysis) else ""
+            )
+            detail = f" {reason.detail}." if reason.detail else ""
+            pdf.say(f"{number}. {reason.text}{where}.{detail}")
+    pdf.ln(1)
+    pdf.ink(BODY, style="B")
+    pdf.cell(WIDTH, 5, "What this can't tell", new_x="LMARGIN", new_y="NEXT")
+    pdf.set_fill_color(*SUNKEN)
+    pdf.ink(BODY)
+    pdf.multi_cell(
+        WIDTH, 4.6, " ".join([*verdict.limits, LIKELIHOOD]), align="L", fill=True, padding=3,
+        new_x="LMARGIN", new_y="NEXT",
+    )  # fmt: skip
+
+
+LIKELIHOOD = (
+    "A likelihood is no fact about a person: it says how the scores of this file compare with "
+    "those of labeled files, and it holds for files like those."
+)
+
+
+def _agreement(answer: Answer) -> str:
+    models = "model" if answer.counted == 1 else "models"
+    return f"{answer.agree} of {answer.counted} {models} on this side"
+
+
+def _moves(analysis: Analysis) -> bool:
+    return analysis.media.kind != "image"
+
+
+def _questions(pdf: Paper, analysis: Analysis) -> None:
+    pdf.head("The questions")
+    rows = []
+    for question, answer in analysis.verdict.answers.items():
+        likelihood = "" if answer.probability is None else percent(answer.probability)
+        limits = f"{percent(answer.thresholds.low)}, {percent(answer.thresholds.high)}"
+        said = words.state(answer.label, question) if answer.asked else "Not asked: no model for it"
+        rows.append(
+            (
+                words.QUESTIONS[question],
+                f"{words.GLYPHS[answer.label]} {said}",
+                likelihood,
+                limits if answer.asked else "",
+                _agreement(answer) if answer.asked else "",
+            )
+        )
+    pdf.rows(
+        ("Question", "Answer", "Likelihood", "Thresholds", "Models"), rows, (46, 58, 20, 24, 26)
+    )
+
+
+def _file(pdf: Paper, content: Content) -> None:
+    media = content.analysis.media
+    pdf.head("The session" if media.live else "The file")
+    at_export = {
+        None: "not checked: the file was not there",
+        True: "the same",
+        False: content.sha256 or "",
+    }[content.unchanged]
+    hashes = [("SHA-256 on receipt", media.sha256), ("SHA-256 at export", at_export)]
+    pdf.facts(
+        [
+            ("Name", media.name),
+            *([] if media.live else hashes),
+            *words.file_rows(media),
+            ("Analyzed", f"{content.analysis.created:%d %B %Y, %H:%M:%S} UTC"),
+        ]
+    )
+    if content.unchanged is False:
+        pdf.say("The file has changed since it was analyzed.", style="B")
+    for note in media.notes:
+        pdf.say(note, SMALL, MUTED)
+
+
+def _material(pdf: Paper, analysis: Analysis) -> None:
+    if analysis.evidence:
+        pdf.head("How good the material is")
+        rows = [(item.name, item.value, item.rating) for item in analysis.evidence]
+        pdf.rows(("", "Measured", "For judging"), rows, (50, 80, 44))
+
+
+def _people(pdf: Paper, analysis: Analysis) -> None:
+    if not analysis.tracks:
+        return
+    pdf.head("The people", 40)
+    rows = []
+    for track in analysis.tracks:
+        scored = sum(1 for face in track.faces if face.score is not None)
+        widths = sorted(face.quality.width for face in track.faces)
+        likelihood = "" if track.probability is None else percent(track.probability)
+        rows.append(
+            (
+                "–" if track.whole else f"{track.id} {track.side or ''}".strip(),
+                f"{clock(track.start)} to {clock(track.end)}" if _moves(analysis) else "",
+                f"{scored} of {len(track.faces)}",
+                f"{widths[len(widths) // 2]:.0f} px" if widths else "",
+                f"{words.GLYPHS[track.label]} {words.state(track.label, track.question)}",
+                likelihood,
+            )
+        )
+    pdf.rows(
+        ("Person", "Seen", "Frames scored", "Face width", "Said", "Likelihood"),
+        rows, (22, 32, 26, 22, 52, 20),
+    )  # fmt: skip
+    if not _moves(analysis):
+        return
+    for track in analysis.tracks[:PEOPLE]:
+        _lane(pdf, analysis, track)
+    pdf.say(
+        "Bold: all counted models together. Thin: each model. The band is inconclusive; a gap in a "
+        "line is a gap in the clip.", SMALL, MUTED,
+    )  # fmt: skip
+
+
+def _lane(pdf: Paper, analysis: Analysis, track: Track) -> None:
+    if not any(face.score is not None for face in track.faces):
+        return
+    if pdf.will_page_break(charts.LANE + 6):
+        pdf.add_page()
+    pdf.ink(BODY, style="B")
+    question = f": {words.QUESTIONS[track.question]}" if track.question else ""
+    pdf.cell(WIDTH, 5, f"{track.who}{question}", new_x="LMARGIN", new_y="NEXT")
+    limits = analysis.verdict.thresholds
+    if track.question in analysis.verdict.answers:
+        limits = analysis.verdict.answers[track.question].thresholds
+    charts.timeline(pdf, analysis, track, limits)
+
+
+def _models(pdf: Paper, analysis: Analysis) -> None:
+    pdf.head("The models", 40)
+    rows = []
+    for model in analysis.models:
+        said = words.state(model.label, model.question) if model.label else ""
+        rows.append(
+            (
+                model.title,
+                model.task,
+                "" if model.probability is None else percent(model.probability),
+                f"{words.GLYPHS[model.label]} {said}" if model.label else "",
+                words.counted(model),
+                f"{model.scored}",
+                f"{model.weight:g}",
+            )
+        )
+    pdf.rows(
+        ("Model", "Made for", "Likelihood", "Says", "Counted", "Scored", "Weight"),
+        rows, (34, 32, 20, 34, 26, 14, 14),
+    )  # fmt: skip
+    if fitted := words.calibrations(analysis):
+        pdf.say("Calibrated on, and good for files like these:", style="B")
+        for line in fitted:
+            pdf.say(line, SMALL)
+    hashed = [(f"Weights, {m.title}", m.weights_sha256) for m in analysis.models if m.scored]
+    pdf.facts([(name, sha256) for name, sha256 in hashed if sha256])
+
+
+def _figures(pdf: Paper, content: Content) -> None:
+    if not content.figures:
+        _missing(pdf, content)
+        return
+    frame = next((f for f in content.figures if f.kind == "frame"), None)
+    width, height = 0.0, 60.0
+    if frame is not None:
+        width = min(WIDTH, TALLEST * frame.size[0] / frame.size[1])
+        height = width * frame.size[1] / frame.size[0]
+    pdf.head("Pictures", height + 24)
+    if frame is not None:
+        pdf.image(io.BytesIO(frame.jpeg), w=width, h=height, alt_text=frame.caption)
+        pdf.say(frame.caption, SMALL, MUTED)
+    small = [f for f in content.figures if f.kind != "frame"]
+    each = (WIDTH - 3 * 4) / 4
+    if small:
+        _row(pdf, small[:4], each)
+    if any(f.kind == "heatmap" for f in small):
+        pdf.say(
+            "A heatmap shows which places raised a model's score, scaled for each picture by "
+            "itself. It is no proof: a high score for a wrong reason has a heatmap too.",
+            SMALL, MUTED,
+        )  # fmt: skip
+    _missing(pdf, content)
+
+
+def _missing(pdf: Paper, content: Content) -> None:
+    for why in content.missing:
+        pdf.say(why, SMALL, MUTED)
+
+
+def _row(pdf: Paper, figures: list[Figure], width: float) -> None:
+    if pdf.will_page_break(width + 14):
+        pdf.add_page()
+    top, lowest = pdf.get_y() + 1, 0.0
+    for number, figure in enumerate(figures):
+        x = MARGIN + number * (width + 4)
+        pdf.image(
+            io.BytesIO(figure.jpeg), x=x, y=top, w=width, h=width, keep_aspect_ratio=True,
+            alt_text=figure.caption,
+        )  # fmt: skip
+        pdf.set_xy(x, top + width + 1)
+        pdf.ink(SMALL, MUTED)
+        pdf.multi_cell(width, 3.6, figure.caption, align="L", new_x="LMARGIN", new_y="NEXT")
+        lowest = max(lowest, pdf.get_y())
+    pdf.set_xy(MARGIN, lowest + 1)
+
+
+def _signals(pdf: Paper, analysis: Analysis) -> None:
+    if not analysis.signals:
+        return
+    pdf.head("Signals", 30)
+    pdf.say("Measurements that inform and do not vote.", SMALL, MUTED)
+    measured = [s for s in analysis.signals if s.reading != "absent"]
+    rows = [
+        (f"{s.title}{f', {s.track}' if s.track else ''}", s.value, s.reading, s.how_to_read)
+        for s in measured
+    ]
+    if rows:
+        pdf.rows(("Signal", "Measured", "Reading", "How to read it"), rows, (38, 38, 18, 80))
+    absent = dict.fromkeys(s.title for s in analysis.signals if s.reading == "absent")
+    if absent:
+        pdf.say(f"Absent or not measured: {', '.join(absent)}.", SMALL, MUTED)
+
+
+def _robustness(pdf: Paper, analysis: Analysis) -> None:
+    tried = analysis.robustness
+    if tried is None:
+        return
+    pdf.head("Robustness", 20 + 5 * len(tried.trials))
+    part = (
+        f"{tried.moments} moments from {clock(tried.start)} to {clock(tried.end)}"
+        if tried.end is not None
+        else "The picture"
+    )
+    flips = len(tried.flipped)
+    outcome = (
+        f"the verdict changes under {flips} of {len(tried.trials)} changes: it is fragile"
+        if flips
+        else f"the verdict is the same under all {len(tried.trials)} changes"
+    )
+    pdf.say(f"{part}, looked at again after a change to the whole part: {outcome}.")
+    charts.robustness(pdf, tried, analysis.verdict.thresholds)
+
+
+def _provenance(pdf: Paper, analysis: Analysis) -> None:
+    found = analysis.provenance
+    if found is None:
+        return
+    pdf.head("What the file says of its origin")
+    pdf.say(
+        "All of this can be written by anybody, and is lost when a file is sent on. That something "
+        "is missing says nothing either way.", SMALL, MUTED,
+    )  # fmt: skip
+    pdf.facts(words.credential_rows(found.credential))
+    for sentence in found.findings:
+        pdf.say(f"· {sentence}")
+    for sentence in found.unread:
+        pdf.say(f"· {sentence}", color=MUTED)
+    if found.earlier is not None:
+        pdf.say(f"· {words.earlier(found.earlier, analysis.media)}")
+    rows = [(f.name, f.value, f.source) for f in found.facts[:FACTS]]
+    if found.place is not None:
+        spot = f"{found.place.latitude:.5f}, {found.place.longitude:.5f}"
+        rows.append(("Recorded at (private)", spot, found.place.source))
+    rows += [
+        (
+            "Perceptual hash" + (f", {h.time:.1f} s" if h.time is not None else ""),
+            h.phash,
+            "computed here",
+        )
+        for h in found.hashes
+    ]
+    if rows:
+        pdf.rows(("Says", "Value", "Where"), rows, (50, 90, 34))
+
+
+def _making(pdf: Paper, analysis: Analysis) -> None:
+    software, settings = analysis.software, analysis.settings
+    pdf.head("How it was made")
+    looked = {"uniform": "spread evenly", "keyframes": "where the picture changes"}.get(
+        settings.sampling, f"{settings.fps:g} a second"
+    )
+    part = f", from {settings.start:g} s" if settings.start else ""
+    part += f", to {settings.end:g} s" if settings.end is not None else ""
+    total = analysis.timings.get("total")
+    pdf.facts(
+        [
+            ("Program", f"Unmask {software.version}"
+             + (f", commit {software.commit}" if software.commit else "")),
+            ("Runs on", f"Python {software.python}, PyTorch {software.torch}, {software.backend}, "
+             f"{software.device}"),
+            ("Looked at", f"{len(analysis.moments)} moments, {looked}{part}"),
+            ("Smallest face", f"{settings.min_face} px wide"),
+            ("Took", f"{total:.1f} s" if total is not None else "not measured"),
+            ("Result format", analysis.schema_version),
+            ("Analysis", analysis.id),
+        ]
+    )  # fmt: skip
+
+
+def _notes(pdf: Paper, content: Content) -> None:
+    if content.notes:
+        pdf.head("The analyst's notes")
+        for paragraph in content.notes.split("\n"):
+            pdf.say(paragraph or " ")
+
+
+def _checking(pdf: Paper, signed: bool) -> None:
+    pdf.head("How to check this report")
+    for line in checking(signed):
+        pdf.say(line)
+    if pdf.numbered:
+        pdf.say(
+            "Letters that this report has no font for stand as their numbers, such as [U+4E2D]; "
+            "the attached data has them. The operator can name a font that has them in "
+            "UNMASK_REPORT_FONT."
+        )
+
+
+def checking(signed: bool) -> Iterator[str]:
+    """How a reader checks a report."""
+    yield (
+        "This file carries the sha256 of its own content, and the whole analysis as data "
+        f"({ATTACHMENT}). Check it with: unmask verify REPORT.pdf"
+    )
+    if signed:
+        yield (
+            "It is signed with the operator's Ed25519 key. Compare the key's fingerprint with the "
+            "one that the operator publishes, or check with: unmask verify REPORT.pdf --key KEY.pem"
+        )
+    else:
+        yield (
+            "It is not signed. Its seal shows changes by accident; somebody who changes a report "
+            "on purpose can seal it again."
+        )

@@ -1,0 +1,150 @@
+"""Seals: a report names the sha256 of its own content, and an operator may sign that.
+
+A seal without a signature shows that nothing was changed by accident or in passing; whoever changes
+a report on purpose can seal it again. A signature can only be made with the operator's key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from pydantic import Field
+
+from detector.errors import UsageError
+from detector.record import Record
+
+KEY = "UNMASK_SIGNING_KEY"
+"""Environment variable: a PEM file with the operator's Ed25519 private key."""
+PASSWORD = "UNMASK_SIGNING_PASSWORD"
+"""Environment variable: what that file is encrypted with, if it is."""
+LARGEST_KEY = 10_000
+"""bytes of a key file"""
+
+
+class Seal(Record):
+    """What a report says about its own content."""
+
+    version: Literal[1] = 1
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of everything but the seal")
+    parts: dict[str, str] = Field(
+        default_factory=dict, description="sha256 of each part, to say which one was changed"
+    )
+    analysis: str = Field(description="id of the analysis")
+    media: str = Field(description="sha256 of the file that was analyzed")
+    exported: str = Field(description="ISO 8601, UTC")
+    key: str | None = Field(default=None, description="the operator's public key, base64")
+    signature: str | None = Field(
+        default=None, description="Ed25519 over all the other fields, base64"
+    )
+
+    def payload(self) -> bytes:
+        """What is signed."""
+        return canonical(self.model_dump(exclude={"signature"}))
+
+    def signed_by(self, key: Ed25519PrivateKey | None) -> Seal:
+        """This seal with a signature; without a key itself."""
+        if key is None:
+            return self
+        named = self.model_copy(update={"key": _name(key.public_key())})
+        signature = base64.b64encode(key.sign(named.payload())).decode()
+        return named.model_copy(update={"signature": signature})
+
+    def signature_holds(self) -> bool | None:
+        """Whether the signature is that of the key in the seal; None when there is none."""
+        if self.signature is None and self.key is None:
+            return None
+        try:
+            key = Ed25519PublicKey.from_public_bytes(
+                base64.b64decode(self.key or "", validate=True)
+            )
+            key.verify(base64.b64decode(self.signature or "", validate=True), self.payload())
+        except (ValueError, InvalidSignature):
+            return False
+        return True
+
+    def is_of(self, key: Ed25519PublicKey) -> bool:
+        """Whether the seal names this key."""
+        return self.key == _name(key)
+
+
+def canonical(tree: Any) -> bytes:
+    """A JSON tree as bytes, the same for equal trees."""
+    text = json.dumps(tree, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def digest(data: bytes) -> str:
+    """The sha256 of bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def fingerprint(key: str) -> str:
+    """A public key in a form that two people can compare: 16 hex digits in fours."""
+    short = digest(base64.b64decode(key))[:16]
+    return " ".join(short[i : i + 4] for i in range(0, 16, 4))
+
+
+def signing_key(path: str | os.PathLike[str] | None = None) -> Ed25519PrivateKey | None:
+    """The operator's key, from a file or from the one that `UNMASK_SIGNING_KEY` names; None when
+    neither is given.
+
+    Raises
+    ------
+    UsageError
+        It can't be read, or is another kind of key.
+    """
+    named = path or os.environ.get(KEY)
+    if not named:
+        return None
+    password = os.environ.get(PASSWORD)
+    data = _read(Path(named))
+    try:
+        key = load_pem_private_key(data, password.encode() if password else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise UsageError(
+            f"{Path(named).name} holds no private key that we can read.",
+            hint=f"Make one with: openssl genpkey -algorithm ed25519 -out key.pem. "
+            f"The password of an encrypted one goes into {PASSWORD}.",
+        ) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UsageError(
+            f"{Path(named).name} is not an Ed25519 key.",
+            hint="Make one with: openssl genpkey -algorithm ed25519 -out key.pem",
+        )
+    return key
+
+
+def public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
+    """The operator's public key, from a PEM file. UsageError when it is none."""
+    try:
+        key = load_pem_public_key(_read(Path(path)))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UsageError(f"{Path(path).name} holds no public key that we can read.") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise UsageError(f"{Path(path).name} is not an Ed25519 key.")
+    return key
+
+
+def _name(key: Ed25519PublicKey) -> str:
+    return base64.b64encode(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST_KEY)
+    except OSError as error:
+        raise UsageError(f"{path.name} can't be read: {error.strerror}.") from None

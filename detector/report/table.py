@@ -1,0 +1,98 @@
+"""The scores as a table, and the whole analysis as JSON, both sealed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from detector.report.content import Content
+from detector.report.seal import Seal, canonical, digest
+from detector.results import Analysis
+
+CSV_MARK = "# unmask-seal "
+"""Begins the last line of a sealed table; most programs can be told that # is a comment."""
+SPLIT = ("media", "verdict", "models", "tracks", "provenance", "robustness", "software", "settings")
+"""parts of an analysis that are named when one of them was changed"""
+
+
+def as_tree(content: Content) -> dict[str, Any]:
+    """A report as a JSON tree, not sealed."""
+    return {
+        "unmask_report": 1,
+        "exported": content.exported.isoformat(),
+        "sha256_at_export": content.sha256,
+        "notes": content.notes,
+        "analysis": content.analysis.model_dump(mode="json"),
+    }
+
+
+def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
+    """A sealed report as JSON: the Analysis under "analysis", the seal under "seal"."""
+    tree = as_tree(content)
+    seal = new_seal(content, digest(canonical(tree)), tree_parts(tree)).signed_by(key)
+    tree["seal"] = seal.model_dump(mode="json")
+    return (json.dumps(tree, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def as_csv(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
+    """A sealed table of scores; its last line is a comment with the seal."""
+    table = scores(content.analysis).encode("utf-8", "replace")
+    seal = new_seal(content, digest(table), {}).signed_by(key)
+    return table + f"{CSV_MARK}{seal.model_dump_json(exclude_none=True)}\n".encode()
+
+
+def new_seal(content: Content, sha256: str, parts: dict[str, str]) -> Seal:
+    """The seal of a report with this content."""
+    return Seal(
+        sha256=sha256,
+        parts=parts,
+        analysis=content.analysis.id,
+        media=content.analysis.media.sha256,
+        exported=content.exported.isoformat(),
+    )
+
+
+def tree_parts(tree: dict[str, Any]) -> dict[str, str]:
+    """The sha256 of each part of a report's JSON tree."""
+    analysis = tree.get("analysis")
+    analysis = analysis if isinstance(analysis, dict) else {}
+    parts = {name: analysis.get(name) for name in SPLIT}
+    parts["rest of the analysis"] = {k: v for k, v in analysis.items() if k not in SPLIT}
+    parts |= {k: v for k, v in tree.items() if k not in ("analysis", "seal")}
+    return {name: digest(canonical(part)) for name, part in parts.items()}
+
+
+def scores(analysis: Analysis) -> str:
+    """A row a person and looked-at moment; an empty field is no score, and `why` says why.
+
+    Scores have four decimals, times three, boxes are px of the upright frame. `score` is that of
+    the person's leading question, then come all questions, then all models.
+    """
+    ids = [model.id for model in analysis.models]
+    questions = list(analysis.verdict.answers)
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    named = [question.value for question in questions]
+    corners = ["x0", "y0", "x1", "y1"]
+    table.writerow(["person", "time_s", "score", *named, *ids, *corners, "why"])
+    for track in analysis.tracks:
+        faces = {face.index: face for face in track.faces}
+        for index, time in enumerate(analysis.moments):
+            face = faces.get(index)
+            numbers: list[float | None] = [None] * (1 + len(questions) + len(ids))
+            box, why = [""] * 4, "not_in_frame"
+            if face is not None:
+                numbers = [
+                    face.score,
+                    *map(face.answers.get, questions),
+                    *map(face.scores.get, ids),
+                ]
+                box = [f"{v:.1f}" for v in face.box]
+                why = str(face.quality.problem or "no_score") if face.score is None else ""
+            row = ["" if n is None else f"{n:.4f}" for n in numbers]
+            table.writerow([track.id, f"{time:.3f}", *row, *box, why])
+    return out.getvalue()

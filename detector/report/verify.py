@@ -1,0 +1,206 @@
+"""Checking a report: is it as it was sealed, what was changed, and whose signature is under it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import ValidationError
+
+from detector.errors import InputError
+from detector.report.parts import PDF_MARK, PDF_SEAL, pdf_parts
+from detector.report.seal import Seal, canonical, digest, fingerprint
+from detector.report.table import CSV_MARK, tree_parts
+
+log = logging.getLogger(__name__)
+
+LARGEST = 256 * 1024**2
+"""bytes of a report that is read; a long one with pictures has 2 MB"""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came out.
+
+    Attributes
+    ----------
+    intact : bool
+        Nothing was changed since it was sealed, and no signature is wrong.
+    kind : {"pdf", "json", "csv"}
+    seal : Seal
+        As it stands in the report; believe it only when `intact`.
+    changed : tuple of str
+        Which parts differ, as far as that can be told.
+    signature : {"none", "valid", "expected", "other", "wrong"}
+        "valid": that of the key in the seal; "expected": that of the key that was given; "other":
+        valid, but of another key than the given one; "wrong": it does not fit.
+    """
+
+    intact: bool
+    kind: Literal["pdf", "json", "csv"]
+    seal: Seal
+    changed: tuple[str, ...]
+    signature: Literal["none", "valid", "expected", "other", "wrong"]
+
+    @property
+    def good(self) -> bool:
+        """Intact, and signed as expected if a key was given."""
+        return self.intact and self.signature not in ("wrong", "other")
+
+    def lines(self) -> list[str]:
+        """The result in sentences."""
+        said = []
+        if self.intact:
+            said.append("Intact: nothing was changed since it was sealed.")
+        else:
+            said.append("CHANGED since it was sealed.")
+            said += [f"  - {part}" for part in self.changed]
+        by = (
+            f"key {fingerprint(self.seal.key)}"
+            if self.seal.key and self.signature != "wrong"
+            else ""
+        )
+        said.append(
+            {
+                "none": "Not signed: whoever changes a report on purpose can seal it again.",
+                "valid": f"Signed with {by}. Compare it with the one the operator publishes.",
+                "expected": f"Signed with the given key ({by}).",
+                "other": f"Signed with another key than the given one ({by}).",
+                "wrong": "Its signature is WRONG: it was not made over this seal.",
+            }[self.signature]
+        )
+        seal = self.seal
+        said.append(f"Exported {seal.exported}, analysis {seal.analysis}.")
+        said.append(f"Of the file with sha256 {seal.media}.")
+        return said
+
+
+class NoSeal(InputError):
+    """The file is no report, or its seal was taken out."""
+
+    default_code = "no_seal"
+
+
+def verify(path: str | os.PathLike[str], key: Ed25519PublicKey | None = None) -> Verification:
+    """Check a report of any form.
+
+    Parameters
+    ----------
+    path : path
+        A report as PDF, JSON or CSV. Treated as hostile.
+    key : Ed25519PublicKey, optional
+        The operator's; the report has to be signed with it.
+
+    Raises
+    ------
+    NoSeal
+        There is no seal to check, or more than one.
+    InputError
+        It can't be read, or is too large.
+    """
+    data = _read(Path(path))
+    if data.startswith(b"%PDF"):
+        return _checked("pdf", *_split_pdf(data), key)
+    if data.lstrip()[:1] == b"{":
+        return _checked("json", *_split_json(data), key)
+    return _checked("csv", *_split_csv(data), key)
+
+
+Parts = Callable[[], dict[str, str]]
+
+
+def _checked(
+    kind: Literal["pdf", "json", "csv"],
+    seal: Seal,
+    found: str,
+    parts: Parts,
+    key: Ed25519PublicKey | None,
+) -> Verification:
+    holds = seal.signature_holds()
+    signature: Literal["none", "valid", "expected", "other", "wrong"]
+    if holds is None:
+        signature = "none" if key is None else "other"
+    elif not holds:
+        signature = "wrong"
+    else:
+        signature = "valid" if key is None else "expected" if seal.is_of(key) else "other"
+    intact = found == seal.sha256
+    changed = () if intact else tuple(_differences(seal, parts))
+    return Verification(intact and signature != "wrong", kind, seal, changed, signature)
+
+
+def _differences(seal: Seal, parts: Parts) -> list[str]:
+    """Which parts are not as they were sealed."""
+    if not seal.parts:
+        return ["the table"]
+    try:
+        now = parts()
+    except Exception as error:
+        log.info("a changed report could not be taken apart: %s", type(error).__name__)
+        return ["the file is damaged: it can't be taken apart any more"]
+    named = [name for name in seal.parts if name in now and now[name] != seal.parts[name]]
+    named += [f"{name} is missing" for name in seal.parts if name not in now]
+    named += [f"{name} was added" for name in now if name not in seal.parts]
+    return named or [
+        "not the pages or the data, but the rest of the file: fonts, structure or properties, as "
+        "when another program saves it again"
+    ]
+
+
+def _split_pdf(data: bytes) -> tuple[Seal, str, Parts]:
+    found = list(PDF_SEAL.finditer(data))
+    if len(found) != 1 or data.count(PDF_MARK) != 1:
+        raise _no_seal(len(found))
+    rest = data[: found[0].start()] + data[found[0].end() :]
+    return _seal(found[0][1]), digest(rest), lambda: pdf_parts(rest)
+
+
+def _split_json(data: bytes) -> tuple[Seal, str, Parts]:
+    try:
+        tree: Any = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise NoSeal("This JSON is damaged, so its seal can't be read.") from error
+    if not isinstance(tree, dict) or "seal" not in tree:
+        raise _no_seal(0)
+    seal = _seal(json.dumps(tree.pop("seal")).encode())
+    return seal, digest(canonical(tree)), lambda: tree_parts(tree)
+
+
+def _split_csv(data: bytes) -> tuple[Seal, str, Parts]:
+    table, mark, line = data.rpartition(CSV_MARK.encode())
+    if not mark or CSV_MARK.encode() in table:
+        raise _no_seal(0 if not mark else 2)
+    return _seal(line.strip()), digest(table), dict
+
+
+def _seal(text: bytes) -> Seal:
+    try:
+        return Seal.model_validate_json(text)
+    except ValidationError as error:
+        raise NoSeal("The seal of this report is damaged.") from error
+
+
+def _no_seal(count: int) -> NoSeal:
+    if count > 1:
+        return NoSeal("This report has more than one seal: it was changed.")
+    return NoSeal(
+        "There is no seal in this file.",
+        hint="It is no report of Unmask, or its seal was taken out.",
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            raise InputError("There is no such file.", code="not_found", hint="Check the path.")
+        if path.stat().st_size > LARGEST:
+            raise InputError("This file is too large for a report.", code="too_large")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path.name} can't be read: {error.strerror}.") from None

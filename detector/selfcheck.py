@@ -1,0 +1,364 @@
+"""Does every model here do what it should? Files, names, known answers, and which way round it is.
+
+- The files are read to their last byte and their sha256 compared.
+- Names and shapes of all tensors are compared with the original's (`weights/checks.toml`).
+- Where the original's answer to a picture is known, the model has to give it.
+- Polarity: the model sees the gallery's untouched and manipulated clips, the same face at the same
+  times, and real and swapped faces that MesoNet's authors publish. If the real ones score higher
+  throughout, its label order looks inverted. Faces that a model can't tell apart say nothing; then
+  so does this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from detector import folders, weights
+from detector.errors import ModelError, UnmaskError
+from detector.models import inventory, registry
+from detector.models.base import Model, ModelSpec
+from detector.pipeline import Analyzer
+from detector.record import Probability, Record
+from detector.results import Settings
+from detector.samples import MANIPULATED_FROM, make_samples
+
+log = logging.getLogger(__name__)
+
+FRAMES = 8
+"""Moments of a gallery clip that are looked at."""
+
+CLEAR = 0.5
+"""Natural-log odds: a smaller mean difference says nothing."""
+
+ALIKE = 0.9
+"""Share of pairs that have to point one way."""
+
+Order = Literal["as stated", "looks inverted", "not told", "not tried"]
+
+
+class Known(Record):
+    """The original's answer to one picture: an entry of `weights/checks.toml`."""
+
+    model: str
+    picture: str
+    side: int = 256
+    sha256: str | None = None
+    size: int | None = None
+    fake: bool
+    p_fake: Probability
+    within: float = 1e-4
+    source: str
+
+
+class Checks(Record):
+    """`weights/checks.toml`."""
+
+    names: dict[str, str]
+    scores: list[Known]
+
+
+class Outcome(Record):
+    """What came of one model's check."""
+
+    id: str
+    title: str
+    files: Literal["verified", "failed"]
+    names: bool | None = Field(default=None, description="as the original's; None: not known")
+    known: int = Field(default=0, description="known answers that were asked for")
+    right: int = Field(default=0, description="those it gave")
+    order: Order = "not tried"
+    difference: float | None = Field(
+        default=None, description="mean logit of fake faces less that of real ones, of pairs"
+    )
+    pairs: int = 0
+    milliseconds: float | None = Field(default=None, description="of one face or window")
+    notes: list[str] = Field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong. What can't be told is not wrong."""
+        bad = self.files == "failed" or self.names is False or self.right < self.known
+        return not bad and self.order != "looks inverted"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Which model is looked at."""
+
+    id: str
+    number: int
+    of: int
+
+
+def selfcheck(
+    ids: Iterable[str] | None = None,
+    *,
+    device: str = "cpu",
+    progress: Callable[[Progress], None] | None = None,
+) -> list[Outcome]:
+    """Check the models that are on this computer.
+
+    Parameters
+    ----------
+    ids : iterable of str, optional
+        Default: every one whose files are here.
+    device : str
+    progress : callable, optional
+        Called before each model; may raise to stop.
+
+    Raises
+    ------
+    UsageError
+        There is no such model.
+    """
+    specs = [registry.get_spec(id) for id in ids] if ids is not None else registry.list_models()
+    specs = [spec for spec in specs if ids is not None or registry.usable(spec)]
+    checks, analyzer = read_checks(), Analyzer(device=device)
+    outcomes = []
+    for number, spec in enumerate(specs, start=1):
+        if progress:
+            progress(Progress(spec.id, number, len(specs)))
+        outcomes.append(_check(spec, checks, analyzer))
+        wrong = "" if outcomes[-1].files == "verified" else outcomes[-1].notes[0]
+        inventory.failed(spec.id, wrong)
+    return outcomes
+
+
+def read_checks() -> Checks:
+    """What is known of published weights."""
+    path = folders.bundled() / "checks.toml"
+    return Checks.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def names_hash(path: Path, spec: ModelSpec) -> str:
+    """SHA-256 over the names, types and shapes of a weight file, as `weights/checks.toml` says."""
+    lines = sorted(
+        f"{name} {str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+        for name, tensor in weights.load_state(path, spec).items()
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def polarity(groups: Sequence[Sequence[tuple[float, float]]]) -> tuple[Order, float | None]:
+    """What pairs of logits (of a real face, of a fake one) say of a label order, and the mean
+    difference of the group that says most.
+
+    Each group is of faces of one kind. One that points neither way clearly has no say; two that
+    point in opposite ways tell nothing.
+    """
+    means, clear = [], []
+    for pairs in groups:
+        if pairs:
+            differences = np.array([fake - real for real, fake in pairs])
+            means.append(float(differences.mean()))
+            alike = float((np.sign(differences) == np.sign(means[-1])).mean())
+            if abs(means[-1]) >= CLEAR and alike >= ALIKE:
+                clear.append(means[-1])
+    if not means:
+        return "not tried", None
+    most = max(clear or means, key=abs)
+    if not clear or min(clear) < 0 < max(clear):
+        return "not told", most
+    return ("as stated" if most > 0 else "looks inverted"), most
+
+
+def _check(spec: ModelSpec, checks: Checks, analyzer: Analyzer) -> Outcome:
+    outcome = Outcome(id=spec.id, title=spec.title, files="verified")
+    try:
+        paths = weights.resolve(spec)
+        model = registry.load_model(spec.id, device=analyzer.device)
+    except UnmaskError as error:
+        outcome.files = "failed"
+        outcome.notes.append(error.message)
+        return outcome
+    stated = checks.names.get(spec.architecture)
+    if stated and len(paths) == 1:
+        outcome.names = names_hash(paths[0], spec) == stated
+        if not outcome.names:
+            outcome.notes.append("its tensors are not named and shaped as the original's")
+    _known(spec, model, analyzer, checks.scores, outcome)
+    groups = [_gallery(spec, analyzer, outcome), _stills(spec, analyzer, checks.scores, outcome)]
+    outcome.order, outcome.difference = polarity(groups)
+    outcome.pairs = sum(len(group) for group in groups)
+    if outcome.order == "looks inverted":
+        outcome.notes.append("untouched faces score higher than manipulated ones")
+    if spec.label_order == "unverified":
+        outcome.notes.append("label order unverified")
+    outcome.milliseconds = measure(model)
+    return outcome
+
+
+def measure(model: Model) -> float | None:
+    """Milliseconds for one face or window on this machine, best of three; None if it can't say."""
+    spec = model.spec
+    side = spec.crop.size or 256
+    shape = (spec.clip_frames, side, side, 3) if spec.kind == "clip" else (side, side, 3)
+    item = np.random.default_rng(0).integers(0, 256, (1, *shape), np.uint8)
+    try:
+        model.score(item)
+        times = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            model.score(item)
+            times.append(time.perf_counter() - begun)
+    except (ValueError, ModelError):  # it is fed with something else than pictures
+        return None
+    return 1000 * min(times)
+
+
+def _gallery(spec: ModelSpec, analyzer: Analyzer, outcome: Outcome) -> list[tuple[float, float]]:
+    """Logits of the untouched and the manipulated clip at the same times."""
+    samples = {sample.id: sample for sample in make_samples(folders.data())}
+    settings = Settings(models=[spec.id], frames=FRAMES)
+    real, fake = (
+        _by_time(analyzer, samples[id].path, spec, settings, outcome)
+        for id in ("untouched", "manipulated")
+    )
+    return [(real[t], fake[t]) for t in sorted(real) if t in fake and t > MANIPULATED_FROM]
+
+
+def _by_time(
+    analyzer: Analyzer, path: Path, spec: ModelSpec, settings: Settings, outcome: Outcome
+) -> dict[float, float]:
+    try:
+        analysis = analyzer.analyze(path, settings, scores_only=True)
+    except UnmaskError as error:
+        outcome.notes.append(error.message)
+        return {}
+    if (why := analysis.models[0].error) and why not in outcome.notes:
+        outcome.notes.append(why)
+    found: dict[float, float] = {}
+    for track in analysis.tracks[:1]:
+        found |= {f.time: f.logits[spec.id] for f in track.faces if spec.id in f.logits}
+        found |= {w.start: w.logit for w in track.windows if w.model == spec.id}
+    return found
+
+
+def _stills(
+    spec: ModelSpec, analyzer: Analyzer, known: Sequence[Known], outcome: Outcome
+) -> list[tuple[float, float]]:
+    """Logits of the published pictures: each real one with each fake one."""
+    if spec.kind == "clip":
+        return []
+    real: list[float] = []
+    fake: list[float] = []
+    for entry in {e.picture: e for e in known if e.sha256}.values():
+        if (path := _fetched(entry)) is not None:
+            found = _by_time(analyzer, path, spec, Settings(models=[spec.id]), outcome)
+            (fake if entry.fake else real).extend(found.values())
+    return [(r, f) for r in real for f in fake]
+
+
+def _known(
+    spec: ModelSpec, model: Model, analyzer: Analyzer, known: Sequence[Known], outcome: Outcome
+) -> None:
+    """Compare with the original's answers."""
+    for entry in known:
+        if entry.model != spec.id:
+            continue
+        score = _answer(entry, spec, model, analyzer, outcome)
+        if score is None:
+            continue
+        outcome.known += 1
+        if abs(score - entry.p_fake) <= entry.within:
+            outcome.right += 1
+        else:
+            outcome.notes.append(
+                f"{Path(entry.picture).name}: P(fake) {score:.4f}, the original says "
+                f"{entry.p_fake:.4f}"
+            )
+
+
+def _answer(
+    entry: Known, spec: ModelSpec, model: Model, analyzer: Analyzer, outcome: Outcome
+) -> float | None:
+    """P(fake) of a known picture or clip; None when it isn't here and can't be had."""
+    if entry.picture.endswith(".mp4"):
+        kept = _kept(entry)
+        if not kept.is_file():
+            return None
+        settings = Settings(models=[spec.id], frames=32)
+        found = list(_by_time(analyzer, kept, spec, settings, outcome).values())
+        return 1 / (1 + float(np.exp(-np.mean(found)))) if found else None
+    if entry.picture == "portrait":
+        picture = portrait(entry.side)
+    else:
+        path = _fetched(entry)
+        if path is None:
+            return None
+        with Image.open(path) as image:
+            picture = np.asarray(image.convert("RGB"))
+    return float(model.p_fake(model.forward(model.preprocess(picture)[None]))[0])
+
+
+def portrait(side: int) -> np.ndarray:
+    """The public-domain face that known answers are about: uint8 [side, side, 3] RGB."""
+    from skimage import data
+
+    face = Image.fromarray(data.astronaut()[20:220, 125:325])
+    return np.asarray(face.resize((side, side), Image.Resampling.LANCZOS))
+
+
+class _Picture(Record):
+    """A picture as the weight store takes it."""
+
+    path: str
+    sha256: str
+    size: int | None
+    url: str
+    mirrors: list[str] = Field(default_factory=list)
+
+
+def _kept(entry: Known) -> Path:
+    return folders.data() / "checks" / Path(entry.picture).name
+
+
+def _fetched(entry: Known) -> Path | None:
+    """A published picture, verified; None when it isn't here and can't be had."""
+    from detector.weights.download import download
+
+    assert entry.sha256 is not None
+    kept = _kept(entry)
+    try:
+        if not kept.is_file() or weights.digest(kept) != entry.sha256:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            file = _Picture(path=kept.name, sha256=entry.sha256, size=entry.size, url=entry.picture)
+            download(file, kept, lambda _done, _total: None)
+    except (UnmaskError, OSError) as error:
+        log.info("%s is left out: %s", kept.name, error)
+        return None
+    return kept
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The outcomes for a terminal, a line a model."""
+    rows: list[Sequence[Any]] = [("model", "files", "names", "known", "order", "ms", "")]
+    for o in outcomes:
+        rows.append(
+            (
+                o.id,
+                o.files,
+                {None: "–", True: "as original", False: "differ"}[o.names],
+                f"{o.right} of {o.known}" if o.known else "–",
+                o.order,
+                "–" if o.milliseconds is None else f"{o.milliseconds:,.0f}",
+                "; ".join(o.notes),
+            )
+        )
+    widths = [max(len(str(row[i])) for row in rows) for i in range(6)]
+    lines = [
+        "  ".join(str(cell).ljust(width) for cell, width in zip(row, [*widths, 0], strict=True))
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)

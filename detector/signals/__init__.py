@@ -1,0 +1,15 @@
+"""Evidence that is no learnt detector: measurements of pixels and motion beside untouched files.
+
+A signal has a value, the range in which the middle 90 % of untouched clips lie (`reference.json`),
+a reading (usual, unclear, unusual, absent) and how to read it. It informs and never votes: no
+signal was validated as a detector, and each has innocent causes, which it names. One file a group.
+
+`Reader` collects them in the pipeline, from frames that are decoded anyway; `blinks.watch` takes a
+closer look on demand; `views` draws one frame's spectrum, noise and error level.
+"""
+
+from detector.signals.look import Look, look
+from detector.signals.motion import RECIPE, STEP
+from detector.signals.reader import Reader
+
+__all__ = ["RECIPE", "STEP", "Look", "Reader", "look"]

@@ -1,0 +1,265 @@
+"""Does the person blink, and how often? Read on demand: it takes more frames than an analysis.
+
+The lids come from MediaPipe's face landmarker (`aids.MESH`); openness is the eye aspect ratio of
+Soukupova and Cech (2016), the height of the eye over its width, held against the person's own
+usual opening. Early deepfakes hardly blinked (Li et al. 2018, arXiv:1806.02877); today's do.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.stats import nbinom
+
+from detector import media, runtime, weights
+from detector.errors import WeightsError
+from detector.results import Analysis, FaceFrame, Signal, Track
+from detector.signals import aids
+from detector.signals.reference import Meter, Range, blink_rate
+
+RATE = 15.0
+"""frames a second: a blink lasts 0.1 to 0.4 s (Schiffman 2001), so two frames or more."""
+LONGEST = 60.0
+"""s of a clip that are read."""
+SHORTEST = 5.0
+"""s of open or closed eyes that have to be seen, below which even no blink is ordinary."""
+SHUT, OPEN = 0.65, 0.8
+"""of the opening around: below the first the eyes are shut, above the second open again."""
+DIP, AROUND = 0.25, 1.2
+"""s to either side of the lowest point: where the dip ends, and how far the opening is taken."""
+SEEN = 3
+"""frames on either side, so that the eyes were seen to close and to open."""
+SIDE = 256
+ROOM = 1.5
+"""Side of what the network sees, in longer sides of the face box."""
+SURE = 0.0
+"""Log odds that a face is there, above which its points are taken."""
+# Corners, then two pairs of points on the upper and lower lid, of the 478.
+RIGHT, LEFT = (33, 133, 160, 144, 158, 153), (362, 263, 385, 380, 387, 373)
+
+Tell = Callable[[float], object]
+"""Told what share of the work is done, 0..1."""
+
+
+@dataclass(frozen=True)
+class Lids:
+    """How open a person's eyes are over time.
+
+    Attributes
+    ----------
+    times : float array [N]
+        s; only moments at which the eyes were seen.
+    openness : float array [N]
+        Height over width of the eyes, mean of both.
+    blinks : tuple of float
+        s
+    seconds : float
+        Time during which the eyes were seen.
+    """
+
+    times: np.ndarray
+    openness: np.ndarray
+    blinks: tuple[float, ...]
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Blinks a minute."""
+        return 60 * len(self.blinks) / max(self.seconds, 1e-9)
+
+
+class Mesh:
+    """The landmarker, ready to run.
+
+    Raises
+    ------
+    WeightsError
+        It is not here, is damaged, or holds no landmarker.
+    """
+
+    def __init__(self) -> None:
+        (path,) = weights.resolve(aids.MESH)
+        try:
+            with zipfile.ZipFile(path) as bundle, tempfile.TemporaryDirectory() as folder:
+                inner = bundle.extract("face_landmarks_detector.tflite", folder)
+                self._run = runtime.read(Path(inner), (1, SIDE, SIDE, 3))
+        except (zipfile.BadZipFile, KeyError, OSError, RuntimeError) as error:
+            raise WeightsError(f"{aids.MESH.title} can't be read: {error}") from error
+
+    def points(self, face: np.ndarray) -> np.ndarray | None:
+        """478 points in px of an uint8 [256, 256, 3] picture, float [478, 2]; None without a
+        face."""
+        outputs = self._run(face[None].astype(np.float32) / 255)
+        points = next(o for o in outputs if o.size == 478 * 3)
+        sure = next(o for o in outputs if o.size == 1)
+        if float(sure.ravel()[0]) < SURE:
+            return None
+        return points.reshape(-1, 3)[:, :2]
+
+
+_loading = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _load(_cache: Path) -> Mesh:
+    return Mesh()
+
+
+def mesh() -> Mesh | None:
+    """The landmarker, loaded once; None where it is not on this computer."""
+    if not weights.available(aids.MESH):
+        return None
+    with _loading:
+        return _load(weights.cache())
+
+
+def ready() -> bool:
+    """Whether the landmarker is on this computer."""
+    return weights.available(aids.MESH)
+
+
+def openness(points: np.ndarray) -> float:
+    """Height over width of the eyes, mean of both, from 478 points."""
+    ratios = []
+    for outer, inner, *lids in (RIGHT, LEFT):
+        width = np.linalg.norm(points[outer] - points[inner])
+        heights = [np.linalg.norm(points[a] - points[b]) for a, b in (lids[:2], lids[2:])]
+        ratios.append(float(np.mean(heights) / max(float(width), 1e-6)))
+    return float(np.mean(ratios))
+
+
+def find(
+    times: Sequence[float] | np.ndarray, open_: Sequence[float] | np.ndarray
+) -> tuple[float, ...]:
+    """When eyes close and open again, s.
+
+    A blink is a short dip below `SHUT` of the opening both before and after it: eyes that look down
+    half close too, but stay so.
+
+    Parameters
+    ----------
+    times : s, ascending, about `RATE` a second
+    open_ : openness at these times, in any unit
+    """
+    at, line = np.asarray(times, float), np.asarray(open_, float)
+    found: list[int] = []
+    for i, time in enumerate(at):
+        sides = [
+            line[(at >= time + a) & (at <= time + b)] for a, b in ((-AROUND, -DIP), (DIP, AROUND))
+        ]
+        if min(len(side) for side in sides) < SEEN:
+            continue
+        near = line[np.abs(at - time) <= DIP]
+        level = min(float(np.percentile(side, 60)) for side in sides)
+        if line[i] > near.min() or line[i] >= SHUT * level:
+            continue
+        if found and line[found[-1] : i + 1].max() < OPEN * level:
+            continue  # still the same closing
+        found.append(i)
+    return tuple(float(at[i]) for i in found)
+
+
+def watch(path: str | Path, analysis: Analysis, track: Track, tell: Tell | None = None) -> Lids:
+    """Look at a person's eyes, `RATE` times a second, for at most `LONGEST` seconds.
+
+    Decodes that part of the file once more.
+
+    Raises
+    ------
+    WeightsError
+        The landmarker is not on this computer (`aids.MESH`).
+    MediaError
+    """
+    network = mesh()
+    if network is None:
+        weights.resolve(aids.MESH)  # says what is missing
+        raise WeightsError(f"{aids.MESH.title} is missing.")
+    end = min(track.end, track.start + LONGEST)
+    times = np.arange(track.start, end, 1 / RATE).tolist() or [track.start]
+    seen: list[tuple[float, float]] = []
+    for frame in media.decode(path, analysis.media, times, notes=[]):
+        face = _upright(frame.rgb, track.faces, frame.time)
+        points = network.points(face)
+        if points is not None:
+            seen.append((frame.time, openness(points)))
+        if tell:
+            tell((frame.index + 1) / len(times))
+    at, line = np.array([t for t, _ in seen]), np.array([o for _, o in seen])
+    gaps = np.diff(at)
+    return Lids(at, line, find(at, line), float(gaps[gaps < 3 / RATE].sum()))
+
+
+def _upright(rgb: np.ndarray, looked: Sequence[FaceFrame], time: float) -> np.ndarray:
+    """The face with its eyes level, uint8 [256, 256, 3]."""
+    times = [face.time for face in looked]
+
+    def at(values: Sequence[Sequence[float]]) -> list[float]:
+        return [float(np.interp(time, times, column)) for column in zip(*values, strict=True)]
+
+    x0, y0, x1, y1 = at([face.box for face in looked])
+    eyes = [face.landmarks[:2] for face in looked]
+    tilt = 0.0
+    if all(len(pair) == 2 for pair in eyes):
+        (lx, ly), (rx, ry) = at([pair[0] for pair in eyes]), at([pair[1] for pair in eyes])
+        tilt = float(np.arctan2(ry - ly, rx - lx))
+    scale = SIDE / (ROOM * max(x1 - x0, y1 - y0))
+    turn = scale * np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
+    shift = SIDE / 2 - turn @ np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+    return cv2.warpAffine(
+        rgb, np.hstack([turn, shift[:, None]]), (SIDE, SIDE), flags=cv2.INTER_LINEAR
+    )
+
+
+def signal(lids: Lids, track: str, media_kind: str = "video") -> Signal:
+    """The rate of blinking as a `Signal`."""
+    if lids.seconds < SHORTEST:
+        return BLINKS.absent(
+            f"The eyes were seen for {lids.seconds:.0f} s; a rate needs {SHORTEST:.0f} s.", track
+        )
+    known = expected(lids.seconds)
+    return BLINKS.signal(lids.rate, media_kind, track, times=lids.blinks, known=known)
+
+
+def expected(seconds: float) -> Range | None:
+    """How many blinks a minute are usual in so many seconds.
+
+    People's rates are taken as gamma distributed, blinks of one person as chance at that rate: the
+    counts are then negative binomial, and wide where little was seen.
+    """
+    people = blink_rate()
+    if people is None:
+        return None
+    shape = (people["rate"] / people["spread"]) ** 2
+    minutes = max(seconds, 1e-3) / 60
+    counts = nbinom(shape, 1 / (1 + minutes * people["rate"] / shape))
+    p1, p5, p50, p95, p99 = (
+        float(counts.ppf(share)) / minutes for share in (0.01, 0.05, 0.5, 0.95, 0.99)
+    )
+    return Range(p1, p5, p50, p95, p99, files=int(people["files"]), sources=int(people["sources"]))
+
+
+BLINKS = Meter(
+    id="blinking",
+    title="Blinking",
+    unit="a minute",
+    side="both",
+    say=lambda value, known: f"{value:.0f} a minute",
+    means="How often the person blinks. People differ, and reading or staring slows it down.",
+    low="The person hardly blinks: early face swaps did not, and people who read or concentrate "
+    "blink little.",
+    high="The person blinks very often: lids that flutter from frame to frame look like this, and "
+    "so does nervousness.",
+)
+NOT_YET = "Takes a closer look at the eyes, frame by frame."
+ABSENT = (
+    f"Needs the {aids.MESH.title.lower()} ({(aids.MESH.files[0].size or 0) / 1e6:.1f} MB), which "
+    "is not on this computer."
+)

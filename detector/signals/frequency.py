@@ -1,0 +1,160 @@
+"""The face as frequencies: how much fine detail it has, and whether a regular pattern lies in it.
+
+Upsampling layers of generators leave spectra that camera pictures don't have: too little or too
+much at the fine end (Durall et al., CVPR 2020, arXiv:2003.01826), or regular peaks (Frank et al.,
+ICML 2020, arXiv:2003.08685). So do sharpening, resizing and compression, which is why this informs
+and does not vote.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from scipy.fft import dctn
+from scipy.ndimage import median_filter
+
+from detector.signals.look import Look
+from detector.signals.reference import Meter, Range
+
+SIDE = 96
+"""px. A face is brought to it, so that faces of any size share an axis: cycles per face."""
+FACE = 0.9
+"""Part of the longer side of the box that is read: the face without its outline."""
+SMALLEST = SIDE / FACE
+"""px of the longer side of the box, below which a face would have to be blown up."""
+BINS = SIDE // 2
+"""Of the radial profile: bin i is i + 1 cycles per face."""
+COARSE = slice(2, 9)
+"""Bins that set the level: they hold light and shade, which differ from face to face."""
+FINE = slice(24, 48)
+"""Bins of the fine end: the top octave."""
+BLOCK = 8
+"""px of the blocks of JPEG, and of most of those of video codecs."""
+HUM = 10
+"""Bins from the middle of the spectrum in which no pattern is looked for: a face's own shape."""
+
+_WINDOW = np.outer(np.hanning(SIDE), np.hanning(SIDE)).astype(np.float32)
+_FREQUENCY = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE))) * SIDE
+_RING = np.clip(np.round(_FREQUENCY).astype(int), 0, BINS + 1)
+_COUNT = np.bincount(_RING.ravel(), minlength=BINS + 2)[1 : BINS + 1]
+
+
+def face_plane(look: Look) -> np.ndarray | None:
+    """The face's luma at `SIDE` px, float32 [SIDE, SIDE]; None where it is smaller than that or
+    partly outside the frame."""
+    square = _middle(look, round(FACE * look.side))
+    if square is None or len(square) < SIDE:
+        return None
+    return cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+
+
+def native_plane(look: Look) -> np.ndarray | None:
+    """The middle `SIDE` px of the face as they are in the frame, or None."""
+    return _middle(look, SIDE) if look.side >= SMALLEST else None
+
+
+def _middle(look: Look, side: int) -> np.ndarray | None:
+    x0, y0, x1, y1 = look.box
+    left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
+    height, width = look.luma.shape
+    if left < 0 or top < 0 or left + side > width or top + side > height:
+        return None
+    return look.luma[top : top + side, left : left + side]
+
+
+def spectrum(plane: np.ndarray) -> np.ndarray:
+    """Log power of a plane, dB, float [SIDE, SIDE] with the coarse end in the middle."""
+    return np.fft.fftshift(10 * np.log10(_power(plane) + 1e-3))
+
+
+def _power(plane: np.ndarray) -> np.ndarray:
+    return np.abs(np.fft.fft2((plane - plane.mean()) * _WINDOW)) ** 2
+
+
+def profile(plane: np.ndarray) -> np.ndarray:
+    """Mean log power by fineness, dB over the face's own coarse end, float [BINS]."""
+    rings = (
+        np.bincount(_RING.ravel(), _power(plane).ravel(), minlength=BINS + 2)[1 : BINS + 1] / _COUNT
+    )
+    level = 10 * np.log10(rings + 1e-3)
+    return level - level[COARSE].mean()
+
+
+def fine_detail(profile: np.ndarray) -> float:
+    """The fine end of a profile, dB over the coarse end."""
+    return float(profile[FINE].mean())
+
+
+def bands(plane: np.ndarray) -> np.ndarray:
+    """Energy of the 8 x 8 DCT by diagonal, dB over the first one, float [14].
+
+    Diagonal i holds the coefficients with u + v = i + 1, as JPEG orders them: from coarse to fine.
+    """
+    blocks = plane.reshape(SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK).swapaxes(1, 2)
+    energy = (dctn(blocks, axes=(2, 3), norm="ortho") ** 2).mean((0, 1))
+    u, v = np.indices(energy.shape)
+    level = np.array([energy[u + v == i].mean() for i in range(1, 2 * BLOCK - 1)])
+    decibels = 10 * np.log10(level + 1e-3)
+    return decibels - decibels[0]
+
+
+def pattern_power(plane: np.ndarray) -> np.ndarray:
+    """Power spectrum of a plane as it is in the frame, float [SIDE, SIDE]. Averaged over frames,
+    what is regular stays and what moves with the face fades."""
+    return _power(plane)
+
+
+def peak(power: np.ndarray) -> float:
+    """How far the strongest lone peak stands out of its neighborhood, dB.
+
+    The blocks of compression have peaks at eighths of both axes; these and the coarse end are left
+    out.
+    """
+    level = 10 * np.log10(np.fft.fftshift(power) + 1e-6)
+    over = level - median_filter(level, size=9, mode="wrap")
+    return float(over[_PLACES].max())
+
+
+def _places() -> np.ndarray:
+    """Where a pattern is looked for, bool [SIDE, SIDE], the coarse end in the middle."""
+    index = np.arange(SIDE) - SIDE // 2
+    every = SIDE // BLOCK
+    on_grid = np.abs((index + every // 2) % every - every // 2) <= 1
+    far = np.hypot(index[:, None], index[None, :]) > HUM
+    return far & ~(on_grid[:, None] & on_grid[None, :])
+
+
+_PLACES = _places()
+
+
+def _beside(value: float, known: Range | None) -> str:
+    if known is None:
+        return f"{value:.1f} dB"
+    apart = value - known.p50
+    if abs(apart) < 1:
+        return "as in most camera faces"
+    return f"{abs(apart):.0f} dB {'weaker' if apart < 0 else 'stronger'} than most"
+
+
+DETAIL = Meter(
+    id="frequency",
+    title="Fine detail",
+    unit="dB",
+    side="both",
+    say=_beside,
+    means="How much fine detail the face has for its size, beside camera faces.",
+    low="Less fine detail than camera faces: smoothing, upscaling and swaps do this, and so do "
+    "filters, soft focus and compression.",
+    high="More fine detail than camera faces: sharpening and noise do this, and some generators.",
+    relative=True,
+)
+PATTERN = Meter(
+    id="pattern",
+    title="Regular pattern",
+    unit="dB",
+    side="high",
+    say=lambda value, known: f"strongest peak {value:.0f} dB",
+    means="Whether one frequency stands out of its neighbors. In camera faces none does by much.",
+    high="A regular pattern: generators that enlarge a picture leave one, and so do screens filmed "
+    "off, halftones and woven cloth.",
+)

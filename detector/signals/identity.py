@@ -1,0 +1,110 @@
+"""Is it the same face from the start of a clip to its end?
+
+A few aligned faces of a person are embedded by a small recognition network (`aids.IDENTITY`) and
+the clip is cut in two wherever the two sides differ most. Nothing is looked up and nothing is kept:
+faces are only held against each other.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from detector import weights
+from detector.signals import aids
+from detector.signals.look import Look
+from detector.signals.reference import Meter
+
+if TYPE_CHECKING:
+    from detector.signals.mobilefacenet import Embedder
+
+SIDE = 112
+"""px of an aligned face."""
+PLACES = np.array(
+    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
+     (70.7299, 92.2041)]
+)  # fmt: skip
+"""Where its five landmarks stand (Deng et al., ArcFace, CVPR 2019)."""
+FEWEST = 4
+"""faces: two on each side of a cut."""
+
+_loading = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _load(_path: Path) -> Embedder:
+    from detector.signals.mobilefacenet import Embedder
+
+    return Embedder()
+
+
+def embedder() -> Embedder | None:
+    """The network, loaded once; None where its weights are not on this computer."""
+    if not weights.available(aids.IDENTITY):
+        return None
+    with _loading:
+        return _load(weights.cache())
+
+
+def align(look: Look) -> np.ndarray | None:
+    """The face turned upright with its landmarks in place, uint8 [112, 112, 3]; None without
+    landmarks."""
+    if len(look.points) != len(PLACES):
+        return None
+    p = (look.points - look.points.mean(0)) @ (1, 1j)
+    q = (PLACES - PLACES.mean(0)) @ (1, 1j)
+    turn = (np.conj(p) @ q) / max(float((np.conj(p) @ p).real), 1e-9)
+    matrix = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    shift = PLACES.mean(0) - matrix @ look.points.mean(0)
+    return cv2.warpAffine(
+        look.patch, np.hstack([matrix, shift[:, None]]), (SIDE, SIDE), flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+
+
+def drift(vectors: np.ndarray) -> tuple[float, int] | None:
+    """How alike the face is before and after the cut that parts it most.
+
+    Parameters
+    ----------
+    vectors : float array [N, 128]
+        In order of time, of length 1.
+
+    Returns
+    -------
+    (float, int) or None
+        Cosine of the two sides' means, -1..1; the first face after the cut. None with fewer than
+        four faces.
+    """
+    if len(vectors) < FEWEST:
+        return None
+    cuts = range(2, len(vectors) - 1)
+    alike = [_cosine(vectors[:cut].mean(0), vectors[cut:].mean(0)) for cut in cuts]
+    least = int(np.argmin(alike))
+    return alike[least], cuts[least]
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-9))
+
+
+DRIFT = Meter(
+    id="identity",
+    title="Identity over time",
+    unit="cosine",
+    side="low",
+    say=lambda value, known: f"{value:.2f} alike at least",
+    means="How alike a face-recognition network finds the face before and after the moment at "
+    "which it differs most; 1 is the same.",
+    low="The face changes within the clip, as where a swap begins, ends or slips; another person "
+    "taken for the same, a turned head or other light can look alike.",
+)
+ABSENT = (
+    f"Needs {aids.IDENTITY.title} ({(aids.IDENTITY.files[0].size or 0) / 1e6:.1f} MB), which is "
+    "not on this computer."
+)

@@ -1,0 +1,95 @@
+"""What the signals read: one person's face in one frame, with some of what is around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from detector.results import Box, Point
+
+ROOM = 2.0
+"""Side of the patch in longer sides of the face box: the ring around the face fits in."""
+MOST = 400
+"""px. Larger patches are shrunk to it: a face of 200 px holds what is read here, and the cost has a
+bound."""
+INSIDE = 0.8
+"""Ellipse of the face, in half-axes of the box: skin without the hairline and the jaw's edge."""
+AROUND = (1.2, 1.9)
+"""Ring around it: hair, ears, neck, background."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A face as the frame holds it: cut out, not resized unless it is very large.
+
+    Attributes
+    ----------
+    patch : uint8 array [H, W, 3], RGB
+        The part of the frame around the face that exists.
+    box : Box
+        Of the face, px of the patch.
+    points : float array [5, 2]
+        Landmarks in px of the patch; empty [0, 2] if unknown.
+    time : float
+        s
+    """
+
+    patch: np.ndarray
+    box: Box
+    points: np.ndarray
+    time: float
+
+    @property
+    def side(self) -> float:
+        """Longer side of the face box, px."""
+        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+    @cached_property
+    def luma(self) -> np.ndarray:
+        """float32 [H, W], 0..255."""
+        return cv2.cvtColor(self.patch, cv2.COLOR_RGB2GRAY).astype(np.float32)
+
+    @cached_property
+    def _distance(self) -> np.ndarray:
+        """Of each pixel from the middle of the box, in half-axes."""
+        x0, y0, x1, y1 = self.box
+        rows, columns = np.ogrid[: self.patch.shape[0], : self.patch.shape[1]]
+        across = (columns + 0.5 - (x0 + x1) / 2) / max((x1 - x0) / 2, 1.0)
+        down = (rows + 0.5 - (y0 + y1) / 2) / max((y1 - y0) / 2, 1.0)
+        return np.sqrt(across**2 + down**2)
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """bool [H, W]: the face."""
+        return self._distance < INSIDE
+
+    @cached_property
+    def around(self) -> np.ndarray:
+        """bool [H, W]: the ring around it."""
+        return (self._distance > AROUND[0]) & (self._distance < AROUND[1])
+
+
+def look(rgb: np.ndarray, box: Box, landmarks: Sequence[Point] = (), time: float = 0.0) -> Look:
+    """Cut a face and its surroundings out of an upright frame. The frame is not kept."""
+    height, width = rgb.shape[:2]
+    x0, y0, x1, y1 = box
+    half = ROOM * max(x1 - x0, y1 - y0) / 2
+    middle = ((x0 + x1) / 2, (y0 + y1) / 2)
+    left, top = (int(np.clip(middle[i] - half, 0, (width, height)[i] - 1)) for i in (0, 1))
+    right = int(np.clip(np.ceil(middle[0] + half), left + 1, width))
+    bottom = int(np.clip(np.ceil(middle[1] + half), top + 1, height))
+    patch = rgb[top:bottom, left:right]
+    scale = min(1.0, MOST / (2 * half))
+    if scale < 1:
+        size = (max(1, round(patch.shape[1] * scale)), max(1, round(patch.shape[0] * scale)))
+        patch = cv2.resize(patch, size, interpolation=cv2.INTER_AREA)
+    else:
+        patch = patch.copy()
+    corner = np.array([left, top])
+    points = (np.asarray(landmarks, float).reshape(-1, 2) - corner) * scale
+    (a, b), (c, d) = (np.array(p) - corner for p in ((x0, y0), (x1, y1)))
+    return Look(patch, (a * scale, b * scale, c * scale, d * scale), points, time)

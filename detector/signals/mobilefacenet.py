@@ -1,0 +1,115 @@
+"""MobileFaceNet: a face as 128 numbers that are close for one person (Chen et al. 2018).
+
+The layers are named as in github.com/foamliu/MobileFaceNet, whose published weights are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from detector import runtime, weights
+from detector.signals import aids
+from detector.signals.identity import SIDE
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+# expansion, channels, repeats, stride
+STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
+
+
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU6(),
+    )
+
+
+class _Separable(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+        self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
+        self.bn1, self.bn2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn1(self.depthwise(x)).relu()
+        return self.bn2(self.pointwise(x)).relu()
+
+
+class _Whole(nn.Module):
+    """One 7 x 7 filter a channel: a weighted mean over the places of a face."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 7, groups=channels, bias=False)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bn(self.depthwise(x))
+
+
+class _Inverted(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.same = stride == 1 and inputs == outputs
+        self.conv = nn.Sequential(
+            _conv(inputs, hidden, 1),
+            _conv(hidden, hidden, 3, stride, hidden),
+            nn.Conv2d(hidden, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.same else self.conv(x)
+
+
+class MobileFaceNet(nn.Module):
+    """float [N, 3, 112, 112], ImageNet's mean and deviation -> [N, 128]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = _conv(3, 64, 3, 2)
+        self.dw_conv = _Separable(64)
+        blocks, channels = [], 64
+        for expansion, outputs, repeats, stride in STAGES:
+            for place in range(repeats):
+                blocks.append(_Inverted(channels, outputs, stride if place == 0 else 1, expansion))
+                channels = outputs
+        self.features = nn.Sequential(*blocks)
+        self.conv2 = _conv(channels, 512, 1)
+        self.gdconv = _Whole(512)
+        self.conv3 = nn.Conv2d(512, 128, 1)
+        self.bn = nn.BatchNorm2d(128)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv2(self.features(self.dw_conv(self.conv1(x))))
+        return self.bn(self.conv3(self.gdconv(x))).flatten(1)
+
+
+class Embedder:
+    """The network, ready to run. Thread-safe.
+
+    Raises
+    ------
+    WeightsError
+        The weights are not here, are damaged or do not fit.
+    """
+
+    def __init__(self) -> None:
+        (path,) = weights.resolve(aids.IDENTITY)
+        network = MobileFaceNet()
+        weights.load_strict(network, weights.load_state(path), aids.IDENTITY.id)
+        network = network.eval().requires_grad_(False)
+        self._run = runtime.compile(network, torch.zeros(2, 3, SIDE, SIDE), "cpu")
+
+    def __call__(self, faces: Sequence[np.ndarray]) -> np.ndarray:
+        """uint8 [112, 112, 3] RGB each -> float32 [N, 128] of length 1."""
+        x = (np.stack(faces).astype(np.float32) / 255 - MEAN) / np.array(STD)
+        (vectors,) = self._run(x.transpose(0, 3, 1, 2).astype(np.float32))
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

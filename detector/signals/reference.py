@@ -1,0 +1,192 @@
+"""What untouched faces measure, and how a measurement reads beside them.
+
+The figures in reference.json are aggregates over untouched training clips and pictures, made by
+`python -m bench.signals`; the file says of how many, from how many sources.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from detector.results import Reading, Signal
+
+FILE = Path(__file__).with_name("reference.json")
+FEWEST = 20
+"""files; a range of fewer says little, and nothing is called usual or unusual by it."""
+
+Side = Literal["low", "high", "both"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where untouched files lie: percentiles 1, 5, 50, 95 and 99."""
+
+    p1: float
+    p5: float
+    p50: float
+    p95: float
+    p99: float
+    files: int
+    sources: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The same for a row of figures: percentiles 5, 50 and 95 of each, float arrays [N]."""
+
+    low: np.ndarray
+    middle: np.ndarray
+    high: np.ndarray
+    files: int
+    sources: int
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, Any]:
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+def usual(id: str, kind: str) -> Range | None:
+    """What untouched files of a kind ("video", "image") measure. None where that is not known."""
+    row = _table()["ranges"].get(kind, {}).get(id)
+    return Range(**row) if row else None
+
+
+def curve(id: str, kind: str) -> Curve | None:
+    """The same for a row of figures, such as the radial profile of the spectrum."""
+    row = _table()["curves"].get(kind, {}).get(id)
+    if row is None:
+        return None
+    low, middle, high = (np.array(row[key]) for key in ("p5", "p50", "p95"))
+    return Curve(low, middle, high, row["files"], row["sources"])
+
+
+def blink_rate() -> dict[str, float] | None:
+    """How often people blink: `rate` and `spread` a minute, and of how many `files`, `sources`."""
+    return _table().get("blinking")
+
+
+def read(value: float, known: Range | None, side: Side, weak: bool = False) -> Reading:
+    """How a measurement reads.
+
+    usual: within the middle 90 % of untouched files. unusual: beyond 98 % of them. unclear:
+    between, or with nothing to compare with.
+
+    Parameters
+    ----------
+    side : {"low", "high", "both"}
+        Where values are out of the ordinary; one below everything may be no cause for concern.
+    weak : bool
+        The file is so poor that an unusual value is only unclear.
+    """
+    if known is None or known.files < FEWEST:
+        return "unclear"
+    low, high = side != "high", side != "low"
+    if not (low and value < known.p5) and not (high and value > known.p95):
+        return "usual"
+    far = (low and value < known.p1) or (high and value > known.p99)
+    return "unusual" if far and not weak else "unclear"
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A measurement: its name, its unit and its words.
+
+    Attributes
+    ----------
+    side : {"low", "high", "both"}
+        See `read`.
+    say : callable
+        (value, its range or None) -> the value in words.
+    unit : str
+        In words, after a figure.
+    means, low, high : str
+        How to read it: inside the range, below, above. `low` or `high` may be empty where that
+        side is usual.
+    """
+
+    id: str
+    title: str
+    unit: str
+    side: Side
+    say: Callable[[float, Range | None], str]
+    means: str
+    low: str = ""
+    high: str = ""
+    relative: bool = False
+    """Ranges are said beside the median: the figures by themselves mean nothing to a person."""
+
+    def span(self, known: Range) -> str:
+        """The usual range in words."""
+        middle = known.p50 if self.relative else 0.0
+        low, high = (
+            f"{bound - middle + 0.0:.2g}".replace("-", "−") for bound in (known.p5, known.p95)
+        )
+        bound = {"high": f"up to {high}", "low": f"from {low}", "both": f"{low} to {high}"}
+        beside = " beside the median" if self.relative else ""
+        return f"Usual: {bound[self.side]} {self.unit}{beside}."
+
+    def signal(
+        self,
+        value: float,
+        kind: str,
+        track: str | None = None,
+        *,
+        weak: str = "",
+        times: Sequence[float] = (),
+        known: Range | None = None,
+    ) -> Signal:
+        """The measurement as a `Signal`.
+
+        Parameters
+        ----------
+        kind : str
+            "video", "image" or "animation"; what it is compared with.
+        weak : str
+            Why an unusual value of this file says less, if so.
+        times : sequence of float
+            Moments to look at, s.
+        known : Range, optional
+            Instead of the one in the reference.
+        """
+        known = known or usual(self.id, "image" if kind == "image" else "video")
+        reading = read(value, known, self.side, bool(weak))
+        how = self.means
+        if reading != "usual" and known is not None:
+            how = (self.low if value < known.p50 else self.high) or self.means
+            how += f" {weak}" if weak else ""
+        if known is not None:
+            how += f" {self.span(known)}"
+        else:
+            how = f"There is no range of untouched files to compare with yet. {self.means}"
+        return Signal(
+            id=self.id,
+            title=self.title,
+            value=self.say(value, known),
+            reading=reading,
+            how_to_read=how,
+            track=track,
+            number=round(float(value), 4),
+            unit=self.unit,
+            usual=(known.p5, known.p95) if known else None,
+            times=[round(float(t), 3) for t in times],
+        )
+
+    def absent(self, why: str, track: str | None = None) -> Signal:
+        """The signal where it could not be measured, and why."""
+        return Signal(
+            id=self.id,
+            title=self.title,
+            value="not measured",
+            reading="absent",
+            how_to_read=why,
+            track=track,
+            unit=self.unit,
+        )

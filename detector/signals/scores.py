@@ -1,0 +1,93 @@
+"""Where the score of a person changes for good: no pixels, only the scores of the models.
+
+A clip that was altered in a part has a step there; one that is all original or all altered has
+none. Steps are found by binary segmentation with a penalty for each (Scott and Knott 1974; the
+penalty is that of Schwarz, with the noise taken from neighboring scores).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detector.signals.reference import Meter
+
+SHORTEST = 3
+"""scores on each side of a step."""
+MOST = 6
+"""steps that are told."""
+FEWEST = 8
+"""scores, below which nothing is looked for."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """The score stays at another level from `time` on; `size` in natural-log odds."""
+
+    time: float
+    size: float
+
+
+def logits(scores: Sequence[float]) -> np.ndarray:
+    """Probabilities as log odds, bounded where they are certain."""
+    p = np.clip(np.asarray(scores, float), 0.005, 0.995)
+    return np.log(p / (1 - p))
+
+
+def steps(times: Sequence[float], values: Sequence[float]) -> list[Step]:
+    """Where the level of a noisy line changes, ascending in time.
+
+    Parameters
+    ----------
+    times : s, ascending
+    values : log odds at these times
+    """
+    line = np.asarray(values, float)
+    if len(line) < FEWEST:
+        return []
+    # Differences of neighbors know little of steps; 1.4826 makes their median a standard deviation.
+    noise = 1.4826 * float(np.median(np.abs(np.diff(line)))) / math.sqrt(2)
+    penalty = 3.0 * max(noise, 0.05) ** 2 * math.log(len(line))
+    cuts: list[int] = []
+    parts = [(0, len(line))]
+    while parts and len(cuts) < MOST:
+        start, end = parts.pop(0)
+        gain, at = _best(line, start, end)
+        if gain > penalty:
+            cuts.append(at)
+            parts += [(start, at), (at, end)]
+    edges = [0, *sorted(cuts), len(line)]
+    levels = [float(line[a:b].mean()) for a, b in itertools.pairwise(edges)]
+    return [
+        Step(float((times[at - 1] + times[at]) / 2), levels[i + 1] - levels[i])
+        for i, at in enumerate(edges[1:-1])
+    ]
+
+
+def _best(line: np.ndarray, start: int, end: int) -> tuple[float, int]:
+    """By how much one cut lowers the squared error of a stretch, and where."""
+    part = line[start:end]
+    places = np.arange(SHORTEST, len(part) - SHORTEST + 1)
+    if not len(places):
+        return 0.0, start
+    sums = np.cumsum(part)
+    left, right = sums[places - 1] / places, (sums[-1] - sums[places - 1]) / (len(part) - places)
+    gains = places * (len(part) - places) / len(part) * (left - right) ** 2
+    best = int(gains.argmax())
+    return float(gains[best]), start + int(places[best])
+
+
+CHANGES = Meter(
+    id="changes",
+    title="Score over time",
+    unit="log odds",
+    side="high",
+    say=lambda value, known: "no lasting change" if value == 0 else f"changes by {value:.1f}",
+    means="Whether the models' score moves to another level and stays there.",
+    high="The score moves to another level and stays, as where only a part was altered; a cut, a "
+    "turn of the head or other light can look alike.",
+)

@@ -1,0 +1,58 @@
+"""What one family's training is given: the recipe, its data, and how to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.training.recipe import Recipe
+from detector.training.sample import Source
+from detector.training.sight import Sight, sight_of
+
+if TYPE_CHECKING:
+    from detector.training.published import Published
+
+Progress = Callable[[str, int, int, dict[str, float]], None]
+"""Stage ("faces", "maps", "masking", "training"), done, in all, figures."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training run with its data at hand.
+
+    Attributes
+    ----------
+    sources, held : sequence of Source
+        Parts of the recipe with the people to learn from, and with those that are kept out.
+    kept : set of str
+        Persons that are kept out.
+    out : Path
+        The run's folder.
+    begin : Path or None
+        Weights to start from.
+    published : Published or None
+        The detector that is trained on, where it is none of ours.
+    """
+
+    plan: Recipe
+    sources: Sequence[Source]
+    held: Sequence[Source]
+    kept: set[str]
+    out: Path
+    begin: Path | None
+    resume: bool
+    stop_after: int | None
+    device: str
+    tell: Progress
+    published: Published | None = None
+
+    @property
+    def sight(self) -> Sight:
+        """How the network sees faces."""
+        return sight_of(self.plan, self.published.model if self.published else None)
+
+    def training(self, done: int, total: int, figures: dict[str, float]) -> None:
+        """Tell of the training."""
+        self.tell("training", done, total, figures)

@@ -1,0 +1,323 @@
+"""Training on from a published detector, or from a person's own file of one.
+
+Nothing about it is changed but its weights: it sees faces as its entry says, is read by its own
+label order, and what comes out is a file with the published one's names, which loads strictly as
+the same architecture (`unmask models add`). That it will is tried before the first step.
+
+Batch norms keep their statistics: a batch of a few dozen faces of a few people knows less of faces
+than what the weights were made with.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from detector import weights as store
+from detector.errors import UnmaskError, UsageError, WeightsError
+from detector.models import registry
+from detector.models.base import Model, ModelSpec
+from detector.models.brought import with_files
+from detector.models.network import TorchFrameModel
+from detector.models.vit import TokenModel
+from detector.training import sample
+from detector.training.check import HeldOut
+from detector.training.fit import fit
+from detector.training.job import Job
+from detector.training.recipe import Recipe
+from detector.weights.files import Origin
+
+TUNES = ("whole", "norms", "head")
+"""What may change: every weight; the normalizations and the last layer (as LNCLIP-DF and GenD were
+made, arXiv:2508.06248); the last layer alone."""
+OURS = ("mobilenet", "videomae", "temporal", "autoencoder")
+"""Families with recipes of their own, which start from a file."""
+NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _BatchNorm)
+SAME = 1e-4
+"""By how much a score of the written file may differ from the trained network's (logits)."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A loaded detector, and where in its files each of its tensors stood."""
+
+    spec: ModelSpec
+    model: TorchFrameModel
+    paths: list[Path]
+    origins: dict[str, Origin]
+
+    @property
+    def transformer(self) -> bool:
+        return isinstance(self.model, TokenModel)
+
+
+class Odds(nn.Module):
+    """A detector as one logit of P(fake) a face: float [N, 3, S, S] -> [N]."""
+
+    def __init__(self, model: TorchFrameModel, tune: str) -> None:
+        super().__init__()
+        self.network = model.network.requires_grad_(False)
+        self.tune = tune
+        self._read = lambda logits: model.log_odds(logits)  # a function is not copied with it
+        for module in _tuned(model, tune):
+            module.requires_grad_(True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._read(self.network(x))
+
+    def train(self, mode: bool = True) -> Odds:
+        """Dropout where the whole is trained; the statistics of batch norms never."""
+        super().train(mode and self.tune == "whole")
+        for module in self.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        return self
+
+
+def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | Published:
+    """What a run begins with: a file for our own families, else a loaded detector.
+
+    Parameters
+    ----------
+    begin : str
+        A file, or the id of a model or architecture.
+    weights : sequence of Path
+        A person's own files of that architecture.
+
+    Raises
+    ------
+    UsageError
+        There is neither; or it is no detector of single faces.
+    WeightsError, ModelError
+        It is not on this computer, does not fit, or its license was not accepted.
+    """
+    if not weights and Path(begin).is_file():
+        return Path(begin)
+    try:
+        spec = registry.get_spec(begin)
+    except UsageError as error:
+        raise UsageError(
+            f"There is no file and no model {begin!r} to begin with.", hint=error.hint
+        ) from error
+    if weights:
+        template = registry.architectures().get(begin) or spec
+        spec = with_files(template, list(weights), known=registry.list_models())
+        paths = [Path(file.path) for file in spec.files]
+    else:
+        store.require_license(spec)
+        paths = store.resolve(spec)
+    if spec.family in OURS:
+        return paths[0]
+    if spec.kind != "frame" or not spec.on_files:
+        raise UsageError(
+            f"{spec.title} does not judge single faces, and only such can be trained on from."
+        )
+    with store.tracing() as trace:
+        model = registry.load_family(spec, paths, "cpu")
+    if not isinstance(model, TorchFrameModel):
+        raise UsageError(f"{spec.title} can't be trained: its file is a finished program.")
+    return Published(spec, model, paths, _origins(model.network, spec, paths, trace))
+
+
+def adapted(plan: Recipe, start: Published, tune: str | None = None) -> Recipe:
+    """A recipe as it is for a published detector: its crop, and what may change of it.
+
+    Parts whose files are tight crops are left out: published crops show more than these hold.
+
+    Raises
+    ------
+    UsageError
+        The recipe trains no frame model, or nothing of it is left.
+    """
+    if plan.family != "mobilenet":
+        raise UsageError(f"The recipe {plan.name!r} does not train on single faces.")
+    parts = [part for part in plan.parts if not part.tight]
+    if not parts:
+        raise UsageError(
+            f"The recipe {plan.name!r} is for tight crops alone, and {start.spec.title} looks at "
+            "more of a face than they show."
+        )
+    tune = tune or ("norms" if start.transformer else "whole")
+    options = {"begun": start.spec.architecture, "tune": tune}
+    return plan.model_copy(
+        update={"family": "published", "crop": start.spec.crop, "parts": parts, "options": options}
+    )
+
+
+def train(job: Job) -> nn.Module:
+    """Train on from `job.published`; gives the averaged `Odds`.
+
+    Raises
+    ------
+    UsageError
+        It has no last layer to train alone, or could not be written back.
+    """
+    start, plan = job.published, job.plan
+    assert start is not None
+    odds = Odds(start.model, str(plan.options["tune"]))
+    lost = [
+        name
+        for name, weight in start.model.network.named_parameters()
+        if weight.requires_grad and name not in start.origins
+    ]
+    if lost:
+        raise UsageError(
+            f"{start.spec.title} can't be trained so: {len(lost)} of its tensors ({lost[0]}, …) "
+            "are made of those in its file, and there is no way back.",
+            hint="Train its last layer alone: --tune head.",
+        )
+    job.out.mkdir(parents=True, exist_ok=True)
+    trial = job.out / "trial"
+    try:
+        write(start, start.model.network, trial)
+    except UnmaskError as error:
+        raise UsageError(
+            f"{start.spec.title} can't be trained on: its file could not be written again. "
+            f"{error.message}"
+        ) from error
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+    return fit(
+        odds,
+        plan,
+        lambda step: sample.draw(job.sources, plan, step, job.sight),
+        job.out,
+        check=HeldOut(job.held, job.sight),
+        resume=job.resume,
+        stop_after=job.stop_after,
+        progress=job.training,
+        device=job.device,
+    )
+
+
+def write(start: Published, network: nn.Module, folder: Path) -> list[Path]:
+    """Write a network's weights as the files that it was read from, and try them.
+
+    Tensors that the network does not use stay as they were, and so do files without weights.
+    A single file becomes `model.safetensors`.
+
+    Parameters
+    ----------
+    network : nn.Module
+        With the names of `start.model.network`.
+
+    Raises
+    ------
+    WeightsError
+        Read again, they don't give the same scores.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = network.state_dict()
+    written = []
+    for number, path in enumerate(start.paths):
+        mine = {
+            origin.name: state[name].cpu().contiguous().clone()
+            for name, origin in start.origins.items()
+            if origin.file == number
+        }
+        single = len(start.paths) == 1
+        target = folder / ("model.safetensors" if single else path.name)
+        _write_one(start.spec, path, mine, target)
+        written.append(target)
+    again = registry.load_family(with_files(start.spec, written), written, "cpu")
+    _same(start.model, network, again)
+    return written
+
+
+def _write_one(spec: ModelSpec, path: Path, mine: dict[str, Tensor], target: Path) -> None:
+    from safetensors.torch import save_file
+
+    if not mine:
+        shutil.copyfile(path, target)
+        return
+    # A copy of each: safetensors refuses tensors that share memory.
+    kept = {} if path.suffix == ".h5" else store.load_state(path, spec)
+    whole = {name: tensor.contiguous().clone() for name, tensor in kept.items()} | mine
+    if target.suffix == ".safetensors":
+        save_file(whole, target)
+    else:
+        torch.save(whole, target)
+
+
+def _origins(
+    network: nn.Module, spec: ModelSpec, paths: Sequence[Path], trace: store.Trace
+) -> dict[str, Origin]:
+    """By the network's names: the file of each tensor and its name there, where it is in one."""
+    own = network.state_dict(keep_vars=True)
+    if paths[0].suffix == ".h5":
+        # Keras's layers, under our names from now on.
+        return {name: Origin(0, name) for name in own}
+    found = {name: trace.origin(tensor, paths) for name, tensor in own.items()}
+    if None in found.values():
+        # Networks that another library has filled: the same numbers under (nearly) the same name.
+        states = [{} if p.suffix == ".json" else store.load_state(p, spec) for p in paths]
+        for name in [name for name, origin in found.items() if origin is None]:
+            found[name] = _alike(name, own[name], states)
+    return {name: origin for name, origin in found.items() if origin is not None}
+
+
+def _alike(name: str, tensor: Tensor, states: Sequence[dict[str, Tensor]]) -> Origin | None:
+    for number, state in enumerate(states):
+        for older in (name, name.partition(".")[2]):
+            theirs = state.get(older)
+            if theirs is not None and torch.equal(theirs.float(), tensor.detach().float()):
+                return Origin(number, older)
+    return None
+
+
+@torch.no_grad()
+def _same(model: Model, network: nn.Module, again: Model) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    x = model.preprocess(picture)[None]
+    device = next(network.parameters()).device
+    was = network.training
+    network.eval()
+    before = model.log_odds(network(x.to(device)).cpu())
+    network.train(was)
+    after = again.log_odds(again.forward(x).cpu())
+    if not torch.allclose(before, after, atol=SAME, rtol=SAME):
+        raise WeightsError("Read again, the written file gives other scores.")
+
+
+def _tuned(model: TorchFrameModel, tune: str) -> list[nn.Module]:
+    """Modules whose weights may change."""
+    if tune not in TUNES:
+        raise UsageError(f"There is no way {tune!r} to tune.", hint=f"Known: {', '.join(TUNES)}.")
+    if tune == "whole":
+        return [model.network]
+    head = _head(model)
+    if head is None:
+        raise UsageError(
+            f"{model.spec.title} has no last layer that could be trained by itself.",
+            hint="Train all of it: --tune whole.",
+        )
+    norms = [m for m in model.network.modules() if isinstance(m, NORMS)] if tune == "norms" else []
+    return [*norms, head]
+
+
+@torch.no_grad()
+def _head(model: TorchFrameModel) -> nn.Module | None:
+    """The layer whose output is the network's, if there is one."""
+    layers = [m for m in model.network.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+    last: list[tuple[nn.Module, Tensor]] = []
+    hooks = [
+        layer.register_forward_hook(lambda module, _x, out: last.append((module, out)))
+        for layer in layers
+    ]
+    try:
+        x = model.preprocess(np.full((256, 256, 3), 128, np.uint8))[None]
+        out = model.network(x).reshape(-1)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for module, said in reversed(last):
+        if said.numel() == out.numel() and torch.equal(said.reshape(-1), out):
+            return module
+    return None

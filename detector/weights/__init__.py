@@ -1,0 +1,64 @@
+"""Weight files: find them, verify them, download them, read them.
+
+A file is used only when its sha256 is the one its model's entry states, whether it is bundled, was
+downloaded or brought by a person; a network is never left with random or partly loaded weights.
+This room knows what a weight file is (`WeightFile`), not what any network looks like.
+
+`store` is where files are, `download` brings one, `files` reads and converts them, `licenses`
+remembers which were accepted, `hub` reads a model's page on Hugging Face.
+"""
+
+from detector.weights.download import TRIES, Progress, check_space, download, offline
+from detector.weights.files import (
+    Fits,
+    Trace,
+    as_safetensors,
+    load_state,
+    load_strict,
+    probing,
+    tracing,
+)
+from detector.weights.licenses import accept_license, accepted_license, require_license
+from detector.weights.pins import can_pin, pin, pinned
+from detector.weights.store import (
+    available,
+    cache,
+    delete,
+    fetch,
+    fetchable,
+    locate,
+    missing_bytes,
+    resolve,
+)
+from detector.weights.verify import digest, verify
+
+__all__ = [
+    "TRIES",
+    "Fits",
+    "Progress",
+    "Trace",
+    "accept_license",
+    "accepted_license",
+    "as_safetensors",
+    "available",
+    "cache",
+    "can_pin",
+    "check_space",
+    "delete",
+    "digest",
+    "download",
+    "fetch",
+    "fetchable",
+    "load_state",
+    "load_strict",
+    "locate",
+    "missing_bytes",
+    "offline",
+    "pin",
+    "pinned",
+    "probing",
+    "require_license",
+    "resolve",
+    "tracing",
+    "verify",
+]

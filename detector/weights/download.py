@@ -1,0 +1,226 @@
+"""One file from its address to the disk: over https, resumed, measured, verified, and from a mirror
+when the first address fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from detector.errors import WeightsError
+from detector.weights.verify import first_line, verify
+
+if TYPE_CHECKING:
+    import httpx
+
+    from detector.weights.wanted import File
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes on disk so far and the bytes in all, of all files of a model."""
+
+CHUNK = 1 << 18  # bytes written between two progress calls
+TIMEOUT = 20.0  # s without a byte before a download is given up
+TRIES = 3  # a connection that breaks in the middle is resumed so many times in all
+SPARE = 64 << 20  # bytes left free on the disk after a download
+MOST = 16 << 30  # bytes of a file whose size nobody stated
+
+HUB = "https://huggingface.co"
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def offline() -> bool:
+    """Whether this installation is told never to use the network (UNMASK_OFFLINE=1)."""
+    return os.environ.get("UNMASK_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def require_online(what: str) -> None:
+    """Raise WeightsError (code "offline") when the network may not be used."""
+    if offline():
+        raise WeightsError(
+            f"{what} is not downloaded: this installation is offline (UNMASK_OFFLINE is set).",
+            code="offline",
+            hint="Bring the file yourself: `unmask models add FILE --as MODEL`.",
+        )
+
+
+def endpoint() -> str:
+    """Address of the hub: huggingface.co, or what HF_ENDPOINT names."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
+
+
+def download(file: File, path: Path, report: Progress) -> None:
+    """Bring one file, under a `.part` name until it is whole and verified.
+
+    `report(done, size)` in bytes may raise to stop; what was received is kept.
+
+    Raises
+    ------
+    WeightsError
+        With the code "offline", "disk_full", "refused" (401, 403), "download_failed" or
+        "weights_corrupted".
+    """
+    assert file.url is not None
+    require_online(path.name)
+    addresses = [file.url, *file.mirrors]
+    for number, address in enumerate(addresses, start=1):
+        try:
+            _from(address, file, path, report)
+            return
+        except WeightsError as error:
+            if number == len(addresses) or error.code in {"disk_full", "offline"}:
+                raise
+
+
+def _from(address: str, file: File, path: Path, report: Progress) -> None:
+    import httpx
+
+    if address.startswith(HUB + "/"):
+        address = endpoint() + address.removeprefix(HUB)
+    part = path.with_name(path.name + ".part")
+    try:
+        first = httpx.URL(address)
+    except httpx.InvalidURL as error:
+        raise WeightsError(f"{address!r} is not an address: {error}.") from error
+
+    def check(request: httpx.Request) -> None:  # of every request, so of every redirect too
+        plain = request.url.host in _LOOPBACK and first.host in _LOOPBACK
+        if request.url.scheme != "https" and not plain:
+            raise WeightsError(f"{request.url} is not an https address; nothing was downloaded.")
+
+    check_space(path, file.size or 0, part)
+    with httpx.Client(
+        follow_redirects=True,
+        max_redirects=5,
+        timeout=TIMEOUT,
+        event_hooks={"request": [check]},
+        headers=_authorization(address),  # httpx drops it where a redirect leaves the host
+    ) as client:
+        for attempt in range(TRIES):
+            before = part.stat().st_size if part.is_file() else 0
+            try:
+                _receive(client, address, file, part, report)
+                break
+            except httpx.TransportError as error:
+                grew = part.is_file() and part.stat().st_size > before
+                if attempt + 1 == TRIES or not grew:
+                    raise _unreachable(address, first_line(error)) from error
+            except httpx.HTTPStatusError as error:
+                raise refused(address, error.response.status_code) from error
+            except httpx.HTTPError as error:
+                raise _unreachable(address, first_line(error)) from error
+    try:
+        if file.sha256 is not None:  # else a person named the address, and looks at what comes
+            verify(part, file, remedy="The download was thrown away. Try again later.")
+    except WeightsError:
+        part.unlink()
+        raise
+    os.replace(part, path)
+
+
+def check_space(path: Path, size: int, part: Path | None = None) -> None:
+    """Raise WeightsError (code "disk_full") unless the disk of `path` holds `size` bytes, of which
+    `part` has some already."""
+    have = part.stat().st_size if part and part.is_file() else 0
+    free = shutil.disk_usage(path.parent).free
+    need = max(0, size - have) + SPARE
+    if free < need:
+        raise WeightsError(
+            f"The disk of {path.parent} has {free:,} bytes free, {path.name} needs {need:,}.",
+            code="disk_full",
+        )
+
+
+def refused(address: str, status: int) -> WeightsError:
+    """What an answer with this HTTP status means, for a person."""
+    hub = address.startswith(endpoint() + "/")
+    page = address.split("/resolve/")[0] if hub else address
+    if status in {401, 403}:
+        token = bool(_token())
+        why = (
+            "its terms have to be accepted with your account, or it is private"
+            if hub
+            else "it needs an account"
+        )
+        hint = (
+            f"Open {page}, accept the terms there, "
+            + ("and check that HF_TOKEN is of that account." if token else "then set HF_TOKEN.")
+            if hub
+            else ""
+        )
+        return WeightsError(
+            f"{page} may not be downloaded ({status}): {why}.", code="refused", hint=hint
+        )
+    if status == 404:
+        return WeightsError(
+            f"{address} could not be downloaded: the server answered 404, there is no such file.",
+            code="download_failed",
+            hint="Its owner may have moved or deleted it.",
+        )
+    return _unreachable(address, f"the server answered {status}")
+
+
+def _token() -> str | None:
+    from huggingface_hub import get_token
+
+    return get_token()
+
+
+def _authorization(address: str) -> dict[str, str]:
+    if urlsplit(address).netloc != urlsplit(endpoint()).netloc or not (token := _token()):
+        return {}
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _receive(client: httpx.Client, address: str, file: File, part: Path, report: Progress) -> None:
+    """One request: append to `part` what it still lacks, or start it again."""
+    have = part.stat().st_size if part.is_file() else 0
+    if file.size is not None and have >= file.size:  # whole, or never ours: the hash decides
+        return
+    # Bytes as they are stored: a compressed answer could be neither resumed nor measured.
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with client.stream("GET", address, headers=headers) as response:
+        if response.status_code == 416:
+            if file.size is None:  # nothing is left to send: whole, or the hash will tell
+                return
+            part.unlink()
+            raise _unreachable(address, "the server refused to go on where it stopped; ask again")
+        response.raise_for_status()
+        resumed = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if not (response.status_code == 206 and resumed):
+            have = 0
+        length = response.headers.get("Content-Length", "")
+        stated = have + int(length) if length.isdigit() else None
+        size = file.size or stated or 0
+        most = file.size or min(stated or MOST, MOST)
+        if file.size is None:
+            check_space(part, size - have)
+        with part.open("ab" if have else "wb") as out:
+            report(have, max(size, have))
+            for piece in response.iter_raw(CHUNK):
+                have += len(piece)
+                if have > most:
+                    out.close()
+                    part.unlink()
+                    raise _unreachable(address, f"it sends more than the {most:,} bytes stated")
+                out.write(piece)
+                report(have, max(size, have))
+            out.flush()
+            os.fsync(out.fileno())
+    if have < size:
+        raise _unreachable(
+            address, f"it stopped after {have:,} of {size:,} bytes; ask again to go on"
+        )
+
+
+def _unreachable(address: str, why: str) -> WeightsError:
+    return WeightsError(
+        f"{address} could not be downloaded: {why.rstrip('.')}.",
+        code="download_failed",
+        hint="What was received is kept; the next try goes on from there.",
+    )

@@ -1,0 +1,302 @@
+"""Weight files from the inside: read without running what they hold, loaded strictly, converted."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detector.errors import WeightsError
+
+if TYPE_CHECKING:
+    import torch
+
+    from detector.models.base import ModelSpec
+
+WRAPPERS = ("state_dict", "model", "net", "network")
+"""Keys under which training scripts put the weights in their file, unless an entry says others."""
+PREFIXES = ("module.",)
+"""What such scripts put before every name, unless an entry says others."""
+
+_TORCH_STARTS = (b"PK\x03\x04", b"\x80\x02")
+"""How a file begins that `torch.save` wrote: a zip archive, or before 2020 a bare pickle."""
+
+_WANTED = re.compile(r"(?:GLOBAL|class|global:?) ([\w.]+\.\w+) ")
+"""How torch says what a pickle wanted to be called."""
+
+_probe: ContextVar[dict[Path, dict[str, Any]] | None] = ContextVar("probe", default=None)
+"""While probing: what was read already, since each candidate reads the same file."""
+
+
+class Fits(Exception):
+    """Raised by `load_strict` while `probing`: the weights fit, and were not loaded."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a tensor stood: which of a model's files (counted from 0), and under which name."""
+
+    file: int
+    name: str
+
+
+class Trace:
+    """What was read while `tracing`, and where in the networks it went."""
+
+    def __init__(self) -> None:
+        self.read: dict[int, tuple[Path, str, torch.Tensor]] = {}
+        self.placed: dict[int, tuple[Path, str]] = {}
+
+    def origin(self, tensor: torch.Tensor, paths: Sequence[Path]) -> Origin | None:
+        """Of a parameter or buffer of a network; None where it is no tensor of a file."""
+        found = self.placed.get(id(tensor))
+        return Origin(paths.index(found[0]), found[1]) if found and found[0] in paths else None
+
+
+_tracing: ContextVar[Trace | None] = ContextVar("tracing", default=None)
+
+
+@contextmanager
+def tracing() -> Iterator[Trace]:
+    """Inside, it is noted which tensor of which file `load_strict` puts where in a network."""
+    token = _tracing.set(trace := Trace())
+    try:
+        yield trace
+    finally:
+        _tracing.reset(token)
+        trace.read.clear()  # kept until now, so that no two tensors have one identity
+
+
+@contextmanager
+def probing() -> Iterator[None]:
+    """Inside, `load_strict` only compares names and shapes and raises `Fits` when they agree."""
+    token = _probe.set({})
+    try:
+        yield
+    finally:
+        _probe.reset(token)
+
+
+def load_state(path: Path, spec: ModelSpec | None = None) -> dict[str, torch.Tensor]:
+    """Tensors of a weight file on the CPU, by name, without running code that it may hold.
+
+    Parameters
+    ----------
+    path : Path
+        .safetensors, or what `torch.save` wrote of a dictionary of tensors.
+    spec : ModelSpec, optional
+        Says under which keys the weights may be wrapped (`wrappers`) and what stands before their
+        names (`prefixes`). Default: the usual ones.
+
+    Raises
+    ------
+    WeightsError
+        The file can't be read, or holds something else.
+    """
+    state = _read(path)
+    wrappers = spec.wrappers if spec else WRAPPERS
+    while key := next((k for k in wrappers if isinstance(state.get(k), Mapping)), None):
+        state = dict(state[key])
+    found = bare(_only_tensors(state, path), spec.prefixes if spec else PREFIXES, path.name)
+    if trace := _tracing.get():
+        trace.read |= {id(tensor): (path, name, tensor) for name, tensor in found.items()}
+    return found
+
+
+def bare(
+    state: Mapping[str, torch.Tensor], prefixes: Iterable[str], name: str
+) -> dict[str, torch.Tensor]:
+    """The state with `prefixes` taken off the names that begin with them, as often as they do.
+
+    Raises
+    ------
+    WeightsError
+        Two names become one.
+    """
+    out: dict[str, torch.Tensor] = {}
+    prefixes = tuple(prefixes)
+    for key, tensor in state.items():
+        short = key
+        while found := next((p for p in prefixes if short.startswith(p)), None):
+            short = short[len(found) :]
+        if short in out:
+            raise WeightsError(f"{name} holds {short} twice, once with a prefix.")
+        out[short] = tensor
+    return out
+
+
+def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
+    """Put `state` into `module`; every tensor must be there, have its shape, and be used.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    state : mapping of str to tensor
+    name : str
+        What to call the weights in the error.
+
+    Raises
+    ------
+    WeightsError
+        Naming the missing, the unexpected and the misshapen tensors. `module` is then unchanged.
+    """
+    own = module.state_dict()
+    # A state that was renamed says how the file calls its tensors.
+    say: Callable[[str], str] = getattr(state, "original", str)
+    complaints = []
+    if missing := [say(key) for key in own if key not in state]:
+        complaints.append(f"{len(missing)} missing ({_some(missing)})")
+    if unexpected := [say(key) for key in state if key not in own]:
+        complaints.append(f"{len(unexpected)} unexpected ({_some(unexpected)})")
+    misshapen = [
+        f"{say(key)} {list(state[key].shape)} instead of {list(own[key].shape)}"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    if misshapen:
+        complaints.append(f"{len(misshapen)} of another shape ({_some(misshapen)})")
+    if complaints:
+        raise WeightsError(
+            f"The weights of {name} do not fit the network: {'; '.join(complaints)}.",
+            code="weights_misfit",
+        )
+    if _probe.get() is not None:
+        raise Fits
+    module.load_state_dict(dict(state), strict=True)
+    if trace := _tracing.get():
+        for key, tensor in module.state_dict(keep_vars=True).items():
+            if read := trace.read.get(id(state[key])):
+                trace.placed[id(tensor)] = read[:2]
+
+
+def as_safetensors(path: Path, target: Path, wrappers: Iterable[str] = WRAPPERS) -> bool:
+    """Write the tensors of a file that `torch.save` wrote as safetensors: they load faster and can
+    hold no code. Names stay as they are; optimizers and other company are left out.
+
+    Returns
+    -------
+    bool
+        False when `path` is no such file, or holds what safetensors can't; nothing is written then.
+
+    Raises
+    ------
+    WeightsError
+        It begins like one and can't be read.
+    """
+    from safetensors.torch import save_file
+
+    with path.open("rb") as stream:
+        if not stream.read(4).startswith(_TORCH_STARTS) or path.suffix == ".safetensors":
+            return False
+    state = _read(path)
+    wrappers = tuple(wrappers)
+    while key := next((k for k in wrappers if isinstance(state.get(k), Mapping)), None):
+        state = dict(state[key])
+    # A copy of each: safetensors refuses tensors that share memory.
+    tensors = {k: t.detach().clone().contiguous() for k, t in _only_tensors(state, path).items()}
+    making = target.with_name(target.name + ".making")
+    save_file(tensors, making)
+    os.replace(making, target)
+    return True
+
+
+def names_and_shapes(path: Path) -> dict[str, tuple[str, list[int]]]:
+    """dtype and shape of every tensor of a file by name, as `load_state` would give them."""
+    return {
+        name: (str(tensor.dtype).removeprefix("torch."), list(tensor.shape))
+        for name, tensor in load_state(path).items()
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import torch
+    from safetensors.torch import load_file
+
+    read = _probe.get()
+    if read is not None and path in read:
+        return dict(read[path])
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path, device="cpu")
+        else:
+            _allow_harmless()
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # safetensors, pickle and zip have no common error
+        raise WeightsError(
+            f"The weight file {path} can't be read: {_why(path, error)}", code="weights_unreadable"
+        ) from error
+    if not isinstance(state, Mapping):
+        raise WeightsError(f"The weight file {path} holds a {type(state).__name__}, not weights.")
+    if read is not None:
+        read[path] = dict(state)
+    return dict(state)
+
+
+@functools.cache
+def _allow_harmless() -> None:
+    """Let torch read what training scripts keep beside the weights and cannot do anything when it
+    is made: settings and single numbers. Lightning's settings become a plain dictionary."""
+    from argparse import Namespace
+
+    import numpy as np
+    import torch
+
+    scalar = np.float64(0).__reduce__()[0]
+    kinds = {type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8", "?")}
+    lightning = ("pytorch_lightning", "lightning.pytorch", "lightning.fabric")
+    harmless = [
+        Namespace,
+        np.dtype,
+        *kinds,
+        *((scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+        *(
+            (dict, f"{home}.utilities.{name}.AttributeDict")
+            for home in lightning
+            for name in ("parsing", "data")
+        ),
+    ]
+    torch.serialization.add_safe_globals(harmless)
+
+
+def _only_tensors(state: dict[str, Any], path: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    strange = [str(k) for k, v in state.items() if not isinstance(v, torch.Tensor)]
+    if strange:
+        raise WeightsError(f"The weight file {path} holds more than tensors: {_some(strange)}.")
+    if not state:
+        raise WeightsError(f"The weight file {path} holds no tensors.")
+    return {str(k): v for k, v in state.items()}
+
+
+def _why(path: Path, error: Exception) -> str:
+    """One sentence for the many ways in which torch and safetensors say it."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(8)
+    except OSError as problem:
+        return f"{problem.strerror}."
+    text = str(error)
+    if not start:
+        return "it is empty."
+    if start.lstrip().startswith((b"<", b"{", b"version")) and path.suffix != ".safetensors":
+        return "it is text, not weights; perhaps a page that a download gave instead of the file."
+    if start.startswith(b"\x89HDF"):
+        return "it is an HDF5 file, as Keras writes them."
+    if found := _WANTED.search(text):
+        return f"opening it would call {found[1]}, which weights never need. It was not opened."
+    if start.startswith(_TORCH_STARTS) or path.suffix == ".safetensors":
+        return "it is truncated or damaged."
+    return "it is damaged, or no weight file."
+
+
+def _some(names: Iterable[str], most: int = 4) -> str:
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,304 @@
+"""Models on Hugging Face's hub: what a repository holds, and its files, by the hub's own client.
+
+Only settings and tensors are brought. Code that a repository may hold is never downloaded, so it
+can never run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from detector.errors import UsageError, WeightsError
+from detector.weights.download import Progress, download, endpoint, refused, require_online
+from detector.weights.store import cache
+from detector.weights.verify import digest, first_line
+
+CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""In the order in which they are preferred."""
+
+MOST = 1 << 20
+"""Bytes of a file of settings: theirs have one or two kilobytes."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A `File` for the store."""
+
+    path: str
+    sha256: str
+    size: int
+    url: str
+    mirrors: tuple[str, ...] = ()
+
+
+_NAME = re.compile(r"(?:hf:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file of a repository. `sha256` is stated by the hub for large files only."""
+
+    name: str
+    size: int
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A repository at one commit: its license as its page states it, and its files by name."""
+
+    repo: str
+    revision: str
+    license: str | None
+    files: dict[str, HubFile]
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A repository at one revision.
+
+    Attributes
+    ----------
+    repo : str
+        "owner/name".
+    revision : str
+        The commit, in full.
+    license : str or None
+        As its page states it.
+    config, preprocessor : dict
+        Its settings; `preprocessor` is empty when there are none.
+    files : tuple of HubFile
+        The ones that are needed: settings, then weights.
+    """
+
+    repo: str
+    revision: str
+    license: str | None
+    config: dict[str, Any]
+    preprocessor: dict[str, Any]
+    files: tuple[HubFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes to download."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """Its classes by number. Without names, the numbers are all there is."""
+        named = self.config.get("id2label")
+        if isinstance(named, dict) and named:
+            return {int(index): str(label) for index, label in named.items()}
+        count = self.config.get("num_labels", self.config.get("num_classes", 2))
+        return {index: f"LABEL_{index}" for index in range(int(count))}
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are while they come."""
+        return cache() / "hub" / self.repo.replace("/", "--") / self.revision
+
+
+def look(name: str) -> HubModel:
+    """What a repository holds: its settings are read, its weights not yet.
+
+    Parameters
+    ----------
+    name : str
+        "hf:owner/name" or "hf:owner/name@revision" (a branch, tag or commit), also without "hf:".
+
+    Raises
+    ------
+    UsageError
+        That is no name of a repository.
+    WeightsError
+        There is no such repository or revision, it may not be read (code "refused"), it holds no
+        weights that Unmask reads, or the hub can't be reached.
+    """
+    repo, asked = parse(name)
+    known = listing(repo, asked)
+    weights = next((known.files[name] for name in WEIGHTS if name in known.files), None)
+    if CONFIG not in known.files:
+        raise WeightsError(
+            f"{repo} has no {CONFIG}, so nothing says how its network is built.",
+            code="not_supported",
+        )
+    if weights is None:
+        raise WeightsError(
+            f"{repo} has neither {' nor '.join(WEIGHTS)}. Unmask reads weights in one such file.",
+            code="not_supported",
+        )
+    settings = [known.files[name] for name in (CONFIG, PREPROCESSOR) if name in known.files]
+    if big := next((file for file in settings if file.size > MOST), None):
+        raise WeightsError(f"{big.name} of {repo} has {big.size:,} bytes; settings have few.")
+    model = HubModel(repo, known.revision, known.license, {}, {}, (*settings, weights))
+    read = [_settings(model, file) for file in settings]
+    return replace(model, config=read[0], preprocessor=read[1] if len(read) > 1 else {})
+
+
+def listing(repo: str, revision: str | None = None) -> Listing:
+    """What a repository holds at a revision; default: its newest.
+
+    Raises
+    ------
+    WeightsError
+        There is none, it may not be read, or the hub can't be reached.
+    """
+    require_online(repo)
+    from huggingface_hub import HfApi
+
+    with _in_words(repo):
+        info = HfApi(endpoint=endpoint()).model_info(repo, revision=revision, files_metadata=True)
+    return Listing(
+        repo,
+        info.sha or revision or "main",
+        info.card_data.get("license") if info.card_data else None,
+        {
+            s.rfilename: HubFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else None)
+            for s in info.siblings or []
+        },
+    )
+
+
+def parse(name: str) -> tuple[str, str | None]:
+    """Repository and revision of "hf:owner/name@revision". UsageError when it is none."""
+    found = _NAME.fullmatch(name.strip().removeprefix("https://huggingface.co/"))
+    if not found or ".." in name:
+        raise UsageError(f"{name!r} is no model of the hub.", hint="Say hf:owner/name.")
+    return found[1], found[2]
+
+
+def bring(model: HubModel, progress: Progress | None = None) -> list[Path]:
+    """Download the files of a repository; what stopped goes on where it was.
+
+    Parameters
+    ----------
+    model : HubModel
+    progress : callable, optional
+        `progress(done, total)` in bytes. It may raise to stop; what was received is kept.
+
+    Returns
+    -------
+    list of Path
+        In the order of `model.files`.
+
+    Raises
+    ------
+    WeightsError
+        As `look`, or the disk is full, or a file is not the one the hub states.
+    """
+    paths, done = [], 0
+    for file in model.files:
+        before = done
+
+        def report(received: int, _size: int, before: int = before) -> None:
+            if progress:
+                progress(before + received, model.size)
+
+        paths.append(_one(model, file, report))
+        done += file.size
+        report(file.size, file.size)
+    return paths
+
+
+def discard(model: HubModel) -> None:
+    """Delete what `bring` has brought."""
+    shutil.rmtree(model.folder, ignore_errors=True)
+    parent = model.folder.parent
+    if parent.is_dir() and not any(parent.iterdir()):
+        parent.rmdir()
+
+
+def _one(model: HubModel, file: HubFile, report: Progress) -> Path:
+    """One file. The hub's client fetches the settings; weights come by our own way, which goes on
+    where it stopped and verifies what came: the client begins again."""
+    from huggingface_hub import hf_hub_url
+
+    path = model.folder / file.name
+    if file.sha256 is None:
+        return small(model.repo, model.revision, file.name, model.folder)
+    if not path.is_file() or digest(path) != file.sha256:
+        address = hf_hub_url(model.repo, file.name, revision=model.revision, endpoint=endpoint())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        wanted = _Wanted(file.name, file.sha256, file.size, address)
+        with FileLock(f"{path}.lock"):
+            if not path.is_file() or digest(path) != file.sha256:
+                download(wanted, path, report)
+    return path
+
+
+def small(repo: str, revision: str, name: str, folder: Path) -> Path:
+    """A small file, by the hub's own client."""
+    from huggingface_hub import hf_hub_download
+
+    require_online(repo)
+    with _in_words(repo):
+        hf_hub_download(repo, name, revision=revision, local_dir=folder, endpoint=endpoint())
+    return folder / name
+
+
+def _settings(model: HubModel, file: HubFile) -> dict[str, Any]:
+    path = _one(model, file, lambda _received, _size: None)
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{file.name} of {model.repo} can't be read: {error}") from error
+    if not isinstance(read, dict):
+        raise WeightsError(f"{file.name} of {model.repo} holds no settings.")
+    return read
+
+
+@contextmanager
+def _in_words(repo: str) -> Iterator[None]:
+    """Turn the client's errors into one sentence each."""
+    from huggingface_hub import errors
+
+    page = f"{endpoint()}/{repo}"
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise refused(page, 403) from error
+    except errors.RevisionNotFoundError as error:
+        raise WeightsError(f"{repo} has no such revision.", code="not_found") from error
+    except errors.RepositoryNotFoundError as error:
+        # The hub says 401 of what it will not name: a private repository looks like none.
+        raise WeightsError(
+            f"There is no model {repo} on {endpoint()}, or it is private.",
+            code="not_found",
+            hint="Check its name; for a private one set HF_TOKEN.",
+        ) from error
+    except errors.EntryNotFoundError as error:
+        raise WeightsError(f"{repo} lacks a file: {first_line(error)}", code="not_found") from error
+    except errors.OfflineModeIsEnabled as error:
+        raise WeightsError(
+            f"{repo} is not downloaded: the hub's client is offline (HF_HUB_OFFLINE is set).",
+            code="offline",
+        ) from error
+    except errors.HFValidationError as error:
+        raise UsageError(f"{repo!r} is no model of the hub: {first_line(error)}") from error
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        raise refused(page, status) from error
+    except Exception as error:
+        if _is_network(error):
+            raise WeightsError(
+                f"{page} could not be downloaded: {first_line(error).rstrip('.')}.",
+                code="download_failed",
+                hint="What was received is kept; the next try goes on from there.",
+            ) from error
+        raise
+
+
+def _is_network(error: Exception) -> bool:
+    """Whether it comes from the client's connection, whichever library it uses for it."""
+    home = type(error).__module__.split(".")[0]
+    return isinstance(error, OSError) or home in {"httpx", "httpx2", "httpcore", "requests"}

@@ -1,0 +1,294 @@
+"""Where the weight files of a model are, and how they come there and go."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from detector import folders
+from detector.errors import WeightsError
+from detector.weights.download import Progress, download
+from detector.weights.files import as_safetensors
+from detector.weights.verify import digest, verify
+
+if TYPE_CHECKING:
+    from detector.weights.wanted import Entry, File
+
+
+def cache() -> Path:
+    """Folder of the downloaded weights and of a person's own."""
+    return folders.data() / "weights"
+
+
+def locate(spec: Entry, file: File) -> Path:
+    """Where this file of a model is, or would be after a download. It need not exist."""
+    relative = PurePosixPath(file.path)
+    if relative.is_absolute() or ".." in relative.parts or "\\" in file.path:
+        raise WeightsError(f"The weight path {file.path!r} of {spec.id} leaves the weights folder.")
+    return (folders.bundled() if spec.bundled else cache()) / relative
+
+
+def available(spec: Entry) -> bool:
+    """Whether all files are on this computer. Does not verify them."""
+    return all(_held(spec, file) is not None for file in spec.files)
+
+
+def missing_bytes(spec: Entry) -> int | None:
+    """What a download of the files that aren't here would bring, in bytes; None: nobody says."""
+    sizes = [file.size for file in spec.files if _held(spec, file) is None]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def fetchable(spec: Entry) -> bool:
+    """Whether Unmask may download what is missing: every file has an address and a hash."""
+    return not spec.bundled and all(file.url and file.sha256 for file in spec.files)
+
+
+def resolve(spec: Entry, fetch: bool = False) -> list[Path]:
+    """Verified files of a model, in the order of `spec.files`.
+
+    Parameters
+    ----------
+    spec : Entry
+    fetch : bool
+        Download what is missing.
+
+    Raises
+    ------
+    WeightsError
+        A file is missing (code "weights_missing") or is not the one the manifest states (code
+        "weights_corrupted").
+    """
+    if fetch and not available(spec):
+        return _fetch(spec)
+    paths = []
+    for file in spec.files:
+        path = _held(spec, file)
+        if path is None:
+            raise _missing(spec, locate(spec, file))
+        if path == locate(spec, file):
+            verify(path, file, remedy=_remedy(spec))
+        else:
+            _verify_converted(spec, path)
+        paths.append(path)
+    return paths
+
+
+def fetch(spec: Entry, progress: Progress | None = None) -> list[Path]:
+    """Download the files of a model that are missing or damaged, and verify all of them.
+
+    A download that stopped is resumed; a file appears under its own name only when it is whole and
+    verified. What `torch.save` wrote is then kept as safetensors, with the hash of the original.
+    Several processes may ask for the same file: one downloads, the others wait.
+
+    Parameters
+    ----------
+    spec : Entry
+    progress : callable, optional
+        `progress(done, total)` in bytes. It may raise to stop; what was received is kept.
+
+    Returns
+    -------
+    list of Path
+        In the order of `spec.files`.
+
+    Raises
+    ------
+    WeightsError
+        The server can't be reached or answers with something else, the disk is full, the file is
+        not the one the manifest states, or nobody published what it should be.
+    """
+    from filelock import FileLock
+
+    total = sum(file.size or 0 for file in spec.files)
+    done = received = 0
+
+    def report(here: int, size: int) -> None:
+        nonlocal received
+        received = here
+        if progress:
+            progress(done + here, max(total, done + size))
+
+    for file in spec.files:
+        path = locate(spec, file)
+        if not _sound(spec, file):
+            if not fetchable(spec):
+                raise _missing(spec, path)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with FileLock(f"{path}.lock"):
+                    # Another process may have brought it while this one waited.
+                    if not _sound(spec, file):
+                        download(file, path, report)
+                        _convert(spec, path, file)
+            except OSError as error:
+                raise WeightsError(
+                    f"The weight file {path} can't be written: {error.strerror or error}."
+                ) from error
+        done += file.size or received
+    if progress:
+        progress(done, done)
+    return resolve(spec)
+
+
+_fetch = fetch  # for `resolve`, which has an argument of that name
+
+
+def delete(spec: Entry, keep: Iterable[Entry] = ()) -> int:
+    """Delete a model's files from this computer, but for those that models of `keep` need too.
+
+    Returns
+    -------
+    int
+        Bytes freed; 0 when there were none.
+
+    Raises
+    ------
+    WeightsError
+        It is bundled, or a file can't be deleted.
+    """
+    if spec.bundled:
+        raise WeightsError(f"{spec.title} comes with Unmask and can't be deleted.")
+    needed = {file.path for other in keep if other.id != spec.id for file in other.files}
+    freed = 0
+    for file in spec.files:
+        if file.path in needed:
+            continue
+        path = locate(spec, file)
+        converted = _converted(path)
+        for one in [
+            path,
+            converted,
+            _record(converted),
+            _with(path, ".part"),
+            _with(path, ".lock"),
+        ]:
+            try:
+                if one.is_file():
+                    freed += one.stat().st_size
+                    one.unlink()
+            except OSError as error:
+                raise WeightsError(f"{one} can't be deleted: {error.strerror}.") from error
+        for folder in path.parents:
+            if folder == cache() or not folder.is_relative_to(cache()):
+                break
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+    return freed
+
+
+# --- as safetensors ------------------------------------------------------------------------------
+
+
+def _held(spec: Entry, file: File) -> Path | None:
+    """The file as it is here: as it was published, or converted. None: it isn't."""
+    path = locate(spec, file)
+    if path.is_file():
+        return path
+    converted = _converted(path)
+    if not spec.bundled and converted.is_file() and _read(converted).get("of") == file.sha256:
+        return converted
+    return None
+
+
+def _sound(spec: Entry, file: File) -> bool:
+    """Whether the file is here and is the right one. Raises for one that can't be brought again."""
+    held = _held(spec, file)
+    if held is None:
+        return False
+    try:
+        if held == locate(spec, file):
+            verify(held, file, remedy=_remedy(spec))
+        else:
+            _verify_converted(spec, held)
+    except WeightsError:
+        if not fetchable(spec):
+            raise
+        held.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _convert(spec: Entry, path: Path, file: File) -> None:
+    """Keep what `torch.save` wrote as safetensors instead. Where that can't be, it stays."""
+    target = _converted(path)
+    wrappers = getattr(spec, "wrappers", None)
+    if not wrappers or shutil.disk_usage(path.parent).free < path.stat().st_size:
+        return  # it is no model of ours, or both do not fit
+    try:
+        if not as_safetensors(path, target, wrappers):
+            return
+    except WeightsError:  # it holds more than weights: its family will know
+        return
+    _record(target).write_text(
+        json.dumps({"of": file.sha256, "sha256": digest(target)}), encoding="utf-8"
+    )
+    path.unlink()
+
+
+def _verify_converted(spec: Entry, path: Path) -> None:
+    if digest(path) != _read(path).get("sha256"):
+        raise WeightsError(
+            f"The weight file {path} has changed since it was converted.",
+            code="weights_corrupted",
+            hint=_remedy(spec),
+        )
+
+
+def _read(converted: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(_record(converted).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _converted(path: Path) -> Path:
+    return _with(path, ".safetensors")
+
+
+def _record(converted: Path) -> Path:
+    return _with(converted, ".json")
+
+
+def _with(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+# --- in words ------------------------------------------------------------------------------------
+
+
+def _missing(spec: Entry, path: Path) -> WeightsError:
+    size = missing_bytes(spec)
+    if fetchable(spec):
+        amount = f" ({size / 1e6:,.1f} MB)" if size else ""
+        hint = f"`unmask fetch {spec.id}` downloads them{amount}."
+    else:
+        hint = _remedy(spec)
+    return WeightsError(
+        f"The weights of {spec.title} are not on this computer ({path} is missing).",
+        code="weights_missing",
+        hint=hint,
+    )
+
+
+def _remedy(spec: Entry) -> str:
+    if spec.bundled:
+        return "It comes with Unmask: install it again, or restore it with `git checkout`."
+    if fetchable(spec):
+        return f"`unmask fetch {spec.id}` downloads it again."
+    if getattr(spec, "own", False):
+        return f"`unmask models remove {spec.id}`, then add the file again."
+    architecture = getattr(spec, "architecture", spec.id)
+    if len(spec.files) == 1 and (address := spec.files[0].url):
+        return (
+            "Its authors publish no checksum. If you trust the address: "
+            f"`unmask models add {address} --as {architecture}`."
+        )
+    return (
+        "Its authors publish no address or checksum that Unmask could go by. Get the file yourself "
+        f"({getattr(spec, 'source', spec.title)}), then: `unmask models add FILE --as "
+        f"{architecture}`."
+    )

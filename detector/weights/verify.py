@@ -1,0 +1,53 @@
+"""Whether a file is the one it should be."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.errors import WeightsError
+
+if TYPE_CHECKING:
+    from detector.weights.wanted import File
+
+_hashes: dict[tuple[Path, int, int], str] = {}
+_hash_lock = threading.Lock()
+
+
+def verify(path: Path, file: File, *, remedy: str = "") -> None:
+    """Raise WeightsError unless `path` holds exactly the bytes that the model's entry states."""
+    found = digest(path)
+    if found != file.sha256:
+        size = path.stat().st_size
+        expected = f"{file.size:,} bytes with sha256" if file.size is not None else "sha256"
+        raise WeightsError(
+            f"The weight file {path} is not the one the manifest states: "
+            f"expected {expected} {file.sha256}, "
+            f"found {size:,} bytes with sha256 {found}.",
+            code="weights_corrupted",
+            hint=remedy,
+        )
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file in hex, read in pieces; remembered until its size or time changes."""
+    try:
+        stat = path.stat()
+        key = (path.resolve(), stat.st_size, stat.st_mtime_ns)
+        with _hash_lock:
+            if key in _hashes:
+                return _hashes[key]
+        with path.open("rb") as stream:
+            value = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"The weight file {path} can't be read: {error.strerror}.") from error
+    with _hash_lock:
+        _hashes[key] = value
+    return value
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,5 @@
+"""History: the analyses that were kept."""
+
+from dashboard import history
+
+history.draw()

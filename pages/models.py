@@ -1,0 +1,5 @@
+"""Models: which there are, what each is good for, and what it costs."""
+
+from dashboard import shop
+
+shop.draw()

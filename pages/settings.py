@@ -1,0 +1,5 @@
+"""Settings: thresholds by your own clips, and what this installation is set to."""
+
+from dashboard import settings
+
+settings.draw()

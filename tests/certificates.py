@@ -1,0 +1,121 @@
+"""A certificate authority for tests, and files signed under it with C2PA manifests."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import c2pa
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+AI = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+CAMERA = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A root certificate (PEM) and somebody who signs under it."""
+
+    root: str
+    chain: str
+    key: str
+
+    def sign(
+        self,
+        path: Path,
+        target: Path,
+        mime: str,
+        *,
+        source: str = CAMERA,
+        agent: str = "Test camera",
+        generator: str = "unmask tests",
+        remote: str | None = None,
+    ) -> Path:
+        """Write a copy of a file with a manifest."""
+        action = {"action": "c2pa.created", "digitalSourceType": source,
+                  "softwareAgent": {"name": agent}}  # fmt: skip
+        manifest: dict[str, Any] = {
+            "claim_generator_info": [{"name": generator, "version": "1"}],
+            "title": path.name,
+            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
+        }
+        signer = c2pa.Signer.from_info(
+            c2pa.C2paSignerInfo("es256", self.chain.encode(), self.key.encode(), None)
+        )
+        builder = c2pa.Builder(json.dumps(manifest))
+        if remote:
+            builder.set_no_embed()
+            builder.set_remote_url(remote)
+        out = io.BytesIO()
+        with path.open("rb") as file:
+            builder.sign(signer, mime, file, out)
+        target.write_bytes(out.getvalue())
+        return target
+
+
+def make_authority(organization: str = "Test newsroom") -> Authority:
+    """A new root and a signer under it, valid for a day."""
+    root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root = _certificate("Test root", organization, root_key, "Test root", root_key, ca=True)
+    leaf = _certificate("Test signer", organization, key, "Test root", root_key, ca=False)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return Authority(root, leaf + root, private.decode())
+
+
+def _certificate(
+    subject: str,
+    organization: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    *,
+    ca: bool,
+) -> str:
+    def name(common: str) -> x509.Name:
+        return x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+                x509.NameAttribute(NameOID.COMMON_NAME, common),
+            ]
+        )
+
+    public, now = key.public_key(), datetime.now(UTC)
+    usage = dict.fromkeys(
+        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+         "encipher_only", "decipher_only"), False,
+    )  # fmt: skip
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name(subject))
+        .issuer_name(name(issuer))
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
+        .add_extension(
+            x509.KeyUsage(digital_signature=True, key_cert_sign=ca, crl_sign=ca, **usage),
+            critical=True,
+        )
+    )
+    if not ca:
+        purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
+        builder = builder.add_extension(purpose, critical=False)
+    made = builder.sign(issuer_key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.PEM).decode()

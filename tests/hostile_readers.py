@@ -1,0 +1,108 @@
+"""What hostile files make their readers do, done without the file: each takes a path and misbehaves
+in one way. They stand in a module of their own because a reader imports it by name."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from detector.media import Frame
+
+
+def crash(path: str) -> int:
+    """As a decoder that notices its own corruption."""
+    os.abort()
+
+
+def fault(path: str) -> int:
+    """As a decoder that reads where nothing is."""
+    return ctypes.string_at(1)[0]
+
+
+def hang(path: str) -> int:
+    while True:
+        time.sleep(1)
+
+
+def slow(path: str) -> str:
+    time.sleep(1)
+    return "at last"
+
+
+def spin(path: str) -> int:
+    while True:
+        pass
+
+
+def swell(path: str) -> int:
+    """Ask for more and more, and touch all of it."""
+    held = []
+    while True:
+        held.append(np.ones(64 * 1024**2, np.uint8))
+
+
+def frames_then_crash(path: str, count: int, *, notes: list[str]) -> Iterator[Frame]:
+    for number in range(count):
+        yield Frame(number, float(number), np.full((8, 8, 3), number, np.uint8))
+    os.abort()
+
+
+def lying_frames(path: str, *, notes: list[str]) -> Iterator[Frame]:
+    """Their index was never asked for."""
+    yield Frame(99, 0.0, np.zeros((8, 8, 3), np.uint8))
+
+
+def endless_frames(path: str, *, notes: list[str]) -> Iterator[Frame]:
+    """The same one again and again."""
+    while True:
+        yield Frame(0, 0.0, np.zeros((8, 8, 3), np.uint8))
+
+
+def lie(path: str) -> str:
+    return "not a number"
+
+
+def process(path: str) -> int:
+    return os.getpid()
+
+
+def environment(path: str) -> dict[str, str]:
+    return dict(os.environ)
+
+
+def attempts(path: str, elsewhere: str, parent: int) -> dict[str, str]:
+    """Everything that a taken-over reader would try: what came of each."""
+    beside = Path(path).with_name("beside.txt")
+
+    def connect() -> object:
+        return socket.create_connection(("127.0.0.1", 9), 1)
+
+    tries = {
+        "read the file": lambda: Path(path).read_bytes(),
+        "read another": lambda: Path(elsewhere).read_bytes(),
+        "list the folder": lambda: os.listdir(Path(path).parent),
+        "write beside": lambda: beside.write_text("x"),
+        "write into the file": lambda: os.open(path, os.O_RDWR),
+        "delete the file": lambda: os.unlink(path),
+        "open a socket": lambda: socket.socket(),
+        "connect": connect,
+        "run a program": lambda: subprocess.run(["/bin/true"], check=True),
+        "fork": os.fork,
+        "signal the parent": lambda: os.kill(parent, 0),
+        "read the parent's memory": lambda: os.open(f"/proc/{parent}/mem", os.O_RDONLY),
+    }
+    found = {}
+    for name, attempt in tries.items():
+        try:
+            attempt()
+            found[name] = "done"
+        except OSError as error:
+            found[name] = type(error).__name__
+    return found

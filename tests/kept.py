@@ -1,0 +1,44 @@
+"""Puts a result among the records of a data folder, as if it had been computed there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dashboard.records import cache
+from dashboard.records.sqlite import FILE, SQLiteStore
+from dashboard.records.store import LOCAL, Record
+from dashboard.uploads import Uploads
+from detector.results import Analysis, Settings
+
+
+def put(
+    data: Path,
+    file: Path,
+    analysis: Analysis,
+    *,
+    name: str | None = None,
+    owner: str = LOCAL,
+    key_for: Settings | None = None,
+) -> str:
+    """Keep a copy of `file` with its result; the address (`/?a=`). With `key_for` it is the answer
+    to who asks for that once more."""
+    with file.open("rb") as source:
+        kept = Uploads(data).keep(source, name or file.name)
+    now = datetime.now(UTC)
+    record = Record(
+        id=kept.token,
+        owner=owner,
+        created=now,
+        touched=now,
+        name=name or file.name,
+        sha256=kept.sha256,
+        size=kept.size,
+        settings=analysis.settings,
+        run="test:1",
+        cache_key=cache.key(kept.sha256, key_for) if key_for else "",
+    )
+    store = SQLiteStore(data / FILE)
+    store.add(record, analysis)
+    store.close()
+    return kept.token

@@ -1,0 +1,46 @@
+"""What the tests of pages share: the app as Streamlit draws it without a browser, and a server that
+does nothing by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import backend
+from dashboard.jobs import Jobs
+
+APP = str(Path(__file__).parents[1] / "app.py")
+
+
+@contextmanager
+def quiet(data: Path) -> Iterator[Jobs]:
+    """The server's queue on a data folder, with no background work but its jobs, and no samples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNMASK_DATA", str(data))
+        patch.delenv("UNMASK_RETENTION_HOURS", raising=False)
+        started = threading.Lock()
+        started.acquire()
+        patch.setattr(backend, "_started", started)
+        gallery = backend.Gallery()
+        gallery.samples = []
+        patch.setattr(backend, "gallery", gallery)
+        _forget()
+        yield backend.jobs()
+        backend.jobs().close()
+        backend.jobs().store.close()
+        _forget()
+
+
+def _forget() -> None:
+    backend._jobs.cache_clear()
+    backend._evaluations.cache_clear()
+
+
+def html(at: AppTest) -> str:
+    """All own HTML of a page."""
+    return "\n".join(block.proto.body for block in at.get("html"))

@@ -1,0 +1,166 @@
+"""The History page as a person uses it: a sample is analyzed, found, written to, exported, shared
+with a stranger, taken back, and deleted.
+
+Screenshots stay in tests/artifacts/.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from skimage.data import astronaut
+
+from dashboard.records import thumbs
+from dashboard.records.sqlite import FILE, SQLiteStore
+from dashboard.records.store import LOCAL, Record, new_id
+from detector.results import Analysis
+from tests.browser import PATIENT, PHONE, Server, Visitor, serve, take, wait_ready, wait_verdict
+from tests.result_sample import make_analysis
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+NOTE = "Source asked for original"
+EARLIER = 12
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that knows a dozen results of earlier days, whose files are gone."""
+    data = tmp_path_factory.mktemp("data")
+    store = SQLiteStore(data / FILE)
+    for number in range(EARLIER):
+        when = datetime.now(UTC) - timedelta(days=1 + number)
+        analysis: Analysis = make_analysis().model_copy(update={"created": when})
+        record = Record(
+            id=new_id(), owner=LOCAL, created=when, touched=when, name=f"earlier-{number}.mp4",
+            sha256=f"{number:064x}", run="before:1",
+        )  # fmt: skip
+        store.add(record, analysis, thumbs.small(astronaut()[:288]))
+    store.close()
+    with serve(data) as started:
+        yield started
+
+
+def open_history(page: Page) -> None:
+    page.get_by_test_id("stHeader").get_by_role("link", name="History").click()
+    page.locator(".um-preview h2").wait_for(timeout=PATIENT)
+
+
+def preview(page: Page, name: str) -> None:
+    """The record that is shown beside the list."""
+    expect(page.locator(".um-preview h2")).to_have_text(name, timeout=PATIENT)
+
+
+def test_from_a_sample_to_nothing_left_of_it(
+    visit: Visitor, server: Server, tmp_path: Path
+) -> None:
+    person = visit()
+    page = person.page
+    wait_ready(page)
+    page.locator('[class*="st-key-open-picture"] button').click()
+    page.locator(".um-verdict").wait_for(timeout=2 * PATIENT)  # the first one loads the models
+    verdict = wait_verdict(page)
+    name = page.locator(".um-title h1").inner_text()
+    id = re.search(r"[?&]a=([\w-]{22})", page.url)
+    assert id is not None
+
+    # Found: the newest, with its picture; the search narrows the list and stands in the address.
+    open_history(page)
+    preview(page, name)
+    expect(page.locator(".um-title")).to_contain_text(re.compile(rf"{EARLIER + 1}\sanalyses"))
+    person.assert_hooks("history")
+    person.assert_fits()
+    person.picture("history")
+    search = page.get_by_placeholder("File name, note, tag or SHA-256")
+    search.fill("earlier-3")
+    search.press("Enter")
+    preview(page, "earlier-3.mp4")
+    page.wait_for_url(re.compile(r"[?&]q=earlier-3"))
+    page.reload()
+    preview(page, "earlier-3.mp4")
+    search.fill(name)
+    search.press("Enter")
+    preview(page, name)
+
+    # Written to, and still there after a reload.
+    note = page.locator('[class*="st-key-note-"] textarea')
+    note.fill(NOTE)
+    note.press("Control+Enter")
+    page.locator('[class*="st-key-found-"]').get_by_text("Fake", exact=True).click()
+    expect(page.locator(".um-preview")).to_contain_text("Confirmed fake")
+    page.reload()
+    expect(page.locator('[class*="st-key-note-"] textarea')).to_have_value(NOTE, timeout=PATIENT)
+
+    # Exported.
+    page.get_by_role("button", name="Export").click()
+    file = take(page.get_by_role("button", name="ZIP, both with pictures"), tmp_path)
+    with zipfile.ZipFile(file) as archive:
+        assert NOTE in archive.read("analyses.csv").decode()
+        assert len([n for n in archive.namelist() if n.startswith("results/")]) == 1
+    page.keyboard.press("Escape")
+
+    # Shared: a stranger reads it, and finds neither the note nor a way to change anything.
+    page.locator('[class*="st-key-share-"] button').click()
+    page.get_by_role("button", name="Make a link").click()
+    code = page.get_by_role("dialog").locator("code")
+    code.wait_for()
+    link = code.inner_text().strip()
+    person.picture("history-share")
+    stranger = visit(link.removeprefix(server.url))
+    assert wait_verdict(stranger.page) == verdict
+    text = stranger.page.content()
+    assert NOTE not in text and id[1] not in text
+    for action in ("Compare", "Delete", "Share"):
+        assert stranger.page.get_by_role("button", name=action, exact=True).count() == 0
+    stranger.picture("shared")
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
+    stranger.page.reload()
+    stranger.page.locator(".um-state").wait_for(timeout=PATIENT)
+    assert stranger.page.locator(".um-verdict").count() == 0
+    stranger.picture("shared-revoked")
+    page.keyboard.press("Escape")
+
+    # Deleted: row, media and picture.
+    folder = server.data / "uploads" / id[1]
+    assert folder.is_dir()
+    page.locator('[class*="st-key-delete-"] button').click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("This can’t be undone.")
+    dialog.locator(".st-key-deleted button").click()
+    expect(page.locator(".um-said").first).to_contain_text(f"{name} was deleted.")
+    expect(page.get_by_text("Nothing matches.")).to_be_visible()
+    assert not folder.exists()
+    page.get_by_role("button", name="Clear the filters").click()
+    preview(page, "earlier-0.mp4")
+
+
+def test_on_a_phone_cards_lead_to_one_record_and_back(visit: Visitor) -> None:
+    person = visit("/history", size=PHONE)
+    page = person.page
+    card = page.locator('[class*="st-key-card-history-"]').first
+    card.wait_for(timeout=PATIENT)
+    expect(page.locator(".st-key-history-table")).to_be_hidden()
+    expect(page.locator(".um-preview")).to_be_hidden()
+    person.assert_fits()
+    person.picture("history-phone")
+    card.get_by_role("button", name="Show").click()
+    expect(page.locator(".um-preview")).to_be_visible()
+    expect(card).to_be_hidden()
+    person.assert_fits()
+    person.picture("history-phone-one")
+    page.get_by_role("button", name="All analyses").click()
+    expect(card).to_be_visible()
+
+
+def test_in_the_dark(visit: Visitor) -> None:
+    person = visit("/history", dark=True)
+    person.page.locator(".um-preview h2").wait_for(timeout=PATIENT)
+    person.page.wait_for_timeout(1500)
+    person.picture("history-dark")

@@ -1,0 +1,220 @@
+"""The other pages as a person uses them: Compare, Evaluate, Models and Settings.
+
+One server, one browser; a sample is analyzed once. Screenshots stay in tests/artifacts/.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import Locator, Page, expect
+from safetensors.torch import save
+
+from detector import report
+from tests.browser import (
+    PATIENT,
+    PHONE,
+    QUICK,
+    Server,
+    Visit,
+    Visitor,
+    serve,
+    take,
+    wait_ready,
+    wait_verdict,
+)
+from tests.test_evaluate_page import archive, face
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+PAGES = ("Analyze", "Live", "Compare", "Evaluate", "History", "Models", "Settings")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("data")) as started:
+        yield started
+
+
+def on_a_phone(person: Visit, name: str) -> None:
+    """The page as it is now, narrow: nothing reaches over the edge."""
+    wide = person.page.viewport_size
+    assert wide is not None
+    person.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    person.page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    person.assert_fits()
+    person.picture(f"{name}-phone")
+    person.page.set_viewport_size(wide)
+
+
+def press(slider: Locator, key: str) -> None:
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    slider.press(key)
+
+
+# First in this file: nobody has opened the front page of this server yet.
+def test_a_link_straight_to_a_page_has_our_navigation(visit: Visitor) -> None:
+    person = visit("/models")
+    page = person.page
+    for path, there in (
+        ("/models", ".um-model"),
+        ("/compare", ".st-key-card-bring-a"),
+        ("/evaluate", ".st-key-evaluate-files"),
+        ("/settings", ".st-key-card-own"),
+    ):
+        if not page.url.endswith(path):
+            page.goto(page.url.rpartition("/")[0] + path, timeout=PATIENT)
+        page.locator(there).first.wait_for(timeout=PATIENT)
+        bar = page.get_by_test_id("stHeader")
+        for name in PAGES:
+            expect(bar.get_by_role("link", name=name)).to_be_visible()
+        assert page.get_by_test_id("stSidebar").count() == 0
+        person.assert_hooks("everywhere")
+        on_a_phone(person, f"{path[1:]}-first")
+
+
+def test_from_a_sample_to_its_report_and_to_compare(visit: Visitor, tmp_path: Path) -> None:
+    person = visit()
+    page = person.page
+    wait_ready(page)
+    page.locator(".st-key-card-sample-two-people").get_by_role("button", name="Open").click()
+    wait_verdict(page)
+    actions = page.locator(".st-key-title-actions")
+    compare = actions.get_by_role("button", name="Compare")
+    compare.wait_for()
+    # The running page's row has the same place, and its button goes a moment later.
+    expect(actions.get_by_role("button")).to_have_count(4)
+
+    file = take(actions.get_by_role("button", name="Report"), tmp_path)
+    assert file.read_bytes().startswith(b"%PDF")
+    assert report.verify(file).intact
+
+    compare.click()
+    page.wait_for_url(re.compile(r"/compare\?.*a="))
+    look_at_compare(page)
+    person.assert_hooks("everywhere", "compare")
+
+    built = page.locator(".um-built b").first
+    before = built.inner_text()
+    first = page.locator(".st-key-card-builder").get_by_role("slider").first
+    press(first, "Home")
+    expect(built).not_to_have_text(before, timeout=QUICK)
+
+    page.locator('[class*="st-key-compare-models"] button').last.click()
+    page.wait_for_url(re.compile("[?&]m="))
+    later = page.locator('[class*="st-key-looked-go"]').last
+    moment = later.inner_text()
+    later.get_by_role("button").click()
+    page.wait_for_url(re.compile("[?&]t="))
+    look_at_compare(page)
+    person.picture("compare-desktop")
+    on_a_phone(person, "compare")
+
+    again = visit(page.url.partition("/compare")[1] + page.url.partition("/compare")[2]).page
+    look_at_compare(again)
+    assert again.url == page.url
+    assert pressed(again) == pressed(page)
+    marked = again.locator('[class*="st-key-looked-go"] [data-testid="stBaseButton-primary"]')
+    # A button with help is there twice, for the mouse and for the finger.
+    assert marked.filter(visible=True).inner_text() == moment
+
+
+def look_at_compare(page: Page) -> None:
+    """All its cards, down to the pictures that come last."""
+    page.locator(".st-key-card-builder .um-built").first.wait_for(timeout=PATIENT)
+    assert page.locator(".st-key-card-lanes .js-plotly-plot").count() >= 2
+    page.wait_for_function(
+        "!document.querySelector('.st-key-looked-grid [data-testid=stSkeleton]')", timeout=PATIENT
+    )
+    page.wait_for_function(
+        "(all => all.length > 1 && all.every(one => one.naturalWidth > 0))"
+        "([...document.querySelectorAll('.st-key-looked-grid img')])"
+    )
+    page.locator(".st-key-card-agree .hm image").first.wait_for(state="attached")
+
+
+def pressed(page: Page) -> list[str]:
+    """The models that are compared."""
+    return page.locator(".st-key-card-lanes .um-who > b:not(.um-big)").all_inner_texts()
+
+
+def test_an_evaluation_from_upload_to_its_mistakes(visit: Visitor, tmp_path: Path) -> None:
+    # The same pictures under both names: one of each two has to be a mistake.
+    files = {
+        f"{kind}/{n}.jpg": face(n, smooth=False) for kind in ("real", "fake") for n in range(3)
+    }
+    person = visit("/evaluate")
+    page = person.page
+    page.locator(".st-key-evaluate-files input").wait_for(state="attached")
+    page.set_input_files(
+        ".st-key-evaluate-files input",
+        {"name": "set.zip", "mimeType": "application/zip", "buffer": archive(files).getvalue()},
+    )
+    page.get_by_text("set.zip").wait_for()
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    page.locator(".um-figures").wait_for(timeout=PATIENT)
+    expect(page.locator(".js-plotly-plot")).to_have_count(4)
+    person.assert_hooks("everywhere", "evaluate")
+
+    table = page.locator(".st-key-card-confusion table")
+    cut = page.locator(".st-key-evaluate-cut").get_by_role("slider")
+    press(cut, "Home")
+    expect(table).to_contain_text("3 (100")
+    press(cut, "End")
+    expect(table).not_to_contain_text("3 (100")
+
+    file = take(page.get_by_role("button", name="Export"), tmp_path)
+    with zipfile.ZipFile(file) as made:
+        assert {"report.json", "scores.csv"} <= set(made.namelist())
+
+    person.picture("evaluate-desktop")
+    on_a_phone(person, "evaluate")
+    wrong = page.locator(".st-key-card-mistakes b")
+    expect(wrong).to_have_count(3)
+    page.get_by_role("button", name="Look at it").first.click()
+    page.wait_for_url(re.compile(r"/\?a="))
+    wait_verdict(page)
+    assert page.get_by_role("heading", level=1).inner_text().endswith(".jpg")
+
+
+def test_models_are_found_read_and_a_misfit_is_refused_in_words(visit: Visitor) -> None:
+    person = visit("/models")
+    page = person.page
+    cards = page.locator(".um-model")
+    cards.first.wait_for(timeout=PATIENT)
+    person.assert_hooks("everywhere", "models")
+    person.picture("models-desktop")
+    on_a_phone(person, "models")
+
+    page.locator(".st-key-card-model-pairs").get_by_role("button", name="Card").click()
+    card = page.get_by_role("dialog")
+    card.get_by_text("Which output means fake").wait_for()
+    expect(card.locator("table").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(card).to_have_count(0)
+
+    page.get_by_role("button", name="Add a model").click()
+    form = page.get_by_test_id("stPopoverBody")
+    misfit = save({"somewhere.weight": torch.zeros(3, 3)})
+    form.locator("input[type=file]").set_input_files(
+        {"name": "mine.safetensors", "mimeType": "application/octet-stream", "buffer": misfit}
+    )
+    form.get_by_role("combobox").first.fill("sbi_efficientnetb4")
+    page.get_by_role("option").first.click()
+    form.get_by_role("button", name="Check and add").click()
+    refusal = form.get_by_role("alert").filter(has_text="do not fit the network")
+    refusal.wait_for(timeout=PATIENT)
+    assert "somewhere.weight" in refusal.inner_text()
+    page.keyboard.press("Escape")
+
+    every = cards.count()
+    page.locator(".st-key-models-find input").fill("mesoinception")
+    page.keyboard.press("Enter")
+    expect(cards).not_to_have_count(every)
+    assert all("mesoinception" in text.lower() for text in cards.all_inner_texts())

@@ -1,0 +1,278 @@
+"""Calibration on data with a known answer: simulated logits, whose true odds are known."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from detector import folders, fusion
+from detector.errors import InputError
+from detector.fusion import CAUSES, Material
+from detector.models.registry import Manifest
+from detector.results import Doubt, Question
+from detector.training import fitting, manifest, metrics, operating
+from detector.training.calibration import fit_clips
+from detector.training.operating import FAKE, INCONCLUSIVE, REAL, Held
+from detector.training.people import Clip, Person
+
+GOOD = Material(width=300, sharpness=300, compression=4.0, frames=32)
+FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS
+
+
+def gauss(rng: np.random.Generator, labels: np.ndarray, d: float) -> np.ndarray:
+    """Honest logits: two normals d apart with spread d; log odds equal the value itself."""
+    return rng.normal(0, d, len(labels)) + np.where(labels == 1, d * d / 2, -d * d / 2)
+
+
+# --- Platt, weights, doubt ------------------------------------------------------------------------
+
+
+def test_platt_finds_the_true_map() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 4000)
+    honest = gauss(rng, labels, 1.5)
+    scale, offset = fitting.platt((honest + 3) / 0.4, labels)
+    recovered = scale * (honest + 3) / 0.4 + offset
+    assert np.abs(recovered - honest).mean() < 0.15
+
+
+def test_platt_weighs_originals_and_fakes_alike() -> None:
+    rng = np.random.default_rng(1)
+    labels = (rng.random(6000) < 0.1).astype(int)
+    honest = gauss(rng, labels, 1.5)
+    scale, offset = fitting.platt(honest, labels)
+    assert scale == pytest.approx(1.0, abs=0.1) and offset == pytest.approx(0.0, abs=0.15)
+    with pytest.raises(InputError):
+        fitting.platt(honest, np.ones(6000))
+
+
+def test_weights_leave_out_a_model_that_knows_nothing() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 100)
+    useful = (labels * 2 - 1) * 1.5 + rng.normal(0, 1, 200)
+    weights = fitting.choose_weights(
+        np.stack([useful, rng.normal(0, 3, 200)], 1), labels, [f"s{i // 20}" for i in range(200)]
+    )
+    assert weights[0] >= 0.8
+
+
+@pytest.mark.parametrize("models", [1, 2, 4, 6])
+def test_weightings_are_few_and_sum_to_one(models: int) -> None:
+    grid = fitting._simplex(models)
+    assert len(grid) <= max(fitting.MOST, models) and np.allclose(grid.sum(1), 1)
+    assert grid.shape[1] == models and (grid >= 0).all()
+
+
+def test_doubt_is_found_where_scores_are_noisier_and_nowhere_else() -> None:
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 2, 3000)
+    honest = gauss(rng, labels, 2.0)
+    amounts = np.zeros((3000, len(CAUSES)))
+    amounts[:, 0] = rng.choice([0.0, 2.0], 3000)  # small faces: noise of variance 9
+    amounts[:, 1] = rng.choice([0.0, 2.0], 3000)  # soft faces: none
+    noisy = honest + rng.normal(0, 3.0, 3000) * (amounts[:, 0] > 0)
+    final = fitting.fit_final(noisy, labels, amounts)
+    size, sharpness = final.doubt[0], final.doubt[1]
+    assert size > 1.0 and sharpness < 0.3
+    held = final.apply(noisy, amounts)
+    plain = fitting.fit_final(noisy, labels, 0 * amounts)
+    assert plain.doubt == (0.0,) * len(CAUSES)
+    assert fitting.cross_entropy(held, labels) < fitting.cross_entropy(
+        plain.apply(noisy, amounts), labels
+    )
+    poor = amounts[:, 0] > 0
+    # The surer a doubted score still is, the more it must be right: the error of calibration falls.
+    errors = [
+        metrics.calibration_error(metrics.sigmoid(f.apply(noisy, amounts))[poor], labels[poor])
+        for f in (plain, final)
+    ]
+    assert errors[1] < errors[0] / 2
+
+
+def test_few_frames_are_learned_from_short_versions() -> None:
+    rng = np.random.default_rng(3)
+    made = []
+    for clip in clips(rng, 160):
+        few = {id: x + rng.normal(0, 8) for id, x in clip.people[0].logits.items()}
+        short = Person(few, replace(GOOD, frames=2))
+        made.append(replace(clip, worse=(short,)))
+    asked = {FACE: ["pairs"]}
+    found = fit_clips(made, asked, "made")
+    assert found.ensembles[FACE].doubt.frames > 0.3
+    assert found.ensembles[FACE].doubt.size == 0.0
+    assert found.reports[0].doubt_gains > 0.01
+    # Versions that are no worse teach no doubt.
+    same = [replace(c, worse=(replace(c.people[0], material=c.worse[0].material),)) for c in made]
+    assert fit_clips(same, asked, "made").ensembles[FACE].doubt.frames == 0.0
+
+
+def test_doubt_takes_certainty_and_never_turns_a_score_round() -> None:
+    poor = Material(width=70, sharpness=20, compression=0.3, frames=4)
+    doubt = Doubt(size=1.0, sharpness=0.5, compression=0.5, frames=0.2, disagreement=1.0)
+    parts = fusion.doubts(doubt, poor, {"a": 2.0, "b": -2.0}, {"a": 1.0, "b": 1.0})
+    assert set(parts) == set(CAUSES) and parts["disagreement"] == pytest.approx(4.0)
+    assert fusion.doubts(doubt, GOOD, {"a": 2.0}, {"a": 1.0}) == {}
+    for logit in (-3.0, -0.1, 0.0, 2.0):
+        held = fusion.held_back(logit, sum(parts.values()))
+        assert abs(held) <= abs(logit) and held * logit >= 0
+
+
+# --- several people -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("d", [0.7, 1.5, 2.5, 4.0])
+def test_false_alarms_do_not_grow_with_people(d: float) -> None:
+    """A threshold set at 5 % for one person keeps it for up to six, however alike their scores."""
+    rng = np.random.default_rng(0)
+    threshold = 1.645 * d - d * d / 2
+    caution = fitting.fit_caution(rng.normal(-d * d / 2, d, 400), threshold)
+    for people in (1, 2, 6):
+        for alike in (0.0, 0.5, 1.0):
+            common, own = rng.normal(size=(3000, 1)), rng.normal(size=(3000, people))
+            logits = d * (np.sqrt(alike) * common + np.sqrt(1 - alike) * own) - d * d / 2
+            pooled = np.array([fusion.pooled(row, caution) for row in logits])
+            rate = float((pooled > threshold).mean())
+            assert rate <= 0.065, (people, alike)
+            if people == 1:
+                assert rate == pytest.approx(0.05, abs=0.015)
+            elif people == 6 and alike == 0.0:  # what the highest score would do
+                assert (logits.max(1) > threshold).mean() > 0.25
+
+
+def test_pooled_odds_are_the_true_ones() -> None:
+    """One of four is manipulated in half of the clips: among clips of about 80 %, 80 % are."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 20_000)
+    people = np.zeros((20_000, 4), int)
+    people[np.arange(20_000), rng.integers(0, 4, 20_000)] = labels
+    logits = rng.normal(0, 2, people.shape) + np.where(people == 1, 2.0, -2.0)
+    p = metrics.sigmoid(np.array([fusion.pooled(row) for row in logits]))
+    for low in (0.1, 0.3, 0.5, 0.7):
+        inside = (p >= low) & (p < low + 0.2)
+        assert labels[inside].mean() == pytest.approx(p[inside].mean(), abs=0.03)
+
+
+# --- thresholds -----------------------------------------------------------------------------------
+
+
+def held(rng: np.random.Generator, sources: int, each: int, d: float, shift: float) -> Held:
+    """Clips of several sources; each source moves all its scores by a shift of its own."""
+    names = np.repeat([f"s{i}" for i in range(sources)], each)
+    labels = np.tile([0, 1], len(names) // 2)
+    moved = np.repeat(rng.normal(0, shift, sources), each)
+    logits = gauss(rng, labels, d) + moved
+    return Held({FACE: logits}, labels, {FACE: labels == 1}, names)
+
+
+def test_promises_are_kept_on_new_sources() -> None:
+    alarms, right, decided = [], [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        made = operating.operate(held(rng, 12, 12, 3.0, 0.5))
+        new = held(rng, 40, 12, 3.0, 0.5)
+        found = operating.rates(operating.decisions(new.logits, made.limits), new.labels)
+        alarms.append(found.alarms)
+        right.append(found.right)
+        decided.append(found.decided)
+    assert np.mean(alarms) <= 0.05
+    assert np.mean(right) >= 0.95
+    assert np.mean(decided) > 0.5
+
+
+def test_with_weak_scores_few_are_decided_rather_than_many_wrongly() -> None:
+    rng = np.random.default_rng(0)
+    weak = operating.operate(held(rng, 12, 20, 1.0, 0.0))
+    strong = operating.operate(held(rng, 12, 20, 4.0, 0.0))
+    new = held(rng, 40, 50, 1.0, 0.0)
+    found = operating.rates(operating.decisions(new.logits, weak.limits), new.labels)
+    assert found.alarms <= 0.06 and found.decided < 0.5
+    assert strong.kept and strong.elsewhere.decided > 0.9
+
+
+def test_two_questions_share_the_promise() -> None:
+    """Either may call a file manipulated, so together they must not do it more often."""
+    labels = np.tile([0, 0, 1, 1], 60)
+    about = {FACE: np.tile([0, 0, 1, 0], 60) == 1, WHOLE: np.tile([0, 0, 0, 1], 60) == 1}
+    names = np.repeat([f"s{i}" for i in range(12)], 20)
+    alarms = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        logits = {q: gauss(rng, about[q].astype(int), 3.0) for q in about}
+        made = operating.operate(Held(logits, labels, about, names))
+        new = {q: gauss(rng, np.zeros(4000, int), 3.0) for q in about}
+        alarms.append((operating.decisions(new, made.limits) == FAKE).mean())
+    assert np.mean(alarms) <= 0.05
+
+
+def test_no_sign_needs_every_question() -> None:
+    limits = {FACE: (-1.0, 1.0), WHOLE: (-1.0, 1.0)}
+    said = operating.decisions(
+        {
+            FACE: np.array([-2.0, -2.0, -2.0, np.nan, 2.0]),
+            WHOLE: np.array([-2.0, 0.0, 2.0, -2.0, np.nan]),
+        },
+        limits,
+    )
+    assert said.tolist() == [REAL, INCONCLUSIVE, FAKE, INCONCLUSIVE, FAKE]
+
+
+def test_too_few_originals_call_nothing_manipulated() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 15 + [1] * 15)
+    few = Held({FACE: gauss(rng, labels, 5.0)}, labels, {FACE: labels == 1}, labels.astype(str))
+    assert operating.by_rates(few)[FACE][1] == np.inf
+
+
+# --- the whole ------------------------------------------------------------------------------------
+
+
+def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
+    """Two models of the face (one knows nothing) and one of the whole picture, 8 sources."""
+    out = []
+    for i in range(count):
+        question = (None, FACE, None, WHOLE)[i % 4]
+        face = rng.normal(5.0 if question is FACE else -5.0, 2.2)
+        whole = rng.normal(5.0 if question is WHOLE else -5.0, 2.2)
+        logits = {"pairs": 0.3 * face + 1, "blend": rng.normal(), "synthesis": 2.0 * whole}
+        person = Person(logits, GOOD)
+        out.append(Clip(int(question is not None), f"s{i // 4 % 8}", question, (person,)))
+    return out
+
+
+def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
+    made = fit_clips(
+        clips(np.random.default_rng(0)),
+        {FACE: ["pairs", "blend"], WHOLE: ["synthesis"]},
+        'clips "held out"',
+    )
+    assert set(made.ensembles) == {FACE, WHOLE} and made.combined is not None
+    assert sum(made.weights[id] for id in ("pairs", "blend")) == pytest.approx(1.0)
+    assert made.summary.alarms <= 0.05 and made.summary.right >= 0.9
+    assert made.summary.auc > 0.9 and made.summary.risk["20%"] <= made.summary.risk["100%"]
+    text = (folders.bundled() / "manifest.toml").read_text(encoding="utf-8")
+    before = Manifest.model_validate(tomllib.loads(text))
+    written = manifest.updated(text, made)
+    after = Manifest.model_validate(tomllib.loads(written))
+    assert after.ensembles[FACE].thresholds.data.startswith('clips "held out"')
+    assert after.ensembles[WHOLE].models == ["synthesis"]
+    assert after.combined is not None
+    for old, new in zip(before.models, after.models, strict=True):
+        fresh = {"calibration", "weight", "default"}
+        assert old.model_dump(exclude=fresh) == new.model_dump(exclude=fresh)
+        if new.id == "pairs":
+            assert new.calibration is not None and new.calibration.data == 'clips "held out"'
+            assert new.default
+    # Comments survive, and writing twice is writing once.
+    assert written.count("#") >= text.count("#") - 12
+    assert manifest.updated(written, made) == written
+
+
+def test_one_question_alone_has_no_combined_map_and_needs_its_fakes() -> None:
+    made = clips(np.random.default_rng(1))
+    alone = fit_clips(made, {FACE: ["pairs"]}, "made")
+    assert alone.combined is None and set(alone.ensembles) == {FACE}
+    with pytest.raises(InputError, match="synthesis"):
+        fit_clips([c for c in made if c.question is not WHOLE], {WHOLE: ["synthesis"]}, "made")

@@ -1,0 +1,93 @@
+"""Who is in labelled files: who is left out, who is put together; the network on real faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from detector.errors import UsageError
+from detector.signals import aids
+from detector.training import identity
+from detector.training.data import Item
+
+
+def item(name: str, label: int = 0, group: str = "") -> Item:
+    return Item(Path(name), name, label, "image", "m", group or name, "s")
+
+
+def at(degrees: float) -> np.ndarray:
+    """A direction in the plane: the cosine of two is that of the angle between them."""
+    radians = np.deg2rad(degrees)
+    return np.array([np.cos(radians), np.sin(radians)])
+
+
+def test_people_of_training_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    faces = {
+        "trained": 0, "trained fake": 90,
+        "stranger": 90, "actor": 30, "its fake": 90, "fake of a known face": 20, "her original": 95,
+    }  # fmt: skip
+    monkeypatch.setattr(
+        identity,
+        "embed",
+        lambda items, **_: {i.name: at(faces[i.name]) for i in items if i.name in faces},
+    )
+    asked = [
+        item("stranger"),
+        item("actor", group="g"),
+        item("its fake", 1, "g"),
+        item("fake of a known face", 1, "h"),
+        item("her original", group="h"),
+        item("no face"),
+    ]
+    kept, note = identity.apart(asked, [item("trained"), item("trained fake", 1)])
+    assert [i.name for i in kept] == ["stranger", "her original"]
+    assert "4 of 6 files left out" in note and "one of 1 trained on" in note
+
+
+def test_likeness_is_passed_on() -> None:
+    # A chain of likenesses is one person; a face of another direction is not.
+    faces = [at(0), at(40), at(80), at(200), at(210)]
+    assert identity.people(faces).tolist() == [0, 0, 0, 1, 1]
+    assert len(set(identity.people(faces, link=0.99).tolist())) == 5
+    many = [at(angle) for angle in np.linspace(0, 359, 2500)]
+    assert set(identity.people(many).tolist()) == {0}
+
+
+def test_without_the_network_it_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    with pytest.raises(UsageError, match=aids.IDENTITY.title) as caught:
+        identity.embed([item("x")])
+    assert "unmask fetch mobilefacenet" in caught.value.hint
+
+
+@pytest.mark.shared
+def test_a_person_is_known_again_and_a_stranger_is_not(
+    shared: Path, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A portrait darker, smaller and compressed, against an actor's face of the labelled set."""
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    target = tmp_path / "weights" / aids.IDENTITY.files[0].path
+    target.parent.mkdir(parents=True)
+    target.symlink_to(shared / "weights/mobilefacenet/mobilefacenet.pt")
+    paths = [tmp_path / "one.png", tmp_path / "two.jpg"]
+    cv2.imwrite(str(paths[0]), astronaut[..., ::-1])
+    small = cv2.resize((astronaut * 0.7).astype(np.uint8), None, fx=0.7, fy=0.7)
+    cv2.imwrite(str(paths[1]), small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
+    paths.append(sorted((shared / "data/train/real/DFDC_faces").glob("*.jpg"))[0])
+    (tmp_path / "text.png").write_text("no face")
+    items = [Item(p, p.name, 0, "image", "m", p.name, "s") for p in paths]
+    nothing = item(str(tmp_path / "text.png"))
+    cache = tmp_path / "faces.npz"
+    found = identity.embed([*items, nothing], cache=cache)
+    one, two, other = (found[str(path)] for path in paths)
+    assert one @ two > identity.LINK
+    assert max(one @ other, two @ other) < 0.5
+    assert str(nothing.file) not in found
+    monkeypatch.setattr(identity, "_faces", None)
+    again = identity.embed([*items, nothing], cache=cache)
+    assert all(np.array_equal(again[name], found[name]) for name in found)

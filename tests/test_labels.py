@@ -1,0 +1,70 @@
+"""Which class means fake: names as hubs have them, and the ones that say nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from detector.errors import LabelOrderError
+from detector.models.labels import fake_index, meaning
+
+
+@pytest.mark.parametrize(
+    ("labels", "index"),
+    [
+        ({0: "Real", 1: "Fake"}, 1),  # dima806
+        ({0: "Realism", 1: "Deepfake"}, 1),  # prithivMLmods v2
+        ({0: "Deepfake", 1: "Real"}, 0),  # prithivMLmods Exp-02-21: the other order
+        ({0: "deepfake", 1: "real"}, 0),  # shylhy
+        ({"0": "fake", "1": "real"}, 0),  # keys as JSON has them
+        ({0: "artificial", 1: "human"}, 0),
+        ({0: "AI-Generated", 1: "authentic"}, 0),
+        ({0: "not_fake", 1: "fake"}, 1),
+        ({0: "non-fake image", 1: "Deep Fake image"}, 1),
+        ({0: "DeepFake", 1: "BonaFide"}, 0),
+        (["bona fide", "spoof"], 1),
+        ({0: "real", 1: "Manipulated Face"}, 1),
+        ({0: "fake"}, 1),  # one output, of fake
+        ({0: "real"}, 0),  # one output, of real
+    ],
+)
+def test_names_that_say_it(labels: dict, index: int) -> None:
+    assert fake_index(labels) == index
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {0: "LABEL_0", 1: "LABEL_1"},
+        {0: "0", 1: "1"},
+        {0: "real", 1: "LABEL_1"},
+        {0: "real", 1: "authentic"},
+        {0: "fake", 1: "deepfake"},
+        {0: "real", 1: "gan", 2: "diffusion"},
+        {0: "cat", 1: "fake"},
+        {0: "real fake", 1: "fake"},
+        {0: "LABEL_0"},
+    ],
+)
+def test_names_that_do_not_say_it_are_refused(labels: dict) -> None:
+    with pytest.raises(LabelOrderError, match="Wolf") as caught:
+        fake_index(labels, name="Wolf")
+    assert "--fake" in caught.value.hint
+    # The names are shown, so that a person can choose.
+    assert all(name in caught.value.message for name in labels.values())
+
+
+def test_a_person_may_say_it() -> None:
+    labels = {0: "LABEL_0", 1: "LABEL_1"}
+    assert fake_index(labels, "label_0") == 0
+    assert fake_index(labels, 1) == 1
+    # Also against the names: an author has said that his own map is inverted.
+    assert fake_index({0: "Realism", 1: "Deepfake"}, "Realism") == 0
+    assert fake_index({0: "LABEL_0"}, 1) == 1 and fake_index({0: "LABEL_0"}, 0) == 0
+    with pytest.raises(LabelOrderError, match="no class 'fake'; its classes are 0: LABEL_0"):
+        fake_index(labels, "fake")
+
+
+def test_meaning() -> None:
+    assert meaning("Fake") is True and meaning("unaltered") is False
+    assert meaning("NotReal") is True
+    assert meaning("face") is None and meaning("") is None and meaning("LABEL_1") is None

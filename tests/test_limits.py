@@ -1,0 +1,211 @@
+"""Limits: a sliding window, for a person and an address, that says how long to wait."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from dashboard import auth, limits, window
+from dashboard.auth import LOCAL, Kind, Person, Role
+from dashboard.auth.caller import Caller
+from dashboard.limits import MEGABYTE, Enough, NotAllowed, TooLarge, allowance, taking
+from dashboard.window import Refusal, Window
+from dashboard.words import NBSP
+
+GUEST, OTHER = Person("guest:a", Kind.GUEST), Person("guest:b", Kind.GUEST)
+USER = Person("4f1c", Kind.USER)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(limits, "files", Window(limits.HOUR, clock))
+    return clock
+
+
+@pytest.fixture
+def come(monkeypatch: pytest.MonkeyPatch):
+    """come(person, address): who takes the next files."""
+
+    def come(person: Person, address: str = "203.0.113.9") -> None:
+        monkeypatch.setattr(auth, "who", lambda: person)
+        monkeypatch.setattr(Caller, "of_page", lambda: Caller(address))
+
+    return come
+
+
+def wait(refusal: Refusal | None) -> float:
+    assert refusal
+    return refusal.wait
+
+
+def take(size: int | None = None) -> None:
+    with taking(size):
+        pass
+
+
+def test_the_window_slides() -> None:
+    clock = Clock()
+    window = Window(60.0, clock)
+    for at in (0, 10, 20):
+        clock.now = 1000.0 + at
+        assert window.take({"a": 3}) is None
+    clock.now = 1050.0
+    assert wait(window.take({"a": 3})) == pytest.approx(10)
+    clock.now = 1060.0
+    assert window.take({"a": 3}) is None
+    assert wait(window.take({"a": 3})) == pytest.approx(10)
+    assert window.take({"b": 3}) is None
+
+
+def test_a_lowered_limit_waits_for_enough_to_pass() -> None:
+    clock = Clock()
+    window = Window(60.0, clock)
+    for at in (0, 10, 20):
+        clock.now = 1000.0 + at
+        window.take({"a": 3})
+    assert wait(window.take({"a": 1})) == pytest.approx(60)
+    assert wait(window.take({"a": 2})) == pytest.approx(50)
+
+
+def test_all_keys_count_or_none() -> None:
+    window = Window(60.0, Clock())
+    assert window.take({"address": 1, "a": 5}) is None
+    assert window.take({"address": 1, "b": 1})
+    assert window.take({"b": 1}) is None  # the refusal did not count against b
+
+
+def test_many_at_once_never_get_more() -> None:
+    window, got = Window(60.0), []
+    threads = [
+        threading.Thread(target=lambda: got.append(window.take({"a": 50}))) for _ in range(120)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got.count(None) == 50
+
+
+def test_several_files_count_as_many() -> None:
+    clock = Clock()
+    window = Window(60.0, clock)
+    assert window.take({"a": 5}, 3) is None
+    clock.now += 10
+    assert window.take({"a": 5}, 2) is None
+    assert wait(window.take({"a": 5}, 3)) == pytest.approx(50)
+    assert wait(window.take({"a": 5}, 4)) == pytest.approx(60)
+    assert wait(window.take({"a": 5}, 6)) == float("inf")
+    window.give_back({"a": 5}, 2)
+    assert window.take({"a": 5}, 2) is None
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "MOST_KEYS", 3)
+    lately = Window(60.0, Clock())
+    for key in "abcd":
+        assert lately.take({key: 1}) is None
+    assert lately.take({"d": 1})
+    assert lately.take({"a": 1}) is None  # the oldest was forgotten
+
+
+def test_a_guest_is_told_how_long_to_wait(
+    clock: Clock, come, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "2")
+    come(GUEST)
+    take()
+    clock.now += 2900
+    take()
+    with pytest.raises(Enough) as refused:
+        take()
+    assert refused.value.message == (
+        f"This server allows 2{NBSP}files an hour. Next one in 12{NBSP}minutes."
+    )
+    assert refused.value.code == "quota"
+    come(OTHER)
+    take()
+    come(GUEST)
+    clock.now += 700
+    take()
+
+
+def test_a_new_cookie_does_not_help(clock: Clock, come, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_ADDRESS_FILES_PER_HOUR", "3")
+    for number in range(3):
+        come(Person(f"guest:{number}", Kind.GUEST))
+        take()
+    come(Person("guest:fresh", Kind.GUEST))
+    with pytest.raises(Enough, match=r"3.files an hour from one network"):
+        take()
+    come(Person("guest:fresh", Kind.GUEST), "198.51.100.4")
+    take()
+    come(USER)  # an account is not held for its neighbors
+    take()
+
+
+def test_more_than_an_hour_holds_is_said_at_once(
+    clock: Clock, come, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "20")
+    come(GUEST)
+    with pytest.raises(Enough, match=r"20.files an hour; these are 45"), taking(count=45):
+        pass
+    with taking(count=20):
+        pass
+
+
+def test_what_failed_does_not_count(clock: Clock, come, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_USER_FILES_PER_HOUR", "1")
+    come(USER)
+    with pytest.raises(OSError, match="full"), taking():
+        raise OSError("the disk is full")
+    take()
+    with pytest.raises(Enough, match=r"1.file an hour. Next one in 60.minutes"):
+        take()
+
+
+def test_a_guest_may_bring_less(clock: Clock, come, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_GUEST_MAX_MB", "50")
+    come(GUEST)
+    assert limits.megabytes(GUEST) == 50
+    take(50 * MEGABYTE)
+    with pytest.raises(TooLarge, match=r"50.MB"):
+        take(50 * MEGABYTE + 1)
+    come(USER)
+    take(50 * MEGABYTE + 1)
+    monkeypatch.setenv("UNMASK_GUEST_MAX_MB", "100000")  # not more than the server takes
+    assert limits.megabytes(GUEST) == limits.megabytes(USER)
+
+
+def test_who_only_reads_starts_nothing(clock: Clock, come) -> None:
+    come(Person("4f1c", Kind.USER, Role.VIEWER))
+    with pytest.raises(NotAllowed, match="read results"):
+        take()
+
+
+def test_the_owner_of_the_computer_is_not_limited(clock: Clock, come) -> None:
+    come(LOCAL, "127.0.0.1")
+    for _ in range(500):
+        take(10**12)
+
+
+def test_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("GUEST", "USER", "ADDRESS"):
+        monkeypatch.setenv(f"UNMASK_{kind}_FILES_PER_HOUR", "0")
+    assert allowance(GUEST, "203.0.113.9") == allowance(USER, "203.0.113.9") == {}
+
+
+@pytest.mark.parametrize("wrong", ["many", "-1", "2.5"])
+def test_a_typo_stops_the_server(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_ADDRESS_FILES_PER_HOUR", wrong)
+    with pytest.raises(SystemExit, match="UNMASK_ADDRESS_FILES_PER_HOUR"):
+        limits.check()

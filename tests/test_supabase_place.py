@@ -1,0 +1,239 @@
+"""Whose records go where when accounts are configured: the dashboard's own functions, for two
+accounts, a guest and a stranger with a link, over a real PostgreSQL."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dashboard import auth, backend
+from dashboard.auth import Kind, Person
+from dashboard.auth.config import Accounts
+from dashboard.jobs import Job, Jobs, State
+from dashboard.records import copies
+from dashboard.records.store import Query, RecordsError
+from dashboard.records.supabase import SupabaseStore
+from detector.results import Settings
+from tests.gateway import Account, Project, postgres, project
+from tests.test_jobs import Analyzer, open_jobs
+
+__all__ = ["postgres", "project"]
+
+GUEST = Person("guest:somebody", Kind.GUEST)
+HOUR = timedelta(hours=1)
+
+
+class Browser:
+    """Who is here, as `auth` would say."""
+
+    def __init__(self) -> None:
+        self.person = GUEST
+        self.account: Account | None = None
+
+    def sign_in(self, account: Account) -> None:
+        self.person, self.account = Person(account.id, Kind.USER), account
+
+    def sign_out(self) -> None:
+        self.person, self.account = GUEST, None
+
+    def connection(self) -> object:
+        account = self.account
+        return (lambda: account.client) if account else None
+
+
+@pytest.fixture
+def here(project: Project, monkeypatch: pytest.MonkeyPatch) -> Browser:
+    browser = Browser()
+    monkeypatch.setattr(auth, "who", lambda: browser.person)
+    monkeypatch.setattr(auth, "connection", browser.connection)
+    monkeypatch.setattr(auth, "accounts", lambda: Accounts(project.url, project.key))
+    monkeypatch.setattr(backend, "_tidied", {})
+    for variable in ("UNMASK_GUEST_FILES_PER_HOUR", "UNMASK_ADDRESS_FILES_PER_HOUR"):
+        monkeypatch.setenv(variable, "0")
+    return browser
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Jobs]]:
+    """Start a server on a data folder of this name; it is what `backend` speaks to from then on."""
+    made: list[Jobs] = []
+
+    def start(name: str) -> Jobs:
+        made.append(open_jobs(tmp_path / name, Analyzer(), workers=1))
+        monkeypatch.setattr(backend, "jobs", lambda: made[-1])
+        return made[-1]
+
+    yield start
+    for jobs in made:
+        jobs.close()
+
+
+def until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def analyze(text: str = "bytes of a clip") -> Job:
+    job = backend.submit(io.BytesIO(text.encode()), "clip.mp4", Settings())
+    until(lambda: not job.active)
+    assert job.state is State.DONE
+    return job
+
+
+def test_an_accounts_records_are_in_the_project_and_nobody_elses_are(
+    project: Project, here: Browser, server: Callable[[str], Jobs]
+) -> None:
+    ada, bob, jobs = project.person(), project.person(), server("one")
+    here.sign_in(ada)
+    job = analyze()
+    assert backend.records().ids(ada.id) == [job.key]
+    assert jobs.store.ids(ada.id) == [] == jobs.store.ids(GUEST.id)
+    here.sign_in(bob)
+    assert backend.find(job.key) is None and backend.again(job.key, Settings()) is None
+    assert backend.forget(job.key) == [] and backend.records().search(bob.id, Query()).total == 0
+    here.sign_out()
+    assert backend.find(job.key) is None
+    assert analyze("of a guest").record.owner == GUEST.id
+    assert len(jobs.store.ids(GUEST.id)) == 1
+    here.sign_in(ada)
+    found = backend.find(job.key)
+    assert found is not None and found.state is State.DONE and found.analysis is not None
+    assert backend.forget(job.key) == [job.key] and backend.find(job.key) is None
+
+
+def test_another_server_with_an_empty_disk_has_an_accounts_results(
+    project: Project, here: Browser, server: Callable[[str], Jobs]
+) -> None:
+    here.sign_in(project.person())
+    server("one")
+    job = analyze()
+    server("two")
+    found = backend.find(job.key)
+    assert found is not None and found.state is State.DONE and not found.has_media
+    assert found.analysis == job.analysis
+
+
+def test_the_same_file_gets_the_answer_it_had_but_never_anothers(
+    project: Project, here: Browser, server: Callable[[str], Jobs]
+) -> None:
+    ada, bob, jobs = project.person(), project.person(), server("one")
+    analyzer = jobs._analyzer
+    assert isinstance(analyzer, Analyzer)
+    here.sign_in(ada)
+    first = analyze()
+    assert analyze().key == first.key and len(analyzer.begun) == 1
+    here.sign_in(bob)
+    assert analyze().key != first.key and len(analyzer.begun) == 2
+
+
+def test_a_link_opens_for_anybody_wherever_its_record_is(
+    project: Project, here: Browser, server: Callable[[str], Jobs]
+) -> None:
+    server("one")
+    for account in (None, project.person()):
+        if account:
+            here.sign_in(account)
+        job, now = analyze(f"of {account}"), datetime.now(UTC)
+        owner = backend.owner()
+        share = backend.records().share(owner, job.key, HOUR, now)
+        assert share is not None
+        here.sign_out()
+        shared = backend.shared(share.token)
+        assert shared is not None and shared.record == job.key
+        if account:
+            here.sign_in(account)
+        assert backend.records().revoke(owner, share.id)
+        here.sign_out()
+        assert backend.shared(share.token) is None
+    assert backend.shared("x" * 22) is None
+
+
+def test_who_was_signed_out_meanwhile_is_told_and_nothing_goes_elsewhere(
+    project: Project, here: Browser, server: Callable[[str], Jobs]
+) -> None:
+    jobs, ada = server("one"), project.person()
+    here.sign_in(ada)
+    here.account = None
+    with pytest.raises(RecordsError) as over:
+        analyze()
+    assert over.value.code == "signed_out"
+    assert jobs.store.ids(ada.id) == [] and not any(jobs.uploads.root.iterdir())
+
+
+def test_what_was_kept_long_enough_goes_when_its_owner_comes_by(
+    project: Project, here: Browser, server: Callable[[str], Jobs]
+) -> None:
+    server("one")
+    ada = project.person()
+    here.sign_in(ada)
+    job = analyze()
+    with project.sql() as database:
+        database.run("update analyses set touched = now() - interval '31 days'")
+    assert backend.find(job.key) is not None  # looked at some hours ago
+    backend._tidied.clear()
+    backend.records()
+    until(lambda: SupabaseStore(lambda: ada.client).ids(ada.id) == [])
+
+
+def test_copies_of_media_come_back_on_another_server_where_the_host_wants_them(
+    project: Project,
+    here: Browser,
+    server: Callable[[str], Jobs],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ada = project.person()
+    here.sign_in(ada)
+    server("one")
+    analyze("not copied")
+    assert not backend.keeps_copies() and not any(ada.id in path for path in project.files)
+
+    monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "on")
+    assert backend.keeps_copies()
+    job = analyze("copied")
+    path = f"{ada.id}/{job.key}/media.mp4"
+    until(lambda: path in project.files)
+    server("two")
+    found = backend.find(job.key)
+    assert found is not None
+    until(lambda: found.has_media)
+    assert found.path.read_text() == "copied"
+    assert backend.forget(job.key) == [job.key]
+    assert path not in project.files and not found.has_media
+
+    here.sign_out()  # a guest's stay where they are
+    assert not backend.keeps_copies()
+    analyze("of a guest")
+    assert not any(text == b"of a guest" for text in project.files.values())
+
+
+def test_a_copy_that_can_not_be_made_costs_nothing_else(
+    project: Project,
+    here: Browser,
+    server: Callable[[str], Jobs],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "on")
+    monkeypatch.setattr(project, "broken", lambda method, path: 500 if "/object/" in path else None)
+    here.sign_in(project.person())
+    server("one")
+    job = analyze()
+    until(lambda: "a copy of media failed" in caplog.text)
+    assert backend.find(job.key) is not None and "clip" not in caplog.text
+    monkeypatch.setattr(project, "broken", lambda method, path: None)
+    server("two")
+    found = backend.find(job.key)
+    assert found is not None and found.state is State.DONE
+
+
+def test_a_typo_about_private_files_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "yes please")
+    with pytest.raises(SystemExit, match="UNMASK_SUPABASE_MEDIA"):
+        copies.wanted()
