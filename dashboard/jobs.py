@@ -146,19 +146,7 @@ class Jobs:
             key = cache.key(kept.sha256, settings)
             if given := self._given(key, kept, place):
                 return given
-            now = datetime.now(UTC)
-            record = Record(
-                id=kept.token,
-                owner=place.owner,
-                created=now,
-                touched=now,
-                name=name,
-                sha256=kept.sha256,
-                size=kept.size,
-                settings=settings,
-                run=self._new_run(),
-                cache_key=key,
-            )
+            record = self._record(kept, place, name, settings, cache_key=key)
             place.store.add(record)
         except BaseException:
             self.uploads.delete(kept.token)
@@ -185,19 +173,7 @@ class Jobs:
         """
         place = place or self._local()
         kept = self.uploads.keep(media, name) if media else Kept(new_id(), "", 0)
-        now = datetime.now(UTC)
-        record = Record(
-            id=kept.token,
-            owner=place.owner,
-            created=now,
-            touched=now,
-            name=name,
-            sha256=kept.sha256,
-            size=kept.size,
-            source="live" if live else "upload",
-            settings=analysis.settings,
-            run=self._new_run(),
-        )
+        record = self._record(kept, place, name, analysis.settings, live=live)
         try:
             if media and thumbnail is None:
                 thumbnail = thumbs.of(self.uploads.path(kept.token), analysis)
@@ -326,6 +302,32 @@ class Jobs:
 
     def _new_run(self) -> str:
         return f"{self._server.id}:{secrets.token_hex(6)}"
+
+    def _record(
+        self,
+        kept: Kept,
+        place: Place,
+        name: str,
+        settings: Settings,
+        *,
+        live: bool = False,
+        cache_key: str = "",
+    ) -> Record:
+        """A new one of what was kept, with its first run."""
+        now = datetime.now(UTC)
+        return Record(
+            id=kept.token,
+            owner=place.owner,
+            created=now,
+            touched=now,
+            name=name,
+            sha256=kept.sha256,
+            size=kept.size,
+            source="live" if live else "upload",
+            settings=settings,
+            run=self._new_run(),
+            cache_key=cache_key,
+        )
 
     def _refuse_when_full(self) -> None:
         with self._lock:
