@@ -8,7 +8,6 @@ import secrets
 import sqlite3
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -228,13 +227,7 @@ class SQLiteStore(Database):
         tags: Iterable[str] | None = None,
         confirmed: Confirmed | None = None,
     ) -> Record | None:
-        given: dict[str, Any] = {}
-        if note is not None:
-            given["note"] = rules.clean_note(note)
-        if tags is not None:
-            given["tags"] = rules.clean_tags(tags)
-        if confirmed is not None:
-            given["confirmed"] = confirmed
+        given = rules.wanted(note, tags, confirmed)
         with self._writing() as db:
             record = self._get(owner, id)
             if record is None or not given:

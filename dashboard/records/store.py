@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -401,7 +401,7 @@ def has_account(owner: str) -> bool:
     return owner != LOCAL and not owner.startswith(GUEST)
 
 
-def clean_note(note: str) -> str:
+def _clean_note(note: str) -> str:
     note = note.strip()
     if len(note) > MOST_NOTE:
         raise InputError(
@@ -411,7 +411,7 @@ def clean_note(note: str) -> str:
     return note
 
 
-def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
+def _clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Tags without needless spaces and repetitions, in the order given."""
     kept: dict[str, str] = {}
     for tag in tags:
@@ -426,6 +426,26 @@ def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     if len(kept) > MOST_TAGS:
         raise InputError(f"A file can have {MOST_TAGS} tags.", hint="Nothing was changed.")
     return tuple(kept.values())
+
+
+def wanted(
+    note: str | None, tags: Iterable[str] | None, confirmed: Confirmed | None
+) -> dict[str, Any]:
+    """The fields of a record that `Store.change` changes, cleaned.
+
+    Raises
+    ------
+    InputError
+        As there.
+    """
+    given: dict[str, Any] = {}
+    if note is not None:
+        given["note"] = _clean_note(note)
+    if tags is not None:
+        given["tags"] = _clean_tags(tags)
+    if confirmed is not None:
+        given["confirmed"] = confirmed
+    return given
 
 
 def check_lasts(lasts: timedelta) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from pydantic import ValidationError
@@ -214,13 +214,7 @@ class SupabaseStore(Tables):
         tags: Iterable[str] | None = None,
         confirmed: Confirmed | None = None,
     ) -> Record | None:
-        given: dict[str, Any] = {}
-        if note is not None:
-            given["note"] = rules.clean_note(note)
-        if tags is not None:
-            given["tags"] = rules.clean_tags(tags)
-        if confirmed is not None:
-            given["confirmed"] = confirmed
+        given = rules.wanted(note, tags, confirmed)
         record = self.get(owner, id)
         if record is None or not given:
             return record
