@@ -102,12 +102,12 @@ def taking(size: int | None = None, count: int = 1) -> Iterator[Person]:
 
 def _enough(refusal: Refusal, count: int) -> str:
     where = " from one network" if refusal.key.startswith(_ADDRESS) else ""
-    rule = f"This server allows {words.count(refusal.most, 'file')} an hour{where}"
+    rule = f"This server allows {words.count(refusal.most, 'file', 'files')} an hour{where}"
     if math.isinf(refusal.wait):
         return f"{rule}; these are {count}."
     minutes = max(1, math.ceil(refusal.wait / 60))
     when = "Next one" if count == 1 else "Room for these"
-    return f"{rule}. {when} in {words.count(minutes, 'minute')}."
+    return f"{rule}. {when} in {words.count(minutes, 'minute', 'minutes')}."
 
 
 def allowance(person: Person, address: str) -> dict[str, int]:

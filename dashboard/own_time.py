@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import backend, words
+from dashboard.language import _, ngettext
 from dashboard.records.store import Preferences
 from dashboard.uploads import records_retention, retention
 from detector.errors import InputError
@@ -25,29 +26,35 @@ def draw() -> None:
         st.html(f'<p class="um-warn" role="alert">{words.escape(error.message)}</p>')
         return
     hours = words.hours(retention().total_seconds() / 3600)
-    st.html(
-        f"<p class='um-caption'>{words.count(used.records, 'result')} with files, "
-        f"{words.size(used.bytes)}. The files themselves go after {hours} at the latest.</p>"
+    kept = _(
+        "{results} with files, {size}. The files themselves go after {hours} at the latest."
+    ).format(
+        results=words.count(used.records, "result", "results"),
+        size=words.size(used.bytes),
+        hours=hours,
     )
+    st.html(f"<p class='um-caption'>{kept}</p>")
 
 
 def _choice(wanted: float | None) -> float | None:
     """What the person chooses; the same as before where they don't."""
     most = records_retention().total_seconds() / 86400
-    usual = f"As this server does, {_days(most)}"
+    usual = _("As this server does, {days}").format(days=_days(most))
     options: list[float | None] = [None, *(days for days in CHOICES if days < most)]
     if wanted not in options:
         options.append(wanted)  # from another server, which keeps longer or counts otherwise
     return st.selectbox(
-        "Keep my results",
+        _("Keep my results"),
         options,
         index=options.index(wanted),
         format_func=lambda days: usual if days is None else _days(days),
         key="keep-days",
-        help="Counted from when a file was last brought, and never longer than the server keeps "
-        "any. Then the result, its picture, notes and links are deleted for good.",
+        help=_(
+            "Counted from when a file was last brought, and never longer than the server keeps "
+            "any. Then the result, its picture, notes and links are deleted for good."
+        ),
     )
 
 
 def _days(days: float) -> str:
-    return f"{days:g}{words.NBSP}{'day' if days == 1 else 'days'}"
+    return f"{days:g}{words.NBSP}{ngettext('day', 'days', 1 if days == 1 else 2)}"

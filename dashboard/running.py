@@ -57,7 +57,7 @@ def draw(job: Job) -> None:
     progress = job.progress
     info = progress.media if progress else None
     facts = titles.facts(info) if info else []
-    facts.append(words.count(len(choose(job.settings.models)), "model"))
+    facts.append(words.count(len(choose(job.settings.models)), "model", "models"))
     with titles.row(job.name, facts):
         st.button("Cancel", icon=":material/close:", key="cancel", on_click=_cancel, args=(job,))
     left, right = st.columns([45, 55], gap="medium")
@@ -117,7 +117,7 @@ def _waiting(job: Job) -> str:
         head = "Getting ready"
     else:
         head = "Waiting"
-        line = f"{words.count(ahead, 'file')} before yours" if ahead else "Yours is next"
+        line = f"{words.count(ahead, 'file', 'files')} before yours" if ahead else "Yours is next"
         seconds = backend.jobs().speed.estimate(
             job.settings.frames, [spec.id for spec in choose(job.settings.models)]
         )
@@ -156,7 +156,7 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
     ]
     people = progress.partial.tracks if progress.partial else []
     found = words.count(len(people), "person", "people") if people else "no face so far"
-    looked = f"{progress.moments} of {words.count(progress.moments_total, 'frame')}"
+    looked = f"{progress.moments} of {words.count(progress.moments_total, 'frame', 'frames')}"
     if at > 1:
         rows.append(
             row("Found faces", f"{found} in {looked.split(' of ')[-1]}", "done", spent("faces"))
@@ -178,7 +178,7 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
         f"<span>{f'{scored} of {known}' if known else 'waiting'}</span>"
         for id, (scored, known) in progress.models.items()
     )
-    side = f"{words.count(len(progress.models), 'model')}" + (
+    side = f"{words.count(len(progress.models), 'model', 'models')}" + (
         ", side by side" if len(progress.models) > 1 else ""
     )
     rows.append(
@@ -220,7 +220,7 @@ def bar(share: float, label: str = "") -> str:
 def _contents(info: Media) -> str:
     if info.kind == "image":
         return "one picture"
-    frames = words.count(info.frame_count, "frame") if info.frame_count else "video"
+    frames = words.count(info.frame_count, "frame", "frames") if info.frame_count else "video"
     return f"{frames}{', sound' if info.audio else ''}"
 
 
@@ -278,7 +278,7 @@ def _people(job: Job) -> None:
 
 
 def _person(job: Job, partial: Analysis, track: Track) -> str:
-    frames = f"{len(track.faces)} of {words.count(len(partial.moments), 'frame')}"
+    frames = f"{len(track.faces)} of {words.count(len(partial.moments), 'frame', 'frames')}"
     width = f"{max(face.quality.width for face in track.faces):.0f}{words.NBSP}px"
     detail = " · ".join(part for part in (track.side, frames, width) if part)
     problems = {face.quality.problem for face in track.faces}

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import auth, backend, own_clips, own_time, words
+from dashboard.language import _
 from dashboard.records import copies
 from dashboard.result.details import facts
 from dashboard.uploads import records_retention, retention
@@ -29,19 +30,20 @@ ENDINGS = ["mp4", "m4v", "mov", "webm", "mkv", "avi"]
 
 def draw() -> None:
     """Draw the page."""
-    st.title("Settings", anchor=False)
+    st.title(_("Settings"), anchor=False)
     left, right = st.columns([62, 38], gap=20)
     with left, st.container(border=True, key="card-own", gap="small"):
         _own()
     with right, st.container(border=True, key="card-time", gap="small"):
-        st.html("<h2 class='um-h2'>Your results</h2>")
+        st.html(f"<h2 class='um-h2'>{_('Your results')}</h2>")
         own_time.draw()
     with right, st.container(border=True, key="card-server", gap=None):
-        st.html(f"<h2 class='um-h2'>This installation</h2>{facts(server_facts(_at_the_desk()))}")
-        st.html(
-            "<p class='um-caption um-after'>These are set where the server is started, by the "
-            "environment variables below them.</p>"
+        head = _("This installation")
+        st.html(f"<h2 class='um-h2'>{head}</h2>{facts(server_facts(_at_the_desk()))}")
+        after = _(
+            "These are set where the server is started, by the environment variables below them."
         )
+        st.html(f"<p class='um-caption um-after'>{after}</p>")
 
 
 def _at_the_desk() -> bool:
@@ -54,16 +56,17 @@ def _at_the_desk() -> bool:
 
 
 def _own() -> None:
-    st.html(
-        "<div class='um-cardhead'><h2 class='um-h2'>Thresholds from your own clips</h2></div>"
-        "<p>Give us videos that nobody has altered, of the kind you usually check: the same "
+    head = _("Thresholds from your own clips")
+    what = _(
+        "Give us videos that nobody has altered, of the kind you usually check: the same "
         "cameras, the same apps. The upper threshold is then set so that as few of them as you "
-        "choose are called manipulated. No fakes are needed, and any model will do.</p>"
+        "choose are called manipulated. No fakes are needed, and any model will do."
     )
+    st.html(f"<div class='um-cardhead'><h2 class='um-h2'>{head}</h2></div><p>{what}</p>")
     shelf = conformal.load()
     may = auth.who().may_administer
     if shelf.calibrations and may:
-        st.toggle("Use them in new analyses", value=shelf.on, key="own-on", on_change=_switch)
+        st.toggle(_("Use them in new analyses"), value=shelf.on, key="own-on", on_change=_switch)
     titles = {spec.id: spec.title for spec in list_models()}
     for own in shelf.calibrations:
         _kept(own, titles, in_use=shelf.on, may=may)
@@ -73,10 +76,11 @@ def _own() -> None:
     elif may:
         _new(first=not shelf.calibrations)
     else:
-        st.html(
-            "<p class='um-caption'>They hold for everybody who uses this server, so its "
-            "administrator sets them: here, or by <code>unmask calibrate --real FOLDER</code></p>"
+        whose = _(
+            "They hold for everybody who uses this server, so its administrator sets them: here, "
+            "or by <code>unmask calibrate --real FOLDER</code>"
         )
+        st.html(f"<p class='um-caption'>{whose}</p>")
 
 
 def _switch() -> None:
@@ -90,7 +94,7 @@ def _kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, may: boo
         st.html(f"<p class='um-caption'>{promise}</p>")
         if may:
             st.button(
-                "Delete",
+                _("Delete"),
                 icon=":material/delete:",
                 key=f"delete-{own.id}",
                 on_click=conformal.delete,
@@ -102,22 +106,24 @@ def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool) -> str:
     """HTML of one calibration: what it is of, and where its thresholds are."""
     names = [titles.get(id, id) for ids in own.models.values() for id in ids]
     limits = [
-        f"{words.QUESTIONS[question].short}: above "
-        f"{words.percent(_probability(own.threshold(question).high))}"
+        _("{question}: above {percent}").format(
+            question=words.QUESTIONS[question].short,
+            percent=words.percent(_probability(own.threshold(question).high)),
+        )
         for question in own.models
     ]
-    state = "In use" if in_use else "Switched off"
-    rows = [
-        ("For", words.escape(words.listed(names))),
-        ("Threshold", words.escape("; ".join(limits))),
-        ("Clips", f"{len(own.clips)} from {words.count(own.sources, 'folder')}"
-                  + (f": {words.escape(own.domain)}" if own.domain else "")),
-        ("Made", f"{own.created.day}{NBSP}{own.created:%b}{NBSP}{own.created:%Y}"),
-    ]  # fmt: skip
-    return (
-        f"<div class='um-cardhead'><b>At most {conformal.rate_words(own.rate)} false alarms</b>"
-        f"{words.chip(state, 'na')}</div>{facts(rows)}"
+    state = _("In use") if in_use else _("Switched off")
+    clips = _("{clips} from {folders}").format(
+        clips=len(own.clips), folders=words.count(own.sources, "folder", "folders")
     )
+    rows = [
+        (_("For"), words.escape(words.listed(names))),
+        (_("Threshold"), words.escape("; ".join(limits))),
+        (_("Clips"), clips + (f": {words.escape(own.domain)}" if own.domain else "")),
+        (_("Made"), words.day(own.created)),
+    ]
+    most = _("At most {rate} false alarms").format(rate=conformal.rate_words(own.rate))
+    return f"<div class='um-cardhead'><b>{most}</b>{words.chip(state, 'na')}</div>{facts(rows)}"
 
 
 def _probability(logit: float) -> float:
@@ -130,9 +136,9 @@ def _new(*, first: bool) -> None:
     """What is asked for a new one."""
     ready = [s for s in list_models() if usable(s)]
     if not first:
-        st.html("<h3 class='um-h3'>Set it again, or for other models</h3>")
+        st.html(f"<h3 class='um-h3'>{_('Set it again, or for other models')}</h3>")
     rate = st.segmented_control(
-        "False alarms, at most",
+        _("False alarms, at most"),
         RATES,
         default=USUAL,
         required=True,
@@ -142,13 +148,13 @@ def _new(*, first: bool) -> None:
     need = conformal.least(rate)
     models = _models(ready)
     domain = st.text_input(
-        "What are these clips?",
-        placeholder="interviews, phone, 1080p",
+        _("What are these clips?"),
+        placeholder=_("interviews, phone, 1080p"),
         max_chars=80,
         key="own-what",
     )
     files = st.file_uploader(
-        f"Untouched clips, at least {need}",
+        _("Untouched clips, at least {number}").format(number=need),
         type=ENDINGS,
         accept_multiple_files=True,
         key="own-files",
@@ -156,11 +162,11 @@ def _new(*, first: bool) -> None:
     folder = ""
     if _at_the_desk():
         folder = st.text_input(
-            "Or a folder on this computer", placeholder="/videos/untouched", key="own-folder"
+            _("Or a folder on this computer"), placeholder=_("/videos/untouched"), key="own-folder"
         )
     st.html(f"<p class='um-caption'>{_readiness(len(files), need, folder)}</p>")
     if st.button(
-        "Set the threshold",
+        _("Set the threshold"),
         type="primary",
         icon=":material/straighten:",
         disabled=len(files) < need and not folder.strip(),
@@ -177,7 +183,7 @@ def _models(ready: list[ModelSpec]) -> list[str] | None:
     usual = [spec.id for spec in ready if spec.default]
     titles = {spec.id: spec.title for spec in ready}
     chosen = st.pills(
-        "For which models, counted together",
+        _("For which models, counted together"),
         list(titles),
         selection_mode="multi",
         default=usual,
@@ -190,11 +196,14 @@ def _models(ready: list[ModelSpec]) -> list[str] | None:
 
 def _readiness(count: int, need: int, folder: str) -> str:
     if folder.strip():
-        return "Videos in the folder and its subfolders are read where they are, and left there."
-    if count < need:
-        more = f"{need - count} more to go. " if count else ""
-        return f"{more}Uploaded clips are deleted as soon as they are scored."
-    return f"{count} clips. They are deleted as soon as they are scored."
+        return _("Videos in the folder and its subfolders are read where they are, and left there.")
+    if count >= need:
+        kept = _("{number} clips. They are deleted as soon as they are scored.")
+        return kept.format(number=count)
+    deleted = _("Uploaded clips are deleted as soon as they are scored.")
+    return (
+        f"{_('{number} more to go.').format(number=need - count)} {deleted}" if count else deleted
+    )
 
 
 def _begin(files: list, folder: str, models: list[str] | None, rate: float, domain: str) -> None:
@@ -218,21 +227,24 @@ def _running() -> None:
         st.rerun()
         return
     if not run.finished:
-        st.progress(run.done / max(1, run.total), text=f"{run.done} of {run.total} clips scored")
-        st.button("Stop", icon=":material/close:", key="own-stop", on_click=run.cancel.set)
+        st.progress(
+            run.done / max(1, run.total),
+            text=_("{done} of {total} clips scored").format(done=run.done, total=run.total),
+        )
+        st.button(_("Stop"), icon=":material/close:", key="own-stop", on_click=run.cancel.set)
         return
     if run.problem is not None:
         st.error(_sentence(run.problem), icon=":material/error:")
     elif run.result is not None:
-        st.success(
-            f"Set by {len(run.result.clips)} clips. New analyses use it.", icon=":material/check:"
-        )
+        done = _("Set by {number} clips. New analyses use it.").format(number=len(run.result.clips))
+        st.success(done, icon=":material/check:")
     if run.left_out:
-        with st.expander(f"{words.count(len(run.left_out), 'clip')} left out"):
+        clips = words.count(len(run.left_out), "clip", "clips")
+        with st.expander(_("{clips} left out").format(clips=clips)):
             lines = [f"{words.plain_markdown(n)}: {words.plain_markdown(w)}"
                      for n, w in run.left_out.items()]  # fmt: skip
             st.markdown("\n".join(f"- {line}" for line in lines))
-    if st.button("Done", key="own-done"):
+    if st.button(_("Done"), key="own-done"):
         own_clips.put_away()
         st.rerun()
 
@@ -240,7 +252,9 @@ def _running() -> None:
 def _sentence(error: UnmaskError | OSError) -> str:
     if isinstance(error, UnmaskError):
         return words.plain_markdown(f"{error.message} {error.hint}".strip())
-    return words.plain_markdown(f"The clips could not be kept: {error.strerror}.")
+    return words.plain_markdown(
+        _("The clips could not be kept: {problem}.").format(problem=error.strerror)
+    )
 
 
 # --- what is set elsewhere ------------------------------------------------------------------------
@@ -251,23 +265,28 @@ def server_facts(here: bool) -> list[tuple[str, str]]:
     hours = words.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     limit = st.get_option("server.maxUploadSize")
-    rows = [
-        ("Files", f"kept {hours} {_variable('UNMASK_RETENTION_HOURS')}"),
-        ("Results", f"kept {days:g}{NBSP}days at most {_variable('UNMASK_KEEP_RECORDS_DAYS')}"),
-        ("Largest file", f"{limit}{NBSP}MB {_variable('UNMASK_MAX_UPLOAD_MB')}"),
-        ("At once", f"{words.count(backend.jobs().workers, 'file')} {_variable('UNMASK_WORKERS')}"),
-    ]
-    apart = "apart from the server" if isolated() else "by the server itself"
-    rows.append(("Files are read", f"{apart} {_variable('UNMASK_SANDBOX')}"))
+    files = words.count(backend.jobs().workers, "file", "files")
+    apart = _("apart from the server") if isolated() else _("by the server itself")
     room = f"{memory_budget('cpu') / 1e9:.1f}{NBSP}GB"
-    rows.append(("Models’ memory", f"{room} at most {_variable('UNMASK_MEMORY')}"))
+    rows = [
+        (_("Files"), _("kept {time}").format(time=hours), "UNMASK_RETENTION_HOURS"),
+        (
+            _("Results"),
+            _("kept {days}\u00a0days at most").format(days=f"{days:g}"),
+            "UNMASK_KEEP_RECORDS_DAYS",
+        ),
+        (_("Largest file"), f"{limit}{NBSP}MB", "UNMASK_MAX_UPLOAD_MB"),
+        (_("At once"), files, "UNMASK_WORKERS"),
+        (_("Files are read"), apart, "UNMASK_SANDBOX"),
+        (_("Models’ memory"), _("{size} at most").format(size=room), "UNMASK_MEMORY"),
+    ]
     if copies.wanted():
-        switch = _variable("UNMASK_SUPABASE_MEDIA")
-        rows.insert(1, ("Copies", f"of an account’s files, as long as their results {switch}"))
+        long = _("of an account’s files, as long as their results")
+        rows.insert(1, (_("Copies"), long, "UNMASK_SUPABASE_MEDIA"))
     if here:
-        rows.append(("Data", f"<code>{words.escape(str(folders.data()))}</code> "
-                             f"{_variable('UNMASK_DATA')}"))  # fmt: skip
-    return rows
+        data = f"<code>{words.escape(str(folders.data()))}</code>"
+        rows.append((_("Data"), data, "UNMASK_DATA"))
+    return [(name, f"{value} {_variable(variable)}") for name, value, variable in rows]
 
 
 def _variable(name: str) -> str:

@@ -11,20 +11,23 @@ from dashboard import address, analyze, auth, backend, states, theme
 from dashboard.auth import Kind
 from dashboard.auth import page as account
 from dashboard.jobs import fault_of
+from dashboard.language import Table, _
 
 log = logging.getLogger(__name__)
 
 _ASSETS = Path(__file__).parent / "assets"
 _PAGES = Path(__file__).parent.parent / "pages"
 
-PAGES: tuple[tuple[str, str], ...] = (
-    ("analyze.py", "Analyze"),
-    ("live.py", "Live"),
-    ("compare.py", "Compare"),
-    ("evaluate.py", "Evaluate"),
-    ("history.py", "History"),
-    ("models.py", "Models"),
-    ("settings.py", "Settings"),
+PAGES: Table[str, str] = Table(
+    lambda: {
+        "analyze.py": _("Analyze"),
+        "live.py": _("Live"),
+        "compare.py": _("Compare"),
+        "evaluate.py": _("Evaluate"),
+        "history.py": _("History"),
+        "models.py": _("Models"),
+        "settings.py": _("Settings"),
+    }
 )
 """File in pages/ and title, in the order of the navigation; the first is the front page. A page is
 listed when it works."""
@@ -42,10 +45,11 @@ def draw() -> None:
     theme.apply()
     st.logo(_logo("logo.svg"), size="large", icon_image=_logo("logo.svg"))
     pages = [
-        st.Page(_PAGES / file, title=title, default=file == PAGES[0][0]) for file, title in PAGES
+        st.Page(_PAGES / file, title=title, default=not number)
+        for number, (file, title) in enumerate(PAGES.items())
     ]
     if auth.accounts():
-        title = "Account" if auth.who().kind is Kind.USER else "Sign in"
+        title = _("Account") if auth.who().kind is Kind.USER else _("Sign in")
         pages.append(st.Page(_PAGES / "account.py", title=title))
     outside = account.outside()
     page = st.navigation(pages, position="hidden" if outside else "top")

@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard import address, backend, words
 from dashboard.jobs import Busy, Fault, Job
+from dashboard.language import Table, _
 from dashboard.limits import NotAllowed, TooLarge
 from dashboard.uploads import records_retention
 from detector.errors import InputError, UnmaskError
@@ -98,15 +99,15 @@ def show(card: Card) -> None:
                         on_click=action.run,
                     )
                 if card.details:
-                    with st.popover("Copy details", icon=":material/content_copy:"):
+                    with st.popover(_("Copy details"), icon=":material/content_copy:"):
                         st.code(card.details, language=None, wrap_lines=True)
 
 
 # --- what can be done ----------------------------------------------------------------------------
 
 
-def choose_another(label: str = "Choose another file", *, primary: bool = False) -> Action:
-    return Action(label, "folder_open", address.leave, primary)
+def choose_another(label: str = "", *, primary: bool = False) -> Action:
+    return Action(label or _("Choose another file"), "folder_open", address.leave, primary)
 
 
 def again(
@@ -117,7 +118,9 @@ def again(
     def run() -> None:
         try:
             if backend.again(job.key, settings) is None:
-                st.toast("The file is not kept any more. Bring it again.", icon=":material/inbox:")
+                st.toast(
+                    _("The file is not kept any more. Bring it again."), icon=":material/inbox:"
+                )
         except (Busy, InputError) as error:
             st.toast(f"{error.message} {error.hint}", icon=":material/schedule:")
 
@@ -130,7 +133,7 @@ def show_scores(job: Named) -> Action:
     def run() -> None:
         st.session_state[f"scores-{job.key}"] = True
 
-    return Action("Show the scores anyway", "visibility", run)
+    return Action(_("Show the scores anyway"), "visibility", run)
 
 
 def wants_scores(job: Job) -> bool:
@@ -143,23 +146,25 @@ def delete(job: Job) -> Action:
         if backend.forget(job.key):
             address.leave()
         else:
-            st.toast("Only who brought the file can delete it.", icon=":material/lock:")
+            st.toast(_("Only who brought the file can delete it."), icon=":material/lock:")
 
-    return Action("Delete the file", "delete", run)
+    return Action(_("Delete the file"), "delete", run)
 
 
 # --- the cards -----------------------------------------------------------------------------------
 
-_UNJUDGED: dict[ReasonCode, tuple[str, str]] = {
-    ReasonCode.NO_FACE: ("No face found", "do_not_disturb_on"),
-    ReasonCode.FACE_TOO_SMALL: ("The face is too small", "do_not_disturb_on"),
-    ReasonCode.TOO_BLURRED: ("The face is too blurred", "do_not_disturb_on"),
-    ReasonCode.TOO_DARK: ("The face is too dark", "do_not_disturb_on"),
-    ReasonCode.TOO_BRIGHT: ("The face is overexposed", "do_not_disturb_on"),
-    ReasonCode.TURNED_AWAY: ("The face is turned away", "do_not_disturb_on"),
-    ReasonCode.CLIP_TOO_SHORT: ("This clip is too short", "do_not_disturb_on"),
-    ReasonCode.NO_MODEL: ("No model gave a score", "do_not_disturb_on"),
-}
+_UNJUDGED: Table[ReasonCode, tuple[str, str]] = Table(
+    lambda: {
+        ReasonCode.NO_FACE: (_("No face found"), "do_not_disturb_on"),
+        ReasonCode.FACE_TOO_SMALL: (_("The face is too small"), "do_not_disturb_on"),
+        ReasonCode.TOO_BLURRED: (_("The face is too blurred"), "do_not_disturb_on"),
+        ReasonCode.TOO_DARK: (_("The face is too dark"), "do_not_disturb_on"),
+        ReasonCode.TOO_BRIGHT: (_("The face is overexposed"), "do_not_disturb_on"),
+        ReasonCode.TURNED_AWAY: (_("The face is turned away"), "do_not_disturb_on"),
+        ReasonCode.CLIP_TOO_SHORT: (_("This clip is too short"), "do_not_disturb_on"),
+        ReasonCode.NO_MODEL: (_("No model gave a score"), "do_not_disturb_on"),
+    }
+)
 
 
 def unjudged(job: Named, analysis: Analysis) -> Card:
@@ -167,7 +172,7 @@ def unjudged(job: Named, analysis: Analysis) -> Card:
     reason = next((r for r in analysis.verdict.reasons if r.code in _UNJUDGED), None)
     code = reason.code if reason else ReasonCode.NO_MODEL
     head, icon = _UNJUDGED[code]
-    text = reason.text if reason else "There is no score for this file."
+    text = reason.text if reason else _("There is no score for this file.")
     points = [reason.detail] if reason and reason.detail else []
     actions = _ways_on(job, analysis, code)
     if code == ReasonCode.NO_MODEL:
@@ -177,16 +182,16 @@ def unjudged(job: Named, analysis: Analysis) -> Card:
             if m.error or m.not_counted_because
         ]
         if any(track.models for track in analysis.tracks):
-            head, text = "No verdict", "There are scores, but of no model that counts."
+            head, text = _("No verdict"), _("There are scores, but of no model that counts.")
             actions = (*actions, show_scores(job))
     if code is ReasonCode.NO_FACE and any(track.models for track in analysis.tracks):
         actions = (*actions, show_scores(job))
     elif code is ReasonCode.NO_FACE and not whole_picture():
-        points.append("The Models page has models that judge a whole picture, without a face.")
+        points.append(_("The Models page has models that judge a whole picture, without a face."))
     points += analysis.media.notes
     return Card(
         slug=code.value.replace("_", "-"),
-        kicker=f"Could not be judged · {words.WHY_NOT.get(code, 'no score')}",
+        kicker=_("Could not be judged · {why}").format(why=words.WHY_NOT.get(code, _("no score"))),
         icon=icon,
         head=head,
         text=text,
@@ -203,11 +208,11 @@ def _ways_on(job: Named, analysis: Analysis, code: ReasonCode) -> tuple[Action, 
         smaller = max(SMALLEST, settings.min_face // 2)
         if smaller < settings.min_face:
             other = settings.model_copy(update={"min_face": smaller})
-            ways.append(again(job, "Look for smaller faces", "zoom_in", other))
+            ways.append(again(job, _("Look for smaller faces"), "zoom_in", other))
     looked = any(track.whole for track in analysis.tracks)
     if code is ReasonCode.NO_FACE and not looked and (whole := whole_picture()):
         other = settings.model_copy(update={"models": whole, "mix": None})
-        ways.append(again(job, "Score the whole picture", "select_all", other))
+        ways.append(again(job, _("Score the whole picture"), "select_all", other))
     seen_badly = (
         ReasonCode.TOO_BLURRED,
         ReasonCode.TOO_DARK,
@@ -217,7 +222,9 @@ def _ways_on(job: Named, analysis: Analysis, code: ReasonCode) -> tuple[Action, 
     more = min(MOST_MOMENTS, settings.frames * 4)
     if code in seen_badly and analysis.media.kind == "video" and more > settings.frames:
         other = settings.model_copy(update={"frames": more})
-        ways.append(again(job, f"Look at {more} moments", "more_time", other))
+        ways.append(
+            again(job, _("Look at {number} moments").format(number=more), "more_time", other)
+        )
     return tuple(ways)
 
 
@@ -232,26 +239,26 @@ def failed(job: Job, fault: Fault) -> Card:
     if fault.ours:
         return Card(
             slug="ours",
-            kicker="Error on our side",
+            kicker=_("Error on our side"),
             icon="error",
-            head="Something went wrong here",
+            head=_("Something went wrong here"),
             text=fault.problem.message,
             points=(fault.problem.hint,) if fault.problem.hint else (),
             small=_reference(fault),
             details=fault.details,
             actions=(
-                again(job, "Try again", "refresh", job.settings, primary=True),
+                again(job, _("Try again"), "refresh", job.settings, primary=True),
                 choose_another(),
             ),
         )
     return Card(
         slug="file",
-        kicker="Error",
+        kicker=_("Error"),
         icon="error",
-        head="We can’t read this file",
+        head=_("We can’t read this file"),
         text=fault.problem.message,
         points=(fault.problem.hint,) if fault.problem.hint else (),
-        small=f"Code: {fault.problem.code}",
+        small=_("Code: {code}").format(code=fault.problem.code),
         actions=(choose_another(primary=True), delete(job)),
     )
 
@@ -260,45 +267,45 @@ def page_failed(fault: Fault) -> Card:
     """A page could not be drawn."""
     return Card(
         slug="page",
-        kicker="Error on our side",
+        kicker=_("Error on our side"),
         icon="error",
-        head="Something went wrong here",
-        text="This page could not be drawn. Your file is not at fault.",
+        head=_("Something went wrong here"),
+        text=_("This page could not be drawn. Your file is not at fault."),
         small=_reference(fault),
         details=fault.details,
         actions=(
-            Action("Try again", "refresh", lambda: None, primary=True),
-            choose_another("Start over"),
+            Action(_("Try again"), "refresh", lambda: None, primary=True),
+            choose_another(_("Start over")),
         ),
     )
 
 
 def _reference(fault: Fault) -> str:
-    when = f"{fault.when.day} {fault.when:%b %Y, %H:%M}"
-    return f"Reference {fault.reference} · {when} UTC"
+    when = f"{words.day(fault.when)}, {fault.when:%H:%M}"
+    return _("Reference {reference} · {when} UTC").format(reference=fault.reference, when=when)
 
 
 def refused(error: UnmaskError) -> Card:
     """A file that was not taken in."""
     return Card(
         slug="refused",
-        kicker="Not taken",
+        kicker=_("Not taken"),
         icon="schedule" if isinstance(error, Busy) else "error",
         head=_refused_head(error),
         text=error.message,
         points=(error.hint,) if error.hint else (),
-        small=f"Code: {error.code}",
+        small=_("Code: {code}").format(code=error.code),
     )
 
 
 def _refused_head(error: UnmaskError) -> str:
     if isinstance(error, Busy):
-        return "Enough for now"
+        return _("Enough for now")
     if isinstance(error, NotAllowed):
-        return "Not with this account"
+        return _("Not with this account")
     if isinstance(error, TooLarge):
-        return "This file is too large"
-    return "No room for this file"
+        return _("This file is too large")
+    return _("No room for this file")
 
 
 def canceled(job: Job) -> Card:
@@ -306,15 +313,19 @@ def canceled(job: Job) -> Card:
     progress = job.progress
     done = progress.moments if progress else 0
     total = progress.moments_total if progress else 0
-    after = f"You stopped after {done} of {total} frames." if total else "You stopped it."
+    after = (
+        _("You stopped after {done} of {total} frames.").format(done=done, total=total)
+        if total
+        else _("You stopped it.")
+    )
     return Card(
         slug="canceled",
-        kicker="Canceled",
+        kicker=_("Canceled"),
         icon="close",
-        head="Canceled",
-        text=f"{after} A partial run gets no verdict.",
+        head=_("Canceled"),
+        text=f"{after} {_('A partial run gets no verdict.')}",
         actions=(
-            again(job, "Start again", "play_arrow", job.settings, primary=True),
+            again(job, _("Start again"), "play_arrow", job.settings, primary=True),
             choose_another(),
             delete(job),
         ),
@@ -326,15 +337,16 @@ def interrupted(job: Job) -> Card:
     kept = job.has_media
     return Card(
         slug="interrupted",
-        kicker="Interrupted",
+        kicker=_("Interrupted"),
         icon="power_settings_new",
-        head="This was not finished",
-        text="The server stopped before there was a result. "
-        + ("Your file is still here." if kept else "Your file is not kept any more."),
+        head=_("This was not finished"),
+        text=_("The server stopped before there was a result. Your file is still here.")
+        if kept
+        else _("The server stopped before there was a result. Your file is not kept any more."),
         actions=(
-            again(job, "Start again", "play_arrow", job.settings, primary=True)
+            again(job, _("Start again"), "play_arrow", job.settings, primary=True)
             if kept
-            else choose_another("Bring it again", primary=True),
+            else choose_another(_("Bring it again"), primary=True),
             delete(job),
         ),
     )
@@ -344,11 +356,11 @@ def no_link() -> Card:
     """A link that leads nowhere any more."""
     return Card(
         slug="no-link",
-        kicker="Link",
+        kicker=_("Link"),
         icon="link_off",
-        head="This link is not in force",
-        text="It is over, or whoever sent it has taken it back. Ask them for a new one.",
-        actions=(choose_another("Analyze a file"),),
+        head=_("This link is not in force"),
+        text=_("It is over, or whoever sent it has taken it back. Ask them for a new one."),
+        actions=(choose_another(_("Analyze a file")),),
     )
 
 
@@ -357,12 +369,14 @@ def gone() -> Card:
     days = records_retention().total_seconds() / 86400
     return Card(
         slug="gone",
-        kicker="Not here",
+        kicker=_("Not here"),
         icon="inbox",
-        head="There is nothing at this address",
-        text="Results are deleted when their owner says so, and otherwise after "
-        f"{days:g}{words.NBSP}days. Those of an account open when you are signed in.",
-        actions=(choose_another("Analyze a file", primary=True),),
+        head=_("There is nothing at this address"),
+        text=_(
+            "Results are deleted when their owner says so, and otherwise after {days}\u00a0days. "
+            "Those of an account open when you are signed in."
+        ).format(days=f"{days:g}"),
+        actions=(choose_another(_("Analyze a file"), primary=True),),
     )
 
 
@@ -370,12 +384,12 @@ def no_model() -> Card:
     """Nothing to score with: an incomplete installation."""
     return Card(
         slug="no-model",
-        kicker="Installation",
+        kicker=_("Installation"),
         icon="download",
-        head="No model is ready",
-        text="The weights folder holds no model that can be used, so nothing can be analyzed.",
+        head=_("No model is ready"),
+        text=_("The weights folder holds no model that can be used, so nothing can be analyzed."),
         points=(
-            "`unmask models` lists what is known; `unmask fetch ID` downloads one.",
-            "A checkout carries its own models: is the folder weights/ complete?",
+            _("`unmask models` lists what is known; `unmask fetch ID` downloads one."),
+            _("A checkout carries its own models: is the folder weights/ complete?"),
         ),
     )

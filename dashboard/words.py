@@ -10,8 +10,10 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal
 
+from dashboard.language import Table, _, current, ngettext
 from detector.evidence import whole_percent as whole_percent
 from detector.results import Label, Question, ReasonCode
 
@@ -48,18 +50,27 @@ class StateWords:
     slug: Slug
 
 
-STATES: dict[Label, StateWords] = {
-    Label.FAKE: StateWords(
-        "warning", "Likely manipulated", "Likely manipulated", "▲", "red", "fake"
-    ),
-    Label.REAL: StateWords(
-        "check_circle", "No sign of manipulation found", "No sign found", "○", "green", "real"
-    ),
-    Label.INCONCLUSIVE: StateWords("help", "Inconclusive", "Inconclusive", "?", "orange", "inc"),
-    Label.NOT_APPLICABLE: StateWords(
-        "do_not_disturb_on", "Could not be judged", "Not judged", "–", "gray", "na"
-    ),
-}
+STATES: Table[Label, StateWords] = Table(
+    lambda: {
+        Label.FAKE: StateWords(
+            "warning", _("Likely manipulated"), _("Likely manipulated"), "▲", "red", "fake"
+        ),
+        Label.REAL: StateWords(
+            "check_circle",
+            _("No sign of manipulation found"),
+            _("No sign found"),
+            "○",
+            "green",
+            "real",
+        ),
+        Label.INCONCLUSIVE: StateWords(
+            "help", _("Inconclusive"), _("Inconclusive"), "?", "orange", "inc"
+        ),
+        Label.NOT_APPLICABLE: StateWords(
+            "do_not_disturb_on", _("Could not be judged"), _("Not judged"), "–", "gray", "na"
+        ),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -80,17 +91,19 @@ class QuestionWords:
     fake_short: str
 
 
-QUESTIONS: dict[Question, QuestionWords] = {
-    Question.MANIPULATION: QuestionWords(
-        "Face manipulated?", "Face", "Likely manipulated", "likely manipulated"
-    ),
-    Question.SYNTHESIS: QuestionWords(
-        "Whole picture made by a machine?",
-        "Whole picture",
-        "Likely made by a machine",
-        "likely machine-made",
-    ),
-}
+QUESTIONS: Table[Question, QuestionWords] = Table(
+    lambda: {
+        Question.MANIPULATION: QuestionWords(
+            _("Face manipulated?"), _("Face"), _("Likely manipulated"), _("likely manipulated")
+        ),
+        Question.SYNTHESIS: QuestionWords(
+            _("Whole picture made by a machine?"),
+            _("Whole picture"),
+            _("Likely made by a machine"),
+            _("likely machine-made"),
+        ),
+    }
+)
 
 
 def state(label: Label, question: Question | None) -> StateWords:
@@ -102,38 +115,46 @@ def state(label: Label, question: Question | None) -> StateWords:
     return replace(STATES[label], words=asked.fake, short=short)
 
 
-READINGS: dict[str, StateWords] = {
-    "unusual": StateWords("warning", "Unusual", "Unusual", "▲", "red", "fake"),
-    "unclear": StateWords("help", "Unclear", "Unclear", "?", "orange", "inc"),
-    "usual": StateWords("check_circle", "Usual", "Usual", "○", "green", "real"),
-    "absent": StateWords("do_not_disturb_on", "Absent", "Absent", "–", "gray", "na"),
-}
+READINGS: Table[str, StateWords] = Table(
+    lambda: {
+        "unusual": StateWords("warning", _("Unusual"), _("Unusual"), "▲", "red", "fake"),
+        "unclear": StateWords("help", _("Unclear"), _("Unclear"), "?", "orange", "inc"),
+        "usual": StateWords("check_circle", _("Usual"), _("Usual"), "○", "green", "real"),
+        "absent": StateWords("do_not_disturb_on", _("Absent"), _("Absent"), "–", "gray", "na"),
+    }
+)
 """Signals: same icons and colors, words that don't vote."""
 
-WHAT_IT_MEANS: dict[Label, str] = {
-    Label.FAKE: "The models found traces that are common in edited faces and rare in untouched "
-    "ones.",
-    Label.INCONCLUSIVE: "The models disagree, or the file is too poor to say. Nothing is rounded "
-    "up.",
-    Label.REAL: "No trace that these models know. That isn't proof that a file is genuine.",
-    Label.NOT_APPLICABLE: "No face, too small, too dark or damaged. You will read which.",
-}
+WHAT_IT_MEANS: Table[Label, str] = Table(
+    lambda: {
+        Label.FAKE: _(
+            "The models found traces that are common in edited faces and rare in untouched ones."
+        ),
+        Label.INCONCLUSIVE: _(
+            "The models disagree, or the file is too poor to say. Nothing is rounded up."
+        ),
+        Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
+        Label.NOT_APPLICABLE: _("No face, too small, too dark or damaged. You will read which."),
+    }
+)
 
-WHY_NOT: dict[ReasonCode, str] = {
-    ReasonCode.NO_FACE: "no face",
-    ReasonCode.FACE_TOO_SMALL: "face too small",
-    ReasonCode.TOO_BLURRED: "too blurred",
-    ReasonCode.TOO_DARK: "too dark",
-    ReasonCode.TOO_BRIGHT: "too bright",
-    ReasonCode.TURNED_AWAY: "turned away",
-    ReasonCode.CLIP_TOO_SHORT: "clip too short",
-    ReasonCode.TOO_FEW_FRAMES: "too few frames",
-    ReasonCode.TOO_FEW_MODELS: "too few models",
-    ReasonCode.LOW_QUALITY: "low quality",
-    ReasonCode.NO_MODEL: "no model",
-    ReasonCode.CANCELED: "canceled",
-    ReasonCode.UNDECODABLE: "can't be read",
-}
+WHY_NOT: Table[ReasonCode, str] = Table(
+    lambda: {
+        ReasonCode.NO_FACE: _("no face"),
+        ReasonCode.FACE_TOO_SMALL: _("face too small"),
+        ReasonCode.TOO_BLURRED: _("too blurred"),
+        ReasonCode.TOO_DARK: _("too dark"),
+        ReasonCode.TOO_BRIGHT: _("too bright"),
+        ReasonCode.TURNED_AWAY: _("turned away"),
+        ReasonCode.CLIP_TOO_SHORT: _("clip too short"),
+        ReasonCode.TOO_FEW_FRAMES: _("too few frames"),
+        ReasonCode.TOO_FEW_MODELS: _("too few models"),
+        ReasonCode.LOW_QUALITY: _("low quality"),
+        ReasonCode.NO_MODEL: _("no model"),
+        ReasonCode.CANCELED: _("canceled"),
+        ReasonCode.UNDECODABLE: _("can't be read"),
+    }
+)
 """The reason that stands after "Could not be judged ·", and over a gap in a timeline."""
 
 
@@ -155,7 +176,7 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
 def size(count: int) -> str:
     """1_300_000 -> "1.3 MB". Decimal units, as shops and file managers print them."""
     if count < 1000:
-        return f"{count}{NBSP}bytes"
+        return _("{number}\u00a0bytes").format(number=count)
     value, units = count / 1000, ["kB", "MB", "GB", "TB"]
     while value >= 999.5 and len(units) > 1:
         value, units = value / 1000, units[1:]
@@ -166,14 +187,15 @@ def size(count: int) -> str:
 def about(seconds: float) -> str:
     """12.3 -> "about 15 s", rounded up to 5 s; from 90 s on "about 2 minutes"."""
     if seconds >= 90:
-        return f"about {round(seconds / 60)} minutes"
-    return f"about {max(5, -(-int(-(-seconds // 1)) // 5) * 5)}{NBSP}s"
+        return _("about {minutes} minutes").format(minutes=round(seconds / 60))
+    rounded = max(5, -(-int(-(-seconds // 1)) // 5) * 5)
+    return _("about {seconds}\u00a0s").format(seconds=rounded)
 
 
 def took(seconds: float) -> str:
     """0.42 -> "0.4 s", 18.2 -> "18 s", 75 -> "1 min 15 s", 0.01 -> "under 0.1 s"."""
     if seconds < 0.05:
-        return f"under 0.1{NBSP}s"
+        return _("under 0.1\u00a0s")
     if seconds < 10:
         return f"{seconds:.1f}{NBSP}s"
     if seconds < 60:
@@ -182,16 +204,38 @@ def took(seconds: float) -> str:
     return f"{minutes}{NBSP}min {rest}{NBSP}s" if rest else f"{minutes}{NBSP}min"
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
-    """count(1, "frame") -> "1 frame"; count(2, "person", "people") -> "2 people"."""
-    return f"{number:,}{NBSP}{one if number == 1 else many or one + 's'}"
+def count(number: int, one: str, many: str) -> str:
+    """count(1, "frame", "frames") -> "1 frame"; both forms as literals, like a text in `_`."""
+    return f"{number:,}{NBSP}{ngettext(one, many, number)}"
+
+
+def looks(number: int, kind: str) -> str:
+    """How often a model of a kind ("frame", "clip", "image") looked: "12 frames"."""
+    if kind == "clip":
+        return count(number, "window", "windows")
+    if kind == "image":
+        return count(number, "picture", "pictures")
+    return count(number, "frame", "frames")
 
 
 def listed(names: Sequence[str]) -> str:
     """["A", "B", "C"] -> "A, B and C"."""
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    from babel.lists import format_list
+
+    return format_list(names, locale=_formats()) if names else ""
+
+
+def day(moment: date) -> str:
+    """20 November 2026 -> "20 Nov 2026"."""
+    from babel.dates import format_skeleton
+
+    return format_skeleton("yMMMd", moment, locale=_formats()).replace(" ", NBSP)
+
+
+def _formats() -> str:
+    """Whose way to write dates and lists: English is that of most countries, not of one."""
+    code = current()
+    return "en_GB" if code == "en" else code
 
 
 def escape(text: str) -> str:
@@ -231,7 +275,7 @@ def figures(cells: Iterable[tuple[str, str, str]]) -> str:
 def hours(number: float) -> str:
     """24 -> "24 hours", 0.5 -> "30 minutes", 168 -> "7 days"."""
     if number < 1:
-        return count(round(number * 60), "minute")
+        return count(round(number * 60), "minute", "minutes")
     if number > 48 and number % 24 == 0:
-        return count(round(number / 24), "day")
-    return count(round(number), "hour")
+        return count(round(number / 24), "day", "days")
+    return count(round(number), "hour", "hours")

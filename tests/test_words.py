@@ -66,7 +66,7 @@ def test_spans_and_counts() -> None:
     assert words.took(0.01) == f"under 0.1{NBSP}s"
     assert words.took(75) == f"1{NBSP}min 15{NBSP}s"
     assert words.count(1, "person", "people") == f"1{NBSP}person"
-    assert words.count(1200, "frame") == f"1,200{NBSP}frames"
+    assert words.count(1200, "frame", "frames") == f"1,200{NBSP}frames"
     assert words.listed(["A", "B", "C"]) == "A, B and C"
     assert words.listed([]) == ""
     assert [words.hours(h).replace(NBSP, " ") for h in (0.5, 1, 24, 168)] == [

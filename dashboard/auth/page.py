@@ -235,7 +235,7 @@ def _account(person: Person) -> None:
     rows = [
         ("E-mail", words.escape(person.email)),
         ("Role", ROLES[person.role]),
-        ("Limit", f"{words.count(most, 'file')} an hour" if most else "none"),
+        ("Limit", f"{words.count(most, 'file', 'files')} an hour" if most else "none"),
     ]
     st.html(facts(rows))
     with st.container(horizontal=True, key="actions-account"):

@@ -24,11 +24,10 @@ def draw(view: Chosen) -> None:
         rows = []
         for model in view.models:
             each = model.seconds / model.scored if model.seconds and model.scored else None
-            unit = "window" if model.kind == "clip" else "frame"
             rows.append(
                 {
                     "Model": model.title,
-                    "Scored": words.count(model.scored, unit),
+                    "Scored": words.looks(model.scored, model.kind),
                     "Time": words.took(model.seconds) if model.seconds else "–",
                     "Each": f"{each * 1000:.0f}{words.NBSP}ms" if each else "–",
                     "Memory": words.size(memory[model.id]) if model.id in memory else "not loaded",

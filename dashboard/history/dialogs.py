@@ -79,7 +79,7 @@ def _share(record: Record) -> None:
             LASTS,
             default=USUAL,
             required=True,
-            format_func=lambda n: words.count(n, "day"),
+            format_func=lambda n: words.count(n, "day", "days"),
             key=f"lasts-{record.id}",
         )
         st.button(

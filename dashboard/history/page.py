@@ -99,12 +99,14 @@ def _title(wanted: Asked, found: Page, marked: Sequence[Record]) -> None:
 def _export(wanted: Asked, found: Page, marked: Sequence[Record]) -> None:
     what = export.Wanted(backend.records(), backend.owner(), list(marked) or wanted.query)
     count = len(marked) or min(found.total, export.MOST)
-    which = "marked" if marked else "matching" if wanted.filtered else "kept"
+    if marked:
+        which = words.count(count, "marked analysis", "marked analyses")
+    elif wanted.filtered:
+        which = words.count(count, "matching analysis", "matching analyses")
+    else:
+        which = words.count(count, "kept analysis", "kept analyses")
     more = f" Only the first {export.MOST:,}." if not marked and found.total > count else ""
-    st.html(
-        f'<p class="um-caption">{words.count(count, f"{which} analysis", f"{which} analyses")}, '
-        f"without media.{more}</p>"
-    )
+    st.html(f'<p class="um-caption">{which}, without media.{more}</p>')
     for form, label in (
         ("csv", "CSV, a row each"),
         ("json", "JSON, whole results"),

@@ -172,9 +172,8 @@ def _cover(visit: Visit) -> problems.Problem | None:
 def _over(viewer: Viewer) -> problems.Problem:
     """What became of the session."""
     scored = viewer.state.rates.scored
-    facts = (
-        f"{words.clock(viewer.seconds, tenths=False)} long, {words.count(scored, 'scored frame')}."
-    )
+    length = words.clock(viewer.seconds, tenths=False)
+    facts = f"{length} long, {words.count(scored, 'scored frame', 'scored frames')}."
     if viewer.problem:
         return problems.Problem("error", "Session ended", f"{facts} {viewer.problem}")
     if viewer.result is None:

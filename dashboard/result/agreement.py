@@ -115,7 +115,6 @@ def brief(seconds: float) -> str:
 
 
 def _row(model: ModelResult, still: bool) -> str:
-    unit = "picture" if still else {"clip": "window", "image": "picture"}.get(model.kind, "frame")
     if model.label is not None and model.probability is not None:
         state = words.state(model.label, model.question)
         reading = (
@@ -132,7 +131,11 @@ def _row(model: ModelResult, still: bool) -> str:
     cells = (
         ("Score", score, True),
         ("Reading", reading, False),
-        ("Scored", words.count(model.scored, unit) if model.scored else "–", True),
+        (
+            "Scored",
+            words.looks(model.scored, "image" if still else model.kind) if model.scored else "–",
+            True,
+        ),
         ("Time", brief(model.seconds) if model.seconds is not None else "–", True),
         ("Weight", f"{model.weight:g}" if model.counted else "–", True),
         ("Calibrated on", calibrated, False),

@@ -91,7 +91,9 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
         ({"video": "Video", "image": "Picture"}.get(media.kind, "Animation"), ", ".join(picture)),
     ]
     if media.duration:
-        frames = f", {words.count(media.frame_count, 'frame')}" if media.frame_count else ""
+        frames = (
+            f", {words.count(media.frame_count, 'frame', 'frames')}" if media.frame_count else ""
+        )
         rows.append(("Length", f"{words.clock(media.duration)}{frames}"))
     if media.live:
         rows.append(("File", "none: frames of a live session were scored as they came"))
@@ -127,7 +129,7 @@ def _sound(analysis: Analysis) -> str:
 def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
     """How the result was made, as (name, HTML)."""
     settings, software = analysis.settings, analysis.software
-    looked = words.count(len(analysis.moments), "moment")
+    looked = words.count(len(analysis.moments), "moment", "moments")
     how = {
         "uniform": "spread evenly",
         "keyframes": "where the picture changes",

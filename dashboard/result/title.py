@@ -78,7 +78,7 @@ def facts(analysis: Analysis, *, kept: bool = False) -> list[str]:
     parts = [
         *titles.facts(analysis.media),
         f"{'kept from' if kept else 'analyzed'} {local(analysis.created)}",
-        words.count(ran, "model"),
+        words.count(ran, "model", "models"),
         f"took {words.took(seconds)}" if (seconds := total(analysis)) is not None else None,
     ]
     return [part for part in parts if part]

@@ -97,7 +97,7 @@ def _kicker(analysis: Analysis) -> str:
         length = f"{words.took(media.duration)} "
     found = sum(not track.whole for track in analysis.tracks)
     people = f"{words.count(found, 'person', 'people')} · " if found else ""
-    models = words.count(sum(m.counted for m in analysis.models), "model")
+    models = words.count(sum(m.counted for m in analysis.models), "model", "models")
     return f"{length}{KIND[media.kind]} · {people}{models}"
 
 
@@ -130,11 +130,15 @@ def sentence(analysis: Analysis) -> str:
         return f"{_face(analysis, top)}{_when(analysis, top)}."
     if verdict.label is Label.REAL:
         scored = sum(1 for face in top.faces if face.score is not None)
-        frames = "" if analysis.media.kind == "image" else f" in {words.count(scored, 'frame')}"
+        frames = (
+            ""
+            if analysis.media.kind == "image"
+            else f" in {words.count(scored, 'frame', 'frames')}"
+        )
         judged = sum(1 for t in analysis.tracks if t.probability is not None)
         people = "the whole picture" if top.whole else words.count(judged, "person", "people")
         where = f", for {people}{frames if judged == 1 else ''}"
-        return f"{verdict.agree} of {words.count(verdict.counted, 'model')} agree{where}."
+        return f"{verdict.agree} of {words.count(verdict.counted, 'model', 'models')} agree{where}."
     said = _said(analysis)
     if said is not None:
         return f"{words.escape(said.text).rstrip('.')}."

@@ -1,0 +1,296 @@
+"""Languages: every text of the pages can be translated, and none is missed.
+
+A made language turns each text into itself between brackets. Where a page in that language shows
+words outside brackets, a text was not marked in the code.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import string
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po, write_po
+from streamlit.testing.v1 import AppTest
+
+from dashboard import language, words
+from dashboard.language import Table, _
+from tests import pages
+from tools import language as tool
+
+
+def made(folder: Path, code: str = "eo") -> Path:
+    """The made language, as a file."""
+    catalog = tool.texts(code)
+    for message in catalog:
+        if isinstance(message.id, tuple):
+            message.string = tuple(f"⟦{message.id[1]}⟧" for _ in range(catalog.num_plurals))
+        elif message.id:
+            message.string = f"⟦{message.id}⟧"
+    folder.mkdir(exist_ok=True)
+    with (folder / f"{code}.po").open("wb") as file:
+        write_po(file, catalog)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("languages"))
+
+
+@pytest.fixture
+def esperanto(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(language, "FOLDER", folder)
+    monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
+    language.forget()
+    yield
+    language.forget()
+
+
+def test_a_text_is_said_in_the_language(esperanto: None) -> None:
+    assert _("Settings") == "⟦Settings⟧"
+    assert _("not in any file") == "not in any file"
+    assert words.count(3, "frame", "frames") == f"3{words.NBSP}⟦frames⟧"
+
+
+def test_a_table_follows_the_language(esperanto: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(lambda: {1: _("Settings")})
+    assert dict(table) == {1: "⟦Settings⟧"}
+    monkeypatch.setenv("UNMASK_LANGUAGE", "en")
+    assert table[1] == "Settings"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"), [("eo-XX", "eo"), ("eo", "eo"), ("de", "en"), ("../eo", "en"), ("", "en")]
+)
+def test_the_nearest_language(
+    esperanto: None, monkeypatch: pytest.MonkeyPatch, asked: str, code: str
+) -> None:
+    monkeypatch.setenv("UNMASK_LANGUAGE", asked)
+    assert language.current() == code
+
+
+def test_dates_and_lists_of_english() -> None:
+    assert words.day(date(2026, 11, 20)) == f"20{words.NBSP}Nov{words.NBSP}2026"
+    assert words.listed(["A", "B", "C"]) == "A, B and C"
+    assert words.listed([]) == ""
+
+
+def test_a_file_that_is_brought_up_to_date_keeps_its_translations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "FOLDER", tmp_path)
+    total, ready = tool.update("de")
+    assert total > 100 and ready == 0
+    file = tmp_path / "de.po"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace('msgid "Settings"\nmsgstr ""', 'msgid "Settings"\nmsgstr "X"'))
+    assert tool.update("de") == (total, 1)
+
+
+# --- no text is missed ----------------------------------------------------------------------------
+
+
+NOT_SAID = {"key", "icon", "type", "width", "description"}
+"""Arguments that no person reads."""
+PROSE = re.compile(r"^[A-Z][a-z’]+$|[A-Za-z’,.]{2,} [a-z0-9’]+|[a-z’]+[.!?]$")
+NO_PROSE = re.compile(
+    r"^\s*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|CREATE|AND|WHERE|GROUP)\b|:\w+\b.*=|var\(--"
+)
+"""SQL and style sheets."""
+NOT_FOR_PEOPLE = {"hosting.py", "auth/config.py", "logs.py", "records/rows.py"}
+"""Files that speak to whoever starts the server, in the terminal, or to a database."""
+NAME = "Unmask"
+NOT_YET = {
+    "agreement_chart.py",
+    "analyze.py",
+    "auth/cookies.py",
+    "auth/page.py",
+    "auth/problems.py",
+    "auth/routes.py",
+    "auth/vault.py",
+    "backend.py",
+    "charts.py",
+    "compare/agree.py",
+    "compare/builder.py",
+    "compare/cost.py",
+    "compare/lanes.py",
+    "compare/looked.py",
+    "compare/page.py",
+    "compare/pair.py",
+    "downloads.py",
+    "empty.py",
+    "evaluate/figures.py",
+    "evaluate/page.py",
+    "evaluate/runs.py",
+    "evaluate/sets.py",
+    "evidence_view/__init__.py",
+    "faults.py",
+    "history/asked.py",
+    "history/dialogs.py",
+    "history/listing.py",
+    "history/page.py",
+    "history/preview.py",
+    "jobs.py",
+    "language.py",
+    "likelihood.py",
+    "limits.py",
+    "live/cards.py",
+    "live/chart.py",
+    "live/choices.py",
+    "live/keep.py",
+    "live/link/__init__.py",
+    "live/page.py",
+    "live/problems.py",
+    "live/side.py",
+    "live/viewers.py",
+    "own_clips.py",
+    "player.py",
+    "records/database.py",
+    "records/media.py",
+    "records/schema.py",
+    "records/sqlite.py",
+    "records/store.py",
+    "records/supabase_rows.py",
+    "result/agreement.py",
+    "result/details.py",
+    "result/download_card.py",
+    "result/downloads.py",
+    "result/heat_view.py",
+    "result/inspector.py",
+    "result/linked.py",
+    "result/player.py",
+    "result/provenance_tab.py",
+    "result/question.py",
+    "result/robustness_tab.py",
+    "result/signal_tab.py",
+    "result/timeline.py",
+    "result/title.py",
+    "result/traces.py",
+    "result/verdict_card.py",
+    "robustness_chart.py",
+    "running.py",
+    "series.py",
+    "server.py",
+    "shop/bring.py",
+    "shop/card.py",
+    "shop/check.py",
+    "shop/page.py",
+    "shop/progress.py",
+    "trace_charts.py",
+    "trials.py",
+    "uploads.py",
+}
+
+
+def test_what_is_marked_can_be_found() -> None:
+    """A text is a literal: what is put together while the program runs is in no file."""
+    wrong = [
+        f"{file}:{call.lineno}"
+        for file, tree in tool.sources()
+        if file not in ("language.py", "words.py")
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        for text in tool.marked(call)
+        if not isinstance(text, ast.Constant)
+    ]
+    assert not wrong
+
+
+def silent(node: ast.AST) -> list[ast.expr]:
+    """The parts of a node that are marked, or that no page shows."""
+    if isinstance(node, ast.Call):
+        if ast.unparse(node.func).startswith("log."):
+            return node.args
+        return [*tool.marked(node), *(k.value for k in node.keywords if k.arg in NOT_SAID)]
+    if isinstance(node, ast.Expr):
+        return [node.value] if isinstance(node.value, ast.Constant) else []
+    if isinstance(node, ast.Subscript):
+        return [node.slice]
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+        return [node.value]
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        # A mistake of ours, not of whoever looks at the page.
+        return [node.exc] if ast.unparse(node.exc.func) in vars(builtins) else []
+    return []
+
+
+def unmarked(tree: ast.Module) -> list[tuple[int, str]]:
+    """Line and text of every literal that reads like a text for people and is not marked."""
+    passed = {id(part) for node in ast.walk(tree) for s in silent(node) for part in ast.walk(s)}
+    found = []
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in passed
+        ):
+            text = re.sub(r"<[^>]*>?|&[a-z]+;", "|", node.value)
+            if PROSE.search(text) and not NO_PROSE.search(text) and text != NAME:
+                found.append((node.lineno, str(node.value)))
+    return found
+
+
+def test_what_is_not_marked_is_found() -> None:
+    code = 'say("Hello there", key="no key")\nsay(f"{n} more files")\n_("Fine, it is")'
+    assert unmarked(ast.parse(code)) == [(1, "Hello there"), (2, " more files")]
+
+
+def test_every_text_is_marked() -> None:
+    missed = [
+        f"{file}:{line}: {text[:60]!r}"
+        for file, tree in tool.sources()
+        if not file.startswith("theme") and file not in NOT_FOR_PEOPLE | NOT_YET
+        for line, text in unmarked(tree)
+    ]
+    assert not missed, "\n".join(missed)
+
+
+def test_a_page_speaks_the_language(
+    esperanto: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pages.quiet(tmp_path):
+        at = AppTest.from_file(pages.APP, default_timeout=60).switch_page("pages/settings.py").run()
+    assert not at.exception
+    assert at.title[0].value == "⟦Settings⟧"
+    assert "⟦This installation⟧" in pages.html(at)
+    assert not re.search(r"[a-z]{3,} [a-z]{3,}", outside(pages.html(at)))
+
+
+def outside(text: str) -> str:
+    """What of a page stands outside of all brackets; those of what is filled in stand in others."""
+    text, found = re.sub(r"<[^>]*>", " ", text), 1
+    while found:
+        text, found = re.subn(r"⟦[^⟦⟧]*⟧", " ", text)
+    return text
+
+
+def test_every_language_fills_in_what_the_english_does(folder: Path) -> None:
+    wrong = []
+    for file in [*language.FOLDER.glob("*.po"), *folder.glob("*.po")]:
+        with file.open("rb") as source:
+            catalog = read_po(source, locale=file.stem)
+        for message in catalog:
+            many = message.id[-1] if isinstance(message.id, tuple) else message.id
+            said = message.string if isinstance(message.string, tuple) else (message.string,)
+            wrong += [
+                (file.stem, many, text)
+                for text in said
+                if many and text and (blanks(text), tags(text)) != (blanks(many), tags(many))
+            ]
+    assert not wrong
+
+
+def blanks(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def tags(text: str) -> list[str]:
+    return sorted(re.findall(r"<[^>]+>", text))
