@@ -151,20 +151,14 @@ def lane_figure(
             }
         )
     traces.append(_picker(lane, titles, palette))
-    layout = _lane_layout(thresholds, end, size, palette, axis)
-    layout["annotations"] = [
-        {
-            "x": (gap.start + gap.end) / 2,
-            "y": 0.5,
-            "text": gap.word,
-            "showarrow": False,
-            "font": {"size": AXIS, "color": palette.muted},
-            "bgcolor": palette.sunken if gap.word == series.NOT_YET else palette.surface,
-            "borderpad": 3,
-        }
-        for gap in lane.gaps
-        if fits(gap, end)
-    ]
+    layout = lane_layout(thresholds, (0, end), time_ticks(end), size, palette)
+    layout["xaxis"]["showticklabels"] = axis
+    layout |= {
+        "annotations": [_word(gap, palette) for gap in lane.gaps if fits(gap, end)],
+        "clickmode": "event+select",
+        "hovermode": "closest",
+        "hoverdistance": -1,
+    }
     return go.Figure(traces, layout)
 
 
@@ -202,6 +196,19 @@ def _hatch(gap: series.Gap, palette: Palette) -> Part:
         "fillcolor": palette.sunken if waiting else palette.surface,
         "fillpattern": None if waiting else hatching,
         "hoverinfo": "skip",
+    }
+
+
+def _word(gap: series.Gap, palette: Palette) -> Part:
+    """Why there is no score, in the middle of the block."""
+    return {
+        "x": (gap.start + gap.end) / 2,
+        "y": 0.5,
+        "text": gap.word,
+        "showarrow": False,
+        "font": {"size": AXIS, "color": palette.muted},
+        "bgcolor": palette.sunken if gap.word == series.NOT_YET else palette.surface,
+        "borderpad": 3,
     }
 
 
@@ -260,36 +267,49 @@ def iter_gap_words(lane: Lane) -> list[str]:
     ]
 
 
-def _lane_layout(
-    thresholds: Thresholds, end: float, size: LaneSize, palette: Palette, axis: bool
+def lane_layout(
+    thresholds: Thresholds,
+    span: tuple[float, float],
+    ticks: tuple[Sequence[float], Sequence[str]],
+    size: LaneSize,
+    palette: Palette,
+    *,
+    right: int = RIGHT,
 ) -> Part:
-    """Axes, band and thresholds of a lane."""
+    """Axes, band and thresholds of a lane.
+
+    Parameters
+    ----------
+    span : tuple of float
+        Where the time axis begins and ends, s.
+    ticks : tuple
+        The times to print below, and their texts.
+    right : int
+        Margin, px.
+    """
+    start, end = span
     values, texts = score_ticks(thresholds)
-    moments, labels = time_ticks(end)
+    moments, labels = ticks
     return layout(
         palette,
         size.height,
         shapes=[
-            band(palette, x0=0, x1=end, y0=thresholds.low, y1=thresholds.high),
+            band(palette, x0=start, x1=end, y0=thresholds.low, y1=thresholds.high),
             *(
-                rule(palette.edge, "dot", x0=0, x1=end, y0=level, y1=level)
+                rule(palette.edge, "dot", x0=start, x1=end, y0=level, y1=level)
                 for level in (thresholds.low, thresholds.high)
             ),
-            *(rule(palette.line, x0=0, x1=end, y0=level, y1=level) for level in (0, 1)),
+            *(rule(palette.line, x0=start, x1=end, y0=level, y1=level) for level in (0, 1)),
         ],
         yaxis={
             **PLAIN, "range": [0, 1], "tickvals": values, "ticktext": texts,
             "tickfont": {"size": AXIS}, "ticklabelstandoff": 4,
         },
         xaxis={
-            **PLAIN, "range": [0, end], "tickvals": moments, "ticktext": labels,
-            "showticklabels": axis, "tickangle": 0, "tickfont": {"size": AXIS},
-            "ticklabelstandoff": 5,
+            **PLAIN, "range": [start, end], "tickvals": moments, "ticktext": labels,
+            "tickangle": 0, "tickfont": {"size": AXIS}, "ticklabelstandoff": 5,
         },
-        margin={"l": LEFT, "r": RIGHT, "t": size.top, "b": size.bottom, "pad": 0},
-        clickmode="event+select",
-        hovermode="closest",
-        hoverdistance=-1,
+        margin={"l": LEFT, "r": right, "t": size.top, "b": size.bottom, "pad": 0},
         dragmode=False,
     )  # fmt: skip
 
@@ -359,11 +379,6 @@ def layout(palette: Palette, height: int, **more: Any) -> Part:
         },
         **more,
     }
-
-
-def dress(figure: go.Figure, palette: Palette, height: int) -> None:
-    """Leave nothing of plotly's own look."""
-    figure.update_layout(layout(palette, height))
 
 
 def rgba(color: str, alpha: float) -> str:

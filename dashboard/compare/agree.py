@@ -121,42 +121,44 @@ def strip(
         ]
         for id in rows
     ]
-    figure = go.Figure(
-        go.Heatmap(
-            x=list(range(len(times))),
-            y=[titles[id] for id in rows],
-            z=values,
-            zmin=-0.5,
-            zmax=2.5,
-            colorscale=scale,
-            showscale=False,
-            text=glyphs,
-            texttemplate="%{text}",
-            textfont={"size": AXIS, "color": "#FFFFFF"},
-            customdata=texts,
-            hovertemplate="%{customdata}<extra></extra>",
-            xgap=2,
-            ygap=3,
-        )
-    )
+    cells = {
+        "type": "heatmap",
+        "x": list(range(len(times))),
+        "y": [titles[id] for id in rows],
+        "z": values,
+        "zmin": -0.5,
+        "zmax": 2.5,
+        "colorscale": scale,
+        "showscale": False,
+        "text": glyphs,
+        "texttemplate": "%{text}",
+        "textfont": {"size": AXIS, "color": "#FFFFFF"},
+        "customdata": texts,
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "xgap": 2,
+        "ygap": 3,
+    }
     at = min(range(len(times)), key=lambda i: abs(times[i] - time))
-    figure.add_shape(
-        type="rect", x0=at - 0.5, x1=at + 0.5, y0=-0.5, y1=len(rows) - 0.5,
-        line={"color": palette.accent, "width": 2},
-    )  # fmt: skip
-    charts.dress(figure, palette, ROW * len(rows) + 34)
+    frame = {
+        "type": "rect", "x0": at - 0.5, "x1": at + 0.5, "y0": -0.5, "y1": len(rows) - 0.5,
+        "line": {"color": palette.accent, "width": 2},
+    }  # fmt: skip
     step = max(1, len(times) // 5)  # as many as a phone has room for
-    figure.update_xaxes(
-        tickvals=list(range(0, len(times), step)),
-        ticktext=[words.clock(t, tenths=False) for t in times[::step]],
-        tickangle=0,
-        showgrid=False,
-        zeroline=False,
-        fixedrange=True,
+    layout = charts.layout(
+        palette,
+        ROW * len(rows) + 34,
+        shapes=[frame],
+        xaxis={
+            **charts.PLAIN,
+            "tickvals": list(range(0, len(times), step)),
+            "ticktext": [words.clock(t, tenths=False) for t in times[::step]],
+            "tickangle": 0,
+        },
+        yaxis={**charts.PLAIN, "automargin": True},
+        margin={"l": 90, "r": 6, "t": 4, "b": 28},
+        dragmode=False,
     )
-    figure.update_yaxes(showgrid=False, fixedrange=True, automargin=True)
-    figure.update_layout(margin={"l": 90, "r": 6, "t": 4, "b": 28}, dragmode=False)
-    return figure
+    return go.Figure(cells, layout)
 
 
 def scatter(
@@ -169,34 +171,42 @@ def scatter(
         for t, x, y in zip(lane_a.times, lane_a.score, lane_b.score, strict=True)
         if x is not None and y is not None
     ]
-    figure = go.Figure(
-        go.Scatter(
-            x=[x for _, x, _ in both],
-            y=[y for _, _, y in both],
-            mode="markers",
-            marker={"size": 8, "color": palette.accent, "opacity": 0.75},
-            text=[words.clock(t) for t, _, _ in both],
-            hovertemplate=f"%{{text}}: {words.escape(name_a)} %{{x:.0%}}, "
-            f"{words.escape(name_b)} %{{y:.0%}}<extra></extra>",
-        )
-    )
-    charts.dress(figure, palette, 300)
-    for update, asked, name in (
-        (figure.update_xaxes, limits_a, name_a),
-        (figure.update_yaxes, limits_b, name_b),
-    ):
-        values, texts = charts.score_ticks(asked)
-        update(
-            range=[-0.02, 1.02], tickvals=values, ticktext=texts, showgrid=False, zeroline=False,
-            fixedrange=True, title_text=f"{words.escape(name)}, %", title_font={"size": AXIS},
-            linecolor=palette.edge,
-        )  # fmt: skip
-    for level in (limits_a.low, limits_a.high):
-        figure.add_vline(x=level, line={"color": palette.edge, "width": 1, "dash": "dot"})
-    for level in (limits_b.low, limits_b.high):
-        figure.add_hline(y=level, line={"color": palette.edge, "width": 1, "dash": "dot"})
-    figure.update_layout(margin={"l": 52, "r": 10, "t": 8, "b": 40}, dragmode=False)
-    return figure
+    dots = {
+        "type": "scatter",
+        "x": [x for _, x, _ in both],
+        "y": [y for _, _, y in both],
+        "mode": "markers",
+        "marker": {"size": 8, "color": palette.accent, "opacity": 0.75},
+        "text": [words.clock(t) for t, _, _ in both],
+        "hovertemplate": f"%{{text}}: {words.escape(name_a)} %{{x:.0%}}, "
+        f"{words.escape(name_b)} %{{y:.0%}}<extra></extra>",
+    }
+    edge = palette.edge
+    layout = charts.layout(
+        palette,
+        300,
+        shapes=[
+            *(charts.rule(edge, "dot", x0=level, x1=level, y0=0, y1=1, yref="y domain")
+              for level in (limits_a.low, limits_a.high)),
+            *(charts.rule(edge, "dot", y0=level, y1=level, x0=0, x1=1, xref="x domain")
+              for level in (limits_b.low, limits_b.high)),
+        ],
+        xaxis=_scores_of(name_a, limits_a, palette),
+        yaxis=_scores_of(name_b, limits_b, palette),
+        margin={"l": 52, "r": 10, "t": 8, "b": 40},
+        dragmode=False,
+    )  # fmt: skip
+    return go.Figure(dots, layout)
+
+
+def _scores_of(name: str, asked: Thresholds, palette: Palette) -> charts.Part:
+    """The axis of a model."""
+    values, texts = charts.score_ticks(asked)
+    return {
+        **charts.PLAIN, "range": [-0.02, 1.02], "tickvals": values, "ticktext": texts,
+        "title": {"text": f"{words.escape(name)}, %", "font": {"size": AXIS}},
+        "linecolor": palette.edge,
+    }  # fmt: skip
 
 
 def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:

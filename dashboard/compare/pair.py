@@ -60,33 +60,35 @@ def figure(
     palette: Palette,
 ) -> go.Figure:
     """Both scores over time with the area between them."""
-    drawn = go.Figure()
-    drawn.add_scatter(
-        x=[*times, *times[::-1]], y=[*first, *second[::-1]], fill="toself",
-        fillcolor=charts.rgba(palette.accent, 0.14), line={"width": 0}, hoverinfo="skip",
-    )  # fmt: skip
-    for name, values, dash in (("first clip", first, "solid"), ("second clip", second, "dash")):
-        drawn.add_scatter(
-            x=times, y=values, mode="lines",
-            line={"color": palette.text, "width": 2.2, "dash": dash},
-            hovertemplate=f"{name} at %{{x:.1f}} s: %{{y:.0%}}<extra></extra>",
-        )  # fmt: skip
-    charts.dress(drawn, palette, 240)
-    values, texts = charts.score_ticks(asked)
-    drawn.update_yaxes(
-        range=[0, 1], tickvals=values, ticktext=texts, showgrid=False, zeroline=False,
-        fixedrange=True,
+    between = {
+        "type": "scatter", "x": [*times, *times[::-1]], "y": [*first, *second[::-1]],
+        "fill": "toself", "fillcolor": charts.rgba(palette.accent, 0.14), "line": {"width": 0},
+        "hoverinfo": "skip",
+    }  # fmt: skip
+    lines = (
+        {
+            "type": "scatter", "x": times, "y": values, "mode": "lines",
+            "line": {"color": palette.text, "width": 2.2, "dash": dash},
+            "hovertemplate": f"{name} at %{{x:.1f}} s: %{{y:.0%}}<extra></extra>",
+        }
+        for name, values, dash in (("first clip", first, "solid"), ("second clip", second, "dash"))
     )  # fmt: skip
     end = max(times[-1], 0.1)
+    values, texts = charts.score_ticks(asked)
     moments, labels = charts.time_ticks(end)
-    drawn.update_xaxes(
-        range=[0, end], tickvals=moments, ticktext=labels, showgrid=False, zeroline=False,
-        fixedrange=True,
-    )  # fmt: skip
-    for level in (asked.low, asked.high):
-        drawn.add_hline(y=level, line={"color": palette.edge, "width": 1, "dash": "dot"})
-    drawn.update_layout(margin={"l": 42, "r": 10, "t": 8, "b": 28}, dragmode=False)
-    return drawn
+    layout = charts.layout(
+        palette,
+        240,
+        shapes=[
+            charts.rule(palette.edge, "dot", x0=0, x1=end, y0=level, y1=level)
+            for level in (asked.low, asked.high)
+        ],
+        yaxis={**charts.PLAIN, "range": [0, 1], "tickvals": values, "ticktext": texts},
+        xaxis={**charts.PLAIN, "range": [0, end], "tickvals": moments, "ticktext": labels},
+        margin={"l": 42, "r": 10, "t": 8, "b": 28},
+        dragmode=False,
+    )
+    return go.Figure([between, *lines], layout)
 
 
 def draw(first: Job, second: Job, palette: Palette) -> None:

@@ -5,14 +5,13 @@ The axes never move: "now" is at the right edge, and what is older than a minute
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
 from dashboard import charts, series, words
-from dashboard.charts import LaneSize
+from dashboard.charts import LaneSize, Part
 from dashboard.theme import AXIS, Palette
 from dashboard.words import NBSP
 from detector.results import Thresholds
@@ -24,9 +23,10 @@ SPAN = 60.0
 """s on the axis."""
 GAP = 2.0
 """s without a mean that break the line: there was nothing to score."""
+TICKS = [-60, -40, -20, 0], [f"60{NBSP}s ago", f"40{NBSP}s", f"20{NBSP}s", "now"]
 SIZE = LaneSize(plot=150, top=30, bottom=charts.FOOT)
-Drawn = dict[str, Any]
-"""A trace, a shape or a note in plotly's own words."""
+RIGHT = 16
+"""Margin in px: half of "now" stands in it."""
 ROOM = 9.0
 """s that the words of an alarm's bar need beside it."""
 
@@ -37,8 +37,8 @@ def figure(state: LiveState | None, thresholds: Thresholds, palette: Palette) ->
     The traces are plain dictionaries, and nothing is validated: this is drawn twice a second.
     """
     now = state.time if state else 0.0
-    traces: list[Drawn] = []
-    notes: list[Drawn] = []
+    traces: list[Part] = []
+    notes: list[Part] = []
     if state is not None:
         dots = [dot for dot in state.series if dot.time >= now - SPAN]
         for run in runs(dots, now):
@@ -51,7 +51,12 @@ def figure(state: LiveState | None, thresholds: Thresholds, palette: Palette) ->
             if (bar := _bar(alarm, now, palette)) is not None:
                 traces.append(bar[0])
                 notes.append(bar[1])
-    return _dressed(traces, notes, thresholds, palette)
+    # An invisible line holds the axes where there is nothing to draw yet.
+    traces.append({"type": "scatter", "x": [-SPAN, 0], "y": [0, 0], "opacity": 0,
+                   "hoverinfo": "skip", "mode": "lines"})  # fmt: skip
+    layout = charts.lane_layout(thresholds, (-SPAN, 0), TICKS, SIZE, palette, right=RIGHT)
+    layout |= {"annotations": notes, "hovermode": False}
+    return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
 
 def runs(dots: Sequence[Dot], now: float) -> list[list[tuple[float, float]]]:
@@ -82,7 +87,7 @@ def finding(state: LiveState | None, thresholds: Thresholds) -> str:
     )
 
 
-def _dots(dots: Sequence[Dot], now: float, palette: Palette) -> Drawn:
+def _dots(dots: Sequence[Dot], now: float, palette: Palette) -> Part:
     scored = [dot for dot in dots if dot.score is not None]
     return {
         "type": "scatter",
@@ -94,7 +99,7 @@ def _dots(dots: Sequence[Dot], now: float, palette: Palette) -> Drawn:
     }
 
 
-def _line(run: Sequence[tuple[float, float]], palette: Palette) -> Drawn:
+def _line(run: Sequence[tuple[float, float]], palette: Palette) -> Part:
     return {
         "type": "scatter",
         "x": [round(t, 2) for t, _ in run],
@@ -105,14 +110,14 @@ def _line(run: Sequence[tuple[float, float]], palette: Palette) -> Drawn:
     }
 
 
-def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Drawn, Drawn] | None:
+def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Part, Part] | None:
     """An alarm over the lane, with its length in words; None when it has left the axis."""
     start, end = max(alarm.start - now, -SPAN), (now if alarm.end is None else alarm.end) - now
     if end < -SPAN or end <= start:
         return None
     manipulated = alarm.kind == "manipulated"
     length = (now if alarm.end is None else alarm.end) - alarm.start
-    bar: Drawn = {
+    bar: Part = {
         "type": "scatter",
         "x": [round(start, 2), round(end, 2)],
         "y": [1.1, 1.1],
@@ -125,7 +130,7 @@ def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Drawn, Drawn] | No
         "hoverinfo": "skip",
     }
     after = end < -ROOM
-    note: Drawn = {
+    note: Part = {
         "x": end if after else start,
         "y": 1.1,
         "xanchor": "left" if after else "right",
@@ -137,47 +142,3 @@ def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Drawn, Drawn] | No
     if not after and start <= -SPAN + ROOM:
         note |= {"x": (start + end) / 2, "xanchor": "center", "xshift": 0, "yshift": 11}
     return bar, note
-
-
-def _dressed(
-    traces: list[Drawn],
-    notes: list[Drawn],
-    thresholds: Thresholds,
-    palette: Palette,
-) -> go.Figure:
-    # An invisible line holds the axes where there is nothing to draw yet.
-    traces = [*traces, {"type": "scatter", "x": [-SPAN, 0], "y": [0, 0], "opacity": 0,
-                        "hoverinfo": "skip", "mode": "lines"}]  # fmt: skip
-    levels = itertools.chain(
-        ((level, palette.edge, "dot") for level in (thresholds.low, thresholds.high)),
-        ((level, palette.line, "solid") for level in (0, 1)),
-    )
-    shapes: list[Drawn] = [
-        {"type": "rect", "x0": -SPAN, "x1": 0, "y0": thresholds.low, "y1": thresholds.high,
-         "fillcolor": palette.band, "line": {"width": 0}, "layer": "below"},
-        *[{"type": "line", "x0": -SPAN, "x1": 0, "y0": level, "y1": level, "layer": "below",
-           "line": {"color": color, "width": 1, "dash": dash}} for level, color, dash in levels],
-    ]  # fmt: skip
-    values, texts = charts.score_ticks(thresholds)
-    still: Drawn = {"showgrid": False, "zeroline": False, "fixedrange": True, "automargin": False,
-             "tickfont": {"size": AXIS}}  # fmt: skip
-    made = go.Figure(
-        {
-            "data": traces,
-            "layout": {
-                "shapes": shapes,
-                "annotations": notes,
-                "yaxis": {"range": [0, 1], "tickvals": values, "ticktext": texts,
-                          "ticklabelstandoff": 4, **still},
-                "xaxis": {"range": [-SPAN, 0], "tickvals": [-60, -40, -20, 0], "tickangle": 0,
-                          "ticktext": [f"60{NBSP}s ago", f"40{NBSP}s", f"20{NBSP}s", "now"],
-                          "ticklabelstandoff": 5, **still},
-                "margin": {"l": charts.LEFT, "r": 16, "t": SIZE.top, "b": SIZE.bottom, "pad": 0},
-                "hovermode": False,
-                "dragmode": False,
-            },
-        },
-        _validate=False,
-    )  # fmt: skip
-    charts.dress(made, palette, SIZE.height)
-    return made
