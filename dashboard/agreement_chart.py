@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from dashboard import series, words
 from dashboard.charts import Part, rule, score_layout
+from dashboard.language import _
 from dashboard.theme import AXIS, Palette
 from detector.results import Analysis, Thresholds
 
@@ -44,17 +45,19 @@ def agreement_rows(analysis: Analysis) -> list[AgreementRow]:
     """All models together, then each model in the manifest's order."""
     counted = [m for m in analysis.models if m.counted]
     together = {t.id: t.probability for t in analysis.tracks if t.probability is not None}
-    rows = [AgreementRow("All models", f"mean of {len(counted)}", together, bold=True)]
+    mean = _("mean of {number}").format(number=len(counted))
+    rows = [AgreementRow(_("All models"), mean, together, bold=True)]
     for model in analysis.models:
         scores = {t.id: t.models[model.id].probability for t in analysis.tracks
                   if model.id in t.models}  # fmt: skip
-        note = "calibrated" if model.calibration else "uncalibrated"
+        note = _("calibrated") if model.calibration else _("uncalibrated")
         instead = ""
         if not model.counted:
-            note = model.not_counted_because or "not counted"
-            instead = "" if scores else "no score, not counted"
-            if scores and "not counted" not in note:
-                note = f"{note}, not counted"
+            why = model.not_counted_because or ""
+            instead = "" if scores else _("no score, not counted")
+            note = why or _("not counted")
+            if scores and why and "not counted" not in why:
+                note = _("{why}, not counted").format(why=why)
         rows.append(AgreementRow(model.title, note, scores, model.counted, instead))
     return rows
 
@@ -86,12 +89,12 @@ def agreement_figure(
     for order, person in reversed(list(enumerate(people))):
         shown = [(i, row) for i, row in enumerate(rows) if person in row.scores]
         marks = [_mark(row.scores[person], row, order == 0, thresholds, palette)
-                 for _, row in shown]  # fmt: skip
+                 for place, row in shown]  # fmt: skip
         traces.append(
             {
                 "type": "scatter",
-                "x": [row.scores[person] for _, row in shown],
-                "y": [i for i, _ in shown],
+                "x": [row.scores[person] for place, row in shown],
+                "y": [place for place, row in shown],
                 "mode": "markers+text",
                 "marker": {
                     "size": 12,
@@ -100,14 +103,11 @@ def agreement_figure(
                     "color": [m.fill for m in marks],
                     "line": {"width": 2, "color": [m.line for m in marks]},
                 },
-                "text": [_dot_text(row, person, list(people)) for _, row in shown],
+                "text": [_dot_text(row, person, list(people)) for place, row in shown],
                 "textposition": "top center",
                 "textfont": {"size": AXIS, "color": palette.text if order == 0 else palette.muted},
                 "customdata": [
-                    f"{words.escape(row.name)} · {people[person]} · "
-                    f"{words.percent(row.scores[person])}"
-                    + ("" if row.counted else ", not counted")
-                    for _, row in shown
+                    _hover(row, people[person], row.scores[person]) for place, row in shown
                 ],
                 "hovertemplate": "%{customdata}<extra></extra>",
                 "cliponaxis": False,
@@ -149,6 +149,12 @@ def _mark(
     return _Mark("circle", state.fill if filled else palette.surface, line)
 
 
+def _hover(row: AgreementRow, who: str, score: float) -> str:
+    percent = words.percent(score)
+    said = percent if row.counted else _("{percent}, not counted").format(percent=percent)
+    return f"{words.escape(row.name)} · {who} · {said}"
+
+
 def _dot_text(row: AgreementRow, person: str, people: Sequence[str]) -> str:
     """The number over a dot, unless that of a more suspicious person stands within reach."""
     score = row.scores[person]
@@ -171,6 +177,9 @@ def agreement_finding(
             parts.append(f"{row.name}: {row.instead}")
         elif row.scores:
             said = ", ".join(f"{people[p]} {words.percent(s)}" for p, s in row.scores.items())
-            parts.append(f"{row.name}: {said}" + ("" if row.counted else " (not counted)"))
+            if not row.counted:
+                said = _("{said} (not counted)").format(said=said)
+            parts.append(f"{row.name}: {said}")
     low, high = words.whole_percent(thresholds.low), words.whole_percent(thresholds.high)
-    return f"{'. '.join(parts)}. Thresholds at {low} and {high}."
+    limits = _("Thresholds at {low} and {high}.").format(low=low, high=high)
+    return f"{'. '.join(parts)}. {limits}"

@@ -14,6 +14,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from dashboard import series, words
+from dashboard.language import _
 from dashboard.series import Lane
 from dashboard.theme import AXIS, CAPTION, SANS, Palette
 from detector.results import Thresholds
@@ -178,7 +179,7 @@ def _line(
 
 def _hatch(gap: series.Gap, palette: Palette) -> Part:
     """A block where there is no score. What is only on its way is plain instead of hatched."""
-    waiting = gap.word == series.NOT_YET
+    waiting = gap.why is series.Missing.NOT_YET
     hatching = {
         "shape": "/",
         "size": 7,
@@ -207,7 +208,7 @@ def _word(gap: series.Gap, palette: Palette) -> Part:
         "text": gap.word,
         "showarrow": False,
         "font": {"size": AXIS, "color": palette.muted},
-        "bgcolor": palette.sunken if gap.word == series.NOT_YET else palette.surface,
+        "bgcolor": palette.sunken if gap.why is series.Missing.NOT_YET else palette.surface,
         "borderpad": 3,
     }
 
@@ -242,7 +243,8 @@ def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> Part:
             if id in titles and (value := line[i]) is not None
         ]
         detail = f"<br>{' · '.join(parts)}" if parts else ""
-        texts.append(f"{words.clock(time)} · <b>{words.percent(score)}</b> all models{detail}")
+        together = _("{percent} all models").format(percent=f"<b>{words.percent(score)}</b>")
+        texts.append(f"{words.clock(time)} · {together}{detail}")
     invisible = {"marker": {"opacity": 0}}
     return {
         "type": "scatter",

@@ -4,6 +4,7 @@ reading alike."""
 from __future__ import annotations
 
 from dashboard import words
+from dashboard.language import _
 from detector.results import Question, Thresholds
 
 
@@ -13,7 +14,7 @@ def scale(
     question: Question,
     *,
     span: tuple[float, float] | None = None,
-    whose: str = "",
+    ranges: str = "",
 ) -> str:
     """HTML of the scale.
 
@@ -26,12 +27,18 @@ def scale(
         Where the pointer stands, 0..1.
     span : (float, float), optional
         A bracket over the bar, 0..1.
-    whose : str
-        What ranges over the bracket, for a screen reader: "The models".
+    ranges : str
+        What ranges over the bracket, for a screen reader, with its ends left blank: "The models
+        range from {least} to {most}."
     """
     low, high, at = thresholds.low * 100, thresholds.high * 100, probability * 100
     says = words.QUESTIONS[question].fake_short
-    text = f"{words.percent(probability)}, {text_of(thresholds, says)}"
+    text = _("{percent}, below {low} no sign, above {high} {says}, between inconclusive.").format(
+        percent=words.percent(probability),
+        low=words.percent(thresholds.low),
+        high=words.percent(thresholds.high),
+        says=says,
+    )
     bracket = ""
     if span is not None:
         least, most = span
@@ -39,11 +46,11 @@ def scale(
             f"<div class='range' style='left:{least * 100:.1f}%;"
             f"width:{(most - least) * 100:.1f}%'></div>"
         )
-        text += f" {whose} range from {words.percent(least)} to {words.percent(most)}."
+        text += f" {ranges.format(least=words.percent(least), most=words.percent(most))}"
     zones = (
-        ("real", 0.0, low, "no sign", "no sign"),
-        ("inc", low, high, "inconclusive", "inconclusive"),
-        ("fake", high, 100.0, says, "likely"),
+        ("real", 0.0, low, _("no sign"), _("no sign")),
+        ("inc", low, high, _("inconclusive"), _("inconclusive")),
+        ("fake", high, 100.0, says, _("likely")),
     )
     bars = "".join(
         f"<div class='zone {slug}' style='width:{b - a:.1f}%'></div>" for slug, a, b, *_ in zones
@@ -62,9 +69,3 @@ def scale(
         f"<div class='bar'>{bars}<div class='at' style='left:{at:.1f}%'></div></div>"
         f"<div class='under'>{names}{ticks}</div></div>"
     )
-
-
-def text_of(thresholds: Thresholds, says: str) -> str:
-    """The thresholds in words: "below 30 % no sign, ..."."""
-    low, high = words.percent(thresholds.low), words.percent(thresholds.high)
-    return f"below {low} no sign, above {high} {says}, between inconclusive."

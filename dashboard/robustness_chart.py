@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from dashboard import series, words
 from dashboard.charts import score_layout
+from dashboard.language import _
 from dashboard.theme import Palette
 from detector.results import Robustness, Thresholds, Trial
 
@@ -23,19 +24,19 @@ def figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Fi
     shown = rows(tried)
     base = tried.unchanged.probability
     scored = [(i, t, t.probability) for i, t in enumerate(shown) if t.probability is not None]
-    states = [palette.state(series.label_at(p, thresholds)) for _, _, p in scored]
+    states = [palette.state(series.label_at(p, thresholds)) for place, trial, p in scored]
     moved = [
         {
             "type": "scatter", "x": [base, score], "y": [place, place], "mode": "lines",
             "line": {"color": palette.edge, "width": 1.5}, "hoverinfo": "skip",
         }
-        for place, _, score in scored
+        for place, trial, score in scored
         if place and base is not None
     ]  # fmt: skip
     dots = {
         "type": "scatter",
-        "x": [p for _, _, p in scored],
-        "y": [i for i, _, _ in scored],
+        "x": [score for place, trial, score in scored],
+        "y": [place for place, trial, score in scored],
         "mode": "markers",
         "marker": {
             "size": 12,
@@ -46,7 +47,7 @@ def figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Fi
                 "color": [s.ink if s == palette.inconclusive else s.fill for s in states],
             },
         },
-        "customdata": [f"{words.escape(t.title)} · {words.percent(p)}" for _, t, p in scored],
+        "customdata": [f"{words.escape(t.title)} · {words.percent(p)}" for place, t, p in scored],
         "hovertemplate": "%{customdata}<extra></extra>",
         "cliponaxis": False,
     }
@@ -56,7 +57,7 @@ def figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Fi
 def finding(tried: Robustness) -> str:
     """The chart in one sentence, for its text alternative."""
     parts = [
-        f"{t.title}: {words.percent(t.probability) if t.probability is not None else 'no score'}"
+        f"{t.title}: {_('no score') if t.probability is None else words.percent(t.probability)}"
         for t in rows(tried)
     ]
     return f"{'; '.join(parts)}."

@@ -372,8 +372,8 @@ def so_far(partial: Analysis, track: Track) -> Lane:
         for i, score in enumerate(lane.score)
     )
     gaps = tuple(
-        replace(gap, start=last) if gap.word == series.NOT_YET else gap
+        replace(gap, start=last) if gap.why is series.Missing.NOT_YET else gap
         for gap in lane.gaps
-        if gap.word != series.NO_SCORE
+        if gap.why is not series.Missing.NO_SCORE
     )
     return replace(lane, score=complete, gaps=gaps)

@@ -1,6 +1,6 @@
 """From an `Analysis` to lines over time: what charts, strips and the inspector draw.
 
-Numbers only; no Streamlit and no plotly, so that it is tested without a page.
+No Streamlit and no plotly, so that it is tested without a page.
 """
 
 from __future__ import annotations
@@ -8,13 +8,30 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from dashboard import words
-from detector.results import Analysis, FaceFrame, Label, Thresholds, Track
+from dashboard.language import Table, _
+from detector.results import Analysis, FaceFrame, Label, ReasonCode, Thresholds, Track
 
-NOT_IN_FRAME = "not in frame"
-NO_SCORE = "no score"
-NOT_YET = "not scored yet"
+
+class Missing(Enum):
+    """Why there is no score at a moment, where no `ReasonCode` says it."""
+
+    NOT_IN_FRAME = auto()
+    NO_SCORE = auto()
+    NOT_YET = auto()
+
+
+Why = Missing | ReasonCode
+
+MISSING: Table[Missing, str] = Table(
+    lambda: {
+        Missing.NOT_IN_FRAME: _("not in frame"),
+        Missing.NO_SCORE: _("no score"),
+        Missing.NOT_YET: _("not scored yet"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +40,12 @@ class Gap:
 
     start: float
     end: float
-    word: str
+    why: Why
+
+    @property
+    def word(self) -> str:
+        """Why, in a word or three."""
+        return said(self.why)
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,7 @@ def lane(analysis: Analysis, track: Track, *, until: float | None = None) -> Lan
     ids = list(dict.fromkeys(id for face in track.faces for id in face.scores))
     score: list[float | None] = []
     models: dict[str, list[float | None]] = {id: [] for id in ids}
-    words_at: list[str | None] = []
+    missing: list[Why | None] = []
     for index, time in enumerate(analysis.moments):
         face = faces.get(index)
         later = until is not None and time > until
@@ -86,36 +108,48 @@ def lane(analysis: Analysis, track: Track, *, until: float | None = None) -> Lan
         score.append(value)
         for id in ids:
             models[id].append(None if later or face is None else face.scores.get(id))
-        words_at.append(None if value is not None else NOT_YET if later else why(face))
+        missing.append(None if value is not None else Missing.NOT_YET if later else reason(face))
     return Lane(
         track=track,
         times=tuple(analysis.moments),
         score=tuple(score),
         models={id: tuple(line) for id, line in models.items()},
-        gaps=gaps(analysis.moments, words_at, length(analysis)),
+        gaps=gaps(analysis.moments, missing, length(analysis)),
     )
 
 
-def why(face: FaceFrame | None) -> str:
-    """Why a person has no score at a moment, in a word or three."""
+def reason(face: FaceFrame | None) -> Why:
+    """Why a person has no score at a moment."""
     if face is None:
-        return NOT_IN_FRAME
+        return Missing.NOT_IN_FRAME
     problem = face.quality.problem
-    return words.WHY_NOT.get(problem, NO_SCORE) if problem else NO_SCORE
+    return Missing.NO_SCORE if problem is None else problem
 
 
-def gaps(times: Sequence[float], words_at: Sequence[str | None], end: float) -> tuple[Gap, ...]:
-    """Runs of the same word, from middle to middle between the moments around them."""
+def why(face: FaceFrame | None) -> str:
+    """The same in a word or three."""
+    return said(reason(face))
+
+
+def said(why: Why) -> str:
+    """A reason in a word or three."""
+    if isinstance(why, Missing):
+        return MISSING[why]
+    return words.WHY_NOT.get(why, MISSING[Missing.NO_SCORE])
+
+
+def gaps(times: Sequence[float], missing: Sequence[Why | None], end: float) -> tuple[Gap, ...]:
+    """Runs of the same reason, from middle to middle between the moments around them."""
     found: list[Gap] = []
-    for i, word in enumerate(words_at):
-        if word is None:
+    for i, why in enumerate(missing):
+        if why is None:
             continue
         start = 0.0 if i == 0 else (times[i - 1] + times[i]) / 2
         stop = end if i == len(times) - 1 else (times[i] + times[i + 1]) / 2
-        if found and found[-1].word == word and found[-1].end == start:
-            found[-1] = Gap(found[-1].start, stop, word)
+        if found and found[-1].why is why and found[-1].end == start:
+            found[-1] = Gap(found[-1].start, stop, why)
         else:
-            found.append(Gap(start, stop, word))
+            found.append(Gap(start, stop, why))
     return tuple(found)
 
 
@@ -206,33 +240,49 @@ def tiles(lane: Lane, count: int, end: float) -> list[Tile]:
 
 
 def finding(lane: Lane, thresholds: Thresholds) -> str:
-    """What a lane shows, in one sentence: the text alternative of its chart."""
-    who = lane.track.who
-    scored = lane.scored
-    if not scored:
-        why_none = listed_gaps(lane) or NO_SCORE
-        return f"{who} has no score: {why_none}."
+    """What a lane shows, in a sentence or two: the text alternative of its chart."""
+    said = _without_score(lane)
+    return said if not lane.scored else f"{_course(lane, thresholds)} {said}".rstrip()
+
+
+def _course(lane: Lane, thresholds: Thresholds) -> str:
+    who, highest = words.who(lane.track), max(score for time, score in lane.scored)
     low, high = (words.whole_percent(t) for t in (thresholds.low, thresholds.high))
     over = [part for run in runs(lane, lane.score) for part in above(run, thresholds.high)]
     if over:
-        stretches = [f"{words.clock(p[0][0])} to {words.clock(p[-1][0])}" for p in over]
-        shown = words.listed(stretches[:4]) + (" and later" if len(stretches) > 4 else "")
-        text = f"{who} is above {high} from {shown}."
-    elif max(s for _, s in scored) > thresholds.high:
-        text = f"{who} is above {high} for single moments."
-    elif max(s for _, s in scored) < thresholds.low:
-        text = f"{who} stays below {low}."
-    else:
-        text = f"{who} does not go above {high}."
+        stretches = words.listed([words.stretch(part[0][0], part[-1][0]) for part in over[:4]])
+        text = (
+            _("{who} is above {high} from {stretches} and later.")
+            if len(over) > 4
+            else _("{who} is above {high} from {stretches}.")
+        )
+        return text.format(who=who, high=high, stretches=stretches)
+    if highest > thresholds.high:
+        return _("{who} is above {high} for single moments.").format(who=who, high=high)
+    if highest < thresholds.low:
+        return _("{who} stays below {low}.").format(who=who, low=low)
+    return _("{who} does not go above {high}.").format(who=who, high=high)
+
+
+def _without_score(lane: Lane) -> str:
+    """Where there is no score, as a sentence; empty where there is one everywhere."""
     gaps = listed_gaps(lane)
-    return f"{text} No score: {gaps}." if gaps else text
+    if not lane.scored:
+        text = _("{who} has no score: {gaps}.")
+        return text.format(who=words.who(lane.track), gaps=gaps or MISSING[Missing.NO_SCORE])
+    return _("No score: {gaps}.").format(gaps=gaps) if gaps else ""
 
 
 def listed_gaps(lane: Lane, most: int = 4) -> str:
     """The gaps in words: "turned away 00:03.3 to 00:04.7"."""
-    gaps = [f"{g.word} {words.clock(g.start)} to {words.clock(g.end)}" for g in lane.gaps[:most]]
+    gaps = words.listed([gap_words(gap) for gap in lane.gaps[:most]])
     more = len(lane.gaps) - most
-    return words.listed(gaps) + (f" and {more} more" if more > 0 else "")
+    return _("{gaps} and {number} more").format(gaps=gaps, number=more) if more > 0 else gaps
+
+
+def gap_words(gap: Gap) -> str:
+    """ "turned away 00:03.3 to 00:04.7" """
+    return f"{gap.word} {words.stretch(gap.start, gap.end)}"
 
 
 def label_at(score: float | None, thresholds: Thresholds) -> Label:
@@ -247,9 +297,6 @@ def label_at(score: float | None, thresholds: Thresholds) -> Label:
 def place(track: Track, end: float) -> str:
     """Where and when a person is: "right, 00:01 to 00:14", "left, whole clip"."""
     whole = track.start <= 0.05 * end and track.end >= 0.95 * end
-    when = (
-        "whole clip"
-        if whole
-        else f"{words.clock(track.start, tenths=False)} to {words.clock(track.end, tenths=False)}"
-    )
-    return f"{track.side}, {when}" if track.side else when
+    when = _("whole clip") if whole else words.stretch(track.start, track.end, tenths=False)
+    side = words.SIDES[track.side]
+    return f"{side}, {when}" if side else when

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.charts import PLAIN, Part, layout
+from dashboard.language import _
 from dashboard.theme import AXIS, Palette
 
 HEIGHT = 200
@@ -49,7 +50,7 @@ def frequency_figure(
             }
         )  # fmt: skip
         said.append({"x": places[-1] * 0.98, "y": 1, "xanchor": "right",
-                     "text": "untouched, middle 90 %"})  # fmt: skip
+                     "text": _("untouched, middle 90 %")})  # fmt: skip
     traces.append(
         {
             "type": "scatter", "x": places, "y": list(values), "mode": "lines",
@@ -58,8 +59,8 @@ def frequency_figure(
         }
     )  # fmt: skip
     said += [
-        {"x": 0, "y": 0, "xanchor": "left", "text": "coarse"},
-        {"x": places[-1], "y": 0, "xanchor": "right", "text": "fine detail"},
+        {"x": 0, "y": 0, "xanchor": "left", "text": _("coarse")},
+        {"x": places[-1], "y": 0, "xanchor": "right", "text": _("fine detail")},
     ]
     small = {"size": AXIS, "color": palette.muted}
     words = {"yref": "paper", "yanchor": "top", "showarrow": False, "font": small}
@@ -72,7 +73,7 @@ def frequency_figure(
             xaxis={**PLAIN, "visible": False, "range": [0, places[-1]]},
             yaxis={
                 **PLAIN, "showticklabels": False, "showline": True, "linecolor": palette.edge,
-                "title": {"text": "energy, log", "standoff": 2, "font": small},
+                "title": {"text": _("energy, log"), "standoff": 2, "font": small},
             },
             margin={"l": 22, "r": 4, "t": 4, "b": 20, "pad": 0},
             dragmode=False,
@@ -84,11 +85,11 @@ def frequency_figure(
 def apart(values: np.ndarray, beside: Beside | None, fine: slice) -> str:
     """The figure in a few words: how the fine end stands beside untouched faces."""
     if beside is None:
-        return "there is no reference to compare with"
+        return _("there is no reference to compare with")
     outside = values[fine] - np.clip(values[fine], beside.low[fine], beside.high[fine])
     mean = float(outside.mean())
     if mean < -0.5:
-        return "fine detail is weaker than in untouched faces"
+        return _("fine detail is weaker than in untouched faces")
     if mean > 0.5:
-        return "fine detail is stronger than in untouched faces"
-    return "fine detail is as in untouched faces"
+        return _("fine detail is stronger than in untouched faces")
+    return _("fine detail is as in untouched faces")

@@ -15,7 +15,7 @@ from typing import Literal
 
 from dashboard.language import Table, _, current, ngettext
 from detector.evidence import whole_percent as whole_percent
-from detector.results import Label, Question, ReasonCode
+from detector.results import Label, Question, ReasonCode, Track
 
 NBSP = "\u00a0"
 """Between a figure and its unit, so that a line never breaks there."""
@@ -157,6 +157,18 @@ WHY_NOT: Table[ReasonCode, str] = Table(
 )
 """The reason that stands after "Could not be judged ·", and over a gap in a timeline."""
 
+SIDES: Table[str | None, str] = Table(
+    lambda: {"left": _("left"), "center": _("center"), "right": _("right"), None: ""}
+)
+"""Where in the picture a person is."""
+
+
+def who(track: Track) -> str:
+    """Whom a track is of: "Person A", or the whole picture where there is nobody."""
+    if track.whole:
+        return _("The whole picture")
+    return _("Person {name}").format(name=track.id)
+
 
 def percent(probability: float) -> str:
     """0.789 -> "79 %". Whole percents only."""
@@ -171,6 +183,12 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
     hours, minute = divmod(minutes, 60)
     text = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
     return f"{text}.{tenth}" if tenths else text
+
+
+def stretch(start: float, end: float, *, tenths: bool = True) -> str:
+    """3.3, 4.7 -> "00:03.3 to 00:04.7"."""
+    text = _("{start} to {end}")
+    return text.format(start=clock(start, tenths=tenths), end=clock(end, tenths=tenths))
 
 
 def size(count: int) -> str:

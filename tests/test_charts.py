@@ -40,7 +40,7 @@ def test_a_moment_without_a_face_is_a_gap_with_its_reason(analysis: Analysis) ->
 
 def test_moments_after_the_present_one_are_not_scored_yet(analysis: Analysis) -> None:
     lane = series.lane(analysis, analysis.tracks[0], until=7.0)
-    assert lane.gaps[-1].word == series.NOT_YET
+    assert lane.gaps[-1].why is series.Missing.NOT_YET
     assert lane.gaps[-1].end == DURATION
     assert all(s is None for t, s in zip(lane.times, lane.score, strict=True) if t > 7.0)
 

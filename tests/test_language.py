@@ -101,13 +101,13 @@ NOT_SAID = {"key", "icon", "type", "width", "description"}
 PROSE = re.compile(r"^[A-Z][a-z’]+$|[A-Za-z’,.]{2,} [a-z0-9’]+|[a-z’]+[.!?]$")
 NO_PROSE = re.compile(
     r"^\s*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|CREATE|AND|WHERE|GROUP)\b|:\w+\b.*=|var\(--"
+    r"|^top center$"
 )
-"""SQL and style sheets."""
+"""SQL, style sheets, places in a figure."""
 NOT_FOR_PEOPLE = {"hosting.py", "auth/config.py", "logs.py", "records/rows.py"}
 """Files that speak to whoever starts the server, in the terminal, or to a database."""
 NAME = "Unmask"
 NOT_YET = {
-    "agreement_chart.py",
     "analyze.py",
     "auth/cookies.py",
     "auth/page.py",
@@ -115,7 +115,6 @@ NOT_YET = {
     "auth/routes.py",
     "auth/vault.py",
     "backend.py",
-    "charts.py",
     "compare/agree.py",
     "compare/builder.py",
     "compare/cost.py",
@@ -138,7 +137,6 @@ NOT_YET = {
     "history/preview.py",
     "jobs.py",
     "language.py",
-    "likelihood.py",
     "limits.py",
     "live/cards.py",
     "live/chart.py",
@@ -173,16 +171,13 @@ NOT_YET = {
     "result/title.py",
     "result/traces.py",
     "result/verdict_card.py",
-    "robustness_chart.py",
     "running.py",
-    "series.py",
     "server.py",
     "shop/bring.py",
     "shop/card.py",
     "shop/check.py",
     "shop/page.py",
     "shop/progress.py",
-    "trace_charts.py",
     "trials.py",
     "uploads.py",
 }

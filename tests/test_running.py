@@ -59,6 +59,6 @@ def test_what_was_not_looked_at_is_not_scored_yet() -> None:
     partial = half_done()
     lane = so_far(partial, partial.tracks[0])
     last = lane.gaps[-1]
-    assert last.word == series.NOT_YET
+    assert last.why is series.Missing.NOT_YET
     assert (last.start, last.end) == (partial.moments[-1], series.length(partial))
-    assert series.NO_SCORE not in {gap.word for gap in lane.gaps}
+    assert series.Missing.NO_SCORE not in {gap.why for gap in lane.gaps}

@@ -35,12 +35,12 @@ def _gaps(view: Chosen, model: str) -> tuple[series.Gap, ...]:
     """Where this model has no score, and why."""
     assert view.track is not None
     faces = {face.index: face for face in view.track.faces}
-    said: list[str | None] = []
+    whys: list[series.Why | None] = []
     for index in range(len(view.analysis.moments)):
         face = faces.get(index)
         missing = face is None or model not in face.scores
-        said.append(series.why(face) if missing else None)
-    return series.gaps(view.analysis.moments, said, series.length(view.analysis))
+        whys.append(series.reason(face) if missing else None)
+    return series.gaps(view.analysis.moments, whys, series.length(view.analysis))
 
 
 def limits(view: Chosen, model: ModelResult) -> Thresholds:

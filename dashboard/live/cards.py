@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from dashboard import likelihood, words
+from dashboard.language import _
 from dashboard.live.link import Finding, Grade
 from dashboard.live.problems import LOST, Problem
 from dashboard.words import NBSP
@@ -95,7 +96,7 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> st
             reading.thresholds,
             reading.question or Question.MANIPULATION,
             span=span,
-            whose="The frames of 3 seconds",
+            ranges=_("The frames of 3 seconds range from {least} to {most}."),
         )
     )
 

@@ -150,8 +150,7 @@ def _who(lane: Lane, end: float) -> str:
 
 
 def _why(lane: Lane) -> str:
-    reason = lane.track.reason
-    return words.WHY_NOT.get(reason, series.NO_SCORE) if reason else series.NO_SCORE
+    return series.said(lane.track.reason or series.Missing.NO_SCORE)
 
 
 def zone_words(limits: Thresholds, size: LaneSize, says: str = "likely manipulated") -> str:

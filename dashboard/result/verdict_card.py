@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import likelihood, words
+from dashboard.language import _
 from dashboard.result import question
 from dashboard.result.linked import Linked
 from dashboard.words import NBSP
@@ -238,7 +239,7 @@ def scale(analysis: Analysis) -> str:
         verdict.thresholds,
         verdict.question,
         span=(min(scores), max(scores)) if len(scores) > 1 else None,
-        whose="The models",
+        ranges=_("The models range from {least} to {most}."),
     )
 
 
