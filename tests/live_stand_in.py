@@ -84,21 +84,16 @@ class StandInSession:
         self.shown: LiveState | None = None
         self.closed = 0
         self.finished = 0
-        self.seen: np.ndarray | None = None
 
     def push(self, frame: np.ndarray, t: float) -> None:
         assert not self.closed, "a closed session got a frame"
         self.frames.append(t)
-        self.seen = frame
 
     @property
     def state(self) -> LiveState:
         if self.shown is not None:
             return self.shown
         return made_state(self.frames[-1] if self.frames else 0.0)
-
-    def snapshot(self) -> np.ndarray | None:
-        return self.seen
 
     def finish(self) -> Analysis:
         self.finished += 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import backend, series
+from dashboard import series
 from dashboard.jobs import Job
 from detector.results import Analysis, ModelResult, Track
 
@@ -33,13 +33,6 @@ class Chosen:
     models: list[ModelResult]
     track: Track | None
     time: float
-
-
-def job_of(name: str) -> Job | None:
-    """The job whose token the address has under a name, if it is kept here and has a result."""
-    token = st.query_params.get(name)
-    job = backend.find(token) if token else None
-    return job if job is not None and job.analysis is not None else None
 
 
 def read(job: Job) -> Chosen:

@@ -117,7 +117,6 @@ class LiveSession:
         self._began: float | None = None
         self._time = 0.0
         self._size = (0, 0)
-        self._snapshot: np.ndarray | None = None
         self._faces: tuple[Face, ...] = ()
         self._problems: dict[int, str] = {}
         asked = list(settings.models) if settings.models is not None else None
@@ -186,11 +185,6 @@ class LiveSession:
                 models=tuple(self._model_states()),
                 ready=self._loaded,
             )
-
-    def snapshot(self) -> np.ndarray | None:
-        """The newest frame that was looked at, uint8 [H, W, 3]; None before the first."""
-        with self._lock:
-            return self._snapshot
 
     def finish(self) -> Analysis:
         """The session's scores as an Analysis; may be called while it goes on, and after `close`.
@@ -337,7 +331,6 @@ class LiveSession:
             if self._closed:
                 return
             self._last_look = frame.time
-            self._snapshot = frame.rgb
             self._candidate = candidate or self._candidate
             here_now = {p.number for p in judged}
             self._complete = {k: run for k, run in self._complete.items() if k[0] in here_now}

@@ -206,14 +206,6 @@ def as_safetensors(path: Path, target: Path, wrappers: Iterable[str] = WRAPPERS)
     return True
 
 
-def names_and_shapes(path: Path) -> dict[str, tuple[str, list[int]]]:
-    """dtype and shape of every tensor of a file by name, as `load_state` would give them."""
-    return {
-        name: (str(tensor.dtype).removeprefix("torch."), list(tensor.shape))
-        for name, tensor in load_state(path).items()
-    }
-
-
 def _read(path: Path) -> dict[str, Any]:
     import torch
     from safetensors.torch import load_file
