@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import streamlit as st
 
 from dashboard import address, backend, empty, player, result, running, shares, states, titles
 from dashboard.jobs import Job, State
+from dashboard.records.store import RecordsError
 from dashboard.states import Card
 from detector.results import Label, Media
+
+log = logging.getLogger(__name__)
 
 
 def draw() -> None:
@@ -37,7 +41,12 @@ def draw() -> None:
 
 def shared(token: str) -> None:
     """Draw what a link leads to, and nothing else."""
-    guest = shares.find(token)
+    try:
+        guest = shares.find(token)
+    except RecordsError as error:
+        log.warning("a link could not be followed: %s", error.code)
+        _without_verdict(None, states.link_unreachable())
+        return
     if guest is None:
         _without_verdict(None, states.no_link())
         return

@@ -25,6 +25,7 @@ from dashboard.auth.cookies import GiveCookie
 from dashboard.auth.routes import routes as session_routes
 from dashboard.live import keep
 from dashboard.live.viewers import limit as live_limit
+from dashboard.records.store import RecordsError
 from dashboard.uploads import upload_limit_mb
 
 # To compare the address of a visitor's page with this machine's, Streamlit would ask a stranger's
@@ -108,7 +109,10 @@ def _file(request: Request) -> Response:
 
 def _shared(request: Request) -> Response:
     """The media behind a link, for as long as it is in force."""
-    shared = backend.shared(request.path_params["token"])
+    try:
+        shared = backend.shared(request.path_params["token"])
+    except RecordsError:
+        return PlainTextResponse("This file can't be reached just now.", status_code=503)
     return _media(backend.jobs().uploads.path(shared.record) if shared else None)
 
 

@@ -12,6 +12,7 @@ from dashboard.auth import Kind
 from dashboard.auth import page as account
 from dashboard.jobs import fault_of
 from dashboard.language import Table, _
+from dashboard.records.store import RecordsError
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,9 @@ def draw() -> None:
         else:
             account.warn()
             page.run()
+    except RecordsError as error:
+        log.warning("a page needs records that can't be used: %s", error.code)
+        states.show(states.unreachable(error))
     except Exception as error:
         fault = fault_of(error)
         log.exception("a page failed, reference %s", fault.reference)

@@ -15,6 +15,7 @@ from dashboard import address, backend, words
 from dashboard.jobs import Busy, Fault, Job
 from dashboard.language import Table, _
 from dashboard.limits import NotAllowed, TooLarge
+from dashboard.records.store import RecordsError
 from dashboard.uploads import records_retention
 from detector.errors import InputError, UnmaskError
 from detector.models.registry import list_models, usable
@@ -280,6 +281,20 @@ def page_failed(fault: Fault) -> Card:
     )
 
 
+def unreachable(error: RecordsError) -> Card:
+    """The place where records are kept can't be used now."""
+    return Card(
+        slug="unreachable",
+        kicker=_("Records"),
+        icon="error",
+        head=_("Your analyses can’t be read now"),
+        text=error.message,
+        points=(error.hint,) if error.hint else (),
+        small=_("Nothing was changed."),
+        actions=(Action(_("Try again"), "refresh", lambda: None, primary=True),),
+    )
+
+
 def _reference(fault: Fault) -> str:
     when = f"{words.day(fault.when)}, {fault.when:%H:%M}"
     return _("Reference {reference} · {when} UTC").format(reference=fault.reference, when=when)
@@ -361,6 +376,21 @@ def no_link() -> Card:
         head=_("This link is not in force"),
         text=_("It is over, or whoever sent it has taken it back. Ask them for a new one."),
         actions=(choose_another(_("Analyze a file")),),
+    )
+
+
+def link_unreachable() -> Card:
+    """The place where a link's result is kept can't be used now."""
+    return Card(
+        slug="link-unreachable",
+        kicker=_("Link"),
+        icon="error",
+        head=_("This result can’t be read now"),
+        text=_(
+            "The place where it is kept does not answer. The link is not at fault: try it again in "
+            "a moment."
+        ),
+        actions=(Action(_("Try again"), "refresh", lambda: None, primary=True),),
     )
 
 

@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import backend, states
 from dashboard.jobs import Job, Jobs, State
+from dashboard.records.store import RecordsError
 from detector import weights
 from detector.errors import Canceled, MediaError
 from detector.models.registry import list_models
@@ -383,6 +384,18 @@ def test_an_unknown_address_says_so(jobs: Jobs, analyzer: StandIn) -> None:
     assert "There is nothing at this address" in html(at)
     button(at, "Analyze a file").click().run()
     assert at.title[0].value == "Check a face in a clip or picture"
+
+
+def test_records_that_cannot_be_read_are_no_fault_of_a_page(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*given: object) -> None:
+        raise RecordsError("Your records can't be reached just now.", hint="Try again soon.")
+
+    monkeypatch.setattr(jobs.store, "open", silent)
+    text = html(page("x" * 22))
+    assert "Your analyses can’t be read now" in text and "went wrong" not in text
+    assert "can't be reached just now" in text.replace("&#x27;", "'") and "Try again soon." in text
 
 
 def test_a_page_that_breaks_shows_a_card_instead_of_a_trace(

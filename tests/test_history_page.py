@@ -12,9 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 from skimage.data import astronaut
+from starlette.requests import Request
 from streamlit.testing.v1 import AppTest
 
-from dashboard import address, backend
+from dashboard import address, backend, server
 from dashboard.history import asked, dialogs, export, listing
 from dashboard.jobs import Jobs
 from dashboard.records import thumbs
@@ -219,18 +220,6 @@ def test_what_has_no_result_says_where_it_stands(jobs: Jobs) -> None:
     assert not [b for b in at.button if b.label == "Share"]
 
 
-def test_records_that_cannot_be_read_are_said(
-    jobs: Jobs, kept: list[Record], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*given: object) -> None:
-        raise RecordsError("The records are locked by another program.", hint="Try again soon.")
-
-    monkeypatch.setattr(jobs.store, "search", broken)
-    text = html(page())
-    assert "Your analyses can’t be read now" in text and "locked by another program" in text
-    assert "Try again soon." in text
-
-
 # --- one record ----------------------------------------------------------------------------------
 
 
@@ -412,6 +401,25 @@ def test_a_stranger_reads_and_can_do_nothing_to_it(
     assert "for us alone" not in text and "secret" not in text
     assert not {"Compare", "Delete", "Share", "Analyze again"} & {b.label for b in guest.button}
     assert not guest.text_area
+
+
+def test_a_link_whose_place_does_not_answer_is_said(
+    jobs: Jobs, kept: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = jobs.store.share(LOCAL, kept[0].id, timedelta(days=2), datetime.now(UTC))
+    assert made is not None
+
+    def silent(*given: object) -> None:
+        raise RecordsError("Your records can't be reached just now.")
+
+    monkeypatch.setattr(jobs.store, "shared", silent)
+    guest = AppTest.from_file(APP, default_timeout=60)
+    guest.query_params["s"] = made.token
+    text = html(guest.run())
+    assert "This result can’t be read now" in text and "went wrong" not in text
+    assert "Your records" not in text  # they are somebody else's
+    request = Request({"type": "http", "path_params": {"token": made.token}})
+    assert server._shared(request).status_code == 503
 
 
 def test_a_link_that_outlives_the_result_is_said(

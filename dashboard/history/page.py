@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import backend, states, titles, words
 from dashboard.history import asked, dialogs, export, listing, preview
 from dashboard.history.asked import PAGE, Asked
-from dashboard.records.store import Page, Record, RecordsError
+from dashboard.records.store import Page, Record
 from dashboard.states import Action, Card
 from dashboard.uploads import records_retention, retention
 from detector.models.registry import list_models
@@ -21,13 +21,6 @@ def draw() -> None:
     """Draw the page."""
     if st.session_state.pop(_LEAVE, False):
         st.switch_page("pages/analyze.py")
-    try:
-        _draw()
-    except RecordsError as error:
-        states.show(_unreachable(error))
-
-
-def _draw() -> None:
     store, owner = backend.records(), backend.owner()
     top = st.container()
     if said := st.session_state.pop(dialogs.SAID, ""):
@@ -163,20 +156,6 @@ def _nothing() -> Card:
             "You can delete one or all at any time.",
         ),
         actions=(Action("Analyze a file", "upload_file", _analyze, primary=True),),
-    )
-
-
-def _unreachable(error: RecordsError) -> Card:
-    """The place where records are kept can't be used now."""
-    return Card(
-        slug="history-error",
-        kicker="History",
-        icon="error",
-        head="Your analyses can’t be read now",
-        text=error.message,
-        points=(error.hint,) if error.hint else (),
-        small="Nothing was changed.",
-        actions=(Action("Try again", "refresh", lambda: None, primary=True),),
     )
 
 
