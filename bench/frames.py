@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from detector.models import mobilenet
+from detector.models import mobilenet, residual
 from detector.models.base import CropRecipe
 from detector.training import augment, metrics, sample, sight
 from detector.training.cache import FaceCache, Faces
@@ -35,7 +35,9 @@ FRAMES = 6
 @torch.inference_mode()
 def logits_of(weights: Path, side: int, scale: float, cache: FaceCache, entries: list[Faces]):
     """Mean logit of each entry's frames: float [entries]."""
-    network = mobilenet.build(load_state(weights), weights.name).eval()
+    state = load_state(weights)
+    family = residual if any(name.startswith("residual.") for name in state) else mobilenet
+    network = family.build(state, weights.name)
     network = network.to(memory_format=torch.channels_last)
     crop = CropRecipe(scale=scale, size=side)
     out = []

@@ -58,8 +58,18 @@ class SameConv(nn.Conv2d):
         return super().forward(self.same(x))
 
 
-def _unit(conv: nn.Conv2d) -> nn.Sequential:
+def unit(conv: nn.Conv2d) -> nn.Sequential:
+    """A convolution, its norm, and what cuts it off."""
     return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU6(inplace=True))
+
+
+def started(network: N) -> N:
+    """Convolutions drawn so that the signal does not fade over 53 layers, as torch's default
+    lets it."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out")
+    return network
 
 
 class InvertedResidual(nn.Module):
@@ -70,9 +80,9 @@ class InvertedResidual(nn.Module):
         hidden = inputs * expansion
         layers: list[nn.Module] = []
         if expansion != 1:
-            layers.append(_unit(nn.Conv2d(inputs, hidden, 1, bias=False)))
+            layers.append(unit(nn.Conv2d(inputs, hidden, 1, bias=False)))
         layers += [
-            _unit(SameConv(hidden, hidden, stride, groups=hidden)),
+            unit(SameConv(hidden, hidden, stride, groups=hidden)),
             nn.Conv2d(hidden, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         ]
@@ -91,7 +101,7 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, dropout: float = 0.2) -> None:
         super().__init__()
-        layers: list[nn.Module] = [_unit(SameConv(3, 32, 2))]
+        layers: list[nn.Module] = [unit(SameConv(3, 32, 2))]
         channels = 32
         for expansion, outputs, repeats, stride in STAGES:
             for index in range(repeats):
@@ -99,13 +109,10 @@ class MobileNetV2(nn.Module):
                     InvertedResidual(channels, outputs, stride if index == 0 else 1, expansion)
                 )
                 channels = outputs
-        layers.append(_unit(nn.Conv2d(channels, FEATURES, 1, bias=False)))
+        layers.append(unit(nn.Conv2d(channels, FEATURES, 1, bias=False)))
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(FEATURES, 1))
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                # Torch's default lets the signal fade over 53 layers.
-                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        started(self.features)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.judge(self.embed(x))

@@ -1,8 +1,8 @@
 """Noise of the camera and of compression: is the face from the same picture as what is around it?
 
-The high-pass filter is the 5 x 5 kernel of the spatial rich model (Fridrich and Kodovsky, IEEE TIFS
-2012), which removes content and leaves noise. The error level is what one more JPEG compression
-changes (Krawetz 2007): places with another history change more or less than their surroundings.
+A high-pass filter (`detector.models.highpass`) removes content and leaves noise. The error level is
+what one more JPEG compression changes (Krawetz 2007): places with another history change more or
+less than their surroundings.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from detector.models.highpass import SQUARE_5
 from detector.signals.look import Look
 from detector.signals.reference import Meter, Range
 
@@ -18,24 +19,10 @@ QUALITY = 90
 FEWEST = 400
 """px in the face and in the ring around it, below which neither says anything."""
 
-_SRM = (
-    np.array(
-        [
-            [-1, 2, -2, 2, -1],
-            [2, -6, 8, -6, 2],
-            [-2, 8, -12, 8, -2],
-            [2, -6, 8, -6, 2],
-            [-1, 2, -2, 2, -1],
-        ],
-        np.float32,
-    )
-    / 12
-)
-
 
 def residual(luma: np.ndarray) -> np.ndarray:
     """What is left of a picture without its content, float32 of the same shape."""
-    return cv2.filter2D(luma, cv2.CV_32F, _SRM, borderType=cv2.BORDER_REFLECT)
+    return cv2.filter2D(luma, cv2.CV_32F, SQUARE_5, borderType=cv2.BORDER_REFLECT)
 
 
 def error_level(rgb: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ from detector.weights.files import Origin
 TUNES = ("whole", "norms", "head")
 """What may change: every weight; the normalizations and the last layer (as LNCLIP-DF and GenD were
 made, arXiv:2508.06248); the last layer alone."""
-OURS = ("mobilenet", "videomae", "temporal", "autoencoder")
+OURS = ("mobilenet", "residual", "videomae", "temporal", "autoencoder")
 """Families with recipes of their own, which start from a file."""
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _BatchNorm)
 SAME = 1e-4

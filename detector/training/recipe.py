@@ -63,7 +63,7 @@ class Recipe(Record):
     """One training run of a frame model or a clip model."""
 
     name: str
-    family: Literal["mobilenet", "videomae", "temporal", "autoencoder", "published"]
+    family: Literal["mobilenet", "residual", "videomae", "temporal", "autoencoder", "published"]
     """published: what a frame model's recipe becomes when a published detector is trained on."""
     summary: str = ""
     start: str = ""

@@ -170,13 +170,13 @@ def faces(
 
 def _frames(job: Job) -> nn.Module:
     plan, sources = job.plan, job.sources
-    network = start.frame_network(job.begin)
+    network = start.frame_network(plan, job.begin)
     some = [
         sample.draw(sources, plan, AHEAD + i)[0]
         for i in range(max(1, STATISTICS // (2 * plan.pairs)))
     ]
-    if not start.is_trained(job.begin):
-        start.refit_statistics(network, torch.from_numpy(np.concatenate(some)))
+    if network.features is not None and not start.is_trained(job.begin):
+        start.refit_statistics(network.features, torch.from_numpy(np.concatenate(some)))
     return fit(
         network,
         plan,
@@ -192,6 +192,7 @@ def _frames(job: Job) -> nn.Module:
 
 FAMILIES: dict[str, Callable[[Job], nn.Module]] = {
     "mobilenet": _frames,
+    "residual": _frames,
     "videomae": clips.train,
     "temporal": clips.train,
     "autoencoder": anomaly.train,

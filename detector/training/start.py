@@ -7,25 +7,34 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from detector.errors import WeightsError
 from detector.models import mobilenet
 from detector.models.mobilenet import MobileNetV2
+from detector.models.residual import ResidualNet
+from detector.training.recipe import Recipe
 from detector.weights import load_state
 
 
-def frame_network(path: Path | None) -> MobileNetV2:
-    """A MobileNetV2, untrained, from a trunk without classifier, or from a trained model."""
-    network = MobileNetV2()
-    nn.init.zeros_(network.classifier[1].weight)
-    nn.init.zeros_(network.classifier[1].bias)
-    if path is None:
+def frame_network(plan: Recipe, path: Path | None) -> MobileNetV2 | ResidualNet:
+    """A recipe's network on single crops: untrained, from a trunk without classifier, or from a
+    trained model. With a branch for noise, what begins with a trained MobileNetV2 answers as that
+    does until the branch has learned."""
+    options: dict[str, Any] = dict(plan.options)
+    network = ResidualNet(**options) if plan.family == "residual" else MobileNetV2(**options)
+    last = network.classifier[1]
+    assert isinstance(last, nn.Linear)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    if path is None or network.features is None:
         return network
     state = load_state(path)
-    if any(name.startswith("classifier") for name in state):
-        return mobilenet.build(state, path.name).requires_grad_(True).train()
+    if (weight := state.get("classifier.1.weight")) is not None:
+        # Whatever else the network looks at counts nothing yet.
+        state["classifier.1.weight"] = F.pad(weight, (0, last.in_features - weight.shape[1]))
     missing, unexpected = network.load_state_dict(state, strict=False)
-    left_over = [name for name in missing if not name.startswith("classifier")]
+    left_over = [name for name in missing if not name.startswith(("classifier", "residual"))]
     if left_over or unexpected:
         raise WeightsError(f"The trunk {path.name} does not fit: {[*left_over, *unexpected][:3]}")
     return network
