@@ -16,10 +16,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
+from bench.frames import copied
 from detector.cli.common import counter
 from detector.models import mobilenet
 from detector.models.base import CropRecipe
@@ -57,16 +57,6 @@ WAYS: dict[str, tuple[tuple[str, ...], int, str]] = {
 """By its name: the views, the frames of a clip, and how their logits become one."""
 
 
-def halved(crop: np.ndarray, entry: Faces) -> np.ndarray:
-    """A cached crop as it would be of a copy of half the size; `entry.face` is its face's px."""
-    side = crop.shape[0]
-    native = max(24, round(1.4 * entry.face / 2))  # the cache shows 1.4 of the box
-    if native >= side:
-        return crop
-    small = cv2.resize(crop, (native, native), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
-
-
 @torch.inference_mode()
 def look(weights: Path, crop: CropRecipe, cache: FaceCache, entries: Sequence[Faces]) -> np.ndarray:
     """Logits: float [2 (as it is, half size), views, entries, FRAMES]."""
@@ -78,7 +68,7 @@ def look(weights: Path, crop: CropRecipe, cache: FaceCache, entries: Sequence[Fa
         frames = cache.frames(entry)
         rows = np.linspace(0, len(frames) - 1, FRAMES).round().astype(int)
         for half in (0, 1):
-            pictures = [halved(frames[i], entry) if half else frames[i] for i in rows]
+            pictures = copied(frames[rows], entry, "half") if half else frames[rows]
             for v, framing in enumerate(VIEWS.values()):
                 shown = [augment.frame(p, framing, crop, entry.tight) for p in pictures]
                 x = torch.from_numpy(augment.batch_to_array(shown))

@@ -7,7 +7,8 @@ family of methods, and the pairs won, source by source.
     python -m bench.frames labels.csv --cache faces --recipe pairs weights/pairs.safetensors:160
 
 Weights are given as FILE:SIDE, the side in px of the crop they take. With --stills, tight crops of
-held-out people (DFDC's actors, if LABELS.csv names them: `bench.actors`) are asked instead.
+held-out people (DFDC's actors, if LABELS.csv names them: `bench.actors`) are asked instead. With
+`--copies half crf-32` the same is asked of copies of half the size, and of re-encoded ones.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import argparse
 from collections import defaultdict
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
 from detector.models import mobilenet, residual
 from detector.models.base import CropRecipe
-from detector.training import augment, metrics, sample, sight
-from detector.training.cache import FaceCache, Faces
+from detector.training import augment, codec, metrics, sample, sight
+from detector.training.cache import MARGIN, FaceCache, Faces
 from detector.training.data import pairs, read_labels
 from detector.training.methods import family
 from detector.training.recipe import read_recipe
@@ -32,9 +34,23 @@ FRAMES = 6
 """Pictures of a clip."""
 
 
+def copied(frames: np.ndarray, entry: Faces, how: str) -> np.ndarray:
+    """Cached frames uint8 [N, S, S, 3] as they would be of a copy of the file: "half" its size, or
+    re-encoded ("crf-32"), at the size that the face has in it."""
+    side = frames.shape[1]
+    native = side if entry.tight else MARGIN * entry.face
+    wanted = (min(side, max(24, round(native / 2 if how == "half" else native))),) * 2
+    small = np.stack([cv2.resize(one, wanted, interpolation=cv2.INTER_AREA) for one in frames])
+    if how.startswith("crf-"):
+        small = codec.h264(small, int(how.removeprefix("crf-")))
+    return np.stack([cv2.resize(one, (side, side)) for one in small])
+
+
 @torch.inference_mode()
-def logits_of(weights: Path, side: int, scale: float, cache: FaceCache, entries: list[Faces]):
-    """Mean logit of each entry's frames: float [entries]."""
+def logits_of(
+    weights: Path, side: int, scale: float, cache: FaceCache, entries: list[Faces], how: str = ""
+) -> np.ndarray:
+    """Mean logit of each entry's frames, as they are or `copied`: float [entries]."""
     state = load_state(weights)
     family = residual if any(name.startswith("residual.") for name in state) else mobilenet
     network = family.build(state, weights.name)
@@ -44,7 +60,8 @@ def logits_of(weights: Path, side: int, scale: float, cache: FaceCache, entries:
     for entry in entries:
         frames = cache.frames(entry)
         chosen = np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(int))
-        shown = [sight.plain(frames[i], entry.tight, crop) for i in chosen]
+        some = copied(frames[chosen], entry, how) if how else frames[chosen]
+        shown = [sight.plain(one, entry.tight, crop) for one in some]
         x = torch.from_numpy(augment.batch_to_array(shown))
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
@@ -56,27 +73,31 @@ def table(columns: dict[str, np.ndarray], entries: list[Faces]) -> list[str]:
     """Lines of Markdown: a row a question, a column a file of weights; in brackets what it has more
     than the first."""
     labels = np.array([entry.label for entry in entries])
-    groups = [f"{entry.source}/{entry.group}" for entry in entries]
+    groups = [entry.person for entry in entries]
     names = np.array([family(entry.method) if entry.label else "" for entry in entries])
     real = labels == 0
     rows: dict[str, list[str]] = defaultdict(list)
     first = next(iter(columns.values()))
     for column in columns.values():
+
+        def more(some: np.ndarray, column: np.ndarray = column) -> str:
+            if column is first:
+                return ""
+            gain = metrics.bootstrap_difference(
+                metrics.auc, column[some], first[some], labels[some],
+                [group for group, chosen in zip(groups, some, strict=True) if chosen],
+            )  # fmt: skip
+            return f" ({gain.value:+.3f} [{gain.low:+.2f}, {gain.high:+.2f}])"
+
         interval = metrics.bootstrap(metrics.auc, column, labels, groups)
         rows[f"all ({real.sum()}/{(~real).sum()})"].append(
             f"{interval.value:.3f} [{interval.low:.2f}, {interval.high:.2f}]"
+            + more(np.ones(len(labels), bool))
         )
         for name in sorted(set(names[~real])):
             some = real | (names == name)
             value = metrics.auc(column[some], labels[some])
-            more = ""
-            if column is not first:
-                gain = metrics.bootstrap_difference(
-                    metrics.auc, column[some], first[some], labels[some],
-                    [group for group, chosen in zip(groups, some, strict=True) if chosen],
-                )  # fmt: skip
-                more = f" ({gain.value:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}])"
-            rows[f"{name} ({(names == name).sum()})"].append(f"{value:.3f}{more}")
+            rows[f"{name} ({(names == name).sum()})"].append(f"{value:.3f}{more(some)}")
         found = pairs(entries)
         by_source: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for couple in found:
@@ -100,6 +121,7 @@ def main() -> None:
     parser.add_argument("--left-out", nargs="*", default=None, metavar="SOURCE")
     parser.add_argument("--stills", action="store_true", help="the tight stills, not the clips")
     parser.add_argument("--scale", type=float, default=0.9)
+    parser.add_argument("--copies", nargs="*", default=[], help="half, crf-32 ...")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     cache = FaceCache(asked.cache / ("image-tight" if asked.stills else "video"))
@@ -108,16 +130,17 @@ def main() -> None:
     else:
         kept = sample.split(read_labels(asked.labels), read_recipe(asked.recipe))
         entries = [e for e in cache.entries if e.person in kept]
-    columns = {}
-    for text in asked.weights:
-        file, _, side = text.rpartition(":")
-        columns[Path(file).parent.name + "/" + Path(file).stem] = logits_of(
-            Path(file), int(side), asked.scale, cache, entries
-        )
-    if len(columns) > 1:
-        spread = [column / column.std() for column in columns.values()]
-        columns["mean of them"] = np.mean(spread, axis=0)
-    print("\n".join(table(columns, entries)))
+    for how in ["", *asked.copies]:
+        columns = {}
+        for text in asked.weights:
+            file, _, side = text.rpartition(":")
+            columns[Path(file).parent.name + "/" + Path(file).stem] = logits_of(
+                Path(file), int(side), asked.scale, cache, entries, how
+            )
+        if len(columns) > 1:
+            spread = [column / column.std() for column in columns.values()]
+            columns["mean of them"] = np.mean(spread, axis=0)
+        print("\n".join(["", how or "as they are", "", *table(columns, entries)]), flush=True)
 
 
 if __name__ == "__main__":

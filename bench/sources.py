@@ -45,6 +45,8 @@ FOLDS = {
 }  # fmt: skip
 """What is left out together. "one label" holds sources of originals only and of fakes only, so its
 figure rests on what differs between sources as well, and is not in the mean."""
+FRAMES = ("mobilenet", "residual")
+"""Families of frame models."""
 WINDOWS = (0.0, 1.0)
 """Of a clip that is judged: its first window and its last."""
 
@@ -251,7 +253,7 @@ def main() -> None:
             if not kept.is_file():
                 if asked.table:
                     continue
-                score = frame_scores if plan.family == "mobilenet" else clip_scores
+                score = frame_scores if plan.family in FRAMES else clip_scores
                 kept.write_text(json.dumps(score(bench, plan, fold).tolist()))
             found = np.array(json.loads(kept.read_text()))
             total = np.where(np.isfinite(found), found, total)

@@ -11,8 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from detector.models import registry
+from detector.models.residual import ResidualNet
+from detector.training.fit import packed
+from detector.training.recipe import read_recipe
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -21,6 +25,14 @@ def blocks(document: str, language: str) -> list[str]:
     """The code blocks of a document in one language."""
     text = (DOCS / document).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def keep(data: Path, entry: str, file: Path) -> None:
+    """Put a document's entry into the data folder, about a file that is there."""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    entry = entry.replace('sha256 = "…"', f'sha256 = "{digest}"')
+    entry = entry.replace("size = 1234567", f"size = {file.stat().st_size}")
+    (data / "models.toml").write_text(entry, encoding="utf-8")
 
 
 def test_the_example_of_adding_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,16 +56,33 @@ def test_the_example_of_adding_a_model(tmp_path: Path, monkeypatch: pytest.Monke
     theirs = {"features": "backbone", "head": "classifier"}
     published = {".".join([theirs[(p := k.split("."))[0]], *p[1:]]): t for k, t in state.items()}
     torch.save(published, file)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    entry = entry.replace('sha256 = "…"', f'sha256 = "{digest}"')
-    entry = entry.replace("size = 1234567", f"size = {file.stat().st_size}")
-    (tmp_path / "models.toml").write_text(entry, encoding="utf-8")
+    keep(tmp_path, entry, file)
 
     model = registry.load_model("tinycnn")
     crops = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
     scores = model.score(crops)
     assert scores.shape == (3,) and scores.dtype == np.float32 and np.isfinite(scores).all()
     assert len(set(scores.tolist())) == 3
+
+
+def test_the_example_of_adding_a_recipes_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `unmask train residual` leaves: found, verified, loaded and scored by the entry."""
+    (entry,) = blocks("training.md", "toml")
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    file = tmp_path / "weights" / "residual.safetensors"
+    file.parent.mkdir()
+    torch.manual_seed(0)
+    save_file(packed(ResidualNet()), file)
+    keep(tmp_path, entry, file)
+    model = registry.load_model("residual")
+    side = read_recipe("residual").crop.size
+    crops = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    scores = model.score(crops)
+    assert scores.shape == (2,) and np.isfinite(scores).all() and scores[0] != scores[1]
+    maps = model.explain(crops)
+    assert maps is not None and maps.shape == (2, side // 16, side // 16)
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -10,6 +10,7 @@ import pytest
 import skimage.data
 import torch
 from safetensors.torch import load_file, save_file
+from test_training import write_labels
 
 from detector.errors import WeightsError
 from detector.models import mobilenet, registry, residual
@@ -18,7 +19,6 @@ from detector.models.highpass import BANK
 from detector.training import start
 from detector.training.recipe import Part, Recipe
 from detector.training.run import train
-from test_training import write_labels
 
 SIDE = 64
 

@@ -21,7 +21,7 @@ from detector.training import augment, blend, fit, sample, start
 from detector.training.cache import FaceCache, Faces
 from detector.training.data import Item, held_out, pairs, read_labels
 from detector.training.recipe import FOLDER, Part, Recipe, read_recipe
-from detector.training.run import train
+from detector.training.run import faces, train
 
 POINTS = [(70.0, 74.0), (106.0, 74.0), (88.0, 98.0), (74.0, 116.0), (102.0, 116.0)]
 
@@ -204,6 +204,31 @@ def test_framing_cuts_as_the_pipeline_does(face: np.ndarray) -> None:
     assert np.abs(shown.astype(int) - direct).mean() < 2.0
 
 
+def test_pairs_stay_aligned_when_another_recipe_asks_for_more(tmp_path: Path) -> None:
+    """A fake is cut with the boxes of its original, whoever else shares the cache."""
+    picture = skimage.data.astronaut()
+    shown = {"real.png": picture, "fake.png": np.roll(picture, 12, 1), "other.png": picture[::, 9:]}
+    for name, pixels in shown.items():
+        cv2.imwrite(str(tmp_path / name), pixels[..., ::-1])
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label,group\nreal.png,real,a\nfake.png,fake,a\nother.png,fake,b\n")
+    items = read_labels(labels)
+    paired = recipe(parts=[Part(name="p", kind="image", share=1.0, match=["real", "fake"])])
+    mixed = recipe(parts=[Part(name="m", kind="image", mode="any", share=1.0)])
+
+    def cut_fake(plan: Recipe) -> np.ndarray:
+        cache = faces(plan, items, tmp_path / "faces", lambda *_: None)["image"]
+        (entry,) = [e for e in cache.entries if e.name == "fake.png"]
+        return cache.frames(entry).copy()
+
+    alone = faces(mixed, items, tmp_path / "apart", lambda *_: None)["image"]
+    (unaligned,) = [e for e in alone.entries if e.name == "fake.png"]
+    first = cut_fake(paired)
+    assert not np.array_equal(first, alone.frames(unaligned))
+    np.testing.assert_array_equal(first, cut_fake(mixed))
+    assert {e.name for e in FaceCache(tmp_path / "faces" / "image").entries} == set(shown)
+
+
 # --- self-blending -------------------------------------------------------------------------------
 
 
@@ -315,4 +340,4 @@ def test_a_clip_model_needs_a_trained_frame_model(tmp_path: Path) -> None:
     bad = tmp_path / "x.safetensors"
     bad.write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="can't be read"):
-        start.frame_network(bad)
+        start.frame_network(recipe(), bad)

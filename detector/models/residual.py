@@ -1,4 +1,4 @@
-"""MobileNetV2 with a second, small look at the noise of the picture, trained by `detector.training`.
+"""MobileNetV2 with a second look, at the noise of the picture, trained by `detector.training`.
 
 What high-pass filters leave of a picture goes through a few depthwise-separable blocks of its own,
 and is pooled beside the features of the trunk (late fusion, as the noise stream of Zhou et al.,
@@ -31,7 +31,7 @@ noise otherwise."""
 
 
 class Noise(nn.Module):
-    """What the filters leave of each color: float [N, 3, S, S] in -1..1 -> [N, 9, S, S] in -1..1."""
+    """What the filters leave of each color: [N, 3, S, S] in -1..1 -> [N, 9, S, S] in -1..1."""
 
     bank: Tensor
 

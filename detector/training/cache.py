@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -53,6 +53,8 @@ class Faces:
         Longer side of the face box in px of the file (before any resize).
     tight : bool
         The file was a crop already, and fills the cached crop as it is.
+    aligned : bool
+        It was cut with the boxes of its original.
     places : list of 14 floats for each crop
         The face box (x0, y0, x1, y1) and five landmarks, px of the crop; empty for tight files.
     """
@@ -69,6 +71,7 @@ class Faces:
     points: list[tuple[float, float]]
     face: float
     tight: bool = False
+    aligned: bool = False
     places: list[list[float]] = field(default_factory=list)
 
 
@@ -96,7 +99,7 @@ def build(
     items: Sequence[Item],
     folder: Path,
     *,
-    aligned: Callable[[Item], bool] = lambda item: False,
+    aligned: Collection[str] = (),
     tight: bool = False,
     side: int = SIDE,
     margin: float = MARGIN,
@@ -111,9 +114,9 @@ def build(
         Files without a face are left out.
     folder : Path
         Made; an existing cache in it is replaced.
-    aligned : callable
-        Whether a fake shows the very frames of its original. It is then cut with the boxes of the
-        original, so that both crops show the same pixels.
+    aligned : collection of str
+        Names of files. A fake of these shows the very frames of its original, and is cut with the
+        boxes of the original, so that both crops show the same pixels.
     tight : bool
         The files are face crops already: they are resized to `side`, and landmarks are looked for.
     side : int
@@ -136,10 +139,10 @@ def build(
             frames = _frames(item)
             key = (item.source, item.group)
             places: list[list[float]] = []
+            same = not tight and item.label == 1 and item.name in aligned and key in boxes
             if tight:
                 crops, points, face = _as_is(frames, side, detector if item.label == 0 else None)
             else:
-                same = item.label == 1 and aligned(item) and key in boxes
                 faces = boxes[key] if same else _follow(frames, detector)
                 if item.label == 0 and faces:
                     boxes.setdefault(key, faces)
@@ -155,7 +158,7 @@ def build(
                         name=item.name, label=item.label, kind=item.kind, method=item.method,
                         group=item.group, source=item.source, person=item.person,
                         start=written, count=len(crops), points=points, face=face, tight=tight,
-                        places=places,
+                        aligned=same, places=places,
                     )
                 )  # fmt: skip
                 written += len(crops)

@@ -16,7 +16,7 @@ from detector.training.check import HeldOut
 from detector.training.data import Item, read_labels
 from detector.training.fit import fit, packed
 from detector.training.job import Job, Progress
-from detector.training.recipe import Part, Recipe, read_recipe
+from detector.training.recipe import Recipe, read_recipe
 from detector.training.sight import OwnSight, Sight, sight_of
 
 STATISTICS = 144
@@ -152,14 +152,14 @@ def faces(
             continue
         both = [item for item in items if item.name in have or item.name in wanted]
         matched = [p for p in parts if p.aligned and p.mode == "pairs"]
-
-        def aligned(item: Item, matched: list[Part] = matched) -> bool:
-            return any(sample.select(part, [item]) for part in matched)
+        # Another recipe's pairs stay aligned, whatever this one asks of the same files.
+        as_one = {e.name for e in FaceCache(folder / kind).entries if e.aligned} if have else set()
+        as_one |= {item.name for part in matched for item in sample.select(part, both)}
 
         caches[kind] = build(
             both,
             folder / kind,
-            aligned=aligned,
+            aligned=as_one,
             tight=parts[0].tight,
             side=wanted_cache.side,
             margin=wanted_cache.margin,

@@ -34,7 +34,9 @@ def frame_network(plan: Recipe, path: Path | None) -> MobileNetV2 | ResidualNet:
         # Whatever else the network looks at counts nothing yet.
         state["classifier.1.weight"] = F.pad(weight, (0, last.in_features - weight.shape[1]))
     missing, unexpected = network.load_state_dict(state, strict=False)
-    left_over = [name for name in missing if not name.startswith(("classifier", "residual"))]
+    # A part is there as a whole, or begins untrained.
+    fresh = {"classifier", "residual"} - {name.partition(".")[0] for name in state}
+    left_over = [name for name in missing if name.partition(".")[0] not in fresh]
     if left_over or unexpected:
         raise WeightsError(f"The trunk {path.name} does not fit: {[*left_over, *unexpected][:3]}")
     return network
