@@ -243,11 +243,13 @@ def listed(names: Sequence[str]) -> str:
     return format_list(names, locale=_formats()) if names else ""
 
 
-def day(moment: date) -> str:
-    """20 November 2026 -> "20 Nov 2026"."""
+def day(moment: date, *, year: bool = True) -> str:
+    """20 November 2026 -> "20 Nov 2026", or without the year."""
     from babel.dates import format_skeleton
 
-    return format_skeleton("yMMMd", moment, locale=_formats()).replace(" ", NBSP)
+    return format_skeleton("yMMMd" if year else "MMMd", moment, locale=_formats()).replace(
+        " ", NBSP
+    )
 
 
 def _formats() -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import words
+from dashboard.language import Table, _
 from dashboard.records.store import Confirmed, Facets, Order, Query
 from detector.results import Label
 
@@ -18,26 +19,32 @@ ALL = "all"
 PAGE = 10
 """records of a page"""
 VERDICTS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
-DATES = "Choose dates"
-DAYS: Mapping[str, int | None] = {
-    "Any time": None,
-    "Today": 1,
-    "Last 7 days": 7,
-    "Last 30 days": 30,
-    DATES: None,
-}
-"""Days up to and with today."""
-CONFIRMED: Mapping[Confirmed, str] = {
-    Confirmed.OPEN: "Not confirmed",
-    Confirmed.FAKE: "Confirmed fake",
-    Confirmed.REAL: "Confirmed real",
-}
-ORDERS: Mapping[Order, str] = {
-    "newest": "Newest first",
-    "oldest": "Oldest first",
-    "name": "By name",
-    "likelihood": "Highest likelihood first",
-}
+ANY, DATES = 0, -1
+SPANS: Table[int, str] = Table(
+    lambda: {
+        ANY: _("Any time"),
+        1: _("Today"),
+        7: _("Last 7 days"),
+        30: _("Last 30 days"),
+        DATES: _("Choose dates"),
+    }
+)
+"""Days up to and with today, or how else they are chosen."""
+CONFIRMED: Table[Confirmed, str] = Table(
+    lambda: {
+        Confirmed.OPEN: _("Not confirmed"),
+        Confirmed.FAKE: _("Confirmed fake"),
+        Confirmed.REAL: _("Confirmed real"),
+    }
+)
+ORDERS: Table[Order, str] = Table(
+    lambda: {
+        "newest": _("Newest first"),
+        "oldest": _("Oldest first"),
+        "name": _("By name"),
+        "likelihood": _("Highest likelihood first"),
+    }
+)
 _SEARCH = "q"
 """The key of the search field is its name in the address, so that a filter can be passed on."""
 _VERDICT, _WHEN, _DATES = "history-verdict", "history-when", "history-dates"
@@ -85,8 +92,8 @@ def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[Asked, DeltaGenerat
     """
     with st.container(horizontal=True, vertical_alignment="center", key="history-toolbar"):
         text = st.text_input(
-            "Search",
-            placeholder="File name, note, tag or SHA-256",
+            _("Search"),
+            placeholder=_("File name, note, tag or SHA-256"),
             icon=":material/search:",
             label_visibility="collapsed",
             width=300,
@@ -95,14 +102,15 @@ def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[Asked, DeltaGenerat
         )
         place = st.container(width="stretch", key="history-verdicts")
         when = st.selectbox(
-            "When",
-            list(DAYS),
+            _("When"),
+            list(SPANS),
+            format_func=SPANS.__getitem__,
             label_visibility="collapsed",
             icon=":material/calendar_month:",
             width=180,
             key=_WHEN,
         )
-        with st.popover("More filters", icon=":material/tune:", type="tertiary"):
+        with st.popover(_("More filters"), icon=":material/tune:", type="tertiary"):
             models, tags, confirmed, order = _more(facets, titles)
         since, until = _span(when)
     verdict = st.session_state.get(_VERDICT, ALL)
@@ -125,40 +133,40 @@ def _more(
     facets: Facets, titles: Mapping[str, str]
 ) -> tuple[list[str], list[str], list[Confirmed], Order]:
     models = st.multiselect(
-        "Scored by",
+        _("Scored by"),
         list(facets.models),
         format_func=lambda id: f"{titles.get(id, id)} ({facets.models.get(id, 0)})",
-        placeholder="Any model",
+        placeholder=_("Any model"),
         key=_MODELS,
     )
     tags = st.multiselect(
-        "Tags",
+        _("Tags"),
         list(facets.tags),
         format_func=lambda tag: f"{tag} ({facets.tags.get(tag, 0)})",
-        placeholder="Any tag" if facets.tags else "No file has a tag yet",
+        placeholder=_("Any tag") if facets.tags else _("No file has a tag yet"),
         disabled=not facets.tags,
         key=_TAGS,
     )
     confirmed = st.pills(
-        "What you found out",
+        _("What you found out"),
         list(CONFIRMED),
         selection_mode="multi",
         format_func=CONFIRMED.__getitem__,
         key=_CONFIRMED,
     )
     order = st.selectbox(
-        "Order", list(ORDERS), format_func=ORDERS.__getitem__, required=True, key=_ORDER
+        _("Order"), list(ORDERS), format_func=ORDERS.__getitem__, required=True, key=_ORDER
     )
     return models, tags, list(confirmed), order or "newest"
 
 
-def _span(when: str | None) -> tuple[datetime | None, datetime | None]:
+def _span(when: int | None) -> tuple[datetime | None, datetime | None]:
     """From when until when, of the person's own days."""
     here = zone()
     today = datetime.now(here).date()
     if when == DATES:
         chosen = st.date_input(
-            "Dates",
+            _("Dates"),
             (today - timedelta(days=6), today),
             max_value=today,
             label_visibility="collapsed",
@@ -169,8 +177,7 @@ def _span(when: str | None) -> tuple[datetime | None, datetime | None]:
         if not days:
             return None, None
         return _start(days[0], here), _start(days[-1] + timedelta(days=1), here)
-    count = DAYS.get(when or "")
-    return (None if count is None else _start(today - timedelta(days=count - 1), here)), None
+    return (_start(today - timedelta(days=when - 1), here) if when else None), None
 
 
 def _start(day: date, here: timezone) -> datetime:
@@ -182,14 +189,14 @@ def verdicts(place: DeltaGenerator, counts: Mapping[Label | None, int]) -> None:
 
     def text(option: str) -> str:
         if option == ALL:
-            return f"All {sum(counts.values())}"
+            return _("All {number}").format(number=sum(counts.values()))
         label = Label(option)
         state = words.STATES[label]
         return f":{state.color}[:material/{state.icon}:] {state.short} {counts.get(label, 0)}"
 
     with place:
         st.pills(
-            "Verdict",
+            _("Verdict"),
             [ALL, *(label.value for label in VERDICTS)],
             default=ALL,
             required=True,

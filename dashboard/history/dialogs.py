@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from dashboard import address, backend, words
+from dashboard.language import _
 from dashboard.records.store import Record, Share
 from dashboard.result.title import local
 from dashboard.uploads import records_retention
@@ -25,23 +26,28 @@ SAID = "history-said"
 _NEW = "history-link"
 
 
-@st.dialog("Delete")
 def delete(records: Sequence[Record]) -> None:
     """Ask, then delete: rows, media and pictures."""
-    what = "this analysis and its frames" if len(records) == 1 else (
-        f"these {len(records)} analyses and their frames"
-    )  # fmt: skip
-    names = "".join(f"<li>{words.escape(record.name)}</li>" for record in records[:NAMES])
-    more = len(records) - NAMES
-    names += f"<li>and {more} more</li>" if more > 0 else ""
-    st.html(
-        f'<p>Delete {what}? This can’t be undone.</p><ul class="um-marked">{names}</ul>'
-        '<p class="um-caption">Links to it stop working at once. Reports that were downloaded '
-        "stay where they are.</p>"
+    st.dialog(_("Delete"))(_ask)(records)
+
+
+def _ask(records: Sequence[Record]) -> None:
+    number = len(records)
+    question = (
+        _("Delete this analysis and its frames? This can’t be undone.")
+        if number == 1
+        else _("Delete these {analyses} and their frames? This can’t be undone.").format(
+            analyses=words.count(number, "analysis", "analyses")
+        )
     )
+    after = _("Links to it stop working at once. Reports that were downloaded stay where they are.")
+    names = "".join(f"<li>{words.escape(record.name)}</li>" for record in records[:NAMES])
+    if number > NAMES:
+        names += f"<li>{_('and {number} more').format(number=number - NAMES)}</li>"
+    st.html(f'<p>{question}</p><ul class="um-marked">{names}</ul><p class="um-caption">{after}</p>')
     with st.container(horizontal=True):
         if st.button(
-            "Delete",
+            _("Delete"),
             type="primary",
             icon=":material/delete:",
             key="deleted",
@@ -49,33 +55,37 @@ def delete(records: Sequence[Record]) -> None:
             args=(records,),
         ):
             st.rerun()
-        if st.button("Keep it" if len(records) == 1 else "Keep them", key="kept"):
+        if st.button(_("Keep it") if number == 1 else _("Keep them"), key="kept"):
             st.rerun()
 
 
 def _delete(records: Sequence[Record]) -> None:
     gone = backend.forget(*[record.id for record in records])
     st.query_params.pop("r", None)
-    one = f"{records[0].name} was deleted."
-    several = f"{words.count(len(gone), 'analysis', 'analyses')} were deleted."
-    st.session_state[SAID] = one if len(gone) == 1 else several
+    st.session_state[SAID] = (
+        _("{file} was deleted.").format(file=records[0].name)
+        if len(gone) == 1
+        else _("{analyses} were deleted.").format(
+            analyses=words.count(len(gone), "analysis", "analyses")
+        )
+    )
 
 
 def share(record: Record) -> None:
     """Make links to a result, and take them back."""
     st.session_state.pop(_NEW, None)  # shown once
-    _share(record)
+    st.dialog(_("Share"), width="medium")(_share)(record)
 
 
-@st.dialog("Share", width="medium")
 def _share(record: Record) -> None:
-    st.html(
-        f"<p>Whoever has the link can read the result of <b>{words.escape(record.name)}</b> and "
-        "see the file while it is kept. They can change nothing, and see no note, tag or place.</p>"
+    who = _(
+        "Whoever has the link can read the result of <b>{file}</b> and see the file while it is "
+        "kept. They can change nothing, and see no note, tag or place."
     )
+    st.html(f"<p>{who.format(file=words.escape(record.name))}</p>")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         days = st.segmented_control(
-            "It works for",
+            _("It works for"),
             LASTS,
             default=USUAL,
             required=True,
@@ -83,7 +93,7 @@ def _share(record: Record) -> None:
             key=f"lasts-{record.id}",
         )
         st.button(
-            "Make a link",
+            _("Make a link"),
             type="primary",
             icon=":material/add_link:",
             key=f"link-{record.id}",
@@ -92,10 +102,10 @@ def _share(record: Record) -> None:
         )
     kept = records_retention()
     if timedelta(days=days or USUAL) > kept:
-        st.html(
-            f'<p class="um-caption">Results are deleted {words.hours(kept.total_seconds() / 3600)} '
-            "after the file was last brought, and their links with them.</p>"
-        )
+        ends = _(
+            "Results are deleted {time} after the file was last brought, and their links with them."
+        ).format(time=words.hours(kept.total_seconds() / 3600))
+        st.html(f'<p class="um-caption">{ends}</p>')
     _new(record)
     _known(record)
 
@@ -116,12 +126,13 @@ def _new(record: Record) -> None:
         st.html(f'<p class="um-warn" role="alert">{words.escape(made.message)}</p>')
     elif isinstance(made, Share) and made.record == record.id:
         st.code(address.link_to(made.token), language=None, wrap_lines=True)
-        note = "Copy it now: it is not kept here, so it can’t be shown again."
+        note = _("Copy it now: it is not kept here, so it can’t be shown again.")
         if reaches_only_here():
-            note += (
-                " It begins with the address of this computer: others can open it only where they "
+            only_here = _(
+                "It begins with the address of this computer: others can open it only where they "
                 "reach this computer under that name."
             )
+            note = f"{note} {only_here}"
         st.html(f'<p class="um-caption" role="status">{note}</p>')
 
 
@@ -140,7 +151,7 @@ def _known(record: Record) -> None:
     known = backend.records().shares(backend.owner(), datetime.now(UTC), record.id)
     if not known:
         return
-    st.html('<h3 class="um-sub">Links in force</h3>')
+    st.html(f'<h3 class="um-sub">{_("Links in force")}</h3>')
     for one in known:
         with st.container(
             horizontal=True,
@@ -148,13 +159,11 @@ def _known(record: Record) -> None:
             vertical_alignment="center",
             key=f"link-row-{one.id}",
         ):
-            st.html(
-                f"<p>Until {local(one.expires)} <span class='um-caption'>made "
-                f"{local(one.created)}</span></p>",
-                width="content",
-            )
+            until = _("Until {time}").format(time=local(one.expires))
+            made = _("made {time}").format(time=local(one.created))
+            st.html(f"<p>{until} <span class='um-caption'>{made}</span></p>", width="content")
             st.button(
-                "Revoke",
+                _("Revoke"),
                 icon=":material/link_off:",
                 key=f"revoke-{one.id}",
                 on_click=_revoke,

@@ -11,20 +11,23 @@ import streamlit as st
 
 from dashboard import backend, words
 from dashboard.history.asked import CONFIRMED, zone
+from dashboard.language import Table, _
 from dashboard.records.store import Confirmed, Record, State
-from dashboard.words import NBSP, StateWords
+from dashboard.words import StateWords
 from detector.results import Label, Question
 
 ROW = 56
 """px of a row"""
-_RUNS = {
-    State.QUEUED: ("schedule", "Waiting"),
-    State.RUNNING: ("progress_activity", "Running"),
-    State.FAILED: ("error", "Failed"),
-    State.CANCELED: ("close", "Canceled"),
-    State.INTERRUPTED: ("power_settings_new", "Interrupted"),
-    State.DONE: ("help", "Not readable"),
-}
+_RUNS: Table[State, tuple[str, str]] = Table(
+    lambda: {
+        State.QUEUED: ("schedule", _("Waiting")),
+        State.RUNNING: ("progress_activity", _("Running")),
+        State.FAILED: ("error", _("Failed")),
+        State.CANCELED: ("close", _("Canceled")),
+        State.INTERRUPTED: ("power_settings_new", _("Interrupted")),
+        State.DONE: ("help", _("Not readable")),
+    }
+)
 """Icon and word of a record without a result."""
 
 
@@ -51,15 +54,15 @@ def length(record: Record) -> str:
     if record.result is None:
         return ""
     if record.result.duration is None:
-        return "picture" if record.result.kind == "image" else "–"
+        return _("picture") if record.result.kind == "image" else "–"
     return words.took(max(1.0, round(record.result.duration)))
 
 
 def when(moment: datetime) -> str:
     """ "20 Nov, 10:42" in the person's time; with the year where it is another."""
     here = moment.astimezone(zone())
-    year = "" if here.year == datetime.now(zone()).year else f" {here.year}"
-    return f"{here.day}{NBSP}{here:%b}{year}, {here:%H:%M}"
+    another = here.year != datetime.now(zone()).year
+    return f"{words.day(here, year=another)}, {here:%H:%M}"
 
 
 def data_url(picture: bytes | None) -> str | None:
@@ -87,20 +90,20 @@ def frame(records: Sequence[Record], pictures: Mapping[str, bytes]) -> pd.DataFr
         said = [f"{shown.glyph} {shown.short}"]
         rows.append(
             {
-                "Picture": data_url(pictures.get(record.id)),
-                "File": record.name,
-                "Verdict": said,
-                "Likelihood": None if likely is None else words.whole_percent(likely),
-                "People": (result.people or None) if result else None,
-                "Length": length(record),
-                "Analyzed": when(record.touched),
-                "Found out": CONFIRMED[record.confirmed]
+                "picture": data_url(pictures.get(record.id)),
+                "file": record.name,
+                "verdict": said,
+                "likelihood": None if likely is None else words.whole_percent(likely),
+                "people": (result.people or None) if result else None,
+                "length": length(record),
+                "analyzed": when(record.touched),
+                "found": CONFIRMED[record.confirmed]
                 if record.confirmed is not Confirmed.OPEN
                 else "",
             }
         )
     made = pd.DataFrame(rows)
-    return made if made["Found out"].any() else made.drop(columns="Found out")
+    return made if made["found"].any() else made.drop(columns="found")
 
 
 def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) -> None:
@@ -110,30 +113,31 @@ def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) ->
         for label in Label
         for question in Question
         for one in [words.state(label, question)]
-    } | {f"– {text}": "gray" for _, text in _RUNS.values()}
+    } | {f"– {text}": "gray" for _icon, text in _RUNS.values()}
     st.dataframe(
         frame(records, pictures),
         hide_index=True,
         row_height=ROW,
         height=ROW * len(records) + 40,
         column_config={
-            "Picture": st.column_config.ImageColumn("", width=96),
-            "File": st.column_config.TextColumn(width="medium"),
-            "Verdict": st.column_config.MultiselectColumn(
-                options=list(chips), color=list(chips.values()), width=165
+            "picture": st.column_config.ImageColumn("", width=96),
+            "file": st.column_config.TextColumn(_("File"), width="medium"),
+            "verdict": st.column_config.MultiselectColumn(
+                _("Verdict"), options=list(chips), color=list(chips.values()), width=165
             ),
-            "Likelihood": st.column_config.ProgressColumn(
-                "Likelihood, %", format="%d", min_value=0, max_value=100, width=130
+            "likelihood": st.column_config.ProgressColumn(
+                _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=130
             ),
-            "People": st.column_config.NumberColumn(width=64),
-            "Length": st.column_config.TextColumn(width=80, alignment="right"),
-            "Analyzed": st.column_config.TextColumn(width=110),
+            "people": st.column_config.NumberColumn(_("People"), width=64),
+            "length": st.column_config.TextColumn(_("Length"), width=80, alignment="right"),
+            "analyzed": st.column_config.TextColumn(_("Analyzed"), width=110),
+            "found": st.column_config.TextColumn(_("Found out")),
         },
         on_select="rerun",
         selection_mode=["multi-row", "single-cell"],
         placeholder="–",
         key=key,
-        alt="Analyses; press a row to see it, mark rows to compare, export or delete them.",
+        alt=_("Analyses; press a row to see it, mark rows to compare, export or delete them."),
     )
 
 
@@ -146,7 +150,7 @@ def cards(records: Sequence[Record], pictures: Mapping[str, bytes]) -> None:
         ):  # fmt: skip
             st.html(card(record, pictures.get(record.id)), width="stretch")
             st.button(
-                "Show",
+                _("Show"),
                 type="tertiary",
                 width="content",
                 key=f"show-{record.id}",

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import backend, states, titles, words
 from dashboard.history import asked, dialogs, export, listing, preview
 from dashboard.history.asked import PAGE, Asked
+from dashboard.language import _
 from dashboard.records.store import Page, Record
 from dashboard.states import Action, Card
 from dashboard.uploads import records_retention, retention
@@ -38,8 +39,8 @@ def draw() -> None:
         states.show(_nothing())
         return
     if not found.total:
-        st.html('<p class="um-said" role="status">Nothing matches.</p>')
-        st.button("Clear the filters", icon=":material/filter_alt_off:", on_click=asked.clear)
+        st.html(f'<p class="um-said" role="status">{_("Nothing matches.")}</p>')
+        st.button(_("Clear the filters"), icon=":material/filter_alt_off:", on_click=asked.clear)
         return
     asked_for = listing.shown()
     if looked is None and asked_for:
@@ -80,13 +81,16 @@ def _search(wanted: Asked) -> tuple[Page, int]:
 
 def _title(wanted: Asked, found: Page, marked: Sequence[Record]) -> None:
     days = words.hours(records_retention().total_seconds() / 3600)
-    count = words.count(found.total, "analysis", "analyses")
-    line = [f"{count} found" if wanted.filtered else count, f"kept for {days}"]
-    with titles.row("History", line):
+    count = (
+        words.count(found.total, "analysis found", "analyses found")
+        if wanted.filtered
+        else words.count(found.total, "analysis", "analyses")
+    )
+    with titles.row(_("History"), [count, _("kept for {time}").format(time=days)]):
         if found.total:
-            with st.popover("Export", icon=":material/download:", width="content"):
+            with st.popover(_("Export"), icon=":material/download:", width="content"):
                 _export(wanted, found, marked)
-        st.button("New analysis", icon=":material/add:", key="history-new", on_click=_analyze)
+        st.button(_("New analysis"), icon=":material/add:", key="history-new", on_click=_analyze)
 
 
 def _export(wanted: Asked, found: Page, marked: Sequence[Record]) -> None:
@@ -98,18 +102,20 @@ def _export(wanted: Asked, found: Page, marked: Sequence[Record]) -> None:
         which = words.count(count, "matching analysis", "matching analyses")
     else:
         which = words.count(count, "kept analysis", "kept analyses")
-    more = f" Only the first {export.MOST:,}." if not marked and found.total > count else ""
-    st.html(f'<p class="um-caption">{which}, without media.{more}</p>')
+    text = _("{analyses}, without media.").format(analyses=which)
+    if not marked and found.total > count:
+        text += " " + _("Only the first {number}.").format(number=f"{export.MOST:,}")
+    st.html(f'<p class="um-caption">{text}</p>')
     for form, label in (
-        ("csv", "CSV, a row each"),
-        ("json", "JSON, whole results"),
-        ("zip", "ZIP, both with pictures"),
+        ("csv", _("CSV, a row each")),
+        ("json", _("JSON, whole results")),
+        ("zip", _("ZIP, both with pictures")),
     ):
         st.download_button(
             label,
             what.maker(form),
-            f"unmask-history.{form}",
-            export.MIME[form],
+            file_name=f"unmask-history.{form}",
+            mime=export.MIME[form],
             icon=":material/download:",
             on_click="ignore",
             key=f"export-{form}",
@@ -123,8 +129,10 @@ def _foot(wanted: Asked, found: Page, number: int) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
         key="history-foot",
     ):  # fmt: skip
-        last = first + len(found.records) - 1
-        st.html(f'<p class="um-caption">{first} to {last} of {found.total}</p>', width="content")
+        shown = _("{first} to {last} of {total}").format(
+            first=first, last=first + len(found.records) - 1, total=found.total
+        )
+        st.html(f'<p class="um-caption">{shown}</p>', width="content")
         if found.total > PAGE:
             st.pagination(-(-found.total // PAGE), key=f"history-page-{wanted.key}")
 
@@ -134,12 +142,12 @@ def _kept() -> None:
     used = backend.usage()
     files = words.hours(retention().total_seconds() / 3600)
     with st.container(horizontal=True, vertical_alignment="center", key="history-kept"):
-        st.html(
-            f'<p class="um-caption">{words.size(used.bytes)} in all, with files. Files are deleted '
-            f"{files} after they were brought; results, notes and links stay longer.</p>",
-            width="content",
-        )
-        st.page_link("pages/settings.py", label="How long", icon=":material/settings:")
+        text = _(
+            "{size} in all, with files. Files are deleted {time} after they were brought; results, "
+            "notes and links stay longer."
+        ).format(size=words.size(used.bytes), time=files)
+        st.html(f'<p class="um-caption">{text}</p>', width="content")
+        st.page_link("pages/settings.py", label=_("How long"), icon=":material/settings:")
 
 
 def _nothing() -> Card:
@@ -147,15 +155,15 @@ def _nothing() -> Card:
     days = words.hours(records_retention().total_seconds() / 3600)
     return Card(
         slug="empty-history",
-        kicker="Empty history",
+        kicker=_("Empty history"),
         icon="inbox",
-        head="Nothing here yet",
-        text="Analyses you run will be listed here, newest first.",
+        head=_("Nothing here yet"),
+        text=_("Analyses you run will be listed here, newest first."),
         points=(
-            f"They are kept for {days}.",
-            "You can delete one or all at any time.",
+            _("They are kept for {time}.").format(time=days),
+            _("You can delete one or all at any time."),
         ),
-        actions=(Action("Analyze a file", "upload_file", _analyze, primary=True),),
+        actions=(Action(_("Analyze a file"), "upload_file", _analyze, primary=True),),
     )
 
 

@@ -11,6 +11,7 @@ from dashboard import backend, words
 from dashboard.history import dialogs, listing
 from dashboard.history.asked import CONFIRMED
 from dashboard.jobs import Busy
+from dashboard.language import Table, _
 from dashboard.records.store import MOST_NOTE, MOST_TAG, MOST_TAGS, Confirmed, Facets, Record
 from dashboard.result import downloads, verdict_card
 from dashboard.result.details import facts
@@ -19,8 +20,13 @@ from detector.errors import InputError
 from detector.results import Analysis
 
 _REFUSED = "history-refused"
-_SHORT = {Confirmed.OPEN: "Not yet", Confirmed.FAKE: "Fake", Confirmed.REAL: "Real"}
-_FOUND = {found: ("gavel", CONFIRMED[found]) for found in (Confirmed.FAKE, Confirmed.REAL)}
+_SHORT: Table[Confirmed, str] = Table(
+    lambda: {
+        Confirmed.OPEN: _("Not yet"),
+        Confirmed.FAKE: _("Fake"),
+        Confirmed.REAL: _("Real"),
+    }
+)
 
 
 def draw(record: Record, picture: bytes | None, named: Mapping[str, str], facets: Facets) -> None:
@@ -30,7 +36,7 @@ def draw(record: Record, picture: bytes | None, named: Mapping[str, str], facets
         border=True, key=f"verdict-{listing.state(record).slug}-kept", height="content"
     ):
         st.button(
-            "All analyses",
+            _("All analyses"),
             icon=":material/arrow_back:",
             type="tertiary",
             key="history-back",
@@ -38,7 +44,7 @@ def draw(record: Record, picture: bytes | None, named: Mapping[str, str], facets
             args=(None,),
         )
         if picture:
-            st.image(picture, width="stretch", alt=f"A moment of {record.name}")
+            st.image(picture, width="stretch", alt=_("A moment of {file}").format(file=record.name))
         st.html(_head(record, analysis) + facts(_facts(record, _named(named, analysis))))
         _older(record, analysis)
         _written(record, facets)
@@ -47,9 +53,8 @@ def draw(record: Record, picture: bytes | None, named: Mapping[str, str], facets
 
 def _head(record: Record, analysis: Analysis | None) -> str:
     chips = listing.chip(record)
-    if record.confirmed in _FOUND:
-        icon, text = _FOUND[record.confirmed]
-        chips += " " + words.chip(text, icon=icon)
+    if record.confirmed is not Confirmed.OPEN:
+        chips += " " + words.chip(CONFIRMED[record.confirmed], icon="gavel")
     said = ""
     if analysis is not None:
         said = f"<p class='um-say'>{verdict_card.sentence(analysis)}</p>"
@@ -72,14 +77,14 @@ def _facts(record: Record, named: Mapping[str, str]) -> list[tuple[str, str]]:
         size = words.clock(result.duration) if result.duration else listing.length(record)
         models = words.listed([named.get(id, id) for id in result.models])
         rows = [
-            ("Length", size),
-            ("Models", words.escape(models) or "none gave a score"),
-            ("Analyzed", local(result.analyzed)),
+            (_("Length"), size),
+            (_("Models"), words.escape(models) or _("none gave a score")),
+            (_("Analyzed"), local(result.analyzed)),
         ]
     if record.again is not None:
-        rows.append(("Brought again", local(record.again)))
+        rows.append((_("Brought again"), local(record.again)))
     if record.source == "live":
-        rows.append(("From", "a live session"))
+        rows.append((_("From"), _("a live session")))
     if record.sha256:
         short = f"{record.sha256[:4]} … {record.sha256[-4:]}"
         rows.append(("SHA-256", f"<code title='{record.sha256}'>{short}</code>"))
@@ -90,18 +95,19 @@ def _older(record: Record, analysis: Analysis | None) -> None:
     """What another version of the program found is not compared with what this one finds."""
     if record.result is None or record.result.version == detector.__version__:
         return
-    version = words.escape(record.result.version or "an earlier version")
-    text = f"Scored by version {version}. Analyze again to compare fairly."
+    version = words.escape(record.result.version or _("an earlier version"))
+    text = _("Scored by version {version}. Analyze again to compare fairly.")
     if analysis is None:
-        text = f"Scored by version {version}, whose results can’t be shown any more."
+        text = _("Scored by version {version}, whose results can’t be shown any more.")
+    text = text.format(version=version)
     job = backend.find(record.id)
     able = job is not None and job.has_media
     if not able:
-        text += " The file itself is not kept here any more: bring it again."
+        text += " " + _("The file itself is not kept here any more: bring it again.")
     st.html(f'<p class="um-said" role="status">{text}</p>')
     if able:
         st.button(
-            "Analyze again",
+            _("Analyze again"),
             icon=":material/refresh:",
             key=f"again-{record.id}",
             on_click=_again,
@@ -123,34 +129,36 @@ def _written(record: Record, facets: Facets) -> None:
     if refused := st.session_state.pop(_REFUSED, ""):
         st.html(f'<p class="um-warn" role="alert">{words.escape(refused)}</p>')
     st.segmented_control(
-        "Confirmed",
+        _("Confirmed"),
         list(_SHORT),
         default=record.confirmed,
         required=True,
         format_func=_SHORT.__getitem__,
-        help="What you found out, whatever the models say.",
+        help=_("What you found out, whatever the models say."),
         key=f"found-{record.id}",
         on_change=_change,
         args=(record.id, "confirmed", f"found-{record.id}"),
     )
     st.text_area(
-        "Note",
+        _("Note"),
         record.note,
         max_chars=MOST_NOTE,
         height=90,
-        placeholder="Where it came from, who was asked",
+        placeholder=_("Where it came from, who was asked"),
         key=f"note-{record.id}",
         on_change=_change,
         args=(record.id, "note", f"note-{record.id}"),
     )
     st.multiselect(
-        "Tags",
+        _("Tags"),
         list(dict.fromkeys([*record.tags, *facets.tags])),
         default=list(record.tags),
         accept_new_options=True,
         max_selections=MOST_TAGS,
-        placeholder="Add a tag",
-        help=f"At most {MOST_TAGS}, of {MOST_TAG} characters each.",
+        placeholder=_("Add a tag"),
+        help=_("At most {most}, of {length} characters each.").format(
+            most=MOST_TAGS, length=MOST_TAG
+        ),
         key=f"tags-{record.id}",
         on_change=_change,
         args=(record.id, "tags", f"tags-{record.id}"),
@@ -171,7 +179,7 @@ def _change(id: str, what: str, key: str) -> None:
 def _actions(record: Record, analysis: Analysis | None) -> None:
     with st.container(horizontal=True, gap="xsmall", key="actions-kept"):
         if st.button(
-            "Open", icon=":material/open_in_full:", type="primary", key=f"open-{record.id}"
+            _("Open"), icon=":material/open_in_full:", type="primary", key=f"open-{record.id}"
         ):
             st.switch_page("pages/analyze.py", query_params={"a": record.id})
         job = backend.find(record.id) if analysis is not None else None
@@ -179,7 +187,7 @@ def _actions(record: Record, analysis: Analysis | None) -> None:
             wishes = downloads.Wishes()
             wishes.notes = record.note
             st.download_button(
-                "Report",
+                _("Report"),
                 downloads.maker("pdf", job.path, analysis, wishes),
                 file_name=downloads.file_name(record.name, "pdf"),
                 mime=downloads.MIME["pdf"],
@@ -187,9 +195,9 @@ def _actions(record: Record, analysis: Analysis | None) -> None:
                 on_click="ignore",
                 key=f"report-{record.id}",
             )
-            if st.button("Share", icon=":material/link:", key=f"share-{record.id}"):
+            if st.button(_("Share"), icon=":material/link:", key=f"share-{record.id}"):
                 dialogs.share(record)
-        if st.button("Delete", icon=":material/delete:", key=f"delete-{record.id}"):
+        if st.button(_("Delete"), icon=":material/delete:", key=f"delete-{record.id}"):
             dialogs.delete([record])
 
 
@@ -197,18 +205,19 @@ def several(records: Sequence[Record]) -> None:
     """Draw the card of several marked records."""
     with st.container(border=True, key="card-marked", height="content"):
         names = "".join(f"<li>{words.escape(record.name)}</li>" for record in records)
-        st.html(f'<h2 class="um-h2">{len(records)} marked</h2><ul class="um-marked">{names}</ul>')
+        head = _("{number} marked").format(number=len(records))
+        st.html(f'<h2 class="um-h2">{head}</h2><ul class="um-marked">{names}</ul>')
         able = len(records) == 2 and all(record.result for record in records)
         with st.container(horizontal=True, key="actions-marked"):
             if st.button(
-                "Compare these two",
+                _("Compare these two"),
                 icon=":material/compare:",
                 disabled=not able,
-                help=None if able else "Mark two analyses that have a result.",
+                help=None if able else _("Mark two analyses that have a result."),
                 key="compare-marked",
             ):
                 first, second = records
                 st.switch_page("pages/compare.py", query_params={"a": first.id, "b": second.id})
-            if st.button("Delete", icon=":material/delete:", key="delete-marked"):
+            if st.button(_("Delete"), icon=":material/delete:", key="delete-marked"):
                 dialogs.delete(records)
-        st.html('<p class="um-caption">Export, above, takes these.</p>')
+        st.html(f'<p class="um-caption">{_("Export, above, takes these.")}</p>')
