@@ -215,7 +215,7 @@ def test_no_place_left_is_said(
 ) -> None:
     keep.viewers().open(choices.settings(choices.Wishes()), choices.Wishes())
     at.button(key="live-start").click().run()
-    assert "Enough for now" in cover(at) and "cameras are on already" in cover(at)
+    assert "Enough for now" in cover(at) and "1 camera is on already" in cover(at)
     assert "Clips can be analyzed as usual." in cover(at)
 
 
@@ -426,7 +426,7 @@ def test_an_alarm_is_spoken_once_when_it_begins_and_once_when_it_ends() -> None:
     said = [cards.spoken(state, clock) for state in (None, quiet, begun, later, over)]
     assert said[:2] == ["", ""]
     assert said[2] == said[3] == "Alarm 1: likely manipulated since 10:00:32."
-    assert said[4] == "Alarm 1 over: likely manipulated for 14 seconds."
+    assert said[4] == f"Alarm 1 over: likely manipulated for 14{words.NBSP}seconds."
 
 
 def test_alarms_as_rows_and_as_a_log() -> None:
@@ -440,6 +440,7 @@ def test_alarms_as_rows_and_as_a_log() -> None:
     assert "5 earlier in the log." in cards.alarms(many, 60.0, clock)
     log = cards.log(state.alarms, state.time, clock)
     assert [row[0] for row in log] == ["1", "2"] and log[0][5] == "93" and log[1][5] == ""
+    assert [row[1] for row in log] == ["manipulated", "no_face"], "in no language"
 
 
 @pytest.mark.parametrize("label", list(Label))
@@ -460,7 +461,7 @@ def test_words_from_outside_are_escaped() -> None:
         )
     )
     assert bad not in cards.now(state, LIMITS, running=True)
-    found = link.Finding("Camera", "bad", bad)
+    found = link.Finding("camera", "bad", bad)
     assert bad not in cards.connection([found], bad)
 
 

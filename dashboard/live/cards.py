@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from dashboard import likelihood, words
-from dashboard.language import _
-from dashboard.live.link import Finding, Grade
-from dashboard.live.problems import LOST, Problem
+from dashboard.language import _, ngettext
+from dashboard.live.link import NAMES, Finding, Grade
+from dashboard.live.problems import Problem
 from dashboard.words import NBSP
-from detector.results import Label, Question, Thresholds
+from detector.results import Label, Question, ReasonCode, Thresholds
 
 if TYPE_CHECKING:
     from detector.live import Alarm, Hint, LiveState
@@ -32,7 +32,7 @@ Clock = Callable[[float], str]
 def cover(problem: Problem) -> str:
     """What stands in the camera's place; over the last frame where the picture is lost."""
     turning = " turning" if problem.icon == "sync" else ""
-    lost = " lost" if problem is LOST else ""
+    lost = " lost" if problem.over_frame else ""
     return (
         f"<div class='um-cover{lost}' role='status'>"
         f"<span class='um-icon{turning}' aria-hidden='true'>{problem.icon}</span>"
@@ -43,16 +43,16 @@ def cover(problem: Problem) -> str:
 def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> str:
     """The line under the picture: how long, how fast, how late."""
     if state is None:
-        return "<div class='um-foot'><span>Off</span></div>"
-    rates = state.rates
+        return f"<div class='um-foot'><span>{_('Off')}</span></div>"
+    rates, fps = state.rates, round(state.rates.fps)
     parts = [
-        f"{rates.fps:.0f} frames a second",
-        f"scored {rates.scored_fps:.0f} a second",
+        ngettext("{number} frame a second", "{number} frames a second", fps).format(number=fps),
+        _("scored {number} a second").format(number=round(rates.scored_fps)),
     ]
     if rates.delay is not None:
-        parts.append(f"delay {rates.delay * 1000:.0f}{NBSP}ms")
+        parts.append(_("delay {time}").format(time=f"{rates.delay * 1000:.0f}{NBSP}ms"))
     spans = "".join(f"<span>{part}</span>" for part in parts)
-    word = "Lost" if lost else "Live"
+    word = _("Lost") if lost else _("Live")
     return (
         f"<div class='um-foot'><span class='on{' lost' if lost else ''}'>{word} · "
         f"{words.clock(seconds, tenths=False)}</span><div>{spans}</div></div>"
@@ -62,19 +62,21 @@ def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> str:
 def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> str:
     """The reading: word, sentence, number, scale."""
     if state is None or not state.ready:
-        head = "No reading yet"
+        head = _("No reading yet")
         text = (
-            "The models are being loaded, about 10 s."
+            _("The models are being loaded, about 10 s.")
             if running
-            else "It comes about 3 s after the first face."
+            else _("It comes about 3 s after the first face.")
         )
-        return _head("na", "hourglass_empty", head, text, "Now")
+        return _head("na", "hourglass_empty", head, text, _("Now"))
     reading = state.reading
     known = words.state(reading.label, reading.question)
     kept = max(0.0, state.time - reading.since)
-    since = f" · for {words.clock(kept, tenths=False)}" if kept >= 1 else ""
-    word = "No reading" if reading.label is Label.NOT_APPLICABLE else known.words
-    out = _head(known.slug, known.icon, word, reading.text, f"Now · last 3{NBSP}s{since}")
+    kicker = _("Now · last 3\u00a0s")
+    if kept >= 1:
+        kicker += " · " + _("for {time}").format(time=words.clock(kept, tenths=False))
+    word = _("No reading") if reading.label is Label.NOT_APPLICABLE else known.words
+    out = _head(known.slug, known.icon, word, reading.text, kicker)
     if reading.probability is None:
         return out
     span = (
@@ -82,15 +84,19 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> st
         if reading.low is not None and reading.high is not None
         else None
     )
-    ranged = (
-        f"range in 3{NBSP}s: {words.whole_percent(span[0])} to {words.whole_percent(span[1])}"
-        if span
-        else ""
-    )
-    whose = f"; Person{NBSP}{words.escape(reading.person)}" if reading.person else ""
+    ranged = ""
+    if span:
+        ranged = _("range in 3\u00a0s: {low} to {high}").format(
+            low=words.whole_percent(span[0]), high=words.whole_percent(span[1])
+        )
+    number = (
+        _("<b>{percent}</b> likelihood; Person\u00a0{person}")
+        if reading.person
+        else _("<b>{percent}</b> likelihood")
+    ).format(percent=words.percent(reading.probability), person=words.escape(reading.person or ""))
     return (
-        f"{out}<div class='um-number'><div><b>{words.percent(reading.probability)}</b> likelihood"
-        f"{whose}</div><div class='um-caption'>{ranged}</div></div>"
+        f"{out}<div class='um-number'><div>{number}</div>"
+        f"<div class='um-caption'>{ranged}</div></div>"
         + likelihood.scale(
             reading.probability,
             reading.thresholds,
@@ -117,39 +123,45 @@ def _head(slug: str, icon: str, word: str, text: str, kicker: str) -> str:
 
 
 def alarms_head(above: float, seconds: float) -> str:
-    percent = words.whole_percent(above)
+    after = _("after {seconds}\u00a0s above {percent}").format(
+        seconds=f"{seconds:.0f}", percent=words.whole_percent(above)
+    )
     return (
-        "<div class='um-cardhead'><h2 class='um-h2'>Alarms</h2><span class='um-caption'>after "
-        f"{seconds:.0f}{NBSP}s above {percent}</span></div>"
+        f"<div class='um-cardhead'><h2 class='um-h2'>{_('Alarms')}</h2>"
+        f"<span class='um-caption'>{after}</span></div>"
     )
 
 
 def alarms(found: Sequence[Alarm], now: float, clock: Clock) -> str:
     """The newest alarms as rows."""
     if not found:
-        return "<p class='um-caption um-none'>None in this session.</p>"
+        return f"<p class='um-caption um-none'>{_('None in this session.')}</p>"
     rows = "".join(_alarm(alarm, now, clock) for alarm in found[:SHOWN_ALARMS])
     more = len(found) - SHOWN_ALARMS
-    rest = f"<p class='um-caption'>{more} earlier in the log.</p>" if more > 0 else ""
+    earlier = _("{number} earlier in the log.").format(number=more)
+    rest = f"<p class='um-caption'>{earlier}</p>" if more > 0 else ""
     return f"<table><tbody>{rows}</tbody></table>{rest}"
 
 
 def _alarm(alarm: Alarm, now: float, clock: Clock) -> str:
     name, icon, tone = kind(alarm)
-    length = (now if alarm.end is None else alarm.end) - alarm.start
-    going = " so far" if alarm.end is None else ""
+    length = f"{(now if alarm.end is None else alarm.end) - alarm.start:.0f}{NBSP}s"
+    if alarm.end is None:
+        length = _("{time} so far").format(time=length)
     peak = "–" if alarm.peak is None else words.percent(alarm.peak)
-    who = f"<small>Person {words.escape(alarm.person)}</small>" if alarm.person else ""
+    who = ""
+    if alarm.person:
+        who = f"<small>{_('Person {person}').format(person=words.escape(alarm.person))}</small>"
     return (
         f"<tr><td>{words.chip(name, tone, icon)}{who}</td><td>{clock(alarm.start)}</td>"
-        f"<td>{length:.0f}{NBSP}s{going}</td><td><b>{peak}</b></td></tr>"
+        f"<td>{length}</td><td><b>{peak}</b></td></tr>"
     )
 
 
 def kind(alarm: Alarm) -> tuple[str, str, words.Slug]:
     """Words, icon and tone of an alarm."""
     state = words.STATES[Label.FAKE if alarm.kind == "manipulated" else Label.NOT_APPLICABLE]
-    name = state.short if alarm.kind == "manipulated" else "No face"
+    name = state.short if alarm.kind == "manipulated" else _("No face")
     return name, state.icon, state.slug
 
 
@@ -158,13 +170,21 @@ def spoken(state: LiveState | None, clock: Clock) -> str:
     if state is None or not state.alarms:
         return ""
     alarm = state.alarms[0]
-    name = kind(alarm)[0]
+    what = (
+        words.QUESTIONS[Question.MANIPULATION].fake_short
+        if alarm.kind == "manipulated"
+        else words.WHY_NOT[ReasonCode.NO_FACE]
+    )
     if alarm.end is None:
-        return f"Alarm {alarm.number}: {name.lower()} since {clock(alarm.start)}."
-    return f"Alarm {alarm.number} over: {name.lower()} for {alarm.end - alarm.start:.0f} seconds."
+        begun = _("Alarm {number}: {what} since {time}.")
+        return begun.format(number=alarm.number, what=what, time=clock(alarm.start))
+    length = words.count(round(alarm.end - alarm.start), "second", "seconds")
+    over = _("Alarm {number} over: {what} for {time}.")
+    return over.format(number=alarm.number, what=what, time=length)
 
 
-LOG = ("Number", "Kind", "Person", "Start", "Seconds", "Highest 3 s mean, %")
+LOG = ("number", "kind", "person", "start", "seconds", "highest_3s_mean_percent")
+"""Columns of the file; like those of every export, they are keys and in no language."""
 
 
 def log(found: Sequence[Alarm], now: float, clock: Clock) -> list[tuple[str, ...]]:
@@ -172,7 +192,7 @@ def log(found: Sequence[Alarm], now: float, clock: Clock) -> list[tuple[str, ...
     return [
         (
             str(alarm.number),
-            kind(alarm)[0],
+            alarm.kind,
             alarm.person or "",
             clock(alarm.start),
             f"{(now if alarm.end is None else alarm.end) - alarm.start:.1f}",
@@ -185,15 +205,16 @@ def log(found: Sequence[Alarm], now: float, clock: Clock) -> list[tuple[str, ...
 def quality(state: LiveState | None) -> str:
     """How good the picture is: chips, each with what to do."""
     if state is None:
-        return "<p class='um-caption'>Face size, light and sharpness are checked while it runs.</p>"
+        text = _("Face size, light and sharpness are checked while it runs.")
+        return f"<p class='um-caption'>{text}</p>"
     chips = [_hint(hint) for hint in state.hints]
     size = max((face.box[2] - face.box[0] for face in state.faces), default=0.0)
     codes = {hint.code.value for hint in state.hints}
     if size:
         for code, name, more in (
-            ("too_small", "Face size good", f"{size:.0f}{NBSP}px"),
-            ("too_dark", "Light good", ""),
-            ("too_blurred", "Sharpness good", ""),
+            ("too_small", _("Face size good"), f"{size:.0f}{NBSP}px"),
+            ("too_dark", _("Light good"), ""),
+            ("too_blurred", _("Sharpness good"), ""),
         ):
             if not codes & {code, "starting", *(("too_bright",) if code == "too_dark" else ())}:
                 chips.append(_noted(words.chip(name, "plain", "check"), more))
@@ -201,13 +222,15 @@ def quality(state: LiveState | None) -> str:
 
 
 def _hint(hint: Hint) -> str:
-    who = f"Person {hint.person}: " if hint.person else ""
+    text = hint.text
+    if hint.person:
+        text = _("Person {person}: {hint}").format(person=hint.person, hint=text)
     chip = (
         words.chip(hint.title, "na", "do_not_disturb_on")
         if hint.blocking
         else words.chip(hint.title, "inc", "help")
     )
-    return _noted(chip, f"{who}{hint.text}")
+    return _noted(chip, text)
 
 
 def _noted(chip: str, note: str) -> str:
@@ -217,7 +240,7 @@ def _noted(chip: str, note: str) -> str:
 def connection(found: Sequence[Finding], sentence: str) -> str:
     """The connection test's lines."""
     rows = "".join(
-        f"<tr><th>{words.chip(one.name, *GRADES[one.grade])}</th>"
+        f"<tr><th>{words.chip(NAMES[one.way], *GRADES[one.grade])}</th>"
         f"<td>{words.escape(one.text)}</td></tr>"
         for one in found
     )

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from dashboard import charts, series, words
 from dashboard.charts import LaneSize, Part
+from dashboard.language import _
 from dashboard.theme import AXIS, Palette
 from dashboard.words import NBSP
 from detector.results import Thresholds
@@ -23,7 +24,6 @@ SPAN = 60.0
 """s on the axis."""
 GAP = 2.0
 """s without a mean that break the line: there was nothing to score."""
-TICKS = [-60, -40, -20, 0], [f"60{NBSP}s ago", f"40{NBSP}s", f"20{NBSP}s", "now"]
 SIZE = LaneSize(plot=150, top=30, bottom=charts.FOOT)
 RIGHT = 16
 """Margin in px: half of "now" stands in it."""
@@ -54,7 +54,8 @@ def figure(state: LiveState | None, thresholds: Thresholds, palette: Palette) ->
     # An invisible line holds the axes where there is nothing to draw yet.
     traces.append({"type": "scatter", "x": [-SPAN, 0], "y": [0, 0], "opacity": 0,
                    "hoverinfo": "skip", "mode": "lines"})  # fmt: skip
-    layout = charts.lane_layout(thresholds, (-SPAN, 0), TICKS, SIZE, palette, right=RIGHT)
+    ticks = [-60, -40, -20, 0], [_("60\u00a0s ago"), f"40{NBSP}s", f"20{NBSP}s", _("now")]
+    layout = charts.lane_layout(thresholds, (-SPAN, 0), ticks, SIZE, palette, right=RIGHT)
     layout |= {"annotations": notes, "hovermode": False}
     return go.Figure({"data": traces, "layout": layout}, _validate=False)
 
@@ -78,12 +79,16 @@ def finding(state: LiveState | None, thresholds: Thresholds) -> str:
     """The figure in a sentence."""
     means = [d.mean for d in state.series if d.mean is not None] if state else []
     if not means:
-        return "Nothing was scored in the last 60 seconds."
-    low, high = words.percent(min(means)), words.percent(max(means))
+        return _("Nothing was scored in the last 60 seconds.")
     over = sum(mean > thresholds.high for mean in means) / len(means)
-    return (
-        f"The 3 second mean lay between {low} and {high} in the last 60 seconds, "
-        f"{words.percent(over)} of the time above {words.percent(thresholds.high)}."
+    return _(
+        "The 3 second mean lay between {low} and {high} in the last 60 seconds, {share} of the "
+        "time above {threshold}."
+    ).format(
+        low=words.percent(min(means)),
+        high=words.percent(max(means)),
+        share=words.percent(over),
+        threshold=words.percent(thresholds.high),
     )
 
 
@@ -116,7 +121,8 @@ def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Part, Part] | None
     if end < -SPAN or end <= start:
         return None
     manipulated = alarm.kind == "manipulated"
-    length = (now if alarm.end is None else alarm.end) - alarm.start
+    length = f"{(now if alarm.end is None else alarm.end) - alarm.start:.0f}{NBSP}s"
+    text = _("alarm, {time}") if manipulated else _("no face, {time}")
     bar: Part = {
         "type": "scatter",
         "x": [round(start, 2), round(end, 2)],
@@ -135,7 +141,7 @@ def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Part, Part] | None
         "y": 1.1,
         "xanchor": "left" if after else "right",
         "xshift": 6 if after else -6,
-        "text": f"<b>{'alarm' if manipulated else 'no face'}, {length:.0f}{NBSP}s</b>",
+        "text": f"<b>{text.format(time=length)}</b>",
         "showarrow": False,
         "font": {"size": AXIS, "color": palette.text},
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import streamlit as st
 
 from dashboard import words
+from dashboard.language import Table, _
 from dashboard.live.link import Camera
 from dashboard.live.viewers import Keep, Wishes
 from detector.models.base import ModelSpec
@@ -17,11 +18,13 @@ from detector.results import QUESTION_OF, Question, Thresholds
 if TYPE_CHECKING:
     from detector.live import LiveSettings
 
-KEEPS = {
-    Keep.NOTHING: "Nothing",
-    Keep.SCORES: "Scores",
-    Keep.VIDEO: "Scores and video",
-}
+KEEPS: Table[Keep, str] = Table(
+    lambda: {
+        Keep.NOTHING: _("Nothing"),
+        Keep.SCORES: _("Scores"),
+        Keep.VIDEO: _("Scores and video"),
+    }
+)
 WAITS = (1.0, 3.0, 5.0, 10.0)
 """s above the threshold before an alarm."""
 FALLBACK = Thresholds(low=0.3, high=0.7)
@@ -31,12 +34,14 @@ FALLBACK = Thresholds(low=0.3, high=0.7)
 def camera(known: Sequence[Camera], *, disabled: bool) -> None:
     """Which camera. Their names are known once the person has allowed one."""
     names = {
-        one.id: one.label or f"Camera {number}" for number, one in enumerate(known, 1) if one.id
+        one.id: one.label or _("Camera {number}").format(number=number)
+        for number, one in enumerate(known, 1)
+        if one.id
     }
     st.selectbox(
-        "Camera",
+        _("Camera"),
         ["", *names] if len(names) != 1 else list(names),
-        format_func=lambda id: names.get(id, "Default camera"),
+        format_func=lambda id: names.get(id, _("Default camera")),
         key="live-device",
         disabled=disabled,
         label_visibility="collapsed",
@@ -51,21 +56,21 @@ def camera_id() -> str:
 
 def options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
     """Models, mirror and what is kept, in a popover."""
-    with st.popover("Options", icon=":material/tune:"):
+    with st.popover(_("Options"), icon=":material/tune:"):
         specs = models()
         titles = {spec.id: spec.title for spec in specs}
         st.pills(
-            "Models",
+            _("Models"),
             list(titles),
             selection_mode="multi",
             default=[spec.id for spec in specs if spec.default] or list(titles)[:1],
             format_func=titles.__getitem__,
             key="live-models",
             disabled=disabled,
-            help="Each one more makes readings slower; the video is not slowed down.",
+            help=_("Each one more makes readings slower; the video is not slowed down."),
         )
         st.segmented_control(
-            "Keep when it stops",
+            _("Keep when it stops"),
             list(KEEPS),
             default=Keep.SCORES,
             required=True,
@@ -74,28 +79,28 @@ def options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
             disabled=disabled,
         )
         st.toggle(
-            "Mirror the picture",
+            _("Mirror the picture"),
             value=True,
             key="live-mirror",
             on_change=on_mirror,
-            help="As a mirror shows you. Scores and recordings are not mirrored.",
+            help=_("As a mirror shows you. Scores and recordings are not mirrored."),
         )
 
 
 def alarm(usual: float, *, disabled: bool) -> None:
     """When an alarm begins, in a popover."""
-    with st.popover("When", icon=":material/notifications:"):
+    with st.popover(_("When"), icon=":material/notifications:"):
         st.slider(
-            "Above, %",
+            _("Above, %"),
             min_value=5,
             max_value=99,
             value=words.whole_percent(usual),
             key="live-above",
             disabled=disabled,
-            help="The mean of 3 s has to stay above it.",
+            help=_("The mean of 3 s has to stay above it."),
         )
         st.segmented_control(
-            "For so many seconds",
+            _("For so many seconds"),
             WAITS,
             default=3.0,
             required=True,
@@ -104,7 +109,7 @@ def alarm(usual: float, *, disabled: bool) -> None:
             disabled=disabled,
         )
         if disabled:
-            st.caption("Stop first to change it.")
+            st.caption(_("Stop first to change it."))
 
 
 def models() -> list[ModelSpec]:
@@ -143,7 +148,6 @@ def settings(wishes: Wishes) -> LiveSettings:
 
     return LiveSettings(
         models=wishes.models,
-        name="Camera",
         alarm_above=wishes.alarm_above,
         alarm_seconds=wishes.alarm_seconds,
     )

@@ -1,7 +1,7 @@
 """What becomes of a session: an analysis like any other, or nothing.
 
-`ended` runs in whatever thread ends a viewer, also the watchman's, so nothing of Streamlit is in
-here.
+`ended` runs in whatever thread ends a viewer, also the watchman's: it knows no page and nobody's
+language.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from dashboard import backend
+from dashboard.language import _
 from dashboard.live.viewers import Keep, Viewer, Viewers, engine, limit
 from detector import folders
 from detector.errors import InputError, UnmaskError
@@ -86,7 +87,7 @@ def last_seconds(viewer: Viewer) -> tuple[io.BytesIO, str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "last.mp4"
         if not viewer.ring.write(path):
-            raise InputError("There are no frames to keep yet.")
+            raise InputError(_("There are no frames to keep yet."))
         return io.BytesIO(path.read_bytes()), f"{session_name(viewer.began)}-last.mp4"
 
 

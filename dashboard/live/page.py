@@ -18,6 +18,7 @@ from PIL import Image
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
 from dashboard import auth, theme, titles, words
+from dashboard.language import _
 from dashboard.live import cards, choices, ice, keep, link, problems, side
 from dashboard.live.viewers import Keep, Viewer
 from dashboard.live.visit import Phase, Visit
@@ -39,7 +40,7 @@ def draw() -> None:
     if not keep.viewers().most:
         _head(visit, off=True)
         with st.container(key="live-camera"):
-            st.html(cards.cover(problems.SWITCHED_OFF))
+            st.html(cards.cover(problems.switched_off()))
         return
     _head(visit)
     left, right = st.columns([860, 440], gap=20)
@@ -62,7 +63,7 @@ def _often(visit: Visit, part: Callable[P, None]) -> Callable[P, None]:
 
 def _head(visit: Visit, *, off: bool = False) -> None:
     wishes = visit.viewer.wishes if visit.viewer and visit.busy else choices.wishes()
-    with titles.row("Live", [_privacy(visit, wishes.keep)]):
+    with titles.row(_("Live"), [_privacy(visit, wishes.keep)]):
         if off:
             return
         seen = side.seen()
@@ -70,7 +71,7 @@ def _head(visit: Visit, *, off: bool = False) -> None:
         choices.options(disabled=visit.busy, on_mirror=_mirror)
         if visit.busy:
             st.button(
-                "Stop",
+                _("Stop"),
                 icon=":material/stop_circle:",
                 type="primary",
                 key="live-stop",
@@ -79,7 +80,7 @@ def _head(visit: Visit, *, off: bool = False) -> None:
             return
         kept = bool(visit.viewer and visit.viewer.result)
         st.button(
-            "Start",
+            _("Start"),
             icon=":material/play_circle:",
             type="secondary" if kept else "primary",
             key="live-start",
@@ -90,18 +91,23 @@ def _head(visit: Visit, *, off: bool = False) -> None:
 
 def _privacy(visit: Visit, kept: Keep) -> str:
     """What happens to the pictures, as things are set now."""
-    where = "on this computer" if auth.sits_here() else "on this server"
     if kept is Keep.VIDEO:
-        verb = "is" if visit.busy else "will be"
-        return f"The video {verb} recorded {where}, and kept with the scores when you stop."
-    if kept is Keep.SCORES:
-        return (
-            f"No picture is recorded. Frames are scored {where} and forgotten; the scores are kept "
+        text = (
+            _("The video is recorded {where}, and kept with the scores when you stop.")
+            if visit.busy
+            else _("The video will be recorded {where}, and kept with the scores when you stop.")
+        )
+    elif kept is Keep.SCORES:
+        text = _(
+            "No picture is recorded. Frames are scored {where} and forgotten; the scores are kept "
             "when you stop."
         )
-    if st.session_state.get("live-kept"):
-        return f"Nothing is recorded but the seconds you kept. Frames are scored {where}."
-    return f"Nothing is recorded. Frames are scored {where} and forgotten."
+    elif st.session_state.get("live-kept"):
+        text = _("Nothing is recorded but the seconds you kept. Frames are scored {where}.")
+    else:
+        text = _("Nothing is recorded. Frames are scored {where} and forgotten.")
+    where = _("on this computer") if auth.sits_here() else _("on this server")
+    return text.format(where=where)
 
 
 def _mirror() -> None:
@@ -151,14 +157,8 @@ def _cover(visit: Visit) -> problems.Problem | None:
     """What stands over the picture; nothing while there is one."""
     if visit.phase is Phase.LIVE:
         return None
-    waiting = {
-        Phase.ASKING: problems.ASKING,
-        Phase.CONNECTING: problems.CONNECTING,
-        Phase.RESTARTING: problems.RESTARTING,
-        Phase.LOST: problems.LOST,
-    }
-    if visit.phase in waiting:
-        return waiting[visit.phase]
+    if visit.phase in problems.WAITING:
+        return problems.WAITING[visit.phase]
     if visit.trouble is not None:
         return problems.problem(visit.trouble, visit.said)
     known = link.trouble(side.seen())
@@ -166,24 +166,26 @@ def _cover(visit: Visit) -> problems.Problem | None:
         return problems.problem(known)
     if visit.phase is Phase.ENDED and visit.viewer is not None:
         return _over(visit.viewer)
-    return problems.OFF
+    return problems.off()
 
 
 def _over(viewer: Viewer) -> problems.Problem:
     """What became of the session."""
-    scored = viewer.state.rates.scored
-    length = words.clock(viewer.seconds, tenths=False)
-    facts = f"{length} long, {words.count(scored, 'scored frame', 'scored frames')}."
-    if viewer.problem:
-        return problems.Problem("error", "Session ended", f"{facts} {viewer.problem}")
-    if viewer.result is None:
-        return problems.Problem("check", "Session ended", f"{facts} Nothing of it was kept.")
-    kept = (
-        "The scores and the video are kept."
-        if viewer.wishes.keep is Keep.VIDEO
-        else "The scores are kept, and no picture."
+    facts = _("{time} long, {frames}.").format(
+        time=words.clock(viewer.seconds, tenths=False),
+        frames=words.count(viewer.state.rates.scored, "scored frame", "scored frames"),
     )
-    return problems.Problem("check", "Session ended", f"{facts} {kept}")
+    icon = "check"
+    if viewer.problem is not None:
+        icon = "error"
+        kept = viewer.problem or _("Something went wrong here; the log says more.")
+    elif viewer.result is None:
+        kept = _("Nothing of it was kept.")
+    elif viewer.wishes.keep is Keep.VIDEO:
+        kept = _("The scores and the video are kept.")
+    else:
+        kept = _("The scores are kept, and no picture.")
+    return problems.Problem(icon, _("Session ended"), f"{facts} {kept}")
 
 
 def _foot(visit: Visit) -> None:
@@ -206,7 +208,7 @@ def _foot(visit: Visit) -> None:
         )
         if running is not None:
             st.download_button(
-                "Snapshot",
+                _("Snapshot"),
                 lambda: _snapshot(running),
                 file_name=f"{keep.session_name(datetime.now(UTC))}.png",
                 mime="image/png",
@@ -215,7 +217,7 @@ def _foot(visit: Visit) -> None:
                 key="live-snapshot",
             )
         elif viewer is not None and viewer.result and not visit.busy:
-            label, arrow = "Open the analysis", ":material/arrow_forward:"
+            label, arrow = _("Open the analysis"), ":material/arrow_forward:"
             if st.button(label, icon=arrow, type="primary", key="live-open"):
                 st.switch_page("pages/analyze.py", query_params={"a": viewer.result})
 

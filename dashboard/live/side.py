@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import streamlit as st
 
 from dashboard import address, auth, backend, charts, theme, words
+from dashboard.language import _
 from dashboard.live import cards, chart, choices, ice, keep, link
 from dashboard.live.viewers import Keep, Viewer
 from dashboard.live.visit import Phase, Visit
@@ -82,16 +83,16 @@ def beside(visit: Visit, servers: list[ice.Server]) -> None:
         )
         with st.container(horizontal=True, key="actions-live"):
             st.button(
-                "Keep these frames",
+                _("Keep these frames"),
                 icon=":material/save:",
                 key="live-keep-frames",
                 disabled=viewer is None or not len(viewer.ring),
                 on_click=_keep_frames,
-                help="Analyzes the last 14 s with the models of the Analyze page.",
+                help=_("Analyzes the last 14 s with the models of the Analyze page."),
             )
             if state is not None and state.alarms:
                 st.download_button(
-                    "Log",
+                    _("Log"),
                     lambda: _log(viewer),
                     file_name=f"{keep.session_name(viewer.began) if viewer else 'live'}.csv",
                     mime="text/csv",
@@ -101,9 +102,10 @@ def beside(visit: Visit, servers: list[ice.Server]) -> None:
                 )
             choices.alarm(limits.high, disabled=visit.busy)
         if kept := st.session_state.get("live-kept"):
-            st.html("<p class='um-caption'>The last seconds are being analyzed.</p>")
+            going = _("The last seconds are being analyzed.")
+            st.html(f"<p class='um-caption'>{going}</p>")
             st.link_button(
-                "Open them in a new tab",
+                _("Open them in a new tab"),
                 f"{address.site()}/?a={kept}",
                 icon=":material/open_in_new:",
                 type="tertiary",
@@ -127,8 +129,8 @@ def _open() -> Viewer:
     person = auth.who()
     if not person.may_analyze:
         raise InputError(
-            "Your account reads results and starts no analysis.",
-            hint="Ask who runs this server for another role.",
+            _("Your account reads results and starts no analysis."),
+            hint=_("Ask who runs this server for another role."),
         )
     st.session_state.pop("live-kept", None)
     st.session_state.pop("live-not-kept", None)
@@ -181,10 +183,12 @@ def below(visit: Visit) -> None:
     limits = state.reading.thresholds if state else choices.thresholds()
     question = (state.reading.question if state else None) or Question.MANIPULATION
     with st.container(border=True, key="card-minute", gap=None):
+        legend = _(
+            "dots: one scored frame · line: 3 s mean · the word waits, so that it doesn’t flicker"
+        )
         st.html(
-            "<div class='um-cardhead'><h2 class='um-h2'>Last 60 seconds</h2><span "
-            "class='um-caption'>dots: one scored frame · line: 3 s mean · the word waits, so that "
-            "it doesn’t flicker</span></div>"
+            f"<div class='um-cardhead'><h2 class='um-h2'>{_('Last 60 seconds')}</h2>"
+            f"<span class='um-caption'>{legend}</span></div>"
         )
         beside, plot = st.columns([10, 90], gap=None)
         with beside, st.container(key="live-words"):
@@ -199,7 +203,7 @@ def below(visit: Visit) -> None:
             )
     with st.container(border=True, key="card-image", gap=None):
         st.html(
-            "<div class='um-imagerow'><h2 class='um-h2'>Image</h2>"
+            f"<div class='um-imagerow'><h2 class='um-h2'>{_('Image')}</h2>"
             f"{cards.quality(state if visit.busy else None)}</div>"
         )
 
@@ -218,16 +222,19 @@ def connection(servers: list[ice.Server]) -> None:
     with st.container(border=True, key="card-connection", gap="small"):
         with st.container(horizontal=True, horizontal_alignment="distribute",
                           vertical_alignment="center", key="live-test-row"):  # fmt: skip
+            what = _(
+                "Tries the camera and the ways a video link can take from here. No picture is sent."
+            )
             st.html(
-                "<h2 class='um-h2'>Connection</h2><p class='um-caption'>Tries the camera and the "
-                "ways a video link can take from here. No picture is sent.</p>",
+                f"<h2 class='um-h2'>{_('Connection')}</h2><p class='um-caption'>{what}</p>",
                 width="stretch",
             )
-            if st.button("Test it", icon=":material/network_check:", key="live-test-button"):
+            if st.button(_("Test it"), icon=":material/network_check:", key="live-test-button"):
                 st.session_state["live-test"] = st.session_state.get("live-test", 0) + 1
                 st.rerun()
         if _testing():
-            st.html("<p class='um-caption' role='status'>Testing, up to 10 s.</p>")
+            text = _("Testing, up to 10 s.")
+            st.html(f"<p class='um-caption' role='status'>{text}</p>")
         elif (tested := link.report(LINK, "tested")) is not None:
             local = auth.sits_here()
             found = link.findings(tested, servers, local)

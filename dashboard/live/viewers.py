@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import cv2
 import numpy as np
 
+from dashboard.language import _, ngettext
 from dashboard.theme import ON_VIDEO
 from detector.errors import UnmaskError
 
@@ -101,7 +102,7 @@ class Viewer:
         *,
         where: Place | None = None,
         film: Path | None = None,
-        on_end: Callable[[Viewer], None] = lambda _: None,
+        on_end: Callable[[Viewer], None] = lambda viewer: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from detector.live.recorder import Recorder, Ring
@@ -118,8 +119,8 @@ class Viewer:
         self.ended = False
         self.result: str | None = None
         """Address of the analysis it became, once it has ended."""
-        self.problem = ""
-        """Why it became none, in words."""
+        self.problem: str | None = None
+        """What kept it from becoming one: the engine's words, empty where it has none for it."""
         self._recorder: Recorder | None = Recorder(film) if film else None
         self._on_end = on_end
         self._clock = clock
@@ -183,8 +184,7 @@ class Viewer:
                 self._on_end(self)
             except Exception as error:
                 log.exception("a live session could not be kept")
-                said = error.message if isinstance(error, UnmaskError) else ""
-                self.problem = said or "Something went wrong here; the log says more."
+                self.problem = error.message if isinstance(error, UnmaskError) else ""
             finally:
                 self.session.close()
                 self._recorder, self._shown = None, None
@@ -208,7 +208,7 @@ class Viewers:
         self,
         engine: Callable[[], LiveEngine],
         most: int,
-        on_end: Callable[[Viewer], None] = lambda _: None,
+        on_end: Callable[[Viewer], None] = lambda viewer: None,
         *,
         clock: Callable[[], float] = time.monotonic,
         watch: float = 1.0,
@@ -243,10 +243,7 @@ class Viewers:
         with self._lock:
             self._open = [viewer for viewer in self._open if not viewer.ended]
             if len(self._open) >= self.most:
-                raise Full(
-                    f"{self.most} cameras are on already, and this server can follow no more.",
-                    hint="Try again when one of them has stopped. Clips can be analyzed as usual.",
-                )
+                raise self._full()
             viewer = Viewer(
                 engine.open(settings),
                 wishes,
@@ -262,6 +259,17 @@ class Viewers:
                 )
                 self._watchman.start()
         return viewer
+
+    def _full(self) -> Full:
+        text = ngettext(
+            "{number} camera is on already, and this server can follow no more.",
+            "{number} cameras are on already, and this server can follow no more.",
+            self.most,
+        )
+        return Full(
+            text.format(number=self.most),
+            hint=_("Try again when one of them has stopped. Clips can be analyzed as usual."),
+        )
 
     @property
     def running(self) -> int:
@@ -321,7 +329,7 @@ def _style() -> Any:
 
     colors = {
         label: (int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16))
-        for label, (color, _) in ON_VIDEO.items()
+        for label, (color, _under) in ON_VIDEO.items()
     }
     return Style(colors=colors, plate=(15, 18, 21))
 

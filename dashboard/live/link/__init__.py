@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from dashboard.language import Table, _
 from dashboard.live import ice
 from dashboard.live.visit import ERRORS, Trouble
 
@@ -110,24 +111,38 @@ def trouble(seen: Seen | None) -> Trouble | None:
 # --- the connection test ------------------------------------------------------------------------
 
 Grade = Literal["good", "fair", "bad", "none"]
+Way = Literal["camera", "direct", "internet", "relay"]
+
+NAMES: Table[Way, str] = Table(
+    lambda: {
+        "camera": _("Camera"),
+        "direct": _("Direct link"),
+        "internet": _("Through the internet"),
+        "relay": _("Through a relay"),
+    }
+)
 
 
 @dataclass(frozen=True)
 class Finding:
     """One line of the test: `good` works, `fair` may not, `bad` doesn't, `none` isn't needed."""
 
-    name: str
+    way: Way
     grade: Grade
     text: str
 
 
-_CAMERA = {
-    Trouble.DENIED: "The browser blocked it. Allow the camera in the address bar.",
-    Trouble.NO_CAMERA: "This device has none, or the chosen one was unplugged.",
-    Trouble.BUSY: "Another program uses it, or it doesn’t answer. Close the other program.",
-    Trouble.INSECURE: "Browsers give a camera only to pages over HTTPS or on this computer.",
-    Trouble.NO_API: "This browser can’t send video. A current Chrome, Edge, Firefox or Safari can.",
-}
+_CAMERA: Table[Trouble, str] = Table(
+    lambda: {
+        Trouble.DENIED: _("The browser blocked it. Allow the camera in the address bar."),
+        Trouble.NO_CAMERA: _("This device has none, or the chosen one was unplugged."),
+        Trouble.BUSY: _("Another program uses it, or it doesn’t answer. Close the other program."),
+        Trouble.INSECURE: _("Browsers give a camera only to pages over HTTPS or on this computer."),
+        Trouble.NO_API: _(
+            "This browser can’t send video. A current Chrome, Edge, Firefox or Safari can."
+        ),
+    }
+)
 
 
 def findings(tested: dict[str, Any], servers: Sequence[ice.Server], local: bool) -> list[Finding]:
@@ -147,72 +162,69 @@ def findings(tested: dict[str, Any], servers: Sequence[ice.Server], local: bool)
     said = str(tested.get("camera") or "")
     fault = ERRORS.get(said, Trouble.BUSY) if said else None
     out = [
-        Finding("Camera", "bad", _CAMERA[fault])
+        Finding("camera", "bad", _CAMERA[fault])
         if fault
-        else Finding("Camera", "good", "The browser gave it.")
+        else Finding("camera", "good", _("The browser gave it."))
     ]
     if fault in (Trouble.INSECURE, Trouble.NO_API):
         return out
     if kinds & {"host", "prflx"}:
-        where = "on this computer" if local else "in the same network"
-        out.append(Finding("Direct link", "good", f"Works {where}."))
+        text = _("Works on this computer.") if local else _("Works in the same network.")
+        out.append(Finding("direct", "good", text))
     else:
-        out.append(
-            Finding("Direct link", "bad", "The browser offers no address: WebRTC is switched off.")
-        )
+        text = _("The browser offers no address: WebRTC is switched off.")
+        out.append(Finding("direct", "bad", text))
     out.append(_stun(kinds, servers, local))
     out.append(_turn(kinds, errors, servers, local))
     return out
 
 
 def _stun(kinds: set[str], servers: Sequence[ice.Server], local: bool) -> Finding:
-    name = "Through the internet"
     if "srflx" in kinds:
-        return Finding(name, "good", "UDP gets out, and a STUN server saw this network’s address.")
+        text = _("UDP gets out, and a STUN server saw this network’s address.")
+        return Finding("internet", "good", text)
     if not any(url.startswith("stun:") for url in ice.urls(servers)):
-        text = "Not needed on this computer." if local else "No STUN server is set."
-        return Finding(name, "none", text)
+        text = _("Not needed on this computer.") if local else _("No STUN server is set.")
+        return Finding("internet", "none", text)
     if "relay" in kinds:
-        return Finding(name, "fair", "No public address; the relay takes its place.")
-    return Finding(
-        name,
-        "fair" if local else "bad",
+        return Finding("internet", "fair", _("No public address; the relay takes its place."))
+    text = _(
         "No answer from the STUN server: this network seems to block UDP. Without a relay a video "
-        "link comes up only to a server in the same network.",
+        "link comes up only to a server in the same network."
     )
+    return Finding("internet", "fair" if local else "bad", text)
 
 
 def _turn(
     kinds: set[str], errors: Sequence[dict[str, Any]], servers: Sequence[ice.Server], local: bool
 ) -> Finding:
-    name = "Through a relay"
     if "relay" in kinds:
-        return Finding(name, "good", "The TURN server passes video on.")
+        return Finding("relay", "good", _("The TURN server passes video on."))
     if not ice.has_relay(servers):
         text = (
-            "Not needed on this computer."
+            _("Not needed on this computer.")
             if local
-            else "None is set. Who runs this server can set one: UNMASK_TURN_URL."
+            else _("None is set. Who runs this server can set one: UNMASK_TURN_URL.")
         )
-        return Finding(name, "none", text)
+        return Finding("relay", "none", text)
     refused = any(
         one.get("code") == 401 and str(one.get("url", "")).startswith("turn") for one in errors
     )
     why = (
-        "The TURN server refuses the user name or password that are set here."
+        _("The TURN server refuses the user name or password that are set here.")
         if refused
-        else "The TURN server doesn’t answer from this network."
+        else _("The TURN server doesn’t answer from this network.")
     )
-    return Finding(name, "bad", why)
+    return Finding("relay", "bad", why)
 
 
 def conclusion(found: Sequence[Finding], local: bool) -> str:
     """One sentence over the lines."""
-    by = {one.name: one.grade for one in found}
-    if by["Camera"] == "bad":
-        return "A picture can’t come up yet: the camera is the reason."
-    if by.get("Direct link") == "bad":
-        return "This browser can’t make a video link."
-    if local or "good" in (by.get("Through the internet"), by.get("Through a relay")):
-        return "Everything that a video link needs is there."
-    return "A video link will come up in the same network; from elsewhere it probably won’t."
+    by = {one.way: one.grade for one in found}
+    if by["camera"] == "bad":
+        return _("A picture can’t come up yet: the camera is the reason.")
+    if by.get("direct") == "bad":
+        return _("This browser can’t make a video link.")
+    if local or "good" in (by.get("internet"), by.get("relay")):
+        return _("Everything that a video link needs is there.")
+    return _("A video link will come up in the same network; from elsewhere it probably won’t.")
