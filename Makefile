@@ -36,6 +36,7 @@ test:
 	@$(BIN)/python tools/chromium.py
 	@$(BIN)/python tools/postgres.py
 	@$(BIN)/python tools/standin.py
+	@$(BIN)/python tools/caddy.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

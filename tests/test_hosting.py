@@ -279,23 +279,6 @@ def _python(become: dict[str, Any], place: Path) -> str:
     return sys.executable
 
 
-def test_the_composition() -> None:
-    made = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
-    app = made["services"]["unmask"]
-    assert app["read_only"] and app["cap_drop"] == ["ALL"] and app["init"]
-    assert app["volumes"] == ["data:/data"] and "data" in made["volumes"]
-    # Everybody who reaches it is taken for the owner, so it may only be reached from here.
-    assert app["ports"] == ["127.0.0.1:${PORT:-8501}:8501"]
-    assert app["env_file"] == [{"path": ".env", "required": False}] and ignored(".env")
-    assert app["environment"]["UNMASK_LOCAL"] == "${UNMASK_LOCAL:-all}"
-    known = " ".join(
-        p.read_text("utf-8") for r in ("detector", "dashboard") for p in (ROOT / r).rglob("*.py")
-    )
-    for name, value in app["environment"].items():
-        assert name in known, name
-        assert re.fullmatch(rf"\${{{name}:-\w*}}", value), name  # nothing secret stands in the file
-
-
 # --- a Space --------------------------------------------------------------------------------------
 
 

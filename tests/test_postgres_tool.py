@@ -1,5 +1,5 @@
-"""`tools/postgres.py` and `tools/standin.py` find what the tests of accounts need, bring it, or say
-what to type."""
+"""`tools/postgres.py`, `tools/standin.py` and `tools/caddy.py` find what the tests of accounts
+need, bring it, or say what to type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import postgres, standin
+from tools import caddy, postgres, standin
 
 
 def program(folder: Path, name: str, text: str) -> Path:
@@ -32,7 +32,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
-    for name in ("POSTGRES", "NODE"):
+    for name in ("POSTGRES", "NODE", "CADDY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(postgres, "PLACES", (str(tmp_path / "lib" / "*" / "bin"),))
     return folder
@@ -141,3 +141,36 @@ def test_the_lock_names_exact_versions_by_their_hashes_and_no_host() -> None:
         assert entry["integrity"].startswith("sha512-") and "resolved" not in entry
     wanted = json.loads((standin.SOURCE / "package.json").read_text("utf-8"))["dependencies"]
     assert all(version[0].isdigit() for version in wanted.values())
+
+
+# --- the gateway ----------------------------------------------------------------------------------
+
+DOWNLOAD = "case $1 in download) : > caddy_2.6.2-5_amd64.deb;; esac"
+EXTRACT = """/bin/mkdir -p "$3/usr/bin"
+printf '#!/bin/sh\\n' > "$3/usr/bin/caddy" && /bin/chmod +x "$3/usr/bin/caddy"
+"""
+
+
+def test_a_caddy_is_unpacked_beside_the_system(
+    path: Path, cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="apt-get install caddy"):
+        caddy.main()
+    program(path, "apt-get", DOWNLOAD)
+    dpkg = program(path, "dpkg-deb", EXTRACT)
+    caddy.main()
+    found = Path(capfd.readouterr().out.strip())
+    assert found == cache / "unmask" / "caddy" / "usr" / "bin" / "caddy"
+    dpkg.unlink()  # not asked again
+    caddy.main()
+    assert [entry.name for entry in (cache / "unmask").iterdir()] == ["caddy"]
+    systems = program(path, "caddy", "")
+    assert caddy.find() == str(systems)
+
+
+def test_a_caddy_that_does_not_unpack_leaves_nothing(path: Path, cache: Path) -> None:
+    program(path, "apt-get", DOWNLOAD)
+    program(path, "dpkg-deb", "exit 1")
+    with pytest.raises(SystemExit, match="needs Caddy"):
+        caddy.main()
+    assert not list((cache / "unmask").iterdir())

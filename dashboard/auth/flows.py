@@ -48,6 +48,8 @@ come from this one server, and a single one of them could lock the others out.""
 MAILS, MAILS_SPAN = 5, 3600.0
 BY_ADDRESS = 4
 """times as many for everybody behind one network address."""
+KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")
+"""What an e-mail with a hash in its link can be about, as Supabase calls it."""
 
 
 class Service:
@@ -232,7 +234,7 @@ class Service:
 
     def confirm(self, token_hash: str, kind: str) -> SignedIn:
         """The end of a flow whose e-mail carried a hash."""
-        if kind not in ("signup", "email", "magiclink", "recovery", "invite", "email_change"):
+        if kind not in KINDS:
             raise problem("expired")
         client, _ = self._client()
         with _explained():
