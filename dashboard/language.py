@@ -15,6 +15,8 @@ import gettext
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +29,8 @@ FOLDER = Path(__file__).parent / "languages"
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+
+_answer = ContextVar("answer", default=SOURCE)
 
 
 def _(message: str) -> str:
@@ -49,23 +53,42 @@ def ngettext(one: str, many: str, number: int) -> str:
 def current() -> str:
     """Code of the language of whoever looks at this page: "en", "pt_BR".
 
-    A cache of anything with words in it has this in its key. Outside a page, UNMASK_LANGUAGE or
-    English.
+    A cache of anything with words in it has this in its key. Outside a page and an `answer`,
+    UNMASK_LANGUAGE or English.
     """
     if chosen := os.environ.get("UNMASK_LANGUAGE", "").strip():
         return _nearest(chosen)
     if get_script_run_ctx(suppress_warning=True) is None:
-        return SOURCE
+        return _answer.get()
     return _nearest(st.context.locale or SOURCE)
 
 
+@contextmanager
+def answer(header: str) -> Iterator[None]:
+    """Around the making of an answer to a plain request, which Streamlit does not draw.
+
+    Parameters
+    ----------
+    header : str
+        Its Accept-Language. Browsers name the languages in the order of the person's choice, so
+        the weights tell nothing more.
+    """
+    asked = (wish.partition(";")[0].strip() for wish in header.split(","))
+    before = _answer.set(_nearest(*asked))
+    try:
+        yield
+    finally:
+        _answer.reset(before)
+
+
 @lru_cache(maxsize=256)
-def _nearest(asked: str) -> str:
-    """The language there is a file for: "de-AT" -> "de_AT", else "de", else English."""
+def _nearest(*asked: str) -> str:
+    """The first language there is a file for: "de-AT" -> "de_AT", else "de"; else English."""
     from babel import UnknownLocaleError, negotiate_locale
 
+    codes = [code.replace("-", "_") for code in asked]
     try:
-        return negotiate_locale([asked.replace("-", "_")], [SOURCE, *available()]) or SOURCE
+        return negotiate_locale(codes, [SOURCE, *available()]) or SOURCE
     except (ValueError, UnknownLocaleError):
         return SOURCE
 

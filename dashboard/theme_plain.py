@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard import theme, words
+from dashboard import language, theme, words
 
 _CSS = """
 :root { color-scheme: light dark; }
@@ -31,7 +31,8 @@ def page(title: str, body: str) -> str:
         HTML.
     """
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language.current().replace("_", "-")}"><head>'
+        '<meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="robots" content="noindex">'
         f"<title>{words.escape(title)} · Unmask</title>"

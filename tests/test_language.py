@@ -75,6 +75,19 @@ def test_the_nearest_language(
     assert language.current() == code
 
 
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [("fr, eo-XX;q=0.8, en;q=0.5", "eo"), ("en-US,eo;q=0.9", "en"), ("", "en"), ("*;q=x,,", "en")],
+)
+def test_a_plain_answer_is_in_the_language_of_its_request(
+    esperanto: None, monkeypatch: pytest.MonkeyPatch, header: str, code: str
+) -> None:
+    monkeypatch.delenv("UNMASK_LANGUAGE")
+    with language.answer(header):
+        assert language.current() == code
+    assert language.current() == "en"
+
+
 def test_dates_and_lists_of_english() -> None:
     assert words.day(date(2026, 11, 20)) == f"20{words.NBSP}Nov{words.NBSP}2026"
     assert words.listed(["A", "B", "C"]) == "A, B and C"
@@ -104,16 +117,18 @@ NO_PROSE = re.compile(
     r"|^top center$"
 )
 """SQL, style sheets, places in a figure."""
-NOT_FOR_PEOPLE = {"hosting.py", "auth/config.py", "logs.py", "records/rows.py"}
-"""Files that speak to whoever starts the server, in the terminal, or to a database."""
+NOT_FOR_PEOPLE = {
+    "auth/config.py",
+    "auth/cookies.py",
+    "auth/vault.py",
+    "hosting.py",
+    "logs.py",
+    "records/rows.py",
+}
+"""Files that speak to whoever starts the server, in the terminal, to a database or a browser."""
 NAME = "Unmask"
 NOT_YET = {
     "analyze.py",
-    "auth/cookies.py",
-    "auth/page.py",
-    "auth/problems.py",
-    "auth/routes.py",
-    "auth/vault.py",
     "backend.py",
     "compare/agree.py",
     "compare/builder.py",

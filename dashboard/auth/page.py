@@ -19,6 +19,7 @@ from dashboard.auth.caller import Caller, base_path
 from dashboard.auth.config import PROVIDERS, Accounts
 from dashboard.auth.problems import SENTENCES, AccountError, problem
 from dashboard.auth.steps import Place
+from dashboard.language import Table, _
 from dashboard.result.details import facts
 
 if TYPE_CHECKING:
@@ -33,27 +34,35 @@ SHORTEST = 8
 LONGEST = 72
 """bytes of a password that bcrypt, which Supabase keeps it with, looks at."""
 
-NOTICES = {
-    "confirmed": ("Your address is confirmed.", "Sign in with your password."),
-    "signed_out": ("You are signed out.", ""),
-    "changed": ("Your password is changed.", "All other browsers were signed out."),
-    "cookies": (
-        "This browser keeps no cookie of this page.",
-        "Sign in with your password, or open the page in a window of its own.",
-    ),
-}
+NOTICES: Table[str, tuple[str, str]] = Table(
+    lambda: {
+        "confirmed": (_("Your address is confirmed."), _("Sign in with your password.")),
+        "signed_out": (_("You are signed out."), ""),
+        "changed": (_("Your password is changed."), _("All other browsers were signed out.")),
+        "cookies": (
+            _("This browser keeps no cookie of this page."),
+            _("Sign in with your password, or open the page in a window of its own."),
+        ),
+    }
+)
 """What another page or a link may have us say; all else is a problem of `SENTENCES`."""
-ROLES = {
-    Role.VIEWER: "Viewer: reads results",
-    Role.ANALYST: "Analyst: analyzes files",
-    Role.ADMIN: "Admin: also changes what holds for everybody here",
-}
-SENT = {
-    "confirm": "Open the link in it to confirm your address. If you have an account already, "
-    "sign in instead.",
-    "link": "If this address has an account here, the link in it signs you in.",
-    "reset": "If this address has an account here, the link in it leads to a new password.",
-}
+ROLES: Table[Role, str] = Table(
+    lambda: {
+        Role.VIEWER: _("Viewer: reads results"),
+        Role.ANALYST: _("Analyst: analyzes files"),
+        Role.ADMIN: _("Admin: also changes what holds for everybody here"),
+    }
+)
+SENT: Table[str, str] = Table(
+    lambda: {
+        "confirm": _(
+            "Open the link in it to confirm your address. If you have an account already, sign in "
+            "instead."
+        ),
+        "link": _("If this address has an account here, the link in it signs you in."),
+        "reset": _("If this address has an account here, the link in it leads to a new password."),
+    }
+)
 
 _VIEW, _EMAIL, _SAY, _SENT = "account-view", "account-email", "account-say", "account-sent"
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -68,7 +77,8 @@ def outside() -> bool:
 def warn() -> None:
     """Say it above a page, when somebody's account can't be asked and they are a guest for now."""
     if error := auth.trouble():
-        what = words.escape(f"{error.message} {error.hint} Until then you work as a guest.")
+        meanwhile = _("Until then you work as a guest.")
+        what = words.escape(f"{error.message} {error.hint} {meanwhile}")
         st.html(f'<p class="um-warn" role="status">{what}</p>')
 
 
@@ -86,7 +96,7 @@ def draw(*, gate: bool = False) -> None:
         st.container(border=True, width=WIDTH, key="card-account"),
     ):
         if kept is None:
-            _head("There are no accounts here", "What you analyze is kept for this browser.")
+            _head(_("There are no accounts here"), _("What you analyze is kept for this browser."))
             return
         person = auth.who()
         if person.kind is Kind.USER:
@@ -104,25 +114,25 @@ def draw(*, gate: bool = False) -> None:
 
 def _sign_in(kept: Accounts, gate: bool) -> None:
     lead = (
-        "Only people with an account can work here."
+        _("Only people with an account can work here.")
         if kept.required
-        else "Your analyses are then kept for you, wherever you sign in."
+        else _("Your analyses are then kept for you, wherever you sign in.")
     )
-    _head("Sign in", lead)
+    _head(_("Sign in"), lead)
     with st.form("sign-in", border=False):
         email = _email_field()
         password = st.text_input(
-            "Password", type="password", autocomplete="current-password", key="sign-in-password"
+            _("Password"), type="password", autocomplete="current-password", key="sign-in-password"
         )
-        entered = st.form_submit_button("Sign in", type="primary", width="stretch")
+        entered = st.form_submit_button(_("Sign in"), type="primary", width="stretch")
         with st.container(horizontal=True, horizontal_alignment="distribute"):
-            link = st.form_submit_button("Send me a sign-in link", type="tertiary")
-            reset = st.form_submit_button("Forgot the password?", type="tertiary")
+            link = st.form_submit_button(_("Send me a sign-in link"), type="tertiary")
+            reset = st.form_submit_button(_("Forgot the password?"), type="tertiary")
     _providers(kept)
     with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
-        st.button("Create an account", type="tertiary", on_click=_view, args=("up",))
+        st.button(_("Create an account"), type="tertiary", on_click=_view, args=("up",))
     if st.session_state.get(_SAY) == "unconfirmed":
-        st.button("Send the confirmation again", on_click=_resend, key="resend")
+        st.button(_("Send the confirmation again"), on_click=_resend, key="resend")
     if entered:
         _try(lambda: _enter(email, password, gate))
     elif link:
@@ -139,18 +149,18 @@ def _enter(email: str, password: str, gate: bool) -> None:
 
 
 def _sign_up(gate: bool) -> None:
-    _head("Create an account", "An e-mail address and a password are all it takes.")
+    _head(_("Create an account"), _("An e-mail address and a password are all it takes."))
     with st.form("sign-up", border=False):
         email = _email_field()
         password = st.text_input(
-            f"Password, at least {SHORTEST} characters",
+            _("Password, at least {number} characters").format(number=SHORTEST),
             type="password",
             autocomplete="new-password",
             key="sign-up-password",
         )
-        made = st.form_submit_button("Create account", type="primary", width="stretch")
+        made = st.form_submit_button(_("Create account"), type="primary", width="stretch")
     with st.container(horizontal=True, horizontal_alignment="center"):
-        st.button("I have an account", type="tertiary", on_click=_view, args=("in",))
+        st.button(_("I have an account"), type="tertiary", on_click=_view, args=("in",))
     if made:
         _try(lambda: _make(email, password, gate))
 
@@ -186,14 +196,15 @@ def _wait_for(what: str, email: str) -> None:
 def _sent() -> None:
     """An e-mail is on its way."""
     email, what = st.session_state.get(_EMAIL, ""), st.session_state.get(_SENT, "link")
-    _head("Look in your inbox", SENT[what])
-    st.html(
-        f"<p>We wrote to <b>{words.escape(email)}</b>. The link works once, for an hour. If "
-        "nothing comes, look in the spam folder.</p>"
-    )
+    _head(_("Look in your inbox"), SENT[what])
+    wrote = _(
+        "We wrote to {email}. The link works once, for an hour. If nothing comes, look in the spam "
+        "folder."
+    ).format(email=f"<b>{words.escape(email)}</b>")
+    st.html(f"<p>{wrote}</p>")
     with st.container(horizontal=True):
-        st.button("Back", on_click=_view, args=("in",))
-        again = st.button("Send it again", type="tertiary")
+        st.button(_("Back"), on_click=_view, args=("in",))
+        again = st.button(_("Send it again"), type="tertiary")
     if again:
         _try(lambda: _send(what, email))
 
@@ -211,12 +222,13 @@ def _resend() -> None:
 def _providers(kept: Accounts) -> None:
     if not kept.providers:
         return
+    through = _("Continue with {provider}")
     links = "".join(
-        f'<a href="{base_path()}/session/with/{name}" target="_self">Continue with '
-        f"{PROVIDERS[name]}</a>"
+        f'<a href="{base_path()}/session/with/{name}" target="_self">'
+        f"{through.format(provider=PROVIDERS[name])}</a>"
         for name in kept.providers
     )
-    st.html(f'<div class="um-providers"><p>or</p>{links}</div>')
+    st.html(f'<div class="um-providers"><p>{_("or")}</p>{links}</div>')
 
 
 # --- signed in ------------------------------------------------------------------------------------
@@ -230,19 +242,25 @@ def _account(person: Person) -> None:
     if service.wants_password(seat):
         _new_password()
         return
-    _head("Your account", "")
+    _head(_("Your account"), "")
     most = limits.files_per_hour(Kind.USER)
     rows = [
-        ("E-mail", words.escape(person.email)),
-        ("Role", ROLES[person.role]),
-        ("Limit", f"{words.count(most, 'file', 'files')} an hour" if most else "none"),
+        (_("E-mail"), words.escape(person.email)),
+        (_("Role"), ROLES[person.role]),
+        (
+            _("Limit"),
+            _("{files} an hour").format(files=words.count(most, "file", "files"))
+            if most
+            else _("none"),
+        ),
     ]
     st.html(facts(rows))
     with st.container(horizontal=True, key="actions-account"):
-        st.button("Sign out", icon=":material/logout:", on_click=_leave, key="sign-out")
-        everywhere = st.button("Sign out everywhere", key="sign-out-everywhere")
-        change = st.button("Change the password", key="change-password")
-    st.html("<p class='um-caption'>To change the password we send a link to your address.</p>")
+        st.button(_("Sign out"), icon=":material/logout:", on_click=_leave, key="sign-out")
+        everywhere = st.button(_("Sign out everywhere"), key="sign-out-everywhere")
+        change = st.button(_("Change the password"), key="change-password")
+    how = _("To change the password we send a link to your address.")
+    st.html(f"<p class='um-caption'>{how}</p>")
     if everywhere:
         _try(_leave_everywhere)
     elif change:
@@ -250,17 +268,17 @@ def _account(person: Person) -> None:
 
 
 def _new_password() -> None:
-    _head("Choose a new password", "All other browsers will be signed out.")
+    _head(_("Choose a new password"), _("All other browsers will be signed out."))
     with st.form("new-password", border=False):
         password = st.text_input(
-            f"New password, at least {SHORTEST} characters",
+            _("New password, at least {number} characters").format(number=SHORTEST),
             type="password",
             autocomplete="new-password",
             key="new-password-field",
         )
-        chosen = st.form_submit_button("Save it", type="primary", width="stretch")
+        chosen = st.form_submit_button(_("Save it"), type="primary", width="stretch")
     with st.container(horizontal=True, horizontal_alignment="center"):
-        st.button("Sign out", type="tertiary", on_click=_leave, key="sign-out")
+        st.button(_("Sign out"), type="tertiary", on_click=_leave, key="sign-out")
     if chosen:
         _try(lambda: _choose(password))
 
@@ -278,7 +296,7 @@ def _choose(password: str) -> None:
 def _change(email: str) -> None:
     _service().send_reset(email, _place())
     st.session_state[_SAY] = ""
-    st.toast("A link to a new password is on its way to you.", icon=":material/mail:")
+    st.toast(_("A link to a new password is on its way to you."), icon=":material/mail:")
 
 
 def _leave() -> None:
@@ -323,7 +341,7 @@ def _head(title: str, lead: str) -> None:
 
 def _email_field() -> str:
     return st.text_input(
-        "E-mail",
+        _("E-mail"),
         value=st.session_state.get(_EMAIL, ""),
         max_chars=254,
         autocomplete="username",
@@ -374,14 +392,12 @@ def _seat(session: Session, gate: bool) -> None:
     home = json.dumps("" if gate else f"{base_path()}/")
     # The ticket goes in the body of a request: it is in no address, history or log.
     st.html(
-        f"""<p role="status">Signing in…</p><script>
+        f"""<p role="status">{_("Signing in…")}</p><script>
         fetch({json.dumps(f"{base_path()}/session/begin")}, {{method: "POST",
           headers: {{"Content-Type": "application/json"}},
-          body: JSON.stringify({{ticket: {json.dumps(ticket)}}})}}).then(answer => {{
-            if (!answer.ok) location.assign({json.dumps(f"{base_path()}/account?said=cookies")});
-            else if ({home}) location.assign({home});
-            else location.reload();
-          }});
+          body: JSON.stringify({{ticket: {json.dumps(ticket)}}})}}).then(answer =>
+            answer.ok && !{home} ? location.reload() : location.assign(
+              answer.ok ? {home} : {json.dumps(f"{base_path()}/account?said=cookies")}));
         </script>""",
         unsafe_allow_javascript=True,
     )
@@ -390,7 +406,7 @@ def _seat(session: Session, gate: bool) -> None:
 
 def _service() -> Service:
     service = auth.service()
-    assert service is not None, "this page has no accounts to work with"
+    assert service is not None  # else this page has no accounts to work with
     return service
 
 

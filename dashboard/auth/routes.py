@@ -14,18 +14,19 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from dashboard import auth, theme_plain, words
+from dashboard import auth, language, theme_plain, words
 from dashboard.auth.caller import GUEST, SESSION, Caller, base_path, digest
 from dashboard.auth.cookies import cookie
 from dashboard.auth.problems import AccountError, of_supabase, problem
 from dashboard.auth.steps import Place, Purpose, SignedIn
+from dashboard.language import _
 
 if TYPE_CHECKING:
     from dashboard.auth.flows import Service
@@ -103,7 +104,8 @@ async def _return(request: Request) -> Response:
     # A mail program may show links in a browser of its own: who says yes there, may.
     email = pending.email if pending else ""
     fields = {"nonce": nonce, "code": code, "token_hash": token_hash, "type": kind}
-    return _question(email, {name: value for name, value in fields.items() if value})
+    with language.answer(caller.header("accept-language")):
+        return _question(email, {name: value for name, value in fields.items() if value})
 
 
 async def _agreed(request: Request) -> Response:
@@ -157,18 +159,27 @@ async def _seated(
 
 def _question(email: str, fields: dict[str, str]) -> Response:
     """A page of its own that asks whether to sign in here."""
-    who = f" as <b>{words.escape(email)}</b>" if email else ""
+    said = (
+        _(
+            "This link was asked for in another browser. It signs you in as {email} here. If you "
+            "did not ask for it, close this page."
+        ).format(email=f"<b>{words.escape(email)}</b>")
+        if email
+        else _(
+            "This link was asked for in another browser. It signs you in here. If you did not ask "
+            "for it, close this page."
+        )
+    )
     hidden = "".join(
         f'<input type="hidden" name="{name}" value="{words.escape(value)}">'
         for name, value in fields.items()
     )
     body = (
-        f"<h1>Sign in here?</h1><p>This link was asked for in another browser. It signs you in"
-        f"{who} here. If you did not ask for it, close this page.</p>"
-        f'<form method="post" action="../return">{hidden}<button>Sign in</button></form>'
+        f"<h1>{_('Sign in here?')}</h1><p>{said}</p>"
+        f'<form method="post" action="../return">{hidden}<button>{_("Sign in")}</button></form>'
     )
     return HTMLResponse(
-        theme_plain.page("Sign in", body),
+        theme_plain.page(_("Sign in"), body),
         headers={
             **_PRIVATE,
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
@@ -187,7 +198,7 @@ def _to(base: str, code: str) -> Response:
     """
     if not code:
         return RedirectResponse(f"{base}/#", 303, headers=_PRIVATE)
-    return RedirectResponse(f"{base}/account?{urlencode({'said': code})}#", 303, headers=_PRIVATE)
+    return RedirectResponse(f"{base}/account?said={quote(code)}#", 303, headers=_PRIVATE)
 
 
 def _account(base: str) -> Response:
