@@ -7,9 +7,24 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import address, backend, empty, player, result, running, shares, states, titles
+from dashboard import (
+    address,
+    backend,
+    empty,
+    player,
+    result,
+    running,
+    shares,
+    states,
+    titles,
+    words,
+)
 from dashboard.jobs import Job, State
+<<<<<<< HEAD
 from dashboard.records.store import RecordsError
+=======
+from dashboard.language import _
+>>>>>>> 6192430 (Limits, jobs, uploads, the running page and the player can be said in another language)
 from dashboard.states import Card
 from detector.results import Label, Media
 
@@ -50,11 +65,11 @@ def shared(token: str) -> None:
     if guest is None:
         _without_verdict(None, states.no_link())
         return
-    until = f"{guest.shared.expires.day} {guest.shared.expires:%b %Y}"
-    st.html(f"<p class='um-caption'>You were sent this result to read, until {until}.</p>")
+    until = _("You were sent this result to read, until {date}.")
+    st.html(f"<p class='um-caption'>{until.format(date=words.day(guest.shared.expires))}</p>")
     if guest.analysis.verdict.label is Label.NOT_APPLICABLE:
         card = states.unjudged(guest, guest.analysis)
-        _without_verdict(None, replace(card, actions=(states.choose_another("Analyze a file"),)))
+        _without_verdict(None, replace(card, actions=(states.choose_another(_("Analyze a file")),)))
     else:
         result.render(guest)
 
@@ -64,7 +79,7 @@ def _without_verdict(job: Job | None, card: Card) -> None:
     media = _media(job) if job else None
     if job:
         with titles.row(job.name, titles.facts(media) if media else []):
-            st.button("New analysis", icon=":material/add:", key="new", on_click=address.leave)
+            st.button(_("New analysis"), icon=":material/add:", key="new", on_click=address.leave)
     left, right = st.columns([45, 55], gap="medium")
     with left:
         states.show(card)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from dashboard import auth, limits, uploads
 from dashboard.auth import Person
 from dashboard.jobs import Job, Jobs, Place
+from dashboard.language import _
 from dashboard.records import copies
 from dashboard.records.older import bring_presets
 from dashboard.records.servers import Server
@@ -111,7 +112,7 @@ def _place(person: Person) -> Place:
         return Place(person.id, jobs().store)
     connect = auth.connection()
     if connect is None:  # signed out since the page began
-        raise RecordsError("Your sign-in is over.", code="signed_out", hint="Sign in again.")
+        raise RecordsError(_("Your sign-in is over."), code="signed_out", hint=_("Sign in again."))
     from dashboard.records.supabase import SupabaseStore  # its library takes seconds to import
 
     store = SupabaseStore(connect)
@@ -274,13 +275,19 @@ class Gallery:
         self._lock = threading.Lock()
         self.samples: list[Sample] | None = None
         """None until they are there."""
-        self.problem = ""
-        """Why there are none, for a person."""
+        self._error: Exception | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why there can't be any, for a person."""
+        if self._error is None:
+            return ""
+        return getattr(self._error, "message", "") or _("they could not be written")
 
     def make(self) -> None:
         """Make them, if nobody has; returns when they are there or can't be."""
         with self._lock:
-            if self.samples is not None or self.problem:
+            if self.samples is not None or self._error:
                 return
             try:
                 from detector.samples import make_samples
@@ -288,7 +295,7 @@ class Gallery:
                 self.samples = make_samples(folders.data())
             except (UnmaskError, OSError, ImportError) as error:
                 log.exception("the samples could not be made")
-                self.problem = getattr(error, "message", "") or "they could not be written"
+                self._error = error
 
 
 gallery = Gallery()

@@ -7,10 +7,13 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dashboard.language import _
 from dashboard.records.store import Fault
 from detector import __version__
 from detector.errors import InputError, UnmaskError
 from detector.results import Problem
+
+_INTERNAL = "internal"
 
 
 def fault_of(error: BaseException) -> Fault:
@@ -19,8 +22,7 @@ def fault_of(error: BaseException) -> Fault:
     if isinstance(error, UnmaskError):
         problem = Problem(code=error.code, message=error.message, hint=error.hint)
     else:
-        text = "The analysis stopped. Your file is not at fault."
-        problem = Problem(code="internal", message=text)
+        problem = Problem(code=_INTERNAL, message=_stopped())
     digits = secrets.token_hex(4).upper()
     reference, when = f"{digits[:4]}-{digits[4:]}", datetime.now(UTC)
     return Fault(
@@ -30,6 +32,16 @@ def fault_of(error: BaseException) -> Fault:
         when=when,
         details=_details(error, problem, reference, when),
     )
+
+
+def sentence(problem: Problem) -> str:
+    """What a problem says to whoever reads it. It is kept with a record, and our own sentence was
+    made in a worker, which knows nobody's language."""
+    return _stopped() if problem.code == _INTERNAL else problem.message
+
+
+def _stopped() -> str:
+    return _("The analysis stopped. Your file is not at fault.")
 
 
 def _details(error: BaseException, problem: Problem, reference: str, when: datetime) -> str:

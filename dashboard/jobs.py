@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from dashboard.faults import fault_of
 from dashboard.job import Job, Place
+from dashboard.language import _, ngettext
 from dashboard.records import cache, thumbs
 from dashboard.records.copies import Copies
 from dashboard.records.servers import Server
@@ -334,8 +335,12 @@ class Jobs:
             waiting = sum(job.state is State.QUEUED for job in self._jobs.values())
         if waiting >= self._waiting:
             raise Busy(
-                f"{waiting} files are waiting already.",
-                hint="Try again in a few minutes; nothing was kept.",
+                ngettext(
+                    "{number} file is waiting already.",
+                    "{number} files are waiting already.",
+                    waiting,
+                ).format(number=waiting),
+                hint=_("Try again in a few minutes; nothing was kept."),
             )
 
     def _given(self, key: str, kept: Kept, place: Place) -> Job | None:
@@ -373,9 +378,9 @@ class Jobs:
             if job.analysis is None:
                 job.fault = fault_of(
                     UnmaskError(
-                        "This result was written by another version of Unmask.",
+                        _("This result was written by another version of Unmask."),
                         code="other_version",
-                        hint="Analyze the file again.",
+                        hint=_("Analyze the file again."),
                     )
                 )
                 job.state = State.FAILED

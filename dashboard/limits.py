@@ -24,6 +24,7 @@ from dashboard import auth, words
 from dashboard.auth import Kind, Person
 from dashboard.auth.caller import Caller
 from dashboard.jobs import Busy
+from dashboard.language import _
 from dashboard.window import Refusal, Window
 from detector.errors import InputError
 
@@ -84,12 +85,13 @@ def taking(size: int | None = None, count: int = 1) -> Iterator[Person]:
     person = auth.who()
     if not person.may_analyze:
         raise NotAllowed(
-            "Your account can read results, not start an analysis.",
-            hint="Who runs this server can change that.",
+            _("Your account can read results, not start an analysis."),
+            hint=_("Who runs this server can change that."),
         )
     largest = megabytes(person)
     if person.kind is Kind.GUEST and size is not None and size > largest * MEGABYTE:
-        raise TooLarge(f"Without an account a file may have {largest} MB here.", hint=_sign_in())
+        most = _("Without an account a file may have {number} MB here.")
+        raise TooLarge(most.format(number=largest), hint=_sign_in())
     allowed = allowance(person, Caller.of_page().address)
     if refusal := files.take(allowed, count):
         raise Enough(_enough(refusal, count), hint=_sign_in() if person.kind is Kind.GUEST else "")
@@ -101,13 +103,23 @@ def taking(size: int | None = None, count: int = 1) -> Iterator[Person]:
 
 
 def _enough(refusal: Refusal, count: int) -> str:
-    where = " from one network" if refusal.key.startswith(_ADDRESS) else ""
-    rule = f"This server allows {words.count(refusal.most, 'file', 'files')} an hour{where}"
+    allowed = words.count(refusal.most, "file", "files")
+    network = refusal.key.startswith(_ADDRESS)
     if math.isinf(refusal.wait):
-        return f"{rule}; these are {count}."
-    minutes = max(1, math.ceil(refusal.wait / 60))
-    when = "Next one" if count == 1 else "Room for these"
-    return f"{rule}. {when} in {words.count(minutes, 'minute', 'minutes')}."
+        rule = (
+            _("This server allows {files} an hour from one network; these are {number}.")
+            if network
+            else _("This server allows {files} an hour; these are {number}.")
+        )
+        return rule.format(files=allowed, number=count)
+    rule = (
+        _("This server allows {files} an hour from one network.")
+        if network
+        else _("This server allows {files} an hour.")
+    )
+    when = _("Next one in {time}.") if count == 1 else _("Room for these in {time}.")
+    minutes = words.count(max(1, math.ceil(refusal.wait / 60)), "minute", "minutes")
+    return f"{rule.format(files=allowed)} {when.format(time=minutes)}"
 
 
 def allowance(person: Person, address: str) -> dict[str, int]:
@@ -170,4 +182,4 @@ def _number(variable: str, usual: int) -> int:
 
 def _sign_in() -> str:
     """Where a guest gets more, if there is such a place."""
-    return "With an account you may bring more." if auth.accounts() else ""
+    return _("With an account you may bring more.") if auth.accounts() else ""

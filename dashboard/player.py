@@ -11,6 +11,7 @@ from PIL import Image
 
 from dashboard import server, theme, words
 from dashboard.jobs import Job
+from dashboard.language import _
 from dashboard.result.player import plays
 from detector import media
 from detector.errors import UnmaskError
@@ -24,7 +25,9 @@ SIDE = 1280
 
 def draw(job: Job, info: Media) -> None:
     """Draw the media of a job, in the container `player`."""
-    alt = f"The file {job.name}, {info.width} by {info.height} px"
+    alt = _("The file {name}, {width} by {height} px").format(
+        name=job.name, width=info.width, height=info.height
+    )
     theme.player_shape(info.width, info.height)
     with st.container(key="player", gap="small"):
         if plays(info):
@@ -34,10 +37,11 @@ def draw(job: Job, info: Media) -> None:
         elif picture := _first_frame(job.path, info.model_dump_json()):
             st.image(picture, alt=alt, width="stretch")
             if info.kind == "video":
-                st.html(
-                    '<p class="um-caption">Browsers can’t play this format, so its first frame is '
-                    f"shown: {words.escape(info.codec)} in {words.escape(info.container)}.</p>"
-                )
+                why = _(
+                    "Browsers can’t play this format, so its first frame is shown: {codec} in "
+                    "{container}."
+                ).format(codec=words.escape(info.codec), container=words.escape(info.container))
+                st.html(f'<p class="um-caption">{why}</p>')
 
 
 @lru_cache(maxsize=16)

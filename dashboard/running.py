@@ -20,6 +20,7 @@ from PIL import Image
 
 from dashboard import backend, charts, evidence_view, player, series, theme, titles, words
 from dashboard.jobs import Job, State
+from dashboard.language import Table, _
 from dashboard.result import question, timeline
 from dashboard.series import Lane
 from detector import faces, media
@@ -43,13 +44,15 @@ SETTLE = 3.0
 """s before a time left is told: earlier it would only jump."""
 SURE = 0.08
 """of the work that must be done before a time left is told, for the same reason."""
-STAGES = {
-    "read": "Reading the file",
-    "faces": "Finding faces",
-    "score": "Scoring faces",
-    "signals": "Reading signals",
-    "verdict": "Writing the result",
-}
+STAGES: Table[str, str] = Table(
+    lambda: {
+        "read": _("Reading the file"),
+        "faces": _("Finding faces"),
+        "score": _("Scoring faces"),
+        "signals": _("Reading signals"),
+        "verdict": _("Writing the result"),
+    }
+)
 
 
 def draw(job: Job) -> None:
@@ -59,16 +62,16 @@ def draw(job: Job) -> None:
     facts = titles.facts(info) if info else []
     facts.append(words.count(len(choose(job.settings.models)), "model", "models"))
     with titles.row(job.name, facts):
-        st.button("Cancel", icon=":material/close:", key="cancel", on_click=_cancel, args=(job,))
+        st.button(_("Cancel"), icon=":material/close:", key="cancel", on_click=_cancel, args=(job,))
     left, right = st.columns([45, 55], gap="medium")
     with left:
         with st.container(border=True, key="card-progress"):
             _progress(job, info is not None)
         with st.container(border=True, key="verdict-na-none"):
+            when = _("It comes when all models have finished. Scores so far can still change.")
             st.html(
-                '<div class="um-state none"><p class="um-caption">Verdict</p>'
-                "<h2>No verdict yet</h2><p>It comes when all models have finished. "
-                "Scores so far can still change.</p></div>"
+                f'<div class="um-state none"><p class="um-caption">{_("Verdict")}</p>'
+                f"<h2>{_('No verdict yet')}</h2><p>{when}</p></div>"
             )
             st.skeleton(height=10)
             with st.container(width=260):
@@ -102,7 +105,7 @@ def _progress(job: Job, media_drawn: bool) -> None:
         return
     left = st.session_state.setdefault(f"left-{job.key}", TimeLeft())
     remaining = left.text(job.elapsed(), progress.fraction)
-    head = "Stopping" if job.cancel.is_set() else STAGES[progress.stage]
+    head = _("Stopping") if job.cancel.is_set() else STAGES[progress.stage]
     with st.container(gap=None):
         # On its own, so that a screen reader hears each step once and no percents.
         st.html(f'<p class="um-quiet" role="status" aria-live="polite">{head}</p>')
@@ -113,19 +116,24 @@ def _waiting(job: Job) -> str:
     """In line, or just taken by a worker."""
     ahead = backend.jobs().ahead(job)
     if job.state is not State.QUEUED:
-        line = "The models are being loaded; only the first file waits for this."
-        head = "Getting ready"
+        line = _("The models are being loaded; only the first file waits for this.")
+        head = _("Getting ready")
     else:
-        head = "Waiting"
-        line = f"{words.count(ahead, 'file', 'files')} before yours" if ahead else "Yours is next"
+        head = _("Waiting")
         seconds = backend.jobs().speed.estimate(
             job.settings.frames, [spec.id for spec in choose(job.settings.models)]
         )
         if seconds:
-            line += f", {words.about((ahead + 1) * seconds / backend.jobs().workers)}"
+            line = _("{files} before yours, {time}.") if ahead else _("Yours is next, {time}.")
+        else:
+            line = _("{files} before yours.") if ahead else _("Yours is next.")
+        line = line.format(
+            files=words.count(ahead, "file", "files"),
+            time=words.about((ahead + 1) * (seconds or 0.0) / backend.jobs().workers),
+        )
     return (
         f'<div class="um-progress"><header><h2>{head}</h2></header>{bar(0.0)}'
-        f'<p role="status">{line}.</p>{_stay()}</div>'
+        f'<p role="status">{line}</p>{_stay()}</div>'
     )
 
 
@@ -142,66 +150,72 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
             f"<div><b>{name}</b> {detail}</div><span>{right}</span>{body}</li>"
         )
 
+    waiting = _("waiting")
+
     def spent(*keys: str) -> str:
         known = [seconds[k] for k in keys if k in seconds]
         return words.took(sum(known)) if known else ""
 
     rows = [
         row(
-            "Read the file",
+            _("Read the file"),
             _contents(progress.media) if progress.media else "",
             "done" if at > 0 else "now",
             spent("read") if at > 0 else "",
         )
     ]
     people = progress.partial.tracks if progress.partial else []
-    found = words.count(len(people), "person", "people") if people else "no face so far"
-    looked = f"{progress.moments} of {words.count(progress.moments_total, 'frame', 'frames')}"
+    found = words.count(len(people), "person", "people") if people else _("no face so far")
+    frames = words.count(progress.moments_total, "frame", "frames")
     if at > 1:
-        rows.append(
-            row("Found faces", f"{found} in {looked.split(' of ')[-1]}", "done", spent("faces"))
-        )
+        detail = _("{people} in {frames}").format(people=found, frames=frames)
+        rows.append(row(_("Found faces"), detail, "done", spent("faces")))
     else:
+        looked = _("{people}, {number} of {frames}").format(
+            people=found, number=progress.moments, frames=frames
+        )
         rows.append(
             row(
-                "Find faces",
-                f"{found}, {looked}" if at == 1 and progress.moments else "",
+                _("Find faces"),
+                looked if at == 1 and progress.moments else "",
                 "now" if at == 1 else "wait",
-                "" if at == 1 else "waiting",
+                "" if at == 1 else waiting,
             )
         )
-    scoring = any(known for _, known in progress.models.values()) and at < 3
+    scoring = any(known for scored, known in progress.models.values()) and at < 3
     titles_of = {spec.id: spec.title for spec in choose(job.settings.models)}
+    share = _("{number} of {total}")
     bars = "".join(
         f"<span>{words.escape(titles_of.get(id, id))}</span>"
         f"{bar(scored / known if known else 0.0)}"
-        f"<span>{f'{scored} of {known}' if known else 'waiting'}</span>"
+        f"<span>{share.format(number=scored, total=known) if known else waiting}</span>"
         for id, (scored, known) in progress.models.items()
     )
-    side = f"{words.count(len(progress.models), 'model', 'models')}" + (
-        ", side by side" if len(progress.models) > 1 else ""
-    )
+    side = words.count(len(progress.models), "model", "models")
+    if len(progress.models) > 1:
+        side = _("{models}, side by side").format(models=side)
     rows.append(
         row(
-            "Score faces",
+            _("Score faces"),
             side if scoring else "",
             "done" if at > 2 else "now" if scoring else "wait",
-            (f"{spent('score')} so far" if spent("score") else "")
+            (_("{time} so far").format(time=spent("score")) if spent("score") else "")
             if scoring
             else spent("score")
             if at > 2
-            else "waiting",
+            else waiting,
             f'<div class="um-models">{bars}</div>' if scoring else "",
         )
     )
-    for place, (name, key) in enumerate((("Read signals", "signals"), ("Verdict", "verdict")), 3):
+    last = {"signals": _("Read signals"), "verdict": _("Verdict")}
+    for place, (key, name) in enumerate(last.items(), 3):
         state = "done" if at > place else "now" if at == place else "wait"
-        rows.append(row(name, "", state, {"done": spent(key), "now": "", "wait": "waiting"}[state]))
+        rows.append(row(name, "", state, {"done": spent(key), "now": "", "wait": waiting}[state]))
     whole = min(99, math.floor(progress.fraction * 100))
     return (
         f'<div class="um-progress"><header><h2>{head}</h2><p><b>{whole}{words.NBSP}%</b>'
         f"{' · ' + remaining if remaining else ''}</p></header>"
-        f"{bar(progress.fraction, 'Whole analysis')}<ol>{''.join(rows)}</ol>{_stay()}</div>"
+        f"{bar(progress.fraction, _('Whole analysis'))}<ol>{''.join(rows)}</ol>{_stay()}</div>"
     )
 
 
@@ -209,8 +223,8 @@ def bar(share: float, label: str = "") -> str:
     """A progress bar of our own HTML; with a label it speaks."""
     whole = round(100 * min(1.0, max(0.0, share)))
     role = (
-        f' role="progressbar" aria-label="{label}" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{whole}"'
+        f' role="progressbar" aria-label="{words.escape(label)}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{whole}"'
         if label
         else ' aria-hidden="true"'
     )
@@ -219,16 +233,14 @@ def bar(share: float, label: str = "") -> str:
 
 def _contents(info: Media) -> str:
     if info.kind == "image":
-        return "one picture"
-    frames = words.count(info.frame_count, "frame", "frames") if info.frame_count else "video"
-    return f"{frames}{', sound' if info.audio else ''}"
+        return _("one picture")
+    frames = words.count(info.frame_count, "frame", "frames") if info.frame_count else _("video")
+    return _("{frames}, sound").format(frames=frames) if info.audio else frames
 
 
 def _stay() -> str:
-    return (
-        '<p class="um-caption">You can reload or come back: the result will be at this page’s '
-        "address.</p>"
-    )
+    stay = _("You can reload or come back: the result will be at this page’s address.")
+    return f'<p class="um-caption">{stay}</p>'
 
 
 @dataclass
@@ -256,9 +268,9 @@ class TimeLeft:
                 new = self.shown
             else:
                 self.shown = new
-                return f"slower than expected, {words.about(new)} left"
+                return _("slower than expected, {time} left").format(time=words.about(new))
         self.shown = new
-        return f"{words.about(new)} left"
+        return _("{time} left").format(time=words.about(new))
 
 
 @st.fragment(run_every=PEOPLE_EVERY)
@@ -271,14 +283,21 @@ def _people(job: Job) -> None:
     first = sorted(partial.tracks, key=lambda track: track.start)
     rows = "".join(_person(job, partial, track) for track in first[:MOST_PEOPLE])
     more = len(first) - MOST_PEOPLE
+    order = (
+        _("in order of first appearance, and {number} more").format(number=more)
+        if more > 0
+        else _("in order of first appearance")
+    )
     st.html(
-        '<div class="um-people"><p><b>People found</b> <span class="um-caption">in order of first '
-        f"appearance{f', and {more} more' if more > 0 else ''}</span></p><ul>{rows}</ul></div>"
+        f'<div class="um-people"><p><b>{_("People found")}</b> '
+        f'<span class="um-caption">{order}</span></p><ul>{rows}</ul></div>'
     )
 
 
 def _person(job: Job, partial: Analysis, track: Track) -> str:
-    frames = f"{len(track.faces)} of {words.count(len(partial.moments), 'frame', 'frames')}"
+    frames = _("{number} of {frames}").format(
+        number=len(track.faces), frames=words.count(len(partial.moments), "frame", "frames")
+    )
     width = f"{max(face.quality.width for face in track.faces):.0f}{words.NBSP}px"
     detail = " · ".join(part for part in (track.side, frames, width) if part)
     problems = {face.quality.problem for face in track.faces}
@@ -321,14 +340,14 @@ def _timeline(job: Job) -> None:
         partial = question.viewed(partial, questions[0])
     tracks = partial.tracks[:MOST_LANES] if partial else []
     named = timeline.titles(partial) if partial else {}
-    note = "the bold line is drawn where all models have a score" if len(named) > 1 else ""
+    note = _("the bold line is drawn where all models have a score") if len(named) > 1 else ""
     st.html(
-        f'<div class="um-head"><h2>Score over time</h2>'
+        f'<div class="um-head"><h2>{_("Score over time")}</h2>'
         f"{timeline.keys(partial, named) if partial and named else ''}"
         f'<span class="um-caption">{note}</span></div>'
     )
     if partial is None or not tracks:
-        st.html('<p class="um-caption">No face has been found so far.</p>')
+        st.html(f'<p class="um-caption">{_("No face has been found so far.")}</p>')
         return
     palette, limits = theme.palette(), partial.verdict.thresholds
     sizes = charts.lane_sizes(len(tracks))
@@ -336,11 +355,11 @@ def _timeline(job: Job) -> None:
         for track, size in zip(tracks, sizes, strict=True):
             lane = so_far(partial, track)
             with st.container(key=f"lane-{track.id}", gap=None):
-                who, zones, plot, _ = st.columns([15, 9, 68, 8], gap=None)
+                who, zones, plot, _right = st.columns([15, 9, 68, 8], gap=None)
                 who.html(
                     f'<div class="um-who"><b>{track.who}</b>'
                     f'<div class="um-caption where">{track.side or ""}</div>'
-                    f"{words.chip('Scoring', 'na', 'hourglass_top')}</div>"
+                    f"{words.chip(_('Scoring'), 'na', 'hourglass_top')}</div>"
                 )
                 with zones, st.container(key=f"lane-words-{track.id}"):
                     st.html(timeline.zone_words(limits, size))
@@ -352,7 +371,9 @@ def _timeline(job: Job) -> None:
                     theme=None,
                     config=charts.CONFIG,
                     key=f"so-far-{track.id}",
-                    alt=f"{track.who}: scores so far; they can still change.",
+                    alt=_("{person}: scores so far; they can still change.").format(
+                        person=track.who
+                    ),
                 )  # fmt: skip
 
 

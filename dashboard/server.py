@@ -19,10 +19,11 @@ from starlette.routing import Route
 from streamlit import config, net_util
 from streamlit.runtime.pages_manager import PagesManager
 
-from dashboard import address, auth, backend, hosting, limits
+from dashboard import address, auth, backend, hosting, language, limits
 from dashboard.auth.caller import base_path, trusted_proxies
 from dashboard.auth.cookies import GiveCookie
 from dashboard.auth.routes import routes as session_routes
+from dashboard.language import _
 from dashboard.live import keep
 from dashboard.live.viewers import limit as live_limit
 from dashboard.records.store import RecordsError
@@ -104,31 +105,37 @@ def file_url(record: Handed) -> str | None:
 def _file(request: Request) -> Response:
     """The media of a record, for who was given its pass by a page."""
     asked = request.path_params
-    return _media(backend.jobs().uploads.admit(asked["token"], asked["given"]))
+    return _media(request, backend.jobs().uploads.admit(asked["token"], asked["given"]))
 
 
 def _shared(request: Request) -> Response:
     """The media behind a link, for as long as it is in force."""
+<<<<<<< HEAD
     try:
         shared = backend.shared(request.path_params["token"])
     except RecordsError:
         return PlainTextResponse("This file can't be reached just now.", status_code=503)
     return _media(backend.jobs().uploads.path(shared.record) if shared else None)
+=======
+    shared = backend.shared(request.path_params["token"])
+    return _media(request, backend.jobs().uploads.path(shared.record) if shared else None)
+>>>>>>> 6192430 (Limits, jobs, uploads, the running page and the player can be said in another language)
 
 
 def _nothing(request: Request) -> Response:
-    return _media(None)
+    return _media(request, None)
 
 
-def _media(path: Path | None) -> Response:
+def _media(request: Request, path: Path | None) -> Response:
     if path is None or not path.is_file():
-        return PlainTextResponse("This file is not kept here.", status_code=404)
+        with language.answer(request.headers.get("accept-language", "")):
+            return PlainTextResponse(_("This file is not kept here."), status_code=404)
     return FileResponse(
         path,
         media_type=PLAYABLE.get(path.suffix, "application/octet-stream"),
         headers={
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox",
-            "Cache-Control": "private, max-age=3600",
+            "Cache-Control": "max-age=3600, private",
         },
     )

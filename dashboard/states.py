@@ -11,7 +11,7 @@ from typing import Protocol
 
 import streamlit as st
 
-from dashboard import address, backend, words
+from dashboard import address, backend, faults, words
 from dashboard.jobs import Busy, Fault, Job
 from dashboard.language import Table, _
 from dashboard.limits import NotAllowed, TooLarge
@@ -243,7 +243,7 @@ def failed(job: Job, fault: Fault) -> Card:
             kicker=_("Error on our side"),
             icon="error",
             head=_("Something went wrong here"),
-            text=fault.problem.message,
+            text=faults.sentence(fault.problem),
             points=(fault.problem.hint,) if fault.problem.hint else (),
             small=_reference(fault),
             details=fault.details,
@@ -257,7 +257,7 @@ def failed(job: Job, fault: Fault) -> Card:
         kicker=_("Error"),
         icon="error",
         head=_("We can’t read this file"),
-        text=fault.problem.message,
+        text=faults.sentence(fault.problem),
         points=(fault.problem.hint,) if fault.problem.hint else (),
         small=_("Code: {code}").format(code=fault.problem.code),
         actions=(choose_another(primary=True), delete(job)),

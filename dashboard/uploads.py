@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from dashboard.language import _
 from detector.errors import InputError
 
 CHUNK = 1 << 20
@@ -253,6 +254,6 @@ def safe_name(name: str) -> str:
 
 def _no_room() -> StorageError:
     return StorageError(
-        "There is not enough room left on this computer's disk to keep the file.",
-        hint="Free some space, or wait until older files are deleted, and try again.",
+        _("There is not enough room left on this computer's disk to keep the file."),
+        hint=_("Free some space, or wait until older files are deleted, and try again."),
     )

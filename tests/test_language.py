@@ -128,8 +128,6 @@ NOT_FOR_PEOPLE = {
 """Files that speak to whoever starts the server, in the terminal, to a database or a browser."""
 NAME = "Unmask"
 NOT_YET = {
-    "analyze.py",
-    "backend.py",
     "compare/agree.py",
     "compare/builder.py",
     "compare/cost.py",
@@ -144,12 +142,8 @@ NOT_YET = {
     "evaluate/runs.py",
     "evaluate/sets.py",
     "evidence_view/__init__.py",
-    "faults.py",
-    "jobs.py",
     "language.py",
-    "limits.py",
     "own_clips.py",
-    "player.py",
     "records/database.py",
     "records/media.py",
     "records/schema.py",
@@ -172,15 +166,12 @@ NOT_YET = {
     "result/title.py",
     "result/traces.py",
     "result/verdict_card.py",
-    "running.py",
-    "server.py",
     "shop/bring.py",
     "shop/card.py",
     "shop/check.py",
     "shop/page.py",
     "shop/progress.py",
     "trials.py",
-    "uploads.py",
 }
 
 
