@@ -20,11 +20,8 @@ from dashboard import (
     words,
 )
 from dashboard.jobs import Job, State
-<<<<<<< HEAD
-from dashboard.records.store import RecordsError
-=======
 from dashboard.language import _
->>>>>>> 6192430 (Limits, jobs, uploads, the running page and the player can be said in another language)
+from dashboard.records.store import RecordsError
 from dashboard.states import Card
 from detector.results import Label, Media
 

@@ -7,7 +7,7 @@ every file in memory for as long as somebody looks at it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -110,16 +110,12 @@ def _file(request: Request) -> Response:
 
 def _shared(request: Request) -> Response:
     """The media behind a link, for as long as it is in force."""
-<<<<<<< HEAD
     try:
         shared = backend.shared(request.path_params["token"])
     except RecordsError:
-        return PlainTextResponse("This file can't be reached just now.", status_code=503)
-    return _media(backend.jobs().uploads.path(shared.record) if shared else None)
-=======
-    shared = backend.shared(request.path_params["token"])
+        with _language_of(request):
+            return PlainTextResponse(_("This file can't be reached just now."), status_code=503)
     return _media(request, backend.jobs().uploads.path(shared.record) if shared else None)
->>>>>>> 6192430 (Limits, jobs, uploads, the running page and the player can be said in another language)
 
 
 def _nothing(request: Request) -> Response:
@@ -128,7 +124,7 @@ def _nothing(request: Request) -> Response:
 
 def _media(request: Request, path: Path | None) -> Response:
     if path is None or not path.is_file():
-        with language.answer(request.headers.get("accept-language", "")):
+        with _language_of(request):
             return PlainTextResponse(_("This file is not kept here."), status_code=404)
     return FileResponse(
         path,
@@ -139,3 +135,7 @@ def _media(request: Request, path: Path | None) -> Response:
             "Cache-Control": "max-age=3600, private",
         },
     )
+
+
+def _language_of(request: Request) -> AbstractContextManager[None]:
+    return language.answer(request.headers.get("accept-language", ""))
