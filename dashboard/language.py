@@ -27,8 +27,8 @@ from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_r
 SOURCE = "en"
 FOLDER = Path(__file__).parent / "languages"
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
+K = TypeVar("K")
+V = TypeVar("V")
 
 _answer = ContextVar("answer", default=SOURCE)
 
@@ -120,7 +120,7 @@ def forget() -> None:
         kept.cache_clear()
 
 
-class Table(Mapping[Key, Value]):
+class Table(Mapping[K, V]):
     """A constant table with texts in it, in the language of whoever looks.
 
     Parameters
@@ -129,20 +129,20 @@ class Table(Mapping[Key, Value]):
         Gives the whole table; called once for each language.
     """
 
-    def __init__(self, make: Callable[[], Mapping[Key, Value]]) -> None:
+    def __init__(self, make: Callable[[], Mapping[K, V]]) -> None:
         self._make = make
-        self._made: dict[str, Mapping[Key, Value]] = {}
+        self._made: dict[str, Mapping[K, V]] = {}
 
-    def _table(self) -> Mapping[Key, Value]:
+    def _table(self) -> Mapping[K, V]:
         code = current()
         if code not in self._made:
             self._made[code] = self._make()
         return self._made[code]
 
-    def __getitem__(self, key: Key) -> Value:
+    def __getitem__(self, key: K) -> V:
         return self._table()[key]
 
-    def __iter__(self) -> Iterator[Key]:
+    def __iter__(self) -> Iterator[K]:
         return iter(self._table())
 
     def __len__(self) -> int:

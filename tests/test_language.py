@@ -142,7 +142,6 @@ NOT_YET = {
     "evaluate/runs.py",
     "evaluate/sets.py",
     "evidence_view/__init__.py",
-    "language.py",
     "own_clips.py",
     "records/database.py",
     "records/media.py",
@@ -240,15 +239,29 @@ def test_every_text_is_marked() -> None:
     assert not missed, "\n".join(missed)
 
 
+@pytest.mark.parametrize(
+    ("page", "head"), [("settings", "Settings"), ("history", "History"), ("live", "Live")]
+)
 def test_a_page_speaks_the_language(
-    esperanto: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    esperanto: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, head: str
 ) -> None:
+    monkeypatch.setattr("dashboard.live.page.webrtc_streamer", lambda **given: None)
     with pages.quiet(tmp_path):
-        at = AppTest.from_file(pages.APP, default_timeout=60).switch_page("pages/settings.py").run()
+        at = AppTest.from_file(pages.APP, default_timeout=60)
+        at.switch_page(f"pages/{page}.py").run()
     assert not at.exception
-    assert at.title[0].value == "⟦Settings⟧"
-    assert "⟦This installation⟧" in pages.html(at)
-    assert not re.search(r"[a-z]{3,} [a-z]{3,}", outside(pages.html(at)))
+    text = said(at)
+    assert f"⟦{head}⟧" in text
+    assert not re.findall(r".*[a-z]{3,} [a-z]{3,}.*", outside(text))
+
+
+def said(at: AppTest) -> str:
+    """Own HTML, titles, and what stands on, in and beside the widgets."""
+    protos = [getattr(node, "proto", None) for node in at.main]
+    parts = [
+        getattr(p, name, "") for p in protos for name in ("body", "label", "placeholder", "help")
+    ]
+    return "\n".join(part for part in parts if isinstance(part, str))
 
 
 def outside(text: str) -> str:
