@@ -6,9 +6,10 @@ import streamlit as st
 
 from dashboard import agreement_chart, charts, words
 from dashboard.agreement_chart import AgreementRow
+from dashboard.language import Table, _, ngettext
 from dashboard.result.linked import Linked
 from dashboard.theme import Palette
-from detector.results import Analysis, ModelResult
+from detector.results import Analysis, ModelResult, Thresholds
 
 PEOPLE = 4
 """drawn in the chart; more would hide one another."""
@@ -17,13 +18,13 @@ PEOPLE = 4
 def draw(analysis: Analysis, linked: Linked, palette: Palette) -> None:
     """Draw the card with the chart."""
     rows = agreement_chart.agreement_rows(analysis)
-    judged = {t.id: t.who for t in analysis.tracks if t.probability is not None}
-    everyone = {t.id: t.who for t in analysis.tracks}
+    everyone = {t.id: words.who(t) for t in analysis.tracks}
+    judged = {t.id: everyone[t.id] for t in analysis.tracks if t.probability is not None}
     people = dict(list(judged.items())[:PEOPLE])
     limits = analysis.verdict.thresholds
     with st.container(border=True, key="card-agreement", gap=None):
         st.html(
-            "<div class='um-cardhead'><h2 class='um-h2'>Model agreement</h2>"
+            f"<div class='um-cardhead'><h2 class='um-h2'>{_('Model agreement')}</h2>"
             f"{_legend(list(people))}</div>"
         )
         with st.container(key="agreement"):
@@ -41,8 +42,11 @@ def draw(analysis: Analysis, linked: Linked, palette: Palette) -> None:
                     alt=agreement_chart.agreement_finding(rows, everyone, limits),
                 )
         more = len(judged) - len(people)
-        also = f" The {PEOPLE} most suspicious people; {more} more are in the CSV." if more else ""
-        st.html(f"<p class='um-caption'>{note(analysis)}{also}</p>")
+        said = [note(analysis)]
+        if more:
+            also = _("The {number} most suspicious people; {more} more are in the CSV.")
+            said.append(also.format(number=PEOPLE, more=more))
+        st.html(f"<p class='um-caption'>{' '.join(said)}</p>")
 
 
 def _legend(people: list[str]) -> str:
@@ -53,8 +57,10 @@ def _legend(people: list[str]) -> str:
         f"<span><i class='{'filled' if i == 0 else 'open'}'></i>{words.escape(p)}</span>"
         for i, p in enumerate(people[:2])
     )
-    more = f"<span>and {words.listed(people[2:])}, open</span>" if len(people) > 2 else ""
-    return f"<div class='um-legend'>{marks}{more}</div>"
+    if len(people) > 2:
+        more = _("and {people}, open").format(people=words.escape(words.listed(people[2:])))
+        marks += f"<span>{more}</span>"
+    return f"<div class='um-legend'>{marks}</div>"
 
 
 def row_names(rows: list[AgreementRow]) -> str:
@@ -69,49 +75,68 @@ def row_names(rows: list[AgreementRow]) -> str:
 
 def note(analysis: Analysis) -> str:
     """What the dotted lines are, and whose word doesn't count."""
-    limits = analysis.verdict.thresholds
-    parts = []
-    if limits.custom:
-        parts.append("Dotted lines: your thresholds.")
-    else:
-        about = [words.escape(limits.data)] if limits.data else []
-        if limits.false_positive_rate is not None:
-            about.append(f"{words.percent(limits.false_positive_rate)} false alarms there")
-        where = f" ({', '.join(about)})" if about else ""
-        whose = ", the upper one from your own clips" if limits.own else " of the ensemble"
-        parts.append(f"Dotted lines: thresholds{whose}{where}.")
+    parts = [_dotted(analysis.verdict.thresholds)]
     out = [m.title for m in analysis.models if not m.counted and m.scored]
     if out:
-        verb = "is" if len(out) == 1 else "are"
-        parts.append(f"Diamonds: {words.escape(words.listed(out))} {verb} not counted.")
+        diamonds = ngettext(
+            "Diamonds: {models} is not counted.", "Diamonds: {models} are not counted.", len(out)
+        )
+        parts.append(diamonds.format(models=words.escape(words.listed(out))))
     return " ".join(parts)
+
+
+def _dotted(limits: Thresholds) -> str:
+    if limits.custom:
+        return _("Dotted lines: your thresholds.")
+    about = [words.escape(limits.data)] if limits.data else []
+    if limits.false_positive_rate is not None:
+        rate = words.percent(limits.false_positive_rate)
+        about.append(_("{percent} false alarms there").format(percent=rate))
+    if limits.own:
+        text = (
+            _("Dotted lines: thresholds, the upper one from your own clips ({about}).")
+            if about
+            else _("Dotted lines: thresholds, the upper one from your own clips.")
+        )
+    else:
+        text = (
+            _("Dotted lines: thresholds of the ensemble ({about}).")
+            if about
+            else _("Dotted lines: thresholds of the ensemble.")
+        )
+    return text.format(about=", ".join(about))
+
+
+COLUMNS: Table[str, tuple[str, bool]] = Table(
+    lambda: {
+        "model": (_("Model"), False),
+        "score": (_("Score"), True),
+        "reading": (_("Reading"), False),
+        "scored": (_("Scored"), True),
+        "time": (_("Time"), True),
+        "weight": (_("Weight"), True),
+        "calibrated": (_("Calibrated on"), False),
+    }
+)
+"""Of the table: the name, and whether it holds numbers."""
 
 
 def table(analysis: Analysis) -> str:
     """HTML of the per-model table; on a phone each model is a block of lines."""
     head = "".join(
         f"<th scope='col'{' class=n' if right else ''}>{name}</th>"
-        for name, right in (
-            ("Model", False), ("Score", True), ("Reading", False), ("Scored", True),
-            ("Time", True), ("Weight", True), ("Calibrated on", False),
-        )
-    )  # fmt: skip
+        for name, right in COLUMNS.values()
+    )
     still = analysis.media.kind == "image"
     body = "".join(_row(model, still) for model in analysis.models)
-    who = (
-        f"<p class='um-caption'>Scores are those of Person {words.escape(analysis.verdict.track)},"
-        " the most suspicious.</p>"
-        if analysis.verdict.track and len(analysis.tracks) > 1
-        else ""
-    )
+    who = ""
+    if analysis.verdict.track and len(analysis.tracks) > 1:
+        text = _("Scores are those of Person {name}, the most suspicious.")
+        text = text.format(name=words.escape(analysis.verdict.track))
+        who = f"<p class='um-caption'>{text}</p>"
     return (
         f"<table class='um-table'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{who}"
     )
-
-
-def brief(seconds: float) -> str:
-    """A duration; "0.0 s" would look like an error."""
-    return words.took(seconds) if seconds >= 0.05 else f"under 0.1{words.NBSP}s"
 
 
 def _row(model: ModelResult, still: bool) -> str:
@@ -123,25 +148,23 @@ def _row(model: ModelResult, still: bool) -> str:
         )
         score = words.percent(model.probability)
     else:
-        reading, score = "no score", "–"
+        reading, score = _("no score"), "–"
     if not model.counted:
-        why = model.not_counted_because or "not counted"
-        reading += f"<small>not counted: {words.escape(why)}</small>"
-    calibrated = f"{words.escape(model.calibration.data)}" if model.calibration else "uncalibrated"
-    cells = (
-        ("Score", score, True),
-        ("Reading", reading, False),
-        (
-            "Scored",
-            words.looks(model.scored, "image" if still else model.kind) if model.scored else "–",
-            True,
-        ),
-        ("Time", brief(model.seconds) if model.seconds is not None else "–", True),
-        ("Weight", f"{model.weight:g}" if model.counted else "–", True),
-        ("Calibrated on", calibrated, False),
-    )
+        why = model.not_counted_because or _("not counted")
+        reading += f"<small>{_('not counted: {why}').format(why=words.escape(why))}</small>"
+    looks = words.looks(model.scored, "image" if still else model.kind)
+    calibration = model.calibration
+    cells = {
+        "score": score,
+        "reading": reading,
+        "scored": looks if model.scored else "–",
+        "time": words.took(model.seconds) if model.seconds is not None else "–",
+        "weight": f"{model.weight:g}" if model.counted else "–",
+        "calibrated": words.escape(calibration.data) if calibration else _("uncalibrated"),
+    }
     tds = "".join(
-        f"<td data-label='{label}'{' class=n' if right else ''}><div>{value}</div></td>"
-        for label, value, right in cells
+        f"<td data-label='{COLUMNS[column][0]}'{' class=n' if COLUMNS[column][1] else ''}>"
+        f"<div>{value}</div></td>"
+        for column, value in cells.items()
     )
     return f"<tr><th scope='row'>{words.escape(model.title)}</th>{tds}</tr>"

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import words
+from dashboard.language import Table, _, ngettext
 from dashboard.result import (
     agreement,
     download_card,
@@ -15,7 +16,6 @@ from dashboard.result import (
     robustness_tab,
     signal_tab,
 )
-from dashboard.result.agreement import brief
 from dashboard.result.linked import Linked
 from dashboard.result.title import local, total
 from dashboard.words import NBSP
@@ -26,14 +26,15 @@ CODECS = {
     "mpeg4": "MPEG-4", "aac": "AAC", "mp3": "MP3", "opus": "Opus", "vorbis": "Vorbis",
     "png": "PNG", "jpeg": "JPEG", "gif": "GIF", "webp": "WebP",
 }  # fmt: skip
-CHANNELS = {1: "mono", 2: "stereo"}
-STAGES = {
-    "read": "Reading the file",
-    "decode": "Decoding",
-    "faces": "Finding faces",
-    "signals": "Reading signals",
-    "verdict": "Verdict",
-}
+STAGES: Table[str, str] = Table(
+    lambda: {
+        "read": _("Reading the file"),
+        "decode": _("Decoding"),
+        "faces": _("Finding faces"),
+        "signals": _("Reading signals"),
+        "verdict": _("Verdict"),
+    }
+)
 """Stages overlap: together they take longer than the whole run."""
 
 
@@ -41,7 +42,7 @@ def draw_tabs(path: Path, analysis: Analysis, linked: Linked) -> None:
     """Draw the card with signals, robustness, provenance, the models and the run."""
     with st.container(border=True, key="card-details"):
         signals, robust, origin, models, run = st.tabs(
-            ["Signals", "Robustness", "Provenance", "Models", "Run details"]
+            [_("Signals"), _("Robustness"), _("Provenance"), _("Models"), _("Run details")]
         )
         with signals:
             signal_tab.draw(path, analysis, linked)
@@ -54,7 +55,7 @@ def draw_tabs(path: Path, analysis: Analysis, linked: Linked) -> None:
         with run:
             st.html(facts(run_facts(analysis)))
             st.toggle(
-                "Simple player: no moving boxes, faces as buttons",
+                _("Simple player: no moving boxes, faces as buttons"),
                 value=linked.simple,
                 key=linked.widget("simple"),
                 on_change=linked.choose_simple,
@@ -64,7 +65,7 @@ def draw_tabs(path: Path, analysis: Analysis, linked: Linked) -> None:
 def draw_file(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
     """Draw the card with the file and the downloads."""
     with st.container(border=True, key="card-file", height="stretch", gap=None):
-        st.html(f"<h2 class='um-h2'>File</h2>{facts(file_facts(analysis))}")
+        st.html(f"<h2 class='um-h2'>{_('File')}</h2>{facts(file_facts(analysis))}")
         for sentence in analysis.media.notes:
             st.html(f"<p class='um-note'><span class='um-icon' aria-hidden='true'>info</span>"
                     f"<span>{words.escape(sentence)}</span></p>")  # fmt: skip
@@ -83,93 +84,108 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
     codec = words.escape(CODECS.get(media.codec, media.codec))
     picture = [f"{media.width}×{media.height}"]
     if media.fps and media.kind != "image":
-        uneven = " on average" if media.variable_frame_rate else ""
-        picture.append(f"{media.fps:.4g}{NBSP}fps{uneven}")
+        rate = f"{media.fps:.4g}{NBSP}fps"
+        uneven = media.variable_frame_rate
+        picture.append(_("{rate} on average").format(rate=rate) if uneven else rate)
     picture.append(codec)
+    kinds = {"video": _("Video"), "image": _("Picture"), "animation": _("Animation")}
     rows = [
-        ("Name", words.escape(media.name)),
-        ({"video": "Video", "image": "Picture"}.get(media.kind, "Animation"), ", ".join(picture)),
+        (_("Name"), words.escape(media.name)),
+        (kinds[media.kind], ", ".join(picture)),
     ]
     if media.duration:
         frames = (
             f", {words.count(media.frame_count, 'frame', 'frames')}" if media.frame_count else ""
         )
-        rows.append(("Length", f"{words.clock(media.duration)}{frames}"))
+        rows.append((_("Length"), f"{words.clock(media.duration)}{frames}"))
     if media.live:
-        rows.append(("File", "none: frames of a live session were scored as they came"))
-        rows.append(("Analyzed", local(analysis.created)))
+        none = _("none: frames of a live session were scored as they came")
+        rows += [(_("File"), none), (_("Analyzed"), local(analysis.created))]
         return rows
     if media.kind == "video":
-        rows.append(("Sound", _sound(analysis)))
+        rows.append((_("Sound"), _sound(analysis)))
     rate = f" ({media.bit_rate / 1e6:.1f}{NBSP}Mbit/s)" if media.bit_rate else ""
-    rows.append(("Size", f"{words.size(media.size)}{rate}"))
+    rows.append((_("Size"), f"{words.size(media.size)}{rate}"))
     squeezed = next((e for e in analysis.evidence if e.name == "Compression"), None)
     if squeezed is not None:
-        rows.append(("Compression", words.escape(squeezed.value)))
+        rows.append((_("Compression"), words.escape(squeezed.value)))
     if media.rotation:
-        rows.append(("Rotation", f"turned {media.rotation}° to stand upright"))
+        turned = _("turned {degrees}° to stand upright").format(degrees=media.rotation)
+        rows.append((_("Rotation"), turned))
     sha = media.sha256
     short = f"{sha[:4]} {sha[4:8]} … {sha[-4:]}"
     rows.append(("SHA-256", f"<code title='{words.escape(sha)}'>{words.escape(short)}</code>"))
     seconds = total(analysis)
-    took = f", in {words.took(seconds)}" if seconds is not None else ""
-    rows.append(("Analyzed", f"{local(analysis.created)}{took}"))
+    when = local(analysis.created)
+    if seconds is not None:
+        when = _("{when}, in {time}").format(when=when, time=words.took(seconds))
+    rows.append((_("Analyzed"), when))
     return rows
 
 
 def _sound(analysis: Analysis) -> str:
     audio = analysis.media.audio
     if audio is None:
-        return "none"
+        return _("none")
     codec = words.escape(CODECS.get(audio.codec, audio.codec))
-    channels = CHANNELS.get(audio.channels, f"{audio.channels} channels")
+    many = ngettext("{number} channel", "{number} channels", audio.channels)
+    named = {1: _("mono"), 2: _("stereo")}
+    channels = named.get(audio.channels, many.format(number=audio.channels))
     return f"{codec}, {channels}, {audio.sample_rate / 1000:g}{NBSP}kHz"
 
 
 def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
     """How the result was made, as (name, HTML)."""
     settings, software = analysis.settings, analysis.software
+    still = analysis.media.kind == "image"
     looked = words.count(len(analysis.moments), "moment", "moments")
     how = {
-        "uniform": "spread evenly",
-        "keyframes": "where the picture changes",
-        "fps": f"{settings.fps:g} a second",
+        "uniform": _("spread evenly"),
+        "keyframes": _("where the picture changes"),
+        "fps": _("{number} a second").format(number=f"{settings.fps:g}"),
     }[settings.sampling]
     rows = [
-        ("Looked at", f"{looked}, {how}" if analysis.media.kind != "image" else "the picture"),
-        ("Smallest face", f"{settings.min_face}{NBSP}px wide"),
+        (
+            _("Looked at"),
+            _("the picture") if analysis.media.kind == "image" else f"{looked}, {how}",
+        ),
+        (_("Smallest face"), _("{width}\u00a0px wide").format(width=settings.min_face)),
     ]
     if settings.start or settings.end is not None:
-        end = words.clock(settings.end) if settings.end is not None else "the end"
-        rows.append(("Part", f"{words.clock(settings.start)} to {end}"))
+        part = (
+            _("{start} to the end").format(start=words.clock(settings.start))
+            if settings.end is None
+            else words.stretch(settings.start, settings.end)
+        )
+        rows.append((_("Part"), part))
     rows += [
-        (name, brief(analysis.timings[stage]))
+        (name, words.took(analysis.timings[stage]))
         for stage, name in STAGES.items()
         if stage in analysis.timings
     ]
     rows += [
-        (f"Scoring, {words.escape(m.title)}", brief(m.seconds))
+        (_("Scoring, {model}").format(model=words.escape(m.title)), words.took(m.seconds))
         for m in analysis.models
         if m.seconds is not None and m.scored
     ]
     if (seconds := total(analysis)) is not None:
-        rows.append(("All, side by side", words.took(seconds)))
+        rows.append((_("All, side by side"), words.took(seconds)))
     rows += [
         (
-            "Weights",
+            _("Weights"),
             "<br>".join(
                 f"{words.escape(m.title)} <code title='{words.escape(m.weights_sha256)}'>"
                 f"{words.escape(m.weights_sha256[:8])}</code>"
                 for m in analysis.models
                 if m.weights_sha256
             )
-            or "none",
+            or _("none"),
         ),
         ("Unmask", words.escape(software.version + (f", {software.commit[:8]}"
                                                     if software.commit else ""))),
-        ("Runs on", words.escape(
+        (_("Runs on"), words.escape(
             f"{software.backend}, {software.device}, Python {software.python}, "
             f"PyTorch {software.torch}")),
-        ("Analysis", f"<code>{words.escape(analysis.id[:16])}</code>"),
+        (_("Analysis"), f"<code>{words.escape(analysis.id[:16])}</code>"),
     ]  # fmt: skip
     return rows

@@ -8,23 +8,27 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import words
+from dashboard.language import Table, _
 from dashboard.result import downloads
 from dashboard.result.linked import Linked
 from detector.results import Analysis
 
-FORMS = (
-    ("Report", "picture_as_pdf", "pdf", "The whole result as a PDF, its data attached"),
-    ("JSON", "data_object", "json", "The whole result as data"),
-    ("Scores", "table", "csv", "A row for each person and moment"),
+FORMS: Table[str, tuple[str, str, str]] = Table(
+    lambda: {
+        "pdf": (_("Report"), "picture_as_pdf", _("The whole result as a PDF, its data attached")),
+        "json": ("JSON", "data_object", _("The whole result as data")),
+        "csv": (_("Scores"), "table", _("A row for each person and moment")),
+    }
 )
+"""Name, icon and what it is."""
 
 
 def draw(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
     """Draw the buttons, and what the reports say beyond the result."""
-    st.html("<h2 class='um-h2 um-space'>Download</h2>")
+    st.html(f"<h2 class='um-h2 um-space'>{_('Download')}</h2>")
     wishes = linked.wishes
     with st.container(horizontal=True, key="downloads"):
-        for label, icon, form, help in FORMS:
+        for form, (label, icon, help) in FORMS.items():
             st.download_button(
                 label,
                 downloads.maker(form, path, analysis, wishes),
@@ -42,17 +46,17 @@ def draw(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
         if linked.read_only:
             return
         st.text_area(
-            "Notes for the report",
+            _("Notes for the report"),
             value=wishes.notes,
             key=linked.widget("notes"),
             height=68,
             max_chars=5_000,
-            placeholder="Where the file came from, who asked, what else was checked",
+            placeholder=_("Where the file came from, who asked, what else was checked"),
             on_change=linked.choose_wishes,
         )
         if analysis.provenance is not None and analysis.provenance.place is not None:
             st.toggle(
-                "Leave out where it was recorded",
+                _("Leave out where it was recorded"),
                 value=not wishes.place,
                 key=linked.widget("no-place"),
                 on_change=linked.choose_wishes,
@@ -63,23 +67,25 @@ def _mark(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
     """The verdict in a copy of the file, or beside it."""
     if downloads.takes_mark(analysis.media) and path.is_file():
         st.download_button(
-            "Marked copy",
+            _("Marked copy"),
             partial(downloads.marked, path, analysis),
             file_name=downloads.file_name(name, path.suffix.lstrip(".")),
             icon=":material/sell:",
-            help="A copy with the verdict in its metadata; pictures and sound stay as they are. "
-            "A signed origin (C2PA) holds for the original only.",
+            help=_(
+                "A copy with the verdict in its metadata; pictures and sound stay as they are. "
+                "A signed origin (C2PA) holds for the original only."
+            ),
             on_click="ignore",
             key=linked.widget("file.mark"),
         )
     else:
         st.download_button(
-            "Sidecar",
+            _("Sidecar"),
             downloads.sidecar(analysis),
             file_name=f"{name}.unmask.json",
             mime="application/json",
             icon=":material/sell:",
-            help="The verdict as a small file to keep beside this one, which can't carry it",
+            help=_("The verdict as a small file to keep beside this one, which can't carry it"),
             on_click="ignore",
             key=linked.widget("file.mark"),
         )

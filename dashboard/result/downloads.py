@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from dashboard.language import _
 from detector import marking, report
 from detector.errors import UsageError
 from detector.results import Analysis, Media
@@ -56,8 +57,8 @@ def signing() -> tuple[Ed25519PrivateKey | None, str]:
     try:
         key = report.signing_key()
     except UsageError as error:
-        return None, f"Sealed, not signed: {error.message}"
-    return key, "Sealed and signed with this server's key." if key else "Sealed, not signed."
+        return None, _("Sealed, not signed: {problem}").format(problem=error.message)
+    return key, _("Sealed and signed with this server's key.") if key else _("Sealed, not signed.")
 
 
 def takes_mark(media: Media) -> bool:
@@ -76,7 +77,7 @@ def marked(path: Path, analysis: Analysis) -> bytes:
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
         target = Path(folder) / f"copy{path.suffix}"
         if marking.write_copy(path, target, analysis) != target:
-            raise UsageError("This file can't take a verdict without other changes.")
+            raise UsageError(_("This file can't take a verdict without other changes."))
         return target.read_bytes()
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import series, words
+from dashboard.language import Table, _
 from dashboard.result import pictures
 from dashboard.result.linked import Linked
-from dashboard.words import NBSP
 from detector import explain
 from detector.errors import UnmaskError
 from detector.results import Analysis, FaceFrame, ModelResult, Track
@@ -21,8 +21,13 @@ log = logging.getLogger(__name__)
 
 SLOW = 2.0
 """s; a heatmap that is expected to take longer says so while it is drawn."""
-VIEWS = ("Original", "Heatmap", "Difference")
-NO_PROOF = "A heatmap shows places, not proof: a wrong score has one too."
+VIEWS: Table[str, str] = Table(
+    lambda: {
+        "original": _("Original"),
+        "heatmap": _("Heatmap"),
+        "difference": _("Difference"),
+    }
+)
 
 Later = Callable[[], None]
 Lay = Callable[[explain.Heatmap | None, float], None]
@@ -53,14 +58,20 @@ def draw(
             st.skeleton(height=200)
         caption = st.empty()
         seconds = _expected(model, asked, linked)
-        hint = f", about {seconds:.0f}{NBSP}s" if seconds > SLOW else ""
-        caption.html(f"<div class='um-figcaption'>Drawing the heatmap{hint}</div>")
+        wait = (
+            _("Drawing the heatmap, about {seconds}\u00a0s").format(seconds=f"{seconds:.0f}")
+            if seconds > SLOW
+            else _("Drawing the heatmap")
+        )
+        caption.html(f"<div class='um-figcaption'>{wait}</div>")
 
     def fill() -> None:
         heat: explain.Heatmap | None = None
-        why = f"{model.title} can’t show where it looked"
+        why = _("{model} can’t show where it looked").format(model=model.title)
+        failed = _("{model} could not be run for a heatmap").format(model=model.title)
         if face.quality.problem is not None:
-            picture.html(missing(f"This face was not scored: {series.why(face)}"))
+            text = _("This face was not scored: {why}").format(why=series.why(face))
+            picture.html(missing(text))
             caption.empty()
             return
         try:
@@ -68,7 +79,9 @@ def draw(
             started = clocks.monotonic()
             slow = method.forwards * _one(model) > SLOW
             tell = (
-                caption.progress(0.0, "Hiding one part after the other").progress if slow else None
+                caption.progress(0.0, _("Hiding one part after the other")).progress
+                if slow
+                else None
             )
             heat = pictures.heatmap(
                 path, analysis.id, track.id, face.time, model.id, analysis, method.id,
@@ -81,10 +94,10 @@ def draw(
                 _show(picture, caption, controls, heat, method, analysis, track, face, model,
                       linked, lay)  # fmt: skip
         except UnmaskError:  # its weights are gone, or the file is
-            heat, why = None, f"{model.title} could not be run for a heatmap"
+            heat, why = None, failed
         except Exception:  # whatever broke, the rest of the result still stands
             log.exception("a heatmap could not be drawn")
-            heat, why = None, f"{model.title} could not be run for a heatmap"
+            heat, why = None, failed
         if heat is None:
             picture.html(missing(why))
             caption.empty()
@@ -113,7 +126,7 @@ def _method(
         return next(iter(known.values()))
     with controls:
         chosen = st.selectbox(
-            "How it is drawn",
+            _("How it is drawn"),
             list(known),
             format_func=lambda id: known[id].title,
             key=linked.widget(f"method.{model.id}"),
@@ -139,31 +152,37 @@ def _show(
     """The picture as it is asked for, and its controls below."""
     with controls:
         view = st.segmented_control(
-            "Show", VIEWS, default="Heatmap", required=True, key=linked.widget("heat-view"),
-            label_visibility="collapsed", width="content",
+            _("Show"), list(VIEWS), default="heatmap", required=True, format_func=VIEWS.__getitem__,
+            key=linked.widget("heat-view"), label_visibility="collapsed", width="content",
         )  # fmt: skip
         alpha = st.slider(
-            "How strongly the heatmap covers the face, %", 0, 100, 60, step=10, format="%d%%",
+            _("How strongly the heatmap covers the face, %"), 0, 100, 60, step=10, format="%d%%",
             key=linked.widget("alpha"), label_visibility="collapsed", width=130,
-            disabled=view != "Heatmap" and not st.session_state.get(linked.widget("on-frame")),
+            disabled=view != "heatmap" and not st.session_state.get(linked.widget("on-frame")),
         )  # fmt: skip
         over = lay is not None and heat.place is not None and st.toggle(
-            "Whole frame too", key=linked.widget("on-frame"), width="content"
+            _("Whole frame too"), key=linked.widget("on-frame"), width="content"
         )  # fmt: skip
-    text = f"<b>Heatmap</b> {words.escape(heat.caption)}"
+    text = f"<b>{_('Heatmap')}</b> {words.escape(heat.caption)}"
     rgb = explain.overlay(heat, alpha / 100)
-    if view == "Original":
-        rgb, text = heat.crop, f"<b>Original</b> as {words.escape(model.title)} saw it"
-    elif view == "Difference":
+    if view == "original":
+        rgb = heat.crop
+        text = _("<b>Original</b> as {model} saw it").format(model=words.escape(model.title))
+    elif view == "difference":
         found = pictures.effect(analysis.id, track.id, face.time, method.id, model, model.id, heat)
         rgb, text = found.crop, _difference(found, model)
     ramp = (
-        "<div class='um-ramp'></div><div class='um-ends'><span>little</span><span>most</span></div>"
-        if view == "Heatmap"
+        f"<div class='um-ramp'></div><div class='um-ends'><span>{_('little')}</span>"
+        f"<span>{_('most')}</span></div>"
+        if view == "heatmap"
         else ""
     )
-    picture.image(pictures.jpeg(rgb, 88), width="stretch", alt=f"{view}: {heat.caption}")
-    note = NO_PROOF if heat.map.any() else "Nothing in this face raised the score."
+    picture.image(pictures.jpeg(rgb, 88), width="stretch", alt=f"{VIEWS[view]}: {heat.caption}")
+    note = (
+        _("A heatmap shows places, not proof: a wrong score has one too.")
+        if heat.map.any()
+        else _("Nothing in this face raised the score.")
+    )
     caption.html(
         f"<div class='um-figcaption'>{text}{ramp}{_over_time(heat)}"
         f"<div class='um-caption'>{note}</div></div>"
@@ -174,11 +193,15 @@ def _show(
 
 def _difference(found: explain.Effect, model: ModelResult) -> str:
     """What hiding the hottest places did, beside hiding as much anywhere."""
-    return (
-        f"<b>Difference</b> with the hottest {words.percent(found.share)} blurred away, "
-        f"{words.escape(model.title)} says {words.percent(found.after)} instead of "
-        f"{words.percent(found.before)}; hiding as much elsewhere gives "
-        f"{words.percent(found.at_random)}"
+    return _(
+        "<b>Difference</b> with the hottest {share} blurred away, {model} says {after} instead of "
+        "{before}; hiding as much elsewhere gives {elsewhere}"
+    ).format(
+        share=words.percent(found.share),
+        model=words.escape(model.title),
+        after=words.percent(found.after),
+        before=words.percent(found.before),
+        elsewhere=words.percent(found.at_random),
     )
 
 
@@ -188,9 +211,10 @@ def _over_time(heat: explain.Heatmap) -> str:
     if shares is None:
         return ""
     bars = "".join(f"<i style='height:{max(4, round(100 * float(s)))}%'></i>" for s in shares)
-    most = heat.times[int(shares.argmax())]
+    at = words.clock(heat.times[int(shares.argmax())])
+    label, most = _("Most at {time}").format(time=at), _("most at {time}").format(time=at)
     return (
-        f"<div class='um-tubelets' role='img' aria-label='Most at {words.clock(most)}'>{bars}</div>"
+        f"<div class='um-tubelets' role='img' aria-label='{words.escape(label)}'>{bars}</div>"
         f"<div class='um-ends'><span>{words.clock(heat.times[0])}</span>"
-        f"<span>most at {words.clock(most)}</span><span>{words.clock(heat.times[-1])}</span></div>"
+        f"<span>{most}</span><span>{words.clock(heat.times[-1])}</span></div>"
     )
