@@ -111,8 +111,7 @@ def state(label: Label, question: Question | None) -> StateWords:
     if label is not Label.FAKE or question is not Question.SYNTHESIS:
         return STATES[label]
     asked = QUESTIONS[question]
-    short = asked.fake_short[0].upper() + asked.fake_short[1:]
-    return replace(STATES[label], words=asked.fake, short=short)
+    return replace(STATES[label], words=asked.fake, short=capital(asked.fake_short))
 
 
 READINGS: Table[str, StateWords] = Table(
@@ -256,6 +255,11 @@ def _formats() -> str:
     """Whose way to write dates and lists: English is that of most countries, not of one."""
     code = current()
     return "en_GB" if code == "en" else code
+
+
+def capital(text: str) -> str:
+    """ "the face" -> "The face", as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def escape(text: str) -> str:

@@ -157,7 +157,7 @@ def test_the_signals_are_a_table_with_icon_and_word(clip: Path) -> None:
     assert readings["**Noise**"] == ":green-badge[:material/check_circle: Usual]"
     assert readings["**Optical flow**"] == ":red-badge[:material/warning: Unusual]"
     assert readings["**Blinking**"] == ":gray-badge[:material/do_not_disturb_on: Absent]"
-    assert signal_tab.NOTE in texts(at)
+    assert "Signals inform and do not vote." in texts(at)
 
 
 def test_an_unusual_signal_leads_to_its_moment(clip: Path) -> None:

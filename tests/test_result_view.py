@@ -187,7 +187,7 @@ def test_a_model_without_a_heatmap_says_so(clip: Path) -> None:
 
 def test_the_table_says_what_the_lanes_say(clip: Path) -> None:
     at = show(clip)
-    at.segmented_control(key="result.k.widget.shown").set_value("Table").run()
+    at.segmented_control(key="result.k.widget.shown").set_value("table").run()
     table = at.dataframe[0].value
     assert list(table.columns) == ["Person", "Time", "All models", "SBI", "Xception", "VideoMAE",
                                    "Reading"]  # fmt: skip

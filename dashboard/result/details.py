@@ -147,7 +147,7 @@ def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
     rows = [
         (
             _("Looked at"),
-            _("the picture") if analysis.media.kind == "image" else f"{looked}, {how}",
+            _("the picture") if still else f"{looked}, {how}",
         ),
         (_("Smallest face"), _("{width}\u00a0px wide").format(width=settings.min_face)),
     ]

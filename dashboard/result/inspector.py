@@ -7,11 +7,11 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import series, words
+from dashboard.language import _
 from dashboard.result import heat_view, pictures, traces
 from dashboard.result.heat_view import Later
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
-from dashboard.words import NBSP
 from detector import explain
 from detector.errors import UnmaskError
 from detector.results import Analysis, Box, FaceFrame, Label, ModelResult, Quality, Track
@@ -49,18 +49,22 @@ def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> L
 
 def _head(analysis: Analysis, lane: Lane | None, face: FaceFrame | None, shown: float) -> str:
     still = analysis.media.kind == "image"
-    what = "The picture" if lane and lane.track.whole else "The face"
-    title = what if still else f"Frame at {words.clock(shown)}"
+    if not still:
+        title = _("Frame at {time}").format(time=words.clock(shown))
+    else:
+        title = _("The picture") if lane and lane.track.whole else _("The face")
     if lane is None:
         return f"<h2 class='um-h2'>{title}</h2>"
-    parts = [lane.track.who]
+    parts = [words.who(lane.track)]
     if face is not None and not still:
-        parts.append(f"moment {face.index + 1} of {len(analysis.moments)}")
+        moment = _("moment {number} of {total}")
+        parts.append(moment.format(number=face.index + 1, total=len(analysis.moments)))
     if face is None or face.score is None:
         parts.append(series.why(face))
     else:
         state = words.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
-        parts.append(f"<b class='um-ink {state.slug}'>{words.percent(face.score)}</b> all models")
+        percent = f"<b class='um-ink {state.slug}'>{words.percent(face.score)}</b>"
+        parts.append(_("{percent} all models").format(percent=percent))
     return f"<h2 class='um-h2'>{title}</h2><div class='um-caption'>{' · '.join(parts)}</div>"
 
 
@@ -69,18 +73,19 @@ def _peaks(lane: Lane, linked: Linked, shown: float) -> None:
     earlier = max((t for t in peaks if t < shown - 0.01), default=None)
     later = min((t for t in peaks if t > shown + 0.01), default=None)
     with st.container(horizontal=True, width="content", gap="small", key="peaks"):
-        for label, icon, to in (
-            ("Earlier peak", "chevron_left", earlier),
-            ("Later peak", "chevron_right", later),
+        for key, label, icon, to in (
+            ("earlier", _("Earlier peak"), "chevron_left", earlier),
+            ("later", _("Later peak"), "chevron_right", later),
         ):
+            there = _("There is none") if to is None else _("Go to {time}")
             st.button(
                 label,
                 icon=f":material/{icon}:",
                 disabled=to is None,
                 on_click=linked.go,
                 args=(to, lane.track.id),
-                key=linked.widget(label),
-                help=f"Go to {words.clock(to)}" if to is not None else "There is none",
+                key=linked.widget(key),
+                help=there.format(time=words.clock(to or 0.0)),
             )
 
 
@@ -91,7 +96,7 @@ def _model(able: list[ModelResult], linked: Linked) -> ModelResult:
     if len(able) == 1:
         return first
     chosen = st.segmented_control(
-        "Heatmap of",
+        _("Heatmap of"),
         list(titles),
         format_func=titles.__getitem__,
         default=first.id,
@@ -110,10 +115,11 @@ def _absent(path: Path, analysis: Analysis, lane: Lane, linked: Linked) -> None:
     with left:
         _whole(path, analysis, linked.time, {})
     with right:
-        st.html(f"<p class='um-say'>{lane.track.who} is not in frame here.</p>")
+        absent = _("{who} is not in frame here.").format(who=words.who(lane.track))
+        st.html(f"<p class='um-say'>{absent}</p>")
         if nearest is not None:
             st.button(
-                f"Nearest moment, {words.clock(nearest.time)}",
+                _("Nearest moment, {time}").format(time=words.clock(nearest.time)),
                 icon=":material/my_location:",
                 on_click=linked.go,
                 args=(nearest.time, lane.track.id),
@@ -131,7 +137,8 @@ def _glass(
 ) -> Later | None:
     """Crop, heatmap and traces, then the whole frame beside the scores there."""
     if not path.is_file():
-        st.html("<p class='um-caption'>Without the file there is no frame to look into.</p>")
+        without = _("Without the file there is no frame to look into.")
+        st.html(f"<p class='um-caption'>{without}</p>")
         st.html(scores_here(analysis, face))
         return None
     left, right = st.columns([2, 1], gap="small")
@@ -163,20 +170,21 @@ def _crop(path: Path, analysis: Analysis, face: FaceFrame) -> None:
     try:
         rgb = pictures.crop(path, analysis, face.time, face.box)
     except (UnmaskError, OSError):
-        st.html(heat_view.missing("The frame can’t be read any more."))
+        st.html(heat_view.missing(_("The frame can’t be read any more.")))
         return
-    st.image(pictures.jpeg(rgb, 88), width="stretch", alt="The face in this frame")
-    st.html(f"<div class='um-figcaption'><b>Crop</b> {described(face.quality)}</div>")
+    st.image(pictures.jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
+    st.html(f"<div class='um-figcaption'><b>{_('Crop')}</b> {described(face.quality)}</div>")
 
 
 def described(quality: Quality) -> str:
     """A face's quality in a few words: "212 px wide, sharp, frontal"."""
+    width = _("{width}\u00a0px wide").format(width=f"{quality.width:.0f}")
     if quality.problem is not None:
-        why = words.WHY_NOT.get(quality.problem, "not scored")
-        return f"{quality.width:.0f}{NBSP}px wide, {why}: not scored"
+        why = words.WHY_NOT.get(quality.problem, _("not scored"))
+        return _("{width}, {why}: not scored").format(width=width, why=why)
     turned = abs(quality.yaw)
-    pose = "frontal" if turned < 0.35 else "half turned" if turned < 0.7 else "turned"
-    return f"{quality.width:.0f}{NBSP}px wide, {pose}"
+    pose = _("frontal") if turned < 0.35 else _("half turned") if turned < 0.7 else _("turned")
+    return f"{width}, {pose}"
 
 
 def _whole(
@@ -185,18 +193,22 @@ def _whole(
     """Draw the whole frame; return what lays a heatmap over it."""
     with st.container(key="whole-frame", gap=None):
         picture, caption = st.empty(), st.empty()
-    who = words.listed([track.who for track in analysis.tracks if track.id in boxes])
-    alt = f"The whole frame at {words.clock(time)}" + (f", {who} boxed" if who else "")
+    who = words.listed([words.who(track) for track in analysis.tracks if track.id in boxes])
+    alt = _("The whole frame at {time}, {who} boxed") if who else _("The whole frame at {time}")
+    alt = alt.format(time=words.clock(time), who=who)
 
     def show(heat: explain.Heatmap | None, alpha: float) -> None:
         try:
             rgb = pictures.whole_frame(path, analysis, time, boxes, 640, heat, alpha)
         except (UnmaskError, OSError):
-            picture.html(heat_view.missing("The frame can’t be read any more."))
+            picture.html(heat_view.missing(_("The frame can’t be read any more.")))
             return
         picture.image(pictures.jpeg(rgb, 85), width="stretch", alt=alt)
-        over = f" with the heatmap, {words.escape(heat.caption)}" if heat else ""
-        caption.html(f"<div class='um-figcaption'><b>Whole frame</b>{over}</div>")
+        text = _("<b>Whole frame</b>")
+        if heat:
+            text = _("<b>Whole frame</b> with the heatmap, {caption}")
+            text = text.format(caption=words.escape(heat.caption))
+        caption.html(f"<div class='um-figcaption'>{text}</div>")
 
     show(None, 0.0)
     return show
@@ -217,13 +229,13 @@ def scores_here(analysis: Analysis, face: FaceFrame) -> str:
             f"<span class='um-icon' aria-hidden='true'>{state.icon}</span>{said}</span></td></tr>"
         )
 
-    rows = [row("All models", face.score, bold=True)]
+    rows = [row(_("All models"), face.score, bold=True)]
     for model in analysis.models:
         score = face.scores.get(model.id)
-        note = "" if model.counted else "not counted"
+        note = "" if model.counted else _("not counted")
         if model.scored or score is not None:
             rows.append(row(model.title, score, note))
     return (
-        "<table class='um-here'><caption class='um-quiet'>Scores in this frame</caption>"
+        f"<table class='um-here'><caption class='um-quiet'>{_('Scores in this frame')}</caption>"
         f"<tbody>{''.join(rows)}</tbody></table>"
     )

@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import evidence_view, series
+from dashboard.language import _
 from dashboard.result.downloads import Wishes
 from detector.results import Analysis, Question, Thresholds
 from detector.verdict import decide
@@ -254,7 +255,7 @@ class Linked:
         """Draw what shows the people that are left out, if there are any."""
         if hidden or self.show_all:
             st.button(
-                f"Show {hidden} more" if hidden else "Show fewer",
+                _("Show {number} more").format(number=hidden) if hidden else _("Show fewer"),
                 on_click=self.toggle_all,
                 key=self.widget(f"more.{where}"),
             )

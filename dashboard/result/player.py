@@ -16,6 +16,7 @@ import streamlit as st
 from dashboard import backend, evidence_view, series, server, theme, words
 from dashboard.charts import LaneSize
 from dashboard.evidence_view import NARROW, WIDE
+from dashboard.language import _
 from dashboard.result import pictures
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
@@ -65,10 +66,11 @@ def draw(
             boxes = pictures.boxes_at(analysis, linked.time) if linked.simple else {}
             still(path, analysis, linked, boxes)
     if not playable and analysis.media.kind != "image":
-        st.html(
-            "<div class='um-caption'>This browser can’t play the file, so the frame at "
-            f"{words.clock(linked.time)} is shown. The analysis read it in full.</div>"
-        )
+        text = _(
+            "This browser can’t play the file, so the frame at {time} is shown. The analysis read "
+            "it in full."
+        ).format(time=words.clock(linked.time))
+        st.html(f"<div class='um-caption'>{text}</div>")
     end = series.length(analysis)
     wanted = {
         (lane.track.id, tile.index)
@@ -99,24 +101,33 @@ def _absent(record: Record, analysis: Analysis) -> None:
         if picture := record.picture:
             st.image(picture, alt=alt(analysis), width=320)
         if not analysis.media.sha256:  # a live session
-            head, say = "Nothing was recorded", "The scores of the session are all that is kept."
+            head = _("Nothing was recorded")
+            say = _("The scores of the session are all that is kept.")
         elif backend.keeps_copies():
-            head = "The file is not on this server"
-            say = "If your account has a copy, it is on its way: look again in a minute."
+            head = _("The file is not on this server")
+            say = _("If your account has a copy, it is on its way: look again in a minute.")
         else:
             kept = words.hours(retention().total_seconds() / 3600)
-            head = "The file is not kept any more"
-            say = (
-                f"Files are deleted after {kept}, results later. Bring the same file once more to "
+            head = _("The file is not kept any more")
+            say = _(
+                "Files are deleted after {kept}, results later. Bring the same file once more to "
                 "see its frames with this result."
-            )
+            ).format(kept=kept)
         st.html(f"<h2 class='um-h2'>{head}</h2><p>{say}</p>")
 
 
 def alt(analysis: Analysis) -> str:
     """The player in a sentence, for a screen reader."""
-    people = [f"{t.who}: {words.state(t.label, t.question).words.lower()}" for t in analysis.tracks]
-    return f"The analyzed {analysis.media.kind}. {'; '.join(people)}."
+    what = {
+        "video": _("The analyzed video."),
+        "image": _("The analyzed image."),
+        "animation": _("The analyzed animation."),
+    }[analysis.media.kind]
+    people = [
+        f"{words.who(track)}: {words.state(track.label, track.question).words.lower()}"
+        for track in analysis.tracks
+    ]
+    return f"{what} {'; '.join(people)}."
 
 
 def still(
@@ -126,7 +137,8 @@ def still(
     try:
         rgb = pictures.whole_frame(path, analysis, linked.time, boxes, side=STILL_SIDE)
     except (UnmaskError, OSError):
-        st.html("<div class='um-missing'>This frame can’t be shown: the file is gone.</div>")
+        gone = _("This frame can’t be shown: the file is gone.")
+        st.html(f"<div class='um-missing'>{gone}</div>")
         return
     st.image(pictures.jpeg(rgb, 88), width="stretch", alt=alt(analysis))
 
@@ -135,7 +147,7 @@ def _simple_strip(
     analysis: Analysis, lane: Lane, linked: Linked, cut: Mapping[pictures.Key, str]
 ) -> None:
     """A person's faces as pictures, each with a button that says its score."""
-    person, who = lane.track.id, lane.track.who
+    person, who = lane.track.id, words.who(lane.track)
     st.markdown(f"**{who}** · {evidence_view.chip(lane.track)}")
     limits = analysis.verdict.thresholds
     grid = st.grid(NARROW, min_column_width=64, gap="xsmall")

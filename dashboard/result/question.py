@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import words
+from dashboard.language import _
 from dashboard.result.linked import Linked
 from detector.results import Analysis, Answer, Label, Question
 
@@ -52,9 +53,9 @@ def draw(analysis: Analysis, linked: Linked) -> None:
     if len(questions) < 2:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="shown-below"):
-        st.html("<span class='um-caption'>Shown below</span>", width="content")
+        st.html(f"<span class='um-caption'>{_('Shown below')}</span>", width="content")
         st.segmented_control(
-            "Shown below",
+            _("Shown below"),
             list(Question),
             default=questions[0],
             required=True,
@@ -75,7 +76,7 @@ def rows(analysis: Analysis) -> str:
 
 def _row(question: Question, answer: Answer) -> str:
     state = words.state(answer.label, question)
-    said = state.short if answer.asked else "Not asked: no model for it"
+    said = state.short if answer.asked else _("Not asked: no model for it")
     value = "" if answer.probability is None else f"<b>{words.percent(answer.probability)}</b>"
     return (
         f"<div><span>{words.QUESTIONS[question].text}</span>"

@@ -8,22 +8,22 @@ import streamlit as st
 
 from dashboard import backend, charts, limits, robustness_chart, theme, words
 from dashboard.jobs import Busy
+from dashboard.language import _, ngettext
 from dashboard.result.linked import Linked
-from dashboard.words import NBSP
 from detector.errors import InputError
 from detector.results import Analysis, Robustness, Thresholds
 
 POLL = 1.0
 """s between two looks at running trials"""
-WHAT = (
-    "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one at a "
-    "time, and analyzed again. A verdict that changes with it should not be leaned on."
-)
 
 
 def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     """Draw the tab."""
-    st.html(f"<p class='um-caption'>{WHAT}</p>")
+    what = _(
+        "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one "
+        "at a time, and analyzed again. A verdict that changes with it should not be leaned on."
+    )
+    st.html(f"<p class='um-caption'>{what}</p>")
     key = linked.key
     trials = backend.bench().find(key)
     if trials is not None and trials.active:
@@ -35,18 +35,22 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     elif trials is not None and trials.error:
         st.html(f"<p>{words.escape(trials.error)}</p>")
     if analysis.verdict.question is None:
-        st.html("<p class='um-caption'>This file has no score that could move.</p>")
+        st.html(f"<p class='um-caption'>{_('This file has no score that could move.')}</p>")
         return
     if linked.read_only or not path.is_file():
         if tried is None:
-            st.html("<p class='um-caption'>This was not tried.</p>")
+            st.html(f"<p class='um-caption'>{_('This was not tried.')}</p>")
         return
-    part = "at most 6 s of the clip" if analysis.media.kind != "image" else "the picture"
     if st.button(
-        "Try again" if tried is not None else "Try it",
+        _("Try again") if tried is not None else _("Try it"),
         icon=":material/science:",
         key=linked.widget("robustness"),
-        help=f"Runs the models seven times on {part}. You can leave the page meanwhile.",
+        help=_("Runs the models seven times on the picture. You can leave the page meanwhile.")
+        if analysis.media.kind == "image"
+        else _(
+            "Runs the models seven times on at most 6 s of the clip. You can leave the page "
+            "meanwhile."
+        ),
     ):
         try:
             with limits.taking():
@@ -65,11 +69,16 @@ def _running(key: str) -> None:
         st.rerun()
         return
     left = trials.seconds_left()
-    text = "In line" if trials.started is None else f"Trying: {trials.title}"
-    text += f", {words.about(left)} left" if left is not None and trials.done > 1 else ""
+    if trials.started is None:
+        text = _("In line")
+    elif left is None or trials.done < 2:
+        text = _("Trying: {change}").format(change=trials.title)
+    else:
+        text = _("Trying: {change}, {time} left")
+        text = text.format(change=trials.title, time=words.about(left))
     st.progress(trials.done / trials.total if trials.total else 0.0, text=text)
     stopping = trials.cancel.is_set()
-    if st.button("Stopping" if stopping else "Stop", key=f"stop-{key}", disabled=stopping):
+    if st.button(_("Stopping") if stopping else _("Stop"), key=f"stop-{key}", disabled=stopping):
         trials.cancel.set()
 
 
@@ -95,52 +104,64 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
     )
     st.html(table(tried))
     if tried.end is not None:
-        part = f"{words.clock(tried.start)} to {words.clock(tried.end)}"
-        st.html(
-            f"<p class='um-caption'>{tried.moments} moments from {part}, the same in each, in "
-            f"{words.took(tried.seconds)}. Scores of a part differ from the whole clip's.</p>"
+        text = _(
+            "{number} moments from {start} to {end}, the same in each, in {time}. Scores of a part "
+            "differ from the whole clip's."
+        ).format(
+            number=tried.moments,
+            start=words.clock(tried.start),
+            end=words.clock(tried.end),
+            time=words.took(tried.seconds),
         )
+        st.html(f"<p class='um-caption'>{text}</p>")
 
 
 def sentence(tried: Robustness) -> str:
     """The outcome in a sentence."""
     flips = [t.title for t in tried.flipped]
     if flips:
-        return (
-            f"Fragile: the verdict of this part changes under {words.listed(flips)} "
-            f"({len(flips)} of {len(tried.trials)})."
-        )
-    return f"The verdict of this part is the same under all {len(tried.trials)} changes."
+        return _(
+            "Fragile: the verdict of this part changes under {changes} ({number} of {total})."
+        ).format(changes=words.listed(flips), number=len(flips), total=len(tried.trials))
+    same = _("The verdict of this part is the same under all {number} changes.")
+    return same.format(number=len(tried.trials))
 
 
 def table(tried: Robustness) -> str:
     """HTML of the trials: the accessible form of the chart."""
     base = tried.unchanged.probability
+    names = (_("Change"), _("Score"), _("Moved"), _("Says"))
     body = []
     for trial in robustness_chart.rows(tried):
         score, moved = "–", ""
         if trial.probability is not None:
             score = words.percent(trial.probability)
             if base is not None and trial is not tried.unchanged:
-                points = words.whole_percent(trial.probability) - words.whole_percent(base)
-                sign = "+" if points > 0 else "−"
-                moved = f"{sign}{abs(points)}{NBSP}points" if points else "not at all"
+                moved = _moved(words.whole_percent(trial.probability) - words.whole_percent(base))
         state = words.STATES[trial.label]
         said = trial.error or f"{state.glyph} {state.short}"
-        flipped = trial in tried.flipped
+        if trial in tried.flipped:
+            said = _("{said} · changed").format(said=said)
         body.append(
             f"<tr><th scope='row'>{words.escape(_capital(trial.title))}</th>"
-            f"<td class='n' data-label='Score'>{score}</td>"
-            f"<td class='n' data-label='Moved'>{moved}</td>"
-            f"<td data-label='Says'>{words.escape(said)}{' · changed' if flipped else ''}</td></tr>"
+            f"<td class='n' data-label='{names[1]}'>{score}</td>"
+            f"<td class='n' data-label='{names[2]}'>{moved}</td>"
+            f"<td data-label='{names[3]}'>{words.escape(said)}</td></tr>"
         )
     return (
-        "<table class='um-table'><thead><tr><th scope='col'>Change</th>"
-        "<th scope='col' class='n'>Score</th><th scope='col' class='n'>Moved</th>"
-        f"<th scope='col'>Says</th></tr></thead><tbody>{''.join(body)}</tbody></table>"
+        f"<table class='um-table'><thead><tr><th scope='col'>{names[0]}</th>"
+        f"<th scope='col' class='n'>{names[1]}</th><th scope='col' class='n'>{names[2]}</th>"
+        f"<th scope='col'>{names[3]}</th></tr></thead><tbody>{''.join(body)}</tbody></table>"
     )
+
+
+def _moved(points: int) -> str:
+    if not points:
+        return _("not at all")
+    by = ngettext("{points}\u00a0point", "{points}\u00a0points", abs(points))
+    return by.format(points=f"{'+' if points > 0 else '−'}{abs(points)}")
 
 
 def _capital(text: str) -> str:
     """ "blur, level 2" -> "Blur, level 2"; "h264 CRF 32" stays."""
-    return text if text[1:2].isdigit() else text[:1].upper() + text[1:]
+    return text if text[1:2].isdigit() else words.capital(text)

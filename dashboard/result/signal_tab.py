@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import words
+from dashboard.language import _
 from dashboard.result.linked import Linked
 from dashboard.words import NBSP
 from detector import weights
@@ -20,10 +21,6 @@ from detector.signals.reference import blink_rate
 
 log = logging.getLogger(__name__)
 
-NOTE = (
-    "Signals inform and do not vote. “Usual” is where 90 % of untouched files lie; one in ten of "
-    "those lies outside, for each signal."
-)
 SHOWN = 5
 """moments that are offered at most."""
 
@@ -33,24 +30,30 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     track = next((t for t in analysis.tracks if t.id == linked.person), None)
     track = track or (analysis.tracks[0] if analysis.tracks else None)
     if track is None:
-        st.html("<p class='um-caption'>No person, so there is nothing to measure.</p>")
+        nobody = _("No person, so there is nothing to measure.")
+        st.html(f"<p class='um-caption'>{nobody}</p>")
         return
     found = [s for s in analysis.signals if s.track in (None, track.id)]
     if not found:
-        st.html(
-            "<p class='um-caption'>No signals were read of this person. Results of an earlier "
-            "version have none: analyze the file again.</p>"
+        none = _(
+            "No signals were read of this person. Results of an earlier version have none: analyze "
+            "the file again."
         )
+        st.html(f"<p class='um-caption'>{none}</p>")
         return
     counted = _counted(path, analysis, track, linked)
     found = [counted if counted and s.id == counted.id else s for s in found]
     if len(analysis.tracks) > 1:
-        st.html(f"<p class='um-caption'>{track.who}</p>")
+        st.html(f"<p class='um-caption'>{words.who(track)}</p>")
     with st.container(key="signals"):
         st.table(table(found), border="horizontal", hide_index=True)
     _moments(found, track, linked)
     _more(found, counted is not None, linked)
-    st.html(f"<p class='um-caption'>{NOTE}</p>")
+    note = _(
+        "Signals inform and do not vote. “Usual” is where 90 % of untouched files lie; one in ten "
+        "of those lies outside, for each signal."
+    )
+    st.html(f"<p class='um-caption'>{note}</p>")
 
 
 def table(found: list[Signal]) -> pd.DataFrame:
@@ -60,10 +63,10 @@ def table(found: list[Signal]) -> pd.DataFrame:
         state = words.READINGS[signal.reading]
         rows.append(
             {
-                "Signal": f"**{words.plain_markdown(signal.title)}**",
-                "Measured": words.plain_markdown(signal.value),
-                "Reading": f":{state.color}-badge[:material/{state.icon}: {state.short}]",
-                "How to read it": words.plain_markdown(signal.how_to_read),
+                _("Signal"): f"**{words.plain_markdown(signal.title)}**",
+                _("Measured"): words.plain_markdown(signal.value),
+                _("Reading"): f":{state.color}-badge[:material/{state.icon}: {state.short}]",
+                _("How to read it"): words.plain_markdown(signal.how_to_read),
             }
         )
     return pd.DataFrame(rows)
@@ -107,13 +110,13 @@ def _counted(path: Path, analysis: Analysis, track: Track, linked: Linked) -> Si
     if not st.session_state.get(linked.widget(f"blinks.{track.id}.asked")):
         return None
     place = st.empty()
-    bar = place.progress(0.0, "Watching the eyes")
+    bar = place.progress(0.0, _("Watching the eyes"))
     try:
         return _watch(path, analysis.id, track.id, analysis, bar)
     except (UnmaskError, OSError) as error:
         log.warning("blinks could not be counted: %s", error)
         st.session_state[linked.widget(f"blinks.{track.id}.asked")] = False
-        return blinks.BLINKS.absent("The eyes could not be read in this file.", track.id)
+        return blinks.BLINKS.absent(_("The eyes could not be read in this file."), track.id)
     finally:
         place.empty()
 
@@ -126,7 +129,7 @@ def _more(found: list[Signal], counted: bool, linked: Linked) -> None:
             if blinks.ready():
                 person = found[0].track
                 st.button(
-                    "Count blinks",
+                    _("Count blinks"),
                     icon=":material/visibility:",
                     on_click=_ask,
                     args=(linked.widget(f"blinks.{person}.asked"),),
@@ -134,9 +137,9 @@ def _more(found: list[Signal], counted: bool, linked: Linked) -> None:
                     help=_how_long(),
                 )
             else:
-                _fetch(aids.MESH, "Count blinks", linked)
+                _fetch(aids.MESH, _("Count blinks: fetch {size}"), linked)
         if identity.DRIFT.id in ids and not weights.available(aids.IDENTITY):
-            _fetch(aids.IDENTITY, "Compare identity", linked)
+            _fetch(aids.IDENTITY, _("Compare identity: fetch {size}"), linked)
 
 
 def _ask(key: str) -> None:
@@ -145,24 +148,28 @@ def _ask(key: str) -> None:
 
 def _how_long() -> str:
     rate = blink_rate()
-    known = f" Untouched clips: {rate['rate']:.0f} a minute on average." if rate else ""
-    return f"Looks at the eyes 15 times a second, for a minute at most.{known}"
+    how = _("Looks at the eyes 15 times a second, for a minute at most.")
+    if not rate:
+        return how
+    known = _("Untouched clips: {number} a minute on average.")
+    return f"{how} {known.format(number=round(rate['rate']))}"
 
 
-def _fetch(aid: Aid, what: str, linked: Linked) -> None:
+def _fetch(aid: Aid, label: str, linked: Linked) -> None:
     """A button that downloads a network which measures; its license is said first."""
     size = words.size(aid.files[0].size or 0)
+    source = _("{title}, from its authors’ address. License: {license}.")
+    help = source.format(title=aid.title, license=aid.license)
+    if aid is aids.IDENTITY:
+        help = f"{help} {_('Identity is compared in the next analysis.')}"
     failed = st.session_state.get(linked.widget(f"fetch.{aid.id}.failed"))
     st.button(
-        f"{what}: fetch {size}",
+        label.format(size=size),
         icon=":material/download:",
         on_click=_download,
         args=(aid, linked.widget(f"fetch.{aid.id}.failed")),
         key=linked.widget(f"fetch.{aid.id}"),
-        help=f"{aid.title}, from its authors’ address. License: {aid.license}. "
-        "Identity is compared in the next analysis."
-        if aid is aids.IDENTITY
-        else f"{aid.title}, from its authors’ address. License: {aid.license}.",
+        help=help,
     )
     if failed:
         st.html(f"<p class='um-caption'>{words.escape(failed)}</p>")

@@ -10,12 +10,13 @@ import streamlit as st
 
 from dashboard import charts, evidence_view, series, words
 from dashboard.charts import LaneSize
+from dashboard.language import Table, _
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.results import Analysis, Question, Thresholds
 
-LANES, TABLE = "Lanes", "Table"
+SHOWN: Table[str, str] = Table(lambda: {"lanes": _("Lanes"), "table": _("Table")})
 WORD_ROOM = 0.12
 """Share of the axis a zone needs for its word."""
 NAME_GAP = 14
@@ -50,23 +51,24 @@ def draw(
     with st.container(border=True, key="card-timeline"):
         with st.container(horizontal=True, vertical_alignment="center", key="timeline-head"):
             st.html(
-                f"<h2 class='um-h2'>Score over time</h2>{keys(analysis, named)}", width="stretch"
+                f"<h2 class='um-h2'>{_('Score over time')}</h2>{keys(analysis, named)}",
+                width="stretch",
             )
             hint = st.empty()
             shown = st.segmented_control(
-                "Show as",
-                [LANES, TABLE],
-                default=LANES,
+                _("Show as"),
+                list(SHOWN),
+                default="lanes",
                 required=True,
+                format_func=SHOWN.__getitem__,
                 key=linked.widget("shown"),
                 label_visibility="collapsed",
             )
-            what = "row" if shown == TABLE else "point"
-            hint.html(
-                f"<span class='um-caption um-hint'>Click a {what} to go there</span>",
-                width="content",
+            click = (
+                _("Click a row to go there") if shown == "table" else _("Click a point to go there")
             )
-        if shown == TABLE:
+            hint.html(f"<span class='um-caption um-hint'>{click}</span>", width="content")
+        if shown == "table":
             _table(analysis, lanes, linked, named, table)
             return
         with st.container(key=evidence_view.LANES, gap=None):
@@ -77,19 +79,22 @@ def draw(
             st.html(note)
         linked.more_button(len(analysis.tracks) - len(lanes), "lanes")
         if limits.custom:
-            st.html("<div class='um-caption'>Drawn with your thresholds.</div>")
+            st.html(f"<div class='um-caption'>{_('Drawn with your thresholds.')}</div>")
 
 
 def keys(analysis: Analysis, named: Mapping[str, str]) -> str:
     """HTML of the row of keys: what each line and the band is."""
     counted = {m.id for m in analysis.models if m.counted}
-    parts = ["<span><i class='line all'></i>all models</span>"]
+    parts = [f"<span><i class='line all'></i>{_('all models')}</span>"]
     for i, (id, title) in enumerate(named.items()):
         dash = charts.DASHES[i % len(charts.DASHES)]
-        more = "" if id in counted else " (not counted)"
-        parts.append(f"<span><i class='line {dash}'></i>{words.escape(title)}{more}</span>")
+        name = words.escape(title)
+        if id not in counted:
+            name = _("{model} (not counted)").format(model=name)
+        parts.append(f"<span><i class='line {dash}'></i>{name}</span>")
     low, high = (words.whole_percent(v) for v in _limits(analysis))
-    parts.append(f"<span><i class='band'></i>inconclusive, {low} to {high}{words.NBSP}%</span>")
+    band = _("inconclusive, {low} to {high}\u00a0%").format(low=low, high=high)
+    parts.append(f"<span><i class='band'></i>{band}</span>")
     return f"<div class='um-keys'>{''.join(parts)}</div>"
 
 
@@ -137,28 +142,25 @@ def _lane(
 def _who(lane: Lane, end: float) -> str:
     track = lane.track
     state = words.state(track.label, track.question)
-    score = (
-        f"<div class='whole'><b>{words.percent(track.probability)}</b> whole clip</div>"
-        if track.probability is not None
-        else f"<div class='whole'>{_why(lane)}</div>"
-    )
+    if track.probability is not None:
+        percent = f"<b>{words.percent(track.probability)}</b>"
+        score = _("{percent} whole clip").format(percent=percent)
+    else:
+        score = series.said(track.reason or series.Missing.NO_SCORE)
     return (
-        f"<div class='um-who'><b>{track.who}</b>"
+        f"<div class='um-who'><b>{words.who(track)}</b>"
         f"<div class='um-caption where'>{series.place(track, end)}</div>"
-        f"{words.chip(state.short, state.slug, state.icon)}{score}</div>"
+        f"{words.chip(state.short, state.slug, state.icon)}"
+        f"<div class='whole'>{score}</div></div>"
     )
 
 
-def _why(lane: Lane) -> str:
-    return series.said(lane.track.reason or series.Missing.NO_SCORE)
-
-
-def zone_words(limits: Thresholds, size: LaneSize, says: str = "likely manipulated") -> str:
+def zone_words(limits: Thresholds, size: LaneSize, says: str = "") -> str:
     """HTML of the three words beside the axis, each at the middle of its zone."""
     zones = (
-        (says, limits.high, 1.0),
-        ("inconclusive", limits.low, limits.high),
-        ("no sign", 0.0, limits.low),
+        (says or _("likely manipulated"), limits.high, 1.0),
+        (_("inconclusive"), limits.low, limits.high),
+        (_("no sign"), 0.0, limits.low),
     )
     spans = "".join(
         f"<span style='top:{size.y((a + b) / 2):.0f}px'>{word}</span>"
@@ -178,7 +180,7 @@ def line_names(lane: Lane, named: Mapping[str, str], size: LaneSize) -> str:
     """HTML of the names at the ends of the lines, pushed apart where they would touch."""
     ends: list[tuple[float, str, bool]] = []
     if lane.scored:
-        ends.append((size.y(lane.scored[-1][1]), "All models", True))
+        ends.append((size.y(lane.scored[-1][1]), _("All models"), True))
     for id, title in named.items():
         values = [v for v in lane.models.get(id, ()) if v is not None]
         if values and len(title) <= NAME_LENGTH:
@@ -186,8 +188,8 @@ def line_names(lane: Lane, named: Mapping[str, str], size: LaneSize) -> str:
     ends.sort()
     spans = "".join(
         f"<span class='{'all' if bold else ''}' style='top:{top:.0f}px'>{words.escape(name)}</span>"
-        for top, (_, name, bold) in zip(
-            spread([y for y, _, _ in ends], NAME_GAP, size.top, size.top + size.plot),
+        for top, (y, name, bold) in zip(
+            spread([y for y, name, bold in ends], NAME_GAP, size.top, size.top + size.plot),
             ends,
             strict=True,
         )
@@ -217,12 +219,15 @@ def hatched(lanes: Sequence[Lane], end: float) -> str:
 
     def told(gaps: Sequence[tuple[Lane, series.Gap]]) -> str:
         parts = [
-            f"{f'{lane.track.who} ' if several else ''}{gap.word} "
-            f"{words.clock(gap.start)} to {words.clock(gap.end)}"
+            f"{words.who(lane.track)} {series.gap_words(gap)}" if several else series.gap_words(gap)
             for lane, gap in gaps[:6]
         ]
-        more = f"; {len(gaps) - 6} more are in the table" if len(gaps) > 6 else ""
-        return f"Hatched, no score: {'; '.join(parts)}{more}."
+        text = (
+            _("Hatched, no score: {gaps}; {number} more are in the table.")
+            if len(gaps) > 6
+            else _("Hatched, no score: {gaps}.")
+        )
+        return text.format(gaps="; ".join(parts), number=len(gaps) - 6)
 
     narrow = f"<div class='um-caption um-narrow'>{told(every)}</div>"
     wide = f"<div class='um-caption um-wide'>{told(tight)}</div>" if tight else ""
@@ -247,14 +252,14 @@ def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -
             score = lane.score[i]
             state = words.state(series.label_at(score, limits), lane.track.question)
             record: dict[str, object] = {
-                "Person": lane.track.id,
-                "Time": words.clock(time),
-                "All models": None if score is None else words.whole_percent(score),
+                _("Person"): lane.track.id,
+                _("Time"): words.clock(time),
+                _("All models"): None if score is None else words.whole_percent(score),
             }
             for id, title in named.items():
                 value = lane.models[id][i] if id in lane.models else None
                 record[title] = None if value is None else words.whole_percent(value)
-            record["Reading"] = f"{state.glyph} {reasons[i] if score is None else state.short}"
+            record[_("Reading")] = f"{state.glyph} {reasons[i] if score is None else state.short}"
             records.append(record)
     return pd.DataFrame.from_records(records)
 
@@ -266,7 +271,7 @@ def _table(
     named: Mapping[str, str],
     table: Sequence[tuple[float, str]],
 ) -> None:
-    numbers = ["All models", *named.values()]
+    numbers = [_("All models"), *named.values()]
     st.dataframe(
         frame(analysis, lanes, named),
         hide_index=True,
@@ -278,5 +283,5 @@ def _table(
         selection_mode="single-row",
         placeholder="–",
         key=linked.widget("table"),
-        alt="Scores over time as a table; choose a row to go to its moment.",
+        alt=_("Scores over time as a table; choose a row to go to its moment."),
     )

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import address, backend, titles, words
 from dashboard.jobs import Busy
+from dashboard.language import _
 from dashboard.result import downloads
 from dashboard.result.linked import Linked, whole
 from dashboard.result.question import asked
@@ -27,7 +28,7 @@ def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
         if not linked.read_only:
             _actions(analysis, linked)
         st.download_button(
-            "Report",
+            _("Report"),
             downloads.maker("pdf", record.path, analysis, linked.wishes),
             file_name=downloads.file_name(name, "pdf"),
             mime="application/pdf",
@@ -42,12 +43,12 @@ def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
 
 
 def _actions(analysis: Analysis, linked: Linked) -> None:
-    if st.button("New analysis", icon=":material/add:", key=linked.widget("new")):
+    if st.button(_("New analysis"), icon=":material/add:", key=linked.widget("new")):
         address.leave()
         st.rerun()
-    if st.button("Compare", icon=":material/compare:", key=linked.widget("compare")):
+    if st.button(_("Compare"), icon=":material/compare:", key=linked.widget("compare")):
         st.switch_page("pages/compare.py", query_params={"a": linked.key})
-    with st.popover("Thresholds and models", icon=":material/tune:"):
+    with st.popover(_("Thresholds and models"), icon=":material/tune:"):
         _settings(analysis, linked)
 
 
@@ -56,13 +57,16 @@ def _kept(record: Record, analysis: Analysis, linked: Linked) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"
     ):  # fmt: skip
-        st.html(
-            "<p class='um-caption'>You had this very file analyzed before, with the same models "
-            f"and settings. This is the answer of {local(analysis.created)}.</p>",
-            width="content",
-        )
+        text = _(
+            "You had this very file analyzed before, with the same models and settings. This is "
+            "the answer of {when}."
+        ).format(when=local(analysis.created))
+        st.html(f"<p class='um-caption'>{text}</p>", width="content")
         if record.path.is_file() and st.button(
-            "Analyze again", icon=":material/refresh:", type="tertiary", key=linked.widget("again")
+            _("Analyze again"),
+            icon=":material/refresh:",
+            type="tertiary",
+            key=linked.widget("again"),
         ):
             try:
                 backend.again(record.key, analysis.settings)
@@ -75,13 +79,15 @@ def _kept(record: Record, analysis: Analysis, linked: Linked) -> None:
 def facts(analysis: Analysis, *, kept: bool = False) -> list[str]:
     """00:14.2, 1280×720, analyzed 20 Nov 2026, 10:42, 3 models, took 38 s."""
     ran = sum(1 for model in analysis.models if model.scored)
+    when = _("kept from {when}") if kept else _("analyzed {when}")
     parts = [
         *titles.facts(analysis.media),
-        f"{'kept from' if kept else 'analyzed'} {local(analysis.created)}",
+        when.format(when=local(analysis.created)),
         words.count(ran, "model", "models"),
-        f"took {words.took(seconds)}" if (seconds := total(analysis)) is not None else None,
     ]
-    return [part for part in parts if part]
+    if (seconds := total(analysis)) is not None:
+        parts.append(_("took {time}").format(time=words.took(seconds)))
+    return parts
 
 
 def total(analysis: Analysis) -> float | None:
@@ -98,29 +104,32 @@ def local(moment: datetime) -> str:
     else:
         zone = f"{NBSP}UTC"
         moment = moment.astimezone(UTC)
-    return f"{moment.day}{NBSP}{moment:%b}{NBSP}{moment:%Y, %H:%M}{zone}"
+    return f"{words.day(moment)}, {moment:%H:%M}{zone}"
 
 
 def _settings(analysis: Analysis, linked: Linked) -> None:
     """The popover: two thresholds and what they mean, and which models count."""
     questions = asked(analysis) or [Question.MANIPULATION]
+    named = {
+        Question.MANIPULATION: _("Thresholds, face, %"),
+        Question.SYNTHESIS: _("Thresholds, whole picture, %"),
+    }
     for question in questions:
         limits = analysis.verdict.answers[question].thresholds
-        name = f", {words.QUESTIONS[question].short.lower()}" if len(questions) > 1 else ""
         st.slider(
-            f"Thresholds{name}, %",
+            named[question] if len(questions) > 1 else _("Thresholds, %"),
             min_value=0,
             max_value=100,
             value=whole(limits),
             key=linked.widget(f"thresholds.{question.value}"),
             on_change=linked.choose_thresholds,
             args=(question,),
-            help="The verdict is drawn again at once; no model runs.",
+            help=_("The verdict is drawn again at once; no model runs."),
         )
         st.html(meaning(limits, words.QUESTIONS[question].fake_short))
     if any(linked.usual(q).own for q in questions) or linked.ours:
         st.toggle(
-            "Use the threshold from my own clips",
+            _("Use the threshold from my own clips"),
             value=not linked.ours,
             key=linked.widget("own"),
             on_change=linked.choose_ours,
@@ -128,7 +137,7 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
     able = [m for m in linked.original.models if m.scored and not m.error]
     counted = [m.id for m in analysis.models if m.counted]
     st.pills(
-        "Models that count",
+        _("Models that count"),
         [m.id for m in able],
         format_func={m.id: m.title for m in able}.__getitem__,
         selection_mode="multi",
@@ -138,10 +147,10 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
     )
     left_out = [m for m in linked.original.models if m not in able]
     for model in left_out:
-        why = model.not_counted_because or model.error or "it gave no score"
+        why = model.not_counted_because or model.error or _("it gave no score")
         st.caption(f"{words.plain_markdown(model.title)}: {words.plain_markdown(why)}")
     st.button(
-        "Reset",
+        _("Reset"),
         icon=":material/restart_alt:",
         disabled=not linked.changed and not linked.ours,
         on_click=linked.reset,
@@ -152,27 +161,49 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
 def meaning(limits: Thresholds, says: str) -> str:
     """HTML of what the two values do, with the rates that were measured for them."""
     low, high = words.percent(limits.low), words.percent(limits.high)
-    over = f"<b>Above {high}</b>: {says}."
-    under = f"<b>Below {low}</b>: no sign found. Between: inconclusive."
+    over = _("<b>Above {high}</b>: {says}.").format(high=high, says=says)
+    under = _("<b>Below {low}</b>: no sign found. Between: inconclusive.").format(low=low)
+    rates = _rates(limits)
+    return f"<div class='um-caption'><p>{over}</p><p>{under}</p><p>{rates}</p></div>"
+
+
+def _rates(limits: Thresholds) -> str:
+    """How often the two values err; empty where nobody said."""
     if limits.custom:
-        rates = "How often your values err was not measured."
-    elif limits.own:
-        rate = words.percent(limits.false_positive_rate or 0.0)
-        rates = (
-            f"At most {rate} of untouched clips like yours land above {high} "
-            f"(by {words.escape(limits.data)})."
+        return _("How often your values err was not measured.")
+    alarms, missed = limits.false_positive_rate, limits.false_negative_rate
+    if limits.own:
+        text = _("At most {alarms} of untouched clips like yours land above {high} (by {data}).")
+    elif alarms is not None and missed is not None:
+        text = (
+            _(
+                "{alarms} of untouched clips land above {high} and {missed} of manipulated ones "
+                "below {low} (measured on {data})."
+            )
+            if limits.data
+            else _(
+                "{alarms} of untouched clips land above {high} and {missed} of manipulated ones "
+                "below {low}."
+            )
+        )
+    elif alarms is not None:
+        text = (
+            _("{alarms} of untouched clips land above {high} (measured on {data}).")
+            if limits.data
+            else _("{alarms} of untouched clips land above {high}.")
+        )
+    elif missed is not None:
+        text = (
+            _("{missed} of manipulated clips land below {low} (measured on {data}).")
+            if limits.data
+            else _("{missed} of manipulated clips land below {low}.")
         )
     else:
-        parts = []
-        if limits.false_positive_rate is not None:
-            parts.append(
-                f"{words.percent(limits.false_positive_rate)} of untouched clips land above {high}"
-            )
-        if limits.false_negative_rate is not None:
-            parts.append(
-                f"{words.percent(limits.false_negative_rate)} of manipulated ones below {low}"
-            )
-        rates = f"{' and '.join(parts)}." if parts else ""
-        if rates and limits.data:
-            rates = f"{rates[:-1]} (measured on {words.escape(limits.data)})."
-    return f"<div class='um-caption'><p>{over}</p><p>{under}</p><p>{rates}</p></div>"
+        return ""
+    return text.format(
+        alarms=words.percent(alarms or 0.0),
+        missed=words.percent(missed or 0.0),
+        low=words.percent(limits.low),
+        high=words.percent(limits.high),
+        data=words.escape(limits.data),
+    )

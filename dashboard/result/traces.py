@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import charts, theme, trace_charts
+from dashboard.language import Table, _
 from dashboard.result import pictures
 from dashboard.result.heat_view import missing
 from dashboard.result.linked import Linked
@@ -16,13 +17,15 @@ from detector.results import Analysis, FaceFrame, Track
 from detector.signals import frequency, reference
 from detector.signals.views import Traces
 
-VIEWS = {
-    "spectrum": "Spectrum",
-    "bands": "DCT bands",
-    "picture": "Spectrum, picture",
-    "noise": "Noise",
-    "error": "Error level",
-}
+VIEWS: Table[str, str] = Table(
+    lambda: {
+        "spectrum": _("Spectrum"),
+        "bands": _("DCT bands"),
+        "picture": _("Spectrum, picture"),
+        "noise": _("Noise"),
+        "error": _("Error level"),
+    }
+)
 FINE_BANDS = slice(9, 14)
 """The finer third of the DCT's diagonals."""
 
@@ -33,23 +36,20 @@ def draw(path: Path, analysis: Analysis, track: Track, face: FaceFrame, linked: 
     try:
         seen = pictures.traces(path, analysis.media.sha256, face.time, face, track.id, analysis)
     except (UnmaskError, OSError):
-        st.html(missing("The frame can’t be read any more."))
+        st.html(missing(_("The frame can’t be read any more.")))
         return
     kind = "image" if analysis.media.kind == "image" else "video"
     small = view in ("spectrum", "bands", "picture") and seen.profile is None
     if small:
-        st.html(
-            missing(
-                f"The face is too small: a spectrum needs {frequency.SMALLEST:.0f}{NBSP}px, all of "
-                "them in the frame."
-            )
-        )
+        least = f"{frequency.SMALLEST:.0f}{NBSP}px"
+        text = _("The face is too small: a spectrum needs {least}, all of them in the frame.")
+        st.html(missing(text.format(least=least)))
     elif view in ("spectrum", "bands"):
         _chart(view, seen, kind)
     else:
         _picture(view, seen)
     st.selectbox(
-        "Traces of this face",
+        _("Traces of this face"),
         list(VIEWS),
         format_func=VIEWS.__getitem__,
         key=linked.widget("traces"),
@@ -70,23 +70,35 @@ def _chart(view: str, seen: Traces, kind: str) -> None:
         key=f"traces-{view}",
         alt=f"{VIEWS[view]}: {said}",
     )
-    of = (
-        f", beside {beside.files} untouched {'clips' if kind == 'video' else 'pictures'}"
-        if beside
-        else ""
-    )
-    st.html(f"<div class='um-figcaption'><b>{VIEWS[view]}</b> {said}{of}</div>")
+    if beside:
+        of = (
+            _("{finding}, beside {number} untouched clips")
+            if kind == "video"
+            else _("{finding}, beside {number} untouched pictures")
+        )
+        said = of.format(finding=said, number=beside.files)
+    st.html(f"<div class='um-figcaption'><b>{VIEWS[view]}</b> {said}</div>")
 
 
 def _picture(view: str, seen: Traces) -> None:
-    rgb, text = {
+    rgb, name, text = {
         "picture": (
             seen.spectrum,
-            "log power, coarse in the middle; a lone dot is a regular pattern",
+            _("Spectrum"),
+            _("log power, coarse in the middle; a lone dot is a regular pattern"),
         ),
-        "noise": (seen.noise, "what a high-pass filter leaves; face and surroundings should match"),
-        "error": (seen.error, "what one more JPEG changes; edges always do, patches may be pasted"),
+        "noise": (
+            seen.noise,
+            VIEWS["noise"],
+            _("what a high-pass filter leaves; face and surroundings should match"),
+        ),
+        "error": (
+            seen.error,
+            VIEWS["error"],
+            _("what one more JPEG changes; edges always do, patches may be pasted"),
+        ),
     }[view]
     assert rgb is not None
-    st.image(pictures.jpeg(rgb, 92), width="stretch", alt=f"{VIEWS[view]} of the face")
-    st.html(f"<div class='um-figcaption'><b>{VIEWS[view].split(',')[0]}</b> {text}</div>")
+    alt = _("{view} of the face").format(view=VIEWS[view])
+    st.image(pictures.jpeg(rgb, 92), width="stretch", alt=alt)
+    st.html(f"<div class='um-figcaption'><b>{name}</b> {text}</div>")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import likelihood, words
-from dashboard.language import _
+from dashboard.language import Table, _, ngettext
 from dashboard.result import question
 from dashboard.result.linked import Linked
 from dashboard.words import NBSP
@@ -20,7 +20,9 @@ from detector.results import (
     Track,
 )
 
-KIND = {"video": "video", "image": "picture", "animation": "animation"}
+KIND: Table[str, str] = Table(
+    lambda: {"video": _("video"), "image": _("picture"), "animation": _("animation")}
+)
 RATING_ICON = {"good": "check", "fair": "help", "poor": "help"}
 MANY_PEOPLE = 4
 """named in the sentence about the others; more are counted."""
@@ -38,7 +40,7 @@ def draw(analysis: Analysis, linked: Linked) -> None:
             else:
                 with st.container(key="anyway"):
                     st.button(
-                        "Show the scores anyway",
+                        _("Show the scores anyway"),
                         icon=":material/visibility:",
                         on_click=linked.show_scores,
                         key=linked.widget("anyway"),
@@ -55,7 +57,7 @@ def head(analysis: Analysis, changed: bool = False) -> str:
     whose = _own(analysis) if changed else _own_clips(analysis)
     own = f" · <span class='um-own'>{whose}</span>" if whose else ""
     parts = [
-        f"<div class='um-caption'>Verdict · {_kicker(analysis)}{own}</div>",
+        f"<div class='um-caption'>{_('Verdict')} · {_kicker(analysis)}{own}</div>",
         "<div role='status' aria-live='polite'>",
         f"<h2 class='um-verdict {state.slug}'><span class='um-icon' aria-hidden='true'>"
         f"{state.icon}</span><span>{state.words}</span></h2>",
@@ -93,29 +95,31 @@ def _repeats(reason: Reason, analysis: Analysis) -> bool:
 
 def _kicker(analysis: Analysis) -> str:
     media = analysis.media
-    length = f"{media.duration:.0f}{NBSP}s " if media.duration and media.duration >= 1 else ""
-    if media.duration and media.duration >= 100:
-        length = f"{words.took(media.duration)} "
+    kind, seconds = KIND[media.kind], media.duration or 0.0
+    if seconds >= 1:
+        length = words.took(seconds) if seconds >= 100 else f"{seconds:.0f}{NBSP}s"
+        kind = _("{length} {kind}").format(length=length, kind=kind)
     found = sum(not track.whole for track in analysis.tracks)
     people = f"{words.count(found, 'person', 'people')} · " if found else ""
     models = words.count(sum(m.counted for m in analysis.models), "model", "models")
-    return f"{length}{KIND[media.kind]} · {people}{models}"
+    return f"{kind} · {people}{models}"
 
 
 def _own_clips(analysis: Analysis) -> str:
     """That the threshold is from the person's own clips, if it is."""
     limits = analysis.verdict.thresholds
-    return f"with thresholds from {words.escape(limits.data)}" if limits.own else ""
+    if not limits.own:
+        return ""
+    return _("with thresholds from {data}").format(data=words.escape(limits.data))
 
 
 def _own(analysis: Analysis) -> str:
     """Which of our settings the person changed."""
-    parts = []
-    if any(answer.thresholds.custom for answer in analysis.verdict.answers.values()):
-        parts.append("thresholds")
-    if any(m.not_counted_because == "switched off" for m in analysis.models) or not parts:
-        parts.append("models")
-    return f"with your {' and '.join(parts)}"
+    limits = any(answer.thresholds.custom for answer in analysis.verdict.answers.values())
+    models = any(m.not_counted_because == "switched off" for m in analysis.models)
+    if limits and models:
+        return _("with your thresholds and models")
+    return _("with your thresholds") if limits else _("with your models")
 
 
 def sentence(analysis: Analysis) -> str:
@@ -124,45 +128,59 @@ def sentence(analysis: Analysis) -> str:
     top = _track(analysis, verdict.track)
     first = verdict.reasons[0] if verdict.reasons else None
     if verdict.label is Label.NOT_APPLICABLE or top is None:
-        return words.escape(first.text) if first else "There is no score."
+        return words.escape(first.text) if first else _("There is no score.")
     if verdict.label is Label.FAKE:
+        face = _face(analysis, top)
+        if analysis.media.kind != "image":
+            face = f"{face}, {words.stretch(top.start, top.end, tenths=False)}"
         if verdict.question is Question.SYNTHESIS:
-            return f"Judged by {_face(analysis, top, small=True)}{_when(analysis, top)}."
-        return f"{_face(analysis, top)}{_when(analysis, top)}."
+            return _("Judged by {face}.").format(face=face)
+        return f"{words.capital(face)}."
     if verdict.label is Label.REAL:
-        scored = sum(1 for face in top.faces if face.score is not None)
-        frames = (
-            ""
-            if analysis.media.kind == "image"
-            else f" in {words.count(scored, 'frame', 'frames')}"
-        )
-        judged = sum(1 for t in analysis.tracks if t.probability is not None)
-        people = "the whole picture" if top.whole else words.count(judged, "person", "people")
-        where = f", for {people}{frames if judged == 1 else ''}"
-        return f"{verdict.agree} of {words.count(verdict.counted, 'model', 'models')} agree{where}."
+        return _without_sign(analysis, top)
     said = _said(analysis)
     if said is not None:
         return f"{words.escape(said.text).rstrip('.')}."
     if first is not None and first.code is ReasonCode.MODELS_DISAGREE:
-        return f"The models disagree about {_face(analysis, top, small=True)}."
-    return f"The score of {_face(analysis, top, small=True)} lies between the thresholds."
+        return _("The models disagree about {face}.").format(face=_face(analysis, top))
+    text = _("The score of {face} lies between the thresholds.")
+    return text.format(face=_face(analysis, top))
 
 
-def _face(analysis: Analysis, track: Track, *, small: bool = False) -> str:
-    the = "the" if small else "The"
+def _without_sign(analysis: Analysis, top: Track) -> str:
+    """How many models agree, and for whom."""
+    verdict = analysis.verdict
+    scored = sum(1 for face in top.faces if face.score is not None)
+    judged = sum(1 for track in analysis.tracks if track.probability is not None)
+    text = (
+        _("{number} of {models} agree, for {people} in {frames}.")
+        if judged == 1 and analysis.media.kind != "image"
+        else _("{number} of {models} agree, for {people}.")
+    )
+    return text.format(
+        number=verdict.agree,
+        models=words.count(verdict.counted, "model", "models"),
+        people=_("the whole picture") if top.whole else words.count(judged, "person", "people"),
+        frames=words.count(scored, "frame", "frames"),
+    )
+
+
+def _face(analysis: Analysis, track: Track) -> str:
+    """Whose face, as it stands within a sentence; HTML."""
     if track.whole:
-        return f"{the} whole picture"
+        return _("the whole picture")
     if len(analysis.tracks) == 1:
-        return f"{the} face in this {KIND[analysis.media.kind]}"
-    side = f" ({track.side})" if track.side else ""
-    return f"{the} face of <b>Person{NBSP}{words.escape(track.id)}</b>{side}"
-
-
-def _when(analysis: Analysis, track: Track) -> str:
-    if analysis.media.kind == "image":
-        return ""
-    start, end = (words.clock(t, tenths=False) for t in (track.start, track.end))
-    return f", {start} to {end}"
+        return {
+            "video": _("the face in this video"),
+            "image": _("the face in this picture"),
+            "animation": _("the face in this animation"),
+        }[analysis.media.kind]
+    text = (
+        _("the face of <b>Person\u00a0{name}</b> ({side})")
+        if track.side
+        else _("the face of <b>Person\u00a0{name}</b>")
+    )
+    return text.format(name=words.escape(track.id), side=words.SIDES[track.side])
 
 
 def _others(analysis: Analysis) -> str:
@@ -171,29 +189,28 @@ def _others(analysis: Analysis) -> str:
     if analysis.verdict.track is None or not others:
         return ""
     sentences = []
-    for label, lead in (
-        (Label.FAKE, "Likely manipulated too: "),
-        (Label.INCONCLUSIVE, "Inconclusive for "),
-        (Label.REAL, "No sign of manipulation found for "),
-        (Label.NOT_APPLICABLE, "Could not be judged: "),
+    for label, text in (
+        (Label.FAKE, _("Likely manipulated too: {people}.")),
+        (Label.INCONCLUSIVE, _("Inconclusive for {people}.")),
+        (Label.REAL, _("No sign of manipulation found for {people}.")),
+        (Label.NOT_APPLICABLE, _("Could not be judged: {people}.")),
     ):
         names = [_named(t) for t in others if t.label is label]
-        if not names:
-            continue
-        text = f"{len(names)} more people" if len(names) > MANY_PEOPLE else words.listed(names)
-        sentences.append(f"{lead}{text}.")
-    if analysis.verdict.label is Label.REAL:
         # "3 of 3 models agree, for 2 people" has said it of those without a sign.
-        sentences = [s for s in sentences if not s.startswith("No sign")]
+        if not names or label is analysis.verdict.label is Label.REAL:
+            continue
+        many = ngettext("{number} more person", "{number} more people", len(names))
+        people = words.listed(names) if len(names) <= MANY_PEOPLE else many
+        sentences.append(text.format(people=people.format(number=len(names))))
     return " ".join(sentences)
 
 
 def _named(track: Track) -> str:
-    more: list[str] = [track.side] if track.side else []
+    name = _("Person\u00a0{name}").format(name=words.escape(track.id))
+    more = [words.SIDES[track.side]] if track.side else []
     if track.reason is not None and track.reason in words.WHY_NOT and track.probability is None:
         more.append(words.WHY_NOT[track.reason])
-    extra = f" ({', '.join(more)})" if more else ""
-    return f"Person{NBSP}{words.escape(track.id)}{extra}"
+    return f"{name} ({', '.join(more)})" if more else name
 
 
 def number(analysis: Analysis) -> str:
@@ -203,26 +220,32 @@ def number(analysis: Analysis) -> str:
     answer = verdict.answers[verdict.question]
     assert answer.probability is not None
     counted = [m for m in analysis.models if m.counted and m.question is verdict.question]
-    kind = "likelihood" if all(m.calibration for m in counted) else "score, uncalibrated"
+    said = (
+        _("{percent} likelihood")
+        if all(m.calibration for m in counted)
+        else _("{percent} score, uncalibrated")
+    ).format(percent=f"<b>{words.percent(answer.probability)}</b>")
     # "3 of 3 models agree" is the sentence of "no sign"; once is enough.
     agree = "" if verdict.label is Label.REAL else _agreement(analysis)
     top = _track(analysis, answer.track)
     alone = top.answers[verdict.question].probability if top and answer.people > 1 else None
-    who = f"; Person{NBSP}{answer.track} alone {words.percent(alone)}" if alone is not None else ""
-    return (
-        "<div class='um-number'><div>"
-        f"<b>{words.percent(answer.probability)}</b> {kind}{who}</div>"
-        f"<div class='um-caption'>{agree}</div></div>"
-    )
+    if alone is not None:
+        said = _("{likelihood}; Person\u00a0{name} alone {percent}").format(
+            likelihood=said, name=answer.track, percent=words.percent(alone)
+        )
+    return f"<div class='um-number'><div>{said}</div><div class='um-caption'>{agree}</div></div>"
 
 
 def _agreement(analysis: Analysis) -> str:
     verdict = analysis.verdict
     if verdict.counted == 1:
-        return "1 model"
+        return _("1 model")
+    if verdict.counted == verdict.agree == 2:
+        return _("both models agree")
     if verdict.counted and verdict.agree == verdict.counted:
-        return f"{'both' if verdict.counted == 2 else f'all {verdict.counted}'} models agree"
-    return f"{verdict.agree} of {verdict.counted} models agree"
+        return _("all {number} models agree").format(number=verdict.counted)
+    text = _("{number} of {total} models agree")
+    return text.format(number=verdict.agree, total=verdict.counted)
 
 
 def scale(analysis: Analysis) -> str:
@@ -250,7 +273,7 @@ def _reasons(analysis: Analysis, linked: Linked) -> None:
     ]
     if not reasons:
         return
-    st.html("<h3 class='um-h3'>Why</h3>")
+    st.html(f"<h3 class='um-h3'>{_('Why')}</h3>")
     with st.container(key="reasons", gap=None):
         for number, reason in enumerate(reasons, 1):
             with st.container(
@@ -278,14 +301,14 @@ def evidence(analysis: Analysis) -> str:
     if not analysis.evidence:
         return ""
     cells = "".join(_evidence(item) for item in analysis.evidence)
-    return f"<h3 class='um-h3'>Evidence</h3><div class='um-evidence'>{cells}</div>"
+    return f"<h3 class='um-h3'>{_('Evidence')}</h3><div class='um-evidence'>{cells}</div>"
 
 
 def limits(analysis: Analysis) -> str:
     """HTML of what this can't tell; inside the card, because it is part of the verdict."""
     said_above = NOT_ASKED.values() if analysis.verdict.answers else ()
     text = " ".join(words.escape(x) for x in analysis.verdict.limits if x not in said_above)
-    return f"<div class='um-limits'><h3>What this can’t tell</h3><p>{text}</p></div>"
+    return f"<div class='um-limits'><h3>{_('What this can’t tell')}</h3><p>{text}</p></div>"
 
 
 def _evidence(item: Evidence) -> str:
