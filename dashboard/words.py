@@ -166,7 +166,7 @@ def who(track: Track) -> str:
     """Whom a track is of: "Person A", or the whole picture where there is nobody."""
     if track.whole:
         return _("The whole picture")
-    return _("Person {name}").format(name=track.id)
+    return _("Person {person}").format(person=track.id)
 
 
 def percent(probability: float) -> str:

@@ -131,8 +131,8 @@ def table(analysis: Analysis) -> str:
     body = "".join(_row(model, still) for model in analysis.models)
     who = ""
     if analysis.verdict.track and len(analysis.tracks) > 1:
-        text = _("Scores are those of Person {name}, the most suspicious.")
-        text = text.format(name=words.escape(analysis.verdict.track))
+        text = _("Scores are those of Person {person}, the most suspicious.")
+        text = text.format(person=words.escape(analysis.verdict.track))
         who = f"<p class='um-caption'>{text}</p>"
     return (
         f"<table class='um-table'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{who}"

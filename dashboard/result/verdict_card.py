@@ -176,11 +176,11 @@ def _face(analysis: Analysis, track: Track) -> str:
             "animation": _("the face in this animation"),
         }[analysis.media.kind]
     text = (
-        _("the face of <b>Person\u00a0{name}</b> ({side})")
+        _("the face of <b>Person\u00a0{person}</b> ({side})")
         if track.side
-        else _("the face of <b>Person\u00a0{name}</b>")
+        else _("the face of <b>Person\u00a0{person}</b>")
     )
-    return text.format(name=words.escape(track.id), side=words.SIDES[track.side])
+    return text.format(person=words.escape(track.id), side=words.SIDES[track.side])
 
 
 def _others(analysis: Analysis) -> str:
@@ -206,7 +206,7 @@ def _others(analysis: Analysis) -> str:
 
 
 def _named(track: Track) -> str:
-    name = _("Person\u00a0{name}").format(name=words.escape(track.id))
+    name = _("Person\u00a0{person}").format(person=words.escape(track.id))
     more = [words.SIDES[track.side]] if track.side else []
     if track.reason is not None and track.reason in words.WHY_NOT and track.probability is None:
         more.append(words.WHY_NOT[track.reason])
@@ -221,17 +221,17 @@ def number(analysis: Analysis) -> str:
     assert answer.probability is not None
     counted = [m for m in analysis.models if m.counted and m.question is verdict.question]
     said = (
-        _("{percent} likelihood")
+        _("<b>{percent}</b> likelihood")
         if all(m.calibration for m in counted)
-        else _("{percent} score, uncalibrated")
-    ).format(percent=f"<b>{words.percent(answer.probability)}</b>")
+        else _("<b>{percent}</b> score, uncalibrated")
+    ).format(percent=words.percent(answer.probability))
     # "3 of 3 models agree" is the sentence of "no sign"; once is enough.
     agree = "" if verdict.label is Label.REAL else _agreement(analysis)
     top = _track(analysis, answer.track)
     alone = top.answers[verdict.question].probability if top and answer.people > 1 else None
     if alone is not None:
-        said = _("{likelihood}; Person\u00a0{name} alone {percent}").format(
-            likelihood=said, name=answer.track, percent=words.percent(alone)
+        said = _("{likelihood}; Person\u00a0{person} alone {percent}").format(
+            likelihood=said, person=answer.track, percent=words.percent(alone)
         )
     return f"<div class='um-number'><div>{said}</div><div class='um-caption'>{agree}</div></div>"
 
