@@ -1,6 +1,6 @@
 """Downloads of weights in the background: one thread a model, shared by all sessions.
 
-Plain objects that a fragment polls; nothing of Streamlit in here.
+Plain objects that a fragment polls; nothing is drawn in here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dashboard.language import _
 from detector.errors import Canceled, UnmaskError
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,8 @@ class Download:
     ----------
     done, total : int
         Bytes; total 0 until it is known.
-    error, hint : str
-        Why it ended without the file; empty while it runs and when it came.
+    fault : Exception or None
+        What it ended by without the file.
     """
 
     id: str
@@ -37,9 +38,24 @@ class Download:
     began: float = field(default_factory=time.monotonic)
     first: int = 0
     active: bool = True
-    error: str = ""
-    hint: str = ""
+    fault: Exception | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def error(self) -> str:
+        """Why it ended without the file, for a person; empty while it runs and when it came."""
+        if self.fault is None:
+            return ""
+        if isinstance(self.fault, Canceled):
+            return _("Stopped. What was received is kept, and the next download goes on there.")
+        if isinstance(self.fault, UnmaskError):
+            return self.fault.message
+        return _("Something went wrong here; the log says more.")
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; may be empty."""
+        return self.fault.hint if isinstance(self.fault, UnmaskError) else ""
 
     @property
     def fraction(self) -> float:
@@ -95,13 +111,11 @@ class Downloads:
 
         try:
             work(progress)
-        except Canceled:
-            one.error = "Stopped. What was received is kept, and the next download goes on there."
         except UnmaskError as error:
-            one.error, one.hint = error.message, error.hint
-        except Exception:
+            one.fault = error
+        except Exception as error:
             log.exception("a download failed")
-            one.error = "Something went wrong here; the log says more."
+            one.fault = error
         finally:
             one.active = False
 

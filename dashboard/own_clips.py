@@ -16,9 +16,10 @@ from typing import BinaryIO
 
 from dashboard import backend
 from dashboard.jobs import fault_of
+from dashboard.language import _
 from dashboard.uploads import safe_name
 from detector import conformal, folders
-from detector.errors import Canceled, InputError, UnmaskError
+from detector.errors import InputError, UnmaskError
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ class Run:
     result: conformal.OwnCalibration | None = None
     left_out: dict[str, str] = field(default_factory=dict)
     problem: UnmaskError | None = None
+    reference: str = ""
+    """What to look for in the log, when the fault was ours."""
     cancel: threading.Event = field(default_factory=threading.Event)
 
 
@@ -101,7 +104,7 @@ def start(
     with _lock:
         if _run is not None and not _run.finished:
             raise InputError(
-                "Another calibration is running here.", hint="Wait for it, or stop it."
+                _("Another calibration is running here."), hint=_("Wait for it, or stop it.")
             )
         run = _run = Run(total=len(clips))
     options = {"models": models, "rate": rate, "domain": domain}
@@ -123,14 +126,12 @@ def _work(run: Run, clips: list[Path], options: dict, delete: Path | None) -> No
         )
         conformal.keep(made.calibration)
         run.result, run.left_out = made.calibration, made.left_out
-    except Canceled as error:
-        run.problem = error
     except UnmaskError as error:
         run.problem = error
     except Exception as error:
         fault = fault_of(error)
         log.exception("a calibration failed, reference %s", fault.reference)
-        run.problem = UnmaskError(fault.problem.message, hint=f"Reference {fault.reference}")
+        run.problem, run.reference = UnmaskError(fault.problem.message), fault.reference
     finally:
         if delete is not None:
             shutil.rmtree(delete, ignore_errors=True)

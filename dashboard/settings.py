@@ -234,7 +234,12 @@ def _running() -> None:
         st.button(_("Stop"), icon=":material/close:", key="own-stop", on_click=run.cancel.set)
         return
     if run.problem is not None:
-        st.error(_sentence(run.problem), icon=":material/error:")
+        said = _sentence(run.problem)
+        if run.reference:
+            said += " " + _("Reference {reference}").format(
+                reference=words.plain_markdown(run.reference)
+            )
+        st.error(said, icon=":material/error:")
     elif run.result is not None:
         done = _("Set by {number} clips. New analyses use it.").format(number=len(run.result.clips))
         st.success(done, icon=":material/check:")

@@ -1,6 +1,7 @@
 """Robustness trials in the background: one file at a time, watched by the page that asked.
 
-Plain objects; no Streamlit here. Trials outlive the page; their outcome is kept with the result.
+Plain objects; nothing is drawn here. Trials outlive the page; their outcome is kept with the
+result.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dashboard.jobs import Busy
+from dashboard.language import _
 from detector.errors import Canceled, UnmaskError
 from detector.results import Analysis, Robustness
 
@@ -41,8 +44,8 @@ class Trials:
         Of the trial that runs.
     found : Robustness or None
         At the end.
-    error : str
-        Why there is none, for a person.
+    fault : Exception or None
+        Why there is none.
     """
 
     cancel: threading.Event = field(default_factory=threading.Event)
@@ -51,8 +54,19 @@ class Trials:
     total: int = 0
     title: str = ""
     found: Robustness | None = None
-    error: str = ""
+    fault: Exception | None = None
     started: float | None = None
+
+    @property
+    def error(self) -> str:
+        """Why there is no outcome, for a person; empty while there may be one."""
+        if self.fault is None:
+            return ""
+        if isinstance(self.fault, Canceled):
+            return _("You stopped it.")
+        if isinstance(self.fault, UnmaskError):
+            return self.fault.message
+        return _("It stopped. Your file is not at fault.")
 
     def seconds_left(self) -> float | None:
         """From the rate so far; None before the first trial is done."""
@@ -78,17 +92,20 @@ class Bench:
         self._known: OrderedDict[str, Trials] = OrderedDict()
 
     def start(self, key: str, path: Path, analysis: Analysis) -> Trials:
-        """Put a file's trials in line; the running ones where there are any."""
+        """Put a file's trials in line; the running ones where there are any.
+
+        Raises
+        ------
+        Busy
+            Too many files are waiting.
+        """
         with self._lock:
             known = self._known.get(key)
             if known is not None and known.active:
                 return known
-            trials = Trials()
             if sum(t.active for t in self._known.values()) >= WAITING:
-                trials.active = False
-                trials.error = "Too many files are waiting. Try again in a few minutes."
-                return trials
-            self._known[key] = trials
+                raise Busy(_("Too many files are waiting. Try again in a few minutes."))
+            trials = self._known[key] = Trials()
             self._known.move_to_end(key)
             idle = [k for k, t in self._known.items() if not t.active]
             for old in idle[: max(0, len(self._known) - KEPT)]:
@@ -114,12 +131,10 @@ class Bench:
             found = self._run(path, analysis, tell, trials.cancel)
             self._keep(key, found)
             trials.found = found
-        except Canceled:
-            trials.error = "You stopped it."
         except UnmaskError as error:
-            trials.error = error.message
-        except Exception:
+            trials.fault = error
+        except Exception as error:
             log.exception("robustness trials failed")
-            trials.error = "It stopped. Your file is not at fault."
+            trials.fault = error
         finally:
             trials.active = False

@@ -83,10 +83,10 @@ def test_filters_search_and_table() -> None:
     at.text_input(key="models-find").set_value("no such thing").run()
     assert "Nothing matches" in html(at)
     at.text_input(key="models-find").set_value("").run()
-    at.segmented_control(key="models-state").set_value("Ready").run()
+    at.segmented_control(key="models-state").set_value("ready").run()
     ready = [s for s in inventory.inventory() if s.ready]
     assert html(at).count('class="um-model"') == len(ready)
-    at.segmented_control(key="models-view").set_value("Table").run()
+    at.segmented_control(key="models-view").set_value("table").run()
     assert len(at.dataframe[0].value) == len(ready)
 
 

@@ -10,58 +10,65 @@ import streamlit as st
 
 from dashboard import words
 from dashboard.downloads import downloads
+from dashboard.language import Table, _
 from detector import weights
 from detector.errors import LabelOrderError, UnmaskError
 from detector.models import from_hub, own, registry
 from detector.weights import hub
 
+WAYS: Table[str, str] = Table(lambda: {"file": _("A file"), "hub": _("Hugging Face")})
+
 
 def draw() -> None:
     """The popover's content."""
     way = st.segmented_control(
-        "From",
-        ["A file", "Hugging Face"],
-        default="A file",
+        _("From"),
+        list(WAYS),
+        default="file",
         required=True,
+        format_func=WAYS.__getitem__,
         label_visibility="collapsed",
         key="bring-way",
     )
-    if way == "A file":
+    if way == "file":
         _file()
     else:
         _hub()
 
 
 def _file() -> None:
-    st.html(
-        '<p class="um-caption">A checkpoint of an architecture that Unmask knows. Every tensor '
-        "must find its place, or nothing is added. Files are read without running code in them.</p>"
+    what = _(
+        "A checkpoint of an architecture that Unmask knows. Every tensor must find its place, or "
+        "nothing is added. Files are read without running code in them."
     )
+    st.html(f'<p class="um-caption">{what}</p>')
     known = registry.architectures()
     with st.form("bring-file", border=False):
-        files = st.file_uploader("Its file, or all of its files", accept_multiple_files=True)
+        files = st.file_uploader(_("Its file, or all of its files"), accept_multiple_files=True)
         architecture = st.selectbox(
-            "What it is a checkpoint of",
+            _("What it is a checkpoint of"),
             list(known),
             index=None,
             format_func=lambda name: f"{name} · {known[name].title}",
-            placeholder="Choose an architecture",
+            placeholder=_("Choose an architecture"),
         )
-        title = st.text_input("Name", placeholder="as the file", max_chars=60)
+        title = st.text_input(_("Name"), placeholder=_("as the file"), max_chars=60)
         order = st.selectbox(
-            "Which output means fake",
+            _("Which output means fake"),
             [None, 0, 1],
-            format_func=lambda n: "as in the original" if n is None else f"output {n}",
-            help="Choose one only if you know it. Until then the model is shown with the note "
-            "“label order unverified”, and does not vote.",
+            format_func=_output,
+            help=_(
+                "Choose one only if you know it. Until then the model is shown with the note "
+                "“label order unverified”, and does not vote."
+            ),
         )
-        sent = st.form_submit_button("Check and add", type="primary")
+        sent = st.form_submit_button(_("Check and add"), type="primary")
     if not sent:
         return
     if not files or architecture is None:
-        st.html('<p class="um-warn" role="alert">Choose a file and an architecture.</p>')
+        _warn(_("Choose a file and an architecture."))
         return
-    with st.spinner("Checking every tensor"), tempfile.TemporaryDirectory() as folder:
+    with st.spinner(_("Checking every tensor")), tempfile.TemporaryDirectory() as folder:
         paths, names = [], {}
         for number, file in enumerate(files):
             suffix = Path(file.name).suffix.lower()[:12]
@@ -79,20 +86,29 @@ def _file() -> None:
         except UnmaskError as error:
             _refused(error, names)
             return
-    st.session_state["models-said"] = f"{spec.title} was added as {spec.id}."
+    st.session_state["models-said"] = _("{title} was added as {id}.").format(
+        title=spec.title, id=spec.id
+    )
     st.rerun()
 
 
+def _output(number: int | None) -> str:
+    if number is None:
+        return _("as in the original")
+    return _("output {number}").format(number=number)
+
+
 def _hub() -> None:
-    st.html(
-        '<p class="um-caption">An image or video classifier by its name, as in <b>owner/name</b>. '
-        "Only its settings and weights are fetched, never its code.</p>"
+    what = _(
+        "An image or video classifier by its name, as in <b>owner/name</b>. Only its settings and "
+        "weights are fetched, never its code."
     )
-    name = st.text_input("Name on the hub", placeholder="owner/name", key="bring-hub")
-    if st.button("Look at it", key="bring-look", disabled=not name):
+    st.html(f'<p class="um-caption">{what}</p>')
+    name = st.text_input(_("Name on the hub"), placeholder=_("owner/name"), key="bring-hub")
+    if st.button(_("Look at it"), key="bring-look", disabled=not name):
         st.session_state.pop("bring-found", None)
         try:
-            with st.spinner("Asking the hub"):
+            with st.spinner(_("Asking the hub")):
                 st.session_state["bring-found"] = hub.look(name.strip())
         except UnmaskError as error:
             _refused(error)
@@ -100,16 +116,19 @@ def _hub() -> None:
     if found is None:
         return
     labels = ", ".join(f"{number}: {label}" for number, label in found.labels.items())
-    st.html(
-        f"<p><b>{words.escape(found.repo)}</b>, {words.size(found.size)}, license "
-        f"{words.escape(found.license or 'not stated')}. Its classes: {words.escape(labels)}</p>"
+    text = _("<b>{name}</b>, {size}, license {license}. Its classes: {classes}").format(
+        name=words.escape(found.repo),
+        size=words.size(found.size),
+        license=words.escape(found.license or _("not stated")),
+        classes=words.escape(labels),
     )
+    st.html(f"<p>{text}</p>")
     fake: str | None = None
     try:
         spec = from_hub.entry(found)
     except LabelOrderError as error:
         st.html(f'<p class="um-warn">{words.escape(error.message)}</p>')
-        fake = st.selectbox("Which of them means fake?", list(found.labels.values()), index=None)
+        fake = st.selectbox(_("Which of them means fake?"), list(found.labels.values()), index=None)
         if fake is None:
             return
         spec = from_hub.entry(found, fake=fake)
@@ -117,9 +136,10 @@ def _hub() -> None:
         _refused(error)
         return
     accepted = not spec.research_only or st.checkbox(
-        f"I accept its license, {spec.license_weights}", key="bring-accept"
+        _("I accept its license, {license}").format(license=spec.license_weights),
+        key="bring-accept",
     )
-    if st.button("Download and add", type="primary", key="bring-get", disabled=not accepted):
+    if st.button(_("Download and add"), type="primary", key="bring-get", disabled=not accepted):
         said = fake
 
         def work(progress: weights.Progress) -> object:
@@ -136,4 +156,8 @@ def _refused(error: UnmaskError, names: Mapping[str, str] | None = None) -> None
     said = f"{error.message} {error.hint}".strip()
     for path, name in (names or {}).items():
         said = said.replace(path, name)
-    st.html(f'<p class="um-warn" role="alert">{words.escape(said)}</p>')
+    _warn(said)
+
+
+def _warn(text: str) -> None:
+    st.html(f'<p class="um-warn" role="alert">{words.escape(text)}</p>')

@@ -9,31 +9,38 @@ import streamlit as st
 
 from dashboard import auth, words
 from dashboard.downloads import Download, downloads
+from dashboard.language import Table, _, ngettext
 from dashboard.shop import progress
 from detector import folders, weights
 from detector.models import inventory
 from detector.models.base import CropRecipe, Measured, ModelSpec
 from detector.models.inventory import Status
 
-KINDS = {
-    "frame": "frame model",
-    "clip": "clip model",
-    "image": "picture model",
-    "audio": "voice model",
-}
-QUESTIONS = {
-    "face manipulation": "altered faces",
-    "whole-image synthesis": "pictures made as a whole",
-    "voice": "voices",
-}
-_STATES = {
-    "bundled": ("check_circle", "Ready"),
-    "ready": ("check_circle", "Ready"),
-    "license": ("gavel", "License not accepted"),
-    "available": ("download", "Not downloaded"),
-    "manual": ("upload_file", "Bring its file"),
-    "failed": ("error", "Can’t be used"),
-}
+KINDS: Table[str, str] = Table(
+    lambda: {
+        "frame": _("frame model"),
+        "clip": _("clip model"),
+        "image": _("picture model"),
+        "audio": _("voice model"),
+    }
+)
+QUESTIONS: Table[str, str] = Table(
+    lambda: {
+        "face manipulation": _("altered faces"),
+        "whole-image synthesis": _("pictures made as a whole"),
+        "voice": _("voices"),
+    }
+)
+_STATES: Table[str, tuple[str, str]] = Table(
+    lambda: {
+        "bundled": ("check_circle", _("Ready")),
+        "ready": ("check_circle", _("Ready")),
+        "license": ("gavel", _("License not accepted")),
+        "available": ("download", _("Not downloaded")),
+        "manual": ("upload_file", _("Bring its file")),
+        "failed": ("error", _("Can’t be used")),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,10 @@ def draw(shown: Shown) -> None:
                 progress.draw(spec.id, _received)
             else:
                 _action(status, running)
-            if st.button("Card", type="tertiary", icon=":material/article:", key=f"more-{spec.id}"):
-                _whole(shown)
+            if st.button(
+                _("Card"), type="tertiary", icon=":material/article:", key=f"more-{spec.id}"
+            ):
+                st.dialog(_("Model card"), width="large")(_whole)(shown)
 
 
 def slug(id: str) -> str:
@@ -80,27 +89,34 @@ def overall(spec: ModelSpec) -> Measured | None:
     return next((m for m in areas if "all" in m.data), areas[0] if areas else None)
 
 
+def interval(measured: Measured) -> str:
+    """A figure with its 95 % interval: "0.94 [0.91, 0.96]"."""
+    return f"{measured.value:.2f} [{measured.low:.2f}, {measured.high:.2f}]"
+
+
 def state(status: Status, running: Download | None = None) -> tuple[str, str]:
     """Icon and words of a model's state."""
     if running and running.active:
-        return "progress_activity", f"Downloading {words.percent(running.fraction)}"
+        done = words.percent(running.fraction)
+        return "progress_activity", _("Downloading {percent}").format(percent=done)
     if status.state == "failed" and "checksum" in status.why:
-        return "error", "File does not match"
+        return "error", _("File does not match")
     return _STATES[status.state]
 
 
 def _head(shown: Shown, running: Download | None) -> str:
     spec = shown.spec
-    icon, text = state(shown.status, running)
+    icon, now = state(shown.status, running)
     what = " · ".join([spec.architecture, KINDS[spec.kind], QUESTIONS[spec.task]])
     note = ""
     if spec.label_order == "unverified":
-        note = '<p class="um-warn">Label order unverified: shown, not counted.</p>'
+        text = _("Label order unverified: shown, not counted.")
+        note = f'<p class="um-warn">{text}</p>'
     if shown.status.recommended:
         note += f'<p class="um-caption">{words.escape(shown.status.recommended)}</p>'
     return (
         f'<div class="um-model"><div class="um-model-name"><h3>{words.escape(spec.title)}</h3>'
-        f"{words.chip(text, icon=icon)}</div>"
+        f"{words.chip(now, icon=icon)}</div>"
         f'<p class="um-caption">{words.escape(what)}</p><p>{words.escape(spec.summary)}</p>{note}'
         "</div>"
     )
@@ -109,37 +125,39 @@ def _head(shown: Shown, running: Download | None) -> str:
 def _figure(spec: ModelSpec) -> str:
     """Our AUC on an axis from 0.5 to 1, the same for every card."""
     ours = overall(spec)
-    head = '<p class="um-caption">AUC, our measurement, 95 % interval</p>'
+    head = f'<p class="um-caption">{_("AUC, our measurement, 95 % interval")}</p>'
     if ours is None:
-        published = ""
+        text = _("not measured here yet.")
         if spec.published:
             best = spec.published[0]
-            published = (
-                f" Published: {words.escape(best.metric)} {best.value:.2f} on "
-                f"{words.escape(best.data)}."
+            text += " " + _("Published: {metric} {value} on {data}.").format(
+                metric=best.metric, value=f"{best.value:.2f}", data=best.data
             )
-        return f'<div class="um-model-auc">{head}<p>not measured here yet.{published}</p></div>'
+        return f'<div class="um-model-auc">{head}<p>{words.escape(text)}</p></div>'
 
     def at(value: float) -> float:
         return min(100.0, max(0.0, (value - 0.5) * 200))
 
     low, high = at(ours.low), at(ours.high)
+    note = ngettext(
+        "{low} to {high}, {number} clip", "{low} to {high}, {number} clips", ours.clips
+    ).format(low=f"{ours.low:.2f}", high=f"{ours.high:.2f}", number=ours.clips)
     return (
         f'<div class="um-model-auc">{head}<div class="um-auc"><i aria-hidden="true">'
         f'<u style="left:{low:.0f}%;width:{high - low:.0f}%"></u>'
         f'<s style="left:{at(ours.value):.0f}%"></s></i><b>{ours.value:.2f}</b>'
-        f"<span>{ours.low:.2f} to {ours.high:.2f}, {ours.clips} clips</span></div></div>"
+        f"<span>{note}</span></div></div>"
     )
 
 
 def _facts(shown: Shown) -> str:
     spec, status = shown.spec, shown.status
     rows = [
-        ("Calibrated", _calibrated(spec)),
-        ("Speed", words.escape(_speed(shown))),
-        ("Weights", words.escape(_weights(status))),
-        ("License", words.escape(_license(status))),
-        ("Weak on", words.escape(", ".join(spec.weak_on[:3]) or "not known yet")),
+        (_("Calibrated"), _calibrated(spec)),
+        (_("Speed"), words.escape(_speed(shown))),
+        (_("Weights"), words.escape(_weights(status))),
+        (_("License"), words.escape(_license(status))),
+        (_("Weak on"), words.escape(", ".join(spec.weak_on[:3]) or _("not known yet"))),
     ]
     cells = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     return f'<dl class="um-model-facts">{cells}</dl>'
@@ -147,38 +165,40 @@ def _facts(shown: Shown) -> str:
 
 def _calibrated(spec: ModelSpec) -> str:
     if spec.calibration is None:
-        return '<span class="um-warn">not yet: shown as uncalibrated</span>'
-    if spec.calibration.clips == 0:
-        return '<span class="um-warn">published operating point, not calibrated here</span>'
-    return f"on {spec.calibration.clips} clips"
+        return f'<span class="um-warn">{_("not yet: shown as uncalibrated")}</span>'
+    clips = spec.calibration.clips
+    if clips == 0:
+        text = _("published operating point, not calibrated here")
+        return f'<span class="um-warn">{text}</span>'
+    return ngettext("on {number} clip", "on {number} clips", clips).format(number=clips)
 
 
 def _speed(shown: Shown) -> str:
     if shown.speed is None:
-        return "not measured here yet"
-    return f"about {max(1, round(shown.speed * 1000))}{words.NBSP}ms a frame here"
+        return _("not measured here yet")
+    number = max(1, round(shown.speed * 1000))
+    return _("about {number}\u00a0ms a frame here").format(number=number)
 
 
 def _weights(status: Status) -> str:
     known = [file.size for file in status.spec.files if file.size is not None]
-    text = words.size(sum(known)) if known else "size not published"
-    where = {"bundled": "bundled", "ready": "on this computer", "license": "on this computer"}
-    text += f", {where[status.state]}" if status.state in where else ""
+    facts = [words.size(sum(known)) if known else _("size not published")]
+    if status.state == "bundled":
+        facts.append(_("bundled"))
+    elif status.state in ("ready", "license"):
+        facts.append(_("on this computer"))
     if status.memory:
-        text += f", {words.size(status.memory)} in memory"
-    return text
+        facts.append(_("{size} in memory").format(size=words.size(status.memory)))
+    return ", ".join(facts)
 
 
 def _license(status: Status) -> str:
     text = status.spec.license_weights
     if status.spec.research_only:
-        text += " (not for every use)"
+        text = _("{license} (not for every use)").format(license=text)
     if status.accepted:
-        text += f", accepted {status.accepted:%Y-%m-%d}"
+        text += ", " + _("accepted {date}").format(date=f"{status.accepted:%Y-%m-%d}")
     return text
-
-
-_CAPTION = '<span class="um-caption">Not on this server; its administrator can add it.</span>'
 
 
 def _action(status: Status, ended: Download | None) -> None:
@@ -187,26 +207,31 @@ def _action(status: Status, ended: Download | None) -> None:
     if ended and ended.error:
         st.html(f'<p class="um-warn" role="status">{words.escape(ended.error)}</p>')
     if status.state == "bundled":
-        text = "In the default set" if spec.default else "Bundled"
+        text = _("In the default set") if spec.default else _("Bundled")
         st.html(words.chip(text), width="content")
     elif not auth.who().may_administer:
         # It would hold for everybody: disk, memory and licenses are the administrator's.
-        text = words.chip("Ready") if status.ready else _CAPTION
-        st.html(text, width="content")
+        absent = _("Not on this server; its administrator can add it.")
+        caption = f'<span class="um-caption">{absent}</span>'
+        st.html(words.chip(_("Ready")) if status.ready else caption, width="content")
     elif status.ready:
-        if st.button("Delete", icon=":material/delete:", key=f"delete-{spec.id}"):
-            _delete(spec)
+        if st.button(_("Delete"), icon=":material/delete:", key=f"delete-{spec.id}"):
+            st.dialog(_("Delete this model?"))(_delete)(spec)
     elif status.state == "license":
-        if st.button("Read the license", icon=":material/gavel:", key=f"accept-{spec.id}"):
-            _accept(spec, then_fetch=False)
+        if st.button(_("Read the license"), icon=":material/gavel:", key=f"accept-{spec.id}"):
+            _ask(spec, then_fetch=False)
     elif status.state == "manual":
         st.html(f'<span class="um-caption">{words.escape(status.why)}</span>', width="content")
     else:
-        size = f" {words.size(status.download)}" if status.download else ""
-        again = "Download again" if status.state == "failed" else f"Download{size}"
-        if st.button(again, icon=":material/download:", key=f"get-{spec.id}"):
+        if status.state == "failed":
+            label = _("Download again")
+        elif status.download:
+            label = _("Download {size}").format(size=words.size(status.download))
+        else:
+            label = _("Download")
+        if st.button(label, icon=":material/download:", key=f"get-{spec.id}"):
             if spec.research_only and weights.accepted_license(spec) is None:
-                _accept(spec, then_fetch=True)
+                _ask(spec, then_fetch=True)
             else:
                 fetch(spec.id)
                 st.rerun()
@@ -219,22 +244,28 @@ def fetch(id: str) -> None:
 
 def _received(running: Download) -> str:
     if not running.total:
-        return "connecting"
+        return _("connecting")
     left = running.seconds_left
-    text = f"{words.size(running.done)} of {words.size(running.total)}"
-    return text + (f" · {words.about(left)} left" if left is not None else "")
-
-
-@st.dialog("Before you use this model")
-def _accept(spec: ModelSpec, *, then_fetch: bool) -> None:
-    st.html(
-        f"<p>The weights of <b>{words.escape(spec.title)}</b> are given under "
-        f"<b>{words.escape(spec.license_weights)}</b>. That is not free for every use: most often "
-        "it means research, and nothing that earns money.</p>"
-        f'<p class="um-caption">{words.escape(spec.source)}</p>'
+    text = _("{number} of {total}").format(
+        number=words.size(running.done), total=words.size(running.total)
     )
+    if left is None:
+        return text
+    return f"{text} · {_('{time} left').format(time=words.about(left))}"
+
+
+def _ask(spec: ModelSpec, *, then_fetch: bool) -> None:
+    st.dialog(_("Before you use this model"))(_accept)(spec, then_fetch=then_fetch)
+
+
+def _accept(spec: ModelSpec, *, then_fetch: bool) -> None:
+    text = _(
+        "The weights of <b>{model}</b> are given under <b>{license}</b>. That is not free for "
+        "every use: most often it means research, and nothing that earns money."
+    ).format(model=words.escape(spec.title), license=words.escape(spec.license_weights))
+    st.html(f'<p>{text}</p><p class="um-caption">{words.escape(spec.source)}</p>')
     if st.button(
-        "I accept this license",
+        _("I accept this license"),
         type="primary",
         key=f"accepted-{spec.id}",
         on_click=_accepted,
@@ -249,20 +280,22 @@ def _accepted(spec: ModelSpec, then_fetch: bool) -> None:
         fetch(spec.id)
 
 
-@st.dialog("Delete this model?")
 def _delete(spec: ModelSpec) -> None:
-    again = "You would have to bring its file again." if spec.own else "It can be fetched again."
-    st.html(f"<p>The files of <b>{words.escape(spec.title)}</b> are deleted. {again}</p>")
+    again = (
+        _("You would have to bring its file again.") if spec.own else _("It can be fetched again.")
+    )
+    text = _("The files of <b>{model}</b> are deleted.").format(model=words.escape(spec.title))
+    st.html(f"<p>{text} {again}</p>")
     with st.container(horizontal=True):
         if st.button(
-            "Delete",
+            _("Delete"),
             type="primary",
             key=f"deleted-{spec.id}",
             on_click=_deleted,
             args=(spec.id,),
         ):
             st.rerun()
-        if st.button("Keep it", key=f"kept-{spec.id}"):
+        if st.button(_("Keep it"), key=f"kept-{spec.id}"):
             st.rerun()
 
 
@@ -270,34 +303,36 @@ def _deleted(id: str) -> None:
     inventory.delete(id)
 
 
-@st.dialog("Model card", width="large")
 def _whole(shown: Shown) -> None:
     """Everything that is known of a model."""
     spec = shown.spec
     st.html(_head(shown, None) + _facts(shown))
     rows = [
-        ("Which output means fake", f"{spec.fake_output} ({spec.label_order})"),
-        ("What it is fed", crop_words(spec)),
-        ("Points to", spec.finding),
-        ("Also raised by", spec.confused_by),
-        ("Source", spec.source),
-        ("License of the code", spec.license_code),
-        ("Id", spec.id),
-        *((f"sha256 of {file.path}", file.sha256 or "not published") for file in spec.files),
+        (_("Which output means fake"), f"{spec.fake_output} ({spec.label_order})"),
+        (_("What it is fed"), crop_words(spec)),
+        (_("Points to"), spec.finding),
+        (_("Also raised by"), spec.confused_by),
+        (_("Source"), spec.source),
+        (_("License of the code"), spec.license_code),
+        (_("Id"), spec.id),
+        *(
+            (_("sha256 of {file}").format(file=file.path), file.sha256 or _("not published"))
+            for file in spec.files
+        ),
     ]
     cells = "".join(
         f"<dt>{words.escape(name)}</dt><dd>{words.escape(text)}</dd>" for name, text in rows if text
     )
     st.html(f'<dl class="um-model-facts wide">{cells}</dl>')
     if spec.measured:
-        st.html('<h3 class="um-sub">Measured by us</h3>')
+        st.html(f'<h3 class="um-sub">{_("Measured by us")}</h3>')
         st.table(
             pd.DataFrame(
                 {
-                    "On": m.data,
-                    "Figure": m.metric,
-                    "Value": f"{m.value:.2f} [{m.low:.2f}, {m.high:.2f}]",
-                    "Clips": str(m.clips),
+                    _("On"): m.data,
+                    _("Figure"): m.metric,
+                    _("Value"): interval(m),
+                    _("Clips"): str(m.clips),
                 }
                 for m in spec.measured
             ),
@@ -306,10 +341,15 @@ def _whole(shown: Shown) -> None:
         )
         st.html(f'<p class="um-caption">{words.escape(spec.measured[0].command)}</p>')
     if spec.published:
-        st.html('<h3 class="um-sub">Published by others</h3>')
+        st.html(f'<h3 class="um-sub">{_("Published by others")}</h3>')
         st.table(
             pd.DataFrame(
-                {"On": p.data, "Figure": p.metric, "Value": f"{p.value:.3f}", "Source": p.source}
+                {
+                    _("On"): p.data,
+                    _("Figure"): p.metric,
+                    _("Value"): f"{p.value:.3f}",
+                    _("Source"): p.source,
+                }
                 for p in spec.published
             ),
             border="horizontal",
@@ -331,14 +371,17 @@ def _card_text(name: str) -> str:
 def crop_words(spec: ModelSpec) -> str:
     """What a model sees, in a sentence."""
     crop: CropRecipe = spec.crop
-    size = f"{crop.size} px"
     what = {
-        "square": f"a square of {crop.scale:g} times the face box, {size}",
-        "box": f"the face box with a margin, {size}",
-        "points": f"the face set upright by its landmarks, {size}",
-        "whole": f"the whole picture, {size}",
-    }.get(crop.kind, f"a crop of {size}")
-    if spec.kind == "clip":
-        apart = f" {spec.clip_step:g} s apart" if spec.clip_step else ""
-        what += f"; {spec.clip_frames} frames{apart}"
-    return what
+        "square": _("a square of {scale} times the face box, {size}"),
+        "box": _("the face box with a margin, {size}"),
+        "points": _("the face set upright by its landmarks, {size}"),
+        "whole": _("the whole picture, {size}"),
+    }.get(crop.kind, _("a crop of {size}"))
+    picture = what.format(scale=f"{crop.scale:g}", size=f"{crop.size} px")
+    if spec.kind != "clip":
+        return picture
+    if not spec.clip_step:
+        return _("{picture}; {number} frames").format(picture=picture, number=spec.clip_frames)
+    return _("{picture}; {number} frames {seconds} s apart").format(
+        picture=picture, number=spec.clip_frames, seconds=f"{spec.clip_step:g}"
+    )

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dashboard.downloads import Progress, downloads
+from dashboard import words
+from dashboard.downloads import Download, Progress, downloads
+from dashboard.language import _
 from dashboard.shop import progress
 from detector.selfcheck import Outcome, selfcheck
 
@@ -41,31 +43,44 @@ def draw() -> None:
     if running is None:
         return
     if running.active:
-        progress.draw(KEY, lambda one: f"Self-check: {one.done} of {one.total} models")
+        progress.draw(KEY, _progress)
         return
     if running.error:
-        st.html(f'<p class="um-said" role="status">{running.error}</p>')
+        st.html(f'<p class="um-said" role="status">{words.escape(running.error)}</p>')
         return
-    with st.expander("What the self-check found", expanded=True):
-        st.html(
-            '<p class="um-caption">Files against their sha256, tensor names and known answers '
-            "against the original’s, and whether known fake faces score above known real ones."
-            "</p>"
+    with st.expander(_("What the self-check found"), expanded=True):
+        what = _(
+            "Files against their sha256, tensor names and known answers against the original’s, "
+            "and whether known fake faces score above known real ones."
         )
+        st.html(f'<p class="um-caption">{what}</p>')
         st.table(rows(list(_outcomes.values())), border="horizontal", hide_index=True)
+
+
+def _progress(running: Download) -> str:
+    return _("Self-check: {number} of {total} models").format(
+        number=running.done, total=running.total
+    )
 
 
 def rows(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """The outcomes as a table for a person."""
+    names = {True: _("as the original’s"), False: _("others"), None: _("not known")}
     return pd.DataFrame(
         {
-            "Model": one.title,
-            "Files": one.files,
-            "Names": {True: "as the original’s", False: "others", None: "not known"}[one.names],
-            "Known answers": f"{one.right} of {one.known}" if one.known else "none known",
-            "Label order": one.order,
-            "A face takes": f"{one.milliseconds:.0f} ms" if one.milliseconds else "–",
-            "Result": "passed" if one.passed else "; ".join(one.notes) or "failed",
+            _("Model"): one.title,
+            _("Files"): one.files,
+            _("Names"): names[one.names],
+            _("Known answers"): _answers(one),
+            _("Label order"): one.order,
+            _("A face takes"): f"{one.milliseconds:.0f} ms" if one.milliseconds else "–",
+            _("Result"): _("passed") if one.passed else "; ".join(one.notes) or _("failed"),
         }
         for one in outcomes
     )
+
+
+def _answers(one: Outcome) -> str:
+    if not one.known:
+        return _("none known")
+    return _("{number} of {total}").format(number=one.right, total=one.known)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import auth, backend, offer, titles, words
 from dashboard.downloads import downloads
+from dashboard.language import Table, _, ngettext
 from dashboard.shop import bring, card, check, progress
 from dashboard.shop.card import Shown
 from detector.models import inventory, memory
@@ -15,13 +16,24 @@ from detector.models.inventory import Status
 
 PAGE = 12
 """Cards before "Show more"."""
-QUESTIONS = {
-    "All": None,
-    "Altered faces": "face manipulation",
-    "Made as a whole": "whole-image synthesis",
-    "Voice": "voice",
-}
-STATES = ("Ready", "Recommended", "Not downloaded", "Yours")
+ALL = "all"
+QUESTIONS: Table[str, str] = Table(
+    lambda: {
+        ALL: _("All"),
+        "face manipulation": _("Altered faces"),
+        "whole-image synthesis": _("Made as a whole"),
+        "voice": _("Voice"),
+    }
+)
+STATES: Table[str, str] = Table(
+    lambda: {
+        "ready": _("Ready"),
+        "recommended": _("Recommended"),
+        "absent": _("Not downloaded"),
+        "own": _("Yours"),
+    }
+)
+VIEWS: Table[str, str] = Table(lambda: {"cards": _("Cards"), "table": _("Table")})
 
 
 def draw() -> None:
@@ -33,15 +45,17 @@ def draw() -> None:
     _offer()
     shown, table = _toolbar(states)
     if not shown:
-        st.html('<p class="um-caption">Nothing matches. Clear the filters to see every model.</p>')
+        none = _("Nothing matches. Clear the filters to see every model.")
+        st.html(f'<p class="um-caption">{none}</p>')
     elif table:
         _table(shown)
     else:
         _cards(shown)
-    st.html(
-        '<p class="um-caption">Our figures come from <code>unmask evaluate</code>. Published '
-        "figures stand on each model’s card with their source, and are not ours.</p>"
+    whose = _(
+        "Our figures come from <code>unmask evaluate</code>. Published figures stand on each "
+        "model’s card with their source, and are not ours."
     )
+    st.html(f'<p class="um-caption">{whose}</p>')
 
 
 def _title(states: Sequence[Status]) -> None:
@@ -51,31 +65,35 @@ def _title(states: Sequence[Status]) -> None:
     used = words.size(sum(s.memory for s in states))
     room = words.size(memory.budget("cpu"))
     facts = [
-        f"{len(ready)} of {len(states)} ready",
-        f"{words.size(size)} on this disk",
-        f"{used} of {room} in memory",
-        f"default set: {default}",
+        _("{number} of {total} ready").format(number=len(ready), total=len(states)),
+        _("{size} on this disk").format(size=words.size(size)),
+        _("{used} of {room} in memory").format(used=used, room=room),
+        _("default set: {models}").format(models=default),
     ]
-    with titles.row("Models", facts):
+    with titles.row(_("Models"), facts):
         if not auth.who().may_administer:
             return
-        if st.button("Check all files", icon=":material/verified:", key="check-files"):
+        if st.button(_("Check all files"), icon=":material/verified:", key="check-files"):
             _check()
-        if st.button("Self-check", icon=":material/fact_check:", key="self-check"):
+        if st.button(_("Self-check"), icon=":material/fact_check:", key="self-check"):
             check.start()
-        with st.popover("Add a model", icon=":material/add:", width="content"):
+        with st.popover(_("Add a model"), icon=":material/add:", width="content"):
             bring.draw()
 
 
 def _check() -> None:
     """Read every byte of what is here, and say what is wrong."""
-    with st.spinner("Reading every file"):
+    with st.spinner(_("Reading every file")):
         found = inventory.verify()
     wrong = {id: why for id, why in found.items() if why}
     st.session_state["models-said"] = (
         "; ".join(f"{id}: {why}" for id, why in wrong.items())
         if wrong
-        else f"The files of {len(found)} models are what they should be."
+        else ngettext(
+            "The files of {number} model are what they should be.",
+            "The files of {number} models are what they should be.",
+            len(found),
+        ).format(number=len(found))
     )
 
 
@@ -92,7 +110,8 @@ def _said() -> None:
         return
     st.session_state.pop("models-coming")
     hint = f" {running.hint}" if running.hint else ""
-    said = running.error + hint if running.error else f"{running.id} was added."
+    added = _("{model} was added.").format(model=running.id)
+    said = running.error + hint if running.error else added
     st.html(f'<p class="um-said" role="status">{words.escape(said)}</p>')
     downloads.forget(running.id)
 
@@ -102,26 +121,26 @@ def _offer() -> None:
     if wanted is None:
         return
     with st.container(border=True, key="card-offer"):
-        st.html(
-            "<p><b>The bundled models are small.</b> "
-            f"{words.escape(offer.named(wanted))} is the strongest open one as published: "
-            f"{words.escape(wanted.recommended)} License: "
-            f"{words.escape(wanted.spec.license_weights)}.</p>"
+        text = _(
+            "<b>The bundled models are small.</b> {model} is the strongest open one as published: "
+            "{why} License: {license}."
+        ).format(
+            model=words.escape(offer.named(wanted)),
+            why=words.escape(wanted.recommended),
+            license=words.escape(wanted.spec.license_weights),
         )
+        st.html(f"<p>{text}</p>")
         with st.container(horizontal=True):
-            if st.button("Download it", type="primary", icon=":material/download:", key="offer"):
+            if st.button(_("Download it"), type="primary", icon=":material/download:", key="offer"):
                 card.fetch(wanted.spec.id)
                 st.rerun()
-            st.button("Not now", type="tertiary", key="offer-no", on_click=offer.decline)
+            st.button(_("Not now"), type="tertiary", key="offer-no", on_click=offer.decline)
 
 
 def _toolbar(states: Sequence[Status]) -> tuple[list[Shown], bool]:
     """Filters; returns what passes them, and whether a table was asked for."""
-    counts = {
-        name: sum(1 for s in states if task is None or s.spec.task == task)
-        for name, task in QUESTIONS.items()
-    }
-    names = [name for name, count in counts.items() if count]
+    counts = {task: sum(1 for s in states if task in (ALL, s.spec.task)) for task in QUESTIONS}
+    tasks = [task for task, count in counts.items() if count]
     with st.container(
         horizontal=True,
         horizontal_alignment="distribute",
@@ -130,31 +149,36 @@ def _toolbar(states: Sequence[Status]) -> tuple[list[Shown], bool]:
     ):
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             question = st.segmented_control(
-                "Question",
-                names,
-                default="All",
+                _("Question"),
+                tasks,
+                default=ALL,
                 required=True,
-                format_func=lambda name: f"{name} {counts[name]}",
+                format_func=lambda task: f"{QUESTIONS[task]} {counts[task]}",
                 label_visibility="collapsed",
                 key="models-question",
             )
             wanted = st.segmented_control(
-                "State", STATES, label_visibility="collapsed", key="models-state"
+                _("State"),
+                list(STATES),
+                format_func=STATES.__getitem__,
+                label_visibility="collapsed",
+                key="models-state",
             )
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             text = st.text_input(
-                "Find a model",
-                placeholder="Find a model",
+                _("Find a model"),
+                placeholder=_("Find a model"),
                 icon=":material/search:",
                 label_visibility="collapsed",
                 width=240,
                 key="models-find",
             )
             view = st.segmented_control(
-                "View",
-                ["Cards", "Table"],
-                default="Cards",
+                _("View"),
+                list(VIEWS),
+                default="cards",
                 required=True,
+                format_func=VIEWS.__getitem__,
                 label_visibility="collapsed",
                 key="models-view",
             )
@@ -162,9 +186,9 @@ def _toolbar(states: Sequence[Status]) -> tuple[list[Shown], bool]:
     passed = [
         Shown(status, check.speed(status.spec.id) or speed.rate(status.spec.id))
         for status in sorted(states, key=_order)
-        if _passes(status, QUESTIONS[question or "All"], wanted, text)
+        if _passes(status, question or ALL, wanted, text)
     ]
-    return passed, view == "Table"
+    return passed, view == "table"
 
 
 def _order(status: Status) -> tuple[bool, bool, bool]:
@@ -173,17 +197,17 @@ def _order(status: Status) -> tuple[bool, bool, bool]:
     return (not status.ready, not status.recommended, status.state == "manual")
 
 
-def _passes(status: Status, task: str | None, wanted: str | None, text: str) -> bool:
+def _passes(status: Status, task: str, wanted: str | None, text: str) -> bool:
     spec = status.spec
-    if task is not None and spec.task != task:
+    if task not in (ALL, spec.task):
         return False
-    if wanted == "Ready" and not status.ready:
+    if wanted == "ready" and not status.ready:
         return False
-    if wanted == "Recommended" and not status.recommended:
+    if wanted == "recommended" and not status.recommended:
         return False
-    if wanted == "Not downloaded" and status.ready:
+    if wanted == "absent" and status.ready:
         return False
-    if wanted == "Yours" and not spec.own:
+    if wanted == "own" and not spec.own:
         return False
     held = f"{spec.id} {spec.title} {spec.summary} {spec.source} {spec.license_weights}".lower()
     return all(word in held for word in text.lower().split())
@@ -197,7 +221,8 @@ def _cards(shown: Sequence[Shown]) -> None:
             card.draw(one)
     if len(shown) > most:
         more = min(PAGE, len(shown) - most)
-        if st.button(f"Show {more} more of {len(shown)}", key="models-more"):
+        label = _("Show {number} more of {total}").format(number=more, total=len(shown))
+        if st.button(label, key="models-more"):
             st.session_state["models-most"] = most + PAGE
             st.rerun()
 
@@ -208,14 +233,14 @@ def _table(shown: Sequence[Shown]) -> None:
         spec, ours = one.spec, card.overall(one.spec)
         rows.append(
             {
-                "Model": spec.title,
-                "Id": spec.id,
-                "State": card.state(one.status, downloads.find(spec.id))[1],
-                "Looks for": card.QUESTIONS[spec.task],
-                "AUC, ours": f"{ours.value:.2f} [{ours.low:.2f}, {ours.high:.2f}]" if ours else "–",
-                "Size": words.size(sum(f.size or 0 for f in spec.files)),
-                "License": spec.license_weights,
-                "Label order": spec.label_order,
+                _("Model"): spec.title,
+                _("Id"): spec.id,
+                _("State"): card.state(one.status, downloads.find(spec.id))[1],
+                _("Looks for"): card.QUESTIONS[spec.task],
+                _("AUC, ours"): card.interval(ours) if ours else "–",
+                _("Size"): words.size(sum(f.size or 0 for f in spec.files)),
+                _("License"): spec.license_weights,
+                _("Label order"): spec.label_order,
             }
         )
     st.dataframe(rows, hide_index=True, width="stretch", height=min(36 * len(rows) + 40, 900))

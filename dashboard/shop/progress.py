@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.downloads import Download, downloads
+from dashboard.language import _
 
 
 @st.fragment(run_every=1.0)
@@ -17,4 +18,4 @@ def draw(id: str, say: Callable[[Download], str]) -> None:
         st.rerun()
         return
     st.progress(running.fraction, text=say(running))
-    st.button("Stop", icon=":material/close:", key=f"stop-{id}", on_click=running.stop.set)
+    st.button(_("Stop"), icon=":material/close:", key=f"stop-{id}", on_click=running.stop.set)
