@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import address, auth, backend, limits, offer, presets, states, theme, words
 from dashboard.jobs import Busy
+from dashboard.language import Table, _
 from dashboard.uploads import records_retention, retention
 from detector.errors import InputError
 from detector.models.base import ModelSpec
@@ -24,11 +25,13 @@ MOMENTS = (16, 32, 64, 128)
 RATES = (3.0, 5.0, 10.0)
 MOST_BY_RATE = 600
 """moments, when so many a second are asked for: two minutes at 5 a second."""
-SAMPLING = {
-    "uniform": "Evenly spread",
-    "keyframes": "At changes",
-    "fps": "By rate",
-}
+SAMPLING: Table[str, str] = Table(
+    lambda: {
+        "uniform": _("Evenly spread"),
+        "keyframes": _("At changes"),
+        "fps": _("By rate"),
+    }
+)
 SAMPLE_WIDTH = 150
 """px; five cards a row on a desktop, two on a phone."""
 ANSWERS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
@@ -39,11 +42,9 @@ def draw() -> None:
     specs = [spec for spec in list_models() if usable(spec)]
     left, right = st.columns([800, 480], gap="large")
     with left:
-        st.title("Check a face in a clip or picture", anchor=False)
-        st.html(
-            '<p class="um-lead">Get a reading in plain words, the frames behind it, and what it '
-            "can’t tell.</p>"
-        )
+        st.title(_("Check a face in a clip or picture"), anchor=False)
+        lead = _("Get a reading in plain words, the frames behind it, and what it can’t tell.")
+        st.html(f'<p class="um-lead">{lead}</p>')
         if not specs:
             states.show(states.no_model())
             return
@@ -63,7 +64,9 @@ def _stronger() -> None:
     if wanted := offer.standing():
         st.page_link(
             "pages/models.py",
-            label=f"The bundled models are small. {offer.named(wanted)} is stronger, as published",
+            label=_("The bundled models are small. {model} is stronger, as published").format(
+                model=offer.named(wanted)
+            ),
             icon=":material/download:",
         )
 
@@ -75,12 +78,15 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
     turn = st.session_state.get("uploads", 0)
     with place:
         theme.drop_zone(
-            f"{FORMATS} · up to {limit} MB",
-            f"We couldn’t take this file. The limit here is {limit} MB: cut it, or use the command "
-            "line.",
+            _("Drop a video or picture here"),
+            _("{formats} · up to {limit} MB").format(formats=FORMATS, limit=limit),
+            _(
+                "We couldn’t take this file. The limit here is {limit} MB: cut it, or use the "
+                "command line."
+            ).format(limit=limit),
         )
         file = st.file_uploader(
-            "Video or picture",
+            _("Video or picture"),
             key=f"upload-{turn}",
             label_visibility="collapsed",
         )
@@ -101,9 +107,9 @@ def _settings(specs: list[ModelSpec]) -> Settings:
     titles = {spec.id: spec.title for spec in specs}
     usual = [spec.id for spec in specs if spec.default]
     with st.container(horizontal=True, vertical_alignment="center", key="choices", gap="small"):
-        st.html('<span class="um-label">Models</span>', width="content")
+        st.html(f'<span class="um-label">{_("Models")}</span>', width="content")
         chosen = st.pills(
-            "Models",
+            _("Models"),
             list(titles),
             selection_mode="multi",
             default=usual or list(titles)[:1],
@@ -115,19 +121,22 @@ def _settings(specs: list[ModelSpec]) -> Settings:
         time = st.empty()
         with (
             st.container(horizontal=True, horizontal_alignment="right", width="stretch"),
-            st.popover("Options", type="tertiary", icon=":material/tune:"),
+            st.popover(_("Options"), type="tertiary", icon=":material/tune:"),
         ):
             options = _options()
     ids = [id for id in titles if id in chosen]
     if not ids:
         ids = usual or list(titles)[:1]
         names = words.escape(words.listed([titles[id] for id in ids]))
-        time.html(f'<span class="um-caption">none chosen: {names}</span>', width="content")
+        none = _("none chosen: {models}").format(models=names)
+        time.html(f'<span class="um-caption">{none}</span>', width="content")
     elif seconds := _estimate(options, ids):
-        time.html(
-            f'<span class="um-caption">a video takes {words.about(seconds)} {_here()}</span>',
-            width="content",
-        )
+        takes = (
+            _("a video takes {time} on this computer")
+            if _at_home()
+            else _("a video takes {time} on this server")
+        ).format(time=words.about(seconds))
+        time.html(f'<span class="um-caption">{takes}</span>', width="content")
     if options.mix is not None:
         return options.model_copy(update={"models": options.mix.models})
     return options.model_copy(update={"models": None if ids == usual else ids})
@@ -144,7 +153,7 @@ def _options() -> Settings:
     """What an expert may change: how many moments, which, and the smallest face."""
     usual = Settings()
     sampling = st.segmented_control(
-        "Which moments to look at",
+        _("Which moments to look at"),
         list(SAMPLING),
         default=usual.sampling,
         required=True,
@@ -153,42 +162,42 @@ def _options() -> Settings:
     )
     if sampling == "fps":
         rate = st.segmented_control(
-            "How many a second",
+            _("How many a second"),
             RATES,
             default=usual.fps,
             required=True,
             format_func="{:g}".format,
             key="rate",
-            help=f"At most {MOST_BY_RATE} in all.",
+            help=_("At most {number} in all.").format(number=MOST_BY_RATE),
         )
         amount = {"fps": rate, "frames": MOST_BY_RATE}
     else:
         moments = st.segmented_control(
-            "How many",
+            _("How many"),
             MOMENTS,
             default=usual.frames,
             required=True,
             key="moments",
-            help="More moments find shorter events and take longer.",
+            help=_("More moments find shorter events and take longer."),
         )
         amount = {"frames": moments}
     smallest = st.slider(
-        "Smallest face, px wide",
+        _("Smallest face, px wide"),
         min_value=16,
         max_value=120,
         value=usual.min_face,
         step=4,
         key="smallest",
-        help="Narrower faces are skipped. Under 64 px scores mean little.",
+        help=_("Narrower faces are skipped. Under 64 px scores mean little."),
     )
     mix = None
     if known := presets.load():
         name = st.selectbox(
-            "Ensemble",
+            _("Ensemble"),
             [None, *known],
-            format_func=lambda n: n or "The default, or the models chosen here",
+            format_func=lambda n: n or _("The default, or the models chosen here"),
             key="preset",
-            help="Presets are put together on the Compare page.",
+            help=_("Presets are put together on the Compare page."),
         )
         mix = known.get(name) if name else None
     return Settings.model_validate(
@@ -206,34 +215,47 @@ def _answers() -> None:
     )
     kept = words.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
-    later = (
-        f"the result and a small picture after {days:g}{words.NBSP}days, or when you delete them"
-    )
-    fate = f"It is deleted after {kept}; {later}."
     if backend.keeps_copies():
-        fate = f"It is deleted there after {kept}; a copy stays in your account with its result."
+        fate = _(
+            "It is deleted there after {hours}; a copy stays in your account with its result."
+        ).format(hours=kept)
+    else:
+        fate = _(
+            "It is deleted after {hours}; the result and a small picture after {days}\u00a0days, "
+            "or when you delete them."
+        ).format(hours=kept, days=f"{days:g}")
+    where = (
+        _("Your file stays on this computer.")
+        if _at_home()
+        else _("Your file stays on this server.")
+    )
     st.html(
-        f'<div class="um-answers"><h2>What you will read</h2>{rows}</div><p class="um-privacy">'
-        f'<span class="um-icon" aria-hidden="true">lock</span>Your file stays {_here()}. {fate}</p>'
+        f'<div class="um-answers"><h2>{_("What you will read")}</h2>{rows}</div>'
+        '<p class="um-privacy"><span class="um-icon" aria-hidden="true">lock</span>'
+        f"{where} {fate}</p>"
     )
 
 
-def _here() -> str:
-    """Where the person's file goes, as seen from their browser."""
+def _at_home() -> bool:
+    """Whether the person's file stays on the computer of their browser."""
     host = urlsplit(st.context.url or "").hostname
-    return "on this computer" if host in ("localhost", "127.0.0.1", "::1") else "on this server"
+    return host in ("localhost", "127.0.0.1", "::1")
 
 
 def _samples(settings: Settings) -> None:
     """Clips that show it working with no file at hand."""
     gallery = backend.gallery
     if gallery.problem:
-        st.html(f'<p class="um-caption">There are no samples: {words.escape(gallery.problem)}</p>')
+        why = _("There are no samples: {problem}").format(problem=words.escape(gallery.problem))
+        st.html(f'<p class="um-caption">{why}</p>')
         return
+    what = _(
+        "Made for Unmask from pictures that are free of rights. Results are computed when you "
+        "open one."
+    )
     st.html(
-        '<div class="um-head samples"><h2>Try a sample</h2><span class="um-caption">Made for '
-        "Unmask from pictures that are free of rights. Results are computed when you open one."
-        "</span></div>"
+        f'<div class="um-head samples"><h2>{_("Try a sample")}</h2>'
+        f'<span class="um-caption">{what}</span></div>'
     )
     if gallery.samples is None:
         _wait_for_samples()
@@ -253,16 +275,21 @@ def _samples(settings: Settings) -> None:
                 wrap=False,
                 key=f"actions-sample-{sample.id}",
             ):
-                length = f"{sample.duration:.0f}{words.NBSP}s " if sample.duration else ""
-                kind = "video" if sample.kind == "video" else "picture"
-                st.html(f'<span class="um-caption">{length}{kind}</span>', width="content")
+                st.html(f'<span class="um-caption">{_length(sample)}</span>', width="content")
                 st.button(
-                    "Open",
+                    _("Open"),
                     key=f"open-{sample.id}",
                     icon=":material/arrow_forward:",
                     on_click=_open,
                     args=(sample, settings),
                 )
+
+
+def _length(sample: Sample) -> str:
+    """ "10 s video", "picture"."""
+    if sample.duration is None:
+        return _("picture")
+    return _("{seconds}\u00a0s video").format(seconds=f"{sample.duration:.0f}")
 
 
 def _open(sample: Sample, settings: Settings) -> None:
@@ -282,5 +309,5 @@ def _wait_for_samples() -> None:
     if backend.gallery.samples is not None or backend.gallery.problem:
         st.rerun()
     grid = st.grid(5, min_column_width=SAMPLE_WIDTH, gap="small")
-    for _ in range(5):
+    for _card in range(5):
         grid.skeleton(height=300)

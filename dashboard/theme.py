@@ -265,7 +265,7 @@ RULES: tuple[Rule, ...] = (
         "empty",
         '.st-key-drop [data-testid="stFileUploaderDropzoneInstructions"]',
         """margin: 0; order: 1; display: block; flex: none; > * { display: none; }
-        &::before { content: "Drop a video or picture here"; display: block; text-align: center;
+        &::before { content: var(--um-drop-title); display: block; text-align: center;
           font-size: 17px; font-weight: 600; color: var(--um-text); }
         &::after { content: var(--um-drop-hint); display: block; text-align: center;
           font-size: 13px; color: var(--um-muted); margin: 2px 0 10px; }""",
@@ -414,17 +414,17 @@ def apply() -> None:
     st.html(f"<style>{css()} {aside} {{ color-scheme: {kind}; }}</style>")
 
 
-def drop_zone(hint: str, refused: str) -> None:
+def drop_zone(title: str, hint: str, refused: str) -> None:
     """What the drop zone says; the uploader has no place for it.
 
     Parameters
     ----------
-    hint : str
-        Under "Drop a video or picture here".
+    title, hint : str
+        What to do, and what is taken.
     refused : str
         When the browser didn't send a file, because it is too big.
     """
-    texts = {"hint": hint, "refused": refused}
+    texts = {"title": title, "hint": hint, "refused": refused}
     lines = (f"--um-drop-{k}: {json.dumps(v, ensure_ascii=False)};" for k, v in texts.items())
     st.html(f"<style>.st-key-drop {{ {' '.join(lines)} }}</style>")
 

@@ -57,7 +57,9 @@ def small_set() -> Given:
 def test_a_zip_of_two_folders_becomes_a_labelled_set(tmp_path: Path) -> None:
     made = sets.make([small_set()], tmp_path)
     assert (made.real, made.fake) == (3, 3)
-    assert [line.split(":")[0] for line in made.left_out] == ["a/real/notes.txt", "other/x.jpg"]
+    assert made.left_out == [
+        ("a/real/notes.txt", sets.Why.NO_MEDIA), ("other/x.jpg", sets.Why.NO_FOLDER),
+    ]  # fmt: skip
     from detector.training.data import pairs, read_labels
 
     items = read_labels(made.labels)
@@ -124,7 +126,7 @@ def test_a_csv_with_its_files(tmp_path: Path) -> None:
     files = [Given("a.jpg", face(0, smooth=False)), Given("b.jpg", face(0, smooth=True))]
     made = sets.make([sheet, *files], tmp_path)
     assert (made.real, made.fake) == (1, 1)
-    assert made.left_out == ["c.jpg: listed, but not brought"]
+    assert made.left_out == [("c.jpg", sets.Why.NOT_BROUGHT)]
 
 
 # --- runs and the page ---------------------------------------------------------------------------

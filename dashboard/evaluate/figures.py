@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from dashboard.language import _
 from dashboard.theme import AXIS, SANS, Palette
 from detector.results import Thresholds
 from detector.training.curves import Roc
@@ -20,7 +21,7 @@ BINS = 20
 
 def roc(curves: Mapping[str, Roc], colors: Palette) -> go.Figure:
     """ROC curves by name; the first has its band."""
-    figure = _empty("Originals called fake", "Fakes found", colors)
+    figure = _empty(_("Originals called fake"), _("Fakes found"), colors)
     for number, (name, curve) in enumerate(curves.items()):
         color = _color(number, colors)
         if number == 0 and curve.grid.size:
@@ -37,7 +38,11 @@ def roc(curves: Mapping[str, Roc], colors: Palette) -> go.Figure:
             y=curve.tpr,
             mode="lines",
             line={"color": color, "width": 2.2, "dash": DASHES[number % 4]},
-            hovertemplate=f"{name}: %{{y:.0%}} found at %{{x:.0%}} false alarms<extra></extra>",
+            hovertemplate=_hover(
+                _("{name}: {found} found at {alarms} false alarms").format(
+                    name=name, found="%{y:.0%}", alarms="%{x:.0%}"
+                )
+            ),
         )
     _diagonal(figure, colors)
     return figure
@@ -47,7 +52,7 @@ def precision(
     curves: Mapping[str, tuple[np.ndarray, np.ndarray]], share: float, colors: Palette
 ) -> go.Figure:
     """Precision against recall; `share` of fakes is what guessing reaches."""
-    figure = _empty("Fakes found (recall)", "Of what is called fake, is fake", colors)
+    figure = _empty(_("Fakes found (recall)"), _("Of what is called fake, is fake"), colors)
     for number, (name, (recall, right)) in enumerate(curves.items()):
         figure.add_scatter(
             x=recall,
@@ -59,7 +64,11 @@ def precision(
                 "dash": DASHES[number % 4],
                 "shape": "vh",
             },
-            hovertemplate=f"{name}: %{{y:.0%}} right at %{{x:.0%}} found<extra></extra>",
+            hovertemplate=_hover(
+                _("{name}: {right} right at {found} found").format(
+                    name=name, right="%{y:.0%}", found="%{x:.0%}"
+                )
+            ),
         )
     figure.add_hline(y=share, line={"color": colors.edge, "width": 1, "dash": "dot"})
     return figure
@@ -67,7 +76,7 @@ def precision(
 
 def reliability(bars: Sequence[Bar], colors: Palette) -> go.Figure:
     """What was said against what was so, with intervals."""
-    figure = _empty("Said: likely manipulated", "Seen: share of fakes", colors)
+    figure = _empty(_("Said: likely manipulated"), _("Seen: share of fakes"), colors)
     filled = [bar for bar in bars if bar.seen.of]
     figure.add_scatter(
         x=[bar.said for bar in filled],
@@ -83,8 +92,15 @@ def reliability(bars: Sequence[Bar], colors: Palette) -> go.Figure:
         },
         mode="markers",
         marker={"size": 9, "color": colors.accent},
-        text=[f"{bar.seen.count} of {bar.seen.of}" for bar in filled],
-        hovertemplate="said %{x:.0%}, seen %{y:.0%} (%{text})<extra></extra>",
+        text=[
+            _("{number} of {total}").format(number=bar.seen.count, total=bar.seen.of)
+            for bar in filled
+        ],
+        hovertemplate=_hover(
+            _("said {said}, seen {seen} ({files})").format(
+                said="%{x:.0%}", seen="%{y:.0%}", files="%{text}"
+            )
+        ),
     )
     _diagonal(figure, colors)
     return figure
@@ -97,11 +113,12 @@ def histogram(
     edges = np.linspace(0, 1, BINS + 1)
     up, down = np.histogram(real, edges)[0], np.histogram(fake, edges)[0]
     most = int(max([*up, *down, 1]))
-    figure = _empty("Likelihood of manipulation", "Files", colors)
+    figure = _empty(_("Likelihood of manipulation"), _("Files"), colors)
     middles = (edges[:-1] + edges[1:]) / 2
-    for name, counts, sign, fill in (
-        ("originals", up, 1, colors.real.fill),
-        ("fakes", down, -1, colors.fake.fill),
+    originals, fakes = _("{number} originals at {percent}"), _("{number} fakes at {percent}")
+    for mark, hover, counts, sign, fill in (
+        (f"○ {_('originals')}", originals, up, 1, colors.real.fill),
+        (f"▲ {_('fakes')}", fakes, down, -1, colors.fake.fill),
     ):
         figure.add_bar(
             x=middles,
@@ -109,12 +126,12 @@ def histogram(
             width=1 / BINS * 0.9,
             marker={"color": fill},
             customdata=counts,
-            hovertemplate=f"%{{customdata}} {name} at %{{x:.0%}}<extra></extra>",
+            hovertemplate=_hover(hover.format(number="%{customdata}", percent="%{x:.0%}")),
         )
         figure.add_annotation(
             x=0.99,
             y=sign * most * 0.94,
-            text=f"{'○ originals' if sign > 0 else '▲ fakes'}",
+            text=mark,
             showarrow=False,
             xanchor="right",
             font={"size": AXIS, "color": colors.text, "family": SANS},
@@ -125,6 +142,11 @@ def histogram(
     figure.update_yaxes(range=[-most * 1.1, most * 1.1])
     figure.update_yaxes(tickvals=[-most, 0, most], ticktext=[str(most), "0", str(most)])
     return figure
+
+
+def _hover(text: str) -> str:
+    """Without the name of the trace, which plotly would put beside it."""
+    return f"{text}<extra></extra>"
 
 
 def _empty(across: str, up: str, colors: Palette) -> go.Figure:

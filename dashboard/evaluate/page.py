@@ -15,7 +15,9 @@ from dashboard import address, backend, limits, theme, titles, words
 from dashboard.charts import CONFIG
 from dashboard.evaluate import figures
 from dashboard.evaluate.runs import Run
+from dashboard.evaluate.sets import Why
 from dashboard.jobs import Busy
+from dashboard.language import Table, _, ngettext
 from detector.errors import InputError
 from detector.models.registry import list_models, usable
 from detector.results import Settings, Thresholds
@@ -24,11 +26,20 @@ from detector.training.report import ConditionReport, KindReport
 from detector.training.scores import Scored
 from detector.training.tallies import Share
 
-CONDITIONS = {
-    "none": "As they are",
-    "few": "Also re-encoded, shrunk, blurred and noisy",
-}
-KINDS = {"video": "Clips", "image": "Pictures"}
+CONDITIONS: Table[str, str] = Table(
+    lambda: {
+        "none": _("As they are"),
+        "few": _("Also re-encoded, shrunk, blurred and noisy"),
+    }
+)
+KINDS: Table[str, str] = Table(lambda: {"video": _("Clips"), "image": _("Pictures")})
+LEFT_OUT: Table[Why, str] = Table(
+    lambda: {
+        Why.NO_FOLDER: _("{name}: in no folder real or fake"),
+        Why.NO_MEDIA: _("{name}: no video or picture"),
+        Why.NOT_BROUGHT: _("{name}: listed, but not brought"),
+    }
+)
 WORST = 12
 """Mistakes that are listed."""
 
@@ -49,32 +60,32 @@ def draw() -> None:
 
 def _empty(*, gone: bool) -> None:
     titles.head(
-        "Evaluate on your own files",
-        "How often the models are right on material whose answer you know: error rates, "
-        "calibration, and the files they get wrong.",
+        _("Evaluate on your own files"),
+        _(
+            "How often the models are right on material whose answer you know: error rates, "
+            "calibration, and the files they get wrong."
+        ),
     )
     if gone:
-        st.html(
-            '<p class="um-said" role="status">This evaluation is not kept here any more. Bring the '
-            "files again.</p>"
-        )
+        text = _("This evaluation is not kept here any more. Bring the files again.")
+        st.html(f'<p class="um-said" role="status">{text}</p>')
     specs = [spec for spec in list_models() if usable(spec)]
     names = {spec.id: spec.title for spec in specs}
     usual = [spec.id for spec in specs if spec.default]
     with st.form("evaluate", border=True):
         files = st.file_uploader(
-            "A ZIP with the folders real and fake, or a CSV with its files",
+            _("A ZIP with the folders real and fake, or a CSV with its files"),
             accept_multiple_files=True,
             key="evaluate-files",
         )
-        st.html(
-            '<p class="um-caption">The CSV has the columns <code>file,label</code> and, where '
-            "known, <code>group,source,method</code>. A group ties an original to the fakes made "
-            "of it: pairs tell more than single files. A ZIP may hold its own "
-            "<code>labels.csv</code>.</p>"
+        form = _(
+            "The CSV has the columns <code>file,label</code> and, where known, "
+            "<code>group,source,method</code>. A group ties an original to the fakes made of it: "
+            "pairs tell more than single files. A ZIP may hold its own <code>labels.csv</code>."
         )
+        st.html(f'<p class="um-caption">{form}</p>')
         chosen = st.pills(
-            "Models",
+            _("Models"),
             list(names),
             selection_mode="multi",
             default=usual,
@@ -82,17 +93,19 @@ def _empty(*, gone: bool) -> None:
             key="evaluate-models",
         )
         condition = st.selectbox(
-            "Files",
+            _("Files"),
             list(CONDITIONS),
             format_func=CONDITIONS.__getitem__,
             key="evaluate-condition",
-            help="Conditions show how much is lost when a file was passed on. Six times the work.",
+            help=_(
+                "Conditions show how much is lost when a file was passed on. Six times the work."
+            ),
         )
-        sent = st.form_submit_button("Evaluate", type="primary", icon=":material/play_arrow:")
+        sent = st.form_submit_button(_("Evaluate"), type="primary", icon=":material/play_arrow:")
     if not sent:
         return
     if not files:
-        st.html('<p class="um-warn" role="alert">Choose the files first.</p>')
+        _warn(_("Choose the files first."))
         return
     ids = [id for id in names if id in chosen]
     try:
@@ -101,15 +114,22 @@ def _empty(*, gone: bool) -> None:
                 files, None if ids == usual or not ids else ids, condition
             )
     except (Busy, InputError) as error:
-        hint = f" {words.escape(error.hint)}" if error.hint else ""
-        st.html(f'<p class="um-warn" role="alert">{words.escape(error.message)}{hint}</p>')
+        _warn(f"{error.message} {error.hint}".strip())
         return
     address.enter(run.token)
     st.rerun()
 
 
+def _warn(text: str) -> None:
+    st.html(f'<p class="um-warn" role="alert">{words.escape(text)}</p>')
+
+
+def _both(run: Run) -> str:
+    return _("{real} originals and {fake} fakes").format(real=run.what.real, fake=run.what.fake)
+
+
 def _running(run: Run) -> None:
-    titles.head("Evaluating", f"{run.what.real} originals and {run.what.fake} fakes")
+    titles.head(_("Evaluating"), _both(run))
     with st.container(border=True, key="card-evaluating"):
         _progress(run.token)
 
@@ -121,18 +141,22 @@ def _progress(token: str) -> None:
         st.rerun()
         return
     if run.began is None:
-        st.progress(0.0, text="Waiting for an evaluation before this one")
+        st.progress(0.0, text=_("Waiting for an evaluation before this one"))
     else:
         left = run.seconds_left
-        text = f"{run.done} of {run.total or run.what.real + run.what.fake} files scored"
-        text += f" · {words.about(left)} left" if left is not None else ""
+        text = _("{done} of {total} files scored").format(
+            done=run.done, total=run.total or run.what.real + run.what.fake
+        )
+        if left is not None:
+            text += f" · {_('{time} left').format(time=words.about(left))}"
         st.progress(run.done / run.total if run.total else 0.0, text=text)
-    st.html('<p class="um-caption">You can leave this page; its address leads back here.</p>')
-    st.button("Cancel", icon=":material/close:", key="evaluate-stop", on_click=run.stop.set)
+    leave = _("You can leave this page; its address leads back here.")
+    _caption(leave)
+    st.button(_("Cancel"), icon=":material/close:", key="evaluate-stop", on_click=run.stop.set)
 
 
 def _failed(run: Run) -> None:
-    titles.head("No figures", "The evaluation did not end.")
+    titles.head(_("No figures"), _("The evaluation did not end."))
     st.html(
         f'<p class="um-said" role="status">{words.escape(run.error)} {words.escape(run.hint)}</p>'
     )
@@ -140,7 +164,7 @@ def _failed(run: Run) -> None:
 
 
 def _again(run: Run) -> None:
-    if st.button("New evaluation", icon=":material/add:", key="evaluate-new"):
+    if st.button(_("New evaluation"), icon=":material/add:", key="evaluate-new"):
         backend.evaluations().delete(run.token)
         address.leave()
         st.rerun()
@@ -150,13 +174,13 @@ def _result(run: Run) -> None:
     report = run.report
     assert report is not None
     facts = [
-        f"{run.what.real} originals and {run.what.fake} fakes",
+        _both(run),
         f"{report.created:%Y-%m-%d %H:%M}",
         f"Unmask {report.software.version}",
     ]
-    with titles.row("How often they are right", facts):
+    with titles.row(_("How often they are right"), facts):
         st.download_button(
-            "Export",
+            _("Export"),
             _export(run),
             "evaluation.zip",
             "application/zip",
@@ -165,26 +189,30 @@ def _result(run: Run) -> None:
             key="evaluate-export",
         )
         _again(run)
-    notes = [*report.notes, *run.what.left_out[:5]]
-    if len(run.what.left_out) > 5:
-        notes.append(f"and {len(run.what.left_out) - 5} more were left out")
-    if notes:
-        st.html(f'<p class="um-caption">{words.escape("; ".join(notes))}</p>')
-    kinds = {KINDS[kind.kind]: kind for kind in report.kinds}
-    name = next(iter(kinds))
-    if len(kinds) > 1:
-        name = (
-            st.segmented_control(
-                "Kind",
-                list(kinds),
-                default=name,
-                required=True,
-                label_visibility="collapsed",
-                key="evaluate-kind",
-            )
-            or name
+    left_out = run.what.left_out
+    notes = [*report.notes, *(LEFT_OUT[why].format(name=name) for name, why in left_out[:5])]
+    if (more := len(left_out) - 5) > 0:
+        notes.append(
+            ngettext(
+                "and {number} more was left out", "and {number} more were left out", more
+            ).format(number=more)
         )
-    kind = kinds[name]
+    if notes:
+        _caption("; ".join(notes))
+    kinds = {kind.kind: kind for kind in report.kinds}
+    first = next(iter(kinds))
+    chosen = first
+    if len(kinds) > 1:
+        chosen = st.segmented_control(
+            _("Kind"),
+            list(kinds),
+            default=first,
+            required=True,
+            format_func=KINDS.__getitem__,
+            label_visibility="collapsed",
+            key="evaluate-kind",
+        )
+    kind = kinds[chosen or first]
     scored = [s for s in run.scored if s.kind == kind.kind]
     # The first question's: those that most verdicts are given by.
     thresholds = next(iter(report.thresholds.values()), Thresholds(low=0.5, high=0.5))
@@ -198,34 +226,37 @@ def _result(run: Run) -> None:
 def _headline(kind: KindReport) -> None:
     first = kind.answers[0]
     auc, said = first.ranking.auc, first.decisions
+    interval = _("{low} to {high}").format(low=f"{auc.low:.2f}", high=f"{auc.high:.2f}")
     cells = [
-        ("AUC", f"{auc.value:.2f}", f"{auc.low:.2f} to {auc.high:.2f}"),
-        ("Pairs ranked rightly", *_pairs(first.ranking.pairs, first.ranking.pairs_won)),
-        ("Originals called fake", *_share(said.false_positives)),
-        ("Got a verdict", *_share(said.decided)),
-        ("Of these, right", *_share(said.right)),
-        ("Calibration error", f"{first.honesty.error:.2f}", "0 is best"),
+        (_("AUC"), f"{auc.value:.2f}", interval),
+        (_("Pairs ranked rightly"), *_pairs(first.ranking.pairs, first.ranking.pairs_won)),
+        (_("Originals called fake"), *_share(said.false_positives)),
+        (_("Got a verdict"), *_share(said.decided)),
+        (_("Of these, right"), *_share(said.right)),
+        (_("Calibration error"), f"{first.honesty.error:.2f}", _("0 is best")),
     ]
     st.html(words.figures(cells))
 
 
 def _pairs(count: int, won: float) -> tuple[str, str]:
     if not count:
-        return "–", "no groups with both"
-    return words.percent(won), f"of {count} pairs"
+        return "–", _("no groups with both")
+    pairs = ngettext("of {number} pair", "of {number} pairs", count).format(number=count)
+    return words.percent(won), pairs
 
 
 def _share(share: Share) -> tuple[str, str]:
     if not share.of:
-        return "–", "none"
-    return words.percent(share.count / share.of), f"{share.count} of {share.of}"
+        return "–", _("none")
+    part = _("{number} of {total}").format(number=share.count, total=share.of)
+    return words.percent(share.count / share.of), part
 
 
 def _columns(scored: Sequence[Scored]) -> dict[str, np.ndarray]:
     """A score a file by name: all together first, then each model alone. What could not be judged
     counts against us."""
     together = [1.0 - s.label if s.probability is None else s.probability for s in scored]
-    out = {"All together": np.array(together)}
+    out = {_("All together"): np.array(together)}
     titles = {spec.id: spec.title for spec in list_models()}
     for id in dict.fromkeys(id for s in scored for id in s.highest):
         out[titles.get(id, id)] = np.array(
@@ -242,13 +273,13 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
     shown = dict(list(columns.items())[:4])
     first = kind.answers[0]
     area = first.ranking.auc
-    dashes = " · ".join(
-        f"{name} ({('solid', 'dashed', 'dotted', 'dash-dotted')[i]})"
-        for i, name in enumerate(shown)
-    )
+    dashes = (_("solid"), _("dashed"), _("dotted"), _("dash-dotted"))
+    lines = " · ".join(f"{name} ({dashes[i]})" for i, name in enumerate(shown))
+    key = _("{lines}. Dotted: guessing.").format(lines=lines)
+    fakes = float(labels.mean())
     both = st.columns(2, gap="medium")
     with both[0], st.container(border=True, key="card-roc", height="stretch"):
-        st.html('<h2 class="um-h2">ROC, with its 95 % band</h2>')
+        _heading(_("ROC, with its 95 % band"))
         st.plotly_chart(
             figures.roc(
                 {name: curves.roc(column, labels, groups) for name, column in shown.items()}, colors
@@ -256,43 +287,45 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
             theme=None,
             config=CONFIG,
             key="evaluate-roc",
-            alt=f"AUC {area.value:.2f}, between {area.low:.2f} and {area.high:.2f}",
+            alt=_("AUC {value}, between {low} and {high}").format(
+                value=f"{area.value:.2f}", low=f"{area.low:.2f}", high=f"{area.high:.2f}"
+            ),
         )
-        st.html(f'<p class="um-caption">{words.escape(dashes)}. Dotted: guessing.</p>')
+        _caption(key)
     with both[1], st.container(border=True, key="card-precision", height="stretch"):
-        st.html('<h2 class="um-h2">Precision against recall</h2>')
+        _heading(_("Precision against recall"))
         st.plotly_chart(
             figures.precision(
                 {name: curves.precision_recall(column, labels) for name, column in shown.items()},
-                float(labels.mean()),
+                fakes,
                 colors,
             ),
             theme=None,
             config=CONFIG,
             key="evaluate-precision",
-            alt="Precision at each recall, for each model",
+            alt=_("Precision at each recall, for each model"),
         )
-        st.html(
-            '<p class="um-caption">Precision depends on how many files are fake: here '
-            f"{words.percent(float(labels.mean()))}.</p>"
-        )
+        share = _("Precision depends on how many files are fake: here {percent}.")
+        _caption(share.format(percent=words.percent(fakes)))
     both = st.columns(2, gap="medium")
+    error = f"{first.honesty.error:.2f}"
     with both[0], st.container(border=True, key="card-reliability", height="stretch"):
-        st.html('<h2 class="um-h2">Can the percentages be taken at their word?</h2>')
+        _heading(_("Can the percentages be taken at their word?"))
         st.plotly_chart(
             figures.reliability(first.honesty.bars, colors),
             theme=None,
             config=CONFIG,
             key="evaluate-reliability",
-            alt=f"Expected calibration error {first.honesty.error:.2f}",
+            alt=_("Expected calibration error {error}").format(error=error),
         )
-        chance = first.honesty.error_by_chance
-        st.html(
-            f'<p class="um-caption">Expected calibration error {first.honesty.error:.2f}; '
-            f"exactly right percentages would show {chance:.2f} on so few files.</p>"
+        _caption(
+            _(
+                "Expected calibration error {error}; exactly right percentages would show "
+                "{chance} on so few files."
+            ).format(error=error, chance=f"{first.honesty.error_by_chance:.2f}")
         )
     with both[1], st.container(border=True, key="card-histogram", height="stretch"):
-        st.html('<h2 class="um-h2">Where the scores lie</h2>')
+        _heading(_("Where the scores lie"))
         judged = [s for s in scored if s.probability is not None]
         st.plotly_chart(
             figures.histogram(
@@ -304,18 +337,30 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
             theme=None,
             config=CONFIG,
             key="evaluate-histogram",
-            alt="Scores of originals above the axis, of fakes below",
+            alt=_("Scores of originals above the axis, of fakes below"),
         )
-        st.html(f'<p class="um-caption">{len(judged)} of {len(scored)} files were judged.</p>')
+        _caption(
+            _("{number} of {total} files were judged.").format(
+                number=len(judged), total=len(scored)
+            )
+        )
+
+
+def _heading(text: str) -> None:
+    st.html(f'<h2 class="um-h2">{words.escape(text)}</h2>')
+
+
+def _caption(text: str) -> None:
+    st.html(f'<p class="um-caption">{words.escape(text)}</p>')
 
 
 @st.fragment
 def _confusion(scored: Sequence[Scored], thresholds: Thresholds) -> None:
     """What is called what at a threshold that can be moved; recomputed from the scores."""
     with st.container(border=True, key="card-confusion"):
-        st.html('<h2 class="um-h2">At a threshold of your choice</h2>')
+        _heading(_("At a threshold of your choice"))
         cut = st.slider(
-            "Called fake from",
+            _("Called fake from"),
             0,
             100,
             round(thresholds.high * 100),
@@ -323,17 +368,17 @@ def _confusion(scored: Sequence[Scored], thresholds: Thresholds) -> None:
             key="evaluate-cut",
         )
         rows = []
-        for label, name in ((0, "Originals"), (1, "Fakes")):
+        for label, name in ((0, _("Originals")), (1, _("Fakes"))):
             own = [s for s in scored if s.label == label]
             over = sum(1 for s in own if s.probability is not None and s.probability * 100 >= cut)
             out = sum(1 for s in own if s.probability is None)
             rows.append(
                 {
                     "": name,
-                    "Called fake": f"{over} ({words.percent(over / max(1, len(own)))})",
-                    "Not called fake": str(len(own) - over - out),
-                    "Not judged": str(out),
-                    "In all": str(len(own)),
+                    _("Called fake"): f"{over} ({words.percent(over / max(1, len(own)))})",
+                    _("Not called fake"): str(len(own) - over - out),
+                    _("Not judged"): str(out),
+                    _("In all"): str(len(own)),
                 }
             )
         st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
@@ -346,9 +391,9 @@ def _mistakes(run: Run, scored: Sequence[Scored]) -> None:
         key=lambda s: -abs((s.probability or 0.5) - 0.5),
     )[:WORST]
     with st.container(border=True, key="card-mistakes"):
-        st.html('<h2 class="um-h2">Worst mistakes</h2>')
+        _heading(_("Worst mistakes"))
         if not wrong:
-            st.html('<p class="um-caption">No file is on the wrong side of 50 %.</p>')
+            _caption(_("No file is on the wrong side of 50 %."))
         for number, s in enumerate(wrong):
             with st.container(
                 horizontal=True,
@@ -356,16 +401,24 @@ def _mistakes(run: Run, scored: Sequence[Scored]) -> None:
                 vertical_alignment="center",
                 key=f"mistake-{number}",
             ):
-                said = f"{words.percent(s.probability or 0.0)} likely manipulated"
-                known = f" ({s.method})" if s.method != "unknown" else ""
-                what = "an original" if s.label == 0 else f"a fake{known}"
-                st.html(
-                    f"<p><b>{words.escape(Path(s.name).name)}</b> is {words.escape(what)}; the "
-                    f"models say {said}.</p>",
-                    width="stretch",
-                )
-                if st.button("Look at it", icon=":material/search:", key=f"look-{number}"):
+                st.html(f"<p>{_mistake(s)}</p>", width="stretch")
+                if st.button(_("Look at it"), icon=":material/search:", key=f"look-{number}"):
                     _look(run, s)
+
+
+def _mistake(s: Scored) -> str:
+    """HTML of a sentence: what a file is, and what the models say."""
+    if s.label == 0:
+        text = _("<b>{file}</b> is an original; the models say {percent} likely manipulated.")
+    elif s.method == "unknown":
+        text = _("<b>{file}</b> is a fake; the models say {percent} likely manipulated.")
+    else:
+        text = _("<b>{file}</b> is a fake ({method}); the models say {percent} likely manipulated.")
+    return text.format(
+        file=words.escape(Path(s.name).name),
+        method=words.escape(s.method),
+        percent=words.percent(s.probability or 0.0),
+    )
 
 
 def _look(run: Run, scored: Scored) -> None:
@@ -375,9 +428,9 @@ def _look(run: Run, scored: Scored) -> None:
         with path.open("rb") as file:
             job = backend.submit(file, path.name, Settings(models=run.models))
     except (Busy, InputError) as error:
-        st.html(f'<p class="um-warn" role="alert">{words.escape(error.message)}</p>')
+        _warn(error.message)
     except OSError:
-        st.html('<p class="um-warn" role="alert">This file is not kept here any more.</p>')
+        _warn(_("This file is not kept here any more."))
     else:
         st.switch_page("pages/analyze.py", query_params={"a": job.key})
 
@@ -386,23 +439,23 @@ def _tables(kind: KindReport) -> None:
     """By condition, method and source."""
     if len(kind.conditions) > 0:
         with st.container(border=True, key="card-conditions"):
-            st.html('<h2 class="um-h2">When the files were passed on</h2>')
+            _heading(_("When the files were passed on"))
             st.table(
                 pd.DataFrame(_condition(c) for c in kind.conditions),
                 border="horizontal",
                 hide_index=True,
             )
-    with st.expander("By method and source"):
-        for name, rows in (("Method", kind.methods), ("Source", kind.sources)):
+    with st.expander(_("By method and source")):
+        for name, rows in ((_("Method"), kind.methods), (_("Source"), kind.sources)):
             st.dataframe(
                 pd.DataFrame(
                     {
                         name: row.name,
-                        "Originals": row.real,
-                        "Fakes": row.fake,
-                        "AUC": tables.figure_text(row.auc) if row.auc else "–",
-                        "Originals called fake": tables.share_text(row.false_positives),
-                        "Fakes found": tables.share_text(row.true_positives),
+                        _("Originals"): row.real,
+                        _("Fakes"): row.fake,
+                        _("AUC"): tables.figure_text(row.auc) if row.auc else "–",
+                        _("Originals called fake"): _part(row.false_positives),
+                        _("Fakes found"): _part(row.true_positives),
                     }
                     for row in rows
                 ),
@@ -410,13 +463,26 @@ def _tables(kind: KindReport) -> None:
             )
 
 
+def _part(share: Share | None) -> str:
+    """5 % [1, 17] (2 of 39); nothing for a share of none."""
+    if share is None or not share.of:
+        return ""
+    return _("{percent} % [{low}, {high}] ({number} of {total})").format(
+        percent=f"{100 * share.value:.0f}",
+        low=round(100 * share.low),
+        high=round(100 * share.high),
+        number=share.count,
+        total=share.of,
+    )
+
+
 def _condition(c: ConditionReport) -> dict[str, str]:
     return {
-        "Condition": c.title,
-        "AUC": tables.figure_text(c.ranking.auc),
-        "AUC lost": f"{c.fall:.2f}",
-        "Originals called fake": tables.share_text(c.decisions.false_positives),
-        "Fakes found": tables.share_text(c.decisions.true_positives),
+        _("Condition"): c.title,
+        _("AUC"): tables.figure_text(c.ranking.auc),
+        _("AUC lost"): f"{c.fall:.2f}",
+        _("Originals called fake"): _part(c.decisions.false_positives),
+        _("Fakes found"): _part(c.decisions.true_positives),
     }
 
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dashboard.evaluate.sets import Given, LabelledSet, make
+from dashboard.evaluate.sets import Given, LabelledSet, Why, make
+from dashboard.language import _
 from detector import conditions
 from detector.errors import Canceled, UnmaskError
 from detector.training.data import read_labels
@@ -46,10 +47,25 @@ class Run:
     began: float | None = None
     report: Report | None = None
     scored: list[Scored] = field(default_factory=list)
-    error: str = ""
-    hint: str = ""
+    fault: Exception | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     active: bool = True
+
+    @property
+    def error(self) -> str:
+        """Why there are no figures, for a person; empty while there may be some."""
+        if self.fault is None:
+            return ""
+        if isinstance(self.fault, Canceled):
+            return _("You stopped it. What was scored is gone with it.")
+        if isinstance(self.fault, UnmaskError):
+            return self.fault.message
+        return _("Something went wrong here, not with your files. The log says more.")
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; may be empty."""
+        return self.fault.hint if isinstance(self.fault, UnmaskError) else ""
 
     @property
     def seconds_left(self) -> float | None:
@@ -127,7 +143,7 @@ class Runs:
     def _work(self, run: Run) -> None:
         def progress(done: int, total: int) -> None:
             if run.stop.is_set():
-                raise Canceled("You stopped it. What was scored is gone with it.")
+                raise Canceled
             run.done, run.total = done, total
 
         store = run.folder / "scores.jsonl"
@@ -153,10 +169,10 @@ class Runs:
             }
             (run.folder / "run.json").write_text(json.dumps(note), "utf-8")
         except UnmaskError as error:
-            run.error, run.hint = error.message, error.hint
-        except Exception:
+            run.fault = error
+        except Exception as error:
             log.exception("an evaluation failed")
-            run.error = "Something went wrong here, not with your files. The log says more."
+            run.fault = error
         finally:
             run.active = False
 
@@ -167,10 +183,11 @@ class Runs:
             report = Report.model_validate_json((folder / "report.json").read_text("utf-8"))
             items = read_labels(folder / "labels.csv")
             scored = score_files(items, models=note["models"], store=folder / "scores.jsonl")
+            left_out = [(str(name), Why(why)) for name, why in note["left_out"]]
         except (OSError, ValueError, KeyError, UnmaskError):
             return
         fakes = sum(item.label for item in items)
-        what = LabelledSet(folder / "labels.csv", len(items) - fakes, fakes, note["left_out"])
+        what = LabelledSet(folder / "labels.csv", len(items) - fakes, fakes, left_out)
         self._known[token] = Run(
             token, folder, what, note["models"], note["condition"],
             report=report, scored=scored, active=False,

@@ -11,9 +11,11 @@ import io
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from dashboard.language import _
 from dashboard.uploads import CHUNK, safe_name
 from detector.errors import InputError
 
@@ -40,6 +42,14 @@ class Given(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
+class Why(StrEnum):
+    """Why something that was given is not in the set."""
+
+    NO_FOLDER = "no_folder"
+    NO_MEDIA = "no_media"
+    NOT_BROUGHT = "not_brought"
+
+
 @dataclass(frozen=True)
 class LabelledSet:
     """A folder with `labels.csv` and its files.
@@ -48,14 +58,18 @@ class LabelledSet:
     ----------
     labels : Path
     real, fake : int
-    left_out : list of str
-        What was given and is not in it, with the reason.
+    left_out : list of (str, Why)
+        Names of what was given and is not in it.
     """
 
     labels: Path
     real: int
     fake: int
-    left_out: list[str]
+    left_out: list[tuple[str, Why]]
+
+
+Taken = tuple[list[dict[str, str]], list[tuple[str, Why]]]
+"""The rows of labels.csv, and what was left out."""
 
 
 def make(given: Sequence[Given], folder: Path) -> LabelledSet:
@@ -75,14 +89,16 @@ def make(given: Sequence[Given], folder: Path) -> LabelledSet:
         rows, left_out = _sheet(sheets[0].read(), {file.name: file for file in media}, folder)
     else:
         raise InputError(
-            "Bring one ZIP with the folders real and fake, or one CSV with its files.",
-            hint="The CSV has the columns file and label; group ties an original to its fakes.",
+            _("Bring one ZIP with the folders real and fake, or one CSV with its files."),
+            hint=_("The CSV has the columns file and label; group ties an original to its fakes."),
         )
     counts = [sum(row["label"] == label for row in rows) for label in ("real", "fake")]
     if not all(counts):
         raise InputError(
-            f"There are {counts[0]} originals and {counts[1]} fakes in it; both are needed.",
-            hint="A ZIP needs a folder called real and one called fake.",
+            _("There are {real} originals and {fake} fakes in it; both are needed.").format(
+                real=counts[0], fake=counts[1]
+            ),
+            hint=_("A ZIP needs a folder called real and one called fake."),
         )
     path = folder / "labels.csv"
     with path.open("w", newline="", encoding="utf-8") as stream:
@@ -92,17 +108,23 @@ def make(given: Sequence[Given], folder: Path) -> LabelledSet:
     return LabelledSet(path, counts[0], counts[1], left_out)
 
 
-def _archive(file: Given, folder: Path) -> tuple[list[dict[str, str]], list[str]]:
+def _archive(file: Given, folder: Path) -> Taken:
     try:
         archive = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
-        raise InputError(f"The ZIP can't be read: {error}.") from error
+        raise InputError(_("The ZIP can't be read: {problem}.").format(problem=error)) from error
     with archive:
         members = [m for m in archive.infolist() if not m.is_dir()]
         if len(members) > MOST_FILES:
-            raise InputError(f"The ZIP holds {len(members)} files; at most {MOST_FILES} are taken.")
+            raise InputError(
+                _("The ZIP holds {number} files; at most {most} are taken.").format(
+                    number=len(members), most=MOST_FILES
+                )
+            )
         if sum(m.file_size for m in members) > MOST_BYTES:
-            raise InputError(f"The ZIP unpacks to more than {MOST_BYTES >> 30} GB.")
+            raise InputError(
+                _("The ZIP unpacks to more than {number} GB.").format(number=MOST_BYTES >> 30)
+            )
         sheets = [m for m in members if PurePosixPath(m.filename).name.lower() == "labels.csv"]
         room = _Room()
         if sheets:
@@ -120,8 +142,7 @@ def _archive(file: Given, folder: Path) -> tuple[list[dict[str, str]], list[str]
             if any(part.startswith(("__macosx", ".")) for part in parts):
                 continue
             if label is None or PurePosixPath(parts[-1]).suffix not in SUFFIXES:
-                why = "in no folder real or fake" if label is None else "no video or picture"
-                left_out.append(f"{member.filename}: {why}")
+                left_out.append((member.filename, Why.NO_MEDIA if label else Why.NO_FOLDER))
                 continue
             name = f"{label}/{number:04}-{safe_name(parts[-1])}"
             room.write(_Member(archive, member), folder / name)
@@ -130,29 +151,37 @@ def _archive(file: Given, folder: Path) -> tuple[list[dict[str, str]], list[str]
         return rows, left_out
 
 
-def _sheet(
-    text: bytes, files: dict[str, Given] | dict[str, _Member], folder: Path
-) -> tuple[list[dict[str, str]], list[str]]:
+def _sheet(text: bytes, files: dict[str, Given] | dict[str, _Member], folder: Path) -> Taken:
     try:
         read = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The CSV can't be read: {error}.") from error
+        raise InputError(_("The CSV can't be read: {problem}.").format(problem=error)) from error
     if not read or not {"file", "label"} <= set(read[0]):
         raise InputError(
-            "The CSV has no rows with the columns file and label.",
-            hint="The first line names the columns, for example: file,label,group,source,method",
+            _("The CSV has no rows with the columns file and label."),
+            hint=_("The first line names the columns, for example: {columns}").format(
+                columns="file,label,group,source,method"
+            ),
         )
     if len(read) > MOST_FILES:
-        raise InputError(f"The CSV lists {len(read)} files; at most {MOST_FILES} are taken.")
+        raise InputError(
+            _("The CSV lists {number} files; at most {most} are taken.").format(
+                number=len(read), most=MOST_FILES
+            )
+        )
     by_name = {PurePosixPath(name).name: file for name, file in files.items()}
     rows, left_out, room = [], [], _Room()
     for number, row in enumerate(read):
         wanted, label = (row["file"] or "").strip(), (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
-            raise InputError(f"Line {number + 2} of the CSV: {label!r} is neither real nor fake.")
+            raise InputError(
+                _("Line {number} of the CSV: {label} is neither real nor fake.").format(
+                    number=number + 2, label=repr(label)
+                )
+            )
         file = files.get(wanted) or by_name.get(PurePosixPath(wanted.replace("\\", "/")).name)
         if file is None:
-            left_out.append(f"{wanted}: listed, but not brought")
+            left_out.append((wanted, Why.NOT_BROUGHT))
             continue
         name = f"{label}/{number:04}-{safe_name(PurePosixPath(wanted).name)}"
         room.write(file, folder / name)
@@ -173,7 +202,11 @@ class _Member:
                 while part := stream.read(CHUNK):
                     yield part
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            raise InputError(f"{self.name} in the ZIP can't be unpacked: {error}.") from error
+            raise InputError(
+                _("{name} in the ZIP can't be unpacked: {problem}.").format(
+                    name=self.name, problem=error
+                )
+            ) from error
 
 
 class _Room:
@@ -188,7 +221,9 @@ class _Room:
             for part in file.chunks() if isinstance(file, _Member) else _chunks(file):
                 self.left -= len(part)
                 if self.left < 0:
-                    raise InputError(f"The files are more than {MOST_BYTES >> 30} GB.")
+                    raise InputError(
+                        _("The files are more than {number} GB.").format(number=MOST_BYTES >> 30)
+                    )
                 out.write(part)
 
 

@@ -16,6 +16,7 @@ import streamlit as st
 
 from dashboard import charts, series, words
 from dashboard.charts import LaneSize
+from dashboard.language import _
 from dashboard.series import Lane
 from dashboard.theme import ON_VIDEO
 from detector.results import Analysis, Label, Thresholds, Track
@@ -110,7 +111,7 @@ def _person(
         "state": state.slug,
         "icon": state.icon,
         "chip": chip(track),
-        "unit": "score, %" if whole else "highest score, %",
+        "unit": _("score, %") if whole else _("highest score, %"),
         "tiles": {
             "wide": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, WIDE, end)],
             "narrow": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, NARROW, end)],
@@ -152,15 +153,18 @@ def _tile(
     lane: Lane, tile: series.Tile, limits: Thresholds, pictures: Mapping[tuple[str, int], int]
 ) -> dict[str, Any]:
     time, score = lane.times[tile.index], lane.score[tile.index]
-    when = f"{lane.track.who}, {words.clock(time)}"
+    who, when = lane.track.who, words.clock(time)
     state = words.state(series.label_at(score, limits), lane.track.question)
     if score is None:
         face = next((f for f in lane.track.faces if f.index == tile.index), None)
-        name, text = f"{when}, {series.why(face)}", "–"
+        name, text = f"{who}, {when}, {series.why(face)}", "–"
         missing = face is None
     else:
         number = words.whole_percent(score)
-        name, text = f"{when}, {number} percent, {state.short.lower()}", str(number)
+        text = str(number)
+        name = _("{person}, {time}, {number} percent, {state}").format(
+            person=who, time=when, number=number, state=state.short.lower()
+        )
         missing = False
     return {
         "time": time,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +16,9 @@ from detector import folders, weights
 from detector.models import inventory
 from detector.models.base import CropRecipe, Measured, ModelSpec
 from detector.models.inventory import Status
+from detector.results import Task
 
+FACES, WHOLE, VOICE = get_args(Task)
 KINDS: Table[str, str] = Table(
     lambda: {
         "frame": _("frame model"),
@@ -26,9 +29,9 @@ KINDS: Table[str, str] = Table(
 )
 QUESTIONS: Table[str, str] = Table(
     lambda: {
-        "face manipulation": _("altered faces"),
-        "whole-image synthesis": _("pictures made as a whole"),
-        "voice": _("voices"),
+        FACES: _("altered faces"),
+        WHOLE: _("pictures made as a whole"),
+        VOICE: _("voices"),
     }
 )
 _STATES: Table[str, tuple[str, str]] = Table(

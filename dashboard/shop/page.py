@@ -20,9 +20,9 @@ ALL = "all"
 QUESTIONS: Table[str, str] = Table(
     lambda: {
         ALL: _("All"),
-        "face manipulation": _("Altered faces"),
-        "whole-image synthesis": _("Made as a whole"),
-        "voice": _("Voice"),
+        card.FACES: _("Altered faces"),
+        card.WHOLE: _("Made as a whole"),
+        card.VOICE: _("Voice"),
     }
 )
 STATES: Table[str, str] = Table(
