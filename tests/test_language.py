@@ -113,7 +113,7 @@ NOT_SAID = {"key", "icon", "type", "width", "description", "file_name"}
 """Arguments that no person reads."""
 PROSE = re.compile(r"^[A-Z][a-z’]+$|[A-Za-z’,.]{2,} [a-z0-9’]+|[a-z’]+[.!?]$")
 NO_PROSE = re.compile(
-    r"^\s*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|CREATE|AND|WHERE|GROUP)\b|:\w+\b.*=|var\(--"
+    r"^\W*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|CREATE|AND|WHERE|GROUP|ORDER)\b|:\w+\b.*=|var\(--"
     r"|^top center$|^\.?[a-z-]+\.$"
 )
 """SQL, style sheets, places in a figure, the beginnings of keys and file endings."""
@@ -135,12 +135,6 @@ NOT_YET = {
     "compare/looked.py",
     "compare/page.py",
     "compare/pair.py",
-    "records/database.py",
-    "records/media.py",
-    "records/schema.py",
-    "records/sqlite.py",
-    "records/store.py",
-    "records/supabase_rows.py",
 }
 
 

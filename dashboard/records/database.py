@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dashboard.language import _
 from dashboard.records import schema
 from dashboard.records.store import RecordsError
 
@@ -106,21 +107,23 @@ def _refused(error: Exception) -> RecordsError:
     text = str(error).lower()
     if "not a database" in text or "malformed" in text:
         return RecordsError(
-            f"The file {FILE} in the data folder is damaged or is something else.",
+            _("The file {name} in the data folder is damaged or is something else.").format(
+                name=FILE
+            ),
             code="records_damaged",
-            hint="Put a copy of it back, or move it away to begin anew. Nothing was changed.",
+            hint=_("Put a copy of it back, or move it away to begin anew. Nothing was changed."),
         )
     if "locked" in text or "busy" in text:
         return RecordsError(
-            "The records are in use by another program.",
+            _("The records are in use by another program."),
             code="records_locked",
-            hint="Try again in a moment.",
+            hint=_("Try again in a moment."),
         )
     if "full" in text:
         return RecordsError(
-            "There is no room left on this computer's disk to keep records.",
+            _("There is no room left on this computer's disk to keep records."),
             code="disk_full",
-            hint="Free some space and try again.",
+            hint=_("Free some space and try again."),
         )
     why = error.strerror if isinstance(error, OSError) else error
-    return RecordsError(f"The records can't be used: {why}.")
+    return RecordsError(_("The records can't be used: {problem}.").format(problem=why))

@@ -19,6 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from supabase import StorageException
 
+from dashboard.language import _
 from dashboard.records.store import RecordsError
 from dashboard.records.supabase_rows import asking, refusal
 
@@ -145,7 +146,7 @@ def _send_in_pieces(
         raise refusal(str(begun.status_code))
     place = urljoin(start, begun.headers.get("location", ""))
     if urlsplit(place)[:2] != urlsplit(start)[:2]:
-        raise refusal("upload address of another host")  # our token goes nowhere else
+        raise refusal(_("upload address of another host"))  # our token goes nowhere else
     offset, tries = 0, 0
     while offset < size:
         source.seek(offset)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from dashboard.language import _
 from dashboard.records.store import RecordsError
 
 STEPS: tuple[tuple[str, ...], ...] = (
@@ -88,11 +89,15 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
         (had,) = connection.execute("PRAGMA user_version").fetchone()
         if had > len(STEPS):
             raise RecordsError(
-                f"The records here were written by a newer Unmask (form {had}; this one knows "
-                f"{len(STEPS)}).",
+                _(
+                    "The records here were written by a newer Unmask (form {form}; this one knows "
+                    "{known})."
+                ).format(form=had, known=len(STEPS)),
                 code="records_newer",
-                hint="Start that version again, or choose another folder with UNMASK_DATA. "
-                "Nothing was changed.",
+                hint=_(
+                    "Start that version again, or choose another folder with UNMASK_DATA. Nothing "
+                    "was changed."
+                ),
             )
         for step in STEPS[had:]:
             for statement in step:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from dashboard.language import _
 from dashboard.records import store as rules
 from dashboard.records.database import FILE as FILE
 from dashboard.records.database import Database
@@ -69,7 +70,7 @@ class SQLiteStore(Database):
                     put_result(db, record.id, analysis, thumbnail)
         except RecordsError as error:
             if isinstance(error.__cause__, sqlite3.IntegrityError):
-                raise RecordsError("There is a record with this id already.") from error
+                raise RecordsError(_("There is a record with this id already.")) from error
             raise
 
     def restart(

@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dashboard.language import _
 from detector.errors import InputError
 from detector.results import Analysis, Label, Mix, Probability, Problem, Question, Settings
 
@@ -405,8 +406,10 @@ def _clean_note(note: str) -> str:
     note = note.strip()
     if len(note) > MOST_NOTE:
         raise InputError(
-            f"A note can have {MOST_NOTE:,} characters; this one has {len(note):,}.",
-            hint="Nothing was changed.",
+            _("A note can have {most} characters; this one has {number}.").format(
+                most=f"{MOST_NOTE:,}", number=f"{len(note):,}"
+            ),
+            hint=_("Nothing was changed."),
         )
     return note
 
@@ -418,13 +421,18 @@ def _clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
         tag = " ".join(tag.split())
         if len(tag) > MOST_TAG:
             raise InputError(
-                f"A tag can have {MOST_TAG} characters; “{tag[:MOST_TAG]}…” has {len(tag)}.",
-                hint="Nothing was changed.",
+                _("A tag can have {most} characters; “{start}…” has {number}.").format(
+                    most=MOST_TAG, start=tag[:MOST_TAG], number=len(tag)
+                ),
+                hint=_("Nothing was changed."),
             )
         if tag:
             kept.setdefault(tag.casefold(), tag)
     if len(kept) > MOST_TAGS:
-        raise InputError(f"A file can have {MOST_TAGS} tags.", hint="Nothing was changed.")
+        raise InputError(
+            _("A file can have {most} tags.").format(most=MOST_TAGS),
+            hint=_("Nothing was changed."),
+        )
     return tuple(kept.values())
 
 
@@ -450,14 +458,16 @@ def wanted(
 
 def check_lasts(lasts: timedelta) -> None:
     if not timedelta(0) < lasts <= LONGEST_SHARE:
-        raise InputError(f"A link can last up to {LONGEST_SHARE.days} days.")
+        most = _("A link can last up to {number} days.")
+        raise InputError(most.format(number=LONGEST_SHARE.days))
 
 
 def check_preset(mix: Mix, known: Collection[str]) -> None:
     if not mix.name.strip():
-        raise InputError("Give the preset a name.")
+        raise InputError(_("Give the preset a name."))
     if mix.name not in known and len(known) >= MOST_PRESETS:
-        raise InputError(f"There are {MOST_PRESETS} presets already. Delete one first.")
+        full = _("There are {number} presets already. Delete one first.")
+        raise InputError(full.format(number=MOST_PRESETS))
 
 
 def folded(text: str) -> str:

@@ -11,6 +11,7 @@ import httpx
 from pydantic import ValidationError
 from supabase import PostgrestAPIError, StorageException
 
+from dashboard.language import Table, _
 from dashboard.records import store as rules
 from dashboard.records.store import Fault, Query, Record, RecordsError, Summary
 from detector.results import Analysis, Settings
@@ -129,18 +130,20 @@ def asking() -> Iterator[None]:
         raise refusal(str(getattr(error, "status", "")), str(getattr(error, "code", ""))) from error
     except httpx.HTTPError as error:
         raise RecordsError(
-            "Your records can't be reached just now.",
+            _("Your records can't be reached just now."),
             code="records_unreachable",
-            hint="Check the connection and try again in a moment.",
+            hint=_("Check the connection and try again in a moment."),
         ) from error
 
 
-_FULL = {
-    "per_hour": "You have added as many files as an account may in an hour.",
-    "records": "You keep as many files as an account may.",
-    "bytes": "Your records take up all the room that an account may have.",
-    "presets": "There are too many presets.",
-}
+_FULL: Table[str, str] = Table(
+    lambda: {
+        "per_hour": _("You have added as many files as an account may in an hour."),
+        "records": _("You keep as many files as an account may."),
+        "bytes": _("Your records take up all the room that an account may have."),
+        "presets": _("There are too many presets."),
+    }
+)
 _MISSING = {"PGRST202", "PGRST205", "PGRST204", "42P01", "42883", "42703"}
 """No such function, table or column: the migrations have not been applied."""
 
@@ -149,29 +152,31 @@ def refusal(code: str, details: str = "") -> RecordsError:
     """What an error code of PostgREST, PostgreSQL or the storage service means."""
     if code == "PT429":
         return RecordsError(
-            _FULL.get(details, "This account has used up what it may have."),
+            _FULL.get(details, _("This account has used up what it may have.")),
             code="quota",
-            hint="Delete some, or ask who runs this server for more."
+            hint=_("Delete some, or ask who runs this server for more.")
             if details != "per_hour"
-            else "Try again later.",
+            else _("Try again later."),
         )
     if code == "23505":
-        return RecordsError("There is a record with this id already.", code="records_taken")
+        return RecordsError(_("There is a record with this id already."), code="records_taken")
     if code in ("PGRST301", "PGRST302", "PGRST303", "401"):
         return RecordsError(
-            "Your sign-in is over.", code="signed_out", hint="Sign in again. Nothing was lost."
+            _("Your sign-in is over."),
+            code="signed_out",
+            hint=_("Sign in again. Nothing was lost."),
         )
     if code in ("42501", "403"):
-        return RecordsError("This account may not do that.", code="not_allowed")
+        return RecordsError(_("This account may not do that."), code="not_allowed")
     if code == "413":
-        return RecordsError("The file is larger than the records may hold.", code="too_large")
+        return RecordsError(_("The file is larger than the records may hold."), code="too_large")
     if code in _MISSING:
         return RecordsError(
-            "The Supabase project has not been set up for this version of Unmask.",
+            _("The Supabase project has not been set up for this version of Unmask."),
             code="records_setup",
-            hint="Apply the files of supabase/migrations to it.",
+            hint=_("Apply the files of supabase/migrations to it."),
         )
     return RecordsError(
-        f"The records can't be used just now ({code or 'no reason given'}).",
-        hint="Try again in a moment.",
+        _("The records can't be used just now ({code}).").format(code=code or _("no reason given")),
+        hint=_("Try again in a moment."),
     )
