@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 import detector
-from dashboard import backend, words
+from dashboard import backend, faults, words
 from dashboard.history import dialogs, listing
 from dashboard.history.asked import CONFIRMED
 from dashboard.jobs import Busy
@@ -61,7 +61,7 @@ def _head(record: Record, analysis: Analysis | None) -> str:
         if analysis.verdict.probability is not None:
             said += verdict_card.scale(analysis)
     elif record.fault is not None:
-        said = f"<p class='um-say'>{words.escape(record.fault.problem.message)}</p>"
+        said = f"<p class='um-say'>{words.escape(faults.sentence(record.fault.problem))}</p>"
     return f"<div class='um-preview'><h2>{words.escape(record.name)}</h2>{chips}{said}</div>"
 
 
