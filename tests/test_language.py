@@ -128,13 +128,6 @@ NOT_FOR_PEOPLE = {
 """Files that speak to whoever starts the server, in the terminal, to a database or a browser."""
 NAMES = {"Unmask", "Opus", "Vorbis"}
 NOT_YET = {
-    "compare/agree.py",
-    "compare/builder.py",
-    "compare/cost.py",
-    "compare/lanes.py",
-    "compare/looked.py",
-    "compare/page.py",
-    "compare/pair.py",
 }
 
 

@@ -15,6 +15,7 @@ from dashboard import charts, series, words
 from dashboard.compare import chosen
 from dashboard.compare.chosen import Chosen
 from dashboard.compare.lanes import limits
+from dashboard.language import _
 from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
 from detector.results import Label, Thresholds
@@ -85,12 +86,16 @@ def differences(
     found: list[tuple[int, int, Difference]] = []
     for a, b in itertools.permutations(said, 2):
         for rank, other in ((0, Label.REAL), (1, Label.INCONCLUSIVE)):
+            says = (
+                _("{other} finds no sign where {model} says likely manipulated")
+                if rank == 0
+                else _("{other} stays inconclusive where {model} says likely manipulated")
+            )
             apart = [x is Label.FAKE and y is other for x, y in zip(said[a], said[b], strict=True)]
             for on, group in itertools.groupby(enumerate(apart), key=lambda item: item[1]):
-                members = [i for i, _ in group]
+                members = [i for i, differs in group]
                 if on:
-                    says = "finds no sign" if other is Label.REAL else "stays inconclusive"
-                    text = f"{titles[b]} {says} where {titles[a]} says likely manipulated"
+                    text = says.format(other=titles[b], model=titles[a])
                     stretch = Difference(times[members[0]], times[members[-1]], text)
                     found.append((rank, -len(members), stretch))
     found.sort(key=lambda item: item[:2])
@@ -116,7 +121,11 @@ def strip(
     scale = [(edge, colors[i]) for i in range(3) for edge in (i / 3, (i + 1) / 3)]
     texts = [
         [
-            f"{words.escape(titles[id])} at {words.clock(t)}: {words.STATES[label].short}"
+            _("{model} at {time}: {reading}").format(
+                model=words.escape(titles[id]),
+                time=words.clock(t),
+                reading=words.STATES[label].short,
+            )
             for t, label in zip(times, said[id], strict=True)
         ]
         for id in rows
@@ -173,11 +182,11 @@ def scatter(
     ]
     dots = {
         "type": "scatter",
-        "x": [x for _, x, _ in both],
-        "y": [y for _, _, y in both],
+        "x": [x for t, x, y in both],
+        "y": [y for t, x, y in both],
         "mode": "markers",
         "marker": {"size": 8, "color": palette.accent, "opacity": 0.75},
-        "text": [words.clock(t) for t, _, _ in both],
+        "text": [words.clock(t) for t, x, y in both],
         "hovertemplate": f"%{{text}}: {words.escape(name_a)} %{{x:.0%}}, "
         f"{words.escape(name_b)} %{{y:.0%}}<extra></extra>",
     }
@@ -222,7 +231,7 @@ def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
             for x in (Label.FAKE, Label.INCONCLUSIVE, Label.REAL)
         )
         st.html(
-            f'<div class="um-card-head"><h2 class="um-h2">Agreement</h2>'
+            f'<div class="um-card-head"><h2 class="um-h2">{_("Agreement")}</h2>'
             f'<div class="um-keys">{keys}</div></div>'
         )
         whole = pairs(said, drawn)
@@ -234,21 +243,24 @@ def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
             alt=_finding(whole, titles),
         )
         left, right = st.columns(2, gap="medium")
+        same = _("Same reading")
         with left:
             st.dataframe(
                 pd.DataFrame(
                     {
-                        "Pair": f"{titles[p.first]} and {titles[p.second]}",
-                        "Same reading": round(100 * p.same / p.both) if p.both else None,
-                        "Moments": p.both,
-                        "Opposite": p.opposite,
-                        "Correlation": None if p.correlation is None else round(p.correlation, 2),
+                        _("Pair"): words.listed([titles[p.first], titles[p.second]]),
+                        same: round(100 * p.same / p.both) if p.both else None,
+                        _("Moments"): p.both,
+                        _("Opposite"): p.opposite,
+                        _("Correlation"): None
+                        if p.correlation is None
+                        else round(p.correlation, 2),
                     }
                     for p in whole
                 ),
                 hide_index=True,
                 column_config={
-                    "Same reading": st.column_config.ProgressColumn(
+                    same: st.column_config.ProgressColumn(
                         format="%d %%", min_value=0, max_value=100
                     )
                 },
@@ -259,9 +271,10 @@ def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
 
 
 def _differences(found: Sequence[Difference]) -> None:
-    st.html('<h3 class="um-sub">Where they differ</h3>')
+    st.html(f'<h3 class="um-sub">{_("Where they differ")}</h3>')
     if not found:
-        st.html('<p class="um-caption">Nowhere: no model is sure where another is not.</p>')
+        nowhere = _("Nowhere: no model is sure where another is not.")
+        st.html(f'<p class="um-caption">{nowhere}</p>')
     for number, one in enumerate(found[:4]):
         with st.container(
             horizontal=True, horizontal_alignment="distribute", key=f"differ-{number}", wrap=False
@@ -285,19 +298,21 @@ def _scatter(
 ) -> None:
     ids = list(drawn)
     with st.container(horizontal=True):
-        a = st.selectbox("Across", ids, 0, format_func=titles.__getitem__, key="scatter-a")
-        b = st.selectbox("Up", ids, 1, format_func=titles.__getitem__, key="scatter-b")
+        a = st.selectbox(_("Across"), ids, 0, format_func=titles.__getitem__, key="scatter-a")
+        b = st.selectbox(_("Up"), ids, 1, format_func=titles.__getitem__, key="scatter-b")
     st.plotly_chart(
         scatter((titles[a], drawn[a], asked[a]), (titles[b], drawn[b], asked[b]), palette),
         theme=None,
         config=charts.CONFIG,
         key="compare-scatter",
-        alt=f"{titles[a]} against {titles[b]}, a dot a moment",
+        alt=_("{first} against {second}, a dot a moment").format(first=titles[a], second=titles[b]),
     )
 
 
 def _finding(whole: Sequence[Pair], titles: Mapping[str, str]) -> str:
     return "; ".join(
-        f"{titles[p.first]} and {titles[p.second]} read {p.same} of {p.both} moments alike"
+        _("{models} read {same} of {both} moments alike").format(
+            models=words.listed([titles[p.first], titles[p.second]]), same=p.same, both=p.both
+        )
         for p in whole
     )

@@ -9,15 +9,18 @@ import streamlit as st
 from dashboard import presets, words
 from dashboard.compare import chosen
 from dashboard.compare.chosen import Chosen
+from dashboard.language import Table, _
 from detector.errors import InputError
 from detector.results import Analysis, Mix
 from detector.verdict import decide
 
-WAYS: dict[Literal["mean", "top", "motion"], str] = {
-    "mean": "Mean over the clip",
-    "top": "Highest quarter",
-    "motion": "Weighted by movement",
-}
+WAYS: Table[Literal["mean", "top", "motion"], str] = Table(
+    lambda: {
+        "mean": _("Mean over the clip"),
+        "top": _("Highest quarter"),
+        "motion": _("Weighted by movement"),
+    }
+)
 
 
 @st.fragment
@@ -26,17 +29,21 @@ def draw(view: Chosen) -> None:
     able = chosen.able(view.analysis)
     titles = {m.id: m.title for m in able}
     with st.container(border=True, key="card-builder"):
+        what = _(
+            "The verdict below is computed from the scores that are there. The stated error rates "
+            "are those of the default ensemble, not of yours: measure it on the Evaluate page."
+        )
         st.html(
-            '<h2 class="um-h2">Put an ensemble together</h2><p class="um-caption">The verdict '
-            "below is computed from the scores that are there. The stated error rates are those of "
-            "the default ensemble, not of yours: measure it on the Evaluate page.</p>"
+            f'<h2 class="um-h2">{_("Put an ensemble together")}</h2>'
+            f'<p class="um-caption">{what}</p>'
         )
         left, right = st.columns([58, 42], gap="large")
         with left:
             mix = _sliders(titles, view)
         with right:
             if mix is None:
-                st.html('<p class="um-caption">Give at least one model a weight.</p>')
+                none = _("Give at least one model a weight.")
+                st.html(f'<p class="um-caption">{none}</p>')
                 return
             _verdict(decide(view.analysis, mix=mix), view.analysis)
             _keep(mix)
@@ -49,7 +56,10 @@ def _sliders(titles: dict[str, str], view: Chosen) -> Mix | None:
     known = presets.load()
     if known:
         name = st.selectbox(
-            "Preset", [None, *known], format_func=lambda n: n or "None", key="builder-preset"
+            _("Preset"),
+            [None, *known],
+            format_func=lambda name: name or _("None"),
+            key="builder-preset",
         )
         start = known[name] if name else start
     weights = {}
@@ -62,19 +72,19 @@ def _sliders(titles: dict[str, str], view: Chosen) -> Mix | None:
     counted = [id for id, weight in weights.items() if weight > 0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = st.selectbox(
-            "Over time",
+            _("Over time"),
             list(WAYS),
             list(WAYS).index(start.aggregation) if start else 0,
             format_func=WAYS.__getitem__,
             key=f"builder-way-{_tag(start)}",
         )
         least = st.number_input(
-            "Fewest models",
+            _("Fewest models"),
             1,
             max(1, len(titles)),
             min(start.min_models, len(titles)) if start else 1,
             key=f"builder-least-{_tag(start)}",
-            help="With fewer models that gave a score, the answer is inconclusive.",
+            help=_("With fewer models that gave a score, the answer is inconclusive."),
         )
     if not counted:
         return None
@@ -92,12 +102,12 @@ def _tag(start: Mix | None) -> str:
 
 
 def _verdict(now: Analysis, before: Analysis) -> None:
-    for head, one in (("With your ensemble", now), ("As it was analyzed", before)):
+    for head, one in ((_("With your ensemble"), now), (_("As it was analyzed"), before)):
         state = words.STATES[one.verdict.label]
         question = one.verdict.question
         answer = one.verdict.answers.get(question) if question else None
         likely = answer.probability if answer else None
-        said = words.percent(likely) if likely is not None else "no score"
+        said = words.percent(likely) if likely is not None else _("no score")
         reasons = "".join(
             f"<li>{words.escape(reason.text)}</li>" for reason in one.verdict.reasons[:2]
         )
@@ -110,23 +120,24 @@ def _verdict(now: Analysis, before: Analysis) -> None:
 
 def _keep(mix: Mix) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name", key="builder-name", max_chars=60, placeholder="My ensemble")
-        if st.button("Save as preset", icon=":material/save:", key="builder-save"):
+        name = st.text_input(
+            _("Name"), key="builder-name", max_chars=60, placeholder=_("My ensemble")
+        )
+        if st.button(_("Save as preset"), icon=":material/save:", key="builder-save"):
             try:
                 presets.save(mix.model_copy(update={"name": name.strip()}))
             except InputError as error:
                 st.html(f'<p class="um-warn" role="alert">{words.escape(error.message)}</p>')
             else:
-                st.html(
-                    f'<p class="um-said" role="status">{words.escape(name)} is kept. The Analyze '
-                    "page offers it too.</p>"
-                )
+                kept = _("{name} is kept. The Analyze page offers it too.")
+                kept = kept.format(name=words.escape(name))
+                st.html(f'<p class="um-said" role="status">{kept}</p>')
     known = presets.load()
     if known and (
-        gone := st.selectbox("Delete a preset", [None, *known], key="builder-gone",
-                             format_func=lambda n: n or "Choose one")
+        gone := st.selectbox(_("Delete a preset"), [None, *known], key="builder-gone",
+                             format_func=lambda name: name or _("Choose one"))
     ):  # fmt: skip
         st.button(
-            f"Delete {gone}", icon=":material/delete:", key="builder-delete",
+            _("Delete {name}").format(name=gone), icon=":material/delete:", key="builder-delete",
             on_click=presets.delete, args=(gone,),
         )  # fmt: skip

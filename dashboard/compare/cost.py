@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import words
 from dashboard.compare.chosen import Chosen
+from dashboard.language import _
 from dashboard.result.pictures import jpeg
 from detector import faces, media
 from detector.errors import UnmaskError
@@ -17,20 +18,21 @@ def draw(view: Chosen) -> None:
     """Draw the card."""
     specs = {spec.id: spec for spec in registry.list_models()}
     memory: dict[str, int] = {}
-    for id, _, size in registry.loaded():
+    for id, _device, size in registry.loaded():
         memory[id] = memory.get(id, 0) + size
     with st.container(border=True, key="card-cost"):
-        st.html('<h2 class="um-h2">Time, memory and what each saw</h2>')
+        st.html(f'<h2 class="um-h2">{_("Time, memory and what each saw")}</h2>')
         rows = []
         for model in view.models:
             each = model.seconds / model.scored if model.seconds and model.scored else None
+            used = memory.get(model.id)
             rows.append(
                 {
-                    "Model": model.title,
-                    "Scored": words.looks(model.scored, model.kind),
-                    "Time": words.took(model.seconds) if model.seconds else "–",
-                    "Each": f"{each * 1000:.0f}{words.NBSP}ms" if each else "–",
-                    "Memory": words.size(memory[model.id]) if model.id in memory else "not loaded",
+                    _("Model"): model.title,
+                    _("Scored"): words.looks(model.scored, model.kind),
+                    _("Time"): words.took(model.seconds) if model.seconds else "–",
+                    _("Each"): f"{each * 1000:.0f}{words.NBSP}ms" if each else "–",
+                    _("Memory"): _("not loaded") if used is None else words.size(used),
                 }
             )
         st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
@@ -42,7 +44,8 @@ def draw(view: Chosen) -> None:
                     continue
                 with grid, st.container(gap="small", key=f"crop-{model.id}"):
                     spec = specs[model.id]
-                    st.image(crops[model.id], width=150, alt=f"The crop that {spec.title} saw")
+                    alt = _("The crop that {model} saw").format(model=spec.title)
+                    st.image(crops[model.id], width=150, alt=alt)
                     st.html(
                         f'<span class="um-caption">{words.escape(model.title)}: {spec.crop.size} '
                         f"px, {words.escape(spec.crop.kind)}</span>"

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import charts, series, words
 from dashboard.compare import chosen
 from dashboard.compare.chosen import Chosen
+from dashboard.language import Table, _, ngettext
 from dashboard.result.timeline import hatched, zone_words
 from dashboard.series import Lane
 from dashboard.theme import Palette
@@ -17,6 +18,14 @@ from detector.results import Label, ModelResult, Question, Thresholds
 
 PLOT = 74
 """px of a lane."""
+KINDS: Table[str, str] = Table(
+    lambda: {
+        "frame": _("frame model"),
+        "clip": _("clip model"),
+        "image": _("image model"),
+        "audio": _("audio model"),
+    }
+)
 
 
 def lanes(view: Chosen) -> dict[str, Lane]:
@@ -55,10 +64,10 @@ def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
     end = series.length(view.analysis)
     sizes = charts.lane_sizes(len(drawn), PLOT, PLOT)
     with st.container(border=True, key="card-lanes"):
+        how = _("same time axis · shaded: inconclusive · hatched: no score")
         st.html(
-            '<div class="um-card-head"><h2 class="um-h2">Scores side by side</h2>'
-            '<span class="um-caption">same time axis · shaded: inconclusive · hatched: no score'
-            "</span></div>"
+            f'<div class="um-card-head"><h2 class="um-h2">{_("Scores side by side")}</h2>'
+            f'<span class="um-caption">{how}</span></div>'
         )
         for (id, lane), size in zip(drawn.items(), sizes, strict=True):
             model = next(m for m in view.models if m.id == id)
@@ -103,15 +112,18 @@ def _name(model: ModelResult) -> str:
     spec = next((s for s in registry.list_models() if s.id == model.id), None)
     crop = f" · {spec.crop.size} px" if spec else ""
     if model.calibration is None:
-        calibrated = "uncalibrated"
+        calibrated = _("uncalibrated")
     elif model.calibration.clips == 0:
-        calibrated = "published operating point"
+        calibrated = _("published operating point")
     else:
-        calibrated = f"calibrated on {model.calibration.clips} clips"
-    counted = "" if model.counted else '<div class="um-caption">not counted</div>'
+        clips = model.calibration.clips
+        calibrated = ngettext(
+            "calibrated on {number} clip", "calibrated on {number} clips", clips
+        ).format(number=clips)
+    counted = "" if model.counted else f'<div class="um-caption">{_("not counted")}</div>'
     return (
         f'<div class="um-who"><b>{words.escape(model.title)}</b><div class="um-caption">'
-        f'{model.kind} model{crop}</div><div class="um-caption">{calibrated}</div>{counted}</div>'
+        f'{KINDS[model.kind]}{crop}</div><div class="um-caption">{calibrated}</div>{counted}</div>'
     )
 
 
@@ -119,13 +131,16 @@ def _whole(lane: Lane, model: ModelResult, view: Chosen, asked: Thresholds) -> s
     assert view.track is not None
     score = view.track.models.get(model.id)
     if score is None:
-        return '<div class="um-who"><div class="um-caption">no score for this person</div></div>'
+        none = _("no score for this person")
+        return f'<div class="um-who"><div class="um-caption">{none}</div></div>'
     state = words.STATES[Label(score.label)]
     values = [v for v in lane.score if v is not None]
     over = sum(v > asked.high for v in values)
-    high = words.whole_percent(asked.high)
+    said = ngettext(
+        "{over} of {number} frame over {high}", "{over} of {number} frames over {high}", len(values)
+    ).format(over=over, number=len(values), high=words.whole_percent(asked.high))
     return (
         f'<div class="um-who"><b class="um-big">{words.percent(score.probability)}</b>'
         f"{words.chip(state.short, state.slug, state.icon)}"
-        f'<div class="um-caption">{over} of {len(values)} frames over {high}</div></div>'
+        f'<div class="um-caption">{said}</div></div>'
     )

@@ -10,6 +10,7 @@ from dashboard import series, words
 from dashboard.compare import chosen
 from dashboard.compare.chosen import Chosen
 from dashboard.compare.lanes import limits
+from dashboard.language import _
 from dashboard.result import pictures
 from dashboard.series import Lane
 from detector import explain
@@ -48,19 +49,20 @@ def draw(view: Chosen, drawn: dict[str, Lane]) -> list[tuple[object, ModelResult
     times = moments(drawn, series.length(view.analysis))
     wanted: list[tuple[object, ModelResult, float]] = []
     with st.container(border=True, key="card-looked"):
+        scaled = _("scaled per model: compare places, not strength")
         st.html(
-            '<div class="um-card-head"><h2 class="um-h2">Where each model looked</h2>'
-            '<span class="um-caption">little <i class="um-inferno"></i> most · scaled per model: '
-            "compare places, not strength</span></div>"
+            f'<div class="um-card-head"><h2 class="um-h2">{_("Where each model looked")}</h2>'
+            f'<span class="um-caption">{_("little")} <i class="um-inferno"></i> {_("most")} · '
+            f"{scaled}</span></div>"
         )
         if not times:
-            st.html('<p class="um-caption">No model scored this person.</p>')
+            st.html(f'<p class="um-caption">{_("No model scored this person.")}</p>')
             return []
         if not view.job.has_media:
-            st.html(
-                '<p class="um-caption">The file is not kept here any more, so nothing can be drawn '
-                "of it. Its scores are.</p>"
+            gone = _(
+                "The file is not kept here any more, so nothing can be drawn of it. Its scores are."
             )
+            st.html(f'<p class="um-caption">{gone}</p>')
             return []
         nearest = min(times, key=lambda t: abs(t - view.time))
         with st.container(key="looked-grid"):
@@ -85,7 +87,7 @@ def draw(view: Chosen, drawn: dict[str, Lane]) -> list[tuple[object, ModelResult
                         on_click=chosen.go,
                         args=(time,),
                         type="primary" if time == nearest else "tertiary",
-                        help="Go to this moment",
+                        help=_("Go to this moment"),
                     )
     return wanted
 
@@ -101,13 +103,13 @@ def fill(view: Chosen, wanted: list[tuple[object, ModelResult, float]]) -> None:
         except (UnmaskError, OSError):
             found = None
         if found is None:
-            place.html(  # type: ignore[attr-defined]
-                f'<p class="um-caption um-noheat">{words.escape(model.title)} can’t show where it '
-                "looked.</p>"
-            )
+            none = _("{model} can’t show where it looked.").format(model=words.escape(model.title))
+            place.html(f'<p class="um-caption um-noheat">{none}</p>')  # type: ignore[attr-defined]
             continue
         picture, caption = found
-        alt = f"{model.title} at {words.clock(time)}: {caption}"
+        alt = _("{model} at {time}: {caption}").format(
+            model=model.title, time=words.clock(time), caption=caption
+        )
         place.image(picture, width="stretch", alt=alt)  # type: ignore[attr-defined]
 
 
@@ -129,8 +131,9 @@ def _score(lane: Lane, model: ModelResult, view: Chosen, time: float) -> str:
     if value is None:
         return '<span class="um-caption">–</span>'
     state = words.STATES[series.label_at(value, limits(view, model))]
+    said = _("percent, {reading}").format(reading=state.short)
     return (
         f'<span class="um-cell um-ink {state.slug}"><span class="um-icon" aria-hidden="true">'
-        f'{state.icon}</span>{words.whole_percent(value)}<span class="um-quiet"> percent, '
-        f"{state.short}</span></span>"
+        f'{state.icon}</span>{words.whole_percent(value)}<span class="um-quiet"> {said}</span>'
+        "</span>"
     )

@@ -8,11 +8,12 @@ from dashboard import address, backend, theme, titles, words
 from dashboard.compare import agree, builder, chosen, cost, lanes, looked, pair
 from dashboard.compare.chosen import MOST_MODELS, Chosen
 from dashboard.jobs import Busy, Job
+from dashboard.language import Table, _
 from detector.errors import InputError
 from detector.models import registry
 from detector.results import Settings
 
-MODELS, CLIPS = "Models", "Clips"
+WHAT: Table[str, str] = Table(lambda: {"models": _("Models"), "clips": _("Clips")})
 
 
 def draw() -> None:
@@ -24,24 +25,25 @@ def draw() -> None:
     elif job.active:
         _waiting(job)
     elif job.analysis is None:
-        st.html(
-            '<p class="um-said" role="status">This file gave no result to compare. Bring another '
-            "one.</p>"
-        )
-        _bring("a", "A clip or picture")
+        none = _("This file gave no result to compare. Bring another one.")
+        st.html(f'<p class="um-said" role="status">{none}</p>')
+        _bring("a", _("A clip or picture"))
     else:
         _view(job)
 
 
 def _empty(*, gone: bool) -> None:
     titles.head(
-        "Compare",
-        "Put models on one time axis, so that disagreement is visible before it is read. Or hold a "
-        "suspected copy against its original.",
+        _("Compare"),
+        _(
+            "Put models on one time axis, so that disagreement is visible before it is read. Or "
+            "hold a suspected copy against its original."
+        ),
     )
     if gone:
-        st.html('<p class="um-said" role="status">This result is not kept here any more.</p>')
-    _bring("a", "A clip or picture")
+        lost = _("This result is not kept here any more.")
+        st.html(f'<p class="um-said" role="status">{lost}</p>')
+    _bring("a", _("A clip or picture"))
 
 
 def _bring(name: str, label: str, *, like: Settings | None = None) -> None:
@@ -53,7 +55,7 @@ def _bring(name: str, label: str, *, like: Settings | None = None) -> None:
         settings = like
         if settings is None:
             picked = st.pills(
-                f"Models, two to {MOST_MODELS}",
+                _("Models, two to {most}").format(most=MOST_MODELS),
                 list(names),
                 selection_mode="multi",
                 default=usual,
@@ -65,11 +67,12 @@ def _bring(name: str, label: str, *, like: Settings | None = None) -> None:
                 settings = Settings(models=None if wanted == usual else wanted)
         file = st.file_uploader(label, key=f"bring-file-{name}")
         if settings is None:
-            st.html(
-                f'<p class="um-warn">Choose two to {MOST_MODELS} models to compare.</p>'
+            why = (
+                _("Choose two to {most} models to compare.").format(most=MOST_MODELS)
                 if len(names) > 1
-                else '<p class="um-warn">Only one model is ready. The Models page has more.</p>'
+                else _("Only one model is ready. The Models page has more.")
             )
+            st.html(f'<p class="um-warn">{why}</p>')
     if file is None or settings is None:
         return
     try:
@@ -87,9 +90,9 @@ def _waiting(job: Job) -> None:
         st.rerun()
         return
     done = job.progress.fraction if job.progress else 0.0
-    st.progress(done, text=f"Analyzing {job.name}")
+    st.progress(done, text=_("Analyzing {name}").format(name=job.name))
     st.button(
-        "Cancel", icon=":material/close:", key=f"cancel-{job.key}",
+        _("Cancel"), icon=":material/close:", key=f"cancel-{job.key}",
         on_click=backend.jobs().cancel, args=(job.key,),
     )  # fmt: skip
 
@@ -98,23 +101,25 @@ def _view(job: Job) -> None:
     analysis = job.analysis
     assert analysis is not None
     second = st.query_params.get("b")
-    with titles.row(job.name, [*titles.facts(analysis.media), "nothing is computed again here"]):
+    facts = [*titles.facts(analysis.media), _("nothing is computed again here")]
+    with titles.row(job.name, facts):
         what = st.segmented_control(
-            "Compare",
-            [MODELS, CLIPS],
-            default=CLIPS if second else MODELS,
+            _("Compare"),
+            list(WHAT),
+            default="clips" if second else "models",
             required=True,
+            format_func=WHAT.__getitem__,
             label_visibility="collapsed",
             key="compare-what",
         )
-        if st.button("Change clip", icon=":material/movie:", key="compare-change"):
+        if st.button(_("Change clip"), icon=":material/movie:", key="compare-change"):
             address.leave()
             st.rerun()
         st.page_link(
-            "pages/analyze.py", label="Verdict", icon=":material/gavel:",
+            "pages/analyze.py", label=_("Verdict"), icon=":material/gavel:",
             query_params={"a": job.key},
         )  # fmt: skip
-    if what == CLIPS:
+    if what == "clips":
         _clips(job)
     else:
         st.query_params.pop("b", None)
@@ -128,11 +133,12 @@ def _clips(first: Job) -> None:
         _waiting(second)
     elif second is None or second.analysis is None:
         if token:
-            st.html('<p class="um-said" role="status">The second clip is not kept here.</p>')
-        _bring("b", "The second clip: a copy, or the original", like=first.settings)
+            lost = _("The second clip is not kept here.")
+            st.html(f'<p class="um-said" role="status">{lost}</p>')
+        _bring("b", _("The second clip: a copy, or the original"), like=first.settings)
     else:
         pair.draw(first, second, theme.palette())
-        if st.button("Another second clip", icon=":material/movie:", key="pair-change"):
+        if st.button(_("Another second clip"), icon=":material/movie:", key="pair-change"):
             st.query_params.pop("b", None)
             st.rerun()
 
@@ -142,13 +148,14 @@ def _models(view: Chosen) -> None:
     palette = theme.palette()
     drawn = lanes.lanes(view)
     if not drawn:
-        st.html('<p class="um-said">No model scored a face in this file.</p>')
+        st.html(f'<p class="um-said">{_("No model scored a face in this file.")}</p>')
         return
     still = view.analysis.media.kind == "image"
     if not still:
         lanes.draw(view, drawn, palette)
     if len(drawn) < 2:
-        st.html('<p class="um-said" role="status">Choose a second model to compare.</p>')
+        alone = _("Choose a second model to compare.")
+        st.html(f'<p class="um-said" role="status">{alone}</p>')
     wanted = looked.draw(view, drawn)
     if len(drawn) > 1:
         agree.draw(view, drawn, palette)
@@ -164,7 +171,7 @@ def _toolbar(view: Chosen) -> None:
         key="compare-toolbar",
     ):  # fmt: skip
         picked = st.pills(
-            "Models",
+            _("Models"),
             list(able),
             selection_mode="multi",
             default=[m.id for m in view.models],
@@ -179,7 +186,7 @@ def _toolbar(view: Chosen) -> None:
         people = [t for t in view.analysis.tracks if t.models]
         if len(people) > 1:
             person = st.segmented_control(
-                "Person",
+                _("Person"),
                 [t.id for t in people],
                 default=view.track.id if view.track else None,
                 required=True,

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import charts, series, server, words
 from dashboard.compare import chosen
 from dashboard.jobs import Job
+from dashboard.language import _, ngettext
 from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.errors import UnmaskError
@@ -69,9 +70,12 @@ def figure(
         {
             "type": "scatter", "x": times, "y": values, "mode": "lines",
             "line": {"color": palette.text, "width": 2.2, "dash": dash},
-            "hovertemplate": f"{name} at %{{x:.1f}} s: %{{y:.0%}}<extra></extra>",
+            "hovertemplate": said.format(time="%{x:.1f} s", score="%{y:.0%}") + "<extra></extra>",
         }
-        for name, values, dash in (("first clip", first, "solid"), ("second clip", second, "dash"))
+        for said, values, dash in (
+            (_("first clip at {time}: {score}"), first, "solid"),
+            (_("second clip at {time}: {score}"), second, "dash"),
+        )
     )  # fmt: skip
     end = max(times[-1], 0.1)
     values, texts = charts.score_ticks(asked)
@@ -99,11 +103,11 @@ def draw(first: Job, second: Job, palette: Palette) -> None:
     _players(first, second)
     _match(first, second)
     if not titles:
-        st.html('<p class="um-said">No model scored both clips.</p>')
+        st.html(f'<p class="um-said">{_("No model scored both clips.")}</p>')
         return
     with st.container(border=True, key="card-pair"):
         model = st.segmented_control(
-            "Model",
+            _("Model"),
             list(titles),
             default=next(iter(titles)),
             required=True,
@@ -115,22 +119,25 @@ def draw(first: Job, second: Job, palette: Palette) -> None:
 
 def _players(first: Job, second: Job) -> None:
     time = st.session_state.get("pair-time", 0.0)
-    for column, job, name in zip(
-        st.columns(2, gap="medium"), (first, second), ("First", "Second"), strict=True
+    left, right = st.columns(2, gap="medium")
+    for column, job, place, name in (
+        (left, first, "first", _("First clip")),
+        (right, second, "second", _("Second clip")),
     ):
         analysis = job.analysis
         assert analysis is not None
-        with column, st.container(border=True, key=f"card-pair-{name}", height="stretch"):
+        with column, st.container(border=True, key=f"card-pair-{place}", height="stretch"):
             st.html(
-                f'<p class="um-caption">{name} clip</p><b>{words.escape(job.name)}</b>',
+                f'<p class="um-caption">{name}</p><b>{words.escape(job.name)}</b>',
             )
             url = server.file_url(job)
             if not job.has_media:
-                st.html('<p class="um-caption">The file is not kept here any more.</p>')
+                gone = _("The file is not kept here any more.")
+                st.html(f'<p class="um-caption">{gone}</p>')
             elif analysis.media.kind == "image":
                 st.image(str(job.path), width="stretch", alt=job.name)
             elif url:
-                st.video(url, start_time=time, alt=f"{name} clip: {job.name}")
+                st.video(url, start_time=time, alt=f"{name}: {job.name}")
             state = words.STATES[analysis.verdict.label]
             likely = analysis.verdict.probability
             said = f" {words.percent(likely)}" if likely is not None else ""
@@ -142,8 +149,8 @@ def _match(first: Job, second: Job) -> None:
     a, b = first.analysis, second.analysis
     assert a is not None and b is not None
     with st.container(border=True, key="card-match"):
-        st.html('<h2 class="um-h2">Is it the same footage?</h2>')
-        with st.spinner("Holding pictures of both against each other"):
+        st.html(f'<h2 class="um-h2">{_("Is it the same footage?")}</h2>')
+        with st.spinner(_("Holding pictures of both against each other")):
             try:
                 found = _held(
                     a.media.sha256, b.media.sha256, (first.path, second.path), (a.media, b.media)
@@ -151,27 +158,37 @@ def _match(first: Job, second: Job) -> None:
             except (UnmaskError, OSError):  # a file can't be read, or is not kept any more
                 found = None
         if found is None or not found.times:
-            st.html('<p class="um-caption">The two could not be held against each other.</p>')
+            not_held = _("The two could not be held against each other.")
+            st.html(f'<p class="um-caption">{not_held}</p>')
             return
         says = (
-            "Most moments show the same picture, so a difference in scores is not one of footage."
+            _(
+                "Most moments show the same picture, so a difference in scores is not one of "
+                "footage."
+            )
             if found.same_footage
-            else "These look like different footage: times are shown from each clip’s start, and "
-            "scores of different footage are hard to compare."
+            else _(
+                "These look like different footage: times are shown from each clip’s start, and "
+                "scores of different footage are hard to compare."
+            )
         )
         bits = float(np.median(found.hash_bits))
+        differ = _("{number} of 64 bits differ").format(number=f"{bits:.0f}")
+        noise = f"{np.median(found.psnr):.0f}{words.NBSP}dB"
         cells = [
-            ("Perceptual hash", f"{bits:.0f} of 64 bits differ", "under 10: same footage"),
-            ("SSIM", f"{np.median(found.ssim):.2f}", "1 is equal"),
-            ("PSNR", f"{np.median(found.psnr):.0f}{words.NBSP}dB", "over 35: hardly visible"),
+            (_("Perceptual hash"), differ, _("under 10: same footage")),
+            ("SSIM", f"{np.median(found.ssim):.2f}", _("1 is equal")),
+            ("PSNR", noise, _("over 35: hardly visible")),
         ]
         worst = int(np.argmin(found.ssim))
         st.html(f"<p>{says}</p>{words.figures(cells)}")
         if len(found.times) > 1:
-            st.html(
-                f'<p class="um-caption">Least alike at {words.clock(found.times[worst])} (SSIM '
-                f"{found.ssim[worst]:.2f}), of {len(found.times)} moments.</p>"
+            least = _("Least alike at {time} (SSIM {value}), of {number} moments.").format(
+                time=words.clock(found.times[worst]),
+                value=f"{found.ssim[worst]:.2f}",
+                number=len(found.times),
             )
+            st.html(f'<p class="um-caption">{least}</p>')
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
@@ -185,33 +202,45 @@ def _held(
 def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) -> None:
     ours, theirs = line(a, model), line(b, model)
     if ours is None or theirs is None:
-        st.html('<p class="um-caption">It scored nobody in one of them.</p>')
+        st.html(f'<p class="um-caption">{_("It scored nobody in one of them.")}</p>')
         return
     (track_a, lane_a), (track_b, lane_b) = ours, theirs
     whole = [t.models[model].probability for t in (track_a, track_b)]
     apart = round(abs(words.whole_percent(whole[0]) - words.whole_percent(whole[1])))
-    st.html(
-        f'<h2 class="um-h2">{words.escape(title)}: {words.percent(whole[0])} against '
-        f"{words.percent(whole[1])}</h2>"
-        f'<p class="um-caption">{apart} points apart; solid: first clip, dashed: second.</p>'
+    head = _("{model}: {first} against {second}").format(
+        model=words.escape(title), first=words.percent(whole[0]), second=words.percent(whole[1])
     )
+    said = ngettext(
+        "{points} point apart; solid: first clip, dashed: second.",
+        "{points} points apart; solid: first clip, dashed: second.",
+        apart,
+    ).format(points=apart)
+    st.html(f'<h2 class="um-h2">{head}</h2><p class="um-caption">{said}</p>')
     times, first, second = difference(lane_a, lane_b, model)
     if len(times) < 2:
-        st.html('<p class="um-caption">These two have too few moments in common to draw.</p>')
+        few = _("These two have too few moments in common to draw.")
+        st.html(f'<p class="um-caption">{few}</p>')
         return
     gaps = [abs(x - y) for x, y in zip(first, second, strict=True)]
     most = int(np.argmax(gaps))
     asked = a.verdict.thresholds
+    at = words.clock(times[most])
     st.plotly_chart(
         figure(times, first, second, asked, palette),
         theme=None,
         config=charts.CONFIG,
         key="pair-chart",
-        alt=f"{title}: {words.percent(whole[0])} on the first, {words.percent(whole[1])} on the "
-        f"second; furthest apart at {words.clock(times[most])}",
+        alt=_(
+            "{model}: {first} on the first, {second} on the second; furthest apart at {time}"
+        ).format(
+            model=title,
+            first=words.percent(whole[0]),
+            second=words.percent(whole[1]),
+            time=at,
+        ),
     )
     if st.button(
-        f"Furthest apart at {words.clock(times[most])}", icon=":material/play_arrow:", key="pair-go"
+        _("Furthest apart at {time}").format(time=at), icon=":material/play_arrow:", key="pair-go"
     ):
         st.session_state["pair-time"] = times[most]
         st.rerun()
