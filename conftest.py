@@ -9,11 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from _pytest.runner import runtestprotocol
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 SHARED = Path(__file__).resolve().parent.parent / "shared"
 _left_out = pytest.StashKey[int]()
+_tried = pytest.StashKey[bool]()
 
 
 class Turns(LoadFileScheduling):
@@ -45,6 +47,34 @@ def _is(item: pytest.Item, marker: str) -> bool:
     return item.get_closest_marker(marker) is not None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """A test in a browser that fails is tried once more, with a server and a browser of its own,
+    and the summary names it. What fails when those of a whole file are closed stands as it is."""
+    if not _is(item, "browser") or item.stash.get(_tried, False):
+        return None
+    item.stash[_tried] = True
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]
+    again = any(report.failed for report in reports)
+    rest = pytest.CallInfo.from_call(
+        lambda: item.session._setupstate.teardown_exact(None if again else nextitem), "teardown"
+    )
+    for report in reports:
+        if report.failed:
+            report.outcome = "retried"  # type: ignore[assignment]
+        item.ihook.pytest_runtest_logreport(report=report)
+    if rest.excinfo:
+        report = item.ihook.pytest_runtest_makereport(item=item, call=rest)
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem) if again else True
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    return ("retried", "R", "RETRIED") if report.outcome == "retried" else None
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
@@ -53,6 +83,11 @@ def pytest_terminal_summary(
             f"{left_out} tests were left out: they need the reference files in {SHARED}.",
             yellow=True,
         )
+    for report in terminalreporter.getreports("retried"):
+        terminalreporter.section(f"failed, and was tried once more: {report.nodeid}", yellow=True)
+        terminalreporter.write_line(report.longreprtext)
+        for name, text in report.sections:
+            terminalreporter.write_line(f"--- {name}\n{text}")
 
 
 @pytest.fixture(scope="session")

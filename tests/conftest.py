@@ -6,7 +6,7 @@ of Eileen Collins) under a camera that moves; `write_clip` is the same for any p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,6 +139,19 @@ def _tone(seconds: float, rate: int = 16_000, block: int = 1024) -> Iterator[av.
         frame.sample_rate = rate
         frame.pts = start
         yield frame
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure in a browser tells what its pages showed, which nobody else's machine repeats."""
+    report = yield
+    if report.failed and call.when != "teardown" and item.get_closest_marker("browser"):
+        from tests.browser import seen
+
+        report.sections.extend(seen(item.name))
+    return report
 
 
 @pytest.fixture(scope="session")

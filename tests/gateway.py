@@ -87,7 +87,7 @@ class Project:
     uploads: dict[str, Fields] = field(default_factory=dict)
     broken: Callable[[str, str], int | None] = field(default=lambda method, path: None)
     # One for all: to make one reads the system's certificates, which takes longer than a test.
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=100))
     idle: list[Any] = field(default_factory=list)
 
     def client(self, access: str | None = None) -> Client:

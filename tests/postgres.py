@@ -233,7 +233,10 @@ def serve() -> Iterator[Postgres]:
             place / "initdb", "-D", data, "-A", "trust", "-U", SUPERUSER, "-E", "UTF8",
             "--locale=C", "--no-sync",
         )  # fmt: skip
-        call(place / "pg_ctl", "-D", data, "-l", folder / "log", "-o", options, "-w", "start")
+        call(
+            place / "pg_ctl", "-D", data, "-l", folder / "log", "-o", options, "-w", "-t", "100",
+            "start",
+        )  # fmt: skip
         try:
             server = Postgres(folder)
             server.create(server.name)

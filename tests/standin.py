@@ -38,7 +38,7 @@ from tools import standin as packages
 
 REAL = ("UNMASK_TEST_SUPABASE_URL", "UNMASK_TEST_SUPABASE_KEY", "UNMASK_TEST_DATABASE")
 PASSWORD = "correct horse battery staple"
-START = 60.0
+START = 100.0
 """s that PGlite may take on a busy machine; 2 s on an idle one."""
 
 
@@ -82,7 +82,7 @@ class Standin:
                 cursor.execute(statement, parameters)
                 return cursor.fetchall() if cursor.description else []
         answer = httpx.post(
-            f"{self.url}/standin/sql", json={"sql": statement, "params": parameters}, timeout=30
+            f"{self.url}/standin/sql", json={"sql": statement, "params": parameters}, timeout=100
         )
         answer.raise_for_status()
         return answer.json()
@@ -129,7 +129,7 @@ def serve_bridge() -> Iterator[Standin]:
         line = process.stdout.readline()
         if not line:
             process.wait()
-            reader.join(5)
+            reader.join()
             raise RuntimeError(f"The stand-in did not start: {''.join(said)[-2000:]}")
         watchdog.cancel()
         yield Standin(json.loads(line)["url"], f"sb_publishable_{secrets.token_hex(8)}", secret)

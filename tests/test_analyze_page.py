@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from detector.verdict import decide
 from tests.conftest import write_clip
 from tests.pages import APP, html, quiet
 from tests.result_sample import make_analysis, make_clip
+from tests.waiting import PATIENT, until
 
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).mp4'
 
@@ -96,7 +96,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 
 def page(key: str | None = None) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=30)
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
     if key:
         at.query_params["a"] = key
     at.run()
@@ -116,10 +116,9 @@ def button(at: AppTest, label: str):  # type: ignore[no-untyped-def]
 
 
 def finished(jobs: Jobs, key: str) -> Job:
-    until = time.monotonic() + 60
-    while (job := jobs.find(key)) is None or job.active:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: (job := jobs.find(key)) is not None and not job.active)
+    job = jobs.find(key)
+    assert job is not None
     return job
 
 

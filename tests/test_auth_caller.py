@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import auth
 from dashboard.auth.caller import GUEST, Caller, digest, token
 from dashboard.auth.cookies import GiveCookie
+from tests.waiting import PATIENT
 
 
 @pytest.fixture(autouse=True)
@@ -186,5 +187,5 @@ def test_a_page_without_a_server_belongs_to_local() -> None:
         st.text(auth.who().id)
         st.text(auth.sits_here())
 
-    ran = AppTest.from_function(script, default_timeout=60).run()
+    ran = AppTest.from_function(script, default_timeout=PATIENT).run()
     assert [text.value for text in ran.text] == ["local", "True"]

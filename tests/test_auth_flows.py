@@ -36,6 +36,7 @@ from dashboard.auth.steps import Place
 from dashboard.auth.vault import Vault
 from tests.fake_auth import KEY, PASSWORD, URL, FakeAuth
 from tests.pages import APP
+from tests.waiting import PATIENT
 
 HOME = "http://unmask.example"
 HERE = Place(digest("browser-of-mine-0000000"), "203.0.113.9", HOME)
@@ -735,7 +736,7 @@ def page(service: Service) -> AppTest:
 
         page.draw()
 
-    return AppTest.from_function(script, default_timeout=90)
+    return AppTest.from_function(script, default_timeout=PATIENT)
 
 
 def text(page: AppTest) -> str:
@@ -865,7 +866,7 @@ def test_required_closes_every_page_but_a_link_that_was_given(
     monkeypatch.setattr(streamlit, "navigation", choose)
     monkeypatch.setattr(backend, "shared", lambda token: None)  # a link that is over
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY, required=True))
-    app = AppTest.from_file(APP, default_timeout=90)
+    app = AppTest.from_file(APP, default_timeout=PATIENT)
     for name, value in query.items():
         app.query_params[name] = value
     app.run()
@@ -883,7 +884,7 @@ def test_who_signs_in_is_where_they_wanted_to_go(
 ) -> None:
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY, required=True))
     fake.add(ADA)
-    app = AppTest.from_file(APP, default_timeout=90).run()
+    app = AppTest.from_file(APP, default_timeout=PATIENT).run()
     fill(app, ADA, PASSWORD)
     press(app, "Sign in")
     assert "What you will read" in text(app)
@@ -914,7 +915,7 @@ def test_the_app_goes_on_for_a_guest_while_the_server_is_away(
     fake.add(ADA)
     cookie = service.seat(service.sign_in(ADA, PASSWORD, HERE))
     fake.down = True
-    run = AppTest.from_function(script, default_timeout=60)
+    run = AppTest.from_function(script, default_timeout=PATIENT)
     run.session_state["auth-seat"] = cookie
     run.run()
     assert [t.value for t in run.text] == ["guest", "True"]

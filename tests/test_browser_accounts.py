@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from tests.browser import PHONE, Server, Visit, Visitor, serve, wait_ready, wait_verdict
+from tests.browser import (
+    PHONE,
+    Server,
+    Visit,
+    Visitor,
+    open_sample,
+    serve,
+    until,
+    wait_drawn,
+    wait_ready,
+    wait_verdict,
+)
 from tests.standin import PASSWORD, serve_bridge
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 NOTHING = "There is nothing at this address"
 
@@ -33,6 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def fill(page: Page, email: str, password: str) -> None:
+    wait_drawn(page)  # the form that was there before has the same fields
     page.get_by_role("textbox", name="E-mail").fill(email)
     page.get_by_role("textbox", name="Password").fill(password)
 
@@ -41,25 +52,28 @@ def sign_up(visit: Visitor, **about: object) -> tuple[Visit, str]:
     """A new person, signed in and at the first screen; and their address."""
     person = visit("/account", **about)
     email = f"{secrets.token_hex(6)}@example.org"
-    person.page.get_by_role("button", name="Create an account").click()
-    person.page.get_by_text("at least 8").wait_for()
+    until(
+        person.page.get_by_role("button", name="Create an account").click,
+        person.page.get_by_text("at least 8").wait_for,
+    )
     fill(person.page, email, PASSWORD)
-    person.page.get_by_role("button", name="Create account").click()
-    wait_ready(person.page)
+    until(
+        person.page.get_by_role("button", name="Create account").click,
+        lambda: wait_ready(person.page),
+    )
     return person, email
 
 
-def open_sample(page: Page) -> None:
-    """Analyze the picture, which takes a second or two."""
-    cards = page.locator('[class*="st-key-card-sample"]').filter(has_text="picture")
-    cards.first.get_by_role("button", name="Open").click()
+def sign_in(page: Page, email: str, password: str) -> None:
+    fill(page, email, password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(
     server: Server, visit: Visitor
 ) -> None:
     ada, email = sign_up(visit)
-    open_sample(ada.page)
+    open_sample(ada.page, "picture")
     verdict = wait_verdict(ada.page)
     address = ada.page.url.removeprefix(server.url)
 
@@ -71,23 +85,25 @@ def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(
     for stranger in (bob, visit("/account")):
         stranger.page.goto(server.url + address)
         stranger.page.get_by_text(NOTHING).wait_for()
-        assert stranger.page.locator(".um-verdict").count() == 0
+        wait_drawn(stranger.page)
+        expect(stranger.page.locator(".um-verdict")).to_have_count(0)
 
     ada.page.goto(f"{server.url}/account")
     ada.page.get_by_text(email).wait_for()
-    ada.page.get_by_role("button", name="Sign out", exact=True).click()
-    ada.page.get_by_text("You are signed out").wait_for()
+    until(
+        ada.page.get_by_role("button", name="Sign out", exact=True).click,
+        ada.page.get_by_text("You are signed out").wait_for,
+    )
     ada.page.goto(server.url + address)
     ada.page.get_by_text(NOTHING).wait_for()
 
     # And back again, after a wrong password.
     ada.page.goto(f"{server.url}/account")
-    fill(ada.page, email, "not the password")
-    ada.page.get_by_role("button", name="Sign in", exact=True).click()
-    ada.page.get_by_text("The e-mail address or the password is wrong.").wait_for()
-    fill(ada.page, email, PASSWORD)
-    ada.page.get_by_role("button", name="Sign in", exact=True).click()
-    wait_ready(ada.page)
+    until(
+        lambda: sign_in(ada.page, email, "not the password"),
+        ada.page.get_by_text("The e-mail address or the password is wrong.").wait_for,
+    )
+    until(lambda: sign_in(ada.page, email, PASSWORD), lambda: wait_ready(ada.page))
     ada.page.goto(server.url + address)
     assert wait_verdict(ada.page) == verdict
 
@@ -99,12 +115,13 @@ def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(
 def test_a_guest_is_told_when_it_is_enough(server: Server, visit: Visitor) -> None:
     guest = visit("/")
     wait_ready(guest.page)
-    open_sample(guest.page)
-    guest.page.wait_for_url(re.compile(r"[?&]a="))
+    open_sample(guest.page, "picture")
     guest.page.goto(server.url)
     wait_ready(guest.page)
-    open_sample(guest.page)
-    guest.page.get_by_text("Enough for now").wait_for()
+    until(
+        guest.page.locator(".st-key-open-picture button").click,
+        guest.page.get_by_text("Enough for now").wait_for,
+    )
     guest.page.get_by_text("This server allows 1 file an hour. Next one in").wait_for()
     guest.page.get_by_text("With an account you may bring more.").wait_for()
     guest.picture("account-quota")

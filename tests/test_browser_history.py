@@ -13,17 +13,30 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from skimage.data import astronaut
 
 from dashboard.records import thumbs
 from dashboard.records.sqlite import FILE, SQLiteStore
 from dashboard.records.store import LOCAL, Record, new_id
 from detector.results import Analysis
-from tests.browser import PATIENT, PHONE, Server, Visitor, serve, take, wait_ready, wait_verdict
+from tests.browser import (
+    PATIENT,
+    PHONE,
+    Server,
+    Visitor,
+    eventually,
+    open_sample,
+    serve,
+    take,
+    until,
+    wait_drawn,
+    wait_ready,
+    wait_verdict,
+)
 from tests.result_sample import make_analysis
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 NOTE = "Source asked for original"
 EARLIER = 12
@@ -48,13 +61,30 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def open_history(page: Page) -> None:
-    page.get_by_test_id("stHeader").get_by_role("link", name="History").click()
-    page.locator(".um-preview h2").wait_for(timeout=PATIENT)
+    until(
+        page.get_by_test_id("stHeader").get_by_role("link", name="History").click,
+        page.locator(".um-preview h2").wait_for,
+    )
 
 
 def preview(page: Page, name: str) -> None:
     """The record that is shown beside the list."""
     expect(page.locator(".um-preview h2")).to_have_text(name, timeout=PATIENT)
+
+
+def search(page: Page, words: str, finds: str) -> None:
+    field = page.get_by_placeholder("File name, note, tag or SHA-256")
+
+    def type_in() -> None:
+        wait_drawn(page)
+        field.fill(words)
+        field.press("Enter")
+
+    until(type_in, lambda: preview(page, finds))
+
+
+def close(dialog: Locator) -> None:
+    until(lambda: dialog.page.keyboard.press("Escape"), lambda: expect(dialog).to_be_hidden())
 
 
 def test_from_a_sample_to_nothing_left_of_it(
@@ -63,7 +93,7 @@ def test_from_a_sample_to_nothing_left_of_it(
     person = visit()
     page = person.page
     wait_ready(page)
-    page.locator('[class*="st-key-open-picture"] button').click()
+    open_sample(page, "picture")
     page.locator(".um-verdict").wait_for(timeout=2 * PATIENT)  # the first one loads the models
     verdict = wait_verdict(page)
     name = page.locator(".um-title h1").inner_text()
@@ -77,39 +107,48 @@ def test_from_a_sample_to_nothing_left_of_it(
     person.assert_hooks("history")
     person.assert_fits()
     person.picture("history")
-    search = page.get_by_placeholder("File name, note, tag or SHA-256")
-    search.fill("earlier-3")
-    search.press("Enter")
-    preview(page, "earlier-3.mp4")
+    search(page, "earlier-3", finds="earlier-3.mp4")
     page.wait_for_url(re.compile(r"[?&]q=earlier-3"))
     page.reload()
     preview(page, "earlier-3.mp4")
-    search.fill(name)
-    search.press("Enter")
-    preview(page, name)
+    search(page, name, finds=name)
 
     # Written to, and still there after a reload.
     note = page.locator('[class*="st-key-note-"] textarea')
-    note.fill(NOTE)
-    note.press("Control+Enter")
-    page.locator('[class*="st-key-found-"]').get_by_text("Fake", exact=True).click()
-    expect(page.locator(".um-preview")).to_contain_text("Confirmed fake")
+    store = SQLiteStore(server.data / FILE)  # another process, while the server runs
+
+    def write() -> None:
+        note.fill(NOTE)
+        note.press("Control+Enter")
+
+    def kept() -> str:
+        record = store.get(LOCAL, id[1])
+        return record.note if record else ""
+
+    until(write, lambda: eventually(page, kept, NOTE.__eq__))
+    until(
+        page.locator('[class*="st-key-found-"]').get_by_text("Fake", exact=True).click,
+        lambda: expect(page.locator(".um-preview")).to_contain_text("Confirmed fake"),
+    )
     page.reload()
-    expect(page.locator('[class*="st-key-note-"] textarea')).to_have_value(NOTE, timeout=PATIENT)
+    expect(note).to_have_value(NOTE, timeout=PATIENT)
 
     # Exported.
-    page.get_by_role("button", name="Export").click()
-    file = take(page.get_by_role("button", name="ZIP, both with pictures"), tmp_path)
+    wait_drawn(page)
+    whole = page.get_by_role("button", name="ZIP, both with pictures")
+    until(page.get_by_role("button", name="Export").click, whole.wait_for)
+    file = take(whole, tmp_path)
     with zipfile.ZipFile(file) as archive:
         assert NOTE in archive.read("analyses.csv").decode()
         assert len([n for n in archive.namelist() if n.startswith("results/")]) == 1
-    page.keyboard.press("Escape")
+    close(whole)
 
     # Shared: a stranger reads it, and finds neither the note nor a way to change anything.
-    page.locator('[class*="st-key-share-"] button').click()
-    page.get_by_role("button", name="Make a link").click()
-    code = page.get_by_role("dialog").locator("code")
-    code.wait_for()
+    dialog = page.get_by_role("dialog")
+    make = dialog.get_by_role("button", name="Make a link")
+    until(page.locator('[class*="st-key-share-"] button').click, make.wait_for)
+    code = dialog.locator("code")
+    until(make.click, code.wait_for)
     link = code.inner_text().strip()
     person.picture("history-share")
     stranger = visit(link.removeprefix(server.url))
@@ -117,28 +156,35 @@ def test_from_a_sample_to_nothing_left_of_it(
     text = stranger.page.content()
     assert NOTE not in text and id[1] not in text
     for action in ("Compare", "Delete", "Share"):
-        assert stranger.page.get_by_role("button", name=action, exact=True).count() == 0
+        expect(stranger.page.get_by_role("button", name=action, exact=True)).to_have_count(0)
     stranger.picture("shared")
-    page.get_by_role("button", name="Revoke").click()
-    expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
+    revoke = dialog.get_by_role("button", name="Revoke")
+    until(revoke.click, lambda: expect(revoke).to_have_count(0))
     stranger.page.reload()
     stranger.page.locator(".um-state").wait_for(timeout=PATIENT)
-    assert stranger.page.locator(".um-verdict").count() == 0
+    wait_drawn(stranger.page)
+    expect(stranger.page.locator(".um-verdict")).to_have_count(0)
     stranger.picture("shared-revoked")
-    page.keyboard.press("Escape")
+    close(dialog)
 
     # Deleted: row, media and picture.
     folder = server.data / "uploads" / id[1]
     assert folder.is_dir()
-    page.locator('[class*="st-key-delete-"] button').click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("This can’t be undone.")
-    dialog.locator(".st-key-deleted button").click()
-    expect(page.locator(".um-said").first).to_contain_text(f"{name} was deleted.")
+    until(
+        page.locator('[class*="st-key-delete-"] button').click,
+        lambda: expect(dialog).to_contain_text("This can’t be undone."),
+    )
+    until(
+        dialog.locator(".st-key-deleted button").click,
+        lambda: expect(page.locator(".um-said").first).to_contain_text(f"{name} was deleted."),
+    )
     expect(page.get_by_text("Nothing matches.")).to_be_visible()
-    assert not folder.exists()
-    page.get_by_role("button", name="Clear the filters").click()
-    preview(page, "earlier-0.mp4")
+    eventually(page, folder.exists, lambda there: not there)
+    until(
+        page.get_by_role("button", name="Clear the filters").click,
+        lambda: preview(page, "earlier-0.mp4"),
+    )
+    store.close()
 
 
 def test_on_a_phone_cards_lead_to_one_record_and_back(visit: Visitor) -> None:
@@ -150,17 +196,21 @@ def test_on_a_phone_cards_lead_to_one_record_and_back(visit: Visitor) -> None:
     expect(page.locator(".um-preview")).to_be_hidden()
     person.assert_fits()
     person.picture("history-phone")
-    card.get_by_role("button", name="Show").click()
-    expect(page.locator(".um-preview")).to_be_visible()
+    until(
+        card.get_by_role("button", name="Show").click,
+        lambda: expect(page.locator(".um-preview")).to_be_visible(),
+    )
     expect(card).to_be_hidden()
     person.assert_fits()
     person.picture("history-phone-one")
-    page.get_by_role("button", name="All analyses").click()
-    expect(card).to_be_visible()
+    until(
+        page.get_by_role("button", name="All analyses").click,
+        lambda: expect(card).to_be_visible(),
+    )
 
 
 def test_in_the_dark(visit: Visitor) -> None:
     person = visit("/history", dark=True)
     person.page.locator(".um-preview h2").wait_for(timeout=PATIENT)
-    person.page.wait_for_timeout(1500)
+    wait_drawn(person.page)
     person.picture("history-dark")

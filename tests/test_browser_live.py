@@ -14,14 +14,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Frame, Page, TimeoutError, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 
-from tests.browser import PATIENT, PHONE, Server, Visit, Visitor, chrome, serve, take, visitors
+from tests.browser import (
+    PATIENT,
+    PHONE,
+    Server,
+    Visit,
+    Visitor,
+    chrome,
+    eventually,
+    serve,
+    take,
+    until,
+    visitors,
+)
 from tests.conftest import camera
 from tests.live_stand_in import colored, gray
 from tools import chromium
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 SIZE = (640, 480)
 ELSEWHERE = "unmask.test"
@@ -76,17 +88,13 @@ def start(person: Visit) -> Page:
     return page
 
 
-def link(page: Page) -> Frame:
-    """The frame with the video in it."""
-    return next(frame for frame in page.frames if "webrtc_streamer" in frame.url)
-
-
 def shown(page: Page) -> np.ndarray:
     """What the person sees now: uint8 [480, 640, 3]."""
-    pixels = link(page).evaluate(
-        """([width, height]) => {
+    video = page.frame_locator('iframe[src*="webrtc_streamer"]').locator("video")
+    pixels = video.evaluate(
+        """(video, [width, height]) => {
           const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d");
-          context.drawImage(document.querySelector("video"), 0, 0, width, height);
+          context.drawImage(video, 0, 0, width, height);
           const bytes = context.getImageData(0, 0, width, height).data;
           let text = ""; const step = 0x8000;
           for (let i = 0; i < bytes.length; i += step)
@@ -99,7 +107,9 @@ def shown(page: Page) -> np.ndarray:
 
 def seconds(page: Page) -> int:
     """How long the session says it has been on."""
-    minutes, rest = re.findall(r"(\d+):(\d+)", page.locator(".um-foot .on").inner_text())[0]
+    on, clock = page.locator(".um-foot .on"), re.compile(r"(\d+):(\d+)")
+    expect(on).to_have_text(clock, timeout=PATIENT)
+    minutes, rest = clock.findall(on.inner_text())[0]
     return int(minutes) * 60 + int(rest)
 
 
@@ -111,20 +121,18 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_
     page = person.page
     page.locator(".st-key-live-start button").wait_for(timeout=PATIENT)
     person.assert_hooks("everywhere", "live")
-    page.get_by_role("button", name="Test it").click()
-    page.get_by_text("Everything that a video link needs is there.").wait_for(timeout=PATIENT)
+    until(
+        page.get_by_role("button", name="Test it").click,
+        page.get_by_text("Everything that a video link needs is there.").wait_for,
+    )
     person.picture("live-off")
 
     start(person)
     # A reading is there as soon as the models are, which takes a while on a busy machine.
     page.locator(".st-key-card-image .um-chip").first.wait_for(timeout=PATIENT)
     page.locator('[class*="st-key-verdict"] .um-scale').wait_for(timeout=PATIENT)
-    seen = 0
-    for _ in range(60):
-        if (seen := colored(shown(page))) > 150:
-            break
-        page.wait_for_timeout(500)
-    assert seen > 150, "no box is seen in the picture that comes back"
+    # A box is seen in the picture that comes back.
+    eventually(page, lambda: colored(shown(page)), lambda seen: seen > 150, PATIENT)
     before = seconds(page)
     expect(page.locator(".um-foot")).to_have_text(re.compile("scored [1-9]"), timeout=PATIENT)
     person.picture("live-desktop")
@@ -132,24 +140,31 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_
 
     other = visit("/live", dark=True)
     start(other)
-    assert seconds(page) > before, "the first goes on beside the second"
+    # The first goes on beside the second.
+    eventually(page, lambda: seconds(page), lambda now: now > before, PATIENT)
     other.page.locator('[class*="st-key-verdict"] .um-scale').wait_for(timeout=PATIENT)
     other.picture("live-dark")
     other.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    other.page.wait_for_timeout(500)
     other.assert_fits()
     other.picture("live-phone")
 
     third = visit("/live")
-    third.page.locator(".st-key-live-start button").click(timeout=PATIENT)
-    third.page.get_by_text("Enough for now").wait_for(timeout=PATIENT)
+    third.page.set_default_timeout(PATIENT)
+    until(
+        third.page.locator(".st-key-live-start button").click,
+        third.page.get_by_text("Enough for now").wait_for,
+    )
 
-    page.locator(".st-key-live-stop button").click()
-    page.get_by_text("Session ended").wait_for(timeout=PATIENT)
-    assert seconds(other.page) > 0 and other.page.locator(".um-foot .on").is_visible()
+    until(
+        page.locator(".st-key-live-stop button").click,
+        page.get_by_text("Session ended").wait_for,
+    )
+    eventually(page, lambda: seconds(other.page), lambda now: now > 0, PATIENT)
     person.picture("live-ended")
-    page.get_by_role("button", name="Open the analysis").click()
-    page.get_by_text("Nothing was recorded").first.wait_for(timeout=PATIENT)
+    until(
+        page.get_by_role("button", name="Open the analysis").click,
+        page.get_by_text("Nothing was recorded").first.wait_for,
+    )
     page.locator(".um-verdict").wait_for(timeout=PATIENT)
     person.picture("live-analysis")
     report = page.locator(".st-key-title-actions").get_by_role("button", name="Report")
@@ -175,11 +190,14 @@ def test_a_person_who_says_no(browser: Browser, server: Server) -> None:
     try:
         with visitors(strict, server.url) as go:
             page = go("/live").page
-            page.locator(".st-key-live-start button").click(timeout=PATIENT)
-            page.get_by_text(
+            page.set_default_timeout(PATIENT)
+            blocked = page.get_by_text(
                 "The browser blocked the camera. Allow it in the address bar, then press Start."
-            ).wait_for(timeout=PATIENT)
-            page.get_by_role("button", name="Test it").click()
-            page.get_by_text("the camera is the reason").wait_for(timeout=PATIENT)
+            )
+            until(page.locator(".st-key-live-start button").click, blocked.wait_for)
+            until(
+                page.get_by_role("button", name="Test it").click,
+                page.get_by_text("the camera is the reason").wait_for,
+            )
     finally:
         strict.close()

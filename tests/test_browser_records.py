@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -10,16 +11,28 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from dashboard.records.sqlite import FILE, SQLiteStore
 from dashboard.records.store import LOCAL
 from detector.results import Settings
-from tests.browser import PATIENT, PHONE, Server, Visitor, serve, visitors, wait_ready, wait_verdict
+from tests.browser import (
+    PATIENT,
+    PHONE,
+    Server,
+    Visitor,
+    eventually,
+    serve,
+    until,
+    visitors,
+    wait_drawn,
+    wait_ready,
+    wait_verdict,
+)
 from tests.kept import put
 from tests.result_sample import make_analysis, make_clip
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
 @dataclass(frozen=True)
@@ -54,12 +67,15 @@ def visit(browser: Browser, kept: Kept) -> Iterator[Visitor]:
 def test_the_same_file_gets_its_answer_at_once_with_its_date(visit: Visitor, kept: Kept) -> None:
     person = visit()
     wait_ready(person.page)
-    person.page.locator(".st-key-drop input").set_input_files(kept.clip)
+    until(
+        lambda: person.page.locator(".st-key-drop input").set_input_files(kept.clip),
+        lambda: person.page.wait_for_url(re.compile(rf"\?a={kept.id}$")),
+    )
     assert "manipulated" in wait_verdict(person.page)
-    assert person.page.url.endswith(f"?a={kept.id}")
-    assert "kept from" in person.page.locator(".um-title p").inner_text()
+    expect(person.page.locator(".um-title p")).to_contain_text("kept from")
     person.page.get_by_role("button", name="Analyze again").wait_for()
-    assert len(list((kept.server.data / "uploads").iterdir())) == 1
+    uploads = kept.server.data / "uploads"
+    eventually(person.page, lambda: len(list(uploads.iterdir())), lambda count: count == 1)
     person.picture("kept-desktop")
 
 
@@ -72,12 +88,14 @@ def test_a_link_opens_in_a_clean_browser_and_dies_when_it_is_taken_back(
     reader = visit(f"/?s={share.token}", size=PHONE)
     reader.page.set_default_timeout(PATIENT)
     assert "manipulated" in wait_verdict(reader.page)
-    video = reader.page.locator("video").first.get_attribute("src")
-    assert video is not None and video.endswith(f"/shared/{share.token}")
+    player = reader.page.locator("video").first
+    expect(player).to_have_attribute("src", re.compile(rf"/shared/{share.token}$"))
+    video = player.get_attribute("src")
+    assert video is not None
     with urllib.request.urlopen(video) as answer:
         assert answer.read() == kept.clip.read_bytes()
     assert kept.id not in reader.page.content()
-    assert reader.page.get_by_role("button", name="Compare").count() == 0
+    expect(reader.page.get_by_role("button", name="Compare")).to_have_count(0)
     reader.assert_fits()
 
     assert kept.store.revoke(LOCAL, share.id)
@@ -87,4 +105,5 @@ def test_a_link_opens_in_a_clean_browser_and_dies_when_it_is_taken_back(
     # Any page: where sign-in is required, a link is let past it, and nothing may come along.
     reader.page.goto(f"{kept.server.url}/settings?s={share.token}")
     reader.page.get_by_text("This link is not in force").wait_for()
-    assert reader.page.get_by_text("Your results").count() == 0
+    wait_drawn(reader.page)
+    expect(reader.page.get_by_text("Your results")).to_have_count(0)

@@ -20,6 +20,7 @@ from detector.results import Label, Mix
 from tests.kept import put
 from tests.pages import APP, html
 from tests.result_sample import make_analysis, make_clip, make_picture
+from tests.waiting import PATIENT
 
 
 def lane(values: list[float | None]) -> Lane:
@@ -117,7 +118,7 @@ def test_each_model_has_its_own_lane_and_gaps(job: Job) -> None:
 
 
 def page(job: Job | None, **more: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.run()
     at.switch_page("pages/compare.py")
     if job is not None:

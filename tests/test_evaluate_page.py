@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,6 +17,7 @@ from dashboard.evaluate import sets
 from dashboard.evaluate.runs import Run, Runs
 from detector.errors import InputError
 from tests.pages import APP, html, quiet
+from tests.waiting import PATIENT, until
 
 
 class Given(io.BytesIO):
@@ -137,9 +137,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A real evaluation of six pictures; one of the models has nothing to say of stills."""
     runs = Runs(tmp_path_factory.mktemp("data"))
     run = runs.start([small_set()], ["blend", "motion"])
-    deadline = time.monotonic() + 100
-    while run.active and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: not run.active)
     assert not run.error and run.report is not None
     return run
 
@@ -171,7 +169,7 @@ def workspace(finished: Run) -> Iterator[None]:
 
 
 def page(token: str = "") -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.run()
     at.switch_page("pages/evaluate.py")
     if token:
@@ -214,10 +212,8 @@ def test_a_run_can_be_stopped_and_leaves_nothing(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     run = runs.start([small_set()], ["blend"])
     run.stop.set()
-    deadline = time.monotonic() + 60
-    while run.active and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not run.active and run.report is None and "stopped" in run.error
+    until(lambda: not run.active)
+    assert run.report is None and "stopped" in run.error
     runs.delete(run.token)
     assert not run.folder.exists() and runs.find(run.token) is None
 

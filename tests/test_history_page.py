@@ -32,6 +32,7 @@ from dashboard.records.store import (
 from detector.results import Analysis, Label, Problem, Question, Reason, ReasonCode
 from tests.pages import APP, html
 from tests.result_sample import make_analysis, make_clip
+from tests.waiting import PATIENT
 
 NOW = datetime.now(UTC)
 FAKE, REAL, UNSURE, NONE = Label.FAKE, Label.REAL, Label.INCONCLUSIVE, Label.NOT_APPLICABLE
@@ -103,7 +104,7 @@ def kept(jobs: Jobs) -> list[Record]:
 
 
 def page(**address: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.run()
     at.switch_page("pages/history.py")
     for name, value in address.items():
@@ -371,7 +372,7 @@ def test_a_link_is_made_shown_once_opened_and_revoked(jobs: Jobs, kept: list[Rec
     assert len(token) == 22
     (known,) = jobs.store.shares(LOCAL, datetime.now(UTC), kept[0].id)
     assert known.expires - known.created == timedelta(days=7)
-    guest = AppTest.from_file(APP, default_timeout=60)
+    guest = AppTest.from_file(APP, default_timeout=PATIENT)
     guest.query_params["s"] = token
     guest.run()
     text = html(guest)
@@ -392,7 +393,7 @@ def test_a_stranger_reads_and_can_do_nothing_to_it(
     jobs.store.change(LOCAL, kept[which].id, note="for us alone", tags=["secret"])
     made = jobs.store.share(LOCAL, kept[which].id, timedelta(days=2), datetime.now(UTC))
     assert made is not None
-    guest = AppTest.from_file(APP, default_timeout=60)
+    guest = AppTest.from_file(APP, default_timeout=PATIENT)
     guest.query_params["s"] = made.token
     guest.run()
     assert not guest.exception, guest.exception

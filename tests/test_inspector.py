@@ -16,6 +16,7 @@ from detector import explain
 from detector.results import Analysis, Signal
 from detector.signals import blinks, motion, noise, scores
 from tests.result_sample import make_analysis, make_clip
+from tests.waiting import PATIENT
 
 SHORT = 0.3
 """s in which a choice on the page has to be answered, once drawn."""
@@ -76,7 +77,7 @@ def with_signals(path: Path) -> Analysis:
 
 
 def show(path: Path, analysis: Analysis | None = None) -> AppTest:
-    at = AppTest.from_function(_page, default_timeout=90)
+    at = AppTest.from_function(_page, default_timeout=PATIENT)
     at.session_state["record"] = SimpleNamespace(
         analysis=analysis or with_signals(path),
         path=path,

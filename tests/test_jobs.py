@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -30,6 +29,7 @@ from detector.models import registry
 from detector.pipeline import Observer, Progress
 from detector.results import Analysis, Mix, Question, Settings
 from tests.result_sample import make_analysis
+from tests.waiting import PATIENT, until
 
 SAMPLE = make_analysis()
 DAY = timedelta(days=1)
@@ -102,10 +102,7 @@ def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: st
 
 
 def wait(job: Job, *states: State) -> None:
-    until = time.monotonic() + 10
-    while job.state not in (states or (State.DONE,)):
-        assert time.monotonic() < until, f"stayed {job.state}"
-        time.sleep(0.002)
+    until(lambda: job.state in (states or (State.DONE,)))
 
 
 def test_a_job_runs_and_its_result_is_found_by_its_token(make: Callable[..., Jobs]) -> None:
@@ -457,7 +454,7 @@ def test_killed_in_the_middle_nothing_is_corrupt_and_it_runs_again(
     tmp_path: Path, make: Callable[..., Jobs], where: str
 ) -> None:
     killed = victim(tmp_path, where)
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=PATIENT)
     assert killed.returncode == -signal.SIGKILL
     jobs = make()
     (key,) = jobs.store.ids(LOCAL)
@@ -477,7 +474,7 @@ def test_killed_while_a_file_comes_leaves_nothing_for_long(
     tmp_path: Path, make: Callable[..., Jobs]
 ) -> None:
     killed = victim(tmp_path, "copy")
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=PATIENT)
     assert killed.returncode == -signal.SIGKILL
     jobs = make()
     assert jobs.store.ids(LOCAL) == []
@@ -499,10 +496,8 @@ def test_what_runs_in_another_process_is_not_taken_for_lost(
         assert found is not None and found.state is State.RUNNING
         assert jobs.find(key) is found and jobs.busy() == []
         print("go on", file=other.stdin, flush=True)
-        until = time.monotonic() + 10
-        while (job := jobs.find(key)) is not None and job.active:
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        until(lambda: (job := jobs.find(key)) is None or not job.active)
+        job = jobs.find(key)
         assert job is not None and job.state is State.DONE and job.analysis is not None
         assert jobs.find(key) is job
     finally:

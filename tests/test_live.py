@@ -30,6 +30,7 @@ from detector.media.stream import Stream
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
 from detector.results import Analysis, Label, Thresholds
+from tests.waiting import PATIENT, until
 
 FPS = 25.0
 SIDE = 160
@@ -411,13 +412,6 @@ def test_a_raised_alarm_ends_with_the_session(engine) -> None:
 # --- queues, threads, viewers ---------------------------------------------------------------------
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.005)
-
-
 def workers() -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name.startswith("unmask-live")]
 
@@ -425,23 +419,20 @@ def workers() -> list[threading.Thread]:
 def test_push_never_waits_and_the_newest_frame_wins() -> None:
     go = threading.Event()
     engine = live.LiveEngine(
-        ["pairs", "blend"], workers=2, detector=MadeDetector(), load=made(lambda: go.wait(20))
+        ["pairs", "blend"], workers=2, detector=MadeDetector(), load=made(lambda: go.wait(PATIENT))
     )
     try:
         session = engine.open()
-        wait_for(lambda: session.state.ready)
+        until(lambda: session.state.ready)
         session.push(REAL, 0.0)
-        wait_for(lambda: session._candidate is None and session.state.rates.looked == 1)
+        until(lambda: session._candidate is None and session.state.rates.looked == 1)
         # One worker now waits inside a model; stop the other one from looking as well.
         with session._lock:
             session._pace = replace(session._pace, follow_every=1e9)
-        longest = 0.0
         for n in range(1, 201):
-            begun = time.perf_counter()
             session.push(REAL, n / FPS)
-            longest = max(longest, time.perf_counter() - begun)
         rates = session.state.rates
-        assert longest < 0.25  # a busy machine may take a thread away; waiting would be 20 s
+        assert rates.scored == 0  # the model goes on waiting: nobody waited for it
         assert rates.pushed == 201 and rates.looked == 1
         assert rates.dropped == 199  # all but the one that was looked at and the one that waits
         assert session._frame is not None and session._frame.time == 200 / FPS
@@ -449,7 +440,7 @@ def test_push_never_waits_and_the_newest_frame_wins() -> None:
         with session._lock:
             session._pace = replace(session._pace, follow_every=0.0)
         session.push(REAL, 9.0)
-        wait_for(lambda: session.state.rates.looked == 2)
+        until(lambda: session.state.rates.looked == 2)
         assert session.state.faces[0].time == 9.0
     finally:
         go.set()
@@ -522,15 +513,15 @@ def test_too_many_viewers_is_said() -> None:
 def test_closing_frees_threads_frames_and_places() -> None:
     engine = live.LiveEngine(["pairs"], workers=2, detector=MadeDetector(), load=made())
     session = engine.open()
-    wait_for(lambda: session.state.ready)
+    until(lambda: session.state.ready)
     for n in range(50):
         session.push(REAL, n / FPS)
         time.sleep(0.002)
-    wait_for(lambda: session.state.rates.scored > 0)
+    until(lambda: session.state.rates.scored > 0)
     assert len(workers()) == 2
     session.close()
     session.close()
-    wait_for(lambda: not workers())
+    until(lambda: not workers())
     session.push(FAKE, 99.0)
     assert session.state.time < 99.0 and not session.waiting()
     assert session.finish().tracks  # what was scored is kept
@@ -720,9 +711,9 @@ def test_the_overlay_mirrors_scales_and_is_quick(engine) -> None:
     assert columns.min() == pytest.approx(200, abs=3)
     took = []
     for _ in range(40):
-        begun = time.perf_counter()
+        begun = time.thread_time()  # what it took from this thread, not from a busy machine
         live.draw(frame, state, time=state.time)
-        took.append(time.perf_counter() - begun)
+        took.append(time.thread_time() - begun)
     assert min(took) < 0.002
     # A box at the edge, a frame without faces, and one from long ago.
     for box in ((-50.0, -20.0, 90.0, 100.0), (600.0, 440.0, 700.0, 520.0)):

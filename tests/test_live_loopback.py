@@ -31,6 +31,7 @@ from detector.live import LiveEngine, LiveSettings
 from detector.live.recorder import Recorder, Ring
 from tests.conftest import Picture, camera
 from tests.live_stand_in import StandInEngine, colored, gray
+from tests.waiting import PATIENT, until
 
 GRAY = np.full((240, 320, 3), 128, np.uint8)
 
@@ -98,7 +99,7 @@ def loop() -> Any:
     thread.start()
     yield running
     running.call_soon_threadsafe(running.stop)
-    thread.join(10)
+    thread.join()
     running.close()
 
 
@@ -136,7 +137,7 @@ def linked(viewer: Viewer, loop: asyncio.AbstractEventLoop) -> WebRtcWorker:
         sendback_video=True,
         sendback_audio=False,
         loop=loop,
-        relay=asyncio.run_coroutine_threadsafe(relay(), loop).result(5),
+        relay=asyncio.run_coroutine_threadsafe(relay(), loop).result(PATIENT),
         **dict.fromkeys(UNUSED),  # type: ignore[arg-type]
     )
 
@@ -151,7 +152,7 @@ async def connect(
     theirs.addTrack(MadeCamera(picture))
     await theirs.setLocalDescription(await theirs.createOffer())
     offer = theirs.localDescription
-    answer = await asyncio.to_thread(worker.process_offer, offer.sdp, offer.type, 20)
+    answer = await asyncio.to_thread(worker.process_offer, offer.sdp, offer.type, PATIENT)
     await theirs.setRemoteDescription(answer)
     return theirs, came
 
@@ -160,18 +161,18 @@ def watch(
     viewer: Viewer,
     loop: asyncio.AbstractEventLoop,
     picture: Picture,
-    until: Callable[[np.ndarray], bool],
+    wanted: Callable[[np.ndarray], bool],
 ) -> np.ndarray:
     """Look at what comes back until it is as wanted; the last frame, uint8 [H, W, 3]."""
     worker = linked(viewer, loop)
 
     async def look() -> np.ndarray:
         theirs, came = await connect(worker, picture)
-        track = await asyncio.wait_for(came, 20)
-        end = time.monotonic() + 120
+        track = await asyncio.wait_for(came, PATIENT)
+        end = time.monotonic() + PATIENT
         while True:
-            rgb = (await asyncio.wait_for(track.recv(), 20)).to_ndarray(format="rgb24")
-            if until(rgb) or time.monotonic() > end:
+            rgb = (await asyncio.wait_for(track.recv(), PATIENT)).to_ndarray(format="rgb24")
+            if wanted(rgb) or time.monotonic() > end:
                 await theirs.close()
                 return rgb
 
@@ -294,10 +295,8 @@ def test_the_watchman_comes_by_himself(engine: StandInEngine) -> None:
     for _ in range(2):  # the second time, a new one has to come
         viewer = crowd.open(LiveSettings(), Wishes())
         clock.now += room.FIRST + 1
-        until = time.monotonic() + 5
-        while not viewer.ended and time.monotonic() < until:
-            time.sleep(0.01)
-        assert viewer.ended and crowd.running == 0
+        until(lambda: crowd.running == 0)
+        assert viewer.ended
 
 
 def test_ending_twice_keeps_once_and_a_failure_is_said(engine: StandInEngine, clock: Clock) -> None:
@@ -314,7 +313,7 @@ def test_ending_twice_keeps_once_and_a_failure_is_said(engine: StandInEngine, cl
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join()
     assert kept == [viewer] and engine.opened[0].closed == 1
     assert viewer.problem == "", "and nothing of what only the log may say"
 
@@ -509,16 +508,16 @@ def test_a_recorder_that_is_too_slow_leaves_frames_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go = threading.Event()
+    waited: list[bool] = []
 
     def slow(path: Path, frames: Any) -> int:
-        go.wait(10)
+        waited.append(go.wait(PATIENT))
         return sum(1 for _ in frames)
 
     monkeypatch.setattr("detector.live.recorder.write", slow)
     recorder = Recorder(tmp_path / "film.mp4")
-    began = time.monotonic()
     for number in range(40):
         recorder.add(GRAY, number / 25)
-    assert time.monotonic() - began < 0.5, "never waits"
+    assert not waited, "never waits for the one that writes"
     go.set()
     assert recorder.close() and recorder.written + recorder.dropped == 40 and recorder.dropped > 20

@@ -27,6 +27,7 @@ from detector.results import Analysis, Label
 from tests.live_stand_in import LIMITS, StandInEngine, made_state, reading
 from tests.pages import APP, html, quiet
 from tests.result_sample import make_analysis
+from tests.waiting import PATIENT
 
 
 class Browser:
@@ -85,7 +86,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 @pytest.fixture
 def at(browser: Browser, engine: StandInEngine) -> AppTest:
-    return AppTest.from_file(APP, default_timeout=60).switch_page("pages/live.py").run()
+    return AppTest.from_file(APP, default_timeout=PATIENT).switch_page("pages/live.py").run()
 
 
 class Camera:
@@ -233,7 +234,7 @@ def test_a_server_without_live(
     browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keep.viewers(), "most", 0)
-    at = AppTest.from_file(APP, default_timeout=60).switch_page("pages/live.py").run()
+    at = AppTest.from_file(APP, default_timeout=PATIENT).switch_page("pages/live.py").run()
     assert "Live is switched off here" in cover(at) and not browser.streamer
     assert not [b for b in at.button if b.key == "live-start"]
 

@@ -16,12 +16,13 @@ from detector import selfcheck, weights
 from detector.errors import Canceled, WeightsError
 from detector.models import inventory, registry
 from tests.pages import APP, html
+from tests.waiting import PATIENT, until
 
 pytestmark = pytest.mark.usefixtures("jobs")
 
 
 def page() -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.run()
     at.switch_page("pages/models.py").run()
     assert not at.exception
@@ -114,9 +115,7 @@ def test_a_failed_download_says_why_and_can_be_tried_again(monkeypatch: pytest.M
     at = page()
     at.text_input(key="models-find").set_value(spec.id).run()
     at.button(key=f"get-{spec.id}").click().run()
-    deadline = time.monotonic() + 20
-    while inventory.status(spec.id).state != "failed" and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: inventory.status(spec.id).state == "failed")
     at.run()
     assert "The server answered 404." in html(at)
     assert at.button(key=f"get-{spec.id}").label == "Download again"
@@ -134,9 +133,7 @@ def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch: pytest.M
     at.button(key=f"get-{spec.id}").click().run()
     assert not asked and spec.license_weights.split(";")[0] in html(at)
     at.button(key=f"accepted-{spec.id}").click().run()
-    deadline = time.monotonic() + 10
-    while not asked and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: asked)
     assert asked == [spec.id]
     assert weights.accepted_license(spec) is not None
 
@@ -148,9 +145,7 @@ def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.Monk
     at.button(key="self-check").click().run()
     running = downloads.find(check.KEY)
     assert running is not None
-    deadline = time.monotonic() + 100
-    while running.active and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: not running.active)
     assert not running.error
     at.run()
     table = at.table[0].value
@@ -180,10 +175,7 @@ def test_a_crop_is_told_in_words() -> None:
 
 
 def ended(one: Download) -> Download:
-    deadline = time.monotonic() + 10
-    while one.active and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not one.active
+    until(lambda: not one.active)
     return one
 
 
@@ -194,13 +186,13 @@ def test_a_download_can_be_stopped_and_is_never_run_twice() -> None:
 
     def work(progress: object) -> None:
         turns.append(1)
-        for done in range(10_000):
-            progress(done, 10_000)  # type: ignore[operator]
+        for done in range(100_000):
+            progress(done, 100_000)  # type: ignore[operator]
             begun.set()
             time.sleep(0.005)
 
     one = store.start("a", work)
-    assert begun.wait(5)
+    assert begun.wait(PATIENT)
     assert store.start("a", work) is one and store.active() == [one]
     one.stop.set()
     assert "Stopped" in ended(one).error and len(turns) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import av
@@ -118,16 +117,16 @@ def test_cancel_stops_soon_and_leaves_no_thread(analyzer: Analyzer) -> None:
     path = face_clip(20, 1280, 720)
     before = threading.active_count()
     cancel = threading.Event()
-    stopped: list[float] = []
+    seen: list[int] = []
 
     def observe(progress: Progress) -> None:
-        if progress.moments >= 2 and not cancel.is_set():
+        seen.append(progress.moments)
+        if progress.moments >= 2:
             cancel.set()
-            stopped.append(time.monotonic())
 
     with pytest.raises(Canceled):
         analyzer.analyze(path, Settings(frames=400), observe=observe, cancel=cancel)
-    assert time.monotonic() - stopped[0] < 3.0
+    assert seen[-1] < 100
     assert threading.active_count() == before
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import struct
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -117,10 +117,12 @@ def test_a_changed_file_makes_its_manifest_invalid(
 def test_a_manifest_elsewhere_is_named_and_not_fetched(
     authority: Authority, picture: Path, tmp_path: Path
 ) -> None:
-    address = "http://127.0.0.1:9/manifest.c2pa"
-    begun = time.monotonic()
-    found = look(authority.sign(picture, tmp_path / "r.jpg", "image/jpeg", remote=address))
-    assert time.monotonic() - begun < 10
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.setblocking(False)
+        address = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/manifest.c2pa"
+        found = look(authority.sign(picture, tmp_path / "r.jpg", "image/jpeg", remote=address))
+        with pytest.raises(BlockingIOError):  # nobody came
+            elsewhere.accept()
     assert (found.credential.state, found.credential.address) == ("elsewhere", address)
 
 
@@ -219,9 +221,7 @@ def test_hostile_exif_is_bounded(tmp_path: Path) -> None:
         exif[tag] = "filler"
     path = tmp_path / "big.jpg"
     Image.fromarray(portrait((64, 64))).save(path, exif=exif)
-    begun = time.monotonic()
     found = look(path)
-    assert time.monotonic() - begun < 5
     assert all(len(fact.value) <= 200 for fact in found.facts)
     assert len(found.facts) < 20
     said = value(found, "Description") or ""

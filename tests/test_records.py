@@ -39,6 +39,7 @@ from tests.records_contract import (  # noqa: E402
     minutes,
 )
 from tests.result_sample import make_analysis, make_clip  # noqa: E402
+from tests.waiting import PATIENT  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 DAY = timedelta(days=1)
@@ -257,7 +258,7 @@ def test_processes_write_side_by_side_from_the_first_moment_on(tmp_path: Path) -
     for writer in writers:
         assert writer.stdin is not None
         print(SAMPLE.model_dump_json(), file=writer.stdin, flush=True)
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    assert [writer.wait(timeout=PATIENT) for writer in writers] == [0, 0]
     store = SQLiteStore(path)
     assert store.facets(LOCAL).tags == {"one": 15, "two": 15}
     assert all(r.result and r.note for r in store.search(LOCAL, Query()).records)
@@ -285,9 +286,9 @@ def test_a_search_among_many_is_quick(store: SQLiteStore) -> None:
         columns = ", ".join(rows[0])
         values = ", ".join(f":{name}" for name in rows[0])
         db.executemany(f"INSERT INTO records ({columns}) VALUES ({values})", rows)
-    begun = time.perf_counter()
+    begun = time.thread_time()  # of this thread alone, however busy the machine
     page = store.search(LOCAL, Query(text="clip 42 from", tags=frozenset({"t"})))
-    took = time.perf_counter() - begun
+    took = time.thread_time() - begun
     assert page.total >= 20 and len(page.records) == min(50, page.total)
     assert took < 1.0
 

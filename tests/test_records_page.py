@@ -18,6 +18,7 @@ from detector.verdict import decide
 from tests.kept import put
 from tests.pages import APP, html
 from tests.result_sample import make_analysis, make_clip
+from tests.waiting import PATIENT
 
 HOUR = timedelta(hours=1)
 
@@ -30,7 +31,7 @@ def key(tmp_path: Path, jobs: Jobs) -> str:
 
 
 def page(**address: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
     for name, value in address.items():
         at.query_params[name] = value
     at.run()
@@ -120,7 +121,7 @@ def test_a_person_may_keep_results_for_less_time(jobs: Jobs, key: str) -> None:
 
         own_time.draw()
 
-    at = AppTest.from_function(draw, default_timeout=30).run()
+    at = AppTest.from_function(draw, default_timeout=PATIENT).run()
     (choice,) = at.selectbox
     assert choice.options[0].replace("\u00a0", " ") == "As this server does, 30 days"
     assert choice.options[-1].replace("\u00a0", " ") == "14 days"  # nothing beyond the server's

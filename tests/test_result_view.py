@@ -32,6 +32,7 @@ from detector.models import registry
 from detector.results import Analysis, Label, OwnThreshold, Question, ReasonCode, Thresholds
 from detector.verdict import decide
 from tests.result_sample import make_analysis, make_clip, make_picture
+from tests.waiting import PATIENT
 
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).webm'
 
@@ -76,7 +77,7 @@ def _page() -> None:
 
 
 def show(path: Path, analysis: Analysis | None = None, name: str = "a.webm") -> AppTest:
-    at = AppTest.from_function(_page, default_timeout=60)
+    at = AppTest.from_function(_page, default_timeout=PATIENT)
     at.session_state["record"] = SimpleNamespace(
         analysis=analysis or make_analysis(path),
         path=path,

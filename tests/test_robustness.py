@@ -33,6 +33,7 @@ from detector.results import (
 )
 from detector.robustness import MOMENTS, PART, part, try_out
 from detector.verdict import decide
+from tests.waiting import PATIENT
 
 MANIPULATION = Question.MANIPULATION
 
@@ -243,7 +244,7 @@ def test_the_bench_runs_one_file_at_a_time_and_keeps_the_outcome() -> None:
 
     def run(path: Path, analysis: Analysis, tell: Tell, cancel: threading.Event) -> Robustness:
         tell(1, 2, "mirror")
-        assert gate.wait(20)
+        assert gate.wait(PATIENT)
         if cancel.is_set():
             raise Canceled()
         if path.name == "bad":
@@ -279,7 +280,7 @@ def _page() -> None:
 
 
 def page(analysis: Analysis, clip: Path) -> AppTest:
-    at = AppTest.from_function(_page, default_timeout=90)
+    at = AppTest.from_function(_page, default_timeout=PATIENT)
     at.session_state["record"] = SimpleNamespace(
         analysis=analysis,
         path=clip,

@@ -15,6 +15,7 @@ from PIL import Image
 from detector import samples
 from detector.media import decode, frame_at, probe
 from detector.samples import MANIPULATED_FROM, Sample, make_samples
+from tests.waiting import PATIENT
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_several_callers_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         results = list(pool.map(make_samples, [tmp_path] * 3))
     for other in others:
-        other.join(60)
+        other.join(PATIENT)
         assert other.exitcode == 0
     assert results[0] == results[1] == results[2]
     assert all(probe(sample.path).size > 0 for sample in results[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from detector import conformal
 from detector.conformal import OwnCalibration
 from detector.results import Analysis, Question, Settings
 from tests.test_verdict import analysis, model, track, with_scores
+from tests.waiting import PATIENT, until
 
 FACE = Question.MANIPULATION
 
@@ -37,7 +37,7 @@ def _page() -> None:
 
 
 def show() -> AppTest:
-    at = AppTest.from_function(_page, default_timeout=60).run()
+    at = AppTest.from_function(_page, default_timeout=PATIENT).run()
     assert not at.exception, [e.message for e in at.exception]
     return at
 
@@ -130,7 +130,7 @@ class Scorer:
         self, path: Path, settings: Settings, *, cancel: threading.Event | None = None
     ) -> Analysis:
         if self.wait:
-            self.wait.wait(20)
+            self.wait.wait(PATIENT)
         self.settings.append(settings)
         content = path.read_bytes()
         score = 0.1 + 0.02 * len(content)
@@ -147,13 +147,10 @@ def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
 
 
 def finish() -> own_clips.Run:
-    for _ in range(200):
-        run = own_clips.current()
-        assert run is not None
-        if run.finished:
-            return run
-        time.sleep(0.05)
-    raise AssertionError("the run did not end")
+    run = own_clips.current()
+    assert run is not None
+    until(lambda: run.finished)
+    return run
 
 
 def test_a_folder_is_read_where_it_is_and_the_threshold_kept(

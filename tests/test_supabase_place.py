@@ -4,7 +4,6 @@ accounts, a guest and a stranger with a link, over a real PostgreSQL."""
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from dashboard.records.supabase import SupabaseStore
 from detector.results import Settings
 from tests.gateway import Account, Project, postgres, project
 from tests.test_jobs import Analyzer, open_jobs
+from tests.waiting import until
 
 __all__ = ["postgres", "project"]
 
@@ -71,13 +71,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     yield start
     for jobs in made:
         jobs.close()
-
-
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def analyze(text: str = "bytes of a clip") -> Job:
