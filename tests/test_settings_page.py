@@ -214,3 +214,20 @@ def test_one_run_at_a_time_and_it_can_be_stopped(scorer: Scorer, tmp_path: Path)
     assert run.cancel.is_set()
     scorer.wait.set()
     finish()
+
+
+def test_a_fault_of_ours_is_said_with_what_to_look_for_in_the_log(
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **options: object) -> Analysis:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(scorer, "analyze", fail)
+    clips = [tmp_path / f"{number}.mp4" for number in range(19)]
+    for number, clip in enumerate(clips):
+        clip.write_bytes(b"z" * (number + 1))
+    own_clips.start(clips, models=["pairs"], rate=0.05, domain="")
+    run = finish()
+    assert run.problem is not None and run.reference
+    shown = show().error[0].value.replace("&#45;", "-").replace("&#46;", ".")
+    assert shown == f"{run.problem.message} Reference {run.reference}"
