@@ -109,6 +109,18 @@ def test_few_frames_are_learned_from_short_versions() -> None:
     assert fit_clips(same, asked, "made").ensembles[FACE].doubt.frames == 0.0
 
 
+def test_without_doubt_worse_versions_leave_the_map_as_it_is() -> None:
+    rng = np.random.default_rng(4)
+    made = []
+    for clip in clips(rng, 160):
+        weaker = {id: x / 2 for id, x in clip.people[0].logits.items()}
+        made.append(replace(clip, worse=(Person(weaker, replace(GOOD, frames=2)),)))
+    asked = {FACE: ["pairs"]}
+    found = fit_clips(made, asked, "made").ensembles[FACE]
+    assert found.doubt == Doubt()
+    assert found == fit_clips([replace(c, worse=()) for c in made], asked, "made").ensembles[FACE]
+
+
 def test_doubt_takes_certainty_and_never_turns_a_score_round() -> None:
     poor = Material(width=70, sharpness=20, compression=0.3, frames=4)
     doubt = Doubt(size=1.0, sharpness=0.5, compression=0.5, frames=0.2, disagreement=1.0)

@@ -210,6 +210,9 @@ class _Parts:
         rows, labels, weights = _rows(self.clips, self.models, worse=doubting)
         fused, amounts = _fused(rows, self.models, self.maps, self.weights)
         final = fitting.fit_final(fused, labels, amounts * doubting, weights)
+        if doubting and not any(final.doubt):
+            # Nothing to doubt: worse versions of the clips are no reason for another map.
+            return self.finish(doubting=False)
         return _Fitted(self.models, self.maps, self.weights, final)
 
 
@@ -457,14 +460,15 @@ def calibrate(
         )
         for condition in (NONE, *conditions)
     )  # fmt: skip
-    words = data or _in_words(items)
+    words = data or _in_words(items, conditions)
     return fit_scores(scored, models, words, worse=worse, rate=rate, right=right)
 
 
-def _in_words(items: Sequence[Item]) -> str:
+def _in_words(items: Sequence[Item], conditions: Sequence[Condition]) -> str:
     real, fake = ([i for i in items if i.label == label] for label in (0, 1))
+    copies = ", ".join(condition.name for condition in conditions)
     return (
         f"{len(items)} clips that training never saw ({len(real)} untouched of "
         f"{len({i.source for i in real})} sources, {len(fake)} manipulated of "
-        f"{len({i.source for i in fake})} sources)"
+        f"{len({i.source for i in fake})} sources)" + (f", and {copies} copies" if copies else "")
     )
