@@ -271,7 +271,7 @@ def test_what_cannot_be_begun_with_is_refused(labels: Path, tmp_path: Path) -> N
             begin="npr_resnet50",
             weights=[tmp_path / "npr.pth"],
         )
-    with pytest.raises(UsageError, match="does not train on single faces"):
+    with pytest.raises(UsageError, match="for a network of ours"):
         train("lrcn", labels, tmp_path / "run", begin="dfb_meso4", weights=[meso(tmp_path)])
     with pytest.raises(UsageError, match="tight crops alone"):
         tight = [Part(name="p", kind="image", tight=True, share=1)]

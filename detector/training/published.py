@@ -137,7 +137,9 @@ def adapted(plan: Recipe, start: Published, tune: str | None = None) -> Recipe:
         The recipe trains no frame model, or nothing of it is left.
     """
     if plan.family != "mobilenet":
-        raise UsageError(f"The recipe {plan.name!r} does not train on single faces.")
+        raise UsageError(
+            f"The recipe {plan.name!r} is for a network of ours, not for a published detector."
+        )
     parts = [part for part in plan.parts if not part.tight]
     if not parts:
         raise UsageError(
