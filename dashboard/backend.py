@@ -23,7 +23,7 @@ from dashboard.records import copies
 from dashboard.records.older import bring_presets
 from dashboard.records.servers import Server
 from dashboard.records.sqlite import FILE, SQLiteStore
-from dashboard.records.store import RecordsError, Shared, Store, Usage
+from dashboard.records.store import Query, RecordsError, Shared, Store, Usage
 from dashboard.speed import Speed
 from dashboard.trials import Bench, Tell
 from dashboard.uploads import Uploads
@@ -163,6 +163,30 @@ def forget(*keys: str) -> list[str]:
         if trials := bench().find(key):
             trials.cancel.set()
     return jobs().forget(keys, place())
+
+
+def left_as_guest() -> int:
+    """How many finished analyses this browser made without an account, for an account that may
+    keep them."""
+    person, guest = auth.who(), auth.guest()
+    if person.kind is not auth.Kind.USER or not person.may_analyze or guest is None:
+        return 0
+    counts = jobs().store.search(guest.id, Query(limit=1)).counts
+    return sum(number for verdict, number in counts.items() if verdict is not None)
+
+
+def keep_from_guest() -> int:
+    """Give them to the account that is signed in; how many.
+
+    Raises
+    ------
+    InputError
+        As in `Jobs.move`.
+    """
+    guest = auth.guest()
+    if guest is None or not left_as_guest():
+        return 0
+    return jobs().move(Place(guest.id, jobs().store), place())
 
 
 def keep_live(

@@ -274,6 +274,40 @@ class Jobs:
         self._drop(ours)  # before the rows: stopped in between, there is still a record to delete
         return place.store.delete(place.owner, ours)
 
+    def move(self, source: Place, target: Place) -> int:
+        """Give finished analyses another owner in another store, under the same addresses. What is
+        at work or came to nothing stays, and links end.
+
+        Each is kept there before it is deleted here: whoever is stopped in between has it twice,
+        and moves the rest by asking again.
+
+        Returns
+        -------
+        int
+            How many.
+
+        Raises
+        ------
+        InputError
+            The other store takes no more; what was moved by then is there.
+        """
+        moved = 0
+        for id in source.store.ids(source.owner):
+            record = source.store.get(source.owner, id)
+            analysis = source.store.analysis(source.owner, id)
+            if record is None or analysis is None:
+                continue
+            record = record.model_copy(update={"owner": target.owner})
+            if target.store.get(target.owner, id) is None:
+                pictures = source.store.thumbnails(source.owner, [id])
+                target.store.add(record, analysis, pictures.get(id))
+            with self._lock:
+                self._jobs.pop(id, None)
+            source.store.delete(source.owner, [id])
+            self._copies.keep(target.store, record, self.uploads.path(id))
+            moved += 1
+        return moved
+
     def sweep(self, media: timedelta, records: timedelta, *, now: datetime | None = None) -> None:
         """Delete what was kept long enough, but for what is at work: files, and the records of
         people without an account.

@@ -168,6 +168,38 @@ def test_somebody_else_sees_nothing_of_it(
     assert "council" not in html(page(r=kept[0].id))
 
 
+def test_what_a_guest_left_is_offered_kept_or_refused(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = 2
+    monkeypatch.setattr(backend, "left_as_guest", lambda: left)
+
+    def keep() -> int:
+        nonlocal left
+        number, left = left, 0
+        return number
+
+    monkeypatch.setattr(backend, "keep_from_guest", keep)
+    wish = "Keep what you analyzed as a guest"
+    at = page()
+    text = html(at)
+    assert "by you or whoever used it: 2\u00a0analyses." in text and "Nothing here yet" in text
+    button(at, wish).click().run()
+    assert "2\u00a0analyses are in your account now." in html(at)
+    assert wish not in [b.label for b in at.button]
+
+    def full() -> int:
+        raise RecordsError("Your account is full.", hint="Delete some.")
+
+    left = 1
+    monkeypatch.setattr(backend, "keep_from_guest", full)
+    at = page()
+    button(at, wish).click().run()
+    assert "Your account is full. Delete some." in html(at)
+    button(at, "Not now").click().run()
+    assert wish not in [b.label for b in at.button]
+
+
 def test_a_search_stands_in_the_address(kept: list[Record]) -> None:
     at = page(q="COUNCIL")
     assert listed(at) == ["council-statement.mp4"]

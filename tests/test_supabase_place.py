@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from dashboard import auth, backend
-from dashboard.auth import Kind, Person
+from dashboard.auth import Kind, Person, Role
 from dashboard.auth.config import Accounts
 from dashboard.jobs import Job, Jobs, State
 from dashboard.records import copies
-from dashboard.records.store import Query, RecordsError
+from dashboard.records.store import Query, Record, RecordsError
 from dashboard.records.supabase import SupabaseStore
+from detector.errors import InputError
 from detector.results import Settings
 from tests.gateway import Account, Project, postgres, project
 from tests.test_jobs import Analyzer, open_jobs
@@ -26,6 +27,7 @@ __all__ = ["postgres", "project"]
 
 GUEST = Person("guest:somebody", Kind.GUEST)
 HOUR = timedelta(hours=1)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Browser:
@@ -99,6 +101,87 @@ def test_an_accounts_records_are_in_the_project_and_nobody_elses_are(
     found = backend.find(job.key)
     assert found is not None and found.state is State.DONE and found.analysis is not None
     assert backend.forget(job.key) == [job.key] and backend.find(job.key) is None
+
+
+def test_a_guests_analyses_are_moved_when_the_account_asks_for_it(
+    project: Project, here: Browser, server: Callable[[str], Jobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "guest", lambda: GUEST)
+    jobs = server("one")
+    noted, other = analyze("one"), analyze("another")
+    jobs.store.change(GUEST.id, noted.key, note="seen", tags=["desk"])
+    link = jobs.store.share(GUEST.id, noted.key, HOUR, datetime.now(UTC))
+    assert link and backend.shared(link.token)
+    # What came to nothing, and what somebody else brought.
+    jobs.store.add(Record(id="n" * 22, owner=GUEST.id, created=NOW, touched=NOW, name="x"))
+    stranger = Person("guest:another", Kind.GUEST)
+    here.person = stranger
+    theirs = analyze("a third")
+    ada = project.person()
+    here.sign_in(ada)
+    assert backend.records().ids(ada.id) == [] and backend.left_as_guest() == 2
+    before = jobs.store.get(GUEST.id, noted.key)
+
+    assert backend.keep_from_guest() == 2
+    assert set(backend.records().ids(ada.id)) == {noted.key, other.key}
+    assert jobs.store.ids(GUEST.id) == ["n" * 22] and jobs.store.ids(stranger.id) == [theirs.key]
+    assert before is not None
+    assert backend.records().get(ada.id, noted.key) == before.model_copy(update={"owner": ada.id})
+    found = backend.find(noted.key)
+    assert found is not None and found.analysis == noted.analysis and found.has_media
+    assert backend.shared(link.token) is None
+    assert backend.left_as_guest() == 0 == backend.keep_from_guest()
+    here.sign_out()
+    assert backend.find(noted.key) is None
+    here.sign_in(project.person())
+    assert backend.find(noted.key) is None and backend.left_as_guest() == 0
+
+
+def test_a_move_that_is_cut_off_goes_on_and_loses_nothing(
+    project: Project, here: Browser, server: Callable[[str], Jobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First the account has room for one alone; then the server dies between keeping and
+    deleting."""
+    monkeypatch.setattr(auth, "guest", lambda: GUEST)
+    jobs = server("one")
+    keys = {analyze(text).key for text in ("one", "two")}
+    ada = project.person()
+    here.sign_in(ada)
+    with project.sql() as database:
+        database.run("insert into quotas (owner, max_records) values (%s, 1)", [ada.id])
+    with pytest.raises(InputError):
+        backend.keep_from_guest()
+    kept, left = set(backend.records().ids(ada.id)), set(jobs.store.ids(GUEST.id))
+    assert len(kept) == len(left) == 1 and kept | left == keys and backend.left_as_guest() == 1
+
+    with project.sql() as database:
+        database.run("update quotas set max_records = 9 where owner = %s", [ada.id])
+
+    def dies(*_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(jobs.store, "delete", dies)
+        backend.keep_from_guest()
+    assert set(backend.records().ids(ada.id)) == keys and set(jobs.store.ids(GUEST.id)) == left
+    assert backend.keep_from_guest() == 1
+    assert set(backend.records().ids(ada.id)) == keys and jobs.store.ids(GUEST.id) == []
+
+
+def test_only_an_account_that_may_analyze_is_offered_it(
+    project: Project, here: Browser, server: Callable[[str], Jobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "guest", lambda: GUEST)
+    server("one")
+    analyze()
+    assert backend.left_as_guest() == 0 == backend.keep_from_guest()
+    viewer = project.person("viewer")
+    here.sign_in(viewer)
+    here.person = Person(viewer.id, Kind.USER, Role.VIEWER)
+    assert backend.left_as_guest() == 0 == backend.keep_from_guest()
+    monkeypatch.setattr(auth, "guest", lambda: None)
+    here.sign_in(project.person())
+    assert backend.left_as_guest() == 0 == backend.keep_from_guest()
 
 
 def test_another_server_with_an_empty_disk_has_an_accounts_results(

@@ -33,6 +33,7 @@ __all__ = [
     "Role",
     "accounts",
     "connection",
+    "guest",
     "known",
     "seat",
     "service",
@@ -81,6 +82,12 @@ def connection() -> Callable[[], Client] | None:
     called and in any thread; it raises `problems.SignedOut` and `problems.Unreachable`."""
     taken = seat()
     return taken.client if taken is not None and _signed_in(taken) else None
+
+
+def guest() -> Person | None:
+    """The guest that this browser is when nobody is signed in; None where it never was one."""
+    secret = Caller.of_page().cookie(GUEST) or st.session_state.get(_TAB)
+    return _guest(secret) if secret else None
 
 
 def sits_here() -> bool:

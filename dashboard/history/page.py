@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard import backend, states, titles, words
-from dashboard.history import asked, dialogs, export, listing, preview
+from dashboard.history import asked, dialogs, export, guest, listing, preview
 from dashboard.history.asked import PAGE, Asked
 from dashboard.language import _
 from dashboard.records.store import Page, Record
@@ -26,6 +26,7 @@ def draw() -> None:
     top = st.container()
     if said := st.session_state.pop(dialogs.SAID, ""):
         st.html(f'<p class="um-said" role="status">{words.escape(said)}</p>')
+    guest.draw()
     facets = store.facets(owner)
     names = {spec.id: spec.title for spec in list_models()}
     wanted, place = asked.draw(facets, names)
