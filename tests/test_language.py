@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po, write_po
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from dashboard import language, words
+from dashboard import language, server, words
 from dashboard.language import Table, _
 from detector.models import inventory
 from tests import pages
@@ -87,6 +89,15 @@ def test_a_plain_answer_is_in_the_language_of_its_request(
     with language.answer(header):
         assert language.current() == code
     assert language.current() == "en"
+
+
+def test_a_route_answers_in_the_language_of_its_request(
+    esperanto: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UNMASK_LANGUAGE")
+    browser = TestClient(Starlette(routes=server.routes()))
+    answer = browser.get("/file/gone", headers={"Accept-Language": "eo"})
+    assert (answer.status_code, answer.text) == (404, "⟦This file is not kept here.⟧")
 
 
 def test_dates_and_lists_of_english() -> None:
