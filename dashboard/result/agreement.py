@@ -162,9 +162,11 @@ def _row(model: ModelResult, still: bool) -> str:
         "weight": f"{model.weight:g}" if model.counted else "–",
         "calibrated": words.escape(calibration.data) if calibration else _("uncalibrated"),
     }
-    tds = "".join(
-        f"<td data-label='{COLUMNS[column][0]}'{' class=n' if COLUMNS[column][1] else ''}>"
-        f"<div>{value}</div></td>"
-        for column, value in cells.items()
-    )
+    tds = ""
+    for column, value in cells.items():
+        name, right = COLUMNS[column]
+        tds += (
+            f"<td data-label='{words.escape(name)}'{' class=n' if right else ''}>"
+            f"<div>{value}</div></td>"
+        )
     return f"<tr><th scope='row'>{words.escape(model.title)}</th>{tds}</tr>"

@@ -95,7 +95,7 @@ def note(icon: str, html: str) -> str:
 
 def table(facts: Sequence[Fact]) -> str:
     """HTML of what a file says of itself. Every value is a stranger's."""
-    fact, says, where = _("Fact"), _("Says"), _("Where")
+    fact, says, where = map(words.escape, (_("Fact"), _("Says"), _("Where")))
     body = "".join(
         f"<tr><th scope='row'>{words.escape(f.name)}</th>"
         f"<td data-label='{says}' class='um-any'>{words.escape(f.value)}</td>"

@@ -130,7 +130,7 @@ def sentence(tried: Robustness) -> str:
 def table(tried: Robustness) -> str:
     """HTML of the trials: the accessible form of the chart."""
     base = tried.unchanged.probability
-    names = (_("Change"), _("Score"), _("Moved"), _("Says"))
+    names = [words.escape(name) for name in (_("Change"), _("Score"), _("Moved"), _("Says"))]
     body = []
     for trial in robustness_chart.rows(tried):
         score, moved = "–", ""
