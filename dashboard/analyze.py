@@ -80,7 +80,7 @@ def _without_verdict(job: Job | None, card: Card) -> None:
     left, right = st.columns([45, 55], gap="medium")
     with left:
         states.show(card)
-    if job and media:
+    if job and media and job.has_media:
         with right:
             player.draw(job, media)
 

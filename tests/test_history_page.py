@@ -265,6 +265,14 @@ def test_a_pressed_row_is_shown_and_opens_again(kept: list[Record]) -> None:
     assert "forwarded-0317.mp4" in html(at)
 
 
+def test_what_could_not_be_judged_opens_without_its_file(kept: list[Record]) -> None:
+    at = AppTest.from_file(APP, default_timeout=60)
+    at.query_params["a"] = kept[4].id
+    at.run()
+    text = html(at)
+    assert "We found no face in 32 frames." in text and "could not be drawn" not in text
+
+
 def test_a_phone_looks_at_one_by_its_address(kept: list[Record]) -> None:
     at = page()
     at.button(key=f"show-{kept[3].id}").click().run()

@@ -209,12 +209,13 @@ def test_every_text_is_marked() -> None:
 @pytest.mark.parametrize(
     ("page", "head"),
     [
-        ("settings", "Settings"),
-        ("history", "History"),
-        ("live", "Live"),
-        ("evaluate", "Evaluate on your own files"),
         ("analyze", "Check a face in a clip or picture"),
         ("models", "Models"),
+        ("live", "Live"),
+        ("compare", "Compare"),
+        ("evaluate", "Evaluate on your own files"),
+        ("history", "History"),
+        ("settings", "Settings"),
     ],
 )
 def test_a_page_speaks_the_language(
