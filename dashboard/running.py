@@ -299,13 +299,13 @@ def _person(job: Job, partial: Analysis, track: Track) -> str:
         number=len(track.faces), frames=words.count(len(partial.moments), "frame", "frames")
     )
     width = f"{max(face.quality.width for face in track.faces):.0f}{words.NBSP}px"
-    detail = " · ".join(part for part in (track.side, frames, width) if part)
+    detail = " · ".join(part for part in (words.SIDES[track.side], frames, width) if part)
     problems = {face.quality.problem for face in track.faces}
     if None not in problems:  # nothing of this person can be judged so far
         detail += f" · {words.listed(sorted(words.WHY_NOT[p] for p in problems if p))}"
     face = thumbnail(job.path, partial.media, track)
-    picture = f'<img src="{face}" alt="{track.who}">' if face else "<i></i>"
-    return f"<li>{picture}<div><b>{track.who}</b><span>{detail}</span></div></li>"
+    picture = f'<img src="{face}" alt="{words.who(track)}">' if face else "<i></i>"
+    return f"<li>{picture}<div><b>{words.who(track)}</b><span>{detail}</span></div></li>"
 
 
 def thumbnail(path: Path, media: Media, track: Track) -> str:
@@ -357,8 +357,8 @@ def _timeline(job: Job) -> None:
             with st.container(key=f"lane-{track.id}", gap=None):
                 who, zones, plot, _right = st.columns([15, 9, 68, 8], gap=None)
                 who.html(
-                    f'<div class="um-who"><b>{track.who}</b>'
-                    f'<div class="um-caption where">{track.side or ""}</div>'
+                    f'<div class="um-who"><b>{words.who(track)}</b>'
+                    f'<div class="um-caption where">{words.SIDES[track.side]}</div>'
                     f"{words.chip(_('Scoring'), 'na', 'hourglass_top')}</div>"
                 )
                 with zones, st.container(key=f"lane-words-{track.id}"):
@@ -372,7 +372,7 @@ def _timeline(job: Job) -> None:
                     config=charts.CONFIG,
                     key=f"so-far-{track.id}",
                     alt=_("{person}: scores so far; they can still change.").format(
-                        person=track.who
+                        person=words.who(track)
                     ),
                 )  # fmt: skip
 

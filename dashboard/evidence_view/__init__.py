@@ -107,7 +107,7 @@ def _person(
     whole = len(lane.times) <= NARROW
     return {
         "id": track.id,
-        "name": track.who,
+        "name": words.who(track),
         "state": state.slug,
         "icon": state.icon,
         "chip": chip(track),
@@ -153,7 +153,7 @@ def _tile(
     lane: Lane, tile: series.Tile, limits: Thresholds, pictures: Mapping[tuple[str, int], int]
 ) -> dict[str, Any]:
     time, score = lane.times[tile.index], lane.score[tile.index]
-    who, when = lane.track.who, words.clock(time)
+    who, when = words.who(lane.track), words.clock(time)
     state = words.state(series.label_at(score, limits), lane.track.question)
     if score is None:
         face = next((f for f in lane.track.faces if f.index == tile.index), None)

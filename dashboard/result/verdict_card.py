@@ -200,8 +200,10 @@ def _others(analysis: Analysis) -> str:
         if not names or label is analysis.verdict.label is Label.REAL:
             continue
         many = ngettext("{number} more person", "{number} more people", len(names))
-        people = words.listed(names) if len(names) <= MANY_PEOPLE else many
-        sentences.append(text.format(people=people.format(number=len(names))))
+        many = many.format(number=len(names))
+        sentences.append(
+            text.format(people=many if len(names) > MANY_PEOPLE else words.listed(names))
+        )
     return " ".join(sentences)
 
 
