@@ -20,10 +20,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from dashboard import language, server, words
+from dashboard import charts, evidence_view, language, series, server, words
 from dashboard.language import Table, _
+from dashboard.result import player, verdict_card
 from detector.models import inventory
 from tests import pages
+from tests.result_sample import make_analysis
 from tools import language as tool
 
 
@@ -242,6 +244,19 @@ def of_detector() -> set[str]:
         found |= {status.why, status.recommended, ", ".join(spec.weak_on[:3])}
         found |= {figure.data for figure in spec.published}
     return found - {""}
+
+
+def test_people_are_called_in_the_language(esperanto: None) -> None:
+    """A result calls them in English (`Track.who`), which no mark in the code can show."""
+    analysis = make_analysis()
+    lanes = [series.lane(analysis, track) for track in analysis.tracks]
+    view = evidence_view.view_data(
+        analysis, lanes, charts.lane_sizes(len(lanes)), time=1.0, seek=0, pictures={}
+    )
+    found = [str(view), player.alt(analysis), verdict_card.head(analysis)]
+    found += [series.place(lane.track, 14.0) for lane in lanes]
+    found += [series.finding(lane, analysis.verdict.thresholds) for lane in lanes]
+    assert not re.findall(r"Person|left|right", outside(re.sub(r"'\w+':", "", "\n".join(found))))
 
 
 def said(at: AppTest) -> str:
