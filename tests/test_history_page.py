@@ -15,7 +15,7 @@ from skimage.data import astronaut
 from starlette.requests import Request
 from streamlit.testing.v1 import AppTest
 
-from dashboard import address, backend, server
+from dashboard import address, backend, server, words
 from dashboard.history import asked, dialogs, export, listing
 from dashboard.jobs import Jobs
 from dashboard.records import thumbs
@@ -438,7 +438,7 @@ def test_a_stranger_reads_and_can_do_nothing_to_it(
     guest.run()
     assert not guest.exception, guest.exception
     text = html(guest)
-    assert "until" in text and f"{made.expires:%b %Y}" in text
+    assert f"until {words.day(made.expires)}." in text
     assert "for us alone" not in text and "secret" not in text
     assert not {"Compare", "Delete", "Share", "Analyze again"} & {b.label for b in guest.button}
     assert not guest.text_area
@@ -459,7 +459,7 @@ def test_a_link_whose_place_does_not_answer_is_said(
     text = html(guest.run())
     assert "This result can’t be read now" in text and "went wrong" not in text
     assert "Your records" not in text  # they are somebody else's
-    request = Request({"type": "http", "path_params": {"token": made.token}})
+    request = Request({"type": "http", "path_params": {"token": made.token}, "headers": []})
     assert server._shared(request).status_code == 503
 
 
