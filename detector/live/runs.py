@@ -19,42 +19,24 @@ import numpy as np
 from detector import faces
 from detector.faces import Detection
 from detector.live.finder import Person
-from detector.models.base import CropRecipe, ModelSpec
+from detector.models.base import CropRecipe
+from detector.pipeline.windows import ANCHOR_EVERY, Shape
 
-ANCHOR_STEPS = 5
-"""steps of the grid between two searches that a box is drawn between: 0.4 s at the usual 0.08"""
 MISSED_STEPS = 3
 """steps without a frame after which a run begins anew"""
 AROUND = 0.6
 """times the longer side of a face's box on each side that is kept of a waiting frame"""
 MOST_BYTES = 64 << 20
 """of the crops of one window; a larger one is not for live use"""
-USUAL_RATE = 25.0
-"""frames a second, for models that count in frames"""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What clip models are fed with; those of one shape share windows."""
-
-    frames: int
-    step: float
-    recipe: CropRecipe
-
-    @classmethod
-    def of(cls, spec: ModelSpec) -> Shape:
-        """The shape of a model's windows."""
-        step = spec.clip_stride / USUAL_RATE if spec.clip_stride else spec.clip_step
-        return cls(spec.clip_frames, step, spec.crop)
-
-    @property
-    def unfit(self) -> str | None:
-        """Why it can't be served live, if so."""
-        if self.recipe.kind == "whole":
-            return "it judges whole frames over time, which the live view does not keep"
-        if self.frames * self.recipe.size**2 * 3 > MOST_BYTES:
-            return "its windows take more memory than a live session has"
-        return None
+def unfit(shape: Shape) -> str | None:
+    """Why models of a shape can't be served live, if so."""
+    if shape.whole:
+        return "it judges whole frames over time, which the live view does not keep"
+    if shape.frames * shape.recipe.size**2 * 3 > MOST_BYTES:
+        return "its windows take more memory than a live session has"
+    return None
 
 
 @dataclass(frozen=True)
@@ -111,7 +93,7 @@ class Runs:
     @property
     def anchor_every(self) -> float:
         """s within which a search is needed; inf without clip models."""
-        return min((s.step * ANCHOR_STEPS for s in self._shapes), default=math.inf)
+        return min((s.step * ANCHOR_EVERY for s in self._shapes), default=math.inf)
 
     def add(self, rgb: np.ndarray, time: float, people: Sequence[Person]) -> list[Run]:
         """Take notice of a frame and of who is in it; gives the windows it completed."""
@@ -153,7 +135,7 @@ class Runs:
             strip.waiting += strip.waiting[-1:] * missed
             strip.waiting.append(_patch(rgb, time, person.face))
             strip.step = step
-        far = strip.anchor is None or time - strip.anchor[0] >= shape.step * (ANCHOR_STEPS - 0.5)
+        far = strip.anchor is None or time - strip.anchor[0] >= shape.step * (ANCHOR_EVERY - 0.5)
         if not person.searched or not far:
             return False
         here = (time, person.face)

@@ -12,8 +12,9 @@ from detector import faces
 from detector.errors import ModelError
 from detector.faces import Detection
 from detector.live.budget import Costs, Pace
-from detector.live.runs import Run, Shape
+from detector.live.runs import Run
 from detector.models.base import Model
+from detector.pipeline.windows import Shape
 from detector.results import ClipWindow
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Scorer:
     @property
     def shapes(self) -> list[Shape]:
         """Of the windows that are needed."""
-        return list(dict.fromkeys(Shape.of(m.spec) for m in self._clips.values()))
+        return list(dict.fromkeys(Shape.of(m.spec, None) for m in self._clips.values()))
 
     def frame(
         self, rgb: np.ndarray, people: Mapping[int, Detection], pace: Pace
@@ -88,7 +89,7 @@ class Scorer:
         windows = [
             ClipWindow(model=id, start=start, end=end, logit=logit)
             for id, model in self._clips.items()
-            if Shape.of(model.spec) == run.shape
+            if Shape.of(model.spec, None) == run.shape
             for logit in self._run(id, model, run.crops[None])
         ]
         self._costs.add("clip", time.perf_counter() - begun)

@@ -23,7 +23,7 @@ from detector.live.meter import Meter
 from detector.live.notice import SCREEN, SHORT, Alarms, Watch
 from detector.live.pool import Pool
 from detector.live.reading import UNREAD, Readings, stirred
-from detector.live.runs import Run, Runs, Shape
+from detector.live.runs import Run, Runs, unfit
 from detector.live.scoring import Scorer
 from detector.live.state import (
     WINDOW,
@@ -37,6 +37,7 @@ from detector.live.state import (
 )
 from detector.live.steady import EARLY_FRAMES, FRESH
 from detector.models.base import CropRecipe, Model, ModelSpec
+from detector.pipeline.windows import Shape
 from detector.results import Analysis, FaceFrame, Label
 from detector.verdict import decide
 
@@ -272,11 +273,11 @@ class LiveSession:
         notes: dict[str, str] = {}
         detector = self._detector()
         for spec in self._specs:
-            unfit = Shape.of(spec).unfit if spec.kind == "clip" else None
+            why = unfit(Shape.of(spec, None)) if spec.kind == "clip" else None
             if spec.kind == "audio" or not spec.on_files:
                 notes[spec.id] = "it judges no faces"
-            elif unfit:
-                notes[spec.id] = unfit
+            elif why:
+                notes[spec.id] = why
             else:
                 try:
                     models[spec.id] = self._load(spec.id)

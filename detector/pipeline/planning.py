@@ -32,7 +32,7 @@ def plan(
     shapes: dict[windows.Shape, list[ModelSpec]] = defaultdict(list)
     for spec in specs:
         if spec.kind == "clip":
-            shapes[windows.Shape.of(spec, info)].append(spec)
+            shapes[windows.Shape.of(spec, info.fps)].append(spec)
     # A plan by changes in the picture reads the whole clip: one plan for a shape, not one more.
     most = windows.count(settings)
     wanted: list[tuple[int, int, float] | tuple[()]]

@@ -17,7 +17,7 @@ from detector.media import Frame
 from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline.people import Person
 from detector.pipeline.whole import EVERYBODY
-from detector.results import Media, Settings
+from detector.results import Settings
 
 COUNT = 4
 """windows of a clip, spread over it, at the usual number of moments; with more of them, more."""
@@ -26,7 +26,7 @@ MOMENTS = 8
 ANCHOR_EVERY = 5
 """frames between two face searches (0.4 s at the usual step of 0.08 s)."""
 USUAL_RATE = 25.0
-"""frames a second, where a file does not say"""
+"""frames a second, where a file does not say, or a camera"""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Shape:
     recipe: CropRecipe
 
     @classmethod
-    def of(cls, spec: ModelSpec, info: Media) -> Shape:
-        """The shape for one file: frames counted in it last as long as its own rate says."""
-        step = spec.clip_stride / (info.fps or USUAL_RATE) if spec.clip_stride else spec.clip_step
+    def of(cls, spec: ModelSpec, fps: float | None) -> Shape:
+        """The shape for a source: counted frames last as long as its rate says, if it says one."""
+        step = spec.clip_stride / (fps or USUAL_RATE) if spec.clip_stride else spec.clip_step
         return cls(spec.clip_frames, step, spec.crop)
 
     @property
