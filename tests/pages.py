@@ -7,12 +7,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import backend
 from dashboard.jobs import Jobs
+from detector.results import Analysis
+from tests.waiting import PATIENT
 
 APP = str(Path(__file__).parents[1] / "app.py")
 
@@ -44,3 +47,33 @@ def _forget() -> None:
 def html(at: AppTest) -> str:
     """All own HTML of a page."""
     return "\n".join(block.proto.body for block in at.get("html"))
+
+
+def texts(at: AppTest) -> str:
+    """The same, its entities' hard spaces made plain."""
+    return " ".join(block.proto.body for block in at.get("html")).replace("\u00a0", " ")
+
+
+def result(path: Path, analysis: Analysis, name: str = "a.webm") -> AppTest:
+    """The result page of one file."""
+    at = AppTest.from_function(_result, default_timeout=PATIENT)
+    at.session_state["record"] = SimpleNamespace(
+        analysis=analysis,
+        path=path,
+        name=name,
+        key="k",
+        again=None,
+        read_only=False,
+        picture=None,
+    )
+    at.run()
+    assert not at.exception, [e.message for e in at.exception]
+    return at
+
+
+def _result() -> None:
+    import streamlit as st
+
+    from dashboard import result
+
+    result.render(st.session_state["record"])

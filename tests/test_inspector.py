@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ from dashboard.result import pictures, signal_tab
 from detector import explain
 from detector.results import Analysis, Signal
 from detector.signals import blinks, motion, noise, scores
+from tests import pages
+from tests.pages import texts
 from tests.result_sample import make_analysis, make_clip
-from tests.waiting import PATIENT
 
 SHORT = 0.3
 """s in which a choice on the page has to be answered, once drawn."""
@@ -56,14 +56,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     return calls
 
 
-def _page() -> None:
-    import streamlit as st
-
-    from dashboard import result
-
-    result.render(st.session_state["record"])
-
-
 def with_signals(path: Path) -> Analysis:
     analysis = make_analysis(path)
     person = analysis.tracks[0].id
@@ -77,23 +69,7 @@ def with_signals(path: Path) -> Analysis:
 
 
 def show(path: Path, analysis: Analysis | None = None) -> AppTest:
-    at = AppTest.from_function(_page, default_timeout=PATIENT)
-    at.session_state["record"] = SimpleNamespace(
-        analysis=analysis or with_signals(path),
-        path=path,
-        name="a.webm",
-        key="k",
-        again=None,
-        read_only=False,
-        picture=None,
-    )
-    at.run()
-    assert not at.exception, [e.message for e in at.exception]
-    return at
-
-
-def texts(at: AppTest) -> str:
-    return " ".join(e.proto.body for e in at.get("html")).replace("\u00a0", " ")
+    return pages.result(path, analysis or with_signals(path))
 
 
 def test_the_heatmap_says_what_it_is_and_that_it_is_no_proof(clip: Path) -> None:

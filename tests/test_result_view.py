@@ -9,7 +9,6 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,9 @@ from detector import explain, pipeline
 from detector.models import registry
 from detector.results import Analysis, Label, OwnThreshold, Question, ReasonCode, Thresholds
 from detector.verdict import decide
+from tests import pages
+from tests.pages import texts
 from tests.result_sample import make_analysis, make_clip, make_picture
-from tests.waiting import PATIENT
 
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).webm'
 
@@ -68,33 +68,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return drawn
 
 
-def _page() -> None:
-    import streamlit as st
-
-    from dashboard import result
-
-    result.render(st.session_state["record"])
-
-
 def show(path: Path, analysis: Analysis | None = None, name: str = "a.webm") -> AppTest:
-    at = AppTest.from_function(_page, default_timeout=PATIENT)
-    at.session_state["record"] = SimpleNamespace(
-        analysis=analysis or make_analysis(path),
-        path=path,
-        name=name,
-        key="k",
-        again=None,
-        read_only=False,
-        picture=None,
-    )
-    at.run()
-    assert not at.exception, [e.message for e in at.exception]
-    return at
-
-
-def texts(at: AppTest) -> str:
-    """All own HTML of the page, its entities and hard spaces made plain."""
-    return " ".join(e.proto.body for e in at.get("html")).replace("\u00a0", " ")
+    return pages.result(path, analysis or make_analysis(path), name)
 
 
 def button(at: AppTest, label: str) -> Any:

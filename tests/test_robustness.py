@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from result_sample import make_analysis, make_clip, make_picture
-from streamlit.testing.v1 import AppTest
 
 from dashboard import backend, robustness_chart, theme
 from dashboard.jobs import Busy
@@ -33,6 +32,8 @@ from detector.results import (
 )
 from detector.robustness import MOMENTS, PART, part, try_out
 from detector.verdict import decide
+from tests import pages
+from tests.pages import texts
 from tests.waiting import PATIENT
 
 MANIPULATION = Question.MANIPULATION
@@ -271,34 +272,6 @@ def test_the_bench_runs_one_file_at_a_time_and_keeps_the_outcome() -> None:
     assert not any(t.active for t in (first, *others, *more))
 
 
-def _page() -> None:
-    import streamlit as st
-
-    from dashboard import result
-
-    result.render(st.session_state["record"])
-
-
-def page(analysis: Analysis, clip: Path) -> AppTest:
-    at = AppTest.from_function(_page, default_timeout=PATIENT)
-    at.session_state["record"] = SimpleNamespace(
-        analysis=analysis,
-        path=clip,
-        name="a.webm",
-        key="k",
-        again=None,
-        read_only=False,
-        picture=None,
-    )
-    at.run()
-    assert not at.exception, [e.message for e in at.exception]
-    return at
-
-
-def texts(at: AppTest) -> str:
-    return " ".join(e.proto.body for e in at.get("html")).replace("\u00a0", " ")
-
-
 @pytest.mark.timeout(240)  # two whole pages
 def test_the_tab_starts_trials_and_shows_their_outcome(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -313,12 +286,12 @@ def test_the_tab_starts_trials_and_shows_their_outcome(
     )
     monkeypatch.setattr(explain, "heatmap", lambda *args, **more: None)
     clip = make_clip(tmp_path / "a.webm", fps=2)
-    at = page(make_analysis(), clip)
+    at = pages.result(clip, make_analysis())
     next(b for b in at.button if b.label == "Try it").click().run()
     assert asked == ["k"]
 
     tried_out = decided(trial("blur-2", 0.5), trial("mirror", None, "no <face>"))
-    shown = texts(page(tried_out, clip))
+    shown = texts(pages.result(clip, tried_out))
     assert "Fragile: the verdict of this part changes under blur-2 (1 of 2)." in shown
     assert "−30 points" in shown
     assert "no &lt;face&gt;" in shown

@@ -17,6 +17,7 @@ from dashboard.auth import Kind, Person, Role
 from detector import conformal
 from detector.conformal import OwnCalibration
 from detector.results import Analysis, Question, Settings
+from tests.pages import texts
 from tests.test_verdict import analysis, model, track, with_scores
 from tests.waiting import PATIENT, until
 
@@ -40,10 +41,6 @@ def show() -> AppTest:
     at = AppTest.from_function(_page, default_timeout=PATIENT).run()
     assert not at.exception, [e.message for e in at.exception]
     return at
-
-
-def texts(at: AppTest) -> str:
-    return " ".join(e.proto.body for e in at.get("html")).replace("\u00a0", " ")
 
 
 def own(**changes: Any) -> OwnCalibration:

@@ -128,12 +128,7 @@ def remove(id: str) -> int:
     UsageError
         There is no such model, or it isn't a person's own.
     """
-    spec = registry.get_spec(id)
-    if not spec.own:
-        raise UsageError(
-            f"{id} is not one of your own models.",
-            hint=f"`unmask models delete {id}` deletes its downloaded files.",
-        )
+    spec = _own(id, hint=f"`unmask models delete {id}` deletes its downloaded files.")
     _write(lambda text: _without(text, spec.id))
     registry.unload(spec.id)
     return store.delete(spec, keep=registry.list_models())
@@ -147,12 +142,17 @@ def keep_calibration(id: str, calibration: Calibration) -> ModelSpec:
     UsageError
         There is no such model, or it isn't a person's own.
     """
-    spec = registry.get_spec(id)
-    if not spec.own:
-        raise UsageError(f"{id} is not one of your own models.")
+    spec = _own(id)
     entry = to_toml(spec.model_copy(update={"calibration": calibration}))
     _write(lambda text: _without(text, spec.id) + entry)
     return registry.get_spec(id)
+
+
+def _own(id: str, hint: str = "") -> ModelSpec:
+    spec = registry.get_spec(id)
+    if not spec.own:
+        raise UsageError(f"{id} is not one of your own models.", hint=hint)
+    return spec
 
 
 def looks_like(paths: Sequence[Path]) -> list[str]:
