@@ -90,7 +90,7 @@ def start(person: Visit) -> Page:
 
 def shown(page: Page) -> np.ndarray:
     """What the person sees now: uint8 [480, 640, 3]."""
-    video = page.frame_locator('iframe[src*="webrtc_streamer"]').locator("video")
+    video = page.frame_locator('iframe[src*="webrtc_streamer"]').locator("video").first
     pixels = video.evaluate(
         """(video, [width, height]) => {
           const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d");

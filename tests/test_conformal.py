@@ -163,7 +163,6 @@ def test_they_are_kept_replaced_switched_and_deleted(data: Path) -> None:
 # --- from a folder of videos ----------------------------------------------------------------------
 
 
-@pytest.mark.timeout(300)
 def test_from_a_folder_to_a_verdict(
     make_clip: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -200,7 +200,6 @@ def test_frames_go_in_and_come_back_drawn_upon(
     assert session.closed == 1
 
 
-@pytest.mark.timeout(300)
 def test_a_face_is_boxed_and_scored_and_every_frame_counted(
     loop: asyncio.AbstractEventLoop, unwatched: None
 ) -> None:

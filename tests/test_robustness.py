@@ -272,7 +272,6 @@ def test_the_bench_runs_one_file_at_a_time_and_keeps_the_outcome() -> None:
     assert not any(t.active for t in (first, *others, *more))
 
 
-@pytest.mark.timeout(240)  # two whole pages
 def test_the_tab_starts_trials_and_shows_their_outcome(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
