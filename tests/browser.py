@@ -37,9 +37,9 @@ ROOT = Path(__file__).parents[1]
 ARTIFACTS = Path(__file__).parent / "artifacts"
 """Screenshots, to look at; and what pages were like when a test failed."""
 DESKTOP, PHONE = (1440, 900), (390, 844)
-PATIENT = 120_000
+PATIENT = 240_000
 """ms to wait for what needs a network to run, on a machine that others use as well."""
-QUICK = 40_000
+QUICK = 60_000
 expect.set_options(timeout=QUICK)
 
 _browsers: list[Browser] = []
@@ -130,7 +130,7 @@ def seen(test: str) -> Iterator[tuple[str, str]]:
     for number, page in enumerate(pages, 1):
         file = ARTIFACTS / f"failed-{re.sub(r'[^a-z0-9]+', '-', test)}-{number}"
         try:
-            text = page.locator("body").inner_text(timeout=QUICK)
+            text = re.sub(r"\n\s*\n", "\n", page.locator("body").inner_text(timeout=QUICK))
             file.with_suffix(".html").write_text(page.content(), "utf-8")
             page.screenshot(path=file.with_suffix(".png"), full_page=True)
         except Exception as error:  # a page that hangs; the test's own failure is what counts

@@ -48,7 +48,7 @@ from tests.browser import (
 )
 from tests.conftest import camera, write_clip
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 LIMIT_MB = 20
 

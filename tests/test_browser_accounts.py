@@ -22,7 +22,7 @@ from tests.browser import (
 )
 from tests.standin import PASSWORD, serve_bridge
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 NOTHING = "There is nothing at this address"
 

@@ -36,7 +36,7 @@ from tests.browser import (
 )
 from tests.result_sample import make_analysis
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 NOTE = "Source asked for original"
 EARLIER = 12

@@ -33,7 +33,7 @@ from tests.conftest import camera
 from tests.live_stand_in import colored, gray
 from tools import chromium
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 SIZE = (640, 480)
 ELSEWHERE = "unmask.test"

@@ -32,7 +32,7 @@ from tests.browser import (
 )
 from tests.test_evaluate_page import archive, face
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 PAGES = ("Analyze", "Live", "Compare", "Evaluate", "History", "Models", "Settings")
 

@@ -32,7 +32,7 @@ from tests.browser import (
 from tests.kept import put
 from tests.result_sample import make_analysis, make_clip
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 
 @dataclass(frozen=True)
