@@ -6,7 +6,8 @@ family of methods, and the pairs won, source by source.
 
     python -m bench.frames labels.csv --cache faces --recipe pairs weights/pairs.safetensors:160
 
-Weights are given as FILE:SIDE, the side in px of the crop they take. With --stills, tight crops of
+Weights are given as FILE:SIDE, the side in px of the crop they take; several seeds of one recipe
+as FILE,FILE:SIDE, and the figure is then the mean of theirs. With --stills, tight crops of
 held-out people (DFDC's actors, if LABELS.csv names them: `bench.actors`) are asked instead. With
 `--copies half crf-32` the same is asked of copies of half the size, and of re-encoded ones.
 """
@@ -69,9 +70,14 @@ def logits_of(
     return np.array(out)
 
 
+def auc(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Mean AUC of several seeds, float [entries, seeds]."""
+    return float(np.mean([metrics.auc(seed, labels) for seed in scores.T]))
+
+
 def table(columns: dict[str, np.ndarray], entries: list[Faces]) -> list[str]:
-    """Lines of Markdown: a row a question, a column a file of weights; in brackets what it has more
-    than the first."""
+    """Lines of Markdown: a row a question, a column the logits [entries, seeds] of some weights; in
+    brackets what it has more than the first."""
     labels = np.array([entry.label for entry in entries])
     groups = [entry.person for entry in entries]
     names = np.array([family(entry.method) if entry.label else "" for entry in entries])
@@ -84,28 +90,28 @@ def table(columns: dict[str, np.ndarray], entries: list[Faces]) -> list[str]:
             if column is first:
                 return ""
             gain = metrics.bootstrap_difference(
-                metrics.auc, column[some], first[some], labels[some],
+                auc, column[some], first[some], labels[some],
                 [group for group, chosen in zip(groups, some, strict=True) if chosen],
             )  # fmt: skip
             return f" ({gain.value:+.3f} [{gain.low:+.2f}, {gain.high:+.2f}])"
 
-        interval = metrics.bootstrap(metrics.auc, column, labels, groups)
+        interval = metrics.bootstrap(auc, column, labels, groups)
         rows[f"all ({real.sum()}/{(~real).sum()})"].append(
             f"{interval.value:.3f} [{interval.low:.2f}, {interval.high:.2f}]"
             + more(np.ones(len(labels), bool))
         )
         for name in sorted(set(names[~real])):
             some = real | (names == name)
-            value = metrics.auc(column[some], labels[some])
+            value = auc(column[some], labels[some])
             rows[f"{name} ({(names == name).sum()})"].append(f"{value:.3f}{more(some)}")
         found = pairs(entries)
         by_source: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for couple in found:
             by_source[entries[couple[0]].source].append(couple)
         for source, couples in sorted(by_source.items()):
-            won = metrics.pairs_won(column, couples)
+            won = np.mean([metrics.pairs_won(seed, couples) for seed in column.T])
             chosen = sorted({i for couple in couples for i in couple})
-            value = metrics.auc(column[chosen], labels[chosen])
+            value = auc(column[chosen], labels[chosen])
             rows[f"{source}: AUC, won of {len(couples)}"].append(f"{value:.3f}, {won:.2f}")
     head = "| | " + " | ".join(columns) + " |"
     lines = [head, "|---|" + "---|" * len(columns)]
@@ -115,7 +121,7 @@ def table(columns: dict[str, np.ndarray], entries: list[Faces]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("labels", type=Path)
-    parser.add_argument("weights", nargs="+", help="FILE:SIDE")
+    parser.add_argument("weights", nargs="+", help="FILE:SIDE or FILE,FILE:SIDE")
     parser.add_argument("--cache", type=Path, required=True, help="folder of cut faces")
     parser.add_argument("--recipe", default="pairs", help="whose held-out people are asked")
     parser.add_argument("--left-out", nargs="*", default=None, metavar="SOURCE")
@@ -133,12 +139,13 @@ def main() -> None:
     for how in ["", *asked.copies]:
         columns = {}
         for text in asked.weights:
-            file, _, side = text.rpartition(":")
-            columns[Path(file).parent.name + "/" + Path(file).stem] = logits_of(
-                Path(file), int(side), asked.scale, cache, entries, how
+            names, _, side = text.rpartition(":")
+            files = [Path(name) for name in names.split(",")]
+            columns[" and ".join(f"{file.parent.name}/{file.stem}" for file in files)] = np.stack(
+                [logits_of(f, int(side), asked.scale, cache, entries, how) for f in files], 1
             )
         if len(columns) > 1:
-            spread = [column / column.std() for column in columns.values()]
+            spread = [(c / c.std(0)).mean(1, keepdims=True) for c in columns.values()]
             columns["mean of them"] = np.mean(spread, axis=0)
         print("\n".join(["", how or "as they are", "", *table(columns, entries)]), flush=True)
 
