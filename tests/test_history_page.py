@@ -266,7 +266,7 @@ def test_a_pressed_row_is_shown_and_opens_again(kept: list[Record]) -> None:
 
 
 def test_what_could_not_be_judged_opens_without_its_file(kept: list[Record]) -> None:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.query_params["a"] = kept[4].id
     at.run()
     text = html(at)
@@ -454,7 +454,7 @@ def test_a_link_whose_place_does_not_answer_is_said(
         raise RecordsError("Your records can't be reached just now.")
 
     monkeypatch.setattr(jobs.store, "shared", silent)
-    guest = AppTest.from_file(APP, default_timeout=60)
+    guest = AppTest.from_file(APP, default_timeout=PATIENT)
     guest.query_params["s"] = made.token
     text = html(guest.run())
     assert "This result can’t be read now" in text and "went wrong" not in text

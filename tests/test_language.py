@@ -26,6 +26,7 @@ from dashboard.result import player, verdict_card
 from detector.models import inventory
 from tests import pages
 from tests.result_sample import make_analysis
+from tests.waiting import PATIENT
 from tools import language as tool
 
 
@@ -225,7 +226,7 @@ def test_a_page_speaks_the_language(
 ) -> None:
     monkeypatch.setattr("dashboard.live.page.webrtc_streamer", lambda **given: None)
     with pages.quiet(tmp_path):
-        at = AppTest.from_file(pages.APP, default_timeout=60)
+        at = AppTest.from_file(pages.APP, default_timeout=PATIENT)
         at.switch_page(f"pages/{page}.py").run()
     assert not at.exception
     text = said(at)
