@@ -62,7 +62,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def upload(page: Page, file: Path) -> None:
     place = page.locator(".st-key-drop input")
     place.wait_for(state="attached")
-    until(lambda: place.set_input_files(file), lambda: page.wait_for_url(re.compile(r"[?&]a=")))
+    until(
+        lambda: place.set_input_files(file),
+        lambda: page.wait_for_url(re.compile(r"[?&]a="), timeout=PATIENT),
+    )
 
 
 @pytest.fixture(scope="module")

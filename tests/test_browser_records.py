@@ -69,7 +69,7 @@ def test_the_same_file_gets_its_answer_at_once_with_its_date(visit: Visitor, kep
     wait_ready(person.page)
     until(
         lambda: person.page.locator(".st-key-drop input").set_input_files(kept.clip),
-        lambda: person.page.wait_for_url(re.compile(rf"\?a={kept.id}$")),
+        lambda: person.page.wait_for_url(re.compile(rf"\?a={kept.id}$"), timeout=PATIENT),
     )
     assert "manipulated" in wait_verdict(person.page)
     expect(person.page.locator(".um-title p")).to_contain_text("kept from")
