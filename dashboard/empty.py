@@ -221,9 +221,9 @@ def _answers() -> None:
         ).format(hours=kept)
     else:
         fate = _(
-            "It is deleted after {hours}; the result and a small picture after {days}\u00a0days, "
+            "It is deleted after {hours}; the result and a small picture after {days}, "
             "or when you delete them."
-        ).format(hours=kept, days=f"{days:g}")
+        ).format(hours=kept, days=words.days(days))
     where = (
         _("Your file stays on this computer.")
         if _at_home()

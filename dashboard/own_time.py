@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import backend, words
-from dashboard.language import _, ngettext
+from dashboard.language import _
 from dashboard.records.store import Preferences
 from dashboard.uploads import records_retention, retention
 from detector.errors import InputError
@@ -39,7 +39,7 @@ def draw() -> None:
 def _choice(wanted: float | None) -> float | None:
     """What the person chooses; the same as before where they don't."""
     most = records_retention().total_seconds() / 86400
-    usual = _("As this server does, {days}").format(days=_days(most))
+    usual = _("As this server does, {days}").format(days=words.days(most))
     options: list[float | None] = [None, *(days for days in CHOICES if days < most)]
     if wanted not in options:
         options.append(wanted)  # from another server, which keeps longer or counts otherwise
@@ -47,14 +47,10 @@ def _choice(wanted: float | None) -> float | None:
         _("Keep my results"),
         options,
         index=options.index(wanted),
-        format_func=lambda days: usual if days is None else _days(days),
+        format_func=lambda days: usual if days is None else words.days(days),
         key="keep-days",
         help=_(
             "Counted from when a file was last brought, and never longer than the server keeps "
             "any. Then the result, its picture, notes and links are deleted for good."
         ),
     )
-
-
-def _days(days: float) -> str:
-    return f"{days:g}{words.NBSP}{ngettext('day', 'days', 1 if days == 1 else 2)}"

@@ -277,7 +277,7 @@ def server_facts(here: bool) -> list[tuple[str, str]]:
         (_("Files"), _("kept {time}").format(time=hours), "UNMASK_RETENTION_HOURS"),
         (
             _("Results"),
-            _("kept {days}\u00a0days at most").format(days=f"{days:g}"),
+            _("kept {days} at most").format(days=words.days(days)),
             "UNMASK_KEEP_RECORDS_DAYS",
         ),
         (_("Largest file"), f"{limit}{NBSP}MB", "UNMASK_MAX_UPLOAD_MB"),

@@ -403,9 +403,9 @@ def gone() -> Card:
         icon="inbox",
         head=_("There is nothing at this address"),
         text=_(
-            "Results are deleted when their owner says so, and otherwise after {days}\u00a0days. "
+            "Results are deleted when their owner says so, and otherwise after {days}. "
             "Those of an account open when you are signed in."
-        ).format(days=f"{days:g}"),
+        ).format(days=words.days(days)),
         actions=(choose_another(_("Analyze a file"), primary=True),),
     )
 

@@ -141,9 +141,8 @@ RULES: tuple[tuple[str, str], ...] = (
         """[data-testid="stHtml"]:has(.um-keys) { display: flex;
           align-items: center; flex-wrap: wrap; gap: 4px 24px; }
         .um-hint { white-space: nowrap; }
-        @media (max-width: 640px) { .um-wide,
-          [data-testid="stElementContainer"]:has(.um-hint) { display: none; } }
-        @media (min-width: 641px) { .um-narrow { display: none; } }""",
+        @media (max-width: 640px) {
+          [data-testid="stElementContainer"]:has(.um-hint) { display: none; } }""",
     ),
     (
         ".um-keys",

@@ -251,6 +251,11 @@ def day(moment: date, *, year: bool = True) -> str:
     )
 
 
+def days(number: float) -> str:
+    """1 -> "1 day", 0.5 -> "0.5 days"."""
+    return f"{number:g}{NBSP}{ngettext('day', 'days', 1 if number == 1 else 2)}"
+
+
 def _formats() -> str:
     """Whose way to write dates and lists: English is that of most countries, not of one."""
     code = current()

@@ -84,10 +84,12 @@ class StandInSession:
         self.shown: LiveState | None = None
         self.closed = 0
         self.finished = 0
+        self.seen: np.ndarray | None = None
 
     def push(self, frame: np.ndarray, t: float) -> None:
         assert not self.closed, "a closed session got a frame"
         self.frames.append(t)
+        self.seen = frame
 
     @property
     def state(self) -> LiveState:

@@ -51,17 +51,22 @@ def fill(page: Page, email: str, password: str) -> None:
 def sign_up(visit: Visitor, **about: object) -> tuple[Visit, str]:
     """A new person, signed in and at the first screen; and their address."""
     person = visit("/account", **about)
+    return person, create_account(person.page)
+
+
+def create_account(page: Page) -> str:
+    """On the account page: a new account's address, signed in."""
     email = f"{secrets.token_hex(6)}@example.org"
     until(
-        person.page.get_by_role("button", name="Create an account").click,
-        person.page.get_by_text("at least 8").wait_for,
+        page.get_by_role("button", name="Create an account").click,
+        page.get_by_text("at least 8").wait_for,
     )
-    fill(person.page, email, PASSWORD)
+    fill(page, email, PASSWORD)
     until(
-        person.page.get_by_role("button", name="Create account").click,
-        lambda: wait_ready(person.page),
+        page.get_by_role("button", name="Create account").click,
+        lambda: wait_ready(page),
     )
-    return person, email
+    return email
 
 
 def sign_in(page: Page, email: str, password: str) -> None:
@@ -110,6 +115,34 @@ def test_a_person_keeps_what_is_theirs_and_nobody_else_sees_it(
     cookies = {cookie["name"]: cookie for cookie in ada.page.context.cookies()}
     assert cookies["unmask-session"]["httpOnly"]
     assert cookies["unmask-session"]["value"] not in server.log.read_text()
+
+
+def test_what_a_guest_analyzed_is_kept_when_they_ask_for_it(server: Server, visit: Visitor) -> None:
+    ada = visit("/")
+    wait_ready(ada.page)
+    open_sample(ada.page, "manipulated")
+    verdict = wait_verdict(ada.page)
+    address = ada.page.url.removeprefix(server.url)
+    ada.page.goto(f"{server.url}/account")
+    create_account(ada.page)
+
+    ada.page.goto(f"{server.url}/history")
+    keep = ada.page.get_by_role("button", name="Keep what you analyzed as a guest")
+    keep.wait_for()
+    ada.page.get_by_text("Nothing here yet").wait_for()
+    ada.assert_fits()
+    ada.picture("history-guest-desktop")
+    ada.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    ada.assert_fits()
+    ada.picture("history-guest-phone")
+    keep.click()
+    ada.page.get_by_text("1 analysis is in your account now.").wait_for()
+    expect(keep).to_have_count(0)
+    ada.page.goto(server.url + address)
+    assert wait_verdict(ada.page) == verdict
+    stranger = visit("/account")
+    stranger.page.goto(server.url + address)
+    stranger.page.get_by_text(NOTHING).wait_for()
 
 
 def test_a_guest_is_told_when_it_is_enough(server: Server, visit: Visitor) -> None:

@@ -183,7 +183,7 @@ def test_what_a_guest_left_is_offered_kept_or_refused(
     wish = "Keep what you analyzed as a guest"
     at = page()
     text = html(at)
-    assert "by you or whoever used it: 2\u00a0analyses." in text and "Nothing here yet" in text
+    assert "2\u00a0analyses from before you signed in" in text and "Nothing here yet" in text
     button(at, wish).click().run()
     assert "2\u00a0analyses are in your account now." in html(at)
     assert wish not in [b.label for b in at.button]

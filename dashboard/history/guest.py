@@ -22,8 +22,8 @@ def draw() -> None:
         return
     with st.container(border=True, key="history-guest"):
         text = _(
-            "Made in this browser without an account, by you or whoever used it: {analyses}. "
-            "If you keep them, only your account opens them, and links to them end."
+            "{analyses} from before you signed in, made in this browser by you or whoever used it. "
+            "Once kept, only your account opens what was made, and links to it end."
         ).format(analyses=words.count(number, "analysis", "analyses"))
         st.html(f"<p>{text}</p>")
         with st.container(horizontal=True):

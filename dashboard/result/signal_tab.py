@@ -35,9 +35,13 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
         return
     found = [s for s in analysis.signals if s.track in (None, track.id)]
     if not found:
-        none = _(
-            "No signals were read of this person. Results of an earlier version have none: analyze "
-            "the file again."
+        none = (
+            _("A live session reads no signals.")
+            if analysis.media.live
+            else _(
+                "No signals were read of this person. Results of an earlier version have none: "
+                "analyze the file again."
+            )
         )
         st.html(f"<p class='um-caption'>{none}</p>")
         return

@@ -183,9 +183,14 @@ def _speed(shown: Shown) -> str:
     return _("about {number}\u00a0ms a frame here").format(number=number)
 
 
+def published_size(spec: ModelSpec) -> int:
+    """Bytes of its files, as far as it is known; 0 where it is not."""
+    return sum(file.size or 0 for file in spec.files)
+
+
 def _weights(status: Status) -> str:
-    known = [file.size for file in status.spec.files if file.size is not None]
-    facts = [words.size(sum(known)) if known else _("size not published")]
+    size = published_size(status.spec)
+    facts = [words.size(size) if size else _("size not published")]
     if status.state == "bundled":
         facts.append(_("bundled"))
     elif status.state in ("ready", "license"):

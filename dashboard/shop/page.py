@@ -231,6 +231,7 @@ def _table(shown: Sequence[Shown]) -> None:
     rows = []
     for one in shown:
         spec, ours = one.spec, card.overall(one.spec)
+        size = card.published_size(spec)
         rows.append(
             {
                 _("Model"): spec.title,
@@ -238,7 +239,7 @@ def _table(shown: Sequence[Shown]) -> None:
                 _("State"): card.state(one.status, downloads.find(spec.id))[1],
                 _("Looks for"): card.QUESTIONS[spec.task],
                 _("AUC, ours"): card.interval(ours) if ours else "–",
-                _("Size"): words.size(sum(f.size or 0 for f in spec.files)),
+                _("Size"): words.size(size) if size else "–",
                 _("License"): spec.license_weights,
                 _("Label order"): spec.label_order,
             }
