@@ -213,7 +213,8 @@ def visitors(browser: Browser, url: str) -> Iterator[Visitor]:
     yield go
     for context in contexts:
         context.close()
-    assert [complaint for visit in visits for complaint in visit.complaints] == []
+    complaints = [complaint for visit in visits for complaint in visit.complaints]
+    assert not complaints, complaints
 
 
 def wait_ready(page: Page) -> None:
