@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import backend
+from dashboard import backend, own_clips
 from dashboard.jobs import Jobs
 from detector.results import Analysis
 from tests.waiting import PATIENT
@@ -42,6 +42,7 @@ def quiet(data: Path) -> Iterator[Jobs]:
 def _forget() -> None:
     backend._jobs.cache_clear()
     backend._evaluations.cache_clear()
+    own_clips._run = None
 
 
 def html(at: AppTest) -> str:
