@@ -345,7 +345,7 @@ def start() -> None:
     try:
         jobs()
     except RecordsError as error:
-        raise SystemExit(f"{error.message} {error.hint}".strip()) from error
+        raise SystemExit(error.advice) from error
     for work in (_prepare, _fetch, _sweep):
         threading.Thread(target=work, name=work.__name__, daemon=True).start()
 

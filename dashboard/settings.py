@@ -256,7 +256,7 @@ def _running() -> None:
 
 def _sentence(error: UnmaskError | OSError) -> str:
     if isinstance(error, UnmaskError):
-        return words.plain_markdown(f"{error.message} {error.hint}".strip())
+        return words.plain_markdown(error.advice)
     return words.plain_markdown(
         _("The clips could not be kept: {problem}.").format(problem=error.strerror)
     )

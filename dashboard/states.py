@@ -123,7 +123,7 @@ def again(
                     _("The file is not kept any more. Bring it again."), icon=":material/inbox:"
                 )
         except (Busy, InputError) as error:
-            st.toast(f"{error.message} {error.hint}", icon=":material/schedule:")
+            st.toast(error.advice, icon=":material/schedule:")
 
     return Action(label, icon, run, primary)
 

@@ -14,6 +14,7 @@ from datetime import date
 from typing import Literal
 
 from dashboard.language import Table, _, current, ngettext
+from detector.evidence import capital as capital
 from detector.evidence import whole_percent as whole_percent
 from detector.results import Label, Question, ReasonCode, Track
 
@@ -260,11 +261,6 @@ def _formats() -> str:
     """Whose way to write dates and lists: English is that of most countries, not of one."""
     code = current()
     return "en_GB" if code == "en" else code
-
-
-def capital(text: str) -> str:
-    """ "the face" -> "The face", as a sentence begins."""
-    return text[:1].upper() + text[1:]
 
 
 def escape(text: str) -> str:

@@ -37,6 +37,11 @@ class UnmaskError(Exception):
         self.code = code or self.default_code
         self.hint = hint
 
+    @property
+    def advice(self) -> str:
+        """The message, and what to do next where there is something."""
+        return f"{self.message} {self.hint}".strip()
+
 
 class InputError(UnmaskError):
     """The caller's file or argument cannot be used."""

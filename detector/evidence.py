@@ -220,7 +220,7 @@ def _above(top: Track, model: ModelResult, thresholds: Thresholds, analysis: Ana
         detail += f"; {model.confused_by} can look alike"
     return Reason(
         code=ReasonCode.ABOVE_THRESHOLD,
-        text=_capital(model.finding or f"{model.title} is over its threshold"),
+        text=capital(model.finding or f"{model.title} is over its threshold"),
         detail=detail,
         time=time,
         track=top.id,
@@ -364,7 +364,8 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """ "the face" -> "The face", as a sentence begins."""
     return text[:1].upper() + text[1:]
 
 

@@ -78,7 +78,7 @@ def warn() -> None:
     """Say it above a page, when somebody's account can't be asked and they are a guest for now."""
     if error := auth.trouble():
         meanwhile = _("Until then you work as a guest.")
-        what = words.escape(f"{error.message} {error.hint} {meanwhile}")
+        what = words.escape(f"{error.advice} {meanwhile}")
         st.html(f'<p class="um-warn" role="status">{what}</p>')
 
 

@@ -114,7 +114,7 @@ def _empty(*, gone: bool) -> None:
                 files, None if ids == usual or not ids else ids, condition
             )
     except (Busy, InputError) as error:
-        _warn(f"{error.message} {error.hint}".strip())
+        _warn(error.advice)
         return
     address.enter(run.token)
     st.rerun()

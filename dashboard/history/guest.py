@@ -44,7 +44,7 @@ def _keep() -> None:
             "analyses are in your account now.",
         )
     except InputError as error:
-        said = f"{error.message} {error.hint}".strip()
+        said = error.advice
     st.session_state[dialogs.SAID] = said
 
 

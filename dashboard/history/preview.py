@@ -119,7 +119,7 @@ def _again(record: Record) -> None:
     try:
         backend.again(record.id, record.settings)
     except (Busy, InputError) as error:
-        st.session_state[_REFUSED] = f"{error.message} {error.hint}".strip()
+        st.session_state[_REFUSED] = error.advice
 
 
 # --- what a person wrote --------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def _change(id: str, what: str, key: str) -> None:
     try:
         backend.records().change(backend.owner(), id, **{what: st.session_state[key]})
     except InputError as error:
-        st.session_state[_REFUSED] = f"{error.message} {error.hint}".strip()
+        st.session_state[_REFUSED] = error.advice
 
 
 # --- what can be done -----------------------------------------------------------------------------

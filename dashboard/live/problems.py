@@ -79,7 +79,7 @@ def problem(trouble: Trouble, said: UnmaskError | None = None) -> Problem:
     return Problem(
         "schedule" if full else "error",
         _("Enough for now") if full else _("Live did not start"),
-        f"{said.message} {said.hint}".strip(),
+        said.advice,
     )
 
 

@@ -151,7 +151,7 @@ def _keep_frames() -> None:
         clip, name = keep.last_seconds(viewer)
         key = backend.submit(clip, name, Settings(), size=clip.getbuffer().nbytes).key
     except UnmaskError as error:
-        st.session_state["live-not-kept"] = f"{error.message} {error.hint}".strip()
+        st.session_state["live-not-kept"] = error.advice
         return
     st.session_state["live-kept"] = key
 

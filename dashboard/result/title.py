@@ -71,7 +71,7 @@ def _kept(record: Record, analysis: Analysis, linked: Linked) -> None:
             try:
                 backend.again(record.key, analysis.settings)
             except (Busy, InputError) as error:
-                st.toast(f"{error.message} {error.hint}", icon=":material/schedule:")
+                st.toast(error.advice, icon=":material/schedule:")
             else:
                 st.rerun()
 

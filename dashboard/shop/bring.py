@@ -153,7 +153,7 @@ def _hub() -> None:
 
 def _refused(error: UnmaskError, names: Mapping[str, str] | None = None) -> None:
     """Say why. `names` are those that the person gave the files, by the path they lie at here."""
-    said = f"{error.message} {error.hint}".strip()
+    said = error.advice
     for path, name in (names or {}).items():
         said = said.replace(path, name)
     _warn(said)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from detector import explain, faces, media
 from detector.errors import MediaError, UnmaskError
+from detector.evidence import capital
 from detector.media.files import open_file, sha256
 from detector.models.base import CropRecipe
 from detector.results import Analysis, FaceFrame, Label, Track
@@ -162,7 +163,7 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Fig
         if heat is None:
             missing.append(f"No heatmap of {model.title}: {why.rstrip('.')}.")
             continue
-        caption = heat.caption[:1].upper() + heat.caption[1:]
+        caption = capital(heat.caption)
         yield _figure("heatmap", caption, explain.overlay(heat))
 
 
