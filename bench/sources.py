@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +49,9 @@ FRAMES = ("mobilenet", "residual")
 """Families of frame models."""
 WINDOWS = (0.0, 1.0)
 """Of a clip that is judged: its first window and its last."""
+
+Without = Callable[[Faces], bool]
+"""Which faces are left out."""
 
 
 def left_out(source: str, fold: str) -> bool:
@@ -103,14 +106,14 @@ class Bench:
             names.append({entry.source for entry in (first, second) if entry is not None})
         return maps[:size], names
 
-    def sources(self, plan: Recipe, fold: str | None = None) -> list[sample.Source]:
-        """The parts of a recipe, without what a fold leaves out."""
+    def sources(self, plan: Recipe, without: Without = lambda entry: False) -> list[sample.Source]:
+        """The parts of a recipe, without the faces that are left out."""
         caches = run.faces(plan, self.items, self.faces, lambda *_: None)
         found = []
         for part in plan.parts:
             source = sample.gather(part, caches[OwnSight(plan.crop).cached(part).name], self.kept)
             groups = [
-                [c for c in group if not any(e and fold and left_out(e.source, fold) for e in c)]
+                [couple for couple in group if not any(e and without(e) for e in couple)]
                 for group in source.groups
             ]
             found.append(replace(source, groups=[group for group in groups if group]))
@@ -151,23 +154,28 @@ def clip_scores(bench: Bench, plan: Recipe, fold: str) -> np.ndarray:
     return scores
 
 
-def frame_scores(bench: Bench, plan: Recipe, fold: str) -> np.ndarray:
-    """The same by a frame model."""
+def frame_model(bench: Bench, plan: Recipe, out: Path, without: Without) -> Path:
+    """The weights of a frame model that was trained without some of the faces."""
     from safetensors.torch import save_file
 
-    out = bench.out / f"{plan.name}-{fold.split()[0]}"
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(plan.seed)
     job = Job(
-        plan.model_copy(update={"check_every": 10**9}), bench.sources(plan, fold), [], set(), out,
-        bench.begin, False, None, "cpu", lambda *_: None,
+        plan.model_copy(update={"check_every": 10**9}), bench.sources(plan, without), [], set(),
+        out, bench.begin, False, None, "cpu", lambda *_: None,
     )  # fmt: skip
     save_file(packed(run.FAMILIES[plan.family](job)), out / "model.safetensors")
+    return out / "model.safetensors"
+
+
+def frame_scores(bench: Bench, plan: Recipe, fold: str) -> np.ndarray:
+    """The same by a frame model."""
+    out = bench.out / f"{plan.name}-{fold.split()[0]}"
+    weights = frame_model(bench, plan, out, lambda entry: left_out(entry.source, fold))
     asked = [n for n, entry in enumerate(bench.entries) if left_out(entry.source, fold)]
     scores = np.full(len(bench.entries), np.nan)
     scores[asked] = logits_of(
-        out / "model.safetensors", plan.crop.size, plan.crop.scale, bench.cache,
-        [bench.entries[n] for n in asked],
+        weights, plan.crop.size, plan.crop.scale, bench.cache, [bench.entries[n] for n in asked],
     )  # fmt: skip
     return scores
 
