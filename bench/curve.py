@@ -66,10 +66,9 @@ def runs(seeds: Sequence[int], along: Sequence[str]) -> Iterator[Run]:
 class Curve:
     """Trains the runs that are asked for, and keeps what each says of every clip and still."""
 
-    def __init__(self, bench: Bench, plan: Recipe, scores: Path) -> None:
+    def __init__(self, bench: Bench, plan: Recipe, stills: FaceCache, scores: Path) -> None:
         self.bench, self.plan, self.folder = bench, plan, scores
         self.clips = bench.cache.entries
-        stills = FaceCache(bench.faces / "image-tight")
         self.stills = [entry for entry in stills.entries if entry.person in bench.kept]
         self._shelves = {"clips": (bench.cache, self.clips), "stills": (stills, self.stills)}
 
@@ -220,7 +219,7 @@ def main() -> None:
     if asked.images:
         plan = plan.model_copy(update={"images": asked.images})
     bench = Bench(asked.labels, asked.cache, asked.begin, asked.out, people=asked.recipe)
-    curve = Curve(bench, plan, asked.out)
+    curve = Curve(bench, plan, FaceCache(asked.cache / "image-tight"), asked.out)
     found = {}
     for run in dict.fromkeys(runs(asked.seeds, asked.along)):
         if (scores := curve.scores(run, train=not asked.table)) is not None:
