@@ -6,12 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from detector.errors import ModelError, WeightsError
 from detector.models import lrnet, registry
+from detector.models.mesh import Mesh
 
 FILES = {"deeperforensics": ("g1", "g2"), "ffpp": ("ffpp_g1", "ffpp_g2")}
 
@@ -33,6 +35,9 @@ def test_published_weights_give_the_published_scores(
     for here, there in zip(FILES[variant], ("g1", "g2"), strict=True):
         target = tmp_path / "weights" / "lrnet" / f"{variant}_{there}.pth"
         shutil.copy(shared / "weights" / "lrnet" / f"{here}.pth", target)
+    task = "face_landmarker_v2_with_blendshapes.task"
+    (tmp_path / "weights" / "face-landmarker").mkdir()
+    shutil.copy(shared / "weights" / "mediapipe_face" / task, tmp_path / "weights/face-landmarker")
     golden = json.loads((shared / "goldens" / "lrnet.json").read_text())
     wanted = golden["variants"]["+".join(FILES[variant])]
     model = registry.load_model(f"lrnet:{variant}")
@@ -59,19 +64,82 @@ def made(folder: Path) -> list[Path]:
     paths = [folder / "g1.pth", folder / "g2.pth"]
     for path in paths:
         torch.save(lrnet.Reader().state_dict(), path)
-    return paths
+    return [*paths, folder / "landmarker.task"]
 
 
-def test_pictures_get_no_score(tmp_path: Path) -> None:
-    model = registry.load_model("lrnet", weights=made(tmp_path))
-    with pytest.raises(ModelError, match="has no such points"):
-        model.score(np.zeros((1, 30, 224, 224, 3), np.uint8))
-    points = landmarks(30).reshape(30, 68, 2)
-    assert model.preprocess(points).shape == (30, 136)
+def moving(portrait: np.ndarray, frames: int = 30) -> np.ndarray:
+    """A face that drifts to the right by half a px a frame: uint8 [T, 480, 480, 3]."""
+    face = cv2.resize(portrait[20:240, 112:332], (480, 480), interpolation=cv2.INTER_CUBIC)
+    shifts = [np.array([[1, 0, n / 2], [0, 1, 0]], np.float32) for n in range(frames)]
+    return np.stack(
+        [cv2.warpAffine(face, m, (480, 480), borderMode=cv2.BORDER_REPLICATE) for m in shifts]
+    )
+
+
+def test_points_that_tremble_are_led_by_what_moves_in_the_picture(astronaut: np.ndarray) -> None:
+    """Points on the corners of a moving face, found with an error of some px in every frame."""
+    crops = moving(astronaut)
+    gray = cv2.cvtColor(crops[0], cv2.COLOR_RGB2GRAY)
+    corners = cv2.goodFeaturesToTrack(gray[80:400, 80:400], 68, 0.01, 12)
+    assert corners is not None and len(corners) == 68
+    true = corners[:, 0] + 80 + np.arange(30)[:, None, None] * (0.5, 0)
+    found = true + np.random.default_rng(3).normal(0, 3, true.shape)
+    pictures, places = lrnet._squares(crops, found)
+    assert len(pictures) == 30
+    assert pictures[0].shape == (400, 400, 3)
+
+    def tremble(points: np.ndarray) -> float:
+        """px of a step that isn't the face's own, which all points share."""
+        steps = np.diff(points, axis=0)
+        return float(np.abs(steps - steps.mean(1, keepdims=True)).mean())
+
+    sequence = lrnet.followed(crops, found)
+    assert sequence.shape == (30, 136)
+    assert np.abs(sequence).max() < 1.2
+    led = (sequence.reshape(30, 68, 2) + 1) * 200
+    assert tremble(led) < 0.6 * tremble(np.stack(places))
+
+
+@pytest.fixture
+def landmarker(shared: Path) -> Path:
+    return shared / "weights" / "mediapipe_face" / "face_landmarker_v2_with_blendshapes.task"
+
+
+@pytest.mark.shared
+def test_the_points_lie_where_those_of_dlib_do(landmarker: Path, astronaut: np.ndarray) -> None:
+    """And a face that lies on its side keeps them, since it's turned before it's looked at."""
+    mesh = Mesh(landmarker)
+    crops = moving(astronaut, 3)
+    points = lrnet.landmarks(mesh, crops)
+    assert points is not None and points.shape == (3, 68, 2)
+    jaw, brows, nose, eyes, mouth = np.split(points[0], [17, 27, 36, 48])
+    assert jaw[8, 1] == points[0, :, 1].max()  # the chin
+    assert jaw[0, 0] < jaw[8, 0] < jaw[16, 0]
+    assert brows[:, 1].max() < eyes[:, 1].min() < nose[-3, 1] < mouth[:, 1].min()
+    assert eyes[:6, 0].max() < nose[3, 0] < eyes[6:, 0].min()
+    np.testing.assert_allclose(points[2] - points[0], np.tile((1.0, 0.0), (68, 1)), atol=1.5)
+    turn = cv2.getRotationMatrix2D((240, 240), 25, 1)
+    turned = [cv2.warpAffine(c, turn, (480, 480), borderMode=cv2.BORDER_REPLICATE) for c in crops]
+    again = lrnet.landmarks(mesh, np.stack(turned))
+    assert again is not None
+    moved = points[0] @ turn[:, :2].T + turn[:, 2]
+    assert float(np.abs(again[0] - moved).mean()) < 6
+
+
+@pytest.mark.shared
+def test_crops_get_a_score_and_walls_none(
+    landmarker: Path, tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    *readers, _ = made(tmp_path)
+    model = registry.load_model("lrnet", weights=[*readers, landmarker])
+    assert np.isfinite(model.score(moving(astronaut)[None])).all()
+    with pytest.raises(ModelError, match="No points of a face"):
+        model.score(np.full((1, 30, 480, 480, 3), 90, np.uint8))
 
 
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
-    first, second = made(tmp_path)
+    first, second, landmarker = made(tmp_path)
+    landmarker.write_bytes(b"read only when a picture comes")
     torch.save({"dense.3.weight": torch.zeros(2, 64)}, second)
     with pytest.raises(WeightsError, match="missing"):
-        registry.load_model("lrnet", weights=[first, second])
+        registry.load_model("lrnet", weights=[first, second, landmarker])

@@ -274,7 +274,7 @@ class LiveSession:
         detector = self._detector()
         for spec in self._specs:
             why = unfit(Shape.of(spec, None)) if spec.kind == "clip" else None
-            if spec.kind == "audio" or not spec.on_files:
+            if spec.kind == "audio":
                 notes[spec.id] = "it judges no faces"
             elif why:
                 notes[spec.id] = why

@@ -147,9 +147,6 @@ class ModelSpec(Record):
     bundled: bool = False
     own: bool = Field(default=False, description="brought by a person, not known to Unmask")
     default: bool = Field(default=False, description="in the default ensemble")
-    on_files: bool = Field(
-        default=True, description="False: it takes what Unmask can't read from a file yet"
-    )
     weight: float = Field(default=1.0, ge=0)
     fake_output: str = Field(description="which output means fake, and how that is known")
     fake_index: int = Field(default=1, ge=0)

@@ -3,27 +3,59 @@ Precise Geometric Features", CVPR 2021, arXiv:2104.04480): how 68 points of a fa
 small recurrent networks, one over the points and one over their steps.
 github.com/frederickszk/LRNet (MIT).
 
-It takes landmarks, not pictures: 68 points a frame, smoothed and aligned as that repository's own
-tools do it. Unmask has no such points, so the model can be held against the original and can't be
-run on files.
+The points are found in each frame, followed by optical flow from the frame before, and both are
+merged by a Kalman filter, as the repository's tools do it. In place of their landmark networks
+stands MediaPipe's mesh (`detector.models.mesh`), of which the points nearest to theirs are taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from detector.errors import ModelError
 from detector.models.base import ClipModel, Files, Image, ModelSpec
+from detector.models.mesh import LEFT_EYE, RIGHT_EYE, Mesh
+from detector.models.mesh import SIDE as SEEN
 from detector.weights import load_state, load_strict
 
 FRAMES = 30
 """In a block."""
 NUMBERS = 136
 """68 points, x then y."""
+POINTS = (
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,  # jaw
+    71, 63, 105, 66, 107, 336, 296, 334, 293, 301,  # brows
+    168, 197, 5, 4, 75, 97, 2, 326, 305,  # nose
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,  # lips, outside
+    78, 82, 13, 312, 308, 317, 14, 87,  # lips, inside
+)  # fmt: skip
+"""Of the mesh's 478: those that lie where dlib's 68 do, in their order."""
+GUESSES = (0.0, 0.5, -0.5)
+"""Radians by which a head may lean, tried until the mesh finds a face."""
+SIDE = 400
+"""px of the square in which the points are followed and by which they are divided."""
+ROOM = 1.2
+"""Its side, in the longer extent of the points."""
+STILL = 1.42
+"""px that the middle of the points may move before the square does."""
+FLOW: dict[str, Any] = {
+    "winSize": (15, 15),
+    "maxLevel": 3,
+    "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
+}
+ASTRAY = 2
+"""px between a point and where the flow forth and back leads, beyond which it isn't believed."""
+DRIFT = 0.3
+"""Variance that a followed point gains with each frame."""
 
 
 def blocks(sequence: np.ndarray) -> np.ndarray:
@@ -35,6 +67,110 @@ def blocks(sequence: np.ndarray) -> np.ndarray:
     starts = range(0, len(sequence) - FRAMES, FRAMES)
     cut = [sequence[start : start + FRAMES] for start in starts]
     return np.stack(cut) if cut else np.zeros((0, FRAMES, NUMBERS), np.float32)
+
+
+def landmarks(mesh: Mesh, crops: np.ndarray) -> np.ndarray | None:
+    """The 68 points in every crop of a window, px, float [T, 68, 2]; None where none has a face.
+
+    All are turned alike, so that the eyes of the first are level, as the mesh wants them. A frame
+    without a face takes the points of the one before.
+    """
+    middle = np.array(crops.shape[2:0:-1]) / 2
+    turn: float | None = None
+    found: list[np.ndarray | None] = []
+    for crop in crops:
+        if turn is None:
+            turn = _turn(mesh, crop, middle)
+        found.append(None if turn is None else _points(mesh, crop, middle, turn))
+    last = next((points for points in found if points is not None), None)
+    if last is None:
+        return None
+    out = []
+    for points in found:
+        last = last if points is None else points
+        out.append(last[list(POINTS)])
+    return np.stack(out)
+
+
+def _turn(mesh: Mesh, crop: np.ndarray, middle: np.ndarray) -> float | None:
+    """How far the eyes are from level, radians; None where no face is found."""
+    for turn in GUESSES:
+        points = _points(mesh, crop, middle, turn)
+        if points is not None:
+            (rx, ry), (lx, ly) = (points[list(eye)].mean(0) for eye in (RIGHT_EYE, LEFT_EYE))
+            return float(np.arctan2(ly - ry, lx - rx))
+    return None
+
+
+def _points(mesh: Mesh, crop: np.ndarray, middle: np.ndarray, turn: float) -> np.ndarray | None:
+    """478 points, px of the crop, which is turned about its middle before it is looked at."""
+    scale = SEEN / max(crop.shape[:2])
+    matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    shift = SEEN / 2 - matrix @ middle
+    level = cv2.warpAffine(
+        crop, np.hstack([matrix, shift[:, None]]), (SEEN, SEEN), flags=cv2.INTER_LINEAR
+    )
+    points = mesh.points(level)
+    return None if points is None else (points - shift) @ np.linalg.inv(matrix).T
+
+
+def followed(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """What the networks take of a window: float32 [T, 136] in about -1..1.
+
+    Parameters
+    ----------
+    crops : uint8 [T, H, W, 3]
+    points : float [T, 68, 2]
+        Landmarks found in each, px.
+    """
+    pictures, places = _squares(crops, points)
+    track = [places[0]]
+    spread = np.zeros(len(places[0]))
+    for before, now, seen, new in zip(pictures, pictures[1:], places, places[1:], strict=False):
+        here = track[-1].astype(np.float32)
+        there, sure = _flow(before, now, here, new.astype(np.float32))
+        back, sure_back = _flow(now, before, there, here)
+        there, back = np.rint(there), np.rint(back)
+        good = sure & sure_back & (np.linalg.norm(back - track[-1], axis=1) <= ASTRAY)
+        found_step = np.linalg.norm(new - seen, axis=1)
+        flow_step = np.linalg.norm(there - track[-1], axis=1)
+        doubt = found_step / np.where(flow_step, flow_step, 1)
+        spread = np.where(good, spread + DRIFT, spread)
+        gain = np.divide(spread, spread + doubt, out=np.ones_like(spread), where=good)
+        merged = np.trunc(there + gain[:, None] * (new - there))  # whole px, as the original's
+        track.append(np.where(good[:, None], merged, new))
+        spread = np.where(good, (1 - gain) * spread, spread)
+    return (np.stack(track) / (SIDE / 2) - 1).reshape(len(track), NUMBERS).astype(np.float32)
+
+
+def _flow(
+    first: np.ndarray, second: np.ndarray, points: np.ndarray, guess: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where points of the first picture are in the second, float32 [N, 2], and whether that is
+    known. Lucas-Kanade on pyramids, from a guess."""
+    there, known, _ = cv2.calcOpticalFlowPyrLK(
+        first, second, points, guess.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **FLOW
+    )
+    return np.asarray(there), np.asarray(known).ravel() == 1
+
+
+def _squares(crops: np.ndarray, points: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Squares of one size around the points, [SIDE, SIDE, 3], and the points in their whole px."""
+    low, high = points.min(1), points.max(1)
+    side = int(ROOM * float((high - low).max(1).mean())) // 2 * 2
+    pictures, places = [], []
+    middle = (low[0] + high[0]) // 2
+    for crop, one, a, b in zip(crops, points, low, high, strict=True):
+        moved = (a + b) // 2
+        if np.linalg.norm(moved - middle) >= STILL:
+            middle = moved
+        x, y = (max(0, int(v) - side // 2) for v in middle)
+        size = max(2, min(side, crop.shape[1] - x, crop.shape[0] - y))
+        how = cv2.INTER_CUBIC if size < SIDE else cv2.INTER_AREA
+        cut = crop[y : y + size, x : x + size]
+        pictures.append(cv2.resize(cut, (SIDE, SIDE), interpolation=how))
+        places.append(np.rint((one - (x, y)) * (SIDE / size)))
+    return pictures, places
 
 
 class Reader(nn.Module):
@@ -78,25 +214,34 @@ class LrNet(nn.Module):
 class LrNetModel(ClipModel):
     """One that judges how landmarks move."""
 
-    def __init__(self, spec: ModelSpec, network: LrNet, device: str) -> None:
+    def __init__(self, spec: ModelSpec, network: LrNet, landmarker: Path, device: str) -> None:
         super().__init__(spec)
+        self.landmarker = landmarker
         self.network = network.eval().requires_grad_(False).to(device)
         self.device = device
 
+    @cached_property
+    def mesh(self) -> Mesh:
+        """Opened for the first picture: landmarks alone need none."""
+        return Mesh(self.landmarker)
+
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """Landmarks of 30 frames, [30, 136] or [30, 68, 2], aligned -> float32 [30, 136].
+        """30 crops, or the landmarks of 30 frames as the original has them, [30, 136] or
+        [30, 68, 2] -> float32 [30, 136].
 
         Raises
         ------
         ModelError
-            They are something else, such as pictures.
+            No crop shows a face.
         """
         sequence = np.asarray(picture)
-        if sequence.size != FRAMES * NUMBERS or len(sequence) != FRAMES:
-            raise ModelError(
-                f"{self.spec.title} judges how 68 points of a face move over {FRAMES} frames. "
-                "Unmask has no such points of a file yet."
-            )
+        if sequence.shape[:1] != (FRAMES,):
+            raise ValueError(f"{self.spec.id} takes {FRAMES} frames, got {len(sequence)}")
+        if sequence.dtype == np.uint8 and sequence.ndim == 4:
+            points = landmarks(self.mesh, sequence)
+            if points is None:
+                raise ModelError("No points of a face were found in a stretch of the clip.")
+            sequence = followed(sequence, points)
         return torch.from_numpy(sequence.reshape(FRAMES, NUMBERS).astype(np.float32))
 
     def forward(self, batch: Tensor) -> Tensor:
@@ -110,13 +255,14 @@ class LrNetModel(ClipModel):
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> LrNetModel:
-    """Load `g1.pth`, which reads the points, and `g2.pth`, which reads their steps."""
+    """Load `g1.pth`, which reads the points, `g2.pth`, which reads their steps, and the
+    landmarker."""
     network = LrNet()
-    names = ("points", "steps")
+    *readers, landmarker = files
     state = {
         f"{name}.{key}": tensor
-        for name, path in zip(names, files, strict=True)
+        for name, path in zip(("points", "steps"), readers, strict=True)
         for key, tensor in load_state(path, spec).items()
     }
     load_strict(network, state, spec.id)
-    return LrNetModel(spec, network, device)
+    return LrNetModel(spec, network, landmarker, device)

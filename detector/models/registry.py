@@ -143,10 +143,7 @@ def ids_of_host() -> list[str]:
 
 
 def usable(spec: ModelSpec) -> bool:
-    """Whether a model can score a file now: its weights are here, its license needs no more word,
-    and what it takes can be read from a file."""
-    if not spec.on_files:
-        return False
+    """Whether a model can score now: its weights are here, and its license needs no more word."""
     try:
         store.require_license(spec)
     except ModelError:

@@ -7,9 +7,7 @@ usual opening. Early deepfakes hardly blinked (Li et al. 2018, arXiv:1806.02877)
 
 from __future__ import annotations
 
-import tempfile
 import threading
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,8 +17,9 @@ import cv2
 import numpy as np
 from scipy.stats import nbinom
 
-from detector import media, runtime, weights
+from detector import media, weights
 from detector.errors import WeightsError
+from detector.models.mesh import SIDE, Mesh
 from detector.results import Analysis, FaceFrame, Signal, Track
 from detector.signals import aids
 from detector.signals.reference import Meter, Range, blink_rate
@@ -37,11 +36,8 @@ DIP, AROUND = 0.25, 1.2
 """s to either side of the lowest point: where the dip ends, and how far the opening is taken."""
 SEEN = 3
 """frames on either side, so that the eyes were seen to close and to open."""
-SIDE = 256
 ROOM = 1.5
 """Side of what the network sees, in longer sides of the face box."""
-SURE = 0.0
-"""Log odds that a face is there, above which its points are taken."""
 # Corners, then two pairs of points on the upper and lower lid, of the 478.
 RIGHT, LEFT = (33, 133, 160, 144, 158, 153), (362, 263, 385, 380, 387, 373)
 
@@ -76,41 +72,13 @@ class Lids:
         return 60 * len(self.blinks) / max(self.seconds, 1e-9)
 
 
-class Mesh:
-    """The landmarker, ready to run.
-
-    Raises
-    ------
-    WeightsError
-        It is not here, is damaged, or holds no landmarker.
-    """
-
-    def __init__(self) -> None:
-        (path,) = weights.resolve(aids.MESH)
-        try:
-            with zipfile.ZipFile(path) as bundle, tempfile.TemporaryDirectory() as folder:
-                inner = bundle.extract("face_landmarks_detector.tflite", folder)
-                self._run = runtime.read(Path(inner), (1, SIDE, SIDE, 3))
-        except (zipfile.BadZipFile, KeyError, OSError, RuntimeError) as error:
-            raise WeightsError(f"{aids.MESH.title} can't be read: {error}") from error
-
-    def points(self, face: np.ndarray) -> np.ndarray | None:
-        """478 points in px of an uint8 [256, 256, 3] picture, float [478, 2]; None without a
-        face."""
-        outputs = self._run(face[None].astype(np.float32) / 255)
-        points = next(o for o in outputs if o.size == 478 * 3)
-        sure = next(o for o in outputs if o.size == 1)
-        if float(sure.ravel()[0]) < SURE:
-            return None
-        return points.reshape(-1, 3)[:, :2]
-
-
 _loading = threading.Lock()
 
 
 @lru_cache(maxsize=1)
 def _load(_cache: Path) -> Mesh:
-    return Mesh()
+    (path,) = weights.resolve(aids.MESH)
+    return Mesh(path)
 
 
 def mesh() -> Mesh | None:

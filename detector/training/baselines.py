@@ -69,7 +69,7 @@ def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
         specs = [
             s
             for s in registry.list_models()
-            if not s.bundled and s.on_files and s.kind != "audio" and s.id not in besides
+            if not s.bundled and s.kind != "audio" and s.id not in besides
         ]
     else:
         specs = registry.choose([part.strip() for part in text.split(",") if part.strip()])

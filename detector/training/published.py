@@ -115,7 +115,7 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | Published:
         paths = store.resolve(spec)
     if spec.family in OURS:
         return paths[0]
-    if spec.kind != "frame" or not spec.on_files:
+    if spec.kind != "frame":
         raise UsageError(
             f"{spec.title} does not judge single faces, and only such can be trained on from."
         )

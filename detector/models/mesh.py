@@ -1,0 +1,53 @@
+"""478 points on a face: MediaPipe's face landmarker (Grishchenko et al. 2020, "Attention Mesh",
+arXiv:2006.10962), read from the bundle that its makers publish."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from detector import runtime
+from detector.errors import WeightsError
+
+SIDE = 256
+"""px of what the network sees; a face with eyes level, and half as much again around it."""
+SURE = 0.0
+"""Log odds that a face is there, above which its points are taken."""
+RIGHT_EYE, LEFT_EYE = (33, 133), (362, 263)
+"""The corners of the eyes, left to right in the picture."""
+
+
+class Mesh:
+    """The landmarker, ready to run. Thread-safe.
+
+    Parameters
+    ----------
+    path : Path
+        The verified bundle (.task).
+
+    Raises
+    ------
+    WeightsError
+        It is damaged, or holds no landmarker.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with zipfile.ZipFile(path) as bundle, tempfile.TemporaryDirectory() as folder:
+                inner = bundle.extract("face_landmarks_detector.tflite", folder)
+                self._run = runtime.read(Path(inner), (1, SIDE, SIDE, 3))
+        except (zipfile.BadZipFile, KeyError, OSError, RuntimeError) as error:
+            raise WeightsError(f"The face landmarker can't be read: {error}") from error
+
+    def points(self, face: np.ndarray) -> np.ndarray | None:
+        """478 points in px of an uint8 [256, 256, 3] picture, float [478, 2]; None without a
+        face."""
+        outputs = self._run(face[None].astype(np.float32) / 255)
+        points = next(o for o in outputs if o.size == 478 * 3)
+        sure = next(o for o in outputs if o.size == 1)
+        if float(sure.ravel()[0]) < SURE:
+            return None
+        return points.reshape(-1, 3)[:, :2]
