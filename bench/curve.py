@@ -96,7 +96,14 @@ class Curve:
             weights = frame_model(self.bench, plan, self.folder / run.name, self.without(run))
             crop = plan.crop
             told = {
-                kind: logits_of(weights, crop.size, crop.scale, shelf, entries).tolist()
+                kind: logits_of(
+                    weights,
+                    crop.size,
+                    crop.scale,
+                    shelf,
+                    entries,
+                    reference=float(plan.options.get("reference", 0)),
+                ).tolist()
                 for kind, (shelf, entries) in self._shelves.items()
             }
             kept.write_text(json.dumps(told))

@@ -7,7 +7,8 @@ family of methods, and the pairs won, source by source.
     python -m bench.frames labels.csv --cache faces --recipe pairs weights/pairs.safetensors:160
 
 Weights are given as FILE:SIDE, the side in px of the crop they take; several seeds of one recipe
-as FILE,FILE:SIDE, and the figure is then the mean of theirs. With --stills, tight crops of
+as FILE,FILE:SIDE, and the figure is then the mean of theirs. FILE:SIDE:0.5 takes half of what is
+said of a coarse copy off (`MobileNetV2.reference`). With --stills, tight crops of
 held-out people (DFDC's actors, if LABELS.csv names them: `bench.actors`) are asked instead. With
 `--copies half crf-32` the same is asked of copies of half the size, and of re-encoded ones.
 """
@@ -21,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from torch import nn
 
 from detector.models import mobilenet, residual
 from detector.models.base import CropRecipe
@@ -49,12 +51,21 @@ def copied(frames: np.ndarray, entry: Faces, how: str) -> np.ndarray:
 
 @torch.inference_mode()
 def logits_of(
-    weights: Path, side: int, scale: float, cache: FaceCache, entries: list[Faces], how: str = ""
+    weights: Path,
+    side: int,
+    scale: float,
+    cache: FaceCache,
+    entries: list[Faces],
+    how: str = "",
+    reference: float = 0.0,
 ) -> np.ndarray:
     """Mean logit of each entry's frames, as they are or `copied`: float [entries]."""
     state = load_state(weights)
-    family = residual if any(name.startswith("residual.") for name in state) else mobilenet
-    network = family.build(state, weights.name)
+    network: nn.Module
+    if any(name.startswith("residual.") for name in state):
+        network = residual.build(state, weights.name)
+    else:
+        network = mobilenet.build(state, weights.name, reference)
     network = network.to(memory_format=torch.channels_last)
     crop = CropRecipe(scale=scale, size=side)
     out = []
@@ -121,7 +132,7 @@ def table(columns: dict[str, np.ndarray], entries: list[Faces]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("labels", type=Path)
-    parser.add_argument("weights", nargs="+", help="FILE:SIDE or FILE,FILE:SIDE")
+    parser.add_argument("weights", nargs="+", help="FILE:SIDE, FILE,FILE:SIDE or FILE:SIDE:SHARE")
     parser.add_argument("--cache", type=Path, required=True, help="folder of cut faces")
     parser.add_argument("--recipe", default="pairs", help="whose held-out people are asked")
     parser.add_argument("--left-out", nargs="*", default=None, metavar="SOURCE")
@@ -139,10 +150,15 @@ def main() -> None:
     for how in ["", *asked.copies]:
         columns = {}
         for text in asked.weights:
-            names, _, side = text.rpartition(":")
+            names, side, *share = text.split(":")
             files = [Path(name) for name in names.split(",")]
-            columns[" and ".join(f"{file.parent.name}/{file.stem}" for file in files)] = np.stack(
-                [logits_of(f, int(side), asked.scale, cache, entries, how) for f in files], 1
+            shown = " and ".join(f"{file.parent.name}/{file.stem}" for file in files)
+            columns[shown + "".join(f" less {s} of its copy's" for s in share)] = np.stack(
+                [
+                    logits_of(f, int(side), asked.scale, cache, entries, how, *map(float, share))
+                    for f in files
+                ],
+                1,
             )
         if len(columns) > 1:
             spread = [(c / c.std(0)).mean(1, keepdims=True) for c in columns.values()]

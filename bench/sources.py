@@ -176,6 +176,7 @@ def frame_scores(bench: Bench, plan: Recipe, fold: str) -> np.ndarray:
     scores = np.full(len(bench.entries), np.nan)
     scores[asked] = logits_of(
         weights, plan.crop.size, plan.crop.scale, bench.cache, [bench.entries[n] for n in asked],
+        reference=float(plan.options.get("reference", 0)),
     )  # fmt: skip
     return scores
 

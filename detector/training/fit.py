@@ -152,6 +152,8 @@ def fit(
     watched = asks_features(recipe)
     if watched and not hasattr(network, "embed"):
         raise UsageError(f"{recipe.name}: a {recipe.family} shows no features to a loss.")
+    if watched and recipe.options.get("reference"):
+        raise UsageError(f"{recipe.name}: with a reference, no loss looks at features.")
     several = torch.device(device).type == "cuda" and torch.cuda.device_count() > 1
     spread = nn.DataParallel(network) if several and not watched else network
     optimizer = torch.optim.AdamW(_grouped(network, recipe.decay), lr=recipe.rate)
