@@ -191,7 +191,7 @@ def measured(model: ModelReport, kind: KindReport, data: str) -> str:
     pairs = f"originals below the fakes made of them ({whole.ranking.pairs})"
     lines.append(line(pairs, _won(model), _won(whole)))
     for c in kind.conditions:
-        lines.append(line(c.title, number(c.models[model.id]), figure_text(c.ranking.auc)))
+        lines.append(line(c.title, figure_text(c.models[model.id]), figure_text(c.ranking.auc)))
     features = [b for b in kind.baselines if b.kind == "feature"]
     lines += [
         "",

@@ -366,5 +366,5 @@ def _condition(
         fall_low=fall.low,
         fall_high=fall.high,
         decisions=_decisions([s.verdict for s in scored], column.labels),
-        models={id: metrics.auc(c.values, c.labels) for id, c in alone.items()},
+        models={id: figure_of(c) for id, c in alone.items()},
     )

@@ -7,6 +7,9 @@ of a person together), those of shares from Wilson's formula.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
+
+from pydantic import field_validator
 
 from detector.results import Question, Record, Software, Thresholds
 from detector.training.baselines import Baseline
@@ -126,8 +129,18 @@ class ConditionReport(Record):
     fall_low: Number
     fall_high: Number
     decisions: Decisions
-    models: dict[str, Number]
+    models: dict[str, Figure]
     """AUC of each model alone."""
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _numbers_alone(cls, models: dict[str, Any]) -> dict[str, Any]:
+        """Reports that were kept from before hold no intervals here."""
+        bare = {"low": None, "high": None, "real": 0, "fake": 0}
+        return {
+            id: {"value": figure, **bare} if isinstance(figure, float) else figure
+            for id, figure in models.items()
+        }
 
 
 class KindReport(Record):

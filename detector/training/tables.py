@@ -123,17 +123,17 @@ def _conditions(kind: KindReport) -> Iterator[str]:
     )  # fmt: skip
     first = kind.models[0].ranking
     plain = kind.answers[0].decisions
-    own = [m.ranking.auc.value for m in kind.models if m.id in alone]
+    own = [m.ranking.auc for m in kind.models if m.id in alone]
     yield line(
         "as it is", figure_text(first.auc), "", _pairs(first), share_text(plain.false_positives),
-        share_text(plain.decided), share_text(plain.right), *(number(v) for v in own),
+        share_text(plain.decided), share_text(plain.right), *map(figure_text, own),
     )  # fmt: skip
     for c in kind.conditions:
         yield line(
             c.title, figure_text(c.ranking.auc), between(c.fall, c.fall_low, c.fall_high),
             _pairs(c.ranking), share_text(c.decisions.false_positives),
             share_text(c.decisions.decided), share_text(c.decisions.right),
-            *(number(c.models[id]) for id in alone),
+            *(figure_text(c.models[id]) for id in alone),
         )  # fmt: skip
 
 
@@ -196,8 +196,8 @@ def _condition_cells(c: ConditionReport) -> Iterator[_Cells]:
     yield from _ranking_cells("condition", c.name, c.ranking)
     yield from _decision_cells("condition", c.name, c.decisions)
     yield "condition", c.name, "AUC lost", c.fall, c.fall_low, c.fall_high
-    for id, value in c.models.items():
-        yield "condition", c.name, f"AUC, {id}", value, None, None
+    for id, auc in c.models.items():
+        yield "condition", c.name, f"AUC, {id}", auc.value, auc.low, auc.high
 
 
 def _ranking_cells(table: str, name: str, r: Ranking) -> Iterator[_Cells]:
