@@ -78,7 +78,7 @@ def main() -> None:
     asked = parser.parse_args()
     ours = [spec for spec in registry.list_models() if spec.bundled and spec.default]
     clips = [item for item in read_labels(asked.labels) if item.kind == "video"]
-    scored = score_files(clips, [spec.id for spec in ours], store=asked.scores)
+    scored = score_files(clips, models=[spec.id for spec in ours], store=asked.scores)
     files = {item.name: item.file for item in clips}
     asked.out.mkdir(parents=True, exist_ok=True)
     for spec in ours:
