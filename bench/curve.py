@@ -174,7 +174,9 @@ def along_sources(curve: Curve, found: dict[Run, dict[str, np.ndarray]]) -> list
                     if (some := here & np.isfinite(column)).any()
                 ]
                 means.append(float(np.mean(each)) if each else float("nan"))
-            return float(np.mean(means))
+            # A source without an original among the new people has no figure.
+            known = [mean for mean in means if np.isfinite(mean)]
+            return float(np.mean(known)) if known else float("nan")
 
         return figure
 
