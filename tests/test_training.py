@@ -19,7 +19,7 @@ from detector.models import mobilenet
 from detector.models.base import CropRecipe
 from detector.training import augment, blend, fit, sample, start
 from detector.training.cache import FaceCache, Faces
-from detector.training.data import Item, held_out, pairs, read_labels
+from detector.training.data import Item, pairs, read_labels
 from detector.training.recipe import FOLDER, Part, Recipe, read_recipe
 from detector.training.run import faces, train
 
@@ -118,20 +118,6 @@ def test_labels_are_read_and_faults_named(tmp_path: Path) -> None:
     file.write_text("name\nx.mp4\n")
     with pytest.raises(InputError, match="columns"):
         read_labels(file)
-
-
-def test_a_split_never_parts_a_person() -> None:
-    items = [
-        item(f"{who}-{take}-{label}", label, f"{who}_{take}")
-        for who in ("ann", "bob", "cid", "dee", "eve", "fay")
-        for take in range(3)
-        for label in (0, 1)
-    ]
-    kept = held_out(items, 0.34)
-    assert len(kept) == 2
-    trained = {i.group.split("_")[0] for i in items if i.person not in kept}
-    assert not trained & {i.group.split("_")[0] for i in items if i.person in kept}
-    assert held_out(items[::-1], 0.34) == kept
 
 
 def test_pairs_are_within_a_group_of_a_source() -> None:

@@ -90,6 +90,19 @@ class FaceCache:
         self.entries = [Faces(**entry) for entry in entries]
         self.crops = np.load(folder / "crops.npy", mmap_mode="r")
 
+    def relabel(self, items: Sequence[Item]) -> None:
+        """Leave the entries of these files, by what their labels say now: a person who was named
+        since the faces were cut must not be on both sides of a split."""
+        now = {item.name: item for item in items}
+        self.entries = [
+            replace(
+                entry, label=item.label, method=item.method, group=item.group, source=item.source,
+                person=item.person,
+            )
+            for entry in self.entries
+            if (item := now.get(entry.name))
+        ]  # fmt: skip
+
     def frames(self, entry: Faces) -> np.ndarray:
         """uint8 [count, side, side, 3], a view of the file."""
         return self.crops[entry.start : entry.start + entry.count]

@@ -2,8 +2,8 @@
 
 The CSV has a header with `file` (relative to the CSV's folder), `label` (real or fake) and, where
 known, `kind` (image or video), `method`, `group`, `source` and `person`. Files of one group show
-the same footage: an original and what was made of it. A person who appears in several groups is
-kept on one side of every split only if the column `person` names them.
+the same footage: an original and what was made of it. A person who appears in several groups, or in
+several sources, is kept on one side of every split only if the column `person` names them.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from detector.errors import InputError
 
 _TAKE = re.compile(r"[_-]\d+$")
+_FRAME = re.compile(r"([_-]f|[/_-]frame[_-]?)\d{1,6}$")
+"""How the name of a video's frame ends: `_f04`, `_frame12`, or `frame_0012` alone in a folder. A
+plain number says nothing: collections of different people's portraits are numbered too."""
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
@@ -39,11 +43,13 @@ class Item:
     method : str
         How it was made; "none" for untouched.
     group : str
-        Files of one group show the same footage. Never empty: a file without a group is its own.
+        Files of one group show the same footage. Never empty: a file without a group is its own,
+        but the frames of one video, which their names tell, are one group.
     source : str
         Where it was collected.
     named : str
-        Who is shown, where the CSV says it; empty otherwise.
+        Who is shown, where the CSV says it of this file or of its group: the same in every source.
+        Empty otherwise.
     """
 
     file: Path
@@ -59,7 +65,12 @@ class Item:
     def person(self) -> str:
         """Who is shown, as the CSV has it, or the group without the number of the take: several
         takes of a person never part."""
-        return f"{self.source}:{self.named or _TAKE.sub('', self.group)}"
+        return self.named or f"{self.source}:{self.footage}"
+
+    @property
+    def footage(self) -> str:
+        """The group without the number of the take."""
+        return _TAKE.sub("", self.group)
 
 
 class Labelled(Protocol):
@@ -106,39 +117,93 @@ def read_labels(path: Path) -> list[Item]:
             raise InputError(f"Line {number} of {path}: the label is {label!r}, not real or fake.")
         name = row["file"] or ""
         suffix = Path(name).suffix.lower()
+        kind = row.get("kind") or ("image" if suffix in _PICTURES else "video")
         items.append(
             Item(
                 file=path.parent / name,
                 name=name,
                 label=int(label == "fake"),
-                kind=row.get("kind") or ("image" if suffix in _PICTURES else "video"),
+                kind=kind,
                 method=row.get("method") or ("unknown" if label == "fake" else "none"),
-                group=row.get("group") or name,
+                group=row.get("group") or _own_group(name, kind),
                 source=row.get("source") or "unknown",
-                named=row.get("person") or "",
+                named=(row.get("person") or "").strip(),
             )
         )
-    return items
+    return _joined(items)
 
 
-def held_out(items: Iterable[Labelled], share: float, seed: int = 0) -> set[str]:
+def _own_group(name: str, kind: str) -> str:
+    """The group of a file that the CSV gives none: the video that a still was taken from, if its
+    name says so, or the file alone."""
+    stem = name.removesuffix(Path(name).suffix)
+    video = _FRAME.sub("", stem)
+    return video if kind == "image" and video != stem else name
+
+
+def _joined(items: Sequence[Item]) -> list[Item]:
+    """The same files, one name for all that must not part: a name is one person in every source;
+    given to one file of a group, or to one take, it holds for the others; names that share a group
+    are one."""
+    names: dict[tuple[str, str], set[str]] = {}
+    for item in items:
+        names.setdefault((item.source, item.footage), set()).update({item.named} - {""})
+
+    def shown(item: Item) -> tuple[int, str, str]:
+        # Takes show one person, unless the CSV names several in them.
+        if len(names[item.source, item.footage]) < 2:
+            return 1, item.source, item.footage
+        return 2, item.source, item.group
+
+    same: dict[tuple[int, str, str], tuple[int, str, str]] = {}
+
+    def first(key: tuple[int, str, str]) -> tuple[int, str, str]:
+        while key in same:
+            key = same[key]
+        return key
+
+    for item in items:
+        if item.named:
+            # Sorted: names before footage, and no order of files decides which name stays.
+            one, other = sorted((first((0, item.named, "")), first(shown(item))))
+            if one != other:
+                same[other] = one
+    found = [first(shown(item)) for item in items]
+    # A person is called after the source that names most people, so that a few files elsewhere move
+    # nobody of it to the other side of a split.
+    places = {(n, item.source) for item, (r, n, _) in zip(items, found, strict=True) if r == 0}
+    size = Counter(source for _, source in places)
+    home = dict(sorted(places, key=lambda place: (size[place[1]], place)))
+    return [
+        replace(item, named=f"{home[name]}:{name}") if rank == 0 else item
+        for item, (rank, name, _) in zip(items, found, strict=True)
+    ]
+
+
+def held_out(items: Iterable[Labelled], shares: Mapping[str, float], seed: int = 0) -> set[str]:
     """Persons (`Item.person`) to keep out of training.
 
     Drawn source by source, so that every source with several persons is on both sides, in the order
-    of a hash of their names, so that it depends on no order of files.
+    of a hash of their names, so that it depends on no order of files. Whoever is in several sources
+    is drawn once, for all of them: clips come before stills, large sources before small ones, and
+    who was drawn before counts.
 
     Parameters
     ----------
-    share : float
-        0..1, of the persons of each source.
+    shares : mapping of str to float
+        Kind ("image", "video") to the share of the persons of each source, 0..1.
     """
-    by_source: dict[str, set[str]] = {}
+    by_source: dict[tuple[str, str], set[str]] = {}
     for item in items:
-        by_source.setdefault(item.source, set()).add(item.person)
+        by_source.setdefault((item.kind, item.source), set()).add(item.person)
     kept: set[str] = set()
-    for persons in by_source.values():
-        order = sorted(persons, key=lambda person: _hash(f"{seed}/{person}"))
-        kept.update(order[: round(share * len(order))] if len(order) > 1 else [])
+    trained: set[str] = set()
+    for kind, source in sorted(by_source, key=lambda k: (k[0] != "video", -len(by_source[k]), k)):
+        persons = by_source[kind, source]
+        wanted = round(shares[kind] * len(persons)) if len(persons) > 1 else 0
+        free = sorted(persons - kept - trained, key=lambda person: _hash(f"{seed}/{person}"))
+        kept.update(free[: max(0, wanted - len(persons & kept))])
+        trained.update(persons - kept)
     return kept
 
 

@@ -149,6 +149,7 @@ def faces(
         have = tried(folder / kind)
         if set(wanted) <= have:
             caches[kind] = FaceCache(folder / kind)
+            caches[kind].relabel(items)
             continue
         both = [item for item in items if item.name in have or item.name in wanted]
         matched = [p for p in parts if p.aligned and p.mode == "pairs"]

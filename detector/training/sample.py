@@ -39,10 +39,8 @@ class Source:
 
 def split(entries: Sequence[Labelled], recipe: Recipe) -> set[str]:
     """Persons of these entries that the recipe never trains on."""
-    stills = [entry for entry in entries if entry.kind == "image"]
-    clips = [entry for entry in entries if entry.kind == "video"]
-    kept = held_out(stills, recipe.holdout_images) | held_out(clips, recipe.holdout)
-    return kept - set(recipe.keep)
+    shares = {"image": recipe.holdout_images, "video": recipe.holdout}
+    return held_out(entries, shares) - set(recipe.keep)
 
 
 F = TypeVar("F", bound=Labelled)

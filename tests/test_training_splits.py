@@ -1,0 +1,205 @@
+"""Splits of labelled files: whoever is shown twice is on one side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector.training.cache import FaceCache, Faces
+from detector.training.data import Item, held_out, pairs, read_labels
+from detector.training.recipe import read_recipe
+from detector.training.sample import split
+
+HALF = {"image": 0.5, "video": 0.5}
+SHIPPED = "a24e00d00462d17642083556231695a0e5dd65789a649f93d8efb3a403a191b1"
+"""SHA-256 of the names of the people kept out, one a line."""
+
+
+def labels(folder: Path, *rows: str, columns: str = "file,label,group,source,person") -> list[Item]:
+    file = folder / "labels.csv"
+    file.write_text("\n".join([columns, *rows]) + "\n")
+    return read_labels(file)
+
+
+def test_a_split_never_parts_takes_of_a_person() -> None:
+    items = [
+        Item(Path("x"), f"{who}-{take}-{label}", label, "image", "swap", f"{who}_{take}", "a/b")
+        for who in ("ann", "bob", "cid", "dee", "eve", "fay")
+        for take in range(3)
+        for label in (0, 1)
+    ]
+    kept = held_out(items, {"image": 0.34})
+    assert len(kept) == 2
+    trained = {i.group.split("_")[0] for i in items if i.person not in kept}
+    assert not trained & {i.group.split("_")[0] for i in items if i.person in kept}
+    assert held_out(items[::-1], {"image": 0.34}) == kept
+
+
+# --- frames of one video -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        # As they occur: frames of one video ...
+        ("dreamtalk_frames/video_M030_front_angry_level3_001_f04.jpg",
+         "dreamtalk_frames/video_M030_front_angry_level3_001"),
+        ("AniTalker_frames/lianliru_hubert_girl-lianliru_f18.jpg",
+         "AniTalker_frames/lianliru_hubert_girl-lianliru"),
+        ("LIA_frames/vox_driving1_f00.jpg", "LIA_frames/vox_driving1"),
+        ("fake/Deepfakes_001_870_frame6.jpg", "fake/Deepfakes_001_870"),
+        ("mine/ann_frame_0012.png", "mine/ann"),
+        ("mine/ann/frame_0012.png", "mine/ann"),
+        # ... and portraits of as many people.
+        ("ffhq/00012.png", ""),
+        ("zoya2244/dataset_real_00601.jpg", ""),
+        ("dinablachman/data_fake_fake_27.jpg", ""),
+        ("s6hib/data_real_face_471.jpg", ""),
+        ("webmorphR/inst_canada_025f.jpg", ""),
+        ("webmorphR/inst_smiling_front_143_08.jpg", ""),
+        ("generated/female_white_84c0ac17-b48e-4fdf-82c4-fb4b3ce6d50f.jpg", ""),
+        ("generated/female_white_84c0ac17-b48e-4fdf-82c4-f12345678901.jpg", ""),
+        ("s6hib/_20241130135605_A_close-up_shot_of_a_elderly.jpg", ""),
+        ("frame_1.png", ""),
+        # A clip is a whole video, whatever it is called.
+        ("clips/talk_f01.mp4", ""),
+    ],
+)  # fmt: skip
+def test_frames_of_one_video_are_one_group(tmp_path: Path, name: str, group: str) -> None:
+    (item,) = labels(tmp_path, f"{name},real", columns="file,label")
+    assert item.group == (group or name)
+
+
+def test_a_group_that_is_given_stays(tmp_path: Path) -> None:
+    items = labels(tmp_path, "a/x_f01.png,real,ann,s,", "a/x_f02.png,fake,bob,s,")
+    assert [item.group for item in items] == ["ann", "bob"]
+
+
+def test_frames_of_one_video_are_never_on_both_sides(tmp_path: Path) -> None:
+    rows = [f"v/clip{who}_f{n:02}.jpg,real" for who in "abcdefgh" for n in range(12)]
+    items = labels(tmp_path, *rows, columns="file,label")
+    kept = held_out(items, HALF)
+    assert len(kept) == 4
+    sides = {(item.name[:7], item.person in kept) for item in items}
+    assert len(sides) == 8
+
+
+# --- people by name ------------------------------------------------------------------------------
+
+
+def test_a_name_is_one_person_in_every_source_and_kind(tmp_path: Path) -> None:
+    """Eight people, in stills of two sources and in clips of a third."""
+    people = ["ann", "bob", "cid", "dee", "eve", "fay", "gus", "hal"]
+    rows = [f"one/{who}.png,real,{who}-portrait,one,{who}" for who in people]
+    rows += [f"two/{n}.png,real,shot-{n}x,two,{who}" for n, who in enumerate(people)]
+    rows += [f"three/{who}.mp4,real,talk-by-{who},three,{who}" for who in people[2:]]
+    items = labels(tmp_path, *rows)
+    by_name = {who: {i.person for i in items if who in i.named} for who in people}
+    assert all(len(persons) == 1 for persons in by_name.values())
+    kept = held_out(items, HALF)
+    for source in ("one", "two", "three"):
+        inside = {item.person in kept for item in items if item.source == source}
+        assert inside == {True, False}, source
+    # Clips are drawn first: three of six, who then count among the stills.
+    assert len({i.person for i in items if i.kind == "video"} & kept) == 3
+    assert len(kept) == 4
+    assert held_out(items[::-1], HALF) == kept
+
+
+def test_the_larger_source_draws_first_and_is_drawn_as_if_it_were_alone(tmp_path: Path) -> None:
+    rows = [f"big/{n}.png,real,g{n}x,big,actor-{n}" for n in range(40)]
+    alone = labels(tmp_path, *rows)
+    more = [f"few/{n}.png,real,h{n}x,few,actor-{n}" for n in range(3)]
+    both = labels(tmp_path, *more, *rows)
+    assert {i.name: i.person for i in alone}.items() <= {i.name: i.person for i in both}.items()
+    assert held_out(both, HALF) == held_out(alone, HALF)
+    # What is named in one source is hashed by its source and name.
+    assert alone[0].person == "big:actor-0"
+
+
+def test_who_is_alone_in_a_source_follows_the_others(tmp_path: Path) -> None:
+    crowd = [f"big/{n}.png,real,g{n}x,big,actor-{n}" for n in range(10)]
+    alone = [f"solo-{n}/a.png,real,h,solo-{n},actor-{n}" for n in range(10)]
+    items = labels(tmp_path, *crowd, *alone)
+    kept = held_out(items, HALF)
+    assert len(kept) == 5
+    for n in range(10):
+        assert len({i.person in kept for i in items if i.named.endswith(f"-{n}")}) == 1
+    # With nobody to follow, a source of one is trained on.
+    assert held_out(labels(tmp_path, *alone[:1]), HALF) == set()
+
+
+def test_a_name_holds_for_the_whole_group_and_for_all_takes(tmp_path: Path) -> None:
+    items = labels(
+        tmp_path,
+        "a.mp4,real,talk_1,s,ann",
+        "b.mp4,fake,talk_1,s,",
+        "c.mp4,real,talk_2,s,",
+        "d.mp4,real,other,t,ann",
+        "e.mp4,real,other,u,",
+    )
+    assert len({item.person for item in items[:4]}) == 1
+    assert items[4].person != items[0].person
+    assert pairs(items) == [(0, 1)]
+
+
+def test_takes_that_name_several_people_are_theirs(tmp_path: Path) -> None:
+    items = labels(
+        tmp_path, "a.mp4,real,talk_1,s,ann", "b.mp4,fake,talk_1,s,", "c.mp4,real,talk_2,s,bob"
+    )
+    assert items[0].person == items[1].person != items[2].person
+
+
+def test_names_that_share_a_group_are_one(tmp_path: Path) -> None:
+    rows = [
+        "a.mp4,real,duo,s,ann", "b.mp4,fake,duo,s,bob", "c.mp4,real,solo,t,bob",
+        "d.mp4,real,trio,t,cid",
+    ]  # fmt: skip
+    there, back = labels(tmp_path, *rows), labels(tmp_path, *rows[::-1])
+    assert len({item.person for item in there[:3]}) == 1 and there[3].person != there[0].person
+    assert {i.name: i.person for i in there} == {i.name: i.person for i in back}
+
+
+def test_faces_follow_their_labels(tmp_path: Path) -> None:
+    """A person who was named after the faces were cut, and a file that was taken out since."""
+    items = labels(tmp_path, "a.png,real,x,s,", "b.png,real,y,s,", "c.png,real,z,s,")
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    entries = [
+        Faces(
+            name=i.name, label=i.label, kind=i.kind, method=i.method, group=i.group,
+            source=i.source, person=i.person, start=n, count=1, points=[], face=0.0,
+        )
+        for n, i in enumerate(items)
+    ]  # fmt: skip
+    (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
+    np.save(folder / "crops.npy", np.zeros((3, 8, 8, 3), np.uint8))
+    cache = FaceCache(folder)
+    cache.relabel(labels(tmp_path, "a.png,real,x,s,ann", "c.png,real,z,s,ann"))
+    assert [(e.name, e.person, e.start) for e in cache.entries] == [
+        ("a.png", "s:ann", 0), ("c.png", "s:ann", 2),
+    ]  # fmt: skip
+
+
+# --- the data that the bundled weights are of ----------------------------------------------------
+
+
+@pytest.mark.shared
+def test_the_split_that_calibration_rests_on_stays(shared: Path) -> None:
+    """The people of clips and of DFDC that the bundled weights never saw."""
+    items = read_labels(shared / "data" / "train.csv")
+    kept = split(items, read_recipe("pairs"))
+    rest_on = {i.person for i in items if i.kind == "video" or "DFDC_faces" in i.name} & kept
+    assert hashlib.sha256("\n".join(sorted(rest_on)).encode()).hexdigest() == SHIPPED
+
+
+@pytest.mark.shared
+def test_frames_of_the_shared_stills_stay_together(shared: Path) -> None:
+    items = [i for i in read_labels(shared / "data" / "train.csv") if "_frames/" in i.name]
+    assert len(items) == 770
+    assert {i.group for i in items} == {i.name.rpartition("_f")[0] for i in items}
