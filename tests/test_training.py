@@ -20,6 +20,7 @@ from detector.models.base import CropRecipe
 from detector.training import augment, blend, fit, sample, start
 from detector.training.cache import FaceCache, Faces
 from detector.training.data import Item, pairs, read_labels
+from detector.training.published import open_start
 from detector.training.recipe import FOLDER, Part, Recipe, read_recipe
 from detector.training.run import faces, train
 
@@ -132,8 +133,19 @@ def test_pairs_are_within_a_group_of_a_source() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in FOLDER.glob("*.toml")))
-def test_our_recipes_can_be_read(name: str) -> None:
-    assert read_recipe(name).name == name
+def test_our_recipes_can_be_run_and_are_told_of(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = read_recipe(name)
+    assert plan.name == name
+    root = FOLDER.parents[2]
+    monkeypatch.chdir(root)
+    if plan.start:
+        found = open_start(plan.start)
+        assert isinstance(found, Path) and start.is_trained(found)
+    assert f"`{name}`" in (root / "docs" / "training.md").read_text()
+
+
+def test_the_synthesis_model_begins_with_pairs() -> None:
+    assert read_recipe("synthesis").start == "weights/pairs.safetensors"
 
 
 def test_an_unknown_recipe_is_refused() -> None:

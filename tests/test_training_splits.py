@@ -203,3 +203,14 @@ def test_frames_of_the_shared_stills_stay_together(shared: Path) -> None:
     items = [i for i in read_labels(shared / "data" / "train.csv") if "_frames/" in i.name]
     assert len(items) == 770
     assert {i.group for i in items} == {i.name.rpartition("_f")[0] for i in items}
+
+
+@pytest.mark.shared
+def test_why_one_clip_is_trained_on_whatever_the_split_says(shared: Path) -> None:
+    """See `Recipe.keep`: without the one whose face is not found, that person was not held out."""
+    plan = read_recipe("pairs")
+    (person,) = plan.keep
+    asked = plan.model_copy(update={"keep": []})
+    items = read_labels(shared / "data" / "train.csv")
+    assert person in split(items, asked)
+    assert person not in split([i for i in items if i.group != "sdfvd-v14"], asked)
