@@ -14,6 +14,11 @@ from detector.errors import UnmaskError, UsageError
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
+WIDTH = 24
+"""Letters of a progress bar."""
+OFTEN = 0.1
+"""Seconds between two drawings of it."""
+
 
 def ids(text: str | None) -> list[str] | None:
     """Ids of a comma-separated list; None for none."""
@@ -50,21 +55,26 @@ def say(error: UnmaskError, name: str = "") -> None:
 
 
 def counter(word: str) -> Callable[[int, int], None]:
-    """Progress as "3 of 9 scored, about 2 min left": live on a terminal, once elsewhere."""
-    last, spent, slow = time.monotonic(), 0.0, 0
+    """Progress as "[####......] 3 of 9 scored, about 2 min left": a bar on a terminal, one line at
+    the end elsewhere."""
+    last, drawn, spent, slow = time.monotonic(), 0.0, 0.0, 0
 
     def tell(done: int, total: int) -> None:
-        nonlocal last, spent, slow
+        nonlocal last, drawn, spent, slow
         now = time.monotonic()
         # What a store already holds passes in no time, and says nothing of the rest.
         if now - last > 0.02:
             spent, slow = spent + now - last, slow + 1
         last = now
-        if sys.stderr.isatty() or done == total:
+        live = sys.stderr.isatty()
+        if done == total or (live and now - drawn > OFTEN):
+            drawn = now
             left = f", about {_duration(spent / slow * (total - done))} left" if slow else ""
             text = f"{done} of {total} {word}{left if done < total else ''}"
-            end = "\n" if done == total else ""
-            print(f"\r{text:<60}", end=end, file=sys.stderr, flush=True)
+            if live:
+                full = WIDTH * done // max(1, total)
+                text = f"\r[{'#' * full}{'.' * (WIDTH - full)}] {text:<60}"
+            print(text, end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     return tell
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detector.cli.common import WIDTH, counter
+
 if TYPE_CHECKING:
     from detector.cli.common import Commands
 
@@ -60,15 +62,29 @@ def _train(args: argparse.Namespace) -> int:
         rate=args.rate,
         resume=args.resume,
         device=pick_device(args.device),
-        progress=_training_line,
+        progress=_Meter(),
     )
     print(weights)
     return 0
 
 
-def _training_line(stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
-    numbers = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-    if sys.stderr.isatty() or figures or done == total:
-        print(f"\r{stage} {done} of {total}  {numbers}", end="", file=sys.stderr, flush=True)
-        if figures or done == total:
-            print(file=sys.stderr)
+COUNTED = {"faces": "files searched for faces", "masking": "steps of masking", "training": "steps"}
+"""What a stage of a run counts, where it is not what the stage is called."""
+
+
+class _Meter:
+    """How far a run is: a bar a stage, and a line of figures at each look at the held-out part."""
+
+    def __init__(self) -> None:
+        self.stage, self.done, self.bar = "", 0, counter("")
+
+    def __call__(self, stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
+        if stage != self.stage or done < self.done:
+            self.stage, self.bar = stage, counter(COUNTED.get(stage, stage))
+        self.done = done
+        if figures:
+            numbers = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+            over = f"\r{'':<{WIDTH + 62}}\r" if sys.stderr.isatty() else ""
+            print(f"{over}{stage} {done} of {total}  {numbers}", file=sys.stderr, flush=True)
+        if not figures or done < total:
+            self.bar(done, total)

@@ -142,7 +142,7 @@ def fit(
     stop_after : int
         Stop (and save) before this step; the schedule stays that of the whole run.
     progress : callable
-        Called with (step, steps, figures).
+        Called after every step with (step, steps, figures); no figures between checks.
     """
     out.mkdir(parents=True, exist_ok=True)
     steps = recipe.steps
@@ -212,12 +212,13 @@ def fit(
         average.update(network, step)
         recent = [*recent[-99:], float(loss.detach())]
         last = step + 1 == end
+        figures: dict[str, float] = {}
         if (step + 1) % recipe.check_every == 0 or last:
             figures = {"loss": float(np.mean(recent)), "seconds": time.monotonic() - began}
             figures |= check(average.network) if check else {}
             _log(out / "curve.csv", step + 1, figures)
-            if progress:
-                progress(step + 1, steps, figures)
+        if progress:
+            progress(step + 1, steps, figures)
         if last or time.monotonic() - saved > SAVE_EVERY:
             save(step + 1)
             saved = time.monotonic()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from detector.training.published import Published
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
-"""Stage ("faces", "maps", "masking", "training"), done, in all, figures."""
+"""Stage ("faces", "maps", "masking", "training"), done, in all, figures (none between checks)."""
 
 
 @dataclass(frozen=True)
