@@ -86,12 +86,15 @@ def start(
     models: Sequence[str] | None,
     rate: float,
     domain: str,
+    sources: int | None = None,
     delete: Path | None = None,
 ) -> Run:
     """Begin; the result is kept (`conformal.keep`) when it is there.
 
     Parameters
     ----------
+    sources : int, optional
+        Different recordings that the clips are of. Default: the folders that they lie in.
     delete : Path, optional
         A folder to delete at the end: that of uploaded clips.
 
@@ -107,7 +110,7 @@ def start(
                 _("Another calibration is running here."), hint=_("Wait for it, or stop it.")
             )
         run = _run = Run(total=len(clips))
-    options = {"models": models, "rate": rate, "domain": domain}
+    options = {"models": models, "rate": rate, "domain": domain, "sources": sources}
     threading.Thread(
         target=_work, args=(run, list(clips), options, delete), name="own-clips", daemon=True
     ).start()

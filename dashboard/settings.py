@@ -91,7 +91,8 @@ def _kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, may: boo
     with st.container(border=True, key=f"own-{own.id}", gap="small"):
         st.html(kept(own, titles, in_use=in_use))
         promise = words.escape(conformal.guarantee(len(own.clips), own.rate))
-        st.html(f"<p class='um-caption'>{promise}</p>")
+        but = words.escape(conformal.alike(own))
+        st.html(f"<p class='um-caption'>{promise} <span class='um-warn'>{but}</span></p>")
         if may:
             st.button(
                 _("Delete"),
@@ -113,8 +114,8 @@ def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool) -> str:
         for question in own.models
     ]
     state = _("In use") if in_use else _("Switched off")
-    clips = _("{clips} from {folders}").format(
-        clips=len(own.clips), folders=words.count(own.sources, "folder", "folders")
+    clips = _("{clips} of {recordings}").format(
+        clips=len(own.clips), recordings=words.count(own.sources, "recording", "recordings")
     )
     rows = [
         (_("For"), words.escape(words.listed(names))),
@@ -159,20 +160,30 @@ def _new(*, first: bool) -> None:
         accept_multiple_files=True,
         key="own-files",
     )
+    sources = st.number_input(
+        _("From how many different recordings?"),
+        min_value=1,
+        value=None,
+        help=_(
+            "One recording is one person at one place and time. Ten cuts of an interview are of "
+            "one recording, and tell little more than one of them."
+        ),
+        key="own-sources",
+    )
     folder = ""
     if _at_the_desk():
         folder = st.text_input(
             _("Or a folder on this computer"), placeholder=_("/videos/untouched"), key="own-folder"
         )
-    st.html(f"<p class='um-caption'>{_readiness(len(files), need, folder)}</p>")
+    st.html(f"<p class='um-caption'>{_readiness(len(files), need, sources, folder)}</p>")
     if st.button(
         _("Set the threshold"),
         type="primary",
         icon=":material/straighten:",
-        disabled=len(files) < need and not folder.strip(),
+        disabled=(len(files) < need or sources is None) and not folder.strip(),
     ):
         try:
-            _begin(files, folder.strip(), models, rate, domain.strip())
+            _begin(files, folder.strip(), models, rate, domain.strip(), sources)
         except (InputError, OSError) as error:
             st.error(_sentence(error), icon=":material/error:")
         else:
@@ -194,9 +205,13 @@ def _models(ready: list[ModelSpec]) -> list[str] | None:
     return None if not ids or ids == usual else ids
 
 
-def _readiness(count: int, need: int, folder: str) -> str:
+def _readiness(count: int, need: int, sources: int | None, folder: str) -> str:
     if folder.strip():
-        return _("Videos in the folder and its subfolders are read where they are, and left there.")
+        read = _("Videos in the folder and its subfolders are read where they are, and left there.")
+        each = _("Without a number of recordings, each folder is taken as one.")
+        return read if sources else f"{read} {each}"
+    if count >= need and sources is None:
+        return _("Say how many different recordings they are from.")
     if count >= need:
         kept = _("{number} clips. They are deleted as soon as they are scored.")
         return kept.format(number=count)
@@ -206,17 +221,26 @@ def _readiness(count: int, need: int, folder: str) -> str:
     )
 
 
-def _begin(files: list, folder: str, models: list[str] | None, rate: float, domain: str) -> None:
+def _begin(
+    files: list,
+    folder: str,
+    models: list[str] | None,
+    rate: float,
+    domain: str,
+    sources: int | None,
+) -> None:
     if folder:
         from detector.training.own import clips_in
 
         clips = clips_in(Path(folder).expanduser())
         if len(clips) < conformal.least(rate):
             raise conformal.too_few(len(clips), rate)
-        own_clips.start(clips, models=models, rate=rate, domain=domain)
+        own_clips.start(clips, models=models, rate=rate, domain=domain, sources=sources)
         return
     kept = own_clips.keep([(file.name, file) for file in files])
-    own_clips.start(kept, models=models, rate=rate, domain=domain, delete=kept[0].parent)
+    own_clips.start(
+        kept, models=models, rate=rate, domain=domain, sources=sources, delete=kept[0].parent
+    )
 
 
 @st.fragment(run_every=LOOK_EVERY)
@@ -243,6 +267,8 @@ def _running() -> None:
     elif run.result is not None:
         done = _("Set by {number} clips. New analyses use it.").format(number=len(run.result.clips))
         st.success(done, icon=":material/check:")
+        if warning := conformal.alike(run.result):
+            st.warning(words.plain_markdown(warning), icon=":material/warning:")
     if run.left_out:
         clips = words.count(len(run.left_out), "clip", "clips")
         with st.expander(_("{clips} left out").format(clips=clips)):

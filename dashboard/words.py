@@ -14,9 +14,10 @@ from datetime import date
 from typing import Literal
 
 from dashboard.language import Table, _, current, ngettext
+from detector.evidence import at_most
 from detector.evidence import capital as capital
 from detector.evidence import whole_percent as whole_percent
-from detector.results import Label, Question, ReasonCode, Track
+from detector.results import Label, Question, ReasonCode, Tally, Thresholds, Track
 
 NBSP = "\u00a0"
 """Between a figure and its unit, so that a line never breaks there."""
@@ -173,6 +174,47 @@ def who(track: Track) -> str:
 def percent(probability: float) -> str:
     """0.789 -> "79 %". Whole percents only."""
     return f"{whole_percent(probability)}{NBSP}%"
+
+
+def alarms(limits: Thresholds) -> str:
+    """How many untouched clips landed above `high`, in a sentence; empty where nobody said."""
+    tally, rate = limits.false_positives, limits.false_positive_rate
+    if tally is not None:
+        text = (
+            _("{count} of {clips} untouched clips landed above {limit} (so at most {most} of such, "
+              "95\u00a0% sure).")
+            if tally.count
+            else _("None of {clips} untouched clips landed above {limit} (so at most {most} of "
+                   "such, 95\u00a0% sure).")
+        )  # fmt: skip
+    elif limits.own:
+        text = _("At most {rate} of untouched clips like yours land above {limit}.")
+    else:
+        text = _("{rate} of untouched clips land above {limit}.")
+    return _landed(text, tally, rate, limits.high)
+
+
+def missed(limits: Thresholds) -> str:
+    """How many manipulated clips landed below `low`, in a sentence; empty where nobody said."""
+    tally, rate = limits.false_negatives, limits.false_negative_rate
+    if tally is not None:
+        text = (
+            _("{count} of {clips} manipulated clips landed below {limit} (so at most {most} of "
+              "such, 95\u00a0% sure).")
+            if tally.count
+            else _("None of {clips} manipulated clips landed below {limit} (so at most {most} of "
+                   "such, 95\u00a0% sure).")
+        )  # fmt: skip
+    else:
+        text = _("{rate} of manipulated clips land below {limit}.")
+    return _landed(text, tally, rate, limits.low)
+
+
+def _landed(text: str, tally: Tally | None, rate: float | None, limit: float) -> str:
+    if tally is not None:
+        figures = {"count": tally.count, "clips": tally.clips, "most": percent(at_most(tally))}
+        return text.format(limit=percent(limit), **figures)
+    return text.format(limit=percent(limit), rate=percent(rate)) if rate is not None else ""
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:

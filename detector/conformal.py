@@ -41,7 +41,7 @@ class OwnCalibration(Record):
     created: datetime
     rate: float = Field(gt=0, lt=1)
     domain: str = ""
-    sources: int = Field(ge=1, description="folders that the clips came from")
+    sources: int = Field(ge=1, description="different recordings that the clips are of")
     models: dict[Question, dict[str, str | None]] = Field(description="id -> weights' sha256")
     base: dict[Question, float]
     clips: list[dict[Question, float]]
@@ -136,15 +136,41 @@ def guarantee(count: int, rate: float) -> str:
     )
 
 
+def alike(own: OwnCalibration) -> str:
+    """A warning, where most clips share their recording with another; else empty.
+
+    The promise takes the clips as drawn one by one (exchangeable with the next one). Cuts of one
+    recording are not: they tell little more than one clip does of a recording that is new.
+    """
+    clips, need = len(own.clips), least(own.rate)
+    if 2 * own.sources >= clips:
+        return ""
+    return (
+        f"These {clips} clips are of only {_recordings(own.sources)}. Cuts of one recording are "
+        "alike and tell little more than one of them, but the promise counts each: new recordings "
+        "can give more false alarms than it says. "
+    ) + (
+        f"Add clips of others: this rate takes {need} different recordings."
+        if own.sources < need
+        else "Add clips of others, or take fewer of each."
+    )
+
+
 def in_words(own: OwnCalibration) -> str:
     """One calibration in a line."""
-    kind = f" ({own.domain})" if own.domain else ""
-    folders_ = f"{own.sources} folder" + ("s" if own.sources > 1 else "")
     models = ", ".join(id for ids in own.models.values() for id in ids)
-    return (
-        f"{len(own.clips)} clips from {folders_}{kind}, {own.created:%Y-%m-%d}, "
-        f"{rate_words(own.rate)} false alarms, for {models}"
-    )
+    of = material(own.threshold(next(iter(own.models))))
+    return f"{of}, {own.created:%Y-%m-%d}, {rate_words(own.rate)} false alarms, for {models}"
+
+
+def material(own: OwnThreshold) -> str:
+    """What a threshold was set by: "40 clips of 3 recordings (interviews, phone)"."""
+    kind = f" ({own.domain})" if own.domain else ""
+    return f"{own.clips} clips of {_recordings(own.sources)}{kind}"
+
+
+def _recordings(count: int) -> str:
+    return f"{count} recording" + ("" if count == 1 else "s")
 
 
 # --- on disk --------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Reads scores that `detector.verdict` has filled; changes none. US English, short
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -20,6 +21,7 @@ from detector.results import (
     Question,
     Reason,
     ReasonCode,
+    Tally,
     Thresholds,
     Track,
     Trial,
@@ -371,6 +373,23 @@ def capital(text: str) -> str:
 
 def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def wilson(count: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927), which holds for few clips and for none of many.
+
+    The share over a threshold that was set by these very clips, with so many of them over it, is
+    within about a percent of the same (it follows a beta distribution: `conformal.guarantee`).
+    """
+    z, share = 1.959964, count / total
+    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + (z / total / 2) ** 2)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def at_most(tally: Tally) -> float:
+    """The largest share that a tally leaves likely, rounded up to a whole percent."""
+    return math.ceil(wilson(tally.count, tally.clips)[1] * 100) / 100
 
 
 def whole_percent(probability: float) -> int:

@@ -305,6 +305,13 @@ class ModelResult(Record):
         return QUESTION_OF.get(self.task)
 
 
+class Tally(Record):
+    """So many of so many clips."""
+
+    count: int = Field(ge=0)
+    clips: int = Field(ge=1)
+
+
 class Thresholds(Record):
     """Below `low`: no sign found. Above `high`: likely manipulated. Between: inconclusive."""
 
@@ -315,6 +322,12 @@ class Thresholds(Record):
     )
     false_negative_rate: float | None = Field(
         default=None, description="share of manipulated calibration clips below `low`"
+    )
+    false_positives: Tally | None = Field(
+        default=None, description="the count behind `false_positive_rate`, where it is known"
+    )
+    false_negatives: Tally | None = Field(
+        default=None, description="the count behind `false_negative_rate`, where it is known"
     )
     data: str = Field(default="", description="what they were chosen on, in words")
     custom: bool = Field(default=False, description="moved by the person for this one result")
@@ -342,7 +355,7 @@ class OwnThreshold(Record):
     high: float = Field(description="the file's logit that is exceeded at `rate`")
     rate: float = Field(gt=0, lt=1, description="of untouched clips like these, at most")
     clips: int
-    sources: int
+    sources: int = Field(description="different recordings that the clips are of")
     domain: str = Field(default="", description="what the clips are, in the person's words")
     created: datetime
     models: dict[str, str | None] = Field(description="id -> weights' sha256; it holds for these")
@@ -367,7 +380,11 @@ class Ensemble(Record):
         default_factory=lambda: Thresholds(low=0.0, high=1.0),
         description="unless stated, none: every score is inconclusive",
     )
-    min_models: int = Field(default=1, ge=1, description="with fewer counted models: inconclusive")
+    min_models: int = Field(
+        default=1,
+        ge=1,
+        description="with fewer counted models: inconclusive, unless fewer were asked for",
+    )
     own: OwnThreshold | None = Field(
         default=None, description="instead of `thresholds.high`, where its models are counted"
     )

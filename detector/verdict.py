@@ -18,7 +18,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from detector import evidence, fusion
+from detector import conformal, evidence, fusion
 from detector.fusion import sigmoid
 from detector.results import (
     Analysis,
@@ -141,7 +141,7 @@ class _Asked:
             self._count(model, chosen, weights)
         self.counted = {id: m for id, m in self.models.items() if m.counted}
         self.weights = {id: m.weight for id, m in self.counted.items()}
-        self.min_models = mix.min_models if mix else self.ensemble.min_models
+        self.min_models = mix.min_models if mix else self._least(analysis, chosen)
         # What the manifest's ensemble was fitted with holds for it alone.
         fitted = mix is None and set(self.ensemble.models) == set(self.counted)
         self.final = self.ensemble.calibration if fitted else None
@@ -167,17 +167,36 @@ class _Asked:
         """
         ours = self.ensemble.thresholds
         if self.own is None:
-            unknown = {"false_positive_rate": None, "false_negative_rate": None, "data": ""}
-            return ours if fitted else ours.model_copy(update=unknown)
+            return ours if fitted else Thresholds(low=ours.low, high=ours.high)
         high = sigmoid(self.own.high)
         calibrated = all(m.calibration for m in self.counted.values())
         return Thresholds(
             low=min(ours.low, high) if calibrated else 0.0,
             high=high,
             false_positive_rate=self.own.rate,
-            data=f"your own {self.own.clips} clips, {self.own.created:%Y-%m-%d}",
+            data=f"your own {conformal.material(self.own)}, {self.own.created:%Y-%m-%d}",
             own=True,
         )
+
+    def _least(self, analysis: Analysis, chosen: Collection[str] | None) -> int:
+        """How many models a verdict needs.
+
+        Who names fewer models than the ensemble needs is judged by those; a model that fails does
+        not lower that. An own threshold holds for its very set, all of which gave a score.
+        """
+        if self.own is not None:
+            return 1
+        if chosen is None and analysis.settings.models is None:
+            return self.ensemble.min_models
+        promised = self.ensemble.own.models if self.ensemble.own else {}
+        voters = [
+            id
+            for id, model in self.models.items()
+            if model.weight > 0
+            and model.label_order != "unverified"
+            and (model.calibration or id in promised if chosen is None else id in chosen)
+        ]
+        return max(1, min(self.ensemble.min_models, len(voters)))
 
     def _count(
         self,

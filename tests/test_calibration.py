@@ -270,6 +270,11 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
     after = Manifest.model_validate(tomllib.loads(written))
     assert after.ensembles[FACE].thresholds.data.startswith('clips "held out"')
     assert after.ensembles[WHOLE].models == ["synthesis"]
+    for question, ensemble in made.ensembles.items():
+        limits = after.ensembles[question].thresholds
+        assert limits == ensemble.thresholds and limits.false_positives is not None
+        share = limits.false_positives.count / limits.false_positives.clips
+        assert limits.false_positive_rate == pytest.approx(share, abs=1e-4)
     assert after.combined is not None
     for old, new in zip(before.models, after.models, strict=True):
         fresh = {"calibration", "weight", "default"}

@@ -92,13 +92,33 @@ def test_the_promise_is_said_with_its_condition() -> None:
     assert "2.4 % or more is possible" in conformal.too_few(40, 0.01).hint
 
 
+def test_cuts_of_a_few_recordings_are_warned_of() -> None:
+    clips = [{FACE: float(i)} for i in range(40)]
+    assert conformal.alike(made(clips, sources=20)) == ""
+    few = conformal.alike(made(clips, sources=3))
+    assert "40 clips are of only 3 recordings" in few and "takes 19 different recordings" in few
+    many = conformal.alike(made([*clips, *clips], sources=30))
+    assert "only 30 recordings" in many and "takes" not in many
+
+
+def test_cuts_of_a_few_recordings_promise_less() -> None:
+    """What the warning is for: forty clips, three recordings."""
+    rng = np.random.default_rng(0)
+    exceeded = []
+    for _ in range(400):
+        clips = np.repeat(rng.normal(size=3), [14, 13, 13]) + 0.1 * rng.normal(size=40)
+        exceeded.append(float((rng.normal(size=500) > conformal.quantile(clips, 0.05)).mean()))
+    assert 0.2 < np.mean(exceeded) < 0.3
+
+
 # --- what it changes ------------------------------------------------------------------------------
 
 
 def with_own(high: float, **models: str | None) -> Analysis:
     made = analysis([track("A", with_scores(*[0.75] * 5))])
     made.ensembles[FACE].own = OwnThreshold(
-        high=high, rate=0.05, clips=40, sources=3, created=datetime(2026, 11, 20, tzinfo=UTC),
+        high=high, rate=0.05, clips=40, sources=3, domain="phone",
+        created=datetime(2026, 11, 20, tzinfo=UTC),
         models=models,
     )  # fmt: skip
     return made
@@ -111,7 +131,7 @@ def test_own_thresholds_stand_in_the_place_of_ours_and_are_named() -> None:
     assert verdict.label is Label.INCONCLUSIVE
     assert verdict.thresholds.own and verdict.thresholds.low == 0.3
     assert verdict.thresholds.high == pytest.approx(0.881, abs=0.001)
-    assert verdict.thresholds.data == "your own 40 clips, 2026-11-20"
+    assert verdict.thresholds.data == "your own 40 clips of 3 recordings (phone), 2026-11-20"
     assert verdict.thresholds.false_positive_rate == 0.05
     lower = decide(with_own(-2.0, one=None)).verdict
     assert lower.label is Label.FAKE and lower.thresholds.low <= lower.thresholds.high
@@ -179,7 +199,8 @@ def test_from_a_folder_to_a_verdict(
     options = ["--models", "pairs,blend", "--rate", "0.3", "--domain", "my phone"]
     assert cli.main(["calibrate", "--real", str(folder), *options]) == 0
     said = capsys.readouterr().out
-    assert "4 clips from 2 folders (my phone)" in said and "30 % false alarms" in said
+    assert "4 clips of 2 recordings (my phone)" in said and "30 % false alarms" in said
+    assert "at most 30 %" in said and "Warning" not in said
     assert "broken.mp4" in said and "There is another copy" in said
 
     from detector.pipeline import Analyzer
@@ -187,7 +208,8 @@ def test_from_a_folder_to_a_verdict(
 
     analyzer = Analyzer(device="cpu")
     pair = analyzer.analyze(folder / "day 0" / "2.mp4", Settings(models=["pairs", "blend"]))
-    assert pair.verdict.thresholds.own and "your own 4 clips" in pair.verdict.thresholds.data
+    used = pair.verdict.thresholds
+    assert used.own and "your own 4 clips of 2 recordings (my phone)" in used.data
     assert Analysis.model_validate_json(pair.model_dump_json()) == pair
     alone = analyzer.analyze(folder / "day 0" / "2.mp4", Settings(models=["pairs"]))
     assert not alone.verdict.thresholds.own
@@ -197,6 +219,9 @@ def test_from_a_folder_to_a_verdict(
     scores = sorted(c[FACE] for c in shelf.clips)
     # The clip that set it lies on it, but for the last bit of a sum.
     assert sum(score > high + 1e-9 for score in scores) == 0, (scores, high)
+
+    assert cli.main(["calibrate", "--real", str(folder), *options, "--sources", "1"]) == 0
+    assert "Warning: These 4 clips are of only 1 recording." in capsys.readouterr().out
 
     assert cli.main(["calibrate", "--switch", "off"]) == 0
     assert "switched off" in capsys.readouterr().out
@@ -218,7 +243,13 @@ def test_a_folder_that_can_not_do_is_refused_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [[], ["--rate", "0"], ["--rate", "5", "--real", "x"], ["a.csv", "--real", "x"]],
+    [
+        [],
+        ["--rate", "0"],
+        ["--real", "x", "--sources", "0"],
+        ["--rate", "5", "--real", "x"],
+        ["a.csv", "--real", "x"],
+    ],
 )
 def test_the_command_says_what_is_missing(
     options: list[str], capsys: pytest.CaptureFixture[str]

@@ -23,9 +23,19 @@ from detector import report
 from detector.cli import main
 from detector.errors import InputError, UsageError
 from detector.origin import Fact, FrameHash, Place, Provenance
+from detector.report import words
 from detector.report.paper import FONT, printable
 from detector.report.parts import ATTACHMENT
-from detector.results import Analysis, Label, Question, Robustness, Trial
+from detector.results import (
+    Analysis,
+    Answer,
+    Label,
+    Question,
+    Robustness,
+    Tally,
+    Thresholds,
+    Trial,
+)
 from detector.verdict import decide
 
 WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -116,6 +126,25 @@ def test_the_pdf_says_what_a_court_needs(analysis: Analysis, made: dict[str, byt
         assert needed in text, needed
     assert "authentic" not in text.lower()
     assert "verified" not in text.lower()
+
+
+def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> None:
+    limits = Thresholds(
+        low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.18,
+        false_positives=Tally(count=0, clips=45), false_negatives=Tally(count=6, clips=33),
+        data="78 clips",
+    )  # fmt: skip
+    answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
+    assert words.meaning(answer) == (
+        "None of 45 untouched clips (so at most 8 % of such, 95 % sure) landed above the upper one "
+        "and 6 of 33 manipulated clips (so at most 35 % of such, 95 % sure) below the lower one, "
+        "measured on 78 clips."
+    )
+    mine = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="your own 40", own=True)
+    said = words.meaning(answer.model_copy(update={"thresholds": mine}))
+    assert said == (
+        "At most 5 % of untouched files like yours land above the upper one, by your own 40."
+    )
 
 
 def test_names_in_other_scripts_are_printed_or_numbered(made: dict[str, bytes]) -> None:

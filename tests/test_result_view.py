@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import evidence_view, series
 from dashboard.result import (
+    agreement,
     details,
     downloads,
     pictures,
@@ -28,7 +29,15 @@ from dashboard.result import (
 )
 from detector import explain, pipeline
 from detector.models import registry
-from detector.results import Analysis, Label, OwnThreshold, Question, ReasonCode, Thresholds
+from detector.results import (
+    Analysis,
+    Label,
+    OwnThreshold,
+    Question,
+    ReasonCode,
+    Tally,
+    Thresholds,
+)
 from detector.verdict import decide
 from tests import pages
 from tests.pages import texts
@@ -392,6 +401,23 @@ def test_moved_thresholds_do_not_claim_our_error_rates() -> None:
     assert "not measured" in theirs and "untouched clips" not in theirs
 
 
+def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely() -> None:
+    limits = Thresholds(
+        low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.1818,
+        false_positives=Tally(count=0, clips=45), false_negatives=Tally(count=6, clips=33),
+        data="78 clips",
+    )  # fmt: skip
+    said = title.meaning(limits, "likely manipulated").replace("\u00a0", " ")
+    none = "None of 45 untouched clips landed above 70 % (so at most 8 % of such, 95 % sure)."
+    assert none in said
+    assert "6 of 33 manipulated clips landed below 30 % (so at most 35 % of such" in said
+    assert "Measured on 78 clips." in said and " 0 %" not in said
+    made = make_analysis()
+    made.verdict.thresholds = limits
+    note = agreement.note(made).replace("\u00a0", " ")
+    assert f"thresholds of the ensemble (78 clips). {none}" in note
+
+
 def test_file_facts_say_what_was_done_to_the_picture() -> None:
     analysis = make_analysis()
     analysis.media.rotation, analysis.media.variable_frame_rate = 90, True
@@ -460,12 +486,13 @@ def test_a_view_of_one_question_changes_no_verdict() -> None:
 def test_own_thresholds_are_named_and_can_be_left_aside(clip: Path) -> None:
     made = make_analysis(clip)
     made.ensembles[Question.MANIPULATION].own = OwnThreshold(
-        high=2.0, rate=0.05, clips=40, sources=3, created=datetime(2026, 11, 20, tzinfo=UTC),
+        high=2.0, rate=0.05, clips=40, sources=3, domain="phone",
+        created=datetime(2026, 11, 20, tzinfo=UTC),
         models={m.id: m.weights_sha256 for m in made.models if m.scored},
     )  # fmt: skip
     at = show(clip, decide(made))
     page = texts(at)
-    assert "with thresholds from your own 40 clips, 2026-11-20" in page
+    assert "with thresholds from your own 40 clips of 3 recordings (phone), 2026-11-20" in page
     assert "<span>Inconclusive</span></h2>" in page
     assert "At most 5 % of untouched clips like yours land above 88 %" in page
     at.toggle(key="result.k.widget.own").set_value(False).run()

@@ -81,9 +81,10 @@ def test_what_is_kept_is_shown_switched_and_deleted() -> None:
     conformal.keep(own())
     at = show()
     page = texts(at)
-    assert "At most 5 % false alarms" in page and "40 from 3 folders" in page
+    assert "At most 5 % false alarms" in page and "40 of 3 recordings" in page
     assert "&lt;b&gt;phone" in page and "<b>phone" not in page
     assert "only for clips like these" in page and "In use" in page
+    assert "These 40 clips are of only 3 recordings" in page
     assert "Pairs and Blend" in page
     at.toggle(key="own-on").set_value(False).run()
     assert not conformal.load().on and "Switched off" in texts(at)
@@ -160,6 +161,7 @@ def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
     at = show()
     at.text_input(key="own-what").set_value("my phone")
     at.text_input(key="own-folder").set_value(str(folder)).run()
+    assert "each folder is taken as one" in texts(at)
     at.pills(key="own-models").set_value(["pairs"]).run()
     next(b for b in at.button if b.label == "Set the threshold").click().run()
     run = finish()
@@ -169,7 +171,8 @@ def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
     assert any("Set by 20 clips" in s.value for s in at.success)
     kept = conformal.load().calibrations[0]
     assert kept.domain == "my phone" and len(kept.clips) == 20
-    assert kept.models == {FACE: {"pairs": None}}
+    assert kept.models == {FACE: {"pairs": None}} and kept.sources == 1
+    assert "20 clips are of only 1 recording" in at.warning[0].value
     at.button(key="own-done").click().run()
     assert own_clips.current() is None and "my phone" in texts(at)
     assert len(list(folder.iterdir())) == 20
@@ -186,6 +189,23 @@ def test_too_few_clips_are_refused_before_anything_runs(scorer: Scorer, tmp_path
     next(b for b in at.button if b.label == "Set the threshold").click().run()
     assert "not a folder" in at.error[0].value
     assert own_clips.current() is None and not scorer.settings
+
+
+def test_uploads_say_how_many_recordings_they_are_of(scorer: Scorer) -> None:
+    def button() -> Any:
+        return next(b for b in at.button if b.label == "Set the threshold")
+
+    at = show()
+    files = [(f"{n}.mp4", b"y" * (n + 1), "video/mp4") for n in range(19)]
+    at.file_uploader[0].set_value(files).run()
+    assert button().disabled and "Say how many different recordings" in texts(at)
+    at.number_input(key="own-sources").set_value(12).run()
+    assert "19 clips. They are deleted" in texts(at)
+    button().click().run()
+    made = finish().result
+    assert made is not None and made.sources == 12
+    at.run()
+    assert at.success and not at.warning
 
 
 def test_uploaded_clips_are_deleted_at_the_end(scorer: Scorer, data: Path) -> None:

@@ -1,4 +1,4 @@
-"""The verdict is made from numbers alone: these tests need no media and no network."""
+"""The verdict is made from numbers alone: these tests need no media and run no network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from detector import fusion
 from detector.evidence import clock, percent
+from detector.models import registry
+from detector.pipeline import blank
 from detector.results import (
     Analysis,
     Calibration,
@@ -20,6 +22,7 @@ from detector.results import (
     Label,
     Media,
     ModelResult,
+    OwnThreshold,
     Quality,
     Question,
     ReasonCode,
@@ -518,6 +521,92 @@ def test_results_of_schema_1_0_can_still_be_read() -> None:
     assert again.verdict.probability == pytest.approx(new.verdict.probability)
     with pytest.raises(ValidationError):
         Analysis.model_validate(old | {"schema_version": "0.9"})
+
+
+# --- a set that somebody chose, under the ensembles that ship ------------------------------------
+
+SHIPPED = registry.manifest().ensembles[Question.MANIPULATION]
+
+
+def shipped(
+    raw: float,
+    *results: ModelResult,
+    asked: list[str] | None = None,
+    own: OwnThreshold | None = None,
+) -> Analysis:
+    """Of a face to which every model that works gives the same raw logit."""
+    working = {m.id: raw for m in results if m.scored}
+    made = analysis([track("A", [face(i, **working) for i in range(5)])], list(results))
+    made.settings = Settings(models=asked)
+    made.ensembles = {Question.MANIPULATION: SHIPPED.model_copy(update={"own": own})}
+    return made
+
+
+def of_ours(id: str, *, works: bool = True) -> ModelResult:
+    found = blank.result(registry.get_spec(id))
+    changes = {"scored": 10} if works else {"error": "it stopped while scoring"}
+    return found.model_copy(update=changes)
+
+
+def missing(made: Analysis) -> bool:
+    return any(r.code is ReasonCode.TOO_FEW_MODELS for r in decide(made).verdict.reasons)
+
+
+@pytest.mark.parametrize(("raw", "label"), [(20, Label.FAKE), (-20, Label.REAL)])
+def test_a_calibrated_model_that_somebody_chose_alone_decides(raw: float, label: Label) -> None:
+    for id in SHIPPED.models:
+        alone = decide(shipped(raw, of_ours(id), asked=[id]))
+        assert alone.verdict.label is label and alone.verdict.counted == 1
+        # What the manifest states of its own set is not said of this one.
+        assert alone.verdict.thresholds.false_positives is None
+    together = shipped(raw, *map(of_ours, SHIPPED.models))
+    assert decide(together, models=SHIPPED.models[:1]).verdict.label is label
+
+
+@pytest.mark.parametrize(("raw", "label"), [(2.5, Label.FAKE), (1.5, Label.INCONCLUSIVE)])
+@pytest.mark.parametrize("asked", [None, ["mine"]])
+def test_an_uncalibrated_model_decides_alone_by_its_own_threshold(
+    raw: float, label: Label, asked: list[str] | None
+) -> None:
+    own = OwnThreshold(
+        high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
+        models={"mine": None},
+    )  # fmt: skip
+    made = shipped(raw, model("mine", calibration=None), asked=asked, own=own)
+    assert decide(made).verdict.label is label and decide(made).verdict.thresholds.own
+    assert not missing(made)
+
+
+def test_a_model_that_fails_does_not_lower_the_bar() -> None:
+    need = SHIPPED.min_models
+    assert need > 1
+    names = SHIPPED.models
+    for works in range(1, len(names) + 1):
+        results = [of_ours(id, works=i < works) for i, id in enumerate(names)]
+        for asked in (None, names):
+            made = shipped(20, *results, asked=asked)
+            assert missing(made) == (works < need)
+            assert (decide(made).verdict.label is Label.FAKE) == (works >= need)
+        assert decide(shipped(20, *results), models=names).verdict.label is (
+            Label.FAKE if works >= need else Label.INCONCLUSIVE
+        )
+    # A default set of which a part is not even there was not chosen by anybody.
+    assert missing(shipped(20, of_ours(names[0])))
+
+
+def test_who_has_no_vote_is_not_waited_for() -> None:
+    first = SHIPPED.models[0]
+    raw, unproven = model("raw", calibration=None), model("odd", label_order="unverified")
+    assert not missing(shipped(20, of_ours(first), raw, unproven, asked=[first, "raw", "odd"]))
+    failed = raw.model_copy(update={"scored": 0, "error": "it stopped while scoring"})
+    assert not missing(shipped(20, of_ours(first), failed, asked=[first, "raw"]))
+    # With a threshold of their own both would have had one.
+    own = OwnThreshold(
+        high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
+        models={first: of_ours(first).weights_sha256, "raw": None},
+    )  # fmt: skip
+    assert not missing(shipped(20, of_ours(first), raw, asked=[first, "raw"], own=own))
+    assert missing(shipped(20, of_ours(first), failed, asked=[first, "raw"], own=own))
 
 
 # --- an ensemble of one's own --------------------------------------------------------------------

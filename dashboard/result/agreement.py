@@ -88,23 +88,13 @@ def note(analysis: Analysis) -> str:
 def _dotted(limits: Thresholds) -> str:
     if limits.custom:
         return _("Dotted lines: your thresholds.")
-    about = [words.escape(limits.data)] if limits.data else []
-    if limits.false_positive_rate is not None:
-        rate = words.percent(limits.false_positive_rate)
-        about.append(_("{percent} false alarms there").format(percent=rate))
     if limits.own:
-        text = (
-            _("Dotted lines: thresholds, the upper one from your own clips ({about}).")
-            if about
-            else _("Dotted lines: thresholds, the upper one from your own clips.")
-        )
+        text = _("Dotted lines: thresholds, the upper one from {data}.")
+    elif limits.data:
+        text = _("Dotted lines: thresholds of the ensemble ({data}).")
     else:
-        text = (
-            _("Dotted lines: thresholds of the ensemble ({about}).")
-            if about
-            else _("Dotted lines: thresholds of the ensemble.")
-        )
-    return text.format(about=", ".join(about))
+        text = _("Dotted lines: thresholds of the ensemble.")
+    return f"{text.format(data=words.escape(limits.data))} {words.alarms(limits)}".strip()
 
 
 COLUMNS: Table[str, tuple[str, bool]] = Table(

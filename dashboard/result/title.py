@@ -171,39 +171,8 @@ def _rates(limits: Thresholds) -> str:
     """How often the two values err; empty where nobody said."""
     if limits.custom:
         return _("How often your values err was not measured.")
-    alarms, missed = limits.false_positive_rate, limits.false_negative_rate
-    if limits.own:
-        text = _("At most {alarms} of untouched clips like yours land above {high} (by {data}).")
-    elif alarms is not None and missed is not None:
-        text = (
-            _(
-                "{alarms} of untouched clips land above {high} and {missed} of manipulated ones "
-                "below {low} (measured on {data})."
-            )
-            if limits.data
-            else _(
-                "{alarms} of untouched clips land above {high} and {missed} of manipulated ones "
-                "below {low}."
-            )
-        )
-    elif alarms is not None:
-        text = (
-            _("{alarms} of untouched clips land above {high} (measured on {data}).")
-            if limits.data
-            else _("{alarms} of untouched clips land above {high}.")
-        )
-    elif missed is not None:
-        text = (
-            _("{missed} of manipulated clips land below {low} (measured on {data}).")
-            if limits.data
-            else _("{missed} of manipulated clips land below {low}.")
-        )
-    else:
-        return ""
-    return text.format(
-        alarms=words.percent(alarms or 0.0),
-        missed=words.percent(missed or 0.0),
-        low=words.percent(limits.low),
-        high=words.percent(limits.high),
-        data=words.escape(limits.data),
-    )
+    measured = [text for text in (words.alarms(limits), words.missed(limits)) if text]
+    if measured and limits.data:
+        by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
+        measured.append(by.format(data=words.escape(limits.data)))
+    return " ".join(measured)

@@ -49,6 +49,12 @@ def add(commands: Commands) -> None:
     own = calibrate.add_argument_group("from your own untouched clips")
     own.add_argument("--real", type=Path, metavar="FOLDER", help="videos nobody has altered")
     own.add_argument("--domain", default="", metavar="WORDS", help="what they are, in a few words")
+    own.add_argument(
+        "--sources",
+        type=int,
+        metavar="N",
+        help="different recordings that the videos are of; without it, each folder is one",
+    )
     own.add_argument("--list", action="store_true", help="show the thresholds of your own")
     own.add_argument("--delete", metavar="ID", help="delete one of them; `all` deletes every one")
     own.add_argument("--switch", choices=["on", "off"], help="use them, or ours")
@@ -59,6 +65,8 @@ def _calibrate(args: argparse.Namespace) -> int:
     for name in ("rate", "right"):
         if not 0 < getattr(args, name) < 1:
             raise UsageError(f"--{name} is a share between 0 and 1, such as 0.05.")
+    if args.sources is not None and args.sources < 1:
+        raise UsageError("--sources is a number of recordings, 1 or more.")
     if args.labels is not None and args.real is not None:
         raise UsageError("Give either labelled clips or --real with a folder of untouched ones.")
     if args.labels is not None:
@@ -124,11 +132,15 @@ def _own(args: argparse.Namespace) -> int:
         models=ids(args.models),
         rate=args.rate,
         domain=args.domain,
+        sources=args.sources,
         device=args.device,
         progress=counter("scored"),
     )
     conformal.keep(made.calibration)
     print(conformal.in_words(made.calibration))
+    print(conformal.guarantee(len(made.calibration.clips), args.rate))
+    if warning := conformal.alike(made.calibration):
+        print(f"Warning: {warning}")
     for name, why in made.left_out.items():
         print(f"  left out: {name} ({why})")
     return 0

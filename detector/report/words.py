@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from detector.evidence import percent
+from detector.evidence import at_most, capital, percent
 from detector.origin import Credential, EarlierVerdict
-from detector.results import Analysis, Answer, Audio, Label, Media, ModelResult, Question
+from detector.results import Analysis, Answer, Audio, Label, Media, ModelResult, Question, Tally
 
 STATES: dict[Label, str] = {
     Label.FAKE: "Likely manipulated",
@@ -64,17 +64,30 @@ def state(label: Label, question: Question | None = None) -> str:
 def meaning(answer: Answer) -> str:
     """What the thresholds of an answer mean, in a sentence or two."""
     limits = answer.thresholds
+    alarms = _share(limits.false_positives, limits.false_positive_rate, "untouched")
+    missed = _share(limits.false_negatives, limits.false_negative_rate, "manipulated")
+    if limits.own:
+        return f"At most {alarms} like yours land above the upper one, by {limits.data}."
     parts = []
-    if limits.false_positive_rate is not None:
-        parts.append(f"{percent(limits.false_positive_rate)} of untouched files lie above the "
-                     f"upper one")  # fmt: skip
-    if limits.false_negative_rate is not None:
-        parts.append(f"{percent(limits.false_negative_rate)} of manipulated ones below the lower")
-    measured = " and ".join(parts)
+    if alarms:
+        parts.append(f"{alarms} landed above the upper one")
+    if missed:
+        parts.append(f"{missed} below the lower one")
+    measured = capital(" and ".join(parts))
     if measured and limits.data:
         measured += f", measured on {limits.data}"
-    moved = " These thresholds were moved by hand for this result." if limits.custom else ""
-    return (f"{measured[:1].upper()}{measured[1:]}." if measured else "") + moved
+    moved = "These thresholds were moved by hand for this result." if limits.custom else ""
+    return " ".join(part for part in (measured and f"{measured}.", moved) if part)
+
+
+def _share(tally: Tally | None, rate: float | None, kind: str) -> str:
+    """How many files of a kind, with what such a count leaves likely; empty where nobody said."""
+    if tally is None:
+        return "" if rate is None else f"{percent(rate)} of {kind} files"
+    return (
+        f"{tally.count or 'none'} of {tally.clips} {kind} clips (so at most "
+        f"{percent(at_most(tally))} of such, 95 % sure)"
+    )
 
 
 def file_rows(media: Media) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from detector.results import (
     Doubt,
     Ensemble,
     Question,
+    Tally,
     Thresholds,
 )
 from detector.training import fitting, metrics, operating, scores
@@ -391,8 +392,10 @@ def _ensemble(
     low, high = np.floor(low * 1000) / 1000, np.ceil(high * 1000) / 1000
     p = metrics.sigmoid(held)
     real, fake = np.isfinite(p) & (labels == 0), np.isfinite(p) & about
+    alarms = Tally(count=int((p[real] > high).sum()), clips=int(real.sum()))
+    missed = Tally(count=int((p[fake] < low).sum()), clips=int(fake.sum()))
     counted = [id for id, w in zip(fitted.models, fitted.weights, strict=True) if w > 0]
-    clips = int(real.sum() + fake.sum())
+    clips = alarms.clips + missed.clips
     final = fitted.final
     return Ensemble(
         models=counted,
@@ -403,8 +406,10 @@ def _ensemble(
         thresholds=Thresholds(
             low=float(low),
             high=float(high),
-            false_positive_rate=round(float((p[real] > high).mean()), 4),
-            false_negative_rate=round(float((p[fake] < low).mean()), 4),
+            false_positive_rate=round(alarms.count / alarms.clips, 4),
+            false_negative_rate=round(missed.count / missed.clips, 4),
+            false_positives=alarms,
+            false_negatives=missed,
             data=f"{data}, each source scored without it",
         ),
         min_models=max(1, len(counted) - 1),

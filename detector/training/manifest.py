@@ -10,7 +10,7 @@ from pathlib import Path
 from detector import folders
 from detector.errors import ModelError
 from detector.models.registry import Manifest
-from detector.results import Calibration, Ensemble
+from detector.results import Calibration, Ensemble, Tally
 from detector.training.calibrated import Calibrated
 
 _HEADER = re.compile(r"^\[\[?([A-Za-z0-9_.]+)\]\]?", re.MULTILINE)
@@ -91,8 +91,15 @@ def _ensemble(name: str, ensemble: Ensemble) -> str:
         f"\n[{name}.thresholds]\nlow = {limits.low:g}\nhigh = {limits.high:g}\n"
         f"false_positive_rate = {limits.false_positive_rate}\n"
         f"false_negative_rate = {limits.false_negative_rate}\n"
+        f"false_positives = {_tally(limits.false_positives)}\n"
+        f"false_negatives = {_tally(limits.false_negatives)}\n"
         f"data = {_quoted(limits.data)}\n"
     )
+
+
+def _tally(found: Tally | None) -> str:
+    assert found is not None
+    return f"{{ count = {found.count}, clips = {found.clips} }}"
 
 
 def _calibration(table: str, fitted: Calibration) -> str:

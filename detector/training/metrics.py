@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detector import evidence
+
 Array = np.ndarray
 ROUNDS = 1000
 """of a bootstrap"""
@@ -91,16 +93,10 @@ def _interval(value: float, values: Sequence[float]) -> Interval:
 
 
 def wilson(count: int, total: int) -> Interval:
-    """A share with its 95 % interval (Wilson 1927), which holds for few files and for none of many.
-
-    NaN for a total of 0.
-    """
+    """A share with its 95 % interval (`evidence.wilson`). NaN for a total of 0."""
     if not total:
         return Interval(float("nan"), float("nan"), float("nan"))
-    z, share = 1.959964, count / total
-    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * np.sqrt(share * (1 - share) / total + z * z / (4 * total**2))
-    return Interval(share, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
+    return Interval(count / total, *evidence.wilson(count, total))
 
 
 def pairs_won(scores: Array, couples: Sequence[tuple[int, int]]) -> float:

@@ -49,6 +49,7 @@ def calibrate_own(
     models: Sequence[str] | None = None,
     rate: float = 0.05,
     domain: str = "",
+    sources: int | None = None,
     frames: int = 32,
     analyzer: Analyzer | None = None,
     device: str = "auto",
@@ -60,13 +61,16 @@ def calibrate_own(
     Parameters
     ----------
     clips : Path or sequence of Path
-        A folder, whose subfolders count as sources; or files.
+        A folder, or files.
     models : sequence of str, optional
         Default: the default ones. Models without a calibration are counted too.
     rate : float
         Of untouched clips like these that may be called manipulated.
     domain : str
         What the clips are, in the person's words.
+    sources : int, optional
+        Different recordings that the clips are of: one person at one place and time, however many
+        cuts there are of it. Default: the folders that the clips lie in.
     progress : callable
         Called with (clips done, clips in all).
 
@@ -91,7 +95,7 @@ def calibrate_own(
     settings = Settings(models=[spec.id for spec in specs], frames=frames)
     analyzer = analyzer or Analyzer(device=device)
     scored: list[dict[Question, float]] = []
-    sources, seen, left_out = set(), set(), {}
+    places, seen, left_out = set(), set(), {}
     last: Analysis | None = None
     for done, file in enumerate(files):
         try:
@@ -107,7 +111,7 @@ def calibrate_own(
                 left_out[file.name] = why
             else:
                 scored.append(_logits(analysis))
-                sources.add(file.parent)
+                places.add(file.parent)
                 last = analysis
             seen.add(analysis.media.sha256)
         if progress:
@@ -119,7 +123,7 @@ def calibrate_own(
         created=datetime.now(UTC),
         rate=rate,
         domain=domain,
-        sources=len(sources),
+        sources=min(sources or len(places), len(scored)),
         models={
             q: {m.id: m.weights_sha256 for m in last.models if m.counted and m.question is q}
             for q in scored[0]
