@@ -77,7 +77,7 @@ class Curve:
         rest = [item for item in self.bench.items if item.person not in self.bench.kept]
         alone = {item.source: item.person for item in rest}
         several = {item.source for item in rest if alone[item.source] != item.person}
-        taught = held_out(rest, run.share, seed=1)
+        taught = held_out(rest, {"image": run.share, "video": run.share}, seed=1)
 
         def left(entry: Faces) -> bool:
             if any(left_out(entry.source, fold) for fold in run.unseen):
