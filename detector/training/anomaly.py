@@ -85,5 +85,6 @@ def draw(sources: Sequence[Source], recipe: Recipe, step: int) -> tuple[np.ndarr
         picture = source.cache.frames(first)[int(rng.integers(first.count))]
         framing = augment.draw_framing(rng, source.part.tight)
         shown = augment.frame(picture, framing, recipe.crop, source.part.tight)
-        pictures.append(augment.apply(shown, augment.draw_look(rng, recipe.h264)))
+        look = augment.draw_look(rng, recipe.h264, recipe.without)
+        pictures.append(augment.apply(shown, look))
     return augment.batch_to_array(pictures), np.zeros(len(pictures), np.float32)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from detector.models.base import CropRecipe
 from detector.results import Box
 from detector.training.cache import MARGIN
 from detector.training.codec import h264
+from detector.training.recipe import Change
 
 # DFDC's crops, measured by their landmarks against those of clips: the crop is 0.70 of the longer
 # side of the box that MTCNN gives on a whole frame, and stands 0.10 of it lower than its center.
@@ -95,11 +97,14 @@ def frame(crop: np.ndarray, framing: Framing, recipe: CropRecipe, tight: bool) -
     return np.ascontiguousarray(shown[:, ::-1]) if framing.flip else shown
 
 
-def draw_look(rng: np.random.Generator, h264: float = 0.0) -> Look:
-    """Draw the conditions of a picture; `h264` of them (0..1) went through a video encoder."""
+def draw_look(rng: np.random.Generator, h264: float = 0.0, without: Sequence[Change] = ()) -> Look:
+    """Draw the conditions of a picture; `h264` of them (0..1) went through a video encoder.
+
+    Changes named in `without` are drawn too, and not made: the others stay as they are with them.
+    """
     color = rng.random() < 0.7
     gray = rng.random() < 0.04
-    return Look(
+    look = Look(
         gain=float(rng.uniform(0.75, 1.25)) if color else 1.0,
         shift=float(rng.uniform(-20, 20)) if color else 0.0,
         gamma=float(rng.uniform(0.75, 1.35)) if color else 1.0,
@@ -114,11 +119,27 @@ def draw_look(rng: np.random.Generator, h264: float = 0.0) -> Look:
         jpeg_first=int(rng.integers(40, 96)) if rng.random() < 0.2 else 0,
         crf=int(rng.integers(20, 39)) if h264 and rng.random() < h264 else 0,
     )
+    return _less(look, without)
+
+
+_UNCHANGED: dict[Change, dict[str, Any]] = {
+    "color": {"gain": 1.0, "shift": 0.0, "gamma": 1.0, "saturation": 1.0, "tint": (1.0, 1.0, 1.0)},
+    "size": {"shrink": 1.0},
+    "blur": {"blur": 0.0},
+    "noise": {"noise": 0.0},
+    "jpeg": {"jpeg": 0, "jpeg_first": 0},
+}
 
 
 def only_color(look: Look) -> Look:
     """The same look without what takes detail away."""
-    return replace(look, shrink=1.0, blur=0.0, noise=0.0, jpeg=0, jpeg_first=0, crf=0)
+    return replace(_less(look, ["size", "blur", "noise", "jpeg"]), crf=0)
+
+
+def _less(look: Look, changes: Sequence[Change]) -> Look:
+    for change in changes:
+        look = replace(look, **_UNCHANGED[change])
+    return look
 
 
 def apply(picture: np.ndarray, look: Look) -> np.ndarray:

@@ -71,7 +71,7 @@ def one_pair(
         softness = int(rng.integers(2**31))
         soft = [augment.soften(one, np.random.default_rng(softness)) for one in pair[0]]
         pair[0] = np.stack(soft)
-    look = augment.draw_look(rng)
+    look = augment.draw_look(rng, without=recipe.without)
     encoded = bool(rng.random() < recipe.h264)
     crf = int(rng.integers(*QUALITY, endpoint=True)) if encoded else None
     return _seen(pair[0], look, crf), _seen(pair[1], look, crf)
@@ -92,7 +92,7 @@ def one_clip(
     shown = _framed(window, base, _path(rng, recipe.clip_frames), recipe, entry.tight)
     encoded = bool(rng.random() < recipe.h264)
     crf = int(rng.integers(*QUALITY, endpoint=True)) if encoded else None
-    return _seen(shown, augment.draw_look(rng), crf)
+    return _seen(shown, augment.draw_look(rng, without=recipe.without), crf)
 
 
 def _framed(

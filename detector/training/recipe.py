@@ -14,6 +14,9 @@ from detector.results import Record
 
 FOLDER = Path(__file__).parent / "recipes"
 
+Change = Literal["color", "size", "blur", "noise", "jpeg"]
+"""A way in which the pictures of a pair are changed alike (`augment.draw_look`)."""
+
 
 class Part(Record):
     """Some of the files of the labels, and how they teach.
@@ -85,6 +88,7 @@ class Recipe(Record):
     soften: float = Field(0.3, ge=0, le=1, description="share of originals that lose sharpness")
     clean: float = Field(0, ge=0, le=1, description="share of pairs that only change in color")
     h264: float = Field(0, ge=0, le=1, description="share of pairs re-encoded as video is")
+    without: list[Change] = Field([], description="changes that are not made")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     holdout: float = Field(0.3, ge=0, lt=1, description="share of the persons never trained on")
     holdout_images: float = Field(0.06, ge=0, lt=1, description="the same, for still pictures")

@@ -151,7 +151,7 @@ def one(
         real, fake = augment.level(real, fake, native)
     if rng.random() < recipe.soften:
         real = augment.soften(real, rng)
-    look = augment.draw_look(rng, recipe.h264)
+    look = augment.draw_look(rng, recipe.h264, recipe.without)
     if recipe.clean and rng.random() < recipe.clean:
         look = augment.only_color(look)
     return augment.apply(real, look), augment.apply(fake, look)
