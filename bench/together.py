@@ -3,26 +3,28 @@
     python -m bench.together labels.csv --recipe pairs --store held.jsonl
 
 Scores the clips that a recipe held out (as `unmask calibrate`, whose store it shares), then prints
-two tables, every source judged by what the others fit: the question of face manipulation by each
-set of models, and all clips by each way to make one number of both questions' logits, with how much
-more that is than the way in use (paired, 95 % interval by resampling groups).
+three tables, every source judged by what the others fit: the question of face manipulation by each
+set of models (`--add ID` puts one more into them); all clips by each way to make one number of both
+questions' logits, with how much more that is than the way in use (paired, 95 % interval by
+resampling groups); and each model's logits less what the material alone makes it say of originals.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from detector import fusion
 from detector.cli.common import counter
-from detector.results import Question
+from detector.models import registry
+from detector.results import QUESTION_OF, Question
 from detector.training import metrics, scores
 from detector.training.calibration import held_out_items, held_out_logits
 from detector.training.data import read_labels
-from detector.training.people import clip_of
+from detector.training.people import Clip, clip_of
 
 SETS = (
     ("pairs",), ("blend",), ("motion",), ("pairs", "blend"), ("pairs", "motion"),
@@ -42,11 +44,15 @@ def main() -> None:
     parser.add_argument("labels", type=Path)
     parser.add_argument("--recipe", default="pairs", help="whose held-out clips are asked")
     parser.add_argument("--store", type=Path, help="keep scores; go on from them")
+    parser.add_argument("--add", nargs="+", default=[], metavar="ID", help="models to try")
     asked = parser.parse_args()
     items = held_out_items(
         [i for i in read_labels(asked.labels) if i.kind == "video"], asked.recipe
     )
-    every = ["pairs", "blend", "synthesis", "motion"]
+    every = ["pairs", "blend", "synthesis", "motion", *asked.add]
+    sets = list(SETS)
+    for id in asked.add:
+        sets += [(id,), (id, "blend", "motion"), (*SETS[-1], id)]
     scored = scores.score_files(
         items, models=every, frames=32, device="auto", store=asked.store, progress=counter("scored")
     )
@@ -60,7 +66,7 @@ def main() -> None:
 
     print("| models | face manipulation |\n|---|---|")
     own = np.array([clip.question in (None, Question.MANIPULATION) for clip in clips])
-    held = {ids: held_out_logits(clips, Question.MANIPULATION, ids) for ids in SETS}
+    held = {ids: held_out_logits(clips, Question.MANIPULATION, ids) for ids in sets}
     for ids, logits in held.items():
         print(f"| {', '.join(ids)} | {auc(logits, own & np.isfinite(logits))} |")
     both = np.stack(
@@ -78,6 +84,47 @@ def main() -> None:
         whole[seen] = logits
         gain = f"{more.value:+.3f} [{more.low:+.2f}, {more.high:+.2f}]"
         print(f"| {name} | {auc(whole, seen)} | {gain} |")
+
+    print("\n| less what the material tells | as it is | less | more |\n|---|---|---|---|")
+    for id in every:
+        plain, less = less_material(clips, id)
+        some = np.isfinite(less)
+        about = QUESTION_OF[registry.get_spec(id).task]
+        some &= np.array([clip.question in (None, about) for clip in clips])
+        more = metrics.bootstrap_difference(
+            metrics.auc, less[some], plain[some], labels[some], groups[some].tolist()
+        )
+        gain = f"{more.value:+.3f} [{more.low:+.2f}, {more.high:+.2f}]"
+        print(f"| {id} | {auc(plain, some)} | {auc(less, some)} | {gain} |")
+
+
+def less_material(clips: Sequence[Clip], id: str) -> tuple[np.ndarray, np.ndarray]:
+    """A model's logits of the people seen most, and these less what is expected of an original of
+    such a width, sharpness and compression (ridge regression on the originals of other sources).
+
+    Returns
+    -------
+    two float arrays [clips]
+        NaN where the model could not look.
+    """
+    plain = np.array([c.people[0].logits.get(id, np.nan) if c.people else np.nan for c in clips])
+    known = np.flatnonzero(np.isfinite(plain))
+    found = [clips[n].people[0].material for n in known]
+    fair = [1.0 if m.compression is None else m.compression for m in found]
+    x = np.log([[m.width, m.sharpness, b] for m, b in zip(found, fair, strict=True)])
+    x = np.c_[(x - x.mean(0)) / x.std(0), np.ones(len(x))]
+    sources = np.array([clips[n].source for n in known])
+    original = np.array([clips[n].label == 0 for n in known])
+    less = np.full(len(clips), np.nan)
+    for source in set(sources):
+        learned = x[original & (sources != source)]
+        seen = plain[known][original & (sources != source)]
+        weights = np.linalg.solve(
+            learned.T @ learned + np.diag([5.0, 5.0, 5.0, 0.0]), learned.T @ seen
+        )
+        here = sources == source
+        less[known[here]] = plain[known[here]] - x[here] @ weights
+    return plain, less
 
 
 if __name__ == "__main__":
