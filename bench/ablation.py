@@ -1,10 +1,10 @@
 """One thing changed at a time: what each augmentation, loss and part of a recipe gives.
 
-Every variant (`VARIANTS`) sees equally many pictures, drawn by the same seeds, and learns from no
-clip of the sources that have pairs of clips (`bench.curve.CHOICES`). It is asked about all clips of
-these, as they are and as worse copies, and about the tight stills of people held out. Beside each
-figure stands what it has more than the recipe as it is, paired: the same seeds, the same people
-resampled.
+Every variant (`VARIANTS`) sees equally many pictures, if it is not about their number, drawn by the
+same seeds, and learns from no clip of the sources that have pairs of clips (`bench.curve.CHOICES`).
+It is asked about all clips of these, as they are and as worse copies, and about the tight stills of
+people held out. Beside each figure stands what it has more than the recipe as it is, paired: the
+same seeds, the same people resampled.
 
     python -m bench.ablation labels.csv pairs --cache faces --begin trunk.pt --images 9600 \
         --out runs/ablation --seeds 5 6
@@ -54,11 +54,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "add": Part(name="blended", kind="image", mode="blend", match=["DFDC_faces"], tight=True,
                     share=0.2),
     },
+    "half as many pictures": {"times": 0.5},
+    "twice as many pictures": {"times": 2},
+    "four times as many pictures": {"times": 4},
+    "a quarter of the rate": {"slower": 4},
+    "kernels as ImageNet left them": {"options": {"tune": "norms"}},
     "128 px": {"size": 128},
     "224 px": {"size": 224},
 }  # fmt: skip
 """What is changed of a recipe, by the words of the table. `size` is of its crop, `drop` and `add`
-are of its parts; all else are its settings. Weights of alignment and uniformity as LNCLIP-DF's."""
+are of its parts, `times` and `slower` of its pictures and rate; all else are its settings. Weights
+of alignment and uniformity as LNCLIP-DF's."""
 COPIES = ("half", "crf-32")
 
 
@@ -70,6 +76,10 @@ def variant(plan: Recipe, name: str, seed: int) -> Recipe:
     if extra := change.pop("add", None):
         parts.append(extra)
     crop = plan.crop.model_copy(update={"size": change.pop("size", plan.crop.size)})
+    if times := change.pop("times", None):
+        change["images"] = round(times * plan.images)
+    if slower := change.pop("slower", None):
+        change["rate"] = plan.rate / slower
     changed = plan.model_copy(update={"seed": seed, "parts": parts, "crop": crop, **change})
     return Recipe.model_validate(changed.model_dump())
 

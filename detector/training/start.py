@@ -85,6 +85,13 @@ def refit_statistics(network: nn.Module, batch: Tensor) -> None:
         network.train(was_training)
 
 
+def freeze_kernels(network: nn.Module) -> None:
+    """Leave normalizations and the last layer alone to train, as GenD was made from CLIP."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.requires_grad_(False)
+
+
 def is_trained(path: Path | None) -> bool:
     """Whether these are weights of a whole model, not of a trunk."""
     return path is not None and any(name.startswith("classifier") for name in load_state(path))
