@@ -376,6 +376,23 @@ def test_the_loss_wants_the_fake_of_a_pair_above_its_original() -> None:
     assert fit.rate_at(99, 100, plan) < 0.05 * plan.rate
 
 
+def test_kernels_stay_where_only_norms_are_tuned(tmp_path: Path) -> None:
+    plan = recipe(images=16, average=0.0, options={"tune": "norms"})
+    network = start.frame_network(plan, None)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+
+    def draw(step: int) -> tuple[np.ndarray, np.ndarray]:
+        x = np.random.default_rng(step).normal(0, 1, (8, 3, 64, 64)).astype(np.float32)
+        return x, np.repeat(np.array([0, 1], np.float32), 4)
+
+    trained = fit.fit(network, plan, draw, tmp_path).state_dict()
+    moved = {name for name, value in before.items() if not torch.equal(value, trained[name])}
+    kernels = {name for name, value in before.items() if value.ndim == 4}
+    assert kernels and not kernels & moved
+    assert "classifier.1.weight" in moved
+    assert any(name.endswith("bias") and "features" in name for name in moved)
+
+
 def test_a_clip_model_needs_a_trained_frame_model(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="stands on"):
         start.trunk_state(None)

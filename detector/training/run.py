@@ -178,8 +178,6 @@ def _frames(job: Job) -> nn.Module:
     ]
     if network.features is not None and not start.is_trained(job.begin):
         start.refit_statistics(network.features, torch.from_numpy(np.concatenate(some)))
-    if plan.options.get("tune") == "norms":
-        start.freeze_kernels(network)
     return fit(
         network,
         plan,

@@ -22,7 +22,12 @@ def frame_network(plan: Recipe, path: Path | None) -> MobileNetV2 | ResidualNet:
     trained model. With a branch for noise, what begins with a trained MobileNetV2 answers as that
     does until the branch has learned."""
     options: dict[str, Any] = dict(plan.options)
+    tune = options.pop("tune", "whole")
     network = ResidualNet(**options) if plan.family == "residual" else MobileNetV2(**options)
+    if tune == "norms":  # as GenD was made from CLIP
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.requires_grad_(False)
     last = network.classifier[1]
     assert isinstance(last, nn.Linear)
     nn.init.zeros_(last.weight)
@@ -83,13 +88,6 @@ def refit_statistics(network: nn.Module, batch: Tensor) -> None:
         for hook in hooks:
             hook.remove()
         network.train(was_training)
-
-
-def freeze_kernels(network: nn.Module) -> None:
-    """Leave normalizations and the last layer alone to train, as GenD was made from CLIP."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.requires_grad_(False)
 
 
 def is_trained(path: Path | None) -> bool:
