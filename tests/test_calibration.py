@@ -219,6 +219,22 @@ def test_two_questions_share_the_promise() -> None:
     assert np.mean(alarms) <= 0.05
 
 
+def test_each_question_may_be_wrong_about_the_next_clip() -> None:
+    """Fifty originals allow one above a limit at 5 %. Of two limits each may have the next above
+    it, so there none is allowed, though it be the same clip that both are wrong about."""
+    labels = np.repeat([0, 1], 50)
+    names = np.full(100, "s")
+    scores = np.concatenate([np.linspace(1, 0, 50), np.full(50, 2.0)])
+    other = np.concatenate([[1.0], np.linspace(0, 0.5, 49), np.full(50, 2.0)])
+    one = Held({FACE: scores}, labels, {FACE: labels == 1}, names)
+    two = Held(
+        {FACE: scores, WHOLE: other}, labels, {FACE: labels == 1, WHOLE: labels == 1}, names
+    )
+    assert operating.by_rates(one)[FACE][1] < 1
+    assert all(high > 1 for _, high in operating.by_rates(two).values())
+    assert operating.by_rates(two, rate=0.06)[FACE][1] < 1
+
+
 def test_no_sign_needs_every_question() -> None:
     limits = {FACE: (-1.0, 1.0), WHOLE: (-1.0, 1.0)}
     said = operating.decisions(

@@ -1,9 +1,10 @@
 """Thresholds that keep stated rates on sources nobody tuned to. Numbers only.
 
 Every logit here is *held out*: of a clip scored by what was fitted on the other sources. Thresholds
-are chosen on these, with one clip more counted as wrong than was seen (the finite-sample term of
-conformal prediction: with n clips a rate under 1 / (n + 1) can't be promised), and tightened until
-the rates also hold where each source is judged by thresholds that the others chose.
+are chosen on these, with one clip more counted as wrong than was seen for each limit that can be
+wrong (the finite-sample term of conformal prediction: with n clips and one question a rate under
+1 / (n + 1) can't be promised, with two none under 2 / (n + 1)), and tightened until the rates also
+hold where each source is judged by thresholds that the others chose.
 """
 
 from __future__ import annotations
@@ -116,8 +117,8 @@ def rates(said: Array, labels: Array) -> Rates:
 def choose(held: Held, *, rate: float = RATE, right: float = RIGHT) -> Limits | None:
     """The limits that decide most clips while both promises are kept; None if none do.
 
-    At most `rate` of originals are called FAKE, and at least `right` of the decided is right, each
-    with one clip more counted as wrong. Each question's `high` lies above all but a number of
+    At most `rate` of originals are called FAKE, with one clip more for each question counted as
+    wrong, and at least `right` of the decided is right, with one more. Each question's `high` lies above all but a number of
     originals, its `low` below all but a number of the fakes it is about; the numbers are the same
     for all questions.
     """
@@ -134,18 +135,19 @@ def choose(held: Held, *, rate: float = RATE, right: float = RIGHT) -> Limits | 
 
 
 def by_rates(held: Held, *, rate: float = RATE, missed: float = MISSED) -> Limits:
-    """Limits by two rates alone: of originals called FAKE, and of the fakes of each question below
-    its `low`; each with one clip more counted as wrong."""
+    """Limits by two rates alone: of originals called FAKE, with one clip more for each question
+    counted as wrong, and of the fakes of each question below its `low`, with one more."""
     return _limits(held, _alarms(held, rate)[0], _allowed(missed, int((held.labels == 1).sum())))
 
 
 def _alarms(held: Held, rate: float) -> list[int]:
     """How many originals may lie over each question's `high`, most first; -1 is none at any score.
 
-    Two questions together may give more alarms than either: such numbers are left out.
+    Two questions together may give more alarms than either: such numbers are left out. Each has a
+    limit of its own, and the next clip may be the one over either.
     """
     real = held.labels == 0
-    allowed = _allowed(rate, int(real.sum()))
+    allowed = _allowed(rate, int(real.sum()), limits=len(held.logits))
     return [
         above
         for above in range(allowed, -2, -1)
@@ -154,9 +156,9 @@ def _alarms(held: Held, rate: float) -> list[int]:
     ]
 
 
-def _allowed(rate: float, count: int) -> int:
-    """How many of so many clips may be wrong, for the rate to hold with one more."""
-    return int(rate * (count + 1) + 1e-9) - 1
+def _allowed(rate: float, count: int, limits: int = 1) -> int:
+    """How many of so many clips may be wrong, for the rate to hold with one more for each limit."""
+    return int(rate * (count + 1) + 1e-9) - limits
 
 
 def _limits(held: Held, above: int, below: int) -> Limits:
