@@ -227,9 +227,7 @@ def test_each_question_may_be_wrong_about_the_next_clip() -> None:
     scores = np.concatenate([np.linspace(1, 0, 50), np.full(50, 2.0)])
     other = np.concatenate([[1.0], np.linspace(0, 0.5, 49), np.full(50, 2.0)])
     one = Held({FACE: scores}, labels, {FACE: labels == 1}, names)
-    two = Held(
-        {FACE: scores, WHOLE: other}, labels, {FACE: labels == 1, WHOLE: labels == 1}, names
-    )
+    two = Held({FACE: scores, WHOLE: other}, labels, {FACE: labels == 1, WHOLE: labels == 1}, names)
     assert operating.by_rates(one)[FACE][1] < 1
     assert all(high > 1 for _, high in operating.by_rates(two).values())
     assert operating.by_rates(two, rate=0.06)[FACE][1] < 1

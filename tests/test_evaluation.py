@@ -27,7 +27,7 @@ from detector.training.evaluation import limited, report
 from detector.training.methods import family, question
 from detector.training.report import ENSEMBLE, KindReport, Report
 from detector.training.scores import Scored, score_files
-from detector.training.tallies import Column, couples_of, figure_of
+from detector.training.tallies import Column, couples_of, figure_of, pairs_won
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -265,6 +265,16 @@ def test_a_condition_is_held_against_the_same_files(full: KindReport) -> None:
     assert crf.fall == pytest.approx(full.models[0].ranking.auc.value - 0.5)
     assert crf.fall_low > 0.2
     assert crf.decisions.decided.count == 0
+
+
+@pytest.mark.parametrize("won", [0, 1])
+def test_all_pairs_won_is_no_certainty(won: int) -> None:
+    """Six pairs of three people: as sure as three of three."""
+    values = np.array([[0.0, 2.0 * won - 1]] * 6).ravel()
+    groups = [f"p{n // 4}" for n in range(12)]
+    column = Column(values, np.tile([0, 1], 6), np.ones(12, bool), groups)
+    found = pairs_won(column, [(2 * n, 2 * n + 1) for n in range(6)])
+    assert (found.value, found.high - found.low) == (won, pytest.approx(1 - 0.438, abs=0.001))
 
 
 def test_pairs_need_one_original() -> None:

@@ -118,9 +118,9 @@ def choose(held: Held, *, rate: float = RATE, right: float = RIGHT) -> Limits | 
     """The limits that decide most clips while both promises are kept; None if none do.
 
     At most `rate` of originals are called FAKE, with one clip more for each question counted as
-    wrong, and at least `right` of the decided is right, with one more. Each question's `high` lies above all but a number of
-    originals, its `low` below all but a number of the fakes it is about; the numbers are the same
-    for all questions.
+    wrong, and at least `right` of the decided is right, with one more. Each question's `high` lies
+    above all but a number of originals, its `low` below all but a number of the fakes it is about;
+    the numbers are the same for all questions.
     """
     best: tuple[float, Limits] | None = None
     # With more fakes than this called REAL the second promise is broken whatever else is decided.

@@ -115,9 +115,16 @@ def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:
 
 
 def pairs_won(column: Column, couples: Sequence[tuple[int, int]]) -> Interval:
-    """Share of pairs ranked rightly, with its interval over groups."""
+    """Share of pairs ranked rightly, with its interval over groups.
+
+    Where all are won, or none, no resampling shows another share: then Wilson's interval of so
+    many groups.
+    """
     wins = np.array([metrics.pairs_won(column.values, [couple]) for couple in couples])
     groups = [column.groups[original] for original, _ in couples]
     if not couples:
         return Interval(float("nan"), float("nan"), float("nan"))
+    if (wins == 1).all() or (wins == 0).all():
+        count = len(set(groups))
+        return metrics.wilson(round(wins[0] * count), count)
     return metrics.bootstrap(lambda won, _: float(won.mean()), wins, wins, groups)
