@@ -189,11 +189,27 @@ def test_the_donor_comes_from_its_landmarks(astronauts: list[Face]) -> None:
     assert back < 0.5 * np.abs(turned[0].astype(int) - upright[0])[inside].mean()
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_without_landmarks_a_face_is_blended_with_itself(
-    astronauts: list[Face], known: bool, monkeypatch: pytest.MonkeyPatch
+def test_somebody_elses_face_without_landmarks(stills: list[Face]) -> None:
+    """By the average place of tight crops, on both or on one of them."""
+    (picture, points), (donor, donor_points) = stills[0], stills[1]
+    placed = [(x * SIDE, y * SIDE) for x, y in blend.AVERAGE]
+    for mine, theirs in (([], []), (points, []), ([], donor_points)):
+        out = blend.of_two(picture, mine, donor, theirs, STILL)
+        same = blend.of_two(picture, mine or placed, donor, theirs or placed, STILL)
+        np.testing.assert_array_equal(out, same)
+        region = blend.mask(picture.shape[:2], mine or placed, STILL)
+        np.testing.assert_array_equal(out[region == 0], picture[region == 0])
+        assert np.abs(out.astype(int) - picture)[region > 0.95].mean() > 3
+
+
+@pytest.mark.parametrize(
+    ("known", "tight", "how"),
+    [(True, False, "of_two"), (False, True, "of_two"), (False, False, "apply")],
+)
+def test_two_people_need_landmarks_or_a_tight_crop(
+    astronauts: list[Face], known: bool, tight: bool, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A recipe that asks for two people takes another donor only where landmarks are known."""
+    """Else nobody knows where the faces are, and one is blended with itself."""
     picture = astronauts[0][0]
     groups = [
         [(Faces(
@@ -207,19 +223,19 @@ def test_without_landmarks_a_face_is_blended_with_itself(
     monkeypatch.setattr(
         FaceCache, "frames", lambda self, entry: astronauts[int(entry.name)][0][None]
     )
-    part = Part(name="p", kind="image", mode="people", share=1.0)
+    part = Part(name="p", kind="image", mode="people", share=1.0, tight=tight)
     source = sample.Source(part, cache, groups)
     taken = []
 
-    def note(how: str) -> None:
+    def note(name: str) -> None:
         def blended(shown: np.ndarray, *_: object) -> np.ndarray:
-            taken.append(how)
+            taken.append(name)
             return shown
 
-        monkeypatch.setattr(blend, how, blended)
+        monkeypatch.setattr(blend, name, blended)
 
     note("of_two")
     note("apply")
     for seed in range(10):
         sample._made(source, groups[0][0][0], picture, np.random.default_rng(seed))
-    assert set(taken) == ({"of_two"} if known else {"apply"})
+    assert set(taken) == {how}

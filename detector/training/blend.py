@@ -151,6 +151,13 @@ def mask(shape: tuple[int, int], points: Points, blend: Blend) -> np.ndarray:
     return soft * blend.strength
 
 
+def known(points: Points, shape: tuple[int, ...]) -> Points:
+    """Landmarks in px, or the average place in a tight crop of this height and width."""
+    if len(points) == 5:
+        return points
+    return [(x * shape[1], y * shape[0]) for x, y in AVERAGE]
+
+
 def apply(picture: np.ndarray, points: Points, blend: Blend) -> np.ndarray:
     """Blend a picture with its changed copy.
 
@@ -164,10 +171,8 @@ def apply(picture: np.ndarray, points: Points, blend: Blend) -> np.ndarray:
     uint8 array [H, W, 3]
     """
     height, width = picture.shape[:2]
-    if len(points) != 5:
-        points = [(x * width, y * height) for x, y in AVERAGE]
     copy = _changed(picture, blend)
-    weight = mask((height, width), points, blend)[..., None]
+    weight = mask((height, width), known(points, (height, width)), blend)[..., None]
     if blend.outside:
         # The face stays and what is around it is the copy: the same border, seen from outside.
         # Black that `cut` put beyond the picture's edge stays black, or its color would tell.
@@ -201,13 +206,15 @@ def of_two(
     Parameters
     ----------
     picture, donor : uint8 arrays [H, W, 3]
-    points, donor_points : five landmarks in px
+    points, donor_points : five landmarks in px; empty: the average place in a tight crop
 
     Returns
     -------
     uint8 array [H, W, 3]
     """
     height, width = picture.shape[:2]
+    points = known(points, (height, width))
+    donor_points = known(donor_points, donor.shape[:2])
     matrix = similarity(np.asarray(donor_points, float), np.asarray(points, float))
     laid = cv2.warpAffine(donor, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
     weight = mask((height, width), points, blend)[..., None]

@@ -99,7 +99,7 @@ def _course(drawn: Blend, way: str, frames: int, rng: np.random.Generator) -> li
 def _freeze(clip: np.ndarray, points: Points, drawn: Blend, rng: np.random.Generator) -> np.ndarray:
     """The region shows an earlier frame for a while, once or more often."""
     height, width = clip.shape[1:3]
-    weight = blend.mask((height, width), _known(points, (height, width)), drawn)[..., None]
+    weight = blend.mask((height, width), blend.known(points, (height, width)), drawn)[..., None]
     shown = np.arange(len(clip))
     t = int(rng.integers(1, 3))
     while t < len(clip):
@@ -113,7 +113,7 @@ def _freeze(clip: np.ndarray, points: Points, drawn: Blend, rng: np.random.Gener
 def _mouth(clip: np.ndarray, points: Points, rng: np.random.Generator) -> np.ndarray:
     """The mouth is pulled up and down (and a little sideways) in a rhythm of its own."""
     height, width = clip.shape[1:3]
-    five = np.asarray(_known(points, (height, width)), np.float32)
+    five = np.asarray(blend.known(points, (height, width)), np.float32)
     center = (five[3] + five[4]) / 2
     reach = 0.9 * float(np.hypot(*(five[4] - five[3]))) + 1.0
     grid_y, grid_x = np.mgrid[:height, :width].astype(np.float32)
@@ -130,12 +130,6 @@ def _mouth(clip: np.ndarray, points: Points, rng: np.random.Generator) -> np.nda
         border = cv2.BORDER_REFLECT_101
         out.append(cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=border))
     return np.stack(out)
-
-
-def _known(points: Points, shape: tuple[int, int]) -> Points:
-    if len(points) == 5:
-        return points
-    return [(x * shape[1], y * shape[0]) for x, y in blend.AVERAGE]
 
 
 def _wave(frames: int, rng: np.random.Generator, *, fast: bool = False) -> np.ndarray:

@@ -120,12 +120,15 @@ def _seen(clip: np.ndarray, look: augment.Look, crf: int | None) -> np.ndarray:
 def _donor(
     source: Source, first: Faces, rng: np.random.Generator
 ) -> tuple[np.ndarray, blend.Points] | None:
-    """A face of somebody else with landmarks like these, and its landmarks; None: nobody's fit."""
+    """A face of somebody else with landmarks like these, or of anybody where the average place
+    serves, and its landmarks; None: nobody's fit."""
     others = [group[0][0] for group in source.groups if group[0][0].person != first.person]
     if not others:
         return None
     some = [others[i] for i in rng.permutation(len(others))[:24]]
     which = blend.nearest(first.points, [other.points for other in some])
+    if which is None and source.part.tight:
+        which = 0
     if which is None:
         return None
     return source.cache.frames(some[which])[0], some[which].points
