@@ -115,7 +115,7 @@ def test_openais_names_and_its_joined_projections() -> None:
 
 
 def test_a_network_without_random_weights() -> None:
-    """Not drawn: as the memory was found, and ordinary again outside."""
+    """Not drawn, and ordinary again outside."""
     torch.manual_seed(0)
     with unfilled():
         bare = nn.Linear(3, 4)
@@ -125,6 +125,15 @@ def test_a_network_without_random_weights() -> None:
     torch.manual_seed(0)
     torch.testing.assert_close(nn.Linear(3, 4).weight, first.weight)
     assert first.weight.abs().sum() > 0
+
+
+@pytest.mark.timeout(20)
+def test_whatever_memory_held_a_truncated_normal_ends() -> None:
+    """It is drawn until all of it is in bounds; what is not drawn may never be."""
+    held = torch.full((64,), 1e9)
+    with unfilled():
+        nn.init.trunc_normal_(held, std=0.02)
+    assert held.abs().max() <= 2
 
 
 @pytest.fixture

@@ -122,8 +122,11 @@ class _Unfilled(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if getattr(func, "__module__", "") == "torch.nn.init" or func in _RANDOM:
+        if getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
+        if func in _RANDOM:
+            # Not what memory held before: a truncated normal is drawn until all of it is in bounds.
+            return args[0].zero_()
         return func(*args, **kwargs)
 
 
