@@ -504,6 +504,20 @@ def test_a_new_calibration_needs_no_network(
     assert after.probability is not None and after.probability > before.probability
 
 
+def test_faces_cut_otherwise_are_scored_anew(
+    labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
+    store = tmp_path / "scores.jsonl"
+    (before,) = score_files(items, models=["pairs"], store=store)
+    known = registry.manifest().model_copy(deep=True)
+    spec = next(s for s in known.models if s.id == "pairs")
+    spec.crop = spec.crop.model_copy(update={"scale": 1.3 * spec.crop.scale})
+    monkeypatch.setattr(registry, "manifest", lambda: known)
+    (after,) = score_files(items, models=["pairs"], store=store)
+    assert after.highest != before.highest
+
+
 def test_other_models_are_scored_and_not_counted(labeled: Path) -> None:
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     (alone,) = score_files(items, models=["pairs"])

@@ -7,6 +7,7 @@ again from them, and no network runs.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Sequence
@@ -70,8 +71,8 @@ class _Stored(Record):
     name: str
     condition: str = "none"
     problem: str = ""
-    weights: dict[str, str] = {}
-    """By model id: hashes of its files."""
+    made_by: dict[str, str] = {}
+    """By model id: a hash of what decides its logits."""
     analysis: Analysis | None = None
 
 
@@ -99,8 +100,8 @@ def score_files(
     condition : Condition
         What is done to each file before.
     store : Path, optional
-        JSON lines to keep, and to go on from. A line is used again if it holds these models with
-        the weights of today, as many frames, and a file of the same size.
+        JSON lines to keep, and to go on from. A line is used again if it holds these models as
+        they are today (weights, crop), as many frames, and a file of the same size.
     progress : callable
         Called with (files done, files in all).
 
@@ -126,7 +127,7 @@ def score_files(
             line = _analyze(item, analyzer, settings, condition)
             if why := _failed(line, ids):
                 raise ModelError(why)
-            line.weights = {spec.id: _weights(spec) for spec in specs}
+            line.made_by = {spec.id: _made_by(spec) for spec in specs}
             if store:
                 with store.open("a", encoding="utf-8") as stream:
                     stream.write(line.model_dump_json(exclude={"analysis": _LEFT_OUT}) + "\n")
@@ -169,12 +170,20 @@ def _holds(
         there
         and (condition != NONE or line.analysis.media.size == item.file.stat().st_size)
         and line.analysis.settings.frames == settings.frames
-        and all(line.weights.get(spec.id) == _weights(spec) for spec in specs)
+        and all(line.made_by.get(spec.id) == _made_by(spec) for spec in specs)
     )
 
 
-def _weights(spec: ModelSpec) -> str:
-    return " ".join(file.sha256 or file.path for file in spec.files)
+def _made_by(spec: ModelSpec) -> str:
+    """A hash of what decides a model's logits: its weights, and how a face is cut and fed to it."""
+    told = spec.model_dump_json(
+        include={
+            "files": {"__all__": {"path", "sha256"}},
+            "crop": True, "normalization": True, "options": True, "fake_index": True,
+            "clip_frames": True, "clip_step": True, "clip_stride": True,
+        }
+    )  # fmt: skip
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _analyze(item: Item, analyzer: Analyzer, settings: Settings, condition: Condition) -> _Stored:
