@@ -42,7 +42,9 @@ class OwnCalibration(Record):
     rate: float = Field(gt=0, lt=1)
     domain: str = ""
     sources: int = Field(ge=1, description="different recordings that the clips are of")
-    models: dict[Question, dict[str, str | None]] = Field(description="id -> weights' sha256")
+    models: dict[Question, dict[str, str | None]] = Field(
+        description="id -> `ModelResult.identity`"
+    )
     base: dict[Question, float]
     clips: list[dict[Question, float]]
 
@@ -71,11 +73,9 @@ class Shelf(Record):
     on: bool = True
     calibrations: list[OwnCalibration] = []
 
-    def threshold(
-        self, question: Question, models: Mapping[str, str | None]
-    ) -> OwnThreshold | None:
-        """That of a question for just these models with these weights, if there is one and they are
-        switched on."""
+    def threshold(self, question: Question, models: Mapping[str, str]) -> OwnThreshold | None:
+        """That of a question for just these models as they are (id -> identity), if there is one
+        and they are switched on."""
         found = (c for c in self.calibrations if c.models.get(question) == dict(models))
         chosen = next(found, None) if self.on and models else None
         return chosen.threshold(question) if chosen else None

@@ -304,6 +304,14 @@ class ModelResult(Record):
         """Which question this model answers."""
         return QUESTION_OF.get(self.task)
 
+    @property
+    def identity(self) -> str:
+        """What decides what it says of a face: its weights and its map. Thresholds that were found
+        with others do not hold for it."""
+        map = self.calibration
+        parts = [self.weights_sha256, *([map.scale, map.offset] if map else [])]
+        return " ".join(str(part) for part in parts)
+
 
 class Tally(Record):
     """So many of so many clips."""
@@ -358,7 +366,7 @@ class OwnThreshold(Record):
     sources: int = Field(description="different recordings that the clips are of")
     domain: str = Field(default="", description="what the clips are, in the person's words")
     created: datetime
-    models: dict[str, str | None] = Field(description="id -> weights' sha256; it holds for these")
+    models: dict[str, str | None] = Field(description="id -> identity; it holds for just these")
 
 
 class Ensemble(Record):

@@ -136,7 +136,7 @@ class _Asked:
         self.question = question
         self.ensemble = analysis.ensembles.get(question) or Ensemble()
         self.models = {m.id: m for m in analysis.models if m.question is question}
-        self.own = self._own(chosen)
+        self.own = self._own(chosen) if mix is None and weights is None else None
         for model in self.models.values():
             self._count(model, chosen, weights)
         self.counted = {id: m for id, m in self.models.items() if m.counted}
@@ -148,10 +148,11 @@ class _Asked:
         self.thresholds: Thresholds = custom or self._limits(fitted)
 
     def _own(self, chosen: Collection[str] | None) -> OwnThreshold | None:
-        """The person's own threshold, if it holds: for exactly these models and weights."""
+        """The person's own threshold, if it holds: for exactly these models as they are,
+        put together as the manifest says."""
         own = self.ensemble.own
         able = {
-            id: model.weights_sha256
+            id: model.identity
             for id, model in self.models.items()
             if not model.error and model.scored and model.weight > 0
             and (chosen is None or id in chosen)

@@ -13,7 +13,7 @@ import pytest
 from detector import cli, conformal
 from detector.conformal import OwnCalibration, Shelf
 from detector.errors import InputError, UsageError
-from detector.results import Analysis, Label, OwnThreshold, Question
+from detector.results import Analysis, Label, Mix, OwnThreshold, Question
 from detector.training import own
 from detector.verdict import decide
 from tests.test_verdict import analysis, model, track, with_scores
@@ -114,6 +114,9 @@ def test_cuts_of_a_few_recordings_promise_less() -> None:
 # --- what it changes ------------------------------------------------------------------------------
 
 
+ONE = model("one").identity
+
+
 def with_own(high: float, **models: str | None) -> Analysis:
     made = analysis([track("A", with_scores(*[0.75] * 5))])
     made.ensembles[FACE].own = OwnThreshold(
@@ -127,29 +130,36 @@ def with_own(high: float, **models: str | None) -> Analysis:
 def test_own_thresholds_stand_in_the_place_of_ours_and_are_named() -> None:
     ours = decide(analysis([track("A", with_scores(*[0.75] * 5))])).verdict
     assert ours.label is Label.FAKE and not ours.thresholds.own
-    verdict = decide(with_own(2.0, one=None)).verdict
+    verdict = decide(with_own(2.0, one=ONE)).verdict
     assert verdict.label is Label.INCONCLUSIVE
     assert verdict.thresholds.own and verdict.thresholds.low == 0.3
     assert verdict.thresholds.high == pytest.approx(0.881, abs=0.001)
     assert verdict.thresholds.data == "your own 40 clips of 3 recordings (phone), 2026-11-20"
     assert verdict.thresholds.false_positive_rate == 0.05
-    lower = decide(with_own(-2.0, one=None)).verdict
+    lower = decide(with_own(-2.0, one=ONE)).verdict
     assert lower.label is Label.FAKE and lower.thresholds.low <= lower.thresholds.high
 
 
-def test_own_thresholds_hold_only_for_their_models_and_weights() -> None:
+def test_own_thresholds_hold_only_for_their_models_weights_and_maps() -> None:
     assert not decide(with_own(2.0, one="other weights")).verdict.thresholds.own
-    assert not decide(with_own(2.0, one=None, two=None)).verdict.thresholds.own
-    assert not decide(with_own(2.0, one=None), models=[]).verdict.thresholds.own
+    moved = with_own(2.0, one=ONE)
+    assert moved.models[0].calibration is not None
+    moved.models[0].calibration.offset += 0.5
+    assert not decide(moved).verdict.thresholds.own
+    assert not decide(with_own(2.0, one=ONE, two=ONE)).verdict.thresholds.own
+    assert not decide(with_own(2.0, one=ONE), models=[]).verdict.thresholds.own
+    mix = Mix(models=["one"], aggregation="top")
+    assert not decide(with_own(2.0, one=ONE), mix=mix).verdict.thresholds.own
 
 
 def test_an_uncalibrated_model_is_counted_by_its_own_threshold_and_never_clears() -> None:
-    made = with_own(0.5, one=None)
-    made.models = [model("one", calibration=None)]
+    raw = model("one", calibration=None)
+    made = with_own(0.5, one=raw.identity)
+    made.models = [raw]
     verdict = decide(made).verdict
     assert verdict.label is Label.FAKE and verdict.thresholds.low == 0.0
-    low = with_own(5.0, one=None)
-    low.models = [model("one", calibration=None)]
+    low = with_own(5.0, one=raw.identity)
+    low.models = [raw]
     assert decide(low).verdict.label is Label.INCONCLUSIVE
 
 

@@ -568,11 +568,12 @@ def test_a_calibrated_model_that_somebody_chose_alone_decides(raw: float, label:
 def test_an_uncalibrated_model_decides_alone_by_its_own_threshold(
     raw: float, label: Label, asked: list[str] | None
 ) -> None:
+    mine = model("mine", calibration=None)
     own = OwnThreshold(
         high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
-        models={"mine": None},
+        models={"mine": mine.identity},
     )  # fmt: skip
-    made = shipped(raw, model("mine", calibration=None), asked=asked, own=own)
+    made = shipped(raw, mine, asked=asked, own=own)
     assert decide(made).verdict.label is label and decide(made).verdict.thresholds.own
     assert not missing(made)
 
@@ -603,7 +604,7 @@ def test_who_has_no_vote_is_not_waited_for() -> None:
     # With a threshold of their own both would have had one.
     own = OwnThreshold(
         high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
-        models={first: of_ours(first).weights_sha256, "raw": None},
+        models={m.id: m.identity for m in (of_ours(first), raw)},
     )  # fmt: skip
     assert not missing(shipped(20, of_ours(first), raw, asked=[first, "raw"], own=own))
     assert missing(shipped(20, of_ours(first), failed, asked=[first, "raw"], own=own))

@@ -34,7 +34,7 @@ def ensembles(results: Iterable[ModelResult], own: Shelf) -> dict[Question, Ense
     known, results = registry.manifest().ensembles, list(results)
     made = {}
     for q in Question:
-        models = {r.id: r.weights_sha256 for r in results if r.question is q}
+        models = {r.id: r.identity for r in results if r.question is q}
         update = {"own": own.threshold(q, models)}
         made[q] = known.get(q, Ensemble()).model_copy(update=update)
     return made

@@ -125,7 +125,7 @@ def calibrate_own(
         domain=domain,
         sources=min(sources or len(places), len(scored)),
         models={
-            q: {m.id: m.weights_sha256 for m in last.models if m.counted and m.question is q}
+            q: {m.id: m.identity for m in last.models if m.counted and m.question is q}
             for q in scored[0]
         },
         base={q: _base(last, q) for q in scored[0]},
