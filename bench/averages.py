@@ -73,8 +73,8 @@ def look(weights: Path, crop: CropRecipe, cache: FaceCache, entries: Sequence[Fa
                 shown = [augment.frame(p, framing, crop, entry.tight) for p in pictures]
                 x = torch.from_numpy(augment.batch_to_array(shown))
                 x = x.contiguous(memory_format=torch.channels_last)
-                with torch.autocast("cpu", torch.bfloat16):
-                    out[half, v, n] = network(x).float().numpy()
+                # Not in bf16: of folded weights it moves a clip by 0.23, and the AUC by 0.03.
+                out[half, v, n] = network(x).numpy()
         tell(n + 1, len(entries))
     return out
 

@@ -127,6 +127,23 @@ def test_a_network_without_random_weights() -> None:
     assert first.weight.abs().sum() > 0
 
 
+def test_a_network_of_transformers_without_random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It draws by other names than torch, and comes to the same function in the end."""
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    small = CLIPVisionConfig(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1,
+        image_size=28, patch_size=14,
+    )  # fmt: skip
+    drawn: list[Tensor] = []
+    monkeypatch.setattr(nn.init, "_no_grad_normal_", lambda tensor, *_: drawn.append(tensor))
+    with unfilled():
+        CLIPVisionModel(small)
+    assert not drawn
+    CLIPVisionModel(small)
+    assert drawn
+
+
 @pytest.mark.timeout(20)
 def test_whatever_memory_held_a_truncated_normal_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is drawn until all of it is in bounds; what is not drawn may never be."""

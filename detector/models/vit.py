@@ -122,7 +122,7 @@ class _Unfilled(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if getattr(func, "__module__", "") == "torch.nn.init":
+        if getattr(func, "__module__", "") in _DRAWING:
             return args[0] if args else kwargs["tensor"]
         if func in _RANDOM:
             # Not what memory held before: a truncated normal is drawn until all of it is in bounds.
@@ -130,6 +130,8 @@ class _Unfilled(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+_DRAWING = ("torch.nn.init", "transformers.initialization")
+"""The latter puts its own in the former's places while it builds a network."""
 _RANDOM = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.erfinv_})
 
 
