@@ -19,6 +19,7 @@ from detector.media import isolated
 from detector.models.base import ModelSpec
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, usable
+from detector.training import own as own_calibration
 
 RATES = (0.01, 0.02, 0.05, 0.1)
 """False alarms to choose from."""
@@ -89,7 +90,8 @@ def _switch() -> None:
 
 def _kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, may: bool) -> None:
     with st.container(border=True, key=f"own-{own.id}", gap="small"):
-        st.html(kept(own, titles, in_use=in_use))
+        holds = own_calibration.holds(own)
+        st.html(kept(own, titles, in_use=in_use, holds=holds))
         promise = words.escape(conformal.guarantee(len(own.clips), own.rate))
         but = words.escape(conformal.alike(own))
         st.html(f"<p class='um-caption'>{promise} <span class='um-warn'>{but}</span></p>")
@@ -103,7 +105,7 @@ def _kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, may: boo
             )
 
 
-def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool) -> str:
+def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bool) -> str:
     """HTML of one calibration: what it is of, and where its thresholds are."""
     names = [titles.get(id, id) for ids in own.models.values() for id in ids]
     limits = [
@@ -114,6 +116,8 @@ def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool) -> str:
         for question in own.models
     ]
     state = _("In use") if in_use else _("Switched off")
+    if not holds:
+        state = _("Its models have changed: make it again")
     clips = _("{clips} of {recordings}").format(
         clips=len(own.clips), recordings=words.count(own.sources, "recording", "recordings")
     )

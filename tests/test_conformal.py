@@ -223,6 +223,7 @@ def test_from_a_folder_to_a_verdict(
     assert Analysis.model_validate_json(pair.model_dump_json()) == pair
     alone = analyzer.analyze(folder / "day 0" / "2.mp4", Settings(models=["pairs"]))
     assert not alone.verdict.thresholds.own
+    assert own.holds(conformal.load().calibrations[0])
     # Taken from the clips themselves: as many lie above as the rate allows.
     shelf = conformal.load().calibrations[0]
     high = shelf.threshold(FACE).high

@@ -16,6 +16,8 @@ from dashboard import auth, backend, own_clips
 from dashboard.auth import Kind, Person, Role
 from detector import conformal
 from detector.conformal import OwnCalibration
+from detector.models.registry import get_spec
+from detector.pipeline.blank import result
 from detector.results import Analysis, Question, Settings
 from tests.pages import texts
 from tests.test_verdict import analysis, model, track, with_scores
@@ -51,7 +53,7 @@ def own(**changes: Any) -> OwnCalibration:
         "rate": 0.05,
         "domain": "<b>phone</b>",
         "sources": 3,
-        "models": {FACE: {"pairs": "a" * 64, "blend": "b" * 64}},
+        "models": {FACE: {id: result(get_spec(id)).identity for id in ("pairs", "blend")}},
         "base": {FACE: 0.0},
         "clips": [{FACE: float(x)} for x in rng.normal(-1, 1, 40)],
     }
@@ -90,6 +92,12 @@ def test_what_is_kept_is_shown_switched_and_deleted() -> None:
     assert not conformal.load().on and "Switched off" in texts(at)
     at.button(key="delete-abc123").click().run()
     assert conformal.load().calibrations == []
+
+
+def test_what_was_made_for_other_weights_is_not_called_in_use() -> None:
+    conformal.keep(own(models={FACE: {"pairs": "a" * 64}}))
+    page = texts(show())
+    assert "Its models have changed" in page and "In use" not in page
 
 
 def test_a_stranger_can_look_and_not_change(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
@@ -171,7 +179,7 @@ def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
     assert any("Set by 20 clips" in s.value for s in at.success)
     kept = conformal.load().calibrations[0]
     assert kept.domain == "my phone" and len(kept.clips) == 20
-    assert kept.models == {FACE: {"pairs": None}} and kept.sources == 1
+    assert kept.models == {FACE: {"pairs": model("pairs").identity}} and kept.sources == 1
     assert "20 clips are of only 1 recording" in at.warning[0].value
     at.button(key="own-done").click().run()
     assert own_clips.current() is None and "my phone" in texts(at)

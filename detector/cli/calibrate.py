@@ -148,14 +148,17 @@ def _own(args: argparse.Namespace) -> int:
 
 def _kept(args: argparse.Namespace) -> int:
     from detector import conformal
+    from detector.training.own import holds
 
     if args.delete:
         conformal.delete(None if args.delete == "all" else args.delete)
     if args.switch:
         conformal.switch(args.switch == "on")
     shelf = conformal.load()
-    state = "in use" if shelf.on else "switched off"
     for calibration in shelf.calibrations:
+        state = "in use" if shelf.on else "switched off"
+        if not holds(calibration):
+            state = "not in use, its models have changed"
         print(f"{calibration.id}  {state}  {conformal.in_words(calibration)}")
     if not shelf.calibrations:
         print("There are no thresholds of your own.")

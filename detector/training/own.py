@@ -11,7 +11,7 @@ from detector import conformal, fusion
 from detector.conformal import OwnCalibration
 from detector.errors import InputError, ModelError
 from detector.models import registry
-from detector.pipeline import Analyzer
+from detector.pipeline import Analyzer, blank
 from detector.results import Analysis, Question, Record, Settings
 from detector.verdict import decide
 
@@ -25,6 +25,13 @@ class Made(Record):
     calibration: OwnCalibration
     left_out: dict[str, str]
     """name -> why"""
+
+
+def holds(calibration: OwnCalibration) -> bool:
+    """Whether its models are today what they were when it was made."""
+    today = {spec.id: blank.result(spec).identity for spec in registry.list_models()}
+    made_for = [pair for models in calibration.models.values() for pair in models.items()]
+    return all(today.get(id) == identity for id, identity in made_for)
 
 
 def clips_in(folder: Path) -> list[Path]:
