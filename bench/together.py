@@ -26,9 +26,10 @@ from detector.training.calibration import held_out_items, held_out_logits
 from detector.training.data import read_labels
 from detector.training.people import Clip, clip_of
 
+IN_USE = ("pairs", "detail", "motion")
 SETS = (
-    ("pairs",), ("blend",), ("motion",), ("pairs", "blend"), ("pairs", "motion"),
-    ("blend", "motion"), ("pairs", "blend", "motion"),
+    ("pairs",), ("detail",), ("motion",), ("blend",), ("pairs", "detail"), ("pairs", "motion"),
+    ("detail", "motion"), ("pairs", "blend", "motion"), (*IN_USE, "blend"), IN_USE,
 )  # fmt: skip
 WAYS: dict[str, Callable[[np.ndarray], float]] = {
     "log of the mean ratio (in use)": lambda row: fusion.pooled(row.tolist()),
@@ -49,10 +50,10 @@ def main() -> None:
     items = held_out_items(
         [i for i in read_labels(asked.labels) if i.kind == "video"], asked.recipe
     )
-    every = ["pairs", "blend", "synthesis", "motion", *asked.add]
+    every = [*IN_USE, "blend", "synthesis", *asked.add]
     sets = list(SETS)
     for id in asked.add:
-        sets += [(id,), (id, "blend", "motion"), (*SETS[-1], id)]
+        sets += [(id,), (id, *IN_USE[1:]), (*IN_USE, id)]
     scored = scores.score_files(
         items, models=every, frames=32, device="auto", store=asked.store, progress=counter("scored")
     )
@@ -70,7 +71,7 @@ def main() -> None:
     for ids, logits in held.items():
         print(f"| {', '.join(ids)} | {auc(logits, own & np.isfinite(logits))} |")
     both = np.stack(
-        [held[SETS[-1]], held_out_logits(clips, Question.SYNTHESIS, ["synthesis"])], axis=1
+        [held[IN_USE], held_out_logits(clips, Question.SYNTHESIS, ["synthesis"])], axis=1
     )
     seen = np.isfinite(both).all(1)
     rows = {name: np.array([way(row) for row in both[seen]]) for name, way in WAYS.items()}
