@@ -488,7 +488,7 @@ def test_own_thresholds_are_named_and_can_be_left_aside(clip: Path) -> None:
     made.ensembles[Question.MANIPULATION].own = OwnThreshold(
         high=2.0, rate=0.05, clips=40, sources=3, domain="phone",
         created=datetime(2026, 11, 20, tzinfo=UTC),
-        models={m.id: m.weights_sha256 for m in made.models if m.scored},
+        models={m.id: m.identity for m in made.models if m.scored},
     )  # fmt: skip
     at = show(clip, decide(made))
     page = texts(at)
