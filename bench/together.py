@@ -26,7 +26,7 @@ from detector.training.calibration import held_out_items, held_out_logits
 from detector.training.data import read_labels
 from detector.training.people import Clip, clip_of
 
-IN_USE = ("pairs", "detail", "motion")
+IN_USE = tuple(registry.manifest().ensembles[Question.MANIPULATION].models)
 SETS = (
     ("pairs",), ("detail",), ("motion",), ("blend",), ("pairs", "detail"), ("pairs", "motion"),
     ("detail", "motion"), ("pairs", "blend", "motion"), (*IN_USE, "blend"), IN_USE,

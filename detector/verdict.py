@@ -136,7 +136,7 @@ class _Asked:
         self.question = question
         self.ensemble = analysis.ensembles.get(question) or Ensemble()
         self.models = {m.id: m for m in analysis.models if m.question is question}
-        self.own = self._own(chosen) if mix is None and weights is None else None
+        self.own = self._own(chosen) if weights is None else None  # a mix brings weights
         for model in self.models.values():
             self._count(model, chosen, weights)
         self.counted = {id: m for id, m in self.models.items() if m.counted}

@@ -20,6 +20,7 @@ from detector.cli import main
 from detector.conditions import NONE, Condition
 from detector.errors import InputError, ModelError, UsageError
 from detector.models import registry
+from detector.models.base import ModelSpec
 from detector.results import Question
 from detector.training import baselines, evaluation, metrics, scores, tables
 from detector.training.data import Item
@@ -487,17 +488,22 @@ def test_a_stopped_run_goes_on(labeled: Path, tmp_path: Path, monkeypatch) -> No
     assert done[7:] == ["fake.png"]
 
 
+def changeable(id: str, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
+    """A model's entry in a manifest of this test's own."""
+    known = registry.manifest().model_copy(deep=True)
+    monkeypatch.setattr(registry, "manifest", lambda: known)
+    return next(spec for spec in known.models if spec.id == id)
+
+
 def test_a_new_calibration_needs_no_network(
     labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     store = tmp_path / "scores.jsonl"
     (before,) = score_files(items, models=["pairs"], store=store)
-    known = registry.manifest().model_copy(deep=True)
-    spec = next(s for s in known.models if s.id == "pairs")
+    spec = changeable("pairs", monkeypatch)
     assert spec.calibration is not None and before.probability is not None
     spec.calibration = spec.calibration.model_copy(update={"offset": 5.0})
-    monkeypatch.setattr(registry, "manifest", lambda: known)
     monkeypatch.setattr(scores, "_analyze", None)
     (after,) = score_files(items, models=["pairs"], store=store)
     assert after.highest == before.highest
@@ -510,10 +516,8 @@ def test_faces_cut_otherwise_are_scored_anew(
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     store = tmp_path / "scores.jsonl"
     (before,) = score_files(items, models=["pairs"], store=store)
-    known = registry.manifest().model_copy(deep=True)
-    spec = next(s for s in known.models if s.id == "pairs")
+    spec = changeable("pairs", monkeypatch)
     spec.crop = spec.crop.model_copy(update={"scale": 1.3 * spec.crop.scale})
-    monkeypatch.setattr(registry, "manifest", lambda: known)
     (after,) = score_files(items, models=["pairs"], store=store)
     assert after.highest != before.highest
 

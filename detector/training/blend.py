@@ -183,16 +183,18 @@ def apply(picture: np.ndarray, points: Points, blend: Blend) -> np.ndarray:
     return np.round(mixed).clip(0, 255).astype(np.uint8)
 
 
-def nearest(points: Points, others: Sequence[Points]) -> int | None:
+def nearest(points: Points, others: Sequence[Points], *, tight: bool = False) -> int | None:
     """Which of the others has landmarks most alike, after scale, turn and place are taken out.
 
-    None if there is none with landmarks, or none of these.
+    Where none has landmarks, or these are not known: in tight crops the first, since the average
+    place serves there; else None.
     """
+    unknown = 0 if tight and others else None
     if len(points) != 5:
-        return None
+        return unknown
     own = np.asarray(points, float)
     far = [_misfit(np.asarray(p, float), own) if len(p) == 5 else np.inf for p in others]
-    return int(np.argmin(far)) if far and np.isfinite(min(far)) else None
+    return int(np.argmin(far)) if far and np.isfinite(min(far)) else unknown
 
 
 def of_two(

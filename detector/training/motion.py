@@ -126,9 +126,7 @@ def _donor(
     if not others:
         return None
     some = [others[i] for i in rng.permutation(len(others))[:24]]
-    which = blend.nearest(first.points, [other.points for other in some])
-    if which is None and source.part.tight:
-        which = 0
+    which = blend.nearest(first.points, [other.points for other in some], tight=source.part.tight)
     if which is None:
         return None
     return source.cache.frames(some[which])[0], some[which].points

@@ -29,9 +29,9 @@ class Made(Record):
 
 def holds(calibration: OwnCalibration) -> bool:
     """Whether its models are today what they were when it was made."""
-    today = {spec.id: blank.result(spec).identity for spec in registry.list_models()}
-    made_for = [pair for models in calibration.models.values() for pair in models.items()]
-    return all(today.get(id) == identity for id, identity in made_for)
+    made_for = {id: then for models in calibration.models.values() for id, then in models.items()}
+    asked = [spec for spec in registry.list_models() if spec.id in made_for]
+    return {spec.id: blank.result(spec).identity for spec in asked} == made_for
 
 
 def clips_in(folder: Path) -> list[Path]:

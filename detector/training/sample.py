@@ -162,9 +162,8 @@ def _made(source: Source, first: Faces, real: np.ndarray, rng: np.random.Generat
     if source.part.mode == "people":
         others = [source.groups[rng.integers(len(source.groups))][0][0] for _ in range(OTHERS)]
         others = [other for other in others if other.person != first.person]
-        donor = blend.nearest(first.points, [other.points for other in others])
-        if donor is None and others and source.part.tight:
-            donor = 0  # anybody: the average place serves where landmarks are not known
+        places = [other.points for other in others]
+        donor = blend.nearest(first.points, places, tight=source.part.tight)
         if donor is not None:
             other = others[donor]
             face = source.cache.frames(other)[0]
