@@ -282,6 +282,7 @@ class ModelResult(Record):
 
     id: str
     title: str
+    plain: str = Field(default="", description="what it looks for, as a short name for a person")
     kind: Literal["frame", "clip", "image", "audio"]
     task: Task
     weights_sha256: str | None = None

@@ -18,6 +18,7 @@ from detector.cli import main
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.models import registry
 from detector.models.base import FrameModel
+from detector.pipeline import blank
 from detector.results import QUESTION_OF, Ensemble, Question
 
 OWN = """
@@ -63,6 +64,8 @@ def test_the_manifest_that_ships_is_whole() -> None:
         ensemble = manifest.ensembles.get(question, Ensemble())
         assert ensemble.models == defaults
         assert ensemble.thresholds.low < ensemble.thresholds.high
+    plain = [spec.plain for spec in manifest.models if spec.plain]
+    assert len(plain) == len(set(plain))
     for spec in manifest.models:
         assert (Path(registry.__file__).parent / f"{spec.family}.py").is_file(), spec.id
         assert spec.fake_output, spec.id
@@ -72,6 +75,7 @@ def test_the_manifest_that_ships_is_whole() -> None:
         assert not spec.default or (spec.bundled and spec.calibration), spec.id
         if spec.bundled:
             assert spec.card and (folders.bundled() / spec.card).is_file(), spec.id
+            assert spec.plain and blank.result(spec).plain == spec.plain, spec.id
         else:
             assert spec.license_code and spec.license_weights and spec.source, spec.id
             for file in spec.files:

@@ -130,6 +130,7 @@ class ModelSpec(Record):
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(:[a-z0-9][a-z0-9_.-]*)?$")]
     """The architecture, then the variant of the weights after a colon where there are several."""
     title: str
+    plain: str = Field(default="", description="what it looks for, as a short name for a person")
     architecture: str = Field(default="", description="unless stated, the id before the colon")
     family: str = Field(description="module in detector/models/")
     kind: Literal["frame", "clip", "image", "audio"]

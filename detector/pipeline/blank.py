@@ -17,6 +17,7 @@ def result(spec: ModelSpec) -> ModelResult:
     return ModelResult(
         id=spec.id,
         title=spec.title,
+        plain=spec.plain,
         kind=spec.kind,
         task=spec.task,
         weights_sha256=spec.files[0].sha256 if len(spec.files) == 1 else together,
