@@ -1,13 +1,15 @@
 # make run    set up on the first start, then serve the dashboard on http://localhost:8501
 # make test   linters, types, import arrows, all tests with the browser test
 #
-# PORT=8601 serves elsewhere; PYTHON=python3.12 chooses the Python; TORCH=any takes the PyTorch that
+# PORT=8601 serves elsewhere, ADDRESS=0.0.0.0 to other computers as well; PYTHON=python3.12 chooses the Python; TORCH=any takes the PyTorch that
 # pip finds, with CUDA (see tools/setup.py for which one is installed otherwise).
 
 .DEFAULT_GOAL := run
 .PHONY: run dev test format lock clean
 
 PORT ?= 8501
+# Empty: what .streamlit/config.toml or STREAMLIT_SERVER_ADDRESS says, this computer alone as it comes.
+ADDRESS ?=
 VENV ?= .venv
 export VENV TORCH
 
@@ -18,6 +20,8 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 endif
 
+SERVE := $(BIN)/python -m streamlit run app.py --server.port $(PORT) $(if $(ADDRESS),--server.address $(ADDRESS))
+
 define setup
 @test -n "$(PYTHON)" || { echo "unmask: Python 3.11 or newer is missing: sudo apt-get install python3 python3-venv" >&2; exit 1; }
 @GOAL=$@ $(PYTHON) tools/setup.py $(1)
@@ -25,11 +29,11 @@ endef
 
 run:
 	$(call setup,dashboard)
-	@exec $(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.headless true
+	@exec $(SERVE) --server.headless true
 
 dev:
 	$(call setup,dashboard)
-	@exec $(BIN)/python -m streamlit run app.py --server.port $(PORT) --server.fileWatcherType auto
+	@exec $(SERVE) --server.fileWatcherType auto
 
 test:
 	$(call setup,dashboard test)

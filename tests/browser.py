@@ -61,7 +61,7 @@ def serve(data: Path, **environment: str) -> Iterator[Server]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     inherited = {k: v for k, v in os.environ.items() if k != "UNMASK_RETENTION_HOURS"}
-    own = {"UNMASK_DATA": str(data), "STREAMLIT_SERVER_ADDRESS": "127.0.0.1", **environment}
+    own = {"UNMASK_DATA": str(data), **environment}
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],

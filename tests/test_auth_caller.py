@@ -37,6 +37,11 @@ def caller(peer: str | None = None, **headers: str) -> Caller:
         (caller("127.0.0.1"), True),
         (caller("::1", host="[::1]:8501", origin="http://[::1]:8501"), True),
         (caller("127.0.0.1", origin="http://localhost:8501"), True),
+        # A socket of both kinds of address, which is what a server without one of its own has.
+        (caller("::ffff:127.0.0.1", host="127.0.0.1:8501"), True),
+        (caller("::ffff:7f00:1", host="127.0.0.1:8501", origin="http://127.0.0.1:8501"), True),
+        (caller("::ffff:192.168.1.20", host="192.168.1.2:8501"), False),
+        (caller("::ffff:127.0.0.1", host="unmask.example"), False),
         (caller("192.168.1.20"), False),
         # A proxy on this computer says so in one of several ways, or passes the name it was asked.
         (caller("127.0.0.1", x_forwarded_for="203.0.113.9"), False),

@@ -30,6 +30,7 @@ from tests.browser import (
     wait_ready,
     wait_verdict,
 )
+from tests.ports import listening
 from tests.test_evaluate_page import archive, face
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
@@ -79,6 +80,20 @@ def test_a_link_straight_to_a_page_has_our_navigation(visit: Visitor) -> None:
         expect(page.get_by_test_id("stSidebar")).to_have_count(0)
         person.assert_hooks("everywhere")
         on_a_phone(person, f"{path[1:]}-first")
+
+
+def test_it_listens_to_this_computer_alone_and_its_owner_is_known_by_either_name(
+    server: Server, visit: Visitor
+) -> None:
+    """Neither name makes a guest of who sits here: a guest is told to ask the administrator."""
+    port = int(server.url.rpartition(":")[2])
+    assert listening(port) == {"127.0.0.1"}
+    page = visit("/settings").page
+    for name in ("127.0.0.1", "localhost"):
+        page.goto(f"http://{name}:{port}/settings", timeout=PATIENT)
+        page.locator(".st-key-card-own").wait_for(timeout=PATIENT)
+        wait_drawn(page)
+        assert "administrator" not in page.locator("body").inner_text(), name
 
 
 def test_from_a_sample_to_its_report_and_to_compare(visit: Visitor, tmp_path: Path) -> None:

@@ -115,3 +115,20 @@ def test_both_answers_stand_in_the_summary() -> None:
     assert text.startswith("council statement.webm: Likely made by a machine\n")
     assert "Face manipulated? 9 % likelihood (no sign under 30 %, likely manipulated" in text
     assert "Whole picture made by a machine? 9" in text and "likely machine-made over 80 %" in text
+
+
+def test_the_dashboard_is_started_where_it_is_told_to_listen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless it is told: where .streamlit/config.toml says, on this computer alone."""
+    started: list[list[str]] = []
+
+    def call(command: list[str], **_: object) -> int:
+        started.append(command)
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    assert main(["app", "--port", "8601"]) == 0
+    assert main(["app", "--address", "0.0.0.0"]) == 0
+    assert started[0][-2:] == ["--server.port", "8601"]
+    assert started[1][-2:] == ["--server.address", "0.0.0.0"]

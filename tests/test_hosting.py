@@ -44,6 +44,7 @@ from dashboard.jobs import Job, Jobs, State
 from detector import media
 from detector.media import sandbox
 from detector.results import Settings
+from tests.ports import listening
 from tests.waiting import PATIENT, until
 from tools import audit, leaks, space
 
@@ -232,7 +233,6 @@ def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image: Path, place: P
         "PYTHONPATH": sysconfig.get_paths()["purelib"],
         "HOME": str(home),
         "TMPDIR": str(temporary),
-        "STREAMLIT_SERVER_ADDRESS": "127.0.0.1",
         "STREAMLIT_SERVER_PORT": str(port),
     }
     (start,) = of(last, "CMD")
@@ -252,6 +252,8 @@ def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image: Path, place: P
             time.sleep(0.3)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
             assert b"<title>" in page.read()
+        # To all: what is published of its port decides who gets in.
+        assert listening(port) == {"0.0.0.0"}
         if become:
             assert Path(f"/proc/{server.pid}").stat().st_uid == 1000
     finally:

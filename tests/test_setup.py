@@ -280,6 +280,9 @@ def test_make_run_serves_on_the_port(place: Place) -> None:
     assert last.startswith("-m streamlit run app.py --server.port 8501")
     make(place, f"PYTHON={sys.executable}", "PORT=8601")  # `make` alone is `make run`
     assert "--server.port 8601" in place.log.read_text().splitlines()[-1]
+    assert "--server.address" not in place.log.read_text()
+    make(place, f"PYTHON={sys.executable}", "ADDRESS=0.0.0.0")
+    assert "--server.address 0.0.0.0" in place.log.read_text().splitlines()[-1]
 
 
 def test_make_without_a_python_is_one_line(place: Place) -> None:

@@ -193,18 +193,24 @@ def _loopback(address: str | None) -> bool:
     if address is None or address == "localhost":
         return True
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return _unmapped(address).is_loopback
     except ValueError:
         return False
 
 
+def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address, of IPv4 where it is one: a socket of both kinds says ::ffff:127.0.0.1, which
+    Python before 3.13 does not take for loopback. ValueError where it is none."""
+    parsed = ipaddress.ip_address(address)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed
+
+
 def _counted(address: str) -> str:
     try:
-        parsed = ipaddress.ip_address(address.strip("[]"))
+        parsed = _unmapped(address.strip("[]"))
     except ValueError:
         return "unknown"
     if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)

@@ -17,6 +17,9 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     app = commands.add_parser("app", help="open the dashboard")
     app.add_argument("--port", type=int, default=8501)
+    app.add_argument(
+        "--address", help="where to listen; 0.0.0.0: for other computers too (default: only this)"
+    )
     app.set_defaults(run=_app)
 
 
@@ -30,4 +33,7 @@ def _app(args: argparse.Namespace) -> int:
             "The dashboard runs from a checkout of the project.", hint="There, type: make run"
         )
     command = [sys.executable, "-m", "streamlit", "run", str(page)]
-    return subprocess.call([*command, "--server.port", str(args.port)], cwd=page.parent)
+    command += ["--server.port", str(args.port)]
+    if args.address:
+        command += ["--server.address", args.address]
+    return subprocess.call(command, cwd=page.parent)
