@@ -83,13 +83,16 @@ def draw_framing(rng: np.random.Generator, tight: bool) -> Framing:
     return Framing(float(zoom), float(dx), float(dy), flip)
 
 
-def frame(crop: np.ndarray, framing: Framing, recipe: CropRecipe, tight: bool) -> np.ndarray:
+def frame(
+    crop: np.ndarray, framing: Framing, recipe: CropRecipe, tight: bool, margin: float = MARGIN
+) -> np.ndarray:
     """Cut a cached crop as the pipeline cuts a face: uint8 [size, size, 3].
 
-    `framing.zoom` of tight files is in longer sides, of others in times the recipe's scale.
+    `margin` is what the crop was cached with, in longer sides of the face box. `framing.zoom` of
+    tight files is in longer sides too, of others in times the recipe's scale.
     """
     side = crop.shape[0]
-    longer = side / (TIGHT_SCALE if tight else MARGIN)
+    longer = side / (TIGHT_SCALE if tight else margin)
     x = side / 2 + framing.dx * longer
     y = side / 2 + (framing.dy - (TIGHT_SHIFT if tight else 0.0)) * longer
     half = framing.zoom * longer / 2 * (1.0 if tight else recipe.scale)

@@ -116,6 +116,7 @@ def build(
     tight: bool = False,
     side: int = SIDE,
     margin: float = MARGIN,
+    seconds: float = SECONDS,
     detector: FaceDetector | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FaceCache:
@@ -136,29 +137,36 @@ def build(
         px of a cached crop.
     margin : float
         Side of a cached crop in longer sides of the face box.
+    seconds : float
+        So much of a clip is cached, from its start.
     progress : callable
         Called with (files done, files in all).
     """
     folder.mkdir(parents=True, exist_ok=True)
     detector = detector or load_detector()
     recipe = CropRecipe(scale=margin, size=side)
-    boxes: dict[tuple[str, str], list[Detection]] = {}
+    # With the size of the frames: a fake of other size shows no pixel where its original does.
+    boxes: dict[tuple[str, str], tuple[list[Detection], tuple[int, ...]]] = {}
     order = sorted(items, key=lambda item: item.label)
     entries: list[Faces] = []
     written = 0
     scratch = folder / "crops.raw"
     with scratch.open("wb") as stream:
         for done, item in enumerate(order):
-            frames = _frames(item)
+            frames = _frames(item, seconds)
             key = (item.source, item.group)
             places: list[list[float]] = []
-            same = not tight and item.label == 1 and item.name in aligned and key in boxes
+            shape = frames[0].shape if frames else ()
+            same = (
+                not tight and item.label == 1 and item.name in aligned
+                and key in boxes and boxes[key][1] == shape
+            )  # fmt: skip
             if tight:
                 crops, points, face = _as_is(frames, side, detector if item.label == 0 else None)
             else:
-                faces = boxes[key] if same else _follow(frames, detector)
+                faces = boxes[key][0] if same else _follow(frames, detector)
                 if item.label == 0 and faces:
-                    boxes.setdefault(key, faces)
+                    boxes.setdefault(key, (faces, shape))
                 n = min(len(frames), len(faces))
                 crops = [cut(frames[i], faces[i].box, recipe) for i in range(n)]
                 places = [_in_crop(face, side, margin) for face in faces[:n]]
@@ -201,11 +209,11 @@ def _finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
     scratch.unlink()
 
 
-def _frames(item: Item) -> list[np.ndarray]:
+def _frames(item: Item, seconds: float) -> list[np.ndarray]:
     """Frames of a file at `STEP`, uint8 [H, W, 3]; none if it can't be read."""
     try:
         info = media.probe(item.file)
-        seconds = min(info.duration or 0.0, SECONDS)
+        seconds = min(info.duration or 0.0, seconds)
         times = np.arange(0.0, max(seconds, STEP / 2), STEP).tolist()
         return [frame.rgb for frame in media.decode(item.file, info, times, notes=[])]
     except MediaError as error:

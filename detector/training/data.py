@@ -201,7 +201,7 @@ def held_out(items: Iterable[Labelled], shares: Mapping[str, float], seed: int =
     for kind, source in sorted(by_source, key=lambda k: (k[0] != "video", -len(by_source[k]), k)):
         persons = by_source[kind, source]
         wanted = round(shares[kind] * len(persons)) if len(persons) > 1 else 0
-        free = sorted(persons - kept - trained, key=lambda person: _hash(f"{seed}/{person}"))
+        free = sorted(persons - kept - trained, key=lambda person: hash_of(f"{seed}/{person}"))
         kept.update(free[: max(0, wanted - len(persons & kept))])
         trained.update(persons - kept)
     return kept
@@ -221,5 +221,5 @@ def pairs(items: Sequence[Labelled]) -> list[tuple[int, int]]:
     return found
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()

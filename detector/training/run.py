@@ -164,6 +164,7 @@ def faces(
             tight=parts[0].tight,
             side=wanted_cache.side,
             margin=wanted_cache.margin,
+            seconds=wanted_cache.seconds,
             progress=lambda done, total: tell("faces", done, total, {}),
         )
     return caches

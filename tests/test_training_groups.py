@@ -1,0 +1,74 @@
+"""Groups of sources that are left out together."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from detector.errors import UsageError
+from detector.training import groups
+from detector.training.data import read_labels
+
+KNOWN = ["app-swaps", "face-edits", "app-swaps", "reenactment"]
+LABELS = Path(__file__).resolve().parents[2] / "shared/data/train.csv"
+
+
+@dataclass(frozen=True)
+class File:
+    source: str
+    person: str
+
+
+def test_a_kind_of_manipulation_is_left_out_as_a_whole() -> None:
+    assert groups.names() == (
+        "research-swaps", "app-swaps", "live-swaps", "benchmarks", "face-edits", "lip-sync",
+        "reenactment", "heads",
+    )  # fmt: skip
+    assert groups.fold_of(File("iperov/DeepFaceLive", "x")) == "live-swaps"
+    assert groups.fold_of(File("hyunkeup/DeepFake-Video-Detection", "x")) == "benchmarks"
+
+
+def test_a_source_that_nobody_named_is_not_parted_and_stays_where_it_is() -> None:
+    folds = {n: groups.fold_of(File(f"somebody/source-{n}", "x")) for n in range(200)}
+    assert set(folds.values()) == set(groups.names())
+    # Of the name alone: known figures, so that no later run draws other folds.
+    assert [folds[n] for n in range(4)] == KNOWN
+    assert folds[7] == groups.fold_of(File("somebody/source-7", "someone else"))
+
+
+def test_whoever_is_left_out_is_not_learned_from_in_another_source() -> None:
+    files = [
+        File("iperov/DeepFaceLive", "anna"),
+        File("iperov/DeepFaceLive", "ben"),
+        File("yuangan/eat", "anna"),
+        File("yuangan/eat", "cleo"),
+    ]
+    rest, held = groups.leave_out(files, "live-swaps")
+    assert held == files[:2]
+    assert rest == files[3:]
+    with pytest.raises(UsageError, match="There is no fold 'swaps'"):
+        groups.leave_out(files, "swaps")
+
+
+def test_a_source_is_in_one_fold_only() -> None:
+    table = tomllib.loads((Path(groups.__file__).parent / "folds.toml").read_text())
+    sources = [source for several in table.values() for source in several]
+    assert [s for s, n in Counter(sources).items() if n > 1] == []
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not LABELS.exists(), reason="needs the labelled clips of ../shared")
+def test_all_clips_are_left_out_once_and_nobody_is_on_both_sides() -> None:
+    clips = [item for item in read_labels(LABELS) if item.kind == "video"]
+    people, originals, fakes = defaultdict(set), Counter(), Counter()
+    for clip in clips:
+        assert clip.source in groups._table(), clip.source
+        people[clip.person].add(groups.fold_of(clip))
+        (fakes if clip.label else originals)[groups.fold_of(clip)] += 1
+    assert {person: folds for person, folds in people.items() if len(folds) > 1} == {}
+    assert min(originals[fold] for fold in groups.names()) >= 20
+    assert min(fakes[fold] for fold in groups.names()) >= 15
