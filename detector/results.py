@@ -110,9 +110,7 @@ class Media(Record):
     bit_rate: float | None = Field(
         default=None, description="bits per second of the picture stream"
     )
-    rotation: int = Field(
-        default=0, description="degrees clockwise that were applied to stand upright"
-    )
+    rotation: int = Field(default=0, description="degrees clockwise, applied to stand upright")
     audio: Audio | None = None
     live: bool = Field(
         default=False,
@@ -149,9 +147,7 @@ class Settings(Record):
     sampling: Literal["uniform", "keyframes", "fps"] = "uniform"
     frames: int = Field(default=32, ge=1, le=2000, description="moments to look at (at most)")
     fps: float = Field(default=5.0, ge=0.1, le=60.0, description="for sampling='fps'")
-    min_face: int = Field(
-        default=40, ge=12, le=1000, description="narrowest face that is judged, px"
-    )
+    min_face: int = Field(default=40, ge=12, le=1000, description="narrowest face judged, px")
     start: float = Field(default=0.0, ge=0.0)
     end: float | None = None
     mix: Mix | None = Field(default=None, description="an ensemble of one's own")
@@ -165,9 +161,7 @@ class Quality(Record):
     brightness: float = Field(description="mean luma of the face, 0..255")
     yaw: float = Field(description="-1 (turned to the picture's left) .. 1; 0 frontal")
     confidence: Probability = Field(description="of the face detector")
-    problem: ReasonCode | None = Field(
-        default=None, description="why this face is not scored, if so"
-    )
+    problem: ReasonCode | None = Field(default=None, description="why it is not scored, if so")
 
 
 class FaceFrame(Record):
@@ -288,6 +282,10 @@ class ModelResult(Record):
     weights_sha256: str | None = None
     calibration: Calibration | None = None
     label_order: LabelOrder = "proven"
+    operating_point: Probability | None = Field(
+        default=None, description="of its own P(fake), where its authors say fake (`ModelSpec`)"
+    )
+    operating_point_source: str = Field(default="", description="where they say so, a sentence")
     weight: float = Field(default=1.0, ge=0, description="in the ensemble")
     finding: str = Field(default="", description="what a high score points to, in a few words")
     confused_by: str = Field(default="", description="what else can raise the score")

@@ -13,8 +13,10 @@ import torch
 from PIL import Image
 
 from detector.errors import ModelError, WeightsError
-from detector.models import mesonet, registry
+from detector.models import mesonet, own, registry
 from detector.models.network import TorchFrameModel
+from detector.pipeline import analyze
+from detector.results import ReasonCode, Settings
 
 VARIANTS = {
     "meso4-df": "Meso4_DF",
@@ -218,3 +220,19 @@ def test_published_weights_give_the_published_scores(
     face = np.asarray(Image.open(shared / "goldens" / "input_face_256.png").convert("RGB"))
     score = 1 / (1 + torch.tensor(model.score(face[None])).exp().item())
     assert score == pytest.approx(golden["output P(real), input_face_256.png"], abs=1e-6)
+
+
+@pytest.mark.shared
+def test_brought_as_a_person_brings_it_it_is_asked_and_counted(
+    shared: Path, face_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`unmask models add`, then `--models meso4-df`: it used to say that no model gave a score."""
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    own.add(shared / "weights" / "mesonet" / "Meso4_DF.h5", "mesonet_keras")
+    found = analyze(face_clip, Settings(models=["meso4-df"], frames=4))
+    (model,) = found.models
+    assert model.scored and model.counted and model.probability is not None
+    assert (model.operating_point, model.label_order) == (0.5, "proven")
+    assert "compute_accuracy" in model.operating_point_source
+    assert found.verdict.probability is not None
+    assert ReasonCode.NO_MODEL not in {r.code for r in found.verdict.reasons}

@@ -80,6 +80,7 @@ def test_a_file_is_checked_copied_and_scores_as_it_is(
     assert own.own_models() == [spec]
     # Nobody has shown which output means fake, and nothing that was published of others holds.
     assert spec.label_order == "unverified" and not spec.published and spec.calibration is None
+    assert spec.operating_point is None and not spec.operating_point_source
     assert inventory.status("my-best").state == "ready"
     assert own.remove("my-best") == file.size
     assert kept(data) == []
@@ -114,6 +115,14 @@ def test_a_person_says_which_output_means_fake(state: dict[str, Tensor], tmp_pat
     same = own.add(path, NAME, id="same", fake_index=1)
     assert same.label_order == "documented" and "said which output" in same.fake_output
     flipped = own.add(path, NAME, id="turned", fake_index=0)
+    # The authors' point is for their weights: that this file is one of them nobody can know, and
+    # one that was trained the other way round is none.
+    theirs = registry.architectures()[NAME]
+    assert same.operating_point == theirs.operating_point == 0.5
+    assert same.operating_point_source.endswith(theirs.operating_point_source)
+    assert "is not known" in same.operating_point_source
+    assert flipped.operating_point == 0.5
+    assert flipped.operating_point_source.startswith("Nobody stated one for this file")
     one, other = registry.load_model(same.id), registry.load_model(flipped.id)
     total = one.p_fake(logits(one)) + other.p_fake(logits(other))
     assert float(total) == pytest.approx(1)

@@ -84,6 +84,21 @@ def test_the_manifest_that_ships_is_whole() -> None:
                 assert file.sha256 or not weights.fetchable(spec), spec.id
 
 
+def test_every_known_label_order_has_a_point_with_its_source() -> None:
+    for spec in registry.list_models():
+        said = (spec.operating_point, bool(spec.operating_point_source))
+        if spec.bundled or spec.label_order == "unverified":
+            # Ours are calibrated; a point on a scale that may be upside down would be none.
+            assert said == (None, False), spec.id
+        else:
+            assert said == (0.5, True) and spec.operating_point_source.endswith("."), spec.id
+            assert spec.calibration is not None and spec.calibration.clips == 0, spec.id
+            assert (spec.calibration.scale, spec.calibration.offset) == (1, 0), spec.id
+            made = blank.result(spec)
+            assert made.operating_point == spec.operating_point
+            assert made.operating_point_source == spec.operating_point_source
+
+
 def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled() -> None:
     stated = set()
     for spec in registry.list_models():

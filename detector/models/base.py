@@ -154,7 +154,14 @@ class ModelSpec(Record):
     """The output that means fake. Of a single logit: 1 if it is of fake, 0 if it is of real."""
     label_order: LabelOrder = "documented"
     operating_point: float | None = Field(
-        default=None, ge=0, le=1, description="P(fake) above which its authors say fake"
+        default=None,
+        ge=0,
+        le=1,
+        description="P(fake) above which its authors say fake, of these very weights; where they "
+        "state none, 0.5. None: calibrated here, or nobody knows which output is fake",
+    )
+    operating_point_source: str = Field(
+        default="", description="where the authors say so, or that they don't: a sentence"
     )
     crop: CropRecipe
     normalization: Normalization = Normalization()

@@ -53,6 +53,7 @@ UNKNOWN: dict[str, Any] = {
     "measured": [],
     "published": [],
     "operating_point": None,
+    "operating_point_source": "",
     "label_order": "unverified",
     "weak_on": [],
     "license_weights": "your own file: its author knows",
@@ -60,6 +61,26 @@ UNKNOWN: dict[str, Any] = {
     "card": None,
 }
 """What is not known of weights that nobody published: a retrained model is another model."""
+
+
+def point_of(template: ModelSpec, fake_index: int) -> dict[str, Any]:
+    """The operating point of somebody's own file once the person said which output means fake.
+
+    Authors' points are for their weights. Where nobody published a hash, whether a file is theirs
+    can't be known: it is judged by their point as long as the person's word is theirs too, and
+    that is said. Any other file is judged where its own outputs are even.
+    """
+    if template.operating_point is not None and fake_index == template.fake_index:
+        return {
+            "operating_point": template.operating_point,
+            "operating_point_source": "That of the architecture's published weights; whether this "
+            f"file is one of them is not known. {template.operating_point_source}",
+        }
+    return {
+        "operating_point": 0.5,
+        "operating_point_source": "Nobody stated one for this file: 0.5, where fake and real are "
+        "equally likely by its own outputs.",
+    }
 
 
 def find_files(template: ModelSpec, given: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -15,6 +15,9 @@ from detector.weights import hub
 NONCOMMERCIAL = ("-nc", "noncommercial", "non-commercial", "research")
 """What the name of a license holds that is not free for every use."""
 
+_POINTS = {2: "The likelier of two classes, as the hub's pipeline labels a picture."}
+_NO_POINT = "None published: 0.5, more likely fake than not by its own output."
+
 
 def known(repo: str) -> ModelSpec | None:
     """The catalog's own entry for a repository, whose recipe is proven and not derived."""
@@ -108,6 +111,8 @@ def entry(
             + (f"you said {fake} is fake." if fake is not None else "the names say it."),
             "fake_index": index,
             "label_order": "documented",
+            "operating_point": 0.5,
+            "operating_point_source": _POINTS.get(len(model.labels), _NO_POINT),
             "license_code": "Apache-2.0 (transformers)",
             "license_weights": license,
             "research_only": any(word in license.lower() for word in NONCOMMERCIAL),

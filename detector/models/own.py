@@ -22,7 +22,7 @@ from detector import weights as store
 from detector.errors import ModelError, UnmaskError, UsageError, WeightsError
 from detector.models import registry
 from detector.models.base import Model, ModelSpec, WeightFile
-from detector.models.brought import with_files
+from detector.models.brought import point_of, with_files
 from detector.results import Calibration
 
 _SIDE = 256
@@ -98,6 +98,7 @@ def add(
             update={
                 "fake_index": fake_index,
                 "label_order": "documented",
+                **point_of(template, fake_index),
                 "fake_output": f"Output {fake_index}: {order}."
                 if outputs > 1
                 else f"One logit, of {'fake' if fake_index else 'real'}: {order}.",

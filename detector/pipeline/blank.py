@@ -23,6 +23,8 @@ def result(spec: ModelSpec) -> ModelResult:
         weights_sha256=spec.files[0].sha256 if len(spec.files) == 1 else together,
         calibration=spec.calibration,
         label_order=spec.label_order,
+        operating_point=spec.operating_point,
+        operating_point_source=spec.operating_point_source,
         weight=spec.weight,
         finding=spec.finding,
         confused_by=spec.confused_by,
