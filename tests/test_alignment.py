@@ -93,6 +93,12 @@ def test_widened_boxes() -> None:
     assert np.array_equal(cut(FRAME, BOX, sides), FRAME[45:196, 87:213])
     height = CropRecipe(kind="box", margins=(0.2, 0.4, 0.2, 0.2), margin_of="height", size=0)
     assert np.array_equal(cut(FRAME, (100.0, 80.0, 180.0, 160.0), height), FRAME[48:176, 84:196])
+    # github.com/polimi-ispl/icpr2020dfdc: the top's margin is twice the rounded one, so of 107 px
+    # 2 x 21 and not 43; a half is rounded to the even number, as torch does.
+    for side, margin in ((107.0, 21), (62.5, 12), (67.5, 14)):
+        found = cut(FRAME, (100.0, 80.0, 100.0 + side, 80.0 + side), height)
+        low, far = 100 - margin, int(100 + side + margin)
+        assert np.array_equal(found, FRAME[80 - 2 * margin : far - 20, low:far])
     # It ends where the frame ends; beside the frame there is still a pixel.
     assert np.array_equal(cut(FRAME, (-20.0, -20.0, 40.0, 40.0), height), FRAME[:52, :52])
     assert cut(FRAME, (900.0, 900.0, 950.0, 960.0), sides).shape == (1, 1, 3)

@@ -16,7 +16,9 @@ from detector.errors import UsageError
 from detector.faces import Detection
 from detector.faces.mtcnn import _suppress
 from detector.faces.quality import BLURRED, pose
+from detector.models import registry
 from detector.models.base import CropRecipe
+from detector.models.pictures import fit
 from detector.results import Point, ReasonCode
 
 WIDTH = 85.0
@@ -149,6 +151,19 @@ def test_cut_whole_squeezes_the_frame() -> None:
         assert crop.shape == (64, 64, 3)
         assert (crop[:28] == 255).all()
         assert (crop[36:] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(60, 40), (40, 300), (300, 400), (224, 225)])
+def test_inter_area_is_opencvs_in_both_directions(shape: tuple[int, int]) -> None:
+    """As GenConViT prepares faces (model/pred_func.py): one call, also where the face is small."""
+    frame = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    crop = registry.get_spec("genconvit_ed").crop
+    found = fit(frame, crop)
+    wanted = cv2.resize(frame, (224, 224), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(found, wanted)
+    ours = fit(frame, crop.model_copy(update={"resize": "area"}))
+    grows = min(shape) < 224
+    assert np.array_equal(found, ours) != grows
 
 
 def test_cut_gives_a_copy() -> None:

@@ -89,7 +89,10 @@ def _widened(rgb: np.ndarray, box: Box, recipe: CropRecipe) -> np.ndarray:
     x0, y0, x1, y1 = _checked(box)
     left, top, right, bottom = recipe.margins
     if recipe.margin_of == "height":
-        left, top, right, bottom = (_round(m * (y1 - y0)) for m in recipe.margins)
+        # As BlazeFace's crops are: the smallest is rounded (half to even), the top is twice that.
+        unit = min((m for m in recipe.margins if m), default=1.0)
+        step = round(unit * (y1 - y0))
+        left, top, right, bottom = (step * m / unit for m in recipe.margins)
         edges = x0 - left, y0 - top, x1 + right, y1 + bottom
     else:
         width, height = x1 - x0, y1 - y0

@@ -43,7 +43,8 @@ class CropRecipe(Record):
     margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     """box: left, top, right, bottom, in shares of the box's width and height."""
     margin_of: Literal["sides", "height"] = "sides"
-    """box: `height` takes all four in shares of the height, rounded to whole pixels."""
+    """box: `height` takes all four in shares of the height; the smallest of them is rounded to
+    whole pixels, the others are its multiples."""
     boxes: Literal["mtcnn", "blazeface"] = "mtcnn"
     """box: whose boxes were widened so; those of another detector are converted first."""
     template: Literal["arcface", "gend"] = "arcface"
@@ -68,10 +69,12 @@ class CropRecipe(Record):
     """cover, middle: where the middle begins when it falls between two pixels: half rounded down
     (transformers), or to the even one (torchvision)."""
     resize: Literal[
-        "area", "bilinear", "nearest", "cubic", "area-cubic", "antialias", "bicubic", "float"
-    ] = "area"
+        "area", "bilinear", "nearest", "cubic", "area-cubic", "inter-area", "antialias", "bicubic",
+        "float",
+    ] = "area"  # fmt: skip
     """area: antialiased when shrinking, bilinear when growing. bilinear, cubic: OpenCV's, never
-    antialiased. area-cubic: area when shrinking, cubic when growing.
+    antialiased. area-cubic: area when shrinking, cubic when growing. inter-area: OpenCV's
+    INTER_AREA whatever the size; where an axis grows, that repeats pixels with narrow seams.
     antialias, bicubic: Pillow's bilinear and bicubic. float: as antialias, but of numbers that are
     not rounded to whole levels after it."""
 

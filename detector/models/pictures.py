@@ -65,6 +65,8 @@ def resize(picture: Image, size: tuple[int, int], how: str) -> Image:
 
         way = Pillow.Resampling.BICUBIC if how == "bicubic" else Pillow.Resampling.BILINEAR
         return np.array(Pillow.fromarray(picture).resize(size, way))
+    if how == "inter-area":
+        return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     if how == "cubic":
         return cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
     if how in ("area", "area-cubic"):
