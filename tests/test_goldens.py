@@ -20,7 +20,7 @@ from torch import Tensor
 
 from detector import faces
 from detector.errors import WeightsError
-from detector.models import registry
+from detector.models import registry, trial
 from detector.models.base import Image, Model
 from detector.models.network import normalize
 from detector.models.pictures import fit
@@ -104,6 +104,14 @@ def test_logits_and_scores_are_the_originals(case: tuple[Golden, Model]) -> None
         logits = model.forward(model.preprocess(shown(golden, model, name))[None])
         assert far(logits, wanted["logits"]) < LOGITS
         assert model.p_fake(logits).tolist() == pytest.approx([wanted["p_fake"]], abs=1e-6)
+
+
+def test_none_is_taken_for_one_with_a_single_answer(case: tuple[Golden, Model]) -> None:
+    """Untrained they tell pictures apart the least, and still by far more than would be refused."""
+    _, model = case
+    odds = [model.log_odds(model.forward(model.preprocess(i)[None])).item() for i in model.trials()]
+    assert max(odds) - min(odds) > 20 * trial.SAME
+    trial.check(model)
 
 
 def test_what_a_flip_does_would_be_noticed(case: tuple[Golden, Model]) -> None:

@@ -12,11 +12,12 @@ import torch
 import transformers
 from golden import clip, picture
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from detector.errors import LabelOrderError, ModelError, WeightsError
-from detector.models import hub, registry
+from detector.models import from_hub, hub, registry, trial
 from detector.models.base import ModelSpec
+from detector.weights.hub import HubModel
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2} | {
     "intermediate_size": 64
@@ -173,6 +174,48 @@ def test_the_order_beside_the_weights_must_be_the_entrys(tmp_path: Path) -> None
     hub.load(known, files, "cpu")  # the names are known to be wrong
     nameless = saved(tmp_path, {**VIT, "id2label": {"0": "LABEL_0", "1": "LABEL_1"}})
     hub.load(entry(VIT, None, fake_index=1), nameless, "cpu")
+
+
+def test_maps_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    told = {**VIT, "id2label": LABELS, "label2id": {"Real": 1, "Fake": 0}}
+    files = saved(tmp_path, told)
+    with pytest.raises(LabelOrderError, match="contradicts itself") as caught:
+        hub.load(entry(VIT, None, fake_index=1), files, "cpu")
+    assert "--fake-index NUMBER" in caught.value.hint
+    hub.load(entry(VIT, None, options={"label_map_override": True}), files, "cpu")
+
+    model = HubModel("wolf/wolf", "0" * 40, "mit", told, {}, ())
+    for said in (None, "Fake"):
+        with pytest.raises(LabelOrderError, match="wolf/wolf contradicts itself"):
+            from_hub.entry(model, fake=said)
+    spec = from_hub.entry(model, fake=0)
+    assert spec.fake_index == 0 and spec.options["label_map_override"]
+    assert (spec.operating_point, spec.label_order) == (0.5, "documented")
+    assert spec.operating_point_source.startswith("The likelier of two classes")
+
+
+def test_codes_of_a_quantized_model_are_no_weights(tmp_path: Path) -> None:
+    """transformers makes fractions of them and says nothing."""
+    files = saved(tmp_path, VIT)
+    state = load_file(files[1])
+    name = next(k for k in state if k.endswith("mlp.fc1.weight"))
+    save_file(state | {name: (100 * state[name]).to(torch.int8)}, files[1])
+    with pytest.raises(WeightsError, match=r"whole numbers .*fc1\.weight int8") as caught:
+        hub.load(entry(VIT, None), files, "cpu")
+    assert caught.value.code == "weights_whole"
+
+
+def test_a_classifier_with_one_answer_is_refused(tmp_path: Path) -> None:
+    files = saved(tmp_path, VIT)
+    state = load_file(files[1])
+    trial.check(hub.load(entry(VIT, None), files, "cpu"))
+    save_file(state | {"classifier.weight": torch.zeros_like(state["classifier.weight"])}, files[1])
+    with pytest.raises(ModelError, match="same answer to everything"):
+        trial.check(hub.load(entry(VIT, None), files, "cpu"))
+    save_file(state, files[1])
+    # A clip model is shown clips that move in different ways.
+    clips = saved(tmp_path, VIDEO)
+    trial.check(hub.load(entry(VIDEO, None), clips, "cpu"))
 
 
 def test_the_inverted_map_of_a_popular_model_is_handled(tmp_path: Path) -> None:

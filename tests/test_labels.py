@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detector.errors import LabelOrderError
-from detector.models.labels import fake_index, meaning
+from detector.models.labels import fake_index, meaning, require_agreement
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,48 @@ def test_meaning() -> None:
     assert meaning("Fake") is True and meaning("unaltered") is False
     assert meaning("NotReal") is True
     assert meaning("face") is None and meaning("") is None and meaning("LABEL_1") is None
+
+
+NAMED = {"0": "Real", "1": "Fake"}
+
+
+@pytest.mark.parametrize(
+    "label2id",
+    [
+        {"Fake": 0, "Real": 1},
+        {"real": 1, "fake": 0},
+        {"deepfake": 0, "authentic": 1},  # other words for the same
+        {"Real": 0, "Fake": 0},
+    ],
+)
+def test_two_maps_that_say_different_orders_are_refused(label2id: dict) -> None:
+    config = {"id2label": NAMED, "label2id": label2id}
+    with pytest.raises(
+        LabelOrderError, match="Wolf contradicts itself: id2label says 0: Real"
+    ) as it:
+        require_agreement(config, "Wolf")
+    assert "--fake NUMBER" in it.value.hint
+    with pytest.raises(LabelOrderError):
+        require_agreement(config, "Wolf", "Fake")  # of which number is just what is not known
+    for number in (0, 1, "1"):
+        require_agreement(config, "Wolf", number)
+
+
+@pytest.mark.parametrize(
+    "label2id",
+    [
+        None,
+        {},
+        {"Real": 0, "Fake": 1},
+        {"REAL": "0", "fake": "1"},
+        {"LABEL_0": 0, "LABEL_1": 1},  # what transformers writes where nobody said a word
+        {"authentic": 0, "deepfake": 1},
+    ],
+)
+def test_two_maps_that_say_the_same_pass(label2id: dict | None) -> None:
+    require_agreement({"id2label": NAMED, "label2id": label2id}, "Wolf")
+
+
+def test_maps_that_are_none() -> None:
+    with pytest.raises(LabelOrderError, match="something else than numbers"):
+        require_agreement({"id2label": NAMED, "label2id": {"Fake": "one"}}, "Wolf")

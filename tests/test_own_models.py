@@ -310,3 +310,135 @@ def test_on_the_command_line(
     assert "comes with Unmask" in capsys.readouterr().err
     assert main(["models", "remove", "mine"]) == 0
     assert main(["models", "remove", "mine"]) == 2
+
+
+# --- what loads and is no detector ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.int64, torch.uint8, torch.bool])
+def test_whole_numbers_are_no_weights(
+    state: dict[str, Tensor], tmp_path: Path, data: Path, kind: torch.dtype
+) -> None:
+    """torch's own strict load takes them silently, and the network then says nonsense."""
+    name = "backbone.fc1.weight"
+    path = write(tmp_path / "x.pth", state | {name: (100 * state[name]).to(kind)})
+    with pytest.raises(WeightsError, match=r"1 tensors .* whole numbers .*fc1\.weight \w+\)") as e:
+        own.add(path, NAME)
+    assert e.value.code == "weights_whole" and "before it was quantized" in e.value.hint
+    assert kept(data) == []
+    # Counters are whole in the network too, and half precision is a fraction.
+    counters = {k for k in state if k.endswith("num_batches_tracked")}
+    assert counters and all(not state[k].is_floating_point() for k in counters)
+    half = {k: v.to(torch.bfloat16) if k not in counters else v for k, v in state.items()}
+    assert own.add(write(tmp_path / "half.pth", half), NAME).own
+
+
+@pytest.mark.parametrize("how", ["nothing learned", "dead from the start"])
+def test_one_answer_to_everything_is_none(
+    state: dict[str, Tensor], tmp_path: Path, data: Path, how: str
+) -> None:
+    zeros = {"nothing learned": "backbone.fc2.weight", "dead from the start": "backbone.bn1.weight"}
+    name = zeros[how]
+    dead = state | {name: torch.zeros_like(state[name])}
+    with pytest.raises(ModelError, match="same answer to everything") as caught:
+        own.add(write(tmp_path / "x.pth", dead), NAME, fake_index=1)
+    assert caught.value.code == "weights_constant" and "another checkpoint" in caught.value.hint
+    assert kept(data) == [] and own.own_models() == []
+    # One that was hardly trained still tells pictures apart, if only a little.
+    faint = state | {"backbone.fc2.weight": 0.01 * state["backbone.fc2.weight"]}
+    assert own.add(write(tmp_path / "faint.pth", faint), NAME).own
+
+
+def moved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As an average over a training is: the same names, other values."""
+    return {k: v * 0.5 if k.endswith("fc2.weight") else v for k, v in state.items()}
+
+
+@pytest.mark.parametrize(
+    "names", [("model", "model_ema"), ("student", "teacher"), ("net", "model")]
+)
+def test_of_several_sets_of_weights_the_person_says_which(
+    state: dict[str, Tensor], tmp_path: Path, data: Path, names: tuple[str, str]
+) -> None:
+    first, second = names
+    prefixed = {f"module.{k}": v for k, v in moved(state).items()}
+    path = write(tmp_path / "x.pth", {first: state, second: prefixed, "epoch": 9})
+    with pytest.raises(WeightsError, match="holds several sets of weights: ") as caught:
+        own.add(path, NAME)
+    assert caught.value.code == "weights_several" and "--state" in caught.value.hint
+    assert first in caught.value.message and second in caught.value.message
+    with pytest.raises(WeightsError, match="several sets"):
+        detector.load_model(NAME, weights=path)
+    with pytest.raises(WeightsError, match="no set of weights called 'ema'") as caught:
+        own.add(path, NAME, state="ema")
+    assert second in caught.value.hint and kept(data) == []
+
+    for name, content in ((first, state), (second, moved(state))):
+        spec = own.add(path, NAME, id=f"own-{name}".replace("_", "-"), state=name)
+        bare = detector.load_model(NAME, weights=write(tmp_path / f"{name}.pth", content))
+        assert torch.equal(logits(registry.load_model(spec.id)), logits(bare))
+        assert own.add(path, NAME, state=name) == spec  # each is known again, and not the other
+    assert len(own.own_models()) == 2
+
+
+def test_company_that_is_no_second_set(state: dict[str, Tensor], tmp_path: Path) -> None:
+    company = {
+        "hyper_parameters": {"class_weights": torch.tensor([0.3, 0.7])},
+        "best": {"accuracy": torch.tensor(0.9)},
+        "ema": state,  # the same once more
+        "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}, "param_groups": [{}]},
+    }
+    assert own.add(write(tmp_path / "x.pth", {"state_dict": state, **company}), NAME).own
+    # Under a name that nobody uses: it is not guessed.
+    path = write(tmp_path / "y.pth", {"detector": moved(state), "epoch": 3})
+    with pytest.raises(WeightsError, match="more than tensors") as caught:
+        own.add(path, NAME)
+    assert "--state detector" in caught.value.hint
+    assert main(["models", "add", str(path), "--as", NAME, "--state", "detector"]) == 0
+
+
+def scripted(state: dict[str, Tensor], path: Path) -> Path:
+    """A TorchScript file whose module holds these tensors under these names."""
+    root = torch.nn.Module()
+    for name, tensor in state.items():
+        *parents, leaf = name.split(".")
+        at = root
+        for part in parents:
+            if not hasattr(at, part):
+                at.add_module(part, torch.nn.Module())
+            at = getattr(at, part)
+        at.register_buffer(leaf, tensor.clone())
+    torch.jit.script(root).save(path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore")  # torch would rather have other formats written
+def test_torchscript_is_read_for_its_tensors(
+    state: dict[str, Tensor], tmp_path: Path, data: Path
+) -> None:
+    spec = own.add(scripted(state, tmp_path / "net.torchscript"), NAME, id="script")
+    assert kept(data) == ["models.toml", "net.safetensors"]  # the program in it is not kept
+    bare = detector.load_model(NAME, weights=write(tmp_path / "bare.pth", state))
+    assert torch.equal(logits(registry.load_model(spec.id)), logits(bare))
+    other = scripted(Golden(OTHER).state(), tmp_path / "other.pt")
+    with pytest.raises(WeightsError) as caught:
+        own.add(other, NAME)
+    assert f"--as {OTHER}" in caught.value.hint
+    coded = {k: v.to(torch.int8) if k.endswith("fc1.weight") else v for k, v in state.items()}
+    with pytest.raises(WeightsError, match="whole numbers") as caught:
+        own.add(scripted(coded, tmp_path / "coded.pt"), NAME)
+    assert caught.value.code == "weights_whole"
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes((tmp_path / "net.torchscript").read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="truncated or damaged"):
+        own.add(broken, NAME)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch would rather have other formats written
+def test_a_quantized_torchscript_is_named(tmp_path: Path) -> None:
+    net = torch.ao.quantization.quantize_dynamic(
+        torch.nn.Sequential(torch.nn.Linear(4, 2)), {torch.nn.Linear}, dtype=torch.qint8
+    )
+    torch.jit.script(net).save(tmp_path / "q.pt")
+    with pytest.raises(WeightsError, match="quantized"):
+        own.add(tmp_path / "q.pt", NAME)

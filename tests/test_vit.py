@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from detector.errors import WeightsError
 from detector.models import effort, gend, univfd
 from detector.models.names import rename
-from detector.models.torchscript import is_archive, read_archive
 from detector.models.vit import layout, unfilled
+from detector.weights.torchscript import is_archive, read_archive
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,9 @@ def test_effort_without_a_part_is_refused() -> None:
         )
     with pytest.raises(WeightsError, match="96 split projections, the file 0"):
         effort.merge({"head.weight": torch.zeros(2, 4)})
+    part = "vision.encoder.layers.0.self_attn.q_proj.weight_main"
+    with pytest.raises(WeightsError, match=r"whole numbers .*q_proj\.weight_main int8"):
+        effort.merge(state | {part: state[part].to(torch.int8)})
     state["vision.encoder.layers.0.self_attn.q_proj.S_residual"] = torch.zeros(2)
     with pytest.raises(WeightsError, match="do not fit together"):
         effort.merge(state)

@@ -123,12 +123,17 @@ def _hub() -> None:
         classes=words.escape(labels),
     )
     st.html(f"<p>{text}</p>")
-    fake: str | None = None
+    fake: int | None = None
     try:
         spec = from_hub.entry(found)
     except LabelOrderError as error:
         st.html(f'<p class="um-warn">{words.escape(error.message)}</p>')
-        fake = st.selectbox(_("Which of them means fake?"), list(found.labels.values()), index=None)
+        fake = st.selectbox(
+            _("Which of them means fake?"),
+            list(found.labels),
+            index=None,
+            format_func=lambda number: f"{number}: {found.labels[number]}",
+        )
         if fake is None:
             return
         spec = from_hub.entry(found, fake=fake)

@@ -46,6 +46,12 @@ def add(commands: Commands) -> None:
         metavar="N",
         help="which output means fake; of a single logit 1 if it is of fake, 0 if it is of real",
     )
+    own.add_argument(
+        "--state",
+        default="",
+        metavar="NAME",
+        help="which of several sets of weights in the file, such as model_ema",
+    )
     own.set_defaults(run=_add)
 
     remove = actions.add_parser("remove", help="forget a model that you added")
@@ -101,6 +107,7 @@ def _add(args: argparse.Namespace) -> int:
         args.architecture,
         id=args.id,
         fake_index=args.fake_index,
+        state=args.state,
         progress=meter(args.architecture),
     )
     print(spec.id)

@@ -20,6 +20,9 @@ from detector.weights.files import PREFIXES, WRAPPERS
 if TYPE_CHECKING:
     from torch import Tensor
 
+_SIDE = 256
+"""Side of the pictures that a new model is tried on, px."""
+
 Image = np.ndarray
 """uint8 [H, W, 3] RGB, of any size."""
 
@@ -146,6 +149,7 @@ class ModelSpec(Record):
     files: list[WeightFile]
     wrappers: tuple[str, ...] = WRAPPERS
     """Keys under which training scripts put the weights in their file."""
+    state: str = Field(default="", description="which of several sets of weights in its file")
     prefixes: tuple[str, ...] = PREFIXES
     """What such scripts put before every name."""
     bundled: bool = False
@@ -269,6 +273,23 @@ class Model(ABC):
             x = torch.stack([self.preprocess(item) for item in batch[start : start + self.BATCH]])
             scores.append(self.log_odds(self._infer(x)).cpu().numpy())
         return np.concatenate(scores).astype(np.float32)
+
+    def trials(self) -> list[Image | Sequence[Image]]:
+        """A few items for `preprocess` that have nothing in common, to try a new file on: noise,
+        a drawing, a plain surface; for a clip model each moves in another way."""
+        noise = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8)
+        rows, columns = np.mgrid[0:_SIDE, 0:_SIDE]
+        round_ = (rows - 120) ** 2 + (columns - 140) ** 2 < 70**2
+        drawing = np.stack([rows, columns, np.where(round_, 230, 20)], -1).astype(np.uint8)
+        plain = np.full((_SIDE, _SIDE, 3), (90, 110, 130), np.uint8)
+        pictures = (noise, drawing, plain)
+        if self.spec.kind != "clip":
+            return list(pictures)
+        frames = range(self.spec.clip_frames)
+        return [
+            [np.roll(p, step * n, axis=1) for n in frames]
+            for p, step in zip(pictures, (17, 3, 0), strict=True)
+        ]
 
     def _infer(self, batch: Tensor) -> Tensor:
         """What `forward` gives, by the fastest way that there is."""

@@ -20,7 +20,7 @@ from detector.errors import WeightsError
 from detector.models.base import Files, ModelSpec
 from detector.models.names import Rule, rename
 from detector.models.vit import TokenModel, clip_vision, unfilled
-from detector.weights import load_state, load_strict
+from detector.weights import load_state, load_strict, require_fractions
 
 PARTS = ("weight_main", "U_residual", "S_residual", "V_residual")
 PROJECTIONS = 24 * 4
@@ -74,6 +74,7 @@ def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
             code="weights_misfit",
         )
     for stem, parts in split.items():
+        require_fractions({f"{stem}.{part}": parts[part] for part in PARTS}, "Effort")
         main, left, values, right = (parts[part].float() for part in PARTS)
         if left.shape[-1:] != values.shape or right.shape[:1] != values.shape:
             raise WeightsError(f"The parts of {stem} do not fit together.", code="weights_misfit")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from detector import weights as store
 from detector.errors import ModelError, UnmaskError
-from detector.models import own, registry
+from detector.models import own, registry, trial
 from detector.models.base import ModelSpec, WeightFile
 from detector.models.hub import recipe
-from detector.models.labels import fake_index
+from detector.models.labels import fake_index, require_agreement
 from detector.weights import hub
 
 NONCOMMERCIAL = ("-nc", "noncommercial", "non-commercial", "research")
@@ -70,7 +70,7 @@ def add(
     paths = hub.bring(model, progress)
     try:
         paths = [_as_safetensors(path, spec) for path in paths]
-        own.check(registry.load_family(spec, paths, "cpu"))
+        trial.check(registry.load_family(spec, paths, "cpu"))
         spec = own.keep(spec, paths, move=True)
     except UnmaskError:
         hub.discard(model)  # what it holds does not work: another try would bring the same
@@ -92,6 +92,7 @@ def entry(
         As `add`.
     """
     fields = recipe(model.config, model.preprocessor or None)
+    require_agreement(model.config, model.repo, fake)
     index = fake_index(model.labels, fake, name=model.repo)
     names = ", ".join(f"{number}: {label}" for number, label in sorted(model.labels.items()))
     license = model.license or "none stated"

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from detector.errors import LabelOrderError, ModelError, WeightsError
 from detector.models.base import CropRecipe, Files, ModelSpec, Normalization
-from detector.models.labels import FAKE, fake_index
+from detector.models.labels import FAKE, fake_index, require_agreement
 from detector.models.vit import TokenClipModel, TokenModel
-from detector.weights import load_state, load_strict
+from detector.weights import load_state, load_strict, require_fractions
 
 CONFIG = "config.json"
 STRIDE = 4
@@ -32,9 +32,9 @@ STRIDE = 4
 MOST = {"num_hidden_layers": 128, "num_frames": 128, "image_size": 4096, "hidden_size": 16384}
 """A configuration is a stranger's: what it asks for at most."""
 
-_OVERRIDE = "label_map_override"
+OVERRIDE = "label_map_override"
 """Option that says that the configuration's own names are known to be wrong."""
-_SETTINGS_OF_OURS = frozenset({_OVERRIDE})
+_SETTINGS_OF_OURS = frozenset({OVERRIDE})
 # What a configuration holds for code that is never run here, and for training.
 _IGNORED = frozenset(
     {"auto_map", "quantization_config", "architectures", "_name_or_path", "torch_dtype", "dtype"}
@@ -127,6 +127,10 @@ def build(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> 
         raise WeightsError(
             f"The weights of {name} do not fit the network: {said}.", code="weights_misfit"
         )
+    # transformers would make fractions of them; counters and indices are whole in the network too.
+    counters = {n.rpartition(".")[2] for n, b in model.named_buffers() if not b.is_floating_point()}
+    counted = (n for n in state if n.rpartition(".")[2] not in counters)
+    require_fractions({n: state[n] for n in counted}, name)
     load_strict(model, model.state_dict(), name)  # where only the fit is asked for, it ends here
     return model.float()
 
@@ -325,8 +329,9 @@ def _config_of(spec: ModelSpec, files: Files, weights: Path) -> dict[str, Any]:
 def _agree(spec: ModelSpec, config: Mapping[str, Any]) -> None:
     """Raise LabelOrderError when the names of the classes say another order than the entry."""
     names = config.get("id2label")
-    if not names or spec.options.get(_OVERRIDE):
+    if not names or spec.options.get(OVERRIDE):
         return
+    require_agreement(config, spec.title, option="--fake-index")
     try:
         said = fake_index(names)
     except LabelOrderError:

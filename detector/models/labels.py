@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from detector.errors import LabelOrderError
 
@@ -111,3 +112,52 @@ def fake_index(
         f"{name} {why}: {listed}.",
         hint="Say it: --fake LABEL, with the name or the number of the class that means fake.",
     )
+
+
+def require_agreement(
+    config: Mapping[str, Any], name: str, fake: str | int | None = None, *, option: str = "--fake"
+) -> None:
+    """Raise LabelOrderError when the two maps of a configuration, `id2label` and `label2id`, say
+    different orders: one of them was not the one that was trained with, and nobody can see which.
+
+    Parameters
+    ----------
+    config : mapping
+        A `config.json`. Names that say nothing (LABEL_0) contradict nothing.
+    name : str
+        What to call the model in the error.
+    fake : str or int, optional
+        A person's word, as `fake_index` takes it. The number of an output is one whatever the maps
+        say; a name is not, where they disagree about it.
+    option : str
+        What says it on the command line.
+    """
+    here, there = config.get("id2label"), config.get("label2id")
+    if not isinstance(here, Mapping) or not isinstance(there, Mapping):
+        return
+    if fake is not None and str(fake).strip().isdigit():
+        return
+    try:
+        named = {int(index): str(label) for index, label in here.items()}
+        numbered = {str(label): int(index) for label, index in there.items()}
+    except (TypeError, ValueError) as error:
+        raise LabelOrderError(
+            f"The configuration of {name} numbers its classes with something else than numbers."
+        ) from error
+    turned = {label.strip().lower(): index for index, label in named.items()}
+    for label, index in numbered.items():
+        one, other = meaning(label), meaning(named.get(index, ""))
+        moved = turned.get(label.strip().lower(), index) != index
+        if moved or (one is not None and other is not None and one != other):
+            first = ", ".join(f"{i}: {n}" for i, n in sorted(named.items()))
+            second = ", ".join(f"{i}: {n}" for n, i in sorted(numbered.items(), key=_by_index))
+            raise LabelOrderError(
+                f"The configuration of {name} contradicts itself: id2label says {first}, "
+                f"label2id says {second}.",
+                hint="Find out which one its training used, then say the number of the output "
+                f"that means fake: {option} NUMBER.",
+            )
+
+
+def _by_index(pair: tuple[str, int]) -> int:
+    return pair[1]

@@ -225,6 +225,16 @@ class LrNetModel(ClipModel):
         """Opened for the first picture: landmarks alone need none."""
         return Mesh(self.landmarker)
 
+    def trials(self) -> list[Image | Sequence[Image]]:
+        """See `Model.trials`: points that tremble, that drift, that stand still. Pictures without
+        a face would give none."""
+        random = np.random.default_rng(0)
+        face = random.uniform(0.2, 0.8, NUMBERS)
+        still = np.repeat(face[None], FRAMES, 0)
+        tremble = still + random.normal(0, 0.02, still.shape)
+        drift = still + np.linspace(0, 0.1, FRAMES)[:, None]
+        return [tremble, drift, still]
+
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
         """30 crops, or the landmarks of 30 frames as the original has them, [30, 136] or
         [30, 68, 2] -> float32 [30, 136].

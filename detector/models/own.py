@@ -20,13 +20,10 @@ from urllib.parse import urlsplit
 from detector import folders
 from detector import weights as store
 from detector.errors import ModelError, UnmaskError, UsageError, WeightsError
-from detector.models import registry
-from detector.models.base import Model, ModelSpec, WeightFile
+from detector.models import registry, trial
+from detector.models.base import ModelSpec, WeightFile
 from detector.models.brought import point_of, with_files
 from detector.results import Calibration
-
-_SIDE = 256
-"""Side of the picture that a new model is tried on, px."""
 
 
 def own_models() -> list[ModelSpec]:
@@ -41,6 +38,7 @@ def add(
     id: str | None = None,
     title: str | None = None,
     fake_index: int | None = None,
+    state: str = "",
     progress: store.Progress | None = None,
 ) -> ModelSpec:
     """Add a checkpoint file as a model.
@@ -60,6 +58,8 @@ def add(
         Which output means fake, if it is another one than the architecture's, or to say that it is
         that one: until then a file that nobody published is of unverified label order. Of a
         single logit 1 when it is of fake, 0 when it is of real.
+    state : str
+        Which of several sets of weights in the file, by the name it has there ("model_ema").
     progress : callable, optional
         Of the download of an address: `progress(done, total)` in bytes; may raise to stop.
 
@@ -81,7 +81,12 @@ def add(
     template = _template(architecture)
     if isinstance(path, str) and path.startswith("https://"):
         path = _downloaded(path, progress)
-    spec = with_files(template, path, known=registry.list_models())
+    template = template.model_copy(update={"state": state})
+    if fake_index is not None and template.family == "hub":
+        # The person's word goes before the names of the classes in its configuration.
+        said = {**template.options, "label_map_override": True}
+        template = template.model_copy(update={"options": said})
+    spec = with_files(template, path, known=() if state else registry.list_models())
     paths = [Path(file.path) for file in spec.files]
     if fake_index is None and (known := _already(spec)):
         return known if known.own else _install(known, paths)
@@ -89,7 +94,7 @@ def add(
         model = registry.load_family(spec, paths, "cpu")
     except WeightsError as error:
         raise _misfit(error, template, paths) from error
-    outputs = check(model)
+    outputs = trial.check(model)
     if fake_index is not None:
         if not 0 <= fake_index < max(2, outputs):
             raise UsageError(f"{template.title} has no output {fake_index}, only {outputs}.")
@@ -156,8 +161,10 @@ def _own(id: str, hint: str = "") -> ModelSpec:
     return spec
 
 
-def looks_like(paths: Sequence[Path]) -> list[str]:
+def looks_like(paths: Sequence[Path], state: str = "") -> list[str]:
     """Architectures that every tensor of these files finds its place in. Loads no network.
+
+    `state` is as `add` has it.
 
     Raises
     ------
@@ -167,9 +174,14 @@ def looks_like(paths: Sequence[Path]) -> list[str]:
     import torch
 
     found = []
-    names = {name for path in paths for name in store.load_state(path)}
+    specs = {
+        name: spec.model_copy(update={"state": state})
+        for name, spec in registry.architectures().items()
+    }
+    any_of_them = next(iter(specs.values()))
+    names = {name for path in paths for name in store.load_state(path, any_of_them)}
     with store.probing():
-        for name, spec in registry.architectures().items():
+        for name, spec in specs.items():
             hub = spec.family == "hub"
             if len(spec.files) != len(paths) or (hub and "classifier.weight" not in names):
                 continue
@@ -183,33 +195,6 @@ def looks_like(paths: Sequence[Path]) -> list[str]:
             except UnmaskError:
                 continue
     return found
-
-
-def check(model: Model) -> int:
-    """Score one picture; returns how many outputs the network has.
-
-    Raises
-    ------
-    ModelError
-        It gives no score, or none that is a number.
-    """
-    import numpy as np
-    import torch
-
-    picture = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8)
-    spec = model.spec
-    try:
-        item = [picture] * spec.clip_frames if spec.kind == "clip" else picture
-        logits = model.forward(model.preprocess(item)[None])
-        score = model.p_fake(logits)
-    except Exception as error:
-        raise ModelError(f"{spec.title} was read, but gives no score: {error}") from error
-    if not torch.isfinite(logits).all() or not ((score >= 0) & (score <= 1)).all():
-        raise ModelError(
-            f"{spec.title} was read, but its scores are not numbers: the file is damaged.",
-            code="weights_damaged",
-        )
-    return logits.reshape(1, -1).shape[1]
 
 
 def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> ModelSpec:
@@ -307,18 +292,22 @@ def _already(spec: ModelSpec) -> ModelSpec | None:
     hashes = [file.sha256 for file in spec.files]
     for known in registry.list_models():
         theirs = [file.original_sha256 or file.sha256 for file in known.files]
-        if known.architecture == spec.architecture and theirs == hashes:
+        same = known.architecture == spec.architecture and known.state == spec.state
+        if same and theirs == hashes:
             return known
     return None
 
 
 def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> WeightsError:
     """The error, with what the file looks like instead."""
+    if error.code != "weights_misfit":
+        return error
     try:
-        others = [name for name in looks_like(paths) if name != template.architecture]
+        others = looks_like(paths, template.state)
+        others = [name for name in others if name != template.architecture]
     except WeightsError:
-        return error  # no tensors to go by
-    hint = "It fits no architecture that Unmask knows." if error.code == "weights_misfit" else ""
+        return error  # no tensors to go by, or more than one set of them
+    hint = "It fits no architecture that Unmask knows."
     if others:
         hint = f"This looks like {' or '.join(others[:3])}: add it with --as {others[0]}."
     return WeightsError(error.message, code=error.code, hint=hint)
@@ -343,7 +332,7 @@ def _keep_file(
     name = PurePosixPath(path.name)
     original = file.sha256
     target = folder / f"{name.stem}.safetensors"
-    if not store.as_safetensors(path, target, spec.wrappers):
+    if not store.as_safetensors(path, target, spec.wrappers, spec.state):
         target = folder / name.name
         (shutil.move if move else shutil.copyfile)(path, target)
     digest = store.digest(target)

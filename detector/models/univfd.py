@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
 from detector.models.names import Rule, rename
-from detector.models.torchscript import is_archive, read_archive
 from detector.models.vit import TokenModel, clip_vision, unfilled
 from detector.weights import load_state, load_strict
+from detector.weights.torchscript import is_archive, read_archive
 
 _BLOCK = r"visual\.transformer\.resblocks\.(\d+)\."
 

@@ -16,6 +16,7 @@ from detector.weights.files import (
     load_state,
     load_strict,
     probing,
+    require_fractions,
     tracing,
 )
 from detector.weights.licenses import accept_license, accepted_license, require_license
@@ -57,6 +58,7 @@ __all__ = [
     "pin",
     "pinned",
     "probing",
+    "require_fractions",
     "require_license",
     "resolve",
     "tracing",

@@ -91,19 +91,18 @@ def load_state(path: Path, spec: ModelSpec | None = None) -> dict[str, torch.Ten
     path : Path
         .safetensors, or what `torch.save` wrote of a dictionary of tensors.
     spec : ModelSpec, optional
-        Says under which keys the weights may be wrapped (`wrappers`) and what stands before their
-        names (`prefixes`). Default: the usual ones.
+        Says under which keys the weights may be wrapped (`wrappers`), which of several sets of
+        them is meant (`state`) and what stands before their names (`prefixes`). Default: the usual
+        ones.
 
     Raises
     ------
     WeightsError
-        The file can't be read, or holds something else.
+        The file can't be read, holds something else, or several sets of weights (code
+        "weights_several").
     """
-    state = _read(path)
-    wrappers = spec.wrappers if spec else WRAPPERS
-    while key := next((k for k in wrappers if isinstance(state.get(k), Mapping)), None):
-        state = dict(state[key])
-    found = bare(_only_tensors(state, path), spec.prefixes if spec else PREFIXES, path.name)
+    state = _unwrapped(path, spec.wrappers if spec else WRAPPERS, spec.state if spec else "")
+    found = bare(state, spec.prefixes if spec else PREFIXES, path.name)
     if trace := _tracing.get():
         trace.read |= {id(tensor): (path, name, tensor) for name, tensor in found.items()}
     return found
@@ -144,7 +143,8 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
     Raises
     ------
     WeightsError
-        Naming the missing, the unexpected and the misshapen tensors. `module` is then unchanged.
+        Naming the missing, the unexpected and the misshapen tensors, and those of whole numbers
+        where the network has fractions. `module` is then unchanged.
     """
     own = module.state_dict()
     # A state that was renamed says how the file calls its tensors.
@@ -166,6 +166,7 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
             f"The weights of {name} do not fit the network: {'; '.join(complaints)}.",
             code="weights_misfit",
         )
+    require_fractions({say(k): state[k] for k in own if own[k].is_floating_point()}, name)
     if _probe.get() is not None:
         raise Fits
     module.load_state_dict(dict(state), strict=True)
@@ -175,9 +176,37 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
                 trace.placed[id(tensor)] = read[:2]
 
 
-def as_safetensors(path: Path, target: Path, wrappers: Iterable[str] = WRAPPERS) -> bool:
-    """Write the tensors of a file that `torch.save` wrote as safetensors: they load faster and can
-    hold no code. Names stay as they are; optimizers and other company are left out.
+def require_fractions(state: Mapping[str, torch.Tensor], name: str) -> None:
+    """Raise WeightsError (code "weights_whole") when a tensor that stands where a network has
+    fractions holds whole numbers: torch would take them as they are, and they are none of its
+    weights but their codes."""
+    whole = [
+        f"{key} {str(tensor.dtype).removeprefix('torch.')}"
+        for key, tensor in state.items()
+        if not tensor.is_floating_point()
+    ]
+    if whole:
+        raise WeightsError(
+            f"{len(whole)} tensors of {name} are whole numbers where the network has fractions "
+            f"({_some(whole)}): the file was quantized, or written by mistake.",
+            code="weights_whole",
+            hint="Use the file as it was before it was quantized (float32, float16 or bfloat16).",
+        )
+
+
+def as_safetensors(
+    path: Path, target: Path, wrappers: Iterable[str] = WRAPPERS, chosen: str = ""
+) -> bool:
+    """Write the tensors of a file that torch wrote as safetensors: they load faster and can hold
+    no code. Names stay as they are; optimizers and other company are left out.
+
+    Parameters
+    ----------
+    path, target : Path
+    wrappers : iterable of str
+        As `ModelSpec.wrappers`.
+    chosen : str
+        As `ModelSpec.state`.
 
     Returns
     -------
@@ -194,21 +223,80 @@ def as_safetensors(path: Path, target: Path, wrappers: Iterable[str] = WRAPPERS)
     with path.open("rb") as stream:
         if not stream.read(4).startswith(_TORCH_STARTS) or path.suffix == ".safetensors":
             return False
-    state = _read(path)
-    wrappers = tuple(wrappers)
-    while key := next((k for k in wrappers if isinstance(state.get(k), Mapping)), None):
-        state = dict(state[key])
+    state = _unwrapped(path, tuple(wrappers), chosen)
     # A copy of each: safetensors refuses tensors that share memory.
-    tensors = {k: t.detach().clone().contiguous() for k, t in _only_tensors(state, path).items()}
+    tensors = {k: t.detach().clone().contiguous() for k, t in state.items()}
     making = target.with_name(target.name + ".making")
     save_file(tensors, making)
     os.replace(making, target)
     return True
 
 
+def _unwrapped(path: Path, wrappers: Sequence[str], chosen: str) -> dict[str, torch.Tensor]:
+    """The weights of a file without what a training script kept around them.
+
+    Beside the weights there is often a second set, such as an average of them over the training.
+    Which one its author publishes the file for nobody can see: the person says it (`chosen`).
+    """
+    state, told = _read(path), not chosen
+    seen: list[str] = []
+    while True:
+        sets = [str(key) for key, value in state.items() if _is_set(value)]
+        seen += sets
+        key: str | None
+        if not told and isinstance(state.get(chosen), Mapping):
+            key, told = chosen, True
+        else:
+            key = next((k for k in wrappers if isinstance(state.get(k), Mapping)), None)
+            rivals = [k for k in sets if key and k != key and _rival(state, key, k, wrappers)]
+            if told and (rivals or (key is None and len(sets) > 1)):
+                names = sets if key is None else [key, *rivals]
+                raise WeightsError(
+                    f"The weight file {path} holds several sets of weights: {', '.join(names)}.",
+                    code="weights_several",
+                    hint=f"Say which one: `unmask models add` takes --state {names[0]}.",
+                )
+        if key is None:
+            break
+        state = dict(state[key])
+    if not told and seen:  # a bare file is the chosen set itself, as it was kept
+        raise WeightsError(
+            f"The weight file {path} holds no set of weights called {chosen!r}.",
+            hint=f"It has {', '.join(seen)}.",
+        )
+    return _only_tensors(state, path, sets)
+
+
+def _is_set(value: Any) -> bool:
+    """Whether it holds tensors with an axis: weights, and no optimizer, log or settings."""
+    import torch
+
+    return isinstance(value, Mapping) and any(
+        isinstance(tensor, torch.Tensor) and tensor.dim() for tensor in value.values()
+    )
+
+
+def _rival(state: Mapping[str, Any], key: str, other: str, wrappers: Sequence[str]) -> bool:
+    """Whether what stands under `other` could as well be the weights as what stands under `key`:
+    another usual place for them, or most of the same tensors with other values."""
+    import torch
+
+    def tensors(name: str) -> dict[str, torch.Tensor]:
+        pairs = state[name].items()
+        return {str(k).removeprefix("module."): t for k, t in pairs if isinstance(t, torch.Tensor)}
+
+    ours, theirs = tensors(key), tensors(other)
+    common = [k for k in ours if k in theirs and ours[k].shape == theirs[k].shape]
+    if len(common) == len(ours) == len(theirs) and common:
+        return not all(torch.equal(ours[k], theirs[k]) for k in common)
+    return other in wrappers or 2 * len(common) >= max(1, min(len(ours), len(theirs)))
+
+
 def _read(path: Path) -> dict[str, Any]:
     import torch
     from safetensors.torch import load_file
+
+    from detector.weights.torchscript import is_archive, read_archive
 
     read = _probe.get()
     if read is not None and path in read:
@@ -216,9 +304,13 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.suffix == ".safetensors":
             state = load_file(path, device="cpu")
+        elif is_archive(path):
+            state = read_archive(path)
         else:
             _allow_harmless()
             state = torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except Exception as error:  # safetensors, pickle and zip have no common error
         raise WeightsError(
             f"The weight file {path} can't be read: {_why(path, error)}", code="weights_unreadable"
@@ -256,12 +348,19 @@ def _allow_harmless() -> None:
     torch.serialization.add_safe_globals(harmless)
 
 
-def _only_tensors(state: dict[str, Any], path: Path) -> dict[str, torch.Tensor]:
+def _only_tensors(
+    state: dict[str, Any], path: Path, sets: Sequence[str] = ()
+) -> dict[str, torch.Tensor]:
     import torch
 
     strange = [str(k) for k, v in state.items() if not isinstance(v, torch.Tensor)]
     if strange:
-        raise WeightsError(f"The weight file {path} holds more than tensors: {_some(strange)}.")
+        raise WeightsError(
+            f"The weight file {path} holds more than tensors: {_some(strange)}.",
+            hint=f"If its weights are under {sets[0]}: `unmask models add` takes --state {sets[0]}."
+            if sets
+            else "",
+        )
     if not state:
         raise WeightsError(f"The weight file {path} holds no tensors.")
     return {str(k): v for k, v in state.items()}

@@ -19,6 +19,9 @@ from torch import Tensor
 from detector.errors import WeightsError
 
 _TYPES = {
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "ShortStorage": torch.int16,
     "FloatStorage": torch.float32,
     "HalfStorage": torch.float16,
     "BFloat16Storage": torch.bfloat16,
@@ -86,6 +89,12 @@ class _Reader(pickle.Unpickler):
             return _TYPES[name]
         if module == "torch.jit._pickle" and name.startswith("build_"):
             return lambda values, *_rest: values  # lists of plain values
+        if name == "_rebuild_qtensor" or name.startswith(("QInt", "QUInt")):
+            raise WeightsError(
+                "The TorchScript file was quantized: its weights are whole numbers.",
+                code="weights_whole",
+                hint="Use the file as it was before it was quantized.",
+            )
         raise WeightsError(
             f"Opening this file would call {module}.{name}, which weights never need. It was not "
             "opened."
@@ -93,7 +102,10 @@ class _Reader(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Tensor:
         _kind, dtype, key, _place, count = pid
-        raw = self._archive.read(f"{self._root}data/{key}")
+        entry = self._archive.getinfo(f"{self._root}data/{key}")
+        if entry.compress_type != zipfile.ZIP_STORED:  # torch packs nothing; what grows is a trap
+            raise WeightsError(f"Tensor {key} of the file is compressed, which torch never does.")
+        raw = self._archive.read(entry)
         flat = torch.frombuffer(bytearray(raw), dtype=dtype)
         if len(flat) != count:
             raise WeightsError(f"Tensor {key} of the file has another size than it says.")

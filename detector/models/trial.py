@@ -1,0 +1,46 @@
+"""Whether a file that somebody brought is a detector at all: it is tried before it is kept."""
+
+from __future__ import annotations
+
+from detector.errors import ModelError
+from detector.models.base import Model
+
+SAME = 1e-5
+"""Natural-log odds within which answers are the same. Of networks with random weights those to
+noise, a drawing and a plain surface are 5e-4 to 2 apart (tests/test_goldens.py), of trained ones
+more."""
+
+
+def check(model: Model) -> int:
+    """Score a few clearly different pictures; returns how many outputs the network has.
+
+    Raises
+    ------
+    ModelError
+        It gives no score, none that is a number, or the same to every picture.
+    """
+    import torch
+
+    spec = model.spec
+    found = []
+    for item in model.trials():
+        try:
+            logits = model.forward(model.preprocess(item)[None])
+            odds, score = model.log_odds(logits), model.p_fake(logits)
+        except Exception as error:
+            raise ModelError(f"{spec.title} was read, but gives no score: {error}") from error
+        if not torch.isfinite(logits).all() or not ((score >= 0) & (score <= 1)).all():
+            raise ModelError(
+                f"{spec.title} was read, but its scores are not numbers: the file is damaged.",
+                code="weights_damaged",
+            )
+        found.append(float(odds))
+    if max(found) - min(found) < SAME:
+        raise ModelError(
+            f"{spec.title} was read, but gives the same answer to everything: noise, a drawing and "
+            f"a plain surface all have {float(score):.1%} of fake. Its training failed, or what it "
+            "learned is not in this file.",
+            code="weights_constant",
+            hint="Ask its author for another checkpoint.",
+        )
+    return logits.reshape(1, -1).shape[1]
