@@ -389,11 +389,21 @@ def test_a_limit_keeps_groups_whole() -> None:
         ("Wav2Lip", "lip-sync"),
         ("wav2lip (PersonaTalk comparison; history)", "lip-sync"),
         ("StyleGAN2", "whole image"),
+        ("GRAM-HD (3D GAN)", "whole image"),
+        # Pasted back into untouched footage, whatever network made them.
+        ("STIT (StyleGAN face editing)", "face edit"),
+        ("LivePortrait (video expression editing)", "face edit"),
+        ("FSGAN", "face swap"),
+        ("REFace", "face swap"),
+        ("VividFace ablation", "face swap"),
+        ("FSRT (self reenactment)", "talking head"),
+        ("Portrait4D-v2 (CAP4D comparison panel)", "avatar"),
+        ("D-ID (product avatar, idle)", "avatar"),
     ],
 )
 def test_families_of_methods(method: str, kind: str) -> None:
     assert family(method) == kind
-    whole = kind in ("talking head", "whole image")
+    whole = kind in ("talking head", "avatar", "whole image")
     assert question(method) is (Question.SYNTHESIS if whole else Question.MANIPULATION)
 
 

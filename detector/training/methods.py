@@ -10,12 +10,20 @@ _FAMILIES = (
         "keyface", "sadtalker", "makeittalk", "pc-avs", "styleheat", "echomimic", "hallo", "loopy",
         "v-express", "omnihuman", "eat", "eamm", "edtalk", "avct", "nerf", "geneface", "sonic",
         "jimeng", "styletalk", "real3d", "emoportraits", "dfrf", "anitalker", "aniportrait",
-        "dreamtalk", "speechportraits", "neural voice", "talking",
+        "dreamtalk", "speechportraits", "neural voice", "talking", "kdtalker", "musev",
+        # Driven by a video in place of a voice: the whole head is made all the same.
+        "fomm", "fsrt", "tpsmm", "hyperreenact", "animateanyone", "talk-act",
     )),
+    ("avatar", (
+        "cap4d", "mvp4d", "gagavatar", "gaussianavatars", "portrait4d", "voodoo3d", "cyberhost",
+        "d-id", "animated ai portrait",
+    )),
+    ("face edit", ("face editing", "face reconstruction", "expression editing")),
     ("lip-sync", ("keysync", "wav2lip", "talklip", "dinet", "hyperlips", "lip")),
     ("reenactment", ("face2face", "neuraltextures")),
     ("face swap", (
         "swap", "deepfake", "faceshifter", "deepfacelive", "dfdc", "ff++", "uadfv", "inswapper",
+        "fsgan", "reface", "vividface", "ghost",
     )),
     ("whole image", ("gan", "diffusion")),
 )  # fmt: skip
@@ -32,6 +40,6 @@ def family(method: str) -> str:
 
 def question(method: str) -> Question:
     """Which question a fake of this method is about."""
-    if family(method) in ("talking head", "whole image"):
+    if family(method) in ("talking head", "avatar", "whole image"):
         return Question.SYNTHESIS
     return Question.MANIPULATION
