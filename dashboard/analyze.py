@@ -15,6 +15,7 @@ from dashboard import (
     result,
     running,
     shares,
+    stage,
     states,
     titles,
     words,
@@ -32,13 +33,15 @@ def draw() -> None:
     """Draw the state of the file that the address names; the drop zone without one."""
     key = address.current()
     if key is None:
-        empty.draw()
+        with stage.enter("empty"):
+            empty.draw()
         return
     job = backend.find(key)
     if job is None:
         _without_verdict(None, states.gone())
     elif job.active:
-        running.draw(job)
+        with stage.enter(f"running-{key}"):
+            running.draw(job)
     elif job.state is State.FAILED and job.fault is not None:
         _without_verdict(job, states.failed(job, job.fault))
     elif job.state is State.CANCELED:
@@ -48,7 +51,8 @@ def draw() -> None:
     elif job.analysis.verdict.label is Label.NOT_APPLICABLE and not states.wants_scores(job):
         _without_verdict(job, states.unjudged(job, job.analysis))
     else:
-        result.render(job)
+        with stage.enter(f"result-{key}"):
+            result.render(job)
 
 
 def shared(token: str) -> None:
@@ -68,11 +72,17 @@ def shared(token: str) -> None:
         card = states.unjudged(guest, guest.analysis)
         _without_verdict(None, replace(card, actions=(states.choose_another(_("Analyze a file")),)))
     else:
-        result.render(guest)
+        with stage.enter(f"result-{guest.key}"):
+            result.render(guest)
 
 
 def _without_verdict(job: Job | None, card: Card) -> None:
     """A state card in the verdict's place, beside the file where it can be shown."""
+    with stage.enter(f"{card.slug}-{job.key if job else ''}"):
+        _card(job, card)
+
+
+def _card(job: Job | None, card: Card) -> None:
     media = _media(job) if job else None
     if job:
         with titles.row(job.name, titles.facts(media) if media else []):

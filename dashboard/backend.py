@@ -27,7 +27,7 @@ from dashboard.records.store import Query, RecordsError, Shared, Store, Usage
 from dashboard.speed import Speed
 from dashboard.trials import Bench, Tell
 from dashboard.uploads import Uploads
-from detector import folders
+from detector import folders, media
 from detector.errors import InputError, UnmaskError
 from detector.results import Analysis, Robustness, Settings
 
@@ -86,7 +86,14 @@ def jobs() -> Jobs:
 def _jobs(data: Path) -> Jobs:
     store = SQLiteStore(data / FILE)
     bring_presets(store, data)
-    return Jobs(analyzer, Uploads(data), store, Server(data), Speed(data / "speed.json"))
+    return Jobs(
+        analyzer,
+        Uploads(data),
+        store,
+        Server(data),
+        Speed(data / "speed.json"),
+        look=media.probe,
+    )
 
 
 # --- for the person whose page is drawn -----------------------------------------------------------

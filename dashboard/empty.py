@@ -7,16 +7,30 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from dashboard import address, auth, backend, limits, offer, presets, states, theme, words
+from dashboard import (
+    address,
+    arrivals,
+    auth,
+    backend,
+    limits,
+    offer,
+    presets,
+    states,
+    theme,
+    words,
+)
+from dashboard.arrivals import Arrival
 from dashboard.jobs import Busy
 from dashboard.language import Table, _
 from dashboard.uploads import records_retention, retention
 from detector.errors import InputError
 from detector.models.base import ModelSpec
-from detector.models.registry import list_models, usable
+from detector.models.registry import choose, list_models, usable
 from detector.results import Label, Settings
 
 if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
     from detector.samples import Sample
 
 FORMATS = "MP4, MOV, WebM, MKV, GIF, JPEG, PNG"
@@ -51,8 +65,11 @@ def draw() -> None:
         if error := st.session_state.pop("refused", None):
             states.show(states.refused(error))
         uploader = st.container(key="drop")
+        brought = st.container()
         settings = _settings(specs)
         _take(uploader, settings)
+        with brought:
+            arrivals.draw()
         _stronger()
     with right:
         _answers()
@@ -61,85 +78,122 @@ def draw() -> None:
 
 def _stronger() -> None:
     """Where a better model is."""
-    if wanted := offer.standing():
+    wanted = offer.standing()
+    if wanted is None:
+        return
+    text = _("The bundled models are small. {model} is stronger, as published.").format(
+        model=words.escape(offer.named(wanted))
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stronger"):
+        st.html(f'<p class="um-caption">{text}</p>', width="content")
         st.page_link(
-            "pages/models.py",
-            label=_("The bundled models are small. {model} is stronger, as published").format(
-                model=offer.named(wanted)
-            ),
-            icon=":material/download:",
+            "pages/models.py", label=_("Add it"), icon=":material/download:", width="content"
         )
 
 
 def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
-    """The drop zone. A file is copied to disk at once; then the uploader is replaced by a fresh
-    one, which lets go of the copy in memory."""
+    """The drop zone. Files are copied to disk at once; then the uploader is replaced by a fresh
+    one, which lets go of the copies in memory. One file is gone to; of several each gets a row."""
     limit = limits.megabytes(auth.who())
     turn = st.session_state.get("uploads", 0)
     with place:
         theme.drop_zone(
-            _("Drop a video or picture here"),
+            _("Drop videos or pictures here"),
+            _("Choose videos or pictures"),
             _("{formats} · up to {limit} MB").format(formats=FORMATS, limit=limit),
             _(
                 "We couldn’t take this file. The limit here is {limit} MB: cut it, or use the "
                 "command line."
             ).format(limit=limit),
         )
-        file = st.file_uploader(
-            _("Video or picture"),
+        files = st.file_uploader(
+            _("Videos or pictures"),
             key=f"upload-{turn}",
+            accept_multiple_files=True,
             label_visibility="collapsed",
         )
-    if file is None:
+    if not files:
         return
     st.session_state["uploads"] = turn + 1
-    try:
-        job = backend.submit(file, file.name, settings, size=file.size)
-    except (Busy, InputError) as error:
-        st.session_state["refused"] = error
+    if len(files) == 1:
+        try:
+            job = backend.submit(files[0], files[0].name, settings, size=files[0].size)
+        except (Busy, InputError) as error:
+            st.session_state["refused"] = error
+        else:
+            address.enter(job.key)
     else:
-        address.enter(job.key)
+        for file in files:
+            arrivals.add(_arrive(file, settings))
     st.rerun()
 
 
+def _arrive(file: UploadedFile, settings: Settings) -> Arrival:
+    """Put one of several files in line, or say why not."""
+    try:
+        job = backend.submit(file, file.name, settings, size=file.size)
+    except (Busy, InputError) as error:
+        return Arrival(file.name, refused=error.advice)
+    return Arrival(file.name, job.key)
+
+
 def _settings(specs: list[ModelSpec]) -> Settings:
-    """One line under the drop zone: which models, how long it takes, and options."""
+    """How long it takes, in a line under the drop zone; what an expert may change, folded away."""
+    time = st.empty()
+    with st.expander(_("Options"), icon=":material/tune:", key="options"):
+        ids = _models(specs)
+        options = _options()
     titles = {spec.id: spec.title for spec in specs}
-    usual = [spec.id for spec in specs if spec.default]
-    with st.container(horizontal=True, vertical_alignment="center", key="choices", gap="small"):
-        st.html(f'<span class="um-label">{_("Models")}</span>', width="content")
-        chosen = st.pills(
-            _("Models"),
-            list(titles),
-            selection_mode="multi",
-            default=usual or list(titles)[:1],
-            format_func=lambda id: titles[id],
-            label_visibility="collapsed",
-            wrap=True,
-            key="models",
-        )
-        time = st.empty()
-        with (
-            st.container(horizontal=True, horizontal_alignment="right", width="stretch"),
-            st.popover(_("Options"), type="tertiary", icon=":material/tune:"),
-        ):
-            options = _options()
-    ids = [id for id in titles if id in chosen]
+    usual = _usual(specs)
     if not ids:
-        ids = usual or list(titles)[:1]
+        ids = usual
         names = words.escape(words.listed([titles[id] for id in ids]))
         none = _("none chosen: {models}").format(models=names)
-        time.html(f'<span class="um-caption">{none}</span>', width="content")
+        time.html(f'<p class="um-caption">{none}</p>')
     elif seconds := _estimate(options, ids):
         takes = (
-            _("a video takes {time} on this computer")
+            _("A video takes {time} on this computer.")
             if _at_home()
-            else _("a video takes {time} on this server")
+            else _("A video takes {time} on this server.")
         ).format(time=words.about(seconds))
-        time.html(f'<span class="um-caption">{takes}</span>', width="content")
+        time.html(f'<p class="um-caption">{takes}</p>')
     if options.mix is not None:
         return options.model_copy(update={"models": options.mix.models})
     return options.model_copy(update={"models": None if ids == usual else ids})
+
+
+def _usual(specs: list[ModelSpec]) -> list[str]:
+    """The models that an analysis has unless somebody chooses."""
+    usual = {spec.id for spec in choose()}
+    return [spec.id for spec in specs if spec.id in usual] or [specs[0].id]
+
+
+def _models(specs: list[ModelSpec]) -> list[str]:
+    """What to look for: a model each, by what it looks for. Those that are off say why."""
+    names = {spec.id: spec.plain or spec.title for spec in specs}
+    usual = _usual(specs)
+    chosen = st.pills(
+        _("What to look for"),
+        list(names),
+        selection_mode="multi",
+        default=usual,
+        format_func=names.__getitem__,
+        wrap=True,
+        key="models",
+    )
+    rows = "".join(_looks(spec, names[spec.id], off=spec.id not in usual) for spec in specs)
+    st.html(f'<ul class="um-looks">{rows}</ul>')
+    return [id for id in names if id in chosen]
+
+
+def _looks(spec: ModelSpec, name: str, *, off: bool) -> str:
+    """HTML of what one model looks for, and why it is off at first."""
+    told = [(spec.finding or spec.summary).rstrip(".") + "."]
+    if name != spec.title:
+        told.append(_("Model: {title}.").format(title=spec.title))
+    if off:
+        told.append(_("Off unless you turn it on: the thresholds were made for a set without it."))
+    return f"<li><b>{words.escape(name)}</b>: {words.escape(' '.join(told))}</li>"
 
 
 def _estimate(settings: Settings, ids: list[str]) -> float | None:
@@ -230,7 +284,7 @@ def _answers() -> None:
         else _("Your file stays on this server.")
     )
     st.html(
-        f'<div class="um-answers"><h2>{_("What you will read")}</h2>{rows}</div>'
+        f'<div class="um-four"><h2>{_("What you will read")}</h2>{rows}</div>'
         '<p class="um-privacy"><span class="um-icon" aria-hidden="true">lock</span>'
         f"{where} {fate}</p>"
     )

@@ -40,7 +40,7 @@ from dashboard.records.store import (
 )
 from dashboard.speed import Speed
 from dashboard.uploads import Kept, Uploads
-from detector.errors import Canceled, InputError, UnmaskError
+from detector.errors import Canceled, InputError, MediaError, UnmaskError
 from detector.results import Analysis, Robustness, Settings
 from detector.verdict import decide
 
@@ -90,6 +90,9 @@ class Jobs:
     server : Server
     speed : Speed
         Learns how fast this computer is.
+    look : callable, optional
+        Raises `MediaError` for a file that can't be read, as an analysis would at its beginning. It
+        is called when a file arrives, whatever waits before it.
     workers : int
         Files analyzed at once. Each uses about two cores.
     waiting, kept : int
@@ -104,6 +107,7 @@ class Jobs:
         server: Server,
         speed: Speed,
         *,
+        look: Callable[[Path], object] | None = None,
         workers: int | None = None,
         waiting: int = WAITING,
         kept: int = KEPT,
@@ -117,6 +121,8 @@ class Jobs:
         self._copies = Copies()
         self._waiting, self._kept = waiting, kept
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="analysis")
+        self._look = look
+        self._arrivals = ThreadPoolExecutor(1, thread_name_prefix="arrival")
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, Job] = OrderedDict()  # oldest first
         self._futures: dict[Job, Future[None]] = {}
@@ -326,6 +332,7 @@ class Jobs:
         """Stop all work and wait for the workers."""
         for job in self.busy():
             self.cancel(job.key)
+        self._arrivals.shutdown(wait=True, cancel_futures=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._copies.close()
         self._server.close()
@@ -394,6 +401,8 @@ class Jobs:
             self._jobs[job.key] = job
             self._futures[job] = self._pool.submit(self._work, job)
             self._trim()
+        if self._look is not None:
+            self._arrivals.submit(self._look_at, job)
         return job
 
     def _elsewhere(self, record: Record) -> bool:
@@ -443,6 +452,20 @@ class Jobs:
             with self._lock:
                 self._jobs.pop(key, None)
             self.uploads.delete(key)
+
+    def _look_at(self, job: Job) -> None:
+        """Refuse a waiting file that can't be read. Where the reader itself failed, the file stays
+        in line: that may be the moment's fault. A file that runs already says so itself."""
+        assert self._look is not None
+        try:
+            self._look(job.path)
+        except MediaError as error:
+            with self._lock:
+                future = self._futures.get(job)
+            if not error.code.startswith("reader_") and future is not None and future.cancel():
+                self._end(job, State.FAILED, fault_of(error))
+        except Exception:
+            log.exception("a file could not be looked at when it arrived")
 
     def _work(self, job: Job) -> None:
         """In a worker: never raises, always leaves a final state."""

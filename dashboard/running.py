@@ -132,7 +132,8 @@ def _waiting(job: Job) -> str:
             time=words.about((ahead + 1) * (seconds or 0.0) / backend.jobs().workers),
         )
     return (
-        f'<div class="um-progress"><header><h2>{head}</h2></header>{bar(0.0)}'
+        f'<div class="um-progress" style="--um-models: {len(choose(job.settings.models))}">'
+        f"<header><h2>{head}</h2></header>{bar(0.0)}"
         f'<p role="status">{line}</p>{_stay()}</div>'
     )
 
@@ -213,7 +214,8 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
         rows.append(row(name, "", state, {"done": spent(key), "now": "", "wait": waiting}[state]))
     whole = min(99, math.floor(progress.fraction * 100))
     return (
-        f'<div class="um-progress"><header><h2>{head}</h2><p><b>{whole}{words.NBSP}%</b>'
+        f'<div class="um-progress" style="--um-models: {len(progress.models)}">'
+        f"<header><h2>{head}</h2><p><b>{whole}{words.NBSP}%</b>"
         f"{' · ' + remaining if remaining else ''}</p></header>"
         f"{bar(progress.fraction, _('Whole analysis'))}<ol>{''.join(rows)}</ol>{_stay()}</div>"
     )

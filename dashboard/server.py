@@ -23,6 +23,7 @@ from dashboard import address, auth, backend, hosting, language, limits
 from dashboard.auth.caller import base_path, trusted_proxies
 from dashboard.auth.cookies import GiveCookie
 from dashboard.auth.routes import routes as session_routes
+from dashboard.first_paint import FirstPaint
 from dashboard.language import _
 from dashboard.live import keep
 from dashboard.live.viewers import limit as live_limit
@@ -91,7 +92,11 @@ def routes() -> list[Route]:
 
 
 def middleware() -> list[Middleware]:
-    return [Middleware(hosting.SecureHeaders), Middleware(GiveCookie)]
+    return [
+        Middleware(hosting.SecureHeaders),
+        Middleware(GiveCookie),
+        Middleware(FirstPaint),
+    ]
 
 
 def file_url(record: Handed) -> str | None:

@@ -115,6 +115,8 @@ ON_VIDEO = {
 }
 """Stroke and dash of a box over a picture; the same in both themes."""
 
+PAGE = '[data-testid="stMainBlockContainer"]'
+"""What a page stands in."""
 VIDEO = "#0F1215"
 """Behind and beside a picture; the same in both themes."""
 
@@ -135,6 +137,7 @@ Where = Literal[
     "empty",
     "state",
     "running",
+    "arrivals",
     "result",
     "models",
     "evaluate",
@@ -238,6 +241,12 @@ RULES: tuple[Rule, ...] = (
     # White on the dark theme's light accent would be 2.2 : 1.
     Rule("result", '[data-testid="stBaseButton-primary"]', "color: var(--um-on-accent);"),
     # --- the first screen
+    # Kept free from the start: nothing below moves when the uploader has been loaded.
+    Rule(
+        "empty",
+        ".st-key-drop",
+        "min-height: 236px; @media (max-width: 640px) { min-height: 200px; }",
+    ),
     Rule(
         "empty",
         ".um-lead",
@@ -270,14 +279,26 @@ RULES: tuple[Rule, ...] = (
         &::before { content: var(--um-drop-title); display: block; text-align: center;
           font-size: 17px; font-weight: 600; color: var(--um-text); }
         &::after { content: var(--um-drop-hint); display: block; text-align: center;
-          font-size: 13px; color: var(--um-muted); margin: 2px 0 10px; }""",
+          font-size: 13px; color: var(--um-muted); margin: 2px 0 10px; }
+        @media (hover: none), (max-width: 640px) {
+          &::before { content: var(--um-drop-touch); } }""",
     ),
-    Rule("empty", ".st-key-choices", ".um-label { color: var(--um-muted); }"),
-    # A tertiary button has the color of text; here it is something to click.
-    Rule("empty", '[data-testid="stPopoverButton"][kind="tertiary"]', "color: var(--um-accent);"),
+    # Side by side the two columns stand well apart; below each other that would be a hole.
     Rule(
         "empty",
-        ".um-answers",
+        '[data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .um-four)',
+        "@media (max-width: 640px) { gap: 12px; }",
+    ),
+    Rule(
+        "empty",
+        ".um-looks",
+        """&& { list-style: none; margin: 0; padding: 0; } color: var(--um-muted); font-size: 13px;
+        line-height: 1.45;
+        li { margin: 0 0 4px; font-size: 13px; } b { color: var(--um-text); font-weight: 600; }""",
+    ),
+    Rule(
+        "empty",
+        ".um-four",
         """h2 { font: 600 18px/1.3 var(--um-serif); margin: 0; padding: 10px 0 9px; }
         > div { border-top: 1px solid var(--um-line); padding: 10px 0 12px; }
         > div:last-child { border-bottom: 1px solid var(--um-line); }
@@ -315,7 +336,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "running",
         ".um-progress",
-        """header { display: flex; justify-content: space-between; align-items: baseline;
+        """min-height: calc(356px + 29px * var(--um-models, 0));
+        header { display: flex; justify-content: space-between; align-items: baseline;
           gap: 12px; }
         h2 { font-family: "Source Serif", serif; font-size: 18px; font-weight: 600; padding: 0;
           margin: 0; }
@@ -354,6 +376,19 @@ RULES: tuple[Rule, ...] = (
           margin: 0; }
         > span { margin-left: auto; } .um-keys { flex: 0 1 auto; margin-right: 0; }
         &.samples { margin-top: 12px; }""",
+    ),
+    # --- several files brought at once
+    Rule(
+        "arrivals",
+        ".um-arrival",
+        """display: grid; grid-template-columns: 150px 1fr; gap: 4px 14px; align-items: center;
+        b { overflow-wrap: anywhere; font-weight: 600; } .um-chip { justify-self: start; }
+        @media (max-width: 640px) { grid-template-columns: 1fr; }""",
+    ),
+    Rule(
+        "arrivals",
+        '[class*="st-key-arrival-"]',
+        "border-top: 1px solid var(--um-line); padding-top: 8px; min-height: 50px;",
     ),
     Rule(
         "running",
@@ -413,20 +448,30 @@ def apply() -> None:
     """Put the style sheet into the page. Called once a run, by app.py."""
     kind = "dark" if st.context.theme.type == "dark" else "light"
     aside = '[data-testid="stDialog"], [data-testid="stPopoverBody"]'
-    st.html(f"<style>{css()} {aside} {{ color-scheme: {kind}; }}</style>")
+    shown = f":root {PAGE} {{ visibility: visible; }}"
+    st.html(f"<style>{css()} {shown} {aside} {{ color-scheme: {kind}; }}</style>")
 
 
-def drop_zone(title: str, hint: str, refused: str) -> None:
+def first_paint() -> str:
+    """The style sheet for the time before the first run of the script has brought it. Streamlit
+    loads what draws a piece of HTML when the first one comes, and draws all of them as bars of one
+    height until then; the page shows when they have their own, or after some seconds in any case.
+    """
+    shown = "@keyframes um-show { to { visibility: visible; } }"
+    return f"{css()} {shown} {PAGE} {{ visibility: hidden; animation: um-show 0s 5s forwards; }}"
+
+
+def drop_zone(title: str, touch: str, hint: str, refused: str) -> None:
     """What the drop zone says; the uploader has no place for it.
 
     Parameters
     ----------
-    title, hint : str
-        What to do, and what is taken.
+    title, touch, hint : str
+        What to do, with a mouse and where nothing can be dropped; and what is taken.
     refused : str
         When the browser didn't send a file, because it is too big.
     """
-    texts = {"title": title, "hint": hint, "refused": refused}
+    texts = {"title": title, "touch": touch, "hint": hint, "refused": refused}
     lines = (f"--um-drop-{k}: {json.dumps(v, ensure_ascii=False)};" for k, v in texts.items())
     st.html(f"<style>.st-key-drop {{ {' '.join(lines)} }}</style>")
 

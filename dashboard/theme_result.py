@@ -115,6 +115,8 @@ RULES: tuple[tuple[str, str], ...] = (
     (
         ".st-key-player",
         """position: relative;
+        > [data-testid="stElementContainer"]:first-child { aspect-ratio: var(--um-shape, auto);
+          max-height: 440px; }
         video, img { display: block; width: 100%; max-height: 440px; object-fit: contain;
           aspect-ratio: var(--um-shape, auto); border-radius: 8px; background: #0F1215; }""",
     ),

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import backend, states
+from dashboard import backend, states, words
 from dashboard.jobs import Job, Jobs, State
 from dashboard.records.store import RecordsError
-from detector import weights
+from detector import media, weights
 from detector.errors import Canceled, MediaError
 from detector.models.registry import list_models
 from detector.pipeline import Observer, Progress
@@ -27,7 +27,7 @@ from detector.results import Analysis, Label, Reason, ReasonCode, Settings, Verd
 from detector.samples import Sample
 from detector.verdict import decide
 from tests.conftest import write_clip
-from tests.pages import APP, html, quiet
+from tests.pages import APP, html, quiet, texts
 from tests.result_sample import make_analysis, make_clip
 from tests.waiting import PATIENT, until
 
@@ -83,7 +83,7 @@ def analyzer(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 
 @pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[Jobs]:
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     """The queue of a server with one sample."""
     clip = make_clip(tmp_path / "sample.webm", duration=1.0)
     picture = tmp_path / "sample.jpg"
@@ -92,6 +92,8 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
         backend.gallery.samples = [
             Sample("one", "A sample", "how made", clip, picture, "video", 1.0, True, "nobody")
         ]
+        # The stand-in's files are none; a file that is looked at as it arrives is a test's own.
+        monkeypatch.setattr(queue, "_look", None)
         yield queue
 
 
@@ -129,8 +131,8 @@ def test_the_first_screen_says_what_will_be_read(jobs: Jobs, analyzer: StandIn) 
     at = page()
     assert at.title[0].value == "Check a face in a clip or picture"
     text = html(at)
-    for words in ("Likely manipulated", "Inconclusive", "No sign of manipulation found"):
-        assert words in text
+    for said in ("Likely manipulated", "Inconclusive", "No sign of manipulation found"):
+        assert said in text
     assert "deleted after 24" in text
     assert "A sample" in text
     assert "computed when you open" in text
@@ -151,9 +153,14 @@ def test_only_models_that_work_are_offered(jobs: Jobs, analyzer: StandIn) -> Non
     offered = [
         option for group in at.button_group if group.key == "models" for option in group.options
     ]
-    ready = [spec.title for spec in list_models() if weights.available(spec)]
-    assert [getattr(o, "content", o) for o in offered] == ready
-    assert len(ready) < len(list_models())  # MesoNet is known and not downloaded here
+    specs = [spec for spec in list_models() if weights.available(spec)]
+    # By what each looks for, folded away, with the model's name and why one is off beside it.
+    assert [getattr(o, "content", o) for o in offered] == [s.plain or s.title for s in specs]
+    assert len(specs) < len(list_models())  # MesoNet is known and not downloaded here
+    assert {e.label for e in at.expander} == {"Options"}
+    off = [spec for spec in specs if not spec.default]
+    assert off and texts(at).count("Off unless you turn it on") == len(off)
+    assert all(f"Model: {spec.title}." in texts(at) for spec in specs if spec.plain)
 
 
 def test_options_reach_the_analysis(jobs: Jobs, analyzer: StandIn) -> None:
@@ -174,6 +181,46 @@ def test_a_sample_is_analyzed_like_any_file(jobs: Jobs, analyzer: StandIn) -> No
     job = finished(jobs, key if isinstance(key, str) else key[0])
     assert job.name == "sample.webm"
     assert job.path.read_bytes() == (backend.gallery.samples or [])[0].path.read_bytes()
+
+
+def test_several_files_get_a_row_each_with_what_becomes_of_them(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_look", media.probe)
+    clip = make_clip(jobs.uploads.root.parent / "c.webm", duration=1.0).read_bytes()
+    analyzer.go.clear()
+    at = page()
+    names = ("first.webm", HOSTILE, "notes.docx")
+    data = (clip, clip + b"1", b"PK\x03\x04 a document")
+    brought = [(n, d, "video/webm") for n, d in zip(names, data, strict=True)]
+    at.file_uploader[0].set_value(brought).run()
+    assert not at.exception and "a" not in at.query_params
+    found = {job.name: job for job in jobs.busy()}
+    until(lambda: len(jobs.busy()) == 2)  # the document is out though the first one still runs
+    at.run()
+    text = texts(at)
+    assert all(words.escape(name) in text for name in names) and "<img src=x" not in text
+    assert "Finding faces" in text and "Waiting" in text
+    assert "Can’t be read" in text and "an office document" in text
+    analyzer.go.set()
+    for name in names[:2]:
+        finished(jobs, found[name].key)
+    at.run()
+    assert texts(at).count("Likely manipulated") >= 2
+    button(at, "Clear the list").click().run()
+    assert "What you brought" not in texts(at)
+
+
+def test_of_several_files_those_that_are_not_taken_say_why(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyzer.go.clear()
+    monkeypatch.setattr(jobs, "_waiting", 1)
+    at = page()
+    at.file_uploader[0].set_value([(f"{n}.mp4", b"x", "video/mp4") for n in range(4)]).run()
+    assert texts(at).count("Not taken") == 4 - len(jobs.busy()) > 0
+    assert "waiting already" in texts(at)
+    analyzer.go.set()
 
 
 def test_a_full_line_and_a_full_disk_refuse_in_words(

@@ -17,11 +17,13 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bench import shifts
 from dashboard import theme
 from dashboard.records.sqlite import FILE, SQLiteStore
 from dashboard.records.store import LOCAL
@@ -188,6 +190,62 @@ def test_the_result_at_every_size(
     person.picture(f"result-{name}")
 
 
+def test_a_verdict_stands_alone_and_nothing_jumps(visit: Visitor, tmp_path: Path) -> None:
+    """From the drop to the verdict: in no frame does a progress card, a dead Cancel or a second
+    player stand beside it; and what is drawn stays where it is (0.1 is what is called good)."""
+    person = visit()
+    page = person.page
+    shifts.watch(page)
+    page.reload()
+    wait_ready(page)
+    moved = {"first page": _moved(page)}
+    upload(page, write_clip(tmp_path / "alone.mp4", seconds=3))
+    page.locator(".um-progress ol").wait_for(timeout=PATIENT)
+    moved["drop"] = _moved(page)
+    wait_verdict(page)
+    moved["verdict"] = _moved(page)
+    assert shifts.beside(page) == {}
+    page.reload()
+    wait_verdict(page)
+    page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
+    moved["kept result"] = _moved(page)
+    assert all(sum(s["value"] for s in found) <= 0.1 for found in moved.values()), moved
+
+
+def _moved(page: Page) -> list[dict[str, Any]]:
+    wait_drawn(page)
+    page.wait_for_timeout(1000)
+    return shifts.shifts(page)
+
+
+def test_several_files_at_once_get_a_row_each(visit: Visitor, clip: Path, tmp_path: Path) -> None:
+    person = visit()
+    page = person.page
+    wait_ready(page)
+    notes = tmp_path / "notes.docx"
+    notes.write_bytes(b"PK\x03\x04 a document")
+    long = write_clip(tmp_path / "long.mp4", seconds=20, size=(1280, 720))
+    short = write_clip(tmp_path / "short.mp4", seconds=1)
+    page.locator(".st-key-drop input").set_input_files([long, short, notes])
+    rows = page.locator(".um-arrival")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(2)).to_contain_text("an office document")
+    expect(rows.nth(0).locator(".um-chip.plain")).to_be_visible()  # which still runs
+    person.assert_hooks("everywhere", "arrivals")
+    person.assert_fits()
+    person.picture("arrivals-desktop")
+    expect(rows.nth(1).locator(".um-chip:not(.plain)")).to_be_visible(timeout=PATIENT)
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    person.assert_fits()
+    person.picture("arrivals-phone")
+    until(
+        page.locator(".st-key-open-arrival-1 button").click,
+        lambda: page.wait_for_url(re.compile(r"[?&]a=")),
+    )
+    wait_verdict(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("short.mp4")
+
+
 def test_a_sample_without_a_face_is_told_apart(visit: Visitor) -> None:
     person = visit()
     wait_ready(person.page)
@@ -226,11 +284,10 @@ def test_a_run_survives_a_reload_and_can_be_canceled(
     page = person.page
     wait_ready(page)
     by_rate = page.get_by_role("radio", name="By rate")
-    until(page.get_by_role("button", name="Options").click, by_rate.wait_for)
+    until(page.locator(".st-key-options summary").click, by_rate.wait_for)
     ten = page.get_by_role("radio", name="10", exact=True)
     until(by_rate.click, ten.wait_for)
     until(ten.click, lambda: expect(ten).to_be_checked())
-    page.keyboard.press("Escape")
     upload(page, write_clip(tmp_path / "long.mp4", seconds=60, fps=10, size=(1280, 720)))
     page.locator(".um-progress ol").wait_for(timeout=PATIENT)
     page.reload()

@@ -34,12 +34,14 @@ from packaging.requirements import Requirement
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 from streamlit import config
 
 from conftest import camera, write_clip
-from dashboard import hosting, logs
+from dashboard import hosting, logs, theme
+from dashboard.first_paint import FirstPaint
 from dashboard.jobs import Job, Jobs, State
 from detector import media
 from detector.media import sandbox
@@ -720,3 +722,29 @@ def test_every_variable_that_the_operator_is_told_of_is_read() -> None:
     rooms = [path for room in ("detector", "dashboard") for path in (ROOT / room).rglob("*.py")]
     code = " ".join(path.read_text("utf-8") for path in rooms)
     assert told and [name for name in sorted(told) if f'"{name}"' not in code] == []
+
+
+# --- the page itself ------------------------------------------------------------------------------
+
+
+def test_the_style_sheet_comes_with_the_page_and_with_nothing_else(tmp_path: Path) -> None:
+    """After Streamlit's own styles, whole, and never as "not changed"."""
+    (tmp_path / "index.html").write_text("<html><head></head><body><p>page</p></body></html>")
+    (tmp_path / "a.js").write_text("let a = '</body>'")
+    app = Starlette(routes=[Mount("/", StaticFiles(directory=tmp_path, html=True))])
+    browser = TestClient(FirstPaint(app))
+    accept = {"accept": "text/html,application/xhtml+xml"}
+    page = browser.get("/", headers=accept)
+    style = f"<style>{theme.first_paint()}</style>"
+    assert page.text == f"<html><head></head><body><p>page</p>{style}</body></html>"
+    assert "etag" not in page.headers and "last-modified" not in page.headers
+    stamp = browser.get("/index.html").headers
+    for name, value in (
+        ("if-none-match", stamp["etag"]),
+        ("if-modified-since", stamp["last-modified"]),
+        ("range", "bytes=0-5"),
+    ):
+        again = browser.get("/", headers={**accept, name: value})
+        assert again.status_code == 200 and again.text == page.text, name
+    assert browser.get("/a.js", headers=accept).text == "let a = '</body>'"
+    assert browser.get("/lost", headers=accept).status_code == 404

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ class Analyzer:
         return SAMPLE.model_copy(update={"media": media, "settings": settings})
 
 
-def open_jobs(data: Path, analyzer: AnalyzerLike, **options: int) -> Jobs:
+def open_jobs(data: Path, analyzer: AnalyzerLike, **options: Any) -> Jobs:
     """A server's queue on a data folder."""
     store = SQLiteStore(data / FILE)
     return Jobs(analyzer, Uploads(data), store, Server(data), Speed(), **options)
@@ -81,7 +82,7 @@ def analyzer() -> Analyzer:
 def make(tmp_path: Path, analyzer: Analyzer) -> Iterator[Callable[..., Jobs]]:
     made: list[Jobs] = []
 
-    def build(**options: int) -> Jobs:
+    def build(**options: Any) -> Jobs:
         made.append(open_jobs(tmp_path, analyzer, **{"workers": 1, **options}))
         return made[-1]
 
@@ -144,6 +145,34 @@ def test_the_line_is_fair_bounded_and_tells_the_place(
     for job in (first, *line[1:]):
         wait(job)
     assert analyzer.begun == ["first.mp4", "b.mp4", "c.mp4"]
+
+
+def test_a_file_that_cannot_be_read_is_refused_before_its_turn(
+    make: Callable[..., Jobs], analyzer: Analyzer
+) -> None:
+    """Whatever runs. Where it was the reader that failed, the file keeps its place in the line."""
+
+    def look(path: Path) -> None:
+        said = path.read_text()
+        if said == "text":
+            raise MediaError("This file is text.", code="unsupported")
+        if said == "slow":
+            raise MediaError("Reading took too long.", code="reader_timeout")
+
+    analyzer.go.clear()
+    jobs = make(look=look)
+    first = submit(jobs, "first")
+    wait(first, State.RUNNING)
+    slow, text, good = (submit(jobs, name) for name in ("slow", "text", "good"))
+    wait(text, State.FAILED)
+    assert first.state is State.RUNNING and slow.state is good.state is State.QUEUED
+    assert text.fault is not None and text.fault.problem.message == "This file is text."
+    kept = jobs.store.get(LOCAL, text.key)
+    assert kept is not None and kept.state is State.FAILED and kept.fault == text.fault
+    analyzer.go.set()
+    for job in (first, slow, good):
+        wait(job)
+    assert analyzer.begun == ["first.mp4", "slow.mp4", "good.mp4"]
 
 
 def test_canceling_stops_a_waiting_and_a_running_job(

@@ -242,6 +242,7 @@ def of_detector() -> set[str]:
     for status in inventory.inventory():
         spec = status.spec
         found |= {spec.title, spec.architecture, spec.summary, spec.license_weights}
+        found |= {spec.plain, spec.finding}
         found |= {status.why, status.recommended, ", ".join(spec.weak_on[:3])}
         found |= {figure.data for figure in spec.published}
     return found - {""}

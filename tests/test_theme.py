@@ -70,8 +70,10 @@ def test_text_and_marks_have_enough_contrast(palette: Palette) -> None:
 def test_the_style_sheet_uses_only_tokens_and_stable_hooks() -> None:
     css = theme.css()
     known = set(re.findall(r"(--um-[a-z-]+):", css))
-    known |= {f"--um-drop-{part}" for part in ("title", "hint", "refused")}  # set by the page
-    known.add("--um-shape")  # likewise
+    known |= {
+        f"--um-drop-{part}" for part in ("title", "touch", "hint", "refused")
+    }  # set by the page
+    known |= {"--um-shape", "--um-models"}  # likewise
     assert set(re.findall(r"var\((--um-[a-z-]+)", css)) <= known
     rules = "\n".join(f"{rule.hook} {rule.css}" for rule in theme.RULES)
     assert "st-emotion" not in rules
