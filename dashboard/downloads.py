@@ -48,13 +48,26 @@ class Download:
             return ""
         if isinstance(self.fault, Canceled):
             return _("Stopped. What was received is kept, and the next download goes on there.")
+        if self.code == "no_connection":
+            return _("No connection.")
         if isinstance(self.fault, UnmaskError):
             return self.fault.message
         return _("Something went wrong here; the log says more.")
 
     @property
+    def code(self) -> str:
+        """Which error it was, where it was one that is known; else empty, also where a person
+        stopped it."""
+        fault = self.fault
+        if not isinstance(fault, UnmaskError) or isinstance(fault, Canceled):
+            return ""
+        return fault.code
+
+    @property
     def hint(self) -> str:
         """What to do about it; may be empty."""
+        if self.code == "no_connection":
+            return _("Try again when there is one.")
         return self.fault.hint if isinstance(self.fault, UnmaskError) else ""
 
     @property
@@ -111,7 +124,11 @@ class Downloads:
 
         try:
             work(progress)
+        except Canceled as stopped:
+            one.fault = stopped
         except UnmaskError as error:
+            # What a person is told is one calm sentence; what the system said of it stands here.
+            log.warning("%s did not come: %s", one.id, error.message, exc_info=error)
             one.fault = error
         except Exception as error:
             log.exception("a download failed")

@@ -8,7 +8,8 @@ RULES: tuple[tuple[str, str], ...] = (
         """.um-model-name { display: flex; justify-content: space-between; gap: 8px;
           align-items: start; }
         h3 { font: 600 20px/1.25 var(--um-serif); margin: 0; }
-        p { margin-top: 6px; } .um-caption { margin-top: 2px; overflow-wrap: anywhere; }
+        p { margin-top: 6px; overflow-wrap: anywhere; } .um-caption { margin-top: 2px; }
+        &.um-model-said p { margin-top: 12px; }
         .um-chip { flex: none; }""",
     ),
     (
@@ -30,6 +31,8 @@ RULES: tuple[tuple[str, str], ...] = (
         margin: 12px 0 0 !important; padding: 10px 0 2px !important;
         border-top: 1px solid var(--um-line);
         dt { color: var(--um-muted); } dd { margin: 0; overflow-wrap: anywhere; }
-        &.wide { grid-template-columns: minmax(120px, 200px) 1fr; }""",
+        &.wide { grid-template-columns: minmax(120px, 200px) 1fr;
+          @media (max-width: 640px) { grid-template-columns: 1fr; dt { margin-top: 6px; }
+            dd { margin-top: -4px; } } }""",
     ),
 )

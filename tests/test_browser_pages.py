@@ -6,13 +6,14 @@ One server, one browser; a sample is analyzed once. Screenshots stay in tests/ar
 from __future__ import annotations
 
 import re
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from safetensors.torch import save
 
 from detector import report
@@ -26,6 +27,7 @@ from tests.browser import (
     serve,
     take,
     until,
+    visitors,
     wait_drawn,
     wait_ready,
     wait_verdict,
@@ -201,6 +203,50 @@ def test_an_evaluation_from_upload_to_its_mistakes(visit: Visitor, tmp_path: Pat
     )
     wait_verdict(page)
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"\.jpg$"))
+
+
+NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
+"""Nobody listens there: every download ends like one without a connection."""
+
+
+@pytest.mark.shared
+def test_without_a_connection_a_card_stays_calm(
+    browser: Browser, tmp_path: Path, shared: Path
+) -> None:
+    said = "No connection. Put the file in the weights folder; Check all files will find it."
+    with serve(tmp_path, **NOWHERE) as offline, visitors(browser, offline.url) as visit:
+        person = visit("/models")
+        page = person.page
+        field = page.locator(".st-key-models-find input")
+
+        def find() -> None:
+            wait_drawn(page)
+            field.fill("meso4-df")
+            field.press("Enter")
+
+        card = page.locator(".st-key-card-model-meso4-df")
+        get = page.locator(".st-key-get-meso4-df button")
+        until(find, get.wait_for)
+        until(get.click, lambda: card.get_by_text(said).wait_for(timeout=PATIENT))
+        expect(card.locator(".um-chip").first).to_contain_text("Not downloaded")
+        expect(page.get_by_text("Can’t be used")).to_have_count(0)
+        expect(page.get_by_text(re.compile("rrno|https://"))).to_have_count(0)
+        for width in (1440, PHONE[0]):
+            page.set_viewport_size({"width": width, "height": 900})
+            wait_drawn(page)
+            outer, inner = card.bounding_box(), card.get_by_text(said).bounding_box()
+            assert outer and inner
+            assert outer["x"] <= inner["x"]
+            assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
+            person.assert_fits()
+        # What the sentence promises: under the name that a browser gave it.
+        shutil.copy(
+            shared / "weights" / "mesonet" / "Meso4_DF.h5", tmp_path / "weights" / "Meso4_DF (1).h5"
+        )
+        found = page.get_by_text("Found in the weights folder: Meso4 (Deepfakes).")
+        until(page.get_by_role("button", name="Check all files").click, found.wait_for)
+        expect(card.locator(".um-chip").first).to_contain_text("Ready")
+        assert "Connection refused" in offline.log.read_text()
 
 
 def test_models_are_found_read_and_a_misfit_is_refused_in_words(visit: Visitor) -> None:

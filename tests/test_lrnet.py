@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from detector.errors import ModelError, WeightsError
-from detector.models import lrnet, registry
+from detector.models import lrnet, own, registry
 from detector.models.mesh import Mesh
+from detector.weights import load_state
 
 FILES = {"deeperforensics": ("g1", "g2"), "ffpp": ("ffpp_g1", "ffpp_g2")}
 
@@ -143,3 +144,24 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     torch.save({"dense.3.weight": torch.zeros(2, 64)}, second)
     with pytest.raises(WeightsError, match="missing"):
         registry.load_model("lrnet", weights=[first, second, landmarker])
+
+
+@pytest.mark.shared
+def test_a_persons_own_training_can_be_added(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried on landmarks: on pictures without a face it gives no score, and was refused."""
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
+    files = []
+    for name in ("g1", "g2"):
+        state = load_state(shared / "weights" / "lrnet" / f"{name}.pth")
+        files.append(tmp_path / f"{name}.pth")
+        torch.save({key: 1.01 * tensor for key, tensor in state.items()}, files[-1])
+    task = shared / "weights" / "mediapipe_face" / "face_landmarker_v2_with_blendshapes.task"
+    spec = own.add([*files, task], "lrnet", id="mine", fake_index=1)
+    assert spec.own and registry.load_model("mine")
+    dead = {key: torch.zeros_like(tensor) for key, tensor in load_state(files[0]).items()}
+    torch.save(dead, files[0])
+    torch.save({k: torch.zeros_like(t) for k, t in load_state(files[1]).items()}, files[1])
+    with pytest.raises(ModelError, match="same answer to everything"):
+        own.add([*files, task], "lrnet", id="dead")

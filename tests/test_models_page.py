@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -15,6 +18,7 @@ from dashboard.shop import card, check
 from detector import selfcheck, weights
 from detector.errors import Canceled, WeightsError
 from detector.models import inventory, registry
+from detector.models.base import ModelSpec
 from tests.pages import APP, html
 from tests.waiting import PATIENT, until
 
@@ -104,22 +108,90 @@ def test_all_files_are_read_and_the_outcome_said() -> None:
     assert "are what they should be" in html(at)
 
 
-def test_a_failed_download_says_why_and_can_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = registry.get_spec("meso4-df")
-    refusal = WeightsError("The server answered 404.", hint="Look again tomorrow.")
+SENTENCE = "No connection. Put the file in the weights folder; Check all files will find it."
 
+
+@pytest.fixture
+def forgotten() -> Iterator[ModelSpec]:
+    """A published model of which no try to download it is remembered, before or after."""
+    spec = registry.get_spec("meso4-df")
+    yield spec
+    until(lambda: not ((one := downloads.find(spec.id)) and one.active))
+    downloads.forget(spec.id)
+    inventory._remember(spec.id, "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "says", "calm"),
+    [
+        (WeightsError("No connection to x.", code="no_connection"), SENTENCE, True),
+        (WeightsError("It broke off.", code="connection_lost"), "goes on there", True),
+        (WeightsError("The server answered 404."), "The server answered 404.", False),
+    ],
+)
+def test_what_did_not_come_says_why_and_nothing_against_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+    forgotten: ModelSpec,
+    caplog: pytest.LogCaptureFixture,
+    fault: WeightsError,
+    says: str,
+    calm: bool,
+) -> None:
     def fail(spec: object, progress: object = None) -> None:
-        raise refusal
+        raise fault from OSError(-2, "Name or service not known")
 
     monkeypatch.setattr(weights, "fetch", fail)
     at = page()
-    at.text_input(key="models-find").set_value(spec.id).run()
-    at.button(key=f"get-{spec.id}").click().run()
-    until(lambda: inventory.status(spec.id).state == "failed")
+    at.text_input(key="models-find").set_value(forgotten.id).run()
+    assert at.button(key=f"get-{forgotten.id}").label.startswith("Download ")
+    at.button(key=f"get-{forgotten.id}").click().run()
+    until(lambda: (one := downloads.find(forgotten.id)) and not one.active)
     at.run()
-    assert "The server answered 404." in html(at)
-    assert at.button(key=f"get-{spec.id}").label == "Download again"
-    inventory._remember(spec.id, "")
+    text = html(at)
+    tone = "um-caption" if calm else "um-warn"
+    said = next(part for part in text.split("<p ") if says in part)
+    assert said.startswith(f'class="{tone}" role="status"')
+    # It merely isn't here: no chip that speaks against it, and nothing of the system's own words.
+    assert inventory.status(forgotten.id).state == "available"
+    assert "Not downloaded" in text and "Can’t be used" not in text
+    assert "rrno" not in text and "Name or service" not in text
+    assert at.button(key=f"get-{forgotten.id}").label == "Try again"
+    assert "Name or service not known" in caplog.text
+
+
+def test_another_file_than_the_published_one_is_said(
+    monkeypatch: pytest.MonkeyPatch, forgotten: ModelSpec
+) -> None:
+    def fail(spec: object, progress: object = None) -> None:
+        raise WeightsError("Not the one the manifest states.", code="weights_corrupted")
+
+    monkeypatch.setattr(weights, "fetch", fail)
+    at = page()
+    at.text_input(key="models-find").set_value(forgotten.id).run()
+    at.button(key=f"get-{forgotten.id}").click().run()
+    until(lambda: inventory.status(forgotten.id).state == "failed")
+    at.run()
+    assert "File does not match" in html(at) and "does not match its checksum" in html(at)
+    assert at.button(key=f"get-{forgotten.id}").label == "Download again"
+
+
+@pytest.mark.shared
+def test_check_all_files_finds_what_was_laid_into_the_folder(
+    shared: Path, forgotten: ModelSpec
+) -> None:
+    """What the sentence promises, for a file under the name that a browser gave it."""
+    folder = weights.cache()
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(shared / "weights" / "mesonet" / "Meso4_DF.h5", folder / "Meso4_DF (1).h5")
+    at = page()
+    at.text_input(key="models-find").set_value(forgotten.id).run()
+    assert "Not downloaded" in html(at)
+    at.button(key="check-files").click().run()
+    text = html(at)
+    assert "Found in the weights folder: Meso4 (Deepfakes)." in text
+    assert "are what they should be" in text and "Not downloaded" not in text
+    assert inventory.status(forgotten.id).ready
+    inventory.delete(forgotten.id)
 
 
 def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

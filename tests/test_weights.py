@@ -183,9 +183,9 @@ def test_a_server_without_ranges_sends_it_whole(server: Server, data: Path) -> N
 
 def test_giving_up_keeps_what_came(server: Server, data: Path) -> None:
     server.breaks = [300_000] * 9
-    with pytest.raises(WeightsError, match="could not be downloaded") as caught:
+    with pytest.raises(WeightsError, match=r"The connection to 127\.0\.0\.1 broke off") as caught:
         weights.fetch(make_spec(server.url))
-    assert caught.value.code == "download_failed"
+    assert caught.value.code == "connection_lost" and "goes on from there" in caught.value.hint
     assert len(server.asked) == weights.TRIES
     assert names(data) == ["net.bin.part"]
 
@@ -258,9 +258,41 @@ def test_only_https(url: str) -> None:
         weights.fetch(make_spec(url))
 
 
-def test_nobody_listens() -> None:
-    with pytest.raises(WeightsError, match="could not be downloaded"):
-        weights.fetch(make_spec("http://127.0.0.1:9/x"))
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [("http://127.0.0.1:9/x", "127.0.0.1"), ("https://nobody.invalid/a/b.bin", "nobody.invalid")],
+)
+def test_without_a_connection_it_is_said_in_one_calm_sentence(
+    url: str, host: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):  # a proxy would answer in its own way
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    with caplog.at_level("INFO"), pytest.raises(WeightsError) as caught:
+        weights.fetch(make_spec(url))
+    assert caught.value.message == f"No connection to {host}."
+    assert caught.value.code == "no_connection" and "models add FILE" in caught.value.hint
+    assert "rrno" not in caught.value.advice and url not in caught.value.advice
+    assert url in caplog.text and "ConnectError" in caplog.text  # for whoever looks after it
+
+
+def test_what_was_laid_into_the_folder_is_taken_in(server: Server, data: Path) -> None:
+    spec = make_spec(server.url)
+    kept = make_spec(server.url, id="kept", path="kept/net.bin")
+    root = data / "weights"
+    for name in ("own", "kept", "Downloads"):
+        (root / name).mkdir(parents=True)
+    (root / "kept" / "net.bin").write_bytes(BODY)  # where another model has it
+    (root / "own" / "mine.bin").write_bytes(BODY)
+    (root / "half.part").write_bytes(BODY)
+    (root / "other.bin").write_bytes(BODY[:-1] + b"!")
+    assert weights.take_in([spec], keep=[spec, kept]) == [] and not weights.available(spec)
+    (root / "Downloads" / "model (1).bin").write_bytes(BODY)
+    (path,) = weights.take_in([spec], keep=[spec, kept])
+    assert path == root / "toy" / "net.bin" and path.read_bytes() == BODY
+    assert weights.resolve(spec) == [path] and weights.take_in([spec], keep=[spec, kept]) == []
+    assert not (root / "Downloads" / "model (1).bin").exists()
+    assert server.asked == [] and weights.available(kept)
 
 
 def test_a_full_disk_is_said_before_anything_is_written(server: Server, data: Path) -> None:
@@ -445,7 +477,7 @@ def test_a_size_that_nobody_stated_is_the_servers(server: Server, data: Path) ->
     assert weights.missing_bytes(spec) is None
     seen: list[tuple[int, int]] = []
     server.breaks = [300_000] * 3
-    with pytest.raises(WeightsError, match="could not be downloaded"):
+    with pytest.raises(WeightsError, match="broke off"):
         weights.fetch(spec)
     server.breaks = []
     assert weights.fetch(spec, lambda done, total: seen.append((done, total)))

@@ -64,7 +64,7 @@ def draw(shown: Shown) -> None:
     spec, status = shown.spec, shown.status
     running = downloads.find(spec.id)
     with st.container(border=True, key=f"card-model-{slug(spec.id)}", height="stretch"):
-        st.html(_head(shown, running) + _figure(spec) + _facts(shown))
+        st.html(_head(shown, running) + _figure(spec) + _facts(shown) + _trouble(spec, running))
         with st.container(
             horizontal=True,
             horizontal_alignment="distribute",
@@ -102,7 +102,7 @@ def state(status: Status, running: Download | None = None) -> tuple[str, str]:
     if running and running.active:
         done = words.percent(running.fraction)
         return "progress_activity", _("Downloading {percent}").format(percent=done)
-    if status.state == "failed" and "checksum" in status.why:
+    if status.state == "failed" and status.problem == "weights_corrupted":
         return "error", _("File does not match")
     return _STATES[status.state]
 
@@ -171,7 +171,8 @@ def _calibrated(spec: ModelSpec) -> str:
         return f'<span class="um-warn">{_("not yet: shown as uncalibrated")}</span>'
     clips = spec.calibration.clips
     if clips == 0:
-        text = _("published operating point, not calibrated here")
+        point = f"{spec.operating_point or 0.5:g}"
+        text = _("not here; its own score decides, at {point}").format(point=point)
         return f'<span class="um-warn">{text}</span>'
     return ngettext("on {number} clip", "on {number} clips", clips).format(number=clips)
 
@@ -184,8 +185,9 @@ def _speed(shown: Shown) -> str:
 
 
 def published_size(spec: ModelSpec) -> int:
-    """Bytes of its files, as far as it is known; 0 where it is not."""
-    return sum(file.size or 0 for file in spec.files)
+    """Bytes of its files; 0 where that of one of them is not known."""
+    sizes = [file.size for file in spec.files]
+    return 0 if None in sizes else sum(size or 0 for size in sizes)
 
 
 def _weights(status: Status) -> str:
@@ -212,8 +214,6 @@ def _license(status: Status) -> str:
 def _action(status: Status, ended: Download | None) -> None:
     """The one thing that can be done next."""
     spec = status.spec
-    if ended and ended.error:
-        st.html(f'<p class="um-warn" role="status">{words.escape(ended.error)}</p>')
     if status.state == "bundled":
         text = _("In the default set") if spec.default else _("Bundled")
         st.html(words.chip(text), width="content")
@@ -233,6 +233,8 @@ def _action(status: Status, ended: Download | None) -> None:
     else:
         if status.state == "failed":
             label = _("Download again")
+        elif ended and ended.code:
+            label = _("Try again")
         elif status.download:
             label = _("Download {size}").format(size=words.size(status.download))
         else:
@@ -243,6 +245,39 @@ def _action(status: Status, ended: Download | None) -> None:
             else:
                 fetch(spec.id)
                 st.rerun()
+
+
+def _trouble(spec: ModelSpec, ended: Download | None) -> str:
+    """What became of the last download, where nothing came: one sentence, and no alarm, since
+    nothing is wrong with the model."""
+    if ended is None or ended.active or not ended.error or not auth.who().may_administer:
+        return ""
+    said, tone = ended.error, "um-caption"
+    if ended.code in ("no_connection", "offline"):
+        known = all(file.sha256 for file in spec.files)
+        said = {
+            ("no_connection", True): _(
+                "No connection. Put the file in the weights folder; Check all files will find it."
+            ),
+            ("no_connection", False): _(
+                "No connection. Without one its file can’t be recognized: add it with Add a model."
+            ),
+            ("offline", True): _(
+                "This installation stays offline. Put the file in the weights folder; Check all "
+                "files will find it."
+            ),
+            ("offline", False): _(
+                "This installation stays offline. Bring its file with Add a model."
+            ),
+        }[ended.code, known]
+    elif ended.code == "connection_lost":
+        said = _("The connection broke off. What was received is kept; the next try goes on there.")
+    elif ended.code == "weights_corrupted":
+        said, tone = _("The file does not match its checksum, so it was not kept."), "um-warn"
+    elif ended.code:
+        tone = "um-warn"
+    said = f'<p class="{tone}" role="status">{words.escape(said)}</p>'
+    return f'<div class="um-model um-model-said">{said}</div>'
 
 
 def fetch(id: str) -> None:
@@ -317,6 +352,7 @@ def _whole(shown: Shown) -> None:
     st.html(_head(shown, None) + _facts(shown))
     rows = [
         (_("Which output means fake"), f"{spec.fake_output} ({spec.label_order})"),
+        (_("Says fake above"), _point(spec)),
         (_("What it is fed"), crop_words(spec)),
         (_("Points to"), spec.finding),
         (_("Also raised by"), spec.confused_by),
@@ -366,6 +402,13 @@ def _whole(shown: Shown) -> None:
     if spec.card and (text := _card_text(spec.card)):
         with st.container(key="model-card"):
             st.markdown(text)
+
+
+def _point(spec: ModelSpec) -> str:
+    """Its operating point, and who says so; empty where it has none."""
+    if spec.operating_point is None:
+        return ""
+    return f"{spec.operating_point:g}. {spec.operating_point_source}".strip()
 
 
 def _card_text(name: str) -> str:

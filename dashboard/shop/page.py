@@ -82,11 +82,15 @@ def _title(states: Sequence[Status]) -> None:
 
 
 def _check() -> None:
-    """Read every byte of what is here, and say what is wrong."""
+    """Put in place what was laid into the weights folder, read every byte of what is here, and say
+    what is wrong."""
     with st.spinner(_("Reading every file")):
+        came = inventory.take_in()
         found = inventory.verify()
+    for spec in came:
+        downloads.forget(spec.id)  # that nothing came holds no more
     wrong = {id: why for id, why in found.items() if why}
-    st.session_state["models-said"] = (
+    said = (
         "; ".join(f"{id}: {why}" for id, why in wrong.items())
         if wrong
         else ngettext(
@@ -95,6 +99,11 @@ def _check() -> None:
             len(found),
         ).format(number=len(found))
     )
+    if came:
+        names = words.listed([spec.title for spec in came])
+        said = _("Found in the weights folder: {models}.").format(models=names) + " " + said
+    st.session_state["models-said"] = said
+    st.rerun()
 
 
 def _said() -> None:

@@ -21,10 +21,12 @@ log = logging.getLogger(__name__)
 
 State = Literal["bundled", "ready", "license", "available", "manual", "failed"]
 """bundled: came with Unmask. ready: on this computer. license: on this computer, not accepted yet.
-available: can be downloaded. manual: its authors publish nothing that Unmask could go by, so a
-person has to bring the file. failed: on this computer, and not usable (`why`)."""
+available: can be downloaded, also where the last try failed (`why`). manual: its authors publish
+nothing that Unmask could go by, so a person has to bring the file. failed: on this computer and not
+usable, or what came was not the file that was asked for (`why`)."""
 
-_failures: dict[str, str] = {}
+_failures: dict[str, tuple[str, str]] = {}
+"""By id: the code and the sentence of what went wrong last."""
 _lock = threading.Lock()
 
 
@@ -46,6 +48,8 @@ class Status:
         Bytes it takes in memory now; 0 when it is not loaded.
     recommended : str
         What it adds, when it is on the short list; else empty.
+    problem : str
+        The code of the error behind `why`; empty where none happened.
     """
 
     spec: ModelSpec
@@ -55,6 +59,7 @@ class Status:
     accepted: datetime | None
     memory: int
     recommended: str
+    problem: str = ""
 
     @property
     def ready(self) -> bool:
@@ -110,7 +115,7 @@ def download(id: str, progress: store.Progress | None = None) -> Status:
         store.fetch(spec, progress)
     except UnmaskError as error:
         if error.code != "canceled":
-            _remember(spec.id, error.message)
+            _remember(spec.id, error.message, error.code)
         raise
     _remember(spec.id, "")
     return status(spec.id)
@@ -142,10 +147,23 @@ def verify(ids: Iterable[str] | None = None) -> dict[str, str]:
             try:
                 store.resolve(spec)
                 found[spec.id] = ""
+                _remember(spec.id, "")
             except UnmaskError as error:
                 found[spec.id] = error.message
-            _remember(spec.id, found[spec.id])
+                _remember(spec.id, error.message, error.code)
     return found
+
+
+def take_in() -> list[ModelSpec]:
+    """Put files that a person laid into the weights folder where their models look for them; they
+    are known by their hash, whatever they are called. Returns the models that are here now."""
+    everything = registry.list_models()
+    absent = [s for s in everything if not s.bundled and not store.available(s)]
+    store.take_in(absent, keep=everything)
+    came = [spec for spec in absent if store.available(spec)]
+    for spec in came:
+        _remember(spec.id, "")
+    return came
 
 
 def failed(id: str, why: str) -> None:
@@ -176,7 +194,7 @@ def _statuses(specs: Sequence[ModelSpec]) -> list[Status]:
 
 def _status(spec: ModelSpec, memory: int, recommended: str) -> Status:
     state: State
-    why = _failures.get(spec.id, "")
+    problem, why = _failures.get(spec.id, ("", ""))
     accepted = store.accepted_license(spec) if spec.research_only else None
     if spec.bundled:
         state = "bundled" if store.available(spec) and not why else "failed"
@@ -185,18 +203,20 @@ def _status(spec: ModelSpec, memory: int, recommended: str) -> Status:
         if state == "ready" and spec.research_only and not spec.own and accepted is None:
             state, why = "license", f"Its license must be accepted first: {spec.license_weights}."
     elif store.fetchable(spec) or store.can_pin(spec.files):
-        state = "failed" if why else "available"
+        # What came and was another file is a fault; that nothing came says nothing of the model.
+        state = "failed" if problem == "weights_corrupted" else "available"
         if not why and not store.fetchable(spec):
             why = "Its checksum is read from its page at the first download."
     else:
         state = "manual"
         why = "Its authors publish no checksum: download the file and add it."
-    return Status(spec, state, why, store.missing_bytes(spec), accepted, memory, recommended)
+    size = store.missing_bytes(spec)
+    return Status(spec, state, why, size, accepted, memory, recommended, problem)
 
 
-def _remember(id: str, why: str) -> None:
+def _remember(id: str, why: str, code: str = "error") -> None:
     with _lock:
         if why:
-            _failures[id] = why
+            _failures[id] = (code, why)
         else:
             _failures.pop(id, None)

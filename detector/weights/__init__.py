@@ -30,6 +30,7 @@ from detector.weights.store import (
     locate,
     missing_bytes,
     resolve,
+    take_in,
 )
 from detector.weights.verify import digest, verify
 
@@ -61,6 +62,7 @@ __all__ = [
     "require_fractions",
     "require_license",
     "resolve",
+    "take_in",
     "tracing",
     "verify",
 ]

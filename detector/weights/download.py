@@ -3,6 +3,7 @@ when the first address fails."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import httpx
 
     from detector.weights.wanted import File
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with the bytes on disk so far and the bytes in all, of all files of a model."""
@@ -60,8 +63,8 @@ def download(file: File, path: Path, report: Progress) -> None:
     Raises
     ------
     WeightsError
-        With the code "offline", "disk_full", "refused" (401, 403), "download_failed" or
-        "weights_corrupted".
+        With the code "offline", "no_connection", "connection_lost", "disk_full", "refused"
+        (401, 403), "download_failed" or "weights_corrupted".
     """
     assert file.url is not None
     require_online(path.name)
@@ -107,7 +110,7 @@ def _from(address: str, file: File, path: Path, report: Progress) -> None:
             except httpx.TransportError as error:
                 grew = part.is_file() and part.stat().st_size > before
                 if attempt + 1 == TRIES or not grew:
-                    raise _unreachable(address, first_line(error)) from error
+                    raise no_connection(address, error, broke=bool(before or grew)) from error
             except httpx.HTTPStatusError as error:
                 raise refused(address, error.response.status_code) from error
             except httpx.HTTPError as error:
@@ -216,6 +219,31 @@ def _receive(client: httpx.Client, address: str, file: File, part: Path, report:
         raise _unreachable(
             address, f"it stopped after {have:,} of {size:,} bytes; ask again to go on"
         )
+
+
+def no_connection(address: str, error: Exception, *, broke: bool = False) -> WeightsError:
+    """That a server can't be reached, for a person: what the system says of it (a number, a name
+    of a function) helps nobody and goes to the log. `broke`: it was there, and is so no more."""
+    host = urlsplit(address).hostname or address
+    log.info("%s could not be reached: %r", address, error)
+    if "CERTIFICATE" in str(error).upper():
+        return WeightsError(
+            f"No secure connection to {host}: this computer does not trust its certificate.",
+            code="download_failed",
+            hint="A proxy or virus scanner that reads along is the usual reason.",
+        )
+    if broke:
+        return WeightsError(
+            f"The connection to {host} broke off.",
+            code="connection_lost",
+            hint="What was received is kept; the next try goes on from there.",
+        )
+    return WeightsError(
+        f"No connection to {host}.",
+        code="no_connection",
+        hint="Try again when there is one, or bring the file yourself: `unmask models add FILE "
+        "--as MODEL`.",
+    )
 
 
 def _unreachable(address: str, why: str) -> WeightsError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,14 @@ from typing import Any
 from filelock import FileLock
 
 from detector.errors import UsageError, WeightsError
-from detector.weights.download import Progress, download, endpoint, refused, require_online
+from detector.weights.download import (
+    Progress,
+    download,
+    endpoint,
+    no_connection,
+    refused,
+    require_online,
+)
 from detector.weights.store import cache
 from detector.weights.verify import digest, first_line
 
@@ -290,10 +298,10 @@ def _in_words(repo: str) -> Iterator[None]:
         raise refused(page, status) from error
     except Exception as error:
         if _is_network(error):
+            raise no_connection(page, error) from error
+        if isinstance(error, OSError):
             raise WeightsError(
-                f"{page} could not be downloaded: {first_line(error).rstrip('.')}.",
-                code="download_failed",
-                hint="What was received is kept; the next try goes on from there.",
+                f"A file of {repo} can't be written: {error.strerror or first_line(error)}."
             ) from error
         raise
 
@@ -301,4 +309,5 @@ def _in_words(repo: str) -> Iterator[None]:
 def _is_network(error: Exception) -> bool:
     """Whether it comes from the client's connection, whichever library it uses for it."""
     home = type(error).__module__.split(".")[0]
-    return isinstance(error, OSError) or home in {"httpx", "httpx2", "httpcore", "requests"}
+    lost = isinstance(error, (ConnectionError, TimeoutError, socket.gaierror))
+    return lost or home in {"httpx", "httpx2", "httpcore", "requests"}

@@ -137,6 +137,55 @@ def fetch(spec: Entry, progress: Progress | None = None) -> list[Path]:
 _fetch = fetch  # for `resolve`, which has an argument of that name
 
 
+def take_in(specs: Iterable[Entry], keep: Iterable[Entry] = ()) -> list[Path]:
+    """Files in the cache folder that are one of the models' under another name or in another
+    place, moved to where they belong. Only what has the stated size and sha256 is touched, and
+    nothing that stands where a model of `keep` has it.
+
+    Returns
+    -------
+    list of Path
+        Where they are now.
+
+    Raises
+    ------
+    WeightsError
+        A file can't be read or moved.
+    """
+    wanted = [(s, f) for s in specs for f in s.files if f.sha256 and _held(s, f) is None]
+    placed = {locate(spec, file) for spec in keep for file in spec.files}
+    root = cache()
+    moved: list[Path] = []
+    if not wanted or not root.is_dir():
+        return moved
+    for path in sorted(root.rglob("*")):
+        if path.suffix in _NOT_DROPPED or path in placed or path.is_symlink():
+            continue
+        if not path.is_file() or path.relative_to(root).parts[0] in _NOT_LOOKED:
+            continue
+        size = path.stat().st_size
+        for spec, file in wanted:
+            if file.size not in (None, size) or (file.size is None and size < _SMALL):
+                continue
+            if _held(spec, file) is None and digest(path) == file.sha256:
+                target = locate(spec, file)
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    path.replace(target)
+                except OSError as error:
+                    raise WeightsError(f"{path} can't be moved: {error.strerror}.") from error
+                moved.append(target)
+                break
+    return moved
+
+
+_NOT_DROPPED = frozenset({".part", ".lock", ".json", ".making", ".crdownload", ".download"})
+_NOT_LOOKED = frozenset({"own", "hub", "brought"})
+"""Folders of the cache that are nobody's to lay files into."""
+_SMALL = 1 << 20
+"""Bytes below which a file is not read for one whose size nobody published."""
+
+
 def delete(spec: Entry, keep: Iterable[Entry] = ()) -> int:
     """Delete a model's files from this computer, but for those that models of `keep` need too.
 
