@@ -84,6 +84,21 @@ def unjudged(analysis: Analysis, top: Track | None) -> Reason | None:
     return Reason(code=code, text=text, track=top.id)
 
 
+def covered(analysis: Analysis) -> str:
+    """How much of a clip was looked at; empty for a picture, and where it is not known."""
+    seen = analysis.coverage
+    if seen is None or analysis.media.kind == "image":
+        return ""
+    text = f"{seen.moments} of {seen.frames:,} frame{'' if seen.frames == 1 else 's'}"
+    if seen.shots is None or seen.shots_seen is None:
+        return text
+    if seen.shots == 1:
+        return f"{text}, one shot"
+    if seen.every_shot:
+        return f"{text}, every shot seen ({seen.shots})"
+    return f"{text}, {seen.shots_seen} of {seen.shots} shots seen"
+
+
 SAYS = {Question.MANIPULATION: "likely manipulated", Question.SYNTHESIS: "likely machine-made"}
 """What a score over the threshold says, by question."""
 NOT_ASKED = {

@@ -48,7 +48,9 @@ def mean(logits: Mapping[str, float], weights: Mapping[str, float]) -> float | N
     return sum(weights.get(id, 0.0) * x for id, x in logits.items()) / total
 
 
-def over_time(logits: Sequence[float], moves: Sequence[float], how: str) -> float:
+def over_time(
+    logits: Sequence[float], moves: Sequence[float], how: str, stands: Sequence[float] = ()
+) -> float:
     """One model's logits over a clip as one.
 
     Parameters
@@ -60,8 +62,21 @@ def over_time(logits: Sequence[float], moves: Sequence[float], how: str) -> floa
         "mean"; "top": the mean of the highest quarter, for manipulations that come and go;
         "motion": the mean weighted by movement, where swaps slip (each moment keeps a fifth of the
         weight of the one that moves most).
+    stands : sequence of float, optional
+        How long each of them stands for, s, where they lie closer in some places than in others.
     """
     values = np.asarray(logits, float)
+    if len(stands):
+        shares = np.asarray(stands, float)
+        if how == "top":
+            order = np.argsort(-values)
+            before = np.cumsum(shares[order]) - shares[order]
+            highest = order[before < shares.sum() / 4]
+            return float(np.average(values[highest], weights=shares[highest]))
+        if how == "motion":
+            moved = np.asarray(moves, float)
+            shares = shares * (0.2 + 0.8 * moved / max(float(moved.max()), 1e-9))
+        return float(np.average(values, weights=shares))
     if how == "top":
         return float(np.sort(values)[-max(1, math.ceil(len(values) / 4)) :].mean())
     if how == "motion":
@@ -70,6 +85,18 @@ def over_time(logits: Sequence[float], moves: Sequence[float], how: str) -> floa
         if most > 0:
             return float(np.average(values, weights=0.2 + 0.8 * moved / most))
     return float(values.mean())
+
+
+def stands_for(analysis: Analysis) -> list[float]:
+    """How long each moment stands for, s: to the middle of the gaps beside it. Empty where moments
+    are spread by a plan that did not look at scores: all count alike."""
+    if analysis.settings.sampling != "closer" or len(analysis.moments) < 2:
+        return []
+    times = np.asarray(analysis.moments, float)
+    edges = np.concatenate([[times[0]], (times[1:] + times[:-1]) / 2, [times[-1]]])
+    lasts = np.diff(edges)
+    lasts[[0, -1]] *= 2  # the first and the last stand for what lies outside, too
+    return [float(x) for x in lasts]
 
 
 def movement(track: Track) -> list[float]:

@@ -144,7 +144,9 @@ class Settings(Record):
     models: list[str] | None = Field(
         default=None, description="model ids; None: the default ensemble"
     )
-    sampling: Literal["uniform", "keyframes", "fps"] = "uniform"
+    sampling: Literal["uniform", "keyframes", "fps", "closer"] = "uniform"
+    """"closer" looks evenly and at every shot first, then spends the rest of `frames` where a
+    person's score moves or is high."""
     frames: int = Field(default=32, ge=1, le=2000, description="moments to look at (at most)")
     fps: float = Field(default=5.0, ge=0.1, le=60.0, description="for sampling='fps'")
     min_face: int = Field(default=40, ge=12, le=1000, description="narrowest face judged, px")
@@ -515,6 +517,27 @@ class Robustness(Record):
         return bool(self.flipped)
 
 
+class Coverage(Record):
+    """How much of the file was looked at."""
+
+    moments: int = Field(ge=0, description="looked at for faces")
+    frames: int = Field(
+        ge=0, description="of the part that was asked for; an estimate from its length and rate"
+    )
+    longest_gap: float = Field(
+        ge=0, description="s; the longest stretch of that part without a moment"
+    )
+    shots: int | None = Field(
+        default=None, description="found between cuts; None: not searched, since that takes long"
+    )
+    shots_seen: int | None = Field(default=None, description="of these, with a moment in them")
+
+    @property
+    def every_shot(self) -> bool:
+        """Whether shots were searched and none was left out."""
+        return self.shots is not None and self.shots_seen == self.shots
+
+
 class Software(Record):
     version: str
     commit: str | None = None
@@ -540,6 +563,9 @@ class Analysis(Record):
     models: list[ModelResult]
     tracks: list[Track]
     moments: list[float] = Field(description="times that were looked at for faces, ascending")
+    coverage: Coverage | None = Field(
+        default=None, description="None for a live session, and in results of older versions"
+    )
     evidence: list[Evidence] = Field(default_factory=list)
     signals: list[Signal] = Field(default_factory=list)
     provenance: Provenance | None = None

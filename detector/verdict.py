@@ -244,9 +244,12 @@ def _score_track(
         face.scores, face.answers, face.score = {}, {}, None
     of = {id: question for question in asked.values() for id in question.models}
     raw: dict[str, list[float]] = {}
+    lasts, stands = fusion.stands_for(analysis), dict[str, list[float]]()
     for face in track.faces:
         for id, x in face.logits.items():
             raw.setdefault(id, []).append(x)
+            if lasts:
+                stands.setdefault(id, []).append(lasts[face.index])
             if id in of and face.quality.problem is None:
                 face.scores[id] = sigmoid(of[id].calibrate(id, x))
     for window in track.windows:
@@ -256,7 +259,7 @@ def _score_track(
     moves = fusion.moves(track) if aggregation == "motion" else {}
     for id, values in raw.items():
         if id in of:
-            mean = fusion.over_time(values, moves.get(id, ()), aggregation)
+            mean = fusion.over_time(values, moves.get(id, ()), aggregation, stands.get(id, ()))
             probability = sigmoid(of[id].calibrate(id, mean))
             label = label_of(probability, of[id].thresholds)
             track.models[id] = ModelScore(logit=mean, probability=probability, label=label)

@@ -143,6 +143,7 @@ def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
         "uniform": _("spread evenly"),
         "keyframes": _("where the picture changes"),
         "fps": _("{number} a second").format(number=f"{settings.fps:g}"),
+        "closer": _("more of them where the score moves"),
     }[settings.sampling]
     rows = [
         (

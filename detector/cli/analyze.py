@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from detector.cli import report
 from detector.cli.common import ids, say, write_text
 from detector.errors import InputError, UsageError
-from detector.evidence import SAYS, percent
+from detector.evidence import SAYS, covered, percent
 from detector.results import Analysis, Failure, Label, Problem, Question, Settings
 
 if TYPE_CHECKING:
@@ -37,9 +37,17 @@ def add(commands: Commands) -> None:
     analyze.add_argument("paths", nargs="+", metavar="PATH")
     analyze.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
     analyze.add_argument(
-        "--frames", type=int, metavar="N", help="moments to look at, at most (32; with fps 2000)"
+        "--frames",
+        type=int,
+        metavar="N",
+        help="moments to look at, at most (32; with fps 2000, with closer 480)",
     )
-    analyze.add_argument("--sampling", choices=["uniform", "keyframes", "fps"], default="uniform")
+    analyze.add_argument(
+        "--sampling",
+        choices=["uniform", "keyframes", "fps", "closer"],
+        default="uniform",
+        help="closer: every shot, and more where a score moves",
+    )
     analyze.add_argument("--fps", type=float, default=5.0, help="with --sampling fps (3 to 10)")
     analyze.add_argument("--min-face", type=int, default=40, metavar="PX")
     analyze.add_argument("--start", type=float, default=0.0, metavar="S")
@@ -99,8 +107,10 @@ def _analyze(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace) -> Settings:
     from pydantic import ValidationError
 
+    from detector.pipeline import CLOSER
+
     # So many a second is what was asked for: the usual bound would make it fewer.
-    most = 2000 if args.sampling == "fps" else 32
+    most = {"fps": 2000, "closer": CLOSER}.get(args.sampling, 32)
     try:
         return Settings(
             models=ids(args.models),
@@ -146,6 +156,8 @@ def summary(analysis: Analysis) -> str:
         score = "–" if model.probability is None else percent(model.probability)
         why = f", not counted: {model.not_counted_because}" if not model.counted else ""
         lines.append(f"  {model.title}: {score}{why}")
+    if looked := covered(analysis):
+        lines.append(f"  Looked at: {looked}")
     lines += [f"  Note: {note}" for note in analysis.media.notes]
     lines.append(f"  Can't tell: {' '.join(verdict.limits)}")
     return "\n".join(lines)

@@ -13,17 +13,14 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from detector import colors
 from detector.faces.crops import cut
 from detector.faces.detection import Detection
 from detector.models.base import CropRecipe
 
-CUT = 0.75
-"""Color affinity of two frames below which there is a cut between them. Frames of one shot 2.8 s
-apart have 0.80 or more (90 clips), 99 of 100 frames of different clips 0.74 or less."""
 SAME_COLORS = 0.9
 """Color affinity from which a face may be one that was lost. 96 % of pairs of one person 1.6 s and
 more apart are above it; two people side by side in one shot have 0.70 to 0.87, 99 % of pairs from
@@ -110,8 +107,11 @@ class Tracker:
             (from left to right within a frame).
         """
         self._look += 1
-        frame_colors = _colors(_small(rgb))
-        if self._frame_colors is not None and _affinity(frame_colors, self._frame_colors) < CUT:
+        frame_colors = colors.of(colors.small(rgb))
+        if (
+            self._frame_colors is not None
+            and colors.affinity(frame_colors, self._frame_colors) < colors.CUT
+        ):
             self._scene += 1
         self._frame_colors = frame_colors
 
@@ -119,7 +119,7 @@ class Tracker:
             _Person(
                 number=-1,
                 box=np.array(detection.box),
-                colors=_colors(cut(rgb, detection.box, PORTRAIT)),
+                colors=colors.of(cut(rgb, detection.box, PORTRAIT)),
                 time=time,
                 look=self._look,
                 scene=self._scene,
@@ -162,7 +162,7 @@ class Tracker:
         gap = face.time - person.time
         cut_between = person.scene != face.scene
         in_view = not cut_between and (person.look == self._look - 1 or gap <= LOST)
-        affinity = _affinity(person.colors, face.colors)
+        affinity = colors.affinity(person.colors, face.colors)
         growth = abs(math.log(face.side / person.side))
         reach = REACH_OVER_CUT
         expected = person.center
@@ -258,32 +258,11 @@ def _move(person: _Person, face: _Person) -> None:
         weight = gap / (gap + GLIDE / 2)
         measured = (face.center - person.center) / gap
         person.velocity = (1 - weight) * person.velocity + weight * measured
-    colors = 0.7 * person.colors + 0.3 * face.colors
-    person.colors = colors / np.linalg.norm(colors)
+    mixed = 0.7 * person.colors + 0.3 * face.colors
+    person.colors = mixed / np.linalg.norm(mixed)
     person.box, person.time = face.box, face.time
     person.look, person.scene = face.look, face.scene
     face.number = person.number
-
-
-def _small(rgb: np.ndarray) -> np.ndarray:
-    """A frame at 64x36, each pixel the mean of some of those it stands for."""
-    # Every n-th pixel first: averaging a 4K frame in full takes as long as finding its faces.
-    step = max(1, min(rgb.shape[:2]) // 144)
-    return cv2.resize(rgb[::step, ::step].copy(), (64, 36), interpolation=cv2.INTER_AREA)
-
-
-def _colors(rgb: np.ndarray) -> np.ndarray:
-    """Square roots of a color histogram (CIELAB, 8 bins an axis): a vector of length 1."""
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    # Chroma beyond +-64 is rare; 8 bins over the whole range would leave four empty.
-    lab[..., 1:] = lab[..., 1:].clip(64, 191)
-    counts = cv2.calcHist([lab], [0, 1, 2], None, [8, 8, 8], [0, 256, 64, 192, 64, 192])
-    return np.sqrt(counts.ravel() / (rgb.shape[0] * rgb.shape[1]))
-
-
-def _affinity(a: np.ndarray, b: np.ndarray) -> float:
-    """Bhattacharyya coefficient: 1 for the same colors, 0 for none in common."""
-    return float(a @ b)
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:

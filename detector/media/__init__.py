@@ -15,10 +15,11 @@ from threading import Event
 
 from detector.errors import MediaError
 from detector.media.container import open_media
+from detector.media.cuts import Shot, seen, shots, with_every_shot
 from detector.media.facts import probe_video
 from detector.media.files import display_name, open_file, safe_name, sha256, sniff
 from detector.media.limits import SNIFF_BYTES
-from detector.media.sampling import plan
+from detector.media.sampling import part, plan
 from detector.media.sandbox import apart, frames_apart, isolate, isolated
 from detector.media.stills import decode_still, probe_still
 from detector.media.types import Frame, Plan
@@ -28,15 +29,20 @@ from detector.results import Media
 __all__ = [
     "Frame",
     "Plan",
+    "Shot",
     "apart",
     "decode",
     "frame_at",
     "isolate",
     "isolated",
     "open_media",
+    "part",
     "plan",
     "probe",
     "safe_name",
+    "seen",
+    "shots",
+    "with_every_shot",
 ]
 
 

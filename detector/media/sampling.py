@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from threading import Event
 
 import numpy as np
@@ -32,6 +33,7 @@ def plan(
     windows: tuple[int, int, float] | tuple[()] = (),
     path: str | os.PathLike[str] | None = None,
     *,
+    moments: Sequence[float] | None = None,
     cancel: Event | None = None,
 ) -> Plan:
     """Choose which times of a clip to decode.
@@ -44,12 +46,16 @@ def plan(
         `sampling`: "uniform" puts `frames` moments at the centers of equal parts. "fps" puts them
         1 / `fps` apart; where that gives more than `frames`, they are spread evenly instead.
         "keyframes" reads the clip at low resolution and puts more moments where its color
-        histogram changes more. `start` and `end` limit all of them.
+        histogram changes more. "closer" begins with evenly spread ones, three times the usual
+        where there is room (`detector.pipeline.closer` adds the rest). `start` and `end` limit all
+        of them.
     windows : (count, frames, step), optional
         For clip models: up to `count` runs of `frames` times, `step` seconds apart, that start at
         a moment, stay within the clip and don't overlap. A short clip gets fewer, or none.
     path : path, optional
         Needed for "keyframes".
+    moments : sequence of float, optional
+        Chosen already: only windows are planned.
     cancel : threading.Event, optional
         Stops the reading for "keyframes".
 
@@ -60,8 +66,10 @@ def plan(
     """
     if media.kind == "image" or not media.duration:
         return Plan(moments=(0.0,))
-    start, end = _part(media.duration, settings)
-    if settings.sampling == "fps":
+    start, end = part(media.duration, settings)
+    if moments is not None:
+        moments = tuple(moments)
+    elif settings.sampling == "fps":
         count = min(settings.frames, max(1, int((end - start) * settings.fps + 1e-6)))
         moments = _centers(start, end, count)
     elif settings.sampling == "keyframes":
@@ -79,11 +87,13 @@ def plan(
             cancel=cancel,
         )
     else:
-        moments = _centers(start, end, settings.frames)
+        count = settings.frames if settings.sampling == "uniform" else _first_look(settings.frames)
+        moments = _centers(start, end, count)
     return Plan(moments, _runs(moments, end, *windows) if windows else ())
 
 
-def _part(duration: float, settings: Settings) -> tuple[float, float]:
+def part(duration: float, settings: Settings) -> tuple[float, float]:
+    """Start and end of what was asked for, s. UsageError where that is not in the clip."""
     end = duration if settings.end is None else min(settings.end, duration)
     if settings.start >= duration:
         raise UsageError(
@@ -93,6 +103,12 @@ def _part(duration: float, settings: Settings) -> tuple[float, float]:
     if end <= settings.start:
         raise UsageError("The part ends before it starts.", hint="Choose a later end.")
     return settings.start, end
+
+
+def _first_look(frames: int) -> int:
+    """How many of so many moments are spread evenly, before the rest goes where scores move."""
+    usual = Settings().frames
+    return 3 * usual if frames >= 8 * usual else usual if frames >= 2 * usual else frames // 2 or 1
 
 
 def _centers(start: float, end: float, count: int) -> tuple[float, ...]:

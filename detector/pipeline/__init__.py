@@ -7,6 +7,7 @@ cut once per crop recipe, whatever the number of models.
 """
 
 from detector.pipeline.analyzer import Analyzer, analyze
+from detector.pipeline.coverage import CLOSER, estimate
 from detector.pipeline.progress import Observer, Progress, Stage
 
-__all__ = ["Analyzer", "Observer", "Progress", "Stage", "analyze"]
+__all__ = ["CLOSER", "Analyzer", "Observer", "Progress", "Stage", "analyze", "estimate"]

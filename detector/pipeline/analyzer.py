@@ -10,8 +10,9 @@ from pathlib import Path
 from detector import faces
 from detector.errors import ModelError, UsageError
 from detector.models import registry
+from detector.pipeline.closer import look_closer
 from detector.pipeline.progress import Observer
-from detector.pipeline.run import Run
+from detector.pipeline.run import Look, Run
 from detector.results import Analysis, Settings
 
 log = logging.getLogger(__name__)
@@ -95,15 +96,14 @@ class Analyzer:
         Canceled
             `cancel` was set.
         """
-        run = Run(
-            self.detector(),
-            self.device,
-            settings or Settings(),
-            observe,
-            cancel or threading.Event(),
-            scores_only,
-        )
-        return run.go(Path(path), name)
+        wanted, stop = settings or Settings(), cancel or threading.Event()
+
+        def run(told: Observer | None, scores: bool, look: Look | None = None) -> Run:
+            return Run(self.detector(), self.device, wanted, told, stop, scores, look)
+
+        if wanted.sampling == "closer":
+            return look_closer(run, Path(path), name, wanted, observe, scores_only)
+        return run(observe, scores_only).go(Path(path), name)
 
 
 def analyze(

@@ -12,6 +12,10 @@ from detector.models.base import ModelSpec
 from detector.pipeline import windows
 from detector.results import Media, Settings
 
+DENSE = 2.0
+"""s between evenly spread moments up to which they stay where they are: 64 s at the usual number.
+The calibration was made on such clips."""
+
 
 def plan(
     path: Path,
@@ -21,6 +25,8 @@ def plan(
     cancel: threading.Event,
     *,
     for_signals: bool,
+    moments: Sequence[float] | None = None,
+    shots: Sequence[media.Shot] | None = None,
 ) -> tuple[tuple[float, ...], list[windows.Window], dict[str, str]]:
     """The moments, the windows, and why a clip model gets none, by its id.
 
@@ -28,6 +34,10 @@ def plan(
     ----------
     for_signals : bool
         Add runs for the signals that need them.
+    moments : sequence of float, optional
+        Chosen already.
+    shots : sequence of (start, end), optional
+        Each gets a moment where they lie far apart and there are not too many.
     """
     shapes: dict[windows.Shape, list[ModelSpec]] = defaultdict(list)
     for spec in specs:
@@ -37,7 +47,14 @@ def plan(
     most = windows.count(settings)
     wanted: list[tuple[int, int, float] | tuple[()]]
     wanted = [(most, shape.frames, shape.step) for shape in shapes] or [()]
-    plans = [media.plan(info, settings, run, path, cancel=cancel) for run in wanted]
+    closer = settings.sampling == "closer"
+    if moments is None and shots and (closer or sparse(info, settings)):
+        even = media.plan(info, settings, (), path, cancel=cancel).moments
+        most = len(even) + (settings.frames - len(even)) // 2 if closer else len(even)
+        moments = media.with_every_shot(even, shots, most)
+    plans = [
+        media.plan(info, settings, run, path, moments=moments, cancel=cancel) for run in wanted
+    ]
     runs: list[windows.Window] = []
     unfit: dict[str, str] = {}
     for (shape, fed), planned in zip(shapes.items(), plans, strict=False):
@@ -54,6 +71,25 @@ def plan(
             runs += [windows.Window((), signals.RECIPE, times) for times in planned.windows]
             break
     return plans[0].moments, runs, unfit
+
+
+def sparse(info: Media, settings: Settings) -> bool:
+    """Whether evenly spread moments lie so far apart that a shot may fall between them."""
+    if info.kind != "video" or not info.duration or settings.sampling != "uniform":
+        return False
+    start, end = media.part(info.duration, settings)
+    return (end - start) / settings.frames > DENSE
+
+
+def shots(
+    path: Path, info: Media, settings: Settings, cancel: threading.Event
+) -> list[media.Shot] | None:
+    """The shots of the part, where they are found at little cost or every one was asked for."""
+    if info.kind != "video" or not info.duration:
+        return None
+    part = media.part(info.duration, settings)
+    closer = settings.sampling == "closer"
+    return media.shots(path, info, part, settings.frames, thorough=closer, cancel=cancel)
 
 
 def _spread(info: Media, settings: Settings, shape: windows.Shape) -> tuple[tuple[float, ...], ...]:

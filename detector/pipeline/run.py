@@ -7,21 +7,22 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from detector import conformal, faces, media, provenance
+from detector import conformal, faces, media, provenance, runtime
 from detector.errors import Canceled, ModelError
-from detector.media import Frame
+from detector.media import Frame, Shot
 from detector.models import registry
 from detector.models.base import CropRecipe, Model
 from detector.origin import Provenance
 from detector.pipeline import blank, planning, windows
 from detector.pipeline.conveyor import Belt, Halt, Stopped, Timer, Worker, with_times
+from detector.pipeline.coverage import coverage
 from detector.pipeline.people import Person, tracks
 from detector.pipeline.progress import Observer, Progress, Stage
 from detector.pipeline.reading import Reading
@@ -81,6 +82,34 @@ class ClipItem:
 Item = FaceItem | ClipItem | None
 
 
+@dataclass
+class Look:
+    """How a run differs from a usual one, where a file is gone through twice (`closer`).
+
+    Attributes
+    ----------
+    media : Media, optional
+        Probed already.
+    shots : list of Shot, optional
+        Searched already, with `media`.
+    moments : tuple of float, optional
+        Chosen already, s.
+    known : mapping
+        Faces that were found and scored before: time of the frame -> (face, what was said of it).
+    whole : mapping
+        The same for whole pictures.
+    frames_only : bool
+        Leave out the models of clips.
+    """
+
+    media: Media | None = None
+    shots: list[Shot] | None = None
+    moments: tuple[float, ...] | None = None
+    known: Mapping[float, list[tuple[faces.Detection, FaceFrame]]] = field(default_factory=dict)
+    whole: Mapping[float, FaceFrame] = field(default_factory=dict)
+    frames_only: bool = False
+
+
 class Run:
     """Lives for one call of `Analyzer.analyze`. The lock guards what the scorer writes and the
     caller's thread reports: people, moments and model results."""
@@ -93,8 +122,9 @@ class Run:
         observe: Observer | None,
         cancel: threading.Event,
         scores_only: bool = False,
+        look: Look | None = None,
     ) -> None:
-        self.scores_only = scores_only
+        self.scores_only, self.look = scores_only, look or Look()
         self.detector, self.device, self.settings = detector, device, settings
         self.observe, self.cancel = observe, cancel
         self.own = conformal.load()
@@ -116,6 +146,7 @@ class Run:
         # Whole pictures at their own size are as large as frames: as few of them may wait.
         self.large: Belt[None] = Belt(QUEUED_FRAMES, self.stop)
         self.media: Media | None = None
+        self.shots: list[Shot] | None = None
         self.provenance: Provenance | None = None
         self.reading: Reading | None = None
 
@@ -125,14 +156,18 @@ class Run:
             raise Canceled()
         self._report("read")
         with Timer(self.timings, "read"):
-            self.media = media.probe(path, name=name)
+            self.media = self.look.media or media.probe(path, name=name)
+            self.shots = self.look.shots if self.look.media else self._search_shots(path)
+            clips = not self.look.frames_only
             moments, runs, unfit = planning.plan(
                 path,
                 self.media,
                 self.settings,
-                self.specs,
+                [spec for spec in self.specs if clips or spec.kind != "clip"],
                 self.cancel,
                 for_signals=not self.scores_only,
+                moments=self.look.moments,
+                shots=self.shots,
             )
             for id, why in unfit.items():
                 self.results[id].not_counted_because = why
@@ -150,7 +185,8 @@ class Run:
             worker.start()
         try:
             lasts = 1.5 / self.media.fps if self.media.fps else 1.0
-            self._find_faces(with_times(self.frames, wanted, lasts), moments, runs)
+            with runtime.beside_others():
+                self._find_faces(with_times(self.frames, wanted, lasts), moments, runs)
             self.items.put(None)
             if self.reading:
                 self.reading.end()
@@ -169,7 +205,7 @@ class Run:
         for worker in workers:
             if worker.error:
                 raise worker.error
-        self.media.notes.extend(notes)
+        self.media.notes += [note for note in notes if note not in self.media.notes]
         with Timer(self.timings, "verdict"):
             analysis = decide(self._analysis())
         if self.reading:
@@ -178,6 +214,14 @@ class Run:
         analysis.timings["total"] = round(time.perf_counter() - self.begun, 3)
         self._report("verdict", done=True)
         return analysis
+
+    def _search_shots(self, path: Path) -> list[Shot] | None:
+        """Where the clip cuts: as part of the plan, or to say what was looked at."""
+        assert self.media is not None
+        planned = self.settings.sampling == "closer" or planning.sparse(self.media, self.settings)
+        if self.scores_only and not planned:
+            return None
+        return planning.shots(path, self.media, self.settings, self.cancel)
 
     # --- stage 1, a thread: decode ---------------------------------------------------------------
 
@@ -221,8 +265,13 @@ class Run:
                 run.add(frame, times)
             if looked_at or not anchors.isdisjoint(times):
                 with Timer(self.timings, "faces"):
-                    found = self.detector.detect(frame.rgb, self.settings.min_face)
-                    if not found and closer_looks:
+                    known = self.look.known.get(frame.time)
+                    found = (
+                        self.detector.detect(frame.rgb, self.settings.min_face)
+                        if known is None
+                        else [face for face, _ in known]
+                    )
+                    if not found and closer_looks and known is None:
                         closer_looks -= 1
                         smallest = max(SMALLEST_FACE, max(frame.rgb.shape) // SMALLEST_SHARE)
                         found = self.detector.detect(frame.rgb, smallest)
@@ -236,8 +285,11 @@ class Run:
                     if looked_at:
                         self.looked.append(frame.time)
                 if looked_at:
-                    for number, face in zip(numbers, found, strict=True):
-                        self._look(frame, index, number, face, recipes)
+                    before: list[FaceFrame | None] = [said for _, said in known or []]
+                    for number, face, said in zip(
+                        numbers, found, before or [None] * len(found), strict=True
+                    ):
+                        self._look(frame, index, number, face, recipes, said)
                     if self.wholes:
                         self._look_at_all(frame, index, whole)
                 searched = max(times)
@@ -251,32 +303,43 @@ class Run:
         number: int,
         face: faces.Detection,
         recipes: Sequence[CropRecipe],
+        said: FaceFrame | None = None,
     ) -> None:
-        """Record one person's face at one moment and send off its crops."""
-        quality = faces.assess(frame.rgb, face, self.settings.min_face)
-        record = FaceFrame(
+        """Record one person's face at one moment and send off its crops; none where it was scored
+        before."""
+        record = self._again(said, index) or FaceFrame(
             index=index,
             time=round(frame.time, 4),
             box=face.box,
             landmarks=list(face.landmarks),
-            quality=quality,
+            quality=faces.assess(frame.rgb, face, self.settings.min_face),
         )
         with self.lock:
             self.people[number].looked[index] = record
-        if quality.problem is None:
-            for recipe in recipes:
+        if record.quality.problem is None:
+            for recipe in () if said else recipes:
                 box = faces.box_for(recipe, face.box, self.detector.name)
                 crop = faces.cut(frame.rgb, box, recipe, face.landmarks)
                 self.items.put(FaceItem(recipe, number, index, crop))
             if self.reading:
                 self.reading.face(frame, index, number, face)
 
+    def _again(self, said: FaceFrame | None, index: int) -> FaceFrame | None:
+        """What was said of a face before, at its place among the moments of now."""
+        if said is None:
+            return None
+        with self.lock:
+            for id in said.logits:
+                self.results[id].scored += 1
+        return said.model_copy(update={"index": index, "logits": dict(said.logits)})
+
     def _look_at_all(self, frame: Frame, index: int, recipes: Sequence[CropRecipe]) -> None:
         """Record one moment of the whole picture and send it off."""
-        record = self.whole.look(frame, index)
+        said = self.look.whole.get(frame.time)
+        record = self._again(said, index) or self.whole.look(frame, index)
         with self.lock:
             self.whole.looked[index] = record
-        for recipe in recipes:
+        for recipe in () if said else recipes:
             crop = faces.cut(frame.rgb, record.box, recipe)
             if not recipe.final:
                 self.large.put(None)
@@ -386,11 +449,26 @@ class Run:
             models=results,
             tracks=found,
             moments=moments,
+            coverage=coverage(self.media, self.settings, moments, self.shots),
             provenance=self.provenance,
             timings={k: round(v, 3) for k, v in self.timings.items()},
             software=software(self.device),
             partial=partial,
         )
+
+    def known(self) -> Look:
+        """What a second run of the same file need not find and score again."""
+        assert self.media is not None
+        times = dict(enumerate(self.looked))
+        known: dict[float, list[tuple[faces.Detection, FaceFrame]]] = {t: [] for t in self.looked}
+        for person in self.people.values():
+            found = dict(person.anchors)
+            for index, said in person.looked.items():
+                known[times[index]].append((found[times[index]], said))
+        for at_once in known.values():  # as the detector gives them
+            at_once.sort(key=lambda pair: (pair[0].box[0] + pair[0].box[2], pair[0].box[1]))
+        whole = {times[index]: said for index, said in self.whole.looked.items()}
+        return Look(self.media, self.shots, known=known, whole=whole)
 
     def _kept(self, *, everyone: bool = False) -> dict[int, Person]:
         """People by number, in order of first appearance, without what only looked like a face."""

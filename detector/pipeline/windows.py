@@ -23,6 +23,8 @@ COUNT = 4
 """windows of a clip, spread over it, at the usual number of moments; with more of them, more."""
 MOMENTS = 8
 """looked-at moments for each window."""
+MOST_CLOSER = 24
+"""windows of a closer look, which has hundreds of moments: each takes four face searches."""
 ANCHOR_EVERY = 5
 """frames between two face searches (0.4 s at the usual step of 0.08 s)."""
 USUAL_RATE = 25.0
@@ -52,7 +54,8 @@ class Shape:
 
 def count(settings: Settings) -> int:
     """How many windows a clip gets at most."""
-    return max(COUNT, settings.frames // MOMENTS)
+    most = max(COUNT, settings.frames // MOMENTS)
+    return min(most, MOST_CLOSER) if settings.sampling == "closer" else most
 
 
 @dataclass

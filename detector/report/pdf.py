@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.evidence import clock, percent
+from detector.evidence import clock, covered, percent
 from detector.report import charts, words
 from detector.report.content import Content, Figure
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
@@ -361,9 +361,14 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
 def _making(pdf: Paper, analysis: Analysis) -> None:
     software, settings = analysis.software, analysis.settings
     pdf.head("How it was made")
-    looked = {"uniform": "spread evenly", "keyframes": "where the picture changes"}.get(
-        settings.sampling, f"{settings.fps:g} a second"
-    )
+    looked = {
+        "uniform": "spread evenly",
+        "keyframes": "where the picture changes",
+        "fps": f"{settings.fps:g} a second",
+        "closer": "more of them where the score moves",
+    }[settings.sampling]
+    if seen := covered(analysis):
+        looked += f"; {seen}"
     part = f", from {settings.start:g} s" if settings.start else ""
     part += f", to {settings.end:g} s" if settings.end is not None else ""
     total = analysis.timings.get("total")

@@ -1,0 +1,268 @@
+"""Where a clip cuts from one shot to the next.
+
+Two ways. The quick one compares key frames only: encoders put one at a cut, so an early key frame
+is where to look, and hardly anything is decoded. It is taken where it costs little beside the
+analysis. The thorough one reads the whole clip at a low rate. A shot shorter than the distance
+between two compared pictures can be missed by either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from threading import Event
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from detector import colors
+from detector.errors import Canceled
+from detector.media.container import (
+    Decoder,
+    demuxer,
+    open_media,
+    packets,
+    picture_stream,
+    seek,
+)
+from detector.media.limits import READER_PASS
+from detector.media.sandbox import apart
+from detector.media.upright import Upright
+from detector.media.video import pictures
+from detector.results import Media
+
+STEP = 0.25
+"""s between the pictures that the thorough way compares."""
+MOST_COMPARED = 2400
+"""pictures: ten minutes at `STEP`; a longer clip is compared at larger steps."""
+SIZE = (64, 36)
+"""px of the copies that are compared."""
+INDEXED = ("mov", "matroska")
+"""Demuxers that land on the key frame they are sent to."""
+MOST_READ = 256 * 1024**2
+"""bytes of a file without an index that are read through to find its key frames."""
+SHARE = 0.1
+"""of the analysis that the quick way may cost, by the counts below."""
+MOMENT_COSTS, PREDICTED_COSTS = 10.0, 0.3
+"""What a looked-at moment (faces, models) and a predicted frame take, as megapixels of key frames
+decoded and in shares of a key frame of the same size. `python -m bench.shots` measures both."""
+LONGEST_GROUP, LONGEST_GROUP_FRAMES = 12.0, 310
+"""s and frames. Key frames further apart (encoders' usual most are 250 and 300 frames) say nothing
+about cuts."""
+MARGIN = 0.25
+"""s by which pictures may be shown later than they are decoded"""
+SAME_GAP = 0.05
+"""s by which the distances of key frames may differ and still be the encoder's longest."""
+
+Shot = tuple[float, float]
+"""start and end, s. Between two shots, times whose shot is not known belong to neither."""
+
+
+def shots(
+    path: str | os.PathLike[str],
+    media: Media,
+    part: tuple[float, float],
+    moments: int,
+    *,
+    thorough: bool = False,
+    cancel: Event | None = None,
+) -> list[Shot] | None:
+    """The shots of a video, or None where they were not searched.
+
+    Parameters
+    ----------
+    path : path
+    media : Media
+        From `probe`.
+    part : (start, end)
+        s; shots outside it are left out.
+    moments : int
+        How many will be looked at: what the quick way is held against.
+    thorough : bool
+        Read the whole part, whatever it costs.
+    cancel : threading.Event, optional
+
+    Raises
+    ------
+    MediaError, Canceled
+    """
+    if media.kind != "video" or not media.duration:
+        return None
+    found: list[Shot] | None = apart(
+        _compared if thorough else _at_key_frames,
+        path,
+        media,
+        *part,
+        moments,
+        returns=list[Shot] | None,
+        patience=READER_PASS,
+        cancel=cancel,
+    )
+    return found
+
+
+def seen(shots: Sequence[Shot], moments: Sequence[float]) -> list[bool]:
+    """Which shots have a moment in them."""
+    times = np.asarray(moments, float)
+    slack = 1e-3  # moments are rounded where they are stored
+    return [bool(((times >= a - slack) & (times <= b + slack)).any()) for a, b in shots]
+
+
+def with_every_shot(
+    moments: Sequence[float], shots: Sequence[Shot], most: int
+) -> tuple[float, ...]:
+    """The moments, with one in each shot, as far as `most` allows.
+
+    A shot without one gets its middle. What is too many then is taken from where moments of one
+    shot lie closest.
+    """
+    missed = [shot for shot, known in zip(shots, seen(shots, moments), strict=True) if not known]
+    missed.sort(key=lambda shot: shot[0] - shot[1])  # the longest first
+    times = sorted({*moments, *((a + b) / 2 for a, b in missed[: max(0, most - 1)])})
+    while len(times) > most:
+        inside = np.array([[a <= t <= b for t in times] for a, b in shots])
+        only = inside[inside.sum(axis=1) == 1].any(axis=0)
+        edges = [2 * times[0] - times[1], *times, 2 * times[-1] - times[-2]]
+        spare = [n for n in range(len(times)) if not only[n]] or range(len(times))
+        times.pop(min(spare, key=lambda n: edges[n + 2] - edges[n]))
+    return tuple(times)
+
+
+def _compared(
+    path: str | os.PathLike[str],
+    media: Media,
+    start: float,
+    end: float,
+    moments: int,
+    *,
+    cancel: Event | None = None,
+) -> list[Shot]:
+    count = max(1, min(MOST_COMPARED, int((end - start) / STEP)))
+    scan = [start + (number + 0.5) * (end - start) / count for number in range(count)]
+    upright = Upright(*SIZE)
+    looked = [
+        (time, False, colors.of(upright(frame)))
+        for _, time, frame in pictures(path, scan, notes=[], cancel=cancel)
+    ]
+    return _split(looked, start, end)
+
+
+def _at_key_frames(
+    path: str | os.PathLike[str],
+    media: Media,
+    start: float,
+    end: float,
+    moments: int,
+    *,
+    cancel: Event | None = None,
+) -> list[Shot] | None:
+    with open_media(path) as container:
+        if demuxer(container) not in INDEXED:
+            return None
+        stream = picture_stream(container)
+        base = float(stream.time_base or 1)
+        keys = _keys(container, stream, media.size)
+        if not keys:
+            return None
+        times = (np.array(keys) - keys[0]) * base
+        gaps = np.diff([*times, media.duration])
+        if gaps.max() > max(LONGEST_GROUP, LONGEST_GROUP_FRAMES / (media.fps or 25.0)):
+            return None
+        early, due = _early(times, media.duration or 0.0)
+        first = int(np.searchsorted(times, start, side="right")) - 1
+        inside = np.arange(max(first, 0), int(np.searchsorted(times, end)))
+        wanted = sorted({0, *inside.tolist()})  # times count from the first
+        if not _affordable(len(wanted), len(keys), media, moments):
+            # Where a key frame came when it was due there hardly was a cut.
+            kept = [n for n in wanted if n in (0, first) or early[n : n + 2].any()]
+            if not (due and early.any() and _affordable(len(kept), len(keys), media, moments)):
+                return None
+            wanted = kept
+        looked = []
+        origin: float | None = None
+        for number, time, picture in _pictures(container, stream, keys, wanted, cancel):
+            origin = time if origin is None else origin
+            looked.append((time - origin, bool(early[number]), colors.of(picture)))
+    return _split(looked, start, end)
+
+
+def _keys(container: InputContainer, stream: VideoStream, size: int) -> list[int]:
+    """Where the key frames are, in ticks of the stream; empty where that would take long to say."""
+    if demuxer(container) == "mov":  # others learn theirs as they go
+        return [entry.timestamp for entry in stream.index_entries if entry.is_keyframe]
+    if size > MOST_READ:
+        return []
+    return [
+        packet.pts
+        for packet in packets(container, stream)
+        if packet.is_keyframe and packet.pts is not None
+    ]
+
+
+def _early(times: np.ndarray, duration: float) -> tuple[np.ndarray, bool]:
+    """Which key frames came before they were due, and whether it is known when they are due: then
+    several are as far apart as any. Otherwise each is taken to have come for a reason."""
+    gaps = np.diff([*times, duration])
+    is_long = gaps >= gaps.max() - SAME_GAP
+    due = bool(is_long[:-1].sum() > 1)
+    return np.concatenate([[False], ~is_long[:-1] | (not due)]), due
+
+
+def _affordable(compared: int, keys: int, media: Media, moments: int) -> bool:
+    """Whether so many key frames cost little beside what a look at the moments does."""
+    size = media.width * media.height / 1e6
+    group = (media.duration or 0.0) * (media.fps or 0.0) / keys
+    usual = moments * (MOMENT_COSTS + PREDICTED_COSTS * size * group / 2)
+    return compared * size <= SHARE * usual
+
+
+def _pictures(
+    container: InputContainer,
+    stream: VideoStream,
+    keys: Sequence[int],
+    wanted: Sequence[int],
+    cancel: Event | None,
+) -> Iterator[tuple[int, float, np.ndarray]]:
+    """(number, time on the stream's clock in s, small picture) of some key frames."""
+    decoder = Decoder(container, stream, tolerant=True)
+    upright = Upright(*SIZE)
+    margin = int(MARGIN / decoder.base)
+    for number in wanted:
+        if cancel is not None and cancel.is_set():
+            raise Canceled()
+        # The index has decoding times, and a seek goes by the later presentation times.
+        room = keys[number + 1] - keys[number] if number + 1 < len(keys) else margin
+        if not seek(container, stream, keys[number] + min(margin, room // 2)):
+            continue
+        packet = next(
+            (p for p in packets(container, stream) if keys[number] in (p.dts, p.pts)), None
+        )
+        if packet is None or not packet.is_keyframe:
+            continue
+        try:
+            decoder.flush()
+            frames = [*decoder.decode(packet), *decoder.decode(None)]
+            decoder.flush()
+        except av.error.FFmpegError:
+            continue
+        for time, frame in frames[:1]:
+            yield number, time, upright(frame)
+
+
+def _split(
+    looked: Sequence[tuple[float, bool, np.ndarray]], start: float, end: float
+) -> list[Shot]:
+    """Shots from pictures in order: (time, whether a change is known to lie right at it, colors).
+
+    A change that doesn't is somewhere after the picture before.
+    """
+    found: list[Shot] = []
+    begun = start
+    for (before, _, here), (time, exact, there) in pairwise(looked):
+        if colors.affinity(here, there) < colors.CUT and start < time < end:
+            found.append((begun, time if exact else max(begun, before)))
+            begun = time
+    return [*found, (begun, end)]

@@ -1,0 +1,175 @@
+"""Looking closer: twice through a clip, first everywhere, then where a person's score moves.
+
+The first time, moments are spread evenly and every shot gets one. The second time takes what the
+first found and scored as it is and adds moments, each in the middle of the gap that promises most:
+a long one, in which a score changes, or is high. A person's score over the clip stays an average
+over time: a moment counts for the time it stands for (`detector.verdict`), so that looking more
+often at one place does not make it weigh more.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from detector import media
+from detector.pipeline.coverage import CLOSEST
+from detector.pipeline.progress import Observer, Progress
+from detector.pipeline.run import Look, Run
+from detector.results import Analysis, Settings
+
+BASE = 0.1
+"""What a gap without any score is worth beside one across which a score goes from 0 to 1."""
+
+
+def look_closer(
+    run: Callable[[Observer | None, bool, Look], Run],
+    path: Path,
+    name: str | None,
+    settings: Settings,
+    observe: Observer | None,
+    scores_only: bool,
+) -> Analysis:
+    """Go through a file twice.
+
+    Parameters
+    ----------
+    run : callable
+        Makes a run: (observer, scores only, look) -> Run.
+    path, name, settings, observe, scores_only
+        As `Analyzer.analyze`.
+    """
+    told = _Told(observe, settings.frames)
+    first = run(told.first if observe else None, True, Look(frames_only=True))
+    found = first.go(path, name)
+    info = found.media
+    moments = tuple(found.moments)
+    if info.duration and info.kind != "image":
+        part = media.part(info.duration, settings)
+        moments = refine(first.looked, _curves(found), part, settings.frames)
+    told.begin(len(moments))
+    look = replace(first.known(), moments=moments)
+    out = run(told.second if observe else None, scores_only, look).go(path, name)
+    for stage, seconds in found.timings.items():
+        out.timings[stage] = round(out.timings.get(stage, 0.0) + seconds, 3)
+    for model, before in zip(out.models, found.models, strict=True):
+        if before.seconds:
+            model.seconds = (model.seconds or 0.0) + before.seconds
+    return out
+
+
+def refine(
+    moments: Sequence[float],
+    curves: Sequence[Mapping[float, float]],
+    part: tuple[float, float],
+    most: int,
+) -> tuple[float, ...]:
+    """Moments, and more of them where scores move or are high.
+
+    Parameters
+    ----------
+    moments : sequence of float
+        Looked at, ascending, s.
+    curves : sequence of mappings
+        One for each person: time, rounded to 0.1 ms -> score, 0..1.
+    part : (start, end)
+        s; nothing is added outside.
+    most : int
+        Moments, at most.
+
+    Returns
+    -------
+    tuple of float
+        Ascending; all of `moments` are among them.
+    """
+    times = [part[0], *moments, part[1]]
+    lines = []
+    for curve in curves:
+        known = [curve.get(round(t, 4), np.nan) for t in moments]
+        lines.append([known[0], *known, known[-1]] if known else [])
+    gaps: list[tuple[float, float, float, tuple[tuple[float, float], ...]]] = []
+    for n, (a, b) in enumerate(pairwise(times)):
+        heapq.heappush(gaps, _gap(a, b, tuple((line[n], line[n + 1]) for line in lines)))
+    chosen = list(moments)
+    while len(chosen) < most and gaps:
+        _, a, b, ends = heapq.heappop(gaps)
+        if b - a < 2 * CLOSEST:
+            continue
+        middle = (a + b) / 2
+        chosen.append(middle)
+        between = [float(np.nanmean(pair)) if not np.isnan(pair).all() else np.nan for pair in ends]
+        left = tuple((x, m) for (x, _), m in zip(ends, between, strict=True))
+        right = tuple((m, y) for (_, y), m in zip(ends, between, strict=True))
+        heapq.heappush(gaps, _gap(a, middle, left))
+        heapq.heappush(gaps, _gap(middle, b, right))
+    return tuple(sorted(chosen))
+
+
+def _gap(
+    a: float, b: float, ends: tuple[tuple[float, float], ...]
+) -> tuple[float, float, float, tuple[tuple[float, float], ...]]:
+    """A gap between two moments with the scores at its ends, to sort: the most promising first."""
+    promise = 0.0
+    for pair in ends:
+        known = [x for x in pair if not np.isnan(x)]
+        if known:
+            promise = max(promise, max(known) + (abs(known[0] - known[1]) if known[1:] else 0.0))
+    return -(BASE + promise) * (b - a), a, b, ends
+
+
+def _curves(analysis: Analysis) -> list[dict[float, float]]:
+    return [
+        {face.time: face.score for face in track.faces if face.score is not None}
+        for track in analysis.tracks
+    ]
+
+
+class _Told:
+    """One progress over both times through."""
+
+    def __init__(self, observe: Observer | None, most: int) -> None:
+        self._observe, self._most = observe, max(most, 1)
+        self._begun = 0.0
+        self._share = 0.5
+        self._last: Progress | None = None
+
+    def begin(self, moments: int) -> None:
+        """The second time begins, with so many moments in all."""
+        self._most = max(moments, 1)
+        if self._last is not None:
+            self._begun = self._last.seconds.get("total", 0.0)
+            self._share = min(0.5, self._last.moments / self._most)
+
+    def first(self, progress: Progress) -> None:
+        """Hand on, as a part of the whole."""
+        share = min(0.5, max(progress.moments_total, 1) / self._most)
+        progress = replace(progress, fraction=share * progress.fraction, moments_total=self._most)
+        self._tell(progress)
+
+    def second(self, progress: Progress) -> None:
+        """Hand on; what is known from the first time is shown until there is more."""
+        last = self._last
+        seconds = progress.seconds | {"total": progress.seconds.get("total", 0.0) + self._begun}
+        progress = replace(
+            progress,
+            fraction=self._share + (1 - self._share) * progress.fraction,
+            seconds=seconds,
+        )
+        if last is not None and progress.moments < last.moments and progress.fraction < 1:
+            progress = replace(
+                progress, moments=last.moments, models=last.models, partial=last.partial
+            )
+        self._tell(progress)
+
+    def _tell(self, progress: Progress) -> None:
+        assert self._observe is not None
+        if self._last is not None:
+            progress = replace(progress, fraction=max(progress.fraction, self._last.fraction))
+        kept = progress.partial or (self._last.partial if self._last else None)
+        self._last = replace(progress, partial=kept)
+        self._observe(progress)

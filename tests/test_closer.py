@@ -1,0 +1,290 @@
+"""Shots, how much of a clip was looked at, and the closer look."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from detector import fusion, media
+from detector.cli.analyze import summary
+from detector.errors import Canceled
+from detector.evidence import covered
+from detector.media import cuts
+from detector.pipeline import CLOSER, Analyzer, Progress, coverage, estimate
+from detector.pipeline.closer import refine
+from detector.results import Analysis, Coverage, Media, Settings
+from tests.conftest import camera
+
+Clip = Callable[..., Path]
+SIZE = (320, 180)
+CUTS = (0.0, 30.0, 47.0, 49.0, 80.0)
+"""s; where `film` cuts. The shortest shot lies between two moments of a usual analysis of `END`"""
+END = 110.0
+
+
+def film(cuts: tuple[float, ...] = CUTS, fps: float = 10.0) -> Callable[[int], np.ndarray]:
+    """Frame number -> picture of a clip of several scenes: a face, and pictures without one."""
+    face = camera(SIZE)
+    scenes = [data.chelsea(), data.coffee(), data.rocket(), data.cat()[:, ::-1]]
+    others = [cv2.resize(scene, SIZE, interpolation=cv2.INTER_AREA) for scene in scenes]
+
+    def picture(number: int) -> np.ndarray:
+        shot = sum(number / fps >= cut - 1e-6 for cut in cuts) - 1
+        if shot % 2 == 0:
+            return face(number)
+        return np.roll(others[shot // 2 % len(others)], number % 7, axis=1)
+
+    return picture
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer(device="cpu")
+
+
+@pytest.fixture
+def long_clip(make_clip: Clip) -> Path:
+    return make_clip("long.mp4", seconds=END, fps=10, size=SIZE, picture=film())
+
+
+def described(path: Path) -> Media:
+    return media.probe(path)
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_shots_are_found_where_the_clip_cuts(long_clip: Path, thorough: bool) -> None:
+    about = described(long_clip)
+    found = media.shots(long_clip, about, (0.0, END), 32, thorough=thorough)
+    assert found is not None
+    assert [start for start, _ in found] == pytest.approx(list(CUTS), abs=0.3)
+    assert found[-1][1] == pytest.approx(END)
+    for (start, end), (following, _) in pairwise(found):
+        assert start <= end <= following
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "clip.webm"])
+def test_shots_without_an_index(make_clip: Clip, name: str) -> None:
+    codec = "libvpx" if name.endswith("webm") else "libx264"
+    path = make_clip(
+        name, seconds=12, fps=10, size=SIZE, picture=film((0, 4, 9)), codec=codec, gop=20
+    )
+    found = media.shots(path, described(path), (0.0, 12.0), 32)
+    assert found is not None
+    # A codec that does not place key frames at cuts shows them at its next one.
+    assert [start for start, _ in found] == pytest.approx([0.0, 4.0, 9.0], abs=2.01)
+
+
+def test_one_shot_and_a_part_of_a_clip(make_clip: Clip, long_clip: Path) -> None:
+    path = make_clip("one.mp4", seconds=6, fps=25, size=SIZE)
+    assert media.shots(path, described(path), (0.0, 6.0), 32) == [(0.0, pytest.approx(6.0))]
+    found = media.shots(long_clip, described(long_clip), (35.0, 60.0), 32)
+    assert found is not None
+    assert [start for start, _ in found] == pytest.approx([35.0, 47.0, 49.0], abs=0.3)
+    assert found[-1][1] == 60.0
+
+
+def test_shots_are_not_searched_where_that_would_cost_much(make_clip: Clip) -> None:
+    # Every frame is a key frame, and nothing says which to look at.
+    path = make_clip("keys.mp4", seconds=30, fps=25, size=(1280, 720), gop=1)
+    about = described(path)
+    assert media.shots(path, about, (0.0, 30.0), 32) is None
+    assert media.shots(path, about, (0.0, 30.0), 32, thorough=True) is not None
+
+
+def test_early_key_frames_are_enough_where_all_would_cost_much(
+    long_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = described(long_clip)
+    everything = media.shots(long_clip, about, (0.0, END), 32)
+    # Eight key frames, six of them early or before an early one: as much as is allowed.
+    size = about.width * about.height / 1e6
+    monkeypatch.setattr(cuts, "SHARE", 1.0)
+    monkeypatch.setattr(cuts, "MOMENT_COSTS", 7 * size / 32)
+    monkeypatch.setattr(cuts, "PREDICTED_COSTS", 0.0)
+    assert media.shots(long_clip, about, (0.0, END), 32) == everything
+    monkeypatch.setattr(cuts, "MOMENT_COSTS", 5 * size / 32)
+    assert media.shots(long_clip, about, (0.0, END), 32) is None
+
+
+def test_key_frames_far_apart_say_nothing(make_clip: Clip) -> None:
+    options = {"sc_threshold": "0"}
+    path = make_clip("far.mp4", seconds=40, fps=10, size=SIZE, gop=1000, options=options)
+    assert media.shots(path, described(path), (0.0, 40.0), 32) is None
+
+
+def test_a_search_for_shots_can_be_stopped(long_clip: Path) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    for thorough in (False, True):
+        with pytest.raises(Canceled):
+            media.shots(
+                long_clip, described(long_clip), (0.0, END), 32, thorough=thorough, cancel=cancel
+            )
+
+
+def test_every_shot_gets_a_moment_and_no_more_than_asked_for() -> None:
+    even = [1.0, 3.0, 5.0, 7.0, 9.0]
+    shots = [(0.0, 5.5), (5.5, 6.0), (6.2, 6.2), (6.5, 10.0)]
+    moments = media.with_every_shot(even, shots, 5)
+    assert len(moments) == 5
+    assert list(moments) == sorted(moments)
+    assert all(media.seen(shots, moments))
+    assert {5.75, 6.2} <= set(moments)
+    assert media.with_every_shot(even, [(0.0, 10.0)], 5) == tuple(even)
+    # More shots than moments: the longest ones first, and still no more than asked for.
+    many = [(float(n), n + 0.5) for n in range(40)]
+    few = media.with_every_shot(even, many, 8)
+    assert len(few) == 8
+
+
+def test_coverage_of_parts_and_pictures(long_clip: Path) -> None:
+    about = described(long_clip)
+    seen = coverage.coverage(about, Settings(), [10.0, 50.0], [(0.0, 30.0), (30.0, 40.0)])
+    assert seen == Coverage(moments=2, frames=1100, longest_gap=60.0, shots=2, shots_seen=1)
+    assert not seen.every_shot
+    part = coverage.coverage(about, Settings(start=10, end=20), [15.0], None)
+    assert part == Coverage(moments=1, frames=100, longest_gap=5.0)
+    picture = about.model_copy(update={"kind": "image", "duration": None, "frame_count": None})
+    assert coverage.coverage(picture, Settings(), [0.0], None) == Coverage(
+        moments=1, frames=1, longest_gap=0.0
+    )
+
+
+def test_a_long_clip_has_every_shot_seen_and_says_so(analyzer: Analyzer, long_clip: Path) -> None:
+    evenly = [(n + 0.5) * END / 32 for n in range(32)]
+    out = analyzer.analyze(long_clip)
+    assert out.coverage is not None
+    assert out.coverage.shots == len(CUTS)
+    assert out.coverage.every_shot
+    assert not any(47.0 <= t < 49.0 for t in evenly)  # what an even spread would have missed
+    assert any(47.0 <= t < 49.0 for t in out.moments)
+    assert out.coverage.moments == len(out.moments) == 32
+    assert covered(out) == "32 of 1,100 frames, every shot seen (5)"
+    assert "32 of 1,100 frames" in summary(out)
+    assert Analysis.model_validate_json(out.model_dump_json()).coverage == out.coverage
+
+
+def test_a_short_clip_is_looked_at_as_before(analyzer: Analyzer, make_clip: Clip) -> None:
+    path = make_clip("short.mp4", seconds=6, fps=10, size=SIZE, picture=film((0.0, 3.0)))
+    out = analyzer.analyze(path, Settings(frames=6))
+    assert out.moments == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
+    assert out.coverage is not None
+    assert (out.coverage.shots, out.coverage.shots_seen) == (2, 2)
+    old = out.model_dump(exclude={"coverage"})
+    assert Analysis.model_validate(old).coverage is None
+
+
+def test_moments_go_where_scores_move_or_are_high() -> None:
+    moments = [5.0, 15.0, 25.0, 35.0, 45.0]
+    rising = {5.0: 0.1, 15.0: 0.1, 25.0: 0.1, 35.0: 0.9, 45.0: 0.1}
+    chosen = refine(moments, [rising, {}], (0.0, 50.0), 45)
+    assert len(chosen) == 45
+    assert set(moments) <= set(chosen)
+    about_the_peak = sum(25.0 < t < 45.0 for t in chosen)
+    elsewhere = sum(0.0 < t < 20.0 for t in chosen)
+    assert about_the_peak > 3 * elsewhere > 0
+    gaps = [b - a for a, b in pairwise(sorted({0.0, *refine([1.0], [], (0.0, 2.0), 500), 2.0}))]
+    assert min(gaps) >= 0.1 - 1e-9
+    # Nothing scored: they go where the gaps are.
+    even = refine([5.0], [], (0.0, 10.0), 8)
+    assert max(b - a for a, b in pairwise([0.0, *even, 10.0])) <= 2.5
+
+
+def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(
+    analyzer: Analyzer, long_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[int] = []
+    detect = analyzer.detector().detect
+
+    def count(rgb: np.ndarray, min_face: int) -> list[object]:
+        searched.append(min_face)
+        return detect(rgb, min_face)  # type: ignore[return-value]
+
+    seen: list[Progress] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(analyzer.detector(), "detect", count)
+        out = analyzer.analyze(
+            long_clip, Settings(sampling="closer", frames=72), observe=seen.append
+        )
+    assert len(out.moments) == 72
+    assert out.moments == sorted(out.moments)
+    assert out.coverage is not None
+    assert out.coverage.every_shot
+    assert out.coverage.shots == len(CUTS)
+    # No face was searched twice: 72 moments, those of the windows, and smaller faces in a few.
+    windows = {w.start for track in out.tracks for w in track.windows}
+    assert len(searched) < 72 + 5 * max(len(windows), 9) + 8
+    fractions = [p.fraction for p in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    looked = [p.moments for p in seen]
+    assert looked == sorted(looked)
+    assert seen[-1].moments == 72
+    # Where the face is, more is looked at than where there is none.
+    share = sum(any(a <= t < b for a, b in ((0, 30), (47, 49), (80, 110))) for t in out.moments)
+    assert share / 72 > 62 / 110
+    for model in out.models:
+        assert model.error is None
+        scored = [f for t in out.tracks for f in t.faces if model.id in f.logits]
+        if model.kind == "frame":
+            assert model.scored == len(scored)
+    again = analyzer.analyze(long_clip, Settings(sampling="closer", frames=72))
+    assert [t.models for t in again.tracks] == [t.models for t in out.tracks]
+    assert again.id == out.id
+
+
+def test_a_closer_look_of_a_picture_is_a_look(analyzer: Analyzer, tmp_path: Path) -> None:
+    path = tmp_path / "face.png"
+    cv2.imwrite(str(path), data.astronaut()[..., ::-1])
+    closer = analyzer.analyze(path, Settings(sampling="closer", frames=CLOSER))
+    usual = analyzer.analyze(path)
+    assert closer.verdict.probability == usual.verdict.probability
+    assert closer.coverage == usual.coverage
+
+
+def test_a_closer_look_can_be_stopped(analyzer: Analyzer, long_clip: Path) -> None:
+    for wanted in (3, 40):  # the first time through, and the second
+        cancel = threading.Event()
+
+        def stop(
+            progress: Progress, wanted: int = wanted, cancel: threading.Event = cancel
+        ) -> None:
+            if progress.moments >= wanted:
+                cancel.set()
+
+        with pytest.raises(Canceled):
+            analyzer.analyze(
+                long_clip, Settings(sampling="closer", frames=72), observe=stop, cancel=cancel
+            )
+
+
+def test_a_moment_counts_for_the_time_it_stands_for(analyzer: Analyzer, long_clip: Path) -> None:
+    out = analyzer.analyze(long_clip, Settings(sampling="closer", frames=40), scores_only=True)
+    stands = fusion.stands_for(out)
+    assert len(stands) == len(out.moments)
+    assert fusion.stands_for(analyzer.analyze(long_clip, Settings(frames=8))) == []
+    assert fusion.over_time([0.0, 4.0], [], "mean", [3.0, 1.0]) == 1.0
+    # Ten looks at one second weigh as much as one look at it.
+    crowd = [1.0] * 10
+    assert fusion.over_time([0.0, *crowd], [], "mean", [1.0, *[0.1] * 10]) == pytest.approx(0.5)
+    assert fusion.over_time([0.0, 4.0, 2.0, 1.0], [], "top", [1.0] * 4) == 4.0
+    assert fusion.over_time([0.0, 4.0], [1.0, 1.0], "motion", [3.0, 1.0]) == pytest.approx(1.0)
+
+
+def test_how_long_a_closer_look_takes(analyzer: Analyzer, long_clip: Path) -> None:
+    usual = analyzer.analyze(long_clip)
+    seconds = estimate(usual)
+    assert seconds is not None
+    assert seconds > usual.timings["total"]
+    more = estimate(usual, 2 * CLOSER)
+    assert more is not None
+    assert more > seconds
+    assert estimate(usual, 16) is None
+    assert estimate(usual.model_copy(update={"timings": {}})) is None
