@@ -16,6 +16,9 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
+from detector.extent import Audio as Audio
+from detector.extent import Coverage as Coverage
+from detector.extent import Software as Software
 from detector.origin import Provenance
 from detector.record import Probability as Probability
 from detector.record import Record as Record
@@ -80,13 +83,6 @@ class ReasonCode(StrEnum):
     NO_MODEL = "no_model"
     CANCELED = "canceled"
     UNDECODABLE = "undecodable"
-
-
-class Audio(Record):
-    codec: str
-    channels: int
-    sample_rate: int
-    duration: float | None = None
 
 
 class Media(Record):
@@ -515,36 +511,6 @@ class Robustness(Record):
     def fragile(self) -> bool:
         """Whether any trial has another verdict."""
         return bool(self.flipped)
-
-
-class Coverage(Record):
-    """How much of the file was looked at."""
-
-    moments: int = Field(ge=0, description="looked at for faces")
-    frames: int = Field(
-        ge=0, description="of the part that was asked for; an estimate from its length and rate"
-    )
-    longest_gap: float = Field(
-        ge=0, description="s; the longest stretch of that part without a moment"
-    )
-    shots: int | None = Field(
-        default=None, description="found between cuts; None: not searched, since that takes long"
-    )
-    shots_seen: int | None = Field(default=None, description="of these, with a moment in them")
-
-    @property
-    def every_shot(self) -> bool:
-        """Whether shots were searched and none was left out."""
-        return self.shots is not None and self.shots_seen == self.shots
-
-
-class Software(Record):
-    version: str
-    commit: str | None = None
-    python: str
-    torch: str
-    device: str
-    backend: str
 
 
 class Analysis(Record):
