@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,6 +27,7 @@ from PIL import Image
 
 from detector import media
 from detector.errors import UsageError
+from detector.faces import Detection
 from detector.media.limits import READER_PASS
 from detector.results import Media
 
@@ -53,6 +54,8 @@ _KERNELS = (7, 9, 13, 17, 21)
 """px of the Gaussian at the five levels; its sigma is a sixth."""
 _VARIANCES = (0.001, 0.002, 0.005, 0.01, 0.05)
 """of the noise in each of Y, Cb, Cr at the five levels, for values in 0..1."""
+_MIRRORED = (1, 0, 2, 4, 3)
+"""Which point of a face stands for which in a mirror: left is as seen."""
 _FINE = 18
 """CRF at which everything but `crf` is written: hardly a change, and fast with noise."""
 _CLOCK = 90_000
@@ -295,8 +298,63 @@ def _sound(
         yield source, until
 
 
+def change(condition: Condition, name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """What happens to one picture, uint8 [H, W, 3] to the same or a smaller one.
+
+    Parameters
+    ----------
+    condition : Condition
+        Compression of a video happens over time: "crf" leaves a picture as it is here.
+    name : str
+        Of the file: noise is the same each time for the same one.
+    """
+    return _change(condition, zlib.crc32(name.encode()))
+
+
+def size_after(condition: Condition, size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of a changed picture."""
+    height, width = _change(condition, 0)(np.zeros((size[1], size[0], 3), np.uint8)).shape[:2]
+    return width, height
+
+
+def moved(
+    condition: Condition, found: Sequence[Detection], size: tuple[int, int]
+) -> list[Detection]:
+    """Where faces are in the changed picture. Faces whose middle was cut off are gone.
+
+    Parameters
+    ----------
+    condition : Condition
+    found : sequence of Detection
+        In the picture as it was.
+    size : (width, height)
+        Of that.
+    """
+    width, height = size_after(condition, size)
+    x, y = 0, 0
+    scale = (1.0, 1.0)
+    if condition.kind == "crop":
+        x, y = round(condition.level * size[0]), round(condition.level * size[1])
+    elif condition.kind == "resize":
+        scale = width / size[0], height / size[1]
+    out = []
+    for face in found:
+        box = (np.array(face.box).reshape(2, 2) - (x, y)) * scale
+        points = (np.array(face.landmarks).reshape(-1, 2) - (x, y)) * scale
+        if condition.kind == "mirror":
+            box[:, 0] = width - box[::-1, 0]
+            points[:, 0] = width - 1 - points[:, 0]
+            points = points[list(_MIRRORED)] if len(points) == len(_MIRRORED) else points
+        middle = box.mean(axis=0)
+        if (middle >= 0).all() and (middle < (width, height)).all():
+            (x0, y0), (x1, y1) = box.tolist()
+            five = tuple((float(a), float(b)) for a, b in points)
+            out.append(Detection((x0, y0, x1, y1), five, face.confidence))
+    return sorted(out, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
+
+
 def _change(condition: Condition, seed: int) -> Callable[[np.ndarray], np.ndarray]:
-    """What happens to one picture, uint8 [H, W, 3] to the same or a smaller one."""
+    """What happens to one picture; `seed` is of the noise."""
     kind, level = condition.kind, condition.level
     if kind == "jpeg":
         return lambda rgb: _jpeg(rgb, int(level))

@@ -2,26 +2,30 @@
 
 One short part of the file, around its most suspicious moment, is changed in one way at a time and
 analyzed with the same few moments. What counts is how a trial differs from the unchanged part, not
-from the whole file. An untouched file and a manipulated one can both be fragile: a verdict that
-flips says that this score should not be leaned on.
+from the whole file. Faces are found once, on the unchanged part: where a change puts them is known,
+and it is the models' scores that are tried, not the search. An untouched file and a manipulated one
+can both be fragile: a verdict that flips says that this score should not be leaned on.
 """
 
 from __future__ import annotations
 
+import bisect
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from detector import conditions
+from detector import conditions, media
 from detector.conditions import Condition
 from detector.errors import Canceled, InputError, UsageError
-from detector.pipeline import Analyzer
-from detector.results import Analysis, Robustness, Settings, Trial
+from detector.faces import Detection
+from detector.pipeline import Analyzer, FacesByTime, Look
+from detector.results import Analysis, Media, Robustness, Settings, Trial
 
 PART = 6.0
-"""s of a clip that are tried: enough for every clip model, and a minute's work for two cores"""
+"""s of a clip that are tried: enough for every clip model"""
 MOMENTS = 12
 """looked at in each trial"""
 USUAL = (
@@ -35,6 +39,9 @@ USUAL = (
 )
 """What happens to a file on its way, at levels that leave a face easy to recognize. JPEG is tried
 on pictures, h264 on clips."""
+
+ROUNDED = 0.002
+"""s by which times of a copy may differ: its container counts in milliseconds"""
 
 Tell = Callable[[int, int, str], None]
 """(trials done, trials in all, title of the next)"""
@@ -91,13 +98,13 @@ def try_out(
     )
     tell = observe or (lambda done, total, title: None)
     tell(0, len(chosen) + 1, "unchanged")
-    found = analyzer.analyze(path, asked, cancel=cancel, scores_only=True)
+    found, faces = analyzer.first_of_several(path, asked, cancel=cancel)
     unchanged = _trial(conditions.NONE, found, analysis)
+    seen = _Seen(found.media, tuple(found.moments), faces)
     trials = []
-    whole = asked.model_copy(update={"start": 0.0, "end": None})
     for number, condition in enumerate(chosen, 1):
         tell(number, len(chosen) + 1, condition.title)
-        trials.append(_try_one(path, condition, analyzer, analysis, whole, (start, end), cancel))
+        trials.append(_try_one(path, condition, analyzer, analysis, asked, seen, cancel))
     tell(len(chosen) + 1, len(chosen) + 1, "")
     return Robustness(
         question=question,
@@ -124,23 +131,30 @@ def part(analysis: Analysis) -> tuple[float, float | None]:
     return round(start, 3), round(min(last, start + PART), 3)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """The unchanged part: what each trial looks at again."""
+
+    media: Media
+    moments: tuple[float, ...]
+    faces: FacesByTime
+
+
 def _try_one(
     path: Path,
     condition: Condition,
     analyzer: Analyzer,
     analysis: Analysis,
-    settings: Settings,
-    span: tuple[float, float | None],
+    asked: Settings,
+    seen: _Seen,
     cancel: Event,
 ) -> Trial:
     """One trial. A copy in which nothing can be found is a result too."""
-    start, end = span
     try:
-        with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
-            changed = conditions.apply(
-                path, condition, Path(folder), start=start, end=end, cancel=cancel
-            )
-            found = analyzer.analyze(changed, settings, cancel=cancel, scores_only=True)
+        if condition.kind == "crf":
+            found = _compressed(path, condition, analyzer, asked, seen, cancel)
+        else:
+            found = _changed(path, condition, analyzer, asked, seen, cancel)
         return _trial(condition, found, analysis)
     except Canceled:
         raise
@@ -151,6 +165,75 @@ def _try_one(
             label=analysis.verdict.label,
             error=error.message,
         )
+
+
+def _changed(
+    path: Path,
+    condition: Condition,
+    analyzer: Analyzer,
+    asked: Settings,
+    seen: _Seen,
+    cancel: Event,
+) -> Analysis:
+    """The part with each picture changed on its way from the decoder. No file is written."""
+    size = seen.media.width, seen.media.height
+    width, height = conditions.size_after(condition, size)
+    # A smaller picture has as many bits for a pixel as before: compression is another condition.
+    share = width * height / (size[0] * size[1])
+    rate = seen.media.bit_rate
+    about = seen.media.model_copy(
+        update={
+            "width": width,
+            "height": height,
+            "size": max(1, round(seen.media.size * share)),
+            "bit_rate": None if rate is None else rate * share,
+        },
+        deep=True,
+    )
+
+    def faces_at(time: float) -> list[Detection] | None:
+        known = seen.faces.get(time)
+        return None if known is None else conditions.moved(condition, known, size)
+
+    look = Look(
+        media=about,
+        source=seen.media,
+        moments=seen.moments,
+        faces_at=faces_at,
+        change=conditions.change(condition, path.name),
+    )
+    return analyzer.again(path, asked, look, cancel=cancel)
+
+
+def _compressed(
+    path: Path,
+    condition: Condition,
+    analyzer: Analyzer,
+    asked: Settings,
+    seen: _Seen,
+    cancel: Event,
+) -> Analysis:
+    """A copy of the part that an encoder has written."""
+    begins = media.frame_at(path, seen.media, asked.start).time
+    known = sorted((time - begins, faces) for time, faces in seen.faces.items())
+
+    def faces_at(time: float) -> list[Detection] | None:
+        at = bisect.bisect_left(known, time - ROUNDED, key=lambda pair: pair[0])
+        if at < len(known) and known[at][0] <= time + ROUNDED:
+            return known[at][1]
+        return None
+
+    with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+        copy = conditions.apply(
+            path, condition, Path(folder), start=asked.start, end=asked.end, cancel=cancel
+        )
+        look = Look(
+            media=media.probe(copy),
+            moments=tuple(t - begins + ROUNDED for t in seen.moments),
+            faces_at=faces_at,
+        )
+        whole = asked.model_copy(update={"start": 0.0, "end": None})
+        return analyzer.again(copy, whole, look, cancel=cancel)
 
 
 def _trial(condition: Condition, found: Analysis, analysis: Analysis) -> Trial:

@@ -6,8 +6,19 @@ batches; a thread reads the signals. Each frame is decoded once, each face found
 cut once per crop recipe, whatever the number of models.
 """
 
-from detector.pipeline.analyzer import Analyzer, analyze
+from detector.pipeline.analyzer import Analyzer, FacesByTime, analyze
 from detector.pipeline.coverage import CLOSER, estimate
 from detector.pipeline.progress import Observer, Progress, Stage
+from detector.pipeline.run import Look
 
-__all__ = ["CLOSER", "Analyzer", "Observer", "Progress", "Stage", "analyze", "estimate"]
+__all__ = [
+    "CLOSER",
+    "Analyzer",
+    "FacesByTime",
+    "Look",
+    "Observer",
+    "Progress",
+    "Stage",
+    "analyze",
+    "estimate",
+]

@@ -15,6 +15,9 @@ from detector.pipeline.progress import Observer
 from detector.pipeline.run import Look, Run
 from detector.results import Analysis, Settings
 
+FacesByTime = dict[float, list[faces.Detection]]
+"""Time of a frame in s -> its faces; empty where none was found."""
+
 log = logging.getLogger(__name__)
 
 
@@ -104,6 +107,48 @@ class Analyzer:
         if wanted.sampling == "closer":
             return look_closer(run, Path(path), name, wanted, observe, scores_only)
         return run(observe, scores_only).go(Path(path), name)
+
+    def first_of_several(
+        self, path: str | Path, settings: Settings, *, cancel: threading.Event | None = None
+    ) -> tuple[Analysis, FacesByTime]:
+        """Analyze a file, scores only, and keep where its faces are: for `again`.
+
+        Raises
+        ------
+        MediaError, UsageError, Canceled
+            As `analyze`.
+        """
+        stop = cancel or threading.Event()
+        run = Run(self.detector(), self.device, settings, None, stop, True)
+        return run.go(Path(path), None), run.found
+
+    def again(
+        self,
+        path: str | Path,
+        settings: Settings,
+        look: Look,
+        *,
+        cancel: threading.Event | None = None,
+    ) -> Analysis:
+        """Analyze a file, scores only, with what is known of it already.
+
+        Parameters
+        ----------
+        path : path
+        settings : Settings
+        look : Look
+            What need not be found out, and how its pictures are changed.
+        cancel : threading.Event, optional
+
+        Raises
+        ------
+        MediaError, UsageError, Canceled
+            As `analyze`.
+        """
+        stop = cancel or threading.Event()
+        return Run(self.detector(), self.device, settings, None, stop, True, look).go(
+            Path(path), None
+        )
 
 
 def analyze(

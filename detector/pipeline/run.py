@@ -7,8 +7,8 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -90,6 +90,8 @@ class Look:
     ----------
     media : Media, optional
         Probed already.
+    source : Media, optional
+        What is decoded, where `media` says what it is changed to.
     shots : list of Shot, optional
         Searched already, with `media`.
     moments : tuple of float, optional
@@ -100,14 +102,21 @@ class Look:
         The same for whole pictures.
     frames_only : bool
         Leave out the models of clips.
+    faces_at : callable, optional
+        Time of a frame -> its faces, where they need not be searched, or None where they must.
+    change : callable, optional
+        What happens to each decoded picture, uint8 [H, W, 3] to [H', W', 3]: a trial.
     """
 
     media: Media | None = None
+    source: Media | None = None
     shots: list[Shot] | None = None
     moments: tuple[float, ...] | None = None
     known: Mapping[float, list[tuple[faces.Detection, FaceFrame]]] = field(default_factory=dict)
     whole: Mapping[float, FaceFrame] = field(default_factory=dict)
     frames_only: bool = False
+    faces_at: Callable[[float], list[faces.Detection] | None] | None = None
+    change: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 class Run:
@@ -136,6 +145,8 @@ class Run:
         self.wholes = {s.id for s in self.specs if s.crop.kind == "whole"}
         self.looked: list[float] = []
         self.searched = 0
+        self.found: dict[float, list[faces.Detection]] = {}
+        """by time of each frame that was searched"""
         self.timings: dict[str, float] = defaultdict(float)
         self.begun = time.perf_counter()
         self.observe_next, self.fraction, self.planned = 0.0, 0.0, 0
@@ -227,11 +238,14 @@ class Run:
 
     def _decode(self, path: Path, wanted: Sequence[float], notes: list[str]) -> None:
         assert self.media is not None
-        decoded = media.decode(path, self.media, wanted, notes=notes, cancel=self.stop)
+        source = self.look.source or self.media
+        decoded = media.decode(path, source, wanted, notes=notes, cancel=self.stop)
         try:
             while True:
                 with Timer(self.timings, "decode"):
                     frame = next(decoded, None)
+                    if frame is not None and self.look.change is not None:
+                        frame = replace(frame, rgb=self.look.change(frame.rgb))
                 self.frames.put(frame)
                 if frame is None:
                     return
@@ -266,18 +280,20 @@ class Run:
             if looked_at or not anchors.isdisjoint(times):
                 with Timer(self.timings, "faces"):
                     known = self.look.known.get(frame.time)
+                    before = self._found_before(frame.time, known)
                     found = (
                         self.detector.detect(frame.rgb, self.settings.min_face)
-                        if known is None
-                        else [face for face, _ in known]
+                        if before is None
+                        else before
                     )
-                    if not found and closer_looks and known is None:
+                    if not found and closer_looks and before is None:
                         closer_looks -= 1
                         smallest = max(SMALLEST_FACE, max(frame.rgb.shape) // SMALLEST_SHARE)
                         found = self.detector.detect(frame.rgb, smallest)
                     numbers = tracker.update(frame.time, frame.rgb, found)
                 with self.lock:
                     self.searched += 1
+                    self.found[frame.time] = found
                     for number, face in zip(numbers, found, strict=True):
                         person = self.people.setdefault(number, Person())
                         person.anchors.append((frame.time, face))
@@ -285,16 +301,23 @@ class Run:
                     if looked_at:
                         self.looked.append(frame.time)
                 if looked_at:
-                    before: list[FaceFrame | None] = [said for _, said in known or []]
-                    for number, face, said in zip(
-                        numbers, found, before or [None] * len(found), strict=True
-                    ):
-                        self._look(frame, index, number, face, recipes, said)
+                    said = [said for _, said in known or []]
+                    for at, (number, face) in enumerate(zip(numbers, found, strict=True)):
+                        again = said[at] if said else None
+                        self._look(frame, index, number, face, recipes, again)
                     if self.wholes:
                         self._look_at_all(frame, index, whole)
                 searched = max(times)
             self._cut_runs(runs, searched)
             self._report("faces")
+
+    def _found_before(
+        self, time: float, known: list[tuple[faces.Detection, FaceFrame]] | None
+    ) -> list[faces.Detection] | None:
+        """A frame's faces, where they were found before; None where they must be searched."""
+        if known is not None:
+            return [face for face, _ in known]
+        return self.look.faces_at(time) if self.look.faces_at is not None else None
 
     def _look(
         self,
@@ -468,7 +491,7 @@ class Run:
         for at_once in known.values():  # as the detector gives them
             at_once.sort(key=lambda pair: (pair[0].box[0] + pair[0].box[2], pair[0].box[1]))
         whole = {times[index]: said for index, said in self.whole.looked.items()}
-        return Look(self.media, self.shots, known=known, whole=whole)
+        return Look(media=self.media, shots=self.shots, known=known, whole=whole)
 
     def _kept(self, *, everyone: bool = False) -> dict[int, Person]:
         """People by number, in order of first appearance, without what only looked like a face."""
