@@ -52,7 +52,7 @@ decoded and in shares of a key frame of the same size. `python -m bench.shots` m
 LONGEST_GROUP, LONGEST_GROUP_FRAMES = 12.0, 310
 """s and frames. Key frames further apart (encoders' usual most are 250 and 300 frames) say nothing
 about cuts."""
-MARGIN = 0.25
+MARGIN = 0.5
 """s by which pictures may be shown later than they are decoded"""
 SAME_GAP = 0.05
 """s by which the distances of key frames may differ and still be the encoder's longest."""
@@ -230,17 +230,23 @@ def _pictures(
     decoder = Decoder(container, stream, tolerant=True)
     upright = Upright(*SIZE)
     margin = int(MARGIN / decoder.base)
+    indexed = demuxer(container) == "mov"
     for number in wanted:
         if cancel is not None and cancel.is_set():
             raise Canceled()
         # The index has decoding times, and a seek goes by the later presentation times.
-        room = keys[number + 1] - keys[number] if number + 1 < len(keys) else margin
+        room = keys[number + 1] - keys[number] if number + 1 < len(keys) else 2 * margin
         if not seek(container, stream, keys[number] + min(margin, room // 2)):
             continue
         packet = next(
-            (p for p in packets(container, stream) if keys[number] in (p.dts, p.pts)), None
+            (
+                packet
+                for packet in packets(container, stream)
+                if packet.is_keyframe and (packet.dts if indexed else packet.pts) == keys[number]
+            ),
+            None,
         )
-        if packet is None or not packet.is_keyframe:
+        if packet is None:
             continue
         try:
             decoder.flush()
