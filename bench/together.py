@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from detector import fusion
 from detector.cli.common import counter
+from detector.decision.numbers import pooled
 from detector.models import registry
 from detector.results import QUESTION_OF, Question
 from detector.training import metrics, scores
@@ -32,7 +32,7 @@ SETS = (
     ("detail", "motion"), ("pairs", "blend", "motion"), (*IN_USE, "blend"), IN_USE,
 )  # fmt: skip
 WAYS: dict[str, Callable[[np.ndarray], float]] = {
-    "log of the mean ratio (in use)": lambda row: fusion.pooled(row.tolist()),
+    "log of the mean ratio (in use)": lambda row: pooled(row.tolist()),
     "mean of the logits": lambda row: float(row.mean()),
     "the higher": lambda row: float(row.max()),
     "face manipulation alone": lambda row: float(row[0]),

@@ -40,9 +40,9 @@ from dashboard.records.store import (
 )
 from dashboard.speed import Speed
 from dashboard.uploads import Kept, Uploads
+from detector.decision import decide
 from detector.errors import Canceled, InputError, MediaError, UnmaskError
 from detector.results import Analysis, Robustness, Settings
-from detector.verdict import decide
 
 if TYPE_CHECKING:
     from detector.pipeline import Observer, Progress

@@ -132,7 +132,7 @@ def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bo
 
 
 def _probability(logit: float) -> float:
-    from detector.fusion import sigmoid
+    from detector.decision.numbers import sigmoid
 
     return sigmoid(logit)
 

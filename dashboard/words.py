@@ -14,9 +14,9 @@ from datetime import date
 from typing import Literal
 
 from dashboard.language import Table, _, current, ngettext
-from detector.evidence import at_most
-from detector.evidence import capital as capital
-from detector.evidence import whole_percent as whole_percent
+from detector.decision.numbers import at_most
+from detector.messages.format import capital as capital
+from detector.messages.format import whole_percent as whole_percent
 from detector.results import Label, Question, ReasonCode, Tally, Thresholds, Track
 
 NBSP = "\u00a0"

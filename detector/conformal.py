@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 
 from detector import folders
 from detector.errors import InputError, UsageError
-from detector.evidence import percent
+from detector.messages.format import percent
 from detector.results import OwnThreshold, Question, Record
 
 FILE = "own-thresholds.json"

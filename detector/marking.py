@@ -18,8 +18,8 @@ from pathlib import Path
 
 from detector import __version__
 from detector.errors import UsageError
-from detector.evidence import whole_percent
 from detector.media.files import open_file, sha256
+from detector.messages.format import whole_percent
 from detector.provenance.boxes import XMP_BOX, boxes, xmp_box
 from detector.provenance.earlier import SIDECAR
 from detector.results import Analysis

@@ -1,7 +1,7 @@
 """The result every front end speaks: one versioned pydantic tree, `Analysis`.
 
 Pure data. This room knows nothing of decoding, networks, pages or storage; nothing here computes a
-score. `detector.verdict.decide` fills every probability and label from the logits kept here, so
+score. `detector.decision.decide` fills every probability and label from the logits kept here, so
 that thresholds, models and weights can change without running a network again.
 
 Units: times in seconds from the first frame, boxes and landmarks in pixels of the upright
@@ -11,78 +11,41 @@ Units: times in seconds from the first frame, boxes and landmarks in pixels of t
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
+from detector.codes import QUESTION_OF as QUESTION_OF
+from detector.codes import Basis as Basis
+from detector.codes import CaveatCode as CaveatCode
+from detector.codes import Label as Label
+from detector.codes import Lean as Lean
+from detector.codes import Question as Question
+from detector.codes import ReasonCode as ReasonCode
+from detector.codes import Task as Task
 from detector.extent import Audio as Audio
 from detector.extent import Coverage as Coverage
 from detector.extent import Software as Software
 from detector.origin import Provenance
 from detector.record import Probability as Probability
 from detector.record import Record as Record
+from detector.verdicts import Answer as Answer
+from detector.verdicts import Caveat as Caveat
+from detector.verdicts import Contribution as Contribution
+from detector.verdicts import Evidence as Evidence
+from detector.verdicts import Interval as Interval
+from detector.verdicts import Odds as Odds
+from detector.verdicts import OddsPoint as OddsPoint
+from detector.verdicts import Reason as Reason
+from detector.verdicts import Tally as Tally
+from detector.verdicts import Thresholds as Thresholds
+from detector.verdicts import Verdict as Verdict
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels of the upright frame; may reach past its edges."""
 Point = tuple[float, float]
-
-
-class Label(StrEnum):
-    """What is said of a file, a person or a model's score."""
-
-    FAKE = "FAKE"
-    REAL = "REAL"
-    INCONCLUSIVE = "INCONCLUSIVE"
-    NOT_APPLICABLE = "NOT_APPLICABLE"
-
-
-class Question(StrEnum):
-    """What is asked of a file. Each has its own models, calibration, thresholds and answer."""
-
-    MANIPULATION = "manipulation"
-    """Was the face of a real recording altered: swapped, reenacted, lip-synced?"""
-    SYNTHESIS = "synthesis"
-    """Was the whole picture made by a machine: talking heads, GAN and diffusion faces?"""
-
-
-Task = Literal["face manipulation", "whole-image synthesis", "voice"]
-"""What a model was made for."""
-QUESTION_OF: dict[str, Question] = {
-    "face manipulation": Question.MANIPULATION,
-    "whole-image synthesis": Question.SYNTHESIS,
-}
-"""Which question a model of a task answers; a voice model answers neither."""
-
-
-class ReasonCode(StrEnum):
-    """Why a verdict is what it is. Stable: programs may branch on it."""
-
-    # evidence for a verdict
-    ABOVE_THRESHOLD = "above_threshold"
-    BELOW_THRESHOLD = "below_threshold"
-    BETWEEN_THRESHOLDS = "between_thresholds"
-    # why it is inconclusive
-    MODELS_DISAGREE = "models_disagree"
-    TOO_FEW_MODELS = "too_few_models"
-    TOO_FEW_FRAMES = "too_few_frames"
-    LOW_QUALITY = "low_quality"
-    UNCERTAIN = "uncertain"
-    SEVERAL_PEOPLE = "several_people"
-    FRAGILE = "fragile"
-    # why it could not be judged
-    NO_FACE = "no_face"
-    FACE_TOO_SMALL = "face_too_small"
-    TOO_BLURRED = "too_blurred"
-    TOO_DARK = "too_dark"
-    TOO_BRIGHT = "too_bright"
-    TURNED_AWAY = "turned_away"
-    CLIP_TOO_SHORT = "clip_too_short"
-    NO_MODEL = "no_model"
-    CANCELED = "canceled"
-    UNDECODABLE = "undecodable"
 
 
 class Media(Record):
@@ -120,13 +83,15 @@ class Media(Record):
 
 
 class Mix(Record):
-    """An ensemble that a person put together, in place of the manifest's. Without a calibration of
-    its own: the weighted mean of calibrated models is taken as it is."""
+    """An ensemble that a person put together, in place of the manifest's. Other models, or other
+    weights, have no thresholds of their own (`Basis.SUBSET`)."""
 
     name: str = Field(default="", max_length=60)
     models: list[str] = Field(min_length=1, description="ids; these are counted")
     weights: dict[str, NonNegativeFloat] = Field(
-        default_factory=dict, description="by id; 1 where nothing is said"
+        default_factory=dict,
+        description="by id: how many times its usual evidence a model counts; 1 where nothing is "
+        "said, so that a mix of the default models that changes nothing is the default verdict",
     )
     min_models: int = Field(default=1, ge=1, description="with fewer counted models: inconclusive")
     aggregation: Literal["mean", "top", "motion"] = "mean"
@@ -284,7 +249,9 @@ class ModelResult(Record):
         default=None, description="of its own P(fake), where its authors say fake (`ModelSpec`)"
     )
     operating_point_source: str = Field(default="", description="where they say so, a sentence")
-    weight: float = Field(default=1.0, ge=0, description="in the ensemble")
+    weight: float = Field(
+        default=1.0, ge=0, description="its calibrated log odds are counted so many times"
+    )
     finding: str = Field(default="", description="what a high score points to, in a few words")
     confused_by: str = Field(default="", description="what else can raise the score")
     counted: bool = Field(default=True, description="whether it takes part in the verdict")
@@ -307,36 +274,10 @@ class ModelResult(Record):
         with others do not hold for it."""
         map = self.calibration
         parts = [self.weights_sha256, *([map.scale, map.offset] if map else [])]
+        if map is None and self.operating_point is not None:
+            parts.append(f"point {self.operating_point:g}")
+        parts.append("added")  # how evidence is put together since schema 1.2
         return " ".join(str(part) for part in parts)
-
-
-class Tally(Record):
-    """So many of so many clips."""
-
-    count: int = Field(ge=0)
-    clips: int = Field(ge=1)
-
-
-class Thresholds(Record):
-    """Below `low`: no sign found. Above `high`: likely manipulated. Between: inconclusive."""
-
-    low: Probability
-    high: Probability
-    false_positive_rate: float | None = Field(
-        default=None, description="share of untouched calibration clips above `high`"
-    )
-    false_negative_rate: float | None = Field(
-        default=None, description="share of manipulated calibration clips below `low`"
-    )
-    false_positives: Tally | None = Field(
-        default=None, description="the count behind `false_positive_rate`, where it is known"
-    )
-    false_negatives: Tally | None = Field(
-        default=None, description="the count behind `false_negative_rate`, where it is known"
-    )
-    data: str = Field(default="", description="what they were chosen on, in words")
-    custom: bool = Field(default=False, description="moved by the person for this one result")
-    own: bool = Field(default=False, description="`high` is from the person's own untouched clips")
 
 
 class Doubt(Record):
@@ -369,8 +310,10 @@ class OwnThreshold(Record):
 class Ensemble(Record):
     """How the calibrated models of one question are put together, as the manifest states it.
 
-    fused logit = weighted mean of the counted models' calibrated logits, then `calibration`, which
-    holds only for the models it was fitted with, then less certain by `doubt`.
+    Evidence is added: logit = starting point + sum of weight * calibrated logit over the counted
+    models (`ModelResult.weight`, `calibration.offset`; logistic regression on sources left out),
+    then less certain by `doubt`. A model that could not look adds nothing. (`calibration.scale` is
+    1; results before schema 1.2 scaled a weighted mean.)
     """
 
     models: list[str] = Field(
@@ -390,67 +333,15 @@ class Ensemble(Record):
         ge=1,
         description="with fewer counted models: inconclusive, unless fewer were asked for",
     )
+    auc: Interval | None = Field(
+        default=None, description="per clip, each group of sources left out: how strong it is"
+    )
+    odds: list[OddsPoint] = Field(
+        default_factory=list, description="ascending in logit; what a score meant in our tests"
+    )
     own: OwnThreshold | None = Field(
         default=None, description="instead of `thresholds.high`, where its models are counted"
     )
-
-
-class Reason(Record):
-    """One line under the verdict, with the moment to look at."""
-
-    code: ReasonCode
-    text: str
-    detail: str = ""
-    time: float | None = None
-    track: str | None = None
-    model: str | None = None
-
-
-class Evidence(Record):
-    """How good the material is: face size, sharpness, compression, frames."""
-
-    name: str
-    value: str
-    rating: Literal["good", "fair", "poor"]
-
-
-class Answer(Record):
-    """One question answered for the file."""
-
-    label: Label
-    probability: Probability | None = Field(
-        default=None, description="for the file as a whole; with several people not the highest one"
-    )
-    thresholds: Thresholds
-    asked: bool = Field(default=True, description="False: no model of this question was counted")
-    track: str | None = Field(default=None, description="the most suspicious person")
-    people: int = Field(default=0, description="whose scores are in `probability`")
-    reasons: list[Reason] = Field(default_factory=list)
-    agree: int = Field(default=0, description="counted models on the answer's side")
-    counted: int = Field(default=0, description="models that were counted")
-
-
-class Verdict(Record):
-    """What is said of the file.
-
-    FAKE if any question says so; REAL only if every asked one does. `question` is the one that
-    leads: `thresholds`, `track`, `agree` and `counted` are its answer's.
-    """
-
-    label: Label
-    probability: Probability | None = Field(
-        default=None,
-        description="of all asked questions together, for ranking files; with one question its "
-        "own. What stands against `thresholds` is `answers[question].probability`",
-    )
-    question: Question | None = None
-    answers: dict[Question, Answer] = Field(default_factory=dict)
-    thresholds: Thresholds
-    track: str | None = Field(default=None, description="the most suspicious person")
-    reasons: list[Reason] = Field(default_factory=list)
-    limits: list[str] = Field(default_factory=list, description="what this can't tell")
-    agree: int = Field(default=0, description="counted models on the verdict's side")
-    counted: int = Field(default=0, description="models that were counted")
 
 
 Reading = Literal["unusual", "unclear", "usual", "absent"]
@@ -516,16 +407,13 @@ class Robustness(Record):
 class Analysis(Record):
     """Everything known of one file."""
 
-    schema_version: Literal["1.1"] = "1.1"
+    schema_version: Literal["1.2"] = "1.2"
     id: str = Field(description="hash of media, settings and weights: same input, same id")
     created: datetime
     media: Media
     settings: Settings
     verdict: Verdict
     ensembles: dict[Question, Ensemble]
-    combined: Calibration | None = Field(
-        default=None, description="of `Verdict.probability`, where all questions were asked"
-    )
     models: list[ModelResult]
     tracks: list[Track]
     moments: list[float] = Field(description="times that were looked at for faces, ascending")
@@ -543,9 +431,12 @@ class Analysis(Record):
     @model_validator(mode="before")
     @classmethod
     def _read_older(cls, data: Any) -> Any:
-        """Schema 1.0 knew one question. Its scores and labels are kept as they were written."""
+        """Scores, labels and sentences of older schemas are kept as they were written: 1.0 knew
+        one question, 1.1 a number of all questions together beside that of each."""
         if isinstance(data, dict) and data.get("schema_version") == "1.0":
-            return _from_1_0(data)
+            data = _from_1_0(data)
+        if isinstance(data, dict) and data.get("schema_version") == "1.1":
+            data = _from_1_1(data)
         return data
 
 
@@ -555,7 +446,7 @@ _ANSWER_OF_1_0 = ("label", "probability", "thresholds", "track", "agree", "count
 def _from_1_0(old: dict[str, Any]) -> dict[str, Any]:
     new = {key: value for key, value in old.items() if key != "ensemble"}
     question = Question.MANIPULATION
-    new["schema_version"] = SCHEMA_VERSION
+    new["schema_version"] = "1.1"
     new["ensembles"] = {question: old["ensemble"]}
     verdict = dict(old["verdict"])
     answer = {key: verdict[key] for key in _ANSWER_OF_1_0 if key in verdict}
@@ -575,6 +466,17 @@ def _from_1_0(old: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
+def _from_1_1(old: dict[str, Any]) -> dict[str, Any]:
+    new = {key: value for key, value in old.items() if key != "combined"}
+    new["schema_version"] = SCHEMA_VERSION
+    verdict = dict(old["verdict"])
+    answer = (verdict.get("answers") or {}).get(verdict.get("question"))
+    if isinstance(answer, dict):
+        verdict["probability"] = answer.get("probability")
+    new["verdict"] = verdict
+    return new
+
+
 class Problem(Record):
     """Why a file has no analysis."""
 
@@ -586,6 +488,6 @@ class Problem(Record):
 class Failure(Record):
     """Stands in the place of an `Analysis` in a list when a file could not be analyzed."""
 
-    schema_version: Literal["1.0", "1.1"] = "1.1"
+    schema_version: Literal["1.0", "1.1", "1.2"] = "1.2"
     name: str
     error: Problem

@@ -15,6 +15,7 @@ import av
 import numpy as np
 from skimage.data import astronaut
 
+from detector.decision import decide
 from detector.results import (
     Analysis,
     Audio,
@@ -35,7 +36,6 @@ from detector.results import (
     Track,
     Verdict,
 )
-from detector.verdict import decide
 
 WIDTH, HEIGHT, DURATION = 640, 360, 14.2
 FACE = (168, 60, 272, 200)
@@ -108,12 +108,12 @@ def make_analysis(
     models = [
         ModelResult(
             id="sbi", title="SBI", kind="frame", task="face manipulation", calibration=calibration,
-            weights_sha256="a" * 64, finding="Blending edge along the jaw",
+            weight=0.4, weights_sha256="a" * 64, finding="Blending edge along the jaw",
             confused_by="heavy compression", scored=max(2 * frames - 6, 1), seconds=6.4,
         ),
         ModelResult(
             id="xcep", title="Xception", kind="frame", task="face manipulation",
-            calibration=calibration, weights_sha256="b" * 64,
+            calibration=calibration, weight=0.4, weights_sha256="b" * 64,
             finding="Texture of the skin differs from its surroundings",
             confused_by="beauty filters", scored=max(2 * frames - 6, 1), seconds=9.1,
         ),
@@ -121,7 +121,7 @@ def make_analysis(
             id="clip", title="VideoMAE", kind="clip", task="face manipulation",
             calibration=calibration, weights_sha256="c" * 64,
             finding="Flicker from frame to frame", confused_by="dropped frames", scored=12,
-            seconds=21.7, weight=0.5,
+            seconds=21.7, weight=0.2,
         ),
         ModelResult(
             id="meso4", title="MesoNet-4", kind="frame", task="face manipulation",

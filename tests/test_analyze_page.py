@@ -20,12 +20,12 @@ from dashboard import backend, states, words
 from dashboard.jobs import Job, Jobs, State
 from dashboard.records.store import RecordsError
 from detector import media, weights
+from detector.decision import decide
 from detector.errors import Canceled, MediaError
 from detector.models.registry import list_models
 from detector.pipeline import Observer, Progress
 from detector.results import Analysis, Label, Reason, ReasonCode, Settings, Verdict
 from detector.samples import Sample
-from detector.verdict import decide
 from tests.conftest import write_clip
 from tests.pages import APP, html, quiet, texts
 from tests.result_sample import make_analysis, make_clip

@@ -241,7 +241,7 @@ def test_the_most_suspicious_person_is_filled_the_others_are_open(analysis: Anal
 
 
 def test_an_uncounted_score_is_a_hollow_diamond(analysis: Analysis) -> None:
-    from detector.verdict import decide
+    from detector.decision import decide
 
     rows = agreement_chart.agreement_rows(decide(analysis, models=["sbi", "xcep"]))
     figure = agreement_chart.agreement_figure(

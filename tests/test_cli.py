@@ -113,8 +113,12 @@ def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
 def test_both_answers_stand_in_the_summary() -> None:
     text = summary(make_analysis(whole=3.0, fake=False))
     assert text.startswith("council statement.webm: Likely made by a machine\n")
-    assert "Face manipulated? 9 % likelihood (no sign under 30 %, likely manipulated" in text
+    face = "Face manipulated? 9 % combined likelihood (no sign under 30 %, likely manipulated"
+    assert face in text
     assert "Whole picture made by a machine? 9" in text and "likely machine-made over 80 %" in text
+    # The answer in front comes first, and what pulled which way is under it.
+    assert text.index("Whole picture made") < text.index(face)
+    assert "+3.2  Synthesis" in text
 
 
 def test_the_dashboard_is_started_where_it_is_told_to_listen(

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from skimage import data
 
-from detector import fusion, media
+from detector import media
 from detector.cli.analyze import summary
+from detector.decision import over_time as fusion
 from detector.errors import Canceled
-from detector.evidence import covered
 from detector.media import cuts
+from detector.messages.coverage import covered
 from detector.pipeline import CLOSER, Analyzer, Progress, coverage, estimate
 from detector.pipeline.closer import refine
 from detector.results import Analysis, Coverage, Media, Settings
@@ -166,7 +167,7 @@ def test_a_long_clip_has_every_shot_seen_and_says_so(analyzer: Analyzer, long_cl
     assert not any(47.0 <= t < 49.0 for t in evenly)  # what an even spread would have missed
     assert any(47.0 <= t < 49.0 for t in out.moments)
     assert out.coverage.moments == len(out.moments) == 32
-    assert covered(out) == "32 of 1,100 frames, every shot seen (5)"
+    assert covered(out.coverage) == "32 of 1,100 frames, every shot seen (5)"
     assert "32 of 1,100 frames" in summary(out)
     assert Analysis.model_validate_json(out.model_dump_json()).coverage == out.coverage
 

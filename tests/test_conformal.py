@@ -12,10 +12,10 @@ import pytest
 
 from detector import cli, conformal
 from detector.conformal import OwnCalibration, Shelf
+from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.results import Analysis, Label, Mix, OwnThreshold, Question
 from detector.training import own
-from detector.verdict import decide
 from tests.test_verdict import analysis, model, track, with_scores
 
 FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS

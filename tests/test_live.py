@@ -250,7 +250,7 @@ def test_a_score_that_hovers_about_the_threshold_has_no_early_way() -> None:
 
 def test_a_reading_is_the_verdict_on_a_clip_of_the_last_seconds(engine, tmp_path) -> None:
     """Fusion and calibration are those of an analysis: the same scores give the same number."""
-    from detector.verdict import decide
+    from detector.decision import decide
 
     session = engine.open()
     state = feed(engine, session, 2.9, picture((240, 160, 0.2)))[-1]

@@ -13,8 +13,8 @@ from dashboard import auth, backend
 from dashboard.auth import Kind, Person
 from dashboard.jobs import Jobs, State
 from dashboard.records.store import LOCAL, Preferences
+from detector.decision import decide
 from detector.results import Mix
-from detector.verdict import decide
 from tests.kept import put
 from tests.pages import APP, html
 from tests.result_sample import make_analysis, make_clip

@@ -21,6 +21,7 @@ from result_sample import make_analysis, make_clip, make_picture
 
 from detector import report
 from detector.cli import main
+from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.origin import Fact, FrameHash, Place, Provenance
 from detector.report import words
@@ -36,7 +37,6 @@ from detector.results import (
     Thresholds,
     Trial,
 )
-from detector.verdict import decide
 
 WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SECRET = "48.85822"

@@ -28,6 +28,7 @@ from dashboard.result import (
     verdict_card,
 )
 from detector import explain, pipeline
+from detector.decision import decide
 from detector.models import registry
 from detector.results import (
     Analysis,
@@ -38,7 +39,6 @@ from detector.results import (
     Tally,
     Thresholds,
 )
-from detector.verdict import decide
 from tests import pages
 from tests.pages import texts
 from tests.result_sample import make_analysis, make_clip, make_picture

@@ -21,6 +21,7 @@ from dashboard.trials import WAITING, Bench, Tell
 from detector import conditions, explain, samples
 from detector.cli import main
 from detector.conditions import Condition
+from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
 from detector.faces import Detection
 from detector.pipeline import Analyzer, FacesByTime, Look
@@ -34,7 +35,6 @@ from detector.results import (
     Trial,
 )
 from detector.robustness import MOMENTS, PART, part, try_out
-from detector.verdict import decide
 from tests import pages
 from tests.pages import texts
 from tests.waiting import PATIENT

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from detector import fusion
-from detector.evidence import clock, percent
+from detector.decision import decide, label_of, sigmoid
+from detector.decision import over_time as fusion
+from detector.messages.format import clock, percent
 from detector.models import registry
 from detector.pipeline import blank
 from detector.results import (
     Analysis,
+    Basis,
     Calibration,
     ClipWindow,
     Doubt,
@@ -32,7 +34,6 @@ from detector.results import (
     Track,
     Verdict,
 )
-from detector.verdict import decide, label_of, sigmoid
 
 LIMITS = Thresholds(low=0.3, high=0.7)
 GOOD = Quality(width=200, sharpness=200, brightness=120, yaw=0.0, confidence=0.99)
@@ -145,7 +146,7 @@ def test_labels_follow_the_thresholds(score: float, label: Label) -> None:
     assert out.verdict.label == label
 
 
-def test_calibration_is_applied_per_model_and_then_to_the_ensemble() -> None:
+def test_calibration_is_applied_per_model_and_then_the_starting_point() -> None:
     one = model("one", calibration=Calibration(scale=2.0, offset=-1.0, data="made", clips=1))
     final = Calibration(scale=1.5, offset=0.25, data="made", clips=1)
     faces = [face(i, one=1.0) for i in range(5)]
@@ -186,11 +187,15 @@ def test_switching_a_model_off_changes_the_verdict_without_touching_the_original
     assert decide(decide(made), models=["one"]) == only  # may be decided again and again
 
 
-def test_weights_move_the_mean() -> None:
-    faces = [face(i, one=2.0, two=0.0) for i in range(5)]
-    made = analysis([track("A", faces)], [model("one"), model("two")])
-    out = decide(made, weights={"one": 3.0, "two": 1.0})
-    assert out.verdict.probability == pytest.approx(sigmoid(1.5))
+def test_evidence_is_added_and_a_factor_counts_a_model_more_often() -> None:
+    faces = [face(i, one=2.0, two=0.5) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), model("two", weight=0.5)])
+    assert decide(made).verdict.probability == pytest.approx(sigmoid(2.25))
+    out = decide(made, weights={"one": 0.5, "two": 4.0})
+    assert out.verdict.probability == pytest.approx(sigmoid(1.0 + 1.0))
+    assert out.verdict.answers[Question.MANIPULATION].basis is Basis.SUBSET
+    untouched = decide(made, weights={"one": 1.0, "two": 1.0})
+    assert untouched.verdict == decide(made).verdict
 
 
 def test_an_uncalibrated_model_is_shown_but_not_counted() -> None:
@@ -270,7 +275,7 @@ def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time() -> None:
     made = analysis([track("A", faces, windows)], [model("one"), model("clip", kind="clip")])
     out = decide(made)
     assert out.tracks[0].models["clip"].logit == pytest.approx(1.5)
-    assert out.verdict.probability == pytest.approx(sigmoid((1.0 + 1.5) / 2))
+    assert out.verdict.probability == pytest.approx(sigmoid(1.0 + 1.5))
     line = [f.scores["clip"] for f in out.tracks[0].faces]
     assert line[0] == line[1] == pytest.approx(0.5)  # level up to the first window's center, 0.5 s
     assert line[4] == pytest.approx(sigmoid(1.5))  # half-way between the centers
@@ -355,8 +360,11 @@ def both(face_score: float, whole_score: float) -> list[FaceFrame]:
         (0.9, 0.1, Label.FAKE, Question.MANIPULATION),
         (0.1, 0.9, Label.FAKE, Question.SYNTHESIS),
         (0.8, 0.9, Label.FAKE, Question.SYNTHESIS),
-        (0.1, 0.5, Label.INCONCLUSIVE, Question.SYNTHESIS),
-        (0.1, 0.2, Label.REAL, Question.SYNTHESIS),
+        # An undecided weaker question is no headline; where the bundled models are alone it keeps
+        # the file from "no sign".
+        (0.1, 0.5, Label.INCONCLUSIVE, Question.MANIPULATION),
+        (0.5, 0.1, Label.INCONCLUSIVE, Question.MANIPULATION),
+        (0.1, 0.2, Label.REAL, Question.MANIPULATION),
     ],
 )
 def test_either_question_can_raise_the_alarm_and_both_must_clear(
@@ -392,18 +400,11 @@ def test_a_question_without_a_model_is_said_not_to_be_asked() -> None:
     assert any("Whether a face was altered" in limit for limit in alone.verdict.limits)
 
 
-def test_files_are_ranked_by_both_questions_together() -> None:
-    def ranked(*scores: float) -> float:
-        made = analysis([track("A", both(*scores))], [model("one"), whole()])
-        made.combined = Calibration(scale=2.0, offset=0.5, data="made", clips=1)
-        found = decide(made).verdict.probability
-        assert found is not None
-        return found
-
-    ratio = (9 + 1 / 9) / 2  # likelihood ratios of 0.9 and 0.1, either as likely
-    assert ranked(0.9, 0.1) == pytest.approx(sigmoid(2.0 * math.log(ratio) + 0.5))
-    assert ranked(0.9, 0.1) == pytest.approx(ranked(0.1, 0.9))
-    assert ranked(0.9, 0.9) > ranked(0.9, 0.5) > ranked(0.5, 0.5) > ranked(0.1, 0.1)
+@pytest.mark.parametrize("scores", [(0.9, 0.1), (0.1, 0.9), (0.5, 0.5), (0.1, 0.5), (0.1, 0.1)])
+def test_a_file_has_one_number_that_of_the_question_in_front(scores: tuple[float, float]) -> None:
+    verdict = decide(analysis([track("A", both(*scores))], [model("one"), whole()])).verdict
+    assert verdict.question is not None
+    assert verdict.probability == verdict.answers[verdict.question].probability
 
 
 def test_each_question_has_its_own_thresholds_models_and_reasons() -> None:
@@ -499,17 +500,27 @@ def test_results_of_schema_1_0_can_still_be_read() -> None:
     old = new.model_dump(mode="json")
     old["schema_version"] = "1.0"
     old["ensemble"] = old.pop("ensembles")["manipulation"]
-    for key in ("doubt", "own", "caution"):
+    for key in ("doubt", "own", "caution", "auc", "odds"):
         del old["ensemble"][key]
-    for key in ("combined", "robustness"):
-        old.pop(key, None)
+    old.pop("robustness", None)
+    of_1_0 = ("code", "text", "detail", "time", "track", "model")
+    for reason in old["verdict"]["reasons"]:
+        del reason["params"]
+        assert set(reason) == set(of_1_0)
+    for key in ("caveats", "lean"):
+        del old["verdict"][key]
+    old["evidence"] = [{k: e[k] for k in ("name", "value", "rating")} for e in old["evidence"]]
     del old["verdict"]["answers"], old["verdict"]["question"]
     for one in old["tracks"]:
         del one["answers"], one["question"]
         for seen in one["faces"]:
             del seen["answers"]
     read = Analysis.model_validate(old)
-    assert read.schema_version == "1.1"
+    assert read.schema_version == "1.2"
+    # What was said stays as it was said.
+    assert [r.text for r in read.verdict.reasons] == [r.text for r in new.verdict.reasons]
+    assert read.verdict.limits == new.verdict.limits
+    assert [(e.name, e.value) for e in read.evidence] == [(e.name, e.value) for e in new.evidence]
     assert read.verdict.probability == new.verdict.probability
     answer = read.verdict.answers[Question.MANIPULATION]
     assert answer.label is Label.FAKE and answer.track == "A" and answer.reasons
@@ -538,7 +549,9 @@ def shipped(
     working = {m.id: raw for m in results if m.scored}
     made = analysis([track("A", [face(i, **working) for i in range(5)])], list(results))
     made.settings = Settings(models=asked)
-    made.ensembles = {Question.MANIPULATION: SHIPPED.model_copy(update={"own": own})}
+    limits = Thresholds(low=0.3, high=0.85)  # whatever ships today
+    update = {"own": own, "thresholds": limits}
+    made.ensembles = {Question.MANIPULATION: SHIPPED.model_copy(update=update)}
     return made
 
 
@@ -634,7 +647,13 @@ def test_a_mix_counts_its_models_with_its_weights() -> None:
     answer = track.answers[alone.verdict.question]  # type: ignore[index]
     assert answer.probability is not None
     both = decide(plain, mix=Mix(models=scored[:2], weights={scored[0]: 3.0}))
-    assert {m.id: m.weight for m in both.models if m.counted} == {scored[0]: 3.0, scored[1]: 1.0}
+    assert {m.id for m in both.models if m.counted} == set(scored[:2])
+    once = decide(plain, mix=Mix(models=scored[:2]))
+    parts, before = (
+        {c.id: c.logit for c in one.verdict.answers[Question.MANIPULATION].contributions}
+        for one in (both, once)
+    )
+    assert parts[scored[0]] == pytest.approx(3 * before[scored[0]])
     few = decide(plain, mix=Mix(models=scored[:1], min_models=2))
     assert few.verdict.label is Label.INCONCLUSIVE
     assert few.verdict.reasons[0].code is ReasonCode.TOO_FEW_MODELS

@@ -10,9 +10,9 @@ from dashboard import presets, words
 from dashboard.compare import chosen
 from dashboard.compare.chosen import Chosen
 from dashboard.language import Table, _
+from detector.decision import decide
 from detector.errors import InputError
 from detector.results import Analysis, Mix
-from detector.verdict import decide
 
 WAYS: Table[Literal["mean", "top", "motion"], str] = Table(
     lambda: {

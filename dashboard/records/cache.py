@@ -32,7 +32,6 @@ def key(sha256: str, settings: Settings) -> str:
     parts += [
         f"{question}:{known.ensembles[question].model_dump_json()}" for question in known.ensembles
     ]
-    parts.append(known.combined.model_dump_json() if known.combined else "")
     parts.append(conformal.load().model_dump_json())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

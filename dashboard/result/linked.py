@@ -15,8 +15,8 @@ import streamlit as st
 from dashboard import evidence_view, series
 from dashboard.language import _
 from dashboard.result.downloads import Wishes
+from detector.decision import decide
 from detector.results import Analysis, Question, Thresholds
-from detector.verdict import decide
 
 
 class Linked:

@@ -9,7 +9,6 @@ from dashboard.language import Table, _, ngettext
 from dashboard.result import question
 from dashboard.result.linked import Linked
 from dashboard.words import NBSP
-from detector.evidence import NOT_ASKED
 from detector.results import (
     Analysis,
     Evidence,
@@ -308,7 +307,7 @@ def evidence(analysis: Analysis) -> str:
 
 def limits(analysis: Analysis) -> str:
     """HTML of what this can't tell; inside the card, because it is part of the verdict."""
-    said_above = NOT_ASKED.values() if analysis.verdict.answers else ()
+    said_above: tuple[str, ...] = ()
     text = " ".join(words.escape(x) for x in analysis.verdict.limits if x not in said_above)
     return f"<div class='um-limits'><h3>{_('What this can’t tell')}</h3><p>{text}</p></div>"
 

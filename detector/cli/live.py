@@ -270,7 +270,7 @@ class _Console:
 
     def tell(self, state: LiveState, *, last: bool = False) -> None:
         """Show the reading, if it is time to."""
-        from detector.evidence import clock
+        from detector.messages.format import clock
 
         for alarm in reversed(state.alarms):
             over = alarm.end is not None

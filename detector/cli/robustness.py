@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.cli.common import ids, write_text
-from detector.evidence import percent
+from detector.messages.format import percent
 from detector.report.words import GLYPHS, state
 from detector.results import Analysis, Robustness, Settings
 
@@ -37,9 +37,9 @@ def add(commands: Commands) -> None:
 
 def _robustness(args: argparse.Namespace) -> int:
     from detector import conditions
+    from detector.decision import decide
     from detector.pipeline import Analyzer
     from detector.robustness import USUAL, try_out
-    from detector.verdict import decide
 
     tried = (
         [c for c in conditions.parse(args.conditions) if c != conditions.NONE]

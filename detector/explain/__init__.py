@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from detector import faces, media
+from detector.decision import sigmoid
 from detector.errors import UsageError
 from detector.explain.picture import Heatmap, fit, on_frame, overlay, place_of, without
 from detector.explain.ways import METHODS, Method, Tell, draw, methods
 from detector.models import registry
 from detector.models.base import Model
 from detector.results import Analysis, Box, FaceFrame, ModelResult, Point, Track
-from detector.verdict import sigmoid
 
 __all__ = [
     "METHODS",

@@ -1,8 +1,8 @@
 """What has been scored: of the last seconds for the reading, of the whole session for its Analysis.
 
 Scores are kept as the records of an `Analysis`, and everything said of them comes from
-`detector.verdict.decide`: a live reading is the verdict on a clip of the last 3 s, no second way to
-count. Memory has a bound: of a long session every second moment is forgotten when there are too
+`detector.decision.decide`: a live reading is the verdict on a clip of the last 3 s, no second way
+to count. Memory has a bound: of a long session every second moment is forgotten when there are too
 many, evenly over its whole length.
 """
 
@@ -18,7 +18,6 @@ import numpy as np
 
 from detector import conformal
 from detector.live.state import WINDOW
-from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import blank
 from detector.pipeline.people import Person, letter, tracks
@@ -254,7 +253,6 @@ class Ledger:
                 thresholds=self.thresholds,
             ),
             ensembles=self._ensembles,
-            combined=registry.manifest().combined,
             models=results,
             tracks=found,
             moments=times,

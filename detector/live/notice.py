@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import replace
 
-from detector import evidence
+from detector.decision import material
 from detector.live import recapture
 from detector.live.state import Alarm, Hint, HintCode
 from detector.results import Quality, ReasonCode
@@ -161,13 +161,13 @@ class Watch:
         def most(below: Sequence[bool]) -> bool:
             return 2 * sum(below) > len(below)
 
-        if most([q.width < evidence.FAIR_WIDTH for q in qualities]):
+        if most([q.width < material.FAIR_WIDTH for q in qualities]):
             text = f"The face is {width:.0f} px wide, {fewer} Move closer."
             hints.append(Hint(HintCode.TOO_SMALL, "Face small", text, False, person))
         if most([q.brightness < DIM for q in qualities]):
             text = f"The light on the face is low, {fewer} Turn to a window or a lamp."
             hints.append(Hint(HintCode.TOO_DARK, "Light low", text, False, person))
-        elif most([q.sharpness < evidence.POOR_SHARPNESS for q in qualities]):
+        elif most([q.sharpness < material.POOR_SHARPNESS for q in qualities]):
             text = f"The face is soft, {fewer} Hold still, or wipe the lens."
             hints.append(Hint(HintCode.TOO_BLURRED, "Picture soft", text, False, person))
         return hints

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector import faces
+from detector.decision import decide
 from detector.errors import ModelError, UsageError
-from detector.evidence import clock as minutes
-from detector.evidence import percent
 from detector.faces import Detection
 from detector.live import recapture
 from detector.live.budget import LEAVE, Costs, Pace, plan
@@ -36,10 +35,11 @@ from detector.live.state import (
     ModelState,
 )
 from detector.live.steady import EARLY_FRAMES, FRESH
+from detector.messages.format import clock as minutes
+from detector.messages.format import percent
 from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.pipeline.windows import Shape
 from detector.results import Analysis, FaceFrame, Label
-from detector.verdict import decide
 
 log = logging.getLogger(__name__)
 

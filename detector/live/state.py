@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from detector.evidence import SAYS, percent
+from detector.messages import states
+from detector.messages.format import percent
 from detector.results import Box, Label, Point, Question, Thresholds
 
 WINDOW = 3.0
@@ -110,7 +111,7 @@ _WORDS = {
 def word(label: Label, question: Question | None) -> str:
     """A label in at most two words."""
     if label is Label.FAKE:
-        return SAYS[question or Question.MANIPULATION].capitalize()
+        return states.state(Label.FAKE, question or Question.MANIPULATION, short=True)
     return _WORDS[label]
 
 
@@ -123,7 +124,7 @@ class Reading:
     label : Label
         The word. It changes only by the rule of `detector.live.steady`.
     probability : float or None
-        Mean of the last `WINDOW` s as `detector.verdict` fuses it; None without a scored face.
+        Mean of the last `WINDOW` s as `detector.decision` adds it up; None without a scored face.
     low, high : float or None
         Range of the frames' own scores in those seconds.
     since : float

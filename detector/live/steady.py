@@ -25,9 +25,9 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from detector.fusion import logit
+from detector.decision import label_of
+from detector.decision.numbers import logit
 from detector.results import Label, Thresholds
-from detector.verdict import label_of
 
 HOLD = 3.0
 """s beyond a threshold before the word changes."""
@@ -45,7 +45,7 @@ SLACK = 0.03
 
 @dataclass(frozen=True)
 class Said:
-    """What a stretch of time says, by `detector.verdict.decide`.
+    """What a stretch of time says, by `detector.decision.decide`.
 
     Attributes
     ----------

@@ -11,7 +11,6 @@ import difflib
 import functools
 import importlib
 import importlib.util
-import math
 import os
 import tomllib
 from collections.abc import Sequence
@@ -25,10 +24,7 @@ from detector.errors import ModelError, UnmaskError, UsageError
 from detector.models.base import Files, Model, ModelSpec
 from detector.models.brought import with_files
 from detector.models.memory import Shelf
-from detector.results import Calibration, Ensemble, Question, Record
-
-PUBLISHED_POINT = "published operating point, not calibrated here"
-"""`Calibration.data` of a model that its authors set and nobody calibrated here."""
+from detector.results import Ensemble, Question, Record
 
 _shelf = Shelf()
 
@@ -38,17 +34,13 @@ class Recommended(Record):
 
     id: str
     adds: str = Field(description="what it adds to the bundled models, for a person")
-    weight: float = Field(
-        default=3.0, gt=0, description="in the ensemble; the bundled models have 1 together"
-    )
 
 
 class Manifest(Record):
     """Every known model, in the order they are shown, and how the default ones are put together:
-    an ensemble for each question, and the calibration of their answers combined."""
+    an ensemble for each question."""
 
     ensembles: dict[Question, Ensemble] = {}
-    combined: Calibration | None = None
     recommended: list[Recommended] = []
     models: list[ModelSpec]
 
@@ -256,7 +248,6 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
     for entry in read.recommended:
         if entry.id not in known:
             raise ModelError(f"{main} recommends {entry.id!r}, which is no model.")
-        known[entry.id].weight = entry.weight
     pins = store.pinned()
     for spec in models:
         spec.files = [
@@ -265,22 +256,7 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
             else file.model_copy(update=pins[file.path])
             for file in spec.files
         ]
-        spec.calibration = spec.calibration or _published_point(spec)
     return read.model_copy(update={"models": models})
-
-
-def _published_point(spec: ModelSpec) -> Calibration | None:
-    """Until a model is calibrated here: its own probability, moved so that the authors' operating
-    point stands at one half. `clips` 0 says that nothing was fitted."""
-    point = spec.operating_point
-    if point is None or not 0 < point < 1 or spec.label_order == "unverified":
-        return None
-    return Calibration(
-        scale=1.0,
-        offset=-math.log(point / (1 - point)),
-        data=PUBLISHED_POINT,
-        clips=0,
-    )
 
 
 def _toml(path: Path) -> dict:

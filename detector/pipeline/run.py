@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from detector import conformal, faces, media, provenance, runtime
+from detector.decision import decide
 from detector.errors import Canceled, ModelError
 from detector.media import Frame, Shot
 from detector.models import registry
@@ -38,7 +39,6 @@ from detector.results import (
     Settings,
     Verdict,
 )
-from detector.verdict import decide
 
 log = logging.getLogger(__name__)
 
@@ -468,7 +468,6 @@ class Run:
                 label=Label.NOT_APPLICABLE, thresholds=ensembles[Question.MANIPULATION].thresholds
             ),
             ensembles=ensembles,
-            combined=registry.manifest().combined,
             models=results,
             tracks=found,
             moments=moments,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from detector.evidence import clock, percent
+from detector.messages.format import clock, percent
 from detector.report.paper import BAND, EDGE, FILL, LINE, MARGIN, MUTED, SMALL, TEXT, WIDTH, Paper
 from detector.results import Analysis, FaceFrame, Label, Robustness, Thresholds, Track
 

@@ -16,8 +16,8 @@ from PIL import Image
 
 from detector import explain, faces, media
 from detector.errors import MediaError, UnmaskError
-from detector.evidence import capital
 from detector.media.files import open_file, sha256
+from detector.messages.format import capital
 from detector.models.base import CropRecipe
 from detector.results import Analysis, FaceFrame, Label, Track
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.evidence import clock, covered, percent
+from detector.messages.coverage import covered
+from detector.messages.format import clock, percent
 from detector.report import charts, words
 from detector.report.content import Content, Figure
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
@@ -367,7 +368,7 @@ def _making(pdf: Paper, analysis: Analysis) -> None:
         "fps": f"{settings.fps:g} a second",
         "closer": "more of them where the score moves",
     }[settings.sampling]
-    if seen := covered(analysis):
+    if seen := covered(analysis.coverage):
         looked += f"; {seen}"
     part = f", from {settings.start:g} s" if settings.start else ""
     part += f", to {settings.end:g} s" if settings.end is not None else ""

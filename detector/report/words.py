@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from detector.evidence import at_most, capital, percent
+from detector.decision.numbers import at_most
+from detector.messages.format import capital, percent
 from detector.origin import Credential, EarlierVerdict
 from detector.results import Analysis, Answer, Audio, Label, Media, ModelResult, Question, Tally
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detector import evidence
+from detector.decision import material
 from detector.errors import ModelError
 from detector.results import Analysis, Signal, Track
 from detector.signals import blinks, frequency, identity, landmarks, motion, noise, scores
@@ -208,6 +208,6 @@ def _changes(track: Track, kind: str) -> Signal:
 
 def _compressed(analysis: Analysis) -> str:
     """Why traces in pixels say less of this file, if so."""
-    bits = evidence.bits_per_pixel(analysis.media)
-    heavy = bits is not None and bits < evidence.FAIR_BITS[analysis.media.kind]
+    bits = material.bits_per_pixel(analysis.media)
+    heavy = bits is not None and bits < material.FAIR_BITS[analysis.media.kind]
     return COMPRESSED if heavy else ""

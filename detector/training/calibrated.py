@@ -58,7 +58,6 @@ class Calibrated(Record):
     models: dict[str, Calibration]
     weights: dict[str, float]
     ensembles: dict[Question, Ensemble]
-    combined: Calibration | None = None
     reports: list[QuestionReport]
     summary: Summary
 

@@ -14,21 +14,22 @@ from pathlib import Path
 
 import numpy as np
 
-from detector import fusion
 from detector.conditions import NONE, Condition
+from detector.decision import material as material_of
+from detector.decision.numbers import CAUSES, pooled
 from detector.errors import InputError
-from detector.fusion import CAUSES
 from detector.models import registry
 from detector.results import (
     QUESTION_OF,
     Calibration,
     Doubt,
     Ensemble,
+    Interval,
     Question,
     Tally,
     Thresholds,
 )
-from detector.training import fitting, metrics, operating, scores
+from detector.training import fitting, groups, metrics, odds, operating, scores
 from detector.training.calibrated import LEAST_GAIN, Calibrated, QuestionReport, Summary, risk
 from detector.training.data import Item, read_labels
 from detector.training.fitting import Final
@@ -41,22 +42,23 @@ from detector.training.scores import Scored
 
 @dataclass(frozen=True)
 class _Fitted:
-    """One question's maps, fitted on some clips."""
+    """One question's maps, weights and starting point, fitted on some clips."""
 
     models: tuple[str, ...]
     maps: dict[str, tuple[float, float]]
     weights: np.ndarray
-    final: Final
+    start: float
+    doubt: tuple[float, ...]
 
     def of(self, people: Sequence[Person]) -> np.ndarray:
-        """Honest logit of each person, as `verdict` computes it."""
+        """Honest logit of each person, as `decision` computes it."""
         fused, amounts = _fused(people, self.models, self.maps, self.weights)
-        return self.final.apply(fused, amounts)
+        return Final(1.0, self.start, self.doubt).apply(fused, amounts)
 
     def clip(self, clip: Clip) -> float:
         """Honest logit of a clip; NaN where nobody was judged."""
-        judged = [p for p in clip.people if all(id in p.logits for id in self.models)]
-        return fusion.pooled(self.of(judged).tolist()) if judged else float("nan")
+        judged = [p for p in clip.people if any(id in p.logits for id in self.models)]
+        return pooled(self.of(judged).tolist()) if judged else float("nan")
 
 
 def fit_scores(
@@ -86,6 +88,9 @@ def fit_scores(
             asked.setdefault(question, []).append(id)
     versions = list(zip(*worse, strict=True)) or [()] * len(scored)
     clips = [clip_of(s, others) for s, others in zip(scored, versions, strict=True)]
+    if all(groups.known(clip) for clip in clips):
+        # Sources of one kind flatter each other: whole groups of them are left out.
+        clips = [replace(c, source=groups.fold_of(c)) for c in clips]
     if len({clip.source for clip in clips}) == 1:
         # Of one camera only people can be left out in turn.
         clips = [replace(c, source=s.person) for c, s in zip(clips, scored, strict=True)]
@@ -155,12 +160,14 @@ def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> 
         for i, clip in enumerate(clips)
         if clip.question in (None, question)
         and clip.people
-        and all(id in clip.people[0].logits for id in models)
+        and any(id in clip.people[0].logits for id in models)
     ]
-    if len({clips[i].label for i in known}) < 2:
+    if any(
+        len({clips[i].label for i in known if id in clips[i].people[0].logits}) < 2 for id in models
+    ):
         raise InputError(
             f"Calibrating {', '.join(models)} needs originals and fakes of its question "
-            f"({question.value}) that every model has scored.",
+            f"({question.value}) that each of them has scored.",
             hint="Leave these models out, or add such clips to the labels.",
         )
     return known
@@ -172,49 +179,62 @@ def _fused(
     maps: Mapping[str, tuple[float, float]],
     weights: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fused logits of people, and how much there is of each cause of doubt."""
+    """Summed evidence of people without the starting point, and how much there is of each cause of
+    doubt."""
     share = dict(zip(models, weights.tolist(), strict=True))
     fused, amounts = [], []
     for person in people:
-        mapped = {id: maps[id][0] * person.logits[id] + maps[id][1] for id in models}
-        fused.append(fusion.mean(mapped, share) or 0.0)
-        found = fusion.shortfalls(person.material)
-        found["disagreement"] = fusion.disagreement(mapped, share)
+        mapped = {
+            id: maps[id][0] * person.logits[id] + maps[id][1]
+            for id in models
+            if id in person.logits
+        }
+        fused.append(sum(share[id] * x for id, x in mapped.items()))
+        found = material_of.shortfalls(person.material)
+        found["disagreement"] = material_of.disagreement(mapped, share)
         amounts.append([found[cause] for cause in CAUSES])
     return np.array(fused), np.array(amounts).reshape(len(fused), len(CAUSES))
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """What is fitted before doubt is: maps of the models, and their weights."""
+    """What is fitted before doubt is: maps of the models, their weights, the starting point."""
 
     models: tuple[str, ...]
     maps: dict[str, tuple[float, float]]
     weights: np.ndarray
+    start: float
     clips: tuple[Clip, ...]
 
     @classmethod
     def fit(cls, clips: Sequence[Clip], models: Sequence[str]) -> _Parts:
-        """On clips whose main person every model has scored."""
+        """On the main person of each clip; a model that could not look adds nothing there."""
         labels = np.array([c.label for c in clips])
-        raw = np.array([[c.people[0].logits[id] for id in models] for c in clips])
-        maps = {id: fitting.platt(x, labels) for id, x in zip(models, raw.T, strict=True)}
+        raw = np.array([[c.people[0].logits.get(id, np.nan) for id in models] for c in clips])
+        maps = {}
+        for id, x in zip(models, raw.T, strict=True):
+            seen = np.isfinite(x)
+            # Of a model that these clips say too little of nothing is made.
+            both = len(set(labels[seen].tolist())) == 2
+            maps[id] = fitting.platt(x[seen], labels[seen]) if both else (1e-6, 0.0)
         scales, offsets = (np.array(x) for x in zip(*maps.values(), strict=True))
-        weights = fitting.choose_weights(
-            raw * scales + offsets, labels, [clip.source for clip in clips]
-        )
-        return cls(tuple(models), maps, weights, tuple(clips))
+        calibrated = np.nan_to_num(raw * scales + offsets)
+        weights, start = fitting.fit_evidence(calibrated, labels)
+        return cls(tuple(models), maps, weights, start, tuple(clips))
 
     def finish(self, *, doubting: bool) -> _Fitted:
-        """Fit the ensemble's own map and, if `doubting`, what poor material takes away: on worse
-        versions of the clips as well."""
-        rows, labels, weights = _rows(self.clips, self.models, worse=doubting)
+        """Fit, if `doubting`, what poor material takes away: on worse versions of the clips too."""
+        if not doubting:
+            none = (0.0,) * len(CAUSES)
+            return _Fitted(self.models, self.maps, self.weights, self.start, none)
+        rows, labels, weights = _rows(self.clips, self.models, worse=True)
         fused, amounts = _fused(rows, self.models, self.maps, self.weights)
-        final = fitting.fit_final(fused, labels, amounts * doubting, weights)
-        if doubting and not any(final.doubt):
+        final = fitting.fit_final(fused, labels, amounts, weights)
+        if not any(final.doubt):
             # Nothing to doubt: worse versions of the clips are no reason for another map.
             return self.finish(doubting=False)
-        return _Fitted(self.models, self.maps, self.weights, final)
+        scaled = self.weights * final.scale
+        return _Fitted(self.models, self.maps, scaled, final.offset, final.doubt)
 
 
 def _rows(
@@ -224,7 +244,7 @@ def _rows(
     rows: list[tuple[Person, int, float]] = []
     for clip in clips:
         rows.append((clip.people[0], clip.label, 1.0))
-        others = [p for p in clip.worse if all(id in p.logits for id in models)] if worse else []
+        others = [p for p in clip.worse if any(id in p.logits for id in models)] if worse else []
         rows += [(person, clip.label, 1.0 / len(others)) for person in others]
     people, labels, weights = zip(*rows, strict=True)
     return list(people), np.array(labels), np.array(weights)
@@ -281,16 +301,20 @@ def _report(
         question=question,
         originals=int((labels == 0).sum()),
         fakes=int((labels == 1).sum()),
-        models={
-            id: metrics.auc(np.array([c.people[0].logits[id] for c in clips]), labels)
-            for id in models
-        },
+        models={id: _auc_of(clips, labels, id) for id in models},
         auc=metrics.auc(p, y),
         calibration_error=metrics.calibration_error(p, y),
         by_chance=metrics.calibration_error_by_chance(p).high,
         brier=metrics.brier(p, y),
         doubt_gains=gains,
     )
+
+
+def _auc_of(clips: Sequence[Clip], labels: np.ndarray, id: str) -> float:
+    """AUC of one model's raw logit, where it could look."""
+    x = np.array([c.people[0].logits.get(id, np.nan) for c in clips])
+    seen = np.isfinite(x)
+    return metrics.auc(x[seen], labels[seen])
 
 
 def _put_together(
@@ -306,6 +330,7 @@ def _put_together(
     """Thresholds for all questions together, the combined answer, and what to expect."""
     labels = np.array([clip.label for clip in clips])
     sources = np.array([clip.source for clip in clips])
+    origins = np.array([clip.origin or clip.source for clip in clips])
     about = {q: np.array([clip.question is q for clip in clips]) for q in fits}
     chosen = operating.operate(Held(held, labels, about, sources), rate=rate, right=right)
     several = np.log([max(1, len(clip.people)) for clip in clips])
@@ -316,14 +341,19 @@ def _put_together(
         for of in (held, plain):
             of[question] = of[question] - cautions[question] * several
     chosen = operating.operate(Held(held, labels, about, sources), rate=rate, right=right)
-    together, combined = _combined(held, labels, sources)
-    if combined:
-        combined = combined.model_copy(update={"data": data})
+    together = _combined(held, labels, sources)
     ensembles, maps, weights = {}, {}, {}
     for question, fitted in fits.items():
+        own = (labels == 0) | about[question]
         ensembles[question] = _ensemble(
             fitted, chosen.limits[question], held[question], labels, about[question], data
-        ).model_copy(update={"caution": cautions[question]})
+        ).model_copy(
+            update={
+                "caution": cautions[question],
+                "auc": _strength(held[question][own], labels[own], origins[own]),
+                "odds": odds.table(held[question][own], labels[own], origins[own]),
+            }
+        )
         clipped = len([c for c in clips if c.question in (None, question) and c.people])
         for id, weight in zip(fitted.models, fitted.weights, strict=True):
             scale, offset = fitted.maps[id]
@@ -331,7 +361,7 @@ def _put_together(
             weights[id] = round(float(weight), 3)
     seen = np.isfinite(together)
     p, y = metrics.sigmoid(together[seen]), labels[seen]
-    bare, _ = _combined(plain, labels, sources)
+    bare = _combined(plain, labels, sources)
     found = chosen.elsewhere
     summary = Summary(
         clips=len(clips),
@@ -350,22 +380,19 @@ def _put_together(
         risk_without_doubt=risk(bare, labels),
     )
     return Calibrated(
-        models=maps, weights=weights, ensembles=ensembles, combined=combined, reports=reports,
+        models=maps, weights=weights, ensembles=ensembles, reports=reports,
         summary=summary,
     )  # fmt: skip
 
 
 def _combined(
     held: Mapping[Question, np.ndarray], labels: np.ndarray, sources: np.ndarray
-) -> tuple[np.ndarray, Calibration | None]:
-    """All asked questions as one logit for each clip, held out; and the map that makes it honest,
-    where there are several."""
+) -> np.ndarray:
+    """All asked questions as one logit for each clip, held out: for ranking, in the summary."""
     stacked = np.stack(list(held.values()), 1)
-    together = np.array(
-        [fusion.pooled(row) if np.isfinite(row).all() else np.nan for row in stacked]
-    )
+    together = np.array([pooled(row) if np.isfinite(row).all() else np.nan for row in stacked])
     if len(held) == 1:
-        return together, None
+        return together
     seen = np.isfinite(together)
     out = np.full(len(together), np.nan)
     for name in np.unique(sources):
@@ -374,8 +401,14 @@ def _combined(
             scale, offset = fitting.platt(together[rest], labels[rest])
             own = seen & (sources == name)
             out[own] = scale * together[own] + offset
-    scale, offset = fitting.platt(together[seen], labels[seen])
-    return out, Calibration(scale=scale, offset=offset, data="", clips=int(seen.sum()))
+    return out
+
+
+def _strength(held: np.ndarray, labels: np.ndarray, origins: np.ndarray) -> Interval:
+    """AUC per clip on sources left out, with its interval from resampling sources."""
+    seen = np.isfinite(held)
+    found = metrics.bootstrap(metrics.auc, held[seen], labels[seen], origins[seen].tolist())
+    return Interval(value=round(found.value, 3), low=round(found.low, 3), high=round(found.high, 3))
 
 
 def _ensemble(
@@ -388,6 +421,7 @@ def _ensemble(
 ) -> Ensemble:
     """One question as the manifest states it. Thresholds are rounded outwards, and their rates are
     those of the held-out scores."""
+    no_sign = bool(np.isfinite(limits[0]))
     low, high = (float(metrics.sigmoid(np.array(limit))) for limit in limits)
     low, high = np.floor(low * 1000) / 1000, np.ceil(high * 1000) / 1000
     p = metrics.sigmoid(held)
@@ -396,13 +430,11 @@ def _ensemble(
     missed = Tally(count=int((p[fake] < low).sum()), clips=int(fake.sum()))
     counted = [id for id, w in zip(fitted.models, fitted.weights, strict=True) if w > 0]
     clips = alarms.clips + missed.clips
-    final = fitted.final
+    doubt = dict(zip(CAUSES, fitted.doubt, strict=True))
     return Ensemble(
         models=counted,
-        calibration=Calibration(scale=final.scale, offset=final.offset, data=data, clips=clips),
-        doubt=Doubt(
-            **dict(zip(CAUSES, final.doubt, strict=True)), data=data if any(final.doubt) else ""
-        ),
+        calibration=Calibration(scale=1.0, offset=fitted.start, data=data, clips=clips),
+        doubt=Doubt(**doubt, data=data if any(fitted.doubt) else ""),
         thresholds=Thresholds(
             low=float(low),
             high=float(high),
@@ -410,7 +442,8 @@ def _ensemble(
             false_negative_rate=round(missed.count / missed.clips, 4),
             false_positives=alarms,
             false_negatives=missed,
-            data=f"{data}, each source scored without it",
+            data=f"{data}, each group of sources scored without it",
+            no_sign=no_sign,
         ),
         min_models=max(1, len(counted) - 1),
     )

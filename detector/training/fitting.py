@@ -6,30 +6,25 @@ both are as common".
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
 
-from detector import fusion
+from detector.decision.numbers import pooled
 from detector.errors import InputError
 from detector.training.metrics import sigmoid
 
 Array = np.ndarray
 
-GRID = 10
-"""Ensemble weights are tried in steps of 1 / GRID; of half as many where models are many."""
-MOST = 120
-"""weightings that are tried; with more models the grid is coarser."""
 PRIOR = 0.5
 """Of the squared log of the scale: keeps few, well separated clips from giving certainty."""
 DOUBT_PRIOR = 1.0
 """Of each doubt: it has to gain a nat over all clips for each unit of variance."""
-EVEN = 0.01
-"""Differences in cross-entropy below this are chance, and the more even weighting is taken."""
+EVEN_PRIOR = 1.0
+"""nats for each unit of squared distance of a weight from an even one."""
+LEAST_WEIGHT = 0.02
+"""of a model's evidence; less is none."""
 PEOPLE = (2, 3, 4, 6)
 """in one file: for these the false alarms are held."""
 DRAWS = 4000
@@ -100,48 +95,39 @@ def cross_entropy(logits: Array, labels: Array, weights: Array | None = None) ->
     return sum(float(np.average(loss[labels == y], weights=share[labels == y])) for y in (0, 1)) / 2
 
 
-def choose_weights(logits: Array, labels: Array, sources: Sequence[str]) -> Array:
-    """Ensemble weights, by leaving each source out in turn.
+def fit_evidence(logits: Array, labels: Array) -> tuple[Array, float]:
+    """Fit how much each model's calibrated logit adds to the evidence, and the starting point.
 
-    Each weighting of a grid is fused, calibrated without a source and judged on that source by
-    its cross-entropy. Of weightings within `EVEN` of the best the most even is taken: a difference
-    that small is chance, and an even weighting leans on no model's quirk.
+    Logistic regression with weights that are not negative (a model that pulls the wrong way is left
+    out, not turned round), labels weighted alike, and a weak prior on even weights: two models that
+    agree are surer than each, and two that say the same are not counted twice.
 
     Parameters
     ----------
     logits : float [clips, models]
-        Calibrated per model.
+        Calibrated per model; 0 where a model could not look, which adds nothing.
+    labels : int [clips]
+
+    Returns
+    -------
+    weights : float [models], start : float
     """
-    count = logits.shape[1]
-    if count == 1:
-        return np.ones(1)
-    names = np.asarray(sources)
-    grid = _simplex(count)
-    losses = np.array([_left_out(logits @ w, labels, names) for w in grid])
-    evenness = ((grid - 1 / count) ** 2).sum(1)
-    near = losses <= losses.min() + EVEN
-    chosen: Array = grid[int(np.argmin(np.where(near, evenness, np.inf)))]
-    return chosen
+    x, y = np.asarray(logits, float), np.asarray(labels, float)
+    count = x.shape[1]
+    target, weight = softened(y), balanced(y)
 
+    def loss(theta: Array) -> tuple[float, Array]:
+        z = x @ theta[:-1] + theta[-1]
+        off = theta[:-1] - 1 / count
+        error = weight * (sigmoid(z) - target)
+        value = (weight * (np.logaddexp(0, z) - target * z)).sum() + EVEN_PRIOR * (off**2).sum()
+        return float(value), np.append(x.T @ error + 2 * EVEN_PRIOR * off, error.sum())
 
-def _simplex(count: int) -> Array:
-    """All weightings in equal steps that sum to 1, as fine as `MOST` allows."""
-    steps = next((n for n in range(GRID, 1, -1) if math.comb(n + count - 1, n) <= MOST), 1)
-    chosen = itertools.combinations_with_replacement(range(count), steps)
-    return np.array([np.bincount(parts, minlength=count) for parts in chosen]) / steps
-
-
-def _left_out(fused: Array, labels: Array, sources: Array) -> float:
-    """Cross-entropy on sources left out of the Platt fit."""
-    out = np.zeros(len(labels))
-    for name in np.unique(sources):
-        own = sources == name
-        rest = labels[~own]
-        if not rest.size or rest.min() == rest.max():
-            return float("inf")
-        scale, offset = platt(fused[~own], rest)
-        out[own] = scale * fused[own] + offset
-    return cross_entropy(out, labels)
+    begin = np.append(np.full(count, 1 / count), 0.0)
+    bounds = [*((0.0, None) for _ in range(count)), (None, None)]
+    best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds)
+    found: Array = np.where(best.x[:-1] < LEAST_WEIGHT, 0.0, best.x[:-1])
+    return found, float(best.x[-1])
 
 
 @dataclass(frozen=True)
@@ -165,7 +151,8 @@ def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None
 
     By cross-entropy with the same softened targets and prior as `platt`; each variance has an
     exponential prior, so that a cause without evidence for it stays at 0. Doubt can only take
-    certainty away (`fusion.held_back`), so poor material never counts for or against anybody.
+    certainty away (`decision.numbers.held_back`), so poor material never counts for or against
+    anybody.
 
     Parameters
     ----------
@@ -225,7 +212,7 @@ def fit_caution(originals: Array, high: float, *, seed: int = 0) -> float:
     alone = float((draw(16) > high).mean())
     worst = 0.0
     for people in PEOPLE:
-        files = np.array([fusion.pooled(row) for row in draw(people)])
+        files = np.array([pooled(row) for row in draw(people)])
         # What has to come off for so many of the files to stay under the threshold.
         excess = float(np.quantile(files, 1 - alone)) - high
         worst = max(worst, excess / np.log(people))

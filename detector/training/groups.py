@@ -59,6 +59,11 @@ def fold_of(item: Sourced) -> str:
     return known or every[int(hash_of(item.source), 16) % len(every)]
 
 
+def known(item: Sourced) -> bool:
+    """Whether the table names its source, so that its fold is no hash."""
+    return item.source in _table()
+
+
 def leave_out(items: Iterable[S], fold: str) -> tuple[list[S], list[S]]:
     """Files to learn from, and files of the fold.
 

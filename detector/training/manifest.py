@@ -10,7 +10,7 @@ from pathlib import Path
 from detector import folders
 from detector.errors import ModelError
 from detector.models.registry import Manifest
-from detector.results import Calibration, Ensemble, Tally
+from detector.results import Calibration, Ensemble, OddsPoint, Tally
 from detector.training.calibrated import Calibrated
 
 _HEADER = re.compile(r"^\[\[?([A-Za-z0-9_.]+)\]\]?", re.MULTILINE)
@@ -61,7 +61,7 @@ def updated(text: str, result: Calibrated) -> str:
 
 
 def to_toml(result: Calibrated) -> str:
-    """The tables of the ensembles and of their answers combined."""
+    """The tables of the ensembles."""
     parts = []
     for question, ensemble in result.ensembles.items():
         report = next(r for r in result.reports if r.question is question)
@@ -71,8 +71,6 @@ def to_toml(result: Calibrated) -> str:
             f"# AUC there: {notes}; together, each source held out: {report.auc:.3f}\n"
             + _ensemble(f"ensembles.{question.value}", ensemble)
         )
-    if result.combined:
-        parts.append(_calibration("combined", result.combined))
     return "\n".join(parts)
 
 
@@ -81,7 +79,13 @@ def _ensemble(name: str, ensemble: Ensemble) -> str:
     limits, doubt = ensemble.thresholds, ensemble.doubt
     assert ensemble.calibration is not None
     text = f"models = [{models}]\nmin_models = {ensemble.min_models}\n"
-    text += f"caution = {ensemble.caution:g}\n\n"
+    text += f"caution = {ensemble.caution:g}\n"
+    if (auc := ensemble.auc) is not None:
+        text += f"auc = {{ value = {auc.value:g}, low = {auc.low:g}, high = {auc.high:g} }}\n"
+    if ensemble.odds:
+        points = "".join(f"  {_point(point)},\n" for point in ensemble.odds)
+        text += f"odds = [\n{points}]\n"
+    text += "\n"
     text += _calibration(f"{name}.calibration", ensemble.calibration)
     causes = {k: v for k, v in doubt.model_dump(exclude={"data"}).items() if v}
     if causes:
@@ -93,7 +97,14 @@ def _ensemble(name: str, ensemble: Ensemble) -> str:
         f"false_negative_rate = {limits.false_negative_rate}\n"
         f"false_positives = {_tally(limits.false_positives)}\n"
         f"false_negatives = {_tally(limits.false_negatives)}\n"
-        f"data = {_quoted(limits.data)}\n"
+        f"data = {_quoted(limits.data)}\n" + ("" if limits.no_sign else "no_sign = false\n")
+    )
+
+
+def _point(point: OddsPoint) -> str:
+    return (
+        f"{{ logit = {point.logit:g}, share = {point.share:g}, low = {point.low:g}, "
+        f"high = {point.high:g}, clips = {point.clips} }}"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector import evidence
+from detector.decision import numbers
 
 Array = np.ndarray
 ROUNDS = 1000
@@ -93,10 +93,10 @@ def _interval(value: float, values: Sequence[float]) -> Interval:
 
 
 def wilson(count: int, total: int) -> Interval:
-    """A share with its 95 % interval (`evidence.wilson`). NaN for a total of 0."""
+    """A share with its 95 % interval (`decision.numbers.wilson`). NaN for a total of 0."""
     if not total:
         return Interval(float("nan"), float("nan"), float("nan"))
-    return Interval(count / total, *evidence.wilson(count, total))
+    return Interval(count / total, *numbers.wilson(count, total))
 
 
 def pairs_won(scores: Array, couples: Sequence[tuple[int, int]]) -> float:

@@ -27,9 +27,6 @@ RATE = 0.05
 """of untouched clips that may be called manipulated"""
 RIGHT = 0.95
 """of decided clips that must be decided rightly, originals and fakes weighted alike"""
-MISSED = 0.10
-"""of the fakes of each question that may lie under its `low` where no limits keep both promises:
-with half of it hardly a clip gets a verdict, and fewer of those are right (docs/experiments.md)"""
 TIGHTER = (1.0, 0.75, 0.5, 0.25)
 """Shares of the two error rates that are tried, until the held-out rates are kept."""
 INCONCLUSIVE, FAKE, REAL = 0, 1, -1
@@ -134,10 +131,11 @@ def choose(held: Held, *, rate: float = RATE, right: float = RIGHT) -> Limits | 
     return best[1] if best else None
 
 
-def by_rates(held: Held, *, rate: float = RATE, missed: float = MISSED) -> Limits:
-    """Limits by two rates alone: of originals called FAKE, with one clip more for each question
-    counted as wrong, and of the fakes of each question below its `low`, with one more."""
-    return _limits(held, _alarms(held, rate)[0], _allowed(missed, int((held.labels == 1).sum())))
+def by_alarms(held: Held, *, rate: float = RATE) -> Limits:
+    """Limits by the rate of originals called FAKE alone, with one clip more for each question
+    counted as wrong. Nothing is called REAL: no `low` keeps the promise that such an answer
+    makes."""
+    return _limits(held, _alarms(held, rate)[0], -1)
 
 
 def _alarms(held: Held, rate: float) -> list[int]:
@@ -206,16 +204,16 @@ class Operating:
 def operate(held: Held, *, rate: float = RATE, right: float = RIGHT) -> Operating:
     """Choose limits and tighten them until their promises hold on sources left out of the choice.
 
-    Where no limits keep both promises (the scores are too weak), those by the two rates alone are
-    taken: then false alarms are still as promised, but more of the decided is wrong, and `kept`
-    says so.
+    Where no limits keep both promises (the scores are too weak), nothing is called REAL, and FAKE
+    by the rate of false alarms alone: these are still as promised, but more of the decided may be
+    wrong, and `kept` says so.
     """
 
     def both(of: Held, share: float) -> Limits | None:
         return choose(of, rate=rate * share, right=1 - (1 - right) * share)
 
     def alarms_only(of: Held, share: float) -> Limits:
-        return by_rates(of, rate=rate * share, missed=MISSED)
+        return by_alarms(of, rate=rate * share)
 
     last: Operating | None = None
     ways: tuple[Way, ...] = (both, alarms_only)

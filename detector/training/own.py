@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from detector import conformal, fusion
+from detector import conformal
 from detector.conformal import OwnCalibration
+from detector.decision import decide
+from detector.decision.numbers import logit
 from detector.errors import InputError, ModelError
 from detector.models import registry
 from detector.pipeline import Analyzer, blank
 from detector.results import Analysis, Question, Record, Settings
-from detector.verdict import decide
 
 ENDINGS = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".wmv"}
 """Files that are taken from a folder; whatever else lies there is passed over."""
@@ -163,10 +164,10 @@ def _unusable(analysis: Analysis) -> str:
 def _base(analysis: Analysis, question: Question) -> float:
     """Our threshold as a logit; 0 where we have none."""
     high = analysis.ensembles[question].thresholds.high
-    return fusion.logit(high) if high < 1 else 0.0
+    return logit(high) if high < 1 else 0.0
 
 
 def _logits(analysis: Analysis) -> dict[Question, float]:
     """The file's logit for each asked question."""
     answers = analysis.verdict.answers.items()
-    return {q: fusion.logit(a.probability) for q, a in answers if a.probability is not None}
+    return {q: logit(a.probability) for q, a in answers if a.probability is not None}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detector import evidence, fusion
-from detector.fusion import Material
+from detector.decision import material as material_of
+from detector.decision.material import Material
 from detector.results import Analysis, Question, Track
 from detector.training import methods
 from detector.training.scores import Scored
@@ -31,12 +31,15 @@ class Clip:
 
     label: int
     source: str
+    """Left out as a whole: a source, or a fold of many (`training.groups`)."""
     question: Question | None
     """Which question its fake is about; None for an original."""
     people: tuple[Person, ...]
     """The first was seen most; empty when nobody was seen well enough."""
     worse: tuple[Person, ...] = ()
     """The first of `people` in few frames, or under worse conditions."""
+    origin: str = ""
+    """Where it was collected: what is resampled as a whole; unless stated, `source`."""
 
 
 def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
@@ -50,14 +53,14 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
     about = methods.question(scored.method) if scored.label else None
     analysis = scored.analysis
     if analysis is None:
-        return Clip(scored.label, scored.source, about, ())
+        return Clip(scored.label, scored.source, about, (), origin=scored.source)
     video = analysis.media.kind == "video"
     people = [
         (person, track)
         for track in analysis.tracks
         if (person := person_of(analysis, track))
-        and person.material.width >= evidence.POOR_WIDTH
-        and (not video or person.material.frames >= evidence.MIN_FRAMES)
+        and person.material.width >= material_of.POOR_WIDTH
+        and (not video or person.material.frames >= material_of.MIN_FRAMES)
     ]
     people.sort(key=lambda pair: -pair[0].material.frames)
     short: list[Person] = []
@@ -68,7 +71,12 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
     for version in worse:
         short += clip_of(version).people[:1]
     return Clip(
-        scored.label, scored.source, about, tuple(person for person, _ in people), tuple(short)
+        scored.label,
+        scored.source,
+        about,
+        tuple(person for person, _ in people),
+        tuple(short),
+        scored.source,
     )
 
 
@@ -87,7 +95,7 @@ def person_of(analysis: Analysis, track: Track, *, frames: int | None = None) ->
         raw.setdefault(window.model, []).append(window.logit)
     if not raw:
         return None
-    material = fusion.material(analysis, track)
+    material = material_of.material(analysis, track)
     if frames is not None:
         material = replace(material, frames=frames)
     return Person({id: float(np.mean(values)) for id, values in raw.items()}, material)

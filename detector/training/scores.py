@@ -18,13 +18,13 @@ from pydantic import Field, ValidationError
 
 from detector import conditions
 from detector.conditions import NONE, Condition
+from detector.decision import decide
 from detector.errors import InputError, ModelError
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import Analyzer
 from detector.results import Analysis, Ensemble, Question, Record, Settings
 from detector.training.data import Item
-from detector.verdict import decide
 
 
 class Scored(Record):
@@ -219,7 +219,7 @@ def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
     )  # fmt: skip
     if line.analysis is None:
         return scored
-    analysis = decide(_refreshed(line.analysis), models=deciding)
+    analysis = decide(refreshed(line.analysis), models=deciding)
     scored.analysis = analysis
     scored.verdict = str(analysis.verdict.label)
     scored.probability = analysis.verdict.probability
@@ -241,13 +241,12 @@ def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
     return scored
 
 
-def _refreshed(analysis: Analysis) -> Analysis:
+def refreshed(analysis: Analysis) -> Analysis:
     """With what the manifest says today; a person's own thresholds are left out."""
     manifest = registry.manifest()
     specs = {spec.id: spec for spec in manifest.models}
     fresh = analysis.model_copy(deep=True)
     fresh.ensembles = {q: manifest.ensembles.get(q, Ensemble()) for q in Question}
-    fresh.combined = manifest.combined
     for model in fresh.models:
         if model.id in specs:
             model.calibration = specs[model.id].calibration

@@ -1,0 +1,113 @@
+"""Every code that a result speaks in. Stable: programs may branch on them.
+
+What they are called for people stands in `detector.messages`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+
+class Label(StrEnum):
+    """What is said of a file, a person or a model's score."""
+
+    FAKE = "FAKE"
+    REAL = "REAL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+
+
+class Question(StrEnum):
+    """What is asked of a file. Each has its own models, calibration, thresholds and answer."""
+
+    MANIPULATION = "manipulation"
+    """Was the face of a real recording altered: swapped, reenacted, lip-synced?"""
+    SYNTHESIS = "synthesis"
+    """Was the whole picture made by a machine: talking heads, GAN and diffusion faces?"""
+
+
+Task = Literal["face manipulation", "whole-image synthesis", "voice"]
+"""What a model was made for."""
+QUESTION_OF: dict[str, Question] = {
+    "face manipulation": Question.MANIPULATION,
+    "whole-image synthesis": Question.SYNTHESIS,
+}
+"""Which question a model of a task answers; a voice model answers neither."""
+
+
+class ReasonCode(StrEnum):
+    """Why a verdict is what it is. Stable: programs may branch on it."""
+
+    # evidence for a verdict
+    ABOVE_THRESHOLD = "above_threshold"
+    TOGETHER_ABOVE = "together_above"
+    BELOW_THRESHOLD = "below_threshold"
+    BETWEEN_THRESHOLDS = "between_thresholds"
+    # why it is inconclusive
+    MODELS_DISAGREE = "models_disagree"
+    TOO_FEW_MODELS = "too_few_models"
+    TOO_FEW_FRAMES = "too_few_frames"
+    LOW_QUALITY = "low_quality"
+    UNCERTAIN = "uncertain"
+    SEVERAL_PEOPLE = "several_people"
+    SOMEBODY_ABOVE = "somebody_above"
+    OTHER_QUESTION_OPEN = "other_question_open"
+    FRAGILE = "fragile"
+    # why it could not be judged
+    NO_FACE = "no_face"
+    FACE_TOO_SMALL = "face_too_small"
+    TOO_BLURRED = "too_blurred"
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    TURNED_AWAY = "turned_away"
+    CLIP_TOO_SHORT = "clip_too_short"
+    NO_MODEL = "no_model"
+    NO_OPERATING_POINT = "no_operating_point"
+    CANCELED = "canceled"
+    UNDECODABLE = "undecodable"
+
+
+class CaveatCode(StrEnum):
+    """What a verdict can't tell. Stable, as `ReasonCode`."""
+
+    WHO_AND_WHY = "who_and_why"
+    NOT_JUDGED = "not_judged"
+    POOR_MATERIAL = "poor_material"
+    NOT_GENUINE = "not_genuine"
+    WHICH_PERSON = "which_person"
+    NOT_ASKED = "not_asked"
+    STAYS_OPEN = "stays_open"
+    NO_SIGN_WITHHELD = "no_sign_withheld"
+    PUBLISHED_POINT = "published_point"
+    SUBSET = "subset"
+    SAMPLING_GAP = "sampling_gap"
+    COPIES = "copies"
+    WRITTEN = "written"
+    """of an older result, which was kept as a sentence (`params["written"]`)"""
+
+
+class Lean(StrEnum):
+    """To which side an inconclusive answer leans: of 100 clips with such a score 60 or more were
+    manipulated, 40 or fewer, or neither."""
+
+    MANIPULATED = "manipulated"
+    UNTOUCHED = "untouched"
+    NONE = "none"
+
+
+class Basis(StrEnum):
+    """By what the thresholds of an answer stand."""
+
+    MEASURED = "measured"
+    """made here for just these models, on sources left out"""
+    PUBLISHED = "published"
+    """the operating point of a published model's authors with a margin; not measured here"""
+    SUBSET = "subset"
+    """models that are calibrated here, but put together otherwise than they were measured"""
+    OWN = "own"
+    """the person's own untouched clips"""
+    CUSTOM = "custom"
+    """moved by the person for this one result"""
+    NONE = "none"
+    """there are none: every score is inconclusive"""

@@ -1,0 +1,262 @@
+"""The policy: ordered rules over what the models say, and the one place where a label is lowered.
+
+A label follows from the score and the thresholds. Then rules are asked in order whether a decided
+label may stand; the first that objects lowers it to INCONCLUSIVE, and its code is kept with the
+answer. Nothing here is changed in place, and nothing is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from detector.decision.context import Context
+from detector.decision.numbers import pooled, sigmoid
+from detector.decision.odds import lean_of, odds_at
+from detector.decision.people import Judged, Opinion
+from detector.decision.thresholds import label_of
+from detector.results import (
+    Analysis,
+    Basis,
+    Contribution,
+    Label,
+    Lean,
+    Odds,
+    Question,
+    ReasonCode,
+    Robustness,
+    Track,
+    Trial,
+)
+
+DECIDED = (Label.FAKE, Label.REAL)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One question decided for the file.
+
+    Attributes
+    ----------
+    top : Judged or None
+        The most suspicious person; None where nobody was judged.
+    opinions : dict
+        Of everybody judged, by the track's id.
+    seen : tuple of str
+        Ids of the people whose scores are in `logit`: those who are too poorly seen are left out
+        where there are others.
+    logit : float or None
+        Combined log odds of the file.
+    """
+
+    context: Context
+    label: Label
+    opinions: dict[str, Opinion]
+    top: Judged | None = None
+    seen: tuple[str, ...] = ()
+    logit: float | None = None
+    contributions: tuple[Contribution, ...] = ()
+    odds: Odds | None = None
+    lean: Lean | None = None
+    lowered_by: ReasonCode | None = None
+    turned: tuple[Trial, ...] = ()
+    several: tuple[str, ...] = ()
+    """people who alone would be FAKE and among so many are not"""
+
+    @property
+    def asked(self) -> bool:
+        """Whether any model of this question was counted."""
+        return bool(self.context.counted)
+
+    @property
+    def suspicion(self) -> tuple[int, float]:
+        """To order decisions by, the least suspicious first."""
+        return RANK[self.label], -1.0 if self.logit is None else self.logit
+
+
+RANK = {Label.NOT_APPLICABLE: 0, Label.REAL: 1, Label.INCONCLUSIVE: 2, Label.FAKE: 3}
+
+
+# --- one question ---------------------------------------------------------------------------------
+
+
+def decide_question(
+    analysis: Analysis,
+    context: Context,
+    people: Mapping[str, Judged],
+    robustness: Robustness | None,
+) -> Decision:
+    """Answer one question for the file.
+
+    Parameters
+    ----------
+    people : mapping
+        By the track's id.
+    robustness : Robustness, optional
+        Trials with labels by today's thresholds.
+    """
+    opinions = {
+        id: judged.opinions[context.question]
+        for id, judged in people.items()
+        if context.question in judged.opinions
+    }
+    none = Decision(context, Label.NOT_APPLICABLE, opinions)
+    if analysis.partial or not opinions:
+        return none
+    seen = tuple(id for id, o in opinions.items() if not o.abstains) or tuple(opinions)
+    top = max(seen, key=lambda id: (opinions[id].logit, id))
+    total = pooled([opinions[id].logit for id in seen], context.ensemble.caution)
+    parts = opinions[top].contributions
+    if len(seen) > 1:
+        parts = (*parts, Contribution(kind="people", logit=total - opinions[top].logit))
+    label = label_of(sigmoid(total), context.thresholds)
+    measured = context.basis in (Basis.MEASURED, Basis.OWN) or (
+        context.basis is Basis.CUSTOM and context.as_fitted and not context.published
+    )
+    measured = measured and context.as_fitted and analysis.media.kind != "image"
+    odds = odds_at(context.ensemble.odds, total) if measured else None
+    tried = robustness is not None and robustness.question is context.question
+    draft = replace(
+        none,
+        label=label,
+        top=people[top],
+        seen=seen,
+        logit=total,
+        contributions=parts,
+        odds=odds,
+        lean=lean_of(odds, sigmoid(total)),
+        several=tuple(id for id in seen if opinions[id].label is Label.FAKE)
+        if label is not Label.FAKE
+        else (),
+        turned=tuple(t for t in robustness.flipped if t.label in DECIDED)
+        if tried and robustness is not None and robustness.unchanged.label in DECIDED
+        else (),
+    )
+    return _lowered(draft, people)
+
+
+def _abstains(d: Decision) -> ReasonCode | None:
+    """The person in front is too poorly seen."""
+    return d.opinions[d.top.track.id].abstains if d.top else None
+
+
+def _too_few_models(d: Decision) -> ReasonCode | None:
+    return ReasonCode.TOO_FEW_MODELS if len(d.context.counted) < d.context.min_models else None
+
+
+def _somebody_above(d: Decision) -> ReasonCode | None:
+    """ "No sign" is said of a file only where it would be said of everybody in it."""
+    if d.label is Label.REAL and any(o.label is not Label.REAL for o in d.opinions.values()):
+        return ReasonCode.SOMEBODY_ABOVE
+    return None
+
+
+def _fragile(d: Decision) -> ReasonCode | None:
+    """A verdict that turns around when the file is changed a little is none."""
+    return ReasonCode.FRAGILE if d.turned else None
+
+
+RULES: tuple[Callable[[Decision], ReasonCode | None], ...] = (
+    _abstains,
+    _too_few_models,
+    _somebody_above,
+    _fragile,
+)
+"""In this order; the first that objects names the reason."""
+
+
+def _lowered(draft: Decision, people: Mapping[str, Judged]) -> Decision:
+    """Lower the label where a rule objects: the one place where that happens for a question."""
+    code = next((code for rule in RULES if (code := rule(draft))), None)
+    if code is None:
+        return draft
+    top = draft.top
+    if code is ReasonCode.SOMEBODY_ABOVE:  # that person is the one to look at
+        above = {id: o for id, o in draft.opinions.items() if o.label is not Label.REAL}
+        top = people[max(above, key=lambda id: (above[id].logit, id))]
+        code = above[top.track.id].abstains or code
+    label = Label.INCONCLUSIVE if draft.label in DECIDED else draft.label
+    return replace(draft, label=label, lowered_by=code, top=top)
+
+
+# --- the questions beside each other --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Front:
+    """Which question stands in front, and what is said of the file.
+
+    Attributes
+    ----------
+    open : tuple of Question
+        Undecided beside it: reported, and no part of the verdict.
+    lowered_by : ReasonCode or None
+        The other question keeps "no sign" from being said of the whole file.
+    """
+
+    leading: Question | None
+    label: Label
+    open: tuple[Question, ...] = ()
+    lowered_by: ReasonCode | None = None
+
+
+def front(decisions: Mapping[Question, Decision]) -> Front:
+    """Put the questions beside each other.
+
+    FAKE by any question stands, the highest in front. Else the strongest question that was judged
+    is in front, and an undecided weaker one is open. "No sign" stands if a published model is
+    counted for it; where the bundled models are alone it takes every question that was asked.
+    """
+    asked = {q: d for q, d in decisions.items() if d.asked}
+    judged = {q: d for q, d in asked.items() if d.logit is not None}
+    if not judged:
+        return Front(None, Label.NOT_APPLICABLE)
+    fakes = [q for q, d in judged.items() if d.label is Label.FAKE]
+    leading = (
+        max(fakes, key=lambda q: judged[q].logit or 0.0)
+        if fakes
+        else max(judged, key=lambda q: judged[q].context.strength)
+    )
+    lead = judged[leading]
+    others = [q for q in asked if q is not leading]
+    undecided = tuple(q for q in others if asked[q].label not in DECIDED)
+    unsure = [q for q in others if asked[q].label is not Label.REAL]
+    if lead.label is Label.REAL and unsure and not lead.context.published:
+        return Front(leading, Label.INCONCLUSIVE, undecided, ReasonCode.OTHER_QUESTION_OPEN)
+    return Front(leading, lead.label, undecided)
+
+
+def order(tracks: list[Track], leading: str | None) -> list[Track]:
+    """Sort people, the one in front first, then the most suspicious."""
+
+    def key(track: Track) -> tuple[bool, int, float, str]:
+        probability = -1.0 if track.probability is None else track.probability
+        return track.id != leading, -RANK[track.label], -probability, track.id
+
+    return sorted(tracks, key=key)
+
+
+def retried(
+    robustness: Robustness | None, contexts: Mapping[Question, Context]
+) -> Robustness | None:
+    """Label the trials by the thresholds that decide now, where a person moved them."""
+    if robustness is None:
+        return None
+    limits = contexts[robustness.question].thresholds
+    if not limits.custom:
+        return robustness
+
+    def again(trial: Trial) -> Trial:
+        if trial.probability is None:
+            return trial
+        return trial.model_copy(update={"label": label_of(trial.probability, limits)})
+
+    return robustness.model_copy(
+        update={
+            "unchanged": again(robustness.unchanged),
+            "trials": [again(trial) for trial in robustness.trials],
+        }
+    )
+
+
+__all__ = ["Decision", "Front", "decide_question", "front", "order", "retried"]
