@@ -47,6 +47,17 @@ def test_every_ready_model_has_its_label() -> None:
     assert "not measured here yet" in text
 
 
+def test_a_card_says_where_an_operating_point_is_from() -> None:
+    at = page()
+    at.text_input(key="models-find").set_value("meso4-df").run()
+    assert "not here; its own score decides, at 0.5" in html(at)
+    at.button(key="more-meso4-df").click().run()
+    assert "Says fake above" in html(at) and "pipeline.py, compute_accuracy" in html(at)
+    at = page()
+    at.text_input(key="models-find").set_value("classnseg").run()
+    assert "not yet: shown as uncalibrated" in html(at)
+
+
 def test_the_strong_model_is_offered_once_and_calmly() -> None:
     at = page()
     first = registry.manifest().recommended[0]

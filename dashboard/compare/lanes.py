@@ -111,12 +111,12 @@ def _follow(id: str, event: object) -> None:
 def _name(model: ModelResult) -> str:
     spec = next((s for s in registry.list_models() if s.id == model.id), None)
     crop = f" · {spec.crop.size} px" if spec else ""
-    if model.calibration is None:
-        calibrated = _("uncalibrated")
-    elif model.calibration.clips == 0:
-        calibrated = _("published operating point")
+    clips = model.calibration.clips if model.calibration else 0
+    if not clips:
+        # Results before schema 1.2 kept an operating point as a calibration on no clips.
+        point = model.operating_point is not None or model.calibration is not None
+        calibrated = _("operating point, not calibrated here") if point else _("uncalibrated")
     else:
-        clips = model.calibration.clips
         calibrated = ngettext(
             "calibrated on {number} clip", "calibrated on {number} clips", clips
         ).format(number=clips)

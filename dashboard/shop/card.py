@@ -168,12 +168,12 @@ def _facts(shown: Shown) -> str:
 
 def _calibrated(spec: ModelSpec) -> str:
     if spec.calibration is None:
-        return f'<span class="um-warn">{_("not yet: shown as uncalibrated")}</span>'
-    clips = spec.calibration.clips
-    if clips == 0:
-        point = f"{spec.operating_point or 0.5:g}"
-        text = _("not here; its own score decides, at {point}").format(point=point)
+        text = _("not yet: shown as uncalibrated")
+        if spec.operating_point is not None:
+            point = f"{spec.operating_point:g}"
+            text = _("not here; its own score decides, at {point}").format(point=point)
         return f'<span class="um-warn">{text}</span>'
+    clips = spec.calibration.clips
     return ngettext("on {number} clip", "on {number} clips", clips).format(number=clips)
 
 
