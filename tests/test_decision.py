@@ -82,6 +82,25 @@ def test_its_answer_stands_and_the_other_question_stays_open() -> None:
     assert alone.verdict.label is not Label.REAL
 
 
+def test_beside_others_it_starts_a_little_lower_so_that_two_voters_raise_no_more_alarms() -> None:
+    parts = decide(beside(2.2)).verdict.answers[FACE].contributions
+    assert [c.logit for c in parts if c.kind == "start"] == [PUBLISHED_START]
+
+
+@pytest.mark.parametrize(
+    ("score", "label"),
+    [
+        (0.81, Label.FAKE),
+        (0.79, Label.INCONCLUSIVE),
+        (0.21, Label.INCONCLUSIVE),
+        (0.19, Label.REAL),
+    ],
+)
+def test_alone_it_is_judged_by_its_point_and_the_margin_alone(score: float, label: Label) -> None:
+    faces = [face(i, gend=logit(score)) for i in range(5)]
+    assert decide(analysis([track("A", faces)], [published()])).verdict.label is label
+
+
 def test_an_uncertain_published_score_decides_nothing() -> None:
     for strong in (-0.8, 0.0, 1.0):
         assert decide(beside(strong)).verdict.label is Label.INCONCLUSIVE
@@ -132,7 +151,7 @@ def test_two_published_models_that_agree_are_surer_than_each() -> None:
         assert found.verdict.probability is not None
         return logit(found.verdict.probability)
 
-    assert of("a") == pytest.approx(1.5 + PUBLISHED_START)
+    assert of("a") == pytest.approx(1.5)  # alone it stands at its point
     assert of("a") < of("a", "b") < of("a", "b", "c") < 3 * 1.5
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detector.errors import InputError
 from detector.training.cache import FaceCache, Faces
-from detector.training.data import Item, held_out, pairs, read_labels
+from detector.training.data import Item, filled, held_out, pairs, read_labels
 from detector.training.recipe import read_recipe
 from detector.training.sample import split
 
@@ -214,3 +215,11 @@ def test_why_one_clip_is_trained_on_whatever_the_split_says(shared: Path) -> Non
     items = read_labels(shared / "data" / "train.csv")
     assert person in split(items, asked)
     assert person not in split([i for i in items if i.group != "sdfvd-v14"], asked)
+
+
+def test_clips_collected_after_training_are_told_by_a_column(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label,face_px\na.mp4,real,120\nb.mp4,fake,\nc.mp4,fake,90\n")
+    assert filled(labels, "face_px") == {"a.mp4", "c.mp4"}
+    with pytest.raises(InputError, match="no column 'px'"):
+        filled(labels, "px")

@@ -34,6 +34,13 @@ def add(commands: Commands) -> None:
     labelled = calibrate.add_argument_group("from labelled clips")
     labelled.add_argument("--recipe", help="take only what this recipe kept out of training")
     labelled.add_argument(
+        "--where",
+        default="",
+        metavar="COLUMN",
+        help="take the clips with something in this column (and those of --recipe): what was "
+        "collected after training",
+    )
+    labelled.add_argument(
         "--right", type=float, default=0.95, help="of the decided clips, at least"
     )
     labelled.add_argument(
@@ -91,6 +98,7 @@ def _labelled(args: argparse.Namespace) -> int:
         args.labels,
         models=ids(args.models) or [],
         recipe=args.recipe,
+        where=args.where,
         conditions=conditions.parse(args.conditions) if args.conditions else (),
         rate=args.rate,
         right=args.right,

@@ -33,9 +33,10 @@ from detector.results import (
 PUBLISHED_MARGIN = 0.3
 """of probability, on both sides of an operating point that was not measured here"""
 PUBLISHED_START = -0.4
-"""log odds that such a set starts from. Nobody knows how sure its scores are: at twice as sure as
-they should be 6 of 100 untouched clips would be called FAKE without it, 5 with it; and it clears
-more of what is untouched where they are half as sure (`python -m bench.published`)."""
+"""log odds that such a model and the bundled ones together start from; alone it stands at its
+point. Two voters cross a threshold more often than one: with a model twice as sure as it should be
+6 of 100 untouched clips would be called FAKE without this, 5 with it, and where it is half as sure
+more of what is untouched is cleared (`python -m bench.published`)."""
 PUBLISHED_DATA = "its authors’ operating point, not measured here"
 CORRELATION = 0.5
 """of the evidence of two models whose own correlation nobody measured: two that agree are surer
@@ -164,7 +165,8 @@ class Context:
     def start(self) -> float:
         """Log odds before any model has said anything."""
         fitted = self.ensemble.calibration if self.as_fitted else None
-        return (fitted.offset if fitted else 0.0) + (PUBLISHED_START if self.published else 0.0)
+        beside = self.published and len(self.published) < len(self.counted)
+        return (fitted.offset if fitted else 0.0) + (PUBLISHED_START if beside else 0.0)
 
     def calibrate(self, id: str, raw: float) -> float:
         """Return a model's raw logit as evidence: calibrated, or moved to its operating point."""

@@ -306,8 +306,12 @@ def caveats(
     if len(lead.seen) > 1:
         out.append(Caveat(code=CaveatCode.WHICH_PERSON, params={"people": len(lead.seen)}))
     if lead.context.basis is Basis.PUBLISHED:
-        titles: Param = [lead.context.counted[id].title for id in lead.context.published]
-        out.append(Caveat(code=CaveatCode.PUBLISHED_POINT, params={"titles": titles}))
+        voters = [lead.context.counted[id] for id in lead.context.published]
+        titles: Param = [model.title for model in voters]
+        sources: Param = [m.operating_point_source for m in voters if m.operating_point_source]
+        out.append(
+            Caveat(code=CaveatCode.PUBLISHED_POINT, params={"titles": titles, "sources": sources})
+        )
     elif lead.context.basis is Basis.SUBSET:
         out.append(Caveat(code=CaveatCode.SUBSET))
     if not lead.context.thresholds.no_sign and said.label is Label.INCONCLUSIVE:

@@ -65,7 +65,7 @@ def _published(p: Params, speech: Speech) -> tuple[str, str]:
         "not measured here."
     )
     names = listed([str(name) for name in p["titles"]], speech)
-    return text.format(models=names), ""
+    return text.format(models=names), " ".join(str(source) for source in p.get("sources", ()))
 
 
 def _subset(p: Params, speech: Speech) -> tuple[str, str]:

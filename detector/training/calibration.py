@@ -31,7 +31,7 @@ from detector.results import (
 )
 from detector.training import fitting, groups, metrics, odds, operating, scores
 from detector.training.calibrated import LEAST_GAIN, Calibrated, QuestionReport, Summary, risk
-from detector.training.data import Item, read_labels
+from detector.training.data import Item, filled, read_labels
 from detector.training.fitting import Final
 from detector.training.operating import Held
 from detector.training.people import Clip, Person, clip_of
@@ -460,6 +460,7 @@ def calibrate(
     *,
     models: Sequence[str] = (),
     recipe: str | Path | None = None,
+    where: str = "",
     data: str = "",
     frames: int = 32,
     conditions: Sequence[Condition] = (),
@@ -478,6 +479,9 @@ def calibrate(
     recipe : str or Path, optional
         Take only what this recipe kept out of training. Default: all clips; then the CSV must hold
         none that was trained on.
+    where : str, optional
+        A column of the CSV: take the clips that have something in it, beside those of `recipe`.
+        For a collection of which a part came after training.
     data : str
         What the clips are, in words. Default: counted.
     conditions : sequence of Condition
@@ -489,8 +493,10 @@ def calibrate(
     """
     models = list(models) or [spec.id for spec in registry.choose()]
     items = [item for item in read_labels(labels) if item.kind == "video"]
-    if recipe is not None:
-        items = held_out_items(items, recipe)
+    if recipe is not None or where:
+        kept = {item.name for item in held_out_items(items, recipe)} if recipe else set()
+        kept |= filled(labels, where) if where else set()
+        items = [item for item in items if item.name in kept]
     scored, *worse = (
         scores.score_files(
             items, models=models, frames=frames, device=device, condition=condition,

@@ -92,6 +92,21 @@ class Labelled(Protocol):
     def person(self) -> str: ...
 
 
+def filled(path: Path, column: str) -> set[str]:
+    """Names of the files that have something in a column of a labelled CSV.
+
+    Raises
+    ------
+    InputError
+        There is no such column.
+    """
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        if column not in (reader.fieldnames or ()):
+            raise InputError(f"The labels {path} have no column {column!r}.")
+        return {row["file"] for row in reader if (row[column] or "").strip()}
+
+
 def read_labels(path: Path) -> list[Item]:
     """Read a labelled CSV.
 
