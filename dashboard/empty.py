@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -153,7 +152,7 @@ def _settings(specs: list[ModelSpec]) -> Settings:
     elif seconds := _estimate(options, ids):
         takes = (
             _("A video takes {time} on this computer.")
-            if _at_home()
+            if auth.sits_here()
             else _("A video takes {time} on this server.")
         ).format(time=words.about(seconds))
         time.html(f'<p class="um-caption">{takes}</p>')
@@ -280,7 +279,7 @@ def _answers() -> None:
         ).format(hours=kept, days=words.days(days))
     where = (
         _("Your file stays on this computer.")
-        if _at_home()
+        if auth.sits_here()
         else _("Your file stays on this server.")
     )
     st.html(
@@ -288,12 +287,6 @@ def _answers() -> None:
         '<p class="um-privacy"><span class="um-icon" aria-hidden="true">lock</span>'
         f"{where} {fate}</p>"
     )
-
-
-def _at_home() -> bool:
-    """Whether the person's file stays on the computer of their browser."""
-    host = urlsplit(st.context.url or "").hostname
-    return host in ("localhost", "127.0.0.1", "::1")
 
 
 def _samples(settings: Settings) -> None:

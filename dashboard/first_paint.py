@@ -1,27 +1,37 @@
-"""The style sheet in the page itself, so that what is drawn first stands where it stays.
+"""What Streamlit's one HTML page is given of ours, before its script runs.
 
-A script run brings the same style sheet (`theme.apply`), but only after the browser has drawn the
-first of the page without it: then everything would move.
+The style sheet, so that what is drawn first stands where it stays: a run of our script brings the
+same one (`theme.apply`), but only after the browser has drawn the first of the page without it.
+
+And where the server is. Streamlit's script would look for it below the page's own address first:
+on each page but the front page that is two requests that fail, and two errors in the console.
 """
 
 from __future__ import annotations
+
+import json
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import theme
+from dashboard.auth.caller import base_path
 
 _END = b"</body>"
 _ABOUT_THE_FILE = ("etag", "last-modified")
 
 
 class FirstPaint:
-    """Middleware: puts the style sheet at the end of Streamlit's one HTML page: after the styles
-    that its script puts into the head, which would win otherwise."""
+    """Middleware: puts both at the end of the page. The styles that Streamlit's script puts into
+    the head would win over ours otherwise; the script itself waits for the whole page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.style = f"<style>{theme.first_paint()}</style>".encode()
+        where = json.dumps(f"{base_path()}/").replace("<", "\\u003c")
+        self.ours = (
+            f"<style>{theme.first_paint()}</style><script>window.__streamlit = "
+            f"{{BACKEND_BASE_URL: location.origin + {where}}}</script>"
+        ).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET" or not _wants_a_page(scope):
@@ -43,7 +53,7 @@ class FirstPaint:
             body += message.get("body", b"")
             if message.get("more_body"):
                 return
-            body = body.replace(_END, self.style + _END, 1)
+            body = body.replace(_END, self.ours + _END, 1)
             headers = MutableHeaders(scope=start)
             headers["content-length"] = str(len(body))
             for name in _ABOUT_THE_FILE:  # of a file that is not what is sent

@@ -39,7 +39,7 @@ def draw() -> None:
 def _choice(wanted: float | None) -> float | None:
     """What the person chooses; the same as before where they don't."""
     most = records_retention().total_seconds() / 86400
-    usual = _("As this server does, {days}").format(days=words.days(most))
+    usual = _("As for everybody here, {days}").format(days=words.days(most))
     options: list[float | None] = [None, *(days for days in CHOICES if days < most)]
     if wanted not in options:
         options.append(wanted)  # from another server, which keeps longer or counts otherwise

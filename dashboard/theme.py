@@ -202,8 +202,32 @@ RULES: tuple[Rule, ...] = (
         "everywhere",
         '[data-testid="stHeader"]',
         """background: var(--um-bg); border-bottom: 1px solid var(--um-line);
+        :focus-visible { outline: 2px solid var(--um-accent) !important; outline-offset: -2px; }
+        @media (max-width: 640px) { button { min-width: 40px; min-height: 40px; } }
         /* What runs says so on the page itself; a "Stop" up here would stop the drawing only. */
         [data-testid="stStatusWidget"] { display: none; }""",
+    ),
+    # On a narrow window the navigation stands in here.
+    Rule(
+        "everywhere",
+        'body:has([data-testid="stApp"])',
+        """[data-testid="stSidebar"] {
+          :focus-visible { outline: 2px solid var(--um-accent) !important; outline-offset: -2px; }
+          [data-testid="stSidebarNavLink"] { min-height: 40px; } }""",
+    ),
+    # What is pressed with a finger is 40 px high.
+    Rule(
+        "everywhere",
+        ':is([data-testid="stMainBlockContainer"], [data-testid="stDialog"], '
+        '[data-testid="stPopoverBody"]) ',
+        """@media (max-width: 640px) {
+          [data-testid^="stBaseButton"], [data-testid="stPopoverButton"], summary,
+          [data-testid="stPageLink"] a, [data-testid="stTab"],
+          [data-testid="stButtonGroup"] button { min-height: 40px; }
+          [data-testid="stButtonGroup"] button, [data-testid="stTab"] { min-width: 40px; }
+          input:is([type="text"], [type="number"], [role="combobox"]) { min-height: 38px; }
+          [data-testid="stElementToolbarButton"] button { min-width: 40px; min-height: 40px; }
+          [data-testid="stCheckbox"] label { min-height: 40px; align-items: center; } }""",
     ),
     # Streamlit's gaps are steps of the font size; cards stand 20 px apart, on a phone 16.
     Rule(

@@ -146,10 +146,8 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
 
     def hear(self, message: ConsoleMessage) -> None:
-        """Note an error. On a link straight to a page Streamlit's own script looks for its server
-        below that page first, and the browser mentions that it isn't there."""
-        sought = "/_stcore/" in message.location.get("url", "") and "404" in message.text
-        if message.type == "error" and not sought:
+        """Note an error."""
+        if message.type == "error":
             self.complaints.append(message.text)
 
     def picture(self, name: str) -> None:

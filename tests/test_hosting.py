@@ -735,8 +735,11 @@ def test_the_style_sheet_comes_with_the_page_and_with_nothing_else(tmp_path: Pat
     browser = TestClient(FirstPaint(app))
     accept = {"accept": "text/html,application/xhtml+xml"}
     page = browser.get("/", headers=accept)
-    style = f"<style>{theme.first_paint()}</style>"
-    assert page.text == f"<html><head></head><body><p>page</p>{style}</body></html>"
+    ours = (
+        f"<style>{theme.first_paint()}</style><script>window.__streamlit = "
+        '{BACKEND_BASE_URL: location.origin + "/"}</script>'
+    )
+    assert page.text == f"<html><head></head><body><p>page</p>{ours}</body></html>"
     assert "etag" not in page.headers and "last-modified" not in page.headers
     stamp = browser.get("/index.html").headers
     for name, value in (

@@ -97,10 +97,13 @@ class MadeModel(Model):
     def forward(self, batch: object) -> object:  # type: ignore[override]
         raise NotImplementedError
 
+    def log_odds_of(self, wanted: np.ndarray) -> np.ndarray:
+        return wanted
+
     def score(self, batch: np.ndarray) -> np.ndarray:
         self._work()
         mean = batch.reshape(len(batch), -1, 3).mean(1)
-        wanted = ((mean[:, 0] - mean[:, 2]) / 2 - BASE) / TINT * 4.0
+        wanted = self.log_odds_of(((mean[:, 0] - mean[:, 2]) / 2 - BASE) / TINT * 4.0)
         calibration = self.spec.calibration
         assert calibration is not None
         return ((wanted - calibration.offset) / calibration.scale).astype(np.float32)
@@ -261,6 +264,38 @@ def test_a_reading_is_the_verdict_on_a_clip_of_the_last_seconds(engine, tmp_path
         whole.verdict.answers[question].probability, abs=1e-6
     )
     assert state.reading.thresholds == whole.verdict.answers[question].thresholds
+
+
+class Contrary(MadeModel):
+    """Says the contrary of what the tint says."""
+
+    def log_odds_of(self, wanted: np.ndarray) -> np.ndarray:
+        return -wanted
+
+
+@pytest.mark.parametrize(
+    "people",
+    [[(240, 160, -0.4)], [(240, 160, 0.3)], [(40, 160, -0.5), (400, 160, 0.6)]],
+    ids=["untouched", "suspicious", "two"],
+)
+def test_box_and_card_say_one_number_of_one_face(people: list[tuple[int, int, float]]) -> None:
+    """Also where the two questions have different answers, and with several people in view."""
+
+    def load(id: str) -> Model:
+        return (Contrary if id == "synthesis" else MadeModel)(registry.get_spec(id))
+
+    engine = live.LiveEngine(
+        ["pairs", "synthesis"], workers=0, detector=MadeDetector(), load=load, clock=Clock()
+    )
+    states = feed(engine, engine.open(), 6, picture(*people))
+    engine.close()
+    read = [s for s in states if s.reading.probability is not None]
+    assert len(read) > 50
+    for state in read:
+        (face,) = [f for f in state.faces if f.id == (state.reading.person or state.faces[0].id)]
+        assert face.probability == state.reading.probability
+        assert face.question is state.reading.question
+    assert read[-1].series[-1].mean == read[-1].reading.probability
 
 
 # --- hints ----------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def off() -> Problem:
     return Problem(
         "videocam",
         _("The camera is off"),
-        _("Press Start and allow the camera. Look into it, with light on the face."),
+        _("Press Start and allow the camera. Point it at the face, with light on it."),
     )
 
 

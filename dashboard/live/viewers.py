@@ -262,8 +262,8 @@ class Viewers:
 
     def _full(self) -> Full:
         text = ngettext(
-            "{number} camera is on already, and this server can follow no more.",
-            "{number} cameras are on already, and this server can follow no more.",
+            "{number} camera is on already, and no more can be followed here.",
+            "{number} cameras are on already, and no more can be followed here.",
             self.most,
         )
         return Full(

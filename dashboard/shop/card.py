@@ -196,7 +196,7 @@ def _weights(status: Status) -> str:
     if status.state == "bundled":
         facts.append(_("bundled"))
     elif status.state in ("ready", "license"):
-        facts.append(_("on this computer"))
+        facts.append(_("on this computer") if auth.sits_here() else _("on this server"))
     if status.memory:
         facts.append(_("{size} in memory").format(size=words.size(status.memory)))
     return ", ".join(facts)

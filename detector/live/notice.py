@@ -39,27 +39,27 @@ _PROBLEMS: dict[ReasonCode, tuple[HintCode, str, str]] = {
     ReasonCode.FACE_TOO_SMALL: (
         HintCode.TOO_SMALL,
         "Face too small",
-        "The face is {width:.0f} px wide, too small to judge. Move closer.",
+        "The face is {width:.0f} px wide, too small to judge. Move the camera closer.",
     ),
     ReasonCode.TOO_DARK: (
         HintCode.TOO_DARK,
         "Too dark",
-        "The face is too dark to judge. Turn to a window or a lamp.",
+        "The face is too dark to judge. Ask for more light on it.",
     ),
     ReasonCode.TOO_BRIGHT: (
         HintCode.TOO_BRIGHT,
         "Too bright",
-        "The face is overexposed, so it can't be judged. Turn away from the light.",
+        "The face is overexposed, so it can't be judged. Ask for less light on it.",
     ),
     ReasonCode.TOO_BLURRED: (
         HintCode.TOO_BLURRED,
         "Too blurred",
-        "The face is too blurred to judge. Hold still, or wipe the lens.",
+        "The face is too blurred to judge. Keep the camera still, or wipe its lens.",
     ),
     ReasonCode.TURNED_AWAY: (
         HintCode.TURNED_AWAY,
         "Turned away",
-        "The face is turned away. Look at the camera.",
+        "The face is turned away. Ask for a look into the camera.",
     ),
 }
 SHORT = {
@@ -162,13 +162,13 @@ class Watch:
             return 2 * sum(below) > len(below)
 
         if most([q.width < material.FAIR_WIDTH for q in qualities]):
-            text = f"The face is {width:.0f} px wide, {fewer} Move closer."
+            text = f"The face is {width:.0f} px wide, {fewer} Move the camera closer."
             hints.append(Hint(HintCode.TOO_SMALL, "Face small", text, False, person))
         if most([q.brightness < DIM for q in qualities]):
-            text = f"The light on the face is low, {fewer} Turn to a window or a lamp."
+            text = f"The light on the face is low, {fewer} Ask for more light."
             hints.append(Hint(HintCode.TOO_DARK, "Light low", text, False, person))
         elif most([q.sharpness < material.POOR_SHARPNESS for q in qualities]):
-            text = f"The face is soft, {fewer} Hold still, or wipe the lens."
+            text = f"The face is soft, {fewer} Keep the camera still, or wipe its lens."
             hints.append(Hint(HintCode.TOO_BLURRED, "Picture soft", text, False, person))
         return hints
 

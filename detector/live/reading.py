@@ -73,6 +73,9 @@ class Readings:
         self.people: dict[str, Line] = {}
         """By letter."""
         self.now = self.nothing(0.0, "Starting.")
+        self.cautious: float | None = None
+        """Likelihood of the session as a whole, which with several people in view is lower than
+        the highest of theirs: what an alarm goes by."""
         self.counted: set[str] = set()
         """Ids of the models that take part."""
         self.left_out: dict[str, str] = {}
@@ -145,12 +148,15 @@ class Readings:
         changed = []
         lately = {t.id: t for t in fresh.tracks} if fresh else {}
         for track in slow.tracks:
-            said = _said_of(track, slow)
-            if said is None or track.question is None:
+            question = _shown_of(track, slow)
+            said = _said_of(track, slow, question)
+            if said is None or question is None:
                 continue
             line = self.people.setdefault(track.id, Line(Steady(time)))
-            now = _said_of(lately[track.id], fresh) if fresh and track.id in lately else None
-            if line.update(time, said, now, track.question):
+            now = None
+            if fresh and track.id in lately:
+                now = _said_of(lately[track.id], fresh, question)
+            if line.update(time, said, now, question):
                 changed.append(track.id)
         here = {track.id for track in slow.tracks}
         self.people = {id: line for id, line in self.people.items() if id in here}
@@ -167,28 +173,35 @@ class Readings:
             for track in fresh.tracks:
                 if track.label is Label.FAKE and track.id in self.people:
                     self.people[track.id].steady.warn(time)
-        top = slow.tracks[0]
-        scores = [face.score for face in top.faces if face.score is not None]
+        question = slow.verdict.question
+        top = next((t for t in slow.tracks if t.id == slow.verdict.track), slow.tracks[0])
+        scores = [face.answers[question] for face in top.faces if question in face.answers]
+        # What stands on the box of this person: one number for one face.
+        theirs = self.people.get(top.id)
+        shown = said.probability
+        if theirs is not None and theirs.question is question and theirs.probability is not None:
+            shown = theirs.probability
+        self.cautious = said.probability
         self.now = Reading(
             label=whole.steady.label,
-            probability=said.probability,
+            probability=shown,
             low=min(scores, default=None),
             high=max(scores, default=None),
             since=whole.steady.since,
             text=_text(time, whole, said, top),
             trend=whole.trend,
-            question=slow.verdict.question,
+            question=question,
             thresholds=said.thresholds,
             person=top.id if len(slow.tracks) > 1 else None,
             counted=slow.verdict.counted,
         )
         newest = [
-            face.score
+            face.answers[question]
             for track in slow.tracks
             for face in track.faces[-1:]
-            if face.score is not None and face.index == len(slow.moments) - 1
+            if question in face.answers and face.index == len(slow.moments) - 1
         ]
-        self._dot(Dot(time, max(newest, default=None), said.probability, whole.steady.label))
+        self._dot(Dot(time, max(newest, default=None), shown, whole.steady.label))
         return changed
 
     def _dot(self, dot: Dot) -> None:
@@ -226,9 +239,16 @@ def _said(analysis: Analysis) -> Said | None:
     )
 
 
-def _said_of(track: Track, analysis: Analysis) -> Said | None:
+def _shown_of(track: Track, analysis: Analysis) -> Question | None:
+    """The question of which a person's box says the answer: that of the verdict, where they have
+    one, so that box and card never speak of two."""
+    leading = analysis.verdict.question
+    answer = track.answers.get(leading) if leading else None
+    return leading if answer is not None and answer.probability is not None else track.question
+
+
+def _said_of(track: Track, analysis: Analysis, question: Question | None) -> Said | None:
     """The verdict on one person, or None where there is none."""
-    question = track.question
     answer: PersonAnswer | None = track.answers.get(question) if question else None
     if question is None or answer is None or answer.probability is None:
         return None
@@ -241,9 +261,9 @@ def _frames(track: Track, question: Question) -> int:
 
 
 _ABSTAINED = {
-    ReasonCode.LOW_QUALITY: "The face is too small for a verdict. Move closer.",
+    ReasonCode.LOW_QUALITY: "The face is too small for a verdict. Move the camera closer.",
     ReasonCode.TOO_FEW_FRAMES: "Too few frames were scored for a verdict.",
-    ReasonCode.UNCERTAIN: "The picture is too poor to be sure. More light and a larger face help.",
+    ReasonCode.UNCERTAIN: "The picture is too poor to be sure. Ask for more light, or go closer.",
     ReasonCode.SEVERAL_PEOPLE: "One of several faces is over the threshold, as chance also gives.",
 }
 
@@ -269,6 +289,6 @@ def _text(time: float, line: Line, said: Said, top: Track) -> str:
             top.reason or ReasonCode.UNCERTAIN, "Too few models gave a score for a verdict."
         )
     if said.label is Label.INCONCLUSIVE:
-        return f"The score {moves}is between the thresholds. Keep the face still and in the light."
+        return f"The score {moves}is between the thresholds. Ask for a still face in good light."
     side = "over the upper" if said.label is Label.FAKE else "below the lower"
     return f"The score has just come {side} threshold. The word waits, so that it doesn't flicker."

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -356,11 +356,9 @@ class LiveSession:
         """The faces as they are drawn, most suspicious first."""
         shown = []
         for person in people:
-            letter = self._ledger.letter(person.number)
-            line = self._readings.people.get(letter)
             problem = self._problems.get(person.number)
             face = Face(
-                id=letter,
+                id=self._ledger.letter(person.number),
                 box=person.face.box,
                 velocity=person.velocity,
                 time=person.time,
@@ -369,15 +367,19 @@ class LiveSession:
                 problem=problem,
                 landmarks=person.face.landmarks,
             )
-            if line and not problem:
-                face = Face(
-                    id=letter,
-                    box=person.face.box,
-                    velocity=person.velocity,
-                    time=person.time,
+            shown.append(face)
+        self._read(shown)
+
+    def _read(self, faces: Iterable[Face]) -> None:
+        """Put the newest words and numbers to the faces, so that no box is behind the reading."""
+        shown = []
+        for face in faces:
+            line = self._readings.people.get(face.id)
+            if line and not face.problem:
+                face = replace(
+                    face,
                     probability=line.probability,
                     label=line.steady.label,
-                    landmarks=person.face.landmarks,
                     scored=line.scored,
                     question=line.question,
                 )
@@ -469,11 +471,12 @@ class LiveSession:
         elif slow is not None and scored:
             for letter in self._readings.update(frame.time, slow, fresh):
                 self._ledger.forget(letter, frame.time - FRESH - origin)
+            self._read(self._faces)
             reading = self._readings.now
             level = self.settings.alarm_above
             self._alarms.reading(
                 frame.time,
-                reading.probability,
+                self._readings.cautious,
                 reading.thresholds.high if level is None else level,
                 reading.person,
             )

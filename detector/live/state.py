@@ -195,7 +195,7 @@ class Hint:
     title : str
         For a chip: "Light low".
     text : str
-        A sentence: "The face is dark, so scores are less sure. Turn to a window or a lamp."
+        A sentence: "The face is dark, so scores are less sure. Ask for more light."
     blocking : bool
         Nothing is judged while it holds; else scores are only less sure.
     person : str or None
