@@ -184,7 +184,7 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
             )
         )
     scoring = any(known for scored, known in progress.models.values()) and at < 3
-    titles_of = {spec.id: spec.title for spec in choose(job.settings.models)}
+    titles_of = {spec.id: spec.plain or spec.title for spec in choose(job.settings.models)}
     share = _("{number} of {total}")
     bars = "".join(
         f"<span>{words.escape(titles_of.get(id, id))}</span>"

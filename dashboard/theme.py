@@ -360,7 +360,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "running",
         ".um-progress",
-        """min-height: calc(356px + 29px * var(--um-models, 0));
+        """min-height: calc(312px + 29px * var(--um-models, 0));
         header { display: flex; justify-content: space-between; align-items: baseline;
           gap: 12px; }
         h2 { font-family: "Source Serif", serif; font-size: 18px; font-weight: 600; padding: 0;

@@ -217,7 +217,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (
         ".st-key-card-inspector",
         """img { border-radius: 6px; background: var(--um-sunken); }
-        .st-key-whole-frame img { max-height: 300px; object-fit: contain; background: #0F1215; }
+        .st-key-whole-frame img { max-height: 360px; object-fit: contain; background: #0F1215; }
         .um-ramp { height: 5px; margin-top: 6px; border-radius: 2px;
           background: linear-gradient(90deg, #000004, #420A68, #932667, #DD513A, #FCA50A,
             #FCFFA4); }

@@ -329,11 +329,20 @@ def chip(text: str, tone: Slug | Literal["plain"] = "plain", icon: str = "") -> 
     return f'<span class="um-chip {tone}">{mark}{escape(text)}</span>'
 
 
+FEW = 20
+"""of which a share in percents would say more than is known"""
+
+
 def figures(cells: Iterable[tuple[str, str, str]]) -> str:
-    """HTML of key numbers in a row: name, value, and a note under it."""
+    """HTML of key numbers in a row: name, value, and a note under it. A note without a value is
+    drawn in its place, and smaller."""
     html = "".join(
-        f'<div><p class="um-caption">{escape(name)}</p><b>{escape(value)}</b>'
-        f'<span class="um-caption">{escape(note)}</span></div>'
+        f'<div><p class="um-caption">{escape(name)}</p>'
+        + (
+            f'<b>{escape(value)}</b><span class="um-caption">{escape(note)}</span></div>'
+            if value
+            else f'<b class="few">{escape(note)}</b></div>'
+        )
         for name, value, note in cells
     )
     return f'<div class="um-figures">{html}</div>'

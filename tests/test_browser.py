@@ -187,6 +187,12 @@ def test_the_result_at_every_size(
     person.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
     person.assert_hooks("everywhere", "result")
     person.assert_fits()
+    if size == PHONE:  # what can be done with the result follows it
+        top = person.page.locator(".um-verdict").bounding_box()
+        actions = person.page.locator(".st-key-title-actions").bounding_box()
+        details = person.page.locator(".st-key-card-details").bounding_box()
+        assert top and actions and details
+        assert top["y"] < details["y"] + details["height"] <= actions["y"]
     person.picture(f"result-{name}")
 
 

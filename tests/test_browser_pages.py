@@ -16,13 +16,16 @@ import torch
 from playwright.sync_api import Browser, Locator, Page, expect
 from safetensors.torch import save
 
+from dashboard import theme
 from detector import report
 from tests.browser import (
+    DESKTOP,
     PATIENT,
     PHONE,
     Server,
     Visit,
     Visitor,
+    eventually,
     open_sample,
     serve,
     take,
@@ -96,6 +99,46 @@ def test_it_listens_to_this_computer_alone_and_its_owner_is_known_by_either_name
         page.locator(".st-key-card-own").wait_for(timeout=PATIENT)
         wait_drawn(page)
         assert "administrator" not in page.locator("body").inner_text(), name
+
+
+def test_the_navigation_shows_where_the_keyboard_is(visit: Visitor) -> None:
+    """A ring of 2 px in the accent, wide and where the navigation is folded away."""
+    for size, link in ((DESKTOP, "stTopNavLink"), (PHONE, "stSidebarNavLink")):
+        page = visit("/settings", size=size).page
+        page.locator(".st-key-card-own").wait_for(timeout=PATIENT)
+        wait_drawn(page)
+        if size == PHONE:
+            page.get_by_test_id("stExpandSidebarButton").click()
+        first = page.get_by_test_id(link).first
+        page.keyboard.press("Tab")
+        first.focus()
+        expect(first).to_have_css("outline-style", "solid")
+        expect(first).to_have_css("outline-width", "2px")
+        accent = "rgb({}, {}, {})".format(*bytes.fromhex(theme.LIGHT.accent[1:]))
+        expect(first).to_have_css("outline-color", accent)
+
+
+NOT_HIGH_ENOUGH = """() => [...document.querySelectorAll(
+    '[data-testid=stMainBlockContainer] :is(button, summary)')].filter(e => {
+  const box = e.getBoundingClientRect()
+  return box.height && box.height < 39.5 && !e.matches('[aria-label^="Help for"]')
+    && !e.closest(':is([data-testid=stSelectbox], [data-testid=stNumberInput])')
+}).map(e => `${e.innerText || e.ariaLabel} ${e.getBoundingClientRect().height}`)"""
+"""Buttons that a finger misses. Of a field the whole is pressed."""
+
+
+@pytest.mark.parametrize("path", ["", "live", "compare", "evaluate", "history", "models"])
+def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit: Visitor, path: str) -> None:
+    """At 390 px; and at 200 % zoom of a small window, which has 720."""
+    person = visit(f"/{path}", size=PHONE)
+    page = person.page
+    if not path:
+        wait_ready(page)
+        page.locator(".st-key-options summary").click()
+    wait_drawn(page)
+    eventually(page, lambda: page.evaluate(NOT_HIGH_ENOUGH), lambda found: not found)
+    page.set_viewport_size({"width": 720, "height": 450})
+    person.assert_fits()
 
 
 def test_from_a_sample_to_its_report_and_to_compare(visit: Visitor, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from dashboard.language import _
 from dashboard.theme import AXIS, SANS, Palette
+from dashboard.words import escape
 from detector.results import Thresholds
 from detector.training.curves import Roc
 from detector.training.report import Bar
@@ -142,6 +143,18 @@ def histogram(
     figure.update_yaxes(range=[-most * 1.1, most * 1.1])
     figure.update_yaxes(tickvals=[-most, 0, most], ticktext=[str(most), "0", str(most)])
     return figure
+
+
+def key(names: Sequence[str], colors: Palette) -> str:
+    """HTML of what each line of a figure is, in the lines' own colors and dashes."""
+    rows = [(name, _color(n, colors), DASHES[n % 4]) for n, name in enumerate(names)]
+    rows.append((_("guessing"), colors.edge, "dot"))
+    return "<div class='um-curves'>{}</div>".format(
+        "".join(
+            f"<span><i class='{dash}' style='color: {color}'></i>{escape(name)}</span>"
+            for name, color, dash in rows
+        )
+    )
 
 
 def _hover(text: str) -> str:

@@ -242,13 +242,18 @@ def _pairs(count: int, won: float) -> tuple[str, str]:
     if not count:
         return "–", _("no groups with both")
     pairs = ngettext("of {number} pair", "of {number} pairs", count).format(number=count)
+    if count < words.FEW:
+        return "", f"{round(won * count)} {pairs}"
     return words.percent(won), pairs
 
 
 def _share(share: Share) -> tuple[str, str]:
+    """A share as percents and count; of few files as the count alone, which says as much."""
     if not share.of:
         return "–", _("none")
     part = _("{number} of {total}").format(number=share.count, total=share.of)
+    if share.of < words.FEW:
+        return "", part
     return words.percent(share.count / share.of), part
 
 
@@ -273,9 +278,6 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
     shown = dict(list(columns.items())[:4])
     first = kind.answers[0]
     area = first.ranking.auc
-    dashes = (_("solid"), _("dashed"), _("dotted"), _("dash-dotted"))
-    lines = " · ".join(f"{name} ({dashes[i]})" for i, name in enumerate(shown))
-    key = _("{lines}. Dotted: guessing.").format(lines=lines)
     fakes = float(labels.mean())
     both = st.columns(2, gap="medium")
     with both[0], st.container(border=True, key="card-roc", height="stretch"):
@@ -291,7 +293,7 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
                 value=f"{area.value:.2f}", low=f"{area.low:.2f}", high=f"{area.high:.2f}"
             ),
         )
-        _caption(key)
+        st.html(figures.key(list(shown), colors))
     with both[1], st.container(border=True, key="card-precision", height="stretch"):
         _heading(_("Precision against recall"))
         st.plotly_chart(
@@ -306,6 +308,7 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
             alt=_("Precision at each recall, for each model"),
         )
         share = _("Precision depends on how many files are fake: here {percent}.")
+        st.html(figures.key(list(shown), colors))
         _caption(share.format(percent=words.percent(fakes)))
     both = st.columns(2, gap="medium")
     error = f"{first.honesty.error:.2f}"

@@ -130,7 +130,6 @@ def _method(
             list(known),
             format_func=lambda id: known[id].title,
             key=linked.widget(f"method.{model.id}"),
-            label_visibility="collapsed",
             width=170,
         )
     return known[chosen]

@@ -151,7 +151,7 @@ def _glass(
     with right, st.container(gap="xsmall", key="traces"):
         traces.draw(path, analysis, track, face, linked)
     controls = st.container(
-        horizontal=True, vertical_alignment="center", gap="small", key="heatmap-controls"
+        horizontal=True, vertical_alignment="bottom", gap="small", key="heatmap-controls"
     )
     lay = None
     if analysis.media.kind != "image":  # of a picture the player and the agreement say it all

@@ -53,7 +53,6 @@ def draw(path: Path, analysis: Analysis, track: Track, face: FaceFrame, linked: 
         list(VIEWS),
         format_func=VIEWS.__getitem__,
         key=linked.widget("traces"),
-        label_visibility="collapsed",
     )
 
 
