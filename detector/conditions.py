@@ -159,6 +159,7 @@ def apply(
     *,
     start: float = 0.0,
     end: float | None = None,
+    turned: int = 0,
     cancel: Event | None = None,
 ) -> Path:
     """Write a file as this condition leaves it.
@@ -176,6 +177,8 @@ def apply(
         Where to put the new file, named after the old one and the condition.
     start, end : float
         Only this part of a clip is written, in seconds.
+    turned : int
+        Degrees clockwise beyond what the file's tags say, as `Media.turned`.
     cancel : threading.Event, optional
         Once set, the next frame raises `Canceled`.
 
@@ -192,6 +195,7 @@ def apply(
         folder,
         start,
         end,
+        turned,
         returns=Path,
         writes=folder,
         patience=READER_PASS,
@@ -206,11 +210,12 @@ def _apply(
     folder: Path,
     start: float,
     end: float | None,
+    turned: int = 0,
     *,
     cancel: Event | None = None,
 ) -> Path:
     """What `apply` does, in this process."""
-    info = media.probe(path)
+    info = media.turned(media.probe(path), turned)
     change = _change(condition, zlib.crc32(path.name.encode()))
     if info.kind == "image":
         (frame,) = media.decode(path, info, [0.0], notes=[])

@@ -70,6 +70,11 @@ class Media(Record):
         default=None, description="bits per second of the picture stream"
     )
     rotation: int = Field(default=0, description="degrees clockwise, applied to stand upright")
+    turned: Literal[0, 90, 180, 270] = Field(
+        default=0,
+        description="degrees clockwise beyond `rotation`: faces were only found so. Sizes, boxes "
+        "and points are those of the turned picture",
+    )
     audio: Audio | None = None
     live: bool = Field(
         default=False,

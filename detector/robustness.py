@@ -98,7 +98,7 @@ def try_out(
     )
     tell = observe or (lambda done, total, title: None)
     tell(0, len(chosen) + 1, "unchanged")
-    found, faces = analyzer.first_of_several(path, asked, cancel=cancel)
+    found, faces = analyzer.first_of_several(path, asked, analysis.media, cancel=cancel)
     unchanged = _trial(conditions.NONE, found, analysis)
     seen = _Seen(found.media, tuple(found.moments), faces)
     trials = []
@@ -225,7 +225,13 @@ def _compressed(
 
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
         copy = conditions.apply(
-            path, condition, Path(folder), start=asked.start, end=asked.end, cancel=cancel
+            path,
+            condition,
+            Path(folder),
+            start=asked.start,
+            end=asked.end,
+            turned=seen.media.turned,
+            cancel=cancel,
         )
         look = Look(
             media=media.probe(copy),

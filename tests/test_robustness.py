@@ -28,6 +28,7 @@ from detector.pipeline import Analyzer, FacesByTime, Look
 from detector.results import (
     Analysis,
     Label,
+    Media,
     Question,
     ReasonCode,
     Robustness,
@@ -211,7 +212,7 @@ class Told:
         return answer
 
     def first_of_several(
-        self, path: Path, settings: Settings, **more: Any
+        self, path: Path, settings: Settings, about: Media, **more: Any
     ) -> tuple[Analysis, FacesByTime]:
         self.asked.append(settings)
         return self.answer(), {}

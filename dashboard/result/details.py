@@ -112,6 +112,9 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
     if media.rotation:
         turned = _("turned {degrees}° to stand upright").format(degrees=media.rotation)
         rows.append((_("Rotation"), turned))
+    if media.turned:
+        why = _("{degrees}° clockwise, since faces were only found so")
+        rows.append((_("Turned"), why.format(degrees=media.turned)))
     sha = media.sha256
     short = f"{sha[:4]} {sha[4:8]} … {sha[-4:]}"
     rows.append(("SHA-256", f"<code title='{words.escape(sha)}'>{words.escape(short)}</code>"))

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from threading import Event
+
+import numpy as np
 
 from detector.errors import MediaError
 from detector.media.container import open_media
@@ -42,6 +45,8 @@ __all__ = [
     "safe_name",
     "seen",
     "shots",
+    "turn",
+    "turned",
     "with_every_shot",
 ]
 
@@ -125,16 +130,39 @@ def decode(
         Nothing can be decoded.
     Canceled
     """
-    return frames_apart(
+    source = _as_in_the_file(media)
+    frames = frames_apart(
         _decode,
         path,
-        media,
+        source,
         tuple(times),
-        size=(media.width, media.height),
+        size=(source.width, source.height),
         count=len(times),
         notes=notes,
         cancel=cancel,
     )
+    if not media.turned:
+        return frames
+    return (replace(frame, rgb=turn(frame.rgb, media.turned)) for frame in frames)
+
+
+def turned(media: Media, degrees: int) -> Media:
+    """The same file, turned clockwise by a multiple of 90 degrees: `decode` and `frame_at` turn
+    its pictures."""
+    change: dict[str, object] = {"turned": (media.turned + degrees) % 360}
+    if degrees % 180:
+        change |= {"width": media.height, "height": media.width}
+    return media.model_copy(update=change, deep=True)
+
+
+def turn(rgb: np.ndarray, degrees: int) -> np.ndarray:
+    """A picture [H, W, 3] turned clockwise by a multiple of 90 degrees, contiguous."""
+    return np.ascontiguousarray(np.rot90(rgb, -degrees // 90))
+
+
+def _as_in_the_file(media: Media) -> Media:
+    """What the readers know: upright as its tags say."""
+    return turned(media, -media.turned) if media.turned else media
 
 
 def _decode(

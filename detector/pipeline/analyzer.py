@@ -13,7 +13,7 @@ from detector.models import registry
 from detector.pipeline.closer import look_closer
 from detector.pipeline.progress import Observer
 from detector.pipeline.run import Look, Run
-from detector.results import Analysis, Settings
+from detector.results import Analysis, Media, Settings
 
 FacesByTime = dict[float, list[faces.Detection]]
 """Time of a frame in s -> its faces; empty where none was found."""
@@ -109,9 +109,22 @@ class Analyzer:
         return run(observe, scores_only).go(Path(path), name)
 
     def first_of_several(
-        self, path: str | Path, settings: Settings, *, cancel: threading.Event | None = None
+        self,
+        path: str | Path,
+        settings: Settings,
+        about: Media,
+        *,
+        cancel: threading.Event | None = None,
     ) -> tuple[Analysis, FacesByTime]:
         """Analyze a file, scores only, and keep where its faces are: for `again`.
+
+        Parameters
+        ----------
+        path : path
+        settings : Settings
+        about : Media
+            Of an analysis of the same file.
+        cancel : threading.Event, optional
 
         Raises
         ------
@@ -119,7 +132,8 @@ class Analyzer:
             As `analyze`.
         """
         stop = cancel or threading.Event()
-        run = Run(self.detector(), self.device, settings, None, stop, True)
+        look = Look(media=about.model_copy(deep=True))
+        run = Run(self.detector(), self.device, settings, None, stop, True, look)
         return run.go(Path(path), None), run.found
 
     def again(

@@ -28,6 +28,7 @@ from detector.pipeline.people import Person, tracks
 from detector.pipeline.progress import Observer, Progress, Stage
 from detector.pipeline.reading import Reading
 from detector.pipeline.software import software
+from detector.pipeline.standing import Standing, Turned
 from detector.pipeline.whole import EVERYBODY, Whole
 from detector.results import (
     Analysis,
@@ -136,8 +137,14 @@ class Run:
         self.scores_only, self.look = scores_only, look or Look()
         self.detector, self.device, self.settings = detector, device, settings
         self.observe, self.cancel = observe, cancel
+        self.begun = time.perf_counter()
+        self.observe_next, self.fraction, self.planned = 0.0, 0.0, 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is known yet."""
         self.own = conformal.load()
-        self.specs = registry.choose(settings.models)
+        self.specs = registry.choose(self.settings.models)
         self.results = {s.id: blank.result(s) for s in self.specs}
         self.models: dict[str, Model] = {}
         self.people: dict[int, Person] = {}
@@ -148,10 +155,8 @@ class Run:
         self.found: dict[float, list[faces.Detection]] = {}
         """by time of each frame that was searched"""
         self.timings: dict[str, float] = defaultdict(float)
-        self.begun = time.perf_counter()
-        self.observe_next, self.fraction, self.planned = 0.0, 0.0, 0
         self.lock = threading.Lock()
-        self.stop = Halt(cancel)
+        self.stop = Halt(self.cancel)
         self.frames: Belt[Frame | None] = Belt(QUEUED_FRAMES, self.stop)
         self.items: Belt[Item] = Belt(QUEUED_CROPS, self.stop)
         # Whole pictures at their own size are as large as frames: as few of them may wait.
@@ -163,6 +168,20 @@ class Run:
 
     def go(self, path: Path, name: str | None) -> Analysis:
         """Run the stages and decide. Raises what any of them raised."""
+        try:
+            return self._go(path, name)
+        except Turned as found:
+            assert self.media is not None
+            about = media.turned(self.media, found.degrees)
+            about.notes.append(
+                f"A face was only found with the picture turned by {found.degrees}°, so it is shown"
+                " and was judged turned. The file's own rotation is wrong or missing."
+            )
+            self.look = replace(self.look, media=about, shots=self.shots)
+            self._begin()
+            return self._go(path, name)
+
+    def _go(self, path: Path, name: str | None) -> Analysis:
         if self.cancel.is_set():
             raise Canceled()
         self._report("read")
@@ -273,6 +292,7 @@ class Run:
         whole = [recipe for recipe in every if recipe.kind == "whole"]
         anchors = {t for run in runs for t in run.anchors}
         closer_looks, searched = CLOSER_LOOKS, -1.0
+        standing = Standing(self.detector, self.settings.min_face)
         for frame, times in frames:
             looked_at = not set(moments).isdisjoint(times)
             for run in runs:
@@ -300,6 +320,9 @@ class Run:
                     index = len(self.looked)
                     if looked_at:
                         self.looked.append(frame.time)
+                if looked_at and self.look.media is None:
+                    with Timer(self.timings, "faces"):
+                        standing.look(frame.rgb, found)
                 if looked_at:
                     said = [said for _, said in known or []]
                     for at, (number, face) in enumerate(zip(numbers, found, strict=True)):
@@ -310,6 +333,8 @@ class Run:
                 searched = max(times)
             self._cut_runs(runs, searched)
             self._report("faces")
+        if self.look.media is None:
+            standing.end(len(self.looked))
 
     def _found_before(
         self, time: float, known: list[tuple[faces.Detection, FaceFrame]] | None

@@ -112,6 +112,8 @@ def file_rows(media: Media) -> list[tuple[str, str]]:
         rows.append(("Bit rate", f"{media.bit_rate / 1e6:.2f} Mbit/s"))
     if media.rotation:
         rows.append(("Rotation", f"{media.rotation}° clockwise, to stand upright"))
+    if media.turned:
+        rows.append(("Turned", f"{media.turned}° clockwise, since faces were only found so"))
     if media.kind == "video" and not media.live:
         audio = media.audio
         sound = (

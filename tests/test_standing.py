@@ -1,0 +1,143 @@
+"""Files that stand on their head: found, turned as a whole, said, and drawn turned everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from detector import explain, media
+from detector.conditions import Condition
+from detector.faces import Detection
+from detector.pipeline import Analyzer
+from detector.pipeline.standing import lean, sure
+from detector.report.words import file_rows
+from detector.results import Analysis, Settings
+from detector.robustness import try_out
+from tests.conftest import camera
+
+Clip = Callable[..., Path]
+SIZE = (480, 270)
+FEW = Settings(frames=6, models=["pairs"])
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer(device="cpu")
+
+
+def counted(analyzer: Analyzer, path: Path, settings: Settings = FEW) -> tuple[Analysis, int]:
+    """An analysis, and how often faces were searched for."""
+    detector, searched = analyzer.detector(), 0
+    detect = detector.detect
+
+    def count(rgb: np.ndarray, min_face: int) -> list[Detection]:
+        nonlocal searched
+        searched += 1
+        return detect(rgb, min_face)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detector, "detect", count)
+        return analyzer.analyze(path, settings, scores_only=True), searched
+
+
+@pytest.mark.parametrize("degrees", [180, 90, 270])
+def test_a_clip_that_stands_wrong_is_turned(
+    analyzer: Analyzer, make_clip: Clip, degrees: int
+) -> None:
+    """Pixels turned by `degrees` clockwise: upright after as much again in the other direction."""
+    upright = analyzer.analyze(make_clip("up.mp4", seconds=2, size=SIZE), FEW, scores_only=True)
+    size = SIZE if degrees == 180 else SIZE[::-1]
+    path = make_clip(
+        "turned.mp4",
+        seconds=2,
+        size=size,
+        picture=lambda n: media.turn(camera(SIZE)(n), degrees),
+    )
+    out = analyzer.analyze(path, FEW, scores_only=True)
+    assert out.media.turned == (360 - degrees) % 360
+    assert (out.media.width, out.media.height) == SIZE
+    assert sum("turned by" in note for note in out.media.notes) == 1
+    assert len(out.tracks) == 1
+    assert len(out.tracks[0].faces) == len(out.moments) == 6
+    for face, same in zip(out.tracks[0].faces, upright.tracks[0].faces, strict=True):
+        assert face.box == pytest.approx(same.box, abs=6)
+        assert np.array(face.landmarks) == pytest.approx(np.array(same.landmarks), abs=6)
+        assert face.quality.problem is None
+    # What draws frames gets them turned: they are those of the upright clip.
+    frame = media.frame_at(path, out.media, 1.0)
+    assert frame.rgb.shape == (SIZE[1], SIZE[0], 3)
+    assert np.abs(frame.rgb.astype(int) - camera(SIZE)(25)).mean() < 8
+    assert (
+        "Turned",
+        f"{out.media.turned}° clockwise, since faces were only found so",
+    ) in file_rows(out.media)
+    assert Analysis.model_validate_json(out.model_dump_json()) == out
+
+
+def test_a_wrong_tag_is_made_up_for(analyzer: Analyzer, make_clip: Clip) -> None:
+    path = make_clip("tag.mp4", seconds=2, size=SIZE, rotation=180)
+    assert media.probe(path).rotation == 180
+    out = analyzer.analyze(path, FEW, scores_only=True)
+    assert (out.media.rotation, out.media.turned) == (180, 180)
+    frame = media.frame_at(path, out.media, 1.0)
+    assert np.abs(frame.rgb.astype(int) - camera(SIZE)(25)).mean() < 8
+
+
+def test_an_upright_clip_is_searched_once_a_moment(analyzer: Analyzer, make_clip: Clip) -> None:
+    out, searched = counted(analyzer, make_clip("up.mp4", seconds=2, size=SIZE))
+    assert out.media.turned == 0
+    assert out.media.notes == []
+    assert searched == len(out.moments)
+
+
+def test_a_clip_without_a_face_stays_as_it_is(analyzer: Analyzer, make_clip: Clip) -> None:
+    coffee = cv2.resize(data.coffee(), SIZE)
+    path = make_clip("none.mp4", seconds=2, size=SIZE, picture=lambda n: np.roll(coffee, n, 1))
+    out, searched = counted(analyzer, path, FEW.model_copy(update={"frames": 24}))
+    assert out.media.turned == 0
+    assert out.tracks == []
+    assert searched <= 24 + 4 + 3 * 8  # the smallest faces in four frames, turned ones in eight
+
+
+def test_a_picture_on_its_head(analyzer: Analyzer, tmp_path: Path) -> None:
+    upright = data.astronaut()[:300, 60:440]
+    path = tmp_path / "head.png"
+    cv2.imwrite(str(path), media.turn(upright, 180)[..., ::-1])
+    out = analyzer.analyze(path, FEW, scores_only=True)
+    assert out.media.turned == 180
+    assert np.array_equal(media.frame_at(path, out.media, 0.0).rgb, upright)
+    cv2.imwrite(str(path), upright[..., ::-1])
+    assert analyzer.analyze(path, FEW, scores_only=True).media.turned == 0
+
+
+def test_a_closer_look_and_trials_stand_the_same_way(analyzer: Analyzer, make_clip: Clip) -> None:
+    path = make_clip(
+        "head.mp4", seconds=3, size=SIZE, picture=lambda n: media.turn(camera(SIZE)(n), 180)
+    )
+    settings = Settings(frames=16, models=["pairs"], sampling="closer")
+    out = analyzer.analyze(path, settings)
+    assert out.media.turned == 180
+    assert sum("turned by" in note for note in out.media.notes) == 1
+    assert len(out.tracks[0].faces) == len(out.moments) == 16
+    heat = explain.heatmap(path, out, "A", 1.0, "pairs")
+    assert heat is not None
+    found = try_out(path, out, analyzer, tried=[Condition("crf", 30), Condition("crop", 0.05)])
+    assert [t.error for t in found.trials] == [None, None]
+    assert found.unchanged.probability == pytest.approx(found.trials[1].probability, abs=0.1)
+
+
+def test_how_a_head_leans() -> None:
+    upright = ((10.0, 10.0), (30.0, 10.0), (20.0, 20.0), (12.0, 30.0), (28.0, 30.0))
+    head = Detection((0, 0, 40, 40), upright, 0.999)
+    assert lean(head) == pytest.approx(0)
+    over = Detection((0, 0, 40, 40), tuple((40 - x, 40 - y) for x, y in upright), 0.999)
+    assert abs(lean(over)) == pytest.approx(180)
+    assert sure([head])
+    assert not sure([over])
+    assert not sure([Detection(head.box, upright, 0.98)])
+    assert not sure([])
