@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from dashboard import server, theme, words
+from dashboard import previews, server, theme, words
 from dashboard.jobs import Job
 from dashboard.language import _
 from dashboard.result.player import plays
@@ -32,6 +32,8 @@ def draw(job: Job, info: Media) -> None:
     with st.container(key="player", gap="small"):
         if plays(info):
             st.video(server.file_url(job) or job.path, alt=alt)
+        elif info.kind == "video" and (copy := job.path.parent / previews.NAME).is_file():
+            st.video(server.file_url(job, copy=True) or copy, alt=alt)
         elif info.kind != "video" and job.path.suffix in SHOWN_AS_IS:
             st.image(server.file_url(job) or job.path, alt=alt, width="stretch")
         elif picture := _first_frame(job.path, info.model_dump_json()):

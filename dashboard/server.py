@@ -19,7 +19,7 @@ from starlette.routing import Route
 from streamlit import config, net_util
 from streamlit.runtime.pages_manager import PagesManager
 
-from dashboard import address, auth, backend, hosting, language, limits
+from dashboard import address, auth, backend, hosting, language, limits, previews
 from dashboard.auth.caller import base_path, trusted_proxies
 from dashboard.auth.cookies import GiveCookie
 from dashboard.auth.routes import routes as session_routes
@@ -53,6 +53,10 @@ PLAYABLE = {
 }
 """Types a browser may be told; all else is a nameless stream. Never a type that can hold a script.
 """
+
+
+COPY = "copy"
+"""In the query: the copy that browsers play is meant (`dashboard.previews`)."""
 
 
 class Handed(Protocol):
@@ -99,12 +103,13 @@ def middleware() -> list[Middleware]:
     ]
 
 
-def file_url(record: Handed) -> str | None:
-    """Address of a record's media for the person's browser; None where no server runs (tests)."""
+def file_url(record: Handed, *, copy: bool = False) -> str | None:
+    """Address of a record's media for the person's browser, or of its playable copy; None where no
+    server runs (tests)."""
     site = address.site()
     if not site or not st.runtime.exists():
         return None
-    return f"{site}/{record.address}"
+    return f"{site}/{record.address}{'?' + COPY if copy else ''}"
 
 
 def _file(request: Request) -> Response:
@@ -128,6 +133,8 @@ def _nothing(request: Request) -> Response:
 
 
 def _media(request: Request, path: Path | None) -> Response:
+    if path is not None and COPY in request.query_params:
+        path = path.parent / previews.NAME
     if path is None or not path.is_file():
         with _language_of(request):
             return PlainTextResponse(_("This file is not kept here."), status_code=404)

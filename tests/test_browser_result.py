@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from skimage.data import astronaut
 
 from dashboard import theme_result
+from detector import media
 from tests.browser import (
     PATIENT,
     QUICK,
@@ -39,11 +40,12 @@ NAME = "council <b>statement</b>.webm"
 
 @dataclass(frozen=True)
 class Served:
-    """A running dashboard and the addresses of three results."""
+    """A running dashboard and the addresses of four results."""
 
     video: str
     picture: str
     unplayable: str
+    avi: str
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +63,24 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     analysis.media.container, analysis.media.codec = "mp4", "h264"
     unplayable = put(folder, old, analysis)
 
+    # A real AVI, with a number of its own in each picture.
+    camcorder = _mpeg4(folder / "camcorder.avi")
+    analysis = make_analysis(camcorder, name="camcorder.avi")
+    about = media.probe(camcorder)
+    analysis.media = about.model_copy(update={"duration": analysis.media.duration})
+    avi = put(folder, camcorder, analysis)
+
     with serve(folder, OMP_NUM_THREADS="1") as server:
-        yield Served(*(f"{server.url}/?a={id}" for id in (video, picture, unplayable)))
+        yield Served(*(f"{server.url}/?a={id}" for id in (video, picture, unplayable, avi)))
 
 
 def _mpeg4(path: Path) -> Path:
+    """Brighter by three with each of five pictures a second."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream("mpeg4", rate=5)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number in range(round(DURATION * 5)):
-            rgb = np.full((HEIGHT, WIDTH, 3), number, np.uint8)
+            rgb = np.full((HEIGHT, WIDTH, 3), 3 * number, np.uint8)
             out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
         out.mux(stream.encode())
     return path
@@ -214,6 +224,39 @@ def test_a_file_the_browser_refuses_is_shown_frame_by_frame(page: Page, served: 
     expect(page.locator(".um-box:not([hidden])")).to_have_count(2)
     tag = page.locator(".um-cursor-tag").inner_text()
     expect(page.get_by_text(f"so the frame at {tag} is shown")).to_be_visible()
+
+
+def test_an_avi_is_played_from_a_copy_at_its_own_times(page: Page, served: Served) -> None:
+    page.goto(served.avi)
+    page.wait_for_function(
+        "document.querySelector('.st-key-player video')?.readyState >= 2", timeout=PATIENT
+    )
+    wait_drawn(page)
+    video = page.locator(".st-key-player video")
+    assert video.evaluate("v => v.currentSrc").endswith("?copy")
+    assert video.evaluate("v => v.duration") == pytest.approx(DURATION, abs=0.3)
+    expect(page.get_by_text("This browser can’t play the file")).to_have_count(0)
+    tile = page.locator(".tile").nth(3)
+    click_tile(tile, lambda: expect(tile).to_have_attribute("aria-current", "true"))
+    page.wait_for_function(
+        "!document.querySelector('.st-key-player video').seeking"
+        " && document.querySelector('.st-key-player video').currentTime > 0"
+    )
+    # The picture on screen is the one the file has at this moment.
+    time, bright = video.evaluate(
+        """v => {
+            const canvas = document.createElement('canvas');
+            canvas.width = canvas.height = 8;
+            const pen = canvas.getContext('2d');
+            pen.drawImage(v, 0, 0, 8, 8);
+            return [v.currentTime, pen.getImageData(4, 4, 1, 1).data[0]];
+        }"""
+    )
+    assert bright == pytest.approx(3 * int(time * 5 + 0.01), abs=4)
+    page.evaluate("document.querySelector('.st-key-player video').play()")
+    page.wait_for_function(
+        "t => document.querySelector('.st-key-player video').currentTime > t + 0.5", arg=time
+    )
 
 
 def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page: Page) -> None:

@@ -12,6 +12,8 @@ from dashboard import charts, series, server, words
 from dashboard.compare import chosen
 from dashboard.jobs import Job
 from dashboard.language import _, ngettext
+from dashboard.previews import previews
+from dashboard.result.player import plays
 from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.errors import UnmaskError
@@ -130,7 +132,10 @@ def _players(first: Job, second: Job) -> None:
             st.html(
                 f'<p class="um-caption">{name}</p><b>{words.escape(job.name)}</b>',
             )
-            url = server.file_url(job)
+            copy = None
+            if analysis.media.kind == "video" and not plays(analysis.media):
+                copy = previews().of(job.path, analysis.media)
+            url = server.file_url(job, copy=copy is not None)
             if not job.has_media:
                 gone = _("The file is not kept here any more.")
                 st.html(f'<p class="um-caption">{gone}</p>')

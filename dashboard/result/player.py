@@ -17,6 +17,7 @@ from dashboard import backend, evidence_view, series, server, theme, words
 from dashboard.charts import LaneSize
 from dashboard.evidence_view import NARROW, WIDE
 from dashboard.language import _
+from dashboard.previews import previews
 from dashboard.result import pictures
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
@@ -36,7 +37,10 @@ STILL_SIDE = 1280
 
 
 def plays(media: Media) -> bool:
-    """Whether to try a browser's player with this file."""
+    """Whether to try a browser's player with this file. One that was turned is shown turned by its
+    copy only."""
+    if media.turned:
+        return False
     family = {part.strip() for part in media.container.lower().split(",")}
     return media.kind == "video" and media.codec.lower() in PLAYS and bool(family & CONTAINERS)
 
@@ -54,13 +58,18 @@ def draw(
         _absent(record, analysis)
         linked.more_button(len(analysis.tracks) - len(lanes), "strips")
         return
-    playable = plays(analysis.media) and not linked.unplayable
+    as_it_is = plays(analysis.media)
+    copy = None
+    if analysis.media.kind == "video" and not as_it_is:
+        copy = previews().of(path, analysis.media)
+    playable = (as_it_is or copy is not None) and not linked.unplayable
     theme.player_shape(analysis.media.width, analysis.media.height)
     with st.container(key=evidence_view.PLAYER, gap=None):
         if playable:
             # Another start would be another element: the player would begin anew at each click.
             start = linked.time if linked.simple else 0.0
-            st.video(server.file_url(record) or path, start_time=start, alt=alt(analysis))
+            url = server.file_url(record, copy=copy is not None)
+            st.video(url or copy or path, start_time=start, alt=alt(analysis))
         if linked.simple or not playable:
             # The evidence view draws boxes over the frame; without it they are part of it.
             boxes = pictures.boxes_at(analysis, linked.time) if linked.simple else {}
@@ -70,7 +79,11 @@ def draw(
             "This browser can’t play the file, so the frame at {time} is shown. The analysis read "
             "it in full."
         ).format(time=words.clock(linked.time))
+        if previews().pending(path):
+            text += " " + _("A copy that plays is being made.")
         st.html(f"<div class='um-caption'>{text}</div>")
+        if not linked.unplayable:
+            _wait_for_copy(path)
     end = series.length(analysis)
     wanted = {
         (lane.track.id, tile.index)
@@ -165,6 +178,17 @@ def _simple_strip(
                 help=f"{who}, {words.clock(time)}, {state.short.lower()}",
                 width="stretch",
             )
+
+
+@st.fragment(run_every=1.0)
+def _wait_for_copy(path: Path) -> None:
+    """Draw the page once more when there is a copy that plays, or none will come."""
+    waited = st.session_state.setdefault("copies-awaited", set())
+    if previews().pending(path):
+        waited.add(path)
+    elif path in waited:
+        waited.discard(path)
+        st.rerun()
 
 
 @st.fragment(run_every=0.8)

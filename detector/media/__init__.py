@@ -27,6 +27,7 @@ from detector.media.sandbox import apart, frames_apart, isolate, isolated
 from detector.media.stills import decode_still, probe_still
 from detector.media.types import Frame, Plan
 from detector.media.video import decode_video
+from detector.media.webm import playable
 from detector.results import Media
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "open_media",
     "part",
     "plan",
+    "playable",
     "probe",
     "safe_name",
     "seen",
