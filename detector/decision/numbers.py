@@ -81,3 +81,12 @@ def wilson(count: int, total: int) -> tuple[float, float]:
 def at_most(tally: Tally) -> float:
     """Return the largest share that a tally leaves likely, rounded up to a whole percent."""
     return math.ceil(wilson(tally.count, tally.clips)[1] * 100) / 100
+
+
+def printed(parts: Sequence[float], total: int) -> list[int]:
+    """Return parts in tenths that sum to `total` tenths: what rounding leaves over goes to the
+    largest part, where it is the smallest share."""
+    tenths = [round(10 * part) for part in parts]
+    if rest := total - sum(tenths):
+        tenths[max(range(len(parts)), key=lambda i: abs(parts[i]))] += rest
+    return tenths

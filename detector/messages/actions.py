@@ -1,0 +1,170 @@
+"""What to do next, in words: for each `ActionCode` a head, why, what the button says, and how long
+it takes; and the texts that the two pieces of advice hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from detector.messages import ENGLISH, Coded, Params, Speech
+from detector.messages.format import clock
+
+
+@dataclass(frozen=True)
+class Step:
+    """One action in words, without markup.
+
+    Attributes
+    ----------
+    head, why : str
+    button : str
+        What is done when it is pressed.
+    cost : str
+        How long it takes, or what it brings.
+    """
+
+    head: str
+    why: str
+    button: str
+    cost: str = ""
+
+
+def step(action: Coded, speech: Speech = ENGLISH) -> Step:
+    """Return an action in words."""
+    return _STEPS[str(action.code)](action.params, speech)
+
+
+def _look_closer(p: Params, speech: Speech) -> Step:
+    _ = speech.gettext
+    looked, frames = int(p["looked"]), int(p["frames"])
+    why = (
+        _("{looked} of {frames} frames so far. A short change can hide between them.")
+        if frames > looked
+        else _("{looked} moments so far. A short change can hide between them.")
+    )
+    seconds = p.get("seconds")
+    return Step(
+        _("Look closer"),
+        why.format(looked=f"{looked:,}", frames=f"{frames:,}"),
+        _("Look at {moments} moments").format(moments=f"{int(p['moments']):,}"),
+        _("about {time} here").format(time=_duration(float(seconds), speech))
+        if isinstance(seconds, int | float)
+        else "",
+    )
+
+
+def _compare(p: Params, speech: Speech) -> Step:
+    _ = speech.gettext
+    return Step(
+        _("Compare with an original"),
+        _("If you find footage of the same scene, a match in which only the face differs is "
+          "near-proof."),
+        _("Compare two clips"),
+        _("under a minute"),
+    )  # fmt: skip
+
+
+def _ask(p: Params, speech: Speech) -> Step:
+    _ = speech.gettext
+    why = {
+        "compression": _("This copy was compressed; the traces we look for go first."),
+        "size": _("The face is {width} px wide in this copy; larger shows more."),
+        "copies": _("Each copy loses traces; the file of the camera has them all."),
+    }[str(p["why"])]
+    return Step(
+        _("Ask for the camera original"),
+        why.format(width=p.get("width")),
+        _("How to ask"),
+        _("changes most"),
+    )
+
+
+def _add(p: Params, speech: Speech) -> Step:
+    _ = speech.gettext
+    size = p.get("bytes")
+    why = (
+        _("{model} would read the same faces; the small models disagree.")
+        if p["disagree"]
+        else _("{model} reads the same faces, and is stronger than the small models.")
+    )
+    return Step(
+        _("Add the strong model"),
+        why.format(model=p["title"]),
+        _("Add {model}").format(model=p["title"]),
+        _("{size} GB to download").format(size=f"{size / 1e9:.1f}")
+        if isinstance(size, int | float)
+        else "",
+    )
+
+
+def _own(p: Params, speech: Speech) -> Step:
+    _ = speech.gettext
+    return Step(
+        _("Set the threshold by your own footage"),
+        _("You confirmed {clips} clips as untouched; {needed} are enough.").format(
+            clips=p["clips"], needed=p["needed"]
+        ),
+        _("Make it yours"),
+        _("they are scored once"),
+    )
+
+
+def _origin(p: Params, speech: Speech) -> Step:
+    _ = speech.gettext
+    return Step(
+        _("Check where it came from"),
+        _("Date, place and who posted it first say what no model can."),
+        _("How to check"),
+        _("some minutes"),
+    )
+
+
+def how_to_ask(name: str, speech: Speech = ENGLISH) -> tuple[str, str]:
+    """Return what to ask for, and a message to send.
+
+    Parameters
+    ----------
+    name : str
+        The file's.
+    """
+    _ = speech.gettext
+    what = _(
+        "Ask whoever recorded it for the file as the camera wrote it: by cable, as a file transfer "
+        "or on a stick. Messengers and social networks compress what they send."
+    )
+    message = _(
+        "Hello, could you send me the original recording of “{name}”, as the camera or phone "
+        "saved it? Please send it as a file (a transfer link or cloud folder), not through a "
+        "messenger, and do not cut or convert it. Who recorded it, when and where?"
+    )
+    return what, message.format(name=name)
+
+
+def how_to_check(speech: Speech = ENGLISH) -> list[str]:
+    """Return steps, one sentence each."""
+    _ = speech.gettext
+    return [
+        _("Search for single frames in two or more picture search engines, and sort by date."),
+        _("Find who posted it first, and ask how they got it."),
+        _("Hold what is seen against the date and place: weather, shadows, signs, clothes."),
+        _("Look for the same moment from another camera."),
+    ]
+
+
+def _duration(seconds: float, speech: Speech) -> str:
+    _ = speech.gettext
+    if seconds < 90:
+        return _("{seconds} s").format(seconds=max(5, 5 * round(seconds / 5)))
+    if seconds < 3600:
+        return _("{minutes} min").format(minutes=round(seconds / 60))
+    return clock(seconds)
+
+
+_STEPS: dict[str, Callable[[Params, Speech], Step]] = {
+    "look_closer": _look_closer,
+    "compare_original": _compare,
+    "ask_original": _ask,
+    "add_model": _add,
+    "own_threshold": _own,
+    "check_origin": _origin,
+}
