@@ -5,8 +5,8 @@ its form), and a language is one file, `languages/<code>.po` in gettext's format
 up to date by `python tools/language.py <code>`. A text that a file lacks stays English.
 
 Whose language: that of the person's browser, where there is a file for it; UNMASK_LANGUAGE sets one
-for everybody. What the detector says of a file (its reasons, its report) is part of a result, and
-English.
+for everybody. What the detector says of a file is kept as codes, and `detector.messages` puts it
+into words in this language (`speech`). A report is English.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ def _(message: str) -> str:
 def ngettext(one: str, many: str, number: int) -> str:
     """The form that goes with a number: each language has its own rule for it."""
     return _texts(current()).ngettext(one, many, number)
+
+
+def speech() -> gettext.NullTranslations:
+    """The language of whoever looks at this page, for the sentences of `detector.messages`."""
+    return _texts(current())
 
 
 def current() -> str:

@@ -8,16 +8,29 @@ icon + word + color, so that it can be read in grey and by a screen reader.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from dashboard.language import Table, _, current, ngettext
+from dashboard.language import Table, _, current, ngettext, speech
+from detector import messages
 from detector.decision.numbers import at_most
+from detector.messages import Coded, states
 from detector.messages.format import capital as capital
 from detector.messages.format import whole_percent as whole_percent
-from detector.results import Label, Question, ReasonCode, Tally, Thresholds, Track
+from detector.results import (
+    Label,
+    Lean,
+    ModelResult,
+    Question,
+    ReasonCode,
+    Tally,
+    Thresholds,
+    Track,
+    Verdict,
+)
 
 NBSP = "\u00a0"
 """Between a figure and its unit, so that a line never breaks there."""
@@ -52,27 +65,25 @@ class StateWords:
     slug: Slug
 
 
-STATES: Table[Label, StateWords] = Table(
-    lambda: {
-        Label.FAKE: StateWords(
-            "warning", _("Likely manipulated"), _("Likely manipulated"), "▲", "red", "fake"
-        ),
-        Label.REAL: StateWords(
-            "check_circle",
-            _("No sign of manipulation found"),
-            _("No sign found"),
-            "○",
-            "green",
-            "real",
-        ),
-        Label.INCONCLUSIVE: StateWords(
-            "help", _("Inconclusive"), _("Inconclusive"), "?", "orange", "inc"
-        ),
-        Label.NOT_APPLICABLE: StateWords(
-            "do_not_disturb_on", _("Could not be judged"), _("Not judged"), "–", "gray", "na"
-        ),
-    }
-)
+_LOOKS: dict[Label, tuple[str, str, BadgeColor, Slug]] = {
+    Label.FAKE: ("warning", "▲", "red", "fake"),
+    Label.REAL: ("check_circle", "○", "green", "real"),
+    Label.INCONCLUSIVE: ("help", "?", "orange", "inc"),
+    Label.NOT_APPLICABLE: ("do_not_disturb_on", "–", "gray", "na"),
+}
+"""Icon, glyph, color and slug. The words are those of `detector.messages`, for all places."""
+
+
+def _state(label: Label, question: Question | None) -> StateWords:
+    icon, glyph, color, slug = _LOOKS[label]
+    long, short = (
+        states.state(label.value, question and question.value, speech(), short=short)
+        for short in (False, True)
+    )
+    return StateWords(icon, long, short, glyph, color, slug)
+
+
+STATES: Table[Label, StateWords] = Table(lambda: {label: _state(label, None) for label in Label})
 
 
 @dataclass(frozen=True)
@@ -95,25 +106,56 @@ class QuestionWords:
 
 QUESTIONS: Table[Question, QuestionWords] = Table(
     lambda: {
-        Question.MANIPULATION: QuestionWords(
-            _("Face manipulated?"), _("Face"), _("Likely manipulated"), _("likely manipulated")
-        ),
-        Question.SYNTHESIS: QuestionWords(
-            _("Whole picture made by a machine?"),
-            _("Whole picture"),
-            _("Likely made by a machine"),
-            _("likely machine-made"),
-        ),
+        q: QuestionWords(
+            states.question(q.value, speech()),
+            states.question(q.value, speech(), short=True),
+            states.state(Label.FAKE.value, q.value, speech()),
+            states.says(q.value, speech()),
+        )
+        for q in Question
     }
 )
 
 
 def state(label: Label, question: Question | None) -> StateWords:
     """The state of an answer, in the words of its question: "Likely made by a machine"."""
-    if label is not Label.FAKE or question is not Question.SYNTHESIS:
-        return STATES[label]
-    asked = QUESTIONS[question]
-    return replace(STATES[label], words=asked.fake, short=capital(asked.fake_short))
+    return STATES[label] if label is not Label.FAKE else _state(label, question)
+
+
+def headline(verdict: Verdict) -> str:
+    """What is said of a file: "Inconclusive, leans manipulated"."""
+    return lean_words(verdict.label, verdict.question, verdict.lean)
+
+
+def lean_words(label: Label, question: Question | None, lean: Lean | None) -> str:
+    """An answer with where it leans, if it is inconclusive."""
+    return states.headline(label.value, question and question.value, lean and lean.value, speech())
+
+
+def say(message: Coded) -> str:
+    """The sentence of a reason or a caveat, in the language of whoever looks; no markup."""
+    return unbroken(messages.text(message, speech()))
+
+
+def say_small(message: Coded) -> str:
+    """What stands under that sentence in small, or nothing."""
+    return unbroken(messages.detail(message, speech()))
+
+
+def unbroken(text: str) -> str:
+    """A text whose figures stay with their units: no line ends between "88" and "%"."""
+    return re.sub(r"(?<=\d) (?=%|(?:s|px|min|GB|MB)\b)", NBSP, text)
+
+
+def of_catalog(text: str) -> str:
+    """What the catalog says of a model, in the language of whoever looks (`tools/language.py` reads
+    it there); English where it is no bundled one."""
+    return speech().gettext(text) if text else ""
+
+
+def plain(model: ModelResult) -> str:
+    """What a model looks for, as a name for a person; its own name where there is none."""
+    return states.contribution("model", model.id, model.plain or model.title, speech())
 
 
 READINGS: Table[str, StateWords] = Table(
@@ -181,11 +223,11 @@ def alarms(limits: Thresholds) -> str:
     tally, rate = limits.false_positives, limits.false_positive_rate
     if tally is not None:
         text = (
-            _("{count} of {clips} untouched clips landed above {limit} (so at most {most} of such, "
-              "95\u00a0% sure).")
+            _("{count} of {clips} untouched clips landed above {limit}; with 95\u00a0% certainty "
+              "at most {most} of clips like these do.")
             if tally.count
-            else _("None of {clips} untouched clips landed above {limit} (so at most {most} of "
-                   "such, 95\u00a0% sure).")
+            else _("None of {clips} untouched clips landed above {limit}; with 95\u00a0% "
+                   "certainty at most {most} of clips like these do.")
         )  # fmt: skip
     elif limits.own:
         text = _("At most {rate} of untouched clips like yours land above {limit}.")
@@ -199,11 +241,11 @@ def missed(limits: Thresholds) -> str:
     tally, rate = limits.false_negatives, limits.false_negative_rate
     if tally is not None:
         text = (
-            _("{count} of {clips} manipulated clips landed below {limit} (so at most {most} of "
-              "such, 95\u00a0% sure).")
+            _("{count} of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty "
+              "at most {most} of clips like these do.")
             if tally.count
-            else _("None of {clips} manipulated clips landed below {limit} (so at most {most} of "
-                   "such, 95\u00a0% sure).")
+            else _("None of {clips} manipulated clips landed below {limit}; with 95\u00a0% "
+                   "certainty at most {most} of clips like these do.")
         )  # fmt: skip
     else:
         text = _("{rate} of manipulated clips land below {limit}.")

@@ -22,7 +22,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import charts, evidence_view, language, series, server, words
 from dashboard.language import Table, _
-from dashboard.result import player, verdict_card
+from dashboard.result import how_we_know, looked_at, player, pulls, question, verdict_card
+from detector.decision.next_steps import Action, ActionCode
+from detector.messages import actions
 from detector.models import inventory
 from tests import pages
 from tests.result_sample import make_analysis
@@ -246,6 +248,34 @@ def of_detector() -> set[str]:
         found |= {status.why, status.recommended, ", ".join(spec.weak_on[:3])}
         found |= {figure.data for figure in spec.published}
     return found - {""}
+
+
+def test_reasons_and_limits_are_said_in_the_language(esperanto: None) -> None:
+    """What the detector says of a file is kept as codes: a page puts them into its language."""
+    for given in ({}, {"fake": False}, {"whole": 0.0}, {"whole": 0.0, "fake": False}):
+        made = make_analysis(people="A", **given)
+        for reason in made.verdict.reasons:
+            assert words.say(reason).startswith("⟦"), reason
+            assert not re.search(r"[a-z]{3,} [a-z]{3,}", outside(words.say(reason)))
+        for caveat in made.verdict.caveats:
+            assert words.say(caveat).startswith("⟦"), caveat
+        card = [verdict_card.head(made), question.rows(made), verdict_card.number(made)]
+        card += [verdict_card.limits(made), how_we_know.text(made), looked_at.evidence(made)]
+        card += [row.name for row in pulls.rows(made) if not row.id]
+        for html in card:
+            left = outside(html.replace("240 held-out clips", "").replace("120 held-out clips", ""))
+            assert not re.search(r"[a-z]{3,} [a-z]{3,}", left), left
+    steps = [Action(ActionCode.ASK_ORIGINAL, {"why": "copies"}), Action(ActionCode.CHECK_ORIGIN)]
+    for step in steps:
+        assert actions.step(step, language.speech()).why.startswith("⟦")
+
+
+def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto: None) -> None:
+    bundled = [s.spec for s in inventory.inventory() if s.spec.bundled and s.spec.finding]
+    assert bundled
+    for spec in bundled:
+        assert words.of_catalog(spec.plain) == f"⟦{spec.plain}⟧"
+        assert words.of_catalog(spec.finding) == f"⟦{spec.finding}⟧"
 
 
 def test_people_are_called_in_the_language(esperanto: None) -> None:

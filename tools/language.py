@@ -2,7 +2,9 @@
 
     python tools/language.py de
 
-writes dashboard/languages/de.po: every text of the dashboard, with the translations there were.
+writes dashboard/languages/de.po: every text of the dashboard and every sentence that the detector
+says of a file (`detector.messages`, and what the catalog says of the bundled models), with the
+translations there were.
 A text that changed a little keeps its old translation, marked "fuzzy"; such, and empty ones, are
 shown in English. Any editor for gettext files opens it.
 """
@@ -18,10 +20,24 @@ from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
-DASHBOARD = Path(__file__).resolve().parents[1] / "dashboard"
+ROOT = Path(__file__).resolve().parents[1]
+DASHBOARD = ROOT / "dashboard"
+MESSAGES = ROOT / "detector" / "messages"
 FOLDER = DASHBOARD / "languages"
-MARKS = {"_": slice(0, 1), "ngettext": slice(0, 2), "count": slice(1, 3)}
-"""What marks texts, and which of its arguments they are: dashboard/language.py, words.py."""
+MARKS = {"_": slice(0, 1), "gettext": slice(0, 1), "ngettext": slice(0, 2), "count": slice(1, 3)}
+"""What marks texts, and which of its arguments they are: dashboard/language.py, words.py, and the
+`Speech` of detector/messages."""
+
+NOT_COUNTED = (
+    "switched off",
+    "uncalibrated",
+    "label order unverified",
+    "its weight is 0",
+    "it judges no faces",
+    "it gave no score",
+    "not downloaded",
+)
+"""Why a model is not counted, as a result says it (`ModelResult.not_counted_because`)."""
 
 
 def marked(call: ast.Call) -> list[ast.expr]:
@@ -38,19 +54,42 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
         yield file.relative_to(DASHBOARD).as_posix(), ast.parse(file.read_text("utf-8"))
 
 
+def sentences() -> Iterator[tuple[str, ast.Module]]:
+    """Every file of the detector's sentences, by its path in it."""
+    for file in sorted(MESSAGES.rglob("*.py")):
+        yield file.relative_to(MESSAGES).as_posix(), ast.parse(file.read_text("utf-8"))
+
+
+def facts() -> Iterator[str]:
+    """What is data and is said within a sentence: of the models that ship, and of the changes that
+    Robustness tries."""
+    from detector import conditions
+    from detector.models import registry
+
+    for spec in registry.list_models():
+        if spec.bundled:
+            yield from (spec.plain, spec.finding, spec.confused_by)
+    yield from (condition.title for condition in conditions.ALL)
+    yield from NOT_COUNTED
+
+
 def texts(code: str | None = None) -> Catalog:
-    """Every text of the dashboard, untranslated.
+    """Every text of the dashboard and of the detector's sentences, untranslated.
 
     Read from the syntax tree: before Python 3.12 Babel's own reader sees nothing in an f-string.
     """
     catalog = Catalog(locale=code, project="Unmask", fuzzy=False)
-    for file, tree in sources():
-        for node in ast.walk(tree):
-            found = marked(node) if isinstance(node, ast.Call) else []
-            literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
-            if literals:
-                message = literals[0] if len(literals) == 1 else tuple(literals)
-                catalog.add(message, locations=[(f"dashboard/{file}", node.lineno)])
+    for folder, files in (("dashboard", sources()), ("detector/messages", sentences())):
+        for file, tree in files:
+            for node in ast.walk(tree):
+                found = marked(node) if isinstance(node, ast.Call) else []
+                literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
+                if literals:
+                    message = literals[0] if len(literals) == 1 else tuple(literals)
+                    catalog.add(message, locations=[(f"{folder}/{file}", node.lineno)])
+    for text in facts():
+        if text and text not in catalog:
+            catalog.add(text, locations=[("weights/manifest.toml", 1)])
     return catalog
 
 
