@@ -175,6 +175,7 @@ RULES: tuple[Rule, ...] = (
         :where(.stHtml p) { margin: 0; }
         .um-caption { color: var(--um-muted); font-size: 13px; line-height: 1.45; }
         .um-caption.um-after { margin-top: 12px; }
+        .um-know { max-width: 440px; font-size: 14px; line-height: 1.5; p + p { margin-top: 8px; } }
         @media (max-width: 640px) { .um-wide { display: none; } }
         @media (min-width: 641px) { .um-narrow { display: none; } }
         .um-icon { font-family: "Material Symbols Rounded"; font-weight: 400; font-style: normal;

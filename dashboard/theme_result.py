@@ -32,14 +32,52 @@ RULES: tuple[tuple[str, str], ...] = (
         &.second { color: var(--um-muted); } b { font-weight: 600; }""",
     ),
     (
-        ".um-answers",
-        """display: grid; gap: 2px 14px; margin: 10px 0 0; font-size: 15px;
-        grid-template-columns: auto auto 1fr;
+        ".st-key-result",
+        """@media (max-width: 640px) {
+          :is(.st-key-title-row, [data-testid="stLayoutWrapper"]:has(> .st-key-title-row)) {
+            display: contents; }
+          > * { order: 1; }
+          :has(> .st-key-title-row) > .st-key-title-row > :first-child { order: 0; }
+          :has(> .st-key-kept-answer) { order: 3; }
+          :has(> .st-key-title-actions) { order: 4; } }""",
+    ),
+    (
+        ".st-key-result-top",
+        """@media (min-width: 641px) { display: grid; align-items: stretch;
+          grid-template-columns: minmax(0, 45fr) minmax(0, 55fr);
+          > :has(> [class*="st-key-verdict"]) { grid-area: 1 / 1; height: auto; display: flex;
+            flex-direction: column; > * { flex: 1 1 auto; height: auto; } }
+          > :has(> .st-key-result-side) { grid-area: 1 / 2; height: auto; display: flex;
+            flex-direction: column; > * { flex: 1 1 auto; height: auto; } }
+          > :has(> .st-key-card-next) { grid-area: 2 / 1 / 3 / 3; } }""",
+    ),
+    (
+        ".st-key-result-side",
+        """> :last-child { margin-top: auto; }""",
+    ),
+    (
+        '[class*="more-below"]',
+        """@media (min-width: 641px) { display: none; }""",
+    ),
+    (
+        ".st-key-result-more",
+        """@media (max-width: 640px) {
+          .st-key-result:not(:has([class*="more-below"] input:checked)) & { display: none; } }""",
+    ),
+    (
+        ".um-questions",
+        """display: grid; margin: 10px 0 0; font-size: 15px;
+        grid-template-columns: auto 1fr auto; column-gap: 16px;
         > div { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid;
-          align-items: baseline; padding: 4px 0; border-top: 1px solid var(--um-line); }
-        b { font-weight: 600; text-align: right; }
+          align-items: baseline; padding: 7px 0; border-top: 1px solid var(--um-line); }
+        > div:last-child { border-bottom: 1px solid var(--um-line); }
+        .first > * { font-weight: 600; }
+        .n { text-align: right; white-space: nowrap; }
+        span.n { color: var(--um-muted); font-size: 13px; }
+        b { font-weight: 600; }
         @media (max-width: 640px) { grid-template-columns: 1fr auto;
-          > div > span:first-child { grid-column: 1 / -1; color: var(--um-muted); } }""",
+          > div { padding: 5px 0; }
+          > div > span:first-child { grid-column: 1 / -1; } }""",
     ),
     (
         ".um-number",
@@ -49,7 +87,7 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         ".um-scale",
-        """position: relative; padding-bottom: 4px; container-type: inline-size;
+        """position: relative; container-type: inline-size;
         .over { position: relative; height: 13px; }
         .range { position: absolute; top: 3px; height: 9px; box-sizing: border-box;
           border: solid var(--um-text); border-width: 0 1.5px;
@@ -64,16 +102,91 @@ RULES: tuple[tuple[str, str], ...] = (
         .zone.fake { background: var(--um-fake-fill); }
         .at { position: absolute; top: 0; bottom: 0; width: 3px; margin-left: -1.5px;
           background: var(--um-surface); }
-        .under { position: relative; height: 20px; font-size: 12px; line-height: 20px;
+        .under { position: relative; height: 18px; font-size: 12px; line-height: 18px;
           color: var(--um-muted); }
-        .name { position: absolute; top: 0; height: 20px; overflow: hidden; display: flex;
-          flex-wrap: wrap; justify-content: center; box-sizing: border-box; padding: 0 12px;
-          i { width: 0; height: 20px; } span { white-space: nowrap; } }
-        .name.short { display: none; }
-        .tick { position: absolute; top: 0; transform: translateX(-50%); font-weight: 600;
-          color: var(--um-text); }
-        @container (max-width: 420px) {
-          .name { display: none; } .name.short { display: flex; } }""",
+        .below { display: flex; justify-content: space-between; flex-wrap: wrap; gap: 0 12px;
+          font-size: 12px; line-height: 16px; color: var(--um-muted);
+          .end { margin-left: auto; } }
+        .name { position: absolute; top: 0; text-align: center; white-space: nowrap; }
+        .tick { position: absolute; top: 0; transform: translateX(-50%); white-space: nowrap;
+          &.before { transform: translateX(-100%); } &.after { transform: none; } }
+        b.tick { font-weight: 600; color: var(--um-text);
+          &.before { padding-right: 3px; } &.after { padding-left: 3px; } }
+        .narrow { display: none; }
+        @container (max-width: 460px) { .wide { display: none; } .narrow { display: block; } }""",
+    ),
+    (
+        ".um-pull",
+        """display: grid; grid-template-columns: minmax(96px, 32%) 1fr 42px; gap: 0 10px;
+        align-items: center; min-height: 24px; padding-right: 74px; font-size: 14px;
+        line-height: 1.25;
+        &.bare { padding-right: 0; }
+        > span:first-child { overflow-wrap: anywhere; }
+        .track { position: relative; align-self: stretch; min-height: 24px;
+          background: linear-gradient(var(--um-edge), var(--um-edge)) 50% 0 / 1px 100% no-repeat;
+          i { position: absolute; top: 6px; bottom: 6px; min-width: 1px; }
+          .fake { background: var(--um-fake-fill); } .real { background: var(--um-real-fill); }
+          .na { background: var(--um-not-applicable-fill); } .all { background: var(--um-text); } }
+        .n { text-align: right; white-space: nowrap; }
+        &.all { border-top: 1px solid var(--um-line); font-weight: 600; padding-top: 2px; }
+        &.none { color: var(--um-muted); font-size: 13px;
+          > span:last-child { grid-column: 2 / -1; } }
+        &.um-sides { min-height: 18px; color: var(--um-muted); font-size: 12px;
+          i { font-style: normal; white-space: nowrap; }
+          @media (min-width: 641px) { .um-wide { display: flex; justify-content: space-between; } }
+          @media (max-width: 640px) {
+            .um-narrow { display: flex; justify-content: space-between; } } }
+        @media (max-width: 640px) { padding-right: 0; min-height: 22px;
+          .track { min-height: 22px; } }""",
+    ),
+    (
+        ".st-key-pulls",
+        """[class*="st-key-pull-to"] .um-pull { padding-right: 0; }
+        [class*="st-key-pull-to"] > :last-child { flex: 0 0 74px; width: 74px; }
+        [data-testid="stBaseButton-tertiary"] { min-height: 0; padding: 0; line-height: 1.45;
+          margin-left: auto; color: var(--um-accent); white-space: nowrap;
+          &:hover { text-decoration: underline; } }
+        @media (max-width: 640px) {
+          [class*="st-key-pull-to"] > :last-child { display: none; } }""",
+    ),
+    (
+        ".st-key-how-we-know",
+        """margin-bottom: 8px;
+        [data-testid="stPopoverButton"] { min-height: 0; padding: 0; color: var(--um-accent);
+          &:hover { text-decoration: underline; } }
+        @media (max-width: 640px) { [data-testid="stPopoverButton"] { min-height: 40px; } }""",
+    ),
+    (
+        ".um-trace",
+        "margin-top: 6px;",
+    ),
+    (
+        ".um-material",
+        "display: grid; gap: 14px;",
+    ),
+    (
+        ".um-looked",
+        """> div:not(.axis) { display: flex; justify-content: space-between; align-items: baseline;
+          gap: 4px 12px; }
+        b { font-weight: 600; font-size: 15px; }
+        .axis { position: relative; height: 18px;
+          background: linear-gradient(var(--um-line), var(--um-line)) 0 50% / 100% 1px no-repeat;
+          i { position: absolute; top: 3px; bottom: 3px; width: 2px; margin-left: -1px;
+            background: var(--um-accent); } }""",
+    ),
+    (
+        ".st-key-card-next",
+        """.um-next { display: grid; grid-template-columns: 34px 1fr;
+          .um-icon { font-size: 22px; color: var(--um-muted); }
+          h3 { margin: 0; padding: 0; font: 600 15px/1.4 var(--um-sans); letter-spacing: 0;
+            color: var(--um-text); }
+          p { color: var(--um-muted); font-size: 14px; line-height: 1.4; } }
+        [class*="st-key-next-"] { padding: 0;
+          > [data-testid="stLayoutWrapper"] { padding-left: 34px; } }
+        :is([data-testid="stBaseButton-tertiary"], [data-testid="stPopoverButton"]) {
+          color: var(--um-accent); padding: 0; min-height: 36px; }
+        @media (max-width: 640px) { :is([data-testid="stBaseButton-tertiary"],
+          [data-testid="stPopoverButton"]) { min-height: 40px; } }""",
     ),
     (
         ".um-h3",
@@ -81,36 +194,23 @@ RULES: tuple[tuple[str, str], ...] = (
         letter-spacing: 0; color: var(--um-text); }""",
     ),
     (
-        ".st-key-reasons",
-        """[class*="st-key-reason-"] { border-top: 1px solid var(--um-line);
-          padding: 6px 0; gap: 12px; }
-        [data-testid="stBaseButton-tertiary"] { min-height: 0; padding: 0 2px; line-height: 1.45;
-          color: var(--um-accent); white-space: nowrap; &:hover { text-decoration: underline; } }
-        @media (max-width: 640px) {
-          [data-testid="stBaseButton-tertiary"] { min-height: 40px; margin-top: -8px; } }""",
-    ),
-    (
-        ".um-reason",
-        """display: grid; grid-template-columns: 22px 1fr; line-height: 1.4;
-        > span { color: var(--um-muted); font-weight: 600; }
-        small { display: block; color: var(--um-muted); font-size: 13px; }""",
-    ),
-    (
         '[class*="st-key-verdict"]',
         """> :last-child { margin-top: auto; }
         .st-key-anyway { margin: 12px 0 4px; }
+        .um-odds { margin-top: 4px; font-size: 15px; line-height: 1.45; }
         .um-own { color: var(--um-accent); font-weight: 600; }""",
     ),
     (
         ".um-evidence",
-        """display: grid; grid-template-columns: repeat(4, auto); font-size: 13px;
+        """display: grid; grid-template-columns: none; grid-auto-columns: 1fr;
+        grid-auto-flow: column; font-size: 13px;
         border: 1px solid var(--um-line); border-radius: 6px; overflow: hidden;
         > div { padding: 6px 10px; box-shadow: -1px -1px 0 var(--um-line); min-width: 0; }
         > div > span { display: flex; align-items: center; gap: 4px; }
         .um-icon { font-size: 16px; color: var(--um-muted); width: 1em; overflow: hidden; }
         .fair .um-icon, .poor .um-icon { color: var(--um-inconclusive-ink); }
         b { display: block; font-weight: 600; line-height: 1.35; }
-        @media (max-width: 640px) { grid-template-columns: 1fr 1fr; }""",
+        @media (max-width: 640px) { grid-template-columns: 1fr 1fr; grid-auto-flow: row; }""",
     ),
     (
         ".um-limits",
@@ -231,7 +331,12 @@ RULES: tuple[tuple[str, str], ...] = (
     ),
     (
         ".st-key-card-details",
-        """[data-testid="stBaseButton-tertiary"] { color: var(--um-accent); }
+        """.um-rows { > div { display: flex; flex-direction: column; justify-content: center;
+          line-height: 1.15; font-size: 14px; padding-right: 8px; box-sizing: border-box; }
+        > div + div { box-shadow: 0 -1px 0 var(--um-line); }
+        .all { font-weight: 600; }
+        small { color: var(--um-muted); font-size: 12px; line-height: 1.2; } }
+        [data-testid="stBaseButton-tertiary"] { color: var(--um-accent); }
         @media (max-width: 640px) { .st-key-signals {
           thead { position: absolute; width: 1px; height: 1px; overflow: hidden;
             clip-path: inset(50%); }
@@ -261,29 +366,9 @@ RULES: tuple[tuple[str, str], ...] = (
         .um-icon { font-size: 15px; vertical-align: -2px; margin-right: 4px; }""",
     ),
     (
-        ".um-legend",
-        """display: flex; flex-wrap: wrap; gap: 2px 14px; color: var(--um-muted); font-size: 13px;
-        span { display: inline-flex; align-items: center; gap: 5px; }
-        i { width: 11px; height: 11px; border-radius: 50%; box-sizing: border-box;
-          border: 2px solid var(--um-muted); }
-        .filled { background: var(--um-muted); }""",
-    ),
-    (
         ".um-cardhead",
         """display: flex; align-items: baseline; justify-content: space-between;
         gap: 4px 12px; flex-wrap: wrap; margin-bottom: 6px;""",
-    ),
-    (
-        ".st-key-agreement",
-        """margin-bottom: 8px; [data-testid="stColumn"] { min-width: 0; }""",
-    ),
-    (
-        ".um-rows",
-        """> div { display: flex; flex-direction: column; justify-content: center;
-          line-height: 1.15; font-size: 14px; padding-right: 8px; box-sizing: border-box; }
-        > div + div { box-shadow: 0 -1px 0 var(--um-line); }
-        .all { font-weight: 600; }
-        small { color: var(--um-muted); font-size: 12px; line-height: 1.2; }""",
     ),
     (
         ".um-table",

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from skimage.data import astronaut
 
 from dashboard import theme_result
+from dashboard.result import pulls
 from detector import media
 from tests.browser import (
     PATIENT,
@@ -138,12 +139,11 @@ def test_a_click_on_a_lane_moves_everything_and_keeps_the_player(page: Page) -> 
 
 
 def test_reasons_peaks_and_table_rows_lead_to_their_moment(page: Page) -> None:
-    analysis = make_analysis()
-    reason = analysis.verdict.reasons[1]
-    assert reason.time is not None
-    time = reason.time
+    second = pulls.rows(make_analysis())[1]
+    assert second.time is not None
+    time = second.time
     until(
-        page.locator(".st-key-reason-2").get_by_role("button").click,
+        page.locator(f".st-key-pull-to-{second.id}").get_by_role("button").click,
         lambda: wait_for_moment(page, time),
     )
     wait_drawn(page)

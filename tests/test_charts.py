@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from dashboard import agreement_chart, charts, series
+from dashboard import charts, series
 from dashboard.theme import DARK, LIGHT
 from detector.results import Analysis, Label, Thresholds
 from tests.result_sample import DURATION, make_analysis
@@ -211,42 +211,3 @@ def test_lanes_leave_room_for_the_tag_and_the_times() -> None:
     assert first.top == charts.TAG and middle.top == last.top == charts.PAD
     assert last.bottom == charts.FOOT and first.bottom == charts.PAD
     assert first.y(1.0) == first.top and first.y(0.0) == first.top + first.plot
-
-
-# --- agreement
-
-
-def test_every_model_has_a_row_and_an_uncounted_one_says_why(analysis: Analysis) -> None:
-    rows = agreement_chart.agreement_rows(analysis)
-    assert [r.name for r in rows] == ["All models", "SBI", "Xception", "VideoMAE", "MesoNet-4"]
-    assert rows[0].note == "mean of 3" and rows[0].bold
-    assert rows[0].scores == {t.id: t.probability for t in analysis.tracks}
-    assert (rows[4].note, rows[4].instead) == ("not downloaded", "no score, not counted")
-
-
-def test_the_most_suspicious_person_is_filled_the_others_are_open(analysis: Analysis) -> None:
-    rows = agreement_chart.agreement_rows(analysis)
-    figure = agreement_chart.agreement_figure(
-        rows, people={"B": "Person B", "A": "Person A"}, thresholds=LIMITS, palette=LIGHT
-    )
-    marks = {t.name: t.marker for t in figure.data if t.name}
-    assert marks["Person B"].color[0] == LIGHT.fake.fill
-    assert set(marks["Person A"].color) == {LIGHT.surface}
-    assert marks["Person A"].line.color[0] == LIGHT.real.fill
-    amber = list(marks["Person B"].color).index(LIGHT.inconclusive.fill)
-    assert marks["Person B"].line.color[amber] == LIGHT.inconclusive.ink
-    assert "no score, not counted" in [a.text for a in figure.layout.annotations]
-    said = agreement_chart.agreement_finding(rows, {t.id: t.who for t in analysis.tracks}, LIMITS)
-    assert "MesoNet-4: no score, not counted" in said and "Person B" in said
-
-
-def test_an_uncounted_score_is_a_hollow_diamond(analysis: Analysis) -> None:
-    from detector.decision import decide
-
-    rows = agreement_chart.agreement_rows(decide(analysis, models=["sbi", "xcep"]))
-    figure = agreement_chart.agreement_figure(
-        rows, people={"B": "Person B"}, thresholds=LIMITS, palette=LIGHT
-    )
-    marker = next(t for t in figure.data if t.name).marker
-    assert list(marker.symbol) == ["circle", "circle", "circle", "diamond"]
-    assert marker.color[3] == LIGHT.surface

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import evidence_view, series
+from dashboard import evidence_view, likelihood, series
 from dashboard.result import (
-    agreement,
     details,
     downloads,
+    how_we_know,
     pictures,
     player,
+    pulls,
     question,
     timeline,
     title,
@@ -29,10 +30,15 @@ from dashboard.result import (
 )
 from detector import explain, pipeline
 from detector.decision import decide
+from detector.decision.numbers import logit
 from detector.models import registry
 from detector.results import (
     Analysis,
+    Calibration,
+    Doubt,
+    Interval,
     Label,
+    OddsPoint,
     OwnThreshold,
     Question,
     ReasonCode,
@@ -95,10 +101,17 @@ def moment(at: AppTest) -> tuple[float, str]:
 def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip: Path) -> None:
     page = texts(show(clip))
     assert "<span>Likely manipulated</span></h2>" in page
-    assert "The face of <b>Person B</b> (right), 00:01 to 00:13." in page
+    assert "The face of <b>Person B</b> (right), 00:01 to 00:08." in page
     assert "No sign of manipulation found for Person A (left)." in page
-    assert re.search(r"<b>74 %</b> likelihood; Person B alone 85 %", page)
-    assert "2 of 3 models agree" in page
+    made = make_analysis()
+    assert made.verdict.probability is not None and made.tracks[0].probability is not None
+    number, alone = (
+        series.words.percent(p).replace("\u00a0", " ")
+        for p in (made.verdict.probability, made.tracks[0].probability)
+    )
+    assert number != alone
+    assert f"<b>{number}</b> combined likelihood" in page and f"Person B alone {alone}" in page
+    assert "agree" not in page and "mean of" not in page
     assert "What this can’t tell" in page and "Who changed it, or why." in page
     assert "MesoNet-4" in page and "not downloaded" in page
 
@@ -118,8 +131,8 @@ def test_the_page_opens_at_the_first_reason(clip: Path) -> None:
 
 def test_reasons_and_peaks_move_the_moment(clip: Path) -> None:
     at = show(clip)
-    second = make_analysis().verdict.reasons[1]
-    button(at, "00:05").click().run()
+    second = pulls.rows(make_analysis())[1]
+    button(at, series.words.clock(second.time or 0, tenths=False)).click().run()
     assert moment(at) == (second.time, "B")
     lane = series.lane(make_analysis(), make_analysis().tracks[0])
     later = min(t for t in series.peaks(lane) if t > (second.time or 0))
@@ -141,9 +154,10 @@ def test_models_and_thresholds_are_decided_again_without_a_network(
 ) -> None:
     at = show(clip)
     drawn = len(no_network)
-    at.slider(key="result.k.widget.thresholds.manipulation").set_value((30, 95)).run()
+    at.slider(key="result.k.widget.thresholds.manipulation").set_value((30, 99)).run()
     page = texts(at)
-    assert "<span>Inconclusive</span></h2>" in page and "with your thresholds" in page
+    assert "<span>Inconclusive, leans manipulated</span></h2>" in page
+    assert "with your thresholds" in page
     assert "Drawn with your thresholds" in page
     at.button(key="result.k.widget.reset").click().run()
     assert "with your" not in texts(at)
@@ -152,7 +166,7 @@ def test_models_and_thresholds_are_decided_again_without_a_network(
     at.pills(key="result.k.widget.models").set_value(["clip"]).run()
     page = texts(at)
     assert "with your models" in page
-    assert "<b>46 %</b> likelihood" in page
+    assert re.search(r"<b>\d+ %</b> combined likelihood", page)
     assert "switched off" in page
     assert len(no_network) == drawn
 
@@ -174,11 +188,11 @@ def test_the_table_says_what_the_lanes_say(clip: Path) -> None:
     at = show(clip)
     at.segmented_control(key="result.k.widget.shown").set_value("table").run()
     table = at.dataframe[0].value
-    assert list(table.columns) == ["Person", "Time", "All models", "SBI", "Xception", "VideoMAE",
+    assert list(table.columns) == ["Person", "Time", "Combined", "SBI", "Xception", "VideoMAE",
                                    "Reading"]  # fmt: skip
     assert len(table) == 64
     assert (table["Reading"] == "– not in frame").sum() == 3
-    assert table["All models"].isna().sum() == 3 + 3
+    assert table["Combined"].isna().sum() == 3 + 3
     at.session_state["result.k.widget.table"] = {"selection": {"rows": [40]}}
     at.run()
     assert moment(at) == (make_analysis().moments[8], "A")
@@ -386,36 +400,73 @@ def test_a_download_has_a_safe_name(name: str, expected: str) -> None:
 
 
 def test_the_scale_has_its_marks_where_the_numbers_are() -> None:
-    html = verdict_card.scale(make_analysis()).replace("\u00a0", " ")
-    assert "class='pointer' style='left:74.2%'" in html
+    made = make_analysis()
+    assert made.verdict.probability is not None
+    html = verdict_card.scale(made).replace("\u00a0", " ")
+    assert f"class='pointer' style='left:{100 * made.verdict.probability:.1f}%'" in html
     assert "style='left:30.0%'>30<" in html and "style='left:70.0%'>70<" in html
-    assert "The models range from 59 % to 93 %." in html
+    assert "class='range'" not in html  # the models are no bracket around what they add up to
+
+
+def under(html: str, where: str) -> str:
+    """What stands under the bar at one width."""
+    start = html.index(f"<div class='{where}'>")
+    return html[start : html.find("<div class='narrow'>", start + 1)]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wide", "narrow"),
+    [
+        (0.33, 0.89, "over 89: likely manipulated", "over 89: likely manipulated"),
+        (0.3, 0.7, ">likely manipulated<", "over 70: likely manipulated"),
+        (0.03, 0.6, "under 3: no sign", "under 3: no sign"),
+    ],
+)
+def test_all_three_names_stand_at_the_scale_whatever_the_room(
+    low: float, high: float, wide: str, narrow: str
+) -> None:
+    html = likelihood.scale(0.5, Thresholds(low=low, high=high), Question.MANIPULATION)
+    for where, name in (("wide", wide), ("narrow", narrow)):
+        found = under(html, where)
+        assert name in found and "inconclusive" in found and "no sign" in found
+
+
+def test_a_set_that_never_says_no_sign_has_no_green_zone() -> None:
+    limits = Thresholds(low=0.0, high=0.8, no_sign=False)
+    html = likelihood.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
+    assert "zone real" not in html and ">no sign<" not in html
+    assert "no score means “no sign” here" in html
 
 
 def test_moved_thresholds_do_not_claim_our_error_rates() -> None:
-    ours = title.meaning(make_analysis().verdict.thresholds, "likely manipulated").replace(
-        "\u00a0", " "
-    )
-    assert "5 % of untouched clips land above 70 %" in ours
-    theirs = title.meaning(Thresholds(low=0.2, high=0.6, custom=True), "likely manipulated")
-    assert "not measured" in theirs and "untouched clips" not in theirs
+    theirs = Thresholds(low=0.2, high=0.6, custom=True)
+    assert "not measured" in title.meaning(theirs, "likely manipulated")
+    said = how_we_know.text(decide(make_analysis(), thresholds={Question.MANIPULATION: theirs}))
+    assert "not measured" in said and "untouched clips" not in said
 
 
 def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely() -> None:
+    made = make_analysis()
+    ensemble = made.ensembles[Question.MANIPULATION]
     limits = Thresholds(
         low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.1818,
         false_positives=Tally(count=0, clips=45), false_negatives=Tally(count=6, clips=33),
         data="78 clips",
     )  # fmt: skip
-    said = title.meaning(limits, "likely manipulated").replace("\u00a0", " ")
-    none = "None of 45 untouched clips landed above 70 % (so at most 8 % of such, 95 % sure)."
-    assert none in said
-    assert "6 of 33 manipulated clips landed below 30 % (so at most 35 % of such" in said
+    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
+    said = how_we_know.text(decide(made)).replace("\u00a0", " ")
+    assert (
+        "None of 45 untouched clips landed above 70 %; with 95 % certainty at most 8 % of clips "
+        "like these do."
+    ) in said
+    assert "6 of 33 manipulated clips landed below 30 %; with 95 % certainty at most 35 %" in said
     assert "Measured on 78 clips." in said and " 0 %" not in said
-    made = make_analysis()
-    made.verdict.thresholds = limits
-    note = agreement.note(made).replace("\u00a0", " ")
-    assert f"thresholds of the ensemble (78 clips). {none}" in note
+
+
+def test_statistics_stand_in_one_place(clip: Path) -> None:
+    page = texts(show(clip))
+    assert page.count("240 held-out clips") == 1
+    assert page.count("of untouched clips land above") == 1
 
 
 def test_file_facts_say_what_was_done_to_the_picture() -> None:
@@ -442,18 +493,45 @@ def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip:
     at = show(clip, make_analysis(clip, whole=3.0, fake=False))
     page = texts(at)
     assert "<span>Likely made by a machine</span></h2>" in page
-    assert "Judged by the face of <b>Person" in page
+    # "face" is said of faces only
+    head = next(e.proto.body for e in at.get("html") if "um-verdict" in e.proto.body)
+    assert "The whole picture" in head and "face of" not in head
     assert "Not asked" not in page and "Likely machine-made" in page
     assert "inconclusive, 20 to 80 %" in page  # that question's thresholds are drawn
 
 
-def test_the_view_below_follows_the_chosen_question(clip: Path) -> None:
+def test_an_open_question_is_a_row_that_is_not_counted(clip: Path) -> None:
+    made = make_analysis(clip, whole=0.0)
+    page = texts(show(clip, made))
+    rows = question.rows(made).replace("\u00a0", " ")
+    assert rows.index("Face manipulated?") < rows.index("Whole picture made by a machine?")
+    assert "Not decided: between its thresholds" in rows and "not counted</span>" in rows
+    assert "<span>Likely manipulated</span></h2>" in page
+    weak = make_analysis(clip, whole=0.0)
+    ensemble = weak.ensembles[Question.SYNTHESIS]
+    weak.ensembles[Question.SYNTHESIS] = ensemble.model_copy(
+        update={"auc": Interval(value=0.64, low=0.53, high=0.75)}
+    )
+    assert "Not decided: one weak model" in question.rows(decide(weak))
+
+
+def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip: Path) -> None:
+    made = make_analysis(clip, whole=0.0, fake=False)
+    assert made.verdict.label is Label.INCONCLUSIVE
+    rows = question.rows(made)
+    assert "Not decided" in rows and "not counted" not in rows
+    assert "whether the whole picture was made stays open" in verdict_card.sentence(made)
+
+
+def test_the_chart_alone_follows_the_chosen_question(clip: Path) -> None:
     at = show(clip, make_analysis(clip, whole=-2.0))
     page = texts(at)
     assert "Likely manipulated" in page and "inconclusive, 30 to 70 %" in page
+    scale = next(e.proto.body for e in at.get("html") if "um-scale" in e.proto.body)
     at.segmented_control(key="result.k.widget.question").set_value(Question.SYNTHESIS).run()
     page = texts(at)
     assert "<span>Likely manipulated</span></h2>" in page  # the verdict stays
+    assert scale in [e.proto.body for e in at.get("html")]  # and so does its number
     assert "inconclusive, 20 to 80 %" in page
     lanes = [e.proto.body for e in at.get("html") if "um-who" in e.proto.body]
     assert len(lanes) == 2 and all("No sign found" in lane for lane in lanes)
@@ -469,7 +547,7 @@ def test_thresholds_are_moved_for_each_question(clip: Path) -> None:
 
 
 def test_a_view_of_one_question_changes_no_verdict() -> None:
-    made = make_analysis(whole=3.0)
+    made = make_analysis(whole=3.0, fake=False)
     assert question.asked(made) == [Question.SYNTHESIS, Question.MANIPULATION]
     seen = question.viewed(made, Question.MANIPULATION)
     assert seen.verdict.label is made.verdict.label
@@ -478,6 +556,71 @@ def test_a_view_of_one_question_changes_no_verdict() -> None:
     assert seen.verdict.thresholds.high == 0.7
     alone = make_analysis()
     assert question.viewed(alone, Question.MANIPULATION) is alone
+
+
+# --- what pulled which way
+
+
+@pytest.mark.parametrize("whole", [None, -2.0, 0.0, 3.0])
+@pytest.mark.parametrize("fake", [True, False])
+@pytest.mark.parametrize("people", ["A", "AB"])
+def test_the_bars_sum_to_the_combined_number_as_printed(
+    whole: float | None, fake: bool, people: str
+) -> None:
+    made = make_analysis(whole=whole, fake=fake, people=people)
+    for question_, ensemble in made.ensembles.items():
+        update = {
+            "doubt": Doubt(size=0.7, sharpness=0.3, compression=0.4, frames=0.2, disagreement=0.5),
+            "calibration": Calibration(scale=1.0, offset=-0.37, data="x", clips=100),
+        }
+        made.ensembles[question_] = ensemble.model_copy(update=update)
+    made = decide(made)
+    rows, answer = pulls.rows(made), pulls.answer_of(made)
+    assert answer is not None and answer.probability is not None
+    assert sum(row.tenths for row in rows) == pulls.total(answer)
+    assert pulls.total(answer) == round(10 * logit(answer.probability))
+    assert [r.slug for r in rows if not r.id] == ["na"] * sum(not r.id for r in rows)
+    # Nothing is printed a tenth away from what it is, but for the largest row.
+    exact = {c.id: c.logit for c in answer.contributions if c.kind == "model"}
+    largest = max(exact, key=lambda id: abs(exact[id]))
+    assert all(r.tenths == round(10 * exact[r.id]) for r in rows if r.id and r.id != largest)
+
+
+def test_a_model_without_a_score_keeps_its_row(clip: Path) -> None:
+    assert pulls.silent(make_analysis()) == [("MesoNet-4", "gave no score, not counted")]
+    page = texts(show(clip))
+    assert "gave no score, not counted" in page
+    off = decide(make_analysis(), models=["sbi", "xcep"])
+    assert ("VideoMAE", "not counted: switched off") in pulls.silent(off)
+
+
+def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip: Path) -> None:
+    made = make_analysis(clip, people="A", fake=False)
+    gend = made.models[0].model_copy(update={"calibration": None, "operating_point": 0.5})
+    made.models[0] = gend
+    made = decide(made)
+    page = texts(show(clip, made))
+    assert "by its authors’ threshold, not measured here" in page
+    assert "of untouched clips land above" not in page  # those are other models'
+    assert "um-odds" not in page
+
+
+def test_odds_are_said_with_their_interval_and_explained_once(clip: Path) -> None:
+    made = make_analysis(clip)
+    table = [OddsPoint(logit=x, share=0.62, low=0.45, high=0.77, clips=60) for x in (-9, 9)]
+    ensemble = made.ensembles[Question.MANIPULATION]
+    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"odds": table})
+    page = texts(show(clip, decide(made)))
+    assert "about 62 were manipulated in our tests; 45 to 77." in page
+    assert page.count("as many manipulated as untouched clips") == 1
+    few = [point.model_copy(update={"clips": 12}) for point in table]
+    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"odds": few})
+    assert "Too few such clips in our tests to give odds." in texts(show(clip, decide(made)))
+
+
+def test_no_figure_stands_apart_from_its_unit(clip: Path) -> None:
+    bodies = [b.proto.body for b in show(clip, make_analysis(clip, whole=0.0)).get("html")]
+    assert not [m for body in bodies for m in re.findall(r"\d (?:%|px\b).{0,20}", body)]
 
 
 # --- thresholds from one's own clips
@@ -493,7 +636,6 @@ def test_own_thresholds_are_named_and_can_be_left_aside(clip: Path) -> None:
     at = show(clip, decide(made))
     page = texts(at)
     assert "with thresholds from your own 40 clips of 3 recordings (phone), 2026-11-20" in page
-    assert "<span>Inconclusive</span></h2>" in page
     assert "At most 5 % of untouched clips like yours land above 88 %" in page
     at.toggle(key="result.k.widget.own").set_value(False).run()
     page = texts(at)

@@ -19,7 +19,7 @@ from dashboard.charts import LaneSize
 from dashboard.language import _
 from dashboard.series import Lane
 from dashboard.theme import ON_VIDEO
-from detector.results import Analysis, Label, Thresholds, Track
+from detector.results import Analysis, Label, Thresholds, Track, Verdict
 
 HERE = Path(__file__).parent
 WIDE, NARROW = 11, 7
@@ -56,6 +56,7 @@ def view_data(
     time: float,
     seek: int,
     pictures: Mapping[tuple[str, int], str],
+    charted: Sequence[Lane] | None = None,
 ) -> dict[str, Any]:
     """Everything the view needs.
 
@@ -63,6 +64,8 @@ def view_data(
     ----------
     lanes, sizes
         Of the people shown, in the order of the page.
+    charted
+        The lanes of the chart, where they show another question.
     time, seek
         The moment, s, and a number that grows when the server (not the view) moved it.
     pictures : mapping of (person, position of the moment) to str
@@ -85,14 +88,14 @@ def view_data(
             "dash": dash,
             "icon": words.STATES[Label.NOT_APPLICABLE].icon,
         },
-        "people": [_person(lane, limits, end, ids) for lane in lanes],
+        "people": [_person(lane, analysis.verdict, limits, end, ids) for lane in lanes],
         "faces": [_faces(track) for track in analysis.tracks],
         "pictures": list(pictures.values()),
         "lane": {
             "left": charts.LEFT,
             "right": charts.RIGHT,
             "sizes": [{"top": s.top, "plot": s.plot} for s in sizes],
-            "lines": [list(zip(lane.times, lane.score, strict=True)) for lane in lanes],
+            "lines": [list(zip(lane.times, lane.score, strict=True)) for lane in charted or lanes],
         },
     }
     version = hashlib.sha1(json.dumps(body).encode(), usedforsecurity=False).hexdigest()
@@ -100,7 +103,11 @@ def view_data(
 
 
 def _person(
-    lane: Lane, limits: Thresholds, end: float, pictures: Mapping[tuple[str, int], int]
+    lane: Lane,
+    verdict: Verdict,
+    limits: Thresholds,
+    end: float,
+    pictures: Mapping[tuple[str, int], int],
 ) -> dict[str, Any]:
     track = lane.track
     state = words.state(track.label, track.question)
@@ -110,7 +117,7 @@ def _person(
         "name": words.who(track),
         "state": state.slug,
         "icon": state.icon,
-        "chip": chip(track),
+        "chip": chip(track, verdict),
         "unit": _("score, %") if whole else _("highest score, %"),
         "tiles": {
             "wide": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, WIDE, end)],
@@ -140,9 +147,12 @@ def _faces(track: Track) -> dict[str, Any]:
     }
 
 
-def chip(track: Track) -> str:
-    """The short words of a person's state with the score, or with why there is none."""
+def chip(track: Track, verdict: Verdict) -> str:
+    """The short words of a person's state with the score, or with why there is none. The person in
+    front of an inconclusive file leans where the file does."""
     short = words.state(track.label, track.question).short
+    if track.label is verdict.label is Label.INCONCLUSIVE and track.id == verdict.track:
+        short = words.headline(verdict)
     if track.probability is not None:
         return f"{short} · {words.percent(track.probability)}"
     reason = words.WHY_NOT.get(track.reason) if track.reason else None

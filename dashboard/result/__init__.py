@@ -14,11 +14,13 @@ from typing import Protocol
 import streamlit as st
 
 from dashboard import charts, series, theme
+from dashboard.language import _
 from dashboard.result import (
-    agreement,
     details,
     heat_view,
     inspector,
+    looked_at,
+    next_card,
     player,
     question,
     timeline,
@@ -78,47 +80,70 @@ def render(record: Record) -> None:
 @st.fragment
 def _view(record: Record, original: Analysis) -> None:
     """The linked view. A click anywhere reruns this function and nothing else of the page."""
-    with st.container(gap=20):
+    with st.container(gap=20, key="result"):
         fill = _draw(record, original)
     if fill is not None:
         fill()
 
 
 def _draw(record: Record, original: Analysis) -> heat_view.Later | None:
-    """Draw everything but the heatmap; return what draws that."""
+    """Draw everything but the heatmap; return what draws that.
+
+    Player, boxes and strips show the question in front. The chart, and what stands below it, shows
+    the one that is chosen in the chart's head.
+    """
     linked = Linked(record.key, original, read_only=record.read_only)
     palette = theme.palette()
     decided = linked.decided()
-    analysis = question.viewed(decided, linked.question(decided))
-    tracks = analysis.tracks if linked.show_all else analysis.tracks[:FIRST]
-    lanes = [series.lane(analysis, track) for track in tracks]
+    front = question.viewed(decided, decided.verdict.question)
+    charted = question.viewed(decided, linked.question(decided))
+    people = _lanes(front, linked)
+    lanes = _lanes(charted, linked)
     sizes = charts.lane_sizes(len(lanes))
     table = timeline.rows(lanes)
 
     # Clicks of this run come first, so that everything below shows the new moment at once.
-    drawn = timeline.drawn_from(analysis, palette)
+    drawn = timeline.drawn_from(charted, palette)
     for lane in lanes:
         linked.read_lane(lane.track.id, drawn)
     linked.read_table(table)
 
     title.draw(record, decided, linked)
-    left, right = st.columns([45, 55], gap=20)
-    with left:
+    with st.container(key="result-top", gap=20):
         verdict_card.draw(decided, linked)
-    with right:
-        player.draw(record, analysis, lanes, sizes, linked)
-    if analysis.media.kind != "image":
-        timeline.draw(analysis, lanes, sizes, linked, palette, table)
+        next_card.draw(record, decided, linked)
+        with st.container(key="result-side", gap="small"):
+            player.draw(record, front, people, sizes, linked, lanes)
+            looked_at.draw(front)
+    if original.media.kind != "image":
+        timeline.draw(charted, lanes, sizes, linked, palette, table, question.asked(decided))
+    st.checkbox(_("Show frames, file and details"), key=linked.widget("more-below"))
+    with st.container(key="result-more", gap=20):
+        return _below(record, decided, charted, lanes, linked)
 
+
+def _lanes(analysis: Analysis, linked: Linked) -> list[series.Lane]:
+    tracks = analysis.tracks if linked.show_all else analysis.tracks[:FIRST]
+    return [series.lane(analysis, track) for track in tracks]
+
+
+def _below(
+    record: Record,
+    decided: Analysis,
+    charted: Analysis,
+    lanes: list[series.Lane],
+    linked: Linked,
+) -> heat_view.Later | None:
+    """The frame under the glass, the file, the tabs. On a phone they wait for the checkbox above,
+    which is there only."""
     everyone = {lane.track.id: lane for lane in lanes}
-    chosen = linked.person if linked.person in everyone else analysis.verdict.track
+    chosen = linked.person if linked.person in everyone else charted.verdict.track
     left, right = st.columns([62, 38], gap=20)
     with left:
-        fill = inspector.draw(record.path, analysis, everyone.get(chosen or ""), linked)
+        fill = inspector.draw(record.path, charted, everyone.get(chosen or ""), linked)
     with right:
-        agreement.draw(analysis, linked, palette)
         details.draw_file(record.path, decided, linked, record.name)
     # Beside a picture's short inspector there is room for the tabs as well.
-    with left if analysis.media.kind == "image" else st.container():
+    with left if decided.media.kind == "image" else st.container():
         details.draw_tabs(record.path, decided, linked)
     return fill

@@ -8,10 +8,10 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import words
-from dashboard.language import Table, _, ngettext
+from dashboard.language import Table, _, ngettext, speech
 from dashboard.result import (
-    agreement,
     download_card,
+    models_tab,
     provenance_tab,
     robustness_tab,
     signal_tab,
@@ -19,6 +19,7 @@ from dashboard.result import (
 from dashboard.result.linked import Linked
 from dashboard.result.title import local, total
 from dashboard.words import NBSP
+from detector import messages
 from detector.results import Analysis
 
 CODECS = {
@@ -51,7 +52,7 @@ def draw_tabs(path: Path, analysis: Analysis, linked: Linked) -> None:
         with origin:
             provenance_tab.draw(analysis)
         with models:
-            st.html(agreement.table(analysis))
+            st.html(models_tab.html(analysis))
         with run:
             st.html(facts(run_facts(analysis)))
             st.toggle(
@@ -106,9 +107,9 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
         rows.append((_("Sound"), _sound(analysis)))
     rate = f" ({media.bit_rate / 1e6:.1f}{NBSP}Mbit/s)" if media.bit_rate else ""
     rows.append((_("Size"), f"{words.size(media.size)}{rate}"))
-    squeezed = next((e for e in analysis.evidence if e.name == "Compression"), None)
+    squeezed = next((e for e in analysis.evidence if e.code == "compression"), None)
     if squeezed is not None:
-        rows.append((_("Compression"), words.escape(squeezed.value)))
+        rows.append((_("Compression"), words.escape(messages.detail(squeezed, speech()))))
     if media.rotation:
         turned = _("turned {degrees}° to stand upright").format(degrees=media.rotation)
         rows.append((_("Rotation"), turned))

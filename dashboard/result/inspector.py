@@ -64,7 +64,7 @@ def _head(analysis: Analysis, lane: Lane | None, face: FaceFrame | None, shown: 
     else:
         state = words.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
         percent = f"<b class='um-ink {state.slug}'>{words.percent(face.score)}</b>"
-        parts.append(_("{percent} all models").format(percent=percent))
+        parts.append(_("{percent} combined").format(percent=percent))
     return f"<h2 class='um-h2'>{title}</h2><div class='um-caption'>{' · '.join(parts)}</div>"
 
 
@@ -92,7 +92,7 @@ def _peaks(lane: Lane, linked: Linked, shown: float) -> None:
 def _model(able: list[ModelResult], linked: Linked) -> ModelResult:
     """The model whose heatmap is shown; the first counted one to begin with."""
     first = next((m for m in able if m.counted), able[0])
-    titles = {m.id: m.title for m in able}
+    titles = {m.id: words.plain(m) for m in able}
     if len(able) == 1:
         return first
     chosen = st.segmented_control(
@@ -154,7 +154,7 @@ def _glass(
         horizontal=True, vertical_alignment="bottom", gap="small", key="heatmap-controls"
     )
     lay = None
-    if analysis.media.kind != "image":  # of a picture the player and the agreement say it all
+    if analysis.media.kind != "image":  # of a picture the player and the verdict say it all
         left, right = st.columns([60, 40], gap=20)
         with left:
             boxes = pictures.boxes_at(analysis, face.time)
@@ -229,12 +229,12 @@ def scores_here(analysis: Analysis, face: FaceFrame) -> str:
             f"<span class='um-icon' aria-hidden='true'>{state.icon}</span>{said}</span></td></tr>"
         )
 
-    rows = [row(_("All models"), face.score, bold=True)]
+    rows = [row(_("Combined"), face.score, bold=True)]
     for model in analysis.models:
         score = face.scores.get(model.id)
         note = "" if model.counted else _("not counted")
         if model.scored or score is not None:
-            rows.append(row(model.title, score, note))
+            rows.append(row(words.plain(model), score, note))
     return (
         f"<table class='um-here'><caption class='um-quiet'>{_('Scores in this frame')}</caption>"
         f"<tbody>{''.join(rows)}</tbody></table>"

@@ -51,8 +51,17 @@ def draw(
     lanes: Sequence[Lane],
     sizes: Sequence[LaneSize],
     linked: Linked,
+    charted: Sequence[Lane],
 ) -> None:
-    """Draw player, boxes and strips into the container at hand."""
+    """Draw player, boxes and strips into the container at hand.
+
+    Parameters
+    ----------
+    lanes : sequence of Lane
+        Of the people, by the question in front.
+    sizes, charted
+        Of the lanes in the chart, on which the cursor moves.
+    """
     path = record.path
     if not path.is_file():
         _absent(record, analysis)
@@ -98,7 +107,13 @@ def draw(
     else:
         evidence_view.evidence_view(
             evidence_view.view_data(
-                analysis, lanes, sizes, time=linked.time, seek=linked.seek, pictures=cut
+                analysis,
+                lanes,
+                sizes,
+                time=linked.time,
+                seek=linked.seek,
+                pictures=cut,
+                charted=charted,
             ),
             key=linked.widget("view"),
             on_moment=linked.on_moment,
@@ -161,7 +176,7 @@ def _simple_strip(
 ) -> None:
     """A person's faces as pictures, each with a button that says its score."""
     person, who = lane.track.id, words.who(lane.track)
-    st.markdown(f"**{who}** · {evidence_view.chip(lane.track)}")
+    st.markdown(f"**{who}** · {evidence_view.chip(lane.track, analysis.verdict)}")
     limits = analysis.verdict.thresholds
     grid = st.grid(NARROW, min_column_width=64, gap="xsmall")
     for tile in series.tiles(lane, NARROW, series.length(analysis)):

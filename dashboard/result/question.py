@@ -1,17 +1,26 @@
-"""Two questions in one result: both answers in words; all below is drawn for one of them."""
+"""The questions of a result: a row each in the verdict's card, the one that decided first; and the
+result as one question sees it, for what is drawn of it."""
 
 from __future__ import annotations
 
-import streamlit as st
-
 from dashboard import words
 from dashboard.language import _
-from dashboard.result.linked import Linked
-from detector.results import Analysis, Answer, Label, Question
+from dashboard.words import NBSP
+from detector.results import (
+    Analysis,
+    Answer,
+    Label,
+    Question,
+    ReasonCode,
+    Track,
+)
+
+WEAK = 0.75
+"""AUC on sources left out under which models are called weak where they did not decide."""
 
 
 def asked(analysis: Analysis) -> list[Question]:
-    """The questions that a model answered, the one that leads first."""
+    """The questions that a model answered, the one in front first."""
     answers = analysis.verdict.answers
     found = [q for q, answer in answers.items() if answer.asked]
     return sorted(found, key=lambda q: q is not analysis.verdict.question)
@@ -25,61 +34,102 @@ def viewed(analysis: Analysis, question: Question | None) -> Analysis:
     """
     if len(asked(analysis)) < 2 or question is None:
         return analysis
-    out = analysis.model_copy(deep=True)
-    answer = out.verdict.answers[question]
-    out.verdict.question, out.verdict.thresholds = question, answer.thresholds
-    out.verdict.track, out.verdict.agree = answer.track, answer.agree
-    out.verdict.counted = answer.counted
-    out.models = [m for m in out.models if m.question in (question, None)]
-    ids = {m.id for m in out.models}
-    for track in out.tracks:
-        person = track.answers.get(question)
-        track.question = question
-        track.probability = person.probability if person else None
-        track.label = person.label if person else Label.NOT_APPLICABLE
-        track.reason = person.reason if person else None
-        track.models = {id: score for id, score in track.models.items() if id in ids}
-        for face in track.faces:
-            face.scores = {id: score for id, score in face.scores.items() if id in ids}
-            face.score = face.answers.get(question)
-    return out
+    answer = analysis.verdict.answers[question]
+    models = [m for m in analysis.models if m.question in (question, None)]
+    verdict = analysis.verdict.model_copy(
+        update={
+            "question": question,
+            "thresholds": answer.thresholds,
+            "track": answer.track,
+            "agree": answer.agree,
+            "counted": answer.counted,
+        }
+    )
+    ids = {m.id for m in models}
+    tracks = [_track(track, question, ids) for track in analysis.tracks]
+    return analysis.model_copy(update={"verdict": verdict, "models": models, "tracks": tracks})
 
 
-def draw(analysis: Analysis, linked: Linked) -> None:
-    """Both answers and, where both were asked, the choice of which is shown below."""
-    if analysis.verdict.answers:
-        st.html(rows(analysis))
-    questions = asked(analysis)
-    if len(questions) < 2:
-        return
-    with st.container(horizontal=True, vertical_alignment="center", key="shown-below"):
-        st.html(f"<span class='um-caption'>{_('Shown below')}</span>", width="content")
-        st.segmented_control(
-            _("Shown below"),
-            list(Question),
-            default=questions[0],
-            required=True,
-            format_func=lambda q: words.QUESTIONS[q].short,
-            key=linked.widget("question"),
-            label_visibility="collapsed",
+def _track(track: Track, question: Question, ids: set[str]) -> Track:
+    person = track.answers.get(question)
+    faces = [
+        face.model_copy(
+            update={
+                "scores": {id: score for id, score in face.scores.items() if id in ids},
+                "score": face.answers.get(question),
+            }
         )
+        for face in track.faces
+    ]
+    return track.model_copy(
+        update={
+            "question": question,
+            "probability": person.probability if person else None,
+            "label": person.label if person else Label.NOT_APPLICABLE,
+            "reason": person.reason if person else None,
+            "models": {id: score for id, score in track.models.items() if id in ids},
+            "faces": faces,
+        }
+    )
+
+
+# --- the rows -------------------------------------------------------------------------------------
 
 
 def rows(analysis: Analysis) -> str:
-    """HTML of the answers, a line each."""
-    lines = "".join(
-        _row(question, answer)
-        for question, answer in sorted(analysis.verdict.answers.items(), key=lambda a: str(a[0]))
+    """HTML of the answers, a row each: the deciding one first, bold."""
+    verdict = analysis.verdict
+    ordered = sorted(
+        verdict.answers.items(),
+        key=lambda item: (item[0] is not verdict.question, not item[1].asked),
     )
-    return f"<div class='um-answers'>{lines}</div>"
+    lines = "".join(_row(analysis, question, answer) for question, answer in ordered)
+    return f"<div class='um-questions'>{lines}</div>" if lines else ""
 
 
-def _row(question: Question, answer: Answer) -> str:
-    state = words.state(answer.label, question)
-    said = state.short if answer.asked else _("Not asked: no model for it")
-    value = "" if answer.probability is None else f"<b>{words.percent(answer.probability)}</b>"
+def _row(analysis: Analysis, question: Question, answer: Answer) -> str:
+    leads = question is analysis.verdict.question
+    open = answer.stays_open or not answer.asked
+    state = words.state(Label.NOT_APPLICABLE if open else answer.label, question)
+    said = state.short
+    if not answer.asked:
+        said = _("Not asked: no model for it")
+    elif answer.stays_open:
+        said = _("Not decided: {why}").format(why=why_open(analysis, question))
+    elif answer.label is Label.INCONCLUSIVE:
+        said = words.lean_words(answer.label, question, answer.lean)
     return (
-        f"<div><span>{words.QUESTIONS[question].text}</span>"
+        f"<div{' class=first' if leads else ''}><span>{words.QUESTIONS[question].text}</span>"
         f"<span class='um-ink {state.slug}'><span class='um-icon' aria-hidden='true'>"
-        f"{state.icon}</span>{said}</span>{value}</div>"
+        f"{state.icon}</span>{words.escape(said)}</span>{_number(analysis, answer)}</div>"
     )
+
+
+def _number(analysis: Analysis, answer: Answer) -> str:
+    """A row's likelihood; that of a question that stays open is no part of the verdict."""
+    if answer.probability is None:
+        return "<span class='n'>–</span>"
+    if not answer.stays_open:
+        return f"<b class='n'>{words.percent(answer.probability)}</b>"
+    number = words.whole_percent(answer.probability)
+    if withheld(analysis):
+        return f"<span class='n'>{number}{NBSP}%</span>"
+    return f"<span class='n'>{_('{number}, not counted').format(number=number)}</span>"
+
+
+def withheld(analysis: Analysis) -> bool:
+    """Whether an open question keeps "no sign" from the whole file."""
+    reasons = analysis.verdict.reasons
+    return any(r.code is ReasonCode.OTHER_QUESTION_OPEN for r in reasons)
+
+
+def why_open(analysis: Analysis, question: Question) -> str:
+    """Why a question is not decided, in a few words."""
+    answer, ensemble = analysis.verdict.answers[question], analysis.ensembles.get(question)
+    if answer.lowered_by is not None and answer.lowered_by in words.WHY_NOT:
+        return words.WHY_NOT[answer.lowered_by]
+    if answer.label is Label.NOT_APPLICABLE:
+        return _("no score")
+    if ensemble is not None and ensemble.auc is not None and ensemble.auc.value < WEAK:
+        return _("one weak model") if answer.counted == 1 else _("weak models")
+    return _("between its thresholds")

@@ -34,7 +34,7 @@ def drawn_from(analysis: Analysis, palette: Palette) -> str:
 def titles(analysis: Analysis) -> dict[str, str]:
     """The models that have lines, in the manifest's order."""
     scored = {id for track in analysis.tracks for face in track.faces for id in face.scores}
-    return {m.id: m.title for m in analysis.models if m.id in scored}
+    return {m.id: words.plain(m) for m in analysis.models if m.id in scored}
 
 
 def draw(
@@ -44,8 +44,17 @@ def draw(
     linked: Linked,
     palette: Palette,
     table: Sequence[tuple[float, str]],
+    questions: Sequence[Question],
 ) -> None:
-    """Draw the card. `table` are (time, person) of the rows, as `rows` gives them."""
+    """Draw the card.
+
+    Parameters
+    ----------
+    table : sequence of (time, person)
+        Of the rows, as `rows` gives them.
+    questions : sequence of Question
+        That were asked, the one in front first; with more than one the card's head has a choice.
+    """
     named = titles(analysis)
     limits = analysis.verdict.thresholds
     with st.container(border=True, key="card-timeline"):
@@ -55,6 +64,16 @@ def draw(
                 width="stretch",
             )
             hint = st.empty()
+            if len(questions) > 1:
+                st.segmented_control(
+                    _("Question"),
+                    list(questions),
+                    default=questions[0],
+                    required=True,
+                    format_func=lambda q: words.QUESTIONS[q].short,
+                    key=linked.widget("question"),
+                    label_visibility="collapsed",
+                )
             shown = st.segmented_control(
                 _("Show as"),
                 list(SHOWN),
@@ -85,7 +104,7 @@ def draw(
 def keys(analysis: Analysis, named: Mapping[str, str]) -> str:
     """HTML of the row of keys: what each line and the band is."""
     counted = {m.id for m in analysis.models if m.counted}
-    parts = [f"<span><i class='line all'></i>{_('all models')}</span>"]
+    parts = [f"<span><i class='line all'></i>{_('combined')}</span>"]
     for i, (id, title) in enumerate(named.items()):
         dash = charts.DASHES[i % len(charts.DASHES)]
         name = words.escape(title)
@@ -144,7 +163,7 @@ def _who(lane: Lane, end: float) -> str:
     state = words.state(track.label, track.question)
     if track.probability is not None:
         percent = f"<b>{words.percent(track.probability)}</b>"
-        score = _("{percent} whole clip").format(percent=percent)
+        score = _("{percent} combined").format(percent=percent)
     else:
         score = series.said(track.reason or series.Missing.NO_SCORE)
     return (
@@ -180,7 +199,7 @@ def line_names(lane: Lane, named: Mapping[str, str], size: LaneSize) -> str:
     """HTML of the names at the ends of the lines, pushed apart where they would touch."""
     ends: list[tuple[float, str, bool]] = []
     if lane.scored:
-        ends.append((size.y(lane.scored[-1][1]), _("All models"), True))
+        ends.append((size.y(lane.scored[-1][1]), _("Combined"), True))
     for id, title in named.items():
         values = [v for v in lane.models.get(id, ()) if v is not None]
         if values and len(title) <= NAME_LENGTH:
@@ -254,7 +273,7 @@ def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -
             record: dict[str, object] = {
                 _("Person"): lane.track.id,
                 _("Time"): words.clock(time),
-                _("All models"): None if score is None else words.whole_percent(score),
+                _("Combined"): None if score is None else words.whole_percent(score),
             }
             for id, title in named.items():
                 value = lane.models[id][i] if id in lane.models else None
@@ -271,7 +290,7 @@ def _table(
     named: Mapping[str, str],
     table: Sequence[tuple[float, str]],
 ) -> None:
-    numbers = [_("All models"), *named.values()]
+    numbers = [_("Combined"), *named.values()]
     st.dataframe(
         frame(analysis, lanes, named),
         hide_index=True,

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import address, backend, titles, words
 from dashboard.jobs import Busy
 from dashboard.language import _
-from dashboard.result import downloads
+from dashboard.result import downloads, pulls
 from dashboard.result.linked import Linked, whole
 from dashboard.result.question import asked
 from dashboard.words import NBSP
@@ -139,7 +139,7 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
     st.pills(
         _("Models that count"),
         [m.id for m in able],
-        format_func={m.id: m.title for m in able}.__getitem__,
+        format_func={m.id: words.plain(m) for m in able}.__getitem__,
         selection_mode="multi",
         default=counted,
         key=linked.widget("models"),
@@ -147,8 +147,9 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
     )
     left_out = [m for m in linked.original.models if m not in able]
     for model in left_out:
-        why = model.not_counted_because or model.error or _("it gave no score")
-        st.caption(f"{words.plain_markdown(model.title)}: {words.plain_markdown(why)}")
+        why = pulls.not_counted(model) if model.not_counted_because else model.error
+        why = why or _("it gave no score")
+        st.caption(f"{words.plain_markdown(words.plain(model))}: {words.plain_markdown(why)}")
     st.button(
         _("Reset"),
         icon=":material/restart_alt:",
@@ -159,20 +160,14 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
 
 
 def meaning(limits: Thresholds, says: str) -> str:
-    """HTML of what the two values do, with the rates that were measured for them."""
+    """HTML of what the two values do; how often they err stands behind "How we know"."""
     low, high = words.percent(limits.low), words.percent(limits.high)
-    over = _("<b>Above {high}</b>: {says}.").format(high=high, says=says)
-    under = _("<b>Below {low}</b>: no sign found. Between: inconclusive.").format(low=low)
-    rates = _rates(limits)
-    return f"<div class='um-caption'><p>{over}</p><p>{under}</p><p>{rates}</p></div>"
-
-
-def _rates(limits: Thresholds) -> str:
-    """How often the two values err; empty where nobody said."""
+    parts = [_("<b>Above {high}</b>: {says}.").format(high=high, says=says)]
+    parts.append(
+        _("<b>Below {low}</b>: no sign found. Between: inconclusive.").format(low=low)
+        if limits.no_sign
+        else _("Below: inconclusive; these models never say “no sign”.")
+    )
     if limits.custom:
-        return _("How often your values err was not measured.")
-    measured = [text for text in (words.alarms(limits), words.missed(limits)) if text]
-    if measured and limits.data:
-        by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
-        measured.append(by.format(data=words.escape(limits.data)))
-    return " ".join(measured)
+        parts.append(_("How often your values err was not measured."))
+    return f"<div class='um-caption'>{''.join(f'<p>{part}</p>' for part in parts)}</div>"

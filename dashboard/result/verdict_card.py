@@ -1,17 +1,21 @@
-"""The verdict card: what, who and when, how sure, why, what it can't tell. In this order."""
+"""The verdict card: what, who and when, each question's answer, one number with its scale, what it
+meant in our tests, what pulled which way, what it can't tell. In this order."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from dashboard import likelihood, words
-from dashboard.language import Table, _, ngettext
-from dashboard.result import question
+from dashboard.language import Table, _, ngettext, speech
+from dashboard.result import how_we_know, pulls, question
 from dashboard.result.linked import Linked
 from dashboard.words import NBSP
+from detector.messages import states
 from detector.results import (
     Analysis,
-    Evidence,
+    Answer,
+    Basis,
+    CaveatCode,
     Label,
     Question,
     Reason,
@@ -22,20 +26,29 @@ from detector.results import (
 KIND: Table[str, str] = Table(
     lambda: {"video": _("video"), "image": _("picture"), "animation": _("animation")}
 )
-RATING_ICON = {"good": "check", "fair": "help", "poor": "help"}
 MANY_PEOPLE = 4
 """named in the sentence about the others; more are counted."""
+IN_BARS = (
+    ReasonCode.ABOVE_THRESHOLD,
+    ReasonCode.TOGETHER_ABOVE,
+    ReasonCode.BELOW_THRESHOLD,
+    ReasonCode.BETWEEN_THRESHOLDS,
+)
+"""Reasons that "What pulled which way" and the line under it say."""
+IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.STAYS_OPEN)
+"""Caveats that the questions' rows say."""
 
 
 def draw(analysis: Analysis, linked: Linked) -> None:
     """Draw the card into the container at hand."""
     slug = words.STATES[analysis.verdict.label].slug
     with st.container(border=True, key=f"verdict-{slug}", height="stretch", gap=None):
-        st.html(head(analysis, linked.changed))
-        question.draw(analysis, linked)
-        if analysis.verdict.probability is not None:
+        st.html(head(analysis, linked.changed) + question.rows(analysis))
+        if pulls.answer_of(analysis) is not None:
             if not guessing(analysis) or linked.scores_anyway:
-                st.html(number(analysis) + scale(analysis))
+                st.html(number(analysis) + scale(analysis) + odds(analysis))
+                how_we_know.draw(analysis)
+                pulls.draw(analysis, linked)
             else:
                 with st.container(key="anyway"):
                     st.button(
@@ -44,13 +57,11 @@ def draw(analysis: Analysis, linked: Linked) -> None:
                         on_click=linked.show_scores,
                         key=linked.widget("anyway"),
                     )
-        _reasons(analysis, linked)
-        st.html(evidence(analysis))
         st.html(limits(analysis))
 
 
 def head(analysis: Analysis, changed: bool = False) -> str:
-    """HTML of the verdict as heading, sentence, number and scale. Announced once."""
+    """HTML of the verdict as heading and sentence. Announced once."""
     verdict = analysis.verdict
     state = words.state(verdict.label, verdict.question)
     whose = _own(analysis) if changed else _own_clips(analysis)
@@ -59,12 +70,14 @@ def head(analysis: Analysis, changed: bool = False) -> str:
         f"<div class='um-caption'>{_('Verdict')} · {_kicker(analysis)}{own}</div>",
         "<div role='status' aria-live='polite'>",
         f"<h2 class='um-verdict {state.slug}'><span class='um-icon' aria-hidden='true'>"
-        f"{state.icon}</span><span>{state.words}</span></h2>",
+        f"{state.icon}</span><span>{words.headline(verdict)}</span></h2>",
         f"<p class='um-say'>{sentence(analysis)}</p>",
         "</div>",
     ]
     said = _said(analysis)
-    detail = words.escape(said.detail) if said else ""
+    detail = words.escape(words.say_small(said)) if said else ""
+    if said and detail and not detail.endswith("."):
+        detail = f"{words.capital(detail)}."
     parts += [
         f"<p class='um-say second'>{text}</p>" for text in (detail, _others(analysis)) if text
     ]
@@ -77,19 +90,12 @@ def guessing(analysis: Analysis) -> bool:
 
 
 def _said(analysis: Analysis) -> Reason | None:
-    """The reason that is the lead sentence, and so isn't repeated under "Why"."""
+    """The reason that is said in the lead sentence: why there is no verdict, or none but this."""
     verdict = analysis.verdict
-    first = verdict.reasons[0] if verdict.reasons else None
-    if first is None or verdict.label in (Label.FAKE, Label.REAL):
+    if verdict.label in (Label.FAKE, Label.REAL):
         return None
-    spoken = (ReasonCode.MODELS_DISAGREE, ReasonCode.BETWEEN_THRESHOLDS)
-    return None if first.code in spoken else first
-
-
-def _repeats(reason: Reason, analysis: Analysis) -> bool:
-    """Whether a reason adds nothing to the lead sentence, which is made of it."""
-    leads = reason.time is not None and analysis.media.kind != "image"
-    return reason.code is ReasonCode.BETWEEN_THRESHOLDS and not reason.detail and not leads
+    spoken = [r for r in verdict.reasons if r.code not in IN_BARS]
+    return spoken[0] if spoken else None
 
 
 def _kicker(analysis: Analysis) -> str:
@@ -99,9 +105,7 @@ def _kicker(analysis: Analysis) -> str:
         length = words.took(seconds) if seconds >= 100 else f"{seconds:.0f}{NBSP}s"
         kind = _("{length} {kind}").format(length=length, kind=kind)
     found = sum(not track.whole for track in analysis.tracks)
-    people = f"{words.count(found, 'person', 'people')} · " if found else ""
-    models = words.count(sum(m.counted for m in analysis.models), "model", "models")
-    return f"{kind} · {people}{models}"
+    return f"{kind} · {words.count(found, 'person', 'people')}" if found else kind
 
 
 def _own_clips(analysis: Analysis) -> str:
@@ -121,62 +125,83 @@ def _own(analysis: Analysis) -> str:
     return _("with your thresholds") if limits else _("with your models")
 
 
+# --- the sentence ---------------------------------------------------------------------------------
+
+
 def sentence(analysis: Analysis) -> str:
-    """The lead sentence, safe HTML."""
-    verdict = analysis.verdict
+    """The lead sentence or two, safe HTML."""
+    verdict, said = analysis.verdict, _said(analysis)
     top = _track(analysis, verdict.track)
-    first = verdict.reasons[0] if verdict.reasons else None
     if verdict.label is Label.NOT_APPLICABLE or top is None:
-        return words.escape(first.text) if first else _("There is no score.")
-    if verdict.label is Label.FAKE:
-        face = _face(analysis, top)
-        if analysis.media.kind != "image":
-            face = f"{face}, {words.stretch(top.start, top.end, tenths=False)}"
-        if verdict.question is Question.SYNTHESIS:
-            return _("Judged by {face}.").format(face=face)
-        return f"{words.capital(face)}."
+        first = verdict.reasons[0] if verdict.reasons else None
+        return words.escape(words.say(first)) if first else _("There is no score.")
     if verdict.label is Label.REAL:
         return _without_sign(analysis, top)
-    said = _said(analysis)
+    whom = words.capital(_subject(analysis, top))
+    where = strongest(analysis, top)
+    if verdict.label is Label.FAKE:
+        return f"{whom}, {where}." if where else f"{whom}."
+    if said is not None and said.code is ReasonCode.MODELS_DISAGREE:
+        text = _("The models pull opposite ways for {whom}.").format(whom=_subject(analysis, top))
+        if said.time is not None and analysis.media.kind != "image":
+            look = _("Look at {time}.").format(time=words.clock(said.time, tenths=False))
+            text += f" {look}"
+        return text
     if said is not None:
-        return f"{words.escape(said.text).rstrip('.')}."
-    if first is not None and first.code is ReasonCode.MODELS_DISAGREE:
-        return _("The models disagree about {face}.").format(face=_face(analysis, top))
-    text = _("The score of {face} lies between the thresholds.")
-    return text.format(face=_face(analysis, top))
+        return f"{words.escape(words.say(said)).rstrip('.')}."
+    enough = _("Not enough to decide.")
+    if not where:
+        return f"{whom}. {enough}"
+    return _("{whom}, most at {when}. {enough}").format(whom=whom, when=where, enough=enough)
+
+
+def strongest(analysis: Analysis, track: Track) -> str:
+    """The stretch around a person's highest moment in which the score stays near it: "00:30 to
+    00:52"; empty for a picture, and where it is all there is."""
+    points = [(f.time, f.score) for f in track.faces if f.score is not None]
+    if analysis.media.kind == "image" or len(points) < 2:
+        return ""
+    scores = [score for _, score in points]
+    peak = max(range(len(points)), key=lambda i: scores[i])
+    middle = sorted(scores)[len(scores) // 2]
+    high = analysis.verdict.thresholds.high
+    level = high if scores[peak] > high else (scores[peak] + middle) / 2
+    first = last = peak
+    while first > 0 and scores[first - 1] > level:
+        first -= 1
+    while last + 1 < len(points) and scores[last + 1] > level:
+        last += 1
+    start, end = points[first][0], points[last][0]
+    if round(start) == round(end):
+        return words.clock(points[peak][0], tenths=False)
+    return words.stretch(start, end, tenths=False)
 
 
 def _without_sign(analysis: Analysis, top: Track) -> str:
-    """How many models agree, and for whom."""
-    verdict = analysis.verdict
-    scored = sum(1 for face in top.faces if face.score is not None)
+    """For whom, in how much of the file."""
     judged = sum(1 for track in analysis.tracks if track.probability is not None)
-    text = (
-        _("{number} of {models} agree, for {people} in {frames}.")
-        if judged == 1 and analysis.media.kind != "image"
-        else _("{number} of {models} agree, for {people}.")
-    )
-    return text.format(
-        number=verdict.agree,
-        models=words.count(verdict.counted, "model", "models"),
-        people=_("the whole picture") if top.whole else words.count(judged, "person", "people"),
-        frames=words.count(scored, "frame", "frames"),
+    whom = _("the whole picture") if top.whole else words.count(judged, "person", "people")
+    if analysis.media.kind == "image":
+        return _("For {whom}.").format(whom=whom)
+    frames = analysis.coverage.frames if analysis.coverage else 0
+    looked = len(analysis.moments)
+    if frames <= looked:
+        return _("For {whom}, in {frames}.").format(
+            whom=whom, frames=words.count(looked, "frame", "frames")
+        )
+    return _("For {whom}, in {looked} of {frames} frames.").format(
+        whom=whom, looked=f"{looked:,}", frames=f"{frames:,}"
     )
 
 
-def _face(analysis: Analysis, track: Track) -> str:
-    """Whose face, as it stands within a sentence; HTML."""
-    if track.whole:
+def _subject(analysis: Analysis, track: Track) -> str:
+    """What the question in front is about, as it stands within a sentence; HTML. "Face" is said of
+    faces only."""
+    if track.whole or analysis.verdict.question is Question.SYNTHESIS:
         return _("the whole picture")
-    if len(analysis.tracks) == 1:
-        return {
-            "video": _("the face in this video"),
-            "image": _("the face in this picture"),
-            "animation": _("the face in this animation"),
-        }[analysis.media.kind]
     text = (
         _("the face of <b>Person\u00a0{person}</b> ({side})")
-        if track.side
+        if track.side and len(analysis.tracks) > 1
         else _("the face of <b>Person\u00a0{person}</b>")
     )
     return text.format(person=words.escape(track.id), side=words.SIDES[track.side])
@@ -195,7 +220,7 @@ def _others(analysis: Analysis) -> str:
         (Label.NOT_APPLICABLE, _("Could not be judged: {people}.")),
     ):
         names = [_named(t) for t in others if t.label is label]
-        # "3 of 3 models agree, for 2 people" has said it of those without a sign.
+        # "For 2 people, in 32 of 150 frames" has said it of those without a sign.
         if not names or label is analysis.verdict.label is Label.REAL:
             continue
         many = ngettext("{number} more person", "{number} more people", len(names))
@@ -214,110 +239,68 @@ def _named(track: Track) -> str:
     return f"{name} ({', '.join(more)})" if more else name
 
 
+# --- the number -----------------------------------------------------------------------------------
+
+
 def number(analysis: Analysis) -> str:
-    """HTML of the likelihood and of how many models agree."""
-    verdict = analysis.verdict
-    assert verdict.question is not None
-    answer = verdict.answers[verdict.question]
-    assert answer.probability is not None
-    counted = [m for m in analysis.models if m.counted and m.question is verdict.question]
-    said = (
-        _("<b>{percent}</b> likelihood")
-        if all(m.calibration for m in counted)
-        else _("<b>{percent}</b> score, uncalibrated")
-    ).format(percent=words.percent(answer.probability))
-    # "3 of 3 models agree" is the sentence of "no sign"; once is enough.
-    agree = "" if verdict.label is Label.REAL else _agreement(analysis)
-    top = _track(analysis, answer.track)
-    alone = top.answers[verdict.question].probability if top and answer.people > 1 else None
-    if alone is not None:
-        said = _("{likelihood}; Person\u00a0{person} alone {percent}").format(
-            likelihood=said, person=answer.track, percent=words.percent(alone)
-        )
-    return f"<div class='um-number'><div>{said}</div><div class='um-caption'>{agree}</div></div>"
-
-
-def _agreement(analysis: Analysis) -> str:
-    verdict = analysis.verdict
-    if verdict.counted == 1:
-        return _("1 model")
-    if verdict.counted == verdict.agree == 2:
-        return _("both models agree")
-    if verdict.counted and verdict.agree == verdict.counted:
-        return _("all {number} models agree").format(number=verdict.counted)
-    text = _("{number} of {total} models agree")
-    return text.format(number=verdict.agree, total=verdict.counted)
-
-
-def scale(analysis: Analysis) -> str:
-    """HTML of the likelihood scale with the models' range."""
-    verdict = analysis.verdict
-    assert verdict.question is not None
-    probability = verdict.answers[verdict.question].probability
-    assert probability is not None
-    top = _track(analysis, verdict.track)
-    counted = {m.id for m in analysis.models if m.counted and m.question is verdict.question}
-    scores = [s.probability for id, s in (top.models if top else {}).items() if id in counted]
-    return likelihood.scale(
-        probability,
-        verdict.thresholds,
-        verdict.question,
-        span=(min(scores), max(scores)) if len(scores) > 1 else None,
-        ranges=_("The models range from {least} to {most}."),
+    """HTML of the one number of the file, and by what it is judged."""
+    answer, lead = pulls.answer_of(analysis), analysis.verdict.question
+    assert answer is not None and answer.probability is not None and lead is not None
+    said = _("<b>{percent}</b> combined likelihood").format(
+        percent=words.percent(answer.probability)
+    )
+    return (
+        f"<div class='um-number'><div>{said}</div>"
+        f"<div class='um-caption'>{_judged_by(analysis, answer, lead)}</div></div>"
     )
 
 
-def _reasons(analysis: Analysis, linked: Linked) -> None:
-    said = _said(analysis)
-    reasons = [r for r in analysis.verdict.reasons if r is not said and not _repeats(r, analysis)][
-        :3
-    ]
-    if not reasons:
-        return
-    st.html(f"<h3 class='um-h3'>{_('Why')}</h3>")
-    with st.container(key="reasons", gap=None):
-        for number, reason in enumerate(reasons, 1):
-            with st.container(
-                horizontal=True, wrap=False, vertical_alignment="top", key=f"reason-{number}"
-            ):
-                detail = f"<small>{words.escape(reason.detail)}</small>" if reason.detail else ""
-                st.html(
-                    f"<div class='um-reason'><span>{number}</span>"
-                    f"<div>{words.escape(reason.text)}{detail}</div></div>",
-                    width="stretch",
-                )
-                if reason.time is not None and analysis.media.kind != "image":
-                    st.button(
-                        words.clock(reason.time, tenths=False),
-                        key=linked.widget(f"reason.{number}"),
-                        icon=":material/play_arrow:",
-                        type="tertiary",
-                        on_click=linked.go,
-                        args=(reason.time, reason.track),
-                    )
+def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
+    """By what: the thresholds' standing, or of how many models; and one person's own number."""
+    parts = []
+    if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM, Basis.OWN):
+        parts.append(states.basis(answer.basis.value, speech()))
+    else:
+        counted = [m for m in analysis.models if m.counted and m.question is lead]
+        fitted = all(m.calibration and m.calibration.clips for m in counted)
+        many = words.count(len(counted), "model", "models")
+        text = _("{models}, calibrated") if fitted else _("{models}, uncalibrated")
+        parts.append(text.format(models=many))
+    top = _track(analysis, answer.track)
+    alone = top.answers[lead].probability if top and lead in top.answers else None
+    if answer.people > 1 and alone is not None:
+        text = _("Person\u00a0{person} alone {percent}")
+        parts.append(text.format(person=answer.track, percent=words.percent(alone)))
+    return words.escape(" · ".join(parts))
 
 
-def evidence(analysis: Analysis) -> str:
-    """HTML of how good the material is, in a row."""
-    if not analysis.evidence:
-        return ""
-    cells = "".join(_evidence(item) for item in analysis.evidence)
-    return f"<h3 class='um-h3'>{_('Evidence')}</h3><div class='um-evidence'>{cells}</div>"
+def scale(analysis: Analysis) -> str:
+    """HTML of the likelihood scale."""
+    answer, lead = pulls.answer_of(analysis), analysis.verdict.question
+    assert answer is not None and answer.probability is not None and lead is not None
+    return likelihood.scale(answer.probability, answer.thresholds, lead)
+
+
+def odds(analysis: Analysis) -> str:
+    """HTML of what such a score meant in our tests; empty where that was not measured."""
+    answer, lead = pulls.answer_of(analysis), analysis.verdict.question
+    assert answer is not None and lead is not None
+    if answer.odds is not None:
+        found = answer.odds
+        text = states.odds(found.share, found.low, found.high, speech())
+        return f"<p class='um-odds'>{words.escape(text)}</p>"
+    table = analysis.ensembles[lead].odds if lead in analysis.ensembles else []
+    if table and answer.basis in (Basis.MEASURED, Basis.OWN) and analysis.media.kind != "image":
+        return f"<p class='um-odds'>{_('Too few such clips in our tests to give odds.')}</p>"
+    return ""
 
 
 def limits(analysis: Analysis) -> str:
     """HTML of what this can't tell; inside the card, because it is part of the verdict."""
-    said_above: tuple[str, ...] = ()
-    text = " ".join(words.escape(x) for x in analysis.verdict.limits if x not in said_above)
+    verdict = analysis.verdict
+    said = IN_ROWS if verdict.answers else ()
+    text = " ".join(words.escape(words.say(c)) for c in verdict.caveats if c.code not in said)
     return f"<div class='um-limits'><h3>{_('What this can’t tell')}</h3><p>{text}</p></div>"
-
-
-def _evidence(item: Evidence) -> str:
-    icon = RATING_ICON[item.rating]
-    return (
-        f"<div><span class='{item.rating}'><span class='um-icon' aria-hidden='true'>{icon}</span>"
-        f"{words.escape(item.name)}</span><b>{words.escape(item.value)}</b></div>"
-    )
 
 
 def _track(analysis: Analysis, id: str | None) -> Track | None:

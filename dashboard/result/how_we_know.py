@@ -1,0 +1,86 @@
+"""The statistics behind a verdict, once: how often its thresholds erred, on what that was measured,
+how the odds are made and what they assume."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import words
+from dashboard.language import _
+from detector.results import Analysis, Answer, Basis
+
+
+def draw(analysis: Analysis) -> None:
+    """Draw the popover."""
+    with st.popover(_("How we know"), type="tertiary", key="how-we-know"):
+        st.html(text(analysis))
+
+
+def text(analysis: Analysis) -> str:
+    """HTML of what stands in it."""
+    verdict = analysis.verdict
+    answer = verdict.answers.get(verdict.question) if verdict.question else None
+    if answer is None or verdict.question is None:
+        return ""
+    ensemble = analysis.ensembles.get(verdict.question)
+    said = [*_thresholds(answer)]
+    if ensemble is not None and ensemble.auc is not None and answer.basis is Basis.MEASURED:
+        auc = _(
+            "Of a manipulated and an untouched clip of sources left out, these models give the "
+            "manipulated one the higher score in {value} of 100 pairs ({low} to {high})."
+        )
+        said.append(
+            auc.format(
+                value=words.whole_percent(ensemble.auc.value),
+                low=words.whole_percent(ensemble.auc.low),
+                high=words.whole_percent(ensemble.auc.high),
+            )
+        )
+    if answer.odds is not None:
+        odds = _(
+            "The odds are those of the {clips} clips with a score near this one among the clips "
+            "that the thresholds were made on. Each was scored by a fit that had seen nothing of "
+            "its group of sources; the interval is 95\u00a0%, by drawing the groups anew."
+        )
+        said += [
+            odds.format(clips=f"{answer.odds.clips:,}"),
+            _(
+                "They assume as many manipulated as untouched clips. Where fakes are rarer than "
+                "that, fewer clips with such a score are manipulated."
+            ),
+        ]
+    added = _(
+        "Each model’s evidence is its calibrated log odds times its weight; they are added, and "
+        "what is doubtful about the material takes some of it back."
+    )
+    paragraphs = "".join(f"<p>{line}</p>" for line in [*said, added])
+    return f"<div class='um-know'>{paragraphs}</div>"
+
+
+def _thresholds(answer: Answer) -> list[str]:
+    """How often the two thresholds err, or that nobody measured it."""
+    limits = answer.thresholds
+    if answer.basis is Basis.PUBLISHED:
+        return [
+            _(
+                "A published model is counted, and judged by its authors’ operating point with a "
+                "margin on both sides. How often that errs on footage like yours was not measured "
+                "here."
+            )
+        ]
+    if answer.basis is Basis.CUSTOM:
+        return [_("How often your values err was not measured.")]
+    if answer.basis is Basis.SUBSET:
+        return [_("How often these models err together was not measured.")]
+    measured = [words.escape(t) for t in (words.alarms(limits), words.missed(limits)) if t]
+    if limits.data:
+        by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
+        measured.append(by.format(data=words.escape(limits.data)))
+    if not limits.no_sign and not limits.own:
+        measured.append(
+            _(
+                "No lower threshold made 95\u00a0% of “no sign” right on sources left out, so "
+                "these models never say it."
+            )
+        )
+    return measured

@@ -1,0 +1,152 @@
+"""What to do next: at most three actions, each with why and how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import backend, offer, words
+from dashboard.jobs import Busy
+from dashboard.language import _, speech
+from dashboard.records.store import Confirmed, Query, RecordsError
+from dashboard.result import closer
+from dashboard.result.linked import Linked
+from detector.decision.next_steps import OWN_CLIPS, Action, ActionCode, Facts, next_steps
+from detector.errors import InputError
+from detector.messages import actions
+from detector.results import Analysis
+
+if TYPE_CHECKING:
+    from dashboard.result import Record
+
+ICONS = {
+    ActionCode.LOOK_CLOSER: "zoom_in",
+    ActionCode.COMPARE_ORIGINAL: "compare",
+    ActionCode.ASK_ORIGINAL: "photo_camera",
+    ActionCode.ADD_MODEL: "download",
+    ActionCode.OWN_THRESHOLD: "tune",
+    ActionCode.CHECK_ORIGIN: "travel_explore",
+}
+
+
+def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
+    """Draw the card; nothing where there is nothing to do."""
+    found = next_steps(analysis, facts(record, linked))
+    if not found:
+        return
+    with st.container(border=True, key="card-next", gap="small"):
+        st.html(
+            f"<div class='um-cardhead'><h2 class='um-h2'>{_('What to do next')}</h2>"
+            f"<span class='um-caption'>{_('most useful first')}</span></div>"
+        )
+        for column, action in zip(st.columns(len(found)), found, strict=True):
+            with column, st.container(key=f"next-{action.code.value}", gap=None):
+                _draw_action(action, record, linked)
+
+
+def facts(record: Record, linked: Linked) -> Facts:
+    """What is known around this result."""
+    if linked.read_only:
+        return Facts(may_run=False)
+    analysis = linked.original
+    wanted = offer.standing()
+    settings = closer.settings(analysis) if record.path.is_file() else None
+    return Facts(
+        closer=settings.frames if settings else 0,
+        closer_seconds=closer.seconds(analysis) if settings else None,
+        strong=wanted.spec.title if wanted else "",
+        strong_bytes=wanted.download if wanted else None,
+        untouched=_untouched(),
+    )
+
+
+def _untouched() -> int:
+    """How many clips of their history the person confirmed to be untouched; as far as it matters.
+    None where an account's project does not answer."""
+    try:
+        wanted = Query(confirmed=frozenset({Confirmed.REAL}), limit=1)
+        return min(backend.records().search(backend.owner(), wanted).total, 10 * OWN_CLIPS)
+    except RecordsError:
+        return 0
+
+
+def _draw_action(action: Action, record: Record, linked: Linked) -> None:
+    said = actions.step(action, speech())
+    st.html(
+        f"<div class='um-next'><span class='um-icon' aria-hidden='true'>{ICONS[action.code]}</span>"
+        f"<div><h3>{words.escape(said.head)}</h3>"
+        f"<p>{words.escape(words.unbroken(said.why))}</p></div></div>"
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if action.code in _ADVICE:
+            with st.popover(said.button, type="tertiary", icon=":material/arrow_forward:"):
+                _ADVICE[action.code](record)
+        elif st.button(
+            said.button,
+            type="tertiary",
+            icon=":material/arrow_forward:",
+            key=linked.widget(f"next.{action.code.value}"),
+        ):
+            _GO[action.code](record, linked)
+        if said.cost:
+            st.html(
+                f"<span class='um-caption'>{words.escape(words.unbroken(said.cost))}</span>",
+                width="content",
+            )
+
+
+# --- advice ---------------------------------------------------------------------------------------
+
+
+def _how_to_ask(record: Record) -> None:
+    what, message = actions.how_to_ask(record.name, speech())
+    st.html(f"<p class='um-know'>{words.escape(what)}</p>")
+    st.code(message, language=None, wrap_lines=True)
+
+
+def _how_to_check(record: Record) -> None:
+    lines = "".join(f"<li>{words.escape(line)}</li>" for line in actions.how_to_check(speech()))
+    st.html(f"<ol class='um-know'>{lines}</ol>")
+
+
+_ADVICE: dict[ActionCode, Callable[[Record], None]] = {
+    ActionCode.ASK_ORIGINAL: _how_to_ask,
+    ActionCode.CHECK_ORIGIN: _how_to_check,
+}
+
+
+# --- where a button leads -------------------------------------------------------------------------
+
+
+def _look(record: Record, linked: Linked) -> None:
+    settings = closer.settings(linked.original)
+    if settings is None:
+        return
+    try:
+        backend.again(record.key, settings)
+    except (Busy, InputError) as error:
+        st.toast(error.advice, icon=":material/schedule:")
+    else:
+        st.rerun()
+
+
+def _to_compare(record: Record, linked: Linked) -> None:
+    st.switch_page("pages/compare.py", query_params={"a": record.key, "w": "clips"})
+
+
+def _to_models(record: Record, linked: Linked) -> None:
+    st.switch_page("pages/models.py")
+
+
+def _to_settings(record: Record, linked: Linked) -> None:
+    st.switch_page("pages/settings.py")
+
+
+_GO: dict[ActionCode, Callable[[Record, Linked], None]] = {
+    ActionCode.LOOK_CLOSER: _look,
+    ActionCode.COMPARE_ORIGINAL: _to_compare,
+    ActionCode.ADD_MODEL: _to_models,
+    ActionCode.OWN_THRESHOLD: _to_settings,
+}

@@ -1,0 +1,205 @@
+"""What pulled which way: a bar for each part of the combined log odds, which they sum to.
+
+Evidence is added (`detector.decision`), so what is printed adds up as well: one decimal each, and
+what rounding leaves over goes to the largest row, where it is the smallest share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard import words
+from dashboard.language import _, speech
+from dashboard.result.linked import Linked
+from detector.decision.numbers import logit, printed
+from detector.messages import format, states
+from detector.results import Analysis, Answer, Contribution, ModelResult, ReasonCode
+
+AXIS = 1.25
+"""The axis reaches so many times as far as the longest bar."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One part.
+
+    Attributes
+    ----------
+    tenths : int
+        Tenths of log odds, as printed.
+    slug : str
+        Of the state its bar is filled with; "na" for what is no model.
+    time : float or None
+        That model's strongest moment, s.
+    id : str
+        The model's, or empty.
+    """
+
+    name: str
+    tenths: int
+    slug: str
+    time: float | None = None
+    id: str = ""
+
+
+def answer_of(analysis: Analysis) -> Answer | None:
+    """The answer in front, where it has a score."""
+    verdict = analysis.verdict
+    answer = verdict.answers.get(verdict.question) if verdict.question else None
+    return answer if answer and answer.probability is not None else None
+
+
+def rows(analysis: Analysis) -> list[Row]:
+    """The parts: models by size, then what is no model. Printed they sum to `total`."""
+    answer = answer_of(analysis)
+    if answer is None or not answer.contributions:
+        return []
+    models = {m.id: m for m in analysis.models}
+    parts = sorted(
+        answer.contributions, key=lambda part: (part.kind != "model", _rank(part), -abs(part.logit))
+    )
+    tenths = printed([part.logit for part in parts], total(answer))
+    found = [
+        _row(part, models.get(part.id), value) for part, value in zip(parts, tenths, strict=True)
+    ]
+    return [row for row in found if row.id or row.tenths]
+
+
+def total(answer: Answer) -> int:
+    """The combined log odds in tenths, as printed."""
+    assert answer.probability is not None
+    return round(10 * logit(answer.probability))
+
+
+def _rank(part: Contribution) -> int:
+    """Grey rows stand in a fixed order."""
+    return ("model", "start", "held_back", "people").index(part.kind)
+
+
+def _row(part: Contribution, model: ModelResult | None, tenths: int) -> Row:
+    title = (model.plain or model.title) if model else ""
+    name = states.contribution(part.kind, part.id, title, speech())
+    slug = "na" if part.kind != "model" else "fake" if part.logit > 0 else "real"
+    return Row(name, tenths, slug, part.time, part.id if model else "")
+
+
+def silent(analysis: Analysis) -> list[tuple[str, str]]:
+    """Models of this question that add nothing: name, and why."""
+    answer, question = answer_of(analysis), analysis.verdict.question
+    if answer is None:
+        return []
+    adding = {part.id for part in answer.contributions if part.kind == "model"}
+    out = []
+    for model in analysis.models:
+        if model.question is not question or model.id in adding:
+            continue
+        why = _("gave no score, not counted")
+        if model.scored and not model.error:
+            why = _("not counted: {why}").format(why=not_counted(model))
+        out.append((words.plain(model), why))
+    return out
+
+
+def not_counted(model: ModelResult) -> str:
+    """Why a model's score is left out, in words."""
+    return words.of_catalog(model.not_counted_because or "") or _("not counted")
+
+
+# --- drawn ----------------------------------------------------------------------------------------
+
+
+def draw(analysis: Analysis, linked: Linked) -> None:
+    """Draw the bars, each model's with a link to its strongest moment."""
+    found, answer = rows(analysis), answer_of(analysis)
+    if not found or answer is None:
+        return
+    end = AXIS * max(abs(row.tenths) for row in [*found, _combined(answer)]) or 1
+    moves = analysis.media.kind != "image"
+    st.html(
+        f"<h3 class='um-h3'>{_('What pulled which way')}</h3>"
+        f"<div class='um-pull um-sides{'' if moves else ' bare'}' aria-hidden='true'><span></span>"
+        f"<span class='um-wide'><i>‹ {_('towards untouched')}</i>"
+        f"<i>{_('towards manipulated')} ›</i></span>"
+        f"<span class='um-narrow'><i>‹ {_('untouched')}</i><i>{_('manipulated')} ›</i></span>"
+        "<span></span></div>"
+    )
+    with st.container(key="pulls", gap=None):
+        for place, row in enumerate(found):
+            leads = row.time is not None and moves
+            with st.container(
+                horizontal=True, wrap=False, vertical_alignment="center", gap=None,
+                key=f"pull-{'to' if leads else 'bare'}-{row.id or place}",
+            ):  # fmt: skip
+                st.html(bar(row, end, bare=not moves), width="stretch")
+                if leads and row.time is not None:
+                    st.button(
+                        words.clock(row.time, tenths=False),
+                        key=linked.widget(f"pull.{row.id}"),
+                        icon=":material/play_arrow:",
+                        type="tertiary",
+                        help=_("Go to its strongest moment"),
+                        on_click=linked.go,
+                        args=(row.time, answer.track),
+                    )
+    rest = "".join(
+        f"<div class='um-pull none'><span>{words.escape(name)}</span><span>{words.escape(why)}"
+        "</span></div>"
+        for name, why in silent(analysis)
+    )
+    st.html(f"{rest}{bar(_combined(answer), end, bare=not moves, all=True)}{_notes(analysis)}")
+
+
+def _combined(answer: Answer) -> Row:
+    assert answer.probability is not None
+    name = _("Combined, {percent}").format(percent=words.percent(answer.probability))
+    return Row(name, total(answer), "all")
+
+
+def bar(row: Row, end: float, *, bare: bool = False, all: bool = False) -> str:
+    """HTML of a row: name, bar from the middle, value."""
+    share = min(50.0, 50.0 * abs(row.tenths) / end)
+    left = 50.0 if row.tenths >= 0 else 50.0 - share
+    value = format.signed(row.tenths / 10)
+    return (
+        f"<div class='um-pull{' all' if all else ''}{' bare' if bare else ''}'>"
+        f"<span>{words.escape(row.name)}</span><span class='track' aria-hidden='true'>"
+        f"<i class='{row.slug}' style='left:{left:.1f}%;width:{share:.1f}%'></i></span>"
+        f"<span class='n'>{value}</span></div>"
+    )
+
+
+def _notes(analysis: Analysis) -> str:
+    text = " ".join(traces(analysis))
+    return f"<p class='um-caption um-trace'>{words.escape(text)}</p>" if text else ""
+
+
+def traces(analysis: Analysis) -> list[str]:
+    """What the strongest trace is, when it is strongest and what else can cause it; sentences.
+
+    Where the scores stay low, how high they get.
+    """
+    kept = (ReasonCode.TOGETHER_ABOVE, ReasonCode.BELOW_THRESHOLD)
+    out = [f"{words.say(r).rstrip('.')}." for r in analysis.verdict.reasons if r.code in kept]
+    answer = answer_of(analysis)
+    if answer is None or any(
+        r.code is ReasonCode.BELOW_THRESHOLD for r in analysis.verdict.reasons
+    ):
+        return out
+    pulling = [p for p in answer.contributions if p.kind == "model" and p.logit > 0]
+    strongest = max(pulling, key=lambda p: p.logit, default=None)
+    model = next((m for m in analysis.models if strongest and m.id == strongest.id), None)
+    if strongest is None or model is None or not model.finding:
+        return out
+    finding, other = words.of_catalog(model.finding), model.confused_by
+    parts = [f"{words.plain(model)}: {finding[:1].lower()}{finding[1:]}"]
+    if strongest.time is not None and analysis.media.kind != "image":
+        time = words.clock(strongest.time, tenths=False)
+        parts.append(_("strongest at {time}").format(time=time))
+    text = ", ".join(parts)
+    if other:
+        text = _("{trace}; {cause} can look alike").format(
+            trace=text, cause=words.of_catalog(other)
+        )
+    return [*out, f"{text}."]
