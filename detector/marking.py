@@ -99,8 +99,7 @@ def write_sidecar(target: Path, analysis: Analysis) -> Path:
 def properties(analysis: Analysis) -> dict[str, str]:
     """What is written: the verdict in words that other programs can show, and what it is of."""
     verdict = analysis.verdict
-    lead = verdict.answers.get(verdict.question) if verdict.question else None
-    likelihood = lead.probability if lead else None
+    likelihood = verdict.probability
     return {
         "label": verdict.label.value,
         "likelihood": "" if likelihood is None else str(whole_percent(likelihood)),

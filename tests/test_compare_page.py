@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import auth, backend, presets, series
+from dashboard import auth, backend, presets, series, words
 from dashboard.compare import agree, pair
 from dashboard.compare.chosen import Chosen
 from dashboard.compare.lanes import lanes, limits
@@ -168,6 +169,31 @@ def test_sliders_change_the_verdict_at_once_and_a_preset_keeps_them(job: Job) ->
     at.text_input(key="builder-name").set_value("just one").run()
     at.button(key="builder-save").click().run()
     assert presets.load()["just one"].models == [ids[0]]
+
+
+def built(at: AppTest) -> list[tuple[str, str]]:
+    """What the builder says: (chip, number) of both ensembles."""
+    found = re.findall(
+        r'um-built.*?<span class="um-chip[^>]*>.*?</span>([^<]+)</span><b>([^<]+)</b>', html(at)
+    )
+    assert len(found) == 2
+    return found
+
+
+def test_an_untouched_builder_says_what_the_verdict_says(job: Job) -> None:
+    at = page(job)
+    analysis = view(job).analysis
+    sliders = {s.key: s.value for s in at.slider if (s.key or "").startswith("builder-")}
+    assert sliders == {f"builder-{m.id}-": float(m.counted) for m in view(job).models}
+    mine, before = built(at)
+    assert mine == before
+    assert analysis.verdict.probability is not None
+    assert mine[1] == words.percent(analysis.verdict.probability)
+    at.slider(key=f"builder-{view(job).models[0].id}-").set_value(2.0).run()
+    mine, after = built(at)
+    assert after == before and mine != before
+    at.slider(key=f"builder-{view(job).models[0].id}-").set_value(1.0).run()
+    assert built(at)[0] == before
 
 
 def test_a_second_clip_is_asked_for_and_held_beside_the_first(job: Job) -> None:

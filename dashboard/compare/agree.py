@@ -220,7 +220,7 @@ def _scores_of(name: str, asked: Thresholds, palette: Palette) -> charts.Part:
 
 def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
     """Draw the card."""
-    titles = {m.id: m.title for m in view.models}
+    titles = {m.id: words.plain(m) for m in view.models}
     asked = {m.id: limits(view, m) for m in view.models}
     said = {id: readings(lane, asked[id]) for id, lane in drawn.items()}
     times = list(next(iter(drawn.values())).times)

@@ -27,11 +27,12 @@ WAYS: Table[Literal["mean", "top", "motion"], str] = Table(
 def draw(view: Chosen) -> None:
     """Draw the card. Only this card is drawn again while sliders move."""
     able = chosen.able(view.analysis)
-    titles = {m.id: m.title for m in able}
+    titles = {m.id: words.plain(m) for m in able}
     with st.container(border=True, key="card-builder"):
         what = _(
-            "The verdict below is computed from the scores that are there. The stated error rates "
-            "are those of the default ensemble, not of yours: measure it on the Evaluate page."
+            "How many times its usual evidence each model counts: 1 is as it was analyzed, 0 not "
+            "at all. The verdict is computed from the scores that are there; how often another "
+            "ensemble errs is measured on the Evaluate page."
         )
         st.html(
             f'<h2 class="um-h2">{_("Put an ensemble together")}</h2>'
@@ -45,14 +46,16 @@ def draw(view: Chosen) -> None:
                 none = _("Give at least one model a weight.")
                 st.html(f'<p class="um-caption">{none}</p>')
                 return
-            _verdict(decide(view.analysis, mix=mix), view.analysis)
+            _verdict(
+                view.analysis if untouched(mix, view) else decide(view.analysis, mix=mix),
+                view.analysis,
+            )
             _keep(mix)
 
 
 def _sliders(titles: dict[str, str], view: Chosen) -> Mix | None:
     start = view.analysis.settings.mix
-    usual = {m.id: m.weight if m.counted else 0.0 for m in view.analysis.models}
-    top = max([*usual.values(), 0.01])
+    usual = _usual(view)
     known = presets.load()
     if known:
         name = st.selectbox(
@@ -65,7 +68,7 @@ def _sliders(titles: dict[str, str], view: Chosen) -> Mix | None:
     weights = {}
     for id, title in titles.items():
         given = (start.weights.get(id, 1.0) if id in start.models else 0.0) if start else None
-        value = given if given is not None else usual.get(id, 0.0) / top
+        value = usual.get(id, 0.0) if given is None else given
         weights[id] = st.slider(
             title, 0.0, 3.0, min(3.0, float(value)), 0.1, key=f"builder-{id}-{_tag(start)}"
         )
@@ -96,6 +99,25 @@ def _sliders(titles: dict[str, str], view: Chosen) -> Mix | None:
     )
 
 
+def _usual(view: Chosen) -> dict[str, float]:
+    """The sliders as the verdict stands: how many times its usual evidence each model counts."""
+    mix = view.analysis.settings.mix
+    asked = mix.weights if mix else {}
+    return {m.id: asked.get(m.id, 1.0) if m.counted else 0.0 for m in view.analysis.models}
+
+
+def untouched(mix: Mix, view: Chosen) -> bool:
+    """Whether nothing was changed: the verdict then is the one that stands."""
+    before = view.analysis.settings.mix
+    usual = {id: factor for id, factor in _usual(view).items() if factor > 0}
+    way, least = (before.aggregation, before.min_models) if before else ("mean", 1)
+    return (
+        {id: mix.weights.get(id, 1.0) for id in mix.models} == usual
+        and mix.aggregation == way
+        and mix.min_models == least
+    )
+
+
 def _tag(start: Mix | None) -> str:
     """Another preset is another set of sliders."""
     return start.name if start else ""
@@ -103,17 +125,14 @@ def _tag(start: Mix | None) -> str:
 
 def _verdict(now: Analysis, before: Analysis) -> None:
     for head, one in ((_("With your ensemble"), now), (_("As it was analyzed"), before)):
-        state = words.STATES[one.verdict.label]
-        question = one.verdict.question
-        answer = one.verdict.answers.get(question) if question else None
-        likely = answer.probability if answer else None
+        state, likely = words.STATES[one.verdict.label], one.verdict.probability
         said = words.percent(likely) if likely is not None else _("no score")
         reasons = "".join(
-            f"<li>{words.escape(reason.text)}</li>" for reason in one.verdict.reasons[:2]
+            f"<li>{words.escape(words.say(reason))}</li>" for reason in one.verdict.reasons[:2]
         )
         st.html(
             f'<div class="um-built"><p class="um-caption">{head}</p>'
-            f"{words.chip(state.words, state.slug, state.icon)}<b>{said}</b>"
+            f"{words.chip(words.headline(one.verdict), state.slug, state.icon)}<b>{said}</b>"
             f'<ul class="um-caption">{reasons}</ul></div>'
         )
 

@@ -28,7 +28,7 @@ def draw(view: Chosen) -> None:
             used = memory.get(model.id)
             rows.append(
                 {
-                    _("Model"): model.title,
+                    _("Model"): words.plain(model),
                     _("Scored"): words.looks(model.scored, model.kind),
                     _("Time"): words.took(model.seconds) if model.seconds else "–",
                     _("Each"): f"{each * 1000:.0f}{words.NBSP}ms" if each else "–",
@@ -47,8 +47,8 @@ def draw(view: Chosen) -> None:
                     alt = _("The crop that {model} saw").format(model=spec.title)
                     st.image(crops[model.id], width=150, alt=alt)
                     st.html(
-                        f'<span class="um-caption">{words.escape(model.title)}: {spec.crop.size} '
-                        f"px, {words.escape(spec.crop.kind)}</span>"
+                        f'<span class="um-caption">{words.escape(words.plain(model))}: '
+                        f"{spec.crop.size} px, {words.escape(spec.crop.kind)}</span>"
                     )
 
 

@@ -89,7 +89,7 @@ def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
                     on_select="rerun",
                     selection_mode="points",
                     key=f"compare-lane-{id}-{view.job.key}",
-                    alt=f"{model.title}: {series.finding(lane, asked)}",
+                    alt=f"{words.plain(model)}: {series.finding(lane, asked)}",
                 )
                 _follow(id, event)
             whole.html(_whole(lane, model, view, asked))
@@ -122,7 +122,7 @@ def _name(model: ModelResult) -> str:
         ).format(number=clips)
     counted = "" if model.counted else f'<div class="um-caption">{_("not counted")}</div>'
     return (
-        f'<div class="um-who"><b>{words.escape(model.title)}</b><div class="um-caption">'
+        f'<div class="um-who"><b>{words.escape(words.plain(model))}</b><div class="um-caption">'
         f'{KINDS[model.kind]}{crop}</div><div class="um-caption">{calibrated}</div>{counted}</div>'
     )
 

@@ -68,7 +68,7 @@ def draw(view: Chosen, drawn: dict[str, Lane]) -> list[tuple[object, ModelResult
         with st.container(key="looked-grid"):
             for id, lane in drawn.items():
                 model = next(m for m in view.models if m.id == id)
-                st.html(f'<b class="um-caption">{words.escape(model.title)}</b>')
+                st.html(f'<b class="um-caption">{words.escape(words.plain(model))}</b>')
                 grid = st.grid(len(times), min_column_width=96, wrap=False, gap="small")
                 for time in times:
                     with grid:
@@ -103,12 +103,14 @@ def fill(view: Chosen, wanted: list[tuple[object, ModelResult, float]]) -> None:
         except (UnmaskError, OSError):
             found = None
         if found is None:
-            none = _("{model} can’t show where it looked.").format(model=words.escape(model.title))
+            none = _("{model} can’t show where it looked.").format(
+                model=words.escape(words.plain(model))
+            )
             place.html(f'<p class="um-caption um-noheat">{none}</p>')  # type: ignore[attr-defined]
             continue
         picture, caption = found
         alt = _("{model} at {time}: {caption}").format(
-            model=model.title, time=words.clock(time), caption=caption
+            model=words.plain(model), time=words.clock(time), caption=caption
         )
         place.image(picture, width="stretch", alt=alt)  # type: ignore[attr-defined]
 

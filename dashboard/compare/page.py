@@ -106,7 +106,7 @@ def _view(job: Job) -> None:
         what = st.segmented_control(
             _("Compare"),
             list(WHAT),
-            default="clips" if second else "models",
+            default="clips" if second or st.query_params.get("w") == "clips" else "models",
             required=True,
             format_func=WHAT.__getitem__,
             label_visibility="collapsed",
@@ -165,7 +165,7 @@ def _models(view: Chosen) -> None:
 
 
 def _toolbar(view: Chosen) -> None:
-    able = {m.id: m.title for m in chosen.able(view.analysis)}
+    able = {m.id: words.plain(m) for m in chosen.able(view.analysis)}
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
         key="compare-toolbar",

@@ -27,7 +27,7 @@ KEPT = 32
 def both_scored(first: Analysis, second: Analysis) -> dict[str, str]:
     """Title by id of the models that scored both clips."""
     others = {m.id for m in chosen.able(second)}
-    return {m.id: m.title for m in chosen.able(first) if m.id in others}
+    return {m.id: words.plain(m) for m in chosen.able(first) if m.id in others}
 
 
 def line(analysis: Analysis, model: str) -> tuple[Track, Lane] | None:
@@ -143,10 +143,11 @@ def _players(first: Job, second: Job) -> None:
                 st.image(str(job.path), width="stretch", alt=job.name)
             elif url:
                 st.video(url, start_time=time, alt=f"{name}: {job.name}")
-            state = words.STATES[analysis.verdict.label]
-            likely = analysis.verdict.probability
-            said = f" {words.percent(likely)}" if likely is not None else ""
-            st.html(words.chip(state.short + said, state.slug, state.icon))
+            verdict = analysis.verdict
+            state = words.STATES[verdict.label]
+            likely = verdict.probability
+            said = f" · {words.percent(likely)}" if likely is not None else ""
+            st.html(words.chip(words.headline(verdict) + said, state.slug, state.icon))
 
 
 def _match(first: Job, second: Job) -> None:

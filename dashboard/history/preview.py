@@ -13,7 +13,7 @@ from dashboard.history.asked import CONFIRMED
 from dashboard.jobs import Busy
 from dashboard.language import Table, _
 from dashboard.records.store import MOST_NOTE, MOST_TAG, MOST_TAGS, Confirmed, Facets, Record
-from dashboard.result import downloads, verdict_card
+from dashboard.result import downloads, pulls, verdict_card
 from dashboard.result.details import facts
 from dashboard.result.title import local
 from detector.errors import InputError
@@ -58,8 +58,8 @@ def _head(record: Record, analysis: Analysis | None) -> str:
     said = ""
     if analysis is not None:
         said = f"<p class='um-say'>{verdict_card.sentence(analysis)}</p>"
-        if analysis.verdict.probability is not None:
-            said += verdict_card.scale(analysis)
+        if pulls.answer_of(analysis) is not None and not verdict_card.guessing(analysis):
+            said += verdict_card.number(analysis) + verdict_card.scale(analysis)
     elif record.fault is not None:
         said = f"<p class='um-say'>{words.escape(faults.sentence(record.fault.problem))}</p>"
     return f"<div class='um-preview'><h2>{words.escape(record.name)}</h2>{chips}{said}</div>"
@@ -67,7 +67,7 @@ def _head(record: Record, analysis: Analysis | None) -> str:
 
 def _named(named: Mapping[str, str], analysis: Analysis | None) -> Mapping[str, str]:
     """The models' names, of those that are not known here any more as well."""
-    return {m.id: m.title for m in analysis.models} | dict(named) if analysis else named
+    return dict(named) | {m.id: words.plain(m) for m in analysis.models} if analysis else named
 
 
 def _facts(record: Record, named: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -99,7 +99,7 @@ class Summary(_Row):
     verdict: Label
     question: Question | None = None
     probability: Probability | None = Field(
-        default=None, description="of the verdict's leading question: what its thresholds are for"
+        default=None, description="combined likelihood: the one number of the file"
     )
     people: int = 0
     kind: str = Field(description="video, image or animation")
@@ -110,12 +110,11 @@ class Summary(_Row):
     @classmethod
     def of(cls, analysis: Analysis) -> Summary:
         verdict = analysis.verdict
-        answer = verdict.answers.get(verdict.question) if verdict.question else None
         return cls(
             analyzed=analysis.created,
             verdict=verdict.label,
             question=verdict.question,
-            probability=answer.probability if answer else verdict.probability,
+            probability=verdict.probability,
             people=sum(not track.whole for track in analysis.tracks),
             kind=analysis.media.kind,
             duration=analysis.media.duration,
