@@ -23,6 +23,7 @@ from detector import report
 from detector.cli import main
 from detector.decision import decide
 from detector.errors import InputError, UsageError
+from detector.messages.format import percent
 from detector.origin import Fact, FrameHash, Place, Provenance
 from detector.report import words
 from detector.report.paper import FONT, printable
@@ -30,7 +31,9 @@ from detector.report.parts import ATTACHMENT
 from detector.results import (
     Analysis,
     Answer,
+    Basis,
     Label,
+    Odds,
     Question,
     Robustness,
     Tally,
@@ -101,14 +104,15 @@ def test_the_pdf_says_what_a_court_needs(analysis: Analysis, made: dict[str, byt
     text = text_of(made["pdf"])
     for needed in (
         "Likely manipulated",
-        "likelihood",
+        "combined likelihood",
+        "What pulled which way",
         analysis.media.sha256,
         "not checked: the file was not there",
         "What this can't tell",
         "Who changed it, or why.",
         "A likelihood is no fact about a person",
-        "Was a face altered?",
-        "Was the whole picture made by a machine?",
+        "Face manipulated?",
+        "Whole picture made by a machine?",
         "Person B",
         "240 held-out clips",
         "a" * 64,  # the weights' hash
@@ -135,16 +139,35 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> No
         data="78 clips",
     )  # fmt: skip
     answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
-    assert words.meaning(answer) == (
-        "None of 45 untouched clips (so at most 8 % of such, 95 % sure) landed above the upper one "
-        "and 6 of 33 manipulated clips (so at most 35 % of such, 95 % sure) below the lower one, "
-        "measured on 78 clips."
-    )
+    assert words.statistics(answer) == [
+        "None of 45 untouched clips landed above the upper threshold; with 95 % certainty at most "
+        "8 % of clips like these do.",
+        "6 of 33 manipulated clips landed below the lower threshold; with 95 % certainty at most "
+        "35 % of clips like these do.",
+        "Measured on 78 clips.",
+    ]
     mine = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="your own 40", own=True)
-    said = words.meaning(answer.model_copy(update={"thresholds": mine}))
-    assert said == (
-        "At most 5 % of untouched files like yours land above the upper one, by your own 40."
-    )
+    said = words.statistics(answer.model_copy(update={"thresholds": mine}))
+    assert said == [
+        "At most 5 % of untouched files like yours land above the upper threshold, by your own 40."
+    ]
+    odds = Odds(share=0.62, low=0.45, high=0.77, clips=40)
+    theirs = {"basis": Basis.PUBLISHED, "odds": odds}
+    said = words.statistics(answer.model_copy(update=theirs))
+    assert said[0] == "Judged by its authors’ threshold, not measured here."
+    assert "as many manipulated as untouched" in said[1]
+
+
+def test_the_number_stands_once_and_its_parts_add_up(analysis: Analysis) -> None:
+    lead = analysis.verdict.answers[Question.MANIPULATION]
+    *parts, (name, total, _) = words.bars(analysis, lead)
+    assert lead.probability is not None
+    assert name == f"Combined, {percent(lead.probability)}"
+    assert sum(round(10 * number(text)) for _, text, _ in parts) == round(10 * number(total))
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-"))
 
 
 def test_names_in_other_scripts_are_printed_or_numbered(made: dict[str, bytes]) -> None:

@@ -18,26 +18,58 @@ Line = Sequence[tuple[float, float] | None]
 def scale(pdf: Paper, probability: float, thresholds: Thresholds) -> None:
     """The likelihood on a line from 0 to 100 %, with the three zones."""
     x, y, height = MARGIN, pdf.get_y() + 4, 3.2
+    low = thresholds.low if thresholds.no_sign else 0.0
     zones = (
-        (0.0, thresholds.low, Label.REAL, "no sign"),
-        (thresholds.low, thresholds.high, Label.INCONCLUSIVE, "inconclusive"),
-        (thresholds.high, 1.0, Label.FAKE, "likely"),
+        (0.0, low, Label.REAL, "no sign"),
+        (low, thresholds.high, Label.INCONCLUSIVE, "inconclusive"),
+        (thresholds.high, 1.0, Label.FAKE, "likely manipulated"),
     )
     for start, end, label, word in zones:
         pdf.set_fill_color(*FILL[label])
         pdf.rect(x + start * WIDTH, y, max(0.0, end - start) * WIDTH - 0.4, height, style="F")
         pdf.ink(SMALL, MUTED)
         pdf.set_xy(x + start * WIDTH, y + height + 0.8)
-        if end - start > 0.08:
-            pdf.cell((end - start) * WIDTH, 3.5, word, align="C")
+        room = (end - start) * WIDTH
+        if room > 0 and room < pdf.get_string_width(word) + 2:  # beside the zone, in the row below
+            pdf.set_xy(MARGIN if start == 0 else MARGIN + WIDTH - 40, y + height + 7.6)
+            pdf.cell(40, 3.5, word, align="L" if start == 0 else "R")
+        elif room > 0:
+            pdf.cell(room, 3.5, word, align="C")
     pdf.ink(SMALL, style="B")
-    for value in (thresholds.low, thresholds.high):
+    for value in (low, thresholds.high) if low else (thresholds.high,):
         pdf.set_xy(x + value * WIDTH - 6, y + height + 4.2)
         pdf.cell(12, 3.5, percent(value), align="C")
     at = x + probability * WIDTH
     pdf.set_fill_color(*TEXT)
     pdf.polygon([(at - 1.8, y - 3.2), (at + 1.8, y - 3.2), (at, y - 0.4)], style="F")
-    pdf.set_xy(MARGIN, y + height + 9)
+    pdf.set_xy(MARGIN, y + height + 11)
+
+
+def bars(pdf: Paper, rows: Sequence[tuple[str, str, bool]]) -> None:
+    """A bar for each (name, signed number, whether it is a model's), from the middle; the last one
+    is all together."""
+    names, numbers, pitch = 52.0, 14.0, 4.8
+    x, y = MARGIN + names, pdf.get_y() + 1
+    width = WIDTH - names - numbers
+    values = [float(number.replace("−", "-")) for _, number, _ in rows]
+    end = 1.25 * max(max(map(abs, values)), 0.1)
+    for place, ((name, number, model), value) in enumerate(zip(rows, values, strict=True)):
+        last = place == len(rows) - 1
+        top = y + place * pitch
+        pdf.ink(SMALL, style="B" if last else "")
+        pdf.set_xy(MARGIN, top)
+        pdf.cell(names, pitch, name)
+        length = width / 2 * abs(value) / end
+        side = Label.FAKE if value > 0 else Label.REAL
+        pdf.set_fill_color(*(TEXT if last else FILL[side if model else Label.NOT_APPLICABLE]))
+        left = x + width / 2 - (length if value < 0 else 0.0)
+        pdf.rect(left, top + 1, max(length, 0.2), pitch - 2, style="F")
+        pdf.set_xy(x + width, top)
+        pdf.cell(numbers, pitch, number, align="R")
+    pdf.set_draw_color(*EDGE)
+    pdf.set_line_width(0.2)
+    pdf.line(x + width / 2, y, x + width / 2, y + pitch * len(rows))
+    pdf.set_xy(MARGIN, y + pitch * len(rows) + 1)
 
 
 def timeline(pdf: Paper, analysis: Analysis, track: Track, thresholds: Thresholds) -> None:

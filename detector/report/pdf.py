@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from detector.messages import states
 from detector.messages.coverage import covered
 from detector.messages.format import clock, percent
 from detector.report import charts, words
@@ -14,12 +15,12 @@ from detector.report.content import Content, Figure
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
-from detector.results import Analysis, Answer, Track
+from detector.results import Analysis, Answer, Label, Track
 
 PEOPLE = 4
 """people whose score over time is drawn, most suspicious first"""
-TALLEST = 95.0
-"""mm of the frame"""
+OPENING = 62.0
+"""mm; height of the frame on the first page, at most"""
 FACTS = 40
 """facts of the metadata that are printed; all are in the attached data"""
 
@@ -60,7 +61,7 @@ def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
 
 
 def _opening(pdf: Paper, content: Content) -> None:
-    """The verdict, its wording, its reasons and its limits."""
+    """The verdict, its number, its most suspicious moment, its reasons and its limits."""
     analysis = content.analysis
     verdict = analysis.verdict
     lead = verdict.answers.get(verdict.question) if verdict.question else None
@@ -70,17 +71,20 @@ def _opening(pdf: Paper, content: Content) -> None:
     pdf.say(f"Unmask report · {content.exported:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
     pdf.say(analysis.media.name, 11, style="B")
     pdf.ink(19, INK[verdict.label], style="B", family="serif")
-    said = words.state(verdict.label, verdict.question)
-    pdf.multi_cell(WIDTH, 9, said, align="L", new_x="LMARGIN", new_y="NEXT")
+    pdf.multi_cell(WIDTH, 9, words.headline(verdict), align="L", new_x="LMARGIN", new_y="NEXT")
     pdf.ln(1)
     if lead is not None and lead.probability is not None:
-        pdf.say(f"{percent(lead.probability)} likelihood, {_agreement(lead)}.", 11)
+        by = states.basis(lead.basis.value)
+        pdf.say(f"{percent(lead.probability)} combined likelihood{f', {by}' if by else ''}.", 11)
         charts.scale(pdf, lead.probability, lead.thresholds)
-        if meaning := words.meaning(lead):
-            pdf.say(meaning, SMALL, MUTED)
+        if lead.odds is not None:
+            pdf.say(states.odds(lead.odds.share, lead.odds.low, lead.odds.high))
     if analysis.robustness is not None and analysis.robustness.fragile:
         flips = ", ".join(t.title for t in analysis.robustness.flipped)
         pdf.say(f"Fragile: the verdict changes under {flips}.", style="B")
+    _moment(pdf, content)
+    if lead is not None:
+        _bars(pdf, analysis, lead)
     if verdict.reasons:
         pdf.ink(BODY, style="B")
         pdf.cell(WIDTH, 5, "Why", new_x="LMARGIN", new_y="NEXT")
@@ -89,7 +93,7 @@ def _opening(pdf: Paper, content: Content) -> None:
                 f" ({clock(reason.time)})" if reason.time is not None and _moves(analysis) else ""
             )
             detail = f" {reason.detail}." if reason.detail else ""
-            pdf.say(f"{number}. {reason.text}{where}.{detail}")
+            pdf.say(f"{number}. {reason.text}{where}.{detail}".replace("..", "."))
     pdf.ln(1)
     pdf.ink(BODY, style="B")
     pdf.cell(WIDTH, 5, "What this can't tell", new_x="LMARGIN", new_y="NEXT")
@@ -101,15 +105,36 @@ def _opening(pdf: Paper, content: Content) -> None:
     )  # fmt: skip
 
 
+def _moment(pdf: Paper, content: Content) -> None:
+    """The frame of the most suspicious moment, with the boxes."""
+    frame = next((f for f in content.figures if f.kind == "frame"), None)
+    if frame is None:
+        return
+    height = min(OPENING, WIDTH * frame.size[1] / frame.size[0])
+    pdf.ln(1)
+    pdf.image(
+        io.BytesIO(frame.jpeg), h=height, w=height * frame.size[0] / frame.size[1],
+        alt_text=frame.caption,
+    )  # fmt: skip
+    pdf.say(frame.caption, SMALL, MUTED)
+
+
+def _bars(pdf: Paper, analysis: Analysis, lead: Answer) -> None:
+    """What pulled which way, in log odds; as printed the rows add up."""
+    found = words.bars(analysis, lead)
+    if not found:
+        return
+    pdf.ln(1)
+    pdf.ink(BODY, style="B")
+    pdf.cell(WIDTH, 5, "What pulled which way", new_x="LMARGIN", new_y="NEXT")
+    pdf.say("Log odds: above 0 towards manipulated, below 0 towards untouched.", SMALL, MUTED)
+    charts.bars(pdf, found)
+
+
 LIKELIHOOD = (
     "A likelihood is no fact about a person: it says how the scores of this file compare with "
     "those of labeled files, and it holds for files like those."
 )
-
-
-def _agreement(answer: Answer) -> str:
-    models = "model" if answer.counted == 1 else "models"
-    return f"{answer.agree} of {answer.counted} {models} on this side"
 
 
 def _moves(analysis: Analysis) -> bool:
@@ -119,22 +144,35 @@ def _moves(analysis: Analysis) -> bool:
 def _questions(pdf: Paper, analysis: Analysis) -> None:
     pdf.head("The questions")
     rows = []
-    for question, answer in analysis.verdict.answers.items():
+    lead = analysis.verdict.question
+    ordered = sorted(analysis.verdict.answers.items(), key=lambda pair: pair[0] is not lead)
+    for question, answer in ordered:
         likelihood = "" if answer.probability is None else percent(answer.probability)
+        if likelihood and answer.stays_open:
+            likelihood += ", not counted"
         limits = f"{percent(answer.thresholds.low)}, {percent(answer.thresholds.high)}"
-        said = words.state(answer.label, question) if answer.asked else "Not asked: no model for it"
+        if not answer.thresholds.no_sign:
+            limits = f"none, {percent(answer.thresholds.high)}"
+        glyph = words.GLYPHS[Label.NOT_APPLICABLE if answer.stays_open else answer.label]
         rows.append(
             (
-                words.QUESTIONS[question],
-                f"{words.GLYPHS[answer.label]} {said}",
+                states.question(question.value),
+                f"{glyph} {words.answered(question, answer)}",
                 likelihood,
                 limits if answer.asked else "",
-                _agreement(answer) if answer.asked else "",
+                f"{answer.counted}" if answer.asked else "",
             )
         )
     pdf.rows(
-        ("Question", "Answer", "Likelihood", "Thresholds", "Models"), rows, (46, 58, 20, 24, 26)
+        ("Question", "Answer", "Likelihood", "Thresholds", "Models"), rows, (48, 58, 28, 26, 14)
     )
+    asked = [(question, answer) for question, answer in ordered if answer.asked]
+    for place, (question, answer) in enumerate(asked):
+        if place == 0:
+            pdf.say("How we know", style="B")
+        said = " ".join(words.statistics(answer))
+        about = f"{states.question(question.value)} " if len(asked) > 1 else ""
+        pdf.say(f"{about}{said}", SMALL)
 
 
 def _file(pdf: Paper, content: Content) -> None:
@@ -206,7 +244,7 @@ def _lane(pdf: Paper, analysis: Analysis, track: Track) -> None:
     if pdf.will_page_break(charts.LANE + 6):
         pdf.add_page()
     pdf.ink(BODY, style="B")
-    question = f": {words.QUESTIONS[track.question]}" if track.question else ""
+    question = f": {states.question(track.question.value)}" if track.question else ""
     pdf.cell(WIDTH, 5, f"{track.who}{question}", new_x="LMARGIN", new_y="NEXT")
     limits = analysis.verdict.thresholds
     if track.question in analysis.verdict.answers:
@@ -221,7 +259,7 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
         said = words.state(model.label, model.question) if model.label else ""
         rows.append(
             (
-                model.title,
+                f"{model.plain} ({model.title})" if model.plain else model.title,
                 model.task,
                 "" if model.probability is None else percent(model.probability),
                 f"{words.GLYPHS[model.label]} {said}" if model.label else "",
@@ -246,15 +284,7 @@ def _figures(pdf: Paper, content: Content) -> None:
     if not content.figures:
         _missing(pdf, content)
         return
-    frame = next((f for f in content.figures if f.kind == "frame"), None)
-    width, height = 0.0, 60.0
-    if frame is not None:
-        width = min(WIDTH, TALLEST * frame.size[0] / frame.size[1])
-        height = width * frame.size[1] / frame.size[0]
-    pdf.head("Pictures", height + 24)
-    if frame is not None:
-        pdf.image(io.BytesIO(frame.jpeg), w=width, h=height, alt_text=frame.caption)
-        pdf.say(frame.caption, SMALL, MUTED)
+    pdf.head("Pictures", 60.0 + 24)
     small = [f for f in content.figures if f.kind != "frame"]
     each = (WIDTH - 3 * 4) / 4
     if small:
@@ -311,7 +341,7 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
     tried = analysis.robustness
     if tried is None:
         return
-    pdf.head("Robustness", 20 + 5 * len(tried.trials))
+    pdf.head("Robustness", 36 + 5 * len(tried.trials))
     part = (
         f"{tried.moments} moments from {clock(tried.start)} to {clock(tried.end)}"
         if tried.end is not None

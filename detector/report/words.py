@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from detector.decision.numbers import at_most
-from detector.messages.format import capital, percent
+from detector.decision.numbers import at_most, logit, printed
+from detector.messages import states
+from detector.messages.format import percent, signed
 from detector.origin import Credential, EarlierVerdict
-from detector.results import Analysis, Answer, Audio, Label, Media, ModelResult, Question, Tally
+from detector.results import (
+    Analysis,
+    Answer,
+    Audio,
+    Basis,
+    Label,
+    Media,
+    ModelResult,
+    Question,
+    Tally,
+    Verdict,
+)
 
-STATES: dict[Label, str] = {
-    Label.FAKE: "Likely manipulated",
-    Label.REAL: "No sign of manipulation found",
-    Label.INCONCLUSIVE: "Inconclusive",
-    Label.NOT_APPLICABLE: "Could not be judged",
-}
 GLYPHS: dict[Label, str] = {
     Label.FAKE: "▲",
     Label.REAL: "○",
     Label.INCONCLUSIVE: "?",
     Label.NOT_APPLICABLE: "–",
-}
-QUESTIONS: dict[Question, str] = {
-    Question.MANIPULATION: "Was a face altered?",
-    Question.SYNTHESIS: "Was the whole picture made by a machine?",
-}
-_MACHINE_MADE: dict[Label, str] = {
-    Label.FAKE: "Likely machine-made",
-    Label.REAL: "No sign of a machine-made picture found",
 }
 CREDENTIALS: dict[str, str] = {
     "none": "None. Most files have none, so this says nothing either way.",
@@ -57,37 +55,89 @@ SOURCES: dict[str, str] = {
 
 def state(label: Label, question: Question | None = None) -> str:
     """What is said, in the words of the question."""
-    if question is Question.SYNTHESIS:
-        return _MACHINE_MADE.get(label, STATES[label])
-    return STATES[label]
+    return states.state(label.value, question and question.value)
 
 
-def meaning(answer: Answer) -> str:
-    """What the thresholds of an answer mean, in a sentence or two."""
+def headline(verdict: Verdict) -> str:
+    """What is said of the file: an inconclusive one leans, or does not."""
+    lean = verdict.lean and verdict.lean.value
+    return states.headline(verdict.label.value, verdict.question and verdict.question.value, lean)
+
+
+def answered(question: Question, answer: Answer) -> str:
+    """A question's answer in a table."""
+    if not answer.asked:
+        return "Not asked: no model for it"
+    if answer.stays_open:
+        return "Not decided"
+    lean = answer.lean and answer.lean.value
+    return states.headline(answer.label.value, question.value, lean)
+
+
+def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
+    """What pulled which way: name and log odds of each part and whether it is a model's, then of
+    all together; as printed they add up."""
+    if answer.probability is None or not answer.contributions:
+        return []
+    titles = {m.id: m.plain or m.title for m in analysis.models}
+    total = round(10 * logit(answer.probability))
+    tenths = printed([part.logit for part in answer.contributions], total)
+    rows = [
+        (
+            states.contribution(part.kind, part.id, titles.get(part.id, "")),
+            signed(value / 10),
+            part.kind == "model",
+        )
+        for part, value in zip(answer.contributions, tenths, strict=True)
+        if value or part.kind == "model"
+    ]
+    return [*rows, (f"Combined, {percent(answer.probability)}", signed(total / 10), False)]
+
+
+def statistics(answer: Answer) -> list[str]:
+    """How often the thresholds erred, on what that was measured, how the odds are made."""
     limits = answer.thresholds
-    alarms = _share(limits.false_positives, limits.false_positive_rate, "untouched")
-    missed = _share(limits.false_negatives, limits.false_negative_rate, "manipulated")
-    if limits.own:
-        return f"At most {alarms} like yours land above the upper one, by {limits.data}."
-    parts = []
-    if alarms:
-        parts.append(f"{alarms} landed above the upper one")
-    if missed:
-        parts.append(f"{missed} below the lower one")
-    measured = capital(" and ".join(parts))
-    if measured and limits.data:
-        measured += f", measured on {limits.data}"
-    moved = "These thresholds were moved by hand for this result." if limits.custom else ""
-    return " ".join(part for part in (measured and f"{measured}.", moved) if part)
+    out = []
+    by = states.basis(answer.basis.value)
+    if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM):
+        out.append(f"Judged {by}.")
+    elif limits.own and limits.false_positive_rate is not None:
+        rate = percent(limits.false_positive_rate)
+        out.append(
+            f"At most {rate} of untouched files like yours land above the upper threshold, by "
+            f"{limits.data}."
+        )
+    else:
+        above = _share(
+            limits.false_positives, limits.false_positive_rate, "untouched", "above the upper"
+        )
+        below = _share(
+            limits.false_negatives, limits.false_negative_rate, "manipulated", "below the lower"
+        )
+        out += [text for text in (above, below) if text]
+        if limits.data:
+            out.append(f"Measured on {limits.data}.")
+    if not limits.no_sign:
+        out.append(
+            "No lower threshold made 95 % of “no sign” right on sources left out, so these models "
+            "never say it."
+        )
+    if answer.odds is not None:
+        out.append(
+            f"The odds are those of the {answer.odds.clips} clips with a score near this one, each "
+            "scored by a fit that had seen nothing of its group of sources (95 % interval by "
+            "drawing the groups anew). They assume as many manipulated as untouched clips."
+        )
+    return out
 
 
-def _share(tally: Tally | None, rate: float | None, kind: str) -> str:
-    """How many files of a kind, with what such a count leaves likely; empty where nobody said."""
+def _share(tally: Tally | None, rate: float | None, kind: str, where: str) -> str:
+    """How many files of a kind lie where they should not; empty where nobody said."""
     if tally is None:
-        return "" if rate is None else f"{percent(rate)} of {kind} files"
+        return "" if rate is None else f"{percent(rate)} of {kind} files land {where} threshold."
     return (
-        f"{tally.count or 'none'} of {tally.clips} {kind} clips (so at most "
-        f"{percent(at_most(tally))} of such, 95 % sure)"
+        f"{tally.count or 'None'} of {tally.clips} {kind} clips landed {where} threshold; with "
+        f"95 % certainty at most {percent(at_most(tally))} of clips like these do."
     )
 
 
@@ -169,8 +219,8 @@ def earlier(verdict: EarlierVerdict, media: Media) -> str:
     where = "into its metadata" if verdict.where == "metadata" else "beside it"
     likelihood = "" if verdict.likelihood is None else f", {verdict.likelihood} % likelihood"
     when = f", on {verdict.analyzed}" if verdict.analyzed else ""
-    known = {label.value: text for label, text in STATES.items()}
-    said = known.get(verdict.label, verdict.label)
+    known = {label.value for label in Label}
+    said = states.state(verdict.label) if verdict.label in known else verdict.label
     same = " of this very file" if verdict.sha256 == media.sha256 else ""
     return (
         f"An earlier verdict{same} was written {where}: “{said}{likelihood}”{when}. Anybody can "
