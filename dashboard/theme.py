@@ -204,6 +204,9 @@ RULES: tuple[Rule, ...] = (
         '[data-testid="stHeader"]',
         """background: var(--um-bg); border-bottom: 1px solid var(--um-line);
         :focus-visible { outline: 2px solid var(--um-accent) !important; outline-offset: -2px; }
+        /* What does not fit goes under "2 more": the last pages of a window that is not wide. */
+        @media (max-width: 1023px) { [data-testid="stTopNav"] { max-width: 360px;
+          overflow: visible; } }
         @media (max-width: 640px) { button { min-width: 40px; min-height: 40px; } }
         /* What runs says so on the page itself; a "Stop" up here would stop the drawing only. */
         [data-testid="stStatusWidget"] { display: none; }""",

@@ -118,6 +118,18 @@ def test_the_navigation_shows_where_the_keyboard_is(visit: Visitor) -> None:
         expect(first).to_have_css("outline-color", accent)
 
 
+def test_on_a_window_that_is_not_wide_the_last_pages_are_under_more(visit: Visitor) -> None:
+    page = visit("/compare", size=(1000, 700)).page
+    bar = page.get_by_test_id("stHeader")
+    more = bar.get_by_text("2 more")
+    more.wait_for(timeout=PATIENT)
+    expect(bar.get_by_role("link", name="History")).to_be_visible()
+    settings = page.get_by_role("menuitem", name="Settings")
+    until(more.click, lambda: expect(settings).to_be_visible())
+    settings.click()
+    page.wait_for_url("**/settings")
+
+
 NOT_HIGH_ENOUGH = """() => [...document.querySelectorAll(
     '[data-testid=stMainBlockContainer] :is(button, summary)')].filter(e => {
   const box = e.getBoundingClientRect()
