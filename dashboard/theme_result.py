@@ -18,19 +18,12 @@ RULES: tuple[tuple[str, str], ...] = (
         @media (max-width: 640px) { && { font-size: 27px; gap: 10px; }
           .um-icon { font-size: 30px; } }""",
     ),
-    # A phone shows the verdict first and what can be done with it last.
-    (
-        '[data-testid="stLayoutWrapper"]:has(> .st-key-title-row [class*="widget-report"])',
-        """@media (max-width: 640px) {
-          display: contents;
-          > .st-key-title-row { display: contents; }
-          [data-testid="stLayoutWrapper"]:has(> .st-key-title-actions) { order: 1; } }""",
-    ),
     (
         ".um-say",
         """font-size: 17px; line-height: 1.5;
         &.second { color: var(--um-muted); } b { font-weight: 600; }""",
     ),
+    # A phone shows the verdict first and what can be done with it last.
     (
         ".st-key-result",
         """@media (max-width: 640px) {

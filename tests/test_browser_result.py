@@ -323,3 +323,25 @@ def test_a_phone_has_no_sideways_scroll_and_seven_tiles(
         lambda cut: cut == [],
     )
     context.close()
+
+
+def test_on_a_phone_no_button_stands_before_the_verdict(browser: Browser, served: Served) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(QUICK)
+    page.goto(served.video)
+    page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
+    wait_drawn(page)
+    places = page.evaluate(
+        """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-card-next', '.st-key-player',
+                  '.st-key-card-timeline', '.st-key-title-actions']
+             .map(hook => document.querySelector(hook).getBoundingClientRect().top)"""
+    )
+    assert places == sorted(places)
+    below = page.locator(".st-key-card-inspector")
+    expect(below).to_be_hidden()
+    page.get_by_text("Show frames, file and details").click()
+    expect(below).to_be_visible()
+    context.close()

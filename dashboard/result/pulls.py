@@ -64,7 +64,8 @@ def rows(analysis: Analysis) -> list[Row]:
     found = [
         _row(part, models.get(part.id), value) for part, value in zip(parts, tenths, strict=True)
     ]
-    return [row for row in found if row.id or row.tenths]
+    shown = [row for row in found if row.id or row.tenths]
+    return sorted(shown, key=lambda row: -abs(row.tenths) if row.id else 1)
 
 
 def total(answer: Answer) -> int:
