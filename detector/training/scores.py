@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +135,15 @@ def score_files(
         if progress:
             progress(done + 1, len(items))
     return out
+
+
+def replace(store: Path, analyses: Mapping[str, Analysis], models: Sequence[str]) -> None:
+    """Put other analyses of files, by name, into a store: as if these models had made them."""
+    made_by = {id: _made_by(registry.get_spec(id)) for id in models}
+    with store.open("a", encoding="utf-8") as stream:
+        for name, analysis in analyses.items():
+            line = _Stored(name=name, made_by=made_by, analysis=analysis)
+            stream.write(line.model_dump_json(exclude={"analysis": _LEFT_OUT}) + "\n")
 
 
 def _read(store: Path) -> dict[tuple[str, str], _Stored]:
