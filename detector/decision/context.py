@@ -38,6 +38,8 @@ point. Two voters cross a threshold more often than one: with a model twice as s
 6 of 100 untouched clips would be called FAKE without this, 5 with it, and where it is half as sure
 more of what is untouched is cleared (`python -m bench.published`)."""
 PUBLISHED_DATA = "its authors’ operating point, not measured here"
+ADDS_NOTHING = "it adds nothing to the others on footage of other sources"
+"""Why a model whose fitted weight is 0 does not vote beside others. Alone it does."""
 CORRELATION = 0.5
 """of the evidence of two models whose own correlation nobody measured: two that agree are surer
 than each, by a third, not by twice"""
@@ -97,6 +99,7 @@ class Context:
         self.choice = choice
         self.ensemble = analysis.ensembles.get(question) or Ensemble()
         found = [m for m in analysis.models if m.question is question]
+        self.alone = len(found) == 1
         self.own = self._own(found)
         self.models = {m.id: self._counting(m) for m in found}
         self.counted = {id: m for id, m in self.models.items() if m.counted}
@@ -134,7 +137,10 @@ class Context:
             return "label order unverified"
         if chosen is None and not self.own and not (_calibrated(model) or _point(model)):
             return "uncalibrated"
-        return "its weight is 0" if self.choice.factor(model.id) <= 0 else None
+        if self.choice.factor(model.id) <= 0:
+            return "its weight is 0"
+        silent = chosen is None and model.weight <= 0 and not self.alone
+        return ADDS_NOTHING if silent else None
 
     # --- how much each counts
 

@@ -445,7 +445,8 @@ def _ensemble(
             data=f"{data}, each group of sources scored without it",
             no_sign=no_sign,
         ),
-        min_models=max(1, len(counted) - 1),
+        # Thresholds were made with all of them: of three or more one may be missing.
+        min_models=max(min(2, len(counted)), len(counted) - 1),
     )
 
 

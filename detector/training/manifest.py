@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection
 from pathlib import Path
 
 from detector import folders
@@ -19,7 +18,8 @@ _HEADER = re.compile(r"^\[\[?([A-Za-z0-9_.]+)\]\]?", re.MULTILINE)
 def write(result: Calibrated, path: Path | None = None) -> Path:
     """Replace the ensembles, and the weight and calibration of each model that was calibrated.
 
-    Bundled models of a calibrated question are `default` if they have a weight, and no others.
+    Bundled models of a calibrated question are `default` if they were calibrated, and no others:
+    one whose weight came out as 0 runs beside them, is shown, and does not vote.
     Comments and all other entries stay. The file is replaced whole or not at all.
 
     Parameters
@@ -55,8 +55,7 @@ def updated(text: str, result: Calibrated) -> str:
         if _name(block) == "models":
             entries.append([])
         entries[-1].append(block)
-    counted = {id for ensemble in result.ensembles.values() for id in ensemble.models}
-    done = [_entry(entry, result, counted) for entry in entries]
+    done = [_entry(entry, result) for entry in entries]
     return "".join([*head, to_toml(result), "\n" if not tail.strip() else tail, *done])
 
 
@@ -143,7 +142,7 @@ def _after_keys(block: str) -> str:
     return "".join(lines[last + 1 :]).lstrip("\n") and "".join(lines[last + 1 :])
 
 
-def _entry(blocks: list[str], result: Calibrated, counted: Collection[str]) -> str:
+def _entry(blocks: list[str], result: Calibrated) -> str:
     """One model's tables, with its weight, default and calibration as they are now."""
     spec = tomllib.loads("".join(blocks))["models"][0]
     id = spec["id"]
@@ -153,7 +152,7 @@ def _entry(blocks: list[str], result: Calibrated, counted: Collection[str]) -> s
     of = {"face manipulation": "manipulation", "whole-image synthesis": "synthesis"}.get(task)
     main = blocks[0]
     if spec.get("bundled") and of in question_asked:
-        main = _set(main, "default", "true" if id in counted else "false")
+        main = _set(main, "default", "true" if id in result.models else "false")
     if calibration is None:
         return "".join([main, *blocks[1:]])
     main = _set(main, "weight", f"{result.weights[id]:g}")
