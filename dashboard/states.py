@@ -230,9 +230,10 @@ def _ways_on(job: Named, analysis: Analysis, code: ReasonCode) -> tuple[Action, 
 
 
 def whole_picture() -> list[str]:
-    """Ids of the models here that judge a whole picture: those with a calibration, else all."""
+    """Ids of the models here that judge a whole picture: those that can decide, else all."""
     able = [s for s in list_models() if s.crop.kind == "whole" and usable(s)]
-    return [s.id for s in able if s.calibration] or [s.id for s in able]
+    deciding = [s.id for s in able if s.calibration or s.operating_point]
+    return deciding or [s.id for s in able]
 
 
 def failed(job: Job, fault: Fault) -> Card:
