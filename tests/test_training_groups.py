@@ -50,6 +50,7 @@ def test_whoever_is_left_out_is_not_learned_from_in_another_source() -> None:
     rest, held = groups.leave_out(files, "live-swaps")
     assert held == files[:2]
     assert rest == files[3:]
+    assert groups.leave_out(files, "live-swaps,heads") == ([], files)
     with pytest.raises(UsageError, match="There is no fold 'swaps'"):
         groups.leave_out(files, "swaps")
 

@@ -41,6 +41,9 @@ def add(commands: Commands) -> None:
     train.add_argument("--rate", type=float, metavar="R", help="learning rate, not the recipe's")
     train.add_argument("--cache", type=Path, metavar="DIR", help="keep cut faces between runs")
     train.add_argument("--images", type=int, metavar="N", help="instead of the recipe's")
+    train.add_argument(
+        "--leave-out", metavar="FOLD", help="hold out a fold of sources, or A,B, for a figure of it"
+    )
     train.add_argument("--resume", action="store_true", help="go on where a stopped run left off")
     train.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     train.set_defaults(run=_train)
@@ -60,6 +63,7 @@ def _train(args: argparse.Namespace) -> int:
         tune=args.tune,
         images=args.images,
         rate=args.rate,
+        leave_out=args.leave_out,
         resume=args.resume,
         device=pick_device(args.device),
         progress=_Meter(),

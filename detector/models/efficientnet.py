@@ -155,14 +155,14 @@ def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     network = EfficientNet(layout, attention=bool(spec.options.get("attention")))
     state = rename(load_state(files[0], spec), layout.rules)
     if layout.original_names:
-        state = rename(state, _timm_names(network.trunk))
+        state = rename(state, timm_names(network.trunk))
     load_strict(network, state, spec.id)
     if network.attention is not None:
         return AttentionModel(spec, network, device)
     return TorchFrameModel(spec, network, device, network.trunk.bn2)
 
 
-def _timm_names(trunk: nn.Module) -> list[Rule]:
+def timm_names(trunk: nn.Module) -> list[Rule]:
     """efficientnet_pytorch numbers all blocks in a row, timm by stage."""
     rules: list[Rule] = [
         (r"trunk\._conv_stem\.", "trunk.conv_stem."),

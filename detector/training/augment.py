@@ -67,9 +67,13 @@ class Look:
     crf: int = 0
 
 
-def draw_framing(rng: np.random.Generator, tight: bool) -> Framing:
-    """A square around a face; `tight` files can hardly be zoomed out of."""
+def draw_framing(rng: np.random.Generator, tight: bool, wide: bool = False) -> Framing:
+    """A square around a face; `tight` files can hardly be zoomed out of, and of what was cached
+    with its surroundings (`wide`) no border is to be seen."""
     flip = bool(rng.random() < 0.5)
+    if wide and not tight:
+        dx, dy = rng.normal(0, 0.03, 2).clip(-0.06, 0.06)
+        return Framing(float(rng.uniform(0.85, 1.1)), float(dx), float(dy), flip)
     if tight and rng.random() < 0.65:
         # Within the picture: no border is seen.
         zoom = rng.uniform(0.8, 1.0) * TIGHT_SCALE

@@ -147,7 +147,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     steps = recipe.steps
     network = network.to(device)
-    if device != "cpu" or recipe.family in ("mobilenet", "residual"):
+    if device != "cpu" or recipe.family in ("mobilenet", "lite", "residual"):
         network = network.to(memory_format=torch.channels_last)
     watched = asks_features(recipe)
     if watched and not hasattr(network, "embed"):

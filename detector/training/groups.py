@@ -64,20 +64,21 @@ def known(item: Sourced) -> bool:
     return item.source in _table()
 
 
-def leave_out(items: Iterable[S], fold: str) -> tuple[list[S], list[S]]:
-    """Files to learn from, and files of the fold.
+def leave_out(items: Iterable[S], folds: str) -> tuple[list[S], list[S]]:
+    """Files to learn from, and files of a fold, or of several with commas between them.
 
-    Files of other folds that show somebody of this one are in neither list.
+    Files of other folds that show somebody of these are in neither list.
 
     Raises
     ------
     UsageError
         There is no such fold.
     """
-    if fold not in names():
-        raise UsageError(f"There is no fold {fold!r}.", hint=f"Known: {', '.join(names())}.")
+    out = set(folds.split(","))
+    if unknown := sorted(out - set(names())):
+        raise UsageError(f"There is no fold {unknown[0]!r}.", hint=f"Known: {', '.join(names())}.")
     every = list(items)
-    held = [item for item in every if fold_of(item) == fold]
+    held = [item for item in every if fold_of(item) in out]
     people = {item.person for item in held}
-    rest = [item for item in every if fold_of(item) != fold and item.person not in people]
+    rest = [item for item in every if fold_of(item) not in out and item.person not in people]
     return rest, held

@@ -36,6 +36,8 @@ class Part(Record):
     same size: for faces that are synthetic as a whole, which have no original."""
     share: float = Field(gt=0, description="of the pairs that are drawn")
     tight: bool = False
+    each: Literal["person", "source"] = "person"
+    """What is drawn equally often, however many files there are of it."""
     aligned: bool = True
     """Fakes show the very frames of their originals."""
     optional: bool = False
@@ -66,7 +68,9 @@ class Recipe(Record):
     """One training run of a frame model or a clip model."""
 
     name: str
-    family: Literal["mobilenet", "residual", "videomae", "temporal", "autoencoder", "published"]
+    family: Literal[
+        "mobilenet", "lite", "residual", "videomae", "temporal", "autoencoder", "published"
+    ]
     """published: what a frame model's recipe becomes when a published detector is trained on."""
     summary: str = ""
     start: str = ""
@@ -92,6 +96,8 @@ class Recipe(Record):
     average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     holdout: float = Field(0.3, ge=0, lt=1, description="share of the persons never trained on")
     holdout_images: float = Field(0.06, ge=0, lt=1, description="the same, for still pictures")
+    leave_out: str = ""
+    """A fold of `folds.toml`, or several with commas: their people are held out, and no others."""
     keep: list[str] = []
     """Persons (`Item.person`) trained on whatever the split says. Ours name one, SDFVD's v29: the
     first weights were trained when people were drawn from the files with a face found in them. Of

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from detector.errors import InputError, UsageError
+from detector.models.lite import LiteNet
 from detector.training import anomaly, clips, published, sample, start
 from detector.training.cache import FaceCache, build, tried
 from detector.training.check import HeldOut
@@ -36,6 +37,7 @@ def train(
     tune: str | None = None,
     images: int | None = None,
     rate: float | None = None,
+    leave_out: str | None = None,
     resume: bool = False,
     stop_after: int | None = None,
     device: str = "cpu",
@@ -64,6 +66,9 @@ def train(
         normalizations and the last layer of transformers, all of others.
     images, rate : optional
         Instead of the recipe's.
+    leave_out : str, optional
+        A fold of sources (`detector.training.groups`; several with commas between them) that is
+        held out in place of some people of every source.
     resume : bool
         Go on where a stopped run left off.
     stop_after : int, optional
@@ -81,7 +86,7 @@ def train(
         The recipe, the labels or the weights can't be used.
     """
     plan = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
-    changed = {"images": images, "rate": rate}
+    changed = {"images": images, "rate": rate, "leave_out": leave_out}
     plan = plan.model_copy(update={k: v for k, v in changed.items() if v is not None})
     first = str(begin or plan.start)
     start_from = published.open_start(first, weights) if first else None
@@ -173,11 +178,13 @@ def faces(
 def _frames(job: Job) -> nn.Module:
     plan, sources = job.plan, job.sources
     network = start.frame_network(plan, job.begin)
-    some = [
-        sample.draw(sources, plan, AHEAD + i)[0]
-        for i in range(max(1, STATISTICS // (2 * plan.pairs)))
-    ]
-    if network.features is not None and not start.is_trained(job.begin):
+    # The trunk of the others comes with its own.
+    folded = not isinstance(network, LiteNet) and network.features is not None
+    if folded and not start.is_trained(job.begin):
+        some = [
+            sample.draw(sources, plan, AHEAD + i)[0]
+            for i in range(max(1, STATISTICS // (2 * plan.pairs)))
+        ]
         start.refit_statistics(network.features, torch.from_numpy(np.concatenate(some)))
     return fit(
         network,
@@ -194,6 +201,7 @@ def _frames(job: Job) -> nn.Module:
 
 FAMILIES: dict[str, Callable[[Job], nn.Module]] = {
     "mobilenet": _frames,
+    "lite": _frames,
     "residual": _frames,
     "videomae": clips.train,
     "temporal": clips.train,

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from detector.training import augment, blend
+from detector.training import augment, blend, groups
 from detector.training.cache import FaceCache, Faces
 from detector.training.data import Labelled, held_out, pairs
 from detector.training.recipe import Part, Recipe
@@ -29,7 +29,8 @@ class Source:
     Attributes
     ----------
     groups : list of lists of (original, fake or None)
-        Pairs by person, so that people and not takes are drawn alike.
+        Pairs by person (or by source, as the part says), so that people and not takes are drawn
+        alike.
     """
 
     part: Part
@@ -39,6 +40,8 @@ class Source:
 
 def split(entries: Sequence[Labelled], recipe: Recipe) -> set[str]:
     """Persons of these entries that the recipe never trains on."""
+    if recipe.leave_out:
+        return {entry.person for entry in groups.leave_out(entries, recipe.leave_out)[1]}
     shares = {"image": recipe.holdout_images, "video": recipe.holdout}
     return held_out(entries, shares) - set(recipe.keep)
 
@@ -70,12 +73,15 @@ def gather(part: Part, cache: FaceCache, kept: set[str], *, held: bool = False) 
         couples = [(entry, None) for entry in entries if entry.label == 0]
     else:
         couples = [(entries[a], entries[b]) for a, b in pairs(entries)]
-    groups: dict[str, list[tuple[Faces, Faces | None]]] = {}
+    alike: dict[str, list[tuple[Faces, Faces | None]]] = {}
     for first, second in couples:
         # Without an original there is no person to both: sources are drawn alike.
-        key = first.person if part.matched or second is None else second.source
-        groups.setdefault(key, []).append((first, second))
-    return Source(part, cache, list(groups.values()))
+        if part.matched or second is None:
+            key = first.source if part.each == "source" else first.person
+        else:
+            key = second.source
+        alike.setdefault(key, []).append((first, second))
+    return Source(part, cache, list(alike.values()))
 
 
 def _unmatched(part: Part, entries: Sequence[Faces]) -> list[tuple[Faces, Faces | None]]:

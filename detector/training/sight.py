@@ -90,7 +90,7 @@ class OwnSight(Sight):
 
     def framing(self, rng: np.random.Generator, tight: bool) -> Framing:
         """See `Sight.framing`."""
-        return augment.draw_framing(rng, tight)
+        return augment.draw_framing(rng, tight, self.margin > MARGIN)
 
     def cut(self, crop: np.ndarray, entry: Faces, index: int, framing: Framing) -> np.ndarray:
         """See `Sight.cut`."""

@@ -11,19 +11,21 @@ from torch.nn import functional as F
 
 from detector.errors import WeightsError
 from detector.models import mobilenet
+from detector.models.lite import LiteNet
 from detector.models.mobilenet import MobileNetV2
 from detector.models.residual import ResidualNet
 from detector.training.recipe import Recipe
 from detector.weights import load_state
 
 
-def frame_network(plan: Recipe, path: Path | None) -> MobileNetV2 | ResidualNet:
+def frame_network(plan: Recipe, path: Path | None) -> MobileNetV2 | ResidualNet | LiteNet:
     """A recipe's network on single crops: untrained, from a trunk without classifier, or from a
     trained model. With a branch for noise, what begins with a trained MobileNetV2 answers as that
     does until the branch has learned."""
     options: dict[str, Any] = dict(plan.options)
     tune = options.pop("tune", "whole")
-    network = ResidualNet(**options) if plan.family == "residual" else MobileNetV2(**options)
+    networks = {"residual": ResidualNet, "lite": LiteNet}
+    network = networks.get(plan.family, MobileNetV2)(**options)
     if tune == "norms":  # as GenD was made from CLIP
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
