@@ -310,7 +310,7 @@ def test_odds_are_level_beyond_what_was_measured_and_missing_where_few_clips_are
 
 
 def test_without_odds_the_score_itself_leans() -> None:
-    for strong, lean in ((1.0, Lean.MANIPULATED), (0.3, Lean.NONE), (-0.9, Lean.UNTOUCHED)):
+    for strong, lean in ((1.0, Lean.MANIPULATED), (0.3, Lean.NONE), (-0.7, Lean.UNTOUCHED)):
         assert decide(beside(strong, ours=0.0)).verdict.lean is lean
 
 
