@@ -505,7 +505,7 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip: Path) -> None:
     page = texts(show(clip, made))
     rows = question.rows(made).replace("\u00a0", " ")
     assert rows.index("Face manipulated?") < rows.index("Whole picture made by a machine?")
-    assert "Not decided: between its thresholds" in rows and "not counted</span>" in rows
+    assert "Not decided: score in between" in rows and "not counted</span>" in rows
     assert "<span>Likely manipulated</span></h2>" in page
     weak = make_analysis(clip, whole=0.0)
     ensemble = weak.ensembles[Question.SYNTHESIS]

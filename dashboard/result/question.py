@@ -132,4 +132,4 @@ def why_open(analysis: Analysis, question: Question) -> str:
         return _("no score")
     if ensemble is not None and ensemble.auc is not None and ensemble.auc.value < WEAK:
         return _("one weak model") if answer.counted == 1 else _("weak models")
-    return _("between its thresholds")
+    return _("score in between")
