@@ -150,10 +150,6 @@ RULES: tuple[tuple[str, str], ...] = (
         @media (max-width: 640px) { [data-testid="stPopoverButton"] { min-height: 40px; } }""",
     ),
     (
-        ".um-trace",
-        "margin-top: 6px;",
-    ),
-    (
         ".um-material",
         "display: grid; gap: 14px;",
     ),
@@ -191,6 +187,7 @@ RULES: tuple[tuple[str, str], ...] = (
         """> :last-child { margin-top: auto; }
         .st-key-anyway { margin: 12px 0 4px; }
         .um-odds { margin-top: 4px; font-size: 15px; line-height: 1.45; }
+        .um-trace { margin-top: 6px; }
         .um-own { color: var(--um-accent); font-weight: 600; }""",
     ),
     (
