@@ -50,6 +50,10 @@ class _Fitted:
     start: float
     doubt: tuple[float, ...]
 
+    def moved(self, scale: float, offset: float) -> _Fitted:
+        """The same with all evidence times a factor, and another starting point."""
+        return replace(self, weights=self.weights * scale, start=self.start * scale + offset)
+
     def of(self, people: Sequence[Person]) -> np.ndarray:
         """Honest logit of each person, as `decision` computes it."""
         fused, amounts = _fused(people, self.models, self.maps, self.weights)
@@ -138,7 +142,14 @@ def fit_clips(
         if gains >= LEAST_GAIN:
             held[question] = _held_out(clips, doubting)
         whole = _Parts.fit([clips[i] for i in known], ids)
-        fits[question] = whole.finish(doubting=gains >= LEAST_GAIN)
+        # What was fitted is surer of its own clips than it may be of others: by how much, those
+        # that were left out tell (a shrinkage factor, van Houwelingen & le Cessie 1990).
+        left, labels = held[question][known], np.array([clips[i].label for i in known])
+        seen = np.isfinite(left)
+        scale, offset = fitting.platt(left[seen], labels[seen])
+        held[question] = scale * held[question] + offset
+        plain[question] = scale * plain[question] + offset
+        fits[question] = whole.finish(doubting=gains >= LEAST_GAIN).moved(scale, offset)
         reports.append(
             _report(question, [clips[i] for i in known], ids, held[question][known], gains)
         )
