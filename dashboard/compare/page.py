@@ -49,7 +49,7 @@ def _empty(*, gone: bool) -> None:
 def _bring(name: str, label: str, *, like: Settings | None = None) -> None:
     """Drop a file; it is analyzed as `like`, or with models that are chosen here, then compared."""
     specs = [s for s in registry.list_models() if registry.usable(s) and s.kind != "audio"]
-    names = {spec.id: spec.title for spec in specs}
+    names = {spec.id: spec.plain or spec.title for spec in specs}
     usual = [spec.id for spec in specs if spec.default]
     with st.container(border=True, key=f"card-bring-{name}"):
         settings = like

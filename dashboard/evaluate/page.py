@@ -70,7 +70,7 @@ def _empty(*, gone: bool) -> None:
         text = _("This evaluation is not kept here any more. Bring the files again.")
         st.html(f'<p class="um-said" role="status">{text}</p>')
     specs = [spec for spec in list_models() if usable(spec)]
-    names = {spec.id: spec.title for spec in specs}
+    names = {spec.id: spec.plain or spec.title for spec in specs}
     usual = [spec.id for spec in specs if spec.default]
     with st.form("evaluate", border=True):
         files = st.file_uploader(

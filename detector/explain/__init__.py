@@ -101,7 +101,13 @@ def heatmap(
     if maps is None:
         return None
     place = place_of(frame.rgb.shape, box, model.spec.crop, face.landmarks)
-    return Heatmap(crop, fit(maps[0], crop), method.what.format(model.spec.title), method.id, place)
+    return Heatmap(
+        crop,
+        fit(maps[0], crop),
+        method.what.format(model.spec.plain or model.spec.title),
+        method.id,
+        place,
+    )
 
 
 def _choose(model: Model, method_id: str | None) -> Method:
@@ -145,7 +151,7 @@ def _clip_heatmap(
         return None
     position = int(np.argmin([abs(t - time) for t in times]))
     steps = np.arange(len(crops)) * len(maps[0]) // len(crops)
-    what = method.what.format(spec.title)
+    what = method.what.format(spec.plain or spec.title)
     return Heatmap(
         batch[position],
         fit(maps[0][steps[position]], batch[position]),

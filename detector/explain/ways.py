@@ -42,11 +42,11 @@ METHODS: dict[str, Method] = {
     method.id: method
     for method in (
         Method(
-            "gradcam", "Grad-CAM", "what raised {}’s score",
+            "gradcam", "Grad-CAM", "what raised the score of {}",
             "Selvaraju et al., ICCV 2017, arXiv:1610.02391", 3,
         ),
         Method(
-            "gradcam++", "Grad-CAM++", "what raised {}’s score, with several places weighed apart",
+            "gradcam++", "Grad-CAM++", "what raised the score of {}, several places weighed apart",
             "Chattopadhyay et al., WACV 2018, arXiv:1710.11063", 3,
         ),
         Method(
@@ -55,11 +55,11 @@ METHODS: dict[str, Method] = {
         ),
         Method("own", "Its own map", "what {} marks by itself", "the model’s own paper", 1),
         Method(
-            "saliency", "Saliency over time", "what raised {}’s score, by place and time",
+            "saliency", "Saliency over time", "what raised the score of {}, by place and time",
             "gradient times input: Shrikumar et al. 2016, arXiv:1605.01713", 3,
         ),
         Method(
-            "occlusion", "Occlusion", "where hiding a part lowers {}’s score",
+            "occlusion", "Occlusion", "where hiding a part lowers the score of {}",
             "Zeiler and Fergus, ECCV 2014, arXiv:1311.2901", 50,
         ),
     )
