@@ -144,6 +144,21 @@ def test_a_model_without_a_point_says_so() -> None:
     assert "Raw gave scores" in out.verdict.reasons[0].text
 
 
+def test_one_whose_fitted_weight_is_nothing_votes_only_alone() -> None:
+    """As Motion: naming the whole default set is no other set than the default one."""
+    faces = [face(i, one=1.0, two=5.0) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), model("two", weight=0)])
+    made.ensembles[FACE].models = ["one"]
+    plain = decide(made)
+    assert plain.verdict.probability == pytest.approx(sigmoid(1.0))
+    assert plain.verdict.answers[FACE].basis is Basis.MEASURED
+    assert plain.models[1].not_counted_because == "it tells nothing on new sources"
+    assert decide(made, models=["one", "two"]) == plain
+    alone = decide(made, models=["two"])
+    assert alone.models[1].counted and alone.verdict.probability == pytest.approx(sigmoid(5.0))
+    assert alone.verdict.answers[FACE].basis is Basis.SUBSET
+
+
 def test_two_published_models_that_agree_are_surer_than_each() -> None:
     def of(*ids: str) -> float:
         faces = [face(i, **dict.fromkeys(ids, 1.5)) for i in range(5)]

@@ -99,7 +99,8 @@ class Context:
         self.choice = choice
         self.ensemble = analysis.ensembles.get(question) or Ensemble()
         found = [m for m in analysis.models if m.question is question]
-        self.alone = len(found) == 1
+        chosen = [m for m in found if choice.models is None or m.id in choice.models]
+        self.voters = voters(chosen)
         self.own = self._own(found)
         self.models = {m.id: self._counting(m) for m in found}
         self.counted = {id: m for id, m in self.models.items() if m.counted}
@@ -116,7 +117,7 @@ class Context:
             m.id: m.identity
             for m in found
             if not m.error and m.scored
-            if self.choice.models is None or m.id in self.choice.models
+            if m.id in self.voters
         }  # fmt: skip
         usual = self.choice.usual(able)
         return own if own is not None and usual and own.models == able else None
@@ -139,8 +140,7 @@ class Context:
             return "uncalibrated"
         if self.choice.factor(model.id) <= 0:
             return "its weight is 0"
-        silent = chosen is None and model.weight <= 0 and not self.alone
-        return ADDS_NOTHING if silent else None
+        return None if model.id in self.voters else ADDS_NOTHING
 
     # --- how much each counts
 
@@ -264,6 +264,12 @@ class Context:
         out."""
         measured = self.ensemble.auc
         return bool(self.published), measured.value if measured else 0.0
+
+
+def voters(models: Collection[ModelResult]) -> set[str]:
+    """Return the ids of those that vote beside each other: whose fitted weight is not 0, or who is
+    the only one."""
+    return {m.id for m in models if m.weight > 0 or len(models) == 1}
 
 
 def _calibrated(model: ModelResult) -> bool:

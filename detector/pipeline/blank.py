@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from detector.conformal import Shelf
+from detector.decision.context import voters
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.results import Ensemble, ModelResult, Question
@@ -37,7 +38,8 @@ def ensembles(results: Iterable[ModelResult], own: Shelf) -> dict[Question, Ense
     known, results = registry.manifest().ensembles, list(results)
     made = {}
     for q in Question:
-        models = {r.id: r.identity for r in results if r.question is q}
+        asked = [r for r in results if r.question is q]
+        models = {r.id: r.identity for r in asked if r.id in voters(asked)}
         update = {"own": own.threshold(q, models)}
         made[q] = known.get(q, Ensemble()).model_copy(update=update)
     return made
