@@ -63,7 +63,12 @@ def result(label: Label = Label.FAKE, probability: float = 0.9, **changes: objec
         update={"label": label, "probability": probability}
     )
     verdict = SAMPLE.verdict.model_copy(
-        update={"label": label, "question": question, "answers": {question: answer}}
+        update={
+            "label": label,
+            "question": question,
+            "probability": probability,
+            "answers": {question: answer},
+        }
     )
     return SAMPLE.model_copy(update={"verdict": verdict, **changes})
 

@@ -27,7 +27,7 @@ STILLS = {
     "DFDC_faces": 3,
     "MaxMassi+Face-Swapper": 2,
     "debruine+webmorphR.stim": 2,
-    "wyhsirius+LIA_frames": 1,
+    "jennjwang+deepfake-detection": 1,
 }
 """How many of each folder; of other cameras, sizes and poses."""
 STILL = blend.Blend(

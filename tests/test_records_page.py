@@ -123,7 +123,7 @@ def test_a_person_may_keep_results_for_less_time(jobs: Jobs, key: str) -> None:
 
     at = AppTest.from_function(draw, default_timeout=PATIENT).run()
     (choice,) = at.selectbox
-    assert choice.options[0].replace("\u00a0", " ") == "As this server does, 30 days"
+    assert choice.options[0].replace("\u00a0", " ") == "As for everybody here, 30 days"
     assert choice.options[-1].replace("\u00a0", " ") == "14 days"  # nothing beyond the server's
     choice.select(7).run()
     assert not at.exception
