@@ -5,6 +5,7 @@ Numbers only: what is said of them stands in `detector.messages.evidence`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ MIN_FRAMES = 3
 """scored frames of a person in a video; fewer is a glimpse."""
 GOOD_FRAMES = 16
 """scored frames of a person from which on more change little: half of the usual 32."""
+WIDE_GAP = 2.0
+"""s between two moments from which on a short change can hide between them"""
 POOR_WIDTH = 64
 """px; narrower faces are scored, but too poor for a verdict."""
 FAIR_WIDTH = 120
@@ -116,6 +119,16 @@ def bits_per_pixel(media: Media) -> float | None:
         return None
     rate = media.bit_rate or media.size * 8 / media.duration
     return rate / (pixels * media.fps)
+
+
+def widest_gap(analysis: Analysis) -> float:
+    """Return the longest stretch of a clip without a moment, s; 0 where there are no stretches."""
+    times = analysis.moments
+    if analysis.media.kind == "image" or analysis.media.live:
+        return 0.0
+    if analysis.coverage is not None:
+        return analysis.coverage.longest_gap
+    return max((b - a for a, b in itertools.pairwise(times)), default=0.0)
 
 
 def evidence(analysis: Analysis, top: Track | None) -> list[Evidence]:

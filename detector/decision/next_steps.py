@@ -6,18 +6,16 @@ stand in `detector.messages.actions`.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from detector.decision.material import WIDE_GAP, widest_gap
 from detector.messages import Param
 from detector.results import Analysis, Answer, Basis, Label, Lean
 
 MOST = 3
 """actions at once"""
-WIDE_GAP = 2.0
-"""s between two moments from which on a short change can hide between them"""
 SMALL_FACE = 80
 """px; narrower faces gain most from a larger copy"""
 OWN_CLIPS = 19
@@ -89,23 +87,18 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[Action]:
     return found[:MOST]
 
 
-def gap(analysis: Analysis) -> float:
-    """Return the longest stretch without a moment, s; 0 where there are no stretches."""
-    times = analysis.moments
-    if analysis.media.kind == "image" or analysis.media.live:
-        return 0.0
-    if analysis.coverage is not None:
-        return analysis.coverage.longest_gap
-    return max((b - a for a, b in itertools.pairwise(times)), default=0.0)
-
-
 # --- the rules, most useful first -----------------------------------------------------------------
 
 
 def _look_closer(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
     """A short change can hide between moments that are far apart."""
     label = analysis.verdict.label
-    if not facts.may_run or not facts.closer or label is Label.FAKE or gap(analysis) <= WIDE_GAP:
+    if (
+        not facts.may_run
+        or not facts.closer
+        or label is Label.FAKE
+        or widest_gap(analysis) <= WIDE_GAP
+    ):
         return None
     params: dict[str, Param] = {
         "moments": facts.closer,

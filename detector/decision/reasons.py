@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 from detector.decision.context import Context
-from detector.decision.material import MIN_DURATION, POOR_WIDTH
+from detector.decision.material import MIN_DURATION, POOR_WIDTH, WIDE_GAP, widest_gap
 from detector.decision.numbers import sigmoid
 from detector.decision.policy import DECIDED, Decision, Front
 from detector.messages import Param
@@ -27,8 +26,6 @@ from detector.results import (
 
 MOST = 3
 """reasons"""
-WIDE_GAP = 2.0
-"""s between two moments from which on the gap is said"""
 RIGHT = 0.95
 """of decided clips: the promise that "no sign" must keep (`training.operating`)"""
 
@@ -316,8 +313,8 @@ def caveats(
         out.append(Caveat(code=CaveatCode.SUBSET))
     if not lead.context.thresholds.no_sign and said.label is Label.INCONCLUSIVE:
         out.append(Caveat(code=CaveatCode.NO_SIGN_WITHHELD, params={"right": RIGHT}))
-    if gap := _gap(analysis):
-        out.append(Caveat(code=CaveatCode.SAMPLING_GAP, params={"gap": gap}))
+    if (gap := widest_gap(analysis)) > WIDE_GAP:
+        out.append(Caveat(code=CaveatCode.SAMPLING_GAP, params={"gap": round(gap)}))
     for question in said.open:
         out.append(Caveat(code=CaveatCode.STAYS_OPEN, params={"question": question.value}))
     for question, decision in decisions.items():
@@ -328,18 +325,6 @@ def caveats(
         if flipped:
             out.append(Caveat(code=CaveatCode.COPIES, params={"trials": flipped}))
     return out
-
-
-def _gap(analysis: Analysis) -> int:
-    """The widest gap between two moments, whole seconds; 0 where it is no wider than usual."""
-    times = analysis.moments
-    if analysis.media.kind == "image" or analysis.media.live or len(times) < 2:
-        return 0
-    if analysis.coverage is not None:
-        widest = analysis.coverage.longest_gap
-        return round(widest) if widest > WIDE_GAP else 0
-    widest = max(b - a for a, b in itertools.pairwise(times))
-    return round(widest) if widest > WIDE_GAP else 0
 
 
 def other_open(said: Front, decisions: Mapping[Question, Decision]) -> Reason:
