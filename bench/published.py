@@ -65,7 +65,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     items = [item for item in read_labels(asked.labels) if item.kind == "video"]
-    scored = scores.score_files(items, store=asked.store, progress=counter("scored"))
+    # A store may hold other models' scores as well.
+    bundled = [spec.id for spec in registry.list_models() if spec.bundled and spec.default]
+    scored = scores.score_files(
+        items, models=bundled, store=asked.store, progress=counter("scored")
+    )
     judged = [s for s in scored if s.analysis is not None and s.analysis.tracks]
     analyses = [scores.refreshed(s.analysis) for s in judged if s.analysis is not None]
     labels = np.array([s.label for s in judged])
@@ -84,12 +88,12 @@ def main() -> None:
             made = rng.normal(centers, spread) * sure
             said.append(
                 [
-                    decide(with_logit(a, float(x))).verdict.label
+                    decide(with_logit(a, float(x)), models=[*bundled, ID]).verdict.label
                     for a, x in zip(analyses, made, strict=True)
                 ]
             )
         print(_row(name, np.array(said), labels, WANTED[sure]))
-    alone = np.array([[decide(a).verdict.label for a in analyses]])
+    alone = np.array([[decide(a, models=bundled).verdict.label for a in analyses]])
     print(_row("the bundled models alone", alone, labels, None))
 
 
