@@ -174,7 +174,7 @@ WHAT_IT_MEANS: Table[Label, str] = Table(
             "The models found traces that are common in edited faces and rare in untouched ones."
         ),
         Label.INCONCLUSIVE: _(
-            "The models disagree, or the file is too poor to say. Nothing is rounded up."
+            "Not enough to decide. It says where it leans, and what such scores meant in our tests."
         ),
         Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
         Label.NOT_APPLICABLE: _("No face, too small, too dark or damaged. You will read which."),
