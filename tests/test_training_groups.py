@@ -14,7 +14,6 @@ from detector.training import groups
 from detector.training.data import read_labels
 
 KNOWN = ["app-swaps", "face-edits", "app-swaps", "reenactment"]
-LABELS = Path(__file__).resolve().parents[2] / "shared/data/train.csv"
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ def test_a_source_is_in_one_fold_only() -> None:
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not LABELS.exists(), reason="needs the labelled clips of ../shared")
-def test_all_clips_are_left_out_once_and_nobody_is_on_both_sides() -> None:
-    clips = [item for item in read_labels(LABELS) if item.kind == "video"]
+def test_all_clips_are_left_out_once_and_nobody_is_on_both_sides(shared: Path) -> None:
+    labels = shared / "data" / "train.csv"
+    clips = [item for item in read_labels(labels) if item.kind == "video"]
     people, originals, fakes = defaultdict(set), Counter(), Counter()
     for clip in clips:
         assert clip.source in groups._table(), clip.source

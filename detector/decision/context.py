@@ -250,13 +250,13 @@ class Context:
             return self.ensemble.min_models
         chosen = self.choice.models
         promised = self.ensemble.own.models if self.ensemble.own else {}
-        voters = [
+        able = [
             id
             for id, m in self.models.items()
             if m.label_order != "unverified"
             and (_calibrated(m) or id in promised if chosen is None else id in chosen)
         ]
-        return max(1, min(self.ensemble.min_models, len(voters)))
+        return max(1, min(self.ensemble.min_models, len(able)))
 
     @property
     def strength(self) -> tuple[bool, float]:

@@ -27,7 +27,8 @@ from detector.results import (
 MOST = 3
 """reasons"""
 RIGHT = 0.95
-"""of decided clips: the promise that "no sign" must keep (`training.operating`)"""
+"""of decided clips that must be decided rightly, originals and fakes weighted alike: the promise
+that "no sign" must keep (`training.operating`)"""
 
 
 def _reason(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from detector.messages import ENGLISH, Speech
-from detector.messages.format import capital
 
 
 def state(
@@ -123,11 +122,6 @@ def odds(share: float, low: float, high: float, speech: Speech = ENGLISH) -> str
         "Of 100 clips with a score like this, about {share} were manipulated in our tests; "
         "{low} to {high}."
     ).format(share=round(share * 100), low=round(low * 100), high=round(high * 100))
-
-
-def capital_state(label: str, question: str | None, speech: Speech = ENGLISH) -> str:
-    """Return `state` in short, as a sentence begins."""
-    return capital(state(label, question, speech, short=True))
 
 
 def _lower(text: str) -> str:

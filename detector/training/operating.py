@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from detector.decision.reasons import RIGHT as RIGHT
 from detector.results import Question
 
 Array = np.ndarray
@@ -26,8 +27,6 @@ Way = Callable[["Held", float], Limits | None]
 
 RATE = 0.05
 """of untouched clips that may be called manipulated"""
-RIGHT = 0.95
-"""of decided clips that must be decided rightly, originals and fakes weighted alike"""
 WEAKER = 4
 """A weaker question may raise a quarter of the false alarms that the strongest may."""
 TIGHTER = (1.0, 0.75, 0.5, 0.25)
