@@ -28,10 +28,11 @@ COPY app.py LICENSE ./
 COPY .streamlit/config.toml .streamlit/config.toml
 COPY pages pages
 COPY dashboard dashboard
+COPY service service
 COPY detector detector
 COPY weights weights
 # Written now, since the user of the second stage can't.
-RUN /opt/unmask/bin/python -m compileall -q --invalidation-mode unchecked-hash app.py pages dashboard detector
+RUN /opt/unmask/bin/python -m compileall -q --invalidation-mode unchecked-hash app.py pages dashboard service detector
 
 
 FROM python:3.11-slim-bookworm

@@ -27,9 +27,9 @@ import torch
 from bench.curve import CHOICES
 from bench.frames import auc, logits_of
 from bench.sources import Bench, frame_model, left_out
-from detector.training import metrics
+from detector.evaluation import metrics
+from detector.evaluation.labels import pairs
 from detector.training.cache import FaceCache, Faces
-from detector.training.data import pairs
 from detector.training.recipe import Part, Recipe, read_recipe
 
 AS_IS = "the recipe as it is"

@@ -4,8 +4,8 @@
 
 Embeds the untouched files whose name, source or method holds `--match`, and prints how alike their
 faces are, beside faces of `--strangers`, who are never the same people: the thresholds of
-`detector.training.identity` were read off this. PEOPLE.csv is LABELS.csv with a column `person`: a
-name for each actor of the matched files and of the fakes made of them.
+`detector.evaluation.identity` were read off this. PEOPLE.csv is LABELS.csv with a column `person`:
+a name for each actor of the matched files and of the fakes made of them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from detector.cli.common import counter
-from detector.training import identity
-from detector.training.data import Item, read_labels
+from detector.evaluation import identity
+from detector.evaluation.labels import Item, read_labels
 
 STEPS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75)
 

@@ -18,10 +18,11 @@ import torch
 
 from bench.frames import FRAMES
 from bench.sources import FOLDS, left_out
-from detector.models import autoencoder
-from detector.training import augment, metrics, sight
+from detector.evaluation import metrics
+from detector.evaluation.labels import pairs
+from detector.models.families import autoencoder
+from detector.training import augment, input_transform
 from detector.training.cache import FaceCache
-from detector.training.data import pairs
 from detector.training.recipe import read_recipe
 from detector.weights import load_state
 
@@ -42,7 +43,7 @@ def main() -> None:
     for index, entry in enumerate(entries):
         frames = cache.frames(entry)
         chosen = np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(int))
-        shown = [sight.plain(frames[i], entry.tight, plan.crop) for i in chosen]
+        shown = [input_transform.plain(frames[i], entry.tight, plan.crop) for i in chosen]
         with torch.inference_mode():
             error[index] = float(network(torch.from_numpy(augment.batch_to_array(shown))).mean())
         gray = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in shown]

@@ -21,13 +21,14 @@ import torch
 
 from bench.frames import copied
 from detector.cli.common import counter
-from detector.models import mobilenet
+from detector.evaluation import metrics
+from detector.evaluation.labels import read_labels
+from detector.evaluation.methods import family
 from detector.models.base import CropRecipe
-from detector.training import augment, metrics, sample
+from detector.models.families import mobilenet
+from detector.training import augment, sample
 from detector.training.augment import Framing
 from detector.training.cache import FaceCache, Faces
-from detector.training.data import read_labels
-from detector.training.methods import family
 from detector.training.recipe import read_recipe
 from detector.weights import load_state
 

@@ -28,9 +28,9 @@ import torch
 
 from bench.frames import auc, logits_of
 from bench.sources import Bench, Without, frame_model, left_out
-from detector.training import metrics
+from detector.evaluation import metrics
+from detector.evaluation.labels import held_out, pairs
 from detector.training.cache import FaceCache, Faces
-from detector.training.data import held_out, pairs
 from detector.training.recipe import Recipe, read_recipe
 
 SHARES = (0.125, 0.25, 0.5, 1.0)

@@ -17,8 +17,8 @@ import numpy as np
 
 from detector.decision import decide
 from detector.models import registry
-from detector.pipeline import blank
-from detector.results import (
+from detector.pipeline import initial_results
+from detector.schema.analysis import (
     Analysis,
     ClipWindow,
     Ensemble,
@@ -42,7 +42,8 @@ def made(people: int, moments: int, *, seed: int = 0) -> Analysis:
     ids = [s.id for s in manifest.models if s.default]
     ids += [entry.id for entry in manifest.recommended][:1]
     results = [
-        blank.result(registry.get_spec(id)).model_copy(update={"scored": moments}) for id in ids
+        initial_results.result(registry.get_spec(id)).model_copy(update={"scored": moments})
+        for id in ids
     ]
     frames = [r.id for r in results if r.kind != "clip"]
     clips = [r.id for r in results if r.kind == "clip"]

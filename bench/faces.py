@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from bench.clips import face_clip
-from detector import faces, media
-from detector.faces.mtcnn import SMALLEST_SEEN
+from detector import media, vision
 from detector.models.base import CropRecipe
+from detector.vision.mtcnn import SMALLEST_SEEN
 
 SIZES = ((640, 360), (1280, 720), (1920, 1080), (3840, 2160))
 SMALLEST = (20, 40, 80)
@@ -51,7 +51,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    ours = faces.load_detector()
+    ours = vision.load_detector()
     theirs = MTCNN(keep_all=True, device=torch.device("cpu")).eval()
 
     def full(frame: np.ndarray, min_face: int) -> object:
@@ -81,11 +81,11 @@ def main() -> None:
 
     frame = frames_of(1280, 720)[0]
     face = ours.detect(frame, 40)[0]
-    tracker = faces.Tracker()
+    tracker = vision.Tracker()
     rest: dict[str, Callable[[np.ndarray], object]] = {
-        "assess": lambda rgb: faces.assess(rgb, face, 40),
+        "assess": lambda rgb: vision.assess(rgb, face, 40),
         "Tracker.update": lambda rgb: tracker.update(0.0, rgb, [face]),
-        "cut 224": lambda rgb: faces.cut(rgb, face.box, CropRecipe(size=224)),
+        "cut 224": lambda rgb: vision.cut(rgb, face.box, CropRecipe(size=224)),
     }
     print("\nms a face, 1280x720")
     for name, work in rest.items():

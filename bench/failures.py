@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 
 from detector import media
-from detector.faces import cut
+from detector.evaluation.labels import read_labels
+from detector.evaluation.scores import Scored, score_files
+from detector.evaluation.subjects import person_of
 from detector.models import registry
 from detector.models.base import CropRecipe
-from detector.training.data import read_labels
-from detector.training.people import person_of
-from detector.training.scores import Scored, score_files
+from detector.vision import cut
 
 CROP = CropRecipe(scale=1.4, size=240)
 SHOWN = 4

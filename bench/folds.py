@@ -4,10 +4,10 @@
     python -m bench.folds LABELS.csv --runs RUNS --out HELD.jsonl [--against STORE.jsonl …]
 
 Every clip goes through the pipeline with the model that never saw its fold
-(`detector.training.groups`); the analyses are kept in RUNS, so a stopped call goes on. HELD.jsonl
+(`detector.evaluation.groups`); the analyses are kept in RUNS, so a stopped call goes on. HELD.jsonl
 gets one line a clip: name, label, method, group, person, source, fold, and raw logits of the person
 who was seen most, by model: the left-out model's, and those of any other models that the stores of
-`--against` hold (`detector.training.scores`; what these were trained on is not asked).
+`--against` hold (`detector.evaluation.scores`; what these were trained on is not asked).
 
 The table: AUC over all clips (by the raw logits of several models, as they are), over each question
 and each fold, with 95 % intervals from resampling sources; the same within sources, where a camera
@@ -28,13 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from detector import folders
+from detector import paths
 from detector.cli.common import counter
+from detector.evaluation import groups, methods, metrics, scores
+from detector.evaluation.labels import Item, pairs, read_labels
+from detector.evaluation.scores import Scored
+from detector.evaluation.subjects import clip_of
 from detector.models.base import ModelSpec, WeightFile
-from detector.training import groups, methods, metrics, scores
-from detector.training.data import Item, pairs, read_labels
-from detector.training.people import clip_of
-from detector.training.scores import Scored
 
 
 def main() -> None:
@@ -88,7 +88,7 @@ def _score(items: Sequence[Item], run: Path, recipe: dict[str, Any]) -> list[Sco
     before = os.environ.get("UNMASK_DATA")
     os.environ["UNMASK_DATA"] = str(data)
     try:
-        assert folders.data() == data.resolve()
+        assert paths.data() == data.resolve()
         return scores.score_files(
             items, models=["left-out"], store=run / "held.jsonl",
             progress=counter(f"clips of {run.name}"),

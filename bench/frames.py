@@ -24,12 +24,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from detector.models import mobilenet, residual
+from detector.evaluation import metrics
+from detector.evaluation.labels import pairs, read_labels
+from detector.evaluation.methods import family
 from detector.models.base import CropRecipe
-from detector.training import augment, codec, metrics, sample, sight
+from detector.models.families import mobilenet, residual
+from detector.training import augment, codec, input_transform, sample
 from detector.training.cache import MARGIN, FaceCache, Faces
-from detector.training.data import pairs, read_labels
-from detector.training.methods import family
 from detector.training.recipe import read_recipe
 from detector.weights import load_state
 
@@ -73,7 +74,7 @@ def logits_of(
         frames = cache.frames(entry)
         chosen = np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(int))
         some = copied(frames[chosen], entry, how) if how else frames[chosen]
-        shown = [sight.plain(one, entry.tight, crop) for one in some]
+        shown = [input_transform.plain(one, entry.tight, crop) for one in some]
         x = torch.from_numpy(augment.batch_to_array(shown))
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):

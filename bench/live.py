@@ -33,7 +33,7 @@ import numpy as np
 
 from detector import live, media, samples
 from detector.live import recapture
-from detector.results import Label
+from detector.schema.analysis import Label
 
 SIZE = (640, 480)
 FPS = 25.0

@@ -19,10 +19,10 @@ import av
 import numpy as np
 
 from bench.clips import face_clip
-from detector import faces, media
+from detector import media, vision
 from detector.models import registry
 from detector.pipeline import Analyzer, Progress
-from detector.results import Settings
+from detector.schema.analysis import Settings
 
 
 def decode_alone(path: str) -> float:
@@ -48,7 +48,7 @@ class Networks:
         detect, scores = self.detector.detect, {id: m.score for id, m in kept.items()}
         self.detect = detect
 
-        def record_frame(rgb: np.ndarray, min_face: int) -> list[faces.Detection]:
+        def record_frame(rgb: np.ndarray, min_face: int) -> list[vision.Detection]:
             calls.frames.append(rgb.copy())
             return detect(rgb, min_face)
 

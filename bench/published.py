@@ -21,11 +21,11 @@ from scipy.stats import norm
 
 from detector.cli.common import counter
 from detector.decision import decide
+from detector.evaluation import scores
+from detector.evaluation.labels import read_labels
 from detector.models import registry
-from detector.pipeline import blank
-from detector.results import Analysis, Label
-from detector.training import scores
-from detector.training.data import read_labels
+from detector.pipeline import initial_results
+from detector.schema.analysis import Analysis, Label
 
 ID = "gend_clip_l14"
 AUC = 0.96
@@ -52,7 +52,7 @@ def with_logit(analysis: Analysis, logit: float) -> Analysis:
         )
         for track in analysis.tracks
     ]
-    there = blank.result(spec).model_copy(update={"scored": 32})
+    there = initial_results.result(spec).model_copy(update={"scored": 32})
     models = [*(m for m in analysis.models if m.id != ID), there]
     return analysis.model_copy(update={"tracks": tracks, "models": models})
 

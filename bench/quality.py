@@ -19,14 +19,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from detector import conditions
 from detector.cli.common import counter
+from detector.evaluation import tables
+from detector.evaluation.evaluate import evaluate
+from detector.evaluation.report import AnswerReport, KindReport, ModelReport, Report
+from detector.evaluation.tables import between, figure_text, head, line, number, share_text
+from detector.evaluation.tallies import Figure
 from detector.models import registry
-from detector.training import tables
-from detector.training.evaluation import evaluate
-from detector.training.report import AnswerReport, KindReport, ModelReport, Report
-from detector.training.tables import between, figure_text, head, line, number, share_text
-from detector.training.tallies import Figure
+from detector.perturbation import corruptions
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = {"video": "clips", "image": "pictures"}
@@ -50,7 +50,7 @@ def main() -> None:
         args.labels,
         models=[spec.id for spec in registry.list_models() if spec.bundled and spec.default],
         kind=args.kind,
-        conditions=conditions.parse(args.conditions),
+        conditions=corruptions.parse(args.conditions),
         against="all",
         limit=args.limit,
         store=args.out / "scores.jsonl",

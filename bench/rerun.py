@@ -23,7 +23,8 @@ from dashboard import result
 def _page() -> None:
     import os
 
-    from dashboard import backend, result
+    from dashboard import result
+    from service import backend
 
     job = backend.jobs().find(os.environ["UNMASK_BENCH_ID"])
     assert job is not None, "There is no such result in the data folder."

@@ -20,7 +20,7 @@ from typing import Any
 TRIED = """
 import json, sys, time
 from detector.pipeline import Analyzer
-from detector.robustness import try_out
+from detector.perturbation.robustness import try_out
 path = sys.argv[1]
 analyzer = Analyzer(device="cpu")
 analysis = analyzer.analyze(path)

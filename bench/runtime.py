@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from detector import runtime, weights
-from detector.models import mobilenet, registry, videomae
+from detector.models import registry
 from detector.models.base import ModelSpec
+from detector.models.families import mobilenet, videomae
 from detector.pipeline.run import BATCH
 
 RNG = np.random.default_rng(0)

@@ -23,12 +23,12 @@ from PIL import Image
 
 from bench.clips import face_clip
 from detector import media
-from detector.media import sandbox
-from detector.media.confine import Limits
+from detector.isolation import sandbox
+from detector.isolation.privileges import Limits
+from detector.isolation.sandbox import Sandbox
 from detector.media.limits import MAX_PIXELS
-from detector.media.sandbox import Sandbox
 from detector.pipeline import Analyzer
-from detector.results import Settings
+from detector.schema.analysis import Settings
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from detector.cli.common import counter
+from detector.evaluation import metrics, scores
+from detector.evaluation.labels import filled, read_labels
+from detector.evaluation.subjects import clip_of
 from detector.models import registry
-from detector.results import Analysis, ModelResult, Track
-from detector.training import metrics, scores
-from detector.training.data import filled, read_labels
-from detector.training.people import clip_of
+from detector.schema.analysis import Analysis, ModelResult, Track
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import time
 from bench.clips import face_clip, repeated
 from detector import media
 from detector.pipeline import Analyzer, estimate
-from detector.results import Settings
+from detector.schema.analysis import Settings
 
 
 def main() -> None:

@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from detector.errors import UnmaskError
-from detector.faces import load_detector
-from detector.pipeline.run import Run
-from detector.results import Settings
+from detector.evaluation.labels import Item, read_labels
+from detector.evaluation.metrics import auc
+from detector.pipeline.run import AnalysisRun
+from detector.schema.analysis import Settings
 from detector.signals import blinks, reference
-from detector.training.data import Item, read_labels
-from detector.training.metrics import auc
+from detector.vision import load_detector
 
 A_SOURCE = 60
 """pictures of one source at most, so that no camera or data set sets the range alone."""
@@ -37,7 +37,7 @@ PERCENTILES = {"p1": 1, "p5": 5, "p50": 50, "p95": 95, "p99": 99}
 
 def measure(item: Item, detector: Any, eyes: bool) -> dict[str, Any] | None:
     """One file's figures: those of the person who is seen most. None without a face."""
-    run = Run(detector, "cpu", Settings(), None, threading.Event())
+    run = AnalysisRun(detector, "cpu", Settings(), None, threading.Event())
     analysis = run.go(item.file, None)
     if not analysis.tracks:
         return None

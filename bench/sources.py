@@ -25,13 +25,14 @@ import numpy as np
 import torch
 
 from bench.frames import logits_of
-from detector.training import clips, masking, metrics, motion, pool, run, sample, start
+from detector.evaluation import metrics
+from detector.evaluation.labels import pairs, read_labels
+from detector.training import clips, masking, motion, pool, run, sample, start
 from detector.training.cache import FaceCache, Faces
-from detector.training.data import pairs, read_labels
 from detector.training.fit import fit, packed
+from detector.training.input_transform import OwnSight
 from detector.training.job import Job
 from detector.training.recipe import Recipe, read_recipe
-from detector.training.sight import OwnSight
 
 FOLDS = {
     "live swaps": ("iperov/DeepFaceLive",),

@@ -19,12 +19,12 @@ import numpy as np
 
 from detector.cli.common import counter
 from detector.decision.numbers import pooled
+from detector.evaluation import metrics, scores
+from detector.evaluation.calibration import held_out_items, held_out_logits
+from detector.evaluation.labels import read_labels
+from detector.evaluation.subjects import Clip, clip_of
 from detector.models import registry
-from detector.results import QUESTION_OF, Question
-from detector.training import metrics, scores
-from detector.training.calibration import held_out_items, held_out_logits
-from detector.training.data import read_labels
-from detector.training.people import Clip, clip_of
+from detector.schema.analysis import QUESTION_OF, Question
 
 IN_USE = tuple(registry.manifest().ensembles[Question.MANIPULATION].models)
 SETS = (

@@ -15,7 +15,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import theme
-from dashboard.auth.caller import base_path
+from service.auth.caller import base_path
 
 _END = b"</body>"
 _ABOUT_THE_FILE = ("etag", "last-modified")

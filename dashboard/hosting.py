@@ -17,9 +17,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
-from dashboard import logs
-from detector import folders, media
+from detector import media, paths
 from detector.errors import UnmaskError
+from service import logs
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +55,10 @@ def _find_room() -> None:
         It can't, and results would be lost without a word. A Space's storage may come and go, and
         what it says of itself is that nothing there is kept: it uses the container's own disk.
     """
-    folder = folders.data()
+    folder = paths.data()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        folders.write(folder / ".writable", "")
+        paths.write(folder / ".writable", "")
         (folder / ".writable").unlink()
     except OSError as error:
         own = Path(tempfile.gettempdir()) / "unmask"

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dashboard import words
-from dashboard.language import Table, _
-from detector.results import Analysis, FaceFrame, Label, ReasonCode, Thresholds, Track
+from dashboard import labels
+from dashboard.i18n import LazyDict, _
+from detector.schema.analysis import Analysis, FaceFrame, Label, ReasonCode, Thresholds, Track
 
 
 class Missing(Enum):
@@ -25,7 +25,7 @@ class Missing(Enum):
 
 Why = Missing | ReasonCode
 
-MISSING: Table[Missing, str] = Table(
+MISSING: LazyDict[Missing, str] = LazyDict(
     lambda: {
         Missing.NOT_IN_FRAME: _("not in frame"),
         Missing.NO_SCORE: _("no score"),
@@ -135,7 +135,7 @@ def said(why: Why) -> str:
     """A reason in a word or three."""
     if isinstance(why, Missing):
         return MISSING[why]
-    return words.WHY_NOT.get(why, MISSING[Missing.NO_SCORE])
+    return labels.WHY_NOT.get(why, MISSING[Missing.NO_SCORE])
 
 
 def gaps(times: Sequence[float], missing: Sequence[Why | None], end: float) -> tuple[Gap, ...]:
@@ -246,11 +246,11 @@ def finding(lane: Lane, thresholds: Thresholds) -> str:
 
 
 def _course(lane: Lane, thresholds: Thresholds) -> str:
-    who, highest = words.who(lane.track), max(score for time, score in lane.scored)
-    low, high = (words.whole_percent(t) for t in (thresholds.low, thresholds.high))
+    who, highest = labels.who(lane.track), max(score for time, score in lane.scored)
+    low, high = (labels.whole_percent(t) for t in (thresholds.low, thresholds.high))
     over = [part for run in runs(lane, lane.score) for part in above(run, thresholds.high)]
     if over:
-        stretches = words.listed([words.stretch(part[0][0], part[-1][0]) for part in over[:4]])
+        stretches = labels.listed([labels.stretch(part[0][0], part[-1][0]) for part in over[:4]])
         text = (
             _("{who} is above {high} from {stretches} and later.")
             if len(over) > 4
@@ -269,20 +269,20 @@ def _without_score(lane: Lane) -> str:
     gaps = listed_gaps(lane)
     if not lane.scored:
         text = _("{who} has no score: {gaps}.")
-        return text.format(who=words.who(lane.track), gaps=gaps or MISSING[Missing.NO_SCORE])
+        return text.format(who=labels.who(lane.track), gaps=gaps or MISSING[Missing.NO_SCORE])
     return _("No score: {gaps}.").format(gaps=gaps) if gaps else ""
 
 
 def listed_gaps(lane: Lane, most: int = 4) -> str:
     """The gaps in words: "turned away 00:03.3 to 00:04.7"."""
-    gaps = words.listed([gap_words(gap) for gap in lane.gaps[:most]])
+    gaps = labels.listed([gap_words(gap) for gap in lane.gaps[:most]])
     more = len(lane.gaps) - most
     return _("{gaps} and {number} more").format(gaps=gaps, number=more) if more > 0 else gaps
 
 
 def gap_words(gap: Gap) -> str:
     """ "turned away 00:03.3 to 00:04.7" """
-    return f"{gap.word} {words.stretch(gap.start, gap.end)}"
+    return f"{gap.word} {labels.stretch(gap.start, gap.end)}"
 
 
 def label_at(score: float | None, thresholds: Thresholds) -> Label:
@@ -297,6 +297,6 @@ def label_at(score: float | None, thresholds: Thresholds) -> Label:
 def place(track: Track, end: float) -> str:
     """Where and when a person is: "right, 00:01 to 00:14", "left, whole clip"."""
     whole = track.start <= 0.05 * end and track.end >= 0.95 * end
-    when = _("whole clip") if whole else words.stretch(track.start, track.end, tenths=False)
-    side = words.SIDES[track.side]
+    when = _("whole clip") if whole else labels.stretch(track.start, track.end, tenths=False)
+    side = labels.SIDES[track.side]
     return f"{side}, {when}" if side else when

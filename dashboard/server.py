@@ -19,16 +19,19 @@ from starlette.routing import Route
 from streamlit import config, net_util
 from streamlit.runtime.pages_manager import PagesManager
 
-from dashboard import address, auth, backend, hosting, language, limits, previews
-from dashboard.auth.caller import base_path, trusted_proxies
-from dashboard.auth.cookies import GiveCookie
-from dashboard.auth.routes import routes as session_routes
+from dashboard import hosting, i18n
+from dashboard import url_state as address
 from dashboard.first_paint import FirstPaint
-from dashboard.language import _
-from dashboard.live import keep
-from dashboard.live.viewers import limit as live_limit
-from dashboard.records.store import RecordsError
-from dashboard.uploads import upload_limit_mb
+from dashboard.i18n import _
+from service import auth, backend, limits
+from service.auth.caller import base_path, trusted_proxies
+from service.auth.cookies import GiveCookie
+from service.auth.routes import routes as session_routes
+from service.live import recordings
+from service.live.viewers import limit as live_limit
+from service.records.store import RecordsError
+from service.storage import previews
+from service.storage.uploads import upload_limit_mb
 
 # To compare the address of a visitor's page with this machine's, Streamlit would ask a stranger's
 # server for the latter. Nothing leaves this machine. (At the start: .streamlit/config.toml)
@@ -56,7 +59,7 @@ PLAYABLE = {
 
 
 COPY = "copy"
-"""In the query: the copy that browsers play is meant (`dashboard.previews`)."""
+"""In the query: the copy that browsers play is meant (`service.storage.previews`)."""
 
 
 class Handed(Protocol):
@@ -81,7 +84,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     live_limit()
     backend.start()
     yield {}
-    keep.stop()
+    recordings.stop()
 
 
 def routes() -> list[Route]:
@@ -150,4 +153,4 @@ def _media(request: Request, path: Path | None) -> Response:
 
 
 def _language_of(request: Request) -> AbstractContextManager[None]:
-    return language.answer(request.headers.get("accept-language", ""))
+    return i18n.use_locale(request.headers.get("accept-language", ""))

@@ -7,19 +7,22 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import address, analyze, auth, backend, states, theme
-from dashboard.auth import Kind
-from dashboard.auth import page as account
-from dashboard.jobs import fault_of
-from dashboard.language import Table, _
-from dashboard.records.store import RecordsError
+from dashboard import theme, url_state
+from dashboard.components import status_cards
+from dashboard.i18n import LazyDict, _
+from dashboard.pages.account import view as account
+from dashboard.pages.analyze import view
+from service import auth, backend
+from service.auth import Kind
+from service.records.store import RecordsError
+from service.tasks.jobs import fault_of
 
 log = logging.getLogger(__name__)
 
 _ASSETS = Path(__file__).parent / "assets"
 _PAGES = Path(__file__).parent.parent / "pages"
 
-PAGES: Table[str, str] = Table(
+PAGES: LazyDict[str, str] = LazyDict(
     lambda: {
         "analyze.py": _("Analyze"),
         "live.py": _("Live"),
@@ -55,9 +58,9 @@ def draw() -> None:
     outside = account.outside()
     page = st.navigation(pages, position="hidden" if outside else "top")
     try:
-        if (token := address.link()) is not None:
+        if (token := url_state.link()) is not None:
             # Open to whoever was given it, also where every page asks for an account.
-            analyze.shared(token)
+            view.shared(token)
         elif outside:
             account.draw(gate=True)
         else:
@@ -65,11 +68,11 @@ def draw() -> None:
             page.run()
     except RecordsError as error:
         log.warning("a page needs records that can't be used: %s", error.code)
-        states.show(states.unreachable(error))
+        status_cards.show(status_cards.unreachable(error))
     except Exception as error:
         fault = fault_of(error)
         log.exception("a page failed, reference %s", fault.reference)
-        states.show(states.page_failed(fault))
+        status_cards.show(status_cards.page_failed(fault))
 
 
 def _logo(file: str) -> str:

@@ -19,17 +19,18 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, ValidationError
 
-from detector import folders
+from detector import paths
 from detector.errors import InputError, UsageError
 from detector.messages.format import percent
-from detector.results import OwnThreshold, Question, Record
+from detector.schema.analysis import OwnThreshold, Question
+from detector.schema.base import StrictModel
 
 FILE = "own-thresholds.json"
 MOST = 20
 """kept; the oldest goes when one more comes."""
 
 
-class OwnCalibration(Record):
+class OwnCalibration(StrictModel):
     """What a person's own untouched clips were said to be, and the rate they chose.
 
     `clips` holds each clip's logits for the questions that were asked; `base` a threshold for each
@@ -67,7 +68,7 @@ class OwnCalibration(Record):
         )
 
 
-class Shelf(Record):
+class ThresholdStore(StrictModel):
     """All own thresholds of this data folder, newest first."""
 
     on: bool = True
@@ -176,18 +177,18 @@ def _recordings(count: int) -> str:
 # --- on disk --------------------------------------------------------------------------------------
 
 
-def load(data: Path | None = None) -> Shelf:
+def load(data: Path | None = None) -> ThresholdStore:
     """What is kept; an empty shelf where there is nothing, or nothing that can be read."""
     try:
-        return Shelf.model_validate_json(_path(data).read_text(encoding="utf-8"))
+        return ThresholdStore.model_validate_json(_path(data).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError):
-        return Shelf()
+        return ThresholdStore()
 
 
 def keep(own: OwnCalibration, data: Path | None = None) -> None:
     """Keep one, in the place of an earlier one for the same models, and switch them on."""
     others = [c for c in load(data).calibrations if c.models != own.models and c.id != own.id]
-    _save(Shelf(on=True, calibrations=[own, *others][:MOST]), data)
+    _save(ThresholdStore(on=True, calibrations=[own, *others][:MOST]), data)
 
 
 def delete(id: str | None, data: Path | None = None) -> None:
@@ -202,12 +203,12 @@ def delete(id: str | None, data: Path | None = None) -> None:
     left = [c for c in shelf.calibrations if id is not None and c.id != id]
     if id is not None and len(left) == len(shelf.calibrations):
         raise UsageError(f"There are no thresholds of your own called {id!r}.")
-    _save(Shelf(on=shelf.on, calibrations=left), data)
+    _save(ThresholdStore(on=shelf.on, calibrations=left), data)
 
 
 def switch(on: bool, data: Path | None = None) -> None:
     """Use them, or ours."""
-    _save(Shelf(on=on, calibrations=load(data).calibrations), data)
+    _save(ThresholdStore(on=on, calibrations=load(data).calibrations), data)
 
 
 def new_id() -> str:
@@ -216,13 +217,13 @@ def new_id() -> str:
 
 
 def _path(data: Path | None) -> Path:
-    return (data or folders.data()) / FILE
+    return (data or paths.data()) / FILE
 
 
-def _save(shelf: Shelf, data: Path | None) -> None:
+def _save(shelf: ThresholdStore, data: Path | None) -> None:
     path = _path(data)
     path.parent.mkdir(parents=True, exist_ok=True)
-    folders.write(path, shelf.model_dump_json(indent=1))
+    paths.write(path, shelf.model_dump_json(indent=1))
 
 
 def rate_words(rate: float) -> str:

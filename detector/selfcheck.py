@@ -24,14 +24,15 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from detector import folders, weights
+from detector import paths as folders
+from detector import weights
 from detector.errors import ModelError, UnmaskError
 from detector.models import inventory, registry
 from detector.models.base import Model, ModelSpec
 from detector.pipeline import Analyzer
-from detector.record import Probability, Record
-from detector.results import Settings
 from detector.samples import MANIPULATED_FROM, make_samples
+from detector.schema.analysis import Settings
+from detector.schema.base import Probability, StrictModel
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ ALIKE = 0.9
 Order = Literal["as stated", "looks inverted", "not told", "not tried"]
 
 
-class Known(Record):
+class Known(StrictModel):
     """The original's answer to one picture: an entry of `weights/checks.toml`."""
 
     model: str
@@ -61,14 +62,14 @@ class Known(Record):
     source: str
 
 
-class Checks(Record):
+class Checks(StrictModel):
     """`weights/checks.toml`."""
 
     names: dict[str, str]
     scores: list[Known]
 
 
-class Outcome(Record):
+class Outcome(StrictModel):
     """What came of one model's check."""
 
     id: str
@@ -310,7 +311,7 @@ def portrait(side: int) -> np.ndarray:
     return np.asarray(face.resize((side, side), Image.Resampling.LANCZOS))
 
 
-class _Picture(Record):
+class _Picture(StrictModel):
     """A picture as the weight store takes it."""
 
     path: str

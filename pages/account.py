@@ -1,5 +1,5 @@
 """Account: sign in, make an account, sign out."""
 
-from dashboard.auth import page
+from dashboard.pages.account import view
 
-page.draw()
+view.draw()

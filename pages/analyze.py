@@ -1,5 +1,5 @@
 """Analyze: drop in a file, see a verdict and the evidence for it."""
 
-from dashboard import analyze
+from dashboard.pages.analyze import view
 
-analyze.draw()
+view.draw()

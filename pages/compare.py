@@ -1,5 +1,5 @@
 """Compare: models side by side on one clip, or two clips under one model."""
 
-from dashboard.compare import page
+from dashboard.pages.compare import view
 
-page.draw()
+view.draw()

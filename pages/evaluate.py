@@ -1,5 +1,5 @@
 """Evaluate: how often the models are right on files whose answer is known."""
 
-from dashboard.evaluate import page
+from dashboard.pages.evaluate import view
 
-page.draw()
+view.draw()

@@ -1,5 +1,5 @@
 """History: the analyses that were kept."""
 
-from dashboard import history
+from dashboard.pages import history
 
 history.draw()

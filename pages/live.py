@@ -1,5 +1,5 @@
 """Live: a camera in, a steady reading out."""
 
-from dashboard.live import page
+from dashboard.pages.live import view
 
-page.draw()
+view.draw()

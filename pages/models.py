@@ -1,5 +1,5 @@
 """Models: which there are, what each is good for, and what it costs."""
 
-from dashboard import shop
+from dashboard.pages import models
 
-shop.draw()
+models.draw()

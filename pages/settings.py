@@ -1,5 +1,5 @@
 """Settings: thresholds by your own clips, and what this installation is set to."""
 
-from dashboard import settings
+from dashboard.pages.settings import view
 
-settings.draw()
+view.draw()

@@ -29,8 +29,8 @@ from playwright.sync_api import (
 )
 
 from dashboard import theme
-from dashboard.records.sqlite import FILE
 from dashboard.theme import Where
+from service.records.sqlite import FILE
 from tools import chromium
 
 ROOT = Path(__file__).parents[1]

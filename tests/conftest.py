@@ -20,7 +20,7 @@ from skimage import data
 if TYPE_CHECKING:  # what most tests need not wait for
     from playwright.sync_api import Browser
 
-    from dashboard.jobs import Jobs
+    from service.tasks.jobs import Jobs
     from tests.browser import Server, Visitor
 
 Picture = Callable[[int], np.ndarray]

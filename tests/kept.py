@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dashboard.records import cache
-from dashboard.records.sqlite import FILE, SQLiteStore
-from dashboard.records.store import LOCAL, Record
-from dashboard.uploads import Uploads
-from detector.results import Analysis, Settings
+from detector.schema.analysis import Analysis, Settings
+from service.records import result_cache
+from service.records.sqlite import FILE, SQLiteStore
+from service.records.store import LOCAL, Record
+from service.storage.uploads import Uploads
 
 
 def put(
@@ -36,7 +36,7 @@ def put(
         size=kept.size,
         settings=analysis.settings,
         run="test:1",
-        cache_key=cache.key(kept.sha256, key_for) if key_for else "",
+        cache_key=result_cache.key(kept.sha256, key_for) if key_for else "",
     )
     store = SQLiteStore(data / FILE)
     store.add(record, analysis)

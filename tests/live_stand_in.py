@@ -23,7 +23,7 @@ from detector.live import (
     Rates,
     Reading,
 )
-from detector.results import Analysis, Label, Question, Thresholds
+from detector.schema.analysis import Analysis, Label, Question, Thresholds
 from tests.conftest import Picture
 from tests.result_sample import make_analysis
 

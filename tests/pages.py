@@ -12,9 +12,10 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import backend, own_clips
-from dashboard.jobs import Jobs
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
+from service import backend
+from service.tasks import own_thresholds
+from service.tasks.jobs import Jobs
 from tests.waiting import PATIENT
 
 APP = str(Path(__file__).parents[1] / "app.py")
@@ -42,7 +43,7 @@ def quiet(data: Path) -> Iterator[Jobs]:
 def _forget() -> None:
     backend._jobs.cache_clear()
     backend._evaluations.cache_clear()
-    own_clips._run = None
+    own_thresholds._run = None
 
 
 def html(at: AppTest) -> str:

@@ -9,14 +9,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dashboard.records.store import (
+from detector.errors import InputError
+from detector.schema.analysis import Analysis, Label, Mix, Problem, Question, Settings
+from detector.schema.origin import GeoLocation, Provenance
+from service.records.store import (
     LONGEST_SHARE,
     MOST_NOTE,
     MOST_PRESETS,
     MOST_TAG,
     MOST_TAGS,
     Confirmed,
-    Fault,
+    ErrorReport,
     Preferences,
     Query,
     Record,
@@ -27,9 +30,6 @@ from dashboard.records.store import (
     Usage,
     new_id,
 )
-from detector.errors import InputError
-from detector.origin import Place, Provenance
-from detector.results import Analysis, Label, Mix, Problem, Question, Settings
 from tests.result_sample import make_analysis
 
 NOON = datetime.now(UTC).replace(microsecond=123456)
@@ -123,7 +123,7 @@ class StoreContract:
         assert found.result == Summary.of(SAMPLE) and store.analysis(owner, record.id) == SAMPLE
 
     def test_a_run_ends_without_a_result(self, store: Store, owner: str) -> None:
-        fault = Fault(
+        fault = ErrorReport(
             problem=Problem(code="truncated", message="It stops.", hint="Use the original."),
             ours=False,
             reference="12AB-34CD",
@@ -405,7 +405,7 @@ class StoreContract:
                 store.share(owner, record.id, lasts, NOON)
 
     def test_a_link_does_not_say_where_it_was_recorded(self, store: Store, owner: str) -> None:
-        place = Place(latitude=48.85, longitude=2.35, source="EXIF")
+        place = GeoLocation(latitude=48.85, longitude=2.35, source="EXIF")
         record = make(owner)
         store.add(record, result(provenance=Provenance(place=place)))
         share = store.share(owner, record.id, minutes(60), NOON)

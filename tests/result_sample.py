@@ -16,7 +16,7 @@ import numpy as np
 from skimage.data import astronaut
 
 from detector.decision import decide
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Audio,
     Box,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from golden import FOLDER, picture
 
-from detector.faces import alignment, blazeface, box_for, cut, load_detector
 from detector.models.base import CropRecipe
+from detector.vision import alignment, blazeface, box_for, cut, load_detector
 
 ALIGNED = CropRecipe(kind="points", template="arcface", scale=1.3, size=256, resize="cubic")
 CASES = json.loads((FOLDER / "crops" / "dfb_aligner.json").read_text())["cases"]

@@ -16,16 +16,18 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import backend, states, words
-from dashboard.jobs import Job, Jobs, State
-from dashboard.records.store import RecordsError
+from dashboard import labels as words
+from dashboard.components import status_cards
 from detector import media, weights
 from detector.decision import decide
 from detector.errors import Canceled, MediaError
 from detector.models.registry import list_models
 from detector.pipeline import Observer, Progress
-from detector.results import Analysis, Label, Reason, ReasonCode, Settings, Verdict
 from detector.samples import Sample
+from detector.schema.analysis import Analysis, Label, Reason, ReasonCode, Settings, Verdict
+from service import backend
+from service.records.store import RecordsError
+from service.tasks.jobs import Job, Jobs, State
 from tests.conftest import write_clip
 from tests.pages import APP, html, quiet, texts
 from tests.result_sample import make_analysis, make_clip
@@ -392,8 +394,8 @@ def test_without_a_face_the_whole_picture_can_be_scored(
         for known in (False, True)
     )
     here = {uncalibrated.id}
-    monkeypatch.setattr(states, "usable", lambda spec: spec.id in here)
-    assert states.whole_picture() == [uncalibrated.id]
+    monkeypatch.setattr(status_cards, "usable", lambda spec: spec.id in here)
+    assert status_cards.whole_picture() == [uncalibrated.id]
     here.add(calibrated.id)
     button(page(key), "Score the whole picture").click().run()
     finished(jobs, key)
@@ -451,7 +453,7 @@ def test_a_page_that_breaks_shows_a_card_instead_of_a_trace(
     def broken() -> None:
         raise RuntimeError("/secret")
 
-    monkeypatch.setattr(states, "gone", broken)
+    monkeypatch.setattr(status_cards, "gone", broken)
     at = page("x" * 22)
     assert "This page could not be drawn" in html(at)
     assert "/secret" not in html(at)

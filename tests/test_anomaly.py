@@ -11,8 +11,8 @@ import skimage.data
 import torch
 from safetensors.torch import load_file
 
-from detector.models import autoencoder
 from detector.models.base import CropRecipe
+from detector.models.families import autoencoder
 from detector.training import augment
 from detector.training.recipe import Part, Recipe
 from detector.training.run import train

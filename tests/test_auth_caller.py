@@ -13,9 +13,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from dashboard import auth
-from dashboard.auth.caller import GUEST, Caller, digest, token
-from dashboard.auth.cookies import GiveCookie
+from service import auth
+from service.auth.caller import GUEST, Caller, digest, token
+from service.auth.cookies import GiveCookie
 from tests.waiting import PATIENT
 
 
@@ -187,7 +187,7 @@ def test_a_page_without_a_server_belongs_to_local() -> None:
     def script() -> None:
         import streamlit as st
 
-        from dashboard import auth
+        from service import auth
 
         st.text(auth.who().id)
         st.text(auth.sits_here())

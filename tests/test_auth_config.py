@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.auth import Role, config
-from dashboard.auth.config import accounts
+from service.auth import Role, config
+from service.auth.config import accounts
 
 NAMES = (
     "SUPABASE_URL",
@@ -124,7 +124,7 @@ def test_the_document_names_every_setting() -> None:
     root = Path(__file__).parents[1]
     named = re.compile(r"\b(?:UNMASK|SUPABASE)_[A-Z_]+\b")
     told = set(named.findall((root / "docs" / "accounts.md").read_text("utf-8")))
-    files = [*(root / "dashboard" / "auth").glob("*.py"), root / "dashboard" / "limits.py"]
+    files = [*(root / "service" / "auth").glob("*.py"), root / "service" / "limits.py"]
     read = {
         name
         for file in files

@@ -24,22 +24,24 @@ from starlette.testclient import TestClient
 from streamlit.navigation.page import StreamlitPage
 from streamlit.testing.v1 import AppTest
 
-from dashboard import auth, backend, states, words
-from dashboard.auth import Kind, Role, flows, routes, seats
-from dashboard.auth.caller import GUEST, SESSION, Caller, digest
-from dashboard.auth.config import Accounts
-from dashboard.auth.cookies import GiveCookie
-from dashboard.auth.flows import Service
-from dashboard.auth.problems import AccountError, SignedOut, Unreachable
-from dashboard.auth.seats import Seat
-from dashboard.auth.steps import Place
-from dashboard.auth.vault import Vault
+from dashboard import labels
+from dashboard.components import status_cards
+from service import auth, backend
+from service.auth import Kind, Role, flows, routes, sessions
+from service.auth.caller import GUEST, SESSION, Caller, digest
+from service.auth.config import Accounts
+from service.auth.cookies import GiveCookie
+from service.auth.flows import Service
+from service.auth.problems import AccountError, SignedOut, Unreachable
+from service.auth.session_store import EncryptedSessionStore
+from service.auth.sessions import Session
+from service.auth.steps import AuthReturnContext
 from tests.fake_auth import KEY, PASSWORD, URL, FakeAuth
 from tests.pages import APP
 from tests.waiting import PATIENT
 
 HOME = "http://unmask.example"
-HERE = Place(digest("browser-of-mine-0000000"), "203.0.113.9", HOME)
+HERE = AuthReturnContext(digest("browser-of-mine-0000000"), "203.0.113.9", HOME)
 ADA = "ada@example.org"
 
 
@@ -53,13 +55,13 @@ def service(fake: FakeAuth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("UNMASK_PUBLIC_URL", "UNMASK_LOCAL", "UNMASK_TRUST_PROXY", "UNMASK_SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
     kept = Accounts(URL, KEY, providers=("google", "github"))
-    service = Service(kept, Vault(tmp_path), fake.pool)
+    service = Service(kept, EncryptedSessionStore(tmp_path), fake.pool)
     monkeypatch.setattr(auth, "service", lambda: service)
     monkeypatch.setattr(auth, "accounts", lambda: kept)
     return service
 
 
-def enter(service: Service, email: str = ADA) -> Seat:
+def enter(service: Service, email: str = ADA) -> Session:
     """Sign in with the password, as a page without cookies would."""
     seat = service.seats.find(service.seat(service.sign_in(email, PASSWORD, HERE)))
     assert seat is not None
@@ -140,12 +142,12 @@ def test_the_server_can_be_away(fake: FakeAuth, service: Service) -> None:
 def test_passwords_are_not_tried_for_ever(fake: FakeAuth, service: Service) -> None:
     fake.add(ADA)
     for number in range(flows.TRIES):
-        place = Place(HERE.browser, f"203.0.113.{number}", HOME)
+        place = AuthReturnContext(HERE.browser, f"203.0.113.{number}", HOME)
         with pytest.raises(AccountError, match="wrong"):
             service.sign_in(ADA, f"guess {number}", place)
     asked = len(fake.seen)
     with pytest.raises(AccountError) as refused:
-        service.sign_in(ADA.upper(), PASSWORD, Place("", "198.51.100.1", HOME))
+        service.sign_in(ADA.upper(), PASSWORD, AuthReturnContext("", "198.51.100.1", HOME))
     assert code_of(refused) == "too_many"
     assert len(fake.seen) == asked  # one visitor can't use up what Supabase allows this server
 
@@ -187,7 +189,9 @@ def test_tokens_rotate_and_survive_a_restart(
     used = []
     for _ in range(3):
         # A fresh process: nothing but the vault and the cookie.
-        seat = Service(service.accounts, Vault(tmp_path), fake.pool).seats.find(cookie)
+        seat = Service(service.accounts, EncryptedSessionStore(tmp_path), fake.pool).seats.find(
+            cookie
+        )
         assert seat is not None
         session = seat.client().auth._load_session()
         assert session is not None
@@ -234,7 +238,7 @@ def test_a_revoked_account_is_out_within_minutes(
     assert seat.person().email == ADA
     fake.revoke(account)
     assert seat.person().email == ADA  # known, for now
-    monkeypatch.setattr(seats, "CHECK_EVERY", 0)
+    monkeypatch.setattr(sessions, "CHECK_EVERY", 0)
     with pytest.raises(SignedOut):
         seat.person()
     with pytest.raises(SignedOut):
@@ -248,9 +252,9 @@ def test_who_is_known_stays_while_the_server_is_away(
     seat = enter(service)
     seat.person()
     fake.down = True
-    monkeypatch.setattr(seats, "CHECK_EVERY", 0)
+    monkeypatch.setattr(sessions, "CHECK_EVERY", 0)
     assert seat.person().email == ADA
-    monkeypatch.setattr(seats, "GRACE", 0)
+    monkeypatch.setattr(sessions, "GRACE", 0)
     with pytest.raises(Unreachable):
         seat.person()
     asked = len(fake.seen)
@@ -258,7 +262,7 @@ def test_who_is_known_stays_while_the_server_is_away(
         seat.person()
     assert len(fake.seen) == asked  # not at each drawing of the page
     fake.down = False
-    monkeypatch.setattr(seats, "PATIENCE", 0)
+    monkeypatch.setattr(sessions, "PATIENCE", 0)
     assert seat.person().email == ADA
 
 
@@ -326,17 +330,17 @@ def test_another_key_signs_everybody_out_and_breaks_nothing(
     fake.add(ADA)
     cookie = service.seat(service.sign_in(ADA, PASSWORD, HERE))
     monkeypatch.setenv("UNMASK_SECRET_KEY", "x" * 32)
-    other = Service(service.accounts, Vault(tmp_path), fake.pool)
+    other = Service(service.accounts, EncryptedSessionStore(tmp_path), fake.pool)
     assert other.seats.find(cookie) is None
     assert other.seats.find(other.seat(other.sign_in(ADA, PASSWORD, HERE))) is not None
     monkeypatch.setenv("UNMASK_SECRET_KEY", "short")
     with pytest.raises(SystemExit, match="32 characters"):
-        Vault(tmp_path)
+        EncryptedSessionStore(tmp_path)
 
 
 def test_what_is_kept_ends(tmp_path: Path) -> None:
     now = [1000.0]
-    vault = Vault(tmp_path, lambda: now[0])
+    vault = EncryptedSessionStore(tmp_path, lambda: now[0])
     vault.put("flow", "a", "body", 10.0)
     assert vault.get("flow", "a") == "body"
     now[0] = 1010.0
@@ -346,7 +350,7 @@ def test_what_is_kept_ends(tmp_path: Path) -> None:
 
 
 def test_a_thing_is_taken_once(tmp_path: Path) -> None:
-    vault = Vault(tmp_path)
+    vault = EncryptedSessionStore(tmp_path)
     vault.put("ticket", "a", "body", 10.0)
     assert [vault.take("ticket", "a") for _ in range(2)] == ["body", None]
     assert not vault.change("ticket", "a", "back from the dead")
@@ -375,8 +379,8 @@ def browser(app: Starlette) -> TestClient:
     return client
 
 
-def place_of(client: TestClient) -> Place:
-    return Place(digest(client.cookies[GUEST]), "203.0.113.9", HOME)
+def place_of(client: TestClient) -> AuthReturnContext:
+    return AuthReturnContext(digest(client.cookies[GUEST]), "203.0.113.9", HOME)
 
 
 def post(client: TestClient, path: str, origin: str = HOME, **sent: object) -> httpx.Response:
@@ -674,7 +678,7 @@ def test_a_forged_host_does_not_get_into_mails(
     fake: FakeAuth, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNMASK_PUBLIC_URL", "https://unmask.example/")
-    place = Place.of(Caller("203.0.113.9", (("host", "evil.example"),), {}))
+    place = AuthReturnContext.of(Caller("203.0.113.9", (("host", "evil.example"),), {}))
     fake.add(ADA)
     service.send_reset(ADA, place)
     assert fake.mails[0]["redirect_to"].startswith("https://unmask.example/session/return/")
@@ -732,7 +736,7 @@ def test_logs_and_addresses_hold_no_secret(
 @pytest.fixture
 def page(service: Service) -> AppTest:
     def script() -> None:
-        from dashboard.auth import page
+        from dashboard.pages.account import view as page
 
         page.draw()
 
@@ -874,7 +878,7 @@ def test_required_closes_every_page_but_a_link_that_was_given(
     assert shut is not opens
     # Either the form, or what the link leads to; on no page anything else.
     assert bool(app.text_input) is shut
-    assert (words.escape(states.no_link().head) in text(app)) is opens
+    assert (labels.escape(status_cards.no_link().head) in text(app)) is opens
     assert not app.title
 
 
@@ -905,8 +909,8 @@ def test_the_app_goes_on_for_a_guest_while_the_server_is_away(
     def script() -> None:
         import streamlit as st
 
-        from dashboard import auth
-        from dashboard.auth import page
+        from dashboard.pages.account import view as page
+        from service import auth
 
         page.warn()
         st.text(auth.who().kind)
@@ -921,6 +925,6 @@ def test_the_app_goes_on_for_a_guest_while_the_server_is_away(
     assert [t.value for t in run.text] == ["guest", "True"]
     assert "can’t be reached" in text(run)
     fake.down = False
-    monkeypatch.setattr(seats, "PATIENCE", 0)
+    monkeypatch.setattr(sessions, "PATIENCE", 0)
     run.run()
     assert [t.value for t in run.text] == ["user", "False"]

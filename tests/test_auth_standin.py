@@ -8,30 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.auth import Role, seats
-from dashboard.auth.config import Accounts
-from dashboard.auth.flows import Service
-from dashboard.auth.problems import AccountError, SignedOut
-from dashboard.auth.seats import Seat
-from dashboard.auth.steps import Place
-from dashboard.auth.vault import Vault
+from service.auth import Role, sessions
+from service.auth.config import Accounts
+from service.auth.flows import Service
+from service.auth.problems import AccountError, SignedOut
+from service.auth.session_store import EncryptedSessionStore
+from service.auth.sessions import Session
+from service.auth.steps import AuthReturnContext
 from tests.standin import PASSWORD, Standin, standin
 
 __all__ = ["standin"]
 
-HERE = Place("", "127.0.0.1", "http://127.0.0.1")
+HERE = AuthReturnContext("", "127.0.0.1", "http://127.0.0.1")
 
 
 @pytest.fixture
 def service(standin: Standin, tmp_path: Path) -> Service:
-    return Service(Accounts(standin.url, standin.key), Vault(tmp_path))
+    return Service(Accounts(standin.url, standin.key), EncryptedSessionStore(tmp_path))
 
 
 def address() -> str:
     return f"{secrets.token_hex(6)}@example.org"
 
 
-def sit(service: Service, cookie: str) -> Seat:
+def sit(service: Service, cookie: str) -> Session:
     seat = service.seats.find(cookie)
     assert seat is not None
     return seat
@@ -70,7 +70,7 @@ def test_an_expired_token_is_exchanged_and_kept(
     assert fresh is not None
     assert fresh.refresh_token != session.refresh_token
     # Another process has the new pair, and the old one is of no use any more.
-    other = Service(service.accounts, Vault(tmp_path))
+    other = Service(service.accounts, EncryptedSessionStore(tmp_path))
     assert sit(other, cookie).person().id == session.user.id
     with pytest.raises(SignedOut):
         sit(service, service.seat(old)).client()
@@ -114,7 +114,7 @@ def test_an_account_that_is_deleted_is_out(
     seat = sit(service, service.seat(session))
     seat.person()
     standin.sql("delete from auth.users where email = $1", email)
-    monkeypatch.setattr(seats, "CHECK_EVERY", 0)
+    monkeypatch.setattr(sessions, "CHECK_EVERY", 0)
     with pytest.raises(SignedOut):
         seat.person()
 

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 from bench import folds
 from conftest import write_clip
-from detector.models.lite import LiteNet
-from detector.training import groups
+from detector.evaluation import groups
+from detector.models.families.lite import LiteNet
 from detector.training.fit import packed
 from detector.training.recipe import read_recipe
 

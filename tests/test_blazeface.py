@@ -12,10 +12,10 @@ import pytest
 from golden import picture
 
 from detector.errors import WeightsError
-from detector.faces import blazeface, cut, load_detector
 from detector.models import registry
 from detector.models.network import normalize
 from detector.models.pictures import fit
+from detector.vision import blazeface, cut, load_detector
 
 ODD = "input_odd_313x277.png"
 RECIPE = registry.get_spec("ispl_efficientnetb4").crop

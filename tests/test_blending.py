@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import skimage.data
 
-from detector.faces import cut, load_detector
 from detector.models.base import CropRecipe
 from detector.training import blend, sample
 from detector.training.cache import FaceCache, Faces
 from detector.training.recipe import Part
+from detector.vision import cut, load_detector
 
 Face = tuple[np.ndarray, blend.Points]
 """A crop and its five landmarks in it."""

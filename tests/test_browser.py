@@ -25,9 +25,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from bench import shifts
 from dashboard import theme
-from dashboard.records.sqlite import FILE, SQLiteStore
-from dashboard.records.store import LOCAL
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
+from service.records.sqlite import FILE, SQLiteStore
+from service.records.store import LOCAL
 from tests.browser import (
     ARTIFACTS,
     DESKTOP,

@@ -16,10 +16,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from skimage.data import astronaut
 
-from dashboard.records import thumbs
-from dashboard.records.sqlite import FILE, SQLiteStore
-from dashboard.records.store import LOCAL, Record, new_id
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
+from service.records import thumbnails
+from service.records.sqlite import FILE, SQLiteStore
+from service.records.store import LOCAL, Record, new_id
 from tests.browser import (
     PATIENT,
     PHONE,
@@ -54,7 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             id=new_id(), owner=LOCAL, created=when, touched=when, name=f"earlier-{number}.mp4",
             sha256=f"{number:064x}", run="before:1",
         )  # fmt: skip
-        store.add(record, analysis, thumbs.small(astronaut()[:288]))
+        store.add(record, analysis, thumbnails.small(astronaut()[:288]))
     store.close()
     with serve(data) as started:
         yield started

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from dashboard.records.sqlite import FILE, SQLiteStore
-from dashboard.records.store import LOCAL
-from detector.results import Settings
+from detector.schema.analysis import Settings
+from service.records.sqlite import FILE, SQLiteStore
+from service.records.store import LOCAL
 from tests.browser import (
     PATIENT,
     PHONE,

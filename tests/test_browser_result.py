@@ -18,8 +18,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from skimage.data import astronaut
 
-from dashboard import theme_result
 from dashboard.result import pulls
+from dashboard.theme import result
 from detector import media
 from tests.browser import (
     PATIENT,
@@ -287,7 +287,7 @@ def test_thresholds_and_models_redraw_the_verdict_at_once(page: Page) -> None:
 
 
 def test_every_hook_of_the_style_sheet_is_there(page: Page) -> None:
-    for hook, _ in theme_result.RULES:
+    for hook, _ in result.RULES:
         page.locator(hook).first.wait_for(state="attached", timeout=PATIENT)
 
 

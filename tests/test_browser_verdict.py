@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard import words
+from dashboard import labels
 from detector.pipeline import Analyzer
-from detector.results import Analysis, Label, Settings
+from detector.schema.analysis import Analysis, Label, Settings
 from tests.browser import DESKTOP, PATIENT, PHONE, QUICK, Server, serve, until, wait_drawn
 from tests.kept import put
 
@@ -77,7 +77,7 @@ def percents(text: str) -> list[int]:
 
 def number_of(analysis: Analysis) -> int:
     assert analysis.verdict.probability is not None
-    return words.whole_percent(analysis.verdict.probability)
+    return labels.whole_percent(analysis.verdict.probability)
 
 
 @pytest.mark.parametrize("clip", CLIPS)
@@ -129,7 +129,7 @@ def test_the_words_of_a_verdict_hold_together(page: Page, served: Served, clip: 
     assert verdict.question is not None
     lead = verdict.answers[verdict.question]
     first = card.locator(".um-questions > div").first
-    assert words.QUESTIONS[verdict.question].text in first.inner_text()
+    assert labels.QUESTIONS[verdict.question].text in first.inner_text()
     if any(a.stays_open for a in verdict.answers.values()):
         assert "Not decided" in card.locator(".um-questions > div").nth(1).inner_text()
 

@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detector import folders
+from detector import paths
 from detector.decision import material as fusion_material
 from detector.decision import numbers
 from detector.decision.material import Material
 from detector.decision.numbers import CAUSES
 from detector.errors import InputError
+from detector.evaluation import fitting, manifest, metrics, odds, operating_points
+from detector.evaluation.calibration import fit_clips
+from detector.evaluation.operating_points import FAKE, INCONCLUSIVE, REAL, Held
+from detector.evaluation.subjects import Clip, Person
 from detector.models.registry import Manifest
-from detector.results import Doubt, Question
-from detector.training import fitting, manifest, metrics, odds, operating
-from detector.training.calibration import fit_clips
-from detector.training.operating import FAKE, INCONCLUSIVE, REAL, Held
-from detector.training.people import Clip, Person
+from detector.schema.analysis import Doubt, Question
 
 GOOD = Material(width=300, sharpness=300, compression=4.0, frames=32)
 FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS
@@ -192,9 +192,11 @@ def test_promises_are_kept_on_new_sources() -> None:
     alarms, right, decided = [], [], []
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        made = operating.operate(held(rng, 12, 12, 3.0, 0.5))
+        made = operating_points.operate(held(rng, 12, 12, 3.0, 0.5))
         new = held(rng, 40, 12, 3.0, 0.5)
-        found = operating.rates(operating.decisions(new.logits, made.limits), new.labels)
+        found = operating_points.rates(
+            operating_points.decisions(new.logits, made.limits), new.labels
+        )
         alarms.append(found.alarms)
         right.append(found.right)
         decided.append(found.decided)
@@ -205,10 +207,10 @@ def test_promises_are_kept_on_new_sources() -> None:
 
 def test_with_weak_scores_few_are_decided_rather_than_many_wrongly() -> None:
     rng = np.random.default_rng(0)
-    weak = operating.operate(held(rng, 12, 20, 1.0, 0.0))
-    strong = operating.operate(held(rng, 12, 20, 4.0, 0.0))
+    weak = operating_points.operate(held(rng, 12, 20, 1.0, 0.0))
+    strong = operating_points.operate(held(rng, 12, 20, 4.0, 0.0))
     new = held(rng, 40, 50, 1.0, 0.0)
-    found = operating.rates(operating.decisions(new.logits, weak.limits), new.labels)
+    found = operating_points.rates(operating_points.decisions(new.logits, weak.limits), new.labels)
     assert found.alarms <= 0.06 and found.decided < 0.5
     assert strong.kept and strong.elsewhere.decided > 0.9
 
@@ -222,9 +224,9 @@ def test_two_questions_share_the_promise() -> None:
     for seed in range(8):
         rng = np.random.default_rng(seed)
         logits = {q: gauss(rng, about[q].astype(int), 3.0) for q in about}
-        made = operating.operate(Held(logits, labels, about, names))
+        made = operating_points.operate(Held(logits, labels, about, names))
         new = {q: gauss(rng, np.zeros(4000, int), 3.0) for q in about}
-        alarms.append((operating.decisions(new, made.limits) == FAKE).mean())
+        alarms.append((operating_points.decisions(new, made.limits) == FAKE).mean())
     assert np.mean(alarms) <= 0.05
 
 
@@ -237,21 +239,21 @@ def test_each_question_may_be_wrong_about_the_next_clip() -> None:
     other = np.concatenate([[1.0], np.linspace(0, 0.5, 49), np.full(50, 2.0)])
     one = Held({FACE: scores}, labels, {FACE: labels == 1}, names)
     two = Held({FACE: scores, WHOLE: other}, labels, {FACE: labels == 1, WHOLE: labels == 1}, names)
-    assert operating.by_alarms(one)[FACE][1] < 1
-    assert all(high > 1 for _, high in operating.by_alarms(two).values())
-    assert operating.by_alarms(two, rate=0.06)[FACE][1] < 1
+    assert operating_points.by_alarms(one)[FACE][1] < 1
+    assert all(high > 1 for _, high in operating_points.by_alarms(two).values())
+    assert operating_points.by_alarms(two, rate=0.06)[FACE][1] < 1
 
 
 def test_where_the_second_promise_cannot_be_kept_nothing_is_called_untouched() -> None:
     rng = np.random.default_rng(0)
-    weak = operating.operate(held(rng, 12, 20, 0.4, 0.5))
+    weak = operating_points.operate(held(rng, 12, 20, 0.4, 0.5))
     assert not weak.kept and weak.limits[FACE][0] == -np.inf
     assert weak.elsewhere.alarms <= 0.05 and weak.elsewhere.missed == 0.0
 
 
 def test_no_sign_needs_every_question() -> None:
     limits = {FACE: (-1.0, 1.0), WHOLE: (-1.0, 1.0)}
-    said = operating.decisions(
+    said = operating_points.decisions(
         {
             FACE: np.array([-2.0, -2.0, -2.0, np.nan, 2.0]),
             WHOLE: np.array([-2.0, 0.0, 2.0, -2.0, np.nan]),
@@ -265,7 +267,7 @@ def test_too_few_originals_call_nothing_manipulated() -> None:
     rng = np.random.default_rng(0)
     labels = np.array([0] * 15 + [1] * 15)
     few = Held({FACE: gauss(rng, labels, 5.0)}, labels, {FACE: labels == 1}, labels.astype(str))
-    assert operating.by_alarms(few)[FACE][1] == np.inf
+    assert operating_points.by_alarms(few)[FACE][1] == np.inf
 
 
 # --- the whole ------------------------------------------------------------------------------------
@@ -295,7 +297,7 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
     assert adds["pairs"] > 5 * abs(adds["blend"])
     assert made.summary.alarms <= 0.05 and made.summary.right >= 0.9
     assert made.summary.auc > 0.9 and made.summary.risk["20%"] <= made.summary.risk["100%"]
-    text = (folders.bundled() / "manifest.toml").read_text(encoding="utf-8")
+    text = (paths.bundled() / "manifest.toml").read_text(encoding="utf-8")
     before = Manifest.model_validate(tomllib.loads(text))
     written = manifest.updated(text, made)
     after = Manifest.model_validate(tomllib.loads(written))

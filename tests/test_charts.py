@@ -9,7 +9,7 @@ import pytest
 
 from dashboard import charts, series
 from dashboard.theme import DARK, LIGHT
-from detector.results import Analysis, Label, Thresholds
+from detector.schema.analysis import Analysis, Label, Thresholds
 from tests.result_sample import DURATION, make_analysis
 
 LIMITS = Thresholds(low=0.3, high=0.7)

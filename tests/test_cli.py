@@ -12,7 +12,7 @@ import pytest
 
 from detector.cli import main
 from detector.cli.analyze import summary
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
 from tests.result_sample import make_analysis
 
 

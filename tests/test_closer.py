@@ -20,7 +20,7 @@ from detector.media import cuts
 from detector.messages.coverage import covered
 from detector.pipeline import CLOSER, Analyzer, Progress, coverage, estimate
 from detector.pipeline.closer import refine
-from detector.results import Analysis, Coverage, Media, Settings
+from detector.schema.analysis import Analysis, Coverage, Media, Settings
 from tests.conftest import camera
 
 Clip = Callable[..., Path]

@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import auth, backend, presets, series, words
-from dashboard.compare import agree, pair
-from dashboard.compare.chosen import Chosen
-from dashboard.compare.lanes import lanes, limits
-from dashboard.compare.looked import moments
-from dashboard.jobs import Job, Jobs, State
+from dashboard import labels, series
+from dashboard.pages.compare import agree, pair
+from dashboard.pages.compare.heatmaps import moments
+from dashboard.pages.compare.lanes import lanes, limits
+from dashboard.pages.compare.state import Chosen
 from dashboard.series import Lane
-from detector import folders
+from detector import paths
 from detector.errors import InputError
-from detector.results import Label, Mix
+from detector.schema.analysis import Label, Mix
+from service import auth, backend
+from service.records import presets
+from service.tasks.jobs import Job, Jobs, State
 from tests.kept import put
 from tests.pages import APP, html
 from tests.result_sample import make_analysis, make_clip, make_picture
@@ -78,7 +80,7 @@ def test_presets_are_kept_for_who_made_them(jobs: Jobs, monkeypatch: pytest.Monk
     with pytest.raises(InputError, match="name"):
         presets.save(Mix(models=["a"]))
     with monkeypatch.context() as patch:
-        patch.setattr(auth, "who", lambda: auth.Person("guest:a", auth.Kind.GUEST))
+        patch.setattr(auth, "who", lambda: auth.User("guest:a", auth.Kind.GUEST))
         assert presets.load() == {}
     presets.delete("mine")
     presets.delete("mine")
@@ -188,7 +190,7 @@ def test_an_untouched_builder_says_what_the_verdict_says(job: Job) -> None:
     mine, before = built(at)
     assert mine == before
     assert analysis.verdict.probability is not None
-    assert mine[1] == words.percent(analysis.verdict.probability)
+    assert mine[1] == labels.percent(analysis.verdict.probability)
     at.slider(key=f"builder-{view(job).models[0].id}-").set_value(2.0).run()
     mine, after = built(at)
     assert after == before and mine != before
@@ -197,7 +199,7 @@ def test_an_untouched_builder_says_what_the_verdict_says(job: Job) -> None:
 
 
 def test_a_second_clip_is_asked_for_and_held_beside_the_first(job: Job) -> None:
-    second = put(folders.data(), job.path, make_analysis(), name="copy.webm")
+    second = put(paths.data(), job.path, make_analysis(), name="copy.webm")
     at = page(job, b=second)
     text = html(at)
     assert "Is it the same footage?" in text and "0 of 64 bits differ" in text
@@ -209,7 +211,7 @@ def test_a_second_clip_is_asked_for_and_held_beside_the_first(job: Job) -> None:
 @pytest.mark.parametrize("still", [False, True])
 def test_scores_are_compared_when_the_files_are_gone(job: Job, still: bool) -> None:
     analysis = make_picture() if still else make_analysis()
-    second = put(folders.data(), job.path, analysis, name="copy.webm")
+    second = put(paths.data(), job.path, analysis, name="copy.webm")
     for id in (job.key, second):
         backend.jobs().uploads.path(id).unlink()
     pair._held.clear()  # another test held the same clips against each other

@@ -29,7 +29,7 @@ import pytest
 import yaml
 from supabase import AuthApiError, ClientOptions, create_client
 
-from dashboard.auth import config, flows
+from service.auth import config, flows
 from tests.postgres import Postgres, postgres
 from tools import caddy, keys
 from tools import postgres as programs
@@ -97,7 +97,9 @@ def test_unmask_gets_its_own_settings_and_no_others() -> None:
     assert wanted == listed - {"UNMASK_DATA"} | {"STREAMLIT_SERVER_BASE_URL_PATH"}
     assert "env_file" not in SERVICES["unmask"]
     known = " ".join(
-        p.read_text("utf-8") for r in ("detector", "dashboard") for p in (ROOT / r).rglob("*.py")
+        p.read_text("utf-8")
+        for r in ("detector", "service", "dashboard")
+        for p in (ROOT / r).rglob("*.py")
     )
     assert [n for n in wanted if n not in known and not n.startswith("STREAMLIT_")] == []
 

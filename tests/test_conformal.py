@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from detector import cli, conformal
-from detector.conformal import OwnCalibration, Shelf
+from detector.conformal import OwnCalibration, ThresholdStore
 from detector.decision import decide
 from detector.errors import InputError, UsageError
-from detector.results import Analysis, Label, Mix, OwnThreshold, Question
-from detector.training import own
+from detector.evaluation import own_calibration
+from detector.schema.analysis import Analysis, Label, Mix, OwnThreshold, Question
 from tests.test_verdict import analysis, model, track, with_scores
 
 FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS
@@ -167,7 +167,7 @@ def test_an_uncalibrated_model_is_counted_by_its_own_threshold_and_never_clears(
 
 
 def test_they_are_kept_replaced_switched_and_deleted(data: Path) -> None:
-    assert conformal.load() == Shelf()
+    assert conformal.load() == ThresholdStore()
     clips = [{FACE: float(i)} for i in range(40)]
     conformal.keep(made(clips))
     conformal.keep(made(clips, id="new", rate=0.1))
@@ -187,7 +187,7 @@ def test_they_are_kept_replaced_switched_and_deleted(data: Path) -> None:
     conformal.delete(None)
     assert conformal.load().calibrations == []
     (data / conformal.FILE).write_text("{broken")
-    assert conformal.load() == Shelf()
+    assert conformal.load() == ThresholdStore()
 
 
 # --- from a folder of videos ----------------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_from_a_folder_to_a_verdict(
     assert "broken.mp4" in said and "There is another copy" in said
 
     from detector.pipeline import Analyzer
-    from detector.results import Settings
+    from detector.schema.analysis import Settings
 
     analyzer = Analyzer(device="cpu")
     pair = analyzer.analyze(folder / "day 0" / "2.mp4", Settings(models=["pairs", "blend"]))
@@ -223,7 +223,7 @@ def test_from_a_folder_to_a_verdict(
     assert Analysis.model_validate_json(pair.model_dump_json()) == pair
     alone = analyzer.analyze(folder / "day 0" / "2.mp4", Settings(models=["pairs"]))
     assert not alone.verdict.thresholds.own
-    assert own.holds(conformal.load().calibrations[0])
+    assert own_calibration.holds(conformal.load().calibrations[0])
     # Taken from the clips themselves: as many lie above as the rate allows.
     shelf = conformal.load().calibrations[0]
     high = shelf.threshold(FACE).high
@@ -242,14 +242,14 @@ def test_from_a_folder_to_a_verdict(
 
 def test_a_folder_that_can_not_do_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a folder"):
-        own.calibrate_own(tmp_path / "nothing")
+        own_calibration.calibrate_own(tmp_path / "nothing")
     (tmp_path / "mine").mkdir()
     with pytest.raises(InputError, match="no videos"):
-        own.calibrate_own(tmp_path / "mine")
+        own_calibration.calibrate_own(tmp_path / "mine")
     for number in range(18):
         (tmp_path / "mine" / f"{number}.mp4").touch()
     with pytest.raises(InputError, match="at least 19 clips"):
-        own.calibrate_own(tmp_path / "mine")
+        own_calibration.calibrate_own(tmp_path / "mine")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from detector.training import curves
+from detector.evaluation import curves
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from detector.decision.context import PUBLISHED_START
 from detector.messages import caveats as said_caveats
 from detector.messages import evidence as said_evidence
 from detector.messages import reasons as said_reasons
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Basis,
     Calibration,

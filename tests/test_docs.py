@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from detector.models import registry
-from detector.models.residual import ResidualNet
+from detector.models.families.residual import ResidualNet
 from detector.training.fit import packed
 from detector.training.recipe import read_recipe
 
@@ -41,7 +41,7 @@ def test_the_example_of_adding_a_model(tmp_path: Path, monkeypatch: pytest.Monke
     (entry,) = blocks("adding-a-model.md", "toml")
     source = tmp_path / "tinycnn.py"
     source.write_text(code, encoding="utf-8")
-    name = "detector.models.tinycnn"
+    name = "detector.models.families.tinycnn"
     spec = importlib.util.spec_from_file_location(name, source)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

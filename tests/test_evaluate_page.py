@@ -13,9 +13,9 @@ import pytest
 import skimage.data
 from streamlit.testing.v1 import AppTest
 
-from dashboard.evaluate import sets
-from dashboard.evaluate.runs import Run, Runs
 from detector.errors import InputError
+from service import labelled_sets
+from service.tasks.evaluations import Run, Runs
 from tests.pages import APP, html, quiet
 from tests.waiting import PATIENT, until
 
@@ -55,12 +55,13 @@ def small_set() -> Given:
 
 
 def test_a_zip_of_two_folders_becomes_a_labelled_set(tmp_path: Path) -> None:
-    made = sets.make([small_set()], tmp_path)
+    made = labelled_sets.make([small_set()], tmp_path)
     assert (made.real, made.fake) == (3, 3)
     assert made.left_out == [
-        ("a/real/notes.txt", sets.Why.NO_MEDIA), ("other/x.jpg", sets.Why.NO_FOLDER),
+        ("a/real/notes.txt", labelled_sets.Why.NO_MEDIA),
+        ("other/x.jpg", labelled_sets.Why.NO_FOLDER),
     ]  # fmt: skip
-    from detector.training.data import pairs, read_labels
+    from detector.evaluation.labels import pairs, read_labels
 
     items = read_labels(made.labels)
     assert all(item.file.is_file() for item in items)
@@ -79,7 +80,7 @@ def test_names_in_a_zip_lead_nowhere_else(tmp_path: Path) -> None:
             "set\\fake\\d.jpg": face(3, smooth=True),
         }
     )
-    made = sets.make([evil], folder)
+    made = labelled_sets.make([evil], folder)
     assert (made.real, made.fake) == (1, 1)
     assert not outside.exists()
     written = [p for p in tmp_path.rglob("*") if p.is_file()]
@@ -90,16 +91,18 @@ def test_a_bomb_is_stopped_while_it_unpacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bomb = archive({"real/a.jpg": bytes(4 << 20), "fake/b.jpg": bytes(4 << 20)})
-    monkeypatch.setattr(sets, "MOST_BYTES", 6 << 20)
+    monkeypatch.setattr(labelled_sets, "MOST_BYTES", 6 << 20)
     with pytest.raises(InputError, match="unpacks to more"):
-        sets.make([bomb], tmp_path)
-    monkeypatch.setattr(sets._Room, "__init__", lambda self: setattr(self, "left", 5 << 20))
-    monkeypatch.setattr(sets, "MOST_BYTES", 9 << 20)  # what it says of itself passes
+        labelled_sets.make([bomb], tmp_path)
+    monkeypatch.setattr(
+        labelled_sets._Room, "__init__", lambda self: setattr(self, "left", 5 << 20)
+    )
+    monkeypatch.setattr(labelled_sets, "MOST_BYTES", 9 << 20)  # what it says of itself passes
     with pytest.raises(InputError, match="are more than"):
-        sets.make([bomb], tmp_path)
-    monkeypatch.setattr(sets, "MOST_FILES", 1)
+        labelled_sets.make([bomb], tmp_path)
+    monkeypatch.setattr(labelled_sets, "MOST_FILES", 1)
     with pytest.raises(InputError, match="at most 1"):
-        sets.make([bomb], tmp_path)
+        labelled_sets.make([bomb], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +118,7 @@ def test_a_bomb_is_stopped_while_it_unpacks(
 )
 def test_what_is_no_set_gets_a_sentence(given: list[Given], said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said):
-        sets.make(given, tmp_path)
+        labelled_sets.make(given, tmp_path)
 
 
 def test_a_csv_with_its_files(tmp_path: Path) -> None:
@@ -124,9 +127,9 @@ def test_a_csv_with_its_files(tmp_path: Path) -> None:
         b"file,label,group,method\nclips/a.jpg,real,g,none\nb.jpg,fake,g,swap\nc.jpg,fake,g,swap\n",
     )
     files = [Given("a.jpg", face(0, smooth=False)), Given("b.jpg", face(0, smooth=True))]
-    made = sets.make([sheet, *files], tmp_path)
+    made = labelled_sets.make([sheet, *files], tmp_path)
     assert (made.real, made.fake) == (1, 1)
-    assert made.left_out == [("c.jpg", sets.Why.NOT_BROUGHT)]
+    assert made.left_out == [("c.jpg", labelled_sets.Why.NOT_BROUGHT)]
 
 
 # --- runs and the page ---------------------------------------------------------------------------
@@ -196,7 +199,7 @@ def test_the_page_shows_the_figures(finished: Run) -> None:
 
 @pytest.mark.usefixtures("workspace")
 def test_an_export_holds_figures_and_no_media(finished: Run) -> None:
-    from dashboard.evaluate.page import _export
+    from dashboard.pages.evaluate.view import _export
 
     with zipfile.ZipFile(io.BytesIO(_export(finished))) as made:
         assert set(made.namelist()) == {"report.json", "report.md", "figures.csv", "scores.csv"}

@@ -17,18 +17,18 @@ from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 from bench import quality
 from conftest import write_clip
 from detector.cli import main
-from detector.conditions import NONE, Condition
 from detector.errors import InputError, ModelError, UsageError
+from detector.evaluation import baselines, evaluate, metrics, scores, tables
+from detector.evaluation.evaluate import limited, report
+from detector.evaluation.labels import Item
+from detector.evaluation.methods import family, question
+from detector.evaluation.report import ENSEMBLE, KindReport, Report
+from detector.evaluation.scores import Scored, score_files
+from detector.evaluation.tallies import Column, couples_of, figure_of, pairs_won
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.results import Question
-from detector.training import baselines, evaluation, metrics, scores, tables
-from detector.training.data import Item
-from detector.training.evaluation import limited, report
-from detector.training.methods import family, question
-from detector.training.report import ENSEMBLE, KindReport, Report
-from detector.training.scores import Scored, score_files
-from detector.training.tallies import Column, couples_of, figure_of, pairs_won
+from detector.perturbation.corruptions import NONE, Condition
+from detector.schema.analysis import Question
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -581,17 +581,17 @@ def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.M
         return items[2:], "Two left out."
 
     monkeypatch.setattr(scores, "score_files", score)
-    monkeypatch.setattr(evaluation.identity, "apart", apart)
-    made = evaluation.evaluate(labels, models=["pairs"], apart_from=labels, recipe=recipe)
+    monkeypatch.setattr(evaluate.identity, "apart", apart)
+    made = evaluate.evaluate(labels, models=["pairs"], apart_from=labels, recipe=recipe)
     assert len(out["asked"]) == 8 and len(out["trained"]) == 12
     assert not {n[0] for n in out["asked"]} & {n[0] for n in out["trained"]}
     assert out["scored"] == out["asked"][2:]
     assert made.notes == ["Two left out."]
     elsewhere = tmp_path / "other.csv"
     elsewhere.write_text(labels.read_text())
-    evaluation.evaluate(elsewhere, models=["pairs"], apart_from=labels, recipe=recipe)
+    evaluate.evaluate(elsewhere, models=["pairs"], apart_from=labels, recipe=recipe)
     assert len(out["asked"]) == 20 and len(out["trained"]) == 12
-    evaluation.evaluate(elsewhere, models=["pairs"], match="a-")
+    evaluate.evaluate(elsewhere, models=["pairs"], match="a-")
     assert out["scored"] == ["a-real.png", "a-fake.png"]
 
 
@@ -601,7 +601,7 @@ def test_what_can_not_be_evaluated_is_said(
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     (tmp_path / "labels.csv").write_text("file,label\nx.png,real\n")
     with pytest.raises(InputError, match="both originals and fakes"):
-        evaluation.evaluate(tmp_path / "labels.csv")
+        evaluate.evaluate(tmp_path / "labels.csv")
     (tmp_path / "store").write_text("not json\n")
     items = [item("x.png", 0, "g", kind="image")]
     with pytest.raises(InputError, match="no store"):

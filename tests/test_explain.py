@@ -12,7 +12,7 @@ from detector import explain
 from detector.errors import UsageError
 from detector.models import registry
 from detector.pipeline import Analyzer
-from detector.results import Analysis, Settings
+from detector.schema.analysis import Analysis, Settings
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,14 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector import explain, faces
+from detector import explain, vision
 from detector.errors import UsageError
 from detector.explain import attention, cam, occlusion, picture, ways
 from detector.models import registry
 from detector.models.base import CropRecipe, FrameModel, Model, ModelSpec
+from detector.models.families.vit import TokenModel
 from detector.models.network import TorchFrameModel, TorchModel
-from detector.models.vit import TokenModel
-from detector.results import Label, ModelResult
+from detector.schema.analysis import Label, ModelResult
 from detector.training import blend
 
 SIDE = 64
@@ -254,8 +254,8 @@ def test_a_way_that_does_not_suit_is_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def face(astronaut: np.ndarray) -> tuple[np.ndarray, faces.Detection]:
-    found = faces.load_detector().detect(astronaut, 40)
+def face(astronaut: np.ndarray) -> tuple[np.ndarray, vision.Detection]:
+    found = vision.load_detector().detect(astronaut, 40)
     return astronaut, max(found, key=lambda f: f.confidence)
 
 
@@ -263,9 +263,9 @@ def bundled() -> list[str]:
     return [s.id for s in registry.list_models() if s.bundled and s.kind == "frame"]
 
 
-def crop_for(model: Model, face: tuple[np.ndarray, faces.Detection]) -> np.ndarray:
+def crop_for(model: Model, face: tuple[np.ndarray, vision.Detection]) -> np.ndarray:
     rgb, found = face
-    return faces.cut(rgb, found.box, model.spec.crop, found.landmarks)
+    return vision.cut(rgb, found.box, model.spec.crop, found.landmarks)
 
 
 def randomized(model: TorchModel, seed: int) -> TorchModel:
@@ -334,13 +334,13 @@ def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face: t
     ids=["square", "tight", "whole", "aligned"],
 )  # fmt: skip
 def test_a_place_in_the_crop_is_the_same_place_in_the_frame(
-    face: tuple[np.ndarray, faces.Detection], recipe: CropRecipe
+    face: tuple[np.ndarray, vision.Detection], recipe: CropRecipe
 ) -> None:
     rgb, found = face
     marked = rgb.copy()
     x, y = (round(v) for v in found.landmarks[2])  # the nose
     cv2.circle(marked, (x, y), 3, (0, 255, 0), -1)
-    crop = faces.cut(marked, found.box, recipe, found.landmarks).astype(int)
+    crop = vision.cut(marked, found.box, recipe, found.landmarks).astype(int)
     green = (crop[..., 1] - crop[..., 0] - crop[..., 2]).clip(0)
     rows, columns = np.nonzero(green > 0.5 * green.max())
     place = picture.place_of(rgb.shape, found.box, recipe, found.landmarks)
@@ -351,7 +351,7 @@ def test_a_place_in_the_crop_is_the_same_place_in_the_frame(
 def test_the_heatmap_lies_over_the_face_in_the_frame(face: tuple) -> None:
     rgb, found = face
     recipe = CropRecipe(scale=1.3, size=96)
-    crop = faces.cut(rgb, found.box, recipe)
+    crop = vision.cut(rgb, found.box, recipe)
     place = picture.place_of(rgb.shape, found.box, recipe, [])
     heat = picture.Heatmap(crop, np.ones(crop.shape[:2], np.float32), "", place=place)
     over = picture.on_frame(rgb, heat, 1.0)

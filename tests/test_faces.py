@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from skimage import data
 
-from detector import faces
+from detector import vision
 from detector.errors import UsageError
-from detector.faces import Detection
-from detector.faces.mtcnn import _suppress
-from detector.faces.quality import BLURRED, pose
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.pictures import fit
-from detector.results import Point, ReasonCode
+from detector.schema.analysis import Point, ReasonCode
+from detector.vision import Detection
+from detector.vision.mtcnn import _suppress
+from detector.vision.quality import BLURRED, pose
 
 WIDTH = 85.0
 """px. The portrait's face at full size."""
@@ -27,8 +27,8 @@ CENTER = (225.0, 118.0)
 
 
 @pytest.fixture(scope="module")
-def mtcnn() -> faces.FaceDetector:
-    return faces.load_detector()
+def mtcnn() -> vision.FaceDetector:
+    return vision.load_detector()
 
 
 def portrait() -> np.ndarray:
@@ -86,13 +86,13 @@ def face_at(x: float, y: float = 100.0, width: float = 60.0, confidence: float =
 
 def test_cut_takes_the_square_about_the_box() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
-    crop = faces.cut(frame, (40, 30, 60, 50), CropRecipe(scale=2.0, size=40))
+    crop = vision.cut(frame, (40, 30, 60, 50), CropRecipe(scale=2.0, size=40))
     np.testing.assert_array_equal(crop, frame[20:60, 30:70])
 
 
 def test_cut_measures_the_longer_side() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
-    crop = faces.cut(frame, (45, 30, 55, 50), CropRecipe(scale=1.0, size=20))
+    crop = vision.cut(frame, (45, 30, 55, 50), CropRecipe(scale=1.0, size=20))
     np.testing.assert_array_equal(crop, frame[30:50, 40:60])
 
 
@@ -101,7 +101,7 @@ def test_cut_is_at_most_half_a_pixel_beside_the_center(offset: float) -> None:
     frame = np.zeros((64, 64, 3), np.uint8)
     frame[:, :] = np.arange(64, dtype=np.uint8)[None, :, None]
     box = (20 + offset, 20.0, 30 + offset, 30.0)
-    crop = faces.cut(frame, box, CropRecipe(scale=1.0, size=10))
+    crop = vision.cut(frame, box, CropRecipe(scale=1.0, size=10))
     center = crop[0, :, 0].mean() + 0.5
     assert abs(center - (25 + offset)) <= 0.5
 
@@ -110,27 +110,27 @@ def test_cut_borders() -> None:
     frame = np.full((50, 50, 3), 200, np.uint8)
     frame[:, 0] = (10, 20, 30)
     box = (-10.0, 10.0, 10.0, 30.0)
-    black = faces.cut(frame, box, CropRecipe(scale=1.0, size=20, border="black"))
+    black = vision.cut(frame, box, CropRecipe(scale=1.0, size=20, border="black"))
     assert (black[:, :10] == 0).all()
     assert (black[:, 11:] == 200).all()
-    edge = faces.cut(frame, box, CropRecipe(scale=1.0, size=20, border="replicate"))
+    edge = vision.cut(frame, box, CropRecipe(scale=1.0, size=20, border="replicate"))
     assert (edge[:, :11] == (10, 20, 30)).all()
 
 
 @pytest.mark.parametrize("box", [(-90.0, 5.0, -50.0, 45.0), (5.0, 300.0, 45.0, 340.0)])
 def test_cut_beside_the_picture(box: tuple[float, float, float, float]) -> None:
     frame = np.full((50, 50, 3), 200, np.uint8)
-    assert (faces.cut(frame, box, CropRecipe(size=32)) == 0).all()
-    assert (faces.cut(frame, box, CropRecipe(size=32, border="replicate")) == 200).all()
+    assert (vision.cut(frame, box, CropRecipe(size=32)) == 0).all()
+    assert (vision.cut(frame, box, CropRecipe(size=32, border="replicate")) == 200).all()
 
 
 def test_cut_shrinks_without_aliasing() -> None:
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255
     box = (0.0, 0.0, 256.0, 256.0)
-    area = faces.cut(stripes, box, CropRecipe(scale=1.0, size=64))
+    area = vision.cut(stripes, box, CropRecipe(scale=1.0, size=64))
     assert set(np.unique(area)) <= {127, 128}
-    nearest = faces.cut(stripes, box, CropRecipe(scale=1.0, size=64, resize="nearest"))
+    nearest = vision.cut(stripes, box, CropRecipe(scale=1.0, size=64, resize="nearest"))
     assert set(np.unique(nearest)) <= {0, 255}
 
 
@@ -139,7 +139,7 @@ def test_cut_nearest_is_pillows() -> None:
     frame = np.random.default_rng(1).integers(0, 256, (100, 100, 3), dtype=np.uint8)
     recipe = CropRecipe(scale=1.0, size=37, resize="nearest")
     expected = image.fromarray(frame).resize((37, 37), image.Resampling.NEAREST)
-    np.testing.assert_array_equal(faces.cut(frame, (0, 0, 100, 100), recipe), expected)
+    np.testing.assert_array_equal(vision.cut(frame, (0, 0, 100, 100), recipe), expected)
 
 
 def test_cut_whole_squeezes_the_frame() -> None:
@@ -147,7 +147,7 @@ def test_cut_whole_squeezes_the_frame() -> None:
     frame[:15] = 255
     for resize in ("area", "bilinear", "nearest"):
         recipe = CropRecipe(kind="whole", size=64, resize=resize)
-        crop = faces.cut(frame, (1e9, 0, 1e9, 0), recipe)
+        crop = vision.cut(frame, (1e9, 0, 1e9, 0), recipe)
         assert crop.shape == (64, 64, 3)
         assert (crop[:28] == 255).all()
         assert (crop[36:] == 0).all()
@@ -168,7 +168,7 @@ def test_inter_area_is_opencvs_in_both_directions(shape: tuple[int, int]) -> Non
 
 def test_cut_gives_a_copy() -> None:
     frame = np.zeros((50, 50, 3), np.uint8)
-    crop = faces.cut(frame, (10, 10, 20, 20), CropRecipe(scale=1.0, size=10))
+    crop = vision.cut(frame, (10, 10, 20, 20), CropRecipe(scale=1.0, size=10))
     crop[:] = 9
     assert not frame.any()
 
@@ -178,19 +178,19 @@ def test_cut_gives_a_copy() -> None:
 )
 def test_cut_refuses_what_is_no_box(box: tuple[float, float, float, float]) -> None:
     with pytest.raises(ValueError, match="box"):
-        faces.cut(np.zeros((50, 50, 3), np.uint8), box, CropRecipe())
+        vision.cut(np.zeros((50, 50, 3), np.uint8), box, CropRecipe())
 
 
 @pytest.mark.parametrize("shape", [(50, 50), (50, 50, 4), (0, 50, 3)])
 def test_cut_refuses_what_is_no_frame(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="frame"):
-        faces.cut(np.zeros(shape, np.uint8), (1, 1, 9, 9), CropRecipe())
+        vision.cut(np.zeros(shape, np.uint8), (1, 1, 9, 9), CropRecipe())
 
 
 # --- detection -----------------------------------------------------------------------------------
 
 
-def test_a_face_with_its_five_points(mtcnn: faces.FaceDetector) -> None:
+def test_a_face_with_its_five_points(mtcnn: vision.FaceDetector) -> None:
     (face,) = mtcnn.detect(portrait(), 40)
     assert middle(face) == pytest.approx(CENTER, abs=6)
     assert width_of(face) == pytest.approx(WIDTH, rel=0.1)
@@ -206,7 +206,7 @@ def test_a_face_with_its_five_points(mtcnn: faces.FaceDetector) -> None:
 @pytest.mark.parametrize(
     "name", ["coffee", "chelsea", "rocket", "page", "coins", "clock", "brick", "text"]
 )
-def test_no_face(mtcnn: faces.FaceDetector, name: str) -> None:
+def test_no_face(mtcnn: vision.FaceDetector, name: str) -> None:
     picture = getattr(data, name)()
     if picture.ndim == 2:
         picture = np.repeat(picture[..., None], 3, axis=2)
@@ -214,12 +214,12 @@ def test_no_face(mtcnn: faces.FaceDetector, name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (10, 10), (400, 5), (11, 300)])
-def test_a_frame_too_small_for_a_face(mtcnn: faces.FaceDetector, size: tuple[int, int]) -> None:
+def test_a_frame_too_small_for_a_face(mtcnn: vision.FaceDetector, size: tuple[int, int]) -> None:
     assert mtcnn.detect(np.zeros((*size, 3), np.uint8), 20) == []
 
 
 @pytest.mark.parametrize("width", [40, 60, 120, 300])
-def test_a_face_of_any_size_in_a_large_frame(mtcnn: faces.FaceDetector, width: int) -> None:
+def test_a_face_of_any_size_in_a_large_frame(mtcnn: vision.FaceDetector, width: int) -> None:
     frame = scene((1280, 720))
     put(frame, head(width), (900, 330))
     (face,) = mtcnn.detect(frame, 40)
@@ -227,7 +227,7 @@ def test_a_face_of_any_size_in_a_large_frame(mtcnn: faces.FaceDetector, width: i
     assert width_of(face) == pytest.approx(width, rel=0.2)
 
 
-def test_faces_below_the_minimum_are_not_searched(mtcnn: faces.FaceDetector) -> None:
+def test_faces_below_the_minimum_are_not_searched(mtcnn: vision.FaceDetector) -> None:
     frame = scene((640, 360))
     put(frame, head(24), (300, 200))
     assert mtcnn.detect(frame, 60) == []
@@ -235,7 +235,7 @@ def test_faces_below_the_minimum_are_not_searched(mtcnn: faces.FaceDetector) -> 
     assert width_of(face) == pytest.approx(24, rel=0.25)
 
 
-def test_twenty_faces_from_left_to_right(mtcnn: faces.FaceDetector) -> None:
+def test_twenty_faces_from_left_to_right(mtcnn: vision.FaceDetector) -> None:
     frame = scene((1280, 720))
     places = [
         (120 + 250 * column + 4 * row, 100 + 170 * row) for column in range(5) for row in range(4)
@@ -250,7 +250,7 @@ def test_twenty_faces_from_left_to_right(mtcnn: faces.FaceDetector) -> None:
 
 @pytest.mark.parametrize("hidden", [0.1, 0.25])
 @pytest.mark.parametrize("edge", ["left", "top"])
-def test_a_face_at_the_edge(mtcnn: faces.FaceDetector, edge: str, hidden: float) -> None:
+def test_a_face_at_the_edge(mtcnn: vision.FaceDetector, edge: str, hidden: float) -> None:
     (whole,) = mtcnn.detect(portrait(), 40)
     start = round(whole.box[0 if edge == "left" else 1] + hidden * WIDTH)
     shift = np.array((start, 0) if edge == "left" else (0, start))
@@ -261,7 +261,7 @@ def test_a_face_at_the_edge(mtcnn: faces.FaceDetector, edge: str, hidden: float)
     assert middle(face) == pytest.approx(np.array(middle(whole)) - shift, abs=0.15 * WIDTH)
 
 
-def test_the_same_frame_gives_the_same_faces_from_any_thread(mtcnn: faces.FaceDetector) -> None:
+def test_the_same_frame_gives_the_same_faces_from_any_thread(mtcnn: vision.FaceDetector) -> None:
     one = scene((320, 240))
     put(one, head(80), (160, 120))
     two = scene((320, 240))
@@ -275,18 +275,18 @@ def test_the_same_frame_gives_the_same_faces_from_any_thread(mtcnn: faces.FaceDe
             assert job.result() == expected[n % 2]
 
 
-def test_a_frame_is_not_changed(mtcnn: faces.FaceDetector) -> None:
+def test_a_frame_is_not_changed(mtcnn: vision.FaceDetector) -> None:
     frame = portrait()
     before = frame.copy()
     (face,) = mtcnn.detect(frame, 20)
-    faces.assess(frame, face, 40)
-    faces.Tracker().update(0.0, frame, [face])
+    vision.assess(frame, face, 40)
+    vision.Tracker().update(0.0, frame, [face])
     np.testing.assert_array_equal(frame, before)
 
 
 def test_unknown_detector_names_the_known() -> None:
     with pytest.raises(UsageError) as caught:
-        faces.load_detector("retinaface")
+        vision.load_detector("retinaface")
     assert "retinaface" in caught.value.message
     assert "mtcnn" in caught.value.hint
 
@@ -296,8 +296,8 @@ def test_another_detector_needs_one_entry(monkeypatch: pytest.MonkeyPatch) -> No
         def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
             return [face_at(rgb.shape[1] / 2, rgb.shape[0] / 2)]
 
-    monkeypatch.setitem(faces.DETECTORS, "middle", lambda device: Middle())
-    (face,) = faces.load_detector("middle").detect(scene((320, 240)), 40)
+    monkeypatch.setitem(vision.DETECTORS, "middle", lambda device: Middle())
+    (face,) = vision.load_detector("middle").detect(scene((320, 240)), 40)
     assert middle(face) == (160, 120)
 
 
@@ -312,10 +312,10 @@ def test_suppression_keeps_the_best_of_each_heap() -> None:
 # --- quality -------------------------------------------------------------------------------------
 
 
-def test_a_good_face_has_no_problem(mtcnn: faces.FaceDetector) -> None:
+def test_a_good_face_has_no_problem(mtcnn: vision.FaceDetector) -> None:
     frame = portrait()
     (face,) = mtcnn.detect(frame, 40)
-    quality = faces.assess(frame, face, 40)
+    quality = vision.assess(frame, face, 40)
     assert quality.problem is None
     assert quality.width == pytest.approx(WIDTH, rel=0.1)
     assert 120 < quality.brightness < 200
@@ -324,12 +324,12 @@ def test_a_good_face_has_no_problem(mtcnn: faces.FaceDetector) -> None:
     assert quality.confidence == face.confidence
 
 
-def test_each_problem_is_named(mtcnn: faces.FaceDetector) -> None:
+def test_each_problem_is_named(mtcnn: vision.FaceDetector) -> None:
     frame = portrait()
     (face,) = mtcnn.detect(frame, 40)
 
     def problem(picture: np.ndarray, min_face: int = 40) -> ReasonCode | None:
-        return faces.assess(picture, face, min_face).problem
+        return vision.assess(picture, face, min_face).problem
 
     assert problem(frame, 90) is ReasonCode.FACE_TOO_SMALL
     assert problem((frame * 0.1).astype(np.uint8)) is ReasonCode.TOO_DARK
@@ -337,13 +337,13 @@ def test_each_problem_is_named(mtcnn: faces.FaceDetector) -> None:
     assert problem(cv2.GaussianBlur(frame, (0, 0), 0.06 * WIDTH)) is ReasonCode.TOO_BLURRED
 
 
-def test_soft_compressed_and_dim_faces_pass(mtcnn: faces.FaceDetector) -> None:
+def test_soft_compressed_and_dim_faces_pass(mtcnn: vision.FaceDetector) -> None:
     frame = portrait()
     (face,) = mtcnn.detect(frame, 40)
     soft = cv2.GaussianBlur(frame, (0, 0), 0.015 * WIDTH)
     _, coded = cv2.imencode(".jpg", soft, [cv2.IMWRITE_JPEG_QUALITY, 20])
     for picture in (soft, np.asarray(cv2.imdecode(coded, 1)), (frame * 0.3).astype(np.uint8)):
-        assert faces.assess(picture, face, 40).problem is None
+        assert vision.assess(picture, face, 40).problem is None
 
 
 @pytest.mark.parametrize("tilt", [-60, -20, 0, 20, 60])
@@ -367,7 +367,7 @@ def test_turned_away_and_bent_heads() -> None:
 
     def problem(*five: Point) -> ReasonCode | None:
         at = tuple((225 + x, 118 + y) for x, y in five)
-        return faces.assess(frame, Detection((183, 62, 268, 175), at, 1.0), 40).problem
+        return vision.assess(frame, Detection((183, 62, 268, 175), at, 1.0), 40).problem
 
     assert problem((-20, -15), (20, -15), (0, 10), (-16, 28), (16, 28)) is None
     profile = problem((5, -15), (22, -15), (32, 8), (4, 28), (16, 28))
@@ -378,26 +378,26 @@ def test_turned_away_and_bent_heads() -> None:
     assert collapsed is ReasonCode.TURNED_AWAY
 
 
-def test_yaw_of_a_mirrored_face_is_mirrored(mtcnn: faces.FaceDetector) -> None:
+def test_yaw_of_a_mirrored_face_is_mirrored(mtcnn: vision.FaceDetector) -> None:
     frame = portrait()
     squeezed = frame.copy()  # the right half of the face narrower: as if turned to the right
     squeezed[:, 225:265] = cv2.resize(frame[:, 225:300], (40, 512), interpolation=cv2.INTER_AREA)
     (face,) = mtcnn.detect(squeezed, 40)
     mirrored = np.ascontiguousarray(squeezed[:, ::-1])
     (other,) = mtcnn.detect(mirrored, 40)
-    yaw = faces.assess(squeezed, face, 40).yaw
+    yaw = vision.assess(squeezed, face, 40).yaw
     assert yaw > 0.1
-    assert faces.assess(mirrored, other, 40).yaw == pytest.approx(-yaw, abs=0.12)
+    assert vision.assess(mirrored, other, 40).yaw == pytest.approx(-yaw, abs=0.12)
 
 
 # --- people over time ----------------------------------------------------------------------------
 
 
 def follow(
-    mtcnn: faces.FaceDetector, frames: list[np.ndarray], step: float, min_face: int = 40
+    mtcnn: vision.FaceDetector, frames: list[np.ndarray], step: float, min_face: int = 40
 ) -> dict[int, dict[int, Detection]]:
     """Number of a person -> look -> face, through real detections."""
-    tracker = faces.Tracker()
+    tracker = vision.Tracker()
     people: dict[int, dict[int, Detection]] = {}
     for look, frame in enumerate(frames):
         found = mtcnn.detect(frame, min_face)
@@ -409,7 +409,7 @@ def follow(
 
 
 @pytest.mark.parametrize("step", [0.033, 0.2, 1.0, 19.0])
-def test_three_people_in_motion_stay_three(mtcnn: faces.FaceDetector, step: float) -> None:
+def test_three_people_in_motion_stay_three(mtcnn: vision.FaceDetector, step: float) -> None:
     frames = []
     for look in range(8):
         frame = scene((640, 240))
@@ -424,7 +424,7 @@ def test_three_people_in_motion_stay_three(mtcnn: faces.FaceDetector, step: floa
         assert all(abs(middle(face)[0] - x) < 40 for face in people[number].values())
 
 
-def test_twins_side_by_side_are_told_apart_by_place(mtcnn: faces.FaceDetector) -> None:
+def test_twins_side_by_side_are_told_apart_by_place(mtcnn: vision.FaceDetector) -> None:
     frames = []
     for look in range(8):
         frame = scene((480, 240))
@@ -439,7 +439,7 @@ def test_twins_side_by_side_are_told_apart_by_place(mtcnn: faces.FaceDetector) -
 
 
 @pytest.mark.parametrize("persons", [(0, 1), (0, 0)], ids=["two people", "twins"])
-def test_people_who_cross(mtcnn: faces.FaceDetector, persons: tuple[int, int]) -> None:
+def test_people_who_cross(mtcnn: vision.FaceDetector, persons: tuple[int, int]) -> None:
     """One walks behind the other and comes out on the far side."""
     frames = []
     for look in range(21):
@@ -454,7 +454,7 @@ def test_people_who_cross(mtcnn: faces.FaceDetector, persons: tuple[int, int]) -
     assert len(people[0]) == 21
 
 
-def test_twenty_faces_drift_and_stay_themselves(mtcnn: faces.FaceDetector) -> None:
+def test_twenty_faces_drift_and_stay_themselves(mtcnn: vision.FaceDetector) -> None:
     frames = []
     for look in range(4):
         frame = scene((960, 540))
@@ -471,7 +471,7 @@ def test_twenty_faces_drift_and_stay_themselves(mtcnn: faces.FaceDetector) -> No
         assert steps == pytest.approx([9, 9, 9], abs=5)
 
 
-def test_who_leaves_and_returns_is_known_again(mtcnn: faces.FaceDetector) -> None:
+def test_who_leaves_and_returns_is_known_again(mtcnn: vision.FaceDetector) -> None:
     def frame(present: bool, person: int = 0) -> np.ndarray:
         picture = scene((480, 240))
         put(picture, head(60, person=2), (120, 120))
@@ -488,7 +488,7 @@ def test_who_leaves_and_returns_is_known_again(mtcnn: faces.FaceDetector) -> Non
     assert sorted(people[2]) == [9, 10]
 
 
-def test_who_was_away_for_long_is_forgotten(mtcnn: faces.FaceDetector) -> None:
+def test_who_was_away_for_long_is_forgotten(mtcnn: vision.FaceDetector) -> None:
     def frame(present: bool) -> np.ndarray:
         picture = scene((320, 240))
         if present:
@@ -499,7 +499,7 @@ def test_who_was_away_for_long_is_forgotten(mtcnn: faces.FaceDetector) -> None:
     assert set(people) == {0, 1}
 
 
-def test_a_cut_ends_people_unless_they_are_found_again(mtcnn: faces.FaceDetector) -> None:
+def test_a_cut_ends_people_unless_they_are_found_again(mtcnn: vision.FaceDetector) -> None:
     """Two cameras alternate: each person keeps a number, no one becomes the other."""
     one = scene((320, 240), tone=200)
     put(one, head(70), (160, 120))
@@ -512,7 +512,7 @@ def test_a_cut_ends_people_unless_they_are_found_again(mtcnn: faces.FaceDetector
     }
 
 
-def test_the_same_face_elsewhere_after_a_cut_is_new(mtcnn: faces.FaceDetector) -> None:
+def test_the_same_face_elsewhere_after_a_cut_is_new(mtcnn: vision.FaceDetector) -> None:
     one = scene((480, 240), tone=200)
     put(one, head(60), (110, 120))
     two = scene((480, 240), tone=60)
@@ -523,7 +523,7 @@ def test_the_same_face_elsewhere_after_a_cut_is_new(mtcnn: faces.FaceDetector) -
     }
 
 
-def test_a_change_of_light_is_no_new_person(mtcnn: faces.FaceDetector) -> None:
+def test_a_change_of_light_is_no_new_person(mtcnn: vision.FaceDetector) -> None:
     frames = []
     for look in range(8):
         frame = scene((320, 240))
@@ -533,7 +533,7 @@ def test_a_change_of_light_is_no_new_person(mtcnn: faces.FaceDetector) -> None:
 
 
 def test_memory_of_people_is_bounded() -> None:
-    tracker = faces.Tracker()
+    tracker = vision.Tracker()
     frame = scene((900, 80))
     for look in range(200):
         face = face_at(50 + 400 * (look % 3), y=40, width=20 + look)
@@ -542,7 +542,7 @@ def test_memory_of_people_is_bounded() -> None:
 
 
 def test_no_face_then_a_face() -> None:
-    tracker = faces.Tracker()
+    tracker = vision.Tracker()
     frame = scene((320, 240))
     assert tracker.update(0.0, frame, []) == []
     assert tracker.update(0.5, frame, [face_at(100)]) == [0]
@@ -555,13 +555,13 @@ def test_no_face_then_a_face() -> None:
 
 def test_keep() -> None:
     sure, unsure = face_at(100, confidence=0.999), face_at(100, confidence=0.93)
-    assert faces.keep([sure], 32)
-    assert faces.keep([unsure, sure], 32)
-    assert not faces.keep([unsure], 32)
-    assert not faces.keep([unsure] * 16, 32)
-    assert faces.keep([unsure] * 17, 32)
-    assert faces.keep([unsure], 1)
-    assert not faces.keep([], 1)
+    assert vision.keep([sure], 32)
+    assert vision.keep([unsure, sure], 32)
+    assert not vision.keep([unsure], 32)
+    assert not vision.keep([unsure] * 16, 32)
+    assert vision.keep([unsure] * 17, 32)
+    assert vision.keep([unsure], 1)
+    assert not vision.keep([], 1)
 
 
 # --- between looks -------------------------------------------------------------------------------
@@ -569,7 +569,7 @@ def test_keep() -> None:
 
 def test_interpolate_between_looks() -> None:
     track = [(1.0, face_at(100, confidence=0.99)), (1.5, face_at(150, width=80, confidence=0.95))]
-    face = faces.interpolate(track, 1.1)
+    face = vision.interpolate(track, 1.1)
     assert face is not None
     assert middle(face) == pytest.approx((110, 100))
     assert width_of(face) == pytest.approx(64)
@@ -580,13 +580,13 @@ def test_interpolate_between_looks() -> None:
 def test_interpolate_gives_a_look_as_it_was() -> None:
     track = [(0.0, face_at(100)), (0.4, face_at(150)), (5.0, face_at(90))]
     for time, face in track:
-        assert faces.interpolate(track, time) is face
-        assert faces.interpolate(track, round(time + 0.0004, 4)) is face
+        assert vision.interpolate(track, time) is face
+        assert vision.interpolate(track, round(time + 0.0004, 4)) is face
 
 
 def test_interpolate_knows_nothing_outside_or_across_a_long_gap() -> None:
     track = [(1.0, face_at(100)), (1.4, face_at(150)), (3.0, face_at(150))]
-    assert faces.interpolate(track, 0.9) is None
-    assert faces.interpolate(track, 3.1) is None
-    assert faces.interpolate(track, 2.0) is None
-    assert faces.interpolate([], 1.0) is None
+    assert vision.interpolate(track, 0.9) is None
+    assert vision.interpolate(track, 3.1) is None
+    assert vision.interpolate(track, 2.0) is None
+    assert vision.interpolate([], 1.0) is None

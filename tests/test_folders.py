@@ -7,28 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from detector import folders
+from detector import paths
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
     path = tmp_path / "notes.json"
-    folders.write(path, "first")
-    folders.write(path, "zweite Fassung: ä")
+    paths.write(path, "first")
+    paths.write(path, "zweite Fassung: ä")
     assert path.read_text("utf-8") == "zweite Fassung: ä"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_deleted_folder_does_not_come_back(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        folders.write(tmp_path / "gone" / "notes.json", "text")
+        paths.write(tmp_path / "gone" / "notes.json", "text")
     assert not (tmp_path / "gone").exists()
 
 
 def test_what_can_not_be_written_leaves_the_earlier_file(tmp_path: Path) -> None:
     path = tmp_path / "notes.json"
-    folders.write(path, "first")
+    paths.write(path, "first")
     with pytest.raises(UnicodeEncodeError):
-        folders.write(path, "half \ud800 of it")
+        paths.write(path, "half \ud800 of it")
     assert path.read_text("utf-8") == "first"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -36,11 +36,11 @@ def test_what_can_not_be_written_leaves_the_earlier_file(tmp_path: Path) -> None
 def test_readers_never_see_half_a_file(tmp_path: Path) -> None:
     path = tmp_path / "notes.json"
     texts = [letter * 200_000 for letter in "ab"]
-    folders.write(path, texts[0])
+    paths.write(path, texts[0])
 
     def write(text: str) -> None:
         for _ in range(20):
-            folders.write(path, text)
+            paths.write(path, text)
 
     writers = [threading.Thread(target=write, args=(text,)) for text in texts]
     for writer in writers:

@@ -13,8 +13,9 @@ from scipy.spatial import geometric_slerp
 from torch import nn
 
 from detector.errors import ModelError, WeightsError
-from detector.models import fusion, registry, vit
+from detector.models import registry
 from detector.models.base import ModelSpec
+from detector.models.families import fusion, vit
 
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3} | {
     "num_attention_heads": 2

@@ -18,9 +18,9 @@ import torch
 from golden import FOLDER, Golden, picture
 from torch import Tensor
 
-from detector import faces
+from detector import vision
 from detector.errors import WeightsError
-from detector.models import registry, trial
+from detector.models import dry_run, registry
 from detector.models.base import Image, Model
 from detector.models.network import normalize
 from detector.models.pictures import fit
@@ -65,7 +65,7 @@ def shown(golden: Golden, model: Model, name: str) -> Image:
     """The picture that the original prepared: the whole of it, or the face in a given box."""
     boxes = golden.data["preprocess"].get("boxes (x0,y0,x1,y1)")
     whole = picture(name)
-    return faces.cut(whole, tuple(boxes[name]), model.spec.crop) if boxes else whole
+    return vision.cut(whole, tuple(boxes[name]), model.spec.crop) if boxes else whole
 
 
 @pytest.fixture(scope="module", params=IDS)
@@ -110,8 +110,8 @@ def test_none_is_taken_for_one_with_a_single_answer(case: tuple[Golden, Model]) 
     """Untrained they tell pictures apart the least, and still by far more than would be refused."""
     _, model = case
     odds = [model.log_odds(model.forward(model.preprocess(i)[None])).item() for i in model.trials()]
-    assert max(odds) - min(odds) > 20 * trial.SAME
-    trial.check(model)
+    assert max(odds) - min(odds) > 20 * dry_run.SAME
+    dry_run.check(model)
 
 
 def test_what_a_flip_does_would_be_noticed(case: tuple[Golden, Model]) -> None:

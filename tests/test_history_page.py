@@ -15,21 +15,23 @@ from skimage.data import astronaut
 from starlette.requests import Request
 from streamlit.testing.v1 import AppTest
 
-from dashboard import address, backend, server, words
-from dashboard.history import asked, dialogs, export, listing
-from dashboard.jobs import Jobs
-from dashboard.records import thumbs
-from dashboard.records.store import (
+from dashboard import labels, server
+from dashboard import url_state as address
+from dashboard.pages.history import dialogs, export, filters, listing
+from detector.schema.analysis import Analysis, Label, Problem, Question, Reason, ReasonCode
+from service import backend
+from service.records import thumbnails
+from service.records.store import (
     LOCAL,
     Confirmed,
-    Fault,
+    ErrorReport,
     Query,
     Record,
     RecordsError,
     State,
     new_id,
 )
-from detector.results import Analysis, Label, Problem, Question, Reason, ReasonCode
+from service.tasks.jobs import Jobs
 from tests.pages import APP, html
 from tests.result_sample import make_analysis, make_clip
 from tests.waiting import PATIENT
@@ -45,7 +47,7 @@ KEPT = (
     ("=cmd.mp4", REAL, 0.18, 40),
 )
 """Name, verdict, likelihood, hours ago."""
-PLAIN = asked.Asked(Query(limit=asked.PAGE), False).key
+PLAIN = filters.HistoryFilter(Query(limit=filters.PAGE), False).key
 """In widget keys: nothing is filtered."""
 
 
@@ -87,7 +89,7 @@ def keep(
         "run": "gone:1",
     }
     record = Record.model_validate(fields | changes)
-    picture = thumbs.small(astronaut()[:288]) if analysis else None
+    picture = thumbnails.small(astronaut()[:288]) if analysis else None
     if analysis:
         analysis = analysis.model_copy(update={"created": when})
     jobs.store.add(record, analysis, picture)
@@ -161,9 +163,9 @@ def test_newest_first_with_what_was_found(kept: list[Record]) -> None:
 def test_somebody_else_sees_nothing_of_it(
     kept: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dashboard import auth
+    from service import auth
 
-    monkeypatch.setattr(auth, "who", lambda: auth.Person("guest:x", auth.Kind.GUEST))
+    monkeypatch.setattr(auth, "who", lambda: auth.User("guest:x", auth.Kind.GUEST))
     assert "Nothing here yet" in html(page())
     assert "council" not in html(page(r=kept[0].id))
 
@@ -244,7 +246,7 @@ def test_pages_are_turned_and_a_deleted_last_page_leads_back(jobs: Jobs) -> None
 def test_what_has_no_result_says_where_it_stands(jobs: Jobs) -> None:
     keep(jobs, "stopped.mp4", None, 1)
     problem = Problem(code="undecodable", message="The video stops after 3 s.")
-    fault = Fault(problem=problem, ours=False, reference="AAAA-BBBB", when=NOW, details="")
+    fault = ErrorReport(problem=problem, ours=False, reference="AAAA-BBBB", when=NOW, details="")
     keep(jobs, "broken.mp4", None, 2, state=State.FAILED, fault=fault)
     at = page()
     assert [v[0] for v in at.dataframe[0].value["verdict"]] == ["– Interrupted", "– Failed"]
@@ -438,7 +440,7 @@ def test_a_stranger_reads_and_can_do_nothing_to_it(
     guest.run()
     assert not guest.exception, guest.exception
     text = html(guest)
-    assert f"until {words.day(made.expires)}." in text
+    assert f"until {labels.day(made.expires)}." in text
     assert "for us alone" not in text and "secret" not in text
     assert not {"Compare", "Delete", "Share", "Analyze again"} & {b.label for b in guest.button}
     assert not guest.text_area
@@ -483,9 +485,9 @@ def test_a_moment_of_another_year_has_it() -> None:
 
 
 def test_other_filters_are_another_table() -> None:
-    one = asked.Asked(Query(text="a"), True)
-    assert one.key == asked.Asked(Query(text="a"), True).key
-    assert one.key != asked.Asked(Query(text="b"), True).key
+    one = filters.HistoryFilter(Query(text="a"), True)
+    assert one.key == filters.HistoryFilter(Query(text="a"), True).key
+    assert one.key != filters.HistoryFilter(Query(text="b"), True).key
 
 
 @pytest.mark.parametrize(

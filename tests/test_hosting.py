@@ -40,12 +40,13 @@ from starlette.testclient import TestClient
 from streamlit import config
 
 from conftest import camera, write_clip
-from dashboard import hosting, logs, theme
+from dashboard import hosting, theme
 from dashboard.first_paint import FirstPaint
-from dashboard.jobs import Job, Jobs, State
 from detector import media
-from detector.media import sandbox
-from detector.results import Settings
+from detector.isolation import sandbox
+from detector.schema.analysis import Settings
+from service import logs
+from service.tasks.jobs import Job, Jobs, State
 from tests.ports import listening
 from tests.waiting import PATIENT, until
 from tools import audit, leaks, space
@@ -125,12 +126,12 @@ def test_what_the_linter_does_not_know() -> None:
 def test_nothing_private_goes_into_the_image() -> None:
     private = (
         "data/uploads/x/media/a.mp4 .env .streamlit/secrets.toml .git/config tests/browser.py "
-        "detector/__pycache__/x.pyc dashboard/auth/__pycache__/x.pyc .venv/bin/python me.key"
+        "detector/__pycache__/x.pyc service/auth/__pycache__/x.pyc .venv/bin/python me.key"
     )
     assert [name for name in private.split() if not ignored(name)] == []
     needed = (
         "app.py detector/media/video.py weights/pairs.safetensors .streamlit/config.toml "
-        "requirements.lock dashboard/auth/caller.py"
+        "requirements.lock service/auth/caller.py"
     )
     assert [name for name in needed.split() if ignored(name)] == []
 
@@ -719,7 +720,11 @@ def test_every_test_that_the_threat_model_names_is_there() -> None:
 
 def test_every_variable_that_the_operator_is_told_of_is_read() -> None:
     told = set(re.findall(r"`(UNMASK_\w+)`", (ROOT / "docs" / "hosting.md").read_text("utf-8")))
-    rooms = [path for room in ("detector", "dashboard") for path in (ROOT / room).rglob("*.py")]
+    rooms = [
+        path
+        for room in ("detector", "service", "dashboard")
+        for path in (ROOT / room).rglob("*.py")
+    ]
     code = " ".join(path.read_text("utf-8") for path in rooms)
     assert told and [name for name in sorted(told) if f'"{name}"' not in code] == []
 

@@ -15,8 +15,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from detector.errors import LabelOrderError, ModelError, WeightsError
-from detector.models import from_hub, hub, registry, trial
+from detector.models import dry_run, hub_import, registry
 from detector.models.base import ModelSpec
+from detector.models.families import hub
 from detector.weights.hub import HubModel
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2} | {
@@ -187,8 +188,8 @@ def test_maps_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     model = HubModel("wolf/wolf", "0" * 40, "mit", told, {}, ())
     for said in (None, "Fake"):
         with pytest.raises(LabelOrderError, match="wolf/wolf contradicts itself"):
-            from_hub.entry(model, fake=said)
-    spec = from_hub.entry(model, fake=0)
+            hub_import.entry(model, fake=said)
+    spec = hub_import.entry(model, fake=0)
     assert spec.fake_index == 0 and spec.options["label_map_override"]
     assert (spec.operating_point, spec.label_order) == (0.5, "documented")
     assert spec.operating_point_source.startswith("The likelier of two classes")
@@ -208,14 +209,14 @@ def test_codes_of_a_quantized_model_are_no_weights(tmp_path: Path) -> None:
 def test_a_classifier_with_one_answer_is_refused(tmp_path: Path) -> None:
     files = saved(tmp_path, VIT)
     state = load_file(files[1])
-    trial.check(hub.load(entry(VIT, None), files, "cpu"))
+    dry_run.check(hub.load(entry(VIT, None), files, "cpu"))
     save_file(state | {"classifier.weight": torch.zeros_like(state["classifier.weight"])}, files[1])
     with pytest.raises(ModelError, match="same answer to everything"):
-        trial.check(hub.load(entry(VIT, None), files, "cpu"))
+        dry_run.check(hub.load(entry(VIT, None), files, "cpu"))
     save_file(state, files[1])
     # A clip model is shown clips that move in different ways.
     clips = saved(tmp_path, VIDEO)
-    trial.check(hub.load(entry(VIDEO, None), clips, "cpu"))
+    dry_run.check(hub.load(entry(VIDEO, None), clips, "cpu"))
 
 
 def test_the_inverted_map_of_a_popular_model_is_handled(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from detector.errors import UsageError
-from detector.signals import aids
-from detector.training import identity
-from detector.training.data import Item
+from detector.evaluation import identity
+from detector.evaluation.labels import Item
+from detector.signals import auxiliary
 
 
 def item(name: str, label: int = 0, group: str = "") -> Item:
@@ -60,7 +60,7 @@ def test_without_the_network_it_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    with pytest.raises(UsageError, match=aids.IDENTITY.title) as caught:
+    with pytest.raises(UsageError, match=auxiliary.IDENTITY.title) as caught:
         identity.embed([item("x")])
     assert "unmask fetch mobilefacenet" in caught.value.hint
 
@@ -71,7 +71,7 @@ def test_a_person_is_known_again_and_a_stranger_is_not(
 ) -> None:
     """A portrait darker, smaller and compressed, against an actor's face of the labelled set."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    target = tmp_path / "weights" / aids.IDENTITY.files[0].path
+    target = tmp_path / "weights" / auxiliary.IDENTITY.files[0].path
     target.parent.mkdir(parents=True)
     target.symlink_to(shared / "weights/mobilefacenet/mobilefacenet.pt")
     paths = [tmp_path / "one.png", tmp_path / "two.jpg"]

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.result import pictures, signal_tab
 from detector import explain
-from detector.results import Analysis, Signal
+from detector.schema.analysis import Analysis, Signal
 from detector.signals import blinks, motion, noise, scores
 from tests import pages
 from tests.pages import texts

@@ -16,19 +16,27 @@ from typing import Any
 
 import pytest
 
-from dashboard.jobs import AnalyzerLike, Busy, Job, Jobs, Place, State, default_workers
-from dashboard.records import cache
-from dashboard.records.servers import Server
-from dashboard.records.sqlite import FILE, SQLiteStore
-from dashboard.records.store import GUEST, LOCAL, RecordsError
-from dashboard.speed import Speed
-from dashboard.uploads import Uploads
 from detector import conformal
 from detector.conformal import OwnCalibration
 from detector.errors import Canceled, MediaError, WeightsError
 from detector.models import registry
 from detector.pipeline import Observer, Progress
-from detector.results import Analysis, Mix, Question, Settings
+from detector.schema.analysis import Analysis, Mix, Question, Settings
+from service.records import result_cache
+from service.records.instances import Server
+from service.records.sqlite import FILE, SQLiteStore
+from service.records.store import GUEST, LOCAL, RecordsError
+from service.storage.uploads import Uploads
+from service.tasks.jobs import (
+    AnalyzerLike,
+    Job,
+    Jobs,
+    QueueFull,
+    RecordScope,
+    State,
+    default_workers,
+)
+from service.tasks.throughput import ThroughputEstimator
 from tests.result_sample import make_analysis
 from tests.waiting import PATIENT, until
 
@@ -70,7 +78,7 @@ class Analyzer:
 def open_jobs(data: Path, analyzer: AnalyzerLike, **options: Any) -> Jobs:
     """A server's queue on a data folder."""
     store = SQLiteStore(data / FILE)
-    return Jobs(analyzer, Uploads(data), store, Server(data), Speed(), **options)
+    return Jobs(analyzer, Uploads(data), store, Server(data), ThroughputEstimator(), **options)
 
 
 @pytest.fixture
@@ -98,7 +106,7 @@ def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: st
         io.BytesIO(content.encode()),
         f"{content}.mp4",
         settings or Settings(),
-        place=Place(owner, jobs.store),
+        place=RecordScope(owner, jobs.store),
     )
 
 
@@ -136,7 +144,7 @@ def test_the_line_is_fair_bounded_and_tells_the_place(
     wait(first, State.RUNNING)
     line = [submit(jobs, name) for name in ("a", "b", "c")]
     assert [jobs.ahead(job) for job in line] == [0, 1, 2]
-    with pytest.raises(Busy, match="3 files are waiting"):
+    with pytest.raises(QueueFull, match="3 files are waiting"):
         submit(jobs, "too much")
     assert len(list((tmp_path / "uploads").iterdir())) == 4  # nothing of the fifth was kept
     jobs.cancel(line[0].key)
@@ -254,7 +262,7 @@ def test_deleting_takes_the_file_the_record_and_its_address(make: Callable[..., 
     jobs = make()
     job = submit(jobs, "one")
     wait(job)
-    stranger = Place(f"{GUEST}other", jobs.store)
+    stranger = RecordScope(f"{GUEST}other", jobs.store)
     assert jobs.forget([job.key], stranger) == [] and job.path.exists()
     assert jobs.forget([job.key, "x" * 22]) == [job.key]
     assert not job.path.parent.exists()
@@ -274,13 +282,13 @@ def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer)
 
 def test_who_has_the_address_may_look_unless_it_is_an_accounts(make: Callable[..., Jobs]) -> None:
     jobs = make()
-    account, guest = "8d6f6c3e-1111-4222-8333-444455556666", Place(f"{GUEST}b", jobs.store)
+    account, guest = "8d6f6c3e-1111-4222-8333-444455556666", RecordScope(f"{GUEST}b", jobs.store)
     mine, theirs = submit(jobs, "one"), submit(jobs, "two", owner=account)
     for job in (mine, theirs):
         wait(job)
     assert jobs.find(mine.key, guest) is mine
     assert jobs.find(theirs.key, guest) is None and jobs.find(theirs.key) is None
-    assert jobs.find(theirs.key, Place(account, jobs.store)) is theirs
+    assert jobs.find(theirs.key, RecordScope(account, jobs.store)) is theirs
 
 
 def test_a_result_that_cannot_be_saved_is_still_shown(
@@ -380,10 +388,10 @@ def test_what_failed_in_part_is_not_given_again(
     make: Callable[..., Jobs], analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = [m.model_copy(update={"error": "it stopped while scoring"}) for m in SAMPLE.models]
-    assert cache.reusable(SAMPLE)
-    assert not cache.reusable(SAMPLE.model_copy(update={"models": broken}))
-    assert not cache.reusable(SAMPLE.model_copy(update={"partial": True}))
-    monkeypatch.setattr(cache, "reusable", lambda analysis: False)
+    assert result_cache.reusable(SAMPLE)
+    assert not result_cache.reusable(SAMPLE.model_copy(update={"models": broken}))
+    assert not result_cache.reusable(SAMPLE.model_copy(update={"partial": True}))
+    monkeypatch.setattr(result_cache, "reusable", lambda analysis: False)
     jobs = make()
     wait(submit(jobs, "one"))
     second = submit(jobs, "one")
@@ -396,14 +404,14 @@ def test_the_key_is_of_all_that_decides_the_answer(
 ) -> None:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     sha = "ab" * 32
-    key = cache.key(sha, Settings())
-    assert len(key) == 64 and key == cache.key(sha, Settings())
+    key = result_cache.key(sha, Settings())
+    assert len(key) == 64 and key == result_cache.key(sha, Settings())
     usual = [spec.id for spec in registry.choose()]
     others = {
-        cache.key("cd" * 32, Settings()),
-        cache.key(sha, Settings(frames=31)),
-        cache.key(sha, Settings(models=usual[:1])),
-        cache.key(sha, Settings(mix=Mix(models=usual))),
+        result_cache.key("cd" * 32, Settings()),
+        result_cache.key(sha, Settings(frames=31)),
+        result_cache.key(sha, Settings(models=usual[:1])),
+        result_cache.key(sha, Settings(mix=Mix(models=usual))),
     }
     own = OwnCalibration(
         id="abc", created=datetime.now(UTC), rate=0.05, sources=1,
@@ -411,13 +419,15 @@ def test_the_key_is_of_all_that_decides_the_answer(
         base={Question.MANIPULATION: 0.0}, clips=[{Question.MANIPULATION: 0.1}] * 30,
     )  # fmt: skip
     conformal.keep(own)
-    others.add(cache.key(sha, Settings()))
+    others.add(result_cache.key(sha, Settings()))
     conformal.delete(None)
-    assert cache.key(sha, Settings()) != key or conformal.load() == conformal.Shelf()
-    monkeypatch.setattr(cache, "_code", lambda: "another program")
-    others.add(cache.key(sha, Settings()))
+    assert (
+        result_cache.key(sha, Settings()) != key or conformal.load() == conformal.ThresholdStore()
+    )
+    monkeypatch.setattr(result_cache, "_code", lambda: "another program")
+    others.add(result_cache.key(sha, Settings()))
     assert len(others) == 6 and key not in others
-    assert cache.key(sha, Settings(models=["no such model"])) == ""
+    assert result_cache.key(sha, Settings(models=["no such model"])) == ""
 
 
 # --- kill -9 --------------------------------------------------------------------------------------
@@ -425,12 +435,12 @@ def test_the_key_is_of_all_that_decides_the_answer(
 VICTIM = """
 import io, os, signal, sys, time
 from pathlib import Path
-from dashboard.jobs import Jobs, State
-from dashboard.records.servers import Server
-from dashboard.records.sqlite import FILE, SQLiteStore
-from dashboard.speed import Speed
-from dashboard.uploads import Uploads
-from detector.results import Analysis, Settings
+from service.tasks.jobs import Jobs, State
+from service.records.instances import Server
+from service.records.sqlite import FILE, SQLiteStore
+from service.tasks.throughput import ThroughputEstimator
+from service.storage.uploads import Uploads
+from detector.schema.analysis import Analysis, Settings
 
 data, where = Path(sys.argv[1]), sys.argv[2]
 sample = Analysis.model_validate_json(sys.stdin.readline())
@@ -453,7 +463,7 @@ class Slow(io.BytesIO):
         return end() if self.tell() else super().read(3)
 
 analyzer, store = Analyzer(), SQLiteStore(data / FILE)
-jobs = Jobs(analyzer, Uploads(data), store, Server(data), Speed(), workers=1)
+jobs = Jobs(analyzer, Uploads(data), store, Server(data), ThroughputEstimator(), workers=1)
 if where == "save":  # the transaction is written, all but its last word
     store._connection.set_trace_callback(
         lambda statement: end() if statement == "COMMIT" and analyzer.begun else None
@@ -544,7 +554,7 @@ def test_workers_follow_the_cores_or_the_operator(monkeypatch: pytest.MonkeyPatc
 
 
 def test_speed_is_learned_and_nothing_is_guessed(tmp_path: Path) -> None:
-    speed = Speed(tmp_path / "speed.json")
+    speed = ThroughputEstimator(tmp_path / "speed.json")
     assert speed.estimate(32, ["sbi"]) is None
     ran = SAMPLE.model_copy(update={"timings": {"total": 40.0}})
     speed.learn(ran)
@@ -554,6 +564,6 @@ def test_speed_is_learned_and_nothing_is_guessed(tmp_path: Path) -> None:
     assert one is not None and 5 < one < 25
     assert speed.estimate(64, ["sbi"]) == pytest.approx(2 * one)
     assert speed.estimate(32, ["sbi", "new"]) is None
-    assert Speed(tmp_path / "speed.json").estimate(32, ["sbi"]) == pytest.approx(one)
+    assert ThroughputEstimator(tmp_path / "speed.json").estimate(32, ["sbi"]) == pytest.approx(one)
     (tmp_path / "speed.json").write_text("[1, 2")
-    assert Speed(tmp_path / "speed.json").estimate(32, ["sbi"]) is None
+    assert ThroughputEstimator(tmp_path / "speed.json").estimate(32, ["sbi"]) is None

@@ -20,8 +20,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from dashboard import charts, evidence_view, language, series, server, words
-from dashboard.language import Table, _
+from dashboard import charts, i18n, labels, series, server
+from dashboard.components import evidence_view
+from dashboard.i18n import LazyDict, _
 from dashboard.result import how_we_know, looked_at, player, pulls, question, verdict_card
 from detector.decision.next_steps import Action, ActionCode
 from detector.messages import actions
@@ -53,21 +54,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def esperanto(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(language, "FOLDER", folder)
+    monkeypatch.setattr(i18n, "FOLDER", folder)
     monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
-    language.forget()
+    i18n.forget()
     yield
-    language.forget()
+    i18n.forget()
 
 
 def test_a_text_is_said_in_the_language(esperanto: None) -> None:
     assert _("Settings") == "⟦Settings⟧"
     assert _("not in any file") == "not in any file"
-    assert words.count(3, "frame", "frames") == f"3{words.NBSP}⟦frames⟧"
+    assert labels.count(3, "frame", "frames") == f"3{labels.NBSP}⟦frames⟧"
 
 
 def test_a_table_follows_the_language(esperanto: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = Table(lambda: {1: _("Settings")})
+    table = LazyDict(lambda: {1: _("Settings")})
     assert dict(table) == {1: "⟦Settings⟧"}
     monkeypatch.setenv("UNMASK_LANGUAGE", "en")
     assert table[1] == "Settings"
@@ -80,7 +81,7 @@ def test_the_nearest_language(
     esperanto: None, monkeypatch: pytest.MonkeyPatch, asked: str, code: str
 ) -> None:
     monkeypatch.setenv("UNMASK_LANGUAGE", asked)
-    assert language.current() == code
+    assert i18n.current() == code
 
 
 @pytest.mark.parametrize(
@@ -91,9 +92,9 @@ def test_a_plain_answer_is_in_the_language_of_its_request(
     esperanto: None, monkeypatch: pytest.MonkeyPatch, header: str, code: str
 ) -> None:
     monkeypatch.delenv("UNMASK_LANGUAGE")
-    with language.answer(header):
-        assert language.current() == code
-    assert language.current() == "en"
+    with i18n.use_locale(header):
+        assert i18n.current() == code
+    assert i18n.current() == "en"
 
 
 def test_a_route_answers_in_the_language_of_its_request(
@@ -106,9 +107,9 @@ def test_a_route_answers_in_the_language_of_its_request(
 
 
 def test_dates_and_lists_of_english() -> None:
-    assert words.day(date(2026, 11, 20)) == f"20{words.NBSP}Nov{words.NBSP}2026"
-    assert words.listed(["A", "B", "C"]) == "A, B and C"
-    assert words.listed([]) == ""
+    assert labels.day(date(2026, 11, 20)) == f"20{labels.NBSP}Nov{labels.NBSP}2026"
+    assert labels.listed(["A", "B", "C"]) == "A, B and C"
+    assert labels.listed([]) == ""
 
 
 def test_a_file_that_is_brought_up_to_date_keeps_its_translations(
@@ -137,7 +138,7 @@ NO_PROSE = re.compile(
 NOT_FOR_PEOPLE = {
     "auth/config.py",
     "auth/cookies.py",
-    "auth/vault.py",
+    "auth/session_store.py",
     "hosting.py",
     "logs.py",
     "records/rows.py",
@@ -150,8 +151,8 @@ def test_what_is_marked_can_be_found() -> None:
     """A text is a literal: what is put together while the program runs is in no file."""
     wrong = [
         f"{file}:{call.lineno}"
-        for file, tree in tool.sources()
-        if file not in ("language.py", "words.py")
+        for file, tree in [*tool.sources(), *tool.sources(tool.SERVICE)]
+        if file not in ("i18n.py", "labels.py")
         for call in ast.walk(tree)
         if isinstance(call, ast.Call)
         for text in tool.marked(call)
@@ -204,7 +205,7 @@ def test_what_is_not_marked_is_found() -> None:
 def test_every_text_is_marked() -> None:
     missed = [
         f"{file}:{line}: {text[:60]!r}"
-        for file, tree in tool.sources()
+        for file, tree in [*tool.sources(), *tool.sources(tool.SERVICE)]
         if not file.startswith("theme") and file not in NOT_FOR_PEOPLE
         for line, text in unmarked(tree)
     ]
@@ -226,7 +227,7 @@ def test_every_text_is_marked() -> None:
 def test_a_page_speaks_the_language(
     esperanto: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, head: str
 ) -> None:
-    monkeypatch.setattr("dashboard.live.page.webrtc_streamer", lambda **given: None)
+    monkeypatch.setattr("dashboard.pages.live.view.webrtc_streamer", lambda **given: None)
     with pages.quiet(tmp_path):
         at = AppTest.from_file(pages.APP, default_timeout=PATIENT)
         at.switch_page(f"pages/{page}.py").run()
@@ -234,7 +235,7 @@ def test_a_page_speaks_the_language(
     text = said(at)
     assert f"⟦{head}⟧" in text
     for english in sorted(of_detector(), key=len, reverse=True):
-        text = text.replace(words.escape(english), "")
+        text = text.replace(labels.escape(english), "")
     assert not re.findall(r".*[a-z]{3,} [a-z]{3,}.*", outside(text))
 
 
@@ -255,10 +256,10 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto: None) -> None:
     for given in ({}, {"fake": False}, {"whole": 0.0}, {"whole": 0.0, "fake": False}):
         made = make_analysis(people="A", **given)
         for reason in made.verdict.reasons:
-            assert words.say(reason).startswith("⟦"), reason
-            assert not re.search(r"[a-z]{3,} [a-z]{3,}", outside(words.say(reason)))
+            assert labels.say(reason).startswith("⟦"), reason
+            assert not re.search(r"[a-z]{3,} [a-z]{3,}", outside(labels.say(reason)))
         for caveat in made.verdict.caveats:
-            assert words.say(caveat).startswith("⟦"), caveat
+            assert labels.say(caveat).startswith("⟦"), caveat
         card = [verdict_card.head(made), question.rows(made), verdict_card.number(made)]
         card += [verdict_card.limits(made), how_we_know.text(made), looked_at.evidence(made)]
         card += [row.name for row in pulls.rows(made) if not row.id]
@@ -267,15 +268,15 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto: None) -> None:
             assert not re.search(r"[a-z]{3,} [a-z]{3,}", left), left
     steps = [Action(ActionCode.ASK_ORIGINAL, {"why": "copies"}), Action(ActionCode.CHECK_ORIGIN)]
     for step in steps:
-        assert actions.step(step, language.speech()).why.startswith("⟦")
+        assert actions.step(step, i18n.speech()).why.startswith("⟦")
 
 
 def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto: None) -> None:
     bundled = [s.spec for s in inventory.inventory() if s.spec.bundled and s.spec.finding]
     assert bundled
     for spec in bundled:
-        assert words.of_catalog(spec.plain) == f"⟦{spec.plain}⟧"
-        assert words.of_catalog(spec.finding) == f"⟦{spec.finding}⟧"
+        assert labels.of_catalog(spec.plain) == f"⟦{spec.plain}⟧"
+        assert labels.of_catalog(spec.finding) == f"⟦{spec.finding}⟧"
 
 
 def test_people_are_called_in_the_language(esperanto: None) -> None:
@@ -310,7 +311,7 @@ def outside(text: str) -> str:
 
 def test_every_language_fills_in_what_the_english_does(folder: Path) -> None:
     wrong = []
-    for file in [*language.FOLDER.glob("*.po"), *folder.glob("*.po")]:
+    for file in [*i18n.FOLDER.glob("*.po"), *folder.glob("*.po")]:
         with file.open("rb") as source:
             catalog = read_po(source, locale=file.stem)
         for message in catalog:

@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 
 from detector import media
-from detector.likeness import Likeness, likeness
+from detector.comparison.similarity import Likeness, likeness
 
 
 def write(path: Path, picture: np.ndarray, crf: int, *, seconds: int = 2) -> Path:

@@ -6,15 +6,16 @@ import threading
 
 import pytest
 
-from dashboard import auth, limits, window
-from dashboard.auth import LOCAL, Kind, Person, Role
-from dashboard.auth.caller import Caller
-from dashboard.limits import MEGABYTE, Enough, NotAllowed, TooLarge, allowance, taking
-from dashboard.window import Refusal, Window
-from dashboard.words import NBSP
+from dashboard.labels import NBSP
+from service import auth, limits
+from service import rate_limit as window
+from service.auth import LOCAL, Kind, Role, User
+from service.auth.caller import Caller
+from service.limits import MEGABYTE, NotAllowed, RateLimitExceeded, TooLarge, allowance, taking
+from service.rate_limit import Refusal, SlidingWindowRateLimiter
 
-GUEST, OTHER = Person("guest:a", Kind.GUEST), Person("guest:b", Kind.GUEST)
-USER = Person("4f1c", Kind.USER)
+GUEST, OTHER = User("guest:a", Kind.GUEST), User("guest:b", Kind.GUEST)
+USER = User("4f1c", Kind.USER)
 
 
 class Clock:
@@ -27,7 +28,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(limits, "files", Window(limits.HOUR, clock))
+    monkeypatch.setattr(limits, "files", SlidingWindowRateLimiter(limits.HOUR, clock))
     return clock
 
 
@@ -35,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def come(monkeypatch: pytest.MonkeyPatch):
     """come(person, address): who takes the next files."""
 
-    def come(person: Person, address: str = "203.0.113.9") -> None:
+    def come(person: User, address: str = "203.0.113.9") -> None:
         monkeypatch.setattr(auth, "who", lambda: person)
         monkeypatch.setattr(Caller, "of_page", lambda: Caller(address))
 
@@ -54,7 +55,7 @@ def take(size: int | None = None) -> None:
 
 def test_the_window_slides() -> None:
     clock = Clock()
-    window = Window(60.0, clock)
+    window = SlidingWindowRateLimiter(60.0, clock)
     for at in (0, 10, 20):
         clock.now = 1000.0 + at
         assert window.take({"a": 3}) is None
@@ -68,7 +69,7 @@ def test_the_window_slides() -> None:
 
 def test_a_lowered_limit_waits_for_enough_to_pass() -> None:
     clock = Clock()
-    window = Window(60.0, clock)
+    window = SlidingWindowRateLimiter(60.0, clock)
     for at in (0, 10, 20):
         clock.now = 1000.0 + at
         window.take({"a": 3})
@@ -77,14 +78,14 @@ def test_a_lowered_limit_waits_for_enough_to_pass() -> None:
 
 
 def test_all_keys_count_or_none() -> None:
-    window = Window(60.0, Clock())
+    window = SlidingWindowRateLimiter(60.0, Clock())
     assert window.take({"address": 1, "a": 5}) is None
     assert window.take({"address": 1, "b": 1})
     assert window.take({"b": 1}) is None  # the refusal did not count against b
 
 
 def test_many_at_once_never_get_more() -> None:
-    window, got = Window(60.0), []
+    window, got = SlidingWindowRateLimiter(60.0), []
     threads = [
         threading.Thread(target=lambda: got.append(window.take({"a": 50}))) for _ in range(120)
     ]
@@ -97,7 +98,7 @@ def test_many_at_once_never_get_more() -> None:
 
 def test_several_files_count_as_many() -> None:
     clock = Clock()
-    window = Window(60.0, clock)
+    window = SlidingWindowRateLimiter(60.0, clock)
     assert window.take({"a": 5}, 3) is None
     clock.now += 10
     assert window.take({"a": 5}, 2) is None
@@ -110,7 +111,7 @@ def test_several_files_count_as_many() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window, "MOST_KEYS", 3)
-    lately = Window(60.0, Clock())
+    lately = SlidingWindowRateLimiter(60.0, Clock())
     for key in "abcd":
         assert lately.take({key: 1}) is None
     assert lately.take({"d": 1})
@@ -125,7 +126,7 @@ def test_a_guest_is_told_how_long_to_wait(
     take()
     clock.now += 2900
     take()
-    with pytest.raises(Enough) as refused:
+    with pytest.raises(RateLimitExceeded) as refused:
         take()
     assert refused.value.message == (
         f"This server allows 2{NBSP}files an hour. Next one in 12{NBSP}minutes."
@@ -141,12 +142,12 @@ def test_a_guest_is_told_how_long_to_wait(
 def test_a_new_cookie_does_not_help(clock: Clock, come, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_ADDRESS_FILES_PER_HOUR", "3")
     for number in range(3):
-        come(Person(f"guest:{number}", Kind.GUEST))
+        come(User(f"guest:{number}", Kind.GUEST))
         take()
-    come(Person("guest:fresh", Kind.GUEST))
-    with pytest.raises(Enough, match=r"3.files an hour from one network"):
+    come(User("guest:fresh", Kind.GUEST))
+    with pytest.raises(RateLimitExceeded, match=r"3.files an hour from one network"):
         take()
-    come(Person("guest:fresh", Kind.GUEST), "198.51.100.4")
+    come(User("guest:fresh", Kind.GUEST), "198.51.100.4")
     take()
     come(USER)  # an account is not held for its neighbors
     take()
@@ -157,7 +158,10 @@ def test_more_than_an_hour_holds_is_said_at_once(
 ) -> None:
     monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "20")
     come(GUEST)
-    with pytest.raises(Enough, match=r"20.files an hour; these are 45"), taking(count=45):
+    with (
+        pytest.raises(RateLimitExceeded, match=r"20.files an hour; these are 45"),
+        taking(count=45),
+    ):
         pass
     with taking(count=20):
         pass
@@ -169,7 +173,7 @@ def test_what_failed_does_not_count(clock: Clock, come, monkeypatch: pytest.Monk
     with pytest.raises(OSError, match="full"), taking():
         raise OSError("the disk is full")
     take()
-    with pytest.raises(Enough, match=r"1.file an hour. Next one in 60.minutes"):
+    with pytest.raises(RateLimitExceeded, match=r"1.file an hour. Next one in 60.minutes"):
         take()
 
 
@@ -187,7 +191,7 @@ def test_a_guest_may_bring_less(clock: Clock, come, monkeypatch: pytest.MonkeyPa
 
 
 def test_who_only_reads_starts_nothing(clock: Clock, come) -> None:
-    come(Person("4f1c", Kind.USER, Role.VIEWER))
+    come(User("4f1c", Kind.USER, Role.VIEWER))
     with pytest.raises(NotAllowed, match="read results"):
         take()
 

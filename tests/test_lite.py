@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from detector.errors import ModelError, WeightsError
-from detector.models import lite
 from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
-from detector.training import augment, sight, start, trunks
+from detector.models.families import lite
+from detector.training import augment, input_transform, start, trunks
 from detector.training.recipe import Part, read_recipe
 
 SIDE = 64
@@ -157,24 +157,24 @@ def test_another_trunk_is_refused(tmp_path: Path) -> None:
 def test_surroundings_are_cached_wider_and_cut_as_the_pipeline_cuts() -> None:
     """A box of 100 px in a picture whose columns and rows count pixels: after the cache and the
     recipe's cut the same pixels are seen as in one cut, to within the two roundings."""
-    own = sight.OwnSight(CropRecipe(scale=1.5, size=256, resize="area"))
+    own = input_transform.OwnSight(CropRecipe(scale=1.5, size=256, resize="area"))
     wanted = own.cached(Part(name="x", kind="video", share=1))
     assert (wanted.name, wanted.margin, wanted.side) == ("video-1.8-307", 1.8, 307)
-    usual = sight.OwnSight(CropRecipe(scale=0.9, size=192))
-    assert usual.cached(Part(name="x", kind="video", share=1)) == sight.Cached("video")
+    usual = input_transform.OwnSight(CropRecipe(scale=0.9, size=192))
+    assert usual.cached(Part(name="x", kind="video", share=1)) == input_transform.Cached("video")
     rows, columns = np.mgrid[:256, :256].astype(np.uint8)
     picture = np.stack([columns, rows, columns], 2)
     box = (78.0, 78.0, 178.0, 178.0)
     kept = augment.cut(picture, box, CropRecipe(scale=wanted.margin, size=wanted.side))
     seen = augment.cut(picture, box, own.crop)
-    twice = sight.plain(kept, False, own.crop, own.margin)
+    twice = input_transform.plain(kept, False, own.crop, own.margin)
     inner = (slice(8, -8), slice(8, -8))
     assert np.abs(twice[inner].astype(int) - seen[inner].astype(int)).max() <= 2
     assert seen[128, 8, 0] < 60 and seen[128, -8, 0] > 195  # 1.5 boxes are seen, not 0.9
 
 
 def test_no_border_of_the_cache_is_seen() -> None:
-    own = sight.OwnSight(CropRecipe(scale=1.5, size=256))
+    own = input_transform.OwnSight(CropRecipe(scale=1.5, size=256))
     rng = np.random.default_rng(0)
     kept = np.full((307, 307, 3), 200, np.uint8)
     for _ in range(300):

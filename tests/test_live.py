@@ -17,19 +17,20 @@ import numpy as np
 import pypdf
 import pytest
 
-from detector import faces, live, media, samples
+from detector import live, media, samples, vision
 from detector.cli import main
 from detector.cli.live import _Console
 from detector.errors import MediaError, ModelError, UsageError
-from detector.live import budget, follow, notice, recapture
-from detector.live.ledger import MOST_MOMENTS, Ledger, Thinned
-from detector.live.meter import MOST
-from detector.live.notice import Alarms
-from detector.live.steady import EARLY, HOLD, Said, Steady
+from detector.live import hints as notice
+from detector.live import optical_flow, recapture, schedule
+from detector.live.hints import Alarms
+from detector.live.hysteresis import EARLY, HOLD, LabelHysteresis, WindowVerdict
+from detector.live.rate_counter import MOST
+from detector.live.score_history import MOST_MOMENTS, DecimatingBuffer, ScoreHistory
 from detector.media.stream import Stream
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
-from detector.results import Analysis, Label, Thresholds
+from detector.schema.analysis import Analysis, Label, Thresholds
 from tests.waiting import PATIENT, until
 
 FPS = 25.0
@@ -72,16 +73,16 @@ class MadeDetector:
     def __init__(self) -> None:
         self.looks = 0
 
-    def detect(self, rgb: np.ndarray, min_face: int) -> list[faces.Detection]:
+    def detect(self, rgb: np.ndarray, min_face: int) -> list[vision.Detection]:
         self.looks += 1
         marked = (rgb[..., 0] == 255) & (rgb[..., 1] == 0) & (rgb[..., 2] == 255)
         corners = np.argwhere(marked & ~np.roll(marked, 1, 0) & ~np.roll(marked, 1, 1))
         return [self._face(float(x), float(y)) for y, x in corners if min_face <= SIDE]
 
-    def _face(self, x: float, y: float) -> faces.Detection:
+    def _face(self, x: float, y: float) -> vision.Detection:
         points = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
         landmarks = tuple((x + SIDE * u, y + SIDE * v) for u, v in points)
-        return faces.Detection((x, y, x + SIDE, y + SIDE), landmarks, 1.0)
+        return vision.Detection((x, y, x + SIDE, y + SIDE), landmarks, 1.0)
 
 
 class MadeModel(Model):
@@ -215,13 +216,13 @@ def test_somebody_new_who_is_manipulated_is_named_as_soon(engine) -> None:
     assert [(face.id, face.label) for face in at[6.96].faces] == [("B", Label.FAKE)]
 
 
-def said(probability: float, frames: int = 20) -> Said:
+def said(probability: float, frames: int = 20) -> WindowVerdict:
     label = Label.FAKE if probability > 0.7 else Label.REAL if probability < 0.3 else None
-    return Said(label or Label.INCONCLUSIVE, probability, LIMITS, frames)
+    return WindowVerdict(label or Label.INCONCLUSIVE, probability, LIMITS, frames)
 
 
 def test_a_word_is_left_only_beyond_the_slack() -> None:
-    steady = Steady(0.0)
+    steady = LabelHysteresis(0.0)
     for n in range(40):
         steady.update(n / 10, said(0.9), None)
     assert steady.label is Label.FAKE and steady.since == pytest.approx(HOLD)
@@ -234,7 +235,7 @@ def test_a_word_is_left_only_beyond_the_slack() -> None:
 
 
 def test_the_early_way_needs_frames_and_time() -> None:
-    steady = Steady(0.0)
+    steady = LabelHysteresis(0.0)
     for n in range(40):
         assert not steady.update(n / 10, said(0.1), said(0.1))
     assert steady.label is Label.REAL
@@ -245,7 +246,7 @@ def test_the_early_way_needs_frames_and_time() -> None:
 
 
 def test_no_sign_is_taken_back_as_soon() -> None:
-    steady = Steady(0.0)
+    steady = LabelHysteresis(0.0)
     for n in range(40):
         steady.update(n / 10, said(0.1), said(0.1))
     assert steady.label is Label.REAL
@@ -257,7 +258,7 @@ def test_no_sign_is_taken_back_as_soon() -> None:
 
 
 def test_a_score_that_hovers_about_the_threshold_has_no_early_way() -> None:
-    steady = Steady(0.0)
+    steady = LabelHysteresis(0.0)
     for n in range(300):
         mean = said(0.66 if n // 10 % 2 else 0.72)
         assert not steady.update(n / 10, mean, said(0.75))
@@ -371,7 +372,7 @@ def test_people_are_told_apart_and_the_most_suspicious_comes_first(engine) -> No
 
 
 def test_a_slow_computer_says_so() -> None:
-    watch = notice.Watch(0.0, 4)
+    watch = notice.QualityMonitor(0.0, 4)
     watch.face(10.0)
     hints = watch.hints(10.0, silent=0.0, rate=2.0, lag=3.0)
     assert [h.text for h in hints] == [
@@ -634,12 +635,12 @@ def test_memory_is_flat(engine) -> None:
     for minute in range(2):
         feed(engine, session, 10, small, start=100.0 * minute)
     ledger, state = session._ledger, session.state
-    assert len(ledger._recent) <= 3.1 * budget.BEST_SCORED
+    assert len(ledger._recent) <= 3.1 * schedule.BEST_SCORED
     # What is older than a minute is gone.
-    assert state.series[0].time >= 100.0 and len(state.series) <= 10.1 * budget.BEST_SCORED
+    assert state.series[0].time >= 100.0 and len(state.series) <= 10.1 * schedule.BEST_SCORED
     assert sum(map(len, session._meter._at.values())) <= 4 * MOST
     assert len(ledger._session.items) <= MOST_MOMENTS
-    thinned = Thinned(100)
+    thinned = DecimatingBuffer(100)
     for n in range(10_000):
         thinned.add(n)
     assert len(thinned.items) <= 100 and thinned.items[0] == 0 and thinned.items[-1] > 9_800
@@ -647,10 +648,10 @@ def test_memory_is_flat(engine) -> None:
 
 
 def test_people_who_pass_by_are_forgotten() -> None:
-    from detector.live.ledger import MOST_PEOPLE
-    from detector.results import FaceFrame, Quality
+    from detector.live.score_history import MOST_PEOPLE
+    from detector.schema.analysis import FaceFrame, Quality
 
-    ledger = Ledger([registry.get_spec("pairs")], ["pairs"], "x", 40)
+    ledger = ScoreHistory([registry.get_spec("pairs")], ["pairs"], "x", 40)
     quality = Quality(width=99, sharpness=99, brightness=99, yaw=0, confidence=1)
     for n in range(300):
         face = FaceFrame(index=0, time=n, box=(0, 0, 99, 99), quality=quality, logits={"pairs": 1})
@@ -662,8 +663,8 @@ def test_people_who_pass_by_are_forgotten() -> None:
 # --- pace -----------------------------------------------------------------------------------------
 
 
-def costs(**seconds: float) -> budget.Costs:
-    made = budget.Costs()
+def costs(**seconds: float) -> schedule.Costs:
+    made = schedule.Costs()
     for kind, value in seconds.items():
         made.add(kind.replace("_", ":"), value)
     return made
@@ -672,14 +673,14 @@ def costs(**seconds: float) -> budget.Costs:
 def test_the_pace_follows_what_work_costs() -> None:
     models = ["a", "b"]
     easy = costs(detect=0.01, follow=0.001, judge=0.004, model_a=0.003, model_b=0.003, clip=0.06)
-    best = budget.plan(easy, models, share=1.4, fps=25)
-    assert 1 / best.score_every == budget.BEST_SCORED and best.detect_every == 1
+    best = schedule.plan(easy, models, share=1.4, fps=25)
+    assert 1 / best.score_every == schedule.BEST_SCORED and best.detect_every == 1
     assert best.coarser == 1.0 and best.follow_every == 0.0
-    half = budget.plan(easy, models, share=0.2, fps=25)
-    assert 4 < 1 / half.score_every < budget.BEST_SCORED
+    half = schedule.plan(easy, models, share=0.2, fps=25)
+    assert 4 < 1 / half.score_every < schedule.BEST_SCORED
     # Ten times as slow: fewer frames, faces searched more coarsely, flow in fewer frames.
     hard = costs(detect=0.1, follow=0.01, judge=0.04, model_a=0.03, model_b=0.03, clip=0.6)
-    slow = budget.plan(hard, models, share=0.7, fps=25)
+    slow = schedule.plan(hard, models, share=0.7, fps=25)
     assert slow.coarser > 1 and slow.score_every > best.score_every
     assert slow.follow_every >= 0.0 and slow.clip_every > best.clip_every
     # What is planned fits.
@@ -687,11 +688,11 @@ def test_the_pace_follows_what_work_costs() -> None:
     assert per_frame / slow.score_every + 0.6 / slow.clip_every <= 0.71
     # One slow model among quick ones scores fewer frames instead of holding up all.
     mixed = costs(detect=0.01, judge=0.004, model_a=0.003, model_b=0.003, model_c=0.6)
-    pace = budget.plan(mixed, ["a", "b", "c"], share=1.0, fps=25)
+    pace = schedule.plan(mixed, ["a", "b", "c"], share=1.0, fps=25)
     assert pace.model_every["c"] > 10 and pace.model_every["a"] == 1
-    assert 1 / pace.score_every >= budget.LIVELY
+    assert 1 / pace.score_every >= schedule.LIVELY
     # And when the machine is free again, faces are searched finely again.
-    free = budget.plan(costs(detect=0.002, judge=0.004), models, 1.4, 25, coarser=3.0)
+    free = schedule.plan(costs(detect=0.002, judge=0.004), models, 1.4, 25, coarser=3.0)
     assert free.coarser == 2.0
 
 
@@ -699,13 +700,13 @@ def test_the_pace_follows_what_work_costs() -> None:
 
 
 def test_flow_follows_a_face_and_says_when_it_is_lost() -> None:
-    before = follow.Small.of(picture((240, 160, 0.0)))
+    before = optical_flow.Small.of(picture((240, 160, 0.0)))
     face = MadeDetector().detect(picture((240, 160, 0.0)), 40)
-    (moved,) = follow.follow(before, follow.Small.of(picture((252, 154, 0.0))), face)
+    (moved,) = optical_flow.follow(before, optical_flow.Small.of(picture((252, 154, 0.0))), face)
     assert moved is not None
     assert np.allclose(moved.box, (252, 154, 252 + SIDE, 154 + SIDE), atol=1.5)
     assert np.allclose(np.subtract(moved.landmarks, face[0].landmarks), (12, -6), atol=1.5)
-    assert follow.follow(before, follow.Small.of(picture()), face) == [None]
+    assert optical_flow.follow(before, optical_flow.Small.of(picture()), face) == [None]
 
 
 def test_boxes_move_between_searches(engine) -> None:
@@ -850,7 +851,7 @@ def test_a_clip_that_becomes_manipulated_is_named_within_two_seconds(gallery) ->
 def test_the_same_scores_as_an_analysis_of_the_file(gallery) -> None:
     """Nothing is cut, scored or fused another way than in the Analyzer."""
     from detector.pipeline import Analyzer
-    from detector.results import Settings
+    from detector.schema.analysis import Settings
 
     path = gallery["untouched"].path
     settings = Settings(models=["pairs", "blend"], sampling="fps", fps=2.0, end=3.0)

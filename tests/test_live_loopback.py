@@ -22,13 +22,13 @@ from aiortc.contrib.media import MediaRelay
 from streamlit_webrtc import WebRtcMode
 from streamlit_webrtc.webrtc import WebRtcWorker
 
-from dashboard.live import viewers as room
-from dashboard.live.viewers import Full, Keep, Viewer, Viewers, Wishes
-from dashboard.live.visit import CONNECT, PAUSE, TRIES, Phase, Trouble, Visit
+from dashboard.pages.live.state import CONNECT, PAUSE, TRIES, LivePageState, Phase, Trouble
 from detector import media
 from detector.errors import UsageError
 from detector.live import LiveEngine, LiveSettings
 from detector.live.recorder import Recorder, Ring
+from service.live import viewers as room
+from service.live.viewers import Full, Keep, Viewer, Viewers, Wishes
 from tests.conftest import Picture, camera
 from tests.live_stand_in import StandInEngine, colored, gray
 from tests.waiting import PATIENT, until
@@ -333,7 +333,7 @@ def test_how_many_places_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
 class Person(SimpleNamespace):
     """A visit with its clock, and the viewer it was given."""
 
-    visit: Visit
+    visit: LivePageState
     clock: Clock
     viewer: Viewer
 
@@ -350,10 +350,10 @@ class Person(SimpleNamespace):
 @pytest.fixture
 def person(crowd: Viewers, clock: Clock) -> Person:
     viewer = crowd.open(LiveSettings(), Wishes())
-    return Person(visit=Visit(clock=clock), clock=clock, viewer=viewer)
+    return Person(visit=LivePageState(clock=clock), clock=clock, viewer=viewer)
 
 
-def started(person: Person) -> Visit:
+def started(person: Person) -> LivePageState:
     person.visit.start()
     person.visit.answered({"ask": person.visit.ask, "error": ""}, lambda: person.viewer)
     assert person.visit.phase is Phase.CONNECTING and person.visit.wanted

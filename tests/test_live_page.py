@@ -15,15 +15,19 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import auth, backend, words
-from dashboard.auth import Kind, Person, Role
-from dashboard.jobs import Jobs
-from dashboard.live import cards, chart, choices, ice, keep, link, page, problems
-from dashboard.live.viewers import Keep, Viewers
-from dashboard.live.visit import Trouble
+from dashboard import labels
+from dashboard.charts import live
+from dashboard.pages.live import cards, choices, ice, link, problems
+from dashboard.pages.live import view as page
+from dashboard.pages.live.state import Trouble
 from dashboard.theme import DARK, LIGHT
 from detector.live import Alarm, LiveState
-from detector.results import Analysis, Label
+from detector.schema.analysis import Analysis, Label
+from service import auth, backend
+from service.auth import Kind, Role, User
+from service.live import recordings
+from service.live.viewers import Keep, Viewers
+from service.tasks.jobs import Jobs
 from tests.live_stand_in import LIMITS, StandInEngine, made_state, reading
 from tests.pages import APP, html, quiet
 from tests.result_sample import make_analysis
@@ -73,8 +77,8 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> StandInEngine:
     made = StandInEngine()
-    crowd = Viewers(lambda: made, 1, keep.ended)  # type: ignore[arg-type, return-value]
-    monkeypatch.setattr(keep, "viewers", lambda: crowd)
+    crowd = Viewers(lambda: made, 1, recordings.ended)  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr(recordings, "viewers", lambda: crowd)
     return made
 
 
@@ -126,7 +130,7 @@ def started(at: AppTest, browser: Browser) -> Camera:
 
 def text(at: AppTest) -> str:
     """All own HTML of the page, with common spaces."""
-    return html(at).replace(words.NBSP, " ")
+    return html(at).replace(labels.NBSP, " ")
 
 
 def cover(at: AppTest) -> str:
@@ -138,7 +142,7 @@ def cover(at: AppTest) -> str:
 def caption(at: AppTest) -> str:
     found = re.search(r'<h1>Live</h1><p class="um-caption">(.*?)</p>', html(at))
     assert found
-    return found[1].replace(words.NBSP, " ")
+    return found[1].replace(labels.NBSP, " ")
 
 
 # --- before Start ---------------------------------------------------------------------------------
@@ -214,7 +218,7 @@ def test_every_trouble_has_words() -> None:
 def test_no_place_left_is_said(
     at: AppTest, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep.viewers().open(choices.settings(choices.Wishes()), choices.Wishes())
+    recordings.viewers().open(choices.settings(choices.Wishes()), choices.Wishes())
     at.button(key="live-start").click().run()
     assert "Enough for now" in cover(at) and "1 camera is on already" in cover(at)
     assert "Clips can be analyzed as usual." in cover(at)
@@ -223,7 +227,7 @@ def test_no_place_left_is_said(
 def test_a_reader_starts_nothing(
     at: AppTest, browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader = Person("someone", Kind.USER, Role.VIEWER)
+    reader = User("someone", Kind.USER, Role.VIEWER)
     monkeypatch.setattr(auth, "who", lambda: reader)
     at.button(key="live-start").click().run()
     assert "Your account reads results and starts no analysis." in cover(at)
@@ -233,7 +237,7 @@ def test_a_reader_starts_nothing(
 def test_a_server_without_live(
     browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keep.viewers(), "most", 0)
+    monkeypatch.setattr(recordings.viewers(), "most", 0)
     at = AppTest.from_file(APP, default_timeout=PATIENT).switch_page("pages/live.py").run()
     assert "Live is switched off here" in cover(at) and not browser.streamer
     assert not [b for b in at.button if b.key == "live-start"]
@@ -393,23 +397,23 @@ def test_leaving_the_page_and_coming_back(at: AppTest, browser: Browser) -> None
 
 
 def test_a_server_that_stops_keeps_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    keep.viewers.cache_clear()
+    recordings.viewers.cache_clear()
     made = StandInEngine()
-    monkeypatch.setattr(keep, "engine", lambda: made)
+    monkeypatch.setattr(recordings, "engine", lambda: made)
     try:
-        keep.stop()  # nobody came: nothing is loaded for it
-        assert not keep.viewers.cache_info().currsize
-        viewer = keep.viewers().open(
+        recordings.stop()  # nobody came: nothing is loaded for it
+        assert not recordings.viewers.cache_info().currsize
+        viewer = recordings.viewers().open(
             choices.settings(choices.Wishes()), choices.Wishes(), where=backend.place()
         )
         for _ in range(2):
             viewer.receive(Picture())
             assert viewer._first is not None
             viewer._first -= 5
-        keep.stop()
+        recordings.stop()
         assert viewer.ended and viewer.result and backend.find(viewer.result)
     finally:
-        keep.viewers.cache_clear()
+        recordings.viewers.cache_clear()
 
 
 # --- cards ----------------------------------------------------------------------------------------
@@ -427,16 +431,16 @@ def test_an_alarm_is_spoken_once_when_it_begins_and_once_when_it_ends() -> None:
     said = [cards.spoken(state, clock) for state in (None, quiet, begun, later, over)]
     assert said[:2] == ["", ""]
     assert said[2] == said[3] == "Alarm 1: likely manipulated since 10:00:32."
-    assert said[4] == f"Alarm 1 over: likely manipulated for 14{words.NBSP}seconds."
+    assert said[4] == f"Alarm 1 over: likely manipulated for 14{labels.NBSP}seconds."
 
 
 def test_alarms_as_rows_and_as_a_log() -> None:
     state = made_state()
-    rows = cards.alarms(state.alarms, state.time, clock).replace(words.NBSP, " ")
+    rows = cards.alarms(state.alarms, state.time, clock).replace(labels.NBSP, " ")
     assert rows.index("No face") < rows.index("Likely manipulated"), "the newest first"
     assert "14 s" in rows and "93 %" in rows and "10:00:32" in rows and "Person A" in rows
     going = (Alarm(3, "manipulated", 50.0, None, 0.8),)
-    assert f"10{words.NBSP}s so far" in cards.alarms(going, 60.0, clock)
+    assert f"10{labels.NBSP}s so far" in cards.alarms(going, 60.0, clock)
     many = tuple(Alarm(n, "no_face", n, n + 0.5) for n in range(9, 0, -1))
     assert "5 earlier in the log." in cards.alarms(many, 60.0, clock)
     log = cards.log(state.alarms, state.time, clock)
@@ -469,7 +473,7 @@ def test_words_from_outside_are_escaped() -> None:
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
 @pytest.mark.parametrize("state", [None, made_state(0.5), made_state(60.0), made_state(500.0)])
 def test_the_figure_has_fixed_axes(state: LiveState | None, palette: Any) -> None:
-    drawn = chart.figure(state, LIMITS, palette).to_dict()
+    drawn = live.figure(state, LIMITS, palette).to_dict()
     assert drawn["layout"]["xaxis"]["range"] == [-60.0, 0]
     assert drawn["layout"]["yaxis"]["range"] == [0, 1]
     for trace in drawn["data"]:
@@ -478,10 +482,10 @@ def test_the_figure_has_fixed_axes(state: LiveState | None, palette: Any) -> Non
 
 def test_the_line_breaks_where_nothing_was_scored() -> None:
     dots = [d for d in made_state().series if not 20 < d.time < 25]
-    runs = chart.runs(dots, 60.0)
+    runs = live.runs(dots, 60.0)
     assert len(runs) == 2 and runs[0][-1][0] <= -40 and runs[1][0][0] >= -35
-    assert f"above 70{words.NBSP}%" in chart.finding(made_state(), LIMITS)
-    assert chart.finding(None, LIMITS) == "Nothing was scored in the last 60 seconds."
+    assert f"above 70{labels.NBSP}%" in live.finding(made_state(), LIMITS)
+    assert live.finding(None, LIMITS) == "Nothing was scored in the last 60 seconds."
 
 
 # --- the connection -------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from detector.errors import ModelError, WeightsError
-from detector.models import lrnet, own, registry
+from detector.models import registry, user_models
+from detector.models.families import lrnet
 from detector.models.mesh import Mesh
 from detector.weights import load_state
 
@@ -158,10 +159,10 @@ def test_a_persons_own_training_can_be_added(
         files.append(tmp_path / f"{name}.pth")
         torch.save({key: 1.01 * tensor for key, tensor in state.items()}, files[-1])
     task = shared / "weights" / "mediapipe_face" / "face_landmarker_v2_with_blendshapes.task"
-    spec = own.add([*files, task], "lrnet", id="mine", fake_index=1)
+    spec = user_models.add([*files, task], "lrnet", id="mine", fake_index=1)
     assert spec.own and registry.load_model("mine")
     dead = {key: torch.zeros_like(tensor) for key, tensor in load_state(files[0]).items()}
     torch.save(dead, files[0])
     torch.save({k: torch.zeros_like(t) for k, t in load_state(files[1]).items()}, files[1])
     with pytest.raises(ModelError, match="same answer to everything"):
-        own.add([*files, task], "lrnet", id="dead")
+        user_models.add([*files, task], "lrnet", id="dead")

@@ -18,12 +18,12 @@ from result_sample import make_analysis
 from conftest import portrait, write_clip
 from detector import media
 from detector.errors import UsageError
-from detector.marking import NAMESPACE, properties, write_copy, write_sidecar
-from detector.origin import EarlierVerdict
 from detector.provenance import inspect
 from detector.provenance.earlier import SIDECAR
 from detector.report.words import earlier
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
+from detector.schema.origin import EarlierVerdict
+from detector.verdict_metadata import NAMESPACE, properties, write_copy, write_sidecar
 
 
 def of(path: Path) -> Analysis:

@@ -24,7 +24,7 @@ from detector import media as room
 from detector.errors import Canceled, MediaError, UsageError
 from detector.media import Frame, container, decode, frame_at, open_media, plan, probe, safe_name
 from detector.media.video import decode_video
-from detector.results import Media, Settings
+from detector.schema.analysis import Media, Settings
 
 Clip = Callable[..., Path]
 BITS = 10

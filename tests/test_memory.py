@@ -14,7 +14,7 @@ from torch import nn
 from detector.errors import ModelError, UsageError
 from detector.models import memory
 from detector.models.base import CropRecipe, FrameModel, ModelSpec
-from detector.models.memory import Shelf
+from detector.models.memory import ModelCache
 
 SIZE = 4_000_000  # bytes of a toy
 
@@ -46,25 +46,25 @@ class Toy(FrameModel):
 
 
 @pytest.fixture
-def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
+def shelf(monkeypatch: pytest.MonkeyPatch) -> ModelCache:
     monkeypatch.setenv("UNMASK_MEMORY", "10MB")  # two toys and a half
-    return Shelf()
+    return ModelCache()
 
 
-def get(shelf: Shelf, id: str, device: str = "cpu") -> Toy:
+def get(shelf: ModelCache, id: str, device: str = "cpu") -> Toy:
     return shelf.get((id, device), SIZE, lambda: Toy(id))  # type: ignore[return-value]
 
 
-def here(shelf: Shelf) -> set[str]:
+def here(shelf: ModelCache) -> set[str]:
     return {key[0] for key in shelf.sizes()}
 
 
-def test_one_copy_for_all(shelf: Shelf) -> None:
+def test_one_copy_for_all(shelf: ModelCache) -> None:
     assert get(shelf, "a") is get(shelf, "a")
     assert shelf.sizes() == {("a", "cpu"): SIZE}
 
 
-def test_the_least_recently_asked_for_goes(shelf: Shelf) -> None:
+def test_the_least_recently_asked_for_goes(shelf: ModelCache) -> None:
     gone = weakref.ref(get(shelf, "a"))
     get(shelf, "b")
     get(shelf, "a")
@@ -75,7 +75,7 @@ def test_the_least_recently_asked_for_goes(shelf: Shelf) -> None:
     assert gone() is None, "its memory is not given back"
 
 
-def test_what_is_in_use_stays(shelf: Shelf) -> None:
+def test_what_is_in_use_stays(shelf: ModelCache) -> None:
     a = get(shelf, "a")
     get(shelf, "b")
     get(shelf, "c")  # "b" goes, though "a" was asked for longer ago
@@ -92,7 +92,7 @@ def test_what_is_in_use_stays(shelf: Shelf) -> None:
     assert here(shelf) == {"b", "c"}
 
 
-def test_never_while_scoring(shelf: Shelf) -> None:
+def test_never_while_scoring(shelf: ModelCache) -> None:
     """Threads that score with more models than there is room for: each finishes with its own."""
     scoring: dict[str, int] = {}
     wrong: list[str] = []
@@ -121,7 +121,7 @@ def test_never_while_scoring(shelf: Shelf) -> None:
     assert sum(shelf.sizes().values()) <= 10_000_000
 
 
-def test_one_that_is_larger_than_the_budget_is_refused_before_it_is_read(shelf: Shelf) -> None:
+def test_one_that_is_larger_than_the_budget_is_refused_before_it_is_read(shelf: ModelCache) -> None:
     def load() -> Toy:
         raise AssertionError("it was read")
 
@@ -129,14 +129,14 @@ def test_one_that_is_larger_than_the_budget_is_refused_before_it_is_read(shelf: 
         shelf.get(("big", "cpu"), 20_000_000, load)
 
 
-def test_devices_have_their_own_budgets(shelf: Shelf) -> None:
+def test_devices_have_their_own_budgets(shelf: ModelCache) -> None:
     for device in ("cpu", "meta"):
         for id in "ab":
             get(shelf, id, device)
     assert len(shelf.sizes()) == 4
 
 
-def test_a_model_that_fails_to_load_leaves_nothing(shelf: Shelf) -> None:
+def test_a_model_that_fails_to_load_leaves_nothing(shelf: ModelCache) -> None:
     def load() -> Toy:
         raise ModelError("broken")
 
@@ -145,7 +145,7 @@ def test_a_model_that_fails_to_load_leaves_nothing(shelf: Shelf) -> None:
     assert shelf.sizes() == {} and get(shelf, "a")
 
 
-def test_dropped_models_are_freed(shelf: Shelf) -> None:
+def test_dropped_models_are_freed(shelf: ModelCache) -> None:
     gone = weakref.ref(get(shelf, "a"))
     get(shelf, "b")
     shelf.drop(lambda key: key[0] == "a")

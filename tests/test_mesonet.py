@@ -13,10 +13,11 @@ import torch
 from PIL import Image
 
 from detector.errors import ModelError, WeightsError
-from detector.models import mesonet, own, registry
+from detector.models import registry, user_models
+from detector.models.families import mesonet
 from detector.models.network import TorchFrameModel
 from detector.pipeline import analyze
-from detector.results import ReasonCode, Settings
+from detector.schema.analysis import ReasonCode, Settings
 
 VARIANTS = {
     "meso4-df": "Meso4_DF",
@@ -228,7 +229,7 @@ def test_brought_as_a_person_brings_it_it_is_asked_and_counted(
 ) -> None:
     """`unmask models add`, then `--models meso4-df`: it used to say that no model gave a score."""
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    own.add(shared / "weights" / "mesonet" / "Meso4_DF.h5", "mesonet_keras")
+    user_models.add(shared / "weights" / "mesonet" / "Meso4_DF.h5", "mesonet_keras")
     found = analyze(face_clip, Settings(models=["meso4-df"], frames=4))
     (model,) = found.models
     assert model.scored and model.counted and model.probability is not None

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from detector.errors import WeightsError
-from detector.models import mobilenet
 from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
+from detector.models.families import mobilenet
 from detector.models.network import TorchFrameModel
 
 SIDE = 64

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import auth
-from dashboard.auth import Kind, Person
-from dashboard.downloads import Download, Downloads, downloads
-from dashboard.shop import card, check
+from dashboard.pages.models import card
+from dashboard.pages.models import selfcheck as check
 from detector import selfcheck, weights
 from detector.errors import Canceled, WeightsError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
+from service import auth
+from service.auth import Kind, User
+from service.tasks.downloads import Download, Downloads, downloads
 from tests.pages import APP, html
 from tests.waiting import PATIENT, until
 
@@ -68,7 +69,7 @@ def test_the_strong_model_is_offered_once_and_calmly() -> None:
 
 
 def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "who", lambda: Person("guest:a", Kind.GUEST))
+    monkeypatch.setattr(auth, "who", lambda: User("guest:a", Kind.GUEST))
     at = page()
     text = html(at)
     assert "<h3>Pairs</h3>" in text and "its administrator can add it" in text

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from golden import FOLDER, picture
 
-from detector.faces import cut
-from detector.faces.native import align_native
 from detector.models.base import CropRecipe
-from detector.models.gend import frame_order
+from detector.models.families.gend import frame_order
+from detector.vision import cut
+from detector.vision.native import align_native
 
 GOLDEN = json.loads((FOLDER / "transformers" / "gend_aligner.json").read_text())
 RECIPE = CropRecipe(kind="points", template="gend", native=True, size=0)

@@ -13,7 +13,7 @@ from detector.decision.next_steps import (
     next_steps,
 )
 from detector.messages import actions
-from detector.results import Analysis, Basis, Coverage, Label, Lean
+from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean
 from tests.result_sample import make_analysis, make_picture
 
 EVERYTHING = Facts(

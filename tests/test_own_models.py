@@ -18,7 +18,7 @@ import detector
 from detector import weights
 from detector.cli import main
 from detector.errors import ModelError, UsageError, WeightsError
-from detector.models import inventory, own, registry
+from detector.models import inventory, registry, user_models
 
 NAME = "dfb_meso4"  # small, and of a repository with several networks of the same kind
 OTHER = "dfb_meso4inception"
@@ -68,7 +68,7 @@ def test_a_file_is_checked_copied_and_scores_as_it_is(
     state: dict[str, Tensor], tmp_path: Path, data: Path
 ) -> None:
     path = write(tmp_path / "My Best.pth", state)
-    spec = own.add(path, NAME)
+    spec = user_models.add(path, NAME)
     expected = logits(detector.load_model(NAME, weights=path))
     path.unlink()
     assert (spec.id, spec.own, spec.architecture) == ("my-best", True, NAME)
@@ -77,12 +77,12 @@ def test_a_file_is_checked_copied_and_scores_as_it_is(
     assert file.sha256 == weights.digest(weights.locate(spec, file))
     assert file.original_sha256 and file.original_sha256 != file.sha256
     assert torch.equal(logits(registry.load_model("my-best")), expected)
-    assert own.own_models() == [spec]
+    assert user_models.own_models() == [spec]
     # Nobody has shown which output means fake, and nothing that was published of others holds.
     assert spec.label_order == "unverified" and not spec.published and spec.calibration is None
     assert spec.operating_point is None and not spec.operating_point_source
     assert inventory.status("my-best").state == "ready"
-    assert own.remove("my-best") == file.size
+    assert user_models.remove("my-best") == file.size
     assert kept(data) == []
     with pytest.raises(UsageError, match="There is no model 'my-best'"):
         registry.load_model("my-best")
@@ -99,7 +99,7 @@ def test_a_file_is_checked_copied_and_scores_as_it_is(
     ],
 )
 def test_wrappings_of_training_scripts(state: dict[str, Tensor], tmp_path: Path, wrap: Any) -> None:
-    spec = own.add(write(tmp_path / "x.pth", wrap(state)), NAME, id="mine")
+    spec = user_models.add(write(tmp_path / "x.pth", wrap(state)), NAME, id="mine")
     given = logits(detector.load_model(NAME, weights=write(tmp_path / "bare.pth", state)))
     torch.testing.assert_close(logits(registry.load_model(spec.id)), given, rtol=1e-2, atol=1e-2)
 
@@ -107,14 +107,14 @@ def test_wrappings_of_training_scripts(state: dict[str, Tensor], tmp_path: Path,
 def test_an_old_file_that_is_no_archive(state: dict[str, Tensor], tmp_path: Path) -> None:
     path = tmp_path / "old.pth"
     torch.save(state, path, _use_new_zipfile_serialization=False)
-    assert own.add(path, NAME).files[0].path.endswith("old.safetensors")
+    assert user_models.add(path, NAME).files[0].path.endswith("old.safetensors")
 
 
 def test_a_person_says_which_output_means_fake(state: dict[str, Tensor], tmp_path: Path) -> None:
     path = write(tmp_path / "x.pth", state)
-    same = own.add(path, NAME, id="same", fake_index=1)
+    same = user_models.add(path, NAME, id="same", fake_index=1)
     assert same.label_order == "documented" and "said which output" in same.fake_output
-    flipped = own.add(path, NAME, id="turned", fake_index=0)
+    flipped = user_models.add(path, NAME, id="turned", fake_index=0)
     # The authors' point is for their weights: that this file is one of them nobody can know, and
     # one that was trained the other way round is none.
     theirs = registry.architectures()[NAME]
@@ -127,26 +127,26 @@ def test_a_person_says_which_output_means_fake(state: dict[str, Tensor], tmp_pat
     total = one.p_fake(logits(one)) + other.p_fake(logits(other))
     assert float(total) == pytest.approx(1)
     with pytest.raises(UsageError, match="no output 5"):
-        own.add(path, NAME, id="third", fake_index=5)
+        user_models.add(path, NAME, id="third", fake_index=5)
 
 
 def test_the_same_file_is_not_added_twice(state: dict[str, Tensor], tmp_path: Path) -> None:
     path = write(tmp_path / "x.pth", state)
-    assert own.add(path, NAME) == own.add(path, NAME, id="again")
-    assert len(own.own_models()) == 1
+    assert user_models.add(path, NAME) == user_models.add(path, NAME, id="again")
+    assert len(user_models.own_models()) == 1
 
 
 def test_names_are_made_and_kept_apart(state: dict[str, Tensor], tmp_path: Path) -> None:
     write(tmp_path / "x.pth", state)
-    own.add(tmp_path / "x.pth", NAME)
+    user_models.add(tmp_path / "x.pth", NAME)
     altered = {k: v + 1 if k.endswith("fc2.bias") else v for k, v in state.items()}
     write(tmp_path / "X!.pth", altered)
-    assert own.add(tmp_path / "X!.pth", NAME).id == "x-2"
+    assert user_models.add(tmp_path / "X!.pth", NAME).id == "x-2"
     for taken in ("pairs", NAME, "x"):
         with pytest.raises(UsageError, match="is taken"):
-            own.new_id(taken)
+            user_models.new_id(taken)
     with pytest.raises(UsageError, match="may only have"):
-        own.new_id("Über")
+        user_models.new_id("Über")
 
 
 def missing(state: dict[str, Tensor]) -> Any:
@@ -177,28 +177,28 @@ def test_what_does_not_fit_is_named_and_not_kept(
 ) -> None:
     path = write(tmp_path / "x.pth", change(state))
     with pytest.raises(WeightsError, match=says):
-        own.add(path, NAME)
+        user_models.add(path, NAME)
     with pytest.raises(WeightsError, match=says):
         detector.load_model(NAME, weights=path)
-    assert kept(data) == [] and own.own_models() == []
+    assert kept(data) == [] and user_models.own_models() == []
 
 
 @pytest.mark.timeout(600)  # 8 s of computing; more on a machine that is busy
 def test_every_architecture_is_looked_through(tmp_path: Path, all_architectures: None) -> None:
     path = write(tmp_path / "x.pth", Golden(OTHER).state())
-    assert own.looks_like([path]) == [OTHER]
+    assert user_models.looks_like([path]) == [OTHER]
 
 
 def test_another_architecture_is_recognized(tmp_path: Path, data: Path) -> None:
     path = write(tmp_path / "x.pth", Golden(OTHER).state())
     with pytest.raises(WeightsError) as caught:
-        own.add(path, NAME)
+        user_models.add(path, NAME)
     assert caught.value.code == "weights_misfit" and "missing" in caught.value.message
     assert f"This looks like {OTHER}: add it with --as {OTHER}." in caught.value.hint
-    assert own.looks_like([path]) == [OTHER]
+    assert user_models.looks_like([path]) == [OTHER]
     path = write(tmp_path / "y.pth", {"a": torch.ones(1)})
     with pytest.raises(WeightsError) as caught:
-        own.add(path, NAME)
+        user_models.add(path, NAME)
     assert caught.value.hint == "It fits no architecture that Unmask knows."
     assert kept(data) == []
 
@@ -216,7 +216,7 @@ def test_a_hostile_pickle_is_not_opened(
 ) -> None:
     path = write(tmp_path / "x.pth", {"model": state, "extra": Trap(tmp_path / "sprung")})
     with pytest.raises(WeightsError, match=r"opening it would call \w+\.mkdir") as caught:
-        own.add(path, NAME)
+        user_models.add(path, NAME)
     assert "\n" not in caught.value.message
     assert not (tmp_path / "sprung").exists() and kept(data) == []
 
@@ -237,28 +237,28 @@ def test_files_that_are_none(
     path = write(tmp_path / "x.pth", state)
     path.write_bytes(body(path.read_bytes()))
     with pytest.raises(WeightsError, match=says) as caught:
-        own.add(path, NAME)
+        user_models.add(path, NAME)
     assert "\n" not in caught.value.message and kept(data) == []
 
 
 def test_weights_that_are_no_numbers(state: dict[str, Tensor], tmp_path: Path, data: Path) -> None:
     broken = state | {"backbone.fc2.bias": torch.tensor([0.0, torch.nan])}
     with pytest.raises(ModelError, match="its scores are not numbers"):
-        own.add(write(tmp_path / "x.pth", broken), NAME)
+        user_models.add(write(tmp_path / "x.pth", broken), NAME)
     assert kept(data) == []
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no file"):
-        own.add(tmp_path / "none.pth", NAME)
+        user_models.add(tmp_path / "none.pth", NAME)
     (tmp_path / "x.pth").write_bytes(b"x")
     with pytest.raises(UsageError, match="no architecture 'dfb_meso5'") as caught:
-        own.add(tmp_path / "x.pth", "dfb_meso5")
+        user_models.add(tmp_path / "x.pth", "dfb_meso5")
     assert NAME in caught.value.hint
     with pytest.raises(UsageError, match="no architecture 'pairs'"):
-        own.add(tmp_path / "x.pth", "pairs")
+        user_models.add(tmp_path / "x.pth", "pairs")
     with pytest.raises(UsageError, match="not one of your own"):
-        own.remove("pairs")
+        user_models.remove("pairs")
 
 
 def test_a_persons_own_text_is_left_alone(
@@ -266,13 +266,15 @@ def test_a_persons_own_text_is_left_alone(
 ) -> None:
     data.mkdir()
     (data / "models.toml").write_text("# my notes\n")
-    one = own.add(write(tmp_path / "a.pth", state), NAME)
+    one = user_models.add(write(tmp_path / "a.pth", state), NAME)
     altered = {k: v + 1 if k.endswith("fc2.bias") else v for k, v in state.items()}
-    two = own.add(write(tmp_path / "b.pth", altered), NAME, title='A "title" \\ with\ttrouble: ü')
+    two = user_models.add(
+        write(tmp_path / "b.pth", altered), NAME, title='A "title" \\ with\ttrouble: ü'
+    )
     assert two.title == 'A "title" \\ with\ttrouble: ü'
-    own.remove(one.id)
-    assert own.own_models() == [two]
-    own.remove(two.id)
+    user_models.remove(one.id)
+    assert user_models.own_models() == [two]
+    user_models.remove(two.id)
     assert (data / "models.toml").read_text().strip() == "# my notes"
 
 
@@ -285,7 +287,7 @@ def test_a_published_file_is_installed_under_its_own_name(
     assert main(["models", "add", str(path), "--as", "meso4-df"]) == 0
     said = capsys.readouterr()
     assert said.out.strip() == registry.get_spec("meso4-df").id and "published" in said.err
-    assert inventory.status("meso4-df").ready and own.own_models() == []
+    assert inventory.status("meso4-df").ready and user_models.own_models() == []
     assert main(["models", "delete", "meso4-df"]) == 0
     assert not inventory.status("meso4-df").ready
 
@@ -323,14 +325,14 @@ def test_whole_numbers_are_no_weights(
     name = "backbone.fc1.weight"
     path = write(tmp_path / "x.pth", state | {name: (100 * state[name]).to(kind)})
     with pytest.raises(WeightsError, match=r"1 tensors .* whole numbers .*fc1\.weight \w+\)") as e:
-        own.add(path, NAME)
+        user_models.add(path, NAME)
     assert e.value.code == "weights_whole" and "before it was quantized" in e.value.hint
     assert kept(data) == []
     # Counters are whole in the network too, and half precision is a fraction.
     counters = {k for k in state if k.endswith("num_batches_tracked")}
     assert counters and all(not state[k].is_floating_point() for k in counters)
     half = {k: v.to(torch.bfloat16) if k not in counters else v for k, v in state.items()}
-    assert own.add(write(tmp_path / "half.pth", half), NAME).own
+    assert user_models.add(write(tmp_path / "half.pth", half), NAME).own
 
 
 @pytest.mark.parametrize("how", ["nothing learned", "dead from the start"])
@@ -341,12 +343,12 @@ def test_one_answer_to_everything_is_none(
     name = zeros[how]
     dead = state | {name: torch.zeros_like(state[name])}
     with pytest.raises(ModelError, match="same answer to everything") as caught:
-        own.add(write(tmp_path / "x.pth", dead), NAME, fake_index=1)
+        user_models.add(write(tmp_path / "x.pth", dead), NAME, fake_index=1)
     assert caught.value.code == "weights_constant" and "another checkpoint" in caught.value.hint
-    assert kept(data) == [] and own.own_models() == []
+    assert kept(data) == [] and user_models.own_models() == []
     # One that was hardly trained still tells pictures apart, if only a little.
     faint = state | {"backbone.fc2.weight": 0.01 * state["backbone.fc2.weight"]}
-    assert own.add(write(tmp_path / "faint.pth", faint), NAME).own
+    assert user_models.add(write(tmp_path / "faint.pth", faint), NAME).own
 
 
 def moved(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -364,21 +366,23 @@ def test_of_several_sets_of_weights_the_person_says_which(
     prefixed = {f"module.{k}": v for k, v in moved(state).items()}
     path = write(tmp_path / "x.pth", {first: state, second: prefixed, "epoch": 9})
     with pytest.raises(WeightsError, match="holds several sets of weights: ") as caught:
-        own.add(path, NAME)
+        user_models.add(path, NAME)
     assert caught.value.code == "weights_several" and "--state" in caught.value.hint
     assert first in caught.value.message and second in caught.value.message
     with pytest.raises(WeightsError, match="several sets"):
         detector.load_model(NAME, weights=path)
     with pytest.raises(WeightsError, match="no set of weights called 'ema'") as caught:
-        own.add(path, NAME, state="ema")
+        user_models.add(path, NAME, state="ema")
     assert second in caught.value.hint and kept(data) == []
 
     for name, content in ((first, state), (second, moved(state))):
-        spec = own.add(path, NAME, id=f"own-{name}".replace("_", "-"), state=name)
+        spec = user_models.add(path, NAME, id=f"own-{name}".replace("_", "-"), state=name)
         bare = detector.load_model(NAME, weights=write(tmp_path / f"{name}.pth", content))
         assert torch.equal(logits(registry.load_model(spec.id)), logits(bare))
-        assert own.add(path, NAME, state=name) == spec  # each is known again, and not the other
-    assert len(own.own_models()) == 2
+        assert (
+            user_models.add(path, NAME, state=name) == spec
+        )  # each is known again, and not the other
+    assert len(user_models.own_models()) == 2
 
 
 def test_company_that_is_no_second_set(state: dict[str, Tensor], tmp_path: Path) -> None:
@@ -388,11 +392,11 @@ def test_company_that_is_no_second_set(state: dict[str, Tensor], tmp_path: Path)
         "ema": state,  # the same once more
         "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}, "param_groups": [{}]},
     }
-    assert own.add(write(tmp_path / "x.pth", {"state_dict": state, **company}), NAME).own
+    assert user_models.add(write(tmp_path / "x.pth", {"state_dict": state, **company}), NAME).own
     # Under a name that nobody uses: it is not guessed.
     path = write(tmp_path / "y.pth", {"detector": moved(state), "epoch": 3})
     with pytest.raises(WeightsError, match="more than tensors") as caught:
-        own.add(path, NAME)
+        user_models.add(path, NAME)
     assert "--state detector" in caught.value.hint
     assert main(["models", "add", str(path), "--as", NAME, "--state", "detector"]) == 0
 
@@ -416,22 +420,22 @@ def scripted(state: dict[str, Tensor], path: Path) -> Path:
 def test_torchscript_is_read_for_its_tensors(
     state: dict[str, Tensor], tmp_path: Path, data: Path
 ) -> None:
-    spec = own.add(scripted(state, tmp_path / "net.torchscript"), NAME, id="script")
+    spec = user_models.add(scripted(state, tmp_path / "net.torchscript"), NAME, id="script")
     assert kept(data) == ["models.toml", "net.safetensors"]  # the program in it is not kept
     bare = detector.load_model(NAME, weights=write(tmp_path / "bare.pth", state))
     assert torch.equal(logits(registry.load_model(spec.id)), logits(bare))
     other = scripted(Golden(OTHER).state(), tmp_path / "other.pt")
     with pytest.raises(WeightsError) as caught:
-        own.add(other, NAME)
+        user_models.add(other, NAME)
     assert f"--as {OTHER}" in caught.value.hint
     coded = {k: v.to(torch.int8) if k.endswith("fc1.weight") else v for k, v in state.items()}
     with pytest.raises(WeightsError, match="whole numbers") as caught:
-        own.add(scripted(coded, tmp_path / "coded.pt"), NAME)
+        user_models.add(scripted(coded, tmp_path / "coded.pt"), NAME)
     assert caught.value.code == "weights_whole"
     broken = tmp_path / "broken.pt"
     broken.write_bytes((tmp_path / "net.torchscript").read_bytes()[:-100])
     with pytest.raises(WeightsError, match="truncated or damaged"):
-        own.add(broken, NAME)
+        user_models.add(broken, NAME)
 
 
 @pytest.mark.filterwarnings("ignore")  # torch would rather have other formats written
@@ -441,4 +445,4 @@ def test_a_quantized_torchscript_is_named(tmp_path: Path) -> None:
     )
     torch.jit.script(net).save(tmp_path / "q.pt")
     with pytest.raises(WeightsError, match="quantized"):
-        own.add(tmp_path / "q.pt", NAME)
+        user_models.add(tmp_path / "q.pt", NAME)

@@ -15,8 +15,8 @@ from bench.clips import face_clip
 from detector.errors import Canceled, ModelError, UsageError
 from detector.models import registry
 from detector.pipeline import Analyzer, Progress
-from detector.pipeline.people import letter
-from detector.results import Analysis, Label, ReasonCode, Settings
+from detector.pipeline.tracks import letter
+from detector.schema.analysis import Analysis, Label, ReasonCode, Settings
 
 FEW = Settings(frames=6)
 

@@ -13,12 +13,12 @@ import av
 import numpy as np
 import pytest
 
-from dashboard.previews import NAME, Previews
-from dashboard.uploads import Uploads
 from detector import media
 from detector.errors import Canceled, MediaError
+from detector.isolation.sandbox import Sandbox
 from detector.media import webm
-from detector.media.sandbox import Sandbox
+from service.storage.previews import NAME, Previews
+from service.storage.uploads import Uploads
 from tests.conftest import camera
 
 Clip = Callable[..., Path]

@@ -19,9 +19,9 @@ from PIL import Image, PngImagePlugin
 from conftest import portrait, write_clip
 from detector import media
 from detector.errors import UsageError
-from detector.origin import Provenance
 from detector.provenance import credential, inspect, xmp
 from detector.provenance.text import clean
+from detector.schema.origin import Provenance
 
 GPS = {1: "N", 2: (48.0, 51.0, 29.6), 3: "W", 4: (2.0, 17.0, 40.2)}
 

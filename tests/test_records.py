@@ -18,10 +18,10 @@ from PIL import Image
 
 pytest.register_assert_rewrite("tests.records_contract")
 
-from dashboard.records import schema, thumbs  # noqa: E402
-from dashboard.records.rows import row_of  # noqa: E402
-from dashboard.records.sqlite import FILE, SQLiteStore  # noqa: E402
-from dashboard.records.store import (  # noqa: E402
+from service.records import schema, thumbnails  # noqa: E402
+from service.records.rows import row_of  # noqa: E402
+from service.records.sqlite import FILE, SQLiteStore  # noqa: E402
+from service.records.store import (  # noqa: E402
     GUEST,
     LOCAL,
     THUMBNAIL_BYTES,
@@ -228,9 +228,9 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from dashboard.records.sqlite import SQLiteStore
-from dashboard.records.store import Record, new_id
-from detector.results import Analysis
+from service.records.sqlite import SQLiteStore
+from service.records.store import Record, new_id
+from detector.schema.analysis import Analysis
 analysis = Analysis.model_validate_json(sys.stdin.readline())
 store = SQLiteStore(Path(sys.argv[1]))
 for _ in range(15):
@@ -299,19 +299,19 @@ def test_a_search_among_many_is_quick(store: SQLiteStore) -> None:
 def test_a_thumbnail_is_small_whatever_the_picture(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
     for rgb in (noise, noise[:, :200], noise[:3, :3], np.zeros((720, 1280, 3), np.uint8)):
-        data = thumbs.small(rgb)
+        data = thumbnails.small(rgb)
         assert 0 < len(data) <= THUMBNAIL_BYTES
         with Image.open(io.BytesIO(data)) as image:
-            assert image.format == "WEBP" and max(image.size) <= thumbs.SIDE
+            assert image.format == "WEBP" and max(image.size) <= thumbnails.SIDE
             assert "exif" not in image.info
 
 
 def test_the_picture_is_of_the_moment_that_speaks_most(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.webm", fps=2)
-    data = thumbs.of(clip, make_analysis(clip))
+    data = thumbnails.of(clip, make_analysis(clip))
     assert data is not None
     with Image.open(io.BytesIO(data)) as image:
         assert image.size == (320, 180)
     broken = tmp_path / "broken.webm"
     broken.write_bytes(b"nothing")
-    assert thumbs.of(broken, make_analysis(clip)) is None
+    assert thumbnails.of(broken, make_analysis(clip)) is None

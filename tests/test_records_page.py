@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import auth, backend
-from dashboard.auth import Kind, Person
-from dashboard.jobs import Jobs, State
-from dashboard.records.store import LOCAL, Preferences
 from detector.decision import decide
-from detector.results import Mix
+from detector.schema.analysis import Mix
+from service import auth, backend
+from service.auth import Kind, User
+from service.records.store import LOCAL, Preferences
+from service.tasks.jobs import Jobs, State
 from tests.kept import put
 from tests.pages import APP, html
 from tests.result_sample import make_analysis, make_clip
@@ -73,7 +73,7 @@ def test_a_link_shows_the_result_and_no_way_further(jobs: Jobs, key: str) -> Non
     share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
     assert share is not None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(auth, "who", lambda: Person("guest:reader", Kind.GUEST))
+        patch.setattr(auth, "who", lambda: User("guest:reader", Kind.GUEST))
         at = page(s=share.token)
         text = html(at)
         assert "You were sent this result to read" in text and "Likely manipulated" in text
@@ -91,7 +91,7 @@ def test_a_link_shows_the_result_and_no_way_further(jobs: Jobs, key: str) -> Non
 
 def test_only_who_brought_a_file_can_delete_it(jobs: Jobs, key: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(auth, "who", lambda: Person("guest:other", Kind.GUEST))
+        patch.setattr(auth, "who", lambda: User("guest:other", Kind.GUEST))
         assert backend.find(key) is not None  # they have the address
         assert backend.forget(key) == [] and backend.usage().records == 0
     assert backend.usage().records == 1 and backend.usage().bytes > 1000
@@ -117,9 +117,9 @@ def test_a_live_session_is_kept_without_a_file(jobs: Jobs) -> None:
 
 def test_a_person_may_keep_results_for_less_time(jobs: Jobs, key: str) -> None:
     def draw() -> None:
-        from dashboard import own_time
+        from dashboard.pages.settings import retention
 
-        own_time.draw()
+        retention.draw()
 
     at = AppTest.from_function(draw, default_timeout=PATIENT).run()
     (choice,) = at.selectbox
@@ -136,7 +136,7 @@ def test_a_person_may_keep_results_for_less_time(jobs: Jobs, key: str) -> None:
 
 
 def test_presets_of_before_become_the_owners(tmp_path: Path, jobs: Jobs) -> None:
-    from dashboard.records.older import bring_presets
+    from service.records.legacy import bring_presets
 
     old = tmp_path / "presets.json"
     mine, theirs = Mix(name="mine", models=["a"]), Mix(name="kept", models=["b"])
@@ -157,7 +157,7 @@ def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(
     jobs: Jobs, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where sign-in is required a link is let past it: nothing else may come along."""
-    monkeypatch.setattr(auth, "who", lambda: Person("guest:stranger", Kind.GUEST))
+    monkeypatch.setattr(auth, "who", lambda: User("guest:stranger", Kind.GUEST))
     for address in ({"s": ""}, {"s": "x"}, {"s": "x", "a": key}):
         at = page(**address)
         assert "This link is not in force" in html(at), address

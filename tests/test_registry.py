@@ -12,13 +12,14 @@ import torch
 from golden import Golden
 from safetensors.torch import save_file
 
-from detector import folders, weights
+from detector import paths as folders
+from detector import weights
 from detector.cli import main
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.models import registry
 from detector.models.base import FrameModel
-from detector.pipeline import blank
-from detector.results import QUESTION_OF, Ensemble, Question
+from detector.pipeline import initial_results
+from detector.schema.analysis import QUESTION_OF, Ensemble, Question
 
 OWN = """
 [[models]]
@@ -67,7 +68,9 @@ def test_the_manifest_that_ships_is_whole() -> None:
     plain = [spec.plain for spec in manifest.models if spec.plain]
     assert len(plain) == len(set(plain))
     for spec in manifest.models:
-        assert (Path(registry.__file__).parent / f"{spec.family}.py").is_file(), spec.id
+        assert (Path(registry.__file__).parent / "families" / f"{spec.family}.py").is_file(), (
+            spec.id
+        )
         assert spec.fake_output, spec.id
         assert spec.weak_on or not any(file.url for file in spec.files), spec.id
         steps = spec.clip_step > 0 or spec.clip_stride > 0
@@ -75,7 +78,7 @@ def test_the_manifest_that_ships_is_whole() -> None:
         assert not spec.default or (spec.bundled and spec.calibration), spec.id
         if spec.bundled:
             assert spec.card and (folders.bundled() / spec.card).is_file(), spec.id
-            assert spec.plain and blank.result(spec).plain == spec.plain, spec.id
+            assert spec.plain and initial_results.result(spec).plain == spec.plain, spec.id
         else:
             assert spec.license_code and spec.license_weights and spec.source, spec.id
             for file in spec.files:
@@ -93,7 +96,7 @@ def test_every_known_label_order_has_a_point_with_its_source() -> None:
         else:
             assert said == (0.5, True) and spec.operating_point_source.endswith("."), spec.id
             assert spec.calibration is None, spec.id  # nothing was fitted here
-            made = blank.result(spec)
+            made = initial_results.result(spec)
             assert made.operating_point == spec.operating_point
             assert made.operating_point_source == spec.operating_point_source
 
@@ -293,7 +296,7 @@ class Slow(FrameModel):
 def test_each_model_is_loaded_once_for_all_threads(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from detector.models import mesonet
+    from detector.models.families import mesonet
 
     def load(spec, files, device):
         assert files == [data / "weights" / "mine.bin"]
@@ -317,7 +320,7 @@ def test_each_model_is_loaded_once_for_all_threads(
 
 
 def test_a_family_that_fails_says_which_model(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from detector.models import mesonet
+    from detector.models.families import mesonet
 
     def load(spec, files, device):
         raise ValueError("no such variant")

@@ -24,11 +24,10 @@ from detector.cli import main
 from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.messages.format import percent
-from detector.origin import Fact, FrameHash, Place, Provenance
 from detector.report import words
 from detector.report.paper import FONT, printable
 from detector.report.parts import ATTACHMENT
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Answer,
     Basis,
@@ -40,6 +39,7 @@ from detector.results import (
     Thresholds,
     Trial,
 )
+from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
 
 WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SECRET = "48.85822"
@@ -59,7 +59,7 @@ def analysis() -> Analysis:
     origin = Provenance(
         facts=[Fact(group="software", name="Software", value="Editor <i>9</i>", source="EXIF")],
         findings=["It names a camera."],
-        place=Place(latitude=48.85822, longitude=2.2945, source="EXIF"),
+        place=GeoLocation(latitude=48.85822, longitude=2.2945, source="EXIF"),
         hashes=[FrameHash(time=1.0, phash="c2924c5532bddfc8")],
     )
     tried = Robustness(

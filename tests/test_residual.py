@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from test_training import write_labels
 
 from detector.errors import WeightsError
-from detector.models import mobilenet, registry, residual
+from detector.models import registry
 from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
+from detector.models.families import mobilenet, residual
 from detector.models.highpass import BANK
 from detector.training import start
 from detector.training.recipe import Part, Recipe

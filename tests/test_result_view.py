@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import evidence_view, likelihood, series
+from dashboard import series
+from dashboard.components import evidence_view, likelihood_scale
 from dashboard.result import (
     details,
     downloads,
@@ -32,7 +33,7 @@ from detector import explain, pipeline
 from detector.decision import decide
 from detector.decision.numbers import logit
 from detector.models import registry
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Calibration,
     Doubt,
@@ -106,7 +107,7 @@ def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip: Path)
     made = make_analysis()
     assert made.verdict.probability is not None and made.tracks[0].probability is not None
     number, alone = (
-        series.words.percent(p).replace("\u00a0", " ")
+        series.labels.percent(p).replace("\u00a0", " ")
         for p in (made.verdict.probability, made.tracks[0].probability)
     )
     assert number != alone
@@ -126,13 +127,13 @@ def test_the_page_opens_at_the_first_reason(clip: Path) -> None:
     at = show(clip)
     reason = make_analysis().verdict.reasons[0]
     assert moment(at) == (reason.time, "B")
-    assert f"Frame at {series.words.clock(reason.time or 0)}" in texts(at)
+    assert f"Frame at {series.labels.clock(reason.time or 0)}" in texts(at)
 
 
 def test_reasons_and_peaks_move_the_moment(clip: Path) -> None:
     at = show(clip)
     second = pulls.rows(make_analysis())[1]
-    button(at, series.words.clock(second.time or 0, tenths=False)).click().run()
+    button(at, series.labels.clock(second.time or 0, tenths=False)).click().run()
     assert moment(at) == (second.time, "B")
     lane = series.lane(make_analysis(), make_analysis().tracks[0])
     later = min(t for t in series.peaks(lane) if t > (second.time or 0))
@@ -216,7 +217,7 @@ def test_a_person_out_of_frame_is_said_and_the_nearest_moment_offered(clip: Path
     at.run()
     assert "Person B is not in frame here." in texts(at)
     nearest = make_analysis().tracks[0].faces[0].time
-    button(at, f"Nearest moment, {series.words.clock(nearest)}").click().run()
+    button(at, f"Nearest moment, {series.labels.clock(nearest)}").click().run()
     assert moment(at) == (nearest, "B")
 
 
@@ -425,7 +426,7 @@ def under(html: str, where: str) -> str:
 def test_all_three_names_stand_at_the_scale_whatever_the_room(
     low: float, high: float, wide: str, narrow: str
 ) -> None:
-    html = likelihood.scale(0.5, Thresholds(low=low, high=high), Question.MANIPULATION)
+    html = likelihood_scale.scale(0.5, Thresholds(low=low, high=high), Question.MANIPULATION)
     for where, name in (("wide", wide), ("narrow", narrow)):
         found = under(html, where)
         assert name in found and "inconclusive" in found and "no sign" in found
@@ -433,7 +434,7 @@ def test_all_three_names_stand_at_the_scale_whatever_the_room(
 
 def test_a_set_that_never_says_no_sign_has_no_green_zone() -> None:
     limits = Thresholds(low=0.0, high=0.8, no_sign=False)
-    html = likelihood.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
+    html = likelihood_scale.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
     assert "zone real" not in html and ">no sign<" not in html
     assert "no score means “no sign” here" in html
 

@@ -21,7 +21,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from dashboard.records.store import new_id
+from service.records.store import new_id
 from tests.postgres import MIGRATIONS, ROOT, SHIM, Database, Postgres, postgres
 from tests.waiting import until
 

@@ -14,18 +14,18 @@ import pytest
 from result_sample import make_analysis, make_clip, make_picture
 from skimage import data
 
-from dashboard import backend, robustness_chart, theme
-from dashboard.jobs import Busy
+from dashboard import theme
+from dashboard.charts import robustness
 from dashboard.result import robustness_tab
-from dashboard.trials import WAITING, Bench, Tell
-from detector import conditions, explain, samples
+from detector import explain, samples
 from detector.cli import main
-from detector.conditions import Condition
 from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
-from detector.faces import Detection
+from detector.perturbation import corruptions
+from detector.perturbation.corruptions import Condition
+from detector.perturbation.robustness import MOMENTS, PART, part, try_out
 from detector.pipeline import Analyzer, FacesByTime, Look
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Label,
     Media,
@@ -35,7 +35,10 @@ from detector.results import (
     Settings,
     Trial,
 )
-from detector.robustness import MOMENTS, PART, part, try_out
+from detector.vision import Detection
+from service import backend
+from service.tasks.jobs import QueueFull
+from service.tasks.robustness import WAITING, RobustnessQueue, Tell
 from tests import pages
 from tests.pages import texts
 from tests.waiting import PATIENT
@@ -109,7 +112,7 @@ def test_trials_of_the_manipulated_sample(
     assert len({found.unchanged.probability, mirror.probability, blur.probability}) == 3
     # A trial is no more than the changed copy, analyzed: by hand it comes out the same, but for
     # what writing the copy with an encoder and finding the face in it again change.
-    copy = conditions.apply(clip, Condition("mirror"), tmp_path, start=found.start, end=found.end)
+    copy = corruptions.apply(clip, Condition("mirror"), tmp_path, start=found.start, end=found.end)
     again = analyzer.analyze(copy, Settings(models=["pairs"], frames=MOMENTS), scores_only=True)
     assert again.verdict.answers[MANIPULATION].probability == pytest.approx(
         mirror.probability, abs=0.02
@@ -138,7 +141,7 @@ def test_compression_is_tried_on_a_copy_with_the_faces_where_they_were(
         found = try_out(clip, analysis, analyzer, tried=[Condition("crf", 40)])
     assert len(searched) == MOMENTS  # all of them in the unchanged part
     (harsh,) = found.trials
-    copy = conditions.apply(clip, Condition("crf", 40), tmp_path, start=found.start, end=found.end)
+    copy = corruptions.apply(clip, Condition("crf", 40), tmp_path, start=found.start, end=found.end)
     again = analyzer.analyze(copy, Settings(models=["pairs"], frames=MOMENTS), scores_only=True)
     assert harsh.probability is not None
     assert harsh.probability != found.unchanged.probability
@@ -156,11 +159,11 @@ def test_compression_is_tried_on_a_copy_with_the_faces_where_they_were(
 def test_faces_are_where_a_change_puts_them(analyzer: Analyzer, condition: Condition) -> None:
     rgb = np.ascontiguousarray(data.astronaut()[:301, 60:])
     before = analyzer.detector().detect(rgb, 40)
-    changed = np.ascontiguousarray(conditions.change(condition, "clip.mp4")(rgb))
+    changed = np.ascontiguousarray(corruptions.change(condition, "clip.mp4")(rgb))
     size = rgb.shape[1], rgb.shape[0]
-    assert conditions.size_after(condition, size) == (changed.shape[1], changed.shape[0])
+    assert corruptions.size_after(condition, size) == (changed.shape[1], changed.shape[0])
     (searched,) = analyzer.detector().detect(changed, 30)
-    (moved,) = conditions.moved(condition, before, size)
+    (moved,) = corruptions.moved(condition, before, size)
     near = 0.06 * (searched.box[2] - searched.box[0])
     assert moved.box == pytest.approx(searched.box, abs=2 * near)
     assert np.array(moved.landmarks) == pytest.approx(np.array(searched.landmarks), abs=near)
@@ -168,8 +171,8 @@ def test_faces_are_where_a_change_puts_them(analyzer: Analyzer, condition: Condi
 
 def test_a_face_that_is_cut_off_is_gone() -> None:
     face = Detection((0.0, 0.0, 20.0, 30.0), ((5.0, 9.0),) * 5, 0.99)
-    assert conditions.moved(Condition("crop", 0.2), [face], (200, 100)) == []
-    (kept,) = conditions.moved(Condition("crop", 0.05), [face], (200, 100))
+    assert corruptions.moved(Condition("crop", 0.2), [face], (200, 100)) == []
+    (kept,) = corruptions.moved(Condition("crop", 0.05), [face], (200, 100))
     assert kept.box == (-10.0, -5.0, 10.0, 25.0)
 
 
@@ -321,14 +324,14 @@ def test_the_bench_runs_one_file_at_a_time_and_keeps_the_outcome() -> None:
             raise ZeroDivisionError
         return tried()
 
-    bench = Bench(run, kept.__setitem__)
+    bench = RobustnessQueue(run, kept.__setitem__)
     analysis = make_analysis()
     first = bench.start("a", Path("a"), analysis)
     assert bench.start("a", Path("a"), analysis) is first  # a second click changes nothing
     others = [bench.start(k, Path(k), analysis) for k in ("bad", "ours", "stopped")]
     others[2].cancel.set()
     more = [bench.start(f"x{i}", Path("x"), analysis) for i in range(WAITING - 4)]
-    with pytest.raises(Busy, match="waiting"):
+    with pytest.raises(QueueFull, match="waiting"):
         bench.start("one more", Path("x"), analysis)
     gate.set()
     bench._pool.shutdown(wait=True)
@@ -366,10 +369,10 @@ def test_the_tab_starts_trials_and_shows_their_outcome(
 def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words() -> None:
     found = tried(trial("blur-2", 0.5), trial("mirror", None, "no face"))
     limits = make_analysis().verdict.thresholds
-    drawn = robustness_chart.figure(found, limits, theme.LIGHT)
+    drawn = robustness.figure(found, limits, theme.LIGHT)
     assert list(drawn.data[-1].x) == [0.8, 0.5]
     assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
-    said = robustness_chart.finding(found).replace("\u00a0", " ")
+    said = robustness.finding(found).replace("\u00a0", " ")
     assert said == "as it is: 80 %; blur-2: 50 %; mirror: no score."
     assert robustness_tab.sentence(decided(trial("blur-2", 0.75)).robustness).startswith(  # type: ignore[arg-type]
         "The verdict of this part is the same"

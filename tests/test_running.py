@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dashboard import series
-from dashboard.running import TimeLeft, bar, so_far
-from dashboard.words import NBSP
-from detector.results import Analysis
+from dashboard.labels import NBSP
+from dashboard.pages.analyze.running import TimeLeft, bar, so_far
+from detector.schema.analysis import Analysis
 from tests.result_sample import make_analysis
 
 

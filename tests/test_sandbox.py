@@ -22,12 +22,13 @@ import pytest
 from PIL import Image
 
 from conftest import camera, write_clip
-from detector import conditions, media, provenance
+from detector import media, provenance
 from detector.errors import Canceled, MediaError
-from detector.media import sandbox
-from detector.media.confine import Limits
-from detector.media.sandbox import Sandbox
-from detector.results import Settings
+from detector.isolation import sandbox
+from detector.isolation.privileges import Limits
+from detector.isolation.sandbox import Sandbox
+from detector.perturbation import corruptions
+from detector.schema.analysis import Settings
 from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -128,7 +129,7 @@ def test_it_says_the_same(tmp_path: Path) -> None:
             assert there[0].name == "shown.bin" and len(there[0].sha256) == 64
             for one, other in zip(here[name], there, strict=True):
                 assert one == other, name
-        changed = conditions.apply(files["e.mp4"], conditions.Condition("crf", 36), tmp_path)
+        changed = corruptions.apply(files["e.mp4"], corruptions.Condition("crf", 36), tmp_path)
         assert media.probe(changed).audio is not None
     finally:
         sandbox.stop_isolating()
@@ -353,7 +354,7 @@ def test_no_reader_outlives_a_program_that_was_killed(file: str) -> None:
     code = (
         "import sys; sys.path[:0] = ['tests', '.']\n"
         "import hostile_readers as h, threading, time\n"
-        "from detector.media.sandbox import Sandbox\n"
+        "from detector.isolation.sandbox import Sandbox\n"
         "box = Sandbox()\n"
         f"go = lambda: box.call(h.hang, {file!r}, returns=int, reads=())\n"
         "threading.Thread(target=go, daemon=True).start()\n"
@@ -435,7 +436,7 @@ def _first(box: Sandbox, file: str, count: int) -> Iterator[media.Frame]:
 
 def test_the_filter_knows_both_processors() -> None:
     """Every jump stays within the program, and every path ends in a verdict."""
-    from detector.media.confine import _filter
+    from detector.isolation.privileges import _filter
 
     for machine in ("x86_64", "aarch64"):
         for may_write in (False, True):

@@ -12,9 +12,9 @@ from golden import Golden
 from safetensors.torch import save_file
 
 from conftest import write_clip
-from detector import folders, samples, selfcheck
+from detector import paths, samples, selfcheck
 from detector.cli import main
-from detector.models import inventory, own, registry
+from detector.models import inventory, registry, user_models
 from detector.samples import Sample
 from detector.selfcheck import Outcome, polarity
 
@@ -93,7 +93,7 @@ def add_copy(data: Path, id: str, *, turned: bool) -> None:
     file = source.files[0]
     target = data / "weights" / "copy.safetensors"
     target.parent.mkdir(exist_ok=True)
-    shutil.copy(folders.bundled() / file.path, target)
+    shutil.copy(paths.bundled() / file.path, target)
     spec = source.model_copy(
         update={
             "id": id,
@@ -103,7 +103,7 @@ def add_copy(data: Path, id: str, *, turned: bool) -> None:
             "files": [file.model_copy(update={"path": target.name})],
         }
     )
-    (data / "models.toml").write_text(own.to_toml(spec))
+    (data / "models.toml").write_text(user_models.to_toml(spec))
 
 
 @pytest.mark.parametrize(("turned", "order"), [(False, "as stated"), (True, "looks inverted")])

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import auth, backend, own_clips
-from dashboard.auth import Kind, Person, Role
 from detector import conformal
 from detector.conformal import OwnCalibration
 from detector.models.registry import get_spec
-from detector.pipeline.blank import result
-from detector.results import Analysis, Question, Settings
+from detector.pipeline.initial_results import result
+from detector.schema.analysis import Analysis, Question, Settings
+from service import auth, backend
+from service.auth import Kind, Role, User
+from service.tasks import own_thresholds
 from tests.pages import texts
 from tests.test_verdict import analysis, model, track, with_scores
 from tests.waiting import PATIENT, until
@@ -29,12 +30,12 @@ FACE = Question.MANIPULATION
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    own_clips._run = None
+    own_thresholds._run = None
     return tmp_path
 
 
 def _page() -> None:
-    from dashboard import settings
+    from dashboard.pages.settings import view as settings
 
     settings.draw()
 
@@ -102,7 +103,7 @@ def test_what_was_made_for_other_weights_is_not_called_in_use() -> None:
 
 def test_a_stranger_can_look_and_not_change(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
     conformal.keep(own())
-    monkeypatch.setattr(auth, "who", lambda: Person("guest:a", Kind.GUEST))
+    monkeypatch.setattr(auth, "who", lambda: User("guest:a", Kind.GUEST))
     at = show()
     assert "At most 5 % false alarms" in texts(at) and "unmask calibrate --real" in texts(at)
     assert not at.toggle and not [b for b in at.button if b.label == "Delete"]
@@ -114,7 +115,7 @@ def test_an_admin_elsewhere_changes_thresholds_and_names_no_folder(
     monkeypatch: pytest.MonkeyPatch, data: Path
 ) -> None:
     conformal.keep(own())
-    monkeypatch.setattr(auth, "who", lambda: Person("4f1c", Kind.USER, Role.ADMIN))
+    monkeypatch.setattr(auth, "who", lambda: User("4f1c", Kind.USER, Role.ADMIN))
     monkeypatch.setattr(auth, "sits_here", lambda: False)
     at = show()
     assert at.toggle and at.get("file_uploader")
@@ -152,8 +153,8 @@ def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
     return made
 
 
-def finish() -> own_clips.Run:
-    run = own_clips.current()
+def finish() -> own_thresholds.Run:
+    run = own_thresholds.current()
     assert run is not None
     until(lambda: run.finished)
     return run
@@ -182,7 +183,7 @@ def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
     assert kept.models == {FACE: {"pairs": model("pairs").identity}} and kept.sources == 1
     assert "20 clips are of only 1 recording" in at.warning[0].value
     at.button(key="own-done").click().run()
-    assert own_clips.current() is None and "my phone" in texts(at)
+    assert own_thresholds.current() is None and "my phone" in texts(at)
     assert len(list(folder.iterdir())) == 20
 
 
@@ -196,7 +197,7 @@ def test_too_few_clips_are_refused_before_anything_runs(scorer: Scorer, tmp_path
     at.text_input(key="own-folder").set_value("/nowhere").run()
     next(b for b in at.button if b.label == "Set the threshold").click().run()
     assert "not a folder" in at.error[0].value
-    assert own_clips.current() is None and not scorer.settings
+    assert own_thresholds.current() is None and not scorer.settings
 
 
 def test_uploads_say_how_many_recordings_they_are_of(scorer: Scorer) -> None:
@@ -218,9 +219,9 @@ def test_uploads_say_how_many_recordings_they_are_of(scorer: Scorer) -> None:
 
 def test_uploaded_clips_are_deleted_at_the_end(scorer: Scorer, data: Path) -> None:
     files = [(f"../{n}.mp4", io.BytesIO(b"y" * (n + 1))) for n in range(19)]
-    kept = own_clips.keep(files)
+    kept = own_thresholds.keep(files)
     assert all(path.parent == kept[0].parent and path.parent.parent == data for path in kept)
-    own_clips.start(kept, models=["pairs"], rate=0.05, domain="", delete=kept[0].parent)
+    own_thresholds.start(kept, models=["pairs"], rate=0.05, domain="", delete=kept[0].parent)
     assert finish().result is not None
     assert not kept[0].parent.exists()
 
@@ -231,9 +232,9 @@ def test_one_run_at_a_time_and_it_can_be_stopped(scorer: Scorer, tmp_path: Path)
     for number in range(19):
         clips.append(tmp_path / f"{number}.mp4")
         clips[-1].write_bytes(b"z" * (number + 1))
-    run = own_clips.start(clips, models=["pairs"], rate=0.05, domain="")
+    run = own_thresholds.start(clips, models=["pairs"], rate=0.05, domain="")
     with pytest.raises(Exception, match="Another calibration"):
-        own_clips.start(clips, models=["pairs"], rate=0.05, domain="")
+        own_thresholds.start(clips, models=["pairs"], rate=0.05, domain="")
     at = show()
     at.button(key="own-stop").click().run()
     assert run.cancel.is_set()
@@ -251,7 +252,7 @@ def test_a_fault_of_ours_is_said_with_what_to_look_for_in_the_log(
     clips = [tmp_path / f"{number}.mp4" for number in range(19)]
     for number, clip in enumerate(clips):
         clip.write_bytes(b"z" * (number + 1))
-    own_clips.start(clips, models=["pairs"], rate=0.05, domain="")
+    own_thresholds.start(clips, models=["pairs"], rate=0.05, domain="")
     run = finish()
     assert run.problem is not None and run.reference
     shown = show().error[0].value.replace("&#45;", "-").replace("&#46;", ".")

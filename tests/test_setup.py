@@ -317,10 +317,10 @@ def test_the_wheel_has_the_library_the_command_and_the_weights(wheel: Path) -> N
 
 def test_installed_the_weights_are_found_and_data_goes_home(wheel: Path, tmp_path: Path) -> None:
     code = (
-        "import json, detector; from detector import folders, list_models, weights;"
+        "import json, detector; from detector import list_models, paths, weights;"
         "[weights.resolve(s) for s in list_models() if s.bundled];"
-        "print(json.dumps([detector.__file__, str(folders.bundled()), str(folders.checkout()),"
-        "str(folders.data())]))"
+        "print(json.dumps([detector.__file__, str(paths.bundled()), str(paths.checkout()),"
+        "str(paths.data())]))"
     )
     env = {k: v for k, v in os.environ.items() if not k.startswith(("UNMASK", "XDG"))}
     run = subprocess.run(

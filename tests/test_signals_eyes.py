@@ -11,9 +11,9 @@ import pytest
 
 from detector import media, signals, weights
 from detector.errors import WeightsError
-from detector.faces import load_detector
-from detector.signals import aids, blinks, identity
+from detector.signals import auxiliary, blinks, identity
 from detector.signals.reference import blink_rate
+from detector.vision import load_detector
 
 
 def train(
@@ -80,7 +80,7 @@ def test_without_its_network_the_signal_says_what_is_missing(
 
 def test_a_damaged_landmarker_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    path = weights.locate(aids.MESH, aids.MESH.files[0])
+    path = weights.locate(auxiliary.MESH, auxiliary.MESH.files[0])
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a landmarker")
     with pytest.raises(WeightsError, match="sha256"):
@@ -93,8 +93,8 @@ def test_a_damaged_landmarker_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.fixture
 def networks(shared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    folders = {aids.MESH.id: "mediapipe_face", aids.IDENTITY.id: "mobilefacenet"}
-    for aid in (aids.MESH, aids.IDENTITY):
+    folders = {auxiliary.MESH.id: "mediapipe_face", auxiliary.IDENTITY.id: "mobilefacenet"}
+    for aid in (auxiliary.MESH, auxiliary.IDENTITY):
         path = weights.locate(aid, aid.files[0])
         path.parent.mkdir(parents=True)
         shutil.copy(shared / "weights" / folders[aid.id] / path.name, path)

@@ -11,13 +11,13 @@ import pytest
 from skimage import data
 
 from detector import explain, media
-from detector.conditions import Condition
-from detector.faces import Detection
+from detector.perturbation.corruptions import Condition
+from detector.perturbation.robustness import try_out
 from detector.pipeline import Analyzer
-from detector.pipeline.standing import lean, sure
+from detector.pipeline.orientation import lean, sure
 from detector.report.words import file_rows
-from detector.results import Analysis, Settings
-from detector.robustness import try_out
+from detector.schema.analysis import Analysis, Settings
+from detector.vision import Detection
 from tests.conftest import camera
 
 Clip = Callable[..., Path]

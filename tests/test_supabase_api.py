@@ -21,8 +21,8 @@ from supabase import (  # noqa: E402
     PostgrestAPIError,
 )
 
-from dashboard.records.store import new_id  # noqa: E402
-from dashboard.records.supabase import SupabaseStore  # noqa: E402
+from service.records.store import new_id  # noqa: E402
+from service.records.supabase import SupabaseStore  # noqa: E402
 from tests.records_contract import StoreContract  # noqa: E402
 from tests.standin import PASSWORD, Standin, standin, token  # noqa: E402
 

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import auth, backend
-from dashboard.auth import Kind, Person, Role
-from dashboard.auth.config import Accounts
-from dashboard.jobs import Job, Jobs, State
-from dashboard.records import copies
-from dashboard.records.store import Query, Record, RecordsError
-from dashboard.records.supabase import SupabaseStore
 from detector.errors import InputError
-from detector.results import Settings
+from detector.schema.analysis import Settings
+from service import auth, backend
+from service.auth import Kind, Role, User
+from service.auth.config import Accounts
+from service.records import media_replicator
+from service.records.store import Query, Record, RecordsError
+from service.records.supabase import SupabaseStore
+from service.tasks.jobs import Job, Jobs, State
 from tests.gateway import Account, Project, postgres, project
 from tests.test_jobs import Analyzer, open_jobs
 from tests.waiting import until
 
 __all__ = ["postgres", "project"]
 
-GUEST = Person("guest:somebody", Kind.GUEST)
+GUEST = User("guest:somebody", Kind.GUEST)
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ class Browser:
         self.account: Account | None = None
 
     def sign_in(self, account: Account) -> None:
-        self.person, self.account = Person(account.id, Kind.USER), account
+        self.person, self.account = User(account.id, Kind.USER), account
 
     def sign_out(self) -> None:
         self.person, self.account = GUEST, None
@@ -114,7 +114,7 @@ def test_a_guests_analyses_are_moved_when_the_account_asks_for_it(
     assert link and backend.shared(link.token)
     # What came to nothing, and what somebody else brought.
     jobs.store.add(Record(id="n" * 22, owner=GUEST.id, created=NOW, touched=NOW, name="x"))
-    stranger = Person("guest:another", Kind.GUEST)
+    stranger = User("guest:another", Kind.GUEST)
     here.person = stranger
     theirs = analyze("a third")
     ada = project.person()
@@ -177,7 +177,7 @@ def test_only_an_account_that_may_analyze_is_offered_it(
     assert backend.left_as_guest() == 0 == backend.keep_from_guest()
     viewer = project.person("viewer")
     here.sign_in(viewer)
-    here.person = Person(viewer.id, Kind.USER, Role.VIEWER)
+    here.person = User(viewer.id, Kind.USER, Role.VIEWER)
     assert backend.left_as_guest() == 0 == backend.keep_from_guest()
     monkeypatch.setattr(auth, "guest", lambda: None)
     here.sign_in(project.person())
@@ -312,4 +312,4 @@ def test_a_copy_that_can_not_be_made_costs_nothing_else(
 def test_a_typo_about_private_files_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "yes please")
     with pytest.raises(SystemExit, match="UNMASK_SUPABASE_MEDIA"):
-        copies.wanted()
+        media_replicator.wanted()

@@ -16,18 +16,11 @@ pytest.register_assert_rewrite("tests.records_contract")
 
 from supabase import ClientOptions, create_client  # noqa: E402
 
-from dashboard.records import media, supabase, supabase_rows, supabase_tables  # noqa: E402
-from dashboard.records.media import address  # noqa: E402
-from dashboard.records.store import (  # noqa: E402
-    Confirmed,
-    Query,
-    RecordsError,
-    State,
-    Store,
-    new_id,
-)
-from dashboard.records.supabase import SupabaseStore  # noqa: E402
-from detector.origin import Fact, Provenance  # noqa: E402
+from detector.schema.origin import Fact, Provenance  # noqa: E402
+from service.records import media, supabase, supabase_rows, supabase_tables  # noqa: E402
+from service.records.media import address  # noqa: E402
+from service.records.store import Confirmed, Query, RecordsError, State, Store, new_id  # noqa: E402
+from service.records.supabase import SupabaseStore  # noqa: E402
 from tests.gateway import Account, Project, postgres, project  # noqa: E402
 from tests.records_contract import (  # noqa: E402
     NOON,

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from detector.errors import WeightsError
-from detector.models import temporal
 from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
-from detector.models.mobilenet import MIDDLE_CHANNELS
+from detector.models.families import temporal
+from detector.models.families.mobilenet import MIDDLE_CHANNELS
 
 SIDE, FRAMES = 64, 8
 HEADS = sorted(temporal.HEADS)

@@ -15,11 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from detector.errors import InputError, UsageError, WeightsError
-from detector.models import mobilenet
+from detector.evaluation.labels import Item, pairs, read_labels
 from detector.models.base import CropRecipe
+from detector.models.families import mobilenet
 from detector.training import augment, blend, fit, sample, start
 from detector.training.cache import FaceCache, Faces
-from detector.training.data import Item, pairs, read_labels
 from detector.training.published import open_start
 from detector.training.recipe import FOLDER, Part, Recipe, read_recipe
 from detector.training.run import faces, train
@@ -192,7 +192,7 @@ def test_held_out_people_are_not_drawn(face: np.ndarray, tmp_path: Path) -> None
 
 def test_framing_cuts_as_the_pipeline_does(face: np.ndarray) -> None:
     """Zoom 1 without a shift is `cut` with the recipe on the box that the crop was made for."""
-    from detector.faces import cut
+    from detector.vision import cut
 
     frame = skimage.data.astronaut()
     box = (175.0, 60.0, 275.0, 180.0)

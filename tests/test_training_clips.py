@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 
 from detector import weights
 from detector.errors import UsageError
-from detector.models import registry, temporal, videomae
+from detector.models import registry
 from detector.models.base import CropRecipe
+from detector.models.families import temporal, videomae
 from detector.training import blend_clip, clips, masking, motion, pool, sample
 from detector.training.cache import FaceCache, Faces
 from detector.training.job import Job

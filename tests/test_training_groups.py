@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from detector.errors import UsageError
-from detector.training import groups
-from detector.training.data import read_labels
+from detector.evaluation import groups
+from detector.evaluation.labels import read_labels
 
 KNOWN = ["app-swaps", "face-edits", "app-swaps", "reenactment"]
 

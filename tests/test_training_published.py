@@ -15,14 +15,14 @@ from test_hub import HALF, VIT, entry, saved
 from test_mesonet import write_keras
 
 from conftest import camera
-from detector import faces, media, weights
+from detector import media, vision, weights
 from detector.errors import ModelError, UsageError, WeightsError
-from detector.models import own, registry
+from detector.evaluation.labels import Item
+from detector.models import registry, user_models
 from detector.models.base import CropRecipe, WeightFile
-from detector.models.classnseg import ClassNSeg
-from detector.results import Calibration
-from detector.training import cache, published, sight
-from detector.training.data import Item
+from detector.models.families.classnseg import ClassNSeg
+from detector.schema.analysis import Calibration
+from detector.training import cache, input_transform, published
 from detector.training.recipe import Part, Recipe, read_recipe
 from detector.training.run import train
 
@@ -96,13 +96,13 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name: str, tmp_path: P
     rgb = camera((640, 480))(3)
     file = tmp_path / "face.png"
     cv2.imwrite(str(file), rgb[..., ::-1])
-    look = sight.PublishedSight(_Fed(recipe))  # type: ignore[arg-type]
+    look = input_transform.PublishedSight(_Fed(recipe))  # type: ignore[arg-type]
     wanted = look.cached(Part(name="p", kind="image", share=1))
     item = Item(file, "face.png", 0, "image", "none", "g", "s")
     made = cache.build([item], tmp_path / "c", side=wanted.side, margin=wanted.margin)
     (entry,) = made.entries
-    (face,) = faces.load_detector().detect(rgb, 40)
-    expected = faces.cut(rgb, faces.box_for(recipe, face.box), recipe, face.landmarks)
+    (face,) = vision.load_detector().detect(rgb, 40)
+    expected = vision.cut(rgb, vision.box_for(recipe, face.box), recipe, face.landmarks)
     shown = look.plain(made.frames(entry)[0], entry, 0)
     assert shown.shape == expected.shape
     # The cache resizes once more, so pixels differ; the picture is the same, to within a pixel.
@@ -134,7 +134,7 @@ def test_a_published_detector_learns_and_loads_as_itself(
     still = [n for n in after if "running" in n]
     assert still and all(torch.equal(bare[n], after[n]) for n in still)
     assert not torch.equal(bare["backbone.fc1.weight"], after["backbone.fc1.weight"])
-    spec = own.add(file, "dfb_meso4", id="mine", fake_index=1)
+    spec = user_models.add(file, "dfb_meso4", id="mine", fake_index=1)
     assert spec.label_order == "documented"
     real, fake = _scores(labels)
     assert fake > real + 1
@@ -146,9 +146,9 @@ def _scores(labels: Path) -> tuple[float, float]:
     found: dict[str, list[float]] = {"a": [], "b": []}
     for path in sorted(labels.parent.glob("*a.png")):
         original = _read(path)
-        face = max(faces.load_detector().detect(original, 40), key=lambda f: f.box[2] - f.box[0])
+        face = max(vision.load_detector().detect(original, 40), key=lambda f: f.box[2] - f.box[0])
         for kind, rgb in (("a", original), ("b", _read(path.with_name(f"{path.stem[0]}b.png")))):
-            crop = faces.cut(rgb, face.box, model.spec.crop, face.landmarks)
+            crop = vision.cut(rgb, face.box, model.spec.crop, face.landmarks)
             found[kind] += model.score(crop[None]).tolist()
     return float(np.mean(found["a"])), float(np.mean(found["b"]))
 
@@ -197,7 +197,7 @@ def test_a_file_of_keras_becomes_one_of_ours(labels: Path, cut_faces: Path, tmp_
         weights=[tmp_path / "Meso4_DF.h5"],
     )  # fmt: skip
     assert file is not None
-    spec = own.add(file, "meso4-df", id="mine", fake_index=0)
+    spec = user_models.add(file, "meso4-df", id="mine", fake_index=0)
     assert spec.files[0].path.endswith("model.safetensors")
     assert np.isfinite(_scores(labels)).all()
 
@@ -243,7 +243,7 @@ def test_of_a_transformer_norms_and_head_are_trained(
     paths = saved(tmp_path, VIT)
     spec = entry(VIT, {"image_processor_type": "ViTImageProcessor", **size})
     files = [WeightFile(path=str(p), sha256=weights.digest(p)) for p in paths]
-    own.keep(spec.model_copy(update={"id": "tiny", "files": files}), paths)
+    user_models.keep(spec.model_copy(update={"id": "tiny", "files": files}), paths)
     out = tmp_path / "run"
     assert train(plan(images=16), labels, out, cache=cut_faces, begin="tiny") == out
     bare, now = load_file(paths[1]), load_file(out / "model.safetensors")
@@ -289,11 +289,11 @@ def test_ours_are_begun_with_by_name(labels: Path, tmp_path: Path) -> None:
 
 
 def test_a_calibration_is_kept_with_an_own_model(tmp_path: Path) -> None:
-    spec = own.add(meso(tmp_path), "dfb_meso4", id="mine", fake_index=1)
+    spec = user_models.add(meso(tmp_path), "dfb_meso4", id="mine", fake_index=1)
     assert spec.calibration is None
     fitted = Calibration(scale=0.5, offset=-1.25, data="my clips", clips=40)
-    assert own.keep_calibration("mine", fitted).calibration == fitted
+    assert user_models.keep_calibration("mine", fitted).calibration == fitted
     assert registry.get_spec("mine").calibration == fitted
     assert registry.get_spec("mine").files == spec.files
     with pytest.raises(UsageError, match="not one of your own"):
-        own.keep_calibration("pairs", fitted)
+        user_models.keep_calibration("pairs", fitted)

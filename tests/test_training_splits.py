@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from detector.errors import InputError
+from detector.evaluation.calibration import held_out_items
+from detector.evaluation.labels import Item, filled, held_out, pairs, read_labels
 from detector.training.cache import FaceCache, Faces
-from detector.training.calibration import held_out_items
-from detector.training.data import Item, filled, held_out, pairs, read_labels
 from detector.training.recipe import read_recipe
 from detector.training.sample import split
 

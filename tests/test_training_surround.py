@@ -13,8 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from detector.models import lite
-from detector.training import groups, sample, train
+from detector.evaluation import groups
+from detector.models.families import lite
+from detector.training import sample, train
 from detector.training.cache import FaceCache, Faces
 from detector.training.recipe import read_recipe
 

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.uploads import Kept, StorageError, Uploads, retention, safe_name, upload_limit_mb
+from service.storage.uploads import (
+    Kept,
+    StorageError,
+    Uploads,
+    retention,
+    safe_name,
+    upload_limit_mb,
+)
 
 DAY = timedelta(hours=24)
 

@@ -12,8 +12,8 @@ from detector.decision import decide, label_of, sigmoid
 from detector.decision import over_time as fusion
 from detector.messages.format import clock, percent
 from detector.models import registry
-from detector.pipeline import blank
-from detector.results import (
+from detector.pipeline import initial_results
+from detector.schema.analysis import (
     Analysis,
     Basis,
     Calibration,
@@ -556,7 +556,7 @@ def shipped(
 
 
 def of_ours(id: str, *, works: bool = True) -> ModelResult:
-    found = blank.result(registry.get_spec(id))
+    found = initial_results.result(registry.get_spec(id))
     changes = {"scored": 10} if works else {"error": "it stopped while scoring"}
     return found.model_copy(update=changes)
 
@@ -636,7 +636,7 @@ def test_logits_over_time_become_one() -> None:
 
 
 def test_a_mix_counts_its_models_with_its_weights() -> None:
-    from detector.results import Mix
+    from detector.schema.analysis import Mix
     from tests.result_sample import make_analysis
 
     plain = make_analysis()
@@ -662,7 +662,7 @@ def test_a_mix_counts_its_models_with_its_weights() -> None:
 
 
 def test_a_mix_that_was_asked_for_stays_with_the_analysis() -> None:
-    from detector.results import Mix
+    from detector.schema.analysis import Mix
     from tests.result_sample import make_analysis
 
     plain = make_analysis()

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from detector.errors import WeightsError
-from detector.models import videomae
 from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
+from detector.models.families import videomae
 
 SIDE, FRAMES = 64, 8
 SHAPE = {"hidden": 32, "layers": 2, "heads": 2}
@@ -106,9 +106,10 @@ def test_weights_of_another_shape_are_refused(file: Path) -> None:
 
 def test_the_bundled_weights_fit_and_tell_a_face_from_noise() -> None:
     from detector import weights
-    from detector.faces import cut
-    from detector.models import mobilenet, registry
+    from detector.models import registry
+    from detector.models.families import mobilenet
     from detector.models.network import normalize
+    from detector.vision import cut
 
     ours = [spec for spec in registry.list_models() if spec.bundled]
     assert {shipped.family for shipped in ours} >= {"mobilenet", "videomae"}

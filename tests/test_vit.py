@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from detector.errors import WeightsError
-from detector.models import effort, gend, univfd
+from detector.models.families import effort, gend, univfd
+from detector.models.families.vit import layout, unfilled
 from detector.models.names import rename
-from detector.models.vit import layout, unfilled
 from detector.weights.torchscript import is_archive, read_archive
 
 

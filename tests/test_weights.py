@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from detector import folders, weights
+from detector import paths, weights
 from detector.errors import ModelError, WeightsError
 from detector.models.base import CropRecipe, ModelSpec, WeightFile
 
@@ -312,7 +312,7 @@ def test_a_folder_that_cannot_be_made(server: Server, data: Path) -> None:
 def test_a_bundled_file_is_refused_by_name_when_it_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folders, "bundled", lambda: tmp_path)
+    monkeypatch.setattr(paths, "bundled", lambda: tmp_path)
     spec = make_spec(None, path="net.bin", bundled=True)
     path = tmp_path / "net.bin"
     with pytest.raises(WeightsError) as caught:

@@ -15,9 +15,9 @@ from detector import media
 from detector.models import registry
 from detector.models.base import ClipModel, CropRecipe, FrameModel, Image, Model, ModelSpec
 from detector.pipeline import Analyzer
+from detector.pipeline.full_frame import FullFrameScores
 from detector.pipeline.planning import plan
-from detector.pipeline.whole import Whole
-from detector.results import Analysis, ReasonCode, Settings
+from detector.schema.analysis import Analysis, ReasonCode, Settings
 
 FRAMES, STRIDE = 8, 4
 
@@ -168,4 +168,4 @@ def test_a_short_clip_is_spread_over_one_window(
 
 
 def test_nothing_scored_is_no_track() -> None:
-    assert Whole().onto([]) == []
+    assert FullFrameScores().onto([]) == []

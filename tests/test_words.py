@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from dashboard import words
-from dashboard.words import NBSP
-from detector.results import Label, ReasonCode
+from dashboard import labels
+from dashboard.labels import NBSP
+from detector.schema.analysis import Label, ReasonCode
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from detector.results import Label, ReasonCode
     [(0.789, "79"), (0.5, "50"), (0.9999, "99"), (0.0001, "1"), (1.0, "100"), (0.0, "0")],
 )
 def test_percents_are_whole_and_never_claim_certainty(value: float, text: str) -> None:
-    assert words.percent(value) == f"{text}{NBSP}%"
+    assert labels.percent(value) == f"{text}{NBSP}%"
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def test_percents_are_whole_and_never_claim_certainty(value: float, text: str) -
     ],
 )
 def test_clock(seconds: float, text: str) -> None:
-    assert words.clock(seconds) == text
+    assert labels.clock(seconds) == text
 
 
 def test_clock_without_tenths_does_not_round_up() -> None:
-    assert words.clock(7.9, tenths=False) == "00:07"
+    assert labels.clock(7.9, tenths=False) == "00:07"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_clock_without_tenths_does_not_round_up() -> None:
     ],
 )
 def test_sizes(count: int, text: str) -> None:
-    assert words.size(count) == text.replace(" ", NBSP)
+    assert labels.size(count) == text.replace(" ", NBSP)
 
 
 @pytest.mark.parametrize(
@@ -58,41 +58,41 @@ def test_sizes(count: int, text: str) -> None:
      (95, "about 2 minutes"), (600, "about 10 minutes")],
 )  # fmt: skip
 def test_times_are_said_as_about(seconds: float, text: str) -> None:
-    assert words.about(seconds).replace(NBSP, " ") == text
+    assert labels.about(seconds).replace(NBSP, " ") == text
 
 
 def test_spans_and_counts() -> None:
-    assert words.took(0.42) == f"0.4{NBSP}s"
-    assert words.took(0.01) == f"under 0.1{NBSP}s"
-    assert words.took(75) == f"1{NBSP}min 15{NBSP}s"
-    assert words.count(1, "person", "people") == f"1{NBSP}person"
-    assert words.count(1200, "frame", "frames") == f"1,200{NBSP}frames"
-    assert words.listed(["A", "B", "C"]) == "A, B and C"
-    assert words.listed([]) == ""
-    assert [words.hours(h).replace(NBSP, " ") for h in (0.5, 1, 24, 168)] == [
+    assert labels.took(0.42) == f"0.4{NBSP}s"
+    assert labels.took(0.01) == f"under 0.1{NBSP}s"
+    assert labels.took(75) == f"1{NBSP}min 15{NBSP}s"
+    assert labels.count(1, "person", "people") == f"1{NBSP}person"
+    assert labels.count(1200, "frame", "frames") == f"1,200{NBSP}frames"
+    assert labels.listed(["A", "B", "C"]) == "A, B and C"
+    assert labels.listed([]) == ""
+    assert [labels.hours(h).replace(NBSP, " ") for h in (0.5, 1, 24, 168)] == [
         "30 minutes", "1 hour", "24 hours", "7 days",
     ]  # fmt: skip
 
 
 def test_every_state_has_icon_word_glyph_and_color() -> None:
-    assert set(words.STATES) == set(words.WHAT_IT_MEANS) == set(Label)
-    for states in (words.STATES.values(), words.READINGS.values()):
+    assert set(labels.STATES) == set(labels.WHAT_IT_MEANS) == set(Label)
+    for states in (labels.STATES.values(), labels.READINGS.values()):
         for look in ("icon", "words", "glyph", "color", "slug"):
             assert len({getattr(state, look) for state in states}) == 4
 
 
 def test_no_state_is_stated_as_a_fact() -> None:
-    texts = [s.words for s in words.STATES.values()] + list(words.WHAT_IT_MEANS.values())
+    texts = [s.words for s in labels.STATES.values()] + list(labels.WHAT_IT_MEANS.values())
     assert not re.search(r"\b(fake|authentic|verified|real)\b", " ".join(texts), re.IGNORECASE)
 
 
 def test_every_reason_a_face_is_left_out_has_a_word() -> None:
     needed = {code for code in ReasonCode if code.value.startswith(("too_", "face_", "turned"))}
-    assert needed <= set(words.WHY_NOT)
+    assert needed <= set(labels.WHY_NOT)
 
 
 def test_outside_text_is_inert() -> None:
     hostile = '<b onclick="x">**a**</b> [l](javascript:x) $x$'
-    assert "<" not in words.escape(hostile) and '"' not in words.escape(hostile)
-    plain = words.plain_markdown(hostile)
+    assert "<" not in labels.escape(hostile) and '"' not in labels.escape(hostile)
+    plain = labels.plain_markdown(hostile)
     assert not set(plain) & set("*[]()<>$`")

@@ -22,10 +22,11 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[1]
 DASHBOARD = ROOT / "dashboard"
+SERVICE = ROOT / "service"
 MESSAGES = ROOT / "detector" / "messages"
 FOLDER = DASHBOARD / "languages"
 MARKS = {"_": slice(0, 1), "gettext": slice(0, 1), "ngettext": slice(0, 2), "count": slice(1, 3)}
-"""What marks texts, and which of its arguments they are: dashboard/language.py, words.py, and the
+"""What marks texts, and which of its arguments they are: dashboard/i18n.py, words.py, and the
 `Speech` of detector/messages."""
 
 NOT_COUNTED = (
@@ -49,10 +50,10 @@ def marked(call: ast.Call) -> list[ast.expr]:
     return call.args[MARKS[name]]
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    """Every file of the dashboard, by its path in it."""
-    for file in sorted(DASHBOARD.rglob("*.py")):
-        yield file.relative_to(DASHBOARD).as_posix(), ast.parse(file.read_text("utf-8"))
+def sources(folder: Path = DASHBOARD) -> Iterator[tuple[str, ast.Module]]:
+    """Every file of the dashboard, or of another room, by its path in it."""
+    for file in sorted(folder.rglob("*.py")):
+        yield file.relative_to(folder).as_posix(), ast.parse(file.read_text("utf-8"))
 
 
 def sentences() -> Iterator[tuple[str, ast.Module]]:
@@ -64,13 +65,13 @@ def sentences() -> Iterator[tuple[str, ast.Module]]:
 def facts() -> Iterator[str]:
     """What is data and is said within a sentence: of the models that ship, and of the changes that
     Robustness tries."""
-    from detector import conditions
     from detector.models import registry
+    from detector.perturbation import corruptions
 
     for spec in registry.list_models():
         if spec.bundled:
             yield from (spec.plain, spec.finding, spec.confused_by)
-    yield from (condition.title for condition in conditions.ALL)
+    yield from (condition.title for condition in corruptions.ALL)
     yield from NOT_COUNTED
 
 
@@ -80,7 +81,12 @@ def texts(code: str | None = None) -> Catalog:
     Read from the syntax tree: before Python 3.12 Babel's own reader sees nothing in an f-string.
     """
     catalog = Catalog(locale=code, project="Unmask", fuzzy=False)
-    for folder, files in (("dashboard", sources()), ("detector/messages", sentences())):
+    rooms = (
+        ("dashboard", sources()),
+        ("service", sources(SERVICE)),
+        ("detector/messages", sentences()),
+    )
+    for folder, files in rooms:
         for file, tree in files:
             for node in ast.walk(tree):
                 found = marked(node) if isinstance(node, ast.Call) else []

@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, not as a module
 
-from dashboard.records.supabase import with_key
 from detector.errors import InputError
+from service.records.supabase import with_key
 
 
 def main() -> None:

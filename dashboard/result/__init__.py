@@ -14,7 +14,7 @@ from typing import Protocol
 import streamlit as st
 
 from dashboard import charts, series, theme
-from dashboard.language import _
+from dashboard.i18n import _
 from dashboard.result import (
     details,
     heat_view,
@@ -28,7 +28,7 @@ from dashboard.result import (
     verdict_card,
 )
 from dashboard.result.linked import Linked
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
 
 __all__ = ["Record", "render"]
 

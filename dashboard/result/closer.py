@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.results import Analysis, Settings
+from detector.schema.analysis import Analysis, Settings
 
 
 def settings(analysis: Analysis) -> Settings | None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import words
-from dashboard.language import Table, _, ngettext, speech
+from dashboard import labels
+from dashboard.i18n import LazyDict, _, ngettext, speech
+from dashboard.labels import NBSP
 from dashboard.result import (
     download_card,
     models_tab,
@@ -18,16 +19,15 @@ from dashboard.result import (
 )
 from dashboard.result.linked import Linked
 from dashboard.result.title import local, total
-from dashboard.words import NBSP
 from detector import messages
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
 
 CODECS = {
     "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "mjpeg": "MJPEG",
     "mpeg4": "MPEG-4", "aac": "AAC", "mp3": "MP3", "opus": "Opus", "vorbis": "Vorbis",
     "png": "PNG", "jpeg": "JPEG", "gif": "GIF", "webp": "WebP",
 }  # fmt: skip
-STAGES: Table[str, str] = Table(
+STAGES: LazyDict[str, str] = LazyDict(
     lambda: {
         "read": _("Reading the file"),
         "decode": _("Decoding"),
@@ -69,7 +69,7 @@ def draw_file(path: Path, analysis: Analysis, linked: Linked, name: str) -> None
         st.html(f"<h2 class='um-h2'>{_('File')}</h2>{facts(file_facts(analysis))}")
         for sentence in analysis.media.notes:
             st.html(f"<p class='um-note'><span class='um-icon' aria-hidden='true'>info</span>"
-                    f"<span>{words.escape(sentence)}</span></p>")  # fmt: skip
+                    f"<span>{labels.escape(sentence)}</span></p>")  # fmt: skip
         download_card.draw(path, analysis, linked, name)
 
 
@@ -82,7 +82,7 @@ def facts(rows: Sequence[tuple[str, str]]) -> str:
 def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
     """What the file is, as (name, HTML)."""
     media = analysis.media
-    codec = words.escape(CODECS.get(media.codec, media.codec))
+    codec = labels.escape(CODECS.get(media.codec, media.codec))
     picture = [f"{media.width}×{media.height}"]
     if media.fps and media.kind != "image":
         rate = f"{media.fps:.4g}{NBSP}fps"
@@ -91,14 +91,14 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
     picture.append(codec)
     kinds = {"video": _("Video"), "image": _("Picture"), "animation": _("Animation")}
     rows = [
-        (_("Name"), words.escape(media.name)),
+        (_("Name"), labels.escape(media.name)),
         (kinds[media.kind], ", ".join(picture)),
     ]
     if media.duration:
         frames = (
-            f", {words.count(media.frame_count, 'frame', 'frames')}" if media.frame_count else ""
+            f", {labels.count(media.frame_count, 'frame', 'frames')}" if media.frame_count else ""
         )
-        rows.append((_("Length"), f"{words.clock(media.duration)}{frames}"))
+        rows.append((_("Length"), f"{labels.clock(media.duration)}{frames}"))
     if media.live:
         none = _("none: frames of a live session were scored as they came")
         rows += [(_("File"), none), (_("Analyzed"), local(analysis.created))]
@@ -106,10 +106,10 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
     if media.kind == "video":
         rows.append((_("Sound"), _sound(analysis)))
     rate = f" ({media.bit_rate / 1e6:.1f}{NBSP}Mbit/s)" if media.bit_rate else ""
-    rows.append((_("Size"), f"{words.size(media.size)}{rate}"))
+    rows.append((_("Size"), f"{labels.size(media.size)}{rate}"))
     squeezed = next((e for e in analysis.evidence if e.code == "compression"), None)
     if squeezed is not None:
-        rows.append((_("Compression"), words.escape(messages.detail(squeezed, speech()))))
+        rows.append((_("Compression"), labels.escape(messages.detail(squeezed, speech()))))
     if media.rotation:
         turned = _("turned {degrees}° to stand upright").format(degrees=media.rotation)
         rows.append((_("Rotation"), turned))
@@ -118,11 +118,11 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
         rows.append((_("Turned"), why.format(degrees=media.turned)))
     sha = media.sha256
     short = f"{sha[:4]} {sha[4:8]} … {sha[-4:]}"
-    rows.append(("SHA-256", f"<code title='{words.escape(sha)}'>{words.escape(short)}</code>"))
+    rows.append(("SHA-256", f"<code title='{labels.escape(sha)}'>{labels.escape(short)}</code>"))
     seconds = total(analysis)
     when = local(analysis.created)
     if seconds is not None:
-        when = _("{when}, in {time}").format(when=when, time=words.took(seconds))
+        when = _("{when}, in {time}").format(when=when, time=labels.took(seconds))
     rows.append((_("Analyzed"), when))
     return rows
 
@@ -131,7 +131,7 @@ def _sound(analysis: Analysis) -> str:
     audio = analysis.media.audio
     if audio is None:
         return _("none")
-    codec = words.escape(CODECS.get(audio.codec, audio.codec))
+    codec = labels.escape(CODECS.get(audio.codec, audio.codec))
     many = ngettext("{number} channel", "{number} channels", audio.channels)
     named = {1: _("mono"), 2: _("stereo")}
     channels = named.get(audio.channels, many.format(number=audio.channels))
@@ -142,7 +142,7 @@ def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
     """How the result was made, as (name, HTML)."""
     settings, software = analysis.settings, analysis.software
     still = analysis.media.kind == "image"
-    looked = words.count(len(analysis.moments), "moment", "moments")
+    looked = labels.count(len(analysis.moments), "moment", "moments")
     how = {
         "uniform": _("spread evenly"),
         "keyframes": _("where the picture changes"),
@@ -158,39 +158,39 @@ def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
     ]
     if settings.start or settings.end is not None:
         part = (
-            _("{start} to the end").format(start=words.clock(settings.start))
+            _("{start} to the end").format(start=labels.clock(settings.start))
             if settings.end is None
-            else words.stretch(settings.start, settings.end)
+            else labels.stretch(settings.start, settings.end)
         )
         rows.append((_("Part"), part))
     rows += [
-        (name, words.took(analysis.timings[stage]))
+        (name, labels.took(analysis.timings[stage]))
         for stage, name in STAGES.items()
         if stage in analysis.timings
     ]
     rows += [
-        (_("Scoring, {model}").format(model=words.escape(m.title)), words.took(m.seconds))
+        (_("Scoring, {model}").format(model=labels.escape(m.title)), labels.took(m.seconds))
         for m in analysis.models
         if m.seconds is not None and m.scored
     ]
     if (seconds := total(analysis)) is not None:
-        rows.append((_("All, side by side"), words.took(seconds)))
+        rows.append((_("All, side by side"), labels.took(seconds)))
     rows += [
         (
             _("Weights"),
             "<br>".join(
-                f"{words.escape(m.title)} <code title='{words.escape(m.weights_sha256)}'>"
-                f"{words.escape(m.weights_sha256[:8])}</code>"
+                f"{labels.escape(m.title)} <code title='{labels.escape(m.weights_sha256)}'>"
+                f"{labels.escape(m.weights_sha256[:8])}</code>"
                 for m in analysis.models
                 if m.weights_sha256
             )
             or _("none"),
         ),
-        ("Unmask", words.escape(software.version + (f", {software.commit[:8]}"
+        ("Unmask", labels.escape(software.version + (f", {software.commit[:8]}"
                                                     if software.commit else ""))),
-        (_("Runs on"), words.escape(
+        (_("Runs on"), labels.escape(
             f"{software.backend}, {software.device}, Python {software.python}, "
             f"PyTorch {software.torch}")),
-        (_("Analysis"), f"<code>{words.escape(analysis.id[:16])}</code>"),
+        (_("Analysis"), f"<code>{labels.escape(analysis.id[:16])}</code>"),
     ]  # fmt: skip
     return rows

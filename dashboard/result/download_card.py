@@ -7,13 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import words
-from dashboard.language import Table, _
+from dashboard import labels
+from dashboard.i18n import LazyDict, _
 from dashboard.result import downloads
 from dashboard.result.linked import Linked
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
 
-FORMS: Table[str, tuple[str, str, str]] = Table(
+FORMS: LazyDict[str, tuple[str, str, str]] = LazyDict(
     lambda: {
         "pdf": (_("Report"), "picture_as_pdf", _("The whole result as a PDF, its data attached")),
         "json": ("JSON", "data_object", _("The whole result as data")),
@@ -42,7 +42,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
         if not linked.read_only:
             _mark(path, analysis, linked, name)
     with st.container(gap="small"):
-        st.html(f"<p class='um-caption um-after'>{words.escape(downloads.signing()[1])}</p>")
+        st.html(f"<p class='um-caption um-after'>{labels.escape(downloads.signing()[1])}</p>")
         if linked.read_only:
             return
         st.text_area(

@@ -14,10 +14,10 @@ from pathlib import Path, PurePath
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dashboard.language import _
-from detector import marking, report
+from dashboard.i18n import _
+from detector import report, verdict_metadata
 from detector.errors import UsageError
-from detector.results import Analysis, Media
+from detector.schema.analysis import Analysis, Media
 
 MIME = {"pdf": "application/pdf", "json": "application/json", "csv": "text/csv"}
 MARKED = ("mp4", "mov", "3gp", "jpeg", "png")
@@ -76,14 +76,14 @@ def marked(path: Path, analysis: Analysis) -> bytes:
     """
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
         target = Path(folder) / f"copy{path.suffix}"
-        if marking.write_copy(path, target, analysis) != target:
+        if verdict_metadata.write_copy(path, target, analysis) != target:
             raise UsageError(_("This file can't take a verdict without other changes."))
         return target.read_bytes()
 
 
 def sidecar(analysis: Analysis) -> str:
     """The verdict as a small file to keep beside the media."""
-    return json.dumps(marking.properties(analysis), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(verdict_metadata.properties(analysis), indent=2, ensure_ascii=False) + "\n"
 
 
 def file_name(name: str, kind: str) -> str:

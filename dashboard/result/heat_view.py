@@ -9,19 +9,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import series, words
-from dashboard.language import Table, _
+from dashboard import labels, series
+from dashboard.i18n import LazyDict, _
 from dashboard.result import pictures
 from dashboard.result.linked import Linked
 from detector import explain
 from detector.errors import UnmaskError
-from detector.results import Analysis, FaceFrame, ModelResult, Track
+from detector.schema.analysis import Analysis, FaceFrame, ModelResult, Track
 
 log = logging.getLogger(__name__)
 
 SLOW = 2.0
 """s; a heatmap that is expected to take longer says so while it is drawn."""
-VIEWS: Table[str, str] = Table(
+VIEWS: LazyDict[str, str] = LazyDict(
     lambda: {
         "original": _("Original"),
         "heatmap": _("Heatmap"),
@@ -36,7 +36,7 @@ Lay = Callable[[explain.Heatmap | None, float], None]
 
 def missing(text: str) -> str:
     """What stands in the place of a picture."""
-    return f"<div class='um-missing'>{words.escape(text)}</div>"
+    return f"<div class='um-missing'>{labels.escape(text)}</div>"
 
 
 def draw(
@@ -162,11 +162,11 @@ def _show(
         over = lay is not None and heat.place is not None and st.toggle(
             _("Whole frame too"), key=linked.widget("on-frame"), width="content"
         )  # fmt: skip
-    text = f"<b>{_('Heatmap')}</b> {words.escape(heat.caption)}"
+    text = f"<b>{_('Heatmap')}</b> {labels.escape(heat.caption)}"
     rgb = explain.overlay(heat, alpha / 100)
     if view == "original":
         rgb = heat.crop
-        text = _("<b>Original</b> as {model} saw it").format(model=words.escape(model.title))
+        text = _("<b>Original</b> as {model} saw it").format(model=labels.escape(model.title))
     elif view == "difference":
         found = pictures.effect(analysis.id, track.id, face.time, method.id, model, model.id, heat)
         rgb, text = found.crop, _difference(found, model)
@@ -196,11 +196,11 @@ def _difference(found: explain.Effect, model: ModelResult) -> str:
         "<b>Difference</b> with the hottest {share} blurred away, {model} says {after} instead of "
         "{before}; hiding as much elsewhere gives {elsewhere}"
     ).format(
-        share=words.percent(found.share),
-        model=words.escape(model.title),
-        after=words.percent(found.after),
-        before=words.percent(found.before),
-        elsewhere=words.percent(found.at_random),
+        share=labels.percent(found.share),
+        model=labels.escape(model.title),
+        after=labels.percent(found.after),
+        before=labels.percent(found.before),
+        elsewhere=labels.percent(found.at_random),
     )
 
 
@@ -210,10 +210,10 @@ def _over_time(heat: explain.Heatmap) -> str:
     if shares is None:
         return ""
     bars = "".join(f"<i style='height:{max(4, round(100 * float(s)))}%'></i>" for s in shares)
-    at = words.clock(heat.times[int(shares.argmax())])
+    at = labels.clock(heat.times[int(shares.argmax())])
     label, most = _("Most at {time}").format(time=at), _("most at {time}").format(time=at)
     return (
-        f"<div class='um-tubelets' role='img' aria-label='{words.escape(label)}'>{bars}</div>"
-        f"<div class='um-ends'><span>{words.clock(heat.times[0])}</span>"
-        f"<span>{most}</span><span>{words.clock(heat.times[-1])}</span></div>"
+        f"<div class='um-tubelets' role='img' aria-label='{labels.escape(label)}'>{bars}</div>"
+        f"<div class='um-ends'><span>{labels.clock(heat.times[0])}</span>"
+        f"<span>{most}</span><span>{labels.clock(heat.times[-1])}</span></div>"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import words
-from dashboard.language import _
-from detector.results import Analysis, Answer, Basis
+from dashboard import labels
+from dashboard.i18n import _
+from detector.schema.analysis import Analysis, Answer, Basis
 
 
 def draw(analysis: Analysis) -> None:
@@ -31,9 +31,9 @@ def text(analysis: Analysis) -> str:
         )
         said.append(
             auc.format(
-                value=words.whole_percent(ensemble.auc.value),
-                low=words.whole_percent(ensemble.auc.low),
-                high=words.whole_percent(ensemble.auc.high),
+                value=labels.whole_percent(ensemble.auc.value),
+                low=labels.whole_percent(ensemble.auc.low),
+                high=labels.whole_percent(ensemble.auc.high),
             )
         )
     if answer.odds is not None:
@@ -72,10 +72,10 @@ def _thresholds(answer: Answer) -> list[str]:
         return [_("How often your values err was not measured.")]
     if answer.basis is Basis.SUBSET:
         return [_("How often these models err together was not measured.")]
-    measured = [words.escape(t) for t in (words.alarms(limits), words.missed(limits)) if t]
+    measured = [labels.escape(t) for t in (labels.alarms(limits), labels.missed(limits)) if t]
     if limits.data:
         by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
-        measured.append(by.format(data=words.escape(limits.data)))
+        measured.append(by.format(data=labels.escape(limits.data)))
     if not limits.no_sign and not limits.own:
         measured.append(
             _(

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import series, words
-from dashboard.language import _
+from dashboard import labels, series
+from dashboard.i18n import _
 from dashboard.result import heat_view, pictures, traces
 from dashboard.result.heat_view import Later
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from detector import explain
 from detector.errors import UnmaskError
-from detector.results import Analysis, Box, FaceFrame, Label, ModelResult, Quality, Track
+from detector.schema.analysis import Analysis, Box, FaceFrame, Label, ModelResult, Quality, Track
 
 
 def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> Later | None:
@@ -50,20 +50,20 @@ def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> L
 def _head(analysis: Analysis, lane: Lane | None, face: FaceFrame | None, shown: float) -> str:
     still = analysis.media.kind == "image"
     if not still:
-        title = _("Frame at {time}").format(time=words.clock(shown))
+        title = _("Frame at {time}").format(time=labels.clock(shown))
     else:
         title = _("The picture") if lane and lane.track.whole else _("The face")
     if lane is None:
         return f"<h2 class='um-h2'>{title}</h2>"
-    parts = [words.who(lane.track)]
+    parts = [labels.who(lane.track)]
     if face is not None and not still:
         moment = _("moment {number} of {total}")
         parts.append(moment.format(number=face.index + 1, total=len(analysis.moments)))
     if face is None or face.score is None:
         parts.append(series.why(face))
     else:
-        state = words.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
-        percent = f"<b class='um-ink {state.slug}'>{words.percent(face.score)}</b>"
+        state = labels.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
+        percent = f"<b class='um-ink {state.slug}'>{labels.percent(face.score)}</b>"
         parts.append(_("{percent} combined").format(percent=percent))
     return f"<h2 class='um-h2'>{title}</h2><div class='um-caption'>{' · '.join(parts)}</div>"
 
@@ -85,14 +85,14 @@ def _peaks(lane: Lane, linked: Linked, shown: float) -> None:
                 on_click=linked.go,
                 args=(to, lane.track.id),
                 key=linked.widget(key),
-                help=there.format(time=words.clock(to or 0.0)),
+                help=there.format(time=labels.clock(to or 0.0)),
             )
 
 
 def _model(able: list[ModelResult], linked: Linked) -> ModelResult:
     """The model whose heatmap is shown; the first counted one to begin with."""
     first = next((m for m in able if m.counted), able[0])
-    titles = {m.id: words.plain(m) for m in able}
+    titles = {m.id: labels.plain(m) for m in able}
     if len(able) == 1:
         return first
     chosen = st.segmented_control(
@@ -115,11 +115,11 @@ def _absent(path: Path, analysis: Analysis, lane: Lane, linked: Linked) -> None:
     with left:
         _whole(path, analysis, linked.time, {})
     with right:
-        absent = _("{who} is not in frame here.").format(who=words.who(lane.track))
+        absent = _("{who} is not in frame here.").format(who=labels.who(lane.track))
         st.html(f"<p class='um-say'>{absent}</p>")
         if nearest is not None:
             st.button(
-                _("Nearest moment, {time}").format(time=words.clock(nearest.time)),
+                _("Nearest moment, {time}").format(time=labels.clock(nearest.time)),
                 icon=":material/my_location:",
                 on_click=linked.go,
                 args=(nearest.time, lane.track.id),
@@ -180,7 +180,7 @@ def described(quality: Quality) -> str:
     """A face's quality in a few words: "212 px wide, sharp, frontal"."""
     width = _("{width}\u00a0px wide").format(width=f"{quality.width:.0f}")
     if quality.problem is not None:
-        why = words.WHY_NOT.get(quality.problem, _("not scored"))
+        why = labels.WHY_NOT.get(quality.problem, _("not scored"))
         return _("{width}, {why}: not scored").format(width=width, why=why)
     turned = abs(quality.yaw)
     pose = _("frontal") if turned < 0.35 else _("half turned") if turned < 0.7 else _("turned")
@@ -193,9 +193,9 @@ def _whole(
     """Draw the whole frame; return what lays a heatmap over it."""
     with st.container(key="whole-frame", gap=None):
         picture, caption = st.empty(), st.empty()
-    who = words.listed([words.who(track) for track in analysis.tracks if track.id in boxes])
+    who = labels.listed([labels.who(track) for track in analysis.tracks if track.id in boxes])
     alt = _("The whole frame at {time}, {who} boxed") if who else _("The whole frame at {time}")
-    alt = alt.format(time=words.clock(time), who=who)
+    alt = alt.format(time=labels.clock(time), who=who)
 
     def show(heat: explain.Heatmap | None, alpha: float) -> None:
         try:
@@ -207,7 +207,7 @@ def _whole(
         text = _("<b>Whole frame</b>")
         if heat:
             text = _("<b>Whole frame</b> with the heatmap, {caption}")
-            text = text.format(caption=words.escape(heat.caption))
+            text = text.format(caption=labels.escape(heat.caption))
         caption.html(f"<div class='um-figcaption'>{text}</div>")
 
     show(None, 0.0)
@@ -219,12 +219,12 @@ def scores_here(analysis: Analysis, face: FaceFrame) -> str:
     limits = analysis.verdict.thresholds
 
     def row(name: str, score: float | None, note: str = "", bold: bool = False) -> str:
-        state = words.state(series.label_at(score, limits), analysis.verdict.question)
-        value = "–" if score is None else words.percent(score)
+        state = labels.state(series.label_at(score, limits), analysis.verdict.question)
+        value = "–" if score is None else labels.percent(score)
         said = (note or series.why(face)) if score is None else state.short
-        small = f"<small>{words.escape(note)}</small>" if note and score is not None else ""
+        small = f"<small>{labels.escape(note)}</small>" if note and score is not None else ""
         return (
-            f"<tr{' class=all' if bold else ''}><th scope='row'>{words.escape(name)}{small}</th>"
+            f"<tr{' class=all' if bold else ''}><th scope='row'>{labels.escape(name)}{small}</th>"
             f"<td class='n'>{value}</td><td><span class='um-ink {state.slug}'>"
             f"<span class='um-icon' aria-hidden='true'>{state.icon}</span>{said}</span></td></tr>"
         )
@@ -234,7 +234,7 @@ def scores_here(analysis: Analysis, face: FaceFrame) -> str:
         score = face.scores.get(model.id)
         note = "" if model.counted else _("not counted")
         if model.scored or score is not None:
-            rows.append(row(words.plain(model), score, note))
+            rows.append(row(labels.plain(model), score, note))
     return (
         f"<table class='um-here'><caption class='um-quiet'>{_('Scores in this frame')}</caption>"
         f"<tbody>{''.join(rows)}</tbody></table>"

@@ -12,11 +12,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import evidence_view, series
-from dashboard.language import _
+from dashboard import series
+from dashboard.components import evidence_view
+from dashboard.i18n import _
 from dashboard.result.downloads import Wishes
 from detector.decision import decide
-from detector.results import Analysis, Question, Thresholds
+from detector.schema.analysis import Analysis, Question, Thresholds
 
 
 class Linked:

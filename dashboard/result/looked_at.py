@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import series, words
-from dashboard.language import _, speech
-from dashboard.words import NBSP
+from dashboard import labels, series
+from dashboard.i18n import _, speech
+from dashboard.labels import NBSP
 from detector import messages
 from detector.messages.coverage import covered
-from detector.results import Analysis, Evidence, Track
+from detector.schema.analysis import Analysis, Evidence, Track
 
 RATING_ICON = {"good": "check", "fair": "help", "poor": "help"}
 
@@ -29,14 +29,14 @@ def ticks(analysis: Analysis) -> str:
     scored = _scored(top) if top else []
     end = series.length(analysis)
     marks = "".join(f"<i style='left:{100 * time / end:.2f}%'></i>" for time in scored)
-    length = words.took(end) if end >= 10 else f"{end:.1f}{NBSP}s"
+    length = labels.took(end) if end >= 10 else f"{end:.1f}{NBSP}s"
     name = _("Looked at")
     spoken = _("{scored} scored moments over {length}").format(scored=len(scored), length=length)
     rest = _("the gap: no score for them") if len(scored) < len(analysis.moments) else ""
     return (
         f"<div class='um-looked'><div><b>{name}</b><span class='um-caption'>"
         f"{_('of {length}').format(length=length)}</span></div>"
-        f"<div class='axis' role='img' aria-label='{words.escape(spoken)}'>{marks}</div>"
+        f"<div class='axis' role='img' aria-label='{labels.escape(spoken)}'>{marks}</div>"
         f"<div class='um-caption'><span>{said(analysis)}</span><span>{rest}</span></div></div>"
     )
 
@@ -45,7 +45,7 @@ def said(analysis: Analysis) -> str:
     """How much of it, and how far apart: "32 of 6,000 frames, every shot seen (4), one each
     7.5 s"."""
     looked = len(analysis.moments)
-    many = covered(analysis.coverage, speech()) or words.count(looked, "frame", "frames")
+    many = covered(analysis.coverage, speech()) or labels.count(looked, "frame", "frames")
     step = series.length(analysis) / looked
     if looked < 2 or step < 1 or analysis.settings.sampling == "closer":
         return many
@@ -68,6 +68,6 @@ def _cell(item: Evidence) -> str:
     name, value = messages.wording(item, speech())
     return (
         f"<div><span class='{item.rating}'><span class='um-icon' aria-hidden='true'>"
-        f"{RATING_ICON[item.rating]}</span>{words.escape(name)}</span>"
-        f"<b>{words.escape(words.unbroken(value))}</b></div>"
+        f"{RATING_ICON[item.rating]}</span>{labels.escape(name)}</span>"
+        f"<b>{labels.escape(labels.unbroken(value))}</b></div>"
     )

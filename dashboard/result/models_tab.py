@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dashboard import words
-from dashboard.language import Table, _, ngettext
+from dashboard import labels
+from dashboard.i18n import LazyDict, _, ngettext
 from dashboard.result import pulls
-from detector.results import Analysis, ModelResult
+from detector.schema.analysis import Analysis, ModelResult
 
-COLUMNS: Table[str, tuple[str, bool]] = Table(
+COLUMNS: LazyDict[str, tuple[str, bool]] = LazyDict(
     lambda: {
         "model": (_("Model"), False),
         "score": (_("Score"), True),
@@ -32,7 +32,7 @@ def html(analysis: Analysis) -> str:
     who = ""
     if analysis.verdict.track and len(analysis.tracks) > 1:
         text = _("Scores are those of Person {person}, the most suspicious.")
-        text = text.format(person=words.escape(analysis.verdict.track))
+        text = text.format(person=labels.escape(analysis.verdict.track))
         who = f"<p class='um-caption'>{text}</p>"
     return (
         f"<table class='um-table'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{who}"
@@ -41,23 +41,23 @@ def html(analysis: Analysis) -> str:
 
 def _row(model: ModelResult, still: bool) -> str:
     if model.label is not None and model.probability is not None:
-        state = words.state(model.label, model.question)
+        state = labels.state(model.label, model.question)
         reading = (
             f"<span class='um-ink {state.slug}'><span class='um-icon' aria-hidden='true'>"
             f"{state.icon}</span>{state.short}</span>"
         )
-        score = words.percent(model.probability)
+        score = labels.percent(model.probability)
     else:
         reading, score = _("no score"), "–"
     if not model.counted:
-        why = words.escape(pulls.not_counted(model))
+        why = labels.escape(pulls.not_counted(model))
         reading += f"<small>{_('not counted: {why}').format(why=why)}</small>"
-    looks = words.looks(model.scored, "image" if still else model.kind)
+    looks = labels.looks(model.scored, "image" if still else model.kind)
     cells = {
         "score": score,
         "reading": reading,
         "scored": looks if model.scored else "–",
-        "time": words.took(model.seconds) if model.seconds is not None else "–",
+        "time": labels.took(model.seconds) if model.seconds is not None else "–",
         "weight": f"{model.weight:g}" if model.counted else "–",
         "calibrated": _calibrated(model),
     }
@@ -65,12 +65,12 @@ def _row(model: ModelResult, still: bool) -> str:
     for column, value in cells.items():
         name, right = COLUMNS[column]
         tds += (
-            f"<td data-label='{words.escape(name)}'{' class=n' if right else ''}>"
+            f"<td data-label='{labels.escape(name)}'{' class=n' if right else ''}>"
             f"<div>{value}</div></td>"
         )
-    plain = words.plain(model)
-    other = "" if plain == model.title else f"<small>{words.escape(model.title)}</small>"
-    return f"<tr><th scope='row'>{words.escape(plain)}{other}</th>{tds}</tr>"
+    plain = labels.plain(model)
+    other = "" if plain == model.title else f"<small>{labels.escape(model.title)}</small>"
+    return f"<tr><th scope='row'>{labels.escape(plain)}{other}</th>{tds}</tr>"
 
 
 def _calibrated(model: ModelResult) -> str:

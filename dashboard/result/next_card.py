@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import backend, offer, words
-from dashboard.jobs import Busy
-from dashboard.language import _, speech
-from dashboard.records.store import Confirmed, Query, RecordsError
+from dashboard import labels
+from dashboard.components import upsell_banner
+from dashboard.i18n import _, speech
 from dashboard.result import closer
 from dashboard.result.linked import Linked
 from detector.decision.next_steps import OWN_CLIPS, Action, ActionCode, Facts, next_steps
 from detector.errors import InputError
 from detector.messages import actions
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
+from service import backend
+from service.records.store import Confirmed, Query, RecordsError
+from service.tasks.jobs import QueueFull
 
 if TYPE_CHECKING:
     from dashboard.result import Record
@@ -51,7 +53,7 @@ def facts(record: Record, linked: Linked) -> Facts:
     if linked.read_only:
         return Facts(may_run=False)
     analysis = linked.original
-    wanted = offer.standing()
+    wanted = upsell_banner.standing()
     settings = closer.settings(analysis) if record.path.is_file() else None
     return Facts(
         closer=settings.frames if settings else 0,
@@ -76,8 +78,8 @@ def _draw_action(action: Action, record: Record, linked: Linked) -> None:
     said = actions.step(action, speech())
     st.html(
         f"<div class='um-next'><span class='um-icon' aria-hidden='true'>{ICONS[action.code]}</span>"
-        f"<div><h3>{words.escape(said.head)}</h3>"
-        f"<p>{words.escape(words.unbroken(said.why))}</p></div></div>"
+        f"<div><h3>{labels.escape(said.head)}</h3>"
+        f"<p>{labels.escape(labels.unbroken(said.why))}</p></div></div>"
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if action.code in _ADVICE:
@@ -92,7 +94,7 @@ def _draw_action(action: Action, record: Record, linked: Linked) -> None:
             _GO[action.code](record, linked)
         if said.cost:
             st.html(
-                f"<span class='um-caption'>{words.escape(words.unbroken(said.cost))}</span>",
+                f"<span class='um-caption'>{labels.escape(labels.unbroken(said.cost))}</span>",
                 width="content",
             )
 
@@ -102,12 +104,12 @@ def _draw_action(action: Action, record: Record, linked: Linked) -> None:
 
 def _how_to_ask(record: Record) -> None:
     what, message = actions.how_to_ask(record.name, speech())
-    st.html(f"<p class='um-know'>{words.escape(what)}</p>")
+    st.html(f"<p class='um-know'>{labels.escape(what)}</p>")
     st.code(message, language=None, wrap_lines=True)
 
 
 def _how_to_check(record: Record) -> None:
-    lines = "".join(f"<li>{words.escape(line)}</li>" for line in actions.how_to_check(speech()))
+    lines = "".join(f"<li>{labels.escape(line)}</li>" for line in actions.how_to_check(speech()))
     st.html(f"<ol class='um-know'>{lines}</ol>")
 
 
@@ -126,7 +128,7 @@ def _look(record: Record, linked: Linked) -> None:
         return
     try:
         backend.again(record.key, settings)
-    except (Busy, InputError) as error:
+    except (QueueFull, InputError) as error:
         st.toast(error.advice, icon=":material/schedule:")
     else:
         st.rerun()

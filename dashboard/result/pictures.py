@@ -21,10 +21,10 @@ from PIL import Image, ImageDraw
 
 from dashboard import series
 from dashboard.theme import ON_VIDEO
-from detector import explain, faces, media
+from detector import explain, media, vision
 from detector.errors import UnmaskError
 from detector.models.base import CropRecipe
-from detector.results import Analysis, Box, FaceFrame, Label, ModelResult
+from detector.schema.analysis import Analysis, Box, FaceFrame, Label, ModelResult
 from detector.signals import views
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def _cut_all(path: Path, analysis: Analysis, wanted: list[Key], made: dict[Key, 
     try:
         for place, rgb in _frames(path, analysis, times):
             for key, box in boxes[order[place]]:
-                url = base64.b64encode(jpeg(faces.cut(rgb, box, TILE), 72)).decode()
+                url = base64.b64encode(jpeg(vision.cut(rgb, box, TILE), 72)).decode()
                 made[key] = f"data:image/jpeg;base64,{url}"
     except (UnmaskError, OSError, ValueError):
         log.exception("the face pictures of a result could not be cut")
@@ -137,7 +137,7 @@ def _frame(path: Path, sha256: str, time: float, _analysis: Analysis) -> np.ndar
 
 def crop(path: Path, analysis: Analysis, time: float, box: Box) -> np.ndarray:
     """A face with some room around it, [448, 448, 3]."""
-    return faces.cut(_frame(path, analysis.media.sha256, time, analysis), box, CROP)
+    return vision.cut(_frame(path, analysis.media.sha256, time, analysis), box, CROP)
 
 
 def whole_frame(

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import backend, evidence_view, series, server, theme, words
+from dashboard import labels, series, server, theme
 from dashboard.charts import LaneSize
-from dashboard.evidence_view import NARROW, WIDE
-from dashboard.language import _
-from dashboard.previews import previews
+from dashboard.components import evidence_view
+from dashboard.components.evidence_view import NARROW, WIDE
+from dashboard.i18n import _
 from dashboard.result import pictures
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
-from dashboard.uploads import retention
 from detector.errors import UnmaskError
-from detector.results import Analysis, Box, Label, Media
+from detector.schema.analysis import Analysis, Box, Label, Media
+from service import backend
+from service.storage.previews import previews
+from service.storage.uploads import retention
 
 if TYPE_CHECKING:
     from dashboard.result import Record
@@ -87,7 +89,7 @@ def draw(
         text = _(
             "This browser can’t play the file, so the frame at {time} is shown. The analysis read "
             "it in full."
-        ).format(time=words.clock(linked.time))
+        ).format(time=labels.clock(linked.time))
         if previews().pending(path):
             text += " " + _("A copy that plays is being made.")
         st.html(f"<div class='um-caption'>{text}</div>")
@@ -135,7 +137,7 @@ def _absent(record: Record, analysis: Analysis) -> None:
             head = _("The file is not on this server")
             say = _("If your account has a copy, it is on its way: look again in a minute.")
         else:
-            kept = words.hours(retention().total_seconds() / 3600)
+            kept = labels.hours(retention().total_seconds() / 3600)
             head = _("The file is not kept any more")
             say = _(
                 "Files are deleted after {kept}, results later. Bring the same file once more to "
@@ -152,7 +154,7 @@ def alt(analysis: Analysis) -> str:
         "animation": _("The analyzed animation."),
     }[analysis.media.kind]
     people = [
-        f"{words.who(track)}: {words.state(track.label, track.question).words.lower()}"
+        f"{labels.who(track)}: {labels.state(track.label, track.question).words.lower()}"
         for track in analysis.tracks
     ]
     return f"{what} {'; '.join(people)}."
@@ -175,22 +177,22 @@ def _simple_strip(
     analysis: Analysis, lane: Lane, linked: Linked, cut: Mapping[pictures.Key, str]
 ) -> None:
     """A person's faces as pictures, each with a button that says its score."""
-    person, who = lane.track.id, words.who(lane.track)
+    person, who = lane.track.id, labels.who(lane.track)
     st.markdown(f"**{who}** · {evidence_view.chip(lane.track, analysis.verdict)}")
     limits = analysis.verdict.thresholds
     grid = st.grid(NARROW, min_column_width=64, gap="xsmall")
     for tile in series.tiles(lane, NARROW, series.length(analysis)):
         time, score = lane.times[tile.index], lane.score[tile.index]
-        state = words.state(series.label_at(score, limits), lane.track.question)
+        state = labels.state(series.label_at(score, limits), lane.track.question)
         with grid.cell(), st.container(gap=None):
             if picture := cut.get((person, tile.index)):
-                st.image(picture, width="stretch", alt=f"{who}, {words.clock(time)}")
+                st.image(picture, width="stretch", alt=f"{who}, {labels.clock(time)}")
             st.button(
-                f"{state.glyph} {'–' if score is None else words.whole_percent(score)}",
+                f"{state.glyph} {'–' if score is None else labels.whole_percent(score)}",
                 on_click=linked.go,
                 args=(time, person),
                 key=linked.widget(f"tile.{person}.{tile.index}"),
-                help=f"{who}, {words.clock(time)}, {state.short.lower()}",
+                help=f"{who}, {labels.clock(time)}, {state.short.lower()}",
                 width="stretch",
             )
 

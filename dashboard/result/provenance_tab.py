@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import words
-from dashboard.language import Table, _
-from detector.origin import Fact, Provenance
+from dashboard import labels
+from dashboard.i18n import LazyDict, _
 from detector.report.words import credential_rows, earlier
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
+from detector.schema.origin import Fact, Provenance
 
 SHOWN = 24
 """facts"""
-STATES: Table[str, tuple[words.BadgeColor, str, str]] = Table(
+STATES: LazyDict[str, tuple[labels.BadgeColor, str, str]] = LazyDict(
     lambda: {
         "none": ("gray", "do_not_disturb_on", _("None")),
         "trusted": ("green", "check_circle", _("Valid, trusted")),
@@ -44,7 +44,7 @@ def draw(analysis: Analysis) -> None:
         st.html(f"<h3 class='um-h3'>{_('Signed origin (C2PA)')}</h3>", width="content")
         st.badge(word, icon=f":material/{icon}:", color=color)
     rows = credential_rows(found.credential)
-    st.html(f"<p>{words.escape(rows[0][1])}</p>" + _facts(rows[1:]))
+    st.html(f"<p>{labels.escape(rows[0][1])}</p>" + _facts(rows[1:]))
     _sentences(found, analysis)
     if found.facts:
         head = _("What it says of itself")
@@ -55,7 +55,7 @@ def draw(analysis: Analysis) -> None:
             st.html(f"<p class='um-caption'>{more}</p>")
     _place(found)
     if found.hashes:
-        hashes = [(words.clock(h.time) if h.time is not None else _("Picture"), h.phash)
+        hashes = [(labels.clock(h.time) if h.time is not None else _("Picture"), h.phash)
                   for h in found.hashes]  # fmt: skip
         few = _("Copies of a picture differ in few of the 64 bits.")
         st.html(
@@ -70,7 +70,7 @@ def _sentences(found: Provenance, analysis: Analysis) -> None:
     if found.earlier is not None:
         said.append(earlier(found.earlier, analysis.media))
     for sentence in said:
-        st.html(note("info", words.escape(sentence)))
+        st.html(note("info", labels.escape(sentence)))
 
 
 def _place(found: Provenance) -> None:
@@ -81,7 +81,7 @@ def _place(found: Provenance) -> None:
     warning = _(
         "<b>{spot}</b> ({source}). This may be somebody's home. It goes into downloads unless you "
         "leave it out, under Download."
-    ).format(spot=spot, source=words.escape(found.place.source))
+    ).format(spot=spot, source=labels.escape(found.place.source))
     st.html(f"<h3 class='um-h3'>{head}</h3>{note('location_on', warning)}")
 
 
@@ -95,11 +95,11 @@ def note(icon: str, html: str) -> str:
 
 def table(facts: Sequence[Fact]) -> str:
     """HTML of what a file says of itself. Every value is a stranger's."""
-    fact, says, where = map(words.escape, (_("Fact"), _("Says"), _("Where")))
+    fact, says, where = map(labels.escape, (_("Fact"), _("Says"), _("Where")))
     body = "".join(
-        f"<tr><th scope='row'>{words.escape(f.name)}</th>"
-        f"<td data-label='{says}' class='um-any'>{words.escape(f.value)}</td>"
-        f"<td data-label='{where}'>{words.escape(f.source)}</td></tr>"
+        f"<tr><th scope='row'>{labels.escape(f.name)}</th>"
+        f"<td data-label='{says}' class='um-any'>{labels.escape(f.value)}</td>"
+        f"<td data-label='{where}'>{labels.escape(f.source)}</td></tr>"
         for f in facts
     )
     head = "".join(f"<th scope='col'>{name}</th>" for name in (fact, says, where))
@@ -107,5 +107,5 @@ def table(facts: Sequence[Fact]) -> str:
 
 
 def _facts(rows: Sequence[tuple[str, str]]) -> str:
-    cells = "".join(f"<dt>{words.escape(n)}</dt><dd>{words.escape(v)}</dd>" for n, v in rows)
+    cells = "".join(f"<dt>{labels.escape(n)}</dt><dd>{labels.escape(v)}</dd>" for n, v in rows)
     return f"<dl class='um-facts'>{cells}</dl>" if cells else ""

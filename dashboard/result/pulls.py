@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import words
-from dashboard.language import _, speech
+from dashboard import labels
+from dashboard.i18n import _, speech
 from dashboard.result.linked import Linked
 from detector.decision.numbers import logit, printed
 from detector.messages import format, states
-from detector.results import Analysis, Answer, Contribution, ModelResult, ReasonCode
+from detector.schema.analysis import Analysis, Answer, Contribution, ModelResult, ReasonCode
 
 AXIS = 1.25
 """The axis reaches so many times as far as the longest bar."""
@@ -99,13 +99,13 @@ def silent(analysis: Analysis) -> list[tuple[str, str]]:
         why = _("gave no score, not counted")
         if model.scored and not model.error:
             why = _("not counted: {why}").format(why=not_counted(model))
-        out.append((words.plain(model), why))
+        out.append((labels.plain(model), why))
     return out
 
 
 def not_counted(model: ModelResult) -> str:
     """Why a model's score is left out, in words."""
-    return words.of_catalog(model.not_counted_because or "") or _("not counted")
+    return labels.of_catalog(model.not_counted_because or "") or _("not counted")
 
 
 # --- drawn ----------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def draw(analysis: Analysis, linked: Linked) -> None:
                 st.html(bar(row, end, bare=not moves), width="stretch")
                 if leads and row.time is not None:
                     st.button(
-                        words.clock(row.time, tenths=False),
+                        labels.clock(row.time, tenths=False),
                         key=linked.widget(f"pull.{row.id}"),
                         icon=":material/play_arrow:",
                         type="tertiary",
@@ -145,7 +145,7 @@ def draw(analysis: Analysis, linked: Linked) -> None:
                         args=(row.time, answer.track),
                     )
     rest = "".join(
-        f"<div class='um-pull none'><span>{words.escape(name)}</span><span>{words.escape(why)}"
+        f"<div class='um-pull none'><span>{labels.escape(name)}</span><span>{labels.escape(why)}"
         "</span></div>"
         for name, why in silent(analysis)
     )
@@ -154,7 +154,7 @@ def draw(analysis: Analysis, linked: Linked) -> None:
 
 def _combined(answer: Answer) -> Row:
     assert answer.probability is not None
-    name = _("Combined, {percent}").format(percent=words.percent(answer.probability))
+    name = _("Combined, {percent}").format(percent=labels.percent(answer.probability))
     return Row(name, total(answer), "all")
 
 
@@ -165,7 +165,7 @@ def bar(row: Row, end: float, *, bare: bool = False, all: bool = False) -> str:
     value = format.signed(row.tenths / 10)
     return (
         f"<div class='um-pull{' all' if all else ''}{' bare' if bare else ''}'>"
-        f"<span>{words.escape(row.name)}</span><span class='track' aria-hidden='true'>"
+        f"<span>{labels.escape(row.name)}</span><span class='track' aria-hidden='true'>"
         f"<i class='{row.slug}' style='left:{left:.1f}%;width:{share:.1f}%'></i></span>"
         f"<span class='n'>{value}</span></div>"
     )
@@ -173,7 +173,7 @@ def bar(row: Row, end: float, *, bare: bool = False, all: bool = False) -> str:
 
 def _notes(analysis: Analysis) -> str:
     text = " ".join(traces(analysis))
-    return f"<p class='um-caption um-trace'>{words.escape(text)}</p>" if text else ""
+    return f"<p class='um-caption um-trace'>{labels.escape(text)}</p>" if text else ""
 
 
 def traces(analysis: Analysis) -> list[str]:
@@ -182,7 +182,7 @@ def traces(analysis: Analysis) -> list[str]:
     Where the scores stay low, how high they get.
     """
     kept = (ReasonCode.TOGETHER_ABOVE, ReasonCode.BELOW_THRESHOLD)
-    out = [f"{words.say(r).rstrip('.')}." for r in analysis.verdict.reasons if r.code in kept]
+    out = [f"{labels.say(r).rstrip('.')}." for r in analysis.verdict.reasons if r.code in kept]
     answer = answer_of(analysis)
     if answer is None or any(
         r.code is ReasonCode.BELOW_THRESHOLD for r in analysis.verdict.reasons
@@ -193,14 +193,14 @@ def traces(analysis: Analysis) -> list[str]:
     model = next((m for m in analysis.models if strongest and m.id == strongest.id), None)
     if strongest is None or model is None or not model.finding:
         return out
-    finding, other = words.of_catalog(model.finding), model.confused_by
-    parts = [f"{words.plain(model)}: {finding[:1].lower()}{finding[1:]}"]
+    finding, other = labels.of_catalog(model.finding), model.confused_by
+    parts = [f"{labels.plain(model)}: {finding[:1].lower()}{finding[1:]}"]
     if strongest.time is not None and analysis.media.kind != "image":
-        time = words.clock(strongest.time, tenths=False)
+        time = labels.clock(strongest.time, tenths=False)
         parts.append(_("strongest at {time}").format(time=time))
     text = ", ".join(parts)
     if other:
         text = _("{trace}; {cause} can look alike").format(
-            trace=text, cause=words.of_catalog(other)
+            trace=text, cause=labels.of_catalog(other)
         )
     return [*out, f"{text}."]

@@ -3,17 +3,10 @@ result as one question sees it, for what is drawn of it."""
 
 from __future__ import annotations
 
-from dashboard import words
-from dashboard.language import _
-from dashboard.words import NBSP
-from detector.results import (
-    Analysis,
-    Answer,
-    Label,
-    Question,
-    ReasonCode,
-    Track,
-)
+from dashboard import labels
+from dashboard.i18n import _
+from dashboard.labels import NBSP
+from detector.schema.analysis import Analysis, Answer, Label, Question, ReasonCode, Track
 
 WEAK = 0.75
 """AUC on sources left out under which models are called weak where they did not decide."""
@@ -90,18 +83,18 @@ def rows(analysis: Analysis) -> str:
 def _row(analysis: Analysis, question: Question, answer: Answer) -> str:
     leads = question is analysis.verdict.question
     open = answer.stays_open or not answer.asked
-    state = words.state(Label.NOT_APPLICABLE if open else answer.label, question)
+    state = labels.state(Label.NOT_APPLICABLE if open else answer.label, question)
     said = state.short
     if not answer.asked:
         said = _("Not asked: no model for it")
     elif answer.stays_open:
         said = _("Not decided: {why}").format(why=why_open(analysis, question))
     elif answer.label is Label.INCONCLUSIVE:
-        said = words.lean_words(answer.label, question, answer.lean)
+        said = labels.lean_words(answer.label, question, answer.lean)
     return (
-        f"<div{' class=first' if leads else ''}><span>{words.QUESTIONS[question].text}</span>"
+        f"<div{' class=first' if leads else ''}><span>{labels.QUESTIONS[question].text}</span>"
         f"<span class='um-ink {state.slug}'><span class='um-icon' aria-hidden='true'>"
-        f"{state.icon}</span>{words.escape(said)}</span>{_number(analysis, answer)}</div>"
+        f"{state.icon}</span>{labels.escape(said)}</span>{_number(analysis, answer)}</div>"
     )
 
 
@@ -110,8 +103,8 @@ def _number(analysis: Analysis, answer: Answer) -> str:
     if answer.probability is None:
         return "<span class='n'>–</span>"
     if not answer.stays_open:
-        return f"<b class='n'>{words.percent(answer.probability)}</b>"
-    number = words.whole_percent(answer.probability)
+        return f"<b class='n'>{labels.percent(answer.probability)}</b>"
+    number = labels.whole_percent(answer.probability)
     if withheld(analysis):
         return f"<span class='n'>{number}{NBSP}%</span>"
     return f"<span class='n'>{_('{number}, not counted').format(number=number)}</span>"
@@ -126,8 +119,8 @@ def withheld(analysis: Analysis) -> bool:
 def why_open(analysis: Analysis, question: Question) -> str:
     """Why a question is not decided, in a few words."""
     answer, ensemble = analysis.verdict.answers[question], analysis.ensembles.get(question)
-    if answer.lowered_by is not None and answer.lowered_by in words.WHY_NOT:
-        return words.WHY_NOT[answer.lowered_by]
+    if answer.lowered_by is not None and answer.lowered_by in labels.WHY_NOT:
+        return labels.WHY_NOT[answer.lowered_by]
     if answer.label is Label.NOT_APPLICABLE:
         return _("no score")
     if ensemble is not None and ensemble.auc is not None and ensemble.auc.value < WEAK:

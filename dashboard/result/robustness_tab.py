@@ -6,12 +6,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import backend, charts, limits, robustness_chart, theme, words
-from dashboard.jobs import Busy
-from dashboard.language import _, ngettext
+from dashboard import charts, labels, theme
+from dashboard.charts import robustness
+from dashboard.i18n import _, ngettext
 from dashboard.result.linked import Linked
 from detector.errors import InputError
-from detector.results import Analysis, Robustness, Thresholds
+from detector.schema.analysis import Analysis, Robustness, Thresholds
+from service import backend, limits
+from service.tasks.jobs import QueueFull
 
 POLL = 1.0
 """s between two looks at running trials"""
@@ -33,7 +35,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     if tried is not None:
         _outcome(tried, analysis.verdict.answers[tried.question].thresholds)
     elif trials is not None and trials.error:
-        st.html(f"<p>{words.escape(trials.error)}</p>")
+        st.html(f"<p>{labels.escape(trials.error)}</p>")
     if analysis.verdict.question is None:
         st.html(f"<p class='um-caption'>{_('This file has no score that could move.')}</p>")
         return
@@ -55,8 +57,8 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
         try:
             with limits.taking():
                 backend.bench().start(key, path, linked.original)
-        except (Busy, InputError) as error:
-            st.html(f'<p class="um-warn" role="alert">{words.escape(error.message)}</p>')
+        except (QueueFull, InputError) as error:
+            st.html(f'<p class="um-warn" role="alert">{labels.escape(error.message)}</p>')
         else:
             st.rerun(scope="fragment")
 
@@ -75,7 +77,7 @@ def _running(key: str) -> None:
         text = _("Trying: {change}").format(change=trials.title)
     else:
         text = _("Trying: {change}, {time} left")
-        text = text.format(change=trials.title, time=words.about(left))
+        text = text.format(change=trials.title, time=labels.about(left))
     st.progress(trials.done / trials.total if trials.total else 0.0, text=text)
     stopping = trials.cancel.is_set()
     if st.button(_("Stopping") if stopping else _("Stop"), key=f"stop-{key}", disabled=stopping):
@@ -84,23 +86,23 @@ def _running(key: str) -> None:
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
     """In words, as a chart, as a table."""
-    st.html(f"<p class='um-say'>{words.escape(sentence(tried))}</p>")
-    rows = robustness_chart.rows(tried)
+    st.html(f"<p class='um-say'>{labels.escape(sentence(tried))}</p>")
+    rows = robustness.rows(tried)
     with st.container(key="robustness"):
         names, plot = st.columns([34, 66], gap=None, wrap=False)
     names.html(
         f"<div class='um-rows' style='padding-top:{charts.HEAD}px'>"
         + "".join(
-            f"<div style='height:{robustness_chart.ROW}px'>{words.escape(_capital(t.title))}</div>"
+            f"<div style='height:{robustness.ROW}px'>{labels.escape(_capital(t.title))}</div>"
             for t in rows
         )
         + "</div>"
     )
     plot.plotly_chart(
-        robustness_chart.figure(tried, thresholds, theme.palette()),
+        robustness.figure(tried, thresholds, theme.palette()),
         theme=None,
         config={"displayModeBar": False},
-        alt=robustness_chart.finding(tried),
+        alt=robustness.finding(tried),
     )
     st.html(table(tried))
     if tried.end is not None:
@@ -109,9 +111,9 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
             "differ from the whole clip's."
         ).format(
             number=tried.moments,
-            start=words.clock(tried.start),
-            end=words.clock(tried.end),
-            time=words.took(tried.seconds),
+            start=labels.clock(tried.start),
+            end=labels.clock(tried.end),
+            time=labels.took(tried.seconds),
         )
         st.html(f"<p class='um-caption'>{text}</p>")
 
@@ -122,7 +124,7 @@ def sentence(tried: Robustness) -> str:
     if flips:
         return _(
             "Fragile: the verdict of this part changes under {changes} ({number} of {total})."
-        ).format(changes=words.listed(flips), number=len(flips), total=len(tried.trials))
+        ).format(changes=labels.listed(flips), number=len(flips), total=len(tried.trials))
     same = _("The verdict of this part is the same under all {number} changes.")
     return same.format(number=len(tried.trials))
 
@@ -130,23 +132,23 @@ def sentence(tried: Robustness) -> str:
 def table(tried: Robustness) -> str:
     """HTML of the trials: the accessible form of the chart."""
     base = tried.unchanged.probability
-    names = [words.escape(name) for name in (_("Change"), _("Score"), _("Moved"), _("Says"))]
+    names = [labels.escape(name) for name in (_("Change"), _("Score"), _("Moved"), _("Says"))]
     body = []
-    for trial in robustness_chart.rows(tried):
+    for trial in robustness.rows(tried):
         score, moved = "–", ""
         if trial.probability is not None:
-            score = words.percent(trial.probability)
+            score = labels.percent(trial.probability)
             if base is not None and trial is not tried.unchanged:
-                moved = _moved(words.whole_percent(trial.probability) - words.whole_percent(base))
-        state = words.STATES[trial.label]
+                moved = _moved(labels.whole_percent(trial.probability) - labels.whole_percent(base))
+        state = labels.STATES[trial.label]
         said = trial.error or f"{state.glyph} {state.short}"
         if trial in tried.flipped:
             said = _("{said} · changed").format(said=said)
         body.append(
-            f"<tr><th scope='row'>{words.escape(_capital(trial.title))}</th>"
+            f"<tr><th scope='row'>{labels.escape(_capital(trial.title))}</th>"
             f"<td class='n' data-label='{names[1]}'>{score}</td>"
             f"<td class='n' data-label='{names[2]}'>{moved}</td>"
-            f"<td data-label='{names[3]}'>{words.escape(said)}</td></tr>"
+            f"<td data-label='{names[3]}'>{labels.escape(said)}</td></tr>"
         )
     return (
         f"<table class='um-table'><thead><tr><th scope='col'>{names[0]}</th>"
@@ -164,4 +166,4 @@ def _moved(points: int) -> str:
 
 def _capital(text: str) -> str:
     """ "blur, level 2" -> "Blur, level 2"; "h264 CRF 32" stays."""
-    return text if text[1:2].isdigit() else words.capital(text)
+    return text if text[1:2].isdigit() else labels.capital(text)

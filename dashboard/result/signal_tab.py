@@ -8,15 +8,15 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from dashboard import words
-from dashboard.language import _
+from dashboard import labels
+from dashboard.i18n import _
+from dashboard.labels import NBSP
 from dashboard.result.linked import Linked
-from dashboard.words import NBSP
 from detector import weights
 from detector.errors import UnmaskError
-from detector.models.aid import Aid
-from detector.results import Analysis, Signal, Track
-from detector.signals import aids, blinks, identity
+from detector.models.auxiliary import AuxiliaryModel
+from detector.schema.analysis import Analysis, Signal, Track
+from detector.signals import auxiliary, blinks, identity
 from detector.signals.reference import blink_rate
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     counted = _counted(path, analysis, track, linked)
     found = [counted if counted and s.id == counted.id else s for s in found]
     if len(analysis.tracks) > 1:
-        st.html(f"<p class='um-caption'>{words.who(track)}</p>")
+        st.html(f"<p class='um-caption'>{labels.who(track)}</p>")
     with st.container(key="signals"):
         st.table(table(found), border="horizontal", hide_index=True)
     _moments(found, track, linked)
@@ -64,13 +64,13 @@ def table(found: list[Signal]) -> pd.DataFrame:
     """The signals as a table of Markdown: every reading has its icon, word and color."""
     rows = []
     for signal in found:
-        state = words.READINGS[signal.reading]
+        state = labels.READINGS[signal.reading]
         rows.append(
             {
-                _("Signal"): f"**{words.plain_markdown(signal.title)}**",
-                _("Measured"): words.plain_markdown(signal.value),
+                _("Signal"): f"**{labels.plain_markdown(signal.title)}**",
+                _("Measured"): labels.plain_markdown(signal.value),
                 _("Reading"): f":{state.color}-badge[:material/{state.icon}: {state.short}]",
-                _("How to read it"): words.plain_markdown(signal.how_to_read),
+                _("How to read it"): labels.plain_markdown(signal.how_to_read),
             }
         )
     return pd.DataFrame(rows)
@@ -89,7 +89,7 @@ def _moments(found: list[Signal], track: Track, linked: Linked) -> None:
     with st.container(horizontal=True, key="signal-moments", gap="small"):
         for number, (signal, time) in enumerate(places):
             st.button(
-                f"{signal.title}, {words.clock(time)}",
+                f"{signal.title}, {labels.clock(time)}",
                 icon=":material/play_arrow:",
                 type="tertiary",
                 on_click=linked.go,
@@ -141,9 +141,9 @@ def _more(found: list[Signal], counted: bool, linked: Linked) -> None:
                     help=_how_long(),
                 )
             else:
-                _fetch(aids.MESH, _("Count blinks: fetch {size}"), linked)
-        if identity.DRIFT.id in ids and not weights.available(aids.IDENTITY):
-            _fetch(aids.IDENTITY, _("Compare identity: fetch {size}"), linked)
+                _fetch(auxiliary.MESH, _("Count blinks: fetch {size}"), linked)
+        if identity.DRIFT.id in ids and not weights.available(auxiliary.IDENTITY):
+            _fetch(auxiliary.IDENTITY, _("Compare identity: fetch {size}"), linked)
 
 
 def _ask(key: str) -> None:
@@ -159,12 +159,12 @@ def _how_long() -> str:
     return f"{how} {known.format(number=round(rate['rate']))}"
 
 
-def _fetch(aid: Aid, label: str, linked: Linked) -> None:
+def _fetch(aid: AuxiliaryModel, label: str, linked: Linked) -> None:
     """A button that downloads a network which measures; its license is said first."""
-    size = words.size(aid.files[0].size or 0)
+    size = labels.size(aid.files[0].size or 0)
     source = _("{title}, from its authors’ address. License: {license}.")
     help = source.format(title=aid.title, license=aid.license)
-    if aid is aids.IDENTITY:
+    if aid is auxiliary.IDENTITY:
         help = f"{help} {_('Identity is compared in the next analysis.')}"
     failed = st.session_state.get(linked.widget(f"fetch.{aid.id}.failed"))
     st.button(
@@ -176,10 +176,10 @@ def _fetch(aid: Aid, label: str, linked: Linked) -> None:
         help=help,
     )
     if failed:
-        st.html(f"<p class='um-caption'>{words.escape(failed)}</p>")
+        st.html(f"<p class='um-caption'>{labels.escape(failed)}</p>")
 
 
-def _download(aid: Aid, failed: str) -> None:
+def _download(aid: AuxiliaryModel, failed: str) -> None:
     try:
         weights.fetch(aid)
         st.session_state.pop(failed, None)

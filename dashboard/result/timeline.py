@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, evidence_view, series, words
+from dashboard import charts, labels, series
 from dashboard.charts import LaneSize
-from dashboard.language import Table, _
+from dashboard.components import evidence_view
+from dashboard.i18n import LazyDict, _
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from dashboard.theme import Palette
-from detector.results import Analysis, Question, Thresholds
+from detector.schema.analysis import Analysis, Question, Thresholds
 
-SHOWN: Table[str, str] = Table(lambda: {"lanes": _("Lanes"), "table": _("Table")})
+SHOWN: LazyDict[str, str] = LazyDict(lambda: {"lanes": _("Lanes"), "table": _("Table")})
 WORD_ROOM = 0.12
 """Share of the axis a zone needs for its word."""
 NAME_GAP = 14
@@ -34,7 +35,7 @@ def drawn_from(analysis: Analysis, palette: Palette) -> str:
 def titles(analysis: Analysis) -> dict[str, str]:
     """The models that have lines, in the manifest's order."""
     scored = {id for track in analysis.tracks for face in track.faces for id in face.scores}
-    return {m.id: words.plain(m) for m in analysis.models if m.id in scored}
+    return {m.id: labels.plain(m) for m in analysis.models if m.id in scored}
 
 
 def draw(
@@ -70,7 +71,7 @@ def draw(
                     list(questions),
                     default=questions[0],
                     required=True,
-                    format_func=lambda q: words.QUESTIONS[q].short,
+                    format_func=lambda q: labels.QUESTIONS[q].short,
                     key=linked.widget("question"),
                     label_visibility="collapsed",
                 )
@@ -107,11 +108,11 @@ def keys(analysis: Analysis, named: Mapping[str, str]) -> str:
     parts = [f"<span><i class='line all'></i>{_('combined')}</span>"]
     for i, (id, title) in enumerate(named.items()):
         dash = charts.DASHES[i % len(charts.DASHES)]
-        name = words.escape(title)
+        name = labels.escape(title)
         if id not in counted:
             name = _("{model} (not counted)").format(model=name)
         parts.append(f"<span><i class='line {dash}'></i>{name}</span>")
-    low, high = (words.whole_percent(v) for v in _limits(analysis))
+    low, high = (labels.whole_percent(v) for v in _limits(analysis))
     band = _("inconclusive, {low} to {high}\u00a0%").format(low=low, high=high)
     parts.append(f"<span><i class='band'></i>{band}</span>")
     return f"<div class='um-keys'>{''.join(parts)}</div>"
@@ -160,16 +161,16 @@ def _lane(
 
 def _who(lane: Lane, end: float) -> str:
     track = lane.track
-    state = words.state(track.label, track.question)
+    state = labels.state(track.label, track.question)
     if track.probability is not None:
-        percent = f"<b>{words.percent(track.probability)}</b>"
+        percent = f"<b>{labels.percent(track.probability)}</b>"
         score = _("{percent} combined").format(percent=percent)
     else:
         score = series.said(track.reason or series.Missing.NO_SCORE)
     return (
-        f"<div class='um-who'><b>{words.who(track)}</b>"
+        f"<div class='um-who'><b>{labels.who(track)}</b>"
         f"<div class='um-caption where'>{series.place(track, end)}</div>"
-        f"{words.chip(state.short, state.slug, state.icon)}"
+        f"{labels.chip(state.short, state.slug, state.icon)}"
         f"<div class='whole'>{score}</div></div>"
     )
 
@@ -192,7 +193,7 @@ def zone_words(limits: Thresholds, size: LaneSize, says: str = "") -> str:
 def fake_words(analysis: Analysis) -> str:
     """What a score over the threshold says, of the question that is shown."""
     question = analysis.verdict.question or Question.MANIPULATION
-    return words.QUESTIONS[question].fake_short
+    return labels.QUESTIONS[question].fake_short
 
 
 def line_names(lane: Lane, named: Mapping[str, str], size: LaneSize) -> str:
@@ -206,7 +207,8 @@ def line_names(lane: Lane, named: Mapping[str, str], size: LaneSize) -> str:
             ends.append((size.y(values[-1]), title, False))
     ends.sort()
     spans = "".join(
-        f"<span class='{'all' if bold else ''}' style='top:{top:.0f}px'>{words.escape(name)}</span>"
+        f"<span class='{'all' if bold else ''}' style='top:{top:.0f}px'>"
+        f"{labels.escape(name)}</span>"
         for top, (y, name, bold) in zip(
             spread([y for y, name, bold in ends], NAME_GAP, size.top, size.top + size.plot),
             ends,
@@ -238,7 +240,9 @@ def hatched(lanes: Sequence[Lane], end: float) -> str:
 
     def told(gaps: Sequence[tuple[Lane, series.Gap]]) -> str:
         parts = [
-            f"{words.who(lane.track)} {series.gap_words(gap)}" if several else series.gap_words(gap)
+            f"{labels.who(lane.track)} {series.gap_words(gap)}"
+            if several
+            else series.gap_words(gap)
             for lane, gap in gaps[:6]
         ]
         text = (
@@ -269,15 +273,15 @@ def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -
         reasons = charts.iter_gap_words(lane)
         for i, time in enumerate(lane.times):
             score = lane.score[i]
-            state = words.state(series.label_at(score, limits), lane.track.question)
+            state = labels.state(series.label_at(score, limits), lane.track.question)
             record: dict[str, object] = {
                 _("Person"): lane.track.id,
-                _("Time"): words.clock(time),
-                _("Combined"): None if score is None else words.whole_percent(score),
+                _("Time"): labels.clock(time),
+                _("Combined"): None if score is None else labels.whole_percent(score),
             }
             for id, title in named.items():
                 value = lane.models[id][i] if id in lane.models else None
-                record[title] = None if value is None else words.whole_percent(value)
+                record[title] = None if value is None else labels.whole_percent(value)
             record[_("Reading")] = f"{state.glyph} {reasons[i] if score is None else state.short}"
             records.append(record)
     return pd.DataFrame.from_records(records)

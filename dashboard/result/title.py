@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import address, backend, titles, words
-from dashboard.jobs import Busy
-from dashboard.language import _
+from dashboard import labels, url_state
+from dashboard.components import page_header
+from dashboard.i18n import _
+from dashboard.labels import NBSP
 from dashboard.result import downloads, pulls
 from dashboard.result.linked import Linked, whole
 from dashboard.result.question import asked
-from dashboard.words import NBSP
 from detector.errors import InputError
-from detector.results import Analysis, Question, Thresholds
+from detector.schema.analysis import Analysis, Question, Thresholds
+from service import backend
+from service.tasks.jobs import QueueFull
 
 if TYPE_CHECKING:
     from dashboard.result import Record
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
     """Draw the row, and below it that the answer is an earlier one, where it is."""
     name = record.name
-    with titles.row(name, facts(analysis, kept=record.again is not None)):
+    with page_header.row(name, facts(analysis, kept=record.again is not None)):
         if not linked.read_only:
             _actions(analysis, linked)
         st.download_button(
@@ -44,7 +46,7 @@ def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
 
 def _actions(analysis: Analysis, linked: Linked) -> None:
     if st.button(_("New analysis"), icon=":material/add:", key=linked.widget("new")):
-        address.leave()
+        url_state.leave()
         st.rerun()
     if st.button(_("Compare"), icon=":material/compare:", key=linked.widget("compare")):
         st.switch_page("pages/compare.py", query_params={"a": linked.key})
@@ -70,7 +72,7 @@ def _kept(record: Record, analysis: Analysis, linked: Linked) -> None:
         ):
             try:
                 backend.again(record.key, analysis.settings)
-            except (Busy, InputError) as error:
+            except (QueueFull, InputError) as error:
                 st.toast(error.advice, icon=":material/schedule:")
             else:
                 st.rerun()
@@ -81,12 +83,12 @@ def facts(analysis: Analysis, *, kept: bool = False) -> list[str]:
     ran = sum(1 for model in analysis.models if model.scored)
     when = _("kept from {when}") if kept else _("analyzed {when}")
     parts = [
-        *titles.facts(analysis.media),
+        *page_header.facts(analysis.media),
         when.format(when=local(analysis.created)),
-        words.count(ran, "model", "models"),
+        labels.count(ran, "model", "models"),
     ]
     if (seconds := total(analysis)) is not None:
-        parts.append(_("took {time}").format(time=words.took(seconds)))
+        parts.append(_("took {time}").format(time=labels.took(seconds)))
     return parts
 
 
@@ -104,7 +106,7 @@ def local(moment: datetime) -> str:
     else:
         zone = f"{NBSP}UTC"
         moment = moment.astimezone(UTC)
-    return f"{words.day(moment)}, {moment:%H:%M}{zone}"
+    return f"{labels.day(moment)}, {moment:%H:%M}{zone}"
 
 
 def _settings(analysis: Analysis, linked: Linked) -> None:
@@ -126,7 +128,7 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
             args=(question,),
             help=_("The verdict is drawn again at once; no model runs."),
         )
-        st.html(meaning(limits, words.QUESTIONS[question].fake_short))
+        st.html(meaning(limits, labels.QUESTIONS[question].fake_short))
     if any(linked.usual(q).own for q in questions) or linked.ours:
         st.toggle(
             _("Use the threshold from my own clips"),
@@ -139,7 +141,7 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
     st.pills(
         _("Models that count"),
         [m.id for m in able],
-        format_func={m.id: words.plain(m) for m in able}.__getitem__,
+        format_func={m.id: labels.plain(m) for m in able}.__getitem__,
         selection_mode="multi",
         default=counted,
         key=linked.widget("models"),
@@ -149,7 +151,7 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
     for model in left_out:
         why = pulls.not_counted(model) if model.not_counted_because else model.error
         why = why or _("it gave no score")
-        st.caption(f"{words.plain_markdown(words.plain(model))}: {words.plain_markdown(why)}")
+        st.caption(f"{labels.plain_markdown(labels.plain(model))}: {labels.plain_markdown(why)}")
     st.button(
         _("Reset"),
         icon=":material/restart_alt:",
@@ -161,7 +163,7 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
 
 def meaning(limits: Thresholds, says: str) -> str:
     """HTML of what the two values do; how often they err stands behind "How we know"."""
-    low, high = words.percent(limits.low), words.percent(limits.high)
+    low, high = labels.percent(limits.low), labels.percent(limits.high)
     parts = [_("<b>Above {high}</b>: {says}.").format(high=high, says=says)]
     parts.append(
         _("<b>Below {low}</b>: no sign found. Between: inconclusive.").format(low=low)

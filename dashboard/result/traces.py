@@ -6,18 +6,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import charts, theme, trace_charts
-from dashboard.language import Table, _
+from dashboard import charts, theme
+from dashboard.charts import traces
+from dashboard.i18n import LazyDict, _
+from dashboard.labels import NBSP
 from dashboard.result import pictures
 from dashboard.result.heat_view import missing
 from dashboard.result.linked import Linked
-from dashboard.words import NBSP
 from detector.errors import UnmaskError
-from detector.results import Analysis, FaceFrame, Track
+from detector.schema.analysis import Analysis, FaceFrame, Track
 from detector.signals import frequency, reference
 from detector.signals.views import Traces
 
-VIEWS: Table[str, str] = Table(
+VIEWS: LazyDict[str, str] = LazyDict(
     lambda: {
         "spectrum": _("Spectrum"),
         "bands": _("DCT bands"),
@@ -61,9 +62,9 @@ def _chart(view: str, seen: Traces, kind: str) -> None:
     values = seen.profile if spectrum else seen.bands
     assert values is not None
     beside = reference.curve("profile" if spectrum else "bands", kind)
-    said = trace_charts.apart(values, beside, frequency.FINE if spectrum else FINE_BANDS)
+    said = traces.apart(values, beside, frequency.FINE if spectrum else FINE_BANDS)
     st.plotly_chart(
-        trace_charts.frequency_figure(values, beside, theme.palette()),
+        traces.frequency_figure(values, beside, theme.palette()),
         theme=None,
         config=charts.CONFIG,
         key=f"traces-{view}",

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import likelihood, words
-from dashboard.language import Table, _, ngettext, speech
+from dashboard import labels
+from dashboard.components import likelihood_scale
+from dashboard.i18n import LazyDict, _, ngettext, speech
+from dashboard.labels import NBSP
 from dashboard.result import how_we_know, pulls, question
 from dashboard.result.linked import Linked
-from dashboard.words import NBSP
 from detector.messages import states
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Answer,
     Basis,
@@ -23,7 +24,7 @@ from detector.results import (
     Track,
 )
 
-KIND: Table[str, str] = Table(
+KIND: LazyDict[str, str] = LazyDict(
     lambda: {"video": _("video"), "image": _("picture"), "animation": _("animation")}
 )
 MANY_PEOPLE = 4
@@ -41,7 +42,7 @@ IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.STAYS_OPEN)
 
 def draw(analysis: Analysis, linked: Linked) -> None:
     """Draw the card into the container at hand."""
-    slug = words.STATES[analysis.verdict.label].slug
+    slug = labels.STATES[analysis.verdict.label].slug
     with st.container(border=True, key=f"verdict-{slug}", height="stretch", gap=None):
         st.html(head(analysis, linked.changed) + question.rows(analysis))
         if pulls.answer_of(analysis) is not None:
@@ -63,21 +64,21 @@ def draw(analysis: Analysis, linked: Linked) -> None:
 def head(analysis: Analysis, changed: bool = False) -> str:
     """HTML of the verdict as heading and sentence. Announced once."""
     verdict = analysis.verdict
-    state = words.state(verdict.label, verdict.question)
+    state = labels.state(verdict.label, verdict.question)
     whose = _own(analysis) if changed else _own_clips(analysis)
     own = f" · <span class='um-own'>{whose}</span>" if whose else ""
     parts = [
         f"<div class='um-caption'>{_('Verdict')} · {_kicker(analysis)}{own}</div>",
         "<div role='status' aria-live='polite'>",
         f"<h2 class='um-verdict {state.slug}'><span class='um-icon' aria-hidden='true'>"
-        f"{state.icon}</span><span>{words.headline(verdict)}</span></h2>",
+        f"{state.icon}</span><span>{labels.headline(verdict)}</span></h2>",
         f"<p class='um-say'>{sentence(analysis)}</p>",
         "</div>",
     ]
     said = _said(analysis)
-    detail = words.escape(words.say_small(said)) if said else ""
+    detail = labels.escape(labels.say_small(said)) if said else ""
     if said and detail and not detail.endswith("."):
-        detail = f"{words.capital(detail)}."
+        detail = f"{labels.capital(detail)}."
     parts += [
         f"<p class='um-say second'>{text}</p>" for text in (detail, _others(analysis)) if text
     ]
@@ -102,10 +103,10 @@ def _kicker(analysis: Analysis) -> str:
     media = analysis.media
     kind, seconds = KIND[media.kind], media.duration or 0.0
     if seconds >= 1:
-        length = words.took(seconds) if seconds >= 100 else f"{seconds:.0f}{NBSP}s"
+        length = labels.took(seconds) if seconds >= 100 else f"{seconds:.0f}{NBSP}s"
         kind = _("{length} {kind}").format(length=length, kind=kind)
     found = sum(not track.whole for track in analysis.tracks)
-    return f"{kind} · {words.count(found, 'person', 'people')}" if found else kind
+    return f"{kind} · {labels.count(found, 'person', 'people')}" if found else kind
 
 
 def _own_clips(analysis: Analysis) -> str:
@@ -113,7 +114,7 @@ def _own_clips(analysis: Analysis) -> str:
     limits = analysis.verdict.thresholds
     if not limits.own:
         return ""
-    return _("with thresholds from {data}").format(data=words.escape(limits.data))
+    return _("with thresholds from {data}").format(data=labels.escape(limits.data))
 
 
 def _own(analysis: Analysis) -> str:
@@ -134,21 +135,21 @@ def sentence(analysis: Analysis) -> str:
     top = _track(analysis, verdict.track)
     if verdict.label is Label.NOT_APPLICABLE or top is None:
         first = verdict.reasons[0] if verdict.reasons else None
-        return words.escape(words.say(first)) if first else _("There is no score.")
+        return labels.escape(labels.say(first)) if first else _("There is no score.")
     if verdict.label is Label.REAL:
         return _without_sign(analysis, top)
-    whom = words.capital(_subject(analysis, top))
+    whom = labels.capital(_subject(analysis, top))
     where = strongest(analysis, top)
     if verdict.label is Label.FAKE:
         return f"{whom}, {where}." if where else f"{whom}."
     if said is not None and said.code is ReasonCode.MODELS_DISAGREE:
         text = _("The models pull opposite ways for {whom}.").format(whom=_subject(analysis, top))
         if said.time is not None and analysis.media.kind != "image":
-            look = _("Look at {time}.").format(time=words.clock(said.time, tenths=False))
+            look = _("Look at {time}.").format(time=labels.clock(said.time, tenths=False))
             text += f" {look}"
         return text
     if said is not None:
-        return f"{words.escape(words.say(said)).rstrip('.')}."
+        return f"{labels.escape(labels.say(said)).rstrip('.')}."
     enough = _("Not enough to decide.")
     if not where:
         return f"{whom}. {enough}"
@@ -173,21 +174,21 @@ def strongest(analysis: Analysis, track: Track) -> str:
         last += 1
     start, end = points[first][0], points[last][0]
     if round(start) == round(end):
-        return words.clock(points[peak][0], tenths=False)
-    return words.stretch(start, end, tenths=False)
+        return labels.clock(points[peak][0], tenths=False)
+    return labels.stretch(start, end, tenths=False)
 
 
 def _without_sign(analysis: Analysis, top: Track) -> str:
     """For whom, in how much of the file."""
     judged = sum(1 for track in analysis.tracks if track.probability is not None)
-    whom = _("the whole picture") if top.whole else words.count(judged, "person", "people")
+    whom = _("the whole picture") if top.whole else labels.count(judged, "person", "people")
     if analysis.media.kind == "image":
         return _("For {whom}.").format(whom=whom)
     frames = analysis.coverage.frames if analysis.coverage else 0
     looked = len(analysis.moments)
     if frames <= looked:
         return _("For {whom}, in {frames}.").format(
-            whom=whom, frames=words.count(looked, "frame", "frames")
+            whom=whom, frames=labels.count(looked, "frame", "frames")
         )
     return _("For {whom}, in {looked} of {frames} frames.").format(
         whom=whom, looked=f"{looked:,}", frames=f"{frames:,}"
@@ -204,7 +205,7 @@ def _subject(analysis: Analysis, track: Track) -> str:
         if track.side and len(analysis.tracks) > 1
         else _("the face of <b>Person\u00a0{person}</b>")
     )
-    return text.format(person=words.escape(track.id), side=words.SIDES[track.side])
+    return text.format(person=labels.escape(track.id), side=labels.SIDES[track.side])
 
 
 def _others(analysis: Analysis) -> str:
@@ -226,16 +227,16 @@ def _others(analysis: Analysis) -> str:
         many = ngettext("{number} more person", "{number} more people", len(names))
         many = many.format(number=len(names))
         sentences.append(
-            text.format(people=many if len(names) > MANY_PEOPLE else words.listed(names))
+            text.format(people=many if len(names) > MANY_PEOPLE else labels.listed(names))
         )
     return " ".join(sentences)
 
 
 def _named(track: Track) -> str:
-    name = _("Person\u00a0{person}").format(person=words.escape(track.id))
-    more = [words.SIDES[track.side]] if track.side else []
-    if track.reason is not None and track.reason in words.WHY_NOT and track.probability is None:
-        more.append(words.WHY_NOT[track.reason])
+    name = _("Person\u00a0{person}").format(person=labels.escape(track.id))
+    more = [labels.SIDES[track.side]] if track.side else []
+    if track.reason is not None and track.reason in labels.WHY_NOT and track.probability is None:
+        more.append(labels.WHY_NOT[track.reason])
     return f"{name} ({', '.join(more)})" if more else name
 
 
@@ -247,7 +248,7 @@ def number(analysis: Analysis) -> str:
     answer, lead = pulls.answer_of(analysis), analysis.verdict.question
     assert answer is not None and answer.probability is not None and lead is not None
     said = _("<b>{percent}</b> combined likelihood").format(
-        percent=words.percent(answer.probability)
+        percent=labels.percent(answer.probability)
     )
     return (
         f"<div class='um-number'><div>{said}</div>"
@@ -263,22 +264,22 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
     else:
         counted = [m for m in analysis.models if m.counted and m.question is lead]
         fitted = all(m.calibration and m.calibration.clips for m in counted)
-        many = words.count(len(counted), "model", "models")
+        many = labels.count(len(counted), "model", "models")
         text = _("{models}, calibrated") if fitted else _("{models}, uncalibrated")
         parts.append(text.format(models=many))
     top = _track(analysis, answer.track)
     alone = top.answers[lead].probability if top and lead in top.answers else None
     if answer.people > 1 and alone is not None:
         text = _("Person\u00a0{person} alone {percent}")
-        parts.append(text.format(person=answer.track, percent=words.percent(alone)))
-    return words.escape(" · ".join(parts))
+        parts.append(text.format(person=answer.track, percent=labels.percent(alone)))
+    return labels.escape(" · ".join(parts))
 
 
 def scale(analysis: Analysis) -> str:
     """HTML of the likelihood scale."""
     answer, lead = pulls.answer_of(analysis), analysis.verdict.question
     assert answer is not None and answer.probability is not None and lead is not None
-    return likelihood.scale(answer.probability, answer.thresholds, lead)
+    return likelihood_scale.scale(answer.probability, answer.thresholds, lead)
 
 
 def odds(analysis: Analysis) -> str:
@@ -288,7 +289,7 @@ def odds(analysis: Analysis) -> str:
     if answer.odds is not None:
         found = answer.odds
         text = states.odds(found.share, found.low, found.high, speech())
-        return f"<p class='um-odds'>{words.escape(text)}</p>"
+        return f"<p class='um-odds'>{labels.escape(text)}</p>"
     table = analysis.ensembles[lead].odds if lead in analysis.ensembles else []
     if table and answer.basis in (Basis.MEASURED, Basis.OWN) and analysis.media.kind != "image":
         return f"<p class='um-odds'>{_('Too few such clips in our tests to give odds.')}</p>"
@@ -299,7 +300,7 @@ def limits(analysis: Analysis) -> str:
     """HTML of what this can't tell; inside the card, because it is part of the verdict."""
     verdict = analysis.verdict
     said = IN_ROWS if verdict.answers else ()
-    text = " ".join(words.escape(words.say(c)) for c in verdict.caveats if c.code not in said)
+    text = " ".join(labels.escape(labels.say(c)) for c in verdict.caveats if c.code not in said)
     return f"<div class='um-limits'><h3>{_('What this can’t tell')}</h3><p>{text}</p></div>"
 
 

@@ -15,7 +15,7 @@ from detector.errors import InputError, UsageError
 from detector.messages import states
 from detector.messages.coverage import covered
 from detector.messages.format import percent, signed
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Answer,
     Failure,

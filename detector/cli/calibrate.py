@@ -12,7 +12,7 @@ from detector.errors import UsageError
 
 if TYPE_CHECKING:
     from detector.cli.common import Commands
-    from detector.training.calibrated import Calibrated
+    from detector.evaluation.calibration_report import Calibrated
 
 
 def add(commands: Commands) -> None:
@@ -89,17 +89,17 @@ def _calibrate(args: argparse.Namespace) -> int:
 
 
 def _labelled(args: argparse.Namespace) -> int:
-    from detector import conditions
-    from detector.training import manifest
-    from detector.training.calibrated import to_markdown
-    from detector.training.calibration import calibrate
+    from detector.evaluation import manifest
+    from detector.evaluation.calibration import calibrate
+    from detector.evaluation.calibration_report import to_markdown
+    from detector.perturbation import corruptions
 
     fitted = calibrate(
         args.labels,
         models=ids(args.models) or [],
         recipe=args.recipe,
         where=args.where,
-        conditions=conditions.parse(args.conditions) if args.conditions else (),
+        conditions=corruptions.parse(args.conditions) if args.conditions else (),
         rate=args.rate,
         right=args.right,
         device=args.device,
@@ -120,8 +120,8 @@ def _labelled(args: argparse.Namespace) -> int:
 def _kept_where(fitted: Calibrated) -> str:
     """Keep what was found, and say where: of a person's own models in the data folder, which
     leaves the ensembles that ship as they are; else in the manifest."""
-    from detector.models import own
-    from detector.training import manifest
+    from detector.evaluation import manifest
+    from detector.models import user_models as own
 
     mine = {spec.id for spec in own.own_models()} & set(fitted.models)
     if not mine:
@@ -133,7 +133,7 @@ def _kept_where(fitted: Calibrated) -> str:
 
 def _own(args: argparse.Namespace) -> int:
     from detector import conformal
-    from detector.training.own import calibrate_own
+    from detector.evaluation.own_calibration import calibrate_own
 
     made = calibrate_own(
         args.real,
@@ -156,7 +156,7 @@ def _own(args: argparse.Namespace) -> int:
 
 def _kept(args: argparse.Namespace) -> int:
     from detector import conformal
-    from detector.training.own import holds
+    from detector.evaluation.own_calibration import holds
 
     if args.delete:
         conformal.delete(None if args.delete == "all" else args.delete)

@@ -61,9 +61,9 @@ def add(commands: Commands) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from detector import conditions
-    from detector.training import tables
-    from detector.training.evaluation import evaluate
+    from detector.evaluation import tables
+    from detector.evaluation.evaluate import evaluate
+    from detector.perturbation import corruptions
 
     if args.limit is not None and args.limit < 1:
         raise UsageError("--limit takes a number of files.")
@@ -79,7 +79,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         match=args.match,
         frames=args.frames,
         device=args.device,
-        conditions=conditions.parse(args.conditions),
+        conditions=corruptions.parse(args.conditions),
         against=args.baselines,
         limit=args.limit,
         apart_from=args.apart_from,

@@ -52,9 +52,9 @@ def _fetch(args: argparse.Namespace) -> int:
 
 def _fetch_one(id: str, args: argparse.Namespace) -> None:
     from detector import weights
-    from detector.faces.blazeface import BLAZEFACE
     from detector.models import registry
-    from detector.signals.aids import AIDS
+    from detector.signals.auxiliary import AIDS
+    from detector.vision.blazeface import BLAZEFACE
 
     # No detectors, but networks that some measurements and models need.
     if aid := {**AIDS, BLAZEFACE.id: BLAZEFACE}.get(id):
@@ -94,10 +94,10 @@ def _fetch_recommended(args: argparse.Namespace) -> None:
 
 
 def _fetch_hub(name: str, args: argparse.Namespace) -> None:
-    from detector.models import from_hub, registry
+    from detector.models import hub_import, registry
     from detector.weights import hub
 
-    if args.fake is None and (known := from_hub.known(hub.parse(name)[0])):
+    if args.fake is None and (known := hub_import.known(hub.parse(name)[0])):
         print(f"Unmask knows this model as {known.id}.", file=sys.stderr)
         return _fetch_known(registry.get_spec(known.id), args)
     model = hub.look(name)
@@ -106,7 +106,7 @@ def _fetch_hub(name: str, args: argparse.Namespace) -> None:
     print(f"  classes {labels}", file=sys.stderr)
     print(f"  license {model.license or 'none stated'}", file=sys.stderr)
     print(f"  {model.size / 1e6:,.1f} MB", file=sys.stderr)
-    spec = from_hub.add(
+    spec = hub_import.add(
         model,
         fake=args.fake,
         id=args.id,

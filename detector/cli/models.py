@@ -99,7 +99,7 @@ def _architectures(args: argparse.Namespace) -> int:
 
 def _add(args: argparse.Namespace) -> int:
     from detector.cli.fetch import meter
-    from detector.models import own
+    from detector.models import user_models as own
 
     given = args.files[0] if len(args.files) == 1 else args.files
     spec = own.add(
@@ -126,7 +126,7 @@ def _add(args: argparse.Namespace) -> int:
 
 
 def _remove(args: argparse.Namespace) -> int:
-    from detector.models import own
+    from detector.models import user_models as own
 
     for id in args.ids:
         print(f"{id}: removed, {own.remove(id) / 1e6:,.1f} MB freed", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from detector.cli.common import write_bytes
 from detector.errors import UsageError
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
 
 if TYPE_CHECKING:
     from detector.cli.common import Commands
@@ -93,7 +93,7 @@ def read_analysis(path: Path) -> Analysis:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from detector.marking import write_copy
+    from detector.verdict_metadata import write_copy
 
     if not args.out and not args.mark:
         raise UsageError("Say what to write: --out report.pdf, or --mark copy.mp4.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from detector.cli.common import ids, write_text
 from detector.messages.format import percent
 from detector.report.words import GLYPHS, state
-from detector.results import Analysis, Robustness, Settings
+from detector.schema.analysis import Analysis, Robustness, Settings
 
 if TYPE_CHECKING:
     from detector.cli.common import Commands
@@ -36,13 +36,13 @@ def add(commands: Commands) -> None:
 
 
 def _robustness(args: argparse.Namespace) -> int:
-    from detector import conditions
     from detector.decision import decide
+    from detector.perturbation import corruptions
+    from detector.perturbation.robustness import USUAL, try_out
     from detector.pipeline import Analyzer
-    from detector.robustness import USUAL, try_out
 
     tried = (
-        [c for c in conditions.parse(args.conditions) if c != conditions.NONE]
+        [c for c in corruptions.parse(args.conditions) if c != corruptions.NONE]
         if args.conditions
         else USUAL
     )

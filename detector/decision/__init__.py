@@ -21,7 +21,7 @@ from detector.decision.numbers import logit, sigmoid
 from detector.decision.people import Judged, judge
 from detector.decision.policy import Decision, Front
 from detector.decision.thresholds import label_of
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Answer,
     FaceFrame,

@@ -18,7 +18,7 @@ from functools import cached_property
 
 from detector import conformal
 from detector.decision.numbers import logit, mapped, sigmoid
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Basis,
     Calibration,

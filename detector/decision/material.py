@@ -13,7 +13,7 @@ from statistics import median
 from typing import Literal
 
 from detector.decision.numbers import CAUSES, weighted_mean
-from detector.results import Analysis, Doubt, Evidence, Media, Track
+from detector.schema.analysis import Analysis, Doubt, Evidence, Media, Track
 
 MIN_DURATION = 0.5
 """s; a shorter video holds a handful of near-identical frames: save one as a picture instead."""

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from detector.decision.material import WIDE_GAP, widest_gap
 from detector.messages import Param
-from detector.results import Analysis, Answer, Basis, Label, Lean
+from detector.schema.analysis import Analysis, Answer, Basis, Label, Lean
 
 MOST = 3
 """actions at once"""

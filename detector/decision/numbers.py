@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from detector.results import Calibration, Tally
+from detector.schema.analysis import Calibration, Tally
 
 CAUSES = ("size", "sharpness", "compression", "frames", "disagreement")
 """Why a logit can be uncertain: the fields of `Doubt`."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detector.results import Lean, Odds, OddsPoint
+from detector.schema.analysis import Lean, Odds, OddsPoint
 
 FEWEST = 20
 """clips near a score, for odds to be given"""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detector.results import Analysis, Track
+from detector.schema.analysis import Analysis, Track
 
 
 def over_time(

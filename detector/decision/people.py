@@ -13,7 +13,7 @@ from detector.decision.material import MIN_FRAMES, POOR_WIDTH, doubts, material
 from detector.decision.numbers import held_back, sigmoid
 from detector.decision.over_time import moves, over_time, stands_for
 from detector.decision.thresholds import label_of
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Contribution,
     Label,

@@ -15,7 +15,7 @@ from detector.decision.numbers import pooled, sigmoid
 from detector.decision.odds import lean_of, odds_at
 from detector.decision.people import Judged, Opinion
 from detector.decision.thresholds import label_of
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Basis,
     Contribution,

@@ -9,7 +9,7 @@ from detector.decision.material import MIN_DURATION, POOR_WIDTH, WIDE_GAP, wides
 from detector.decision.numbers import sigmoid
 from detector.decision.policy import DECIDED, Decision, Front
 from detector.messages import Param
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Basis,
     Caveat,

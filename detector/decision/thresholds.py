@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.results import Label, Thresholds
+from detector.schema.analysis import Label, Thresholds
 
 
 def label_of(probability: float, thresholds: Thresholds) -> Label:

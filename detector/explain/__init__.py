@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from detector import faces, media
+from detector import media, vision
 from detector.decision import sigmoid
 from detector.errors import UsageError
 from detector.explain.picture import Heatmap, fit, on_frame, overlay, place_of, without
 from detector.explain.ways import METHODS, Method, Tell, draw, methods
 from detector.models import registry
 from detector.models.base import Model
-from detector.results import Analysis, Box, FaceFrame, ModelResult, Point, Track
+from detector.schema.analysis import Analysis, Box, FaceFrame, ModelResult, Point, Track
 
 __all__ = [
     "METHODS",
@@ -95,8 +95,8 @@ def heatmap(
     if model.spec.kind == "clip":
         return _clip_heatmap(path, analysis, track, face.time, model, method, tell)
     frame = media.frame_at(path, analysis.media, face.time)
-    box = faces.box_for(model.spec.crop, face.box)
-    crop = faces.cut(frame.rgb, box, model.spec.crop, face.landmarks)
+    box = vision.box_for(model.spec.crop, face.box)
+    crop = vision.cut(frame.rgb, box, model.spec.crop, face.landmarks)
     maps = draw(method, model, crop[None], tell)
     if maps is None:
         return None
@@ -143,7 +143,7 @@ def _clip_heatmap(
     for position in range(spec.clip_frames):
         frame = max((f for f in frames if f.index <= position), key=lambda f: f.index)
         box, landmarks = _between(track.faces, frame.time)
-        crops.append(faces.cut(frame.rgb, box, spec.crop, landmarks))
+        crops.append(vision.cut(frame.rgb, box, spec.crop, landmarks))
         places.append((frame.rgb.shape, box, spec.crop, landmarks))
     batch = np.stack(crops)
     maps = draw(method, model, batch[None], tell)

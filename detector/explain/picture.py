@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detector.faces import cut
 from detector.models.base import CropRecipe
-from detector.results import Box, Point
+from detector.schema.analysis import Box, Point
+from detector.vision import cut
 
 HIDDEN = 0.1
 """Part of the crop, the hottest, that `without` hides."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from detector import faces
+from detector import vision
 from detector.errors import UsageError
 from detector.live.pool import Pool
 from detector.live.session import LiveSession
@@ -31,7 +31,7 @@ class LiveEngine:
         Threads that find and score faces; default: one a core, at most `MOST_WORKERS`. With 0
         nothing runs by itself: `drain` does what waits, in the caller's thread.
     detector : str or FaceDetector
-        The face detector, or its name (`detector.faces.load_detector`).
+        The face detector, or its name (`detector.vision.load_detector`).
     load : callable
         A model of an id; default: the one copy of this process.
     viewers : int
@@ -45,7 +45,7 @@ class LiveEngine:
         models: Sequence[str] | None = None,
         *,
         workers: int | None = None,
-        detector: str | faces.FaceDetector = "mtcnn",
+        detector: str | vision.FaceDetector = "mtcnn",
         load: Callable[[str], Model] = registry.load_model,
         viewers: int = MOST_VIEWERS,
         clock: Callable[[], float] = time.perf_counter,
@@ -104,8 +104,8 @@ class LiveEngine:
             session.close()
         self._pool.join()
 
-    def _find_detector(self) -> faces.FaceDetector:
+    def _find_detector(self) -> vision.FaceDetector:
         with self._lock:
             if isinstance(self._detector, str):
-                self._detector = faces.load_detector(self._detector)
+                self._detector = vision.load_detector(self._detector)
             return self._detector

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from detector.live.state import Face, LiveState
-from detector.results import Label
+from detector.schema.analysis import Label
 
 Color = tuple[int, int, int]
 """R, G, B, 0..255."""

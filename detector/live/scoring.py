@@ -8,14 +8,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from detector import faces
+from detector import vision
 from detector.errors import ModelError
-from detector.faces import Detection
-from detector.live.budget import Costs, Pace
-from detector.live.runs import Run
+from detector.live.clip_windows import Run
+from detector.live.schedule import Costs, Schedule
 from detector.models.base import Model
 from detector.pipeline.windows import Shape
-from detector.results import ClipWindow
+from detector.schema.analysis import ClipWindow
+from detector.vision import Detection
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Scorer:
         return list(dict.fromkeys(Shape.of(m.spec, None) for m in self._clips.values()))
 
     def frame(
-        self, rgb: np.ndarray, people: Mapping[int, Detection], pace: Pace
+        self, rgb: np.ndarray, people: Mapping[int, Detection], pace: Schedule
     ) -> dict[int, dict[str, float]]:
         """Logits of the frame models that are due, by person and id."""
         logits: dict[int, dict[str, float]] = {number: {} for number in people}
@@ -66,12 +66,12 @@ class Scorer:
                 if recipe.kind == "whole":
                     height, width = rgb.shape[:2]
                     whole = (0.0, 0.0, float(width), float(height))
-                    cuts[recipe] = faces.cut(rgb, whole, recipe)[None]
+                    cuts[recipe] = vision.cut(rgb, whole, recipe)[None]
                 else:
                     crops = []
                     for face in people.values():
-                        box = faces.box_for(recipe, face.box, self._detector)
-                        crops.append(faces.cut(rgb, box, recipe, face.landmarks))
+                        box = vision.box_for(recipe, face.box, self._detector)
+                        crops.append(vision.cut(rgb, box, recipe, face.landmarks))
                     cuts[recipe] = np.stack(crops)
             scores = self._run(id, model, cuts[recipe])
             # What a model says of the whole picture holds for everybody in it.

@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detector import faces
+from detector import vision as faces
 from detector.decision import decide
 from detector.errors import ModelError, UsageError
-from detector.faces import Detection
 from detector.live import recapture
-from detector.live.budget import LEAVE, Costs, Pace, plan
-from detector.live.finder import Finder, Person
-from detector.live.ledger import THUMBNAIL, Ledger
-from detector.live.meter import Meter
-from detector.live.notice import SCREEN, SHORT, Alarms, Watch
+from detector.live.clip_windows import Run, Runs, unfit
+from detector.live.face_tracker import FaceTracker, Person
+from detector.live.hints import SCREEN, SHORT, Alarms, QualityMonitor
+from detector.live.hysteresis import EARLY_FRAMES, FRESH
 from detector.live.pool import Pool
-from detector.live.reading import UNREAD, Readings, stirred
-from detector.live.runs import Run, Runs, unfit
+from detector.live.rate_counter import RateCounter
+from detector.live.readout import UNREAD, LiveReadout, stirred
+from detector.live.schedule import LEAVE, Costs, Schedule, plan
+from detector.live.score_history import THUMBNAIL, ScoreHistory
 from detector.live.scoring import Scorer
 from detector.live.state import (
     WINDOW,
@@ -34,12 +34,12 @@ from detector.live.state import (
     LiveState,
     ModelState,
 )
-from detector.live.steady import EARLY_FRAMES, FRESH
 from detector.messages.format import clock as minutes
 from detector.messages.format import percent
 from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.pipeline.windows import Shape
-from detector.results import Analysis, FaceFrame, Label
+from detector.schema.analysis import Analysis, FaceFrame, Label
+from detector.vision import Detection
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class LiveSession:
         self._complete: dict[tuple[int, Shape], Run] = {}
 
         # Made when the models are loaded; each is used by one kind of work.
-        self._finder: Finder | None = None
+        self._finder: FaceTracker | None = None
         self._runs: Runs | None = None
         self._scorer: Scorer | None = None
         self._last_look = self._last_search = self._last_candidate = float("-inf")
@@ -121,12 +121,12 @@ class LiveSession:
         self._faces: tuple[Face, ...] = ()
         self._problems: dict[int, str] = {}
         asked = list(settings.models) if settings.models is not None else None
-        self._ledger = Ledger(specs, asked, settings.name, settings.min_face)
-        self._readings = Readings(self._ledger.thresholds)
-        self._watch = Watch(0.0, settings.most_faces)
+        self._ledger = ScoreHistory(specs, asked, settings.name, settings.min_face)
+        self._readings = LiveReadout(self._ledger.thresholds)
+        self._watch = QualityMonitor(0.0, settings.most_faces)
         self._alarms = Alarms(settings.alarm_seconds)
-        self._meter = Meter()
-        self._costs, self._pace, self._planned = Costs(), Pace(), float("-inf")
+        self._meter = RateCounter()
+        self._costs, self._pace, self._planned = Costs(), Schedule(), float("-inf")
         self._version = 0
 
     # --- what a viewer calls ---------------------------------------------------------------------
@@ -159,7 +159,7 @@ class LiveSession:
                 return
             if self._began is None:
                 self._began = t
-                self._watch = Watch(t, self.settings.most_faces)
+                self._watch = QualityMonitor(t, self.settings.most_faces)
             self._time, self._size = t, (frame.shape[1], frame.shape[0])
             self._meter.count("pushed", now)
             if self._frame is not None:
@@ -292,9 +292,11 @@ class LiveSession:
                 return
             self._notes = notes
             self._scorer = Scorer(models, detector.name, self._costs)
-            self._finder = Finder(detector, self.settings.min_face)
+            self._finder = FaceTracker(detector, self.settings.min_face)
             self._runs = Runs(self._scorer.shapes, detector.name)
-            self._watch = Watch(self._time, self.settings.most_faces)  # nobody looked until now
+            self._watch = QualityMonitor(
+                self._time, self.settings.most_faces
+            )  # nobody looked until now
 
     # --- look: who is where ----------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from detector.messages import states
 from detector.messages.format import percent
-from detector.results import Box, Label, Point, Question, Thresholds
+from detector.schema.analysis import Box, Label, Point, Question, Thresholds
 
 WINDOW = 3.0
 """s. What the reading is the mean of."""
@@ -122,7 +122,7 @@ class Reading:
     Attributes
     ----------
     label : Label
-        The word. It changes only by the rule of `detector.live.steady`.
+        The word. It changes only by the rule of `detector.live.hysteresis`.
     probability : float or None
         Mean of the last `WINDOW` s as `detector.decision` adds it up; None without a scored face.
     low, high : float or None

@@ -4,7 +4,7 @@ Files come from strangers. They are judged by content, read through whitelists, 
 and never followed to other files or addresses. This room knows nothing of faces or models.
 
 A program that serves other people calls `isolate` once: parsers then run in processes that can
-crash without harm (`detector.media.sandbox`). The functions here are the same either way.
+crash without harm (`detector.isolation.sandbox`). The functions here are the same either way.
 """
 
 from __future__ import annotations
@@ -17,24 +17,23 @@ from threading import Event
 import numpy as np
 
 from detector.errors import MediaError
+from detector.isolation.sandbox import isolate, isolated, run_isolated, stream_isolated
 from detector.media.container import open_media
 from detector.media.cuts import Shot, seen, shots, with_every_shot
 from detector.media.facts import probe_video
 from detector.media.files import display_name, open_file, safe_name, sha256, sniff
 from detector.media.limits import SNIFF_BYTES
 from detector.media.sampling import part, plan
-from detector.media.sandbox import apart, frames_apart, isolate, isolated
 from detector.media.stills import decode_still, probe_still
 from detector.media.types import Frame, Plan
 from detector.media.video import decode_video
 from detector.media.webm import playable
-from detector.results import Media
+from detector.schema.analysis import Media
 
 __all__ = [
     "Frame",
     "Plan",
     "Shot",
-    "apart",
     "decode",
     "frame_at",
     "isolate",
@@ -44,6 +43,7 @@ __all__ = [
     "plan",
     "playable",
     "probe",
+    "run_isolated",
     "safe_name",
     "seen",
     "shots",
@@ -76,7 +76,7 @@ def probe(path: str | os.PathLike[str], *, name: str | None = None) -> Media:
         size = os.fstat(file.fileno()).st_size
         picture = sniff(file) == "picture"
         digest = sha256(file)
-    found = apart(_probe_still if picture else _probe_video, path, returns=Media)
+    found = run_isolated(_probe_still if picture else _probe_video, path, returns=Media)
     # What is known here is not left to a parser: a hash that lies would be another file's result.
     return found.model_copy(update={"name": name, "sha256": digest, "size": size})
 
@@ -133,7 +133,7 @@ def decode(
     Canceled
     """
     source = _as_in_the_file(media)
-    frames = frames_apart(
+    frames = stream_isolated(
         _decode,
         path,
         source,

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from detector import colors
 from detector.errors import Canceled
+from detector.isolation.sandbox import run_isolated
 from detector.media.container import (
     Decoder,
     demuxer,
@@ -29,10 +30,9 @@ from detector.media.container import (
     seek,
 )
 from detector.media.limits import READER_PASS
-from detector.media.sandbox import apart
 from detector.media.upright import Upright
 from detector.media.video import pictures
-from detector.results import Media
+from detector.schema.analysis import Media
 
 STEP = 0.25
 """s between the pictures that the thorough way compares."""
@@ -91,7 +91,7 @@ def shots(
     """
     if media.kind != "video" or not media.duration:
         return None
-    found: list[Shot] | None = apart(
+    found: list[Shot] | None = run_isolated(
         _compared if thorough else _at_key_frames,
         path,
         media,

@@ -24,7 +24,7 @@ from detector.media.container import (
     undecodable,
 )
 from detector.media.upright import upright_size
-from detector.results import Audio, Media
+from detector.schema.analysis import Audio, Media
 
 _LOOKED_AT_PACKETS = 300
 

@@ -9,13 +9,13 @@ from threading import Event
 import numpy as np
 
 from detector.errors import UsageError
+from detector.isolation.sandbox import run_isolated
 from detector.media.limits import READER_PASS
-from detector.media.sandbox import apart
 from detector.media.stills import decode_still
 from detector.media.types import Plan
 from detector.media.upright import Upright
 from detector.media.video import pictures
-from detector.results import Media, Settings
+from detector.schema.analysis import Media, Settings
 
 _SCAN_STEP = 0.25
 """Seconds between the pictures compared when looking for changes."""
@@ -75,7 +75,7 @@ def plan(
     elif settings.sampling == "keyframes":
         if path is None:
             raise ValueError("sampling by key frames needs the path")
-        moments = apart(
+        moments = run_isolated(
             _by_change,
             path,
             media,

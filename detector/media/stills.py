@@ -22,7 +22,7 @@ from detector.errors import Canceled, MediaError
 from detector.media.files import open_file, sniff
 from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
 from detector.media.types import Frame
-from detector.results import Media
+from detector.schema.analysis import Media
 
 pillow_heif.register_heif_opener()
 # Pillow's own guard warns at half of this and refuses at twice; ours refuses before any decoding.

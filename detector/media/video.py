@@ -25,7 +25,7 @@ from detector.media.container import (
 )
 from detector.media.types import Frame
 from detector.media.upright import Upright
-from detector.results import Media
+from detector.schema.analysis import Media
 
 _EPSILON = 0.0005
 """Half a millisecond: times that were rounded to a millisecond still find their frame."""

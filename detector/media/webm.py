@@ -21,12 +21,12 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from detector.errors import Canceled, MediaError
+from detector.isolation.sandbox import run_isolated
 from detector.media.container import open_media
 from detector.media.limits import READER_PASS
-from detector.media.sandbox import apart
 from detector.media.upright import Upright
 from detector.media.video import pictures
-from detector.results import Media
+from detector.schema.analysis import Media
 
 NAME = "playable.webm"
 SIDE = 720
@@ -71,7 +71,7 @@ def playable(
     """
     if media.kind != "video" or (media.duration or 0.0) > LONGEST:
         raise MediaError("There is no playable copy of files like this.", code="too_long")
-    apart(
+    run_isolated(
         _write,
         path,
         media,

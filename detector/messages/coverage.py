@@ -8,7 +8,7 @@ from detector.messages import ENGLISH, Speech
 
 
 class Covered(Protocol):
-    """What is said here of `detector.extent.Coverage`."""
+    """What is said here of `detector.schema.extent.Coverage`."""
 
     @property
     def moments(self) -> int: ...

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
-from detector.results import Calibration, LabelOrder, Record
+from detector.schema.analysis import Calibration, LabelOrder
+from detector.schema.base import StrictModel
 from detector.weights.files import PREFIXES, WRAPPERS
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Image = np.ndarray
 """uint8 [H, W, 3] RGB, of any size."""
 
 
-class CropRecipe(Record):
+class CropRecipe(StrictModel):
     """How a face becomes a model's picture: first where it is cut (`kind` and its settings), then
     how the cut is brought to `size` (`fit`, `resize`). Data, so that models with the same recipe
     share the crop: equal recipes are one key."""
@@ -87,14 +88,14 @@ class CropRecipe(Record):
         return bool(self.size) and self.fit != "even" and not (self.short or self.tile)
 
 
-class Normalization(Record):
+class Normalization(StrictModel):
     """x / 255, then (x - mean) / std, per channel R, G, B."""
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
-class WeightFile(Record):
+class WeightFile(StrictModel):
     """One file of weights. `path` is relative to weights/ when bundled, else to the cache."""
 
     path: str
@@ -109,7 +110,7 @@ class WeightFile(Record):
     )
 
 
-class Measured(Record):
+class Measured(StrictModel):
     """A figure measured by us, with the command that measured it."""
 
     data: str
@@ -121,7 +122,7 @@ class Measured(Record):
     command: str
 
 
-class Published(Record):
+class Published(StrictModel):
     """A figure somebody else published."""
 
     data: str
@@ -130,7 +131,7 @@ class Published(Record):
     source: str
 
 
-class ModelSpec(Record):
+class ModelSpec(StrictModel):
     """One entry of weights/manifest.toml or of weights/catalog/."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(:[a-z0-9][a-z0-9_.-]*)?$")]
@@ -138,7 +139,7 @@ class ModelSpec(Record):
     title: str
     plain: str = Field(default="", description="what it looks for, as a short name for a person")
     architecture: str = Field(default="", description="unless stated, the id before the colon")
-    family: str = Field(description="module in detector/models/")
+    family: str = Field(description="module in detector/models/families/")
     kind: Literal["frame", "clip", "image", "audio"]
     task: Literal["face manipulation", "whole-image synthesis", "voice"] = "face manipulation"
     summary: str = Field(description="one sentence for a person")

@@ -14,7 +14,7 @@ from typing import Literal
 
 from detector import weights as store
 from detector.errors import UnmaskError
-from detector.models import own, registry
+from detector.models import registry, user_models
 from detector.models.base import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def delete(id: str) -> int:
     """
     spec = registry.get_spec(id)
     if spec.own:
-        return own.remove(spec.id)
+        return user_models.remove(spec.id)
     freed = store.delete(spec, keep=registry.list_models())
     registry.unload(spec.id)
     _remember(spec.id, "")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from detector import runtime
 from detector.models.base import ModelSpec, check_batch
-from detector.models.mobilenet import MIDDLE, MIDDLE_CHANNELS, MobileNetV2, fuse
+from detector.models.families.mobilenet import MIDDLE, MIDDLE_CHANNELS, MobileNetV2, fuse
 from detector.models.network import TorchClipModel, scaled
 from detector.weights import load_strict
 

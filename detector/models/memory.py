@@ -34,7 +34,7 @@ need the other half; on a GPU nobody else does."""
 _POWERS = "kmgt"
 
 
-class Shelf:
+class ModelCache:
     """The models of a process. All methods may be called from several threads."""
 
     def __init__(self) -> None:

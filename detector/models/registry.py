@@ -18,25 +18,26 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from detector import folders
+from detector import paths as folders
 from detector import weights as store
 from detector.errors import ModelError, UnmaskError, UsageError
 from detector.models.base import Files, Model, ModelSpec
-from detector.models.brought import with_files
-from detector.models.memory import Shelf
-from detector.results import Ensemble, Question, Record
+from detector.models.custom_weights import with_files
+from detector.models.memory import ModelCache
+from detector.schema.analysis import Ensemble, Question
+from detector.schema.base import StrictModel
 
-_shelf = Shelf()
+_shelf = ModelCache()
 
 
-class Recommended(Record):
+class Recommended(StrictModel):
     """A published model that is worth its download: what `unmask fetch recommended` brings."""
 
     id: str
     adds: str = Field(description="what it adds to the bundled models, for a person")
 
 
-class Manifest(Record):
+class Manifest(StrictModel):
     """Every known model, in the order they are shown, and how the default ones are put together:
     an ensemble for each question."""
 
@@ -197,7 +198,7 @@ def unload(id: str) -> None:
 
 def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
     """A new model of these files, which were verified before. Not shared, not counted."""
-    module = f"detector.models.{spec.family}"
+    module = f"detector.models.families.{spec.family}"
     if not spec.family.isidentifier() or importlib.util.find_spec(module) is None:
         raise ModelError(f"{spec.id} is of the family {spec.family!r}, which does not exist.")
     family = importlib.import_module(module)

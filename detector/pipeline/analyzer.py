@@ -7,15 +7,15 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from detector import faces
+from detector import vision
 from detector.errors import ModelError, UsageError
 from detector.models import registry
 from detector.pipeline.closer import look_closer
 from detector.pipeline.progress import Observer
-from detector.pipeline.run import Look, Run
-from detector.results import Analysis, Media, Settings
+from detector.pipeline.run import AnalysisRun, Look
+from detector.schema.analysis import Analysis, Media, Settings
 
-FacesByTime = dict[float, list[faces.Detection]]
+FacesByTime = dict[float, list[vision.Detection]]
 """Time of a frame in s -> its faces; empty where none was found."""
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Analyzer:
     device : {"auto", "cpu", "cuda"}
         Where networks run. "auto": a GPU when there is one.
     detector : str
-        Name of the face detector (`detector.faces.load_detector`).
+        Name of the face detector (`detector.vision.load_detector`).
 
     Raises
     ------
@@ -40,14 +40,14 @@ class Analyzer:
     def __init__(self, *, device: str = "auto", detector: str = "mtcnn") -> None:
         self.device = pick_device(device)
         self._name = detector
-        self._detector: faces.FaceDetector | None = None
+        self._detector: vision.FaceDetector | None = None
         self._lock = threading.Lock()
 
-    def detector(self) -> faces.FaceDetector:
+    def detector(self) -> vision.FaceDetector:
         """The face detector, loaded once."""
         with self._lock:
             if self._detector is None:
-                self._detector = faces.load_detector(self._name, self.device)
+                self._detector = vision.load_detector(self._name, self.device)
             return self._detector
 
     def warm_up(self, models: Sequence[str] | None = None) -> None:
@@ -101,8 +101,8 @@ class Analyzer:
         """
         wanted, stop = settings or Settings(), cancel or threading.Event()
 
-        def run(told: Observer | None, scores: bool, look: Look | None = None) -> Run:
-            return Run(self.detector(), self.device, wanted, told, stop, scores, look)
+        def run(told: Observer | None, scores: bool, look: Look | None = None) -> AnalysisRun:
+            return AnalysisRun(self.detector(), self.device, wanted, told, stop, scores, look)
 
         if wanted.sampling == "closer":
             return look_closer(run, Path(path), name, wanted, observe, scores_only)
@@ -133,7 +133,7 @@ class Analyzer:
         """
         stop = cancel or threading.Event()
         look = Look(media=about.model_copy(deep=True))
-        run = Run(self.detector(), self.device, settings, None, stop, True, look)
+        run = AnalysisRun(self.detector(), self.device, settings, None, stop, True, look)
         return run.go(Path(path), None), run.found
 
     def again(
@@ -160,7 +160,7 @@ class Analyzer:
             As `analyze`.
         """
         stop = cancel or threading.Event()
-        return Run(self.detector(), self.device, settings, None, stop, True, look).go(
+        return AnalysisRun(self.detector(), self.device, settings, None, stop, True, look).go(
             Path(path), None
         )
 

@@ -20,15 +20,15 @@ import numpy as np
 from detector import media
 from detector.pipeline.coverage import CLOSEST
 from detector.pipeline.progress import Observer, Progress
-from detector.pipeline.run import Look, Run
-from detector.results import Analysis, Settings
+from detector.pipeline.run import AnalysisRun, Look
+from detector.schema.analysis import Analysis, Settings
 
 BASE = 0.1
 """What a gap without any score is worth beside one across which a score goes from 0 to 1."""
 
 
 def look_closer(
-    run: Callable[[Observer | None, bool, Look], Run],
+    run: Callable[[Observer | None, bool, Look], AnalysisRun],
     path: Path,
     name: str | None,
     settings: Settings,

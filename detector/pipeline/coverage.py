@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from detector import media
-from detector.results import Analysis, Coverage, Media, Settings
+from detector.schema.analysis import Analysis, Coverage, Media, Settings
 
 CLOSER = 480
 """moments of a closer look, at most: two a second in four minutes"""

@@ -10,7 +10,7 @@ from pathlib import Path
 from detector import media, signals
 from detector.models.base import ModelSpec
 from detector.pipeline import windows
-from detector.results import Media, Settings
+from detector.schema.analysis import Media, Settings
 
 DENSE = 2.0
 """s between evenly spread moments up to which they stay where they are: 64 s at the usual number.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from detector.results import Analysis, Media
+from detector.schema.analysis import Analysis, Media
 
 Stage = Literal["read", "faces", "score", "signals", "verdict"]
 

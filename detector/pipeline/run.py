@@ -14,23 +14,29 @@ from pathlib import Path
 
 import numpy as np
 
-from detector import conformal, faces, media, provenance, runtime
+from detector import conformal, media, provenance, runtime, vision
 from detector.decision import decide
 from detector.errors import Canceled, ModelError
 from detector.media import Frame, Shot
 from detector.models import registry
 from detector.models.base import CropRecipe, Model
-from detector.origin import Provenance
-from detector.pipeline import blank, planning, windows
-from detector.pipeline.conveyor import Belt, Halt, Stopped, Timer, Worker, with_times
+from detector.pipeline import initial_results, planning, windows
+from detector.pipeline.bounded_queue import (
+    BoundedQueue,
+    CancellationToken,
+    StageCancelled,
+    Timer,
+    Worker,
+    with_times,
+)
 from detector.pipeline.coverage import coverage
-from detector.pipeline.people import Person, tracks
+from detector.pipeline.full_frame import EVERYBODY, FullFrameScores
+from detector.pipeline.orientation import Standing, Turned
 from detector.pipeline.progress import Observer, Progress, Stage
-from detector.pipeline.reading import Reading
+from detector.pipeline.signal_stage import Reading
 from detector.pipeline.software import software
-from detector.pipeline.standing import Standing, Turned
-from detector.pipeline.whole import EVERYBODY, Whole
-from detector.results import (
+from detector.pipeline.tracks import Person, tracks
+from detector.schema.analysis import (
     Analysis,
     ClipWindow,
     FaceFrame,
@@ -40,6 +46,7 @@ from detector.results import (
     Settings,
     Verdict,
 )
+from detector.schema.origin import Provenance
 
 log = logging.getLogger(__name__)
 
@@ -113,20 +120,20 @@ class Look:
     source: Media | None = None
     shots: list[Shot] | None = None
     moments: tuple[float, ...] | None = None
-    known: Mapping[float, list[tuple[faces.Detection, FaceFrame]]] = field(default_factory=dict)
+    known: Mapping[float, list[tuple[vision.Detection, FaceFrame]]] = field(default_factory=dict)
     whole: Mapping[float, FaceFrame] = field(default_factory=dict)
     frames_only: bool = False
-    faces_at: Callable[[float], list[faces.Detection] | None] | None = None
+    faces_at: Callable[[float], list[vision.Detection] | None] | None = None
     change: Callable[[np.ndarray], np.ndarray] | None = None
 
 
-class Run:
+class AnalysisRun:
     """Lives for one call of `Analyzer.analyze`. The lock guards what the scorer writes and the
     caller's thread reports: people, moments and model results."""
 
     def __init__(
         self,
-        detector: faces.FaceDetector,
+        detector: vision.FaceDetector,
         device: str,
         settings: Settings,
         observe: Observer | None,
@@ -145,22 +152,22 @@ class Run:
         """Nothing is known yet."""
         self.own = conformal.load()
         self.specs = registry.choose(self.settings.models)
-        self.results = {s.id: blank.result(s) for s in self.specs}
+        self.results = {s.id: initial_results.result(s) for s in self.specs}
         self.models: dict[str, Model] = {}
         self.people: dict[int, Person] = {}
-        self.whole = Whole()
+        self.whole = FullFrameScores()
         self.wholes = {s.id for s in self.specs if s.crop.kind == "whole"}
         self.looked: list[float] = []
         self.searched = 0
-        self.found: dict[float, list[faces.Detection]] = {}
+        self.found: dict[float, list[vision.Detection]] = {}
         """by time of each frame that was searched"""
         self.timings: dict[str, float] = defaultdict(float)
         self.lock = threading.Lock()
-        self.stop = Halt(self.cancel)
-        self.frames: Belt[Frame | None] = Belt(QUEUED_FRAMES, self.stop)
-        self.items: Belt[Item] = Belt(QUEUED_CROPS, self.stop)
+        self.stop = CancellationToken(self.cancel)
+        self.frames: BoundedQueue[Frame | None] = BoundedQueue(QUEUED_FRAMES, self.stop)
+        self.items: BoundedQueue[Item] = BoundedQueue(QUEUED_CROPS, self.stop)
         # Whole pictures at their own size are as large as frames: as few of them may wait.
-        self.large: Belt[None] = Belt(QUEUED_FRAMES, self.stop)
+        self.large: BoundedQueue[None] = BoundedQueue(QUEUED_FRAMES, self.stop)
         self.media: Media | None = None
         self.shots: list[Shot] | None = None
         self.provenance: Provenance | None = None
@@ -224,7 +231,7 @@ class Run:
                 while worker.is_alive():
                     worker.join(0.1)
                     self._report(stage)
-        except Stopped:
+        except StageCancelled:
             pass
         finally:
             self.stop.set()
@@ -269,7 +276,7 @@ class Run:
                 if frame is None:
                     return
         except Canceled:
-            raise Stopped from None
+            raise StageCancelled from None
 
     # --- beside them, a thread: where the file says it comes from --------------------------------
 
@@ -286,7 +293,7 @@ class Run:
         moments: Sequence[float],
         runs: Sequence[windows.Window],
     ) -> None:
-        tracker = faces.Tracker()
+        tracker = vision.Tracker()
         every = list(dict.fromkeys(s.crop for s in self.specs if s.kind != "clip"))
         recipes = [recipe for recipe in every if recipe.kind != "whole"]
         whole = [recipe for recipe in every if recipe.kind == "whole"]
@@ -337,8 +344,8 @@ class Run:
             standing.end(len(self.looked))
 
     def _found_before(
-        self, time: float, known: list[tuple[faces.Detection, FaceFrame]] | None
-    ) -> list[faces.Detection] | None:
+        self, time: float, known: list[tuple[vision.Detection, FaceFrame]] | None
+    ) -> list[vision.Detection] | None:
         """A frame's faces, where they were found before; None where they must be searched."""
         if known is not None:
             return [face for face, _ in known]
@@ -349,7 +356,7 @@ class Run:
         frame: Frame,
         index: int,
         number: int,
-        face: faces.Detection,
+        face: vision.Detection,
         recipes: Sequence[CropRecipe],
         said: FaceFrame | None = None,
     ) -> None:
@@ -360,14 +367,14 @@ class Run:
             time=round(frame.time, 4),
             box=face.box,
             landmarks=list(face.landmarks),
-            quality=faces.assess(frame.rgb, face, self.settings.min_face),
+            quality=vision.assess(frame.rgb, face, self.settings.min_face),
         )
         with self.lock:
             self.people[number].looked[index] = record
         if record.quality.problem is None:
             for recipe in () if said else recipes:
-                box = faces.box_for(recipe, face.box, self.detector.name)
-                crop = faces.cut(frame.rgb, box, recipe, face.landmarks)
+                box = vision.box_for(recipe, face.box, self.detector.name)
+                crop = vision.cut(frame.rgb, box, recipe, face.landmarks)
                 self.items.put(FaceItem(recipe, number, index, crop))
             if self.reading:
                 self.reading.face(frame, index, number, face)
@@ -388,7 +395,7 @@ class Run:
         with self.lock:
             self.whole.looked[index] = record
         for recipe in () if said else recipes:
-            crop = faces.cut(frame.rgb, record.box, recipe)
+            crop = vision.cut(frame.rgb, record.box, recipe)
             if not recipe.final:
                 self.large.put(None)
             self.items.put(FaceItem(recipe, EVERYBODY, index, crop))
@@ -483,7 +490,7 @@ class Run:
             found = self.whole.onto(tracks(people, self.media.width) if people else [])
             results = [r.model_copy() for r in self.results.values()]
             moments = [round(t, 4) for t in self.looked]
-        ensembles = blank.ensembles(results, self.own)
+        ensembles = initial_results.ensembles(results, self.own)
         return Analysis(
             id=self._id(),
             created=datetime.now(UTC),
@@ -507,7 +514,7 @@ class Run:
         """What a second run of the same file need not find and score again."""
         assert self.media is not None
         times = dict(enumerate(self.looked))
-        known: dict[float, list[tuple[faces.Detection, FaceFrame]]] = {t: [] for t in self.looked}
+        known: dict[float, list[tuple[vision.Detection, FaceFrame]]] = {t: [] for t in self.looked}
         for person in self.people.values():
             found = dict(person.anchors)
             for index, said in person.looked.items():
@@ -523,7 +530,7 @@ class Run:
             number: person
             for number, person in sorted(self.people.items())
             if person.looked
-            and (everyone or faces.keep([face for _, face in person.anchors], self.searched))
+            and (everyone or vision.keep([face for _, face in person.anchors], self.searched))
         }
 
     def _id(self) -> str:
@@ -537,7 +544,7 @@ class Run:
     def _report(self, stage: Stage, *, done: bool = False) -> None:
         """Tell the observer, now and then; and take notice of a cancel."""
         if self.stop.is_set() and not done:
-            raise Stopped
+            raise StageCancelled
         now = time.perf_counter()
         if self.observe is None or not (done or now > self.observe_next):
             return

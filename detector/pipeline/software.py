@@ -9,7 +9,7 @@ from pathlib import Path
 
 import detector
 from detector import runtime
-from detector.results import Software
+from detector.schema.analysis import Software
 
 
 @lru_cache

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detector import faces
+from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe, ModelSpec
-from detector.pipeline.people import Person
-from detector.pipeline.whole import EVERYBODY
-from detector.results import Settings
+from detector.pipeline.full_frame import EVERYBODY
+from detector.pipeline.tracks import Person
+from detector.schema.analysis import Settings
 
 COUNT = 4
 """windows of a clip, spread over it, at the usual number of moments; with more of them, more."""
@@ -95,7 +95,7 @@ class Window:
             for position, frame in self.frames.items():
                 height, width = frame.rgb.shape[:2]
                 box = (0.0, 0.0, float(width), float(height))
-                self.crops[EVERYBODY, position] = faces.cut(frame.rgb, box, self.recipe)
+                self.crops[EVERYBODY, position] = vision.cut(frame.rgb, box, self.recipe)
             complete = len(self.times) - 1 in self.frames
             self.frames.clear()
             return complete
@@ -103,9 +103,9 @@ class Window:
         for position in ready:
             frame = self.frames.pop(position)
             for number, person in people.items():
-                face = faces.interpolate(person.anchors, frame.time)
+                face = vision.interpolate(person.anchors, frame.time)
                 if face is not None:
-                    self.crops[number, position] = faces.cut(
+                    self.crops[number, position] = vision.cut(
                         frame.rgb, face.box, self.recipe, face.landmarks
                     )
         return len(self.times) - 1 in ready

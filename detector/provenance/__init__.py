@@ -16,22 +16,22 @@ from threading import Event
 from typing import TypeVar
 
 from detector.errors import Canceled, UsageError
-from detector.media import apart
+from detector.media import run_isolated
 from detector.media.files import open_file
-from detector.origin import Fact, FrameHash, Place, Provenance, Repeats
 from detector.provenance.credential import read_credential
 from detector.provenance.earlier import from_metadata, from_sidecar
 from detector.provenance.films import read_film
 from detector.provenance.findings import findings
 from detector.provenance.pictures import read_still
 from detector.provenance.repeats import find_repeats, perceptual_hashes
-from detector.results import Media
+from detector.schema.analysis import Media
+from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance, Repeats
 
 __all__ = ["inspect"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Said = tuple[list[Fact], Place | None, Mapping[str, str]]
+Said = tuple[list[Fact], GeoLocation | None, Mapping[str, str]]
 Hashes = list[FrameHash]
 
 
@@ -77,16 +77,19 @@ def inspect(
     found.credential = credential or found.credential
     film = media.kind == "video"
     said: Said | None
-    said = attempt("The tags", lambda: apart(read_film if film else read_still, path, returns=Said))
+    said = attempt(
+        "The tags", lambda: run_isolated(read_film if film else read_still, path, returns=Said)
+    )
     properties: Mapping[str, str] = {}
     if said is not None:
         found.facts, found.place, properties = said
     if film:
         found.repeats = attempt(
-            "The frames", lambda: apart(find_repeats, path, returns=Repeats, cancel=cancel)
+            "The frames", lambda: run_isolated(find_repeats, path, returns=Repeats, cancel=cancel)
         )
     found.hashes = (
-        attempt("The picture", lambda: apart(perceptual_hashes, path, media, returns=Hashes)) or []
+        attempt("The picture", lambda: run_isolated(perceptual_hashes, path, media, returns=Hashes))
+        or []
     )
     found.earlier = from_metadata(properties) or from_sidecar(Path(path))
     found.findings = findings(found)

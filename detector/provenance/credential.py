@@ -14,8 +14,8 @@ from threading import Event
 from typing import Any, BinaryIO
 
 from detector.errors import UsageError
-from detector.origin import Credential
 from detector.provenance.text import clean
+from detector.schema.origin import Credential
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from detector.origin import EarlierVerdict
 from detector.provenance.text import clean
+from detector.schema.origin import EarlierVerdict
 
 SIDECAR = ".unmask.json"
 """Added to the whole name of a file: `clip.webm.unmask.json`."""

@@ -10,11 +10,11 @@ from av.container import InputContainer
 
 from detector.media.container import demuxer, open_media, packets, picture_stream
 from detector.media.files import open_file
-from detector.origin import Fact, Place
 from detector.provenance import xmp
 from detector.provenance.boxes import edit_lists, xmp_box
 from detector.provenance.pictures import XMP, Group, place
 from detector.provenance.text import clean
+from detector.schema.origin import Fact, GeoLocation
 
 TAGS: Mapping[str, tuple[Group, str]] = {
     "com.apple.quicktime.make": ("camera", "Camera maker"),
@@ -59,7 +59,9 @@ _PACKET = 64_000
 """bytes of each"""
 
 
-def read_film(path: str | os.PathLike[str]) -> tuple[list[Fact], Place | None, Mapping[str, str]]:
+def read_film(
+    path: str | os.PathLike[str],
+) -> tuple[list[Fact], GeoLocation | None, Mapping[str, str]]:
     """Facts, place and XMP properties of a video, from its tags and first packets.
 
     Raises
@@ -138,7 +140,7 @@ def _encoder(container: InputContainer) -> Iterator[Fact]:
             return
 
 
-def _where(tags: Mapping[str, str]) -> Place | None:
+def _where(tags: Mapping[str, str]) -> GeoLocation | None:
     for key in _PLACES:
         found = _ISO6709.match(str(tags.get(key, ""))[:60])
         if found:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from detector.origin import Fact, Provenance
 from detector.provenance.credential import GENERATED
+from detector.schema.origin import Fact, Provenance
 
 GENERATORS = re.compile(
     r"stable diffusion|midjourney|dall[-·. ]?e\b|adobe firefly|comfyui|invokeai|novelai|"

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from PIL import ExifTags, Image
 
 from detector.media.stills import open_still
-from detector.origin import Fact, Place
 from detector.provenance import xmp
 from detector.provenance.text import clean
+from detector.schema.origin import Fact, GeoLocation
 
 Group = Literal["camera", "software", "time", "words", "container", "encoder", "generator"]
 
@@ -81,7 +81,9 @@ _LUMINANCE = (
 )  # fmt: skip
 
 
-def read_still(path: str | os.PathLike[str]) -> tuple[list[Fact], Place | None, Mapping[str, str]]:
+def read_still(
+    path: str | os.PathLike[str],
+) -> tuple[list[Fact], GeoLocation | None, Mapping[str, str]]:
     """Facts, place and XMP properties of a picture. Decodes no pixel.
 
     Raises
@@ -150,7 +152,7 @@ def _scaled(quality: int) -> tuple[int, ...]:
     return tuple(min(255, max(1, (v * scale + 50) // 100)) for v in _LUMINANCE)
 
 
-def _place(gps: Mapping[int, Any]) -> Place | None:
+def _place(gps: Mapping[int, Any]) -> GeoLocation | None:
     """Degrees from EXIF's degrees, minutes, seconds; None where they are not a place on Earth."""
     try:
         latitude = _degrees(gps[ExifTags.GPS.GPSLatitude])
@@ -164,14 +166,14 @@ def _place(gps: Mapping[int, Any]) -> Place | None:
     return place(latitude, longitude, "EXIF")
 
 
-def place(latitude: float, longitude: float, source: str) -> Place | None:
+def place(latitude: float, longitude: float, source: str) -> GeoLocation | None:
     """A place, or None: numbers from a file can be anything; 0, 0 is what a phone without a fix
     writes."""
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         return None
     if abs(latitude) > 90 or abs(longitude) > 180 or (latitude, longitude) == (0.0, 0.0):
         return None
-    return Place(latitude=round(latitude, 6), longitude=round(longitude, 6), source=source)
+    return GeoLocation(latitude=round(latitude, 6), longitude=round(longitude, 6), source=source)
 
 
 def _degrees(parts: Any) -> float:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from detector import media
 from detector.media.container import Decoder, open_media, packets, picture_stream
-from detector.origin import FrameHash, Repeats
-from detector.results import Media
+from detector.schema.analysis import Media
+from detector.schema.origin import FrameHash, Repeats
 
 FRAMES = 300
 """decoded frames compared with the one before, from the beginning; at most `SECONDS` of them"""

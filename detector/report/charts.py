@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from detector.messages.format import clock, percent
 from detector.report.paper import BAND, EDGE, FILL, LINE, MARGIN, MUTED, SMALL, TEXT, WIDTH, Paper
-from detector.results import Analysis, FaceFrame, Label, Robustness, Thresholds, Track
+from detector.schema.analysis import Analysis, FaceFrame, Label, Robustness, Thresholds, Track
 
 LANE = 34.0
 """mm; height of one person's chart"""

@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from detector import explain, faces, media
+from detector import explain, media, vision
 from detector.errors import MediaError, UnmaskError
 from detector.media.files import open_file, sha256
 from detector.messages.format import capital
 from detector.models.base import CropRecipe
-from detector.results import Analysis, FaceFrame, Label, Track
+from detector.schema.analysis import Analysis, FaceFrame, Label, Track
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Fig
     when = "" if analysis.media.kind == "image" else f" at {face.time:.2f} s"
     rgb = media.frame_at(path, analysis.media, face.time).rgb
     yield _figure("frame", f"The whole frame{when}", _boxed(rgb, analysis, face.index))
-    yield _figure("crop", f"{track.who}{when}", faces.cut(rgb, face.box, CROP))
+    yield _figure("crop", f"{track.who}{when}", vision.cut(rgb, face.box, CROP))
     counted = [m for m in analysis.models if m.counted and m.id in track.models]
     counted.sort(key=lambda m: -(m.probability or 0.0))
     for model in counted[:HEATMAPS]:

@@ -15,7 +15,7 @@ from fpdf import FPDF, FontFace
 from fpdf.enums import TableBordersLayout, WrapMode
 
 from detector.errors import UsageError
-from detector.results import Label
+from detector.schema.analysis import Label
 
 FONT = "UNMASK_REPORT_FONT"
 """Environment variable: a TrueType font for scripts that DejaVu lacks (Chinese, Japanese, Korean,

@@ -15,7 +15,7 @@ from detector.report.content import Content, Figure
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
-from detector.results import Analysis, Answer, Label, Track
+from detector.schema.analysis import Analysis, Answer, Label, Track
 
 PEOPLE = 4
 """people whose score over time is drawn, most suspicious first"""

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import Field
 
 from detector.errors import UsageError
-from detector.record import Record
+from detector.schema.base import StrictModel
 
 KEY = "UNMASK_SIGNING_KEY"
 """Environment variable: a PEM file with the operator's Ed25519 private key."""
@@ -34,7 +34,7 @@ LARGEST_KEY = 10_000
 """bytes of a key file"""
 
 
-class Seal(Record):
+class Seal(StrictModel):
     """What a report says about its own content."""
 
     version: Literal[1] = 1

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.report.content import Content
 from detector.report.seal import Seal, canonical, digest
-from detector.results import Analysis
+from detector.schema.analysis import Analysis
 
 CSV_MARK = "# unmask-seal "
 """Begins the last line of a sealed table; most programs can be told that # is a comment."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from detector.decision.numbers import at_most, logit, printed
 from detector.messages import states
 from detector.messages.format import percent, signed
-from detector.origin import Credential, EarlierVerdict
-from detector.results import (
+from detector.schema.analysis import (
     Analysis,
     Answer,
     Audio,
@@ -18,6 +17,7 @@ from detector.results import (
     Tally,
     Verdict,
 )
+from detector.schema.origin import Credential, EarlierVerdict
 
 GLYPHS: dict[Label, str] = {
     Label.FAKE: "▲",

@@ -20,8 +20,8 @@ from scipy.stats import nbinom
 from detector import media, weights
 from detector.errors import WeightsError
 from detector.models.mesh import SIDE, Mesh
-from detector.results import Analysis, FaceFrame, Signal, Track
-from detector.signals import aids
+from detector.schema.analysis import Analysis, FaceFrame, Signal, Track
+from detector.signals import auxiliary
 from detector.signals.reference import Meter, Range, blink_rate
 
 RATE = 15.0
@@ -77,13 +77,13 @@ _loading = threading.Lock()
 
 @lru_cache(maxsize=1)
 def _load(_cache: Path) -> Mesh:
-    (path,) = weights.resolve(aids.MESH)
+    (path,) = weights.resolve(auxiliary.MESH)
     return Mesh(path)
 
 
 def mesh() -> Mesh | None:
     """The landmarker, loaded once; None where it is not on this computer."""
-    if not weights.available(aids.MESH):
+    if not weights.available(auxiliary.MESH):
         return None
     with _loading:
         return _load(weights.cache())
@@ -91,7 +91,7 @@ def mesh() -> Mesh | None:
 
 def ready() -> bool:
     """Whether the landmarker is on this computer."""
-    return weights.available(aids.MESH)
+    return weights.available(auxiliary.MESH)
 
 
 def openness(points: np.ndarray) -> float:
@@ -148,8 +148,8 @@ def watch(path: str | Path, analysis: Analysis, track: Track, tell: Tell | None 
     """
     network = mesh()
     if network is None:
-        weights.resolve(aids.MESH)  # says what is missing
-        raise WeightsError(f"{aids.MESH.title} is missing.")
+        weights.resolve(auxiliary.MESH)  # says what is missing
+        raise WeightsError(f"{auxiliary.MESH.title} is missing.")
     end = min(track.end, track.start + LONGEST)
     times = np.arange(track.start, end, 1 / RATE).tolist() or [track.start]
     seen: list[tuple[float, float]] = []
@@ -228,6 +228,7 @@ BLINKS = Meter(
 )
 NOT_YET = "Takes a closer look at the eyes, frame by frame."
 ABSENT = (
-    f"Needs the {aids.MESH.title.lower()} ({(aids.MESH.files[0].size or 0) / 1e6:.1f} MB), which "
-    "is not on this computer."
+    f"Needs the {auxiliary.MESH.title.lower()} "
+    f"({(auxiliary.MESH.files[0].size or 0) / 1e6:.1f} MB), "
+    "which is not on this computer."
 )

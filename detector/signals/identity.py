@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from detector import weights
-from detector.signals import aids
+from detector.signals import auxiliary
 from detector.signals.look import Look
 from detector.signals.reference import Meter
 
@@ -45,7 +45,7 @@ def _load(_path: Path) -> Embedder:
 
 def embedder() -> Embedder | None:
     """The network, loaded once; None where its weights are not on this computer."""
-    if not weights.available(aids.IDENTITY):
+    if not weights.available(auxiliary.IDENTITY):
         return None
     with _loading:
         return _load(weights.cache())
@@ -105,6 +105,6 @@ DRIFT = Meter(
     "taken for the same, a turned head or other light can look alike.",
 )
 ABSENT = (
-    f"Needs {aids.IDENTITY.title} ({(aids.IDENTITY.files[0].size or 0) / 1e6:.1f} MB), which is "
-    "not on this computer."
+    f"Needs {auxiliary.IDENTITY.title} ({(auxiliary.IDENTITY.files[0].size or 0) / 1e6:.1f} MB), "
+    "which is not on this computer."
 )

@@ -9,7 +9,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from detector.results import Box, Point
+from detector.schema.analysis import Box, Point
 
 ROOM = 2.0
 """Side of the patch in longer sides of the face box: the ring around the face fits in."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from detector import runtime, weights
-from detector.signals import aids
+from detector.signals import auxiliary
 from detector.signals.identity import SIDE
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -102,9 +102,9 @@ class Embedder:
     """
 
     def __init__(self) -> None:
-        (path,) = weights.resolve(aids.IDENTITY)
+        (path,) = weights.resolve(auxiliary.IDENTITY)
         network = MobileFaceNet()
-        weights.load_strict(network, weights.load_state(path), aids.IDENTITY.id)
+        weights.load_strict(network, weights.load_state(path), auxiliary.IDENTITY.id)
         network = network.eval().requires_grad_(False)
         self._run = runtime.compile(network, torch.zeros(2, 3, SIDE, SIDE), "cpu")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from detector.decision import material
 from detector.errors import ModelError
-from detector.results import Analysis, Signal, Track
+from detector.schema.analysis import Analysis, Signal, Track
 from detector.signals import blinks, frequency, identity, landmarks, motion, noise, scores
 from detector.signals.look import Look
 from detector.signals.reference import Meter

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from detector.results import Reading, Signal
+from detector.schema.analysis import Reading, Signal
 
 FILE = Path(__file__).with_name("reference.json")
 FEWEST = 20

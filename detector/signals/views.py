@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detector.results import Box, Point
+from detector.schema.analysis import Box, Point
 from detector.signals import frequency
 from detector.signals.look import look
 from detector.signals.noise import error_level, residual

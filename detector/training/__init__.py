@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from detector.training.calibration import calibrate
-    from detector.training.evaluation import evaluate
+    from detector.evaluation.calibration import calibrate
+    from detector.evaluation.evaluate import evaluate
     from detector.training.recipe import read_recipe
     from detector.training.run import train
 

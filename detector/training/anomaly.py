@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.models.autoencoder import Autoencoder
-from detector.training import augment, sight
+from detector.models.families.autoencoder import Autoencoder
+from detector.training import augment, input_transform
 from detector.training.fit import fit
 from detector.training.job import Job
 from detector.training.recipe import Recipe
@@ -52,7 +52,7 @@ def train(job: Job) -> Autoencoder:
     plan = job.plan
     options: dict[str, Any] = dict(plan.options)
     held = [
-        sight.plain(source.cache.frames(first)[0], source.part.tight, plan.crop)
+        input_transform.plain(source.cache.frames(first)[0], source.part.tight, plan.crop)
         for source in job.held
         for group in source.groups
         for first, _ in group[:1]

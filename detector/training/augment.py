@@ -15,12 +15,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from detector.faces import cut
 from detector.models.base import CropRecipe
-from detector.results import Box
+from detector.schema.analysis import Box
 from detector.training.cache import MARGIN
 from detector.training.codec import h264
 from detector.training.recipe import Change
+from detector.vision import cut
 
 # DFDC's crops, measured by their landmarks against those of clips: the crop is 0.70 of the longer
 # side of the box that MTCNN gives on a whole frame, and stands 0.10 of it lower than its center.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from detector.faces.alignment import similarity
+from detector.vision.alignment import similarity
 
 Points = Sequence[tuple[float, float]]
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from detector import media
 from detector.errors import MediaError
-from detector.faces import Detection, FaceDetector, cut, load_detector
+from detector.evaluation.labels import Item
 from detector.models.base import CropRecipe
-from detector.results import Box
-from detector.training.data import Item
+from detector.schema.analysis import Box
+from detector.vision import Detection, FaceDetector, cut, load_detector
 
 log = logging.getLogger(__name__)
 

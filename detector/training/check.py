@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from detector.training import metrics
+from detector.evaluation import metrics
+from detector.training.input_transform import InputTransform
 from detector.training.sample import Source
-from detector.training.sight import Sight
 
 FRAMES = 3
 """Pictures of a clip."""
@@ -24,7 +24,7 @@ class HeldOut:
     Parts that teach by self-blending have no fakes to be judged on and are left out.
     """
 
-    def __init__(self, sources: Sequence[Source], sight: Sight) -> None:
+    def __init__(self, sources: Sequence[Source], sight: InputTransform) -> None:
         self.sight = sight
         self.parts: dict[str, tuple[np.ndarray, int]] = {}
         for source in sources:

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from detector.errors import InputError, UsageError
+from detector.evaluation import metrics
 from detector.models.base import CropRecipe
+from detector.models.families.temporal import Temporal
+from detector.models.families.videomae import HybridVideoMae
 from detector.models.maps import MapNetwork
-from detector.models.temporal import Temporal
-from detector.models.videomae import HybridVideoMae
-from detector.training import augment, masking, metrics, motion, pool, sight, start
+from detector.training import augment, input_transform, masking, motion, pool, start
 from detector.training.cache import FaceCache, Faces
 from detector.training.fit import fit
 from detector.training.job import Job
@@ -151,7 +152,7 @@ def window(
     first = round(where * max(0, entry.count - frames))
     pictures = cache.frames(entry)
     rows = first + motion.run(np.random.default_rng(0), min(frames, entry.count), frames)
-    return np.stack([sight.plain(pictures[row], entry.tight, crop) for row in rows])
+    return np.stack([input_transform.plain(pictures[row], entry.tight, crop) for row in rows])
 
 
 class HeldOutMaps:

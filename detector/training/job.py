@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from detector.training.input_transform import InputTransform, sight_of
 from detector.training.recipe import Recipe
 from detector.training.sample import Source
-from detector.training.sight import Sight, sight_of
 
 if TYPE_CHECKING:
     from detector.training.published import Published
@@ -49,7 +49,7 @@ class Job:
     published: Published | None = None
 
     @property
-    def sight(self) -> Sight:
+    def sight(self) -> InputTransform:
         """How the network sees faces."""
         return sight_of(self.plan, self.published.model if self.published else None)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from detector.errors import UsageError
-from detector.models.videomae import HybridVideoMae
+from detector.models.families.videomae import HybridVideoMae
 from detector.training import pool
 from detector.training.fit import fit
 from detector.training.recipe import Recipe

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from detector import runtime
+from detector.models.families.mobilenet import fuse
 from detector.models.maps import MapNetwork
-from detector.models.mobilenet import fuse
 from detector.training import augment
 from detector.training.recipe import Recipe
 

@@ -24,9 +24,9 @@ from detector import weights as store
 from detector.errors import UnmaskError, UsageError, WeightsError
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
-from detector.models.brought import with_files
+from detector.models.custom_weights import with_files
+from detector.models.families.vit import TokenModel
 from detector.models.network import TorchFrameModel
-from detector.models.vit import TokenModel
 from detector.training import sample
 from detector.training.check import HeldOut
 from detector.training.fit import fit

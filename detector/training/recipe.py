@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from detector.errors import UsageError
 from detector.models.base import CropRecipe
-from detector.results import Record
+from detector.schema.base import StrictModel
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -18,7 +18,7 @@ Change = Literal["color", "size", "blur", "noise", "jpeg"]
 """A way in which the pictures of a pair are changed alike (`augment.draw_look`)."""
 
 
-class Part(Record):
+class Part(StrictModel):
     """Some of the files of the labels, and how they teach.
 
     A file belongs to the part if it is of `kind` and its name or source holds one of `match`
@@ -54,7 +54,7 @@ class Part(Record):
         return self.mode in ("blend", "people")
 
 
-class Pretrain(Record):
+class Pretrain(StrictModel):
     """Learning without labels before the pairs: a VideoMAE guesses what is masked."""
 
     images: int = Field(gt=0, description="clips seen in all")
@@ -64,7 +64,7 @@ class Pretrain(Record):
     masked: float = Field(0.9, gt=0, lt=1, description="share of the places that are hidden")
 
 
-class Recipe(Record):
+class Recipe(StrictModel):
     """One training run of a frame model or a clip model."""
 
     name: str

@@ -10,15 +10,15 @@ import torch
 from torch import nn
 
 from detector.errors import InputError, UsageError
-from detector.models.lite import LiteNet
+from detector.evaluation.labels import Item, read_labels
+from detector.models.families.lite import LiteNet
 from detector.training import anomaly, clips, published, sample, start
 from detector.training.cache import FaceCache, build, tried
 from detector.training.check import HeldOut
-from detector.training.data import Item, read_labels
 from detector.training.fit import fit, packed
+from detector.training.input_transform import InputTransform, OwnSight, sight_of
 from detector.training.job import Job, Progress
 from detector.training.recipe import Recipe, read_recipe
-from detector.training.sight import OwnSight, Sight, sight_of
 
 STATISTICS = 144
 """Pictures from which a trunk's statistics are refitted."""
@@ -50,7 +50,7 @@ def train(
     recipe : str, Path or Recipe
         A name (`pairs`, `blend`, `motion`), a TOML file, or the recipe itself.
     data : Path
-        CSV of labelled files; see `detector.training.data`.
+        CSV of labelled files; see `detector.evaluation.labels`.
     out : Path
         The run's folder; made.
     cache : Path, optional
@@ -67,7 +67,7 @@ def train(
     images, rate : optional
         Instead of the recipe's.
     leave_out : str, optional
-        A fold of sources (`detector.training.groups`; several with commas between them) that is
+        A fold of sources (`detector.evaluation.groups`; several with commas between them) that is
         held out in place of some people of every source.
     resume : bool
         Go on where a stopped run left off.
@@ -135,7 +135,7 @@ def faces(
     items: Sequence[Item],
     folder: Path,
     tell: Progress,
-    sight: Sight | None = None,
+    sight: InputTransform | None = None,
 ) -> dict[str, FaceCache]:
     """The caches that the parts of a recipe need, by name; built where they are missing."""
     sight = sight or OwnSight(recipe.crop)

@@ -12,11 +12,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from detector.training import augment, blend, groups
+from detector.evaluation import groups
+from detector.evaluation.labels import Labelled, held_out, pairs
+from detector.training import augment, blend
 from detector.training.cache import FaceCache, Faces
-from detector.training.data import Labelled, held_out, pairs
+from detector.training.input_transform import InputTransform, OwnSight
 from detector.training.recipe import Part, Recipe
-from detector.training.sight import OwnSight, Sight
 
 OTHERS = 24
 """Faces among which the one is sought whose landmarks lie most alike."""
@@ -101,7 +102,7 @@ def _unmatched(part: Part, entries: Sequence[Faces]) -> list[tuple[Faces, Faces 
 
 
 def draw(
-    sources: Sequence[Source], recipe: Recipe, step: int, sight: Sight | None = None
+    sources: Sequence[Source], recipe: Recipe, step: int, sight: InputTransform | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The pictures of one step.
 
@@ -130,7 +131,7 @@ def draw(
 
 
 def one(
-    source: Source, recipe: Recipe, rng: np.random.Generator, sight: Sight | None = None
+    source: Source, recipe: Recipe, rng: np.random.Generator, sight: InputTransform | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """An original and a fake of it under the same conditions, uint8 [S, S, 3] each."""
     sight = sight or OwnSight(recipe.crop)

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.errors import WeightsError
-from detector.models import mobilenet
-from detector.models.lite import LiteNet
-from detector.models.mobilenet import MobileNetV2
-from detector.models.residual import ResidualNet
+from detector.models.families import mobilenet
+from detector.models.families.lite import LiteNet
+from detector.models.families.mobilenet import MobileNetV2
+from detector.models.families.residual import ResidualNet
 from detector.training.recipe import Recipe
 from detector.weights import load_state
 

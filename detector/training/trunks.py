@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from detector.errors import WeightsError
-from detector.models.efficientnet import timm_names
-from detector.models.lite import TRUNKS, LiteNet
+from detector.models.families.efficientnet import timm_names
+from detector.models.families.lite import TRUNKS, LiteNet
 from detector.models.names import rename
 from detector.weights import load_state, load_strict
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector import folders
+from detector import paths
 from detector.errors import ModelError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def accept_license(spec: ModelSpec) -> datetime:
         known[spec.architecture] = {"license": spec.license_weights, "accepted": now.isoformat()}
         path = _path()
         path.parent.mkdir(parents=True, exist_ok=True)
-        folders.write(path, json.dumps(known, indent=2) + "\n")
+        paths.write(path, json.dumps(known, indent=2) + "\n")
     return now
 
 
@@ -54,7 +54,7 @@ def require_license(spec: ModelSpec) -> None:
 
 
 def _path() -> Path:
-    return folders.data() / "licenses.json"
+    return paths.data() / "licenses.json"
 
 
 def _read() -> dict[str, dict[str, str]]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from detector import folders
+from detector import paths
 from detector.errors import WeightsError
 from detector.weights import hub
 from detector.weights.download import HUB
@@ -26,7 +26,7 @@ _ADDRESS = re.compile(re.escape(HUB) + r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 
 def path() -> Path:
     """The file that keeps them. It need not exist."""
-    return folders.data() / "pins.json"
+    return paths.data() / "pins.json"
 
 
 def pinned() -> dict[str, dict[str, Any]]:
@@ -67,4 +67,4 @@ def pin(entry: Entry) -> None:
         url = f"{HUB}/{repo}/resolve/{known.revision}/{name}"
         found[file.path] = {"sha256": sha256, "size": size, "url": url}
     path().parent.mkdir(parents=True, exist_ok=True)
-    folders.write(path(), json.dumps(found, indent=2) + "\n")
+    paths.write(path(), json.dumps(found, indent=2) + "\n")

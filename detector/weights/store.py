@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from detector import folders
+from detector import paths as folders
 from detector.errors import WeightsError
 from detector.weights.download import Progress, download
 from detector.weights.files import as_safetensors

@@ -1,4 +1,4 @@
--- The analyses: one row each, as dashboard/records/store.py describes a record.
+-- The analyses: one row each, as service/records/store.py describes a record.
 --
 -- A result arrives in one UPDATE, so that there is all of it or nothing. The document is text, not
 -- jsonb: it comes back byte for byte (reports are sealed over it), and holds what jsonb refuses, such

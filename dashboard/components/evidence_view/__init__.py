@@ -1,0 +1,188 @@
+"""The one own component: face strips, boxes over the picture, one cursor over all lanes.
+
+Python says what is there and where it stands (`view_data`); `view.js` draws it, follows the
+playback without any rerun, and reports a moment when a person pauses, seeks or presses a tile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dashboard import charts, labels, series
+from dashboard.charts import LaneSize
+from dashboard.i18n import _
+from dashboard.series import Lane
+from dashboard.theme import ON_VIDEO
+from detector.schema.analysis import Analysis, Label, Thresholds, Track, Verdict
+
+HERE = Path(__file__).parent
+WIDE, NARROW = 11, 7
+"""Tiles of a strip on a desktop and under 480 px, where eleven would be too small to press."""
+PLAYER, LANES = "player", "lanes"
+"""Keys of the containers that hold the player and the lanes."""
+NO_FACE_ICON, NO_PICTURE_ICON = "face_retouching_off", "face"
+
+_component = st.components.v2.component(
+    "unmask_evidence_view",
+    html='<div class="strips"></div>',
+    css=(HERE / "view.css").read_text("utf-8"),
+    js=(HERE / "view.js").read_text("utf-8"),
+)
+
+
+def evidence_view(data: Mapping[str, Any], *, key: str, on_moment: Callable[[], None]) -> None:
+    """Mount the view. `on_moment` runs before the next rerun and reads `reported(key)`."""
+    _component(key=key, data=dict(data), on_moment_change=on_moment)
+
+
+def reported(key: str) -> dict[str, Any] | None:
+    """What the view reported for this run: {"time", "person" or None, "cause"}."""
+    state = st.session_state.get(key)
+    value = state.get("moment") if state is not None else None
+    return value if isinstance(value, dict) else None
+
+
+def view_data(
+    analysis: Analysis,
+    lanes: Sequence[Lane],
+    sizes: Sequence[LaneSize],
+    *,
+    time: float,
+    seek: int,
+    pictures: Mapping[tuple[str, int], str],
+    charted: Sequence[Lane] | None = None,
+) -> dict[str, Any]:
+    """Everything the view needs.
+
+    Parameters
+    ----------
+    lanes, sizes
+        Of the people shown, in the order of the page.
+    charted
+        The lanes of the chart, where they show another question.
+    time, seek
+        The moment, s, and a number that grows when the server (not the view) moved it.
+    pictures : mapping of (person, position of the moment) to str
+        Data addresses of face pictures; a tile without one shows an icon.
+    """
+    limits = analysis.verdict.thresholds
+    end = series.length(analysis)
+    moments = analysis.moments
+    ids = {key: i for i, key in enumerate(pictures)}
+    color, dash = ON_VIDEO[Label.NOT_APPLICABLE]
+    body: dict[str, Any] = {
+        "player": f".st-key-{PLAYER}",
+        "lanes": f".st-key-{LANES}",
+        "media": {"width": analysis.media.width, "height": analysis.media.height},
+        "still": analysis.media.kind == "image",
+        "end": end,
+        "step": end / len(moments) if moments else end,
+        "unjudged": {
+            "color": color,
+            "dash": dash,
+            "icon": labels.STATES[Label.NOT_APPLICABLE].icon,
+        },
+        "people": [_person(lane, analysis.verdict, limits, end, ids) for lane in lanes],
+        "faces": [_faces(track) for track in analysis.tracks],
+        "pictures": list(pictures.values()),
+        "lane": {
+            "left": charts.LEFT,
+            "right": charts.RIGHT,
+            "sizes": [{"top": s.top, "plot": s.plot} for s in sizes],
+            "lines": [list(zip(lane.times, lane.score, strict=True)) for lane in charted or lanes],
+        },
+    }
+    version = hashlib.sha1(json.dumps(body).encode(), usedforsecurity=False).hexdigest()
+    return {**body, "version": version, "time": time, "seek": seek}
+
+
+def _person(
+    lane: Lane,
+    verdict: Verdict,
+    limits: Thresholds,
+    end: float,
+    pictures: Mapping[tuple[str, int], int],
+) -> dict[str, Any]:
+    track = lane.track
+    state = labels.state(track.label, track.question)
+    whole = len(lane.times) <= NARROW
+    return {
+        "id": track.id,
+        "name": labels.who(track),
+        "state": state.slug,
+        "icon": state.icon,
+        "chip": chip(track, verdict),
+        "unit": _("score, %") if whole else _("highest score, %"),
+        "tiles": {
+            "wide": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, WIDE, end)],
+            "narrow": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, NARROW, end)],
+        },
+    }
+
+
+def _faces(track: Track) -> dict[str, Any]:
+    """The boxes of one person over time, and how they are drawn."""
+    state = labels.state(track.label, track.question)
+    color, dash = ON_VIDEO[track.label]
+    return {
+        "id": track.id,
+        "icon": state.icon,
+        "label": state.short[0].lower() + state.short[1:],
+        "color": color,
+        "dash": dash,
+        "faces": [
+            {
+                "time": f.time,
+                "box": [round(v, 1) for v in f.box],
+                "word": None if f.score is not None else series.why(f),
+            }
+            for f in track.faces
+        ],
+    }
+
+
+def chip(track: Track, verdict: Verdict) -> str:
+    """The short words of a person's state with the score, or with why there is none. The person in
+    front of an inconclusive file leans where the file does."""
+    short = labels.state(track.label, track.question).short
+    if track.label is verdict.label is Label.INCONCLUSIVE and track.id == verdict.track:
+        short = labels.headline(verdict)
+    if track.probability is not None:
+        return f"{short} · {labels.percent(track.probability)}"
+    reason = labels.WHY_NOT.get(track.reason) if track.reason else None
+    return f"{short} · {reason}" if reason else short
+
+
+def _tile(
+    lane: Lane, tile: series.Tile, limits: Thresholds, pictures: Mapping[tuple[str, int], int]
+) -> dict[str, Any]:
+    time, score = lane.times[tile.index], lane.score[tile.index]
+    who, when = labels.who(lane.track), labels.clock(time)
+    state = labels.state(series.label_at(score, limits), lane.track.question)
+    if score is None:
+        face = next((f for f in lane.track.faces if f.index == tile.index), None)
+        name, text = f"{who}, {when}, {series.why(face)}", "–"
+        missing = face is None
+    else:
+        number = labels.whole_percent(score)
+        text = str(number)
+        name = _("{person}, {time}, {number} percent, {state}").format(
+            person=who, time=when, number=number, state=state.short.lower()
+        )
+        missing = False
+    return {
+        "time": time,
+        "from": tile.start,
+        "to": tile.stop,
+        "text": text,
+        "name": name,
+        "state": state.slug,
+        "icon": NO_FACE_ICON if missing or score is None else NO_PICTURE_ICON,
+        "picture": pictures.get((lane.track.id, tile.index), -1),
+    }

@@ -1,0 +1,56 @@
+"""The head of a page: a title and a line under it; in a row with at most four buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard import labels
+from detector.schema.analysis import Media
+
+Width = Literal["stretch", "content"]
+
+
+def head(name: str, line: str, width: Width = "stretch") -> None:
+    """Draw the title and the line under it. Both are escaped here."""
+    st.html(
+        f'<div class="um-title"><h1>{labels.escape(name)}</h1>'
+        f'<p class="um-caption">{labels.escape(line) or "&nbsp;"}</p></div>',
+        width=width,
+    )
+
+
+def row(name: str, facts: Sequence[str]) -> DeltaGenerator:
+    """Draw the row.
+
+    Parameters
+    ----------
+    name : str
+        The title; that of a page about a file is the file's name, as the person named it.
+    facts : sequence of str
+        Put in one line, with dots between.
+
+    Returns
+    -------
+    DeltaGenerator
+        A horizontal container at the right end, for buttons.
+    """
+    with st.container(
+        horizontal=True,
+        horizontal_alignment="distribute",
+        vertical_alignment="center",
+        key="title-row",
+    ):
+        head(name, " · ".join(facts), width="content")
+        return st.container(
+            horizontal=True, vertical_alignment="center", width="content", key="title-actions"
+        )
+
+
+def facts(media: Media) -> list[str]:
+    """["00:14.2", "1280×720"]"""
+    out = [labels.clock(media.duration)] if media.duration else []
+    return [*out, f"{media.width}×{media.height}"]

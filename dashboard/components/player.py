@@ -1,0 +1,61 @@
+"""The file itself on the page, while there is no result to show around it."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from pathlib import Path
+
+import streamlit as st
+from PIL import Image
+
+from dashboard import labels, server, theme
+from dashboard.i18n import _
+from dashboard.result.player import plays
+from detector import media
+from detector.errors import UnmaskError
+from detector.schema.analysis import Media
+from service.storage import previews
+from service.tasks.jobs import Job
+
+SHOWN_AS_IS = {".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif"}
+"""Pictures every browser shows, and turns upright, by itself."""
+SIDE = 1280
+"""px of the longer side of a frame that stands for a file no browser plays."""
+
+
+def draw(job: Job, info: Media) -> None:
+    """Draw the media of a job, in the container `player`."""
+    alt = _("The file {name}, {width} by {height} px").format(
+        name=job.name, width=info.width, height=info.height
+    )
+    theme.player_shape(info.width, info.height)
+    with st.container(key="player", gap="small"):
+        if plays(info):
+            st.video(server.file_url(job) or job.path, alt=alt)
+        elif info.kind == "video" and (copy := job.path.parent / previews.NAME).is_file():
+            st.video(server.file_url(job, copy=True) or copy, alt=alt)
+        elif info.kind != "video" and job.path.suffix in SHOWN_AS_IS:
+            st.image(server.file_url(job) or job.path, alt=alt, width="stretch")
+        elif picture := _first_frame(job.path, info.model_dump_json()):
+            st.image(picture, alt=alt, width="stretch")
+            if info.kind == "video":
+                why = _(
+                    "Browsers can’t play this format, so its first frame is shown: {codec} in "
+                    "{container}."
+                ).format(codec=labels.escape(info.codec), container=labels.escape(info.container))
+                st.html(f'<p class="um-caption">{why}</p>')
+
+
+@lru_cache(maxsize=16)
+def _first_frame(path: Path, described: str) -> bytes:
+    """The first frame as JPEG; empty where it can't be read."""
+    try:
+        rgb = media.frame_at(path, Media.model_validate_json(described), 0.0).rgb
+    except (UnmaskError, OSError):
+        return b""
+    image = Image.fromarray(rgb)
+    image.thumbnail((SIDE, SIDE), reducing_gap=2)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=88)
+    return out.getvalue()

@@ -1,0 +1,37 @@
+"""The offer of a strong model: once and calmly, while none of the short list is here."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import labels
+from detector import weights
+from detector.models import inventory
+from detector.models.inventory import Status
+from service import auth
+from service.tasks.downloads import downloads
+
+_DECLINED = "offer-declined"
+
+
+def standing() -> Status | None:
+    """The first model of the short list; None when one of it is here or coming, nothing can be
+    fetched, the person said no, or may not."""
+    if st.session_state.get(_DECLINED) or weights.offline():
+        return None
+    if not auth.who().may_administer:
+        return None  # what is fetched is there for everybody, so it is not theirs to fetch
+    wanted = inventory.offered()
+    if any(one.ready or downloads.find(one.spec.id) for one in wanted):
+        return None
+    return wanted[0] if wanted else None
+
+
+def named(wanted: Status) -> str:
+    """Its name, with the size of the download where it is known."""
+    return wanted.spec.title + (f" ({labels.size(wanted.download)})" if wanted.download else "")
+
+
+def decline() -> None:
+    """Not in this session again."""
+    st.session_state[_DECLINED] = True

@@ -1,0 +1,401 @@
+"""The words of the dashboard: one place where a state gets its icon, name, glyph and color, and
+where a number becomes text.
+
+Likelihood, never fact: no page says "fake", "authentic" or "verified". A state is always shown by
+icon + word + color, so that it can be read in grey and by a screen reader.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from dashboard.i18n import LazyDict, _, current, ngettext, speech
+from detector import messages
+from detector.decision.numbers import at_most
+from detector.messages import Coded, states
+from detector.messages.format import capital as capital
+from detector.messages.format import whole_percent as whole_percent
+from detector.schema.analysis import (
+    Label,
+    Lean,
+    ModelResult,
+    Question,
+    ReasonCode,
+    Tally,
+    Thresholds,
+    Track,
+    Verdict,
+)
+
+NBSP = "\u00a0"
+"""Between a figure and its unit, so that a line never breaks there."""
+
+BadgeColor = Literal["red", "green", "orange", "gray"]
+Slug = Literal["fake", "real", "inc", "na"]
+
+
+@dataclass(frozen=True)
+class StateWords:
+    """How one state is shown.
+
+    Attributes
+    ----------
+    icon : str
+        Material Symbol, by name.
+    words, short : str
+        For the verdict, and where room is small.
+    glyph : str
+        Where icons can't go (table cells, plots).
+    color : str
+        Streamlit's name of the color, which the theme maps to the state's palette.
+    slug : str
+        In keys and classes: fake, real, inc, na.
+    """
+
+    icon: str
+    words: str
+    short: str
+    glyph: str
+    color: BadgeColor
+    slug: Slug
+
+
+_LOOKS: dict[Label, tuple[str, str, BadgeColor, Slug]] = {
+    Label.FAKE: ("warning", "▲", "red", "fake"),
+    Label.REAL: ("check_circle", "○", "green", "real"),
+    Label.INCONCLUSIVE: ("help", "?", "orange", "inc"),
+    Label.NOT_APPLICABLE: ("do_not_disturb_on", "–", "gray", "na"),
+}
+"""Icon, glyph, color and slug. The words are those of `detector.messages`, for all places."""
+
+
+def _state(label: Label, question: Question | None) -> StateWords:
+    icon, glyph, color, slug = _LOOKS[label]
+    long, short = (
+        states.state(label.value, question and question.value, speech(), short=short)
+        for short in (False, True)
+    )
+    return StateWords(icon, long, short, glyph, color, slug)
+
+
+STATES: LazyDict[Label, StateWords] = LazyDict(
+    lambda: {label: _state(label, None) for label in Label}
+)
+
+
+@dataclass(frozen=True)
+class QuestionWords:
+    """How one question is put.
+
+    Attributes
+    ----------
+    text, short : str
+        The question, and its name where room is small.
+    fake, fake_short : str
+        The answer over the threshold; the other answers are those of `STATES`.
+    """
+
+    text: str
+    short: str
+    fake: str
+    fake_short: str
+
+
+QUESTIONS: LazyDict[Question, QuestionWords] = LazyDict(
+    lambda: {
+        q: QuestionWords(
+            states.question(q.value, speech()),
+            states.question(q.value, speech(), short=True),
+            states.state(Label.FAKE.value, q.value, speech()),
+            states.says(q.value, speech()),
+        )
+        for q in Question
+    }
+)
+
+
+def state(label: Label, question: Question | None) -> StateWords:
+    """The state of an answer, in the words of its question: "Likely made by a machine"."""
+    return STATES[label] if label is not Label.FAKE else _state(label, question)
+
+
+def headline(verdict: Verdict) -> str:
+    """What is said of a file: "Inconclusive, leans manipulated"."""
+    return lean_words(verdict.label, verdict.question, verdict.lean)
+
+
+def lean_words(label: Label, question: Question | None, lean: Lean | None) -> str:
+    """An answer with where it leans, if it is inconclusive."""
+    return states.headline(label.value, question and question.value, lean and lean.value, speech())
+
+
+def say(message: Coded) -> str:
+    """The sentence of a reason or a caveat, in the language of whoever looks; no markup."""
+    return unbroken(messages.text(message, speech()))
+
+
+def say_small(message: Coded) -> str:
+    """What stands under that sentence in small, or nothing."""
+    return unbroken(messages.detail(message, speech()))
+
+
+def unbroken(text: str) -> str:
+    """A text whose figures stay with their units: no line ends between "88" and "%"."""
+    return re.sub(r"(?<=\d) (?=%|(?:s|px|min|GB|MB)\b)", NBSP, text)
+
+
+def of_catalog(text: str) -> str:
+    """What the catalog says of a model, in the language of whoever looks (`tools/language.py` reads
+    it there); English where it is no bundled one."""
+    return speech().gettext(text) if text else ""
+
+
+def plain(model: ModelResult) -> str:
+    """What a model looks for, as a name for a person; its own name where there is none."""
+    return states.contribution("model", model.id, model.plain or model.title, speech())
+
+
+READINGS: LazyDict[str, StateWords] = LazyDict(
+    lambda: {
+        "unusual": StateWords("warning", _("Unusual"), _("Unusual"), "▲", "red", "fake"),
+        "unclear": StateWords("help", _("Unclear"), _("Unclear"), "?", "orange", "inc"),
+        "usual": StateWords("check_circle", _("Usual"), _("Usual"), "○", "green", "real"),
+        "absent": StateWords("do_not_disturb_on", _("Absent"), _("Absent"), "–", "gray", "na"),
+    }
+)
+"""Signals: same icons and colors, words that don't vote."""
+
+WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
+    lambda: {
+        Label.FAKE: _(
+            "The models found traces that are common in edited faces and rare in untouched ones."
+        ),
+        Label.INCONCLUSIVE: _(
+            "Not enough to decide. It says where it leans, and what such scores meant in our tests."
+        ),
+        Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
+        Label.NOT_APPLICABLE: _("No face, too small, too dark or damaged. You will read which."),
+    }
+)
+
+WHY_NOT: LazyDict[ReasonCode, str] = LazyDict(
+    lambda: {
+        ReasonCode.NO_FACE: _("no face"),
+        ReasonCode.FACE_TOO_SMALL: _("face too small"),
+        ReasonCode.TOO_BLURRED: _("too blurred"),
+        ReasonCode.TOO_DARK: _("too dark"),
+        ReasonCode.TOO_BRIGHT: _("too bright"),
+        ReasonCode.TURNED_AWAY: _("turned away"),
+        ReasonCode.CLIP_TOO_SHORT: _("clip too short"),
+        ReasonCode.TOO_FEW_FRAMES: _("too few frames"),
+        ReasonCode.TOO_FEW_MODELS: _("too few models"),
+        ReasonCode.LOW_QUALITY: _("low quality"),
+        ReasonCode.NO_MODEL: _("no model"),
+        ReasonCode.CANCELED: _("canceled"),
+        ReasonCode.UNDECODABLE: _("can't be read"),
+    }
+)
+"""The reason that stands after "Could not be judged ·", and over a gap in a timeline."""
+
+SIDES: LazyDict[str | None, str] = LazyDict(
+    lambda: {"left": _("left"), "center": _("center"), "right": _("right"), None: ""}
+)
+"""Where in the picture a person is."""
+
+
+def who(track: Track) -> str:
+    """Whom a track is of: "Person A", or the whole picture where there is nobody."""
+    if track.whole:
+        return _("The whole picture")
+    return _("Person {person}").format(person=track.id)
+
+
+def percent(probability: float) -> str:
+    """0.789 -> "79 %". Whole percents only."""
+    return f"{whole_percent(probability)}{NBSP}%"
+
+
+def alarms(limits: Thresholds) -> str:
+    """How many untouched clips landed above `high`, in a sentence; empty where nobody said."""
+    tally, rate = limits.false_positives, limits.false_positive_rate
+    if tally is not None:
+        text = (
+            _("{count} of {clips} untouched clips landed above {limit}; with 95\u00a0% certainty "
+              "at most {most} of clips like these do.")
+            if tally.count
+            else _("None of {clips} untouched clips landed above {limit}; with 95\u00a0% "
+                   "certainty at most {most} of clips like these do.")
+        )  # fmt: skip
+    elif limits.own:
+        text = _("At most {rate} of untouched clips like yours land above {limit}.")
+    else:
+        text = _("{rate} of untouched clips land above {limit}.")
+    return _landed(text, tally, rate, limits.high)
+
+
+def missed(limits: Thresholds) -> str:
+    """How many manipulated clips landed below `low`, in a sentence; empty where nobody said."""
+    tally, rate = limits.false_negatives, limits.false_negative_rate
+    if tally is not None:
+        text = (
+            _("{count} of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty "
+              "at most {most} of clips like these do.")
+            if tally.count
+            else _("None of {clips} manipulated clips landed below {limit}; with 95\u00a0% "
+                   "certainty at most {most} of clips like these do.")
+        )  # fmt: skip
+    else:
+        text = _("{rate} of manipulated clips land below {limit}.")
+    return _landed(text, tally, rate, limits.low)
+
+
+def _landed(text: str, tally: Tally | None, rate: float | None, limit: float) -> str:
+    if tally is not None:
+        figures = {"count": tally.count, "clips": tally.clips, "most": percent(at_most(tally))}
+        return text.format(limit=percent(limit), **figures)
+    return text.format(limit=percent(limit), rate=percent(rate)) if rate is not None else ""
+
+
+def clock(seconds: float, *, tenths: bool = True) -> str:
+    """7.23 -> "00:07.2"; without tenths "00:07"; from an hour on "1:02:03.4"."""
+    units = round(max(seconds, 0.0) * 10) if tenths else int(max(seconds, 0.0)) * 10
+    whole, tenth = divmod(units, 10)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    text = f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+    return f"{text}.{tenth}" if tenths else text
+
+
+def stretch(start: float, end: float, *, tenths: bool = True) -> str:
+    """3.3, 4.7 -> "00:03.3 to 00:04.7"."""
+    text = _("{start} to {end}")
+    return text.format(start=clock(start, tenths=tenths), end=clock(end, tenths=tenths))
+
+
+def size(count: int) -> str:
+    """1_300_000 -> "1.3 MB". Decimal units, as shops and file managers print them."""
+    if count < 1000:
+        return _("{number}\u00a0bytes").format(number=count)
+    value, units = count / 1000, ["kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    unit = units[0]
+    return f"{value:.1f}{NBSP}{unit}" if value < 10 else f"{value:.0f}{NBSP}{unit}"
+
+
+def about(seconds: float) -> str:
+    """12.3 -> "about 15 s", rounded up to 5 s; from 90 s on "about 2 minutes"."""
+    if seconds >= 90:
+        return _("about {minutes} minutes").format(minutes=round(seconds / 60))
+    rounded = max(5, -(-int(-(-seconds // 1)) // 5) * 5)
+    return _("about {seconds}\u00a0s").format(seconds=rounded)
+
+
+def took(seconds: float) -> str:
+    """0.42 -> "0.4 s", 18.2 -> "18 s", 75 -> "1 min 15 s", 0.01 -> "under 0.1 s"."""
+    if seconds < 0.05:
+        return _("under 0.1\u00a0s")
+    if seconds < 10:
+        return f"{seconds:.1f}{NBSP}s"
+    if seconds < 60:
+        return f"{seconds:.0f}{NBSP}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}{NBSP}min {rest}{NBSP}s" if rest else f"{minutes}{NBSP}min"
+
+
+def count(number: int, one: str, many: str) -> str:
+    """count(1, "frame", "frames") -> "1 frame"; both forms as literals, like a text in `_`."""
+    return f"{number:,}{NBSP}{ngettext(one, many, number)}"
+
+
+def looks(number: int, kind: str) -> str:
+    """How often a model of a kind ("frame", "clip", "image") looked: "12 frames"."""
+    if kind == "clip":
+        return count(number, "window", "windows")
+    if kind == "image":
+        return count(number, "picture", "pictures")
+    return count(number, "frame", "frames")
+
+
+def listed(names: Sequence[str]) -> str:
+    """["A", "B", "C"] -> "A, B and C"."""
+    from babel.lists import format_list
+
+    return format_list(names, locale=_formats()) if names else ""
+
+
+def day(moment: date, *, year: bool = True) -> str:
+    """20 November 2026 -> "20 Nov 2026", or without the year."""
+    from babel.dates import format_skeleton
+
+    return format_skeleton("yMMMd" if year else "MMMd", moment, locale=_formats()).replace(
+        " ", NBSP
+    )
+
+
+def days(number: float) -> str:
+    """1 -> "1 day", 0.5 -> "0.5 days"."""
+    return f"{number:g}{NBSP}{ngettext('day', 'days', 1 if number == 1 else 2)}"
+
+
+def _formats() -> str:
+    """Whose way to write dates and lists: English is that of most countries, not of one."""
+    code = current()
+    return "en_GB" if code == "en" else code
+
+
+def escape(text: str) -> str:
+    """Text from outside (a file name, a codec) made safe inside own HTML and its attributes."""
+    return html.escape(text, quote=True)
+
+
+def plain_markdown(text: str) -> str:
+    """Text from outside made inert inside Streamlit Markdown: nothing in it formats or links."""
+    return "".join(f"&#{ord(c)};" if c in "\\`*_{}[]()#+-.!<>|~:$&\"'" else c for c in text)
+
+
+def chip(text: str, tone: Slug | Literal["plain"] = "plain", icon: str = "") -> str:
+    """HTML of a chip.
+
+    Parameters
+    ----------
+    tone : str
+        A state's `slug`, or "plain" for what is no evidence.
+    icon : str
+        Material Symbol, by name.
+    """
+    mark = f'<span class="um-icon" aria-hidden="true">{icon}</span>' if icon else ""
+    return f'<span class="um-chip {tone}">{mark}{escape(text)}</span>'
+
+
+FEW = 20
+"""of which a share in percents would say more than is known"""
+
+
+def figures(cells: Iterable[tuple[str, str, str]]) -> str:
+    """HTML of key numbers in a row: name, value, and a note under it. A note without a value is
+    drawn in its place, and smaller."""
+    html = "".join(
+        f'<div><p class="um-caption">{escape(name)}</p>'
+        + (
+            f'<b>{escape(value)}</b><span class="um-caption">{escape(note)}</span></div>'
+            if value
+            else f'<b class="few">{escape(note)}</b></div>'
+        )
+        for name, value, note in cells
+    )
+    return f'<div class="um-figures">{html}</div>'
+
+
+def hours(number: float) -> str:
+    """24 -> "24 hours", 0.5 -> "30 minutes", 168 -> "7 days"."""
+    if number < 1:
+        return count(round(number * 60), "minute", "minutes")
+    if number > 48 and number % 24 == 0:
+        return count(round(number / 24), "day", "days")
+    return count(round(number), "hour", "hours")

@@ -1,0 +1,96 @@
+"""The Analyze page: which of its states is shown."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import streamlit as st
+
+from dashboard import labels, result, url_state
+from dashboard.components import page_header, player, stage, status_cards
+from dashboard.components.status_cards import Card
+from dashboard.i18n import _
+from dashboard.pages.analyze import first_screen, running
+from detector.schema.analysis import Label, Media
+from service import backend
+from service.records import shares
+from service.records.store import RecordsError
+from service.tasks.jobs import Job, State
+
+log = logging.getLogger(__name__)
+
+
+def draw() -> None:
+    """Draw the state of the file that the address names; the drop zone without one."""
+    key = url_state.current()
+    if key is None:
+        with stage.enter("empty"):
+            first_screen.draw()
+        return
+    job = backend.find(key)
+    if job is None:
+        _without_verdict(None, status_cards.gone())
+    elif job.active:
+        with stage.enter(f"running-{key}"):
+            running.draw(job)
+    elif job.state is State.FAILED and job.fault is not None:
+        _without_verdict(job, status_cards.failed(job, job.fault))
+    elif job.state is State.CANCELED:
+        _without_verdict(job, status_cards.canceled(job))
+    elif job.analysis is None:
+        _without_verdict(job, status_cards.interrupted(job))
+    elif job.analysis.verdict.label is Label.NOT_APPLICABLE and not status_cards.wants_scores(job):
+        _without_verdict(job, status_cards.unjudged(job, job.analysis))
+    else:
+        with stage.enter(f"result-{key}"):
+            result.render(job)
+
+
+def shared(token: str) -> None:
+    """Draw what a link leads to, and nothing else."""
+    try:
+        guest = shares.find(token)
+    except RecordsError as error:
+        log.warning("a link could not be followed: %s", error.code)
+        _without_verdict(None, status_cards.link_unreachable())
+        return
+    if guest is None:
+        _without_verdict(None, status_cards.no_link())
+        return
+    until = _("You were sent this result to read, until {date}.")
+    st.html(f"<p class='um-caption'>{until.format(date=labels.day(guest.shared.expires))}</p>")
+    if guest.analysis.verdict.label is Label.NOT_APPLICABLE:
+        card = status_cards.unjudged(guest, guest.analysis)
+        _without_verdict(
+            None, replace(card, actions=(status_cards.choose_another(_("Analyze a file")),))
+        )
+    else:
+        with stage.enter(f"result-{guest.key}"):
+            result.render(guest)
+
+
+def _without_verdict(job: Job | None, card: Card) -> None:
+    """A state card in the verdict's place, beside the file where it can be shown."""
+    with stage.enter(f"{card.slug}-{job.key if job else ''}"):
+        _card(job, card)
+
+
+def _card(job: Job | None, card: Card) -> None:
+    media = _media(job) if job else None
+    if job:
+        with page_header.row(job.name, page_header.facts(media) if media else []):
+            st.button(_("New analysis"), icon=":material/add:", key="new", on_click=url_state.leave)
+    left, right = st.columns([45, 55], gap="medium")
+    with left:
+        status_cards.show(card)
+    if job and media and job.has_media:
+        with right:
+            player.draw(job, media)
+
+
+def _media(job: Job) -> Media | None:
+    """What is known of the file, also when its analysis did not end."""
+    if job.analysis:
+        return job.analysis.media
+    return job.progress.media if job.progress else None

@@ -1,0 +1,214 @@
+"""What is looked for: the filters, as widgets and as a query."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard import labels
+from dashboard.i18n import LazyDict, _
+from detector.schema.analysis import Label
+from service.records.store import Confirmed, Facets, Order, Query
+
+ALL = "all"
+PAGE = 10
+"""records of a page"""
+VERDICTS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
+ANY, DATES = 0, -1
+SPANS: LazyDict[int, str] = LazyDict(
+    lambda: {
+        ANY: _("Any time"),
+        1: _("Today"),
+        7: _("Last 7 days"),
+        30: _("Last 30 days"),
+        DATES: _("Choose dates"),
+    }
+)
+"""Days up to and with today, or how else they are chosen."""
+CONFIRMED: LazyDict[Confirmed, str] = LazyDict(
+    lambda: {
+        Confirmed.OPEN: _("Not confirmed"),
+        Confirmed.FAKE: _("Confirmed fake"),
+        Confirmed.REAL: _("Confirmed real"),
+    }
+)
+ORDERS: LazyDict[Order, str] = LazyDict(
+    lambda: {
+        "newest": _("Newest first"),
+        "oldest": _("Oldest first"),
+        "name": _("By name"),
+        "likelihood": _("Highest likelihood first"),
+    }
+)
+_SEARCH = "q"
+"""The key of the search field is its name in the address, so that a filter can be passed on."""
+_VERDICT, _WHEN, _DATES = "history-verdict", "history-when", "history-dates"
+_MODELS, _TAGS, _CONFIRMED = "history-models", "history-tags", "history-confirmed"
+_ORDER = "history-order"
+
+
+@dataclass(frozen=True)
+class HistoryFilter:
+    """The filters as they stand.
+
+    Attributes
+    ----------
+    query : Query
+        From the first record on; without a page.
+    filtered : bool
+        Whether anything is left out.
+    key : str
+        Names the filters in widget keys: other filters begin on the first page again.
+    """
+
+    query: Query
+    filtered: bool
+
+    @property
+    def key(self) -> str:
+        text = self.query.model_dump_json()
+        return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:12]
+
+
+def zone() -> timezone:
+    """The person's time zone, as their browser has it."""
+    offset = st.context.timezone_offset
+    return UTC if offset is None else timezone(timedelta(minutes=-offset))
+
+
+def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, DeltaGenerator]:
+    """Draw all filters but that of the verdict; returns them and the place of the latter, which
+    needs the numbers found.
+
+    Parameters
+    ----------
+    titles : mapping of str to str
+        Names of models by id.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", key="history-toolbar"):
+        text = st.text_input(
+            _("Search"),
+            placeholder=_("File name, note, tag or SHA-256"),
+            icon=":material/search:",
+            label_visibility="collapsed",
+            width=300,
+            key=_SEARCH,
+            bind="query-params",
+        )
+        place = st.container(width="stretch", key="history-verdicts")
+        when = st.selectbox(
+            _("When"),
+            list(SPANS),
+            format_func=SPANS.__getitem__,
+            label_visibility="collapsed",
+            icon=":material/calendar_month:",
+            width=180,
+            key=_WHEN,
+        )
+        with st.popover(_("More filters"), icon=":material/tune:", type="tertiary"):
+            models, tags, confirmed, order = _more(facets, titles)
+        since, until = _span(when)
+    verdict = st.session_state.get(_VERDICT, ALL)
+    query = Query(
+        text=text or "",
+        verdicts=frozenset() if verdict == ALL else frozenset({Label(verdict)}),
+        models=frozenset(models),
+        tags=frozenset(tags),
+        confirmed=frozenset(confirmed),
+        since=since,
+        until=until,
+        order=order,
+        limit=PAGE,
+    )
+    plain = Query(order=order, limit=PAGE)
+    return HistoryFilter(query, query != plain), place
+
+
+def _more(
+    facets: Facets, titles: Mapping[str, str]
+) -> tuple[list[str], list[str], list[Confirmed], Order]:
+    models = st.multiselect(
+        _("Scored by"),
+        list(facets.models),
+        format_func=lambda id: f"{titles.get(id, id)} ({facets.models.get(id, 0)})",
+        placeholder=_("Any model"),
+        key=_MODELS,
+    )
+    tags = st.multiselect(
+        _("Tags"),
+        list(facets.tags),
+        format_func=lambda tag: f"{tag} ({facets.tags.get(tag, 0)})",
+        placeholder=_("Any tag") if facets.tags else _("No file has a tag yet"),
+        disabled=not facets.tags,
+        key=_TAGS,
+    )
+    confirmed = st.pills(
+        _("What you found out"),
+        list(CONFIRMED),
+        selection_mode="multi",
+        format_func=CONFIRMED.__getitem__,
+        key=_CONFIRMED,
+    )
+    order = st.selectbox(
+        _("Order"), list(ORDERS), format_func=ORDERS.__getitem__, required=True, key=_ORDER
+    )
+    return models, tags, list(confirmed), order or "newest"
+
+
+def _span(when: int | None) -> tuple[datetime | None, datetime | None]:
+    """From when until when, of the person's own days."""
+    here = zone()
+    today = datetime.now(here).date()
+    if when == DATES:
+        chosen = st.date_input(
+            _("Dates"),
+            (today - timedelta(days=6), today),
+            max_value=today,
+            label_visibility="collapsed",
+            width=240,
+            key=_DATES,
+        )
+        days = chosen if isinstance(chosen, tuple) else (chosen,)
+        if not days:
+            return None, None
+        return _start(days[0], here), _start(days[-1] + timedelta(days=1), here)
+    return (_start(today - timedelta(days=when - 1), here) if when else None), None
+
+
+def _start(day: date, here: timezone) -> datetime:
+    return datetime.combine(day, time(), here).astimezone(UTC)
+
+
+def verdicts(place: DeltaGenerator, counts: Mapping[Label | None, int]) -> None:
+    """Draw the choice of a verdict, with how many each would show."""
+
+    def text(option: str) -> str:
+        if option == ALL:
+            return _("All {number}").format(number=sum(counts.values()))
+        label = Label(option)
+        state = labels.STATES[label]
+        return f":{state.color}[:material/{state.icon}:] {state.short} {counts.get(label, 0)}"
+
+    with place:
+        st.pills(
+            _("Verdict"),
+            [ALL, *(label.value for label in VERDICTS)],
+            default=ALL,
+            required=True,
+            format_func=text,
+            label_visibility="collapsed",
+            wrap=True,
+            key=_VERDICT,
+        )
+
+
+def clear() -> None:
+    """Leave nothing out."""
+    for key in (_VERDICT, _WHEN, _DATES, _MODELS, _TAGS, _CONFIRMED):
+        st.session_state.pop(key, None)
+    st.session_state[_SEARCH] = ""

@@ -1,0 +1,53 @@
+"""What a browser analyzed before somebody signed in with it, offered to their account.
+
+Never moved unasked: another person may have used the browser.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import labels
+from dashboard.i18n import _
+from dashboard.pages.history import dialogs
+from detector.errors import InputError
+from service import backend
+
+_NOT_NOW = "history-guest-not-now"
+
+
+def draw() -> None:
+    """Draw the offer, where there is something to keep."""
+    number = 0 if st.session_state.get(_NOT_NOW) else backend.left_as_guest()
+    if not number:
+        return
+    with st.container(border=True, key="history-guest"):
+        text = _(
+            "{analyses} from before you signed in, made in this browser by you or whoever used it. "
+            "Once kept, only your account opens what was made, and links to it end."
+        ).format(analyses=labels.count(number, "analysis", "analyses"))
+        st.html(f"<p>{text}</p>")
+        with st.container(horizontal=True):
+            st.button(
+                _("Keep what you analyzed as a guest"),
+                icon=":material/move_to_inbox:",
+                key="history-guest-keep",
+                on_click=_keep,
+            )
+            st.button(_("Not now"), type="tertiary", key="history-guest-leave", on_click=_leave)
+
+
+def _keep() -> None:
+    try:
+        said = labels.count(
+            backend.keep_from_guest(),
+            "analysis is in your account now.",
+            "analyses are in your account now.",
+        )
+    except InputError as error:
+        said = error.advice
+    st.session_state[dialogs.SAID] = said
+
+
+def _leave() -> None:
+    st.session_state[_NOT_NOW] = True

@@ -1,0 +1,226 @@
+"""One record beside the list: what it is, what was found, and what a person wrote to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+import detector
+from dashboard import labels
+from dashboard.i18n import LazyDict, _
+from dashboard.pages.history import dialogs, listing
+from dashboard.pages.history.filters import CONFIRMED
+from dashboard.result import downloads, pulls, verdict_card
+from dashboard.result.details import facts
+from dashboard.result.title import local
+from detector.errors import InputError
+from detector.schema.analysis import Analysis
+from service import backend, error_reports
+from service.records.store import MOST_NOTE, MOST_TAG, MOST_TAGS, Confirmed, Facets, Record
+from service.tasks.jobs import QueueFull
+
+_REFUSED = "history-refused"
+_SHORT: LazyDict[Confirmed, str] = LazyDict(
+    lambda: {
+        Confirmed.OPEN: _("Not yet"),
+        Confirmed.FAKE: _("Fake"),
+        Confirmed.REAL: _("Real"),
+    }
+)
+
+
+def draw(record: Record, picture: bytes | None, named: Mapping[str, str], facets: Facets) -> None:
+    """Draw the card. `named` are the models' names by id."""
+    analysis = backend.records().analysis(backend.owner(), record.id) if record.result else None
+    with st.container(
+        border=True, key=f"verdict-{listing.state(record).slug}-kept", height="content"
+    ):
+        st.button(
+            _("All analyses"),
+            icon=":material/arrow_back:",
+            type="tertiary",
+            key="history-back",
+            on_click=listing.show,
+            args=(None,),
+        )
+        if picture:
+            st.image(picture, width="stretch", alt=_("A moment of {file}").format(file=record.name))
+        st.html(_head(record, analysis) + facts(_facts(record, _named(named, analysis))))
+        _older(record, analysis)
+        _written(record, facets)
+        _actions(record, analysis)
+
+
+def _head(record: Record, analysis: Analysis | None) -> str:
+    chips = listing.chip(record)
+    if record.confirmed is not Confirmed.OPEN:
+        chips += " " + labels.chip(CONFIRMED[record.confirmed], icon="gavel")
+    said = ""
+    if analysis is not None:
+        said = f"<p class='um-say'>{verdict_card.sentence(analysis)}</p>"
+        if pulls.answer_of(analysis) is not None and not verdict_card.guessing(analysis):
+            said += verdict_card.number(analysis) + verdict_card.scale(analysis)
+    elif record.fault is not None:
+        said = (
+            f"<p class='um-say'>{labels.escape(error_reports.sentence(record.fault.problem))}</p>"
+        )
+    return f"<div class='um-preview'><h2>{labels.escape(record.name)}</h2>{chips}{said}</div>"
+
+
+def _named(named: Mapping[str, str], analysis: Analysis | None) -> Mapping[str, str]:
+    """The models' names, of those that are not known here any more as well."""
+    return dict(named) | {m.id: labels.plain(m) for m in analysis.models} if analysis else named
+
+
+def _facts(record: Record, named: Mapping[str, str]) -> list[tuple[str, str]]:
+    result = record.result
+    rows = []
+    if result is not None:
+        size = labels.clock(result.duration) if result.duration else listing.length(record)
+        models = labels.listed([named.get(id, id) for id in result.models])
+        rows = [
+            (_("Length"), size),
+            (_("Models"), labels.escape(models) or _("none gave a score")),
+            (_("Analyzed"), local(result.analyzed)),
+        ]
+    if record.again is not None:
+        rows.append((_("Brought again"), local(record.again)))
+    if record.source == "live":
+        rows.append((_("From"), _("a live session")))
+    if record.sha256:
+        short = f"{record.sha256[:4]} … {record.sha256[-4:]}"
+        rows.append(("SHA-256", f"<code title='{record.sha256}'>{short}</code>"))
+    return rows
+
+
+def _older(record: Record, analysis: Analysis | None) -> None:
+    """What another version of the program found is not compared with what this one finds."""
+    if record.result is None or record.result.version == detector.__version__:
+        return
+    version = labels.escape(record.result.version or _("an earlier version"))
+    text = _("Scored by version {version}. Analyze again to compare fairly.")
+    if analysis is None:
+        text = _("Scored by version {version}, whose results can’t be shown any more.")
+    text = text.format(version=version)
+    job = backend.find(record.id)
+    able = job is not None and job.has_media
+    if not able:
+        text += " " + _("The file itself is not kept here any more: bring it again.")
+    st.html(f'<p class="um-said" role="status">{text}</p>')
+    if able:
+        st.button(
+            _("Analyze again"),
+            icon=":material/refresh:",
+            key=f"again-{record.id}",
+            on_click=_again,
+            args=(record,),
+        )
+
+
+def _again(record: Record) -> None:
+    try:
+        backend.again(record.id, record.settings)
+    except (QueueFull, InputError) as error:
+        st.session_state[_REFUSED] = error.advice
+
+
+# --- what a person wrote --------------------------------------------------------------------------
+
+
+def _written(record: Record, facets: Facets) -> None:
+    if refused := st.session_state.pop(_REFUSED, ""):
+        st.html(f'<p class="um-warn" role="alert">{labels.escape(refused)}</p>')
+    st.segmented_control(
+        _("Confirmed"),
+        list(_SHORT),
+        default=record.confirmed,
+        required=True,
+        format_func=_SHORT.__getitem__,
+        help=_("What you found out, whatever the models say."),
+        key=f"found-{record.id}",
+        on_change=_change,
+        args=(record.id, "confirmed", f"found-{record.id}"),
+    )
+    st.text_area(
+        _("Note"),
+        record.note,
+        max_chars=MOST_NOTE,
+        height=90,
+        placeholder=_("Where it came from, who was asked"),
+        key=f"note-{record.id}",
+        on_change=_change,
+        args=(record.id, "note", f"note-{record.id}"),
+    )
+    st.multiselect(
+        _("Tags"),
+        list(dict.fromkeys([*record.tags, *facets.tags])),
+        default=list(record.tags),
+        accept_new_options=True,
+        max_selections=MOST_TAGS,
+        placeholder=_("Add a tag"),
+        help=_("At most {most}, of {length} characters each.").format(
+            most=MOST_TAGS, length=MOST_TAG
+        ),
+        key=f"tags-{record.id}",
+        on_change=_change,
+        args=(record.id, "tags", f"tags-{record.id}"),
+    )
+
+
+def _change(id: str, what: str, key: str) -> None:
+    """Keep what was written; what can't be kept is said, and stands in its field."""
+    try:
+        backend.records().change(backend.owner(), id, **{what: st.session_state[key]})
+    except InputError as error:
+        st.session_state[_REFUSED] = error.advice
+
+
+# --- what can be done -----------------------------------------------------------------------------
+
+
+def _actions(record: Record, analysis: Analysis | None) -> None:
+    with st.container(horizontal=True, gap="xsmall", key="actions-kept"):
+        if st.button(
+            _("Open"), icon=":material/open_in_full:", type="primary", key=f"open-{record.id}"
+        ):
+            st.switch_page("pages/analyze.py", query_params={"a": record.id})
+        job = backend.find(record.id) if analysis is not None else None
+        if analysis is not None and job is not None:
+            wishes = downloads.Wishes()
+            wishes.notes = record.note
+            st.download_button(
+                _("Report"),
+                downloads.maker("pdf", job.path, analysis, wishes),
+                file_name=downloads.file_name(record.name, "pdf"),
+                mime=downloads.MIME["pdf"],
+                icon=":material/picture_as_pdf:",
+                on_click="ignore",
+                key=f"report-{record.id}",
+            )
+            if st.button(_("Share"), icon=":material/link:", key=f"share-{record.id}"):
+                dialogs.share(record)
+        if st.button(_("Delete"), icon=":material/delete:", key=f"delete-{record.id}"):
+            dialogs.delete([record])
+
+
+def several(records: Sequence[Record]) -> None:
+    """Draw the card of several marked records."""
+    with st.container(border=True, key="card-marked", height="content"):
+        names = "".join(f"<li>{labels.escape(record.name)}</li>" for record in records)
+        head = _("{number} marked").format(number=len(records))
+        st.html(f'<h2 class="um-h2">{head}</h2><ul class="um-marked">{names}</ul>')
+        able = len(records) == 2 and all(record.result for record in records)
+        with st.container(horizontal=True, key="actions-marked"):
+            if st.button(
+                _("Compare these two"),
+                icon=":material/compare:",
+                disabled=not able,
+                help=None if able else _("Mark two analyses that have a result."),
+                key="compare-marked",
+            ):
+                first, second = records
+                st.switch_page("pages/compare.py", query_params={"a": first.id, "b": second.id})
+            if st.button(_("Delete"), icon=":material/delete:", key="delete-marked"):
+                dialogs.delete(records)
+        st.html(f'<p class="um-caption">{_("Export, above, takes these.")}</p>')

@@ -1,0 +1,230 @@
+"""The part of the Live page that runs in the browser: cameras, permission, and a connection test.
+
+`link.js` asks and reports; here its reports are read, and turned into words that say what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+
+from dashboard.i18n import LazyDict, _
+from dashboard.pages.live import ice
+from dashboard.pages.live.state import ERRORS, Trouble
+
+HERE = Path(__file__).parent
+
+_component = st.components.v2.component(
+    "unmask_live_link",
+    html='<div role="status" aria-live="polite" class="quiet"></div>',
+    css=".quiet { position: absolute; width: 1px; height: 1px; overflow: hidden; "
+    "clip-path: inset(50%); white-space: nowrap; }",
+    js=(HERE / "link.js").read_text("utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """`label` is empty until the person has once allowed a camera."""
+
+    id: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the browser knows of cameras.
+
+    Attributes
+    ----------
+    secure, api : bool
+        Whether the page came over HTTPS or from this computer; whether there is a way to cameras.
+    permission : str
+        granted, denied, prompt or unknown.
+    """
+
+    secure: bool = True
+    api: bool = True
+    permission: str = "unknown"
+    cameras: tuple[Camera, ...] = ()
+
+
+def mount(
+    *,
+    key: str,
+    data: dict[str, Any],
+    on_seen: Callable[[], None],
+    on_answer: Callable[[], None],
+    on_tested: Callable[[], None],
+) -> None:
+    """Put the link on the page. `data` is what `link.js` reads: ask, asking, test, testing, camera,
+    servers, and `say`, a line for screen readers that is read out when it changes."""
+    _component(
+        key=key,
+        data=data,
+        on_seen_change=on_seen,
+        on_answer_change=on_answer,
+        on_tested_change=on_tested,
+    )
+
+
+def report(key: str, name: Literal["seen", "answer", "tested"]) -> dict[str, Any] | None:
+    """The newest report of a kind, if there is one."""
+    state = st.session_state.get(key)
+    value = state.get(name) if state is not None else None
+    return value if isinstance(value, dict) else None
+
+
+def seen(key: str) -> Seen | None:
+    """What the browser last said of its cameras; None before it did."""
+    said = report(key, "seen")
+    if said is None:
+        return None
+    return Seen(
+        secure=bool(said.get("secure")),
+        api=bool(said.get("api")),
+        permission=str(said.get("permission", "unknown")),
+        cameras=tuple(
+            Camera(str(one.get("id", "")), str(one.get("label", "")))
+            for one in said.get("cameras") or ()
+            if isinstance(one, dict)
+        ),
+    )
+
+
+def trouble(seen: Seen | None) -> Trouble | None:
+    """What stands in the way before anything is pressed. A permission that was refused before is
+    among it; that there is no camera is only sure once one was asked for."""
+    if seen is None:
+        return None
+    if not seen.secure:
+        return Trouble.INSECURE
+    if not seen.api:
+        return Trouble.NO_API
+    return Trouble.DENIED if seen.permission == "denied" else None
+
+
+# --- the connection test ------------------------------------------------------------------------
+
+Grade = Literal["good", "fair", "bad", "none"]
+Way = Literal["camera", "direct", "internet", "relay"]
+
+NAMES: LazyDict[Way, str] = LazyDict(
+    lambda: {
+        "camera": _("Camera"),
+        "direct": _("Direct link"),
+        "internet": _("Through the internet"),
+        "relay": _("Through a relay"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the test: `good` works, `fair` may not, `bad` doesn't, `none` isn't needed."""
+
+    way: Way
+    grade: Grade
+    text: str
+
+
+_CAMERA: LazyDict[Trouble, str] = LazyDict(
+    lambda: {
+        Trouble.DENIED: _("The browser blocked it. Allow the camera in the address bar."),
+        Trouble.NO_CAMERA: _("This device has none, or the chosen one was unplugged."),
+        Trouble.BUSY: _("Another program uses it, or it doesn’t answer. Close the other program."),
+        Trouble.INSECURE: _("Browsers give a camera only to pages over HTTPS or on this computer."),
+        Trouble.NO_API: _(
+            "This browser can’t send video. A current Chrome, Edge, Firefox or Safari can."
+        ),
+    }
+)
+
+
+def findings(tested: dict[str, Any], servers: Sequence[ice.Server], local: bool) -> list[Finding]:
+    """What the browser's test means, in words.
+
+    Parameters
+    ----------
+    tested : dict
+        `tested` of link.js: camera ("" or the name of an error), kinds, errors.
+    servers : sequence
+        Which were asked.
+    local : bool
+        Browser and server are the same computer.
+    """
+    kinds = {str(kind) for kind in tested.get("kinds") or ()}
+    errors = [one for one in tested.get("errors") or () if isinstance(one, dict)]
+    said = str(tested.get("camera") or "")
+    fault = ERRORS.get(said, Trouble.BUSY) if said else None
+    out = [
+        Finding("camera", "bad", _CAMERA[fault])
+        if fault
+        else Finding("camera", "good", _("The browser gave it."))
+    ]
+    if fault in (Trouble.INSECURE, Trouble.NO_API):
+        return out
+    if kinds & {"host", "prflx"}:
+        text = _("Works on this computer.") if local else _("Works in the same network.")
+        out.append(Finding("direct", "good", text))
+    else:
+        text = _("The browser offers no address: WebRTC is switched off.")
+        out.append(Finding("direct", "bad", text))
+    out.append(_stun(kinds, servers, local))
+    out.append(_turn(kinds, errors, servers, local))
+    return out
+
+
+def _stun(kinds: set[str], servers: Sequence[ice.Server], local: bool) -> Finding:
+    if "srflx" in kinds:
+        text = _("UDP gets out, and a STUN server saw this network’s address.")
+        return Finding("internet", "good", text)
+    if not any(url.startswith("stun:") for url in ice.urls(servers)):
+        text = _("Not needed on this computer.") if local else _("No STUN server is set.")
+        return Finding("internet", "none", text)
+    if "relay" in kinds:
+        return Finding("internet", "fair", _("No public address; the relay takes its place."))
+    text = _(
+        "No answer from the STUN server: this network seems to block UDP. Without a relay a video "
+        "link comes up only to a server in the same network."
+    )
+    return Finding("internet", "fair" if local else "bad", text)
+
+
+def _turn(
+    kinds: set[str], errors: Sequence[dict[str, Any]], servers: Sequence[ice.Server], local: bool
+) -> Finding:
+    if "relay" in kinds:
+        return Finding("relay", "good", _("The TURN server passes video on."))
+    if not ice.has_relay(servers):
+        text = (
+            _("Not needed on this computer.")
+            if local
+            else _("None is set. Who runs this server can set one: UNMASK_TURN_URL.")
+        )
+        return Finding("relay", "none", text)
+    refused = any(
+        one.get("code") == 401 and str(one.get("url", "")).startswith("turn") for one in errors
+    )
+    why = (
+        _("The TURN server refuses the user name or password that are set here.")
+        if refused
+        else _("The TURN server doesn’t answer from this network.")
+    )
+    return Finding("relay", "bad", why)
+
+
+def conclusion(found: Sequence[Finding], local: bool) -> str:
+    """One sentence over the lines."""
+    by = {one.way: one.grade for one in found}
+    if by["camera"] == "bad":
+        return _("A picture can’t come up yet: the camera is the reason.")
+    if by.get("direct") == "bad":
+        return _("This browser can’t make a video link.")
+    if local or "good" in (by.get("internet"), by.get("relay")):
+        return _("Everything that a video link needs is there.")
+    return _("A video link will come up in the same network; from elsewhere it probably won’t.")

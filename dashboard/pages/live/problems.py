@@ -1,0 +1,125 @@
+"""The words for everything that keeps a picture from coming up: what, why, what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dashboard.i18n import LazyDict, _
+from dashboard.pages.live.state import Phase, Trouble
+from detector.errors import UnmaskError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What stands in the camera's place, or over its last frame. Plain text; `icon` is a Material
+    Symbol."""
+
+    icon: str
+    head: str
+    text: str
+    over_frame: bool = False
+
+
+PROBLEMS: LazyDict[Trouble, Problem] = LazyDict(
+    lambda: {
+        Trouble.DENIED: Problem(
+            "videocam_off",
+            _("No permission for the camera"),
+            _("The browser blocked the camera. Allow it in the address bar, then press Start."),
+        ),
+        Trouble.NO_CAMERA: Problem(
+            "no_photography",
+            _("No camera found"),
+            _(
+                "This device has no camera, or the chosen one was unplugged. Connect one, then "
+                "press Start."
+            ),
+        ),
+        Trouble.BUSY: Problem(
+            "videocam_off",
+            _("The camera is in use"),
+            _(
+                "Another program uses the camera, or it doesn’t answer. Close the other program, "
+                "then press Start."
+            ),
+        ),
+        Trouble.INSECURE: Problem(
+            "lock_open",
+            _("This address is not secure"),
+            _(
+                "Browsers give a camera only to pages over HTTPS or on this computer. Open this "
+                "page with https:// or at localhost."
+            ),
+        ),
+        Trouble.NO_API: Problem(
+            "videocam_off",
+            _("This browser can’t send video"),
+            _("Open this page in a current Chrome, Edge, Firefox or Safari."),
+        ),
+        Trouble.NO_LINK: Problem(
+            "link_off",
+            _("No connection"),
+            _("The video link did not come up. Press Start again; some networks need a relay."),
+        ),
+    }
+)
+
+
+HOPELESS = (Trouble.INSECURE, Trouble.NO_API)
+"""Start can't help here; the others may have passed."""
+
+
+def problem(trouble: Trouble, said: UnmaskError | None = None) -> Problem:
+    """The words for a trouble; what the server refused says so itself."""
+    if trouble in PROBLEMS:
+        return PROBLEMS[trouble]
+    if said is None:
+        return Problem("error", _("Live did not start"), _("Press Start again."))
+    full = said.code == "too_many_viewers"
+    return Problem(
+        "schedule" if full else "error",
+        _("Enough for now") if full else _("Live did not start"),
+        said.advice,
+    )
+
+
+WAITING: LazyDict[Phase, Problem] = LazyDict(
+    lambda: {
+        Phase.ASKING: Problem(
+            "videocam",
+            _("Waiting for the camera"),
+            _("The browser asks for your permission: choose Allow."),
+        ),
+        Phase.CONNECTING: Problem(
+            "sync", _("Connecting"), _("The video link comes up in about 3 s.")
+        ),
+        Phase.RESTARTING: Problem(
+            "sync", _("Connecting again"), _("The last try led nowhere, so here is another.")
+        ),
+        Phase.LOST: Problem(
+            "sync_problem",
+            _("The picture is lost"),
+            _("Connecting again. The same session goes on if it comes back within 20 s."),
+            over_frame=True,
+        ),
+    }
+)
+"""While a picture is on its way."""
+
+
+def off() -> Problem:
+    """Nothing was started yet."""
+    return Problem(
+        "videocam",
+        _("The camera is off"),
+        _("Press Start and allow the camera. Point it at the face, with light on it."),
+    )
+
+
+def switched_off() -> Problem:
+    """This server has no Live page."""
+    return Problem(
+        "videocam_off",
+        _("Live is switched off here"),
+        _("Who runs this server allows no cameras. Clips and pictures can be analyzed as usual."),
+    )

@@ -1,0 +1,195 @@
+"""What a person's visit to the Live page is in the middle of.
+
+A `Visit` is a small state machine without Streamlit: the page tells it of presses, of what the
+browser reports and of time passing, and asks it whether the camera should be on.
+
+    idle -> asking -> connecting -> live <-> lost -> ended
+                          |  ^
+                          v  |
+                       restarting
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from detector.errors import UnmaskError
+from service.live.viewers import LOST, Viewer
+
+CONNECT = 12.0
+"""s for a link to come up; it takes one to three, on a busy machine ten. About one in ten never
+does, so it is tried again before the person is told."""
+TRIES = 3
+PAUSE = 1.5
+"""s between stopping a link and starting it anew: the browser's end takes half a second."""
+NUDGE = 6.0
+"""s without a picture after which a link is restarted, in case the browser has not noticed."""
+
+
+class Phase(StrEnum):
+    IDLE = "idle"
+    ASKING = "asking"
+    """The browser was asked for the camera."""
+    CONNECTING = "connecting"
+    RESTARTING = "restarting"
+    LIVE = "live"
+    LOST = "lost"
+    """Frames stay away; the same session goes on if they come back in time."""
+    ENDED = "ended"
+
+
+class Trouble(StrEnum):
+    """Why there is no picture. Names the card in `dashboard.pages.live.states`."""
+
+    DENIED = "denied"
+    NO_CAMERA = "no_camera"
+    BUSY = "busy"
+    INSECURE = "insecure"
+    NO_API = "no_api"
+    NO_LINK = "no_link"
+    REFUSED = "refused"
+    """This server has no place, or not the model; `Visit.said` has the words."""
+
+
+ERRORS: dict[str, Trouble] = {
+    "NotAllowedError": Trouble.DENIED,
+    "SecurityError": Trouble.DENIED,
+    "NotFoundError": Trouble.NO_CAMERA,
+    "OverconstrainedError": Trouble.NO_CAMERA,
+    "NotReadableError": Trouble.BUSY,
+    "AbortError": Trouble.BUSY,
+    "insecure": Trouble.INSECURE,
+    "unsupported": Trouble.NO_API,
+}
+"""What a browser says when it gives no camera (`name` of getUserMedia's error, or our own word)."""
+
+
+@dataclass
+class LivePageState:
+    """One person's page.
+
+    Attributes
+    ----------
+    phase : Phase
+    ask : int
+        Grows with each Start; the browser's answer names the one it is to.
+    viewer : Viewer or None
+        While there is a session, and after it ended until the next Start.
+    trouble : Trouble or None
+        Why the last Start led nowhere.
+    said : UnmaskError or None
+        In the words of what refused.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    phase: Phase = Phase.IDLE
+    ask: int = 0
+    viewer: Viewer | None = None
+    trouble: Trouble | None = None
+    said: UnmaskError | None = None
+    camera: str = ""
+    """Which camera the session began with. The list of them may change while it runs; the link may
+    not, or it would begin anew."""
+    tries: int = 0
+    since: float = field(default=0.0)
+    """When `phase` began."""
+    _frames: int = 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the link should be up."""
+        return self.phase in (Phase.CONNECTING, Phase.LIVE, Phase.LOST)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the camera is on, or about to be."""
+        return self.phase not in (Phase.IDLE, Phase.ENDED)
+
+    def start(self) -> None:
+        """Start was pressed: ask the browser for the camera."""
+        if self.busy:
+            return
+        self.ask += 1
+        self.viewer, self.trouble, self.said, self.tries = None, None, None, 0
+        self._go(Phase.ASKING)
+
+    def answered(self, report: Mapping[str, Any], open: Callable[[], Viewer]) -> None:
+        """The browser gave the camera, or said why not.
+
+        Parameters
+        ----------
+        report : mapping
+            ask: which Start it answers; error: "" or a key of `ERRORS`.
+        open : callable
+            Takes a place at the engine; may raise UnmaskError.
+        """
+        if self.phase is not Phase.ASKING or report.get("ask") != self.ask:
+            return
+        if error := str(report.get("error") or ""):
+            self._fail(ERRORS.get(error, Trouble.BUSY))
+            return
+        try:
+            self.viewer = open()
+        except UnmaskError as refused:
+            self.said = refused
+            self._fail(Trouble.REFUSED)
+            return
+        self.tries = 1
+        self._frames = 0
+        self._go(Phase.CONNECTING)
+
+    def stop(self) -> None:
+        """Stop was pressed: end the session, and keep what was asked for."""
+        if self.phase is Phase.ASKING or self.viewer is None:
+            self._go(Phase.IDLE)
+            return
+        self.viewer.end()
+        self._go(Phase.ENDED if self.viewer.frames else Phase.IDLE)
+
+    def tick(self) -> bool:
+        """Time passed. Whether the page has to be drawn anew."""
+        before = self.phase
+        viewer, waited = self.viewer, self.clock() - self.since
+        if viewer is not None and self.busy:
+            if viewer.ended:
+                self._go(Phase.ENDED)
+            elif self.phase is Phase.RESTARTING:
+                if waited > PAUSE:
+                    self._frames = viewer.frames  # those of the old link count no more
+                    self._go(Phase.CONNECTING)
+            elif viewer.frames > self._frames and viewer.silent < LOST:
+                self._frames = viewer.frames
+                if self.phase is not Phase.LIVE:
+                    self.tries = 0
+                    self._go(Phase.LIVE)
+            elif self.phase is Phase.LIVE and viewer.silent >= LOST:
+                self._go(Phase.LOST)
+            elif self.phase is Phase.LOST and waited > NUDGE and not self.tries:
+                self.tries = 1
+                self._go(Phase.RESTARTING)
+            elif self.phase is Phase.CONNECTING and waited > CONNECT:
+                self._not_up(viewer)
+        return self.phase is not before
+
+    def _not_up(self, viewer: Viewer) -> None:
+        if self.tries < TRIES:
+            self.tries += 1
+            self._go(Phase.RESTARTING)
+            return
+        viewer.end()
+        if viewer.frames:
+            self._go(Phase.ENDED)
+        else:
+            self.viewer = None
+            self._fail(Trouble.NO_LINK)
+
+    def _fail(self, trouble: Trouble) -> None:
+        self.trouble = trouble
+        self._go(Phase.IDLE)
+
+    def _go(self, phase: Phase) -> None:
+        self.phase, self.since = phase, self.clock()

@@ -1,0 +1,86 @@
+"""The self-check of the models that are here: in the background, its outcome for every session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import labels
+from dashboard.i18n import _
+from dashboard.pages.models import progress
+from detector.selfcheck import Outcome, selfcheck
+from service.tasks.downloads import Download, Progress, downloads
+
+KEY = "self-check"
+
+_outcomes: dict[str, Outcome] = {}
+
+
+def start() -> None:
+    """Begin, unless it is under way."""
+    downloads.start(KEY, _work)
+
+
+def _work(tell: Progress) -> None:
+    outcomes = selfcheck(progress=lambda p: tell(p.number - 1, p.of))
+    _outcomes.clear()
+    _outcomes.update({outcome.id: outcome for outcome in outcomes})
+
+
+def speed(id: str) -> float | None:
+    """s a face or window, as the last self-check measured it here; None before one."""
+    outcome = _outcomes.get(id)
+    if outcome is None or outcome.milliseconds is None:
+        return None
+    return outcome.milliseconds / 1000
+
+
+def draw() -> None:
+    """Progress while it runs, then what came of it."""
+    running = downloads.find(KEY)
+    if running is None:
+        return
+    if running.active:
+        progress.draw(KEY, _progress)
+        return
+    if running.error:
+        st.html(f'<p class="um-said" role="status">{labels.escape(running.error)}</p>')
+        return
+    with st.expander(_("What the self-check found"), expanded=True):
+        what = _(
+            "Files against their sha256, tensor names and known answers against the original’s, "
+            "and whether known fake faces score above known real ones."
+        )
+        st.html(f'<p class="um-caption">{what}</p>')
+        st.table(rows(list(_outcomes.values())), border="horizontal", hide_index=True)
+
+
+def _progress(running: Download) -> str:
+    return _("Self-check: {number} of {total} models").format(
+        number=running.done, total=running.total
+    )
+
+
+def rows(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """The outcomes as a table for a person."""
+    names = {True: _("as the original’s"), False: _("others"), None: _("not known")}
+    return pd.DataFrame(
+        {
+            _("Model"): one.title,
+            _("Files"): one.files,
+            _("Names"): names[one.names],
+            _("Known answers"): _answers(one),
+            _("Label order"): one.order,
+            _("A face takes"): f"{one.milliseconds:.0f} ms" if one.milliseconds else "–",
+            _("Result"): _("passed") if one.passed else "; ".join(one.notes) or _("failed"),
+        }
+        for one in outcomes
+    )
+
+
+def _answers(one: Outcome) -> str:
+    if not one.known:
+        return _("none known")
+    return _("{number} of {total}").format(number=one.right, total=one.known)

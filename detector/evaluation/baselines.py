@@ -1,0 +1,136 @@
+"""What our detectors have to beat, on the same files in the same run.
+
+Published detectors of the registry whose weights are on this computer, each on the person that is
+the most suspicious to it, with the direction that its authors gave it; and features that need no
+detector at all, each in the better of its two directions, which flatters them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from detector import weights
+from detector.errors import UsageError
+from detector.evaluation import metrics, scores
+from detector.evaluation.scores import Scored
+from detector.evaluation.tallies import Column, Figure, Number, figure_of
+from detector.models import registry
+from detector.schema.base import StrictModel
+
+
+class Baseline(StrictModel):
+    """One baseline beside ours."""
+
+    id: str
+    title: str
+    kind: Literal["published", "feature"]
+    reversed: bool = False
+    """A feature that is lower in fakes, such as sharpness."""
+    auc: Figure
+    judged: int
+    pairs_won: Number
+    difference: Number
+    """AUC of ours less this one's, with its interval: paired, over groups."""
+    low: Number
+    high: Number
+
+    @property
+    def beaten(self) -> str:
+        """Whether ours is better, outside the interval."""
+        if self.low > 0:
+            return "yes"
+        return "no" if self.high < 0 else "not outside the interval"
+
+
+def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Baselines among the models of the registry.
+
+    Parameters
+    ----------
+    text : str
+        "all", or comma-separated ids.
+    besides : sequence of str
+        Our own, which are left out.
+
+    Returns
+    -------
+    here, missing : lists of str
+        Model ids by whether the weights are on this computer.
+
+    Raises
+    ------
+    UsageError
+        A model that was named is not there.
+    """
+    if text == "all":
+        specs = [
+            s
+            for s in registry.list_models()
+            if not s.bundled and s.kind != "audio" and s.id not in besides
+        ]
+    else:
+        specs = registry.choose([part.strip() for part in text.split(",") if part.strip()])
+    missing = [spec.id for spec in specs if not weights.available(spec)]
+    if text != "all" and missing:
+        raise UsageError(
+            f"The weights of {', '.join(missing)} are not on this computer.",
+            hint=f"To download them, type: unmask fetch {' '.join(missing)}",
+        )
+    return [spec.id for spec in specs if spec.id not in missing], missing
+
+
+def compare(
+    scored: Sequence[Scored], ids: Sequence[str], ours: Column, couples: Sequence[tuple[int, int]]
+) -> list[Baseline]:
+    """Every baseline that judged any of these files, the published ones first.
+
+    Parameters
+    ----------
+    ours : Column
+        Of the ensemble, on the same files.
+    """
+    titles = {spec.id: spec.title for spec in registry.list_models()}
+    found = []
+    for id in ids:
+        values = [s.highest.get(id) for s in scored]
+        if any(value is not None for value in values):
+            column = Column.of(values, scored)
+            found.append(_against(id, titles[id], "published", column, False, ours, couples))
+    for name in scores.FEATURES:
+        values = [s.features.get(name) for s in scored]
+        if any(value is not None for value in values):
+            column = Column.of(values, scored)
+            turned = metrics.auc(column.values[column.judged], column.labels[column.judged]) < 0.5
+            if turned:
+                column = Column.of([None if v is None else -v for v in values], scored)
+            found.append(_against(name, name, "feature", column, turned, ours, couples))
+    return found
+
+
+def _against(
+    id: str,
+    title: str,
+    kind: Literal["published", "feature"],
+    column: Column,
+    turned: bool,
+    ours: Column,
+    couples: Sequence[tuple[int, int]],
+) -> Baseline:
+    gap = metrics.bootstrap_difference(
+        metrics.auc, ours.values, column.values, ours.labels, ours.groups
+    )
+    return Baseline(
+        id=id,
+        title=title,
+        kind=kind,
+        reversed=turned,
+        auc=figure_of(column),
+        judged=int(np.sum(column.judged)),
+        pairs_won=metrics.pairs_won(column.values, couples),
+        difference=gap.value,
+        low=gap.low,
+        high=gap.high,
+    )

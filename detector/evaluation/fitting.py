@@ -1,0 +1,219 @@
+"""What calibration fits to scores: Platt maps, ensemble weights, doubt. Numbers only.
+
+Originals and fakes are weighted alike: a probability of 0.5 means "as likely one as the other if
+both are as common".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from detector.decision.numbers import pooled
+from detector.errors import InputError
+from detector.evaluation.metrics import sigmoid
+
+Array = np.ndarray
+
+PRIOR = 0.5
+"""Of the squared log of the scale: keeps few, well separated clips from giving certainty."""
+DOUBT_PRIOR = 1.0
+"""Of each doubt: it has to gain a nat over all clips for each unit of variance."""
+EVEN_PRIOR = 1.0
+"""nats for each unit of squared distance of a weight from an even one."""
+LEAST_WEIGHT = 0.02
+"""of a model's evidence; less is none."""
+PEOPLE = (2, 3, 4, 6)
+"""in one file: for these the false alarms are held."""
+DRAWS = 4000
+
+
+def balanced(labels: Array) -> Array:
+    """A weight for each clip, so that originals and fakes weigh alike and the sum is the count."""
+    positive = labels.sum()
+    return np.where(
+        labels == 1, len(labels) / (2 * positive), len(labels) / (2 * (len(labels) - positive))
+    )
+
+
+def softened(labels: Array) -> Array:
+    """Platt's targets: short of 0 and 1 by what so many clips can't rule out."""
+    positive, negative = labels.sum(), (1 - labels).sum()
+    return np.where(labels == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
+
+
+def platt(logits: Array, labels: Array) -> tuple[float, float]:
+    """Scale and offset that make logits honest (Platt 1999), labels weighted alike.
+
+    Minimizes cross-entropy with Platt's softened targets, and a weak prior on the scale.
+
+    Returns
+    -------
+    scale > 0, offset : floats
+        calibrated = scale * logit + offset.
+
+    Raises
+    ------
+    InputError
+        There is only one label.
+    """
+    x, y = np.asarray(logits, float), np.asarray(labels, float)
+    if not y.sum() or not (1 - y).sum():
+        raise InputError("Calibration needs both originals and fakes.")
+    target, weight = softened(y), balanced(y)
+    spread = max(float(x.std()), 1e-6)
+    center = float(x.mean())
+    z = (x - center) / spread
+    log_scale, offset = 0.0, 0.0
+    # Newton on (log scale, offset): the log keeps the scale positive whatever the data.
+    for _ in range(100):
+        scale = np.exp(log_scale)
+        p = sigmoid(scale * z + offset)
+        error = weight * (p - target)
+        curve = weight * p * (1 - p)
+        gradient = np.array([(error * z).sum() * scale + PRIOR * log_scale, error.sum()])
+        hessian = np.array(
+            [
+                [(curve * z * z).sum() * scale**2 + PRIOR, (curve * z).sum() * scale],
+                [(curve * z).sum() * scale, curve.sum() + 1e-9],
+            ]
+        )
+        step = np.linalg.solve(hessian, gradient).clip(-0.5, 0.5)
+        log_scale, offset = log_scale - step[0], offset - step[1]
+        if np.abs(step).max() < 1e-9:
+            break
+    scale = float(np.exp(log_scale))
+    return scale / spread, float(offset - scale * center / spread)
+
+
+def cross_entropy(logits: Array, labels: Array, weights: Array | None = None) -> float:
+    """Mean surprise in nats, originals and fakes weighted alike."""
+    loss = np.logaddexp(0, -logits * np.where(labels == 1, 1, -1))
+    share = np.ones(len(loss)) if weights is None else weights
+    return sum(float(np.average(loss[labels == y], weights=share[labels == y])) for y in (0, 1)) / 2
+
+
+def fit_evidence(logits: Array, labels: Array) -> tuple[Array, float]:
+    """Fit how much each model's calibrated logit adds to the evidence, and the starting point.
+
+    Logistic regression with weights that are not negative (a model that pulls the wrong way is left
+    out, not turned round), labels weighted alike, and a weak prior on even weights: two models that
+    agree are surer than each, and two that say the same are not counted twice.
+
+    Parameters
+    ----------
+    logits : float [clips, models]
+        Calibrated per model; 0 where a model could not look, which adds nothing.
+    labels : int [clips]
+
+    Returns
+    -------
+    weights : float [models], start : float
+    """
+    x, y = np.asarray(logits, float), np.asarray(labels, float)
+    count = x.shape[1]
+    target, weight = softened(y), balanced(y)
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        z = x @ theta[:-1] + theta[-1]
+        off = theta[:-1] - 1 / count
+        error = weight * (sigmoid(z) - target)
+        value = (weight * (np.logaddexp(0, z) - target * z)).sum() + EVEN_PRIOR * (off**2).sum()
+        return float(value), np.append(x.T @ error + 2 * EVEN_PRIOR * off, error.sum())
+
+    begin = np.append(np.full(count, 1 / count), 0.0)
+    bounds = [*((0.0, None) for _ in range(count)), (None, None)]
+    best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds)
+    found: Array = np.where(best.x[:-1] < LEAST_WEIGHT, 0.0, best.x[:-1])
+    return found, float(best.x[-1])
+
+
+@dataclass(frozen=True)
+class Final:
+    """The ensemble's own map: (scale * fused + offset), held back by doubt."""
+
+    scale: float
+    offset: float
+    doubt: tuple[float, ...]
+    """Variance for each unit of each amount."""
+
+    def apply(self, fused: Array, amounts: Array) -> Array:
+        """Honest logits of fused ones. `amounts`: float [clips, causes], how much of each."""
+        variance = amounts @ np.asarray(self.doubt)
+        held: Array = (self.scale * fused + self.offset) / np.sqrt(1 + np.pi * variance / 8)
+        return held
+
+
+def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None = None) -> Final:
+    """Fit scale, offset and the variance that each cause of doubt brings.
+
+    By cross-entropy with the same softened targets and prior as `platt`; each variance has an
+    exponential prior, so that a cause without evidence for it stays at 0. Doubt can only take
+    certainty away (`decision.numbers.held_back`), so poor material never counts for or against
+    anybody.
+
+    Parameters
+    ----------
+    fused : float [rows]
+    labels : int [rows]
+    amounts : float [rows, causes]
+        How much of each cause; without any the result is that of `platt`.
+    weights : float [rows], optional
+        Several versions of one clip share its weight.
+    """
+    scale, offset = platt(fused, labels)
+    none = (0.0,) * amounts.shape[1]
+    if not amounts.any():
+        return Final(scale, offset, none)
+    target, weight = softened(np.asarray(labels, float)), balanced(np.asarray(labels))
+    if weights is not None:
+        weight = weight * weights
+    spread = max(float(fused.std()), 1e-6)
+
+    def loss(x: Array) -> float:
+        made = Final(float(np.exp(x[0])) / spread, float(x[1]), tuple(x[2:]))
+        z = made.apply(fused, amounts)
+        fit = (weight * (np.logaddexp(0, z) - target * z)).sum()
+        return float(fit + PRIOR * x[0] ** 2 / 2 + DOUBT_PRIOR * x[2:].sum())
+
+    begin = np.array([np.log(scale * spread), offset, *(0.1 for _ in none)])
+    bounds = [(-6, 6), (None, None), *((0, 20) for _ in none)]
+    best = minimize(loss, begin, method="L-BFGS-B", bounds=bounds)
+    found = np.where(best.x[2:] < 0.01, 0.0, best.x[2:])
+    return Final(float(np.exp(best.x[0])) / spread, float(best.x[1]), tuple(map(float, found)))
+
+
+def fit_caution(originals: Array, high: float, *, seed: int = 0) -> float:
+    """The least caution with several people for which false alarms stay as with one.
+
+    Files of several people are drawn from the logits of originals as if these had nothing in
+    common, which is the worst case: people of one clip share its camera and codec. Scores are
+    smoothed (Silverman 1986), so that the tail is not that of a handful of clips.
+
+    Parameters
+    ----------
+    originals : float [clips]
+        Honest logits of single people.
+    high : float
+        The threshold, a logit.
+    """
+    real = originals[np.isfinite(originals)]
+    if len(real) < 2 or not np.isfinite(high):
+        return 0.0
+    rng = np.random.default_rng(seed)
+    width = 1.06 * float(real.std()) * len(real) ** -0.2
+
+    def draw(people: int) -> Array:
+        chosen = rng.choice(real, (DRAWS, people))
+        return chosen + rng.normal(0, width, chosen.shape)
+
+    alone = float((draw(16) > high).mean())
+    worst = 0.0
+    for people in PEOPLE:
+        files = np.array([pooled(row) for row in draw(people)])
+        # What has to come off for so many of the files to stay under the threshold.
+        excess = float(np.quantile(files, 1 - alone)) - high
+        worst = max(worst, excess / np.log(people))
+    return min(round(worst, 3), 2.0)

@@ -1,0 +1,163 @@
+"""Who is in labelled files, as far as a face recognition network tells.
+
+DFDC and its like show a few hundred actors in thousands of clips: a split by clip has the same
+people on both sides, and a figure on it flatters. Each file's face is embedded (MobileFaceNet,
+`detector.signals.identity`); the cosine of two embeddings says how alike they are. `bench.actors`
+measures what stands here on labelled files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from detector import media
+from detector.errors import MediaError, UsageError
+from detector.evaluation.labels import Item
+from detector.signals import auxiliary
+from detector.signals import identity as recognition
+from detector.signals.look import look
+from detector.vision import FaceDetector, load_detector
+
+SAME = 0.6
+"""Cosine from which two faces are held to be one person when people are kept apart. Of 2.4 million
+pairs of a DFDC face and an FFHQ face, who are never the same person, none is over 0.55; of DFDC's
+own pairs, fewest lie at 0.6 to 0.7, between strangers near 0 and takes of one actor near 0.8."""
+LINK = 0.7
+"""Cosine from which two faces are put with one person when people are named. Higher than `SAME`: a
+chain of likenesses would make one person of many."""
+FRAMES = 3
+"""Pictures of a clip whose embeddings are averaged."""
+_ROWS = 1000
+"""Faces that are compared with all others at once."""
+
+
+def embed(
+    items: Sequence[Item],
+    *,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """Embedding of the largest face of each file, float32 [128] of length 1, by path.
+
+    Files without a face, or that can't be read, are left out.
+
+    Parameters
+    ----------
+    cache : Path, optional
+        .npz to keep them in, and to go on from. It says who people are: delete it when done.
+    progress : callable, optional
+        Called with (files done, files in all).
+
+    Raises
+    ------
+    UsageError
+        The network is not on this computer.
+    """
+    network = recognition.embedder()
+    if network is None:
+        raise UsageError(
+            f"{auxiliary.IDENTITY.title} is needed to tell people apart, and not on this computer.",
+            hint=f"To download it, type: unmask fetch {auxiliary.IDENTITY.id}",
+        )
+    known: dict[str, np.ndarray] = {}
+    if cache is not None and cache.is_file():
+        with np.load(cache) as stored:
+            known = dict(zip(stored["names"].tolist(), stored["vectors"], strict=True))
+    detector = load_detector()
+    fresh = 0
+    for done, item in enumerate(items):
+        name = str(item.file.resolve())
+        if name not in known:
+            faces = _faces(item, detector)
+            mean = network(faces).mean(0) if faces else np.zeros(128, np.float32)
+            known[name] = mean / max(float(np.linalg.norm(mean)), 1e-9)
+            fresh += 1
+        if cache is not None and fresh and (fresh % 500 == 0 or done + 1 == len(items)):
+            with cache.open("wb") as stream:
+                np.savez(stream, names=np.array(list(known)), vectors=np.stack([*known.values()]))
+        if progress:
+            progress(done + 1, len(items))
+    vectors = {str(item.file): known[str(item.file.resolve())] for item in items}
+    return {name: vector for name, vector in vectors.items() if vector.any()}
+
+
+def _faces(item: Item, detector: FaceDetector) -> list[np.ndarray]:
+    """Aligned faces of a file, the largest of each picture."""
+    try:
+        info = media.probe(item.file)
+        count = 1 if info.kind == "image" else FRAMES
+        times = np.linspace(0, info.duration or 0.0, count + 2)[1:-1].tolist()
+        found = []
+        for frame in media.decode(item.file, info, times, notes=[]):
+            faces = detector.detect(frame.rgb, 40)
+            if faces:
+                face = max(faces, key=lambda f: f.box[2] - f.box[0])
+                aligned = recognition.align(look(frame.rgb, face.box, face.landmarks))
+                if aligned is not None:
+                    found.append(aligned)
+        return found
+    except MediaError:
+        return []
+
+
+def apart(
+    items: Sequence[Item],
+    trained: Sequence[Item],
+    *,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[Item], str]:
+    """Files whose people do not occur in training.
+
+    A file goes if its own face, or that of the original of its group, is like one of the untouched
+    faces that were trained on (fakes show a mixture of two of these); or if it has no face.
+
+    Returns
+    -------
+    list of Item
+        What stays, in order.
+    str
+        What was done, for a report.
+    """
+    originals = [item for item in trained if item.label == 0]
+    vectors = embed([*items, *originals], cache=cache, progress=progress)
+    known = np.stack([vectors[str(i.file)] for i in originals if str(i.file) in vectors])
+    seen: set[tuple[str, str]] = set()
+    likeness: dict[str, float] = {}
+    for item in items:
+        vector = vectors.get(str(item.file))
+        likeness[item.name] = 1.0 if vector is None else float((known @ vector).max())
+        if item.label == 0 and likeness[item.name] > SAME:
+            seen.add((item.source, item.group))
+    kept = [
+        item
+        for item in items
+        if likeness[item.name] <= SAME and (item.source, item.group) not in seen
+    ]
+    note = (
+        f"{len(items) - len(kept)} of {len(items)} files left out: their faces are like one of "
+        f"{len(known)} trained on (cosine over {SAME:g}), or can't be compared."
+    )
+    return kept, note
+
+
+def people(vectors: Sequence[np.ndarray], link: float = LINK) -> np.ndarray:
+    """A number for each face: the same for all that are linked by likeness, however indirectly.
+
+    Parameters
+    ----------
+    vectors : sequence of float arrays [128]
+        Of length 1.
+    """
+    faces = np.stack(vectors)
+    person = np.arange(len(faces))
+    for start in range(0, len(faces), _ROWS):
+        alike = faces[start : start + _ROWS] @ faces.T > link
+        for a, b in zip(*np.nonzero(alike), strict=True):
+            a += start
+            if a < b and person[a] != person[b]:
+                person[person == person[b]] = person[a]
+    return np.unique(person, return_inverse=True)[1]

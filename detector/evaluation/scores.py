@@ -1,0 +1,272 @@
+"""What the whole pipeline says of labelled files: the ground for evaluation and calibration.
+
+Analyses are kept one JSON line a file, so that a stopped run goes on where it was. They hold raw
+logits: after another calibration, other thresholds or other ensemble weights everything is decided
+again from them, and no network runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from detector.decision import decide
+from detector.errors import InputError, ModelError
+from detector.evaluation.labels import Item
+from detector.models import registry
+from detector.models.base import ModelSpec
+from detector.perturbation import corruptions
+from detector.perturbation.corruptions import NONE, Condition
+from detector.pipeline import Analyzer
+from detector.schema.analysis import Analysis, Ensemble, Question, Settings
+from detector.schema.base import StrictModel
+
+
+class Scored(StrictModel):
+    """One labelled file and what was said of it.
+
+    Figures are empty or None where the file could not be judged, and `problem` says why.
+    """
+
+    name: str
+    label: int
+    kind: str
+    method: str
+    group: str
+    source: str
+    person: str
+    condition: str = "none"
+    logits: dict[str, float] = Field(
+        default_factory=dict, description="raw, of the most suspicious person, by model id"
+    )
+    highest: dict[str, float] = Field(
+        default_factory=dict, description="raw, of the person most suspicious to that model alone"
+    )
+    answers: dict[Question, float] = Field(
+        default_factory=dict, description="probability, by question that was asked"
+    )
+    answer_labels: dict[Question, str] = {}
+    probability: float | None = None
+    verdict: str = "NOT_APPLICABLE"
+    features: dict[str, float] = {}
+    problem: str = ""
+    analysis: Analysis | None = Field(default=None, exclude=True, repr=False)
+
+
+FEATURES = ("sharpness", "brightness", "face width", "face confidence")
+"""What needs no detector of fakes: figures that do not beat these prove little."""
+
+_LEFT_OUT = {"tracks": {"__all__": {"faces": {"__all__": {"landmarks", "scores", "answers"}}}}}
+"""Of a stored analysis: most of its length, and computed again or of no use here."""
+
+
+class _Stored(StrictModel):
+    """One line of a store."""
+
+    name: str
+    condition: str = "none"
+    problem: str = ""
+    made_by: dict[str, str] = {}
+    """By model id: a hash of what decides its logits."""
+    analysis: Analysis | None = None
+
+
+def score_files(
+    items: Sequence[Item],
+    *,
+    models: Sequence[str] | None = None,
+    also: Sequence[str] = (),
+    frames: int = 32,
+    device: str = "auto",
+    condition: Condition = NONE,
+    store: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Scored]:
+    """Run the pipeline over labelled files.
+
+    Parameters
+    ----------
+    models : sequence of str, optional
+        Model ids that decide; default the default ensemble.
+    also : sequence of str
+        Models that are scored beside them, and not counted.
+    frames : int
+        Moments to look at in a clip.
+    condition : Condition
+        What is done to each file before.
+    store : Path, optional
+        JSON lines to keep, and to go on from. A line is used again if it holds these models as
+        they are today (weights, crop), as many frames, and a file of the same size.
+    progress : callable
+        Called with (files done, files in all).
+
+    Raises
+    ------
+    InputError
+        The store is not one.
+    UsageError
+        There is no such model.
+    ModelError
+        One of the models that decide can't be used. What was scored before is in the store.
+    """
+    deciding = registry.choose(models)
+    specs = registry.choose([*(spec.id for spec in deciding), *also])
+    settings = Settings(models=[spec.id for spec in specs], frames=frames)
+    known = _read(store) if store else {}
+    analyzer = Analyzer(device=device)
+    ids = [spec.id for spec in deciding]
+    out = []
+    for done, item in enumerate(items):
+        line = known.get((item.name, condition.name))
+        if line is None or _failed(line, ids) or not _holds(line, item, specs, settings, condition):
+            line = _analyze(item, analyzer, settings, condition)
+            if why := _failed(line, ids):
+                raise ModelError(why)
+            line.made_by = {spec.id: _made_by(spec) for spec in specs}
+            if store:
+                with store.open("a", encoding="utf-8") as stream:
+                    stream.write(line.model_dump_json(exclude={"analysis": _LEFT_OUT}) + "\n")
+        out.append(_scored(item, line, ids))
+        if progress:
+            progress(done + 1, len(items))
+    return out
+
+
+def replace(store: Path, analyses: Mapping[str, Analysis], models: Sequence[str]) -> None:
+    """Put other analyses of files, by name, into a store: as if these models had made them."""
+    made_by = {id: _made_by(registry.get_spec(id)) for id in models}
+    with store.open("a", encoding="utf-8") as stream:
+        for name, analysis in analyses.items():
+            line = _Stored(name=name, made_by=made_by, analysis=analysis)
+            stream.write(line.model_dump_json(exclude={"analysis": _LEFT_OUT}) + "\n")
+
+
+def _read(store: Path) -> dict[tuple[str, str], _Stored]:
+    """Lines by file and condition; of several the last."""
+    if not store.is_file():
+        return {}
+    try:
+        text = store.read_text(encoding="utf-8")
+        if text and not text.endswith("\n"):  # a run that was killed as it wrote
+            text = text[: text.rfind("\n") + 1]
+            store.write_text(text, encoding="utf-8")
+        lines = [_Stored.model_validate(json.loads(line)) for line in text.splitlines()]
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        what = "an older kind" if isinstance(error, ValidationError) else "no store of scores"
+        raise InputError(
+            f"{store} is {what}, so no run can go on from it.", hint="Name another file."
+        ) from error
+    return {(line.name, line.condition): line for line in lines}
+
+
+def _holds(
+    line: _Stored,
+    item: Item,
+    specs: Sequence[ModelSpec],
+    settings: Settings,
+    condition: Condition,
+) -> bool:
+    """Whether a stored analysis is what would come out today."""
+    there = item.file.is_file()
+    if line.analysis is None:
+        return there == (line.problem != "not_found")
+    return (
+        there
+        and (condition != NONE or line.analysis.media.size == item.file.stat().st_size)
+        and line.analysis.settings.frames == settings.frames
+        and all(line.made_by.get(spec.id) == _made_by(spec) for spec in specs)
+    )
+
+
+def _made_by(spec: ModelSpec) -> str:
+    """A hash of what decides a model's logits: its weights, and how a face is cut and fed to it."""
+    told = spec.model_dump_json(
+        include={
+            "files": {"__all__": {"path", "sha256"}},
+            "crop": True, "normalization": True, "options": True, "fake_index": True,
+            "clip_frames": True, "clip_step": True, "clip_stride": True,
+        }
+    )  # fmt: skip
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _analyze(item: Item, analyzer: Analyzer, settings: Settings, condition: Condition) -> _Stored:
+    line = _Stored(name=item.name, condition=condition.name)
+    try:
+        if condition == NONE:
+            line.analysis = analyzer.analyze(item.file, settings, scores_only=True)
+        else:
+            with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+                changed = corruptions.apply(item.file, condition, Path(folder))
+                line.analysis = analyzer.analyze(
+                    changed, settings, name=item.file.name, scores_only=True
+                )
+    except InputError as error:  # the file's fault; one of ours ends the run, and nothing is kept
+        line.problem = error.code
+    return line
+
+
+def _failed(line: _Stored, deciding: Sequence[str]) -> str:
+    """Why one of the models that decide gave no score, if one failed: its silence must not pass
+    for an answer."""
+    for model in line.analysis.models if line.analysis else ():
+        if model.error and model.id in deciding:
+            return f"{model.title} failed on {line.name}: {model.error}"
+    return ""
+
+
+def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
+    """Decide with the calibration, weights and thresholds that the manifest has now."""
+    scored = Scored(
+        name=item.name, label=item.label, kind=item.kind, method=item.method, group=item.group,
+        source=item.source, person=item.person, condition=line.condition, problem=line.problem,
+    )  # fmt: skip
+    if line.analysis is None:
+        return scored
+    analysis = decide(refreshed(line.analysis), models=deciding)
+    scored.analysis = analysis
+    scored.verdict = str(analysis.verdict.label)
+    scored.probability = analysis.verdict.probability
+    scored.answers = {
+        question: answer.probability
+        for question, answer in analysis.verdict.answers.items()
+        if answer.probability is not None
+    }
+    scored.answer_labels = {
+        question: str(analysis.verdict.answers[question].label) for question in scored.answers
+    }
+    scored.logits = {m.id: m.logit for m in analysis.models if m.logit is not None}
+    for track in analysis.tracks:
+        for id, score in track.models.items():
+            scored.highest[id] = max(score.logit, scored.highest.get(id, -np.inf))
+    scored.features = _features(analysis)
+    if scored.probability is None and analysis.verdict.reasons:
+        scored.problem = str(analysis.verdict.reasons[0].code)
+    return scored
+
+
+def refreshed(analysis: Analysis) -> Analysis:
+    """With what the manifest says today; a person's own thresholds are left out."""
+    manifest = registry.manifest()
+    specs = {spec.id: spec for spec in manifest.models}
+    fresh = analysis.model_copy(deep=True)
+    fresh.ensembles = {q: manifest.ensembles.get(q, Ensemble()) for q in Question}
+    for model in fresh.models:
+        if model.id in specs:
+            model.calibration = specs[model.id].calibration
+            model.weight = specs[model.id].weight
+    return fresh
+
+
+def _features(analysis: Analysis) -> dict[str, float]:
+    if not analysis.tracks or not analysis.tracks[0].faces:
+        return {}
+    seen = [face.quality for face in analysis.tracks[0].faces]
+    columns = zip(*((q.sharpness, q.brightness, q.width, q.confidence) for q in seen), strict=True)
+    return {name: float(np.mean(column)) for name, column in zip(FEATURES, columns, strict=True)}

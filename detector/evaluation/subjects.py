@@ -1,0 +1,101 @@
+"""Scored files as calibration sees them: each clip's people, their logits and their material."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from detector.decision import material as material_of
+from detector.decision.material import Material
+from detector.evaluation import methods
+from detector.evaluation.scores import Scored
+from detector.schema.analysis import Analysis, Question, Track
+
+SHORT = (6, 2)
+"""Every clip is also read from so few of its frames, to learn what few frames are worth."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person's raw logits over a clip, or over a few of its frames."""
+
+    logits: dict[str, float]
+    material: Material
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What calibration needs of one labelled clip."""
+
+    label: int
+    source: str
+    """Left out as a whole: a source, or a fold of many (`training.groups`)."""
+    question: Question | None
+    """Which question its fake is about; None for an original."""
+    people: tuple[Person, ...]
+    """The first was seen most; empty when nobody was seen well enough."""
+    worse: tuple[Person, ...] = ()
+    """The first of `people` in few frames, or under worse conditions."""
+    origin: str = ""
+    """Where it was collected: what is resampled as a whole; unless stated, `source`."""
+
+
+def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
+    """A scored file as calibration sees it: people as the verdict would pool them.
+
+    Parameters
+    ----------
+    worse : sequence of Scored
+        The same file under worse conditions.
+    """
+    about = methods.question(scored.method) if scored.label else None
+    analysis = scored.analysis
+    if analysis is None:
+        return Clip(scored.label, scored.source, about, (), origin=scored.source)
+    video = analysis.media.kind == "video"
+    people = [
+        (person, track)
+        for track in analysis.tracks
+        if (person := person_of(analysis, track))
+        and person.material.width >= material_of.POOR_WIDTH
+        and (not video or person.material.frames >= material_of.MIN_FRAMES)
+    ]
+    people.sort(key=lambda pair: -pair[0].material.frames)
+    short: list[Person] = []
+    if people and video:
+        main, track = people[0]
+        made = [person_of(analysis, track, frames=n) for n in SHORT if n < main.material.frames]
+        short = [person for person in made if person]
+    for version in worse:
+        short += clip_of(version).people[:1]
+    return Clip(
+        scored.label,
+        scored.source,
+        about,
+        tuple(person for person, _ in people),
+        tuple(short),
+        scored.source,
+    )
+
+
+def person_of(analysis: Analysis, track: Track, *, frames: int | None = None) -> Person | None:
+    """Raw mean logits of one person, over all scored frames or so many spread over the clip."""
+    raw: dict[str, list[float]] = {}
+    faces = [face for face in track.faces if face.logits]
+    windows = track.windows
+    if frames is not None:
+        faces = [faces[i] for i in np.linspace(0, len(faces) - 1, frames).astype(int)]
+        windows = windows[:1]
+    for face in faces:
+        for id, value in face.logits.items():
+            raw.setdefault(id, []).append(value)
+    for window in windows:
+        raw.setdefault(window.model, []).append(window.logit)
+    if not raw:
+        return None
+    material = material_of.material(analysis, track)
+    if frames is not None:
+        material = replace(material, frames=frames)
+    return Person({id: float(np.mean(values)) for id, values in raw.items()}, material)

@@ -1,0 +1,271 @@
+"""The process that readers are born in, and what a reader does. Run as a program, never imported.
+
+It imports the decoders once, reads nothing itself, and forks a reader for each file: a fresh one,
+within milliseconds, that never saw anybody else's file. A reader gives up all it can
+(`detector.isolation.privileges`) before it opens its file, and answers on a socket in JSON and
+raw pixels, which can do nothing to who receives them; the parent's request may be a pickle, the
+way back never.
+
+A reader lives as long as its parent holds the other end of its `status` socket: closing that kills
+it, and so does the parent's own end, however it comes. No process id is handed around.
+
+Arguments: the parent's import path as JSON, the number of the control socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import mmap
+import os
+import pickle
+import selectors
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from detector.isolation.privileges import Limits
+
+PRELOADED = ("detector.media", "detector.provenance", "scipy.fftpack")
+LENGTH = struct.Struct(">I")
+NO_MEMORY = 3
+"""exit status of a reader that ran out of memory"""
+_LONGEST = 500
+"""characters of an error's text"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a reader is asked for.
+
+    Attributes
+    ----------
+    function : str
+        "module:name". It returns something that JSON can hold by its annotation, or, with `slots`,
+        an iterator of Frames.
+    arguments, options : tuple, dict
+        For the function.
+    limits : Limits
+    reads : tuple of path
+        The files that it may open.
+    writes : path, optional
+        The folder that it may write to.
+    slots, slot : int
+        How many frames fit into the shared memory, and bytes of each; 0 for none.
+    """
+
+    function: str
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+    limits: Limits
+    reads: tuple[str, ...]
+    writes: str | None = None
+    slots: int = 0
+    slot: int = 0
+
+
+def send(link: socket.socket, message: bytes) -> None:
+    """Send one message: its length, then itself."""
+    link.sendall(LENGTH.pack(len(message)) + message)
+
+
+def receive(link: socket.socket) -> bytes:
+    """Wait for one message. EOFError when the other end is gone."""
+    (size,) = LENGTH.unpack(_exactly(link, LENGTH.size))
+    return _exactly(link, size)
+
+
+def _exactly(link: socket.socket, size: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < size:
+        part = link.recv(min(size - len(parts), 1 << 20))
+        if not part:
+            raise EOFError
+        parts += part
+    return bytes(parts)
+
+
+# --- the nursery ----------------------------------------------------------------------------------
+
+
+@dataclass
+class _Nursery:
+    control: socket.socket
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    readers: dict[int, socket.socket] = field(default_factory=dict)  # by process id
+
+    def serve(self) -> None:
+        """Fork readers until the parent is gone, then end those that are left."""
+        wake, wakes = socket.socketpair()
+        for end in (wake, wakes):
+            end.setblocking(False)
+        signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.selector.register(self.control, selectors.EVENT_READ)
+        self.selector.register(wake, selectors.EVENT_READ)
+        while True:
+            for key, _ in self.selector.select():
+                if key.fileobj is wake:
+                    with contextlib.suppress(BlockingIOError):
+                        wake.recv(4096)
+                elif key.fileobj is self.control:
+                    asked, given, _, _ = socket.recv_fds(self.control, 1, 3)
+                    if not asked:
+                        self.end()
+                        return
+                    self.bear(given)
+                else:  # whoever asked has let go
+                    self.selector.unregister(key.fileobj)
+                    os.kill(key.data, signal.SIGKILL)
+            self.reap()
+
+    def bear(self, given: list[int]) -> None:
+        """Fork one reader, with its link, its status socket and perhaps its memory."""
+        link, status = (socket.socket(fileno=number) for number in given[:2])
+        try:
+            number = os.fork()
+        except OSError:  # no room for another: who asked sees its sockets close
+            number = -1
+        if number == 0:
+            self.leave()
+            status.close()
+            read(link, given[2] if len(given) > 2 else None)
+        link.close()
+        for memory in given[2:]:
+            os.close(memory)
+        if number < 0:
+            status.close()
+            return
+        self.readers[number] = status
+        self.selector.register(status, selectors.EVENT_READ, number)
+
+    def leave(self) -> None:
+        """In a reader: let go of what belongs to the nursery and to other readers."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self.selector.close()
+        self.control.close()
+        for status in self.readers.values():
+            status.close()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):  # libraries print what files say
+            os.dup2(nothing, standard)
+
+    def reap(self) -> None:
+        """Tell how readers ended to those who asked for them."""
+        while self.readers:
+            number, how = os.waitpid(-1, os.WNOHANG)
+            if number == 0:
+                return
+            status = self.readers.pop(number)
+            with contextlib.suppress(KeyError, ValueError):
+                self.selector.unregister(status)
+            with contextlib.suppress(OSError):
+                status.send(struct.pack("=i", how))
+            status.close()
+
+    def end(self) -> None:
+        for number in self.readers:
+            os.kill(number, signal.SIGKILL)
+        for number in list(self.readers):
+            os.waitpid(number, 0)
+
+
+# --- a reader -------------------------------------------------------------------------------------
+
+
+def read(link: socket.socket, memory: int | None) -> NoReturn:
+    """Answer one request and end."""
+    end = 1
+    try:
+        request: Request = pickle.loads(receive(link))  # from the parent, whom we trust
+        function = _find(request.function)
+        from detector.isolation.privileges import drop_privileges
+
+        drop_privileges(request.limits, request.reads, request.writes)
+        _answer(link, memory, request, function)
+        end = 0
+    except (EOFError, BrokenPipeError):  # nobody waits for it any more
+        end = 0
+    except MemoryError:
+        end = NO_MEMORY
+    finally:
+        os._exit(end)
+
+
+def _find(name: str) -> Callable[..., Any]:
+    module, _, attribute = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def _answer(
+    link: socket.socket, memory: int | None, request: Request, function: Callable[..., Any]
+) -> None:
+    from pydantic import TypeAdapter
+
+    from detector.errors import UnmaskError
+
+    try:
+        result = function(*request.arguments, **request.options)
+        if memory is not None:
+            _stream(link, memory, request, result)
+            result = None
+        said = {"result": TypeAdapter(Any).dump_python(result, mode="json")}
+    except UnmaskError as error:
+        said = {
+            "error": type(error).__name__,
+            "message": error.message[:_LONGEST],
+            "code": error.code,
+            "hint": error.hint[:_LONGEST],
+        }
+    except (MemoryError, EOFError, BrokenPipeError):
+        raise
+    except Exception as error:
+        said = {"failed": type(error).__name__, "message": str(error)[:_LONGEST]}
+    if "notes" in request.options:
+        said["notes"] = request.options["notes"]
+    send(link, json.dumps(said).encode())
+
+
+def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator[Any]) -> None:
+    """Put frames into the shared memory, at most as many ahead as it has room for."""
+    import numpy as np
+
+    room = np.frombuffer(mmap.mmap(memory, request.slots * request.slot), np.uint8)
+    for number, frame in enumerate(frames):
+        if number >= request.slots and not link.recv(1):  # one byte for each place set free
+            raise EOFError
+        height, width, _ = frame.rgb.shape
+        if frame.rgb.nbytes > request.slot:
+            raise ValueError("a frame is larger than the file said")
+        at = number % request.slots * request.slot
+        np.copyto(room[at : at + frame.rgb.nbytes].reshape(height, width, 3), frame.rgb)
+        send(link, json.dumps({"frame": [frame.index, frame.time, height, width]}).encode())
+
+
+def main() -> None:
+    """Import everything, then serve."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it is over
+    sys.path[:] = json.loads(sys.argv[1])
+    control = socket.socket(fileno=int(sys.argv[2]))
+    sys.modules["detector.isolation.fork_server"] = sys.modules[
+        "__main__"
+    ]  # what requests are made of
+    for name in PRELOADED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # so that forked readers don't copy what was imported
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on, the control socket says so
+    _Nursery(control).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""What a process gives up before it reads a stranger's file. Runs in the reading process only.
+
+Each layer holds by itself, and each is left out where the system lacks it:
+
+- resource limits (POSIX): memory, processor time, open files, no writing, no core dump;
+- Landlock (Linux 5.13): of all files, only Python's own and the one that is to be read;
+- a seccomp filter (Linux, x86-64 and ARM64): no sockets, no programs, no other processes, no
+  writing. What it refuses fails with "not permitted", as on a system that forbids it.
+
+None needs a privilege, and all of them work inside an unprivileged container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector.media.limits import READER_CPU, READER_FILES, READER_MEMORY, READER_SILENCE
+
+_WRITTEN = 8 * 1024**3
+"""bytes of the largest file a reader may write, where it may write at all"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What reading one file may take.
+
+    Attributes
+    ----------
+    memory : int
+        Bytes of address space. Not held on macOS, whose kernel ignores it.
+    cpu : int
+        Seconds of processor time, all threads together.
+    silence : float
+        Seconds without an answer after which the reader is taken to hang.
+    files : int
+        Open files.
+    """
+
+    memory: int = READER_MEMORY
+    cpu: int = READER_CPU
+    silence: float = READER_SILENCE
+    files: int = READER_FILES
+
+
+def drop_privileges(
+    limits: Limits, reads: Sequence[str] = (), writes: str | None = None
+) -> list[str]:
+    """Give up everything but reading these files; there is no way back.
+
+    Parameters
+    ----------
+    limits : Limits
+    reads : sequence of path
+        Files that are to be read. One that is not there is left out: opening it will say so.
+    writes : path, optional
+        The one folder that may be written to.
+
+    Returns
+    -------
+    list of str
+        Which layers hold: "limits", "memory", "landlock", "seccomp".
+    """
+    held = _limit(limits, writes is not None)
+    if sys.platform != "linux":
+        return held
+    libc = ctypes.CDLL(None, use_errno=True)
+    # Without it neither of the two may be asked for by an ordinary user.
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        return held
+    if _landlock(libc, reads, writes):
+        held.append("landlock")
+    if _seccomp(libc, may_write=writes is not None):
+        held.append("seccomp")
+    return held
+
+
+def _limit(limits: Limits, may_write: bool) -> list[str]:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return []
+    held = ["limits"]
+    bounds = [
+        (resource.RLIMIT_CORE, 0),  # a core dump would be a copy of somebody's pictures
+        (resource.RLIMIT_CPU, limits.cpu),
+        (resource.RLIMIT_NOFILE, limits.files),
+        (resource.RLIMIT_FSIZE, _WRITTEN if may_write else 0),
+    ]
+    for what, bound in bounds:
+        _, most = resource.getrlimit(what)
+        bound = bound if most == resource.RLIM_INFINITY else min(bound, most)
+        # A second of grace between the signal and the kill, where there are two bounds.
+        hard = bound + 1 if what == resource.RLIMIT_CPU and most != bound else bound
+        resource.setrlimit(what, (bound, hard))
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+        held.append("memory")
+        # Should the machine run out of memory all the same, this process goes first.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")
+    return held
+
+
+# --- Landlock: which files ------------------------------------------------------------------------
+
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 38, 22
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all architectures
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_MAKE_AND_REMOVE = 0x1FF0  # bits 4 to 12
+_REFER, _TRUNCATE, _IOCTL = 1 << 13, 1 << 14, 1 << 15
+_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
+
+_SYSTEM = (
+    "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo",
+    "/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom",
+    "/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
+)  # fmt: skip
+"""What libraries look at; nothing of a person's."""
+
+
+def _landlock(libc: ctypes.CDLL, reads: Sequence[str], writes: str | None) -> bool:
+    version = libc.syscall(_CREATE_RULESET, None, 0, 1)
+    if version < 1:
+        return False
+    handled = _EXECUTE | _WRITE_FILE | _READ_FILE | _READ_DIR | _MAKE_AND_REMOVE
+    handled |= _REFER * (version >= 2) | _TRUNCATE * (version >= 3) | _IOCTL * (version >= 5)
+    rules = struct.pack("=Q", handled)
+    if version >= 4:  # TCP: neither bind nor connect
+        rules += struct.pack("=Q", 3)
+    if version >= 6:  # no abstract sockets and no signals to anybody outside
+        rules += struct.pack("=Q", 3)
+    ruleset = libc.syscall(_CREATE_RULESET, rules, len(rules), 0)
+    if ruleset < 0:
+        return False
+    try:
+        for path in (*_program(), *_SYSTEM, *reads):
+            _allow(libc, ruleset, path, _READ_FILE | _READ_DIR)
+        if writes is not None:
+            _allow(libc, ruleset, writes, handled & ~(_EXECUTE | _IOCTL))
+        return libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0
+    finally:
+        os.close(ruleset)
+
+
+def _program() -> Iterator[str]:
+    """Where Python, its packages and our own code are. Of a checkout only the package: beside it
+    may lie the data folder, with everybody's files."""
+    yield str(Path(__file__).resolve().parents[1])
+    yield from (sys.prefix, sys.base_prefix)
+    for entry in sys.path:
+        if Path(entry).name in ("site-packages", "dist-packages"):
+            yield entry
+
+
+def _allow(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
+    try:
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        if not os.path.isdir(path):
+            access &= _OF_FILES
+        libc.syscall(_ADD_RULE, ruleset, 1, struct.pack("=Qi", access, place), 0)
+    finally:
+        os.close(place)
+
+
+# --- seccomp: which system calls ------------------------------------------------------------------
+
+_ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
+_X32 = 0x40000000
+
+# Number on x86-64, number on ARM64; None where there is no such call.
+_REFUSED: dict[str, tuple[int | None, int | None]] = {
+    # the network
+    "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201),
+    "accept": (43, 202), "accept4": (288, 242),
+    # programs and other processes; memory that they share
+    "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281),
+    "kill": (62, 129), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138),
+    "rt_tgsigqueueinfo": (297, 240), "pidfd_send_signal": (424, 424), "pidfd_open": (434, 434),
+    "pidfd_getfd": (438, 438), "ptrace": (101, 117), "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271), "kcmp": (312, 272), "process_madvise": (440, 440),
+    "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "msgget": (68, 186),
+    "semget": (64, 190), "mq_open": (240, 180), "add_key": (248, 217), "request_key": (249, 218),
+    "keyctl": (250, 219),
+    # ways around this filter, and to more rights
+    "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
+    "unshare": (272, 97), "setns": (308, 268), "bpf": (321, 280), "userfaultfd": (323, 282),
+    "perf_event_open": (298, 241), "personality": (135, 92), "open_by_handle_at": (304, 265),
+    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51),
+    "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
+}  # fmt: skip
+_CHANGES: dict[str, tuple[int | None, int | None]] = {
+    "creat": (85, None), "truncate": (76, 45), "ftruncate": (77, 46),
+    "rename": (82, None), "renameat": (264, 38), "renameat2": (316, 276),
+    "mkdir": (83, None), "mkdirat": (258, 34), "rmdir": (84, None),
+    "mknod": (133, None), "mknodat": (259, 33),
+    "link": (86, None), "linkat": (265, 37), "symlink": (88, None), "symlinkat": (266, 36),
+    "unlink": (87, None), "unlinkat": (263, 35),
+    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452),
+    "chown": (92, None), "lchown": (94, None), "fchown": (93, 55), "fchownat": (260, 54),
+    "utime": (132, None), "utimes": (235, None), "futimesat": (261, None), "utimensat": (280, 88),
+    "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
+    "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
+}  # fmt: skip
+"""Calls that change files."""
+_HIDDEN = {"clone3": 435, "openat2": 437}
+"""Calls whose flags a filter can't see; libraries fall back to the older ones."""
+_OPEN = {"x86_64": ((2, 1), (257, 2)), "aarch64": ((56, 2),)}  # (call, which argument is the flags)
+_CLONE = {"x86_64": 56, "aarch64": 220}
+_OWN_ONLY = {"x86_64": ((302, 0), (234, None)), "aarch64": ((261, 0), (131, None))}
+"""prlimit64 on oneself (0), tgkill within oneself (None: the process's own number)."""
+_CLONE_THREAD = 0x10000
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_EPERM, _ENOSYS = 1, 38
+_LOAD, _EQUAL, _ATLEAST, _ANYBIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in what a filter is given
+
+
+def _seccomp(libc: ctypes.CDLL, *, may_write: bool) -> bool:
+    machine = platform.machine()
+    if machine not in _ARCHITECTURES or sys.byteorder != "little":
+        return False
+    code = b"".join(_filter(machine, may_write=may_write))
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
+    return libc.prctl(_PR_SET_SECCOMP, 2, program, 0, 0) == 0
+
+
+def _filter(machine: str, *, may_write: bool) -> Iterator[bytes]:
+    """The instructions. Every test either returns or falls through to the next."""
+
+    def step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+        return struct.pack("=HBBI", code, if_true, if_false, value)
+
+    refuse, allow = step(_RETURN, _ERRNO | _EPERM), step(_RETURN, _ALLOW)
+    architecture, column = _ARCHITECTURES[machine]
+    yield step(_LOAD, _ARCHITECTURE) + step(_EQUAL, architecture, 1) + step(_RETURN, _KILL)
+    yield step(_LOAD, _NUMBER)
+    if machine == "x86_64":
+        yield step(_ATLEAST, _X32, 0, 1) + refuse
+    calls = _REFUSED if may_write else _REFUSED | _CHANGES
+    for number in (numbers[column] for numbers in calls.values()):
+        if number is not None:
+            yield step(_EQUAL, number, 0, 1) + refuse
+    for number in _HIDDEN.values():
+        yield step(_EQUAL, number, 0, 1) + step(_RETURN, _ERRNO | _ENOSYS)
+    yield step(_EQUAL, _CLONE[machine], 0, 4) + step(_LOAD, _ARGUMENTS)
+    yield step(_ANYBIT, _CLONE_THREAD, 1) + refuse + allow
+    for number, argument in () if may_write else _OPEN[machine]:
+        yield step(_EQUAL, number, 0, 4) + step(_LOAD, _ARGUMENTS + 8 * argument)
+        yield step(_ANYBIT, _WRITING, 0, 1) + refuse + allow
+    for number, whom in _OWN_ONLY[machine]:
+        yield step(_EQUAL, number, 0, 4) + step(_LOAD, _ARGUMENTS)
+        yield step(_EQUAL, os.getpid() if whom is None else whom, 1) + refuse + allow
+    yield allow

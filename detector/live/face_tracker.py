@@ -1,0 +1,149 @@
+"""Who is in view, frame by frame: searched now and then, followed in between."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detector import vision
+from detector.live.optical_flow import Small, follow
+from detector.vision import Detection
+
+GONE = 0.6
+"""s without being found or followed, after which a face is no longer drawn."""
+LOOKS = 40
+"""searches by which a face is told from an earring (`faces.keep`)"""
+GLIDE = 0.4
+"""weight of the newest movement in a face's velocity"""
+
+
+@dataclass
+class Person:
+    """One face in view.
+
+    Attributes
+    ----------
+    number : int
+        The tracker's.
+    face : Detection
+        In the newest frame it was found or followed in.
+    time : float
+        Of that frame.
+    searched : bool
+        It was found in that frame, not followed into it.
+    velocity : tuple of float
+        px/s of the center.
+    found : deque of Detection
+        The newest searches' that found it.
+    looks : int
+        Searches since it first was found.
+    """
+
+    number: int
+    face: Detection
+    time: float
+    searched: bool = True
+    velocity: tuple[float, float] = (0.0, 0.0)
+    found: deque[Detection] = field(default_factory=lambda: deque(maxlen=LOOKS))
+    looks: int = 0
+
+    @property
+    def sure(self) -> bool:
+        """A person, not something that looked like a face."""
+        return vision.keep(list(self.found), max(min(self.looks, LOOKS), 2))
+
+    @property
+    def width(self) -> float:
+        """px of the box."""
+        return self.face.box[2] - self.face.box[0]
+
+    def move(self, face: Detection, time: float, *, searched: bool) -> None:
+        """It is here now."""
+        gap = time - self.time
+        if gap > 0:
+            moved = [
+                (face.box[k] + face.box[k + 2] - self.face.box[k] - self.face.box[k + 2]) / 2
+                for k in (0, 1)
+            ]
+            x, y = (
+                (1 - GLIDE) * old + GLIDE * m / gap
+                for old, m in zip(self.velocity, moved, strict=True)
+            )
+            self.velocity = (x, y)
+        self.face, self.time, self.searched = face, time, searched
+
+
+class FaceTracker:
+    """Faces of one viewer. Used by one thread at a time, fed in order of time.
+
+    Parameters
+    ----------
+    detector : FaceDetector
+    min_face : int
+        px, of the narrowest face that is judged.
+    """
+
+    def __init__(self, detector: vision.FaceDetector, min_face: int) -> None:
+        self._detector = detector
+        self._min_face = min_face
+        self._tracker = vision.Tracker()
+        self._people: dict[int, Person] = {}
+        self._before: Small | None = None
+        self._at = -math.inf  # of that frame
+
+    @property
+    def lost(self) -> bool:
+        """Some face could not be followed: a search is due."""
+        return any(person.time < self._at for person in self._people.values())
+
+    def search(self, rgb: np.ndarray, time: float, coarser: float = 1.0) -> list[Person]:
+        """Find the faces of a frame.
+
+        Parameters
+        ----------
+        coarser : float
+            Times the smallest face looked for.
+
+        Returns
+        -------
+        list of Person
+            Those found in this frame. The same objects are given again and change.
+        """
+        found = self._detector.detect(rgb, max(12, round(self._min_face * coarser)))
+        numbers = self._tracker.update(time, rgb, found)
+        for person in self._people.values():
+            person.looks += 1
+        for number, face in zip(numbers, found, strict=True):
+            if number in self._people:
+                self._people[number].move(face, time, searched=True)
+            else:
+                self._people[number] = Person(number, face, time, looks=1)
+            self._people[number].found.append(face)
+        self._before, self._at = Small.of(rgb), time
+        self._forget(time)
+        return [self._people[number] for number in numbers]
+
+    def follow(self, rgb: np.ndarray, time: float) -> list[Person]:
+        """Move the faces of the last frame into this one; those that were lost stay behind."""
+        now = Small.of(rgb)
+        known = [person for person in self._people.values() if person.time == self._at]
+        if self._before is not None and known:
+            moved = follow(self._before, now, [person.face for person in known])
+            for person, face in zip(known, moved, strict=True):
+                if face is not None:
+                    person.move(face, time, searched=False)
+        self._before, self._at = now, time
+        self._forget(time)
+        return [person for person in known if person.time == time]
+
+    def in_view(self) -> Sequence[Person]:
+        """Everybody who is drawn."""
+        return [person for person in self._people.values() if person.sure]
+
+    def _forget(self, time: float) -> None:
+        for number in [n for n, p in self._people.items() if time - p.time > GONE]:
+            del self._people[number]

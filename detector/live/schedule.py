@@ -1,0 +1,141 @@
+"""How often what is done, so that a viewer stays within their share of the machine.
+
+What a piece of work costs is measured while it is done, so a slow computer, a busy one and a second
+viewer all show in the same figure. From the costs follow the intervals; nothing is configured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+LEAVE = 0.3
+"""Share of each worker's time that is left to the video itself, the page and other programs."""
+BEST_SCORED = 12.5
+"""scored frames a second: every other one of 25. Neighbors say nearly the same, more only cost."""
+WORST_SCORED = 0.5
+BEST_CLIPS = 2.5
+"""windows a second, all clip models and people together"""
+CLIPS_SHARE = 0.3
+"""of a viewer's time, at most, for clip models"""
+EASY_DETECTION = 0.3
+"""share of a scored frame's cost that finding faces may take before it is done more coarsely"""
+ENOUGH = 8.0
+"""scored frames a second at which faces are searched as finely and as often as can be"""
+COARSER = (1.0, 1.5, 2.0, 3.0)
+"""times the smallest face that is searched for: the picture is shrunk by as much"""
+SLOW_MODEL = 4.0
+"""times the median cost of the frame models: slower ones score fewer frames"""
+LIVELY = 4.0
+"""scored frames a second below which a slow model gives way"""
+MEMORY = 0.2
+"""weight of the newest cost in the average"""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What the costs allow.
+
+    Attributes
+    ----------
+    score_every, clip_every, follow_every : float
+        s between scored frames, windows, and frames in which faces are followed.
+    detect_every : int
+        Faces are searched in every n-th scored frame, and followed in between.
+    coarser : float
+        Times the smallest face searched for.
+    model_every : mapping of str to int
+        A frame model scores every n-th scored frame.
+    """
+
+    score_every: float = 1 / BEST_SCORED
+    clip_every: float = 1 / BEST_CLIPS
+    follow_every: float = 0.0
+    detect_every: int = 1
+    coarser: float = 1.0
+    model_every: Mapping[str, int] = field(default_factory=dict)
+
+
+class Costs:
+    """Averages of how long pieces of work take, s. Not locked: each kind has one writer."""
+
+    def __init__(self) -> None:
+        self._mean: dict[str, float] = {}
+
+    def add(self, kind: str, seconds: float) -> None:
+        """One more measurement. The first ones weigh more: loading is over soon."""
+        old = self._mean.get(kind)
+        self._mean[kind] = seconds if old is None else old + MEMORY * (seconds - old)
+
+    def __getitem__(self, kind: str) -> float:
+        return self._mean.get(kind, 0.0)
+
+
+def plan(
+    costs: Costs, frame_models: Collection[str], share: float, fps: float, coarser: float = 1.0
+) -> Schedule:
+    """Intervals that fit into a share of the machine.
+
+    Parameters
+    ----------
+    costs : Costs
+        Of "follow", "detect", "cut" and "judge" (a frame), "clip" (a window of all clip models),
+        and "model:ID" (a frame's faces).
+    frame_models : collection of str
+        Ids.
+    share : float
+        Seconds of work a second that this viewer may have.
+    fps : float
+        Of the frames that are pushed.
+    coarser : float
+        What `costs["detect"]` was measured with: one of `COARSER`.
+    """
+    share = max(share, 0.05)
+    follow = costs["follow"]
+    # Following keeps the boxes alive and comes first, up to a third of the time.
+    follow_every = 0.0 if follow * fps <= share / 3 else 3 * follow / share
+    left = share - min(follow * fps, share / 3)
+    clip = costs["clip"]
+    clips = min(BEST_CLIPS, CLIPS_SHARE * share / clip) if clip else BEST_CLIPS
+    left -= clips * clip
+
+    models = {id: costs[f"model:{id}"] for id in frame_models}
+    known = sorted(one for one in models.values() if one > 0)
+    median = known[len(known) // 2] if known else 0.0
+    fixed = costs["cut"] + costs["judge"]
+    detect = costs["detect"]  # as measured at `coarser`
+
+    def cost(every: Mapping[str, int], detect_every: int, detect: float) -> float:
+        return fixed + detect / detect_every + sum(c / every[id] for id, c in models.items())
+
+    def rate(every: Mapping[str, int], detect_every: int, detect: float) -> float:
+        frame = cost(every, detect_every, detect)
+        return BEST_SCORED if frame <= 0 else min(BEST_SCORED, left / frame)
+
+    every = dict.fromkeys(models, 1)
+    step, detect_every = coarser, 1
+    mostly = detect > EASY_DETECTION * cost(every, 1, detect)
+    if mostly and rate(every, 1, detect) < ENOUGH:
+        step = next((c for c in COARSER if c > coarser), coarser)
+        detect *= (coarser / step) ** 2
+    elif coarser > 1 and rate(every, 1, detect) >= BEST_SCORED:
+        finer = max(c for c in COARSER if c < coarser)
+        dearer = detect * (coarser / finer) ** 2
+        if rate(every, 1, dearer) >= BEST_SCORED:
+            step, detect = finer, dearer
+    for id, one in models.items():
+        if median and one > SLOW_MODEL * median and rate(every, detect_every, detect) < LIVELY:
+            every[id] = math.ceil(one / (SLOW_MODEL * median))
+    for most, wanted in ((2, ENOUGH), (4, LIVELY)):
+        while detect_every < most and rate(every, detect_every, detect) < wanted and mostly:
+            detect_every += 1
+    scored = max(WORST_SCORED, rate(every, detect_every, detect))
+    return Schedule(
+        score_every=1 / scored,
+        clip_every=1 / max(clips, 0.1),
+        follow_every=follow_every,
+        detect_every=detect_every,
+        coarser=step,
+        model_every=every,
+    )

@@ -1,0 +1,94 @@
+"""Effort: CLIP ViT-L/14 whose attention was tuned in what its own weights leave free.
+
+Yan et al.: "Orthogonal Subspace Decomposition for Generalizable AI-Generated Image Detection",
+ICML 2025, arXiv:2411.15633; github.com/YZY-stack/Effort-AIGI-Detection (CC BY-NC 4.0).
+
+Each of the four projections of an attention was split by its singular values into a frozen main
+part and a tuned rest of rank one. A file keeps both, and the vectors that only the training needs
+(0.8 GB of its 2 GB); here the two are put together, and what scores is an ordinary CLIP.
+
+The repository has two layouts: its detector for faces (`backbone.`, `head.` with two classes), and
+its code for the benchmark of UniversalFakeDetect (`model.vision_model.`, `fc.` with one logit).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from detector.errors import WeightsError
+from detector.models.base import Files, ModelSpec
+from detector.models.families.vit import TokenModel, clip_vision, unfilled
+from detector.models.names import Rule, rename
+from detector.weights import load_state, load_strict, require_fractions
+
+PARTS = ("weight_main", "U_residual", "S_residual", "V_residual")
+PROJECTIONS = 24 * 4
+
+RULES: tuple[Rule, ...] = (
+    # What only the loss of the training needs; older files lack it.
+    (r".*\.[SUV]_r$", None),
+    (r"(backbone|model\.vision_model)\.embeddings\.position_ids$", None),
+    (r"backbone\.", "vision."),
+    # The benchmark's code keeps all of CLIP; the text half and the projections take no part.
+    (r"model\.(text_model|text_projection|visual_projection|logit_scale)\b.*", None),
+    (r"model\.vision_model\.", "vision."),
+    (r"fc\.", "head."),
+)
+
+
+class Effort(nn.Module):
+    """float [N, 3, 224, 224] -> logits, [N, outputs]."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.vision = clip_vision()
+        self.head = nn.Linear(1024, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.vision(x).pooler_output)
+
+
+def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Main part and rest of each projection as the one weight that they are together.
+
+    Raises
+    ------
+    WeightsError
+        A projection lacks one of its parts.
+    """
+    merged: dict[str, Tensor] = {}
+    split: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in state.items():
+        stem, _, leaf = name.rpartition(".")
+        if leaf in PARTS:
+            split.setdefault(stem, {})[leaf] = tensor
+        else:
+            merged[name] = tensor
+    lacking = [f"{stem}.{p}" for stem, parts in split.items() for p in PARTS if p not in parts]
+    if lacking or len(split) != PROJECTIONS:
+        missing = f" ({lacking[0]} is missing)" if lacking else ""
+        raise WeightsError(
+            f"These are no weights of Effort: it has {PROJECTIONS} split projections, the file "
+            f"{len(split)}{missing}.",
+            code="weights_misfit",
+        )
+    for stem, parts in split.items():
+        require_fractions({f"{stem}.{part}": parts[part] for part in PARTS}, "Effort")
+        main, left, values, right = (parts[part].float() for part in PARTS)
+        if left.shape[-1:] != values.shape or right.shape[:1] != values.shape:
+            raise WeightsError(f"The parts of {stem} do not fit together.", code="weights_misfit")
+        merged[f"{stem}.weight"] = torch.addmm(main, left * values, right)
+    return merged
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
+    """Load one published file; `options.outputs` says which layout it is of (2 or 1)."""
+    state = load_state(files[0], spec)
+    # Upstream takes "module." out wherever it stands in a name.
+    state = {name.replace("module.", ""): tensor for name, tensor in state.items()}
+    state = merge(rename(state, RULES))
+    with unfilled():
+        network = Effort(int(spec.options["outputs"]))
+    load_strict(network, state, spec.id)
+    return TokenModel(spec, network, device, network.vision.encoder.layers[-2])

@@ -1,0 +1,30 @@
+"""FSFM and FS-VFM: a ViT-L/16 that learnt faces by masking, tuned to tell fakes.
+
+Wang et al.: "FSFM: A Generalizable Face Security Foundation Model via Self-Supervised Facial
+Representation Learning", CVPR 2025, arXiv:2412.12032; github.com/wolo-wolo/FSFM-CVPR25
+(CC BY-NC 4.0), weights at huggingface.co/Wolowolo/fsfm-3c.
+
+The mean of the patch tokens goes through a norm to two classes in the order of their folders: fake
+comes first.
+"""
+
+from __future__ import annotations
+
+from detector.models.base import Files, ModelSpec
+from detector.models.families.vit import TokenModel, unfilled
+from detector.weights import load_state, load_strict
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
+    """Load one published checkpoint, wrapped in "model" with its optimizer beside it.
+
+    timm's network has the published names; it takes float [N, 3, 224, 224] and gives [N, 2].
+    """
+    import timm
+
+    with unfilled():
+        network = timm.create_model(
+            "vit_large_patch16_224", pretrained=False, num_classes=2, global_pool="avg"
+        )
+    load_strict(network, load_state(files[0], spec), spec.id)
+    return TokenModel(spec, network, device, network.blocks[-2])

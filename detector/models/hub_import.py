@@ -1,0 +1,134 @@
+"""Any picture or video classifier of the hub as a person's own model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detector import weights as store
+from detector.errors import ModelError, UnmaskError
+from detector.models import dry_run, registry, user_models
+from detector.models.base import ModelSpec, WeightFile
+from detector.models.families.hub import recipe
+from detector.models.labels import fake_index, require_agreement
+from detector.weights import hub
+
+NONCOMMERCIAL = ("-nc", "noncommercial", "non-commercial", "research")
+"""What the name of a license holds that is not free for every use."""
+
+_POINTS = {2: "The likelier of two classes, as the hub's pipeline labels a picture."}
+_NO_POINT = "None published: 0.5, more likely fake than not by its own output."
+
+
+def known(repo: str) -> ModelSpec | None:
+    """The catalog's own entry for a repository, whose recipe is proven and not derived."""
+    for spec in registry.list_models():
+        for file in spec.files:
+            if not spec.own and file.url and f"/{repo}/resolve/" in file.url:
+                return spec
+    return None
+
+
+def add(
+    model: hub.HubModel,
+    *,
+    fake: str | int | None = None,
+    id: str | None = None,
+    accept_license: bool = False,
+    progress: store.Progress | None = None,
+) -> ModelSpec:
+    """Download a model that `hub.look` has looked at, check it, and add it.
+
+    Parameters
+    ----------
+    model : HubModel
+    fake : str or int, optional
+        The class that means fake, by name or number; needed where the names don't say it.
+    id : str, optional
+        What to call it. Default: its name on the hub.
+    accept_license : bool
+        The person accepts a license that is not free for every use.
+    progress : callable, optional
+        `progress(done, total)` in bytes; may raise to stop.
+
+    Raises
+    ------
+    LabelOrderError
+        The names of its classes don't say which one means fake.
+    ModelError
+        Its license was not accepted (code "license"), it is no classifier that Unmask can build,
+        or it gives no score.
+    WeightsError
+        It could not be downloaded, or is not what its settings say.
+    """
+    spec = entry(model, fake=fake, id=id)
+    if spec.research_only and not accept_license:
+        raise ModelError(
+            f"{model.repo} is not free for every use: its license is {model.license}.",
+            code="license",
+            hint="Add --accept-license if you accept it.",
+        )
+    paths = hub.bring(model, progress)
+    try:
+        paths = [_as_safetensors(path, spec) for path in paths]
+        dry_run.check(registry.load_family(spec, paths, "cpu"))
+        spec = user_models.keep(spec, paths, move=True)
+    except UnmaskError:
+        hub.discard(model)  # what it holds does not work: another try would bring the same
+        raise
+    hub.discard(model)
+    if spec.research_only:
+        store.accept_license(spec)
+    return spec
+
+
+def entry(
+    model: hub.HubModel, *, fake: str | int | None = None, id: str | None = None
+) -> ModelSpec:
+    """The entry that a model of the hub would get. Nothing is downloaded.
+
+    Raises
+    ------
+    LabelOrderError, ModelError
+        As `add`.
+    """
+    fields = recipe(model.config, model.preprocessor or None)
+    require_agreement(model.config, model.repo, fake)
+    index = fake_index(model.labels, fake, name=model.repo)
+    names = ", ".join(f"{number}: {label}" for number, label in sorted(model.labels.items()))
+    license = model.license or "none stated"
+    return ModelSpec.model_validate(
+        {
+            "id": user_models.new_id(id or model.repo.split("/")[1], taken_ok=id is None),
+            "title": model.repo,
+            "architecture": "hub",
+            "family": "hub",
+            "summary": "A classifier from Hugging Face's hub, brought by you.",
+            "files": [
+                WeightFile(path=file.name, sha256=file.sha256, size=file.size)
+                for file in model.files
+            ],
+            "own": True,
+            "fake_output": f"Its classes are {names}; "
+            + (f"you said {fake} is fake." if fake is not None else "the names say it."),
+            "fake_index": index,
+            "label_order": "documented",
+            "operating_point": 0.5,
+            "operating_point_source": _POINTS.get(len(model.labels), _NO_POINT),
+            "license_code": "Apache-2.0 (transformers)",
+            "license_weights": license,
+            "research_only": any(word in license.lower() for word in NONCOMMERCIAL),
+            "source": f"huggingface.co/{model.repo} at {model.revision}",
+            # The family checks that the names and the entry agree, unless a person overrode them.
+            "options": {"label_map_override": True} if fake is not None else {},
+            **fields,
+        }
+    )
+
+
+def _as_safetensors(path: Path, spec: ModelSpec) -> Path:
+    """Pickled weights under the name that transformers looks for; other files as they are."""
+    if path.name != hub.WEIGHTS[1]:
+        return path
+    target = path.with_name(hub.WEIGHTS[0])
+    store.as_safetensors(path, target, spec.wrappers)
+    return target

@@ -1,0 +1,377 @@
+"""A person's own models: a checkpoint file of a known architecture, checked, copied, remembered.
+
+Entries are kept in `models.toml` in the data folder, the files beside it. A file gets there only
+after every tensor found its place and the network gave a score: nothing half-loaded is ever kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from detector import paths as folders
+from detector import weights as store
+from detector.errors import ModelError, UnmaskError, UsageError, WeightsError
+from detector.models import dry_run, registry
+from detector.models.base import ModelSpec, WeightFile
+from detector.models.custom_weights import point_of, with_files
+from detector.schema.analysis import Calibration
+
+
+def own_models() -> list[ModelSpec]:
+    """The models that a person added, in the order in which they came."""
+    return [spec for spec in registry.list_models() if spec.own]
+
+
+def add(
+    path: str | Path | Sequence[str | Path],
+    architecture: str,
+    *,
+    id: str | None = None,
+    title: str | None = None,
+    fake_index: int | None = None,
+    state: str = "",
+    progress: store.Progress | None = None,
+) -> ModelSpec:
+    """Add a checkpoint file as a model.
+
+    Parameters
+    ----------
+    path : path or sequence of paths
+        The file, all files of a model that has several, or the folder they are in; or the https
+        address of the file. Copied; torch files are kept as safetensors.
+    architecture : str
+        What it is a checkpoint of: a key of `registry.architectures()`, or a model's id.
+    id : str, optional
+        What to call it. Default: the file's name.
+    title : str, optional
+        Its name for people. Default: the file's, with the architecture.
+    fake_index : int, optional
+        Which output means fake, if it is another one than the architecture's, or to say that it is
+        that one: until then a file that nobody published is of unverified label order. Of a
+        single logit 1 when it is of fake, 0 when it is of real.
+    state : str
+        Which of several sets of weights in the file, by the name it has there ("model_ema").
+    progress : callable, optional
+        Of the download of an address: `progress(done, total)` in bytes; may raise to stop.
+
+    Returns
+    -------
+    ModelSpec
+        The new entry; that of the published model when the file turns out to be just that one.
+
+    Raises
+    ------
+    UsageError
+        There is no such file or architecture, or the name is taken or none.
+    WeightsError
+        The file can't be read, or is of another architecture: what is missing and left over, and
+        which architecture it looks like. Nothing is kept then.
+    ModelError
+        The network gives no score.
+    """
+    template = _template(architecture)
+    if isinstance(path, str) and path.startswith("https://"):
+        path = _downloaded(path, progress)
+    template = template.model_copy(update={"state": state})
+    if fake_index is not None and template.family == "hub":
+        # The person's word goes before the names of the classes in its configuration.
+        said = {**template.options, "label_map_override": True}
+        template = template.model_copy(update={"options": said})
+    spec = with_files(template, path, known=() if state else registry.list_models())
+    paths = [Path(file.path) for file in spec.files]
+    if fake_index is None and (known := _already(spec)):
+        return known if known.own else _install(known, paths)
+    try:
+        model = registry.load_family(spec, paths, "cpu")
+    except WeightsError as error:
+        raise _misfit(error, template, paths) from error
+    outputs = dry_run.check(model)
+    if fake_index is not None:
+        if not 0 <= fake_index < max(2, outputs):
+            raise UsageError(f"{template.title} has no output {fake_index}, only {outputs}.")
+        order = "the person who added it said which output means fake"
+        spec = spec.model_copy(
+            update={
+                "fake_index": fake_index,
+                "label_order": "documented",
+                **point_of(template, fake_index),
+                "fake_output": f"Output {fake_index}: {order}."
+                if outputs > 1
+                else f"One logit, of {'fake' if fake_index else 'real'}: {order}.",
+            }
+        )
+    main = paths[-1] if len(paths) == 1 else paths[0].parent
+    added = keep(
+        spec.model_copy(
+            update={
+                "id": new_id(id or main.stem, taken_ok=id is None),
+                "title": title or f"{id or main.name} ({template.architecture})",
+                "architecture": template.architecture,
+                "summary": f"Your own weights for the architecture {template.architecture}.",
+                "source": f"{main.name}, added by you; architecture: {template.source}",
+            }
+        ),
+        paths,
+    )
+    shutil.rmtree(_brought(), ignore_errors=True)  # it has been copied from there
+    return added
+
+
+def remove(id: str) -> int:
+    """Forget an own model and delete its files; returns the bytes freed.
+
+    Raises
+    ------
+    UsageError
+        There is no such model, or it isn't a person's own.
+    """
+    spec = _own(id, hint=f"`unmask models delete {id}` deletes its downloaded files.")
+    _write(lambda text: _without(text, spec.id))
+    registry.unload(spec.id)
+    return store.delete(spec, keep=registry.list_models())
+
+
+def keep_calibration(id: str, calibration: Calibration) -> ModelSpec:
+    """Remember how an own model's scores become probabilities.
+
+    Raises
+    ------
+    UsageError
+        There is no such model, or it isn't a person's own.
+    """
+    spec = _own(id)
+    entry = to_toml(spec.model_copy(update={"calibration": calibration}))
+    _write(lambda text: _without(text, spec.id) + entry)
+    return registry.get_spec(id)
+
+
+def _own(id: str, hint: str = "") -> ModelSpec:
+    spec = registry.get_spec(id)
+    if not spec.own:
+        raise UsageError(f"{id} is not one of your own models.", hint=hint)
+    return spec
+
+
+def looks_like(paths: Sequence[Path], state: str = "") -> list[str]:
+    """Architectures that every tensor of these files finds its place in. Loads no network.
+
+    `state` is as `add` has it.
+
+    Raises
+    ------
+    WeightsError
+        A file holds no tensors that can be read.
+    """
+    import torch
+
+    found = []
+    specs = {
+        name: spec.model_copy(update={"state": state})
+        for name, spec in registry.architectures().items()
+    }
+    any_of_them = next(iter(specs.values()))
+    names = {name for path in paths for name in store.load_state(path, any_of_them)}
+    with store.probing():
+        for name, spec in specs.items():
+            hub = spec.family == "hub"
+            if len(spec.files) != len(paths) or (hub and "classifier.weight" not in names):
+                continue
+            try:
+                # On the "meta" device networks have shapes and no memory; transformers' own way to
+                # load does not bear it.
+                with nullcontext() if hub else torch.device("meta"):
+                    registry.load_family(spec, list(paths), "cpu")
+            except store.Fits:
+                found.append(name)
+            except UnmaskError:
+                continue
+    return found
+
+
+def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> ModelSpec:
+    """Copy (or move) the files of a checked model into the data folder and write its entry."""
+    folder = store.cache() / "own" / spec.id
+    total = sum(path.stat().st_size for path in paths)
+    files = []
+    try:
+        folder.mkdir(parents=True)
+        store.check_space(folder, total)
+        for file, path in zip(spec.files, paths, strict=True):
+            files.append(_keep_file(spec, file, path, folder, move))
+        entry = spec.model_copy(update={"files": files, "bundled": False, "own": True})
+        _write(lambda text: text + to_toml(entry))
+    except FileExistsError:
+        raise UsageError(f"{folder} is in the way.", hint="Choose another id.") from None
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise WeightsError(f"{folder} can't be written: {error.strerror or error}.") from error
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return registry.get_spec(spec.id)
+
+
+def new_id(wanted: str, *, taken_ok: bool = False) -> str:
+    """An id made of a name. UsageError when it is taken, unless another may be found."""
+    id = re.sub(r"[^a-z0-9_-]+", "-", wanted.lower()).strip("-_")[:60] or "own"
+    taken = {spec.id for spec in registry.list_models()} | set(registry.architectures())
+    if id not in taken and (taken_ok or id == wanted):
+        return id
+    if not taken_ok:
+        why = "is taken" if id in taken else "may only have a to z, 0 to 9, - and _"
+        raise UsageError(f"The id {wanted!r} {why}.", hint="Choose another with --id.")
+    return next(name for n in range(2, 10_000) if (name := f"{id}-{n}") not in taken)
+
+
+def to_toml(spec: ModelSpec) -> str:
+    """The entry as a `[[models]]` table."""
+    lines = ["", "[[models]]"]
+    for key, value in spec.model_dump(mode="json", exclude_defaults=True).items():
+        if key not in {"own"} and value is not None:
+            lines.append(f"{key} = {_literal(value)}")
+    return "\n".join([*lines, ""])
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{_key(k)} = {_literal(v)}" for k, v in value.items() if v is not None)
+        return "{ " + ", ".join(pairs) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_literal(v) for v in value) + "]"
+    # JSON's strings, numbers and booleans are TOML's, but for one control character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "")
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
+
+
+def _template(architecture: str) -> ModelSpec:
+    known = registry.architectures()
+    if architecture in known:
+        return known[architecture]
+    spec = next((s for s in registry.list_models() if s.id == architecture), None)
+    if spec is not None and not spec.bundled:
+        return spec
+    import difflib
+
+    close = difflib.get_close_matches(architecture, known, n=3, cutoff=0.4)
+    raise UsageError(
+        f"There is no architecture {architecture!r}.",
+        code="unknown_architecture",
+        hint=f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known)}.",
+    )
+
+
+def _downloaded(address: str, progress: store.Progress | None) -> Path:
+    """The file of an address whose hash nobody published: it is checked by names and shapes."""
+    name = re.sub(r"[^\w.-]+", "-", PurePosixPath(urlsplit(address).path).name) or "weights"
+    folder = _brought() / hashlib.sha256(address.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / name).is_file():
+        file = WeightFile(path=name, url=address)
+        store.download(file, folder / name, progress or (lambda _done, _total: None))
+    return folder / name
+
+
+def _brought() -> Path:
+    return store.cache() / "brought"
+
+
+def _already(spec: ModelSpec) -> ModelSpec | None:
+    """The published or own model that these very files are of."""
+    hashes = [file.sha256 for file in spec.files]
+    for known in registry.list_models():
+        theirs = [file.original_sha256 or file.sha256 for file in known.files]
+        same = known.architecture == spec.architecture and known.state == spec.state
+        if same and theirs == hashes:
+            return known
+    return None
+
+
+def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> WeightsError:
+    """The error, with what the file looks like instead."""
+    if error.code != "weights_misfit":
+        return error
+    try:
+        others = looks_like(paths, template.state)
+        others = [name for name in others if name != template.architecture]
+    except WeightsError:
+        return error  # no tensors to go by, or more than one set of them
+    hint = "It fits no architecture that Unmask knows."
+    if others:
+        hint = f"This looks like {' or '.join(others[:3])}: add it with --as {others[0]}."
+    return WeightsError(error.message, code=error.code, hint=hint)
+
+
+def _install(spec: ModelSpec, paths: Sequence[Path]) -> ModelSpec:
+    """Put published files where a download would have put them."""
+    for file, path in zip(spec.files, paths, strict=True):
+        target = store.locate(spec, file)
+        if target != path and not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            store.check_space(target, path.stat().st_size)
+            making = target.with_name(target.name + ".making")
+            shutil.copyfile(path, making)
+            os.replace(making, target)
+    return spec
+
+
+def _keep_file(
+    spec: ModelSpec, file: WeightFile, path: Path, folder: Path, move: bool
+) -> WeightFile:
+    name = PurePosixPath(path.name)
+    original = file.sha256
+    target = folder / f"{name.stem}.safetensors"
+    if not store.as_safetensors(path, target, spec.wrappers, spec.state):
+        target = folder / name.name
+        (shutil.move if move else shutil.copyfile)(path, target)
+    digest = store.digest(target)
+    return file.model_copy(
+        update={
+            "path": target.relative_to(store.cache()).as_posix(),
+            "sha256": digest,
+            "size": target.stat().st_size,
+            "original_sha256": original if original != digest else None,
+        }
+    )
+
+
+def _write(change: Any) -> None:
+    """Change the text of models.toml; taken back if it can't be read afterwards."""
+    from filelock import FileLock
+
+    path = registry.own_manifest()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        _put(path, change(before))
+        try:
+            registry.manifest()
+        except ModelError:
+            _put(path, before)
+            raise
+
+
+def _put(path: Path, text: str) -> None:
+    if not text.strip():
+        path.unlink(missing_ok=True)
+        return
+    folders.write(path, text)
+
+
+def _without(text: str, id: str) -> str:
+    """The text without the `[[models]]` table of this id."""
+    parts = re.split(r"(?m)^(?=\[\[models\]\]\s*$)", text)
+    return "".join(
+        part for part in parts if not re.search(rf'(?m)^id\s*=\s*["\']{re.escape(id)}["\']', part)
+    )

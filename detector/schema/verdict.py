@@ -1,0 +1,250 @@
+"""What is said of a file: its verdict, the answers it was made of, and how sure they are.
+
+Pure data, part of the tree of `detector.schema.analysis`. Codes with parameters; the sentences
+that are written along are made of them by `detector.messages`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, computed_field, model_validator
+
+from detector import messages
+from detector.messages import Param
+from detector.schema.base import Probability, StrictModel
+from detector.schema.codes import Basis, CaveatCode, Label, Lean, Question, ReasonCode
+
+
+class Tally(StrictModel):
+    """So many of so many clips."""
+
+    count: int = Field(ge=0)
+    clips: int = Field(ge=1)
+
+
+class Thresholds(StrictModel):
+    """Below `low`: no sign found. Above `high`: likely manipulated. Between: inconclusive."""
+
+    low: Probability
+    high: Probability
+    false_positive_rate: float | None = Field(
+        default=None, description="share of untouched calibration clips above `high`"
+    )
+    false_negative_rate: float | None = Field(
+        default=None, description="share of manipulated calibration clips below `low`"
+    )
+    false_positives: Tally | None = Field(
+        default=None, description="the count behind `false_positive_rate`, where it is known"
+    )
+    false_negatives: Tally | None = Field(
+        default=None, description="the count behind `false_negative_rate`, where it is known"
+    )
+    data: str = Field(default="", description="what they were chosen on, in words")
+    custom: bool = Field(default=False, description="moved by the person for this one result")
+    own: bool = Field(default=False, description="`high` is from the person's own untouched clips")
+    no_sign: bool = Field(
+        default=True,
+        description="False: no `low` keeps its promise on sources left out, so these models never "
+        "say REAL",
+    )
+
+
+class Interval(StrictModel):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class OddsPoint(StrictModel):
+    """What a score meant among the calibration's clips, each scored by what other sources fit."""
+
+    logit: float
+    share: Probability = Field(
+        description="manipulated, if as many clips are manipulated as untouched"
+    )
+    low: Probability = Field(description="95 % interval, by resampling groups of sources")
+    high: Probability
+    clips: int = Field(description="near this score")
+
+
+class Odds(StrictModel):
+    """Of clips with a score like this, how many were manipulated in our tests."""
+
+    share: Probability
+    low: Probability
+    high: Probability
+    clips: int
+
+
+class _Coded(StrictModel):
+    """A code with its parameters; `text` and `detail` are what `detector.messages` says of them in
+    English, written along for readers of the JSON and never read back."""
+
+    code: str
+    params: dict[str, Param] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_words(cls, data: Any) -> Any:
+        """What older versions wrote as a sentence stays as it was written."""
+        if isinstance(data, dict) and ("text" in data or "detail" in data):
+            rest = {k: v for k, v in data.items() if k not in ("text", "detail")}
+            if "params" not in rest:
+                rest["params"] = {
+                    "written": data.get("text", ""), "written_detail": data.get("detail", ""),
+                }  # fmt: skip
+            return rest
+        return data
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def text(self) -> str:
+        """The sentence, in English."""
+        return messages.text(self)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def detail(self) -> str:
+        """What stands under it in small, in English."""
+        return messages.detail(self)
+
+
+class Reason(_Coded):
+    """One line under the verdict, with the moment to look at."""
+
+    code: ReasonCode
+    time: float | None = None
+    track: str | None = None
+    model: str | None = None
+
+
+class Caveat(_Coded):
+    """One thing that a verdict can't tell."""
+
+    code: CaveatCode
+
+
+class Evidence(StrictModel):
+    """How good the material is: face size, sharpness, compression, frames."""
+
+    code: Literal["face_size", "sharpness", "compression", "frames"]
+    rating: Literal["good", "fair", "poor"]
+    params: dict[str, Param] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_words(cls, data: Any) -> Any:
+        if isinstance(data, dict) and ("name" in data or "value" in data):
+            rest = {k: v for k, v in data.items() if k not in ("name", "value")}
+            if "code" not in rest:
+                rest["code"] = str(data["name"]).lower().replace(" ", "_")
+                rest["params"] = {"written": data["name"], "written_detail": data["value"]}
+            return rest
+        return data
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def name(self) -> str:
+        """What was rated, in English."""
+        return messages.text(self)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def value(self) -> str:
+        """The rating, in English."""
+        return messages.detail(self)
+
+
+class Contribution(StrictModel):
+    """What one part adds to an answer's logit. Over an answer they sum to it.
+
+    kind
+        "model": `id` is the model's; its weight times its calibrated logit.
+        "start": the starting point that the fit gave.
+        "held_back": `id` is the cause of doubt (`Doubt`).
+        "people": what several people in one file take off, or add.
+    """
+
+    kind: Literal["model", "start", "held_back", "people"]
+    id: str = ""
+    logit: float
+    time: float | None = Field(default=None, description="that model's strongest moment, s")
+
+
+class Answer(StrictModel):
+    """One question answered for the file."""
+
+    label: Label
+    probability: Probability | None = Field(
+        default=None, description="for the file as a whole; with several people not the highest one"
+    )
+    thresholds: Thresholds
+    basis: Basis = Basis.MEASURED
+    asked: bool = Field(default=True, description="False: no model of this question was counted")
+    stays_open: bool = Field(
+        default=False,
+        description="undecided beside a stronger question: reported, and no part of the verdict",
+    )
+    lowered_by: ReasonCode | None = Field(
+        default=None, description="what made it INCONCLUSIVE although the score alone was decided"
+    )
+    track: str | None = Field(default=None, description="the most suspicious person")
+    people: int = Field(default=0, description="whose scores are in `probability`")
+    reasons: list[Reason] = Field(default_factory=list)
+    contributions: list[Contribution] = Field(
+        default_factory=list,
+        description="what pulled which way; sums to the log odds of `probability`",
+    )
+    lean: Lean | None = Field(default=None, description="of a judged answer")
+    odds: Odds | None = Field(
+        default=None, description="None: not measured for these models, or too few such clips"
+    )
+    agree: int = Field(
+        default=0, description="counted models that pull to the answer's side; use contributions"
+    )
+    counted: int = Field(default=0, description="models that were counted")
+
+
+class Verdict(StrictModel):
+    """What is said of the file.
+
+    `question` is the one in front: the strongest that decided, else the strongest that was asked.
+    `probability` (the one number of the file), `thresholds`, `track`, `agree` and `counted` are its
+    answer's. A question that stays open beside it is in `answers` alone.
+    """
+
+    label: Label
+    probability: Probability | None = Field(
+        default=None, description="combined likelihood: the leading question's"
+    )
+    question: Question | None = None
+    lean: Lean | None = Field(default=None, description="where an inconclusive file leans")
+    answers: dict[Question, Answer] = Field(default_factory=dict)
+    thresholds: Thresholds
+    track: str | None = Field(default=None, description="the most suspicious person")
+    reasons: list[Reason] = Field(default_factory=list)
+    caveats: list[Caveat] = Field(default_factory=list, description="what this can't tell")
+    agree: int = Field(default=0, description="as the leading answer's")
+    counted: int = Field(default=0, description="models that were counted")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_words(cls, data: Any) -> Any:
+        """Before 1.2 what it can't tell was kept as sentences."""
+        if isinstance(data, dict) and "limits" in data:
+            rest = {k: v for k, v in data.items() if k != "limits"}
+            rest.setdefault(
+                "caveats",
+                [{"code": CaveatCode.WRITTEN, "params": {"written": x}} for x in data["limits"]],
+            )
+            return rest
+        return data
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def limits(self) -> list[str]:
+        """What this can't tell, in English."""
+        return [caveat.text for caveat in self.caveats]

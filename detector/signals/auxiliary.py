@@ -1,0 +1,47 @@
+"""Networks that measure and don't judge: published weights, fetched only when a person asks.
+
+They are no detectors, so they are not in the manifest. Each is one file at its authors' address,
+kept beside the downloaded models and used only when its sha256 is the one stated here.
+"""
+
+from __future__ import annotations
+
+from detector.models.auxiliary import AuxiliaryModel
+from detector.models.base import WeightFile
+
+MESH = AuxiliaryModel(
+    id="face-landmarker",
+    title="Face landmarker",
+    files=[
+        WeightFile(
+            path="face-landmarker/face_landmarker_v2_with_blendshapes.task",
+            sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+            size=3758596,
+            url="https://raw.githubusercontent.com/Zejun-Yang/AniPortrait/"
+            "7f6593fd971c95b65f603c15ef8ce2c3fc7f5404/src/utils/mp_models/"
+            "face_landmarker_v2_with_blendshapes.task",
+        )
+    ],
+    license="Apache-2.0",
+    source="Google MediaPipe; Grishchenko et al. 2020, Attention Mesh, arXiv:2006.10962",
+)
+"""478 points on a face, the eyelids among them."""
+
+IDENTITY = AuxiliaryModel(
+    id="mobilefacenet",
+    title="MobileFaceNet",
+    files=[
+        WeightFile(
+            path="mobilefacenet/mobilefacenet.pt",
+            sha256="90a00ba1d8b0b688af3deb731ed53dca582e6106805d1bc3cfdef55f570493f4",
+            size=4135271,
+            url="https://raw.githubusercontent.com/foamliu/MobileFaceNet/"
+            "a6cc9032a659b615f477833e1a70b5e7931bcccc/weights/mobilefacenet.pt",
+        )
+    ],
+    license="Apache-2.0; trained on MS-Celeb-1M, which its makers have withdrawn",
+    source="Chen et al. 2018, MobileFaceNets, arXiv:1804.07573; github.com/foamliu/MobileFaceNet",
+)
+"""Who a face is, as 128 numbers. They are compared within one clip and never kept."""
+
+AIDS = {aid.id: aid for aid in (MESH, IDENTITY)}

@@ -1,0 +1,258 @@
+"""Writing a verdict into a copy of a file, and never into its pictures or sounds.
+
+What was there before stays as it was, byte for byte: an MP4 or MOV gets one more box at its end, a
+JPEG, PNG or WebP one more (or one longer) piece of metadata. Other kinds get a small file beside
+them. `detector.provenance` reads it back when the copy is analyzed, as something that stands in the
+file, and no more: anybody can write such a thing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+from detector import __version__
+from detector.errors import UsageError
+from detector.media.files import open_file, sha256
+from detector.messages.format import whole_percent
+from detector.provenance.boxes import XMP_BOX, boxes, xmp_box
+from detector.provenance.earlier import SIDECAR
+from detector.schema.analysis import Analysis
+
+NAMESPACE = "urn:unmask:verdict:1#"
+MOST = 512 * 1024**2
+"""bytes of a picture that is held in memory; a film is copied in pieces"""
+
+_CHUNK = 1 << 20
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_PACKET = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    f'<rdf:RDF xmlns:rdf="{_RDF}">{{}}</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\x00"
+_PNG_XMP = b"XML:com.adobe.xmp\x00\x00\x00\x00\x00"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_XMP_FLAG = 0x04
+"""of a WebP file's head: there is an XMP piece"""
+
+
+def write_copy(source: str | os.PathLike[str], target: Path, analysis: Analysis) -> Path:
+    """Write a copy of a file with the verdict in its metadata, or a sidecar.
+
+    A signed origin (C2PA) covers the metadata too, so in a copy it will be found broken; the
+    original keeps it.
+
+    Parameters
+    ----------
+    source : path
+        The file that was analyzed.
+    target : Path
+        The copy. It must not be the source, and must not exist.
+    analysis : Analysis
+        Of exactly this file.
+
+    Returns
+    -------
+    Path
+        `target`; or, for kinds that take no metadata from us, the sidecar beside the source's name
+        in the target's folder. Then no copy is made.
+
+    Raises
+    ------
+    UsageError
+        The analysis is of another file, or the target exists.
+    MediaError, OSError
+    """
+    if target.exists():
+        raise UsageError(f"{target.name} is there already.", hint="Choose another name.")
+    with open_file(source) as file:
+        if sha256(file) != analysis.media.sha256:
+            raise UsageError(
+                "The file has changed since it was analyzed.", hint="Analyze it again."
+            )
+        file.seek(0)
+        head = file.read(16)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".unmask-")
+    os.close(handle)
+    try:
+        if _write(Path(source), Path(temporary), head, analysis):
+            os.replace(temporary, target)
+            return target
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return write_sidecar(target.with_name(target.name + SIDECAR), analysis)
+
+
+def write_sidecar(target: Path, analysis: Analysis) -> Path:
+    """Write the verdict as a small JSON file of its own."""
+    text = json.dumps(properties(analysis), indent=2, ensure_ascii=False)
+    target.write_text(text + "\n", encoding="utf-8")
+    return target
+
+
+def properties(analysis: Analysis) -> dict[str, str]:
+    """What is written: the verdict in words that other programs can show, and what it is of."""
+    verdict = analysis.verdict
+    likelihood = verdict.probability
+    return {
+        "label": verdict.label.value,
+        "likelihood": "" if likelihood is None else str(whole_percent(likelihood)),
+        "analyzed": analysis.created.date().isoformat(),
+        "sha256": analysis.media.sha256,
+        "analysis": analysis.id,
+        "version": __version__,
+        "note": "A likelihood by a program, not a fact. Anybody can write this.",
+    }
+
+
+def _write(source: Path, target: Path, head: bytes, analysis: Analysis) -> bool:
+    """Write the copy; False for kinds of files that can't take it without other changes."""
+    piece = _description(properties(analysis))
+    if head[4:8] in (b"ftyp", b"wide", b"moov", b"mdat", b"free", b"skip"):
+        return _append_box(source, target, piece)
+    writer: Callable[[bytes, str], bytes | None] | None = None
+    if head.startswith(b"\xff\xd8\xff"):
+        writer = _into_jpeg
+    elif head.startswith(_PNG):
+        writer = _into_png
+    elif head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        writer = _into_webp
+    if writer is None or source.stat().st_size > MOST:
+        return False
+    marked = writer(source.read_bytes(), piece)
+    if marked is not None:
+        target.write_bytes(marked)
+    return marked is not None
+
+
+def _description(said: dict[str, str]) -> str:
+    """The verdict as one XMP description."""
+    names = " ".join(
+        f'unmask:{name.capitalize()}="{escape(value, quote=True)}"'
+        for name, value in said.items()
+        if value
+    )
+    return f'<rdf:Description rdf:about="" xmlns:unmask="{NAMESPACE}" {names}/>'
+
+
+def _merged(packet: bytes, piece: str) -> bytes | None:
+    """A packet with ours put last, and an earlier one of ours taken out; None when that can't be
+    done without touching the rest."""
+    begin = f'<rdf:Description rdf:about="" xmlns:unmask="{NAMESPACE}" '.encode()
+    if begin in packet:
+        at = packet.index(begin)
+        packet = packet[:at] + packet[packet.index(b"/>", at) + 2 :]
+    end = b"</rdf:RDF>"
+    if packet.count(end) != 1 or _RDF.encode() not in packet:
+        return None
+    return packet.replace(end, piece.encode() + end)
+
+
+# --- MP4, MOV ------------------------------------------------------------------------------------
+
+
+def _append_box(source: Path, target: Path, piece: str) -> bool:
+    """One more box behind everything: no sample moves, so no index has to change."""
+    with open_file(source) as file:
+        found = xmp_box(file)
+        size = os.fstat(file.fileno()).st_size
+        top = list(boxes(file))
+        if not top or top[-1].end != size or top[-1].open:
+            return False  # the last box has no length: what follows would become part of it
+        packet: bytes | None = _PACKET.format(piece).encode()
+        keep = size
+        if found is not None:
+            if found.end != size:
+                return False  # somebody else's packet inside the file
+            file.seek(found.body)
+            packet, keep = _merged(file.read(found.end - found.body), piece), found.start
+        if packet is None:
+            return False
+        file.seek(0)
+        with target.open("wb") as out:
+            while keep and (data := file.read(min(keep, _CHUNK))):
+                out.write(data)
+                keep -= len(data)
+            out.write((24 + len(packet)).to_bytes(4, "big") + b"uuid" + XMP_BOX + packet)
+    return True
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+def _into_jpeg(data: bytes, piece: str) -> bytes | None:
+    """Into the XMP segment, or a new one behind the first segments."""
+    at = 2
+    behind = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        body = data[at + 4 : at + 2 + length]
+        if data[at + 1] == 0xE1 and body.startswith(_JPEG_XMP):
+            packet = _merged(body[len(_JPEG_XMP) :], piece)
+            segment = _segment(packet) if packet else None
+            return None if segment is None else data[:at] + segment + data[at + 2 + length :]
+        if data[at + 1] in (0xE0, 0xE1) and at == behind:
+            behind = at + 2 + length  # JFIF and EXIF stand first
+        at += 2 + length
+    segment = _segment(_PACKET.format(piece).encode())
+    return None if segment is None else data[:behind] + segment + data[behind:]
+
+
+def _segment(packet: bytes) -> bytes | None:
+    body = _JPEG_XMP + packet
+    if len(body) + 2 > 0xFFFF:
+        return None
+    return b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
+
+
+def _into_png(data: bytes, piece: str) -> bytes | None:
+    """Into the iTXt piece that holds XMP, or a new one before the pixels."""
+    at, pixels = 8, None
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        kind, end = data[at + 4 : at + 8], at + 12 + length
+        if end > len(data):
+            return None
+        if kind == b"IDAT" and pixels is None:
+            pixels = at
+        body = data[at + 8 : at + 8 + length]
+        if kind == b"iTXt" and body.startswith(b"XML:com.adobe.xmp\x00"):
+            packet = _merged(body[len(_PNG_XMP) :], piece) if body.startswith(_PNG_XMP) else None
+            return None if packet is None else data[:at] + _chunk(packet) + data[end:]
+        at = end
+    if pixels is None:
+        return None
+    return data[:pixels] + _chunk(_PACKET.format(piece).encode()) + data[pixels:]
+
+
+def _chunk(packet: bytes) -> bytes:
+    body = b"iTXt" + _PNG_XMP + packet
+    return (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+
+def _into_webp(data: bytes, piece: str) -> bytes | None:
+    """Behind the other pieces of a WebP file with an extended head, and a flag in that head."""
+    if data[12:16] != b"VP8X" or int.from_bytes(data[4:8], "little") + 8 != len(data):
+        return None
+    at, packet = 12, _PACKET.format(piece).encode()
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        end = at + 8 + length + length % 2
+        if data[at : at + 4] == b"XMP ":
+            merged = _merged(data[at + 8 : at + 8 + length], piece)
+            if merged is None or end != len(data):
+                return None
+            data, packet = data[:at], merged
+            break
+        at = end
+    chunk = b"XMP " + len(packet).to_bytes(4, "little") + packet + b"\x00" * (len(packet) % 2)
+    marked = bytearray(data + chunk)
+    marked[20] |= _XMP_FLAG
+    marked[4:8] = (len(marked) - 8).to_bytes(4, "little")
+    return bytes(marked)

@@ -1,0 +1,23 @@
+"""Faces: where they are, how good they are, who is who over time, and how they are cut.
+
+Knows nothing of files, networks that judge, or verdicts: it takes frames (uint8 RGB, upright) and
+gives boxes, quality, people and crops.
+"""
+
+from detector.vision.crops import box_for, cut
+from detector.vision.detection import DETECTORS, Detection, FaceDetector, load_detector
+from detector.vision.quality import assess
+from detector.vision.tracking import Tracker, interpolate, keep
+
+__all__ = [
+    "DETECTORS",
+    "Detection",
+    "FaceDetector",
+    "Tracker",
+    "assess",
+    "box_for",
+    "cut",
+    "interpolate",
+    "keep",
+    "load_detector",
+]

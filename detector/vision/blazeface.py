@@ -1,0 +1,210 @@
+"""BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047), front-camera model, over tiles of frames
+as github.com/polimi-ispl/icpr2020dfdc runs it. Weights from github.com/hollance/BlazeFace-PyTorch
+(Apache-2.0), fetched when somebody asks.
+
+It finds faces from about a tenth of the shorter side of the frame on. The networks of that
+repository were trained on its boxes, which are square and end at the brows and the chin.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector.models.auxiliary import AuxiliaryModel
+from detector.models.base import WeightFile
+from detector.schema.analysis import Point
+from detector.vision.detection import Detection
+from detector.weights import load_state, load_strict, resolve
+
+SIDE = 128
+"""px. What the network takes."""
+LARGEST_TILE = 720
+"""px."""
+CONFIDENCE = 0.75
+OVERLAP = 0.3
+"""IoU above which detections are of one face."""
+GRIDS = ((16, 2), (8, 6))
+"""Cells on a side, anchors in a cell."""
+MOUTH = 0.446
+"""From the middle of the mouth to its corners in distances between the eyes, on the mean face; the
+network gives the middle alone."""
+
+BLAZEFACE = AuxiliaryModel(
+    id="blazeface",
+    title="BlazeFace",
+    files=[
+        WeightFile(
+            path="blazeface/blazeface.pth",
+            sha256="54ecff653feaaaf1f7d44b6aff28fd2fc50e483a4e847563b6dd261369c43ba4",
+            size=420224,
+            url="https://raw.githubusercontent.com/hollance/BlazeFace-PyTorch/"
+            "852bfd8e3d44ed6775761105bdcead4ef389a538/blazeface.pth",
+        )
+    ],
+    license="Apache-2.0",
+    source="Bazarevsky et al. 2019, arXiv:1907.05047; github.com/hollance/BlazeFace-PyTorch",
+)
+
+
+class Block(nn.Module):
+    """A convolution per channel, a mix of channels, and a short cut."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.stride, self.more = stride, outputs - inputs
+        padding = 0 if stride == 2 else 1
+        self.convs = nn.Sequential(
+            nn.Conv2d(inputs, inputs, 3, stride, padding, groups=inputs),
+            nn.Conv2d(inputs, outputs, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        short = F.max_pool2d(x, 2) if self.stride == 2 else x
+        x = F.pad(x, (0, 2, 0, 2)) if self.stride == 2 else x
+        return (self.convs(x) + F.pad(short, (0, 0, 0, 0, 0, self.more))).relu()
+
+
+class Network(nn.Module):
+    """float [N, 3, 128, 128] in -1..1 -> coordinates [N, 896, 16] and scores [N, 896], raw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone1 = nn.Sequential(
+            nn.Conv2d(3, 24, 5, stride=2),
+            nn.ReLU(),
+            *(Block(24, 24), Block(24, 28), Block(28, 32, 2)),
+            *(Block(32, 36), Block(36, 42), Block(42, 48, 2)),
+            *(Block(48, 56), Block(56, 64), Block(64, 72), Block(72, 80), Block(80, 88)),
+        )
+        self.backbone2 = nn.Sequential(Block(88, 96, 2), *(Block(96, 96) for _ in range(4)))
+        self.classifier_8, self.classifier_16 = nn.Conv2d(88, 2, 1), nn.Conv2d(96, 6, 1)
+        self.regressor_8, self.regressor_16 = nn.Conv2d(88, 32, 1), nn.Conv2d(96, 96, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        fine = self.backbone1(F.pad(x, (1, 2, 1, 2)))
+        coarse = self.backbone2(fine)
+        scores = (self.classifier_8(fine), self.classifier_16(coarse))
+        places = (self.regressor_8(fine), self.regressor_16(coarse))
+        return (
+            torch.cat([p.permute(0, 2, 3, 1).reshape(len(x), -1, 16) for p in places], 1),
+            torch.cat([s.permute(0, 2, 3, 1).flatten(1) for s in scores], 1),
+        )
+
+
+class BlazeFace:
+    """The network over overlapping square tiles; what several tiles see becomes one face.
+
+    Parameters
+    ----------
+    device : str
+    weights : Path, optional
+        `blazeface.pth`; default: the one that was fetched.
+
+    Raises
+    ------
+    WeightsError
+        The weights were not fetched, or are not the published ones.
+    """
+
+    name = "blazeface"
+
+    def __init__(self, device: str = "cpu", weights: Path | None = None) -> None:
+        network = Network()
+        load_strict(network, load_state(weights or resolve(BLAZEFACE)[0]), BLAZEFACE.title)
+        self._network = network.eval().requires_grad_(False).to(device)
+        self._device = device
+
+    def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
+        """See `FaceDetector.detect`."""
+        faces = merge(self.find(rgb))
+        found = [_detection(face) for face in faces if face[2] - face[0] >= min_face]
+        return sorted(found, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
+
+    def find(self, rgb: np.ndarray) -> np.ndarray:
+        """All detections of all tiles: x0, y0, x1, y1, six points x, y, score; pixels. [N, 17]."""
+        corners, size = tiles(*rgb.shape[:2])
+        parts = np.stack([rgb[y : y + size, x : x + size] for x, y in corners])
+        small = [cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for part in parts]
+        places, scores = self.raw(np.stack(small))
+        likely = scores >= CONFIDENCE
+        boxes = decode(places)
+        # Every second number is an x.
+        boxes = boxes * size + np.tile(corners, 8)[:, None]
+        return np.concatenate([boxes[likely], scores[likely][:, None]], 1)
+
+    def raw(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The network's coordinates [N, 896, 16], undecoded, and scores [N, 896] in 0..1 of uint8
+        [N, 128, 128, 3]."""
+        x = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        with torch.inference_mode():
+            places, scores = self._network(x)
+        return places.cpu().numpy(), scores.clamp(-100, 100).sigmoid().cpu().numpy()
+
+
+def tiles(height: int, width: int) -> tuple[np.ndarray, int]:
+    """Corners x, y [N, 2] and side of the squares that a frame is searched in."""
+    size = min(height, width, LARGEST_TILE)
+
+    def starts(length: int) -> range:
+        step = (length - size) // 2
+        return range(0, length - size + 1, step) if step else range(1)
+
+    return np.array([(x, y) for y in starts(height) for x in starts(width)]), size
+
+
+def anchors() -> np.ndarray:
+    """Where the network's numbers count from: x, y in 0..1, [896, 2]."""
+    centers = []
+    for side, repeats in GRIDS:
+        steps = (np.arange(side) + 0.5) / side
+        x, y = np.meshgrid(steps, steps)
+        centers.append(np.repeat(np.stack([x.ravel(), y.ravel()], 1), repeats, 0))
+    return np.concatenate(centers)
+
+
+def decode(places: np.ndarray) -> np.ndarray:
+    """Raw coordinates [..., 896, 16] -> x0, y0, x1, y1 and six points, in shares of the tile."""
+    places = places.astype(np.float64) / SIDE
+    around = anchors()
+    center, extent = places[..., :2] + around, places[..., 2:4]
+    points = places[..., 4:] + np.tile(around, 6)
+    return np.concatenate([center - extent / 2, center + extent / 2, points], -1)
+
+
+def merge(found: np.ndarray) -> np.ndarray:
+    """One detection a face, best first: the mean of those that overlap, weighed by their scores.
+    Its score is their mean."""
+    left = found[np.argsort(-found[:, -1], kind="stable")]
+    merged = [np.zeros((0, 17))]
+    while len(left):
+        same = _overlap(left[0], left) > OVERLAP
+        group, left = left[same], left[~same]
+        weights = group[:, -1:]
+        place = (group[:, :-1] * weights).sum(0) / weights.sum()
+        merged.append(np.append(place, weights.mean())[None])
+    return np.concatenate(merged)
+
+
+def _overlap(one: np.ndarray, many: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes."""
+    low = np.maximum(one[:2], many[:, :2])
+    high = np.minimum(one[2:4], many[:, 2:4])
+    common = (high - low).clip(0).prod(1)
+    area = (many[:, 2:4] - many[:, :2]).prod(1)
+    return common / (area + (one[2:4] - one[:2]).prod() - common)
+
+
+def _detection(face: np.ndarray) -> Detection:
+    # Eyes (the picture's left one first), nose, middle of the mouth, ears.
+    left, right, nose, mouth = face[4:12].reshape(4, 2)
+    half = MOUTH * (right - left)
+    points = (left, right, nose, mouth - half, mouth + half)
+    x0, y0, x1, y1 = (float(value) for value in face[:4])
+    landmarks: tuple[Point, ...] = tuple((float(x), float(y)) for x, y in points)
+    return Detection((x0, y0, x1, y1), landmarks, float(face[-1]))

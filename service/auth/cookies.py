@@ -1,0 +1,69 @@
+"""Cookies: the server gives each browser one of its own, out of reach of any script."""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboard import hosting
+from service.auth.caller import GUEST, Caller, cookie_name, token
+
+GUEST_LASTS = 365 * 24 * 3600
+"""s; browsers keep no cookie for much longer."""
+
+_CONDITIONS = (b"if-none-match", b"if-modified-since")
+
+
+class GiveCookie:
+    """Middleware: a page that goes to a browser without our cookie takes one along.
+
+    The page's WebSocket brings it back, so the first script run already knows the browser.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await self.app(scope, receive, send)
+            return
+        caller = Caller.of_request(HTTPConnection(scope))
+        if caller.cookie(GUEST) is not None:
+            await self.app(scope, receive, send)
+            return
+
+        async def with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.append("set-cookie", cookie(GUEST, token(), caller, GUEST_LASTS))
+                    # Never one browser's cookie from a cache to another.
+                    headers["cache-control"] = "no-store"
+            await send(message)
+
+        # "Not changed" would be an answer without a page to take a cookie along.
+        fresh = [(k, v) for k, v in scope["headers"] if k not in _CONDITIONS]
+        await self.app({**scope, "headers": fresh}, receive, with_cookie)
+
+
+def cookie(name: str, value: str, caller: Caller, lasts: int) -> str:
+    """A Set-Cookie header; `lasts` in s.
+
+    Where another site may show the app in a frame (a Space), a Lax cookie would not be sent from
+    there. A partitioned one is, and only below that site: it says nothing of a person elsewhere.
+    What changes something checks where a request comes from, so it need not be Lax for that.
+    """
+    framed = caller.secure and bool(hosting.frames())
+    parts = [
+        f"{cookie_name(name, caller.secure)}={value}",
+        f"Max-Age={lasts}",
+        "Path=/",
+        "HttpOnly",
+        f"SameSite={'None' if framed else 'Lax'}",
+    ]
+    if caller.secure:
+        parts.append("Secure")
+    if framed:
+        parts.append("Partitioned")
+    return "; ".join(parts)

@@ -1,0 +1,315 @@
+"""Ways to become somebody: password, a link by e-mail, Google or GitHub; and to stop being them.
+
+A flow that leaves the browser (a link in an e-mail, another site) is remembered here under a
+random one-use nonce that is part of the address it comes back to. With it are kept the PKCE
+verifier, which no browser ever sees, and the browser that began: nobody can be signed in to an
+account of somebody else's choosing by following a link.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from supabase_auth import SyncMemoryStorage
+from supabase_auth.constants import STORAGE_KEY
+from supabase_auth.errors import AuthError
+from supabase_auth.types import Session as Grant
+
+from service.auth.caller import digest, token
+from service.auth.config import Accounts
+from service.auth.problems import AccountError, explain, problem
+from service.auth.session_store import EncryptedSessionStore
+from service.auth.sessions import Session, SessionManager, Transport, connect, http
+from service.auth.steps import AuthReturnContext, Pending, Purpose, SignedIn
+from service.rate_limit import SlidingWindowRateLimiter
+
+if TYPE_CHECKING:
+    import supabase
+    from supabase_auth.types import AuthResponse
+
+# It prints the address of each request, and with it the nonce of a flow.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+log = logging.getLogger(__name__)
+
+DAY = 86400.0
+TICKET_LASTS, OAUTH_LASTS, MAIL_LASTS = 60.0, 600.0, 3600.0
+"""s until a page has to have taken its cookie, Google has to be done, an e-mail has to be read."""
+TAB_LASTS = DAY / 2
+"""s of a sign-in in a browser that keeps no cookie; it ends with the tab anyway."""
+TRIES, TRIES_SPAN = 10, 900.0
+"""Passwords for one address within so many s. Supabase counts too, but to it all of our visitors
+come from this one server, and a single one of them could lock the others out."""
+MAILS, MAILS_SPAN = 5, 3600.0
+BY_ADDRESS = 4
+"""times as many for everybody behind one network address."""
+KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")
+"""What an e-mail with a hash in its link can be about, as Supabase calls it."""
+
+
+class Service:
+    """The accounts of this server.
+
+    Parameters
+    ----------
+    accounts : Accounts
+    vault : Vault
+    pool : callable
+        Makes the connection pool of one client. Tests put a recorded server behind it.
+    """
+
+    def __init__(
+        self, accounts: Accounts, vault: EncryptedSessionStore, pool: Transport = http
+    ) -> None:
+        self.accounts = accounts
+        self.seats = SessionManager(vault, accounts, pool)
+        self._vault, self._pool = vault, pool
+        self._tries, self._mails = (
+            SlidingWindowRateLimiter(TRIES_SPAN),
+            SlidingWindowRateLimiter(MAILS_SPAN),
+        )
+
+    # --- in a page
+
+    def sign_up(self, email: str, password: str, place: AuthReturnContext) -> Grant | None:
+        """Make an account. None when its address has to be confirmed first: an e-mail is on its
+        way. The same is said when there is such an account already."""
+        self._count(self._mails, MAILS, email, place)
+        client, memory = self._client()
+        nonce = token()
+        with _explained():
+            try:
+                answer = client.auth.sign_up(
+                    {
+                        "email": email,
+                        "password": password,
+                        "options": {"email_redirect_to": place.back(nonce)},
+                    }
+                )
+            except AuthError as error:
+                if error.code in ("user_already_exists", "email_exists"):
+                    return None
+                raise
+        self._remember(nonce, Purpose.CONFIRM, place, memory, email)
+        return answer.session
+
+    def sign_in(self, email: str, password: str, place: AuthReturnContext) -> Grant:
+        """Sign in with a password."""
+        self._count(self._tries, TRIES, email, place)
+        client, _ = self._client()
+        with _explained():
+            answer = client.auth.sign_in_with_password({"email": email, "password": password})
+        return _session(answer)
+
+    def send_link(self, email: str, place: AuthReturnContext) -> None:
+        """Have a sign-in link sent, to who has an account."""
+        self._count(self._mails, MAILS, email, place)
+        client, memory = self._client()
+        nonce = token()
+        with _explained(), _silent_on_strangers():
+            client.auth.sign_in_with_otp(
+                {
+                    "email": email,
+                    "options": {
+                        "email_redirect_to": place.back(nonce),
+                        "should_create_user": False,
+                    },
+                }
+            )
+        self._remember(nonce, Purpose.LINK, place, memory, email)
+
+    def send_reset(self, email: str, place: AuthReturnContext) -> None:
+        """Have a link sent that leads to a new password, to who has an account."""
+        self._count(self._mails, MAILS, email, place)
+        client, memory = self._client()
+        nonce = token()
+        with _explained(), _silent_on_strangers():
+            client.auth.reset_password_for_email(email, {"redirect_to": place.back(nonce)})
+        self._remember(nonce, Purpose.RESET, place, memory, email)
+
+    def send_confirmation(self, email: str, place: AuthReturnContext) -> None:
+        """Have the link of a new account sent again."""
+        self._count(self._mails, MAILS, email, place)
+        client, memory = self._client()
+        nonce = token()
+        with _explained(), _silent_on_strangers():
+            client.auth.resend(
+                {
+                    "type": "signup",
+                    "email": email,
+                    "options": {"email_redirect_to": place.back(nonce)},
+                }
+            )
+        self._remember(nonce, Purpose.CONFIRM, place, memory, email)
+
+    def ticket(self, session: Grant, browser: str) -> str:
+        """What the page that signed in hands to `redeem`, to get a cookie: a script run can't set
+        one. Good for a minute, once, and for this browser."""
+        ticket = token()
+        body = json.dumps({"browser": browser, "session": session.model_dump_json()})
+        self._vault.put("ticket", digest(ticket), body, TICKET_LASTS, session.user.id)
+        return ticket
+
+    def seat(self, session: Grant) -> str:
+        """Seat a browser that keeps no cookie, for as long as its tab is open."""
+        return self.seats.begin(session, lasts=TAB_LASTS)
+
+    def set_password(self, seat: Session, password: str) -> None:
+        """Choose a new password. All other browsers are signed out: who resets it has a reason."""
+        client, user = seat.client(), seat.person().id
+        with _explained():
+            client.auth.update_user({"password": password})
+            client.auth.sign_out({"scope": "others"})
+        self.seats.end_all(user, but=seat.key)
+        self._vault.remove("reset", seat.key)
+
+    def wants_password(self, seat: Session) -> bool:
+        """Whether this browser came by a link to reset the password, and has not done it yet."""
+        return self._vault.get("reset", seat.key) is not None
+
+    def sign_out(self, seat: Session) -> None:
+        """Sign out here. Always works: where the account server can't be told, the tokens are
+        forgotten all the same."""
+        try:
+            with _explained():
+                seat.client().auth.sign_out({"scope": "local"})
+        except AccountError as error:
+            log.warning("a sign-out did not reach the account server: %s", error.code)
+        finally:
+            seat.close()
+
+    def sign_out_everywhere(self, seat: Session) -> None:
+        """Sign out in all browsers; in none, if the account server can't be told."""
+        client, user = seat.client(), seat.person().id
+        with _explained():
+            client.auth.sign_out({"scope": "global"})
+        self.seats.end_all(user)
+
+    # --- in a request
+
+    def redeem(self, ticket: str, browser: str) -> SignedIn:
+        """The cookie for a ticket."""
+        kept = self._vault.take("ticket", digest(ticket))
+        if kept is None:
+            raise problem("expired")
+        content = json.loads(kept)
+        if content["browser"] != browser:
+            raise problem("elsewhere")
+        return self._begin(Grant.model_validate_json(content["session"]))
+
+    def begin_oauth(self, provider: str, place: AuthReturnContext) -> str:
+        """The address at which a provider vouches for the person."""
+        if provider not in self.accounts.providers:
+            raise problem("not_offered")
+        self._count(self._tries, TRIES, f"{provider}:{place.browser}", place)
+        client, memory = self._client()
+        nonce = token()
+        answer = client.auth.sign_in_with_oauth(
+            {"provider": provider, "options": {"redirect_to": place.back(nonce)}}  # type: ignore[typeddict-item]
+        )
+        self._remember(nonce, Purpose.OAUTH, place, memory)
+        return answer.url
+
+    def pending(self, nonce: str) -> Pending | None:
+        """The flow that a nonce belongs to; it stays."""
+        kept = self._vault.get("flow", digest(nonce))
+        return _pending(kept) if kept else None
+
+    def finish(self, nonce: str, code: str) -> SignedIn:
+        """The end of a flow that came back with a code; its nonce is used up."""
+        kept = self._vault.take("flow", digest(nonce))
+        if kept is None:
+            raise problem("expired")
+        pending = _pending(kept)
+        client, _ = self._client()
+        with _explained():
+            answer = client.auth.exchange_code_for_session(
+                {
+                    "auth_code": code,
+                    "code_verifier": pending.verifier,
+                    "redirect_to": "",
+                }
+            )
+        return self._begin(_session(answer), reset=pending.purpose is Purpose.RESET)
+
+    def confirm(self, token_hash: str, kind: str) -> SignedIn:
+        """The end of a flow whose e-mail carried a hash."""
+        if kind not in KINDS:
+            raise problem("expired")
+        client, _ = self._client()
+        with _explained():
+            answer = client.auth.verify_otp({"token_hash": token_hash, "type": kind})  # type: ignore[typeddict-item]
+        return self._begin(_session(answer), reset=kind in ("recovery", "invite"))
+
+    def forget(self, nonce: str) -> None:
+        """This flow won't come back."""
+        self._vault.remove("flow", digest(nonce))
+
+    # --- inside
+
+    def _begin(self, session: Grant, *, reset: bool = False) -> SignedIn:
+        lasts = self.accounts.days * DAY
+        cookie = self.seats.begin(session, lasts=lasts)
+        if reset:
+            self._vault.put("reset", digest(cookie), "", lasts, session.user.id)
+        return SignedIn(cookie, lasts, reset)
+
+    def _client(self) -> tuple[supabase.Client, SyncMemoryStorage]:
+        """A client for one flow, and its memory."""
+        memory = SyncMemoryStorage()
+        return connect(self.accounts, memory, self._pool()), memory
+
+    def _remember(
+        self,
+        nonce: str,
+        purpose: Purpose,
+        place: AuthReturnContext,
+        memory: SyncMemoryStorage,
+        email: str = "",
+    ) -> None:
+        verifier = memory.get_item(f"{STORAGE_KEY}-code-verifier") or ""
+        pending = Pending(purpose, place.browser, verifier.partition("/")[0], email)
+        lasts = OAUTH_LASTS if purpose is Purpose.OAUTH else MAIL_LASTS
+        self._vault.put("flow", digest(nonce), json.dumps(asdict(pending)), lasts)
+
+    def _count(
+        self, window: SlidingWindowRateLimiter, most: int, who: str, place: AuthReturnContext
+    ) -> None:
+        keys = {f"who:{digest(who.lower())}": most, f"address:{place.address}": most * BY_ADDRESS}
+        if window.take(keys):
+            raise problem("too_many" if window is self._tries else "too_many_mails")
+
+
+def _pending(kept: str) -> Pending:
+    content = json.loads(kept)
+    return Pending(**{**content, "purpose": Purpose(content["purpose"])})
+
+
+def _session(answer: AuthResponse) -> Grant:
+    if answer.session is None:
+        raise problem("unconfirmed")
+    return answer.session
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Errors of the library, in words."""
+    try:
+        yield
+    except AuthError as error:
+        raise explain(error) from error
+
+
+@contextmanager
+def _silent_on_strangers() -> Iterator[None]:
+    """Whether an address has an account is nobody's business."""
+    try:
+        yield
+    except AuthError as error:
+        if error.code not in ("user_not_found", "otp_disabled", "signup_disabled"):
+            raise

@@ -1,0 +1,165 @@
+"""What can go wrong with an account, in words for a person; and what Supabase calls it.
+
+A sentence never says whether an address has an account here: who asks may be a stranger.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dashboard.i18n import LazyDict, _
+from detector.errors import InputError
+
+if TYPE_CHECKING:
+    from supabase_auth.errors import AuthError
+
+
+class AccountError(InputError):
+    """It can't be done; `code` says why."""
+
+    default_code = "account"
+
+
+class Unreachable(AccountError):
+    """The account server does not answer."""
+
+    default_code = "unreachable"
+
+
+class SignedOut(AccountError):
+    """Whoever was here is not signed in any more."""
+
+    default_code = "signed_out"
+
+
+SENTENCES: LazyDict[str, tuple[str, str]] = LazyDict(
+    lambda: {
+        "wrong": (
+            _("The e-mail address or the password is wrong."),
+            _("Check both, or have a sign-in link sent."),
+        ),
+        "unconfirmed": (
+            _("This address is not confirmed yet."),
+            _("Open the link in the e-mail that we sent, or have it sent again."),
+        ),
+        "weak": (_("This password is too easy to guess."), _("Use a longer one, or a few words.")),
+        "short": (_("This password is too short."), _("Use 8 characters or more.")),
+        "long": (_("This password is too long."), _("Use 72 characters or fewer.")),
+        "again": (
+            _("This sign-in is too old to change a password."),
+            _("Sign out, have a new link sent, and use it within a day."),
+        ),
+        "same": (_("That is the password you have already."), _("Choose another one.")),
+        "address": (
+            _("This e-mail address can’t be used here."),
+            _("Check its spelling, or use another one."),
+        ),
+        "too_many": (_("These were too many tries in a short time."), _("Wait a few minutes.")),
+        "too_many_mails": (
+            _("Too many e-mails went out in a short time."),
+            _("Look in your inbox and in the spam folder, or wait an hour."),
+        ),
+        "expired": (
+            _("This link is too old, or it was used before."),
+            _("Have a new one sent: each works once."),
+        ),
+        "elsewhere": (
+            _("This sign-in was not begun in this browser."),
+            _("Begin here, and stay in the same browser until you are back."),
+        ),
+        "denied": (_("The sign-in was canceled."), _("Nothing was changed.")),
+        "closed": (_("This server takes no new accounts."), _("Who runs it can make one for you.")),
+        "not_offered": (_("This way to sign in is switched off here."), _("Use another one.")),
+        "banned": (_("This account is blocked."), _("Who runs this server can tell you why.")),
+        "captcha": (_("This server asks for a captcha, which can’t be shown here."), ""),
+        "unreachable": (
+            _("The account server can’t be reached."),
+            _("Nothing of yours is lost. Try again in a minute."),
+        ),
+        "signed_out": (_("You are not signed in any more."), _("Sign in again to go on.")),
+        "account": (_("That did not work."), _("Try again in a minute.")),
+    }
+)
+"""By our code: what, and what to do."""
+
+_CODES = {
+    "invalid_credentials": "wrong",
+    "user_not_found": "wrong",
+    "email_not_confirmed": "unconfirmed",
+    "provider_email_needs_verification": "unconfirmed",
+    "weak_password": "weak",
+    "same_password": "same",
+    "reauthentication_needed": "again",
+    "email_address_invalid": "address",
+    "email_address_not_authorized": "address",
+    "validation_failed": "address",
+    "over_request_rate_limit": "too_many",
+    "over_email_send_rate_limit": "too_many_mails",
+    "otp_expired": "expired",
+    "flow_state_expired": "expired",
+    "flow_state_not_found": "expired",
+    "bad_code_verifier": "expired",
+    "bad_oauth_state": "expired",
+    "bad_oauth_callback": "expired",
+    "access_denied": "denied",
+    "signup_disabled": "closed",
+    "otp_disabled": "not_offered",
+    "email_provider_disabled": "not_offered",
+    "provider_disabled": "not_offered",
+    "oauth_provider_not_supported": "not_offered",
+    "user_banned": "banned",
+    "captcha_failed": "captcha",
+    "request_timeout": "unreachable",
+    "session_not_found": "signed_out",
+    "session_expired": "signed_out",
+    "refresh_token_not_found": "signed_out",
+    "refresh_token_already_used": "signed_out",
+    "bad_jwt": "signed_out",
+    "no_authorization": "signed_out",
+}
+"""Supabase's code to ours."""
+
+
+def problem(code: str) -> AccountError:
+    """The error of one of our codes; an unknown one says only that it did not work."""
+    code = code if code in SENTENCES else "account"
+    what, then = SENTENCES[code]
+    kind = {"unreachable": Unreachable, "signed_out": SignedOut}.get(code, AccountError)
+    return kind(what, code=code, hint=then)
+
+
+def of_supabase(code: str) -> str:
+    """Our code for one of Supabase's, as its redirects name them."""
+    return _CODES.get(code, "account")
+
+
+def explain(error: AuthError) -> AccountError:
+    """What to tell a person of an error of Supabase's client."""
+    from supabase_auth.errors import (
+        AuthApiError,
+        AuthRetryableError,
+        AuthSessionMissingError,
+        AuthUnknownError,
+        AuthWeakPasswordError,
+    )
+
+    if isinstance(error, AuthRetryableError | AuthUnknownError):
+        return problem("unreachable")
+    if isinstance(error, AuthSessionMissingError):
+        return problem("signed_out")
+    if isinstance(error, AuthWeakPasswordError):
+        return problem("weak")
+    ours = _CODES.get(error.code or "")
+    if ours is None and isinstance(error, AuthApiError):
+        # Older servers send no code.
+        if error.status == 429:
+            ours = "too_many"
+        elif error.status >= 500:
+            ours = "unreachable"
+        elif "Invalid login credentials" in error.message:
+            ours = "wrong"
+        elif "Email not confirmed" in error.message:
+            ours = "unconfirmed"
+        elif "Refresh Token" in error.message:
+            ours = "signed_out"
+    return problem(ours or "account")

@@ -1,0 +1,139 @@
+"""Secrets that have to outlive a restart: tokens of signed-in browsers, and what a sign-in that
+went out to an e-mail or to Google has to find again.
+
+One SQLite file in the data folder. A row is found by a one-way digest of what the browser holds,
+and its content is encrypted: who reads the file alone can neither take anybody's place nor read a
+token. The key is `UNMASK_SECRET_KEY`, or a file beside it that only this user may read; keep the
+two apart to gain something from it. With another key everybody is signed out, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+
+_SCHEMA = """
+create table if not exists vault (
+  kind text not null,
+  key text not null,
+  owner text not null,
+  until real not null,
+  body blob not null,
+  primary key (kind, key)
+) without rowid;
+create index if not exists vault_owner on vault (kind, owner);
+"""
+SHORTEST_KEY = 32
+"""characters of UNMASK_SECRET_KEY."""
+
+
+class EncryptedSessionStore:
+    """Safe to use from several threads and processes.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is missing.
+    clock : callable
+        Seconds since 1970.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "sessions.sqlite"
+        self._clock = clock
+        self._fernet = Fernet(_key(folder / "sessions.key"))
+        path.touch(mode=0o600)
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(path, timeout=10, check_same_thread=False)
+        self._database.execute("pragma journal_mode = wal")
+        # What was deleted is overwritten, not just marked as free.
+        self._database.execute("pragma secure_delete = on")
+        self._database.executescript(_SCHEMA)
+
+    def put(self, kind: str, key: str, body: str, lasts: float, owner: str = "") -> None:
+        """Keep something for `lasts` s, in place of what has this key."""
+        with self._open() as database:
+            database.execute("delete from vault where until <= ?", (self._clock(),))
+            database.execute(
+                "insert or replace into vault values (?, ?, ?, ?, ?)",
+                (kind, key, owner, self._clock() + lasts, self._seal(body)),
+            )
+
+    def get(self, kind: str, key: str) -> str | None:
+        """What is kept, unless its time is up."""
+        with self._open() as database:
+            row = database.execute(
+                "select body from vault where kind = ? and key = ? and until > ?",
+                (kind, key, self._clock()),
+            ).fetchone()
+        return self._unseal(row)
+
+    def take(self, kind: str, key: str) -> str | None:
+        """As `get`, but only one caller ever gets it."""
+        with self._open() as database:
+            row = database.execute(
+                "delete from vault where kind = ? and key = ? and until > ? returning body",
+                (kind, key, self._clock()),
+            ).fetchone()
+        return self._unseal(row)
+
+    def change(self, kind: str, key: str, body: str) -> bool:
+        """Put something in the place of what is there; what was removed stays removed."""
+        with self._open() as database:
+            changed = database.execute(
+                "update vault set body = ? where kind = ? and key = ? and until > ?",
+                (self._seal(body), kind, key, self._clock()),
+            )
+            return changed.rowcount > 0
+
+    def remove(self, kind: str, key: str) -> None:
+        with self._open() as database:
+            database.execute("delete from vault where kind = ? and key = ?", (kind, key))
+
+    def keys(self, kind: str, owner: str) -> list[str]:
+        """Of everything that belongs to an owner."""
+        with self._open() as database:
+            rows = database.execute(
+                "select key from vault where kind = ? and owner = ?", (kind, owner)
+            ).fetchall()
+        return [key for (key,) in rows]
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """One transaction. The connection stays open: `get` is asked for at every drawing of a
+        page, and to open a file takes a hundred times as long as to look into it."""
+        with self._lock, self._database as database:
+            yield database
+
+    def _seal(self, body: str) -> bytes:
+        return self._fernet.encrypt(body.encode())
+
+    def _unseal(self, row: tuple[bytes] | None) -> str | None:
+        try:
+            return self._fernet.decrypt(row[0]).decode() if row else None
+        except InvalidToken:  # of another key
+            return None
+
+
+def _key(path: Path) -> bytes:
+    """The key, from the environment or the file; the file is made on first use."""
+    if chosen := os.environ.get("UNMASK_SECRET_KEY", "").strip():
+        if len(chosen) < SHORTEST_KEY:
+            raise SystemExit(f"UNMASK_SECRET_KEY needs {SHORTEST_KEY} characters or more.")
+        return base64.urlsafe_b64encode(hashlib.sha256(chosen.encode()).digest())
+    try:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(Fernet.generate_key())
+    except FileExistsError:
+        pass
+    return path.read_bytes()

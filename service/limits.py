@@ -1,0 +1,188 @@
+"""How much one person, and one address, may ask of this server in an hour.
+
+A window that slides: what counts is the last 60 minutes, not the hour on the clock, so nobody gets
+twice the allowance around its turn. Kept in memory, as the work it protects is; a restart forgets
+it. Who sits at the computer is not limited.
+
+    UNMASK_GUEST_FILES_PER_HOUR     20    a guest; 0: any number, also below
+    UNMASK_USER_FILES_PER_HOUR     120    an account
+    UNMASK_ADDRESS_FILES_PER_HOUR   60    all guests behind one address together: a guest who throws
+                                          their cookie away is a new guest, at the same address
+    UNMASK_GUEST_MAX_MB                   a guest's largest file, where it is less than the server's
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from dashboard import labels
+from dashboard.i18n import _
+from detector.errors import InputError
+from service import auth
+from service.auth import Kind, User
+from service.auth.caller import Caller
+from service.rate_limit import Refusal, SlidingWindowRateLimiter
+from service.tasks.jobs import QueueFull
+
+HOUR = 3600.0
+MEGABYTE = 1 << 20
+"""bytes, as Streamlit counts them for the server's own limit"""
+
+
+class RateLimitExceeded(QueueFull):
+    """The allowance is used up for now."""
+
+    default_code = "quota"
+
+
+class NotAllowed(InputError):
+    """This account is not for that."""
+
+    default_code = "not_allowed"
+
+
+class TooLarge(InputError):
+    """More than a guest may bring."""
+
+    default_code = "too_large"
+
+
+_ADDRESS = "address:"
+
+files = SlidingWindowRateLimiter(HOUR)
+"""The files of this server."""
+
+
+@contextmanager
+def taking(size: int | None = None, count: int = 1) -> Iterator[User]:
+    """Around what takes a file in: counts it, and uncounts it when that raises.
+
+    Parameters
+    ----------
+    size : int, optional
+        Bytes of the largest.
+    count : int
+        Files.
+
+    Yields
+    ------
+    Person
+        Whose file it is.
+
+    Raises
+    ------
+    NotAllowed
+        An account that only reads.
+    TooLarge
+        For a guest.
+    Enough
+        For this hour; says how long to wait.
+    """
+    person = auth.who()
+    if not person.may_analyze:
+        raise NotAllowed(
+            _("Your account can read results, not start an analysis."),
+            hint=_("Who runs this server can change that."),
+        )
+    largest = megabytes(person)
+    if person.kind is Kind.GUEST and size is not None and size > largest * MEGABYTE:
+        most = _("Without an account a file may have {number} MB here.")
+        raise TooLarge(most.format(number=largest), hint=_sign_in())
+    allowed = allowance(person, Caller.of_page().address)
+    if refusal := files.take(allowed, count):
+        raise RateLimitExceeded(
+            _enough(refusal, count), hint=_sign_in() if person.kind is Kind.GUEST else ""
+        )
+    try:
+        yield person
+    except BaseException:
+        files.give_back(allowed, count)
+        raise
+
+
+def _enough(refusal: Refusal, count: int) -> str:
+    allowed = labels.count(refusal.most, "file", "files")
+    network = refusal.key.startswith(_ADDRESS)
+    if math.isinf(refusal.wait):
+        rule = (
+            _("This server allows {files} an hour from one network; these are {number}.")
+            if network
+            else _("This server allows {files} an hour; these are {number}.")
+        )
+        return rule.format(files=allowed, number=count)
+    rule = (
+        _("This server allows {files} an hour from one network.")
+        if network
+        else _("This server allows {files} an hour.")
+    )
+    when = _("Next one in {time}.") if count == 1 else _("Room for these in {time}.")
+    minutes = labels.count(max(1, math.ceil(refusal.wait / 60)), "minute", "minutes")
+    return f"{rule.format(files=allowed)} {when.format(time=minutes)}"
+
+
+def allowance(person: User, address: str) -> dict[str, int]:
+    """What counts against whom, as key to files an hour; empty: no limit."""
+    if person.kind is Kind.LOCAL:
+        return {}
+    if person.kind is Kind.USER:
+        limits = {person.id: files_per_hour(Kind.USER)}
+    else:
+        limits = {
+            person.id: files_per_hour(Kind.GUEST),
+            f"{_ADDRESS}{address}": _number("UNMASK_ADDRESS_FILES_PER_HOUR", 60),
+        }
+    return {key: most for key, most in limits.items() if most}
+
+
+def files_per_hour(kind: Kind) -> int:
+    """How many a person of this kind may bring; 0: any number."""
+    if kind is Kind.LOCAL:
+        return 0
+    if kind is Kind.USER:
+        return _number("UNMASK_USER_FILES_PER_HOUR", 120)
+    return _number("UNMASK_GUEST_FILES_PER_HOUR", 20)
+
+
+def guest_megabytes() -> int:
+    """A guest's largest file; 0: as large as anybody's."""
+    return _number("UNMASK_GUEST_MAX_MB", 0)
+
+
+def megabytes(person: User) -> int:
+    """The largest file that a person may bring."""
+    most = int(st.get_option("server.maxUploadSize"))
+    guests = guest_megabytes() if person.kind is Kind.GUEST else 0
+    return min(most, guests) if guests else most
+
+
+def check() -> None:
+    """Read every setting once.
+
+    Raises
+    ------
+    SystemExit
+        One is not a number. Better at the start than at the first visitor.
+    """
+    for kind in Kind:
+        files_per_hour(kind)
+    allowance(User("", Kind.GUEST), "")
+    guest_megabytes()
+
+
+def _number(variable: str, usual: int) -> int:
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return usual
+    if not text.isdigit():
+        raise SystemExit(f"{variable} must be a whole number, not {text!r}. 0 sets no limit.")
+    return int(text)
+
+
+def _sign_in() -> str:
+    """Where a guest gets more, if there is such a place."""
+    return _("With an account you may bring more.") if auth.accounts() else ""

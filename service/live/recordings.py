@@ -1,0 +1,96 @@
+"""What becomes of a session: an analysis like any other, or nothing.
+
+`ended` runs in whatever thread ends a viewer, also the watchman's: it knows no page and nobody's
+language.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import tempfile
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+
+from dashboard.i18n import _
+from detector import paths
+from detector.errors import InputError, UnmaskError
+from detector.schema.analysis import Analysis, Media
+from service import backend
+from service.live.viewers import Keep, Viewer, Viewers, engine, limit
+
+log = logging.getLogger(__name__)
+
+SHORTEST = 1.0
+"""s; a session that ended sooner was a slip of the finger."""
+
+
+@lru_cache(maxsize=1)
+def viewers() -> Viewers:
+    """The running cameras of this server."""
+    return Viewers(engine, limit(), ended)
+
+
+def stop() -> None:
+    """The server stops: what runs ends as if its person had pressed Stop."""
+    if viewers.cache_info().currsize:
+        viewers().close()
+
+
+def film() -> Path:
+    """Where a session's video is written while it runs."""
+    folder = paths.data() / "live"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Path(tempfile.mkstemp(prefix="session-", suffix=".mp4", dir=folder)[1])
+
+
+def ended(viewer: Viewer) -> None:
+    """Keep of a session what its person asked for; `viewer.result` is its address then."""
+    video = viewer.film
+    try:
+        if viewer.wishes.keep is Keep.NOTHING or viewer.seconds < SHORTEST:
+            return
+        try:
+            analysis = viewer.session.finish()
+        except UnmaskError as error:
+            viewer.problem = error.message
+            return
+        name = session_name(viewer.began)
+        if video is not None and video.stat().st_size:
+            name = f"{name}.mp4"
+            analysis = analysis.model_copy(update={"media": filmed(analysis, video, name)})
+        viewer.result = backend.keep_live(
+            analysis, name, where=viewer.where, media=video if analysis.media.size else None
+        )
+    finally:
+        if video is not None:
+            video.unlink(missing_ok=True)
+
+
+def filmed(analysis: Analysis, video: Path, name: str) -> Media:
+    """The media of a session whose video was kept."""
+    from detector import media
+
+    found = media.probe(video, name=name)
+    return found.model_copy(update={"live": True, "notes": analysis.media.notes})
+
+
+def last_seconds(viewer: Viewer) -> tuple[io.BytesIO, str]:
+    """The last 14 s as a clip, and its name.
+
+    Raises
+    ------
+    InputError
+        There is nothing yet.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "last.mp4"
+        if not viewer.ring.write(path):
+            raise InputError(_("There are no frames to keep yet."))
+        return io.BytesIO(path.read_bytes()), f"{session_name(viewer.began)}-last.mp4"
+
+
+def session_name(began: datetime) -> str:
+    """ "live-2026-11-20-184205" (UTC)."""
+    return f"live-{began:%Y-%m-%d-%H%M%S}"

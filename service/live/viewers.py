@@ -1,0 +1,358 @@
+"""Who is being watched by whom: one `Viewer` a running camera, all sharing one engine.
+
+`Viewer.receive` runs in a thread of streamlit-webrtc for every frame: it hands the frame to the
+engine, draws what is known into it and returns. It never waits for inference and calls nothing of
+Streamlit. A viewer whose frames stay away is ended by the watchman, so that a closed laptop, a lost
+network or a changed page frees its place and keeps its scores.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import cv2
+import numpy as np
+
+from dashboard.i18n import _, ngettext
+from dashboard.theme import ON_VIDEO
+from detector.errors import UnmaskError
+
+if TYPE_CHECKING:
+    from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
+    from detector.live.recorder import Recorder
+    from service.tasks.jobs import RecordScope
+
+log = logging.getLogger(__name__)
+
+SIZE = (640, 480)
+"""px. What is asked of a camera: a face of 40 px and more at arm's length, little to send."""
+LOST = 2.5
+"""s without a frame after which the picture counts as lost; a key frame may take one."""
+GRACE = 20.0
+"""s for which a lost session waits for its picture and then goes on as the same one."""
+FIRST = 45.0
+"""s that a place is held for a first frame: the link comes up or the page gives up before."""
+
+
+class Keep(StrEnum):
+    """What is kept of a session when it ends."""
+
+    NOTHING = "nothing"
+    SCORES = "scores"
+    VIDEO = "video"
+
+
+class Full(UnmaskError):
+    """Every place is taken."""
+
+    default_code = "too_many_viewers"
+
+
+class Frame(Protocol):
+    """What is needed of PyAV's VideoFrame, which only media and WebRTC may import."""
+
+    def to_ndarray(self, *, format: str) -> np.ndarray: ...
+
+    @staticmethod
+    def from_ndarray(array: np.ndarray, format: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a person chose before Start, and may change while it runs (`mirror`)."""
+
+    models: tuple[str, ...] | None = None
+    keep: Keep = Keep.SCORES
+    mirror: bool = True
+    alarm_above: float | None = None
+    alarm_seconds: float = 3.0
+
+
+class Viewer:
+    """One running camera.
+
+    Parameters
+    ----------
+    session : LiveSession
+    wishes : Wishes
+    where : Place, optional
+        Among whose records it is kept (`backend.place`, taken while the person was here).
+    film : Path, optional
+        Where to write the video, if it is to be kept.
+    on_end : callable
+        Called once, from whatever thread ends it.
+    clock : callable
+        Seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        session: LiveSession,
+        wishes: Wishes,
+        *,
+        where: RecordScope | None = None,
+        film: Path | None = None,
+        on_end: Callable[[Viewer], None] = lambda viewer: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        from detector.live.recorder import Recorder, Ring
+
+        self.session = session
+        self.wishes = wishes
+        self.mirror = wishes.mirror
+        self.where = where
+        self.began = datetime.now(UTC)
+        """Of the first frame: 0 s of the session's own clock."""
+        self.ring = Ring()
+        self.film = film
+        self.frames = 0
+        self.ended = False
+        self.result: str | None = None
+        """Address of the analysis it became, once it has ended."""
+        self.problem: str | None = None
+        """What kept it from becoming one: the engine's words, empty where it has none for it."""
+        self._recorder: Recorder | None = Recorder(film) if film else None
+        self._on_end = on_end
+        self._clock = clock
+        self._opened = clock()
+        self._first: float | None = None
+        self._last: float | None = None
+        self._lock = threading.Lock()
+        self._shown: np.ndarray | None = None
+
+    def receive(self, frame: Frame) -> Any:
+        """A frame of the camera in, the same with its overlay out; from a thread of WebRTC."""
+        rgb = fitted(frame.to_ndarray(format="rgb24"))
+        if self.ended:
+            return frame
+        now = self._clock()
+        if self._first is None:
+            self._first, self.began = now, datetime.now(UTC)
+        moment = now - self._first
+        self._last = now
+        self.frames += 1
+        self.session.push(rgb, moment)
+        self.ring.add(rgb, moment)
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.add(rgb, moment)
+        self._shown = draw(rgb, self.session.state, moment, self.mirror)
+        return type(frame).from_ndarray(self._shown, format="rgb24")
+
+    @property
+    def state(self) -> LiveState:
+        return self.session.state
+
+    @property
+    def seconds(self) -> float:
+        """From its first frame to its last."""
+        return 0.0 if self._last is None or self._first is None else self._last - self._first
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the last frame, or since it was opened."""
+        return self._clock() - (self._opened if self._last is None else self._last)
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is there any more."""
+        return self.silent > (FIRST if self._last is None else GRACE)
+
+    def picture(self) -> np.ndarray | None:
+        """The newest frame as it was shown, uint8 [H, W, 3]; None before the first."""
+        return self._shown
+
+    def end(self) -> None:
+        """Stop, keep what was asked for, free the place. Once is enough; a second call waits."""
+        with self._lock:
+            if self.ended:
+                return
+            self.ended = True
+            try:
+                if self._recorder is not None:
+                    self._recorder.close()
+                self._on_end(self)
+            except Exception as error:
+                log.exception("a live session could not be kept")
+                self.problem = error.message if isinstance(error, UnmaskError) else ""
+            finally:
+                self.session.close()
+                self._recorder, self._shown = None, None
+                self.ring.clear()  # what was not asked to be kept is not
+
+
+class Viewers:
+    """All running cameras of this server.
+
+    Parameters
+    ----------
+    engine : callable
+        Gives the engine; called at the first `open`, because it loads torch.
+    most : int
+        Cameras at a time.
+    on_end : callable
+        Called with each viewer that ends, before its session is closed.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[], LiveEngine],
+        most: int,
+        on_end: Callable[[Viewer], None] = lambda viewer: None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        watch: float = 1.0,
+    ) -> None:
+        self.most = most
+        self._engine = engine
+        self._on_end = on_end
+        self._clock = clock
+        self._watch = watch
+        self._lock = threading.Lock()
+        self._open: list[Viewer] = []
+        self._watchman: threading.Thread | None = None
+
+    def open(
+        self,
+        settings: LiveSettings,
+        wishes: Wishes,
+        *,
+        where: RecordScope | None = None,
+        film: Path | None = None,
+    ) -> Viewer:
+        """Begin.
+
+        Raises
+        ------
+        Full
+            All places are taken.
+        UnmaskError
+            The engine refuses, such as for a model that isn't here.
+        """
+        engine = self._engine()
+        with self._lock:
+            self._open = [viewer for viewer in self._open if not viewer.ended]
+            if len(self._open) >= self.most:
+                raise self._full()
+            viewer = Viewer(
+                engine.open(settings),
+                wishes,
+                where=where,
+                film=film,
+                on_end=self._on_end,
+                clock=self._clock,
+            )
+            self._open.append(viewer)
+            if self._watchman is None or not self._watchman.is_alive():
+                self._watchman = threading.Thread(
+                    target=self._keep_watch, name="live-watch", daemon=True
+                )
+                self._watchman.start()
+        return viewer
+
+    def _full(self) -> Full:
+        text = ngettext(
+            "{number} camera is on already, and no more can be followed here.",
+            "{number} cameras are on already, and no more can be followed here.",
+            self.most,
+        )
+        return Full(
+            text.format(number=self.most),
+            hint=_("Try again when one of them has stopped. Clips can be analyzed as usual."),
+        )
+
+    @property
+    def running(self) -> int:
+        with self._lock:
+            return sum(not viewer.ended for viewer in self._open)
+
+    def sweep(self) -> int:
+        """End those whose frames stay away; how many are left."""
+        with self._lock:
+            viewers = list(self._open)
+        for viewer in viewers:
+            if viewer.over:
+                viewer.end()
+        with self._lock:
+            self._open = [viewer for viewer in self._open if not viewer.ended]
+            left = len(self._open)
+            if not left:
+                self._watchman = None  # under the lock: the next `open` starts another
+        return left
+
+    def close(self) -> None:
+        """End all; when the server stops."""
+        with self._lock:
+            viewers, self._open = self._open, []
+        for viewer in viewers:
+            viewer.end()
+
+    def _keep_watch(self) -> None:
+        wait = threading.Event()
+        while self.sweep():
+            wait.wait(self._watch)
+
+
+def fitted(rgb: np.ndarray) -> np.ndarray:
+    """A frame at the one size of a session: `SIZE`, or as much of it as its proportions fill. A
+    browser that is short of time or bandwidth sends smaller frames for a while, and a face that
+    jumps to half its size would be taken for another person."""
+    height, width = rgb.shape[:2]
+    scale = min(SIZE[0] / width, SIZE[1] / height)
+    if abs(scale - 1) < 1e-3:
+        return rgb
+    way = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
+    size = (round(width * scale), round(height * scale))
+    return cv2.resize(rgb, size, interpolation=way)
+
+
+def draw(rgb: np.ndarray, state: LiveState, moment: float, mirror: bool) -> np.ndarray:
+    """A frame with what is known in it, in the colors of boxes over video."""
+    from detector.live import overlay
+
+    return overlay.draw(rgb, state, _style(), time=moment, mirror=mirror)
+
+
+@lru_cache(maxsize=1)
+def _style() -> Any:
+    from detector.live import Style
+
+    colors = {
+        label: (int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16))
+        for label, (color, _under) in ON_VIDEO.items()
+    }
+    return Style(colors=colors, plate=(15, 18, 21))
+
+
+def limit() -> int:
+    """Cameras at a time: `UNMASK_LIVE_VIEWERS`, else one a core, and two at least.
+
+    Raises
+    ------
+    SystemExit
+        It is set to something that is no number: guessing would let in too many.
+    """
+    text = os.environ.get("UNMASK_LIVE_VIEWERS", "").strip()
+    if not text:
+        return max(2, min(8, os.cpu_count() or 2))
+    if not text.isdigit():
+        raise SystemExit(f"UNMASK_LIVE_VIEWERS must be a whole number, not {text!r}.")
+    return int(text)
+
+
+@lru_cache(maxsize=1)
+def engine() -> LiveEngine:
+    """The one engine of this process."""
+    from detector.live import LiveEngine
+
+    return LiveEngine(viewers=max(1, limit()))

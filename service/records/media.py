@@ -1,0 +1,197 @@
+"""Media in a Supabase project's private bucket: `media/<owner>/<record>/media.<ending>`.
+
+Large files go up in pieces by the tus protocol, which the service speaks and its Python client does
+not: a piece that is lost is sent again, not the file. Files come down by signed addresses that live
+for a minute. What is let in is the bucket's to say (size, kinds) and its policies'.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+from supabase import StorageException
+
+from dashboard.i18n import _
+from service.records.store import RecordsError
+from service.records.supabase_rows import asking, refusal
+
+if TYPE_CHECKING:
+    from supabase import Client
+
+BUCKET = "media"
+LASTS = timedelta(minutes=1)
+"""of a signed address: long enough to begin to read"""
+PIECE = 6 * 1024 * 1024
+"""bytes of a piece, which the service prescribes"""
+SMALL = 1024 * 1024
+"""bytes of a file that goes up in one request, within the client's usual patience"""
+PATIENCE = 120.0
+"""s to wait while a piece is written or read; the client's own limit is for questions"""
+TRIES = 5
+"""times that a piece is sent before the upload fails"""
+PAUSE = 0.5
+"""s before the second try; doubled for each further one"""
+
+# Kinds that the bucket takes (supabase/migrations/*_media.sql). By name, not by guessing from the
+# system's tables, which differ.
+KINDS = {
+    ".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime", ".webm": "video/webm",
+    ".mkv": "video/x-matroska", ".avi": "video/x-msvideo", ".mpg": "video/mpeg",
+    ".mpeg": "video/mpeg", ".3gp": "video/3gpp", ".ts": "video/mp2t",
+    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp",
+    ".heic": "image/heic", ".heif": "image/heif", ".avif": "image/avif", ".gif": "image/gif",
+    ".bmp": "image/bmp", ".tif": "image/tiff", ".tiff": "image/tiff",
+}  # fmt: skip
+OTHER = "application/octet-stream"
+
+
+def address(owner: str, id: str, file: Path) -> str:
+    """Where a record's file lies. Its name stays in the record: the bucket takes few letters."""
+    ending = file.suffix.lower()
+    return f"{owner}/{id}/media{ending if re.fullmatch(r'[.][a-z0-9]{1,8}', ending) else ''}"
+
+
+class Bucket:
+    """The files of whoever `connect` gives a client of; see `SupabaseStore`."""
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        self._connect = connect
+
+    def put(self, path: str, file: Path) -> None:
+        """Bring a file up, in place of what is there.
+
+        Raises
+        ------
+        RecordsError
+            The bucket or its policies refuse it, or the service fails.
+        """
+        kind = KINDS.get(Path(path).suffix, OTHER)
+        size = file.stat().st_size
+        with asking(), file.open("rb") as source:
+            if size > SMALL:
+                _send_in_pieces(self._connect, path, source, size, kind)
+            else:
+                bucket = self._connect().storage.from_(BUCKET)
+                bucket.upload(path, source.read(), {"content-type": kind, "upsert": "true"})
+
+    def url(self, path: str, lasts: timedelta = LASTS) -> str | None:
+        """A signed address; None if there is no such file, or it is somebody else's."""
+        try:
+            with asking():
+                bucket = self._connect().storage.from_(BUCKET)
+                return bucket.create_signed_url(path, int(lasts.total_seconds()))["signedURL"]
+        except RecordsError as error:
+            if _is_missing(error.__cause__):
+                return None
+            raise
+
+    def fetch(self, path: str, target: Path) -> bool:
+        """Bring a file down. False if there is none; `target` is written whole or not at all."""
+        signed = self.url(path)
+        if signed is None:
+            return False
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.part")
+        session = self._connect().storage.session
+        try:
+            with asking(), session.stream("GET", signed, timeout=PATIENCE) as answer:
+                if answer.is_error:
+                    raise refusal(str(answer.status_code))
+                with temporary.open("wb") as file:
+                    for piece in answer.iter_bytes():
+                        file.write(piece)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return True
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Delete files. Those that are not there are no matter."""
+        with asking():
+            self._connect().storage.from_(BUCKET).remove(list(paths))
+
+
+def _is_missing(error: BaseException | None) -> bool:
+    # The service says 400 for what it does not find, with 404 written inside.
+    return isinstance(error, StorageException) and (
+        str(getattr(error, "status", "")) == "404"
+        or "not_found" in str(getattr(error, "code", "")).lower().replace(" ", "_")
+    )
+
+
+# --- in pieces ------------------------------------------------------------------------------------
+
+
+def _send_in_pieces(
+    connect: Callable[[], Client], path: str, source: BinaryIO, size: int, kind: str
+) -> None:
+    names = {"bucketName": BUCKET, "objectName": path, "contentType": kind, "cacheControl": "3600"}
+    said = ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in names.items())
+    start = str(connect().storage_url.joinpath("upload", "resumable"))
+    begun = _ask(
+        connect,
+        "POST",
+        start,
+        {"Upload-Length": str(size), "Upload-Metadata": said, "x-upsert": "true"},
+    )
+    if begun.is_error:
+        raise refusal(str(begun.status_code))
+    place = urljoin(start, begun.headers.get("location", ""))
+    if urlsplit(place)[:2] != urlsplit(start)[:2]:
+        raise refusal(_("upload address of another host"))  # our token goes nowhere else
+    offset, tries = 0, 0
+    while offset < size:
+        source.seek(offset)
+        piece = source.read(PIECE)
+        try:
+            sent = _ask(
+                connect,
+                "PATCH",
+                place,
+                {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"},
+                piece,
+            )
+            if sent.is_success:
+                offset, tries = int(sent.headers["upload-offset"]), 0
+                continue
+            problem: Exception = refusal(str(sent.status_code))
+            again = sent.status_code >= 500 or sent.status_code in (409, 423, 429)
+        except httpx.TransportError as error:
+            problem, again = error, True
+        tries += 1
+        if not again or tries >= TRIES:
+            raise problem
+        time.sleep(PAUSE * 2 ** (tries - 1))
+        offset = _arrived(connect, place, offset)
+
+
+def _arrived(connect: Callable[[], Client], place: str, offset: int) -> int:
+    """How many bytes the service has; what we think, where it doesn't say."""
+    try:
+        answer = _ask(connect, "HEAD", place, {})
+        return int(answer.headers["upload-offset"]) if answer.is_success else offset
+    except (httpx.TransportError, KeyError, ValueError):
+        return offset
+
+
+def _ask(
+    connect: Callable[[], Client],
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    content: bytes | None = None,
+) -> httpx.Response:
+    """With the token as it is now: a long upload outlives one."""
+    client = connect()
+    every = {**client.options.headers, "Tus-Resumable": "1.0.0", **headers}
+    return client.storage.session.request(
+        method, url, headers=every, content=content, timeout=PATIENCE
+    )

@@ -1,0 +1,88 @@
+"""Copies of media where its owner's records are kept elsewhere, so that another server, or this one
+with an empty disk, has them again.
+
+    UNMASK_SUPABASE_MEDIA   on: kept in the project's bucket as long as the record; else the media
+                            is on this server alone, for the hours it says
+
+In the background and one at a time: nobody waits for it, and a copy that can't be made costs
+nothing but the copy.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from detector.errors import InputError
+from service.records.store import Record, Store
+
+log = logging.getLogger(__name__)
+
+
+def wanted() -> bool:
+    """Whether the host asks for copies.
+
+    Raises
+    ------
+    SystemExit
+        It is neither on nor off: guessing where private files go would be worse.
+    """
+    text = os.environ.get("UNMASK_SUPABASE_MEDIA", "").strip().lower()
+    if text not in ("", "on", "off"):
+        raise SystemExit(f"UNMASK_SUPABASE_MEDIA can be on or off, not {text!r}.")
+    return text == "on"
+
+
+class MediaReplicator:
+    """The copies of one server. For stores that keep none it does nothing."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="media")
+        self._lock = threading.Lock()
+        self._under_way: set[str] = set()
+        self._has_none: set[str] = set()
+
+    def keep(self, store: Store, record: Record, file: Path) -> Future[None] | None:
+        """Make a copy of a record's file."""
+        keep_media: Any = getattr(store, "keep_media", None)
+        if keep_media is None or not wanted() or not file.is_file():
+            return None
+        return self._do(record.id, lambda: keep_media(record.owner, record.id, file))
+
+    def bring(self, store: Store, record: Record, folder: Path) -> Future[None] | None:
+        """Bring a record's file back into its folder."""
+        fetch_media: Any = getattr(store, "fetch_media", None)
+        if fetch_media is None or not wanted() or record.id in self._has_none:
+            return None
+
+        def work() -> None:
+            if not fetch_media(record.owner, record.id, folder):
+                self._has_none.add(record.id)
+
+        return self._do(record.id, work)
+
+    def close(self) -> None:
+        """Give up what has not begun."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _do(self, id: str, work: Any) -> Future[None] | None:
+        with self._lock:
+            if id in self._under_way:  # a page asks again with each run of its script
+                return None
+            self._under_way.add(id)
+
+        def run() -> None:
+            try:
+                work()
+            except (InputError, OSError) as error:
+                # Never a path or a name: this is a log.
+                log.warning("a copy of media failed: %s", getattr(error, "code", error.args[:1]))
+            finally:
+                with self._lock:
+                    self._under_way.discard(id)
+
+        return self._pool.submit(run)

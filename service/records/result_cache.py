@@ -1,0 +1,51 @@
+"""Whether an answer that was given before would be given again: a key of all that decides it.
+
+The bytes of the file, what was asked for, the models with their weights and maps, how they are put
+together, the person's own thresholds, and the code. Names, times and who asks are not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+import detector
+from detector import conformal
+from detector.errors import UnmaskError
+from detector.models import registry
+from detector.schema.analysis import Analysis, Settings
+
+
+def key(sha256: str, settings: Settings) -> str:
+    """The key, or an empty text where the answer can't be foreseen: a model that isn't known, or
+    weights whose hash isn't."""
+    try:
+        models = registry.choose(settings.models)
+        known = registry.manifest()
+    except UnmaskError:
+        return ""
+    if any(file.sha256 is None for model in models for file in model.files):
+        return ""
+    parts = [sha256, settings.model_dump_json(), _code()]
+    parts += [model.model_dump_json() for model in models]
+    parts += [
+        f"{question}:{known.ensembles[question].model_dump_json()}" for question in known.ensembles
+    ]
+    parts.append(conformal.load().model_dump_json())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def reusable(analysis: Analysis) -> bool:
+    """Whether a result may be given again: nothing in it failed that might work the next time."""
+    return not analysis.partial and all(model.error is None for model in analysis.models)
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """The program itself: versions are raised by hand, and seldom while somebody works on it."""
+    digest = hashlib.sha256(detector.__version__.encode())
+    root = Path(detector.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
