@@ -2,7 +2,7 @@
 #     docker run --rm -v "$PWD:/in:ro" unmask python -m detector analyze /in/clip.mp4
 #
 # Two stages: the first installs the locked packages, the second has no pip cache, no build tools and
-# no right to write anywhere but /data and /tmp. tests/test_hosting.py lints this file and runs its
+# no right to write anywhere but /data and /tmp. tests/integration/service/test_hosting.py lints this file and runs its
 # steps without Docker. docs/hosting.md says how to use it.
 
 FROM python:3.11-slim-bookworm AS build

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # what most tests need not wait for
     from playwright.sync_api import Browser
 
     from service.tasks.jobs import Jobs
-    from tests.browser import Server, Visitor
+    from tests.support.browser import Server, Visitor
 
 Picture = Callable[[int], np.ndarray]
 """Frame number -> uint8 [H, W, 3] RGB."""
@@ -148,7 +148,7 @@ def pytest_runtest_makereport(
     """A failure in a browser tells what its pages showed, which nobody else's machine repeats."""
     report = yield
     if report.failed and call.when != "teardown" and item.get_closest_marker("browser"):
-        from tests.browser import seen
+        from tests.support.browser import seen
 
         report.sections.extend(seen(item.name))
     return report
@@ -170,7 +170,7 @@ def face_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def jobs(tmp_path: Path) -> Iterator[Jobs]:
     """The queue of a server on a folder of its own that does nothing by itself."""
-    from tests.pages import quiet
+    from tests.support.pages import quiet
 
     with quiet(tmp_path) as queue:
         yield queue
@@ -179,7 +179,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser for the tests of a file."""
-    from tests.browser import chrome
+    from tests.support.browser import chrome
 
     with chrome() as opened:
         yield opened
@@ -187,8 +187,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Visitor]:
-    """Lets people in to the `server` of a file; see `tests.browser.visitors`."""
-    from tests.browser import visitors
+    """Lets people in to the `server` of a file; see `tests.support.browser.visitors`."""
+    from tests.support.browser import visitors
 
     with visitors(browser, server.url) as go:
         yield go

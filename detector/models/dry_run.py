@@ -7,8 +7,8 @@ from detector.models.base import Model
 
 SAME = 1e-5
 """Natural-log odds within which answers are the same. Of networks with random weights those to
-noise, a drawing and a plain surface are 5e-4 to 2 apart (tests/test_goldens.py), of trained ones
-more."""
+noise, a drawing and a plain surface are 5e-4 to 2 apart, of trained ones more
+(tests/integration/detector/test_goldens.py)."""
 
 
 def check(model: Model) -> int:

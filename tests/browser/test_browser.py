@@ -1,0 +1,422 @@
+"""The dashboard as a person uses it: a real server, a real browser, real files.
+
+Screenshots of every state stay in tests/artifacts/ to look at. `UNMASK_DOCS=1` also writes the
+picture of the README.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from bench import shifts
+from dashboard import theme
+from detector.schema.analysis import Analysis
+from service.records.sqlite import FILE, SQLiteStore
+from service.records.store import LOCAL
+from tests.conftest import camera, write_clip
+from tests.support.browser import (
+    ARTIFACTS,
+    DESKTOP,
+    PATIENT,
+    PHONE,
+    QUICK,
+    ROOT,
+    Server,
+    Visit,
+    Visitor,
+    click_plot,
+    eventually,
+    open_sample,
+    serve,
+    take,
+    until,
+    wait_drawn,
+    wait_ready,
+    wait_verdict,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
+
+LIMIT_MB = 20
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("data"), UNMASK_MAX_UPLOAD_MB=str(LIMIT_MB)) as started:
+        yield started
+
+
+def upload(page: Page, file: Path) -> None:
+    place = page.locator(".st-key-drop input")
+    place.wait_for(state="attached")
+    until(
+        lambda: place.set_input_files(file),
+        lambda: page.wait_for_url(re.compile(r"[?&]a="), timeout=PATIENT),
+    )
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight seconds of two real faces, as somebody would upload it."""
+    half = camera((320, 480))
+
+    def two(number: int) -> np.ndarray:
+        return np.hstack([half(number), half(number + 40)[:, ::-1]])
+
+    folder = tmp_path_factory.mktemp("clips")
+    return write_clip(folder / "statement.mp4", seconds=8, size=(640, 480), picture=two)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A clip that went all the way."""
+
+    path: str
+    analysis: Analysis
+    media: str
+    """Where the page's player got the clip."""
+
+
+@pytest.fixture(scope="module")
+def finished(browser: Browser, server: Server, clip: Path) -> Finished:
+    """Upload the clip and wait for its verdict."""
+    context = browser.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
+    visit = Visit(context.new_page())
+    page = visit.page
+    page.set_default_timeout(QUICK)
+    page.goto(server.url)
+    wait_ready(page)
+    upload(page, clip)
+    wait_verdict(page)
+    address = page.url.removeprefix(server.url)
+    token = address.split("a=")[1]
+    video = page.locator("video").first
+    expect(video).to_have_attribute("src", re.compile("/file/"))
+    media = video.get_attribute("src") or ""
+    context.close()
+    store = SQLiteStore(server.data / FILE)  # another process, while the server runs
+    analysis = store.analysis(LOCAL, token)
+    assert analysis is not None and store.thumbnails(LOCAL, [token])[token][:4] == b"RIFF"
+    store.close()
+    return Finished(address, analysis, media)
+
+
+# --- the tests -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "dark"),
+    [
+        ("desktop", DESKTOP, False),
+        ("desktop-dark", DESKTOP, True),
+        ("phone", PHONE, False),
+    ],
+)
+def test_first_screen(visit: Visitor, name: str, size: tuple[int, int], dark: bool) -> None:
+    person = visit(size=size, dark=dark)
+    wait_ready(person.page)
+    expect(person.page).to_have_title("Unmask")
+    expect(person.page.get_by_role("heading", level=1)).to_have_count(1)
+    expect(person.page.get_by_test_id("stHeaderLogo")).to_be_visible()
+    person.assert_hooks("everywhere", "empty")
+    person.assert_fits()
+    person.picture(f"empty-{name}")
+    palette = theme.DARK if dark else theme.LIGHT
+    expect(person.page.locator(".stApp")).to_have_css(
+        "background-color", "rgb({}, {}, {})".format(*bytes.fromhex(palette.bg[1:]))
+    )
+
+
+def test_a_clip_goes_from_upload_to_verdict_and_evidence(
+    visit: Visitor, finished: Finished, tmp_path: Path
+) -> None:
+    person = visit(finished.path)
+    page = person.page
+    head = wait_verdict(page)
+    assert finished.analysis.verdict.probability is not None
+    assert any(word in head for word in ("Likely", "No sign", "Inconclusive"))
+
+    page.wait_for_function("document.querySelector('.st-key-player video')?.readyState >= 1")
+    plot = page.locator(".st-key-lanes .nsewdrag").first
+    plot.wait_for(timeout=PATIENT)
+    sought = 0.75 * (finished.analysis.media.duration or 0)
+    # A chart that was drawn this very moment may not listen yet.
+    click_plot(
+        plot,
+        0.75,
+        lambda: page.wait_for_function(
+            "t => Math.abs(document.querySelector('.st-key-player video').currentTime - t) < 1",
+            arg=sought,
+        ),
+    )
+
+    file = take(page.get_by_role("button", name="JSON", exact=True), tmp_path)
+    taken = Analysis.model_validate(json.loads(file.read_text("utf-8"))["analysis"])
+    assert taken.id == finished.analysis.id
+    assert (taken.verdict, taken.tracks) == (finished.analysis.verdict, finished.analysis.tracks)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "dark"),
+    [
+        ("desktop", DESKTOP, False),
+        ("desktop-dark", DESKTOP, True),
+        ("phone", PHONE, False),
+    ],
+)
+def test_the_result_at_every_size(
+    visit: Visitor, finished: Finished, name: str, size: tuple[int, int], dark: bool
+) -> None:
+    person = visit(finished.path, size=size, dark=dark)
+    wait_verdict(person.page)
+    person.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
+    person.assert_hooks("everywhere", "result")
+    person.assert_fits()
+    if size == PHONE:  # what can be done with the result follows it
+        top = person.page.locator(".um-verdict").bounding_box()
+        actions = person.page.locator(".st-key-title-actions").bounding_box()
+        # What is below the chart waits for a checkbox, so the chart is the last that is seen.
+        chart = person.page.locator(".st-key-card-timeline").bounding_box()
+        assert top and actions and chart
+        assert top["y"] < chart["y"] + chart["height"] <= actions["y"]
+        expect(person.page.locator(".st-key-card-details")).to_be_hidden()
+    person.picture(f"result-{name}")
+
+
+def test_a_verdict_stands_alone_and_nothing_jumps(visit: Visitor, tmp_path: Path) -> None:
+    """From the drop to the verdict: in no frame does a progress card, a dead Cancel or a second
+    player stand beside it; and what is drawn stays where it is (0.1 is what is called good)."""
+    person = visit()
+    page = person.page
+    shifts.watch(page)
+    page.reload()
+    wait_ready(page)
+    moved = {"first page": _moved(page)}
+    upload(page, write_clip(tmp_path / "alone.mp4", seconds=3))
+    page.locator(".um-progress ol").wait_for(timeout=PATIENT)
+    moved["drop"] = _moved(page)
+    wait_verdict(page)
+    moved["verdict"] = _moved(page)
+    assert shifts.beside(page) == {}
+    page.reload()
+    wait_verdict(page)
+    page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
+    moved["kept result"] = _moved(page)
+    assert all(sum(s["value"] for s in found) <= 0.1 for found in moved.values()), moved
+
+
+def _moved(page: Page) -> list[dict[str, Any]]:
+    wait_drawn(page)
+    page.wait_for_timeout(1000)
+    return shifts.shifts(page)
+
+
+def test_several_files_at_once_get_a_row_each(visit: Visitor, clip: Path, tmp_path: Path) -> None:
+    person = visit()
+    page = person.page
+    wait_ready(page)
+    notes = tmp_path / "notes.docx"
+    notes.write_bytes(b"PK\x03\x04 a document")
+    long = write_clip(tmp_path / "long.mp4", seconds=20, size=(1280, 720))
+    short = write_clip(tmp_path / "short.mp4", seconds=1)
+    page.locator(".st-key-drop input").set_input_files([long, short, notes])
+    rows = page.locator(".um-arrival")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(2)).to_contain_text("an office document")
+    expect(rows.nth(0).locator(".um-chip.plain")).to_be_visible()  # which still runs
+    person.assert_hooks("everywhere", "arrivals")
+    person.assert_fits()
+    person.picture("arrivals-desktop")
+    expect(rows.nth(1).locator(".um-chip:not(.plain)")).to_be_visible(timeout=PATIENT)
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    person.assert_fits()
+    person.picture("arrivals-phone")
+    until(
+        page.locator(".st-key-open-arrival-1 button").click,
+        lambda: page.wait_for_url(re.compile(r"[?&]a=")),
+    )
+    wait_verdict(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("short.mp4")
+
+
+def test_a_sample_without_a_face_is_told_apart(visit: Visitor) -> None:
+    person = visit()
+    wait_ready(person.page)
+    open_sample(person.page, "no-face")
+    head = person.page.get_by_role("heading", name="No face found")
+    head.wait_for(timeout=PATIENT)
+    person.assert_hooks("everywhere", "state")
+    person.picture("no-face-desktop")
+    person.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    person.assert_fits()
+    person.picture("no-face-phone")
+    smaller = person.page.get_by_role("button", name="Look for smaller faces")
+    # Said of the first run as well, of twice as many.
+    found = person.page.get_by_text("Faces under 20 px are skipped")
+    expect(found).to_have_count(0)
+    until(smaller.click, lambda: found.wait_for(timeout=PATIENT))
+
+
+def test_two_people_at_once_get_their_own_results(visit: Visitor, tmp_path: Path) -> None:
+    people = {}
+    for name, seconds in (("anna.mp4", 2.0), ("bert.mp4", 3.0)):
+        file = write_clip(tmp_path / name, seconds=seconds)
+        people[name] = (visit(), file, seconds)
+    for person, file, _ in people.values():
+        upload(person.page, file)
+    for name, (person, _, seconds) in people.items():
+        wait_verdict(person.page)
+        expect(person.page.get_by_role("heading", level=1)).to_have_text(name)
+        expect(person.page.locator(".um-title")).to_contain_text(f"00:0{seconds:.1f}")
+
+
+def test_a_run_survives_a_reload_and_can_be_canceled(
+    visit: Visitor, server: Server, tmp_path: Path
+) -> None:
+    person = visit()
+    page = person.page
+    wait_ready(page)
+    by_rate = page.get_by_role("radio", name="By rate")
+    until(page.locator(".st-key-options summary").click, by_rate.wait_for)
+    ten = page.get_by_role("radio", name="10", exact=True)
+    until(by_rate.click, ten.wait_for)
+    until(ten.click, lambda: expect(ten).to_be_checked())
+    upload(page, write_clip(tmp_path / "long.mp4", seconds=60, fps=10, size=(1280, 720)))
+    page.locator(".um-progress ol").wait_for(timeout=PATIENT)
+    page.reload()
+    page.locator(".um-progress ol").wait_for()
+    expect(page.get_by_role("heading", level=1)).to_have_text("long.mp4")
+    page.locator(".um-progress", has_text="of 600").wait_for(timeout=PATIENT)
+    page.locator(".um-people li").wait_for(timeout=PATIENT)
+    page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
+    person.assert_hooks("everywhere", "running")
+    expect(page.locator(".st-key-verdict-na-none")).to_contain_text("No verdict yet")
+    person.picture("running-desktop")
+    phone = visit(page.url.partition(server.url)[2], size=PHONE)
+    phone.page.locator(".js-plotly-plot").first.wait_for(timeout=PATIENT)
+    phone.assert_fits()
+    phone.picture("running-phone")
+    until(
+        page.get_by_role("button", name="Cancel").click,
+        lambda: page.get_by_role("heading", name="Canceled").wait_for(timeout=PATIENT),
+    )
+    person.picture("canceled-desktop")
+
+
+def test_names_and_files_that_mean_harm(visit: Visitor, tmp_path: Path) -> None:
+    person = visit()
+    dialogs: list[str] = []
+    person.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    file = tmp_path / "<img src=x onerror=alert(1)>.mp4"
+    file.write_bytes(b"<script>alert(1)</script>")
+    upload(person.page, file)
+    person.page.get_by_role("heading", name="We can’t read this file").wait_for(timeout=PATIENT)
+    expect(person.page.get_by_role("heading", level=1)).to_have_text(file.name)
+    wait_drawn(person.page)
+    expect(person.page.locator("img[src='x']")).to_have_count(0)
+    assert dialogs == []
+    person.picture("unreadable-desktop")
+
+
+def test_a_file_over_the_limit_is_refused_in_words(visit: Visitor, tmp_path: Path) -> None:
+    person = visit()
+    wait_ready(person.page)
+    file = tmp_path / "large.mp4"
+    with file.open("wb") as out:
+        out.truncate((LIMIT_MB + 1) << 20)
+    person.page.set_input_files(".st-key-drop input", file)
+    person.page.get_by_test_id("stTooltipErrorHoverTarget").wait_for()
+    eventually(
+        person.page,
+        lambda: person.page.evaluate(
+            "getComputedStyle(document.querySelector('[data-testid=stFileUploaderDropzone]'),"
+            " '::after').content"
+        ),
+        lambda said: f"The limit here is {LIMIT_MB} MB" in said,
+    )
+    person.picture("too-large-desktop")
+
+
+def test_media_is_handed_out_in_ranges_and_only_to_who_was_given_the_pass(
+    server: Server, finished: Finished, clip: Path
+) -> None:
+    token = finished.path.split("a=")[1]
+    data = clip.read_bytes()
+    assert f"/file/{token}/" in finished.media
+    request = urllib.request.Request(finished.media, headers={"Range": "bytes=100-199"})
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 206
+        assert answer.read() == data[100:200]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Type"] == "video/mp4"
+    given = finished.media.rsplit("/", 1)[1]
+    wrong = [f"file/{token}", f"file/{token}/{'0' * 32}", f"file/{'x' * 22}/{given}"]
+    wrong += [f"file/..%2F..%2Fserver.log/{given}", f"shared/{token}", f"shared/{given}"]
+    for path in wrong:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"{server.url}/{path}")
+        assert caught.value.code in (400, 404)
+
+
+def test_the_server_asks_nobody_for_its_address(server: Server) -> None:
+    """Streamlit would: at the start, and for a page whose address it does not know."""
+    request = urllib.request.Request(
+        f"{server.url}/_stcore/health", headers={"Origin": "http://elsewhere.example"}
+    )
+    urllib.request.urlopen(request).close()
+    assert "external IP" not in server.log.read_text("utf-8")
+    code = (
+        "import socket; socket.create_connection = None; import dashboard.server;"
+        "from streamlit.web.server import server_util;"
+        "print(server_util.is_url_from_allowed_origins('http://elsewhere.example'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+    assert "external IP" not in done.stderr
+
+
+def test_the_keyboard_reaches_the_upload_and_focus_is_seen(visit: Visitor) -> None:
+    page = visit().page
+    wait_ready(page)
+    wait_drawn(page)
+    focused = page.locator("button:focus", has_text="Upload")
+    for _ in range(24):
+        page.keyboard.press("Tab")
+        if focused.count():
+            break
+    expect(focused).to_have_css("outline", re.compile("solid 2px"))
+
+
+def test_a_sample_with_two_people_and_the_picture_of_the_readme(
+    visit: Visitor,
+) -> None:
+    person = visit()
+    page = person.page
+    wait_ready(page)
+    open_sample(page, "two-people")
+    wait_verdict(page)
+    page.locator(".js-plotly-plot").nth(1).wait_for(timeout=PATIENT)  # a lane for each person
+    page.get_by_text("Person A").first.wait_for()
+    page.get_by_text("Person B").first.wait_for()
+    page.get_by_alt_text("Heatmap").or_(page.get_by_text("what raised")).first.wait_for()
+    wait_drawn(page)
+    person.picture("readme")
+    if os.environ.get("UNMASK_DOCS"):
+        shutil.copyfile(ARTIFACTS / "readme.png", ROOT / "docs" / "analyze.png")

@@ -1,0 +1,216 @@
+"""The History page as a person uses it: a sample is analyzed, found, written to, exported, shared
+with a stranger, taken back, and deleted.
+
+Screenshots stay in tests/artifacts/.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from skimage.data import astronaut
+
+from detector.schema.analysis import Analysis
+from service.records import thumbnails
+from service.records.sqlite import FILE, SQLiteStore
+from service.records.store import LOCAL, Record, new_id
+from tests.support.browser import (
+    PATIENT,
+    PHONE,
+    Server,
+    Visitor,
+    eventually,
+    open_sample,
+    serve,
+    take,
+    until,
+    wait_drawn,
+    wait_ready,
+    wait_verdict,
+)
+from tests.support.result_sample import make_analysis
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
+
+NOTE = "Source asked for original"
+EARLIER = 12
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that knows a dozen results of earlier days, whose files are gone."""
+    data = tmp_path_factory.mktemp("data")
+    store = SQLiteStore(data / FILE)
+    for number in range(EARLIER):
+        when = datetime.now(UTC) - timedelta(days=1 + number)
+        analysis: Analysis = make_analysis().model_copy(update={"created": when})
+        record = Record(
+            id=new_id(), owner=LOCAL, created=when, touched=when, name=f"earlier-{number}.mp4",
+            sha256=f"{number:064x}", run="before:1",
+        )  # fmt: skip
+        store.add(record, analysis, thumbnails.small(astronaut()[:288]))
+    store.close()
+    with serve(data) as started:
+        yield started
+
+
+def open_history(page: Page) -> None:
+    until(
+        page.get_by_test_id("stHeader").get_by_role("link", name="History").click,
+        page.locator(".um-preview h2").wait_for,
+    )
+
+
+def preview(page: Page, name: str) -> None:
+    """The record that is shown beside the list."""
+    expect(page.locator(".um-preview h2")).to_have_text(name, timeout=PATIENT)
+
+
+def search(page: Page, words: str, finds: str) -> None:
+    field = page.get_by_placeholder("File name, note, tag or SHA-256")
+
+    def type_in() -> None:
+        wait_drawn(page)
+        field.fill(words)
+        field.press("Enter")
+
+    until(type_in, lambda: preview(page, finds))
+
+
+def close(dialog: Locator) -> None:
+    until(lambda: dialog.page.keyboard.press("Escape"), lambda: expect(dialog).to_be_hidden())
+
+
+def test_from_a_sample_to_nothing_left_of_it(
+    visit: Visitor, server: Server, tmp_path: Path
+) -> None:
+    person = visit()
+    page = person.page
+    wait_ready(page)
+    open_sample(page, "picture")
+    page.locator(".um-verdict").wait_for(timeout=2 * PATIENT)  # the first one loads the models
+    verdict = wait_verdict(page)
+    name = page.locator(".um-title h1").inner_text()
+    id = re.search(r"[?&]a=([\w-]{22})", page.url)
+    assert id is not None
+
+    # Found: the newest, with its picture; the search narrows the list and stands in the address.
+    open_history(page)
+    preview(page, name)
+    expect(page.locator(".um-title")).to_contain_text(re.compile(rf"{EARLIER + 1}\sanalyses"))
+    person.assert_hooks("history")
+    person.assert_fits()
+    person.picture("history")
+    search(page, "earlier-3", finds="earlier-3.mp4")
+    page.wait_for_url(re.compile(r"[?&]q=earlier-3"))
+    page.reload()
+    preview(page, "earlier-3.mp4")
+    search(page, name, finds=name)
+
+    # Written to, and still there after a reload.
+    note = page.locator('[class*="st-key-note-"] textarea')
+    store = SQLiteStore(server.data / FILE)  # another process, while the server runs
+
+    def write() -> None:
+        note.fill(NOTE)
+        note.press("Control+Enter")
+
+    def kept() -> str:
+        record = store.get(LOCAL, id[1])
+        return record.note if record else ""
+
+    until(write, lambda: eventually(page, kept, NOTE.__eq__))
+    until(
+        page.locator('[class*="st-key-found-"]').get_by_text("Fake", exact=True).click,
+        lambda: expect(page.locator(".um-preview")).to_contain_text("Confirmed fake"),
+    )
+    page.reload()
+    expect(note).to_have_value(NOTE, timeout=PATIENT)
+
+    # Exported.
+    wait_drawn(page)
+    whole = page.get_by_role("button", name="ZIP, both with pictures")
+    until(page.get_by_role("button", name="Export").click, whole.wait_for)
+    file = take(whole, tmp_path)
+    with zipfile.ZipFile(file) as archive:
+        assert NOTE in archive.read("analyses.csv").decode()
+        assert len([n for n in archive.namelist() if n.startswith("results/")]) == 1
+    close(whole)
+
+    # Shared: a stranger reads it, and finds neither the note nor a way to change anything.
+    dialog = page.get_by_role("dialog")
+    make = dialog.get_by_role("button", name="Make a link")
+    until(page.locator('[class*="st-key-share-"] button').click, make.wait_for)
+    code = dialog.locator("code")
+    until(make.click, code.wait_for)
+    link = code.inner_text().strip()
+    person.picture("history-share")
+    stranger = visit(link.removeprefix(server.url))
+    assert wait_verdict(stranger.page) == verdict
+    text = stranger.page.content()
+    assert NOTE not in text and id[1] not in text
+    for action in ("Compare", "Delete", "Share"):
+        expect(stranger.page.get_by_role("button", name=action, exact=True)).to_have_count(0)
+    stranger.picture("shared")
+    revoke = dialog.get_by_role("button", name="Revoke")
+    until(revoke.click, lambda: expect(revoke).to_have_count(0))
+    stranger.page.reload()
+    stranger.page.locator(".um-state").wait_for(timeout=PATIENT)
+    wait_drawn(stranger.page)
+    expect(stranger.page.locator(".um-verdict")).to_have_count(0)
+    stranger.picture("shared-revoked")
+    close(dialog)
+
+    # Deleted: row, media and picture.
+    folder = server.data / "uploads" / id[1]
+    assert folder.is_dir()
+    until(
+        page.locator('[class*="st-key-delete-"] button').click,
+        lambda: expect(dialog).to_contain_text("This can’t be undone."),
+    )
+    until(
+        dialog.locator(".st-key-deleted button").click,
+        lambda: expect(page.locator(".um-said").first).to_contain_text(f"{name} was deleted."),
+    )
+    expect(page.get_by_text("Nothing matches.")).to_be_visible()
+    eventually(page, folder.exists, lambda there: not there)
+    until(
+        page.get_by_role("button", name="Clear the filters").click,
+        lambda: preview(page, "earlier-0.mp4"),
+    )
+    store.close()
+
+
+def test_on_a_phone_cards_lead_to_one_record_and_back(visit: Visitor) -> None:
+    person = visit("/history", size=PHONE)
+    page = person.page
+    card = page.locator('[class*="st-key-card-history-"]').first
+    card.wait_for(timeout=PATIENT)
+    expect(page.locator(".st-key-history-table")).to_be_hidden()
+    expect(page.locator(".um-preview")).to_be_hidden()
+    person.assert_fits()
+    person.picture("history-phone")
+    until(
+        card.get_by_role("button", name="Show").click,
+        lambda: expect(page.locator(".um-preview")).to_be_visible(),
+    )
+    expect(card).to_be_hidden()
+    person.assert_fits()
+    person.picture("history-phone-one")
+    until(
+        page.get_by_role("button", name="All analyses").click,
+        lambda: expect(card).to_be_visible(),
+    )
+
+
+def test_in_the_dark(visit: Visitor) -> None:
+    person = visit("/history", dark=True)
+    person.page.locator(".um-preview h2").wait_for(timeout=PATIENT)
+    wait_drawn(person.page)
+    person.picture("history-dark")

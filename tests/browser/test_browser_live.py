@@ -1,0 +1,203 @@
+"""The Live page as a person uses it: Chromium with a made camera that shows a face, the real engine
+behind it, two people at a time; and what is said where the camera doesn't come.
+
+Screenshots stay in tests/artifacts/.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, TimeoutError, expect
+
+from tests.conftest import camera
+from tests.support.browser import (
+    PATIENT,
+    PHONE,
+    Server,
+    Visit,
+    Visitor,
+    chrome,
+    eventually,
+    serve,
+    take,
+    until,
+    visitors,
+)
+from tests.support.live_stand_in import colored, gray
+from tools import chromium
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
+
+SIZE = (640, 480)
+ELSEWHERE = "unmask.test"
+"""A name for this machine that no browser takes for this machine."""
+
+
+def film(path: Path, seconds: float = 4.0) -> Path:
+    """A clip of a face as Chromium's made camera plays it, around and around: JPEGs in a row."""
+    picture = gray(camera(SIZE))
+    with path.open("wb") as file:
+        for number in range(round(seconds * 25)):
+            bgr = cv2.cvtColor(picture(number), cv2.COLOR_RGB2BGR)
+            file.write(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("data")
+    with serve(data, STREAMLIT_BROWSER_SERVER_ADDRESS=ELSEWHERE, UNMASK_LIVE_VIEWERS="2") as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    clip = film(tmp_path_factory.mktemp("camera") / "face.mjpeg")
+    with chrome(
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={clip}",
+        f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
+    ) as opened:
+        yield opened
+
+
+def start(person: Visit) -> Page:
+    """Press Start and wait for the first frames. What a person does where nothing comes, as happens
+    on a busy machine: Start again where the page says that the link did not come up, a reload where
+    it says nothing."""
+    page = person.page
+    page.set_default_timeout(PATIENT)
+    begun, not_up = page.locator(".um-foot .on"), page.get_by_text("No connection", exact=True)
+    for patience in (60_000, PATIENT):
+        page.locator(".st-key-live-start button").click()
+        try:
+            begun.or_(not_up).first.wait_for(timeout=patience)
+        except TimeoutError:
+            page.reload()
+        if begun.is_visible():
+            break
+    begun.wait_for()
+    return page
+
+
+def shown(page: Page) -> np.ndarray:
+    """What the person sees now: uint8 [480, 640, 3]."""
+    video = page.frame_locator('iframe[src*="webrtc_streamer"]').locator("video").first
+    pixels = video.evaluate(
+        """(video, [width, height]) => {
+          const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d");
+          context.drawImage(video, 0, 0, width, height);
+          const bytes = context.getImageData(0, 0, width, height).data;
+          let text = ""; const step = 0x8000;
+          for (let i = 0; i < bytes.length; i += step)
+            text += String.fromCharCode(...bytes.subarray(i, i + step));
+          return btoa(text); }""",
+        list(SIZE),
+    )
+    return np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(SIZE[1], SIZE[0], 4)[..., :3]
+
+
+def seconds(page: Page) -> int:
+    """How long the session says it has been on."""
+    on, clock = page.locator(".um-foot .on"), re.compile(r"(\d+):(\d+)")
+    expect(on).to_have_text(clock, timeout=PATIENT)
+    minutes, rest = clock.findall(on.inner_text())[0]
+    return int(minutes) * 60 + int(rest)
+
+
+def test_two_people_at_a_time_and_what_becomes_of_a_session(visit: Visitor, tmp_path: Path) -> None:
+    person = visit("/live")
+    person.page.set_default_timeout(PATIENT)
+    asked: set[str] = set()
+    person.page.on("request", lambda request: asked.add(request.url.split("/")[2]))
+    page = person.page
+    page.locator(".st-key-live-start button").wait_for(timeout=PATIENT)
+    person.assert_hooks("everywhere", "live")
+    until(
+        page.get_by_role("button", name="Test it").click,
+        page.get_by_text("Everything that a video link needs is there.").wait_for,
+    )
+    person.picture("live-off")
+
+    start(person)
+    # A reading is there as soon as the models are, which takes a while on a busy machine.
+    page.locator(".st-key-card-image .um-chip").first.wait_for(timeout=PATIENT)
+    page.locator('[class*="st-key-verdict"] .um-scale').wait_for(timeout=PATIENT)
+    # A box is seen in the picture that comes back.
+    eventually(page, lambda: colored(shown(page)), lambda seen: seen > 150, PATIENT)
+    before = seconds(page)
+    expect(page.locator(".um-foot")).to_have_text(re.compile("scored [1-9]"), timeout=PATIENT)
+    person.picture("live-desktop")
+    person.assert_fits()
+
+    other = visit("/live", dark=True)
+    start(other)
+    # The first goes on beside the second.
+    eventually(page, lambda: seconds(page), lambda now: now > before, PATIENT)
+    other.page.locator('[class*="st-key-verdict"] .um-scale').wait_for(timeout=PATIENT)
+    other.picture("live-dark")
+    other.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    other.assert_fits()
+    other.picture("live-phone")
+
+    third = visit("/live")
+    third.page.set_default_timeout(PATIENT)
+    until(
+        third.page.locator(".st-key-live-start button").click,
+        third.page.get_by_text("Enough for now").wait_for,
+    )
+
+    until(
+        page.locator(".st-key-live-stop button").click,
+        page.get_by_text("Session ended").wait_for,
+    )
+    eventually(page, lambda: seconds(other.page), lambda now: now > 0, PATIENT)
+    person.picture("live-ended")
+    until(
+        page.get_by_role("button", name="Open the analysis").click,
+        page.get_by_text("Nothing was recorded").first.wait_for,
+    )
+    page.locator(".um-verdict").wait_for(timeout=PATIENT)
+    person.picture("live-analysis")
+    report = page.locator(".st-key-title-actions").get_by_role("button", name="Report")
+    file = take(report, tmp_path)
+    assert file.suffix == ".pdf" and file.read_bytes().startswith(b"%PDF")
+    assert asked == {page.url.split("/")[2]}, "nobody else is asked for anything"
+
+
+def test_an_address_that_is_not_secure(visit: Visitor, server: Server, browser: Browser) -> None:
+    with visitors(browser, server.url.replace("127.0.0.1", ELSEWHERE)) as go:
+        page = go("/live").page
+        page.get_by_text("Browsers give a camera only to pages over HTTPS").wait_for(
+            timeout=PATIENT
+        )
+        expect(page.locator(".st-key-live-start button")).to_be_disabled()
+
+
+def test_a_person_who_says_no(browser: Browser, server: Server) -> None:
+    strict = browser.browser_type.launch(
+        executable_path=chromium.find(),
+        args=["--no-sandbox", "--use-fake-device-for-media-stream", "--deny-permission-prompts"],
+    )
+    try:
+        with visitors(strict, server.url) as go:
+            page = go("/live").page
+            page.set_default_timeout(PATIENT)
+            blocked = page.get_by_text(
+                "The browser blocked the camera. Allow it in the address bar, then press Start."
+            )
+            until(page.locator(".st-key-live-start button").click, blocked.wait_for)
+            until(
+                page.get_by_role("button", name="Test it").click,
+                page.get_by_text("the camera is the reason").wait_for,
+            )
+    finally:
+        strict.close()

@@ -1,0 +1,351 @@
+"""The other pages as a person uses them: Compare, Evaluate, Models and Settings.
+
+One server, one browser; a sample is analyzed once. Screenshots stay in tests/artifacts/.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import Browser, Locator, Page, expect
+from safetensors.torch import save
+
+from dashboard import theme
+from detector import report
+from tests.integration.dashboard.test_evaluate_page import archive, face
+from tests.support.browser import (
+    DESKTOP,
+    PATIENT,
+    PHONE,
+    Server,
+    Visit,
+    Visitor,
+    eventually,
+    open_sample,
+    serve,
+    take,
+    until,
+    visitors,
+    wait_drawn,
+    wait_ready,
+    wait_verdict,
+)
+from tests.support.ports import listening
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
+
+PAGES = ("Analyze", "Live", "Compare", "Evaluate", "History", "Models", "Settings")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("data")) as started:
+        yield started
+
+
+def on_a_phone(person: Visit, name: str) -> None:
+    """The page as it is now, narrow: nothing reaches over the edge."""
+    wide = person.page.viewport_size
+    assert wide is not None
+    person.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    person.assert_fits()
+    person.picture(f"{name}-phone")
+    person.page.set_viewport_size(wide)
+
+
+def press(slider: Locator, key: str) -> None:
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    slider.press(key)
+
+
+# First in this file: nobody has opened the front page of this server yet.
+def test_a_link_straight_to_a_page_has_our_navigation(visit: Visitor) -> None:
+    person = visit("/models")
+    page = person.page
+    for path, there in (
+        ("/models", ".um-model"),
+        ("/compare", ".st-key-card-bring-a"),
+        ("/evaluate", ".st-key-evaluate-files"),
+        ("/settings", ".st-key-card-own"),
+    ):
+        if not page.url.endswith(path):
+            page.goto(page.url.rpartition("/")[0] + path, timeout=PATIENT)
+        page.locator(there).first.wait_for(timeout=PATIENT)
+        bar = page.get_by_test_id("stHeader")
+        for name in PAGES:
+            expect(bar.get_by_role("link", name=name)).to_be_visible()
+        wait_drawn(page)
+        expect(page.get_by_test_id("stSidebar")).to_have_count(0)
+        person.assert_hooks("everywhere")
+        on_a_phone(person, f"{path[1:]}-first")
+
+
+def test_it_listens_to_this_computer_alone_and_its_owner_is_known_by_either_name(
+    server: Server, visit: Visitor
+) -> None:
+    """Neither name makes a guest of who sits here: a guest is told to ask the administrator."""
+    port = int(server.url.rpartition(":")[2])
+    assert listening(port) == {"127.0.0.1"}
+    page = visit("/settings").page
+    for name in ("127.0.0.1", "localhost"):
+        page.goto(f"http://{name}:{port}/settings", timeout=PATIENT)
+        page.locator(".st-key-card-own").wait_for(timeout=PATIENT)
+        wait_drawn(page)
+        assert "administrator" not in page.locator("body").inner_text(), name
+
+
+def test_the_navigation_shows_where_the_keyboard_is(visit: Visitor) -> None:
+    """A ring of 2 px in the accent, wide and where the navigation is folded away."""
+    for size, link in ((DESKTOP, "stTopNavLink"), (PHONE, "stSidebarNavLink")):
+        page = visit("/settings", size=size).page
+        page.locator(".st-key-card-own").wait_for(timeout=PATIENT)
+        wait_drawn(page)
+        if size == PHONE:
+            page.get_by_test_id("stExpandSidebarButton").click()
+        first = page.get_by_test_id(link).first
+        page.keyboard.press("Tab")
+        first.focus()
+        expect(first).to_have_css("outline-style", "solid")
+        expect(first).to_have_css("outline-width", "2px")
+        accent = "rgb({}, {}, {})".format(*bytes.fromhex(theme.LIGHT.accent[1:]))
+        expect(first).to_have_css("outline-color", accent)
+
+
+def test_on_a_window_that_is_not_wide_the_last_pages_are_under_more(visit: Visitor) -> None:
+    page = visit("/compare", size=(1000, 700)).page
+    bar = page.get_by_test_id("stHeader")
+    more = bar.get_by_text("2 more")
+    more.wait_for(timeout=PATIENT)
+    expect(bar.get_by_role("link", name="History")).to_be_visible()
+    settings = page.get_by_role("menuitem", name="Settings")
+    until(more.click, lambda: expect(settings).to_be_visible())
+    settings.click()
+    page.wait_for_url("**/settings")
+
+
+NOT_HIGH_ENOUGH = """() => [...document.querySelectorAll(
+    '[data-testid=stMainBlockContainer] :is(button, summary)')].filter(e => {
+  const box = e.getBoundingClientRect()
+  return box.height && box.height < 39.5 && !e.matches('[aria-label^="Help for"]')
+    && !e.closest(':is([data-testid=stSelectbox], [data-testid=stNumberInput])')
+}).map(e => `${e.innerText || e.ariaLabel} ${e.getBoundingClientRect().height}`)"""
+"""Buttons that a finger misses. Of a field the whole is pressed."""
+
+
+@pytest.mark.parametrize("path", ["", "live", "compare", "evaluate", "history", "models"])
+def test_a_finger_finds_its_target_and_nothing_is_cut_off(visit: Visitor, path: str) -> None:
+    """At 390 px; and at 200 % zoom of a small window, which has 720."""
+    person = visit(f"/{path}", size=PHONE)
+    page = person.page
+    if not path:
+        wait_ready(page)
+        page.locator(".st-key-options summary").click()
+    wait_drawn(page)
+    eventually(page, lambda: page.evaluate(NOT_HIGH_ENOUGH), lambda found: not found)
+    page.set_viewport_size({"width": 720, "height": 450})
+    person.assert_fits()
+
+
+def test_from_a_sample_to_its_report_and_to_compare(visit: Visitor, tmp_path: Path) -> None:
+    person = visit()
+    page = person.page
+    wait_ready(page)
+    open_sample(page, "two-people")
+    wait_verdict(page)
+    actions = page.locator(".st-key-title-actions")
+    # The running page's row has the same place, and its button goes a moment later.
+    expect(actions.get_by_role("button")).to_have_count(4)
+
+    file = take(actions.get_by_role("button", name="Report"), tmp_path)
+    assert file.read_bytes().startswith(b"%PDF")
+    assert report.verify(file).intact
+
+    until(
+        actions.get_by_role("button", name="Compare").click,
+        lambda: page.wait_for_url(re.compile(r"/compare\?.*a=")),
+    )
+    look_at_compare(page)
+    person.assert_hooks("everywhere", "compare")
+
+    built = page.locator(".um-built b").first
+    before = built.inner_text()
+    first = page.locator(".st-key-card-builder").get_by_role("slider").first
+    until(lambda: press(first, "Home"), lambda: expect(built).not_to_have_text(before))
+
+    models = page.locator('[class*="st-key-compare-models"] button')
+    until(models.last.click, lambda: page.wait_for_url(re.compile("[?&]m=")))
+    look_at_compare(page)
+    later = page.locator('[class*="st-key-looked-go"]').last
+    moment = later.inner_text()
+    until(later.get_by_role("button").click, lambda: page.wait_for_url(re.compile("[?&]t=")))
+    look_at_compare(page)
+    person.picture("compare-desktop")
+    on_a_phone(person, "compare")
+
+    again = visit(page.url.partition("/compare")[1] + page.url.partition("/compare")[2]).page
+    look_at_compare(again)
+    expect(again).to_have_url(page.url)
+    assert compared(again) == compared(page)
+    marked = again.locator('[class*="st-key-looked-go"] [data-testid="stBaseButton-primary"]')
+    # A button with help is there twice, for the mouse and for the finger.
+    expect(marked.filter(visible=True)).to_have_text(moment)
+
+
+def look_at_compare(page: Page) -> None:
+    """All its cards, down to the pictures that come last."""
+    page.locator(".st-key-card-builder .um-built").first.wait_for(timeout=PATIENT)
+    page.locator(".st-key-card-lanes .js-plotly-plot").nth(1).wait_for(timeout=PATIENT)
+    page.wait_for_function(
+        "!document.querySelector('.st-key-looked-grid [data-testid=stSkeleton]')", timeout=PATIENT
+    )
+    page.wait_for_function(
+        "(all => all.length > 1 && all.every(one => one.naturalWidth > 0))"
+        "([...document.querySelectorAll('.st-key-looked-grid img')])",
+        timeout=PATIENT,
+    )
+    page.locator(".st-key-card-agree .hm image").first.wait_for(state="attached", timeout=PATIENT)
+    wait_drawn(page)
+
+
+def compared(page: Page) -> list[str]:
+    """The models that are compared."""
+    return page.locator(".st-key-card-lanes .um-who > b:not(.um-big)").all_inner_texts()
+
+
+def test_an_evaluation_from_upload_to_its_mistakes(visit: Visitor, tmp_path: Path) -> None:
+    # The same pictures under both names: one of each two has to be a mistake.
+    files = {
+        f"{kind}/{n}.jpg": face(n, smooth=False) for kind in ("real", "fake") for n in range(3)
+    }
+    person = visit("/evaluate")
+    page = person.page
+    page.locator(".st-key-evaluate-files input").wait_for(state="attached")
+    page.set_input_files(
+        ".st-key-evaluate-files input",
+        {"name": "set.zip", "mimeType": "application/zip", "buffer": archive(files).getvalue()},
+    )
+    page.get_by_text("set.zip").wait_for()
+    until(
+        page.get_by_role("button", name="Evaluate", exact=True).click,
+        lambda: page.locator(".um-figures").wait_for(timeout=PATIENT),
+    )
+    expect(page.locator(".js-plotly-plot")).to_have_count(4, timeout=PATIENT)
+    person.assert_hooks("everywhere", "evaluate")
+
+    table = page.locator(".st-key-card-confusion table")
+    cut = page.locator(".st-key-evaluate-cut").get_by_role("slider")
+    until(lambda: press(cut, "Home"), lambda: expect(table).to_contain_text("3 (100"))
+    until(lambda: press(cut, "End"), lambda: expect(table).not_to_contain_text("3 (100"))
+
+    file = take(page.get_by_role("button", name="Export"), tmp_path)
+    with zipfile.ZipFile(file) as made:
+        assert {"report.json", "scores.csv"} <= set(made.namelist())
+
+    person.picture("evaluate-desktop")
+    on_a_phone(person, "evaluate")
+    wrong = page.locator(".st-key-card-mistakes b")
+    expect(wrong).to_have_count(3)
+    until(
+        page.get_by_role("button", name="Look at it").first.click,
+        lambda: page.wait_for_url(re.compile(r"/\?a=")),
+    )
+    wait_verdict(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"\.jpg$"))
+
+
+NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
+"""Nobody listens there: every download ends like one without a connection."""
+
+
+@pytest.mark.shared
+def test_without_a_connection_a_card_stays_calm(
+    browser: Browser, tmp_path: Path, shared: Path
+) -> None:
+    said = "No connection. Put the file in the weights folder; Check all files will find it."
+    with serve(tmp_path, **NOWHERE) as offline, visitors(browser, offline.url) as visit:
+        person = visit("/models")
+        page = person.page
+        field = page.locator(".st-key-models-find input")
+
+        def find() -> None:
+            wait_drawn(page)
+            field.fill("meso4-df")
+            field.press("Enter")
+
+        card = page.locator(".st-key-card-model-meso4-df")
+        get = page.locator(".st-key-get-meso4-df button")
+        until(find, get.wait_for)
+        until(get.click, lambda: card.get_by_text(said).wait_for(timeout=PATIENT))
+        expect(card.locator(".um-chip").first).to_contain_text("Not downloaded")
+        expect(page.get_by_text("Can’t be used")).to_have_count(0)
+        expect(page.get_by_text(re.compile("rrno|https://"))).to_have_count(0)
+        for width in (1440, PHONE[0]):
+            page.set_viewport_size({"width": width, "height": 900})
+            wait_drawn(page)
+            outer, inner = card.bounding_box(), card.get_by_text(said).bounding_box()
+            assert outer and inner
+            assert outer["x"] <= inner["x"]
+            assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
+            person.assert_fits()
+        # What the sentence promises: under the name that a browser gave it.
+        shutil.copy(
+            shared / "weights" / "mesonet" / "Meso4_DF.h5", tmp_path / "weights" / "Meso4_DF (1).h5"
+        )
+        found = page.get_by_text("Found in the weights folder: Meso4 (Deepfakes).")
+        until(page.get_by_role("button", name="Check all files").click, found.wait_for)
+        expect(card.locator(".um-chip").first).to_contain_text("Ready")
+        assert "Connection refused" in offline.log.read_text()
+
+
+def test_models_are_found_read_and_a_misfit_is_refused_in_words(visit: Visitor) -> None:
+    person = visit("/models")
+    page = person.page
+    cards = page.locator(".um-model")
+    cards.first.wait_for(timeout=PATIENT)
+    person.assert_hooks("everywhere", "models")
+    person.picture("models-desktop")
+    on_a_phone(person, "models")
+
+    card = page.get_by_role("dialog")
+    until(
+        page.locator(".st-key-card-model-pairs").get_by_role("button", name="Card").click,
+        card.get_by_text("Which output means fake").wait_for,
+    )
+    expect(card.locator("table").first).to_be_visible()
+    until(lambda: page.keyboard.press("Escape"), lambda: expect(card).to_have_count(0))
+
+    form = page.get_by_test_id("stPopoverBody")
+    until(page.get_by_role("button", name="Add a model").click, form.wait_for)
+    misfit = save({"somewhere.weight": torch.zeros(3, 3)})
+    form.locator("input[type=file]").set_input_files(
+        {"name": "mine.safetensors", "mimeType": "application/octet-stream", "buffer": misfit}
+    )
+    form.get_by_text("mine.safetensors").wait_for()
+    wait_drawn(page)
+    form.get_by_role("combobox").first.fill("sbi_efficientnetb4")
+    page.get_by_role("option", name="sbi_efficientnetb4").first.click()
+    refusal = form.get_by_role("alert").filter(has_text="do not fit the network")
+    until(
+        form.get_by_role("button", name="Check and add").click,
+        lambda: refusal.wait_for(timeout=PATIENT),
+    )
+    expect(refusal).to_contain_text("somewhere.weight")
+    until(lambda: page.keyboard.press("Escape"), lambda: expect(form).to_be_hidden())
+
+    field = page.locator(".st-key-models-find input")
+
+    def find() -> None:
+        wait_drawn(page)
+        field.fill("mesoinception")
+        field.press("Enter")
+
+    others = cards.filter(has_not_text=re.compile("mesoinception", re.IGNORECASE))
+    until(find, lambda: expect(others).to_have_count(0))
+    expect(cards).not_to_have_count(0)

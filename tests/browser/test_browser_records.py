@@ -1,0 +1,111 @@
+"""Records in a real browser: an answer given again, a link to read, and its end."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from detector.schema.analysis import Settings
+from service.records.sqlite import FILE, SQLiteStore
+from service.records.store import LOCAL
+from tests.support.browser import (
+    PATIENT,
+    PHONE,
+    Server,
+    Visitor,
+    eventually,
+    serve,
+    until,
+    visitors,
+    wait_drawn,
+    wait_ready,
+    wait_verdict,
+)
+from tests.support.kept import put
+from tests.support.result_sample import make_analysis, make_clip
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A server with one result of a clip."""
+
+    server: Server
+    store: SQLiteStore
+    id: str
+    clip: Path
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    folder = tmp_path_factory.mktemp("data")
+    clip = make_clip(folder / "statement.webm")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNMASK_DATA", str(folder))
+        id = put(folder, clip, make_analysis(clip), key_for=Settings())
+    store = SQLiteStore(folder / FILE)
+    with serve(folder, OMP_NUM_THREADS="1") as server:
+        yield Kept(server, store, id, clip)
+    store.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, kept: Kept) -> Iterator[Visitor]:
+    with visitors(browser, kept.server.url) as go:
+        yield go
+
+
+def test_the_same_file_gets_its_answer_at_once_with_its_date(visit: Visitor, kept: Kept) -> None:
+    person = visit()
+    wait_ready(person.page)
+    until(
+        lambda: person.page.locator(".st-key-drop input").set_input_files(kept.clip),
+        lambda: person.page.wait_for_url(re.compile(rf"\?a={kept.id}$"), timeout=PATIENT),
+    )
+    assert "manipulated" in wait_verdict(person.page)
+    expect(person.page.locator(".um-title p")).to_contain_text("kept from")
+    person.page.get_by_role("button", name="Analyze again").wait_for()
+    uploads = kept.server.data / "uploads"
+    eventually(person.page, lambda: len(list(uploads.iterdir())), lambda count: count == 1)
+    person.picture("kept-desktop")
+
+
+def test_a_link_opens_in_a_clean_browser_and_dies_when_it_is_taken_back(
+    visit: Visitor, kept: Kept
+) -> None:
+    now = datetime.now(UTC)
+    share = kept.store.share(LOCAL, kept.id, timedelta(days=1), now)
+    assert share is not None
+    reader = visit(f"/?s={share.token}", size=PHONE)
+    reader.page.set_default_timeout(PATIENT)
+    assert "manipulated" in wait_verdict(reader.page)
+    player = reader.page.locator("video").first
+    expect(player).to_have_attribute("src", re.compile(rf"/shared/{share.token}$"))
+    video = player.get_attribute("src")
+    assert video is not None
+    with urllib.request.urlopen(video) as answer:
+        assert answer.read() == kept.clip.read_bytes()
+    assert kept.id not in reader.page.content()
+    expect(reader.page.get_by_role("button", name="Compare")).to_have_count(0)
+    reader.assert_fits()
+
+    # A player that still reads would complain of the file's end.
+    reader.page.goto("about:blank")
+    assert kept.store.revoke(LOCAL, share.id)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(video)
+    assert caught.value.code == 404
+    # Any page: where sign-in is required, a link is let past it, and nothing may come along.
+    reader.page.goto(f"{kept.server.url}/settings?s={share.token}")
+    reader.page.get_by_text("This link is not in force").wait_for()
+    wait_drawn(reader.page)
+    expect(reader.page.get_by_text("Your results")).to_have_count(0)

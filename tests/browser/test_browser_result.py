@@ -1,0 +1,354 @@
+"""The linked view in a real browser: one moment for player, cursor, strips, boxes and inspector.
+
+The result is made (tests/support/result_sample.py) and put into the server's data folder, so that
+no network runs and every number is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+from skimage.data import astronaut
+
+from dashboard.result import pulls
+from dashboard.theme import result
+from detector import media
+from tests.support.browser import (
+    PATIENT,
+    QUICK,
+    Visit,
+    click_plot,
+    eventually,
+    serve,
+    until,
+    wait_drawn,
+)
+from tests.support.kept import put
+from tests.support.result_sample import (
+    DURATION,
+    HEIGHT,
+    WIDTH,
+    make_analysis,
+    make_clip,
+    make_picture,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
+
+NAME = "council <b>statement</b>.webm"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running dashboard and the addresses of four results."""
+
+    video: str
+    picture: str
+    unplayable: str
+    avi: str
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("data")
+    clip = make_clip(folder / "made.webm")
+    video = put(folder, clip, make_analysis(clip, name=NAME), name=NAME)
+    still = folder / "portrait.png"
+    Image.fromarray(astronaut()).save(still)
+    picture = put(folder, still, make_picture())
+
+    # Said to be H.264, so the page tries the player; no browser plays what it is.
+    old = _mpeg4(folder / "old.mp4")
+    analysis = make_analysis(old, name="old.mp4")
+    analysis.media.container, analysis.media.codec = "mp4", "h264"
+    unplayable = put(folder, old, analysis)
+
+    # A real AVI, with a number of its own in each picture.
+    camcorder = _mpeg4(folder / "camcorder.avi")
+    analysis = make_analysis(camcorder, name="camcorder.avi")
+    about = media.probe(camcorder)
+    analysis.media = about.model_copy(update={"duration": analysis.media.duration})
+    avi = put(folder, camcorder, analysis)
+
+    with serve(folder, OMP_NUM_THREADS="1") as server:
+        yield Served(*(f"{server.url}/?a={id}" for id in (video, picture, unplayable, avi)))
+
+
+def _mpeg4(path: Path) -> Path:
+    """Brighter by three with each of five pictures a second."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for number in range(round(DURATION * 5)):
+            rgb = np.full((HEIGHT, WIDTH, 3), 3 * number, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        out.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(QUICK)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(served.video)
+    page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
+    page.wait_for_function("document.querySelector('.st-key-player video').readyState >= 1")
+    page.wait_for_function("document.querySelectorAll('.um-cursor-line').length === 2")
+    wait_drawn(page)
+    yield page
+    page.close()
+    assert errors == []
+
+
+def wait_for_moment(page: Page, time: float) -> None:
+    """Player, cursor and inspector are all at a moment."""
+    page.wait_for_function(
+        "t => Math.abs(document.querySelector('.st-key-player video').currentTime - t) < 0.06",
+        arg=time,
+    )
+    minutes, seconds = divmod(round(time * 10) / 10, 60)
+    text = f"{int(minutes):02}:{seconds:04.1f}"
+    expect(page.locator(".um-cursor-tag")).to_have_text(text)
+    expect(page.locator(".st-key-card-inspector h2").first).to_have_text(f"Frame at {text}")
+
+
+def click_lane(page: Page, person: str, time: float) -> None:
+    """Click into a person's lane at a time, and everything goes there."""
+    plot = page.locator(f".st-key-lane-{person} .js-plotly-plot .nsewdrag")
+    click_plot(plot, time / DURATION, lambda: wait_for_moment(page, time))
+
+
+def click_tile(tile: Locator, shows: Callable[[], object]) -> None:
+    wait_drawn(tile.page)
+    until(tile.click, shows)
+
+
+def test_a_click_on_a_lane_moves_everything_and_keeps_the_player(page: Page) -> None:
+    moments = make_analysis().moments
+    page.evaluate("document.querySelector('.st-key-player video').dataset.same = 'yes'")
+    click_lane(page, "A", moments[20])
+    expect(page.locator(".st-key-card-inspector")).to_contain_text("Person A")
+    # the same point again, after going elsewhere: plotly reports it as a deselection
+    earlier = "document.querySelector('.st-key-player video').currentTime < 5"
+    click_tile(page.locator(".tile").nth(13), lambda: page.wait_for_function(earlier))
+    click_lane(page, "A", moments[20])
+    assert page.evaluate("document.querySelector('.st-key-player video').dataset.same") == "yes"
+
+
+def test_reasons_peaks_and_table_rows_lead_to_their_moment(page: Page) -> None:
+    second = pulls.rows(make_analysis())[1]
+    assert second.time is not None
+    time = second.time
+    until(
+        page.locator(f".st-key-pull-to-{second.id}").get_by_role("button").click,
+        lambda: wait_for_moment(page, time),
+    )
+    wait_drawn(page)
+    until(
+        page.get_by_role("button", name="Later peak").click,
+        lambda: page.wait_for_function(
+            "t => document.querySelector('.st-key-player video').currentTime > t + 0.2", arg=time
+        ),
+    )
+
+
+def test_pausing_tells_the_inspector_and_playing_moves_boxes_without_a_rerun(page: Page) -> None:
+    head = page.locator(".st-key-card-inspector h2").first
+    before = head.inner_text()
+    box = page.locator(".um-box").first
+    place = box.get_attribute("style")
+    # Looked at while it plays, and paused, in one go: nobody knows how far it is after another.
+    playing = page.evaluate(
+        """() => new Promise(done => {
+          const video = document.querySelector('.st-key-player video'), start = video.currentTime;
+          const look = () => {
+            if (video.currentTime < start + 1.2) return requestAnimationFrame(look);
+            done([document.querySelector('.um-box').getAttribute('style'),
+                  document.querySelector('.st-key-card-inspector h2').innerText]);
+            video.pause();
+          };
+          video.muted = true;
+          video.play().then(look);
+        })"""
+    )
+    assert playing[0] != place and playing[1] == before
+    expect(head).not_to_have_text(before)
+    eventually(
+        page,
+        lambda: page.evaluate(
+            "[document.querySelector('.st-key-player video').currentTime,"
+            " document.querySelector('.um-cursor-tag').innerText]"
+        ),
+        lambda now: abs(now[0] - _seconds(now[1])) < 0.06,
+    )
+
+
+def _seconds(text: str) -> float:
+    minutes, seconds = text.split(":")
+    return int(minutes) * 60 + float(seconds)
+
+
+def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(page: Page, served: Served) -> None:
+    page.goto(served.picture)
+    page.wait_for_function("document.querySelector('.st-key-player img')?.naturalWidth > 0")
+    wait_drawn(page)
+    box, image = page.locator(".um-box"), page.locator(".st-key-player img")
+    x0, y0, x1, _ = make_picture().tracks[0].faces[0].box
+
+    def off() -> float:
+        """px from where the box belongs."""
+        inner, outer = box.bounding_box(), image.bounding_box()
+        assert inner is not None and outer is not None
+        scale = outer["height"] / 512
+        left = outer["x"] + (outer["width"] - 512 * scale) / 2
+        return max(
+            abs(inner["x"] - left - x0 * scale),
+            abs(inner["y"] - outer["y"] - y0 * scale),
+            abs(inner["width"] - (x1 - x0) * scale),
+        )
+
+    box.wait_for(timeout=PATIENT)
+    eventually(page, off, lambda far: far <= 2)
+    expect(page.locator(".st-key-card-timeline")).to_have_count(0)
+
+
+def test_a_file_the_browser_refuses_is_shown_frame_by_frame(page: Page, served: Served) -> None:
+    page.goto(served.unplayable)
+    page.locator(".st-key-player img").wait_for(timeout=PATIENT)
+    expect(page.get_by_text("This browser can’t play the file")).to_be_visible()
+    tile = page.locator(".tile").nth(3)
+    click_tile(tile, lambda: expect(tile).to_have_attribute("aria-current", "true"))
+    expect(page.locator(".um-box:not([hidden])")).to_have_count(2)
+    tag = page.locator(".um-cursor-tag").inner_text()
+    expect(page.get_by_text(f"so the frame at {tag} is shown")).to_be_visible()
+
+
+def test_an_avi_is_played_from_a_copy_at_its_own_times(page: Page, served: Served) -> None:
+    page.goto(served.avi)
+    page.wait_for_function(
+        "document.querySelector('.st-key-player video')?.readyState >= 2", timeout=PATIENT
+    )
+    wait_drawn(page)
+    video = page.locator(".st-key-player video")
+    assert video.evaluate("v => v.currentSrc").endswith("?copy")
+    assert video.evaluate("v => v.duration") == pytest.approx(DURATION, abs=0.3)
+    expect(page.get_by_text("This browser can’t play the file")).to_have_count(0)
+    tile = page.locator(".tile").nth(3)
+    click_tile(tile, lambda: expect(tile).to_have_attribute("aria-current", "true"))
+    page.wait_for_function(
+        "!document.querySelector('.st-key-player video').seeking"
+        " && document.querySelector('.st-key-player video').currentTime > 0"
+    )
+    # The picture on screen is the one the file has at this moment.
+    time, bright = video.evaluate(
+        """v => {
+            const canvas = document.createElement('canvas');
+            canvas.width = canvas.height = 8;
+            const pen = canvas.getContext('2d');
+            pen.drawImage(v, 0, 0, 8, 8);
+            return [v.currentTime, pen.getImageData(4, 4, 1, 1).data[0]];
+        }"""
+    )
+    assert bright == pytest.approx(3 * int(time * 5 + 0.01), abs=4)
+    page.evaluate("document.querySelector('.st-key-player video').play()")
+    page.wait_for_function(
+        "t => document.querySelector('.st-key-player video').currentTime > t + 0.5", arg=time
+    )
+
+
+def test_tiles_are_named_buttons_that_arrow_keys_walk_through(page: Page) -> None:
+    group = page.get_by_role("group", name="Person B")
+    tiles = group.get_by_role("button")
+    expect(tiles).to_have_count(11)
+    expect(tiles.nth(0)).to_have_accessible_name(re.compile(r"Person B, 00:0\d\.\d, "))
+    tiles.nth(0).focus()
+    page.keyboard.press("ArrowRight")
+    expect(tiles.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(tiles.nth(1)).to_have_attribute("aria-current", "true")
+    page.keyboard.press("End")
+    expect(tiles.nth(10)).to_be_focused()
+    expect(group.locator("img").first).to_be_visible()
+
+
+def test_thresholds_and_models_redraw_the_verdict_at_once(page: Page) -> None:
+    reset = page.get_by_role("button", name="Reset")
+    until(page.get_by_role("button", name="Thresholds and models").click, reset.wait_for)
+    own = page.locator(".um-own")
+    until(
+        page.get_by_role("button", name="SBI", exact=True).last.click,
+        lambda: expect(own).to_have_text("with your models"),
+    )
+    wait_drawn(page)
+    until(reset.click, lambda: expect(own).to_have_count(0))
+
+
+def test_every_hook_of_the_style_sheet_is_there(page: Page) -> None:
+    for hook, _ in result.RULES:
+        page.locator(hook).first.wait_for(state="attached", timeout=PATIENT)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_has_no_sideways_scroll_and_seven_tiles(
+    browser: Browser, served: Served, scheme: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True,
+        color_scheme="dark" if scheme == "dark" else "light",
+    )  # fmt: skip
+    page = context.new_page()
+    page.set_default_timeout(QUICK)
+    page.goto(served.video)
+    page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
+    wait_drawn(page)
+    Visit(page).assert_fits()
+    tiles = page.get_by_role("group", name="Person B").get_by_role("button")
+    expect(tiles).to_have_count(7)
+    eventually(
+        page,
+        tiles.first.bounding_box,
+        lambda tile: tile and tile["width"] >= 40 and tile["height"] >= 40,
+    )
+    eventually(
+        page,
+        lambda: page.evaluate(
+            """() => [...document.querySelectorAll('[class^=um-] *, .strip *')]
+        .filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === 'hidden'
+                     && !e.closest('.um-icon, .um-quiet, .name, thead'))
+        .map(e => e.className + ': ' + e.textContent)"""
+        ),
+        lambda cut: cut == [],
+    )
+    context.close()
+
+
+def test_on_a_phone_no_button_stands_before_the_verdict(browser: Browser, served: Served) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(QUICK)
+    page.goto(served.video)
+    page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
+    wait_drawn(page)
+    places = page.evaluate(
+        """() => ['.um-title', '[class*="st-key-verdict-"]', '.st-key-card-next', '.st-key-player',
+                  '.st-key-card-timeline', '.st-key-title-actions']
+             .map(hook => document.querySelector(hook).getBoundingClientRect().top)"""
+    )
+    assert places == sorted(places)
+    below = page.locator(".st-key-card-inspector")
+    expect(below).to_be_hidden()
+    page.get_by_text("Show frames, file and details").click()
+    expect(below).to_be_visible()
+    context.close()

@@ -1,0 +1,459 @@
+"""The Analyze page in each of its states, drawn by Streamlit without a browser.
+
+The analyzer is the real one wherever a real file reaches the state quickly; a stand-in holds a run
+still, or breaks it, where no file does.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from dashboard import labels as words
+from dashboard.components import status_cards
+from detector import media, weights
+from detector.decision import decide
+from detector.errors import Canceled, MediaError
+from detector.models.registry import list_models
+from detector.pipeline import Observer, Progress
+from detector.samples import Sample
+from detector.schema.analysis import Analysis, Label, Reason, ReasonCode, Settings, Verdict
+from service import backend
+from service.records.store import RecordsError
+from service.tasks.jobs import Job, Jobs, State
+from tests.conftest import write_clip
+from tests.support.pages import APP, html, quiet, texts
+from tests.support.result_sample import make_analysis, make_clip
+from tests.support.waiting import PATIENT, until
+
+HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).mp4'
+
+
+class StandIn:
+    """Finds what it is told to, and works until `go` is set."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.go.set()
+        self.outcome: Analysis | BaseException = make_analysis()
+        self.settings: list[Settings | None] = []
+
+    def analyze(
+        self,
+        path: Path,
+        settings: Settings | None = None,
+        *,
+        name: str | None = None,
+        observe: Observer | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Analysis:
+        assert observe is not None and cancel is not None
+        self.settings.append(settings)
+        part = make_analysis().model_copy(deep=True, update={"partial": True})
+        observe(
+            Progress(
+                "faces",
+                0.4,
+                {"read": 0.4, "faces": 2.0, "total": 4.0},
+                moments=12,
+                moments_total=32,
+                models={"sbi": (9, 12), "xcep": (3, 12)},
+                media=part.media,
+                partial=part,
+            )
+        )
+        while not self.go.wait(0.01):
+            if cancel.is_set():
+                raise Canceled
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return self.outcome
+
+
+@pytest.fixture
+def analyzer(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    stand_in = StandIn()
+    monkeypatch.setattr(backend.analyzer, "_analyzer", stand_in)
+    return stand_in
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+    """The queue of a server with one sample."""
+    clip = make_clip(tmp_path / "sample.webm", duration=1.0)
+    picture = tmp_path / "sample.jpg"
+    Image.new("RGB", (48, 27)).save(picture)
+    with quiet(tmp_path) as queue:
+        backend.gallery.samples = [
+            Sample("one", "A sample", "how made", clip, picture, "video", 1.0, True, "nobody")
+        ]
+        # The stand-in's files are none; a file that is looked at as it arrives is a test's own.
+        monkeypatch.setattr(queue, "_look", None)
+        yield queue
+
+
+def page(key: str | None = None) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    if key:
+        at.query_params["a"] = key
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def upload(at: AppTest, data: bytes, name: str = "clip.mp4") -> str:
+    at.file_uploader[0].upload(name, data, "video/mp4").run()
+    assert not at.exception, at.exception
+    key = at.query_params["a"]
+    return key if isinstance(key, str) else key[0]
+
+
+def button(at: AppTest, label: str):  # type: ignore[no-untyped-def]
+    return next(b for b in at.button if b.label == label)
+
+
+def finished(jobs: Jobs, key: str) -> Job:
+    until(lambda: (job := jobs.find(key)) is not None and not job.active)
+    job = jobs.find(key)
+    assert job is not None
+    return job
+
+
+# --- the first screen ----------------------------------------------------------------------------
+
+
+def test_the_first_screen_says_what_will_be_read(jobs: Jobs, analyzer: StandIn) -> None:
+    at = page()
+    assert at.title[0].value == "Check a face in a clip or picture"
+    text = html(at)
+    for said in ("Likely manipulated", "Inconclusive", "No sign of manipulation found"):
+        assert said in text
+    assert "deleted after 24" in text
+    assert "A sample" in text
+    assert "computed when you open" in text
+
+
+def test_the_privacy_line_follows_the_configuration(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_RETENTION_HOURS", "72")
+    assert "deleted after 3\u00a0days" in html(page())
+    monkeypatch.setattr(backend, "keeps_copies", lambda: True)
+    text = html(page())
+    assert "deleted there after 3\u00a0days; a copy stays in your account" in text
+
+
+def test_only_models_that_work_are_offered(jobs: Jobs, analyzer: StandIn) -> None:
+    at = page()
+    offered = [
+        option for group in at.button_group if group.key == "models" for option in group.options
+    ]
+    specs = [spec for spec in list_models() if weights.available(spec)]
+    # By what each looks for, folded away, with the model's name and why one is off beside it.
+    assert [getattr(o, "content", o) for o in offered] == [s.plain or s.title for s in specs]
+    assert len(specs) < len(list_models())  # MesoNet is known and not downloaded here
+    assert {e.label for e in at.expander} == {"Options"}
+    off = [spec for spec in specs if not spec.default]
+    assert off and texts(at).count("Off unless you turn it on") == len(off)
+    assert all(f"Model: {spec.title}." in texts(at) for spec in specs if spec.plain)
+
+
+def test_options_reach_the_analysis(jobs: Jobs, analyzer: StandIn) -> None:
+    at = page()
+    next(g for g in at.button_group if g.key == "moments").set_value(64).run()
+    at.slider(key="smallest").set_value(24).run()
+    key = upload(at, b"x")
+    finished(jobs, key)
+    assert analyzer.settings[0] is not None
+    assert (analyzer.settings[0].frames, analyzer.settings[0].min_face) == (64, 24)
+    assert analyzer.settings[0].models is None
+
+
+def test_a_sample_is_analyzed_like_any_file(jobs: Jobs, analyzer: StandIn) -> None:
+    at = page()
+    button(at, "Open").click().run()
+    key = at.query_params["a"]
+    job = finished(jobs, key if isinstance(key, str) else key[0])
+    assert job.name == "sample.webm"
+    assert job.path.read_bytes() == (backend.gallery.samples or [])[0].path.read_bytes()
+
+
+def test_several_files_get_a_row_each_with_what_becomes_of_them(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_look", media.probe)
+    clip = make_clip(jobs.uploads.root.parent / "c.webm", duration=1.0).read_bytes()
+    analyzer.go.clear()
+    at = page()
+    names = ("first.webm", HOSTILE, "notes.docx")
+    data = (clip, clip + b"1", b"PK\x03\x04 a document")
+    brought = [(n, d, "video/webm") for n, d in zip(names, data, strict=True)]
+    at.file_uploader[0].set_value(brought).run()
+    assert not at.exception and "a" not in at.query_params
+    found = {job.name: job for job in jobs.busy()}
+    until(lambda: len(jobs.busy()) == 2)  # the document is out though the first one still runs
+    at.run()
+    text = texts(at)
+    assert all(words.escape(name) in text for name in names) and "<img src=x" not in text
+    assert "Finding faces" in text and "Waiting" in text
+    assert "Can’t be read" in text and "an office document" in text
+    analyzer.go.set()
+    for name in names[:2]:
+        finished(jobs, found[name].key)
+    at.run()
+    assert texts(at).count("Likely manipulated") >= 2
+    button(at, "Clear the list").click().run()
+    assert "What you brought" not in texts(at)
+
+
+def test_of_several_files_those_that_are_not_taken_say_why(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyzer.go.clear()
+    monkeypatch.setattr(jobs, "_waiting", 1)
+    at = page()
+    at.file_uploader[0].set_value([(f"{n}.mp4", b"x", "video/mp4") for n in range(4)]).run()
+    assert texts(at).count("Not taken") == 4 - len(jobs.busy()) > 0
+    assert "waiting already" in texts(at)
+    analyzer.go.set()
+
+
+def test_a_full_line_and_a_full_disk_refuse_in_words(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_waiting", 0)
+    at = page()
+    at.file_uploader[0].upload("a.mp4", b"x", "video/mp4").run()
+    assert "Enough for now" in html(at)
+    assert "a" not in at.query_params
+    monkeypatch.undo()
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(
+    jobs: Jobs, analyzer: StandIn
+) -> None:
+    analyzer.go.clear()
+    at = page()
+    key = upload(at, make_clip(jobs.uploads.root / "c.webm", duration=1.0).read_bytes(), HOSTILE)
+    at = page(key)  # as after a reload, or in another browser
+    text = html(at)
+    assert "No verdict yet" in text
+    assert "12 of 32\u00a0frames" in text and "9 of 12" in text
+    assert "Person A" in text and "Person B" in text
+    assert "Likely manipulated" not in text
+    assert "<img src=x" not in text and "&lt;img src=x" in text
+    button(at, "Cancel").click().run()
+    assert finished(jobs, key).state is State.CANCELED
+    at = page(key)
+    assert "You stopped after 12 of 32 frames. A partial run gets no verdict." in html(at)
+    analyzer.go.set()
+    button(at, "Start again").click().run()
+    assert finished(jobs, key).state is State.DONE
+
+
+def test_a_waiting_file_tells_its_place(jobs: Jobs, analyzer: StandIn) -> None:
+    analyzer.go.clear()
+    keys = [upload(page(), b"x", f"{i}.mp4") for i in range(3)]
+    text = html(page(keys[2]))
+    assert "Waiting" in text and "1\u00a0file before yours" in text
+    analyzer.go.set()
+    for key in keys:
+        finished(jobs, key)
+
+
+def test_two_people_each_see_their_own_file(jobs: Jobs, analyzer: StandIn) -> None:
+    analyzer.go.clear()
+    one, two = upload(page(), b"first", "first.mp4"), upload(page(), b"second", "second.mp4")
+    assert one != two
+    assert "first.mp4" in html(page(one)) and "second.mp4" not in html(page(one))
+    assert "second.mp4" in html(page(two)) and "first.mp4" not in html(page(two))
+    analyzer.go.set()
+    finished(jobs, one)
+    finished(jobs, two)
+
+
+# --- results and other ends ----------------------------------------------------------------------
+
+
+def test_a_finished_file_shows_its_result_at_its_address(jobs: Jobs, analyzer: StandIn) -> None:
+    clip = make_clip(jobs.uploads.root / "c.webm", duration=2.0)
+    key = upload(page(), clip.read_bytes(), "council.webm")
+    finished(jobs, key)
+    text = html(page(key))
+    assert "council.webm" in text
+    assert "Likely manipulated" in text
+    assert "No verdict yet" not in text
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [(b"PK\x03\x04 a document", "letter.docx"), (b"", "empty.mp4"), (b"#EXTM3U\n", "list.m3u8")],
+)
+def test_a_file_that_cannot_be_read_says_why_and_what_to_do(
+    jobs: Jobs, data: bytes, name: str
+) -> None:
+    key = upload(page(), data, name)
+    job = finished(jobs, key)
+    assert job.fault is not None and not job.fault.ours
+    at = page(key)
+    text = html(at)
+    assert "We can’t read this file" in text
+    assert job.fault.problem.code in text
+    button(at, "Delete the file").click().run()
+    assert not job.path.exists()
+    assert "a" not in at.query_params
+
+
+def test_our_own_failure_gives_a_reference_and_can_be_tried_again(
+    jobs: Jobs, analyzer: StandIn
+) -> None:
+    analyzer.outcome = RuntimeError("/secret/path")
+    key = upload(page(), b"x")
+    finished(jobs, key)
+    at = page(key)
+    text = html(at)
+    assert "Something went wrong here" in text
+    assert re.search(r"Reference [0-9A-F]{4}-[0-9A-F]{4}", text)
+    assert "RuntimeError" in at.code[0].value and "/secret" not in at.code[0].value
+    analyzer.outcome = MediaError("It stops.")
+    button(at, "Try again").click().run()
+    finished(jobs, key)
+    assert "We can’t read this file" in html(page(key))
+
+
+def unjudged(code: ReasonCode, text: str) -> Analysis:
+    analysis = make_analysis()
+    verdict = Verdict(
+        label=Label.NOT_APPLICABLE,
+        thresholds=analysis.verdict.thresholds,
+        reasons=[Reason(code=code, text=text)],
+    )
+    return analysis.model_copy(update={"verdict": verdict, "tracks": []})
+
+
+@pytest.mark.parametrize(
+    ("code", "head", "action", "change"),
+    [
+        (ReasonCode.NO_FACE, "No face found", "Look for smaller faces", {"min_face": 20}),
+        (ReasonCode.FACE_TOO_SMALL, "The face is too small", "Look for smaller", {"min_face": 20}),
+        (ReasonCode.TOO_BLURRED, "The face is too blurred", "Look at 128", {"frames": 128}),
+        (ReasonCode.TOO_DARK, "The face is too dark", "Look at 128 moments", {"frames": 128}),
+        (ReasonCode.TURNED_AWAY, "The face is turned away", "Look at 128", {"frames": 128}),
+        (ReasonCode.CLIP_TOO_SHORT, "This clip is too short", None, {}),
+    ],
+)
+def test_what_could_not_be_judged_offers_a_real_way_on(
+    jobs: Jobs,
+    analyzer: StandIn,
+    code: ReasonCode,
+    head: str,
+    action: str | None,
+    change: dict[str, int],
+) -> None:
+    analyzer.outcome = unjudged(code, "Because of this.")
+    key = upload(page(), b"x")
+    finished(jobs, key)
+    at = page(key)
+    text = html(at)
+    assert head in text and "Because of this." in text
+    labels = [b.label for b in at.button]
+    assert "Choose another file" in labels
+    if action is None:
+        assert not any(label.startswith("Look") for label in labels)
+        return
+    next(b for b in at.button if b.label.startswith(action)).click().run()
+    finished(jobs, key)
+    asked = analyzer.settings[-1]
+    assert asked is not None
+    assert asked.model_dump().items() >= change.items()
+
+
+def test_without_a_face_the_whole_picture_can_be_scored(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyzer.outcome = unjudged(ReasonCode.NO_FACE, "We found no face.")
+    key = upload(page(), b"x")
+    finished(jobs, key)
+    at = page(key)
+    assert "The Models page has models that judge a whole picture" in html(at)
+    assert not any(b.label == "Score the whole picture" for b in at.button)
+
+    whole = [s for s in list_models() if s.crop.kind == "whole"]
+    uncalibrated, calibrated = (
+        next(s for s in whole if bool(s.calibration or s.operating_point) is known)
+        for known in (False, True)
+    )
+    here = {uncalibrated.id}
+    monkeypatch.setattr(status_cards, "usable", lambda spec: spec.id in here)
+    assert status_cards.whole_picture() == [uncalibrated.id]
+    here.add(calibrated.id)
+    button(page(key), "Score the whole picture").click().run()
+    finished(jobs, key)
+    asked = analyzer.settings[-1]
+    assert asked is not None and asked.models == [calibrated.id] and asked.mix is None
+
+
+def test_scores_of_the_whole_picture_can_be_shown(jobs: Jobs, analyzer: StandIn) -> None:
+    made = make_analysis()
+    track = made.tracks[0].model_copy(update={"whole": True, "id": "A", "side": None})
+    model = made.models[0].model_copy(update={"calibration": None})
+    analyzer.outcome = decide(made.model_copy(update={"tracks": [track], "models": [model]}))
+    key = upload(page(), make_clip(jobs.uploads.root / "c.webm").read_bytes())
+    finished(jobs, key)
+    at = page(key)
+    assert not any(b.label == "Score the whole picture" for b in at.button)
+    button(at, "Show the scores anyway").click().run()
+    assert not at.exception
+    text = html(at)
+    assert "The whole picture" in text and "Person A" not in text
+
+
+def test_a_real_clip_without_a_face(jobs: Jobs, tmp_path: Path) -> None:
+    clip = write_clip(
+        tmp_path / "grey.mp4", seconds=1.0, picture=lambda i: np.full((240, 320, 3), 90, np.uint8)
+    )
+    key = upload(page(), clip.read_bytes(), "grey.mp4")
+    job = finished(jobs, key)
+    assert job.analysis is not None, job.fault
+    assert "No face found" in html(page(key))
+
+
+def test_an_unknown_address_says_so(jobs: Jobs, analyzer: StandIn) -> None:
+    at = page("x" * 22)
+    assert "There is nothing at this address" in html(at)
+    button(at, "Analyze a file").click().run()
+    assert at.title[0].value == "Check a face in a clip or picture"
+
+
+def test_records_that_cannot_be_read_are_no_fault_of_a_page(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*given: object) -> None:
+        raise RecordsError("Your records can't be reached just now.", hint="Try again soon.")
+
+    monkeypatch.setattr(jobs.store, "open", silent)
+    text = html(page("x" * 22))
+    assert "Your analyses can’t be read now" in text and "went wrong" not in text
+    assert "can't be reached just now" in text.replace("&#x27;", "'") and "Try again soon." in text
+
+
+def test_a_page_that_breaks_shows_a_card_instead_of_a_trace(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("/secret")
+
+    monkeypatch.setattr(status_cards, "gone", broken)
+    at = page("x" * 22)
+    assert "This page could not be drawn" in html(at)
+    assert "/secret" not in html(at)

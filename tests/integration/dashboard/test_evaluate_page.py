@@ -1,0 +1,228 @@
+"""The Evaluate page: hostile and honest archives, a real run in the background, the figures."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import cv2
+import pytest
+import skimage.data
+from streamlit.testing.v1 import AppTest
+
+from detector.errors import InputError
+from service import labelled_sets
+from service.tasks.evaluations import Run, Runs
+from tests.support.pages import APP, html, quiet
+from tests.support.waiting import PATIENT, until
+
+
+class Given(io.BytesIO):
+    """An uploaded file."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        super().__init__(content)
+        self.name = name
+
+
+def face(shift: int, *, smooth: bool) -> bytes:
+    picture = skimage.data.astronaut()[0:280, 80 + shift : 400 + shift]
+    if smooth:
+        picture = cv2.GaussianBlur(picture, (0, 0), 3)
+    return cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes()
+
+
+def archive(files: dict[str, bytes]) -> Given:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, content in files.items():
+            out.writestr(name, content)
+    return Given("set.zip", buffer.getvalue())
+
+
+def small_set() -> Given:
+    files = {f"a/real/{n}.jpg": face(n, smooth=False) for n in range(3)}
+    files |= {f"a/FAKE/{n}.jpg": face(n, smooth=True) for n in range(3)}
+    return archive(
+        files | {"a/real/notes.txt": b"no picture", "other/x.jpg": b"", "__MACOSX/y": b""}
+    )
+
+
+# --- sets ----------------------------------------------------------------------------------------
+
+
+def test_a_zip_of_two_folders_becomes_a_labelled_set(tmp_path: Path) -> None:
+    made = labelled_sets.make([small_set()], tmp_path)
+    assert (made.real, made.fake) == (3, 3)
+    assert made.left_out == [
+        ("a/real/notes.txt", labelled_sets.Why.NO_MEDIA),
+        ("other/x.jpg", labelled_sets.Why.NO_FOLDER),
+    ]  # fmt: skip
+    from detector.evaluation.labels import pairs, read_labels
+
+    items = read_labels(made.labels)
+    assert all(item.file.is_file() for item in items)
+    assert len(pairs(items)) == 3  # the same name: an original and its fake
+
+
+def test_names_in_a_zip_lead_nowhere_else(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    folder = tmp_path / "set"
+    folder.mkdir()
+    evil = archive(
+        {
+            "real/../../outside/a.jpg": face(0, smooth=False),
+            "fake/..\\..\\b.jpg": face(1, smooth=True),
+            "/real/c.jpg": face(2, smooth=False),
+            "set\\fake\\d.jpg": face(3, smooth=True),
+        }
+    )
+    made = labelled_sets.make([evil], folder)
+    assert (made.real, made.fake) == (1, 1)
+    assert not outside.exists()
+    written = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert written and all(folder in p.parents for p in written)
+
+
+def test_a_bomb_is_stopped_while_it_unpacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = archive({"real/a.jpg": bytes(4 << 20), "fake/b.jpg": bytes(4 << 20)})
+    monkeypatch.setattr(labelled_sets, "MOST_BYTES", 6 << 20)
+    with pytest.raises(InputError, match="unpacks to more"):
+        labelled_sets.make([bomb], tmp_path)
+    monkeypatch.setattr(
+        labelled_sets._Room, "__init__", lambda self: setattr(self, "left", 5 << 20)
+    )
+    monkeypatch.setattr(labelled_sets, "MOST_BYTES", 9 << 20)  # what it says of itself passes
+    with pytest.raises(InputError, match="are more than"):
+        labelled_sets.make([bomb], tmp_path)
+    monkeypatch.setattr(labelled_sets, "MOST_FILES", 1)
+    with pytest.raises(InputError, match="at most 1"):
+        labelled_sets.make([bomb], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([Given("x.zip", b"no archive")], "can't be read"),
+        ([Given("x.mp4", b"")], "one ZIP"),
+        ([archive({"real/a.jpg": b"x"})], "0 fakes"),
+        ([Given("x.csv", b"a,b\n1,2\n")], "columns file and label"),
+        ([Given("x.csv", b"file,label\na.jpg,maybe\n")], "neither real nor fake"),
+        ([Given("x.csv", b"\xff\xfe\x00")], "can't be read"),
+    ],
+)
+def test_what_is_no_set_gets_a_sentence(given: list[Given], said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        labelled_sets.make(given, tmp_path)
+
+
+def test_a_csv_with_its_files(tmp_path: Path) -> None:
+    sheet = Given(
+        "mine.csv",
+        b"file,label,group,method\nclips/a.jpg,real,g,none\nb.jpg,fake,g,swap\nc.jpg,fake,g,swap\n",
+    )
+    files = [Given("a.jpg", face(0, smooth=False)), Given("b.jpg", face(0, smooth=True))]
+    made = labelled_sets.make([sheet, *files], tmp_path)
+    assert (made.real, made.fake) == (1, 1)
+    assert made.left_out == [("c.jpg", labelled_sets.Why.NOT_BROUGHT)]
+
+
+# --- runs and the page ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A real evaluation of six pictures; one of the models has nothing to say of stills."""
+    runs = Runs(tmp_path_factory.mktemp("data"))
+    run = runs.start([small_set()], ["blend", "motion"])
+    until(lambda: not run.active)
+    assert not run.error and run.report is not None
+    return run
+
+
+def test_figures_come_from_the_pipeline(finished: Run) -> None:
+    assert finished.report is not None
+    (kind,) = finished.report.kinds
+    assert (kind.kind, kind.real, kind.fake) == ("image", 3, 3)
+    assert len(finished.scored) == 6 and finished.done == 6
+    assert kind.answers[0].ranking.pairs == 3
+    assert str(finished.folder) not in finished.report.model_dump_json()
+
+
+def test_an_evaluation_survives_a_restart_and_is_swept(finished: Run) -> None:
+    again = Runs(finished.folder.parents[1])
+    found = again.find(finished.token)
+    assert found is not None and found.report is not None and finished.report is not None
+    assert found.report.model_dump_json() == finished.report.model_dump_json()
+    assert [s.name for s in found.scored] == [s.name for s in finished.scored]
+    assert again.find("../../etc/passwd") is None
+    again.sweep(timedelta(hours=1))
+    assert finished.folder.is_dir()
+
+
+@pytest.fixture
+def workspace(finished: Run) -> Iterator[None]:
+    with quiet(finished.folder.parents[1]):
+        yield
+
+
+def page(token: str = "") -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.run()
+    at.switch_page("pages/evaluate.py")
+    if token:
+        at.query_params["a"] = token
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_page_shows_the_figures(finished: Run) -> None:
+    at = page(finished.token)
+    text = html(at)
+    assert "3 originals and 3 fakes" in text and "no video or picture" in text
+    assert "ROC" in text and "Worst mistakes" in text
+    assert len(at.get("plotly_chart")) == 4
+    table = at.table[0].value
+    assert list(table["In all"]) == ["3", "3"]
+    at.slider(key="evaluate-cut").set_value(0).run()
+    assert at.table[0].value["Called fake"].tolist()[0].startswith("3 ")
+    at.slider(key="evaluate-cut").set_value(100).run()
+    assert at.table[0].value["Called fake"].tolist()[0].startswith("0 ")
+
+
+@pytest.mark.usefixtures("workspace")
+def test_an_export_holds_figures_and_no_media(finished: Run) -> None:
+    from dashboard.pages.evaluate.view import _export
+
+    with zipfile.ZipFile(io.BytesIO(_export(finished))) as made:
+        assert set(made.namelist()) == {"report.json", "report.md", "figures.csv", "scores.csv"}
+        assert made.read("scores.csv").count(b"\n") == 7
+
+
+@pytest.mark.usefixtures("workspace")
+def test_an_unknown_address_says_so() -> None:
+    assert "not kept here" in html(page("A" * 22))
+
+
+def test_a_run_can_be_stopped_and_leaves_nothing(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    run = runs.start([small_set()], ["blend"])
+    run.stop.set()
+    until(lambda: not run.active)
+    assert run.report is None and "stopped" in run.error
+    runs.delete(run.token)
+    assert not run.folder.exists() and runs.find(run.token) is None
+
+
+def test_old_evaluations_are_deleted(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    (tmp_path / "evaluations" / ("B" * 22)).mkdir()
+    runs.sweep(timedelta(seconds=-1))
+    assert not list((tmp_path / "evaluations").iterdir())

@@ -1,0 +1,508 @@
+"""The History page in each of its states, drawn by Streamlit without a browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from skimage.data import astronaut
+from starlette.requests import Request
+from streamlit.testing.v1 import AppTest
+
+from dashboard import labels, server
+from dashboard import url_state as address
+from dashboard.pages.history import dialogs, export, filters, listing
+from detector.schema.analysis import Analysis, Label, Problem, Question, Reason, ReasonCode
+from service import backend
+from service.records import thumbnails
+from service.records.store import (
+    LOCAL,
+    Confirmed,
+    ErrorReport,
+    Query,
+    Record,
+    RecordsError,
+    State,
+    new_id,
+)
+from service.tasks.jobs import Jobs
+from tests.support.pages import APP, html
+from tests.support.result_sample import make_analysis, make_clip
+from tests.support.waiting import PATIENT
+
+NOW = datetime.now(UTC)
+FAKE, REAL, UNSURE, NONE = Label.FAKE, Label.REAL, Label.INCONCLUSIVE, Label.NOT_APPLICABLE
+KEPT = (
+    ("council-statement.mp4", FAKE, 0.79, 1),
+    ("interview-cut-3.mov", REAL, 0.11, 2),
+    ("forwarded-0317.mp4", UNSURE, 0.48, 17),
+    ("portrait.jpg", FAKE, 0.94, 20),
+    ("hallway <b>camera</b>.mp4", NONE, None, 24),
+    ("=cmd.mp4", REAL, 0.18, 40),
+)
+"""Name, verdict, likelihood, hours ago."""
+PLAIN = filters.HistoryFilter(Query(limit=filters.PAGE), False).key
+"""In widget keys: nothing is filtered."""
+
+
+def judged(label: Label, probability: float | None, version: str = "") -> Analysis:
+    """A result with this verdict."""
+    sample = make_analysis()
+    question = Question.MANIPULATION
+    answer = sample.verdict.answers[question].model_copy(
+        update={"label": label, "probability": probability}
+    )
+    changes: dict[str, object] = {
+        "label": label,
+        "question": question if probability is not None else None,
+        "probability": probability,
+        "answers": {question: answer},
+    }
+    if probability is None:
+        reason = Reason(code=ReasonCode.NO_FACE, text="We found no face in 32 frames.")
+        changes |= {"reasons": [reason], "track": None}
+    software = sample.software.model_copy(update={"version": version} if version else {})
+    tracks = [] if probability is None else sample.tracks
+    verdict = sample.verdict.model_copy(update=changes)
+    return sample.model_copy(update={"verdict": verdict, "software": software, "tracks": tracks})
+
+
+def keep(
+    jobs: Jobs, name: str, analysis: Analysis | None, hours: float, **changes: object
+) -> Record:
+    """A record in the store of this server."""
+    when = NOW - timedelta(hours=hours)
+    fields: dict[str, object] = {
+        "id": new_id(),
+        "owner": LOCAL,
+        "created": when,
+        "touched": when,
+        "name": name,
+        "sha256": f"{abs(hash(name)):064x}"[:64],
+        "state": State.DONE if analysis else State.QUEUED,
+        "run": "gone:1",
+    }
+    record = Record.model_validate(fields | changes)
+    picture = thumbnails.small(astronaut()[:288]) if analysis else None
+    if analysis:
+        analysis = analysis.model_copy(update={"created": when})
+    jobs.store.add(record, analysis, picture)
+    return record
+
+
+def fill(jobs: Jobs) -> list[Record]:
+    return [keep(jobs, name, judged(label, likely), hours) for name, label, likely, hours in KEPT]
+
+
+@pytest.fixture
+def kept(jobs: Jobs) -> list[Record]:
+    return fill(jobs)
+
+
+def page(**address: str) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.run()
+    at.switch_page("pages/history.py")
+    for name, value in address.items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def listed(at: AppTest) -> list[str]:
+    return list(at.dataframe[0].value["file"]) if at.dataframe else []
+
+
+def button(at: AppTest, label: str):  # type: ignore[no-untyped-def]
+    return next(b for b in at.button if b.label == label)
+
+
+def mark(at: AppTest, rows: list[int], cells: list[tuple[int, str]] | None = None) -> AppTest:
+    """Choose in the table, as Streamlit's own element would tell it."""
+    at.session_state[f"history-table-{PLAIN}-1"] = {
+        "selection": {"rows": rows, "columns": [], "cells": cells or []}
+    }
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+# --- the list ------------------------------------------------------------------------------------
+
+
+def test_nothing_is_said_kindly_and_leads_to_a_first_file(jobs: Jobs) -> None:
+    at = page()
+    assert "Nothing here yet" in html(at) and not at.dataframe
+    button(at, "Analyze a file").click().run()
+    assert at.title[0].value == "Check a face in a clip or picture"
+
+
+def test_newest_first_with_what_was_found(kept: list[Record]) -> None:
+    at = page()
+    assert listed(at) == [name for name, *_ in KEPT]
+    table = at.dataframe[0].value
+    assert list(table["verdict"])[:3] == [
+        ["▲ Likely manipulated"], ["○ No sign found"], ["? Inconclusive"],
+    ]  # fmt: skip
+    assert list(table["likelihood"])[:2] == [79, 11]
+    assert all(url.startswith("data:image/webp;base64,") for url in table["picture"])
+    text = html(at)
+    assert "6\u00a0analyses" in text and "kept for 30\u00a0days" in text
+    # The newest is shown beside it; hostile names are inert.
+    assert "<h2>council-statement.mp4</h2>" in text
+    assert "hallway <b>camera" not in text
+
+
+def test_somebody_else_sees_nothing_of_it(
+    kept: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from service import auth
+
+    monkeypatch.setattr(auth, "who", lambda: auth.User("guest:x", auth.Kind.GUEST))
+    assert "Nothing here yet" in html(page())
+    assert "council" not in html(page(r=kept[0].id))
+
+
+def test_what_a_guest_left_is_offered_kept_or_refused(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = 2
+    monkeypatch.setattr(backend, "left_as_guest", lambda: left)
+
+    def keep() -> int:
+        nonlocal left
+        number, left = left, 0
+        return number
+
+    monkeypatch.setattr(backend, "keep_from_guest", keep)
+    wish = "Keep what you analyzed as a guest"
+    at = page()
+    text = html(at)
+    assert "2\u00a0analyses from before you signed in" in text and "Nothing here yet" in text
+    button(at, wish).click().run()
+    assert "2\u00a0analyses are in your account now." in html(at)
+    assert wish not in [b.label for b in at.button]
+
+    def full() -> int:
+        raise RecordsError("Your account is full.", hint="Delete some.")
+
+    left = 1
+    monkeypatch.setattr(backend, "keep_from_guest", full)
+    at = page()
+    button(at, wish).click().run()
+    assert "Your account is full. Delete some." in html(at)
+    button(at, "Not now").click().run()
+    assert wish not in [b.label for b in at.button]
+
+
+def test_a_search_stands_in_the_address(kept: list[Record]) -> None:
+    at = page(q="COUNCIL")
+    assert listed(at) == ["council-statement.mp4"]
+    assert at.text_input(key="q").value == "COUNCIL"
+    assert "1\u00a0analysis found" in html(at)
+
+
+def test_filters_by_verdict_time_model_tag_and_finding(jobs: Jobs, kept: list[Record]) -> None:
+    jobs.store.change(LOCAL, kept[1].id, tags=["desk"], confirmed=Confirmed.REAL)
+    at = page()
+    pills = at.pills(key="history-verdict")
+    texts = list(pills.options)
+    assert texts[0] == "All 6" and texts[1].endswith("Likely manipulated 2")
+    pills.set_value(FAKE.value).run()
+    assert listed(at) == ["council-statement.mp4", "portrait.jpg"]
+    at.pills(key="history-verdict").set_value("all").run()
+    at.selectbox(key="history-when").set_value(7).run()
+    assert len(listed(at)) == 6
+    at.multiselect(key="history-tags").set_value(["desk"]).run()
+    assert listed(at) == ["interview-cut-3.mov"]
+    assert "found" in at.dataframe[0].value
+    at.multiselect(key="history-models").set_value(["sbi"]).run()
+    assert listed(at) == ["interview-cut-3.mov"]
+    at.text_input(key="q").set_value("no such file").run()
+    assert "Nothing matches." in html(at) and not at.dataframe
+    button(at, "Clear the filters").click().run()
+    assert len(listed(at)) == 6
+
+
+def test_pages_are_turned_and_a_deleted_last_page_leads_back(jobs: Jobs) -> None:
+    records = [keep(jobs, f"{n:02}.mp4", judged(REAL, 0.1), n) for n in range(11)]
+    at = page()
+    assert len(listed(at)) == 10 and "1 to 10 of 11" in html(at)
+    at.session_state[f"history-page-{PLAIN}"] = 2
+    at.run()
+    assert listed(at) == ["10.mp4"] and "11 to 11 of 11" in html(at)
+    jobs.forget([records[10].id])
+    at.run()
+    assert not at.exception and len(listed(at)) == 10
+
+
+def test_what_has_no_result_says_where_it_stands(jobs: Jobs) -> None:
+    keep(jobs, "stopped.mp4", None, 1)
+    problem = Problem(code="undecodable", message="The video stops after 3 s.")
+    fault = ErrorReport(problem=problem, ours=False, reference="AAAA-BBBB", when=NOW, details="")
+    keep(jobs, "broken.mp4", None, 2, state=State.FAILED, fault=fault)
+    at = page()
+    assert [v[0] for v in at.dataframe[0].value["verdict"]] == ["– Interrupted", "– Failed"]
+    at = mark(at, [], [(1, "file")])
+    assert "The video stops after 3 s." in html(at)
+    assert not [b for b in at.button if b.label == "Share"]
+
+
+# --- one record ----------------------------------------------------------------------------------
+
+
+def test_a_pressed_row_is_shown_and_opens_again(kept: list[Record]) -> None:
+    at = mark(page(), [], [(2, "file")])
+    text = html(at)
+    assert "<h2>forwarded-0317.mp4</h2>" in text
+    button(at, "Open").click().run()
+    assert not at.exception and at.query_params["a"] in (kept[2].id, [kept[2].id])
+    assert "forwarded-0317.mp4" in html(at)
+
+
+def test_what_could_not_be_judged_opens_without_its_file(kept: list[Record]) -> None:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.query_params["a"] = kept[4].id
+    at.run()
+    text = html(at)
+    assert "We found no face in 32 frames." in text and "could not be drawn" not in text
+
+
+def test_a_phone_looks_at_one_by_its_address(kept: list[Record]) -> None:
+    at = page()
+    at.button(key=f"show-{kept[3].id}").click().run()
+    assert at.query_params["r"] in (kept[3].id, [kept[3].id])
+    assert "<h2>portrait.jpg</h2>" in html(at)
+    button(at, "All analyses").click().run()
+    assert "r" not in at.query_params
+
+
+def test_notes_tags_and_findings_are_kept(jobs: Jobs, kept: list[Record]) -> None:
+    at = page()
+    id = kept[0].id
+    at.text_area(key=f"note-{id}").set_value("Source asked for original").run()
+    at.multiselect(key=f"tags-{id}").set_value(["desk", "council"]).run()
+    at.segmented_control(key=f"found-{id}").set_value(Confirmed.FAKE).run()
+    assert not at.exception
+    found = jobs.store.get(LOCAL, id)
+    assert found is not None
+    assert found.note == "Source asked for original" and found.tags == ("desk", "council")
+    assert found.confirmed is Confirmed.FAKE and "Confirmed fake" in html(at)
+    assert listed(page(q="original")) == ["council-statement.mp4"]
+
+
+def test_what_cannot_be_kept_is_said_and_changes_nothing(jobs: Jobs, kept: list[Record]) -> None:
+    at = page()
+    at.multiselect(key=f"tags-{kept[0].id}").set_value(["x" * 41]).run()
+    assert "A tag can have 40 characters" in html(at)
+    found = jobs.store.get(LOCAL, kept[0].id)
+    assert found is not None and found.tags == ()
+
+
+def test_an_older_version_says_so(jobs: Jobs) -> None:
+    keep(jobs, "old.mp4", judged(FAKE, 0.9, version="0.0.1"), 1)
+    text = html(page())
+    assert "Scored by version 0.0.1. Analyze again to compare fairly." in text
+    assert "bring it again" in text  # its media is gone
+
+
+def test_an_older_version_is_analyzed_again_where_the_file_is_kept(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = keep(jobs, "old.mp4", judged(FAKE, 0.9, version="0.0.1"), 1)
+    make_clip(tmp_path / "c.webm", duration=1.0)
+    media = jobs.uploads.path(record.id)
+    media.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "c.webm").rename(media.with_suffix(".webm") if media.suffix else media)
+    asked_for: list[str] = []
+    monkeypatch.setattr(backend, "again", lambda id, settings: asked_for.append(id))
+    at = page()
+    button(at, "Analyze again").click().run()
+    assert asked_for == [record.id]
+
+
+# --- several, and files --------------------------------------------------------------------------
+
+
+def test_two_marked_ones_are_compared_and_several_deleted(jobs: Jobs, kept: list[Record]) -> None:
+    at = mark(page(), [0, 2, 3])
+    assert "3 marked" in html(at) and button(at, "Compare these two").disabled
+    at = mark(at, [0, 2])
+    button(at, "Compare these two").click().run()
+    assert not at.exception
+    text = html(at)  # their files are gone: their scores are compared all the same
+    assert "could not be drawn" not in text and "points apart" in text
+    assert [at.query_params[name] for name in "ab"] in (
+        [kept[0].id, kept[2].id],
+        [[kept[0].id], [kept[2].id]],
+    )
+    at = mark(page(), [0, 1])
+    at.button(key="delete-marked").click().run()
+    assert "Delete these 2\u00a0analyses and their frames?" in html(at)
+    at.button(key="kept").click().run()
+    assert len(jobs.store.ids(LOCAL)) == 6
+    at = mark(page(), [0, 1])
+    at.button(key="delete-marked").click().run()
+    at.button(key="deleted").click().run()
+    assert "2\u00a0analyses were deleted." in html(at)
+    assert set(jobs.store.ids(LOCAL)) == {record.id for record in kept[2:]}
+
+
+def test_deleting_one_leaves_nothing_of_it(jobs: Jobs, kept: list[Record], tmp_path: Path) -> None:
+    folder = jobs.uploads.path(kept[0].id).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "clip.mp4").write_bytes(b"frames")
+    at = page()
+    at.button(key=f"delete-{kept[0].id}").click().run()
+    assert "Delete this analysis and its frames? This can’t be undone." in html(at)
+    at.button(key="deleted").click().run()
+    assert "council-statement.mp4 was deleted." in html(at)
+    assert not folder.exists() and jobs.store.get(LOCAL, kept[0].id) is None
+    assert jobs.store.analysis(LOCAL, kept[0].id) is None
+    assert jobs.store.thumbnails(LOCAL, [kept[0].id]) == {}
+
+
+def test_exports_hold_what_was_asked_for(jobs: Jobs, kept: list[Record]) -> None:
+    jobs.store.change(LOCAL, kept[0].id, note="@SUM(A1)", tags=["a", "b"])
+    everything = export.Wanted(jobs.store, LOCAL, Query())
+    rows = list(csv.DictReader(io.StringIO(everything.as_csv().decode())))
+    assert [row["file"] for row in rows] == [*(n for n, *_ in KEPT[:-1]), "'=cmd.mp4"]
+    assert rows[0]["likelihood"] == "0.7900" and rows[0]["tags"] == "a; b"
+    assert rows[0]["note"] == "'@SUM(A1)" and rows[4]["likelihood"] == ""
+    some = export.Wanted(jobs.store, LOCAL, [kept[0], kept[4]])
+    tree = json.loads(some.as_json())
+    assert [one["name"] for one in tree["analyses"]] == [kept[0].name, kept[4].name]
+    assert Analysis.model_validate(tree["analyses"][0]["analysis"]).verdict.label is FAKE
+    assert "owner" not in tree["analyses"][0] and kept[0].id not in some.as_json().decode()
+    with zipfile.ZipFile(io.BytesIO(some.as_zip())) as archive:
+        names = set(archive.namelist())
+        assert names == {
+            "analyses.csv",
+            "results/0001 council-statement.json", "pictures/0001 council-statement.webp",
+            "results/0002 b_.json", "pictures/0002 b_.webp",
+        }  # fmt: skip
+        assert archive.read("pictures/0001 council-statement.webp")[:4] == b"RIFF"
+    assert export.Wanted(jobs.store, "guest:x", [kept[0]]).records() == []
+
+
+def test_more_than_a_page_is_exported_whole(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "MOST_PAGE", 4)
+    for n in range(11):
+        keep(jobs, f"{n}.mp4", None, n)
+    found = export.Wanted(jobs.store, LOCAL, Query(limit=10)).records()
+    assert [one.name for one in found] == [f"{n}.mp4" for n in range(11)]
+    monkeypatch.setattr(export, "MOST", 5)
+    assert len(export.Wanted(jobs.store, LOCAL, Query()).records()) == 5
+
+
+# --- links ---------------------------------------------------------------------------------------
+
+
+def test_a_link_is_made_shown_once_opened_and_revoked(jobs: Jobs, kept: list[Record]) -> None:
+    at = page()
+    at.button(key=f"share-{kept[0].id}").click().run()
+    at.button(key=f"link-{kept[0].id}").click().run()
+    assert not at.exception
+    token = at.session_state["history-link"].token
+    assert len(token) == 22
+    (known,) = jobs.store.shares(LOCAL, datetime.now(UTC), kept[0].id)
+    assert known.expires - known.created == timedelta(days=7)
+    guest = AppTest.from_file(APP, default_timeout=PATIENT)
+    guest.query_params["s"] = token
+    guest.run()
+    text = html(guest)
+    assert "council-statement.mp4" in text and "You were sent this result to read" in text
+    assert kept[0].id not in text
+    at.button(key=f"share-{kept[0].id}").click().run()
+    assert "Links in force" in html(at) and not at.code  # its address was shown once
+    at.button(key=f"revoke-{known.id}").click().run()
+    assert jobs.store.shares(LOCAL, datetime.now(UTC), kept[0].id) == []
+    guest.run()
+    assert "council-statement.mp4" not in html(guest)
+
+
+@pytest.mark.parametrize("which", [2, 4])
+def test_a_stranger_reads_and_can_do_nothing_to_it(
+    jobs: Jobs, kept: list[Record], which: int
+) -> None:
+    jobs.store.change(LOCAL, kept[which].id, note="for us alone", tags=["secret"])
+    made = jobs.store.share(LOCAL, kept[which].id, timedelta(days=2), datetime.now(UTC))
+    assert made is not None
+    guest = AppTest.from_file(APP, default_timeout=PATIENT)
+    guest.query_params["s"] = made.token
+    guest.run()
+    assert not guest.exception, guest.exception
+    text = html(guest)
+    assert f"until {labels.day(made.expires)}." in text
+    assert "for us alone" not in text and "secret" not in text
+    assert not {"Compare", "Delete", "Share", "Analyze again"} & {b.label for b in guest.button}
+    assert not guest.text_area
+
+
+def test_a_link_whose_place_does_not_answer_is_said(
+    jobs: Jobs, kept: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = jobs.store.share(LOCAL, kept[0].id, timedelta(days=2), datetime.now(UTC))
+    assert made is not None
+
+    def silent(*given: object) -> None:
+        raise RecordsError("Your records can't be reached just now.")
+
+    monkeypatch.setattr(jobs.store, "shared", silent)
+    guest = AppTest.from_file(APP, default_timeout=PATIENT)
+    guest.query_params["s"] = made.token
+    text = html(guest.run())
+    assert "This result can’t be read now" in text and "went wrong" not in text
+    assert "Your records" not in text  # they are somebody else's
+    request = Request({"type": "http", "path_params": {"token": made.token}, "headers": []})
+    assert server._shared(request).status_code == 503
+
+
+def test_a_link_that_outlives_the_result_is_said(
+    kept: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_KEEP_RECORDS_DAYS", "3")
+    at = page()
+    at.button(key=f"share-{kept[0].id}").click().run()
+    assert "Results are deleted 3\u00a0days after" in html(at)
+    assert dialogs.reaches_only_here()  # the test has no address
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def test_a_moment_of_another_year_has_it() -> None:
+    assert listing.when(datetime(2019, 3, 4, 5, 6, tzinfo=UTC)).replace("\u00a0", " ") == (
+        "4 Mar 2019, 05:06"
+    )
+
+
+def test_other_filters_are_another_table() -> None:
+    one = filters.HistoryFilter(Query(text="a"), True)
+    assert one.key == filters.HistoryFilter(Query(text="a"), True).key
+    assert one.key != filters.HistoryFilter(Query(text="b"), True).key
+
+
+@pytest.mark.parametrize(
+    ("page", "site"),
+    [
+        ("http://localhost:8501", "http://localhost:8501"),
+        ("http://localhost:8501/history/", "http://localhost:8501"),
+        ("https://host/tools/unmask/compare", "https://host/tools/unmask"),
+        ("http://live", "http://live"),  # a host's name, not the page
+        (None, ""),
+    ],
+)
+def test_a_link_begins_with_the_app_and_not_with_the_page(
+    page: str | None, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address, "st", SimpleNamespace(context=SimpleNamespace(url=page)))
+    assert address.site() == site
+    assert address.link_to("abc") == f"{site}/?s=abc"

@@ -1,0 +1,166 @@
+"""The inspector's heatmap and traces and the Signals tab, as Streamlit draws them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.result import pictures, signal_tab
+from detector import explain
+from detector.schema.analysis import Analysis, Signal
+from detector.signals import blinks, motion, noise, scores
+from tests.support import pages
+from tests.support.pages import texts
+from tests.support.result_sample import make_analysis, make_clip
+
+SHORT = 0.3
+"""s in which a choice on the page has to be answered, once drawn."""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clip(tmp_path_factory.mktemp("clip") / "made.webm")
+
+
+@pytest.fixture(autouse=True)
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    """Heatmaps are made up, and counted."""
+    calls: list[tuple[str, str | None]] = []
+
+    def heatmap(*args: Any, **_: Any) -> explain.Heatmap:
+        calls.append((args[4], args[5]))
+        values = np.zeros((32, 32), np.float32)
+        values[8:12, 20:24] = 1.0
+        place = np.array([[2.0, 0, 40], [0, 2.0, 40]])
+        run = np.full((4, 32, 32, 3), 128, np.uint8) if args[4] == "clip" else None
+        return explain.Heatmap(
+            np.full((32, 32, 3), 128, np.uint8), values, f"what {args[5]} shows", args[5], place,
+            run, None if run is None else np.ones((4, 2, 2), np.float32),
+            () if run is None else (1.0, 1.1, 1.2, 1.3),
+        )  # fmt: skip
+
+    ways = [explain.METHODS["gradcam"], explain.METHODS["occlusion"]]
+    monkeypatch.setattr(explain, "heatmap", heatmap)
+    monkeypatch.setattr(explain, "methods_of", lambda id: ways)
+    crop = np.full((32, 32, 3), 99, np.uint8)
+    monkeypatch.setattr(
+        explain, "effect", lambda heat, model: explain.Effect(crop, 0.9, 0.4, 0.8, 0.1)
+    )
+    for kept in (pictures.heatmap, pictures.methods, pictures.effect, pictures.traces):
+        kept.clear()
+    return calls
+
+
+def with_signals(path: Path) -> Analysis:
+    analysis = make_analysis(path)
+    person = analysis.tracks[0].id
+    analysis.signals = [
+        noise.NOISE.signal(3.0, "video", person),
+        motion.FLOW.signal(9.0, "video", person, times=[6.0]),
+        scores.CHANGES.signal(0.0, "video", person),
+        blinks.BLINKS.absent(blinks.ABSENT, person),
+    ]
+    return analysis
+
+
+def show(path: Path, analysis: Analysis | None = None) -> AppTest:
+    return pages.result(path, analysis or with_signals(path))
+
+
+def test_the_heatmap_says_what_it_is_and_that_it_is_no_proof(clip: Path) -> None:
+    at = show(clip)
+    assert "what gradcam shows" in texts(at)
+    assert "A heatmap shows places, not proof" in texts(at)
+
+
+def test_another_way_draws_another_map(clip: Path, drawn: list[tuple[str, str | None]]) -> None:
+    at = show(clip)
+    at.selectbox(key="result.k.widget.method.sbi").set_value("occlusion").run()
+    assert drawn[0] == ("sbi", "gradcam") and drawn[-1] == ("sbi", "occlusion")
+    assert "what occlusion shows" in texts(at)
+
+
+def test_the_difference_is_said_in_numbers(clip: Path) -> None:
+    at = show(clip)
+    at.segmented_control(key="result.k.widget.heat-view").set_value("difference").run()
+    assert "says 40 % instead of 90 %; hiding as much elsewhere gives 80 %" in texts(at)
+    at.segmented_control(key="result.k.widget.heat-view").set_value("original").run()
+    assert "Original</b> as SBI saw it" in texts(at)
+
+
+def test_a_clip_model_says_when_it_looked(clip: Path) -> None:
+    at = show(clip)
+    at.segmented_control(key="result.k.widget.heatmap").set_value("clip").run()
+    assert "um-tubelets" in texts(at)
+
+
+def test_the_heatmap_goes_over_the_whole_frame(clip: Path) -> None:
+    at = show(clip)
+    at.toggle(key="result.k.widget.on-frame").set_value(True).run()
+    assert not at.exception
+    assert "Whole frame</b> with the heatmap" in texts(at)
+
+
+@pytest.mark.parametrize("view", ["spectrum", "bands", "picture", "noise", "error"])
+def test_every_trace_can_be_drawn(clip: Path, view: str) -> None:
+    at = show(clip)
+    at.selectbox(key="result.k.widget.traces").set_value(view).run()
+    assert not at.exception
+
+
+def test_a_choice_is_answered_at_once(clip: Path, drawn: list[tuple[str, str | None]]) -> None:
+    at = show(clip)
+    slider = at.slider(key="result.k.widget.alpha")
+    slider.set_value(30).run()  # everything is drawn and kept by now
+    before, took = len(drawn), []
+    for value in (40, 80, 20, 70, 50):
+        # Processor time of this run: other work on the machine is no part of the answer.
+        started = time.process_time()
+        slider.set_value(value).run()
+        took.append(time.process_time() - started)
+    assert len(drawn) == before  # nothing was computed again
+    assert min(took) < SHORT, took
+
+
+def test_the_signals_are_a_table_with_icon_and_word(clip: Path) -> None:
+    at = show(clip)
+    table = at.table[0].value
+    readings = dict(zip(table["Signal"], table["Reading"], strict=True))
+    assert readings["**Noise**"] == ":green-badge[:material/check_circle: Usual]"
+    assert readings["**Optical flow**"] == ":red-badge[:material/warning: Unusual]"
+    assert readings["**Blinking**"] == ":gray-badge[:material/do_not_disturb_on: Absent]"
+    assert "Signals inform and do not vote." in texts(at)
+
+
+def test_an_unusual_signal_leads_to_its_moment(clip: Path) -> None:
+    at = show(clip)
+    at.button(key="result.k.widget.signal.0").click().run()
+    assert at.session_state["result.k.time"] == 6.0
+
+
+def test_what_is_missing_is_offered_with_its_license(clip: Path) -> None:
+    at = show(clip)
+    button = at.button(key="result.k.widget.fetch.face-landmarker")
+    assert button.label == "Count blinks: fetch 3.8 MB".replace(" MB", "\u00a0MB")
+    assert "Apache-2.0" in button.help
+
+
+def test_an_older_result_says_why_it_has_none(clip: Path) -> None:
+    assert "analyze the file again" in texts(show(clip, make_analysis(clip)))
+
+
+def test_hostile_words_stay_words() -> None:
+    signal = Signal(
+        id="x",
+        title="<b>x</b> [a](javascript:b)",
+        value="**1**",
+        reading="usual",
+        how_to_read="`x`",
+    )
+    row = signal_tab.table([signal]).iloc[0]
+    assert "[a](" not in row["Signal"] and "**1**" not in row["Measured"]

@@ -1,0 +1,333 @@
+"""Languages: every text of the pages can be translated, and none is missed.
+
+A made language turns each text into itself between brackets. Where a page in that language shows
+words outside brackets, a text was not marked in the code.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import string
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po, write_po
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
+
+from dashboard import charts, i18n, labels, series, server
+from dashboard.components import evidence_view
+from dashboard.i18n import LazyDict, _
+from dashboard.result import how_we_know, looked_at, player, pulls, question, verdict_card
+from detector.decision.next_steps import Action, ActionCode
+from detector.messages import actions
+from detector.models import inventory
+from tests.support import pages
+from tests.support.result_sample import make_analysis
+from tests.support.waiting import PATIENT
+from tools import language as tool
+
+
+def made(folder: Path, code: str = "eo") -> Path:
+    """The made language, as a file."""
+    catalog = tool.texts(code)
+    for message in catalog:
+        if isinstance(message.id, tuple):
+            message.string = tuple(f"⟦{message.id[1]}⟧" for _ in range(catalog.num_plurals))
+        elif message.id:
+            message.string = f"⟦{message.id}⟧"
+    folder.mkdir(exist_ok=True)
+    with (folder / f"{code}.po").open("wb") as file:
+        write_po(file, catalog)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("languages"))
+
+
+@pytest.fixture
+def esperanto(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(i18n, "FOLDER", folder)
+    monkeypatch.setenv("UNMASK_LANGUAGE", "eo")
+    i18n.forget()
+    yield
+    i18n.forget()
+
+
+def test_a_text_is_said_in_the_language(esperanto: None) -> None:
+    assert _("Settings") == "⟦Settings⟧"
+    assert _("not in any file") == "not in any file"
+    assert labels.count(3, "frame", "frames") == f"3{labels.NBSP}⟦frames⟧"
+
+
+def test_a_table_follows_the_language(esperanto: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = LazyDict(lambda: {1: _("Settings")})
+    assert dict(table) == {1: "⟦Settings⟧"}
+    monkeypatch.setenv("UNMASK_LANGUAGE", "en")
+    assert table[1] == "Settings"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"), [("eo-XX", "eo"), ("eo", "eo"), ("de", "en"), ("../eo", "en"), ("", "en")]
+)
+def test_the_nearest_language(
+    esperanto: None, monkeypatch: pytest.MonkeyPatch, asked: str, code: str
+) -> None:
+    monkeypatch.setenv("UNMASK_LANGUAGE", asked)
+    assert i18n.current() == code
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [("fr, eo-XX;q=0.8, en;q=0.5", "eo"), ("en-US,eo;q=0.9", "en"), ("", "en"), ("*;q=x,,", "en")],
+)
+def test_a_plain_answer_is_in_the_language_of_its_request(
+    esperanto: None, monkeypatch: pytest.MonkeyPatch, header: str, code: str
+) -> None:
+    monkeypatch.delenv("UNMASK_LANGUAGE")
+    with i18n.use_locale(header):
+        assert i18n.current() == code
+    assert i18n.current() == "en"
+
+
+def test_a_route_answers_in_the_language_of_its_request(
+    esperanto: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UNMASK_LANGUAGE")
+    browser = TestClient(Starlette(routes=server.routes()))
+    answer = browser.get("/file/gone", headers={"Accept-Language": "eo"})
+    assert (answer.status_code, answer.text) == (404, "⟦This file is not kept here.⟧")
+
+
+def test_dates_and_lists_of_english() -> None:
+    assert labels.day(date(2026, 11, 20)) == f"20{labels.NBSP}Nov{labels.NBSP}2026"
+    assert labels.listed(["A", "B", "C"]) == "A, B and C"
+    assert labels.listed([]) == ""
+
+
+def test_a_file_that_is_brought_up_to_date_keeps_its_translations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "FOLDER", tmp_path)
+    total, ready = tool.update("de")
+    assert total > 100 and ready == 0
+    file = tmp_path / "de.po"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace('msgid "Settings"\nmsgstr ""', 'msgid "Settings"\nmsgstr "X"'))
+    assert tool.update("de") == (total, 1)
+
+
+# --- no text is missed ----------------------------------------------------------------------------
+
+
+NOT_SAID = {"key", "icon", "type", "width", "description", "file_name"}
+"""Arguments that no person reads."""
+PROSE = re.compile(r"^[A-Z][a-z’]+$|[A-Za-z’,.]{2,} [a-z0-9’]+|[a-z’]+[.!?]$")
+NO_PROSE = re.compile(
+    r"^\W*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|CREATE|AND|WHERE|GROUP|ORDER)\b|:\w+\b.*=|var\(--"
+    r"|^top center$|^\.?[a-z-]+\.$"
+)
+"""SQL, style sheets, places in a figure, the beginnings of keys and file endings."""
+NOT_FOR_PEOPLE = {
+    "auth/config.py",
+    "auth/cookies.py",
+    "auth/session_store.py",
+    "hosting.py",
+    "logs.py",
+    "records/rows.py",
+}
+"""Files that speak to whoever starts the server, in the terminal, to a database or a browser."""
+NAMES = {"Unmask", "Opus", "Vorbis"}
+
+
+def test_what_is_marked_can_be_found() -> None:
+    """A text is a literal: what is put together while the program runs is in no file."""
+    wrong = [
+        f"{file}:{call.lineno}"
+        for file, tree in [*tool.sources(), *tool.sources(tool.SERVICE)]
+        if file not in ("i18n.py", "labels.py")
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        for text in tool.marked(call)
+        if not isinstance(text, ast.Constant)
+    ]
+    assert not wrong
+
+
+def silent(node: ast.AST) -> list[ast.expr]:
+    """The parts of a node that are marked, or that no page shows."""
+    if isinstance(node, ast.Call):
+        if ast.unparse(node.func).startswith("log."):
+            return node.args
+        return [*tool.marked(node), *(k.value for k in node.keywords if k.arg in NOT_SAID)]
+    if isinstance(node, ast.Expr):
+        return [node.value] if isinstance(node.value, ast.Constant) else []
+    if isinstance(node, ast.Subscript):
+        return [node.slice]
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+        return [node.value]
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        # A mistake of ours, not of whoever looks at the page.
+        return [node.exc] if ast.unparse(node.exc.func) in vars(builtins) else []
+    return []
+
+
+def unmarked(tree: ast.Module) -> list[tuple[int, str]]:
+    """Line and text of every literal that reads like a text for people and is not marked."""
+    passed = {id(part) for node in ast.walk(tree) for s in silent(node) for part in ast.walk(s)}
+    found = []
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in passed
+        ):
+            text = re.sub(r"<[^>]*>?|&[a-z]+;", "|", node.value)
+            if PROSE.search(text) and not NO_PROSE.search(text) and text not in NAMES:
+                found.append((node.lineno, str(node.value)))
+    return found
+
+
+def test_what_is_not_marked_is_found() -> None:
+    code = 'say("Hello there", key="no key")\nsay(f"{n} more files")\n_("Fine, it is")'
+    assert unmarked(ast.parse(code)) == [(1, "Hello there"), (2, " more files")]
+
+
+def test_every_text_is_marked() -> None:
+    missed = [
+        f"{file}:{line}: {text[:60]!r}"
+        for file, tree in [*tool.sources(), *tool.sources(tool.SERVICE)]
+        if not file.startswith("theme") and file not in NOT_FOR_PEOPLE
+        for line, text in unmarked(tree)
+    ]
+    assert not missed, "\n".join(missed)
+
+
+@pytest.mark.parametrize(
+    ("page", "head"),
+    [
+        ("analyze", "Check a face in a clip or picture"),
+        ("models", "Models"),
+        ("live", "Live"),
+        ("compare", "Compare"),
+        ("evaluate", "Evaluate on your own files"),
+        ("history", "History"),
+        ("settings", "Settings"),
+    ],
+)
+def test_a_page_speaks_the_language(
+    esperanto: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, head: str
+) -> None:
+    monkeypatch.setattr("dashboard.pages.live.view.webrtc_streamer", lambda **given: None)
+    with pages.quiet(tmp_path):
+        at = AppTest.from_file(pages.APP, default_timeout=PATIENT)
+        at.switch_page(f"pages/{page}.py").run()
+    assert not at.exception
+    text = said(at)
+    assert f"⟦{head}⟧" in text
+    for english in sorted(of_detector(), key=len, reverse=True):
+        text = text.replace(labels.escape(english), "")
+    assert not re.findall(r".*[a-z]{3,} [a-z]{3,}.*", outside(text))
+
+
+def of_detector() -> set[str]:
+    """What the detector says of its models, which is English."""
+    found = set()
+    for status in inventory.inventory():
+        spec = status.spec
+        found |= {spec.title, spec.architecture, spec.summary, spec.license_weights}
+        found |= {spec.plain, spec.finding}
+        found |= {status.why, status.recommended, ", ".join(spec.weak_on[:3])}
+        found |= {figure.data for figure in spec.published}
+    return found - {""}
+
+
+def test_reasons_and_limits_are_said_in_the_language(esperanto: None) -> None:
+    """What the detector says of a file is kept as codes: a page puts them into its language."""
+    for given in ({}, {"fake": False}, {"whole": 0.0}, {"whole": 0.0, "fake": False}):
+        made = make_analysis(people="A", **given)
+        for reason in made.verdict.reasons:
+            assert labels.say(reason).startswith("⟦"), reason
+            assert not re.search(r"[a-z]{3,} [a-z]{3,}", outside(labels.say(reason)))
+        for caveat in made.verdict.caveats:
+            assert labels.say(caveat).startswith("⟦"), caveat
+        card = [verdict_card.head(made), question.rows(made), verdict_card.number(made)]
+        card += [verdict_card.limits(made), how_we_know.text(made), looked_at.evidence(made)]
+        card += [row.name for row in pulls.rows(made) if not row.id]
+        for html in card:
+            left = outside(html.replace("240 held-out clips", "").replace("120 held-out clips", ""))
+            assert not re.search(r"[a-z]{3,} [a-z]{3,}", left), left
+    steps = [Action(ActionCode.ASK_ORIGINAL, {"why": "copies"}), Action(ActionCode.CHECK_ORIGIN)]
+    for step in steps:
+        assert actions.step(step, i18n.speech()).why.startswith("⟦")
+
+
+def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto: None) -> None:
+    bundled = [s.spec for s in inventory.inventory() if s.spec.bundled and s.spec.finding]
+    assert bundled
+    for spec in bundled:
+        assert labels.of_catalog(spec.plain) == f"⟦{spec.plain}⟧"
+        assert labels.of_catalog(spec.finding) == f"⟦{spec.finding}⟧"
+
+
+def test_people_are_called_in_the_language(esperanto: None) -> None:
+    """A result calls them in English (`Track.who`), which no mark in the code can show."""
+    analysis = make_analysis()
+    lanes = [series.lane(analysis, track) for track in analysis.tracks]
+    view = evidence_view.view_data(
+        analysis, lanes, charts.lane_sizes(len(lanes)), time=1.0, seek=0, pictures={}
+    )
+    found = [str(view), player.alt(analysis), verdict_card.head(analysis)]
+    found += [series.place(lane.track, 14.0) for lane in lanes]
+    found += [series.finding(lane, analysis.verdict.thresholds) for lane in lanes]
+    assert not re.findall(r"Person|left|right", outside(re.sub(r"'\w+':", "", "\n".join(found))))
+
+
+def said(at: AppTest) -> str:
+    """Own HTML, titles, and what stands on, in and beside the widgets."""
+    protos = [getattr(node, "proto", None) for node in at.main]
+    parts = [
+        getattr(p, name, "") for p in protos for name in ("body", "label", "placeholder", "help")
+    ]
+    return "\n".join(part for part in parts if isinstance(part, str))
+
+
+def outside(text: str) -> str:
+    """What of a page stands outside of all brackets; those of what is filled in stand in others."""
+    text, found = re.sub(r"<[^>]*>", " ", text), 1
+    while found:
+        text, found = re.subn(r"⟦[^⟦⟧]*⟧", " ", text)
+    return text
+
+
+def test_every_language_fills_in_what_the_english_does(folder: Path) -> None:
+    wrong = []
+    for file in [*i18n.FOLDER.glob("*.po"), *folder.glob("*.po")]:
+        with file.open("rb") as source:
+            catalog = read_po(source, locale=file.stem)
+        for message in catalog:
+            many = message.id[-1] if isinstance(message.id, tuple) else message.id
+            said = message.string if isinstance(message.string, tuple) else (message.string,)
+            wrong += [
+                (file.stem, many, text)
+                for text in said
+                if many and text and (blanks(text), tags(text)) != (blanks(many), tags(many))
+            ]
+    assert not wrong
+
+
+def blanks(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def tags(text: str) -> list[str]:
+    return sorted(re.findall(r"<[^>]+>", text))

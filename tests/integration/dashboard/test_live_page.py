@@ -1,0 +1,592 @@
+"""The Live page in each of its states, drawn by Streamlit without a browser.
+
+A stand-in takes the place of the browser's end of the page (link.js), another that of the engine;
+the video link itself is tested in test_live_loopback.py and test_browser_live.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import labels
+from dashboard.charts import live
+from dashboard.pages.live import cards, choices, ice, link, problems
+from dashboard.pages.live import view as page
+from dashboard.pages.live.state import Trouble
+from dashboard.theme import DARK, LIGHT
+from detector.live import Alarm, LiveState
+from detector.schema.analysis import Analysis, Label
+from service import auth, backend
+from service.auth import Kind, Role, User
+from service.live import recordings
+from service.live.viewers import Keep, Viewers
+from service.tasks.jobs import Jobs
+from tests.support.live_stand_in import LIMITS, StandInEngine, made_state, reading
+from tests.support.pages import APP, html, quiet
+from tests.support.result_sample import make_analysis
+from tests.support.waiting import PATIENT
+
+
+class Browser:
+    """What link.js does: reports what it sees, answers when it is asked."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, dict[str, Any] | None] = {
+            "seen": {"secure": True, "api": True, "permission": "prompt", "cameras": []},
+            "answer": None,
+            "tested": None,
+        }
+        self.error = ""
+        self.silent = False
+        self.data: dict[str, Any] = {}
+        self.streamer: dict[str, Any] = {}
+
+    def mount(self, *, data: dict[str, Any], on_answer: Callable[[], None], **_: Any) -> None:
+        """Answers at once: what it says comes while only a part of the page is drawn."""
+        before, self.data = self.data, data
+        if data["ask"] > before.get("ask", 0) and not self.silent:
+            self.said["answer"] = {"ask": data["ask"], "error": self.error}
+            on_answer()
+        if data["test"] > before.get("test", 0) and not self.silent:
+            found = {"camera": self.error, "kinds": ["host"], "errors": []}
+            self.said["tested"] = {"test": data["test"], **found}
+
+    def report(self, key: str, name: str) -> dict[str, Any] | None:
+        return self.said[name]
+
+    def stream(self, **arguments: Any) -> None:
+        self.streamer = arguments
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
+    made = Browser()
+    monkeypatch.setattr(link, "mount", made.mount)
+    monkeypatch.setattr(link, "report", made.report)
+    monkeypatch.setattr(page, "webrtc_streamer", made.stream)
+    return made
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> StandInEngine:
+    made = StandInEngine()
+    crowd = Viewers(lambda: made, 1, recordings.ended)  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr(recordings, "viewers", lambda: crowd)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    with quiet(tmp_path) as queue:
+        yield queue
+
+
+@pytest.fixture
+def at(browser: Browser, engine: StandInEngine) -> AppTest:
+    return AppTest.from_file(APP, default_timeout=PATIENT).switch_page("pages/live.py").run()
+
+
+class Camera:
+    """Sends frames into the page's callback, as WebRTC does."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+
+    def send(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.browser.streamer["video_frame_callback"](Picture())
+
+
+class Picture:
+    """A frame of PyAV's, as much as is used of it."""
+
+    def __init__(self, rgb: np.ndarray | None = None) -> None:
+        self.rgb = np.full((480, 640, 3), 90, np.uint8) if rgb is None else rgb
+
+    def to_ndarray(self, *, format: str) -> np.ndarray:
+        assert format == "rgb24"
+        return self.rgb
+
+    @staticmethod
+    def from_ndarray(rgb: np.ndarray, format: str) -> Picture:
+        assert format == "rgb24"
+        return Picture(rgb)
+
+
+def started(at: AppTest, browser: Browser) -> Camera:
+    at.button(key="live-start").click().run()
+    camera = Camera(browser)
+    camera.send(2)
+    at.run()
+    return camera
+
+
+def text(at: AppTest) -> str:
+    """All own HTML of the page, with common spaces."""
+    return html(at).replace(labels.NBSP, " ")
+
+
+def cover(at: AppTest) -> str:
+    """What stands in the camera's place; empty while there is a picture."""
+    found = re.search(r"<div class='um-cover.*?</div>", html(at), re.S)
+    return re.sub(r"<[^>]+>", " ", found[0]) if found else ""
+
+
+def caption(at: AppTest) -> str:
+    found = re.search(r'<h1>Live</h1><p class="um-caption">(.*?)</p>', html(at))
+    assert found
+    return found[1].replace(labels.NBSP, " ")
+
+
+# --- before Start ---------------------------------------------------------------------------------
+
+
+def test_the_page_before_start(at: AppTest, browser: Browser, engine: StandInEngine) -> None:
+    assert not at.exception
+    assert "The camera is off" in cover(at)
+    assert browser.streamer["desired_playing_state"] is False
+    assert browser.streamer["rtc_configuration"] == {"iceServers": []}, "nothing leaves the machine"
+    assert browser.streamer["media_stream_constraints"]["audio"] is False
+    assert engine.opened == [], "looking at the page takes no place"
+    page = text(at)
+    assert "No reading yet" in page and "None in this session." in page
+    assert at.button(key="live-keep-frames").disabled
+
+
+@pytest.mark.parametrize(
+    ("seen", "said", "startable"),
+    [
+        ({"secure": False}, "Browsers give a camera only to pages over HTTPS", False),
+        ({"api": False}, "This browser can’t send video", False),
+        ({"permission": "denied"}, "The browser blocked the camera. Allow it in the", True),
+    ],
+)
+def test_what_stands_in_the_way_is_said_before_start(
+    at: AppTest, browser: Browser, seen: dict[str, Any], said: str, startable: bool
+) -> None:
+    browser.said["seen"] = {**(browser.said["seen"] or {}), **seen}
+    at.run()
+    assert said in cover(at)
+    assert at.button(key="live-start").disabled is not startable
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("NotAllowedError", "The browser blocked the camera. Allow it in the address bar, then"),
+        ("NotFoundError", "No camera found"),
+        ("NotReadableError", "Another program uses the camera"),
+        ("insecure", "Browsers give a camera only to pages over HTTPS or on this computer"),
+    ],
+)
+def test_a_camera_that_does_not_come(
+    at: AppTest, browser: Browser, engine: StandInEngine, error: str, said: str
+) -> None:
+    browser.error = error
+    at.button(key="live-start").click().run()
+    assert said in cover(at) and not at.exception
+    assert browser.streamer["desired_playing_state"] is False and not engine.opened
+    browser.error = ""
+    started(at, browser)
+    assert not cover(at), "Start again, and it works"
+
+
+def test_waiting_for_the_persons_permission(at: AppTest, browser: Browser) -> None:
+    browser.silent = True
+    at.button(key="live-start").click().run()
+    assert "choose Allow" in cover(at)
+    at.button(key="live-stop").click().run()
+    assert "The camera is off" in cover(at)
+
+
+def test_every_trouble_has_words() -> None:
+    for trouble in Trouble:
+        said = problems.problem(trouble)
+        assert said.head and said.text.endswith(".")
+
+
+# --- who may --------------------------------------------------------------------------------------
+
+
+def test_no_place_left_is_said(
+    at: AppTest, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings.viewers().open(choices.settings(choices.Wishes()), choices.Wishes())
+    at.button(key="live-start").click().run()
+    assert "Enough for now" in cover(at) and "1 camera is on already" in cover(at)
+    assert "Clips can be analyzed as usual." in cover(at)
+
+
+def test_a_reader_starts_nothing(
+    at: AppTest, browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = User("someone", Kind.USER, Role.VIEWER)
+    monkeypatch.setattr(auth, "who", lambda: reader)
+    at.button(key="live-start").click().run()
+    assert "Your account reads results and starts no analysis." in cover(at)
+    assert not engine.opened
+
+
+def test_a_server_without_live(
+    browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings.viewers(), "most", 0)
+    at = AppTest.from_file(APP, default_timeout=PATIENT).switch_page("pages/live.py").run()
+    assert "Live is switched off here" in cover(at) and not browser.streamer
+    assert not [b for b in at.button if b.key == "live-start"]
+
+
+# --- while it runs --------------------------------------------------------------------------------
+
+
+def test_a_session_from_start_to_its_analysis(
+    at: AppTest, browser: Browser, engine: StandInEngine, jobs: Jobs
+) -> None:
+    assert "No picture is recorded." in caption(at) and "the scores are kept" in caption(at)
+    camera = started(at, browser)
+    assert browser.streamer["desired_playing_state"] is True and not cover(at)
+    page = text(at)
+    assert "24 frames a second" in page and "scored 8 a second" in page and "delay 110" in page
+    assert "Inconclusive" in page and "52 %" in page and "range in 3 s: 41 to 63" in page
+    assert "Light low" in page and "Face size good" in page and "180 px" in page
+    viewer = at.session_state["live-visit"].viewer
+    viewer._first -= 5  # five seconds have passed
+    camera.send()
+    at.button(key="live-stop").click().run()
+    assert "Session ended" in cover(at) and "The scores are kept, and no picture." in cover(at)
+    assert not len(viewer.ring) and viewer.picture() is None, "no frame stays in memory"
+    assert at.button(key="live-keep-frames").disabled
+    assert browser.streamer["desired_playing_state"] is False
+    assert engine.opened[0].finished == engine.opened[0].closed == 1
+    kept = backend.find(viewer.result)
+    assert kept is not None and kept.analysis is not None and kept.record.source == "live"
+    assert not kept.has_media
+    assert kept.name.startswith("live-")
+    assert at.button(key="live-open")
+
+
+def test_a_camera_whose_name_comes_late_keeps_its_link(at: AppTest, browser: Browser) -> None:
+    started(at, browser)
+    key = browser.streamer["key"]
+    seen = {**(browser.said["seen"] or {}), "cameras": [{"id": "c1", "label": "Built-in camera"}]}
+    browser.said["seen"] = seen  # names are known from the first permission on
+    at.run()
+    assert at.selectbox(key="live-device").options == ["Built-in camera"]
+    assert browser.streamer["key"] == key and browser.streamer["desired_playing_state"]
+    at.button(key="live-stop").click().run()
+    assert browser.streamer["key"] == key, "the link that is to stop is still there to hear of it"
+    at.button(key="live-start").click().run()
+    video = browser.streamer["media_stream_constraints"]["video"]
+    assert browser.streamer["key"] != key and video["deviceId"] == {"exact": "c1"}
+
+
+def test_nothing_is_recorded_means_nothing(
+    at: AppTest, browser: Browser, engine: StandInEngine, tmp_path: Path
+) -> None:
+    at.session_state["live-keep"] = Keep.NOTHING
+    at.run()
+    assert caption(at) == "Nothing is recorded. Frames are scored on this computer and forgotten."
+    camera = started(at, browser)
+    at.session_state["live-visit"].viewer._first -= 5
+    camera.send()
+    at.button(key="live-stop").click().run()
+    assert "Nothing of it was kept." in cover(at)
+    assert engine.opened[0].finished == 0 and engine.opened[0].closed == 1
+    uploads = tmp_path / "uploads"
+    assert not uploads.exists() or not list(uploads.iterdir())
+    assert not list(tmp_path.rglob("*.mp4"))
+
+
+def test_a_video_is_kept_where_it_was_asked_for(
+    at: AppTest, browser: Browser, tmp_path: Path
+) -> None:
+    at.session_state["live-keep"] = Keep.VIDEO
+    at.run()
+    assert "The video will be recorded on this computer" in caption(at)
+    camera = started(at, browser)
+    assert "The video is recorded on this computer" in caption(at)
+    viewer = at.session_state["live-visit"].viewer
+    viewer._first -= 5
+    camera.send(3)
+    at.button(key="live-stop").click().run()
+    assert "The scores and the video are kept." in cover(at)
+    kept = backend.find(viewer.result)
+    assert kept is not None and kept.has_media and kept.analysis is not None
+    media = kept.analysis.media
+    assert media.live and media.codec == "h264" and (media.width, media.height) == (640, 480)
+    assert media.sha256 and not list((tmp_path / "live").iterdir()), "its draft is gone"
+
+
+def test_a_slip_of_the_finger_keeps_nothing(
+    at: AppTest, browser: Browser, engine: StandInEngine
+) -> None:
+    started(at, browser)
+    at.button(key="live-stop").click().run()
+    assert "Nothing of it was kept." in cover(at) and engine.opened[0].finished == 0
+
+
+def test_choices_reach_the_engine(at: AppTest, browser: Browser, engine: StandInEngine) -> None:
+    at.session_state["live-above"] = 90
+    at.session_state["live-seconds"] = 5.0
+    at.run()
+    assert "after 5 s above 90" in text(at)
+    started(at, browser)
+    settings = engine.opened[0].settings
+    assert (settings.alarm_above, settings.alarm_seconds) == (0.9, 5.0)
+    viewer = at.session_state["live-visit"].viewer
+    assert viewer.mirror
+    at.toggle(key="live-mirror").set_value(False).run()
+    assert viewer.mirror is False, "the mirror may be turned while it runs"
+
+
+class Instant:
+    """An analyzer that has always finished."""
+
+    def analyze(self, *_: object, **__: object) -> Analysis:
+        return make_analysis()
+
+
+def test_keeping_the_last_seconds(
+    at: AppTest, browser: Browser, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_analyzer", Instant())
+    at.session_state["live-keep"] = Keep.NOTHING
+    at.run()
+    camera = started(at, browser)
+    camera.send(3)
+    at.button(key="live-keep-frames").click().run()
+    assert "The last seconds are being analyzed." in text(at)
+    key = at.session_state["live-kept"]
+    job = backend.find(key)
+    assert job is not None and job.name.endswith("-last.mp4") and job.has_media
+    assert "Nothing is recorded but the seconds you kept." in caption(at.run())
+
+
+def test_a_failure_to_keep_is_said(
+    at: AppTest, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = started(at, browser)
+    at.session_state["live-visit"].viewer._first -= 5
+    camera.send()
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError("/secret/path is full")
+
+    monkeypatch.setattr(backend, "keep_live", full)
+    at.button(key="live-stop").click().run()
+    assert "Something went wrong here; the log says more." in cover(at)
+    assert "secret" not in text(at)
+
+
+def test_leaving_the_page_and_coming_back(at: AppTest, browser: Browser) -> None:
+    started(at, browser)
+    at.switch_page("pages/analyze.py").run()
+    at.switch_page("pages/live.py").run()
+    assert browser.streamer["desired_playing_state"] is True, "the same session goes on"
+    at.session_state["live-visit"].viewer.end()  # the watchman does, when nobody came back
+    at.run()
+    assert "Session ended" in cover(at)
+    assert browser.streamer["desired_playing_state"] is False
+
+
+def test_a_server_that_stops_keeps_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    recordings.viewers.cache_clear()
+    made = StandInEngine()
+    monkeypatch.setattr(recordings, "engine", lambda: made)
+    try:
+        recordings.stop()  # nobody came: nothing is loaded for it
+        assert not recordings.viewers.cache_info().currsize
+        viewer = recordings.viewers().open(
+            choices.settings(choices.Wishes()), choices.Wishes(), where=backend.place()
+        )
+        for _ in range(2):
+            viewer.receive(Picture())
+            assert viewer._first is not None
+            viewer._first -= 5
+        recordings.stop()
+        assert viewer.ended and viewer.result and backend.find(viewer.result)
+    finally:
+        recordings.viewers.cache_clear()
+
+
+# --- cards ----------------------------------------------------------------------------------------
+
+
+def clock(seconds: float) -> str:
+    return f"10:{int(seconds) // 60:02}:{int(seconds) % 60:02}"
+
+
+def test_an_alarm_is_spoken_once_when_it_begins_and_once_when_it_ends() -> None:
+    quiet = made_state(alarms=())
+    begun = made_state(alarms=(Alarm(1, "manipulated", 32.0, None, 0.8),))
+    later = made_state(66.0, alarms=(Alarm(1, "manipulated", 32.0, None, 0.93),))
+    over = made_state(alarms=(Alarm(1, "manipulated", 32.0, 46.0, 0.93),))
+    said = [cards.spoken(state, clock) for state in (None, quiet, begun, later, over)]
+    assert said[:2] == ["", ""]
+    assert said[2] == said[3] == "Alarm 1: likely manipulated since 10:00:32."
+    assert said[4] == f"Alarm 1 over: likely manipulated for 14{labels.NBSP}seconds."
+
+
+def test_alarms_as_rows_and_as_a_log() -> None:
+    state = made_state()
+    rows = cards.alarms(state.alarms, state.time, clock).replace(labels.NBSP, " ")
+    assert rows.index("No face") < rows.index("Likely manipulated"), "the newest first"
+    assert "14 s" in rows and "93 %" in rows and "10:00:32" in rows and "Person A" in rows
+    going = (Alarm(3, "manipulated", 50.0, None, 0.8),)
+    assert f"10{labels.NBSP}s so far" in cards.alarms(going, 60.0, clock)
+    many = tuple(Alarm(n, "no_face", n, n + 0.5) for n in range(9, 0, -1))
+    assert "5 earlier in the log." in cards.alarms(many, 60.0, clock)
+    log = cards.log(state.alarms, state.time, clock)
+    assert [row[0] for row in log] == ["1", "2"] and log[0][5] == "93" and log[1][5] == ""
+    assert [row[1] for row in log] == ["manipulated", "no_face"], "in no language"
+
+
+@pytest.mark.parametrize("label", list(Label))
+def test_the_reading_in_each_state(label: Label) -> None:
+    scored = label is not Label.NOT_APPLICABLE
+    state = made_state(reading=reading(label, 0.52 if scored else None))
+    page = cards.now(state, LIMITS, running=True)
+    assert "for 00:20" in page, "how long the word has held"
+    assert ("likelihood" in page) is scored and ("um-scale" in page) is scored
+    assert "No reading" in page or scored
+
+
+def test_words_from_outside_are_escaped() -> None:
+    bad = "<b onclick=x>"
+    state = made_state(
+        reading=reading(Label.FAKE, 0.9).__class__(
+            **{**reading().__dict__, "text": bad, "person": bad}
+        )
+    )
+    assert bad not in cards.now(state, LIMITS, running=True)
+    found = link.Finding("camera", "bad", bad)
+    assert bad not in cards.connection([found], bad)
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+@pytest.mark.parametrize("state", [None, made_state(0.5), made_state(60.0), made_state(500.0)])
+def test_the_figure_has_fixed_axes(state: LiveState | None, palette: Any) -> None:
+    drawn = live.figure(state, LIMITS, palette).to_dict()
+    assert drawn["layout"]["xaxis"]["range"] == [-60.0, 0]
+    assert drawn["layout"]["yaxis"]["range"] == [0, 1]
+    for trace in drawn["data"]:
+        assert min(trace["x"], default=-60) >= -60.01 and max(trace["x"], default=0) <= 0.01
+
+
+def test_the_line_breaks_where_nothing_was_scored() -> None:
+    dots = [d for d in made_state().series if not 20 < d.time < 25]
+    runs = live.runs(dots, 60.0)
+    assert len(runs) == 2 and runs[0][-1][0] <= -40 and runs[1][0][0] >= -35
+    assert f"above 70{labels.NBSP}%" in live.finding(made_state(), LIMITS)
+    assert live.finding(None, LIMITS) == "Nothing was scored in the last 60 seconds."
+
+
+# --- the connection -------------------------------------------------------------------------------
+
+AWAY = "https://unmask.example/live"
+STUN = [{"urls": ice.PUBLIC_STUN}]
+TURN = {"UNMASK_TURN_URL": "turn:t.example:3478", "UNMASK_TURN_USERNAME": "u"}
+
+
+@pytest.mark.parametrize(
+    ("where", "env", "urls"),
+    [
+        ("http://localhost:8501/live", {}, []),
+        ("http://127.0.0.1:8501", {"CLOUDFLARE_TURN_KEY_ID": "a"}, []),
+        ("http://localhost:8501", TURN, ["turn:t.example:3478"]),
+        (AWAY, {}, [ice.PUBLIC_STUN]),
+        (AWAY, {"UNMASK_STUN": "none"}, []),
+        (AWAY, {"UNMASK_STUN": "stun:a, stun:b"}, ["stun:a", "stun:b"]),
+        (AWAY, {"UNMASK_STUN": "stun:a", **TURN}, ["stun:a", "turn:t.example:3478"]),
+        (AWAY, {"HF_TOKEN": "hf_x"}, [ice.PUBLIC_STUN]),
+    ],
+)
+def test_which_servers_help(where: str, env: dict[str, str], urls: list[str]) -> None:
+    assert ice.urls(ice.servers(where, env)) == urls
+
+
+def test_a_providers_relay(monkeypatch: pytest.MonkeyPatch) -> None:
+    lent = [{"urls": ["turn:lent.example"], "username": "u", "credential": "c"}]
+    asked: list[tuple[str, ...]] = []
+
+    def cloudflare(*values: str) -> list[Any]:
+        asked.append(values)
+        return lent
+
+    monkeypatch.setattr(ice, "get_cloudflare_ice_servers", cloudflare)
+    env = {"CLOUDFLARE_TURN_KEY_ID": "id", "CLOUDFLARE_TURN_KEY_API_TOKEN": "token"}
+    assert ice.servers(AWAY, env) == lent and asked == [("id", "token")]
+    assert ice.has_relay(lent) and not ice.has_relay(STUN)
+    assert ice.servers("http://localhost:8501", env) == [] and len(asked) == 1
+
+    def down(*_: str) -> list[Any]:
+        raise ValueError("Failed")
+
+    monkeypatch.setattr(ice, "get_cloudflare_ice_servers", down)
+    assert ice.urls(ice.servers(AWAY, env)) == [ice.PUBLIC_STUN], "the page goes on without"
+
+
+def test_offline_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_OFFLINE", "1")
+    assert ice.servers(AWAY, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("tested", "servers", "local", "said", "sentence"),
+    [
+        ({"kinds": ["host"]}, [], True, "Not needed on this computer.", "is there"),
+        ({"kinds": ["host", "srflx"]}, STUN, False, "UDP gets out", "is there"),
+        ({"kinds": ["host"]}, STUN, False, "seems to block UDP", "probably won’t"),
+        ({"kinds": []}, STUN, False, "WebRTC is switched off", "can’t make a video link"),
+        ({"camera": "NotAllowedError", "kinds": ["host"]}, [], True, "blocked it", "the camera is"),
+        ({"camera": "insecure", "kinds": []}, STUN, False, "only to pages over HTTPS", "camera is"),
+        (
+            {"kinds": ["host", "relay"]},
+            [*STUN, {"urls": "turn:t"}],
+            False,
+            "The TURN server passes video on.",
+            "is there",
+        ),
+        (
+            {"kinds": ["host"], "errors": [{"url": "turn:t", "code": 401}]},
+            [{"urls": "turn:t"}],
+            False,
+            "refuses the user name or password",
+            "probably won’t",
+        ),
+        (
+            {"kinds": ["host"], "errors": [{"url": "turn:t", "code": 701}]},
+            [{"urls": ["turn:t"]}],
+            False,
+            "doesn’t answer from this network",
+            "probably won’t",
+        ),
+    ],
+)
+def test_the_connection_test_says_what_is_wrong(
+    tested: dict[str, Any], servers: list[ice.Server], local: bool, said: str, sentence: str
+) -> None:
+    found = link.findings(tested, servers, local)
+    assert any(said in one.text for one in found)
+    assert sentence in link.conclusion(found, local)
+
+
+def test_the_connection_test_on_the_page(at: AppTest, browser: Browser) -> None:
+    browser.silent = True
+    at.button(key="live-test-button").click().run()
+    assert browser.data["test"] == 1 and browser.data["testing"]
+    assert "Testing, up to 10 s." in text(at)
+    browser.silent = False
+    at.button(key="live-test-button").click().run()
+    assert "Everything that a video link needs is there." in text(at)
+    assert "Testing" not in text(at) and not browser.data["testing"]
+    browser.error = "NotAllowedError"
+    at.button(key="live-test-button").click().run()
+    assert "the camera is the reason" in text(at)

@@ -1,0 +1,303 @@
+"""The Models page, drawn by Streamlit without a browser; downloads come from a server made here."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.pages.models import card
+from dashboard.pages.models import selfcheck as check
+from detector import selfcheck, weights
+from detector.errors import Canceled, WeightsError
+from detector.models import inventory, registry
+from detector.models.base import ModelSpec
+from service import auth
+from service.auth import Kind, User
+from service.tasks.downloads import Download, Downloads, downloads
+from tests.support.pages import APP, html
+from tests.support.waiting import PATIENT, until
+
+pytestmark = pytest.mark.usefixtures("jobs")
+
+
+def page() -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.run()
+    at.switch_page("pages/models.py").run()
+    assert not at.exception
+    return at
+
+
+def test_every_ready_model_has_its_label() -> None:
+    at = page()
+    text = html(at)
+    for spec in registry.list_models():
+        if spec.bundled:
+            ours = card.overall(spec)
+            assert ours is not None
+            assert f"<h3>{spec.title}</h3>" in text
+            assert f"<b>{ours.value:.2f}</b>" in text
+            assert f"on {spec.calibration.clips} clips" in text if spec.calibration else True
+    assert f"of {len(registry.list_models())} ready" in text
+    assert "not measured here yet" in text
+
+
+def test_a_card_says_where_an_operating_point_is_from() -> None:
+    at = page()
+    at.text_input(key="models-find").set_value("meso4-df").run()
+    assert "not here; its own score decides, at 0.5" in html(at)
+    at.button(key="more-meso4-df").click().run()
+    assert "Says fake above" in html(at) and "pipeline.py, compute_accuracy" in html(at)
+    at = page()
+    at.text_input(key="models-find").set_value("classnseg").run()
+    assert "not yet: shown as uncalibrated" in html(at)
+
+
+def test_the_strong_model_is_offered_once_and_calmly() -> None:
+    at = page()
+    first = registry.manifest().recommended[0]
+    title = registry.get_spec(first.id).title
+    assert "The bundled models are small." in html(at) and title in html(at)
+    at.button(key="offer-no").click().run()
+    assert "The bundled models are small." not in html(at)
+
+
+def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "who", lambda: User("guest:a", Kind.GUEST))
+    at = page()
+    text = html(at)
+    assert "<h3>Pairs</h3>" in text and "its administrator can add it" in text
+    assert "The bundled models are small." not in text
+    keys = {str(button.key) for button in at.button}
+    assert {key for key in keys if key.startswith("more-")}
+    changing = ("get-", "delete-", "accept-", "check-", "self-", "bring-", "offer", "stop-")
+    assert [key for key in keys if key.startswith(changing)] == []
+
+
+def test_the_offer_asks_for_nothing_but_the_short_list() -> None:
+    everything = {status.spec.id: status for status in inventory.inventory()}
+    short = [entry.id for entry in registry.manifest().recommended]
+    assert inventory.offered() == [everything[id] for id in short] and short
+    assert inventory.status("pairs") == everything["pairs"]
+
+
+def test_offline_offers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_OFFLINE", "1")
+    assert "The bundled models are small." not in html(page())
+
+
+def test_filters_search_and_table() -> None:
+    at = page()
+    at.text_input(key="models-find").set_value("mesoinception").run()
+    text = html(at)
+    assert "MesoInception4" in text and "<h3>Pairs</h3>" not in text
+    at.text_input(key="models-find").set_value("no such thing").run()
+    assert "Nothing matches" in html(at)
+    at.text_input(key="models-find").set_value("").run()
+    at.segmented_control(key="models-state").set_value("ready").run()
+    ready = [s for s in inventory.inventory() if s.ready]
+    assert html(at).count('class="um-model"') == len(ready)
+    at.segmented_control(key="models-view").set_value("table").run()
+    assert len(at.dataframe[0].value) == len(ready)
+
+
+def test_more_cards_come_when_asked() -> None:
+    at = page()
+    before = html(at).count('class="um-model"')
+    at.button(key="models-more").click().run()
+    assert html(at).count('class="um-model"') == before + 12
+
+
+def test_all_files_are_read_and_the_outcome_said() -> None:
+    at = page()
+    at.button(key="check-files").click().run()
+    assert "are what they should be" in html(at)
+
+
+SENTENCE = "No connection. Put the file in the weights folder; Check all files will find it."
+
+
+@pytest.fixture
+def forgotten() -> Iterator[ModelSpec]:
+    """A published model of which no try to download it is remembered, before or after."""
+    spec = registry.get_spec("meso4-df")
+    yield spec
+    until(lambda: not ((one := downloads.find(spec.id)) and one.active))
+    downloads.forget(spec.id)
+    inventory._remember(spec.id, "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "says", "calm"),
+    [
+        (WeightsError("No connection to x.", code="no_connection"), SENTENCE, True),
+        (WeightsError("It broke off.", code="connection_lost"), "goes on there", True),
+        (WeightsError("The server answered 404."), "The server answered 404.", False),
+    ],
+)
+def test_what_did_not_come_says_why_and_nothing_against_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+    forgotten: ModelSpec,
+    caplog: pytest.LogCaptureFixture,
+    fault: WeightsError,
+    says: str,
+    calm: bool,
+) -> None:
+    def fail(spec: object, progress: object = None) -> None:
+        raise fault from OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr(weights, "fetch", fail)
+    at = page()
+    at.text_input(key="models-find").set_value(forgotten.id).run()
+    assert at.button(key=f"get-{forgotten.id}").label.startswith("Download ")
+    at.button(key=f"get-{forgotten.id}").click().run()
+    until(lambda: (one := downloads.find(forgotten.id)) and not one.active)
+    at.run()
+    text = html(at)
+    tone = "um-caption" if calm else "um-warn"
+    said = next(part for part in text.split("<p ") if says in part)
+    assert said.startswith(f'class="{tone}" role="status"')
+    # It merely isn't here: no chip that speaks against it, and nothing of the system's own words.
+    assert inventory.status(forgotten.id).state == "available"
+    assert "Not downloaded" in text and "Can’t be used" not in text
+    assert "rrno" not in text and "Name or service" not in text
+    assert at.button(key=f"get-{forgotten.id}").label == "Try again"
+    assert "Name or service not known" in caplog.text
+
+
+def test_another_file_than_the_published_one_is_said(
+    monkeypatch: pytest.MonkeyPatch, forgotten: ModelSpec
+) -> None:
+    def fail(spec: object, progress: object = None) -> None:
+        raise WeightsError("Not the one the manifest states.", code="weights_corrupted")
+
+    monkeypatch.setattr(weights, "fetch", fail)
+    at = page()
+    at.text_input(key="models-find").set_value(forgotten.id).run()
+    at.button(key=f"get-{forgotten.id}").click().run()
+    until(lambda: inventory.status(forgotten.id).state == "failed")
+    at.run()
+    assert "File does not match" in html(at) and "does not match its checksum" in html(at)
+    assert at.button(key=f"get-{forgotten.id}").label == "Download again"
+
+
+@pytest.mark.shared
+def test_check_all_files_finds_what_was_laid_into_the_folder(
+    shared: Path, forgotten: ModelSpec
+) -> None:
+    """What the sentence promises, for a file under the name that a browser gave it."""
+    folder = weights.cache()
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(shared / "weights" / "mesonet" / "Meso4_DF.h5", folder / "Meso4_DF (1).h5")
+    at = page()
+    at.text_input(key="models-find").set_value(forgotten.id).run()
+    assert "Not downloaded" in html(at)
+    at.button(key="check-files").click().run()
+    text = html(at)
+    assert "Found in the weights folder: Meso4 (Deepfakes)." in text
+    assert "are what they should be" in text and "Not downloaded" not in text
+    assert inventory.status(forgotten.id).ready
+    inventory.delete(forgotten.id)
+
+
+def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [s for s in inventory.inventory() if s.state == "available" and s.spec.research_only]
+    assert found, "the catalog holds no model of a restricted license that can be downloaded"
+    spec = found[0].spec
+    asked: list[str] = []
+    monkeypatch.setattr(inventory, "download", lambda id, progress=None: asked.append(id))
+    at = page()
+    at.text_input(key="models-find").set_value(spec.id).run()
+    at.button(key=f"get-{spec.id}").click().run()
+    assert not asked and spec.license_weights.split(";")[0] in html(at)
+    at.button(key=f"accepted-{spec.id}").click().run()
+    until(lambda: asked)
+    assert asked == [spec.id]
+    assert weights.accepted_license(spec) is not None
+
+
+def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = selfcheck.selfcheck
+    monkeypatch.setattr(check, "selfcheck", lambda progress: real(["pairs"], progress=progress))
+    at = page()
+    at.button(key="self-check").click().run()
+    running = downloads.find(check.KEY)
+    assert running is not None
+    until(lambda: not running.active)
+    assert not running.error
+    at.run()
+    table = at.table[0].value
+    assert table["Model"].tolist() == ["Pairs"] and table["Files"].tolist() == ["verified"]
+    assert "ms a frame here" in html(at)
+    downloads.forget(check.KEY)
+    check._outcomes.clear()
+
+
+def test_a_file_that_does_not_fit_is_named_as_the_person_named_it() -> None:
+    at = page()
+    uploader = next(u for u in at.file_uploader if u.label.startswith("Its file"))
+    uploader.upload("my best.pth", b"no weights", "application/octet-stream")
+    next(s for s in at.selectbox if s.label.startswith("What it is")).select("dfb_meso4")
+    next(b for b in at.button if b.label == "Check and add").click().run()
+    said = html(at)
+    assert "The weight file my best.pth can&#x27;t be read" in said
+    assert "/tmp" not in said and "my-best" not in said
+
+
+def test_a_crop_is_told_in_words() -> None:
+    assert "0.9 times the face box" in card.crop_words(registry.get_spec("pairs"))
+    assert "16 frames" in card.crop_words(registry.get_spec("motion"))
+
+
+# --- downloads -----------------------------------------------------------------------------------
+
+
+def ended(one: Download) -> Download:
+    until(lambda: not one.active)
+    return one
+
+
+def test_a_download_can_be_stopped_and_is_never_run_twice() -> None:
+    store = Downloads()
+    turns = []
+    begun = threading.Event()
+
+    def work(progress: object) -> None:
+        turns.append(1)
+        for done in range(100_000):
+            progress(done, 100_000)  # type: ignore[operator]
+            begun.set()
+            time.sleep(0.005)
+
+    one = store.start("a", work)
+    assert begun.wait(PATIENT)
+    assert store.start("a", work) is one and store.active() == [one]
+    one.stop.set()
+    assert "Stopped" in ended(one).error and len(turns) == 1
+    store.forget("a")
+    assert store.find("a") is None
+
+
+def test_a_broken_download_tells_no_more_than_a_person_needs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def work(progress: object) -> None:
+        raise RuntimeError("secret path")
+
+    one = ended(Downloads().start("a", work))
+    assert "secret" not in one.error and one.error
+    assert "a download failed" in caplog.text
+
+
+def test_the_time_left_counts_what_came_now() -> None:
+    """A resumed file begins in the middle: what was there is no rate."""
+    one = Download("a", done=600, total=1000, first=500, began=time.monotonic() - 10)
+    assert one.seconds_left == pytest.approx(40, rel=0.05)
+    assert Download("b", done=1, total=10).seconds_left is None
+    assert isinstance(Canceled(), Exception) and one.fraction == 0.6

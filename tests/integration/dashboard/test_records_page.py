@@ -1,0 +1,173 @@
+"""Records as a person meets them: an answer given again, a file whose time is up, a link."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from detector.decision import decide
+from detector.schema.analysis import Mix
+from service import auth, backend
+from service.auth import Kind, User
+from service.records.store import LOCAL, Preferences
+from service.tasks.jobs import Jobs, State
+from tests.support.kept import put
+from tests.support.pages import APP, html
+from tests.support.result_sample import make_analysis, make_clip
+from tests.support.waiting import PATIENT
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def key(tmp_path: Path, jobs: Jobs) -> str:
+    """A finished result of a clip, on a server without background work."""
+    clip = make_clip(tmp_path / "clip.webm", duration=1.0)
+    return put(tmp_path, clip, make_analysis(clip), name="clip <b>.webm")
+
+
+def page(**address: str) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    for name, value in address.items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception, [e.message for e in at.exception]
+    return at
+
+
+def labels(at: AppTest) -> list[str]:
+    return [b.label for b in at.button]
+
+
+def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs: Jobs, key: str) -> None:
+    at = page(a=key)
+    assert "analyzed" in html(at) and "kept from" not in html(at)
+    assert "Analyze again" not in labels(at)
+    jobs.store.brought_again(LOCAL, key, datetime.now(UTC))
+    at = page(a=key)
+    assert "kept from" in html(at) and "with the same models and settings" in html(at)
+    asked: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backend, "again", lambda key, settings: asked.append(key))
+        next(b for b in at.button if b.label == "Analyze again").click().run()
+    assert asked == [key]
+
+
+def test_a_result_outlives_its_file(jobs: Jobs, key: str) -> None:
+    jobs.uploads.delete(key)
+    at = page(a=key)
+    text = html(at)
+    assert "The file is not kept any more" in text and "Likely manipulated" in text
+    assert "Without the file there is no frame to look into." in text
+    assert not [b for b in labels(at) if b in ("Try it", "Analyze again")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backend, "keeps_copies", lambda: True)
+        assert "If your account has a copy, it is on its way" in html(page(a=key))
+
+
+def test_a_link_shows_the_result_and_no_way_further(jobs: Jobs, key: str) -> None:
+    share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
+    assert share is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auth, "who", lambda: User("guest:reader", Kind.GUEST))
+        at = page(s=share.token)
+        text = html(at)
+        assert "You were sent this result to read" in text and "Likely manipulated" in text
+        assert not [b for b in labels(at) if b in ("Compare", "Try it", "Analyze again")]
+        assert "clip &lt;b&gt;.webm" in text
+        # Not a word of the page, or of what it keeps for it, names the record.
+        sent = re.sub(r"(?s)data:image[^\"']*", "", str([e.proto for e in at.main]))
+        assert key not in sent + text
+        backend.records().revoke("guest:reader", share.id)  # not theirs
+        assert "You were sent" in html(page(s=share.token))
+        assert jobs.store.revoke(LOCAL, share.id)
+        assert "This link is not in force" in html(page(s=share.token))
+    assert "This link is not in force" in html(page(s=key))
+
+
+def test_only_who_brought_a_file_can_delete_it(jobs: Jobs, key: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auth, "who", lambda: User("guest:other", Kind.GUEST))
+        assert backend.find(key) is not None  # they have the address
+        assert backend.forget(key) == [] and backend.usage().records == 0
+    assert backend.usage().records == 1 and backend.usage().bytes > 1000
+    assert backend.forget(key) == [key]
+    assert "nothing at this address" in html(page(a=key))
+    assert backend.usage().bytes == 0 and list(jobs.uploads.root.iterdir()) == []
+
+
+def test_an_accounts_address_is_nothing_to_anybody_else(tmp_path: Path, jobs: Jobs) -> None:
+    clip = make_clip(tmp_path / "clip.webm", duration=1.0)
+    key = put(tmp_path, clip, make_analysis(clip), owner="0d9c7d2e-0000-4000-8000-000000000001")
+    assert "nothing at this address" in html(page(a=key))
+
+
+def test_a_live_session_is_kept_without_a_file(jobs: Jobs) -> None:
+    analysis = make_analysis()
+    media = analysis.media.model_copy(update={"sha256": "", "name": "Camera"})
+    key = backend.keep_live(analysis.model_copy(update={"media": media}), "Camera")
+    job = backend.find(key)
+    assert job is not None and job.state is State.DONE and job.record.source == "live"
+    assert "Nothing was recorded" in html(page(a=key))
+
+
+def test_a_person_may_keep_results_for_less_time(jobs: Jobs, key: str) -> None:
+    def draw() -> None:
+        from dashboard.pages.settings import retention
+
+        retention.draw()
+
+    at = AppTest.from_function(draw, default_timeout=PATIENT).run()
+    (choice,) = at.selectbox
+    assert choice.options[0].replace("\u00a0", " ") == "As for everybody here, 30 days"
+    assert choice.options[-1].replace("\u00a0", " ") == "14 days"  # nothing beyond the server's
+    choice.select(7).run()
+    assert not at.exception
+    assert jobs.store.preferences(LOCAL) == Preferences(keep_days=7)
+    now = datetime.now(UTC)
+    jobs.sweep(100 * 24 * HOUR, 30 * 24 * HOUR, now=now + 6 * 24 * HOUR)
+    assert jobs.find(key) is not None
+    jobs.sweep(100 * 24 * HOUR, 30 * 24 * HOUR, now=now + 8 * 24 * HOUR)
+    assert jobs.find(key) is None and not jobs.uploads.path(key).exists()
+
+
+def test_presets_of_before_become_the_owners(tmp_path: Path, jobs: Jobs) -> None:
+    from service.records.legacy import bring_presets
+
+    old = tmp_path / "presets.json"
+    mine, theirs = Mix(name="mine", models=["a"]), Mix(name="kept", models=["b"])
+    jobs.store.keep_preset(LOCAL, Mix(name="kept", models=["now"]))
+    old.write_text(f"[{mine.model_dump_json()}, {theirs.model_dump_json()}]")
+    bring_presets(jobs.store, tmp_path)
+    assert not old.exists()
+    assert {n: m.models for n, m in jobs.store.presets(LOCAL).items()} == {
+        "mine": ["a"],
+        "kept": ["now"],
+    }
+    old.write_text("{broken")
+    bring_presets(jobs.store, tmp_path)
+    assert old.read_text() == "{broken" and len(jobs.store.presets(LOCAL)) == 2
+
+
+def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(
+    jobs: Jobs, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where sign-in is required a link is let past it: nothing else may come along."""
+    monkeypatch.setattr(auth, "who", lambda: User("guest:stranger", Kind.GUEST))
+    for address in ({"s": ""}, {"s": "x"}, {"s": "x", "a": key}):
+        at = page(**address)
+        assert "This link is not in force" in html(at), address
+        assert not at.file_uploader and "Likely manipulated" not in html(at)
+
+
+def test_a_link_to_a_file_that_could_not_be_judged_offers_no_run(jobs: Jobs, key: str) -> None:
+    analysis = make_analysis().model_copy(update={"tracks": [], "models": []})
+    assert jobs.store.amend(LOCAL, key, decide(analysis))
+    share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
+    assert share is not None
+    at = page(s=share.token)
+    assert "Could not be judged" in html(at) and labels(at) == ["Analyze a file"]

@@ -1,0 +1,645 @@
+"""The result view as Streamlit draws it, without a browser: words, numbers, the linked moment, and
+that thresholds and models run no network."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import series
+from dashboard.components import evidence_view, likelihood_scale
+from dashboard.result import (
+    details,
+    downloads,
+    how_we_know,
+    pictures,
+    player,
+    pulls,
+    question,
+    timeline,
+    title,
+    verdict_card,
+)
+from detector import explain, pipeline
+from detector.decision import decide
+from detector.decision.numbers import logit
+from detector.models import registry
+from detector.schema.analysis import (
+    Analysis,
+    Calibration,
+    Doubt,
+    Interval,
+    Label,
+    OddsPoint,
+    OwnThreshold,
+    Question,
+    ReasonCode,
+    Tally,
+    Thresholds,
+)
+from tests.support import pages
+from tests.support.pages import texts
+from tests.support.result_sample import make_analysis, make_clip, make_picture
+
+HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).webm'
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clip(tmp_path_factory.mktemp("clip") / "made.webm")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Anything that would run a network raises; a heatmap is made up, and counted."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the result view ran a network")
+
+    monkeypatch.setattr(pipeline.Analyzer, "analyze", refuse)
+    monkeypatch.setattr(registry, "load_model", refuse)
+    drawn: list[str] = []
+
+    def heatmap(*args: Any, **kwargs: Any) -> explain.Heatmap | None:
+        drawn.append(args[4])
+        if args[4] == "clip":
+            return None
+        gray = np.full((32, 32, 3), 128, np.uint8)
+        return explain.Heatmap(gray, np.zeros((32, 32), np.float32), "what raised the score")
+
+    monkeypatch.setattr(explain, "heatmap", heatmap)
+    ways = [explain.METHODS["gradcam"], explain.METHODS["occlusion"]]
+    monkeypatch.setattr(explain, "methods_of", lambda id: ways)
+    pictures.heatmap.clear()
+    pictures.methods.clear()
+    return drawn
+
+
+def show(path: Path, analysis: Analysis | None = None, name: str = "a.webm") -> AppTest:
+    return pages.result(path, analysis or make_analysis(path), name)
+
+
+def button(at: AppTest, label: str) -> Any:
+    return next(b for b in at.button if b.label == label)
+
+
+def moment(at: AppTest) -> tuple[float, str]:
+    return at.session_state["result.k.time"], at.session_state["result.k.person"]
+
+
+# --- the page
+
+
+def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip: Path) -> None:
+    page = texts(show(clip))
+    assert "<span>Likely manipulated</span></h2>" in page
+    assert "The face of <b>Person B</b> (right), 00:01 to 00:08." in page
+    assert "No sign of manipulation found for Person A (left)." in page
+    made = make_analysis()
+    assert made.verdict.probability is not None and made.tracks[0].probability is not None
+    number, alone = (
+        series.labels.percent(p).replace("\u00a0", " ")
+        for p in (made.verdict.probability, made.tracks[0].probability)
+    )
+    assert number != alone
+    assert f"<b>{number}</b> combined likelihood" in page and f"Person B alone {alone}" in page
+    assert "agree" not in page and "mean of" not in page
+    assert "What this can’t tell" in page and "Who changed it, or why." in page
+    assert "MesoNet-4" in page and "not downloaded" in page
+
+
+def test_a_name_from_outside_is_only_text(clip: Path) -> None:
+    analysis = make_analysis(clip, name=HOSTILE)
+    page = texts(show(clip, analysis, HOSTILE))
+    assert "<img src=x" not in page and "&lt;img src=x" in page
+
+
+def test_the_page_opens_at_the_first_reason(clip: Path) -> None:
+    at = show(clip)
+    reason = make_analysis().verdict.reasons[0]
+    assert moment(at) == (reason.time, "B")
+    assert f"Frame at {series.labels.clock(reason.time or 0)}" in texts(at)
+
+
+def test_reasons_and_peaks_move_the_moment(clip: Path) -> None:
+    at = show(clip)
+    second = pulls.rows(make_analysis())[1]
+    button(at, series.labels.clock(second.time or 0, tenths=False)).click().run()
+    assert moment(at) == (second.time, "B")
+    lane = series.lane(make_analysis(), make_analysis().tracks[0])
+    later = min(t for t in series.peaks(lane) if t > (second.time or 0))
+    button(at, "Later peak").click().run()
+    assert moment(at) == (later, "B")
+    assert at.session_state["result.k.seek"] == 2
+
+
+def test_a_point_chosen_in_a_lane_moves_the_moment_in_the_same_run(clip: Path) -> None:
+    at = show(clip)
+    at.session_state["result.k.widget.lane.A"] = {"selection": {"points": [{"x": 10.0}]}}
+    at.run()
+    assert moment(at) == (10.0, "A")
+    assert "Frame at 00:10.0" in texts(at) and "Person A · moment" in texts(at)
+
+
+def test_models_and_thresholds_are_decided_again_without_a_network(
+    clip: Path, no_network: list[str]
+) -> None:
+    at = show(clip)
+    drawn = len(no_network)
+    at.slider(key="result.k.widget.thresholds.manipulation").set_value((30, 99)).run()
+    page = texts(at)
+    assert "<span>Inconclusive, leans manipulated</span></h2>" in page
+    assert "with your thresholds" in page
+    assert "Drawn with your thresholds" in page
+    at.button(key="result.k.widget.reset").click().run()
+    assert "with your" not in texts(at)
+    assert at.slider(key="result.k.widget.thresholds.manipulation").value == (30, 70)
+
+    at.pills(key="result.k.widget.models").set_value(["clip"]).run()
+    page = texts(at)
+    assert "with your models" in page
+    assert re.search(r"<b>\d+ %</b> combined likelihood", page)
+    assert "switched off" in page
+    assert len(no_network) == drawn
+
+
+def test_switching_all_models_off_goes_back_to_ours(clip: Path) -> None:
+    at = show(clip)
+    at.pills(key="result.k.widget.models").set_value([]).run()
+    assert at.pills(key="result.k.widget.models").value == ["sbi", "xcep", "clip"]
+    assert "with your" not in texts(at)
+
+
+def test_a_model_without_a_heatmap_says_so(clip: Path) -> None:
+    at = show(clip)
+    at.segmented_control(key="result.k.widget.heatmap").set_value("clip").run()
+    assert "VideoMAE can’t show where it looked" in texts(at)
+
+
+def test_the_table_says_what_the_lanes_say(clip: Path) -> None:
+    at = show(clip)
+    at.segmented_control(key="result.k.widget.shown").set_value("table").run()
+    table = at.dataframe[0].value
+    assert list(table.columns) == ["Person", "Time", "Combined", "SBI", "Xception", "VideoMAE",
+                                   "Reading"]  # fmt: skip
+    assert len(table) == 64
+    assert (table["Reading"] == "– not in frame").sum() == 3
+    assert table["Combined"].isna().sum() == 3 + 3
+    at.session_state["result.k.widget.table"] = {"selection": {"rows": [40]}}
+    at.run()
+    assert moment(at) == (make_analysis().moments[8], "A")
+
+
+def test_the_simple_player_keeps_all_information(clip: Path) -> None:
+    at = show(clip)
+    at.toggle(key="result.k.widget.simple").set_value(True).run()
+    assert not at.exception
+    tile = next(b for b in at.button if (b.key or "").startswith("result.k.widget.tile.A."))
+    tile.click().run()
+    assert moment(at)[1] == "A"
+    tiles = [b for b in at.button if (b.key or "").startswith("result.k.widget.tile.B.")]
+    assert len(tiles) == 7 and tiles[0].label == "▲ 74"
+    assert re.fullmatch(r"Person B, 00:\d\d\.\d, likely manipulated", tiles[0].help)
+
+
+def test_a_person_out_of_frame_is_said_and_the_nearest_moment_offered(clip: Path) -> None:
+    at = show(clip)
+    at.session_state["result.k.time"] = 0.2
+    at.run()
+    assert "Person B is not in frame here." in texts(at)
+    nearest = make_analysis().tracks[0].faces[0].time
+    button(at, f"Nearest moment, {series.labels.clock(nearest)}").click().run()
+    assert moment(at) == (nearest, "B")
+
+
+def test_a_picture_has_no_timeline(tmp_path: Path) -> None:
+    from PIL import Image
+    from skimage.data import astronaut
+
+    path = tmp_path / "portrait.png"
+    Image.fromarray(astronaut()).save(path)
+    at = show(path, make_picture())
+    page = texts(at)
+    assert "No sign of manipulation found</span></h2>" in page
+    assert "Score over time" not in page and "Frame at" not in page
+    assert not [b for b in at.button if b.label.endswith("peak")]
+
+
+def test_scores_without_a_face_are_of_the_whole_picture(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    analysis.tracks = analysis.tracks[:1]
+    analysis.tracks[0].whole, analysis.tracks[0].side = True, None
+    at = show(clip, decide(analysis))
+    page = texts(at)
+    assert "The whole picture" in page
+    assert "Person" not in page and "people" not in page and "1 person" not in page
+
+
+def test_many_people_are_four_and_a_button(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    base = analysis.tracks[1]
+    for number in range(6):
+        analysis.tracks.append(base.model_copy(deep=True, update={"id": f"P{number}"}))
+    at = show(clip, decide(analysis))
+    assert "Person P5" not in texts(at).replace("more people", "")
+    at.button(key="result.k.widget.more.lanes").click().run()
+    assert not at.exception
+    assert "<b>Person P5</b>" in texts(at)
+    assert [b.label for b in at.button if b.label.startswith("Show f")] == ["Show fewer"] * 2
+
+
+def test_a_file_too_poor_shows_its_number_only_when_asked(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    for face in analysis.tracks[0].faces:
+        face.quality.width = 41.0
+    at = show(clip, decide(analysis))
+    page = texts(at)
+    assert "The file is too poor for a reading." in page and "um-scale" not in page
+    button(at, "Show the scores anyway").click().run()
+    assert "um-scale" in texts(at)
+
+
+def test_a_deleted_file_leaves_the_result_readable(clip: Path, tmp_path: Path) -> None:
+    analysis = make_analysis(clip)
+    analysis.media.container, analysis.media.sha256 = "avi", "1" * 64  # shown as a still frame
+    page = texts(show(tmp_path / "gone.avi", analysis))
+    assert "The file is not kept any more" in page and "Likely manipulated" in page
+
+
+# --- pieces
+
+
+def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    for face in analysis.tracks[1].faces:
+        face.logits, face.quality.problem = {}, ReasonCode.TOO_BLURRED
+    analysis.tracks[1].windows = []
+    analysis = decide(analysis)
+    unjudged = analysis.tracks[1]
+    assert unjudged.label is Label.NOT_APPLICABLE
+    lanes = [series.lane(analysis, t) for t in analysis.tracks]
+    data = evidence_view.view_data(
+        analysis, lanes, [], time=0.0, seek=0, pictures={("A", 3): "data:x"}
+    )
+    person = data["people"][1]
+    assert person["chip"] == "Not judged · too blurred" and person["state"] == "na"
+    assert {t["text"] for t in person["tiles"]["wide"]} == {"–"}
+    assert "too blurred" in person["tiles"]["wide"][0]["name"]
+    assert {f["word"] for f in data["faces"][1]["faces"]} == {"too blurred"}
+    assert "Could not be judged: Person A (left, too blurred)." in verdict_card.head(
+        analysis
+    ).replace("\u00a0", " ")
+
+
+def test_only_the_moment_may_change_without_a_new_version(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    lanes = [series.lane(analysis, t) for t in analysis.tracks]
+    one, two = (
+        evidence_view.view_data(analysis, lanes, [], time=t, seek=s, pictures={})
+        for t, s in ((1.0, 1), (2.0, 2))
+    )
+    assert one["version"] == two["version"]
+    other = decide(analysis, thresholds=Thresholds(low=0.1, high=0.2, custom=True))
+    three = evidence_view.view_data(other, lanes, [], time=1.0, seek=1, pictures={})
+    assert three["version"] != one["version"]
+
+
+def test_tile_names_are_whole_sentences_for_a_screen_reader(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    lanes = [series.lane(analysis, t) for t in analysis.tracks]
+    data = evidence_view.view_data(analysis, lanes, [], time=0, seek=0, pictures={})
+    names = [tile["name"] for tile in data["people"][0]["tiles"]["wide"]]
+    assert len(names) == 11
+    assert names[0].startswith("Person B, 00:0") and names[0].endswith("not in frame")
+    assert re.fullmatch(r"Person B, 00:\d\d\.\d, \d+ percent, likely manipulated", names[3])
+
+
+def test_faces_are_cut_for_the_strips(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    pictures._strips.clear()
+    wanted = {("B", 0), ("B", 10), ("A", 10)}
+    cut: dict[pictures.Key, str] = {}
+    for _ in range(20):
+        cut, ready = pictures.strip_pictures(clip, analysis, wanted)
+        if ready:
+            break
+    assert set(cut) == {("B", 10), ("A", 10)}  # B is not in the first frame
+    assert all(url.startswith("data:image/jpeg;base64,") for url in cut.values())
+
+
+def test_a_box_is_burned_in_where_the_face_is(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    time = analysis.moments[10]
+    boxes = pictures.boxes_at(analysis, time)
+    plain = pictures.whole_frame(clip, analysis, time, {})
+    drawn = pictures.whole_frame(clip, analysis, time, boxes)
+    changed = np.argwhere((plain != drawn).any(axis=2))
+    x0 = min(b[0] for b, _ in boxes.values())
+    x1 = max(b[2] for b, _ in boxes.values())
+    assert changed[:, 1].min() == pytest.approx(x0, abs=3)
+    assert changed[:, 1].max() == pytest.approx(x1, abs=3)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "kind", "expected"),
+    [
+        ("mp4", "h264", "video", True),
+        ("matroska,webm", "vp9", "video", True),
+        ("avi", "mjpeg", "video", False),
+        ("mp4", "mpeg4", "video", False),
+        ("gif", "gif", "animation", False),
+    ],
+)
+def test_only_what_a_browser_plays_gets_a_player(
+    container: str, codec: str, kind: str, expected: bool
+) -> None:
+    media = make_analysis().media.model_copy(
+        update={"container": container, "codec": codec, "kind": kind}
+    )
+    assert player.plays(media) is expected
+
+
+def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip: Path) -> None:
+    analysis, wishes = make_analysis(clip), downloads.Wishes()
+    wishes.notes = "Received by mail."
+    made = json.loads(downloads.make("json", clip, analysis, wishes))
+    assert Analysis.model_validate(made["analysis"]) == analysis
+    assert made["notes"] == "Received by mail."
+    assert made["sha256_at_export"] == analysis.media.sha256
+    table = downloads.make("csv", clip, analysis, wishes).decode().splitlines()
+    rows = list(csv.DictReader(table[:-1]))
+    assert len(rows) == len(analysis.tracks) * len(analysis.moments)
+    first = rows[0]
+    assert (first["person"], first["score"], first["why"]) == ("B", "", "not_in_frame")
+    face = analysis.tracks[0].faces[0]
+    row = next(r for r in rows if r["time_s"] == f"{face.time:.3f}" and r["person"] == "B")
+    assert float(row["score"]) == pytest.approx(face.score, abs=1e-4)
+    assert float(row["sbi"]) == pytest.approx(face.scores["sbi"], abs=1e-4)
+    assert downloads.make("pdf", clip, analysis, wishes).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("clip.mp4", "clip.unmask.json"),
+        ("../../etc/passwd", "passwd.unmask.json"),
+        ('a<b>"c".mp4', "a_b__c_.unmask.json"),
+        ("...", "result.unmask.json"),
+    ],
+)
+def test_a_download_has_a_safe_name(name: str, expected: str) -> None:
+    assert downloads.file_name(name, "json") == expected
+
+
+def test_the_scale_has_its_marks_where_the_numbers_are() -> None:
+    made = make_analysis()
+    assert made.verdict.probability is not None
+    html = verdict_card.scale(made).replace("\u00a0", " ")
+    assert f"class='pointer' style='left:{100 * made.verdict.probability:.1f}%'" in html
+    assert "style='left:30.0%'>30<" in html and "style='left:70.0%'>70<" in html
+    assert "class='range'" not in html  # the models are no bracket around what they add up to
+
+
+def under(html: str, where: str) -> str:
+    """What stands under the bar at one width."""
+    start = html.index(f"<div class='{where}'>")
+    return html[start : html.find("<div class='narrow'>", start + 1)]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wide", "narrow"),
+    [
+        (0.33, 0.89, "over 89: likely manipulated", "over 89: likely manipulated"),
+        (0.3, 0.7, ">likely manipulated<", "over 70: likely manipulated"),
+        (0.03, 0.6, "under 3: no sign", "under 3: no sign"),
+    ],
+)
+def test_all_three_names_stand_at_the_scale_whatever_the_room(
+    low: float, high: float, wide: str, narrow: str
+) -> None:
+    html = likelihood_scale.scale(0.5, Thresholds(low=low, high=high), Question.MANIPULATION)
+    for where, name in (("wide", wide), ("narrow", narrow)):
+        found = under(html, where)
+        assert name in found and "inconclusive" in found and "no sign" in found
+
+
+def test_a_set_that_never_says_no_sign_has_no_green_zone() -> None:
+    limits = Thresholds(low=0.0, high=0.8, no_sign=False)
+    html = likelihood_scale.scale(0.1, limits, Question.MANIPULATION).replace("\u00a0", " ")
+    assert "zone real" not in html and ">no sign<" not in html
+    assert "no score means “no sign” here" in html
+
+
+def test_moved_thresholds_do_not_claim_our_error_rates() -> None:
+    theirs = Thresholds(low=0.2, high=0.6, custom=True)
+    assert "not measured" in title.meaning(theirs, "likely manipulated")
+    said = how_we_know.text(decide(make_analysis(), thresholds={Question.MANIPULATION: theirs}))
+    assert "not measured" in said and "untouched clips" not in said
+
+
+def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely() -> None:
+    made = make_analysis()
+    ensemble = made.ensembles[Question.MANIPULATION]
+    limits = Thresholds(
+        low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.1818,
+        false_positives=Tally(count=0, clips=45), false_negatives=Tally(count=6, clips=33),
+        data="78 clips",
+    )  # fmt: skip
+    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
+    said = how_we_know.text(decide(made)).replace("\u00a0", " ")
+    assert (
+        "None of 45 untouched clips landed above 70 %; with 95 % certainty at most 8 % of clips "
+        "like these do."
+    ) in said
+    assert "6 of 33 manipulated clips landed below 30 %; with 95 % certainty at most 35 %" in said
+    assert "Measured on 78 clips." in said and " 0 %" not in said
+
+
+def test_statistics_stand_in_one_place(clip: Path) -> None:
+    page = texts(show(clip))
+    assert page.count("240 held-out clips") == 1
+    assert page.count("of untouched clips land above") == 1
+
+
+def test_file_facts_say_what_was_done_to_the_picture() -> None:
+    analysis = make_analysis()
+    analysis.media.rotation, analysis.media.variable_frame_rate = 90, True
+    facts = dict(details.file_facts(analysis))
+    assert facts["Rotation"] == "turned 90° to stand upright"
+    assert "on average" in facts["Video"]
+    assert analysis.media.sha256 in facts["SHA-256"]
+
+
+def test_names_at_line_ends_stand_apart() -> None:
+    places = timeline.spread([10.0, 11.0, 12.0, 60.0], 14, 0, 62)
+    assert all(b - a >= 14 for a, b in itertools.pairwise(places))
+    assert places[-1] <= 62
+
+
+# --- two questions
+
+
+def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip: Path) -> None:
+    page = texts(show(clip))
+    assert "Face manipulated?" in page and "Not asked: no model for it" in page
+    at = show(clip, make_analysis(clip, whole=3.0, fake=False))
+    page = texts(at)
+    assert "<span>Likely made by a machine</span></h2>" in page
+    # "face" is said of faces only
+    head = next(e.proto.body for e in at.get("html") if "um-verdict" in e.proto.body)
+    assert "The whole picture" in head and "face of" not in head
+    assert "Not asked" not in page and "Likely machine-made" in page
+    assert "inconclusive, 20 to 80 %" in page  # that question's thresholds are drawn
+
+
+def test_an_open_question_is_a_row_that_is_not_counted(clip: Path) -> None:
+    made = make_analysis(clip, whole=0.0)
+    page = texts(show(clip, made))
+    rows = question.rows(made).replace("\u00a0", " ")
+    assert rows.index("Face manipulated?") < rows.index("Whole picture made by a machine?")
+    assert "Not decided: score in between" in rows and "not counted</span>" in rows
+    assert "<span>Likely manipulated</span></h2>" in page
+    weak = make_analysis(clip, whole=0.0)
+    ensemble = weak.ensembles[Question.SYNTHESIS]
+    weak.ensembles[Question.SYNTHESIS] = ensemble.model_copy(
+        update={"auc": Interval(value=0.64, low=0.53, high=0.75)}
+    )
+    assert "Not decided: one weak model" in question.rows(decide(weak))
+
+
+def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip: Path) -> None:
+    made = make_analysis(clip, whole=0.0, fake=False)
+    assert made.verdict.label is Label.INCONCLUSIVE
+    rows = question.rows(made)
+    assert "Not decided" in rows and "not counted" not in rows
+    assert "whether the whole picture was made stays open" in verdict_card.sentence(made)
+
+
+def test_the_chart_alone_follows_the_chosen_question(clip: Path) -> None:
+    at = show(clip, make_analysis(clip, whole=-2.0))
+    page = texts(at)
+    assert "Likely manipulated" in page and "inconclusive, 30 to 70 %" in page
+    scale = next(e.proto.body for e in at.get("html") if "um-scale" in e.proto.body)
+    at.segmented_control(key="result.k.widget.question").set_value(Question.SYNTHESIS).run()
+    page = texts(at)
+    assert "<span>Likely manipulated</span></h2>" in page  # the verdict stays
+    assert scale in [e.proto.body for e in at.get("html")]  # and so does its number
+    assert "inconclusive, 20 to 80 %" in page
+    lanes = [e.proto.body for e in at.get("html") if "um-who" in e.proto.body]
+    assert len(lanes) == 2 and all("No sign found" in lane for lane in lanes)
+    assert "SBI" in page  # the table of models has all of them
+
+
+def test_thresholds_are_moved_for_each_question(clip: Path) -> None:
+    at = show(clip, make_analysis(clip, whole=-2.0))
+    at.slider(key="result.k.widget.thresholds.synthesis").set_value((2, 5)).run()
+    page = texts(at)
+    assert "Likely machine-made" in page and "with your thresholds" in page
+    assert at.slider(key="result.k.widget.thresholds.manipulation").value == (30, 70)
+
+
+def test_a_view_of_one_question_changes_no_verdict() -> None:
+    made = make_analysis(whole=3.0, fake=False)
+    assert question.asked(made) == [Question.SYNTHESIS, Question.MANIPULATION]
+    seen = question.viewed(made, Question.MANIPULATION)
+    assert seen.verdict.label is made.verdict.label
+    assert [t.id for t in seen.tracks] == [t.id for t in made.tracks]
+    assert {m.id for m in seen.models} == {"sbi", "xcep", "clip", "meso4"}
+    assert seen.verdict.thresholds.high == 0.7
+    alone = make_analysis()
+    assert question.viewed(alone, Question.MANIPULATION) is alone
+
+
+# --- what pulled which way
+
+
+@pytest.mark.parametrize("whole", [None, -2.0, 0.0, 3.0])
+@pytest.mark.parametrize("fake", [True, False])
+@pytest.mark.parametrize("people", ["A", "AB"])
+def test_the_bars_sum_to_the_combined_number_as_printed(
+    whole: float | None, fake: bool, people: str
+) -> None:
+    made = make_analysis(whole=whole, fake=fake, people=people)
+    for question_, ensemble in made.ensembles.items():
+        update = {
+            "doubt": Doubt(size=0.7, sharpness=0.3, compression=0.4, frames=0.2, disagreement=0.5),
+            "calibration": Calibration(scale=1.0, offset=-0.37, data="x", clips=100),
+        }
+        made.ensembles[question_] = ensemble.model_copy(update=update)
+    made = decide(made)
+    rows, answer = pulls.rows(made), pulls.answer_of(made)
+    assert answer is not None and answer.probability is not None
+    assert sum(row.tenths for row in rows) == pulls.total(answer)
+    assert pulls.total(answer) == round(10 * logit(answer.probability))
+    assert [r.slug for r in rows if not r.id] == ["na"] * sum(not r.id for r in rows)
+    # Nothing is printed a tenth away from what it is, but for the largest row.
+    exact = {c.id: c.logit for c in answer.contributions if c.kind == "model"}
+    largest = max(exact, key=lambda id: abs(exact[id]))
+    assert all(r.tenths == round(10 * exact[r.id]) for r in rows if r.id and r.id != largest)
+
+
+def test_a_model_without_a_score_keeps_its_row(clip: Path) -> None:
+    assert pulls.silent(make_analysis()) == [("MesoNet-4", "gave no score, not counted")]
+    page = texts(show(clip))
+    assert "gave no score, not counted" in page
+    off = decide(make_analysis(), models=["sbi", "xcep"])
+    assert ("VideoMAE", "not counted: switched off") in pulls.silent(off)
+
+
+def test_a_published_model_is_said_to_be_judged_by_its_authors_point(clip: Path) -> None:
+    made = make_analysis(clip, people="A", fake=False)
+    gend = made.models[0].model_copy(update={"calibration": None, "operating_point": 0.5})
+    made.models[0] = gend
+    made = decide(made)
+    page = texts(show(clip, made))
+    assert "by its authors’ threshold, not measured here" in page
+    assert "of untouched clips land above" not in page  # those are other models'
+    assert "um-odds" not in page
+
+
+def test_odds_are_said_with_their_interval_and_explained_once(clip: Path) -> None:
+    made = make_analysis(clip)
+    table = [OddsPoint(logit=x, share=0.62, low=0.45, high=0.77, clips=60) for x in (-9, 9)]
+    ensemble = made.ensembles[Question.MANIPULATION]
+    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"odds": table})
+    page = texts(show(clip, decide(made)))
+    assert "about 62 were manipulated in our tests; 45 to 77." in page
+    assert page.count("as many manipulated as untouched clips") == 1
+    few = [point.model_copy(update={"clips": 12}) for point in table]
+    made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"odds": few})
+    assert "Too few such clips in our tests to give odds." in texts(show(clip, decide(made)))
+
+
+def test_no_figure_stands_apart_from_its_unit(clip: Path) -> None:
+    bodies = [b.proto.body for b in show(clip, make_analysis(clip, whole=0.0)).get("html")]
+    assert not [m for body in bodies for m in re.findall(r"\d (?:%|px\b).{0,20}", body)]
+
+
+# --- thresholds from one's own clips
+
+
+def test_own_thresholds_are_named_and_can_be_left_aside(clip: Path) -> None:
+    made = make_analysis(clip)
+    made.ensembles[Question.MANIPULATION].own = OwnThreshold(
+        high=2.0, rate=0.05, clips=40, sources=3, domain="phone",
+        created=datetime(2026, 11, 20, tzinfo=UTC),
+        models={m.id: m.identity for m in made.models if m.scored},
+    )  # fmt: skip
+    at = show(clip, decide(made))
+    page = texts(at)
+    assert "with thresholds from your own 40 clips of 3 recordings (phone), 2026-11-20" in page
+    assert "At most 5 % of untouched clips like yours land above 88 %" in page
+    at.toggle(key="result.k.widget.own").set_value(False).run()
+    page = texts(at)
+    assert "your own" not in page and "<span>Likely manipulated</span></h2>" in page
+    at.button(key="result.k.widget.reset").click().run()
+    assert "your own 40 clips" in texts(at)

@@ -1,0 +1,259 @@
+"""The Settings page as Streamlit draws it: one's own thresholds, their state, and what is set."""
+
+from __future__ import annotations
+
+import io
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from detector import conformal
+from detector.conformal import OwnCalibration
+from detector.models.registry import get_spec
+from detector.pipeline.initial_results import result
+from detector.schema.analysis import Analysis, Question, Settings
+from service import auth, backend
+from service.auth import Kind, Role, User
+from service.tasks import own_thresholds
+from tests.support.pages import texts
+from tests.support.waiting import PATIENT, until
+from tests.unit.detector.test_verdict import analysis, model, track, with_scores
+
+FACE = Question.MANIPULATION
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    own_thresholds._run = None
+    return tmp_path
+
+
+def _page() -> None:
+    from dashboard.pages.settings import view as settings
+
+    settings.draw()
+
+
+def show() -> AppTest:
+    at = AppTest.from_function(_page, default_timeout=PATIENT).run()
+    assert not at.exception, [e.message for e in at.exception]
+    return at
+
+
+def own(**changes: Any) -> OwnCalibration:
+    rng = np.random.default_rng(0)
+    values: dict[str, Any] = {
+        "id": "abc123",
+        "created": datetime(2026, 11, 20, tzinfo=UTC),
+        "rate": 0.05,
+        "domain": "<b>phone</b>",
+        "sources": 3,
+        "models": {FACE: {id: result(get_spec(id)).identity for id in ("pairs", "blend")}},
+        "base": {FACE: 0.0},
+        "clips": [{FACE: float(x)} for x in rng.normal(-1, 1, 40)],
+    }
+    return OwnCalibration.model_validate(values | changes)
+
+
+def test_nothing_is_set_at_first_and_the_page_says_what_it_takes() -> None:
+    at = show()
+    page = texts(at)
+    assert "videos that nobody has altered" in page
+    assert next(b for b in at.button if b.label == "Set the threshold").disabled
+    uploader = at.get("file_uploader")[0]
+    assert "at least 19" in uploader.proto.label
+    at.segmented_control(key="own-rate").set_value(0.01).run()
+    assert "at least 99" in at.get("file_uploader")[0].proto.label
+    assert "24 hours" in page and "UNMASK_RETENTION_HOURS" in page
+    assert "UNMASK_SUPABASE_MEDIA" not in page
+
+
+def test_where_copies_are_kept_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "on")
+    page = texts(show())
+    assert "of an account’s files, as long as their results" in page
+
+
+def test_what_is_kept_is_shown_switched_and_deleted() -> None:
+    conformal.keep(own())
+    at = show()
+    page = texts(at)
+    assert "At most 5 % false alarms" in page and "40 of 3 recordings" in page
+    assert "&lt;b&gt;phone" in page and "<b>phone" not in page
+    assert "only for clips like these" in page and "In use" in page
+    assert "These 40 clips are of only 3 recordings" in page
+    assert "Pairs and Blend" in page
+    at.toggle(key="own-on").set_value(False).run()
+    assert not conformal.load().on and "Switched off" in texts(at)
+    at.button(key="delete-abc123").click().run()
+    assert conformal.load().calibrations == []
+
+
+def test_what_was_made_for_other_weights_is_not_called_in_use() -> None:
+    conformal.keep(own(models={FACE: {"pairs": "a" * 64}}))
+    page = texts(show())
+    assert "Its models have changed" in page and "In use" not in page
+
+
+def test_a_stranger_can_look_and_not_change(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
+    conformal.keep(own())
+    monkeypatch.setattr(auth, "who", lambda: User("guest:a", Kind.GUEST))
+    at = show()
+    assert "At most 5 % false alarms" in texts(at) and "unmask calibrate --real" in texts(at)
+    assert not at.toggle and not [b for b in at.button if b.label == "Delete"]
+    assert not at.get("file_uploader") and not at.text_input
+    assert str(data) not in texts(at)
+
+
+def test_an_admin_elsewhere_changes_thresholds_and_names_no_folder(
+    monkeypatch: pytest.MonkeyPatch, data: Path
+) -> None:
+    conformal.keep(own())
+    monkeypatch.setattr(auth, "who", lambda: User("4f1c", Kind.USER, Role.ADMIN))
+    monkeypatch.setattr(auth, "sits_here", lambda: False)
+    at = show()
+    assert at.toggle and at.get("file_uploader")
+    assert "Or a folder on this computer" not in [field.label for field in at.text_input]
+    assert str(data) not in texts(at)
+
+
+# --- a run ----------------------------------------------------------------------------------------
+
+
+class Scorer:
+    """Stands for the analyzer: a score from the clip's content, no network."""
+
+    def __init__(self) -> None:
+        self.settings: list[Settings] = []
+        self.wait: threading.Event | None = None
+
+    def analyze(
+        self, path: Path, settings: Settings, *, cancel: threading.Event | None = None
+    ) -> Analysis:
+        if self.wait:
+            self.wait.wait(PATIENT)
+        self.settings.append(settings)
+        content = path.read_bytes()
+        score = 0.1 + 0.02 * len(content)
+        made = analysis([track("A", with_scores(*[score] * 5, id="pairs"))], [model("pairs")])
+        made.media.sha256 = content.hex().ljust(64, "0")[:64]
+        return made
+
+
+@pytest.fixture
+def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
+    made = Scorer()
+    monkeypatch.setattr(backend.analyzer, "get", lambda: made)
+    return made
+
+
+def finish() -> own_thresholds.Run:
+    run = own_thresholds.current()
+    assert run is not None
+    until(lambda: run.finished)
+    return run
+
+
+def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
+    scorer: Scorer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number}.mp4").write_bytes(b"x" * (number + 1))
+    at = show()
+    at.text_input(key="own-what").set_value("my phone")
+    at.text_input(key="own-folder").set_value(str(folder)).run()
+    assert "each folder is taken as one" in texts(at)
+    at.pills(key="own-models").set_value(["pairs"]).run()
+    next(b for b in at.button if b.label == "Set the threshold").click().run()
+    run = finish()
+    assert run.problem is None and run.done == run.total == 20
+    assert scorer.settings[0].models == ["pairs"]
+    at.run()
+    assert any("Set by 20 clips" in s.value for s in at.success)
+    kept = conformal.load().calibrations[0]
+    assert kept.domain == "my phone" and len(kept.clips) == 20
+    assert kept.models == {FACE: {"pairs": model("pairs").identity}} and kept.sources == 1
+    assert "20 clips are of only 1 recording" in at.warning[0].value
+    at.button(key="own-done").click().run()
+    assert own_thresholds.current() is None and "my phone" in texts(at)
+    assert len(list(folder.iterdir())) == 20
+
+
+def test_too_few_clips_are_refused_before_anything_runs(scorer: Scorer, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "one.mp4").write_bytes(b"x")
+    at = show()
+    at.text_input(key="own-folder").set_value(str(tmp_path / "mine")).run()
+    next(b for b in at.button if b.label == "Set the threshold").click().run()
+    assert "at least 19 clips" in at.error[0].value.replace("&#45;", "-")
+    at.text_input(key="own-folder").set_value("/nowhere").run()
+    next(b for b in at.button if b.label == "Set the threshold").click().run()
+    assert "not a folder" in at.error[0].value
+    assert own_thresholds.current() is None and not scorer.settings
+
+
+def test_uploads_say_how_many_recordings_they_are_of(scorer: Scorer) -> None:
+    def button() -> Any:
+        return next(b for b in at.button if b.label == "Set the threshold")
+
+    at = show()
+    files = [(f"{n}.mp4", b"y" * (n + 1), "video/mp4") for n in range(19)]
+    at.file_uploader[0].set_value(files).run()
+    assert button().disabled and "Say how many different recordings" in texts(at)
+    at.number_input(key="own-sources").set_value(12).run()
+    assert "19 clips. They are deleted" in texts(at)
+    button().click().run()
+    made = finish().result
+    assert made is not None and made.sources == 12
+    at.run()
+    assert at.success and not at.warning
+
+
+def test_uploaded_clips_are_deleted_at_the_end(scorer: Scorer, data: Path) -> None:
+    files = [(f"../{n}.mp4", io.BytesIO(b"y" * (n + 1))) for n in range(19)]
+    kept = own_thresholds.keep(files)
+    assert all(path.parent == kept[0].parent and path.parent.parent == data for path in kept)
+    own_thresholds.start(kept, models=["pairs"], rate=0.05, domain="", delete=kept[0].parent)
+    assert finish().result is not None
+    assert not kept[0].parent.exists()
+
+
+def test_one_run_at_a_time_and_it_can_be_stopped(scorer: Scorer, tmp_path: Path) -> None:
+    scorer.wait = threading.Event()
+    clips = []
+    for number in range(19):
+        clips.append(tmp_path / f"{number}.mp4")
+        clips[-1].write_bytes(b"z" * (number + 1))
+    run = own_thresholds.start(clips, models=["pairs"], rate=0.05, domain="")
+    with pytest.raises(Exception, match="Another calibration"):
+        own_thresholds.start(clips, models=["pairs"], rate=0.05, domain="")
+    at = show()
+    at.button(key="own-stop").click().run()
+    assert run.cancel.is_set()
+    scorer.wait.set()
+    finish()
+
+
+def test_a_fault_of_ours_is_said_with_what_to_look_for_in_the_log(
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **options: object) -> Analysis:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(scorer, "analyze", fail)
+    clips = [tmp_path / f"{number}.mp4" for number in range(19)]
+    for number, clip in enumerate(clips):
+        clip.write_bytes(b"z" * (number + 1))
+    own_thresholds.start(clips, models=["pairs"], rate=0.05, domain="")
+    run = finish()
+    assert run.problem is not None and run.reference
+    shown = show().error[0].value.replace("&#45;", "-").replace("&#46;", ".")
+    assert shown == f"{run.problem.message} Reference {run.reference}"

@@ -1,0 +1,138 @@
+"""The command as a shell sees it: what it prints, where, and its exit status."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from detector.cli import main
+from detector.cli.analyze import summary
+from detector.schema.analysis import Analysis
+from tests.support.result_sample import make_analysis
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from bench.clips import face_clip
+
+    path = face_clip(2, 640, 360, 25)
+    target = tmp_path_factory.mktemp("cli") / "clip.mp4"
+    target.write_bytes(path.read_bytes())
+    return target
+
+
+def test_json_on_standard_output_is_the_analysis(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyze", str(clip), "--frames", "6", "--json", "-"]) == 0
+    analysis = Analysis.model_validate_json(capsys.readouterr().out)
+    assert analysis.media.name == "clip.mp4"
+    assert len(analysis.moments) == 6
+    assert analysis.verdict.probability is not None
+
+
+def test_frames_a_second_are_not_cut_to_the_usual_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from bench.clips import face_clip
+
+    path = face_clip(5, 320, 240, 25)
+    assert main(["analyze", str(path), "--sampling", "fps", "--fps", "8", "--json", "-"]) == 0
+    moments = Analysis.model_validate_json(capsys.readouterr().out).moments
+    assert len(moments) == 40
+    steps = [b - a for a, b in itertools.pairwise(moments)]
+    assert sum(steps) / len(steps) == pytest.approx(1 / 8, abs=0.01)
+
+
+def test_several_files_give_a_list_in_order_and_a_bad_one_an_error_in_its_place(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "notes.mp4"
+    bad.write_text("this is not a video")
+    out = tmp_path / "out.json"
+    paths = [str(clip), str(bad), str(clip)]
+    assert main(["analyze", *paths, "--frames", "4", "--json", str(out)]) == 2
+    first, second, third = json.loads(out.read_text())
+    assert second["name"] == "notes.mp4"
+    assert second["error"]["code"]
+    assert first["id"] == third["id"]
+    printed = capsys.readouterr()
+    assert len(printed.err.strip().splitlines()) == 1
+    assert "notes.mp4" in printed.err
+
+
+def test_a_missing_file_an_unknown_model_and_a_bad_number_are_one_line_each(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, word in (
+        (["/no/such/file.mp4"], "file.mp4"),
+        ([str(clip), "--models", "mesonett"], "mesonett"),
+        ([str(clip), "--frames", "0"], "--frames"),
+        ([str(clip), "--report", "x.docx"], "JSON"),
+    ):
+        assert main(["analyze", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert word in error
+        assert len(error.strip().splitlines()) == 1
+
+
+def test_the_summary_says_the_verdict_in_words(
+    clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["analyze", str(clip), "--frames", "4"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("clip.mp4: ")
+    assert "likelihood" in text
+    assert "Who changed it, or why." in text
+
+
+def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert any(row["bundled"] and row["ready"] and row["default"] for row in rows)
+    assert main(["models"]) == 0
+    assert rows[0]["id"] in capsys.readouterr().out
+
+
+def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "detector", "analyze", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_both_answers_stand_in_the_summary() -> None:
+    text = summary(make_analysis(whole=3.0, fake=False))
+    assert text.startswith("council statement.webm: Likely made by a machine\n")
+    face = "Face manipulated? 9 % combined likelihood (no sign under 30 %, likely manipulated"
+    assert face in text
+    assert "Whole picture made by a machine? 9" in text and "likely machine-made over 80 %" in text
+    # The answer in front comes first, and what pulled which way is under it.
+    assert text.index("Whole picture made") < text.index(face)
+    assert "+3.2  Synthesis" in text
+
+
+def test_the_dashboard_is_started_where_it_is_told_to_listen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless it is told: where .streamlit/config.toml says, on this computer alone."""
+    started: list[list[str]] = []
+
+    def call(command: list[str], **_: object) -> int:
+        started.append(command)
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    assert main(["app", "--port", "8601"]) == 0
+    assert main(["app", "--address", "0.0.0.0"]) == 0
+    assert started[0][-2:] == ["--server.port", "8601"]
+    assert started[1][-2:] == ["--server.address", "0.0.0.0"]

@@ -1,0 +1,618 @@
+"""Figures of an evaluation against scikit-learn and known answers; whole runs on made files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tomllib
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+import pytest
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
+
+from bench import quality
+from detector.cli import main
+from detector.errors import InputError, ModelError, UsageError
+from detector.evaluation import baselines, evaluate, metrics, scores, tables
+from detector.evaluation.evaluate import limited, report
+from detector.evaluation.labels import Item
+from detector.evaluation.methods import family, question
+from detector.evaluation.report import ENSEMBLE, KindReport, Report
+from detector.evaluation.scores import Scored, score_files
+from detector.evaluation.tallies import Column, couples_of, figure_of, pairs_won
+from detector.models import registry
+from detector.models.base import ModelSpec
+from detector.perturbation.corruptions import NONE, Condition
+from detector.schema.analysis import Question
+from tests.conftest import write_clip
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def drawn(seed: int, files: int = 80) -> tuple[np.ndarray, np.ndarray]:
+    """Scores with ties, and labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.tile([0, 1], files // 2)
+    return np.round(rng.normal(labels * 1.2, 1.0), 1), labels
+
+
+def item(name: str, label: int, group: str, source: str = "a/b", kind: str = "video") -> Item:
+    return Item(Path(name), name, label, kind, "face swap" if label else "none", group, source)
+
+
+def scored(
+    name: str,
+    label: int,
+    logit: float | None,
+    *,
+    group: str = "",
+    source: str = "s",
+    method: str = "face swap",
+    model: float | None = None,
+    sharpness: float | None = 1.0,
+) -> Scored:
+    p = None if logit is None else float(metrics.sigmoid(np.array(logit)))
+    verdict = "NOT_APPLICABLE" if p is None else "FAKE" if p > 0.7 else "REAL" if p < 0.3 else "X"
+    asked = question(method) if label else Question.MANIPULATION
+    return Scored(
+        name=name,
+        label=label,
+        kind="video",
+        method=method if label else "none",
+        group=group or name,
+        source=source,
+        person=group or name,
+        highest={} if logit is None else {"pairs": logit, "meso4-df": model or 0.0},
+        answers={} if p is None else {asked: p},
+        answer_labels={} if p is None else {asked: verdict},
+        probability=p,
+        verdict=verdict,
+        features={} if sharpness is None else {"sharpness": sharpness},
+        problem="no_face" if p is None else "",
+    )
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ranking_figures_are_those_of_scikit_learn(seed: int) -> None:
+    values, labels = drawn(seed)
+    assert metrics.auc(values, labels) == pytest.approx(roc_auc_score(labels, values))
+    fpr, tpr, _ = roc_curve(labels, values, drop_intermediate=False)
+    for rate in (0.01, 0.05, 0.2):
+        assert metrics.tpr_at(values, labels, rate) == pytest.approx(tpr[fpr <= rate].max())
+    nearest = int(np.argmin(np.abs(fpr - (1 - tpr))))
+    both = (fpr[nearest] + 1 - tpr[nearest]) / 2
+    assert metrics.equal_error(values, labels) == pytest.approx(both, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_calibration_figures_are_those_of_scikit_learn(seed: int) -> None:
+    _, labels = drawn(seed, 400)
+    p = metrics.sigmoid(np.random.default_rng(seed).normal(labels * 2 - 1, 1.5))
+    assert metrics.brier(p, labels) == pytest.approx(brier_score_loss(labels, p))
+    seen, said = calibration_curve(labels, p, n_bins=10)
+    bins = metrics.reliability(p, labels)
+    np.testing.assert_allclose([b.seen.value for b in bins], seen)
+    np.testing.assert_allclose([b.said for b in bins], said)
+    assert sum(b.count for b in bins) == len(p)
+    weights = np.array([b.count for b in bins]) / len(p)
+    assert metrics.calibration_error(p, labels) == pytest.approx(
+        float((weights * np.abs(seen - said)).sum())
+    )
+
+
+def test_figures_on_known_answers() -> None:
+    values = np.array([0.1, 0.2, 0.3, 0.9, 0.4, 0.8, 0.85, 0.95])
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    assert metrics.tpr_at(values, labels, 0.25) == 1.0
+    assert metrics.tpr_at(values, labels, 0.05) == 0.25
+    assert metrics.equal_error(values, labels) == pytest.approx(0.25)
+    assert metrics.pairs_won(values, [(0, 4), (3, 5)]) == 0.5
+    assert metrics.calibration_error(np.full(10, 0.7), np.array([1] * 7 + [0] * 3)) < 1e-9
+    interval = metrics.bootstrap(metrics.auc, values, labels, [str(i) for i in range(8)])
+    assert interval.low < interval.value < interval.high <= 1
+    assert np.isnan(metrics.auc(values, np.zeros(8)))
+    assert np.isnan(metrics.calibration_error(np.array([]), np.array([])))
+
+
+def test_a_share_of_none_has_an_interval() -> None:
+    """Wilson's for 0 of 39, as any table has it: up to 9 %."""
+    found = metrics.wilson(0, 39)
+    assert (found.value, found.low) == (0.0, 0.0)
+    assert found.high == pytest.approx(0.0897, abs=1e-4)
+    assert metrics.wilson(39, 39).low == pytest.approx(1 - 0.0897, abs=1e-4)
+    assert np.isnan(metrics.wilson(0, 0).value)
+
+
+def test_honest_probabilities_show_what_chance_gives() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random(90)
+    shown = [metrics.calibration_error(p, rng.random(90) < p) for _ in range(200)]
+    chance = metrics.calibration_error_by_chance(p)
+    assert np.mean(shown) == pytest.approx(chance.value, abs=0.01)
+    assert np.mean(np.array(shown) > chance.high) < 0.07
+    # Ten times the files, a third of it.
+    assert metrics.calibration_error_by_chance(np.tile(p, 10)).value < 0.5 * chance.value
+
+
+def test_risk_against_coverage() -> None:
+    curve = metrics.risk_coverage(np.array([0.9, 0.1, 0.5, 0.3]), np.array([0, 1, 0, 1]))
+    np.testing.assert_allclose(curve.coverage, [0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(curve.risk, [0, 0, 1 / 3, 1 / 2])
+    assert curve.area == pytest.approx((1 / 3 + 1 / 2) / 4)
+    # Equally sure answers: no order of the files makes a difference.
+    tied = np.array([0, 1, 1, 0, 0, 1])
+    one = metrics.risk_coverage(np.full(6, 0.5), tied)
+    two = metrics.risk_coverage(np.full(6, 0.5), np.sort(tied))
+    np.testing.assert_allclose(one.risk, two.risk)
+    np.testing.assert_allclose(one.risk, 0.5)
+
+
+def test_a_paired_difference_is_narrower_than_two_intervals() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.tile([0, 1], 60)
+    clip = rng.normal(labels * 1.0, 1.0)
+    better, worse = clip + rng.normal(0, 0.1, 120), clip + rng.normal(0, 2.0, 120)
+    groups = [str(i // 2) for i in range(120)]
+    gap = metrics.bootstrap_difference(metrics.auc, better, worse, labels, groups)
+    assert gap.value == pytest.approx(metrics.auc(better, labels) - metrics.auc(worse, labels))
+    assert 0 < gap.low < gap.value < gap.high
+    apart = [metrics.bootstrap(metrics.auc, x, labels, groups) for x in (better, worse)]
+    assert gap.high - gap.low < 0.8 * sum(i.high - i.low for i in apart)
+    none = metrics.bootstrap_difference(metrics.auc, better, better, labels, groups)
+    assert (none.value, none.low, none.high) == (0, 0, 0)
+
+
+def test_groups_move_together() -> None:
+    """One footage copied thirty times is no more evidence than once."""
+    values, labels = drawn(5, 12)
+    alone = metrics.bootstrap(metrics.auc, values, labels, [str(i) for i in range(12)])
+    copied = metrics.bootstrap(
+        metrics.auc, np.tile(values, 30), np.tile(labels, 30), [str(i) for i in range(12)] * 30
+    )
+    assert copied.high - copied.low == pytest.approx(alone.high - alone.low, abs=0.02)
+
+
+# --- what is made of them ------------------------------------------------------------------------
+
+
+def made(seed: int = 0) -> list[Scored]:
+    """Twenty originals with a swap of each, ten talking heads, two lost files."""
+    rng = np.random.default_rng(seed)
+    files = []
+    for i in range(20):
+        base = rng.normal()
+        files.append(scored(f"r{i}", 0, base - 1.5, group=f"g{i}", sharpness=2 + rng.normal()))
+        files.append(scored(f"f{i}", 1, base + 1.5, group=f"g{i}", model=rng.normal(), source="s"))
+    files += [scored(f"t{i}", 1, rng.normal(1), method="SadTalker", source="t") for i in range(10)]
+    files += [scored("lost-real", 0, None, sharpness=None), scored("lost-fake", 1, None)]
+    return files
+
+
+@pytest.fixture(scope="module")
+def full() -> KindReport:
+    """Of the made files, beside one published model and under one condition."""
+    files = made()
+    worse = [
+        s.model_copy(update={"condition": "crf-32", "probability": 0.5, "verdict": "INCONCLUSIVE"})
+        for s in files
+    ]
+    return report({NONE: files, Condition("crf", 32): worse}, ["pairs"], ["meso4-df"])
+
+
+def test_what_could_not_be_judged_counts_against_us() -> None:
+    files = [scored(f"r{i}", 0, -1.0 - i, group=f"g{i}") for i in range(4)]
+    files += [scored(f"f{i}", 1, 1.0 + i, group=f"g{i}") for i in range(3)]
+    files.append(scored("lost", 1, None, group="g3"))
+    out = report({NONE: files}, ["pairs"])
+    whole = out.models[0].ranking
+    assert whole.auc.value == pytest.approx(0.75)
+    assert (whole.auc_judged.value, whole.auc_judged.fake) == (1.0, 3)
+    assert (whole.pairs, whole.pairs_won) == (4, 0.75)
+    assert out.not_judged == {"lost": "no_face"}
+    answer = out.answers[0]
+    assert answer.decisions.decided.count == 7
+    assert answer.decisions.right.value == 1.0
+    assert answer.risk.risk[-1] == pytest.approx(1 / 8)
+
+
+def test_each_question_is_judged_on_its_own_fakes(full: KindReport) -> None:
+    combined, manipulation, synthesis = full.answers
+    assert [a.name for a in full.answers] == ["combined", "manipulation", "synthesis"]
+    assert combined.ranking.auc.fake == 31
+    assert (manipulation.ranking.auc.fake, synthesis.ranking.auc.fake) == (21, 10)
+    assert manipulation.ranking.auc.real == synthesis.ranking.auc.real == 21
+    # The originals of this made set have no answer to the second question: all count against it.
+    assert synthesis.ranking.auc.value == 0.0
+    assert synthesis.combined.value > 0.8
+    assert {row.name for row in full.methods} == {"face swap", "SadTalker"}
+    by_source = {row.name: row for row in full.sources}
+    assert by_source["t"].auc is None and by_source["t"].false_positives is None
+    assert by_source["s"].false_positives is not None
+    assert by_source["s"].false_positives.of == 21
+
+
+def test_baselines_are_compared_in_pairs(full: KindReport) -> None:
+    files = made()
+    found = {b.id: b for b in full.baselines}
+    meso, sharpness = found["meso4-df"], found["sharpness"]
+    assert (meso.kind, meso.beaten, meso.reversed) == ("published", "yes", False)
+    assert meso.difference == pytest.approx(full.models[0].ranking.auc.value - meso.auc.value)
+    assert sharpness.kind == "feature" and sharpness.auc.value >= 0.5
+    assert set(found) == {"meso4-df", "sharpness"}, "what judged nothing is no baseline"
+    same = [s.model_copy(update={"highest": {"meso4-df": s.probability or 0}}) for s in files]
+    column = Column.of([s.probability for s in files], files)
+    (equal, *_) = baselines.compare(same, ["meso4-df"], column, couples_of(files))
+    assert equal.beaten == "not outside the interval"
+
+
+def test_a_feature_is_turned_to_its_better_side() -> None:
+    files = [scored(str(i), i % 2, 0.0, sharpness=float(-(i % 2))) for i in range(20)]
+    column = Column.of([s.probability for s in files], files)
+    (sharpness,) = baselines.compare(files, [], column, [])
+    assert sharpness.reversed and sharpness.auc.value == 1.0
+    assert sharpness.beaten == "no"
+
+
+def test_a_condition_is_held_against_the_same_files(full: KindReport) -> None:
+    (crf,) = full.conditions
+    assert crf.ranking.auc.value == 0.5
+    assert crf.fall == pytest.approx(full.models[0].ranking.auc.value - 0.5)
+    assert crf.fall_low > 0.2
+    assert crf.decisions.decided.count == 0
+
+
+@pytest.mark.parametrize("won", [0, 1])
+def test_all_pairs_won_is_no_certainty(won: int) -> None:
+    """Six pairs of three people: as sure as three of three."""
+    values = np.array([[0.0, 2.0 * won - 1]] * 6).ravel()
+    groups = [f"p{n // 4}" for n in range(12)]
+    column = Column(values, np.tile([0, 1], 6), np.ones(12, bool), groups)
+    found = pairs_won(column, [(2 * n, 2 * n + 1) for n in range(6)])
+    assert (found.value, found.high - found.low) == (won, pytest.approx(1 - 0.438, abs=0.001))
+
+
+def test_pairs_need_one_original() -> None:
+    files = [scored("a", 0, 0.0, group="g"), scored("b", 0, 0.0, group="g")]
+    files += [scored("c", 1, 1.0, group="g"), scored("d", 0, 0.0, group="h")]
+    files += [scored("e", 1, 1.0, group="h"), scored("f", 1, 1.0, group="h", source="elsewhere")]
+    assert couples_of(files) == [(3, 4)]
+
+
+def test_a_report_can_be_read_by_people_and_programs(full: KindReport, tmp_path: Path) -> None:
+    whole = Report(
+        labels="made.csv",
+        created="2026-01-01T00:00:00Z",
+        software={"version": "1", "python": "3", "torch": "2", "device": "cpu", "backend": "x"},
+        frames=32,
+        thresholds={},
+        weights={},
+        kinds=[full],
+        missing_baselines=["lrnet"],
+        notes=["A note."],
+    )
+    written = {path.name: path for path in tables.write(whole, tmp_path)}
+    again = Report.model_validate_json(written["report.json"].read_text())
+    assert again.model_dump_json() == whole.model_dump_json()
+    old = json.loads(written["report.json"].read_text())
+    for condition in old["kinds"][0]["conditions"]:
+        condition["models"] = {id: auc["value"] for id, auc in condition["models"].items()}
+    kept = Report.model_validate(old).kinds[0].conditions[0].models
+    new = whole.kinds[0].conditions[0].models
+    assert kept and {id: auc.value for id, auc in kept.items()} == {
+        id: auc.value for id, auc in new.items()
+    }
+    text = written["report.md"].read_text()
+    for words in ("A note.", "Not on this computer: lrnet", "lost-real (no_face)", "h264 CRF 32"):
+        assert words in text
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.endswith("|")
+    rows = list(csv.DictReader(written["figures.csv"].open()))
+    auc = next(
+        r for r in rows if (r["table"], r["name"], r["figure"]) == ("model", ENSEMBLE, "AUC")
+    )
+    assert float(auc["value"]) == pytest.approx(full.models[0].ranking.auc.value, abs=1e-5)
+    assert {"answer", "model", "baseline", "condition", "method", "source"} == {
+        row["table"] for row in rows
+    }
+    for name in ("reliability-video.svg", "risk-video.svg"):
+        drawing = ElementTree.fromstring(written[name].read_text())
+        assert drawing.attrib["role"] == "img"
+    dots = written["reliability-video.svg"].read_text().count("<circle")
+    assert dots == sum(len(a.honesty.bars) for a in full.answers)
+
+
+def test_figures_are_written_where_they_belong(full: KindReport, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("Before.\n<!-- quality -->\nold\n<!-- /quality -->\nAfter.\n")
+    for text in ("new", "newer"):
+        quality.fill(page, "quality", text)
+        assert page.read_text() == (
+            f"Before.\n<!-- quality -->\n{text}\n<!-- /quality -->\nAfter.\n"
+        )
+    with pytest.raises(SystemExit, match="measured"):
+        quality.fill(page, "measured", "x")
+    manifest = (ROOT / "weights" / "manifest.toml").read_text()
+    model = full.models[1]
+    once = quality.with_measured(manifest, model, full, "made")
+    assert quality.with_measured(once, model, full, "made") == once
+    before, after = (tomllib.loads(text) for text in (manifest, once))
+    changed = {m["id"]: m.pop("measured") for m in after["models"] if "measured" in m}
+    (first, *rest) = changed["pairs"]
+    assert first["value"] == pytest.approx(model.ranking.auc.value, abs=1e-3)
+    assert (first["data"], first["clips"]) == ("made clips, all", 52)
+    assert len(rest) == len(model.families)
+    kept = {m["id"]: m.pop("measured", None) for m in before["models"]}
+    assert before == after, "everything but the figures is as it was"
+    assert {id: kept[id] for id in changed if id != "pairs"} == {
+        id: value for id, value in changed.items() if id != "pairs"
+    }
+    assert once.count("\n# ---") == manifest.count("\n# ---")
+    assert full.kind in quality.WORDS
+    told = quality.measured(model, full, "made")
+    assert f"| face swap (21 fakes) | {tables.figure_text(model.families['face swap'])} |" in told
+
+
+def test_there_is_a_place_for_every_figure() -> None:
+    texts = {"README.md": "quality"}
+    texts |= {
+        f"weights/{s.card}": "measured" for s in registry.list_models() if s.bundled and s.card
+    }
+    for path, name in texts.items():
+        text = (ROOT / path).read_text()
+        assert text.count(f"<!-- {name} -->") == text.count(f"<!-- /{name} -->") == 1, path
+
+
+def test_a_limit_keeps_groups_whole() -> None:
+    items = [item(f"{g}-{n}", n % 2, f"g{g}") for g in range(12) for n in range(3)]
+    some = limited(items, 10)
+    groups = {i.group for i in some}
+    assert 10 <= len(some) <= 12
+    assert some == [i for i in items if i.group in groups]
+    assert {i.name for i in limited(items[::-1], 10)} == {i.name for i in some}
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ("DeepFaceLive (DFM model)", "face swap"),
+        ("FF++ DeepFakeDetection c23", "face swap"),
+        ("FF++ Face2Face c23", "reenactment"),
+        ("Sonic (audio-driven diffusion)", "talking head"),
+        ("Wav2Lip", "lip-sync"),
+        ("wav2lip (PersonaTalk comparison; history)", "lip-sync"),
+        ("StyleGAN2", "whole image"),
+        ("GRAM-HD (3D GAN)", "whole image"),
+        # Pasted back into untouched footage, whatever network made them.
+        ("STIT (StyleGAN face editing)", "face edit"),
+        ("LivePortrait (video expression editing)", "face edit"),
+        ("FSGAN", "face swap"),
+        ("REFace", "face swap"),
+        ("VividFace ablation", "face swap"),
+        ("FSRT (self reenactment)", "talking head"),
+        ("Portrait4D-v2 (CAP4D comparison panel)", "avatar"),
+        ("D-ID (product avatar, idle)", "avatar"),
+    ],
+)
+def test_families_of_methods(method: str, kind: str) -> None:
+    assert family(method) == kind
+    whole = kind in ("talking head", "avatar", "whole image")
+    assert question(method) is (Question.SYNTHESIS if whole else Question.MANIPULATION)
+
+
+# --- whole runs ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def labeled(tmp_path_factory: pytest.TempPathFactory, astronaut: np.ndarray) -> Path:
+    """Two pictures, two clips, a file that is missing and one that is no picture."""
+    folder = tmp_path_factory.mktemp("labeled")
+    rows = [["file", "label", "group", "source", "method"]]
+    for number, (label, sigma) in enumerate((("real", 0.0), ("fake", 1.2))):
+        picture = cv2.GaussianBlur(astronaut, (0, 0), sigma) if sigma else astronaut
+        cv2.imwrite(str(folder / f"{label}.png"), picture[..., ::-1])
+        write_clip(folder / f"{label}.mp4", seconds=1, fps=10, size=(320, 240))
+        rows.append([f"{label}.png", label, "one", "made", "face swap" if number else "none"])
+        rows.append([f"{label}.mp4", label, "one", "made", "face swap" if number else "none"])
+    (folder / "text.png").write_text("no picture")
+    rows.append(["text.png", "real", "two", "made", "none"])
+    rows.append(["gone.png", "fake", "three", "made", "SadTalker"])
+    with (folder / "labels.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    return folder / "labels.csv"
+
+
+def test_evaluate_from_the_shell(
+    labeled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    options = ["--frames", "3", "--models", "pairs", "--conditions", "jpeg-30,crf-40"]
+    assert main(["evaluate", str(labeled), "--out", str(out), *options]) == 0
+    said = capsys.readouterr()
+    assert said.out.split() == [
+        str(out / name)
+        for name in (
+            "report.json", "report.md", "figures.csv", "reliability-video.svg", "risk-video.svg",
+            "reliability-image.svg", "risk-image.svg",
+        )
+    ]  # fmt: skip
+    # 2 clips as they are, as JPEG and as h264; 4 pictures as they are and as JPEG.
+    assert "14 of 14 scored" in said.err
+    made = Report.model_validate_json((out / "report.json").read_text())
+    clips, pictures = made.kinds
+    assert (clips.kind, clips.files, pictures.kind, pictures.files) == ("video", 2, "image", 4)
+    assert pictures.not_judged == {"text.png": "undecodable", "gone.png": "not_found"} or (
+        set(pictures.not_judged) == {"text.png", "gone.png"}
+    )
+    assert pictures.models[0].ranking.judged == 2
+    assert [c.name for c in clips.conditions] == ["jpeg-30", "crf-40"]
+    assert [c.name for c in pictures.conditions] == ["jpeg-30"]
+    lines = [json.loads(line) for line in (out / "scores.jsonl").read_text().splitlines()]
+    assert len(lines) == 14
+
+
+def test_a_stopped_run_goes_on(labeled: Path, tmp_path: Path, monkeypatch) -> None:
+    items = [
+        item(str(labeled.parent / name), i % 2, "one", kind="image")
+        for i, name in enumerate(("real.png", "fake.png"))
+    ]
+    store = tmp_path / "scores.jsonl"
+    first = score_files(items[:1], models=["pairs"], store=store)
+    # Killed while it wrote the second line.
+    with store.open("a") as stream:
+        stream.write('{"name": "fake')
+    done: list[str] = []
+    real = scores._analyze
+
+    def watch(item: Item, *rest: object) -> object:
+        done.append(item.file.name)
+        return real(item, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(scores, "_analyze", watch)
+    both = score_files(items, models=["pairs"], store=store)
+    assert done == ["fake.png"]
+    assert both[0].highest == first[0].highest
+    assert both[0].probability == first[0].probability
+    again = score_files(items, models=["pairs"], store=store)
+    assert done == ["fake.png"]
+    assert [s.highest for s in again] == [s.highest for s in both]
+    # What was kept does not hold for other models, other frames, another condition, another file.
+    score_files(items, models=["blend"], store=store)
+    score_files(items, models=["pairs"], frames=5, store=store)
+    score_files(items, models=["pairs"], condition=Condition("blur", 1), store=store)
+    assert done[1:] == ["real.png", "fake.png"] * 3
+    changed = labeled.parent / "fake.png"
+    before = changed.read_bytes()
+    try:
+        changed.write_bytes(before + b"\0")
+        score_files(items, models=["pairs"], frames=5, store=store)
+    finally:
+        changed.write_bytes(before)
+    assert done[7:] == ["fake.png"]
+
+
+def changeable(id: str, monkeypatch: pytest.MonkeyPatch) -> ModelSpec:
+    """A model's entry in a manifest of this test's own."""
+    known = registry.manifest().model_copy(deep=True)
+    monkeypatch.setattr(registry, "manifest", lambda: known)
+    return next(spec for spec in known.models if spec.id == id)
+
+
+def test_a_new_calibration_needs_no_network(
+    labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
+    store = tmp_path / "scores.jsonl"
+    (before,) = score_files(items, models=["pairs"], store=store)
+    spec = changeable("pairs", monkeypatch)
+    assert spec.calibration is not None and before.probability is not None
+    spec.calibration = spec.calibration.model_copy(update={"offset": 5.0})
+    monkeypatch.setattr(scores, "_analyze", None)
+    (after,) = score_files(items, models=["pairs"], store=store)
+    assert after.highest == before.highest
+    assert after.probability is not None and after.probability > before.probability
+
+
+def test_faces_cut_otherwise_are_scored_anew(
+    labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
+    store = tmp_path / "scores.jsonl"
+    (before,) = score_files(items, models=["pairs"], store=store)
+    spec = changeable("pairs", monkeypatch)
+    spec.crop = spec.crop.model_copy(update={"scale": 1.3 * spec.crop.scale})
+    (after,) = score_files(items, models=["pairs"], store=store)
+    assert after.highest != before.highest
+
+
+def test_other_models_are_scored_and_not_counted(labeled: Path) -> None:
+    items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
+    (alone,) = score_files(items, models=["pairs"])
+    (beside,) = score_files(items, models=["pairs"], also=["blend"])
+    assert beside.probability == alone.probability
+    assert set(beside.highest) == {"pairs", "blend"}
+
+
+def test_our_own_failure_is_not_kept(
+    labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MesoNet's weights are not here: beside others it is silent, deciding it ends the run."""
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
+    store = tmp_path / "scores.jsonl"
+    with pytest.raises(ModelError, match="Meso4"):
+        score_files(items, models=["meso4-df"], store=store)
+    assert not store.exists()
+    (beside,) = score_files(items, models=["pairs"], also=["meso4-df"], store=store)
+    assert set(beside.highest) == {"pairs"}
+    with pytest.raises(ModelError, match="Meso4"):
+        score_files(items, models=["meso4-df"], store=store)
+
+
+def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the very CSV that was trained on: what the recipe kept out, without actors who recur."""
+    rows = ["file,label,kind,method,group,source"]
+    for who in "abcdefghij":
+        rows.append(f"{who}-real.png,real,image,none,{who},s")
+        rows.append(f"{who}-fake.png,fake,image,face swap,{who},s")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(rows) + "\n")
+    recipe = tmp_path / "made.toml"
+    recipe.write_text(
+        'name = "made"\nfamily = "mobilenet"\nimages = 10\nrate = 1e-3\nholdout_images = 0.4\n'
+        '[crop]\nsize = 48\n[[parts]]\nname = "made"\nkind = "image"\nshare = 1.0\n'
+    )
+    out: dict[str, list[str]] = {}
+
+    def score(items: list[Item], **_: object) -> list[Scored]:
+        out["scored"] = [i.name for i in items]
+        return [scored(i.name, i.label, float(i.label), group=i.group) for i in items]
+
+    def apart(items: list[Item], trained: list[Item], **_: object) -> tuple[list[Item], str]:
+        out["asked"] = [i.name for i in items]
+        out["trained"] = [i.name for i in trained]
+        return items[2:], "Two left out."
+
+    monkeypatch.setattr(scores, "score_files", score)
+    monkeypatch.setattr(evaluate.identity, "apart", apart)
+    made = evaluate.evaluate(labels, models=["pairs"], apart_from=labels, recipe=recipe)
+    assert len(out["asked"]) == 8 and len(out["trained"]) == 12
+    assert not {n[0] for n in out["asked"]} & {n[0] for n in out["trained"]}
+    assert out["scored"] == out["asked"][2:]
+    assert made.notes == ["Two left out."]
+    elsewhere = tmp_path / "other.csv"
+    elsewhere.write_text(labels.read_text())
+    evaluate.evaluate(elsewhere, models=["pairs"], apart_from=labels, recipe=recipe)
+    assert len(out["asked"]) == 20 and len(out["trained"]) == 12
+    evaluate.evaluate(elsewhere, models=["pairs"], match="a-")
+    assert out["scored"] == ["a-real.png", "a-fake.png"]
+
+
+def test_what_can_not_be_evaluated_is_said(
+    labeled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    (tmp_path / "labels.csv").write_text("file,label\nx.png,real\n")
+    with pytest.raises(InputError, match="both originals and fakes"):
+        evaluate.evaluate(tmp_path / "labels.csv")
+    (tmp_path / "store").write_text("not json\n")
+    items = [item("x.png", 0, "g", kind="image")]
+    with pytest.raises(InputError, match="no store"):
+        score_files(items, models=["pairs"], store=tmp_path / "store")
+    with pytest.raises(UsageError, match="not on this computer"):
+        baselines.published("meso4-df", [])
+    here, missing = baselines.published("all", ["pairs"])
+    assert here == [] and "meso4-df" in missing and "blend" not in missing
+
+
+def test_files_of_one_figure() -> None:
+    files = [scored(str(i), i % 2, float(i % 2)) for i in range(10)]
+    figure = figure_of(Column.of([s.probability for s in files], files))
+    assert (figure.value, figure.real, figure.fake) == (1.0, 5, 5)

@@ -1,0 +1,212 @@
+"""Every published detector on a CNN, held against its original: see `golden.py`.
+
+A file with the original's names and shapes and made values is saved in the published wrapping,
+loaded through the door that a person's own file takes, and has to give the original's tensors,
+logits and scores.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from detector import vision
+from detector.errors import WeightsError
+from detector.models import dry_run, registry
+from detector.models.base import Image, Model
+from detector.models.network import normalize
+from detector.models.pictures import fit
+from tests.support.golden import FOLDER, Golden, picture
+
+IDS = sorted(path.stem for path in FOLDER.glob("*.json"))
+LOGITS = 1e-4
+"""Relative to the largest logit, as the goldens ask."""
+NOTICED = 10 * LOGITS
+WRAPPED = {"sbi_efficientnetb4": "model", "selimsef_b7": "state_dict"}
+"""Under which key the published file holds its weights; the others are bare."""
+PREFIXED = {"selimsef_b7": "module."}
+"""What stands before the published names."""
+SMALL = "dfb_meso4"
+LIKE_ANOTHER = {"selimsef_b7", "sbi_efficientnetb4", "dfb_efficientnetb4", "dfb_core"}
+"""Their score and heatmap come about as in the rest of their family."""
+
+
+def save(path: Path, state: dict[str, Any], *, key: str | None = None, prefix: str = "") -> Path:
+    """Write weights as a training script would."""
+    state = {prefix + name: tensor for name, tensor in state.items()}
+    torch.save({key: state, "epoch": 3} if key else state, path)
+    return path
+
+
+def files(golden: Golden, folder: Path) -> list[Path]:
+    """The golden's weights as they are published."""
+    state = golden.state()
+    if golden.id == "capsule_forensics_v2":  # torchvision's trunk has a file of its own
+        parts = {"capnet.": "", "vgg_ext.vgg_1.": "features."}
+        return [
+            save(
+                folder / f"{number}.pth",
+                {new + k.removeprefix(old): t for k, t in state.items() if k.startswith(old)},
+            )
+            for number, (old, new) in enumerate(parts.items())
+        ]
+    key, prefix = WRAPPED.get(golden.id), PREFIXED.get(golden.id, "")
+    return [save(folder / "weights.pth", state, key=key, prefix=prefix)]
+
+
+def shown(golden: Golden, model: Model, name: str) -> Image:
+    """The picture that the original prepared: the whole of it, or the face in a given box."""
+    boxes = golden.data["preprocess"].get("boxes (x0,y0,x1,y1)")
+    whole = picture(name)
+    return vision.cut(whole, tuple(boxes[name]), model.spec.crop) if boxes else whole
+
+
+@pytest.fixture(scope="module", params=IDS)
+def case(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[tuple[Golden, Model]]:
+    """A golden, and the model that the loader makes of its file."""
+    golden = Golden(request.param)
+    saved = files(golden, tmp_path_factory.mktemp("golden"))
+    yield golden, registry.load_model(golden.id, weights=saved)
+    registry.unload(golden.id)
+    for path in saved:
+        path.unlink()
+
+
+def far(logits: Tensor, wanted: list) -> float:
+    """The largest deviation, relative to the largest logit."""
+    expected = torch.tensor(wanted)
+    assert logits.shape == expected.shape
+    return float((logits - expected).abs().max() / expected.abs().max())
+
+
+def test_pictures_are_prepared_as_the_original_does(case: tuple[Golden, Model]) -> None:
+    golden, model = case
+    assert golden.inputs
+    for name, wanted in golden.inputs.items():
+        x = model.preprocess(shown(golden, model, name))[None]
+        assert list(x.shape) == wanted["shape"] and x.dtype == torch.float32
+        np.testing.assert_allclose(x.flatten()[wanted["at"]], wanted["values"], atol=1e-5)
+        assert float(x.double().mean()) == pytest.approx(wanted["mean"], abs=1e-5)
+        assert float(x.double().std(correction=0)) == pytest.approx(wanted["std"], abs=1e-5)
+
+
+def test_logits_and_scores_are_the_originals(case: tuple[Golden, Model]) -> None:
+    golden, model = case
+    # What a third picture would add is how it is resized, which the test above sees.
+    for name, wanted in list(golden.outputs.items())[:2]:
+        logits = model.forward(model.preprocess(shown(golden, model, name))[None])
+        assert far(logits, wanted["logits"]) < LOGITS
+        assert model.p_fake(logits).tolist() == pytest.approx([wanted["p_fake"]], abs=1e-6)
+
+
+def test_none_is_taken_for_one_with_a_single_answer(case: tuple[Golden, Model]) -> None:
+    """Untrained they tell pictures apart the least, and still by far more than would be refused."""
+    _, model = case
+    odds = [model.log_odds(model.forward(model.preprocess(i)[None])).item() for i in model.trials()]
+    assert max(odds) - min(odds) > 20 * dry_run.SAME
+    dry_run.check(model)
+
+
+def test_what_a_flip_does_would_be_noticed(case: tuple[Golden, Model]) -> None:
+    """Other channels, another normalization or label are far outside the tolerances."""
+    golden, model = case
+    name, wanted = next(iter(golden.outputs.items()))
+    seen = fit(shown(golden, model, name), model.spec.crop)
+    assert far(model.forward(model.preprocess(seen[..., ::-1])[None]), wanted["logits"]) > NOTICED
+    other = model.spec.normalization.model_copy(
+        update={"mean": (0.4, 0.3, 0.5), "std": (0.3, 0.4, 0.3)}
+    )
+    off = normalize(seen, model.spec.model_copy(update={"normalization": other}))
+    assert far(model.forward(off[None]), wanted["logits"]) > NOTICED
+    # The other label's score is another one.
+    assert abs(1 - 2 * wanted["p_fake"]) > 1e-5
+
+
+def test_a_heatmap_and_a_score_come_of_a_crop(case: tuple[Golden, Model]) -> None:
+    golden, model = case
+    if golden.id in LIKE_ANOTHER:
+        return
+    name, wanted = next(iter(golden.outputs.items()))
+    crop = fit(shown(golden, model, name), model.spec.crop)[None]
+    odds = torch.tensor(model.score(crop))
+    assert odds.sigmoid().tolist() == pytest.approx([wanted["p_fake"]], abs=1e-6)
+    maps = model.explain(crop)
+    assert maps is not None and maps.ndim == 3 and maps.dtype == np.float32
+    assert maps.min() >= 0 and maps.max() <= 1
+
+
+@pytest.mark.parametrize("id", [i for i in IDS if "autoatt" in i])
+def test_the_networks_own_attention_is_the_heatmap(id: str, tmp_path: Path) -> None:
+    golden = Golden(id)
+    model: Any = registry.load_model(id, weights=files(golden, tmp_path))
+    crop = picture("input_face_224.png")
+    wanted = golden.outputs["input_face_224.png"]["features"]["attention map"]
+    found = model.attention(model.preprocess(crop)[None])
+    assert list(found.shape) == wanted["shape"]
+    np.testing.assert_allclose(found.flatten()[wanted["at"]], wanted["values"], atol=1e-5)
+    shown = model.explain(crop[None])
+    assert shown.shape == (1, 28, 28) and (shown.min(), shown.max()) == (0, 1)
+    # The same places, only stretched.
+    assert np.corrcoef(shown.ravel(), found.ravel())[0, 1] > 0.9999
+    registry.unload(id)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("key", [None, "state_dict", "model", "net"])
+def test_wrapped_and_bare_files_are_the_same(tmp_path: Path, key: str | None, prefix: str) -> None:
+    golden = Golden(SMALL)
+    path = save(tmp_path / "x.pth", golden.state(), key=key, prefix=prefix)
+    model = registry.load_model(SMALL, weights=path)
+    for name, wanted in golden.outputs.items():
+        assert far(model.forward(model.preprocess(picture(name))[None]), wanted["logits"]) < LOGITS
+
+
+def test_half_precision_becomes_single(tmp_path: Path) -> None:
+    golden = Golden(SMALL)
+    state = {k: t.half() if t.is_floating_point() else t for k, t in golden.state().items()}
+    model = registry.load_model(SMALL, weights=save(tmp_path / "x.pth", state))
+    name, wanted = next(iter(golden.outputs.items()))
+    logits = model.forward(model.preprocess(picture(name))[None])
+    assert logits.dtype == torch.float32 and 1e-6 < far(logits, wanted["logits"]) < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("id", "name"),
+    [
+        (SMALL, "backbone.fc1.bias"),
+        ("ispl_efficientnetb4", "efficientnet._blocks.17._se_reduce.bias"),
+        ("ispl_efficientnetautoattb4st", "feat_ext.efficientnet.attconv.bias"),
+        ("dfb_xception", "backbone.last_linear.bias"),
+        ("dfb_recce", "model.decoder3.2.bias"),
+        ("dfb_capsule", "fea_ext.capsules.7.4.bias"),
+    ],
+)
+def test_one_missing_extra_or_misshapen_tensor_is_named_as_in_the_file(
+    tmp_path: Path, id: str, name: str
+) -> None:
+    state = {k: torch.zeros(s, dtype=Golden.kind(k)) for k, s in Golden(id).shapes.items()}
+    without = {k: t for k, t in state.items() if k != name}
+    with pytest.raises(WeightsError, match=re.escape(f"1 missing ({name}).")):
+        registry.load_model(id, weights=save(tmp_path / "a.pth", without))
+    more = {**state, f"{name}x": state[name]}
+    with pytest.raises(WeightsError, match=re.escape(f"1 unexpected ({name}x).")):
+        registry.load_model(id, weights=save(tmp_path / "b.pth", more))
+    size = len(state[name])
+    other = {**state, name: torch.zeros(size + 1)}
+    with pytest.raises(WeightsError, match=re.escape(f"{name} [{size + 1}] instead of [{size}]")):
+        registry.load_model(id, weights=save(tmp_path / "c.pth", other))
+
+
+def test_efficientnet_of_one_repository_is_not_taken_for_anothers(tmp_path: Path) -> None:
+    """Alike but for padding and names: the file says whose it is."""
+    path = save(tmp_path / "x.pth", Golden("ispl_efficientnetb4").state())
+    for id in ("dfb_efficientnetb4", "sbi_efficientnetb4", "ispl_efficientnetautoattb4"):
+        with pytest.raises(WeightsError, match="do not fit"):
+            registry.load_model(id, weights=path)

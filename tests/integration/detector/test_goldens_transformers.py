@@ -1,0 +1,174 @@
+"""The large published transformers, held against their originals: see `golden.py`.
+
+Each has up to half a billion weights. They are filled, saved in the published wrapping, loaded
+through the door that a person's own file takes, and let go again, one after another.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from detector.models import registry
+from detector.models.base import Model
+from tests.support.golden import Golden, clip, picture
+
+pytestmark = [pytest.mark.large, pytest.mark.timeout(900)]
+LOGITS = 1e-4
+"""Relative to the largest logit, as the goldens ask."""
+
+State = dict[str, Tensor]
+
+
+def safetensors(state: State, folder: Path) -> Path:
+    save_file(state, folder / "model.safetensors")
+    return folder / "model.safetensors"
+
+
+def wrapped(key: str = "", prefix: str = "", **company: Any) -> Callable[[State, Path], Path]:
+    """As training scripts save: the weights under a key, beside other things."""
+
+    def save(state: State, folder: Path) -> Path:
+        named: dict[str, Any] = {prefix + name: tensor for name, tensor in state.items()}
+        torch.save({key: named, **company} if key else named, folder / "weights.pth")
+        return folder / "weights.pth"
+
+    return save
+
+
+def beside_its_config(**config: Any) -> Callable[[State, Path], Path]:
+    """As the hub's repositories do."""
+
+    def save(state: State, folder: Path) -> Path:
+        (folder / "config.json").write_text(json.dumps({"model_type": "videomae", **config}))
+        return safetensors(state, folder)
+
+    return save
+
+
+SAVED: dict[str, Callable[[State, Path], Path]] = {
+    "gend_clip_l14": safetensors,
+    "gend_pe_l": safetensors,
+    "gend_dinov3_l": safetensors,
+    "lnclip_v1": wrapped("state_dict", hyper_parameters={"backbone": "clip"}, epoch=3),
+    "effort_clip_l14": wrapped("state_dict", "module.", epoch=3),
+    "effort_ufdbench": wrapped("model", optimizer={}, total_steps=3),
+    "fsfm_vit_l": wrapped("model", optimizer={}, epoch=3),
+    "videomae_base": beside_its_config(num_frames=16, id2label={0: "LABEL_0", 1: "LABEL_1"}),
+    "videomae_large_32": safetensors,
+}
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Iterator[Callable[..., Model]]:
+    """load(id, path or paths), let go after the test with its gigabyte of files."""
+    ids = []
+
+    def loaded(id: str, path: Path | list[Path]) -> Model:
+        ids.append(id)
+        return registry.load_model(id, weights=path)
+
+    yield loaded
+    for id in ids:
+        registry.unload(id)
+    gc.collect()
+    for path in tmp_path.iterdir():
+        path.unlink()
+
+
+def golden(id: str) -> Golden:
+    return Golden(f"transformers/{id}")
+
+
+def near(value: Tensor, wanted: dict[str, Any]) -> None:
+    """The tensor is the golden's: its shape, some values, mean and deviation."""
+    assert list(value.shape) == wanted["shape"] and value.dtype == torch.float32
+    np.testing.assert_allclose(value.flatten()[wanted["at"]], wanted["values"], atol=1e-5)
+    assert float(value.double().mean()) == pytest.approx(wanted["mean"], abs=1e-5)
+    assert float(value.double().std(correction=0)) == pytest.approx(wanted["std"], abs=1e-5)
+
+
+def held(model: Model, x: Tensor, wanted: list[dict[str, Any]]) -> None:
+    """What the network makes of each of `x` is what the original made of it."""
+    found = model.forward(x)
+    expected = torch.tensor([output["logits"][0] for output in wanted])
+    assert found.shape == expected.shape
+    difference = (found - expected).abs().amax(1) / expected.abs().amax(1)
+    assert float(difference.max()) < LOGITS
+    scores = [output["p_fake"] for output in wanted]
+    assert model.p_fake(found).tolist() == pytest.approx(scores, abs=1e-5)
+
+
+def explained(model: Model, crop: np.ndarray, *shape: int) -> None:
+    maps = model.explain(crop[None])
+    assert maps is not None and maps.shape == (1, *shape)
+    assert maps.min() >= 0 and maps.max() == 1
+
+
+FRAMES = [id for id in SAVED if not id.startswith("videomae")]
+
+
+@pytest.mark.parametrize("id", FRAMES)
+def test_pictures_logits_and_scores_are_the_originals(
+    id: str, tmp_path: Path, load: Callable[..., Model]
+) -> None:
+    original = golden(id)
+    model = load(id, SAVED[id](original.state(), tmp_path))
+    x = torch.stack([model.preprocess(picture(name)) for name in original.inputs])
+    for item, wanted in zip(x, original.inputs.values(), strict=True):
+        near(item[None], wanted)
+    held(model, x, [original.outputs[name] for name in original.inputs])
+    side = 16 if "clip" in id or "pe" in id or "ufd" in id else 14
+    explained(
+        model, picture("input_face_256.png" if not model.spec.crop.final else FACE), side, side
+    )
+
+
+FACE = "input_face_224.png"
+
+
+@pytest.mark.shared
+def test_universal_fake_detect_with_its_real_layer(
+    shared: Path, tmp_path: Path, load: Callable[..., Model]
+) -> None:
+    original = golden("univfd_clip_l14")
+    trunk = wrapped()(original.state(), tmp_path)
+    model = load(original.data["id"], [trunk, shared / "weights/univfd_head/fc_weights.pth"])
+    x = torch.stack([model.preprocess(picture(name)) for name in original.inputs])
+    for item, wanted in zip(x, original.inputs.values(), strict=True):
+        near(item[None], wanted)
+    held(model, x, [original.outputs[name] for name in original.inputs])
+    explained(model, picture(FACE), 16, 16)
+
+
+def test_videomae_as_its_processor_prepares_it(tmp_path: Path, load: Callable[..., Model]) -> None:
+    original = golden("videomae_base")
+    model = load("videomae_base", SAVED["videomae_base"](original.state(), tmp_path))
+    x = torch.stack([model.preprocess(clip(name, 16)) for name in original.inputs])
+    for item, wanted in zip(x, original.inputs.values(), strict=True):
+        near(item[None], wanted)
+    held(model, x, [original.outputs[name] for name in original.inputs])
+    backwards = model.forward(model.preprocess(clip(FACE, 16)[::-1])[None])
+    expected = torch.tensor(original.outputs[FACE]["logits"])
+    assert float((backwards - expected).abs().max() / expected.abs().max()) > 10 * LOGITS
+    explained(model, clip(FACE, 16), 8, 14, 14)
+
+
+def test_videomae_large_squeezes_whole_frames(tmp_path: Path, load: Callable[..., Model]) -> None:
+    original = golden("videomae_large_32")
+    (wanted,) = original.data["outputs_other_preprocessing"].values()
+    model = load("videomae_large_32", SAVED["videomae_large_32"](original.state(), tmp_path))
+    x = model.preprocess(clip("input_odd_313x277.png", 32))[None]
+    near(x, wanted["tensor"])
+    fake, real = wanted["logits"][0]
+    held(model, x, [{**wanted, "p_fake": 1 / (1 + math.exp(real - fake))}])

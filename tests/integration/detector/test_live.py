@@ -1,0 +1,1070 @@
+"""The live engine: frames in, states out. Logic on made faces and made models, in virtual time; the
+bundled models on made clips; the command on files and on a local stream."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pypdf
+import pytest
+
+from detector import live, media, samples, vision
+from detector.cli import main
+from detector.cli.live import _Console
+from detector.errors import MediaError, ModelError, UsageError
+from detector.live import hints as notice
+from detector.live import optical_flow, recapture, schedule
+from detector.live.hints import Alarms
+from detector.live.hysteresis import EARLY, HOLD, LabelHysteresis, WindowVerdict
+from detector.live.rate_counter import MOST
+from detector.live.score_history import MOST_MOMENTS, DecimatingBuffer, ScoreHistory
+from detector.media.stream import Stream
+from detector.models import registry
+from detector.models.base import Model, ModelSpec
+from detector.schema.analysis import Analysis, Label, Thresholds
+from tests.support.waiting import PATIENT, until
+
+FPS = 25.0
+SIDE = 160
+"""px. A made face's box."""
+BASE, TINT = 9, 4
+"""Levels of red over blue: little enough of a change to be the same person's colors."""
+LIMITS = Thresholds(low=0.3, high=0.7)
+
+
+# --- a made world: a face is a patch of texture, its tint says what models think of it ------------
+
+
+def texture(seed: int = 0) -> np.ndarray:
+    """A patch with corners for flow to hold on to, and sharp enough to be judged."""
+    noise = np.random.default_rng(seed).integers(40, 200, (40, 40), np.uint8)
+    patch = cv2.resize(noise, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    return np.repeat(patch[..., None], 3, 2).astype(np.int16)
+
+
+TEXTURE = texture()
+
+
+def picture(*people: tuple[int, int, float], size: tuple[int, int] = (640, 480)) -> np.ndarray:
+    """A grey frame with faces: (left, top, how suspicious, -1 to 1) each."""
+    rgb = np.full((size[1], size[0], 3), 90, np.uint8)
+    for left, top, suspicion in people:
+        tint = round(TINT * suspicion)
+        patch = TEXTURE + np.array([BASE + tint, 0, -BASE - tint], np.int16)
+        rgb[top : top + SIDE, left : left + SIDE] = patch.clip(0, 255)
+        rgb[top : top + 4, left : left + 4] = (255, 0, 255)  # where the made detector looks
+    return rgb
+
+
+class MadeDetector:
+    """Finds the magenta corners of `picture`."""
+
+    name = "mtcnn"
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def detect(self, rgb: np.ndarray, min_face: int) -> list[vision.Detection]:
+        self.looks += 1
+        marked = (rgb[..., 0] == 255) & (rgb[..., 1] == 0) & (rgb[..., 2] == 255)
+        corners = np.argwhere(marked & ~np.roll(marked, 1, 0) & ~np.roll(marked, 1, 1))
+        return [self._face(float(x), float(y)) for y, x in corners if min_face <= SIDE]
+
+    def _face(self, x: float, y: float) -> vision.Detection:
+        points = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+        landmarks = tuple((x + SIDE * u, y + SIDE * v) for u, v in points)
+        return vision.Detection((x, y, x + SIDE, y + SIDE), landmarks, 1.0)
+
+
+class MadeModel(Model):
+    """Gives the calibrated logit that the tint says, whatever the model's calibration."""
+
+    def __init__(self, spec: ModelSpec, work: Callable[[], None] = lambda: None) -> None:
+        super().__init__(spec)
+        self._work = work
+
+    def preprocess(self, picture: object) -> object:  # type: ignore[override]
+        raise NotImplementedError
+
+    def forward(self, batch: object) -> object:  # type: ignore[override]
+        raise NotImplementedError
+
+    def log_odds_of(self, wanted: np.ndarray) -> np.ndarray:
+        return wanted
+
+    def score(self, batch: np.ndarray) -> np.ndarray:
+        self._work()
+        mean = batch.reshape(len(batch), -1, 3).mean(1)
+        wanted = self.log_odds_of(((mean[:, 0] - mean[:, 2]) / 2 - BASE) / TINT * 4.0)
+        calibration = self.spec.calibration
+        assert calibration is not None
+        return ((wanted - calibration.offset) / calibration.scale).astype(np.float32)
+
+
+def made(work: Callable[[], None] = lambda: None) -> Callable[[str], Model]:
+    """A loader of made models."""
+    return lambda id: MadeModel(registry.get_spec(id), work)
+
+
+@pytest.fixture(autouse=True)
+def says_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thresholds under which every word can be said, whatever ships today."""
+    limits = Thresholds(low=0.3, high=0.8)
+    known = registry.manifest()
+    ensembles = {
+        question: ensemble.model_copy(update={"thresholds": limits})
+        for question, ensemble in known.ensembles.items()
+    }
+    patched = known.model_copy(update={"ensembles": ensembles})
+    monkeypatch.setattr(registry, "manifest", lambda: patched)
+
+
+class Clock:
+    """Virtual time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def engine() -> Iterator[live.LiveEngine]:
+    """Made faces and models, no threads, a clock that follows the frames."""
+    engine = live.LiveEngine(
+        ["pairs", "blend"], workers=0, detector=MadeDetector(), load=made(), clock=Clock()
+    )
+    yield engine
+    engine.close()
+
+
+def feed(
+    engine: live.LiveEngine,
+    session: live.LiveSession,
+    seconds: float,
+    frame: np.ndarray | Callable[[float], np.ndarray],
+    start: float = 0.0,
+) -> list[live.LiveState]:
+    """Push frames of some seconds and do the work; the state after each."""
+    states = []
+    for n in range(int(seconds * FPS)):
+        t = start + n / FPS
+        engine._clock.now = t
+        session.push(frame(t) if callable(frame) else frame, t)
+        engine.drain()
+        states.append(session.state)
+    return states
+
+
+def words(states: list[live.LiveState]) -> list[Label]:
+    """The words in order, without repeats."""
+    said = [state.reading.label for state in states]
+    return [label for i, label in enumerate(said) if i == 0 or said[i - 1] is not label]
+
+
+REAL, FAKE = picture((240, 160, -1.0)), picture((240, 160, 1.0))
+
+
+# --- the word -------------------------------------------------------------------------------------
+
+
+def test_a_switch_changes_the_word_within_two_seconds_and_it_holds(engine) -> None:
+    session = engine.open()
+    states = feed(engine, session, 14, lambda t: REAL if t < 6 else FAKE)
+    assert words(states) == [Label.NOT_APPLICABLE, Label.INCONCLUSIVE, Label.REAL, Label.FAKE]
+    first = next(s.time for s in states if s.reading.label is Label.FAKE)
+    assert 6.0 < first <= 8.0
+    # What the mean says agrees with the word from then on.
+    after = [s for s in states if s.time > first + 0.2]
+    assert all(s.reading.probability > s.reading.thresholds.high for s in after)
+    assert all(face.label is Label.FAKE for s in after for face in s.faces)
+
+
+def test_a_first_word_takes_three_seconds_and_leaving_suspicion_too(engine) -> None:
+    session = engine.open()
+    states = feed(engine, session, 12, lambda t: FAKE if t < 5 else REAL)
+    first = next(s.time for s in states if s.reading.label is Label.FAKE)
+    assert HOLD <= first <= HOLD + 1
+    assert all(s.reading.label is not Label.FAKE for s in states if s.time < HOLD)
+    left = next(s.time for s in states if s.time > first and s.reading.label is not Label.FAKE)
+    assert left >= 5 + HOLD
+
+
+def test_scores_that_jump_from_frame_to_frame_change_no_word(engine) -> None:
+    session = engine.open()
+    jumping = [picture((240, 160, s)) for s in (-1.0, 1.0)]
+    states = feed(engine, session, 9, lambda t: jumping[round(t * FPS) // 4 % 2])
+    assert words(states) == [Label.NOT_APPLICABLE, Label.INCONCLUSIVE]
+
+
+def test_somebody_new_who_is_manipulated_is_named_as_soon(engine) -> None:
+    session = engine.open()
+    other = picture((400, 200, 1.0))
+    states = feed(engine, session, 8, lambda t: REAL if t < 5 else other)
+    at = {round(s.time, 2): s for s in states}
+    assert at[6.96].reading.label is Label.FAKE
+    assert [(face.id, face.label) for face in at[6.96].faces] == [("B", Label.FAKE)]
+
+
+def said(probability: float, frames: int = 20) -> WindowVerdict:
+    label = Label.FAKE if probability > 0.7 else Label.REAL if probability < 0.3 else None
+    return WindowVerdict(label or Label.INCONCLUSIVE, probability, LIMITS, frames)
+
+
+def test_a_word_is_left_only_beyond_the_slack() -> None:
+    steady = LabelHysteresis(0.0)
+    for n in range(40):
+        steady.update(n / 10, said(0.9), None)
+    assert steady.label is Label.FAKE and steady.since == pytest.approx(HOLD)
+    for n in range(40, 100):
+        steady.update(n / 10, said(0.68), None)  # below the threshold, by less than the slack
+    assert steady.label is Label.FAKE
+    for n in range(100, 140):
+        steady.update(n / 10, said(0.6), None)
+    assert steady.label is Label.INCONCLUSIVE
+
+
+def test_the_early_way_needs_frames_and_time() -> None:
+    steady = LabelHysteresis(0.0)
+    for n in range(40):
+        assert not steady.update(n / 10, said(0.1), said(0.1))
+    assert steady.label is Label.REAL
+    for n in range(40, 60):  # a slow computer: too few frames to go by
+        assert not steady.update(n / 10, said(0.2), said(0.9, frames=3))
+    early = [n / 10 for n in range(60, 80) if steady.update(n / 10, said(0.2), said(0.9))]
+    assert early[0] == pytest.approx(6.0 + EARLY) and steady.label is Label.FAKE
+
+
+def test_no_sign_is_taken_back_as_soon() -> None:
+    steady = LabelHysteresis(0.0)
+    for n in range(40):
+        steady.update(n / 10, said(0.1), said(0.1))
+    assert steady.label is Label.REAL
+    early = [n / 10 for n in range(40, 50) if steady.update(n / 10, said(0.2), said(0.5))]
+    assert early == [pytest.approx(4.0 + EARLY)] and steady.label is Label.INCONCLUSIVE
+    # And on to suspicion, if it rises further.
+    later = [n / 10 for n in range(50, 60) if steady.update(n / 10, said(0.5), said(0.9))]
+    assert later and steady.label is Label.FAKE
+
+
+def test_a_score_that_hovers_about_the_threshold_has_no_early_way() -> None:
+    steady = LabelHysteresis(0.0)
+    for n in range(300):
+        mean = said(0.66 if n // 10 % 2 else 0.72)
+        assert not steady.update(n / 10, mean, said(0.75))
+    assert steady.label is Label.INCONCLUSIVE
+
+
+def test_a_reading_is_the_verdict_on_a_clip_of_the_last_seconds(engine, tmp_path) -> None:
+    """Fusion and calibration are those of an analysis: the same scores give the same number."""
+    from detector.decision import decide
+
+    session = engine.open()
+    state = feed(engine, session, 2.9, picture((240, 160, 0.2)))[-1]
+    whole = session.finish()
+    assert decide(whole).verdict == whole.verdict
+    question = whole.verdict.question
+    assert state.reading.probability == pytest.approx(
+        whole.verdict.answers[question].probability, abs=1e-6
+    )
+    assert state.reading.thresholds == whole.verdict.answers[question].thresholds
+
+
+class Contrary(MadeModel):
+    """Says the contrary of what the tint says."""
+
+    def log_odds_of(self, wanted: np.ndarray) -> np.ndarray:
+        return -wanted
+
+
+@pytest.mark.parametrize(
+    "people",
+    [[(240, 160, -0.4)], [(240, 160, 0.3)], [(40, 160, -0.5), (400, 160, 0.6)]],
+    ids=["untouched", "suspicious", "two"],
+)
+def test_box_and_card_say_one_number_of_one_face(people: list[tuple[int, int, float]]) -> None:
+    """Also where the two questions have different answers, and with several people in view."""
+
+    def load(id: str) -> Model:
+        return (Contrary if id == "synthesis" else MadeModel)(registry.get_spec(id))
+
+    engine = live.LiveEngine(
+        ["pairs", "synthesis"], workers=0, detector=MadeDetector(), load=load, clock=Clock()
+    )
+    states = feed(engine, engine.open(), 6, picture(*people))
+    engine.close()
+    read = [s for s in states if s.reading.probability is not None]
+    assert len(read) > 50
+    for state in read:
+        (face,) = [f for f in state.faces if f.id == (state.reading.person or state.faces[0].id)]
+        assert face.probability == state.reading.probability
+        assert face.question is state.reading.question
+    assert read[-1].series[-1].mean == read[-1].reading.probability
+
+
+# --- hints ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda rgb: (rgb // 12).astype(np.uint8), live.HintCode.TOO_DARK),
+        (lambda rgb: (rgb.astype(int) + 170).clip(0, 255).astype(np.uint8), "too_bright"),
+        (lambda rgb: cv2.GaussianBlur(rgb, (0, 0), 9), live.HintCode.TOO_BLURRED),
+    ],
+    ids=["dark", "bright", "blurred"],
+)
+def test_a_poor_picture_is_named_and_not_judged(engine, change, code) -> None:
+    def poor(rgb: np.ndarray) -> np.ndarray:
+        changed = change(rgb)
+        changed[160:164, 240:244] = (255, 0, 255)
+        return changed
+
+    session = engine.open()
+    state = feed(engine, session, 3, poor(REAL))[-1]
+    assert [hint.code for hint in state.hints] == [code] and state.hints[0].blocking
+    assert state.faces[0].label is Label.NOT_APPLICABLE and state.faces[0].probability is None
+    assert state.rates.scored == 0 and state.reading.probability is None
+
+
+def test_no_face_for_two_seconds_is_said_and_ends_the_reading(engine) -> None:
+    session = engine.open()
+    empty = picture()
+    states = feed(engine, session, 12, lambda t: REAL if t < 4 or t > 9 else empty)
+    at = {round(s.time, 2): s for s in states}
+    assert [h.code for h in at[5.8].hints] == []
+    assert [h.code for h in at[6.2].hints] == [live.HintCode.NO_FACE]
+    assert at[6.4].reading.label is Label.NOT_APPLICABLE and at[6.4].faces == ()
+    assert "No face" in at[6.4].reading.text
+    assert at[9.6].reading.label is Label.INCONCLUSIVE  # it begins anew
+    gap = [a for a in states[-1].alarms if a.kind == "no_face"]
+    assert len(gap) == 1 and gap[0].start == pytest.approx(4, abs=0.2)
+    assert gap[0].end == pytest.approx(9, abs=0.5)
+    assert any(dot.score is None for dot in states[-1].series)
+
+
+def test_more_faces_than_are_judged_are_counted(engine) -> None:
+    crowd = [(20 + 200 * i, 20 + 180 * j, -1.0) for i in range(3) for j in range(2)]
+    session = engine.open(live.LiveSettings(most_faces=4))
+    state = feed(engine, session, 2, picture(*crowd))[-1]
+    hint = next(h for h in state.hints if h.code is live.HintCode.TOO_MANY)
+    assert hint.text.startswith("6 faces are in view; the 4 largest") and not hint.blocking
+    assert len(state.faces) == 6
+    assert sum(face.probability is not None for face in state.faces) == 4
+
+
+def test_people_are_told_apart_and_the_most_suspicious_comes_first(engine) -> None:
+    session = engine.open()
+    state = feed(engine, session, 5, picture((40, 160, -1.0), (400, 160, 1.0)))[-1]
+    assert [face.id for face in state.faces] == ["B", "A"]
+    assert state.faces[0].label is Label.FAKE and state.faces[1].label is Label.REAL
+    assert state.reading.person == "B"
+
+
+def test_a_slow_computer_says_so() -> None:
+    watch = notice.QualityMonitor(0.0, 4)
+    watch.face(10.0)
+    hints = watch.hints(10.0, silent=0.0, rate=2.0, lag=3.0)
+    assert [h.text for h in hints] == [
+        "This computer scores 2 frames a second: the reading can lag by 3 s."
+    ]
+    assert watch.hints(10.0, silent=3.0, rate=2.0, lag=3.0)[0].code is live.HintCode.NO_SIGNAL
+    assert not watch.hints(10.0, silent=0.0, rate=8.0, lag=1.0)
+
+
+# --- a filmed screen ------------------------------------------------------------------------------
+
+
+def filmed(rgb: np.ndarray, pitch: float, angle: float, blur: float = 0.5) -> np.ndarray:
+    """A picture on a screen of red, green and blue bars, sampled by a camera that is turned a bit.
+
+    `pitch` is how many px of the camera a px of the screen takes.
+    """
+    side = rgb.shape[0]
+    count = int(side / pitch) + 2
+    screen = cv2.resize(rgb, (count, count), interpolation=cv2.INTER_AREA).astype(np.float32)
+    bars = np.repeat(np.repeat(screen, 6, 0), 6, 1)
+    for channel in range(3):
+        lit = np.zeros(6, np.float32)
+        lit[2 * channel : 2 * channel + 2] = 3
+        bars[..., channel] *= np.tile(lit, count)
+    bars *= np.tile(np.array([1.2] * 5 + [0], np.float32), count)[:, None, None]
+    middle = bars.shape[0] / 2
+    turn = cv2.getRotationMatrix2D((middle, middle), angle, pitch / 2)
+    turn[:, 2] += side * 1.5 - middle
+    seen = cv2.warpAffine(bars, turn, (side * 3, side * 3))
+    seen = cv2.GaussianBlur(seen, (0, 0), 3 * blur)[1::3, 1::3]
+    noise = np.random.default_rng(1).normal(0, 2, seen.shape)
+    return (seen + noise).clip(0, 255).astype(np.uint8)
+
+
+def test_a_filmed_screen_shows_and_a_face_does_not() -> None:
+    from skimage import data
+
+    portrait = np.ascontiguousarray(data.astronaut()[20:276, 90:346])
+    assert recapture.stripes(portrait) < recapture.PEAK
+    found = [
+        recapture.stripes(filmed(portrait, pitch, angle))
+        for pitch in (0.7, 1.1, 1.8)
+        for angle in (2.0, 7.0)
+    ]
+    assert min(found) > recapture.PEAK, found
+    assert recapture.stripes(portrait[:100, :100]) == 0.0  # too small to say
+
+
+def test_a_filmed_screen_is_a_condition_that_is_said(engine, monkeypatch) -> None:
+    monkeypatch.setattr(recapture, "stripes", lambda rgb: recapture.PEAK + 1)
+    session = engine.open()
+    state = feed(engine, session, 6, FAKE)[-1]
+    assert state.hints[0].code is live.HintCode.RECAPTURE and state.hints[0].blocking
+    # It can't be judged, so nothing is said of it.
+    assert state.reading.label is Label.INCONCLUSIVE and "screen" in state.reading.text
+    assert not [a for a in state.alarms if a.kind == "manipulated"]
+
+
+# --- alarms ---------------------------------------------------------------------------------------
+
+
+def test_an_alarm_begins_and_ends_once() -> None:
+    alarms = Alarms(seconds=3.0)
+    means = [0.5] * 10 + [0.9] * 50 + [0.65, 0.9] * 10 + [0.5] * 40 + [0.9] * 20
+    log = []
+    for n, mean in enumerate(means):
+        alarms.reading(n / 10, mean, 0.7)
+        log.append(alarms.all)
+    begun = [n for n in range(1, len(log)) if len(log[n]) > len(log[n - 1])]
+    assert begun == [40]  # 3 s after the mean went above
+    (alarm,) = alarms.all
+    assert (alarm.start, alarm.end, alarm.peak) == (1.0, 8.0, 0.9) and alarm.number == 1
+
+
+def test_a_raised_alarm_ends_with_the_session(engine) -> None:
+    session = engine.open(live.LiveSettings(alarm_above=0.6, alarm_seconds=1.0))
+    states = feed(engine, session, 6, FAKE)
+    assert states[-1].alarms[0].end is None and states[-1].alarms[0].kind == "manipulated"
+    session.close()
+    assert session.state.alarms[0].end == pytest.approx(states[-1].time)
+    (note,) = session.finish().media.notes
+    assert note.startswith("Alarm from 00:00 to 00:05: a mean of 3 s up to ")
+
+
+# --- queues, threads, viewers ---------------------------------------------------------------------
+
+
+def workers() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith("unmask-live")]
+
+
+def test_push_never_waits_and_the_newest_frame_wins() -> None:
+    go = threading.Event()
+    engine = live.LiveEngine(
+        ["pairs", "blend"], workers=2, detector=MadeDetector(), load=made(lambda: go.wait(PATIENT))
+    )
+    try:
+        session = engine.open()
+        until(lambda: session.state.ready)
+        session.push(REAL, 0.0)
+        until(lambda: session._candidate is None and session.state.rates.looked == 1)
+        # One worker now waits inside a model; stop the other one from looking as well.
+        with session._lock:
+            session._pace = replace(session._pace, follow_every=1e9)
+        for n in range(1, 201):
+            session.push(REAL, n / FPS)
+        rates = session.state.rates
+        assert rates.scored == 0  # the model goes on waiting: nobody waited for it
+        assert rates.pushed == 201 and rates.looked == 1
+        assert rates.dropped == 199  # all but the one that was looked at and the one that waits
+        assert session._frame is not None and session._frame.time == 200 / FPS
+        go.set()
+        with session._lock:
+            session._pace = replace(session._pace, follow_every=0.0)
+        session.push(REAL, 9.0)
+        until(lambda: session.state.rates.looked == 2)
+        assert session.state.faces[0].time == 9.0
+    finally:
+        go.set()
+        engine.close()
+    assert not workers()
+
+
+def test_viewers_are_isolated_and_share_the_models() -> None:
+    loads: list[str] = []
+
+    def load(id: str) -> Model:
+        loads.append(id)
+        return shared.setdefault(id, made()(id))
+
+    shared: dict[str, Model] = {}
+    detector = MadeDetector()
+    engine = live.LiveEngine(["pairs", "blend"], workers=0, detector=detector, load=load)
+    one, two = engine.open(), engine.open(live.LiveSettings(name="Two"))
+    engine.drain()
+    for n in range(int(5 * FPS)):
+        one.push(REAL, n / FPS)
+        two.push(FAKE, 100 + n / FPS)
+        engine.drain()
+    assert one.state.reading.label is Label.REAL and two.state.reading.label is Label.FAKE
+    assert one.finish().media.name == "Live session" and two.finish().media.name == "Two"
+    assert two.finish().tracks[0].faces[0].time == 0.0  # from its own first frame
+    assert set(shared) == {"pairs", "blend"} and len(loads) == 4
+    one.close()
+    two.push(FAKE, 200.0)
+    engine.drain()
+    assert two.state.time == 200.0 and engine.sessions == 1
+    engine.close()
+
+
+def test_turns_are_fair_whatever_one_viewer_costs() -> None:
+    from detector.live.pool import Pool
+
+    class Viewer:
+        def __init__(self, cost: float) -> None:
+            self.cost, self.turns = cost, 0
+
+        def waiting(self) -> list[str]:
+            return ["work"]
+
+        def work(self, kind: str) -> None:
+            self.turns += 1
+            clock.now += self.cost
+
+    clock = Clock()
+    pool = Pool(0, clock)
+    slow, quick = Viewer(1.0), Viewer(0.1)
+    pool.add(slow)
+    pool.add(quick)
+    while clock.now < 40:
+        assert pool.step()
+    assert slow.turns * 1.0 == pytest.approx(quick.turns * 0.1, rel=0.1)
+
+
+def test_too_many_viewers_is_said() -> None:
+    engine = live.LiveEngine(["pairs"], workers=0, viewers=1, load=made(), detector=MadeDetector())
+    session = engine.open()
+    with pytest.raises(UsageError, match="all this computer can serve") as error:
+        engine.open()
+    assert error.value.code == "too_many_viewers"
+    session.close()
+    engine.open()
+    engine.close()
+
+
+def test_closing_frees_threads_frames_and_places() -> None:
+    engine = live.LiveEngine(["pairs"], workers=2, detector=MadeDetector(), load=made())
+    session = engine.open()
+    until(lambda: session.state.ready)
+    for n in range(50):
+        session.push(REAL, n / FPS)
+        time.sleep(0.002)
+    until(lambda: session.state.rates.scored > 0)
+    assert len(workers()) == 2
+    session.close()
+    session.close()
+    until(lambda: not workers())
+    session.push(FAKE, 99.0)
+    assert session.state.time < 99.0 and not session.waiting()
+    assert session.finish().tracks  # what was scored is kept
+    engine.close()
+
+
+def test_a_crash_in_a_model_leaves_the_others(engine, caplog) -> None:
+    class Broken(MadeModel):
+        def score(self, batch: np.ndarray) -> np.ndarray:
+            raise RuntimeError("broken")
+
+    known = engine._load
+    engine._load = lambda id: Broken(registry.get_spec(id)) if id == "blend" else known(id)
+    session = engine.open(live.LiveSettings(models=("pairs", "blend", "synthesis")))
+    state = feed(engine, session, 3, REAL)[-1]
+    assert "Blend takes no part" in next(
+        h.text for h in state.hints if h.code is live.HintCode.MODEL_FAILED
+    )
+    states = {m.id: m for m in state.models}
+    assert states["blend"].note and not states["blend"].counted and states["blend"].scored == 0
+    assert states["pairs"].counted and states["pairs"].scored > 10
+    assert {m.id: bool(m.error) for m in session.finish().models} == {
+        "pairs": False,
+        "blend": True,
+        "synthesis": False,
+    }
+
+
+def test_a_model_that_is_not_here_is_named(engine) -> None:
+    def load(id: str) -> Model:
+        raise ModelError(f"{id} is not on this computer.")
+
+    engine._load = load
+    session = engine.open()
+    state = feed(engine, session, 1, REAL)[-1]
+    assert [m.note for m in state.models] == [
+        "pairs is not on this computer.",
+        "blend is not on this computer.",
+    ]
+    with pytest.raises(UsageError, match="no model"):
+        engine.open(live.LiveSettings(models=("nosuch",)))
+
+
+def test_what_is_no_frame_is_refused(engine) -> None:
+    session = engine.open()
+    for wrong in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)):
+        with pytest.raises(ValueError, match="uint8"):
+            session.push(wrong, 0.0)
+    with pytest.raises(ValueError, match="at most"):
+        session.push(np.zeros((2, 5000, 3), np.uint8), 0.0)
+    with pytest.raises(UsageError, match="nothing to keep"):
+        session.finish()
+    session.push(REAL, 1.0)
+    session.push(REAL, 0.5)  # from the past
+    assert session.state.rates.pushed == 1
+
+
+def test_memory_is_flat(engine) -> None:
+    """Nothing that is kept grows with the length of a session, once it is as long as is kept."""
+    session = engine.open()
+    small = picture((20, 20, 0.0), size=(200, 200))
+    for minute in range(2):
+        feed(engine, session, 10, small, start=100.0 * minute)
+    ledger, state = session._ledger, session.state
+    assert len(ledger._recent) <= 3.1 * schedule.BEST_SCORED
+    # What is older than a minute is gone.
+    assert state.series[0].time >= 100.0 and len(state.series) <= 10.1 * schedule.BEST_SCORED
+    assert sum(map(len, session._meter._at.values())) <= 4 * MOST
+    assert len(ledger._session.items) <= MOST_MOMENTS
+    thinned = DecimatingBuffer(100)
+    for n in range(10_000):
+        thinned.add(n)
+    assert len(thinned.items) <= 100 and thinned.items[0] == 0 and thinned.items[-1] > 9_800
+    assert len({b - a for a, b in zip(thinned.items, thinned.items[1:], strict=False)}) == 1
+
+
+def test_people_who_pass_by_are_forgotten() -> None:
+    from detector.live.score_history import MOST_PEOPLE
+    from detector.schema.analysis import FaceFrame, Quality
+
+    ledger = ScoreHistory([registry.get_spec("pairs")], ["pairs"], "x", 40)
+    quality = Quality(width=99, sharpness=99, brightness=99, yaw=0, confidence=1)
+    for n in range(300):
+        face = FaceFrame(index=0, time=n, box=(0, 0, 99, 99), quality=quality, logits={"pairs": 1})
+        ledger.add(float(n), {n // 2: face})
+        ledger.offer(n // 2, face, np.zeros((8, 8, 3), np.uint8))
+    assert len(ledger.thumbnails()) <= MOST_PEOPLE + 1
+
+
+# --- pace -----------------------------------------------------------------------------------------
+
+
+def costs(**seconds: float) -> schedule.Costs:
+    made = schedule.Costs()
+    for kind, value in seconds.items():
+        made.add(kind.replace("_", ":"), value)
+    return made
+
+
+def test_the_pace_follows_what_work_costs() -> None:
+    models = ["a", "b"]
+    easy = costs(detect=0.01, follow=0.001, judge=0.004, model_a=0.003, model_b=0.003, clip=0.06)
+    best = schedule.plan(easy, models, share=1.4, fps=25)
+    assert 1 / best.score_every == schedule.BEST_SCORED and best.detect_every == 1
+    assert best.coarser == 1.0 and best.follow_every == 0.0
+    half = schedule.plan(easy, models, share=0.2, fps=25)
+    assert 4 < 1 / half.score_every < schedule.BEST_SCORED
+    # Ten times as slow: fewer frames, faces searched more coarsely, flow in fewer frames.
+    hard = costs(detect=0.1, follow=0.01, judge=0.04, model_a=0.03, model_b=0.03, clip=0.6)
+    slow = schedule.plan(hard, models, share=0.7, fps=25)
+    assert slow.coarser > 1 and slow.score_every > best.score_every
+    assert slow.follow_every >= 0.0 and slow.clip_every > best.clip_every
+    # What is planned fits.
+    per_frame = 0.1 / slow.coarser**2 / slow.detect_every + 0.04 + 0.06
+    assert per_frame / slow.score_every + 0.6 / slow.clip_every <= 0.71
+    # One slow model among quick ones scores fewer frames instead of holding up all.
+    mixed = costs(detect=0.01, judge=0.004, model_a=0.003, model_b=0.003, model_c=0.6)
+    pace = schedule.plan(mixed, ["a", "b", "c"], share=1.0, fps=25)
+    assert pace.model_every["c"] > 10 and pace.model_every["a"] == 1
+    assert 1 / pace.score_every >= schedule.LIVELY
+    # And when the machine is free again, faces are searched finely again.
+    free = schedule.plan(costs(detect=0.002, judge=0.004), models, 1.4, 25, coarser=3.0)
+    assert free.coarser == 2.0
+
+
+# --- faces between searches -----------------------------------------------------------------------
+
+
+def test_flow_follows_a_face_and_says_when_it_is_lost() -> None:
+    before = optical_flow.Small.of(picture((240, 160, 0.0)))
+    face = MadeDetector().detect(picture((240, 160, 0.0)), 40)
+    (moved,) = optical_flow.follow(before, optical_flow.Small.of(picture((252, 154, 0.0))), face)
+    assert moved is not None
+    assert np.allclose(moved.box, (252, 154, 252 + SIDE, 154 + SIDE), atol=1.5)
+    assert np.allclose(np.subtract(moved.landmarks, face[0].landmarks), (12, -6), atol=1.5)
+    assert optical_flow.follow(before, optical_flow.Small.of(picture()), face) == [None]
+
+
+def test_boxes_move_between_searches(engine) -> None:
+    session = engine.open()
+    moving = [picture((100 + 4 * n, 160, 0.0)) for n in range(75)]
+    states = feed(engine, session, 3, lambda t: moving[round(t * FPS)])
+    looked, searched = states[-1].rates.looked, engine._detector.looks
+    assert looked == 75 and searched < 45
+    for state in states[10:]:
+        (face,) = state.faces
+        assert face.box[0] == pytest.approx(100 + 4 * round(state.time * FPS), abs=3)
+    assert states[-1].faces[0].velocity[0] == pytest.approx(100, rel=0.2)
+
+
+# --- overlay --------------------------------------------------------------------------------------
+
+
+def test_the_overlay_says_each_label_by_more_than_color(engine) -> None:
+    session = engine.open()
+    state = feed(engine, session, 5, FAKE)[-1]
+    plain = live.Style(colors=dict.fromkeys(Label, (200, 200, 200)))  # a picture in grey
+    drawn = {}
+    for label in Label:
+        face = replace(state.faces[0], label=label, problem=None)
+        picture = live.draw(FAKE, replace(state, faces=(face,)), plain, time=state.time)
+        drawn[label] = picture
+        assert picture.shape == FAKE.shape and (picture != FAKE).any()
+    x0, _, x1, y1 = (round(edge) for edge in state.faces[0].box)
+    edges = {label: (p[y1 - 2, x0:x1] == 200).all(-1).mean() for label, p in drawn.items()}
+    assert edges[Label.FAKE] == 1.0
+    assert 0.6 < edges[Label.REAL] < 0.8  # long dashes
+    assert 0.2 < edges[Label.INCONCLUSIVE] < 0.4  # dots
+    assert edges[Label.NOT_APPLICABLE] < 0.1  # thin: it ends above this line
+    assert (picture_of(FAKE) == FAKE).all()  # the frame itself is not drawn on
+
+
+def picture_of(rgb: np.ndarray) -> np.ndarray:
+    return picture((240, 160, 1.0)) if rgb is FAKE else picture((240, 160, -1.0))
+
+
+def test_the_overlay_mirrors_scales_and_is_quick(engine) -> None:
+    session = engine.open()
+    state = feed(engine, session, 4, picture((100, 160, 1.0)))[-1]
+    frame = picture((100, 160, 1.0))
+    mirrored = live.draw(frame, state, time=state.time, mirror=True)
+    orange = np.array(live.Style().colors[state.faces[0].label])
+    columns = np.nonzero((mirrored == orange).all(-1)[160 + SIDE - 2])[0]
+    assert columns.min() == pytest.approx(640 - 100 - SIDE, abs=2)
+    double = live.draw(np.repeat(np.repeat(frame, 2, 0), 2, 1), state, time=state.time)
+    columns = np.nonzero((double == orange).all(-1)[2 * (160 + SIDE) - 3])[0]
+    assert columns.min() == pytest.approx(200, abs=3)
+    took = []
+    for _ in range(40):
+        begun = time.thread_time()  # what it took from this thread, not from a busy machine
+        live.draw(frame, state, time=state.time)
+        took.append(time.thread_time() - begun)
+    assert min(took) < 0.002
+    # A box at the edge, a frame without faces, and one from long ago.
+    for box in ((-50.0, -20.0, 90.0, 100.0), (600.0, 440.0, 700.0, 520.0)):
+        face = replace(state.faces[0], box=box)
+        live.draw(frame, replace(state, faces=(face,)), time=state.time)
+    assert (live.draw(frame, replace(state, faces=())) == frame).all()
+    assert (live.draw(frame, state, time=state.time + 9) == frame).all()
+
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+def test_a_session_is_an_analysis(engine) -> None:
+    from detector import report
+    from detector.report import as_pdf, collect
+
+    session = engine.open(live.LiveSettings(models=("pairs", "blend"), name="Camera"))
+    feed(engine, session, 8, picture((40, 160, -1.0), (400, 160, 1.0)), start=50.0)
+    analysis = session.finish()
+    media = analysis.media
+    assert (media.live, media.sha256, media.size, media.name) == (True, "", 0, "Camera")
+    assert (media.width, media.height, media.frame_count) == (640, 480, 200)
+    assert media.duration == pytest.approx(7.96) and media.fps == pytest.approx(25, abs=0.2)
+    assert analysis.verdict.label is Label.FAKE and analysis.verdict.track == "B"
+    assert [t.id for t in analysis.tracks] == ["B", "A"]
+    assert analysis.tracks[0].faces[0].time < 1 and analysis.tracks[0].end > 7
+    assert Analysis.model_validate_json(analysis.model_dump_json()) == analysis
+    thumbnails = session.thumbnails()
+    assert set(thumbnails) == {"A", "B"}
+    assert thumbnails["A"].shape == (96, 96, 3) and thumbnails["A"].dtype == np.uint8
+    assert report.as_json(collect(analysis))
+    text = " ".join(
+        page.extract_text() for page in pypdf.PdfReader(io.BytesIO(as_pdf(collect(analysis)))).pages
+    )
+    assert "a live session: frames were scored as they came" in text
+    assert "SHA-256 on receipt" not in text and "0 bytes" not in text
+
+
+def test_a_session_without_a_face_is_one_too(engine) -> None:
+    session = engine.open()
+    feed(engine, session, 4, picture())
+    analysis = session.finish()
+    assert analysis.verdict.label is Label.NOT_APPLICABLE and not analysis.tracks
+    assert "no face" in analysis.verdict.reasons[0].text
+
+
+# --- the bundled models ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory) -> dict[str, samples.Sample]:
+    made = samples.make_samples(tmp_path_factory.mktemp("samples"))
+    return {sample.id: sample for sample in made}
+
+
+def frames_of(path: Path, start: float, seconds: float) -> list[np.ndarray]:
+    info = media.probe(path)
+    times = [start + n / FPS for n in range(int(seconds * FPS))]
+    return [frame.rgb for frame in media.decode(path, info, times, notes=[])]
+
+
+def test_a_clip_that_becomes_manipulated_is_named_within_two_seconds(gallery) -> None:
+    """The bundled models and the real face detector, every frame in its turn."""
+    untouched = frames_of(gallery["untouched"].path, 0.0, 4.0)
+    changed = frames_of(gallery["manipulated"].path, 4.0, 4.0)
+    engine = live.LiveEngine(workers=0)
+    session = engine.open()
+    engine.drain()
+    states = []
+    for n, rgb in enumerate(untouched + changed):
+        session.push(rgb, n / FPS)
+        engine.drain()
+        states.append(session.state)
+    said = words(states)
+    assert said[-1] is Label.FAKE and said.count(Label.FAKE) == 1
+    first = next(s.time for s in states if s.reading.label is Label.FAKE)
+    assert 4.0 < first <= 6.0
+    assert not [s for s in states if s.hints and s.hints[0].code is live.HintCode.RECAPTURE]
+    scored = {m.id: m.scored for m in states[-1].models}
+    assert scored["motion"] > 3 and scored["pairs"] > 60
+    votes = {m.id: m.weight > 0 for m in registry.manifest().models}
+    assert all(m.counted == votes[m.id] for m in states[-1].models)
+    engine.close()
+
+
+def test_the_same_scores_as_an_analysis_of_the_file(gallery) -> None:
+    """Nothing is cut, scored or fused another way than in the Analyzer."""
+    from detector.pipeline import Analyzer
+    from detector.schema.analysis import Settings
+
+    path = gallery["untouched"].path
+    settings = Settings(models=["pairs", "blend"], sampling="fps", fps=2.0, end=3.0)
+    whole = Analyzer(device="cpu").analyze(path, settings, scores_only=True)
+    engine = live.LiveEngine(["pairs", "blend"], workers=0)
+    session = engine.open()
+    engine.drain()
+    for face in whole.tracks[0].faces:
+        # Each is the first look at its own session, so that nothing is followed.
+        session = engine.open()
+        engine.drain()
+        (rgb,) = frames_of(path, face.time, 1 / FPS)
+        session.push(rgb, 0.0)
+        engine.drain()
+        (seen,) = session._ledger._recent[0].faces.values()
+        assert seen.box == face.box and seen.logits == pytest.approx(face.logits, abs=1e-4)
+        session.close()
+    engine.close()
+
+
+@pytest.mark.shared
+def test_a_real_clip_that_becomes_a_fake_one(shared) -> None:
+    """Two clips of the development set, one after the other. The bundled models call none of its
+    fakes "likely manipulated"; what they said of the original must not stay."""
+    folder = shared / "data" / "dev"
+    name = "static_video_light_intensity_gcrShVOKnAA_4_1.mp4"
+    original = folder / "real" / "celebv-text+celebv-text.github.io" / name
+    fake = folder / "fake" / "semchan+HyperLips" / "result_result_video3.mp4"
+    engine = live.LiveEngine(workers=0)
+    session = engine.open()
+    engine.drain()
+    states = []
+    for n, rgb in enumerate(frames_of(original, 0.0, 4.6) + frames_of(fake, 0.0, 4.4)):
+        rgb = cv2.resize(rgb, (640, 480), interpolation=cv2.INTER_AREA)
+        session.push(rgb, n / FPS)
+        engine.drain()
+        states.append(session.state)
+    at = {round(s.time, 2): s.reading.label for s in states}
+    assert at[4.56] is not Label.FAKE
+    assert all(label is not Label.REAL for t, label in at.items() if t >= 6.6)
+    assert len(words(states)) <= 5
+    engine.close()
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def short_clip(gallery: dict[str, samples.Sample], folder: Path, seconds: float) -> Path:
+    """The beginning of a manipulated sample as MPEG-TS, which can be watched as it comes."""
+    import av
+
+    path = folder / "clip.ts"
+    with av.open(str(path), "w", format="mpegts") as out:
+        stream = out.add_stream("libx264", rate=25, options={"g": "12", "tune": "zerolatency"})
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for rgb in frames_of(gallery["manipulated"].path, 2.0, seconds):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")):
+                out.mux(packet)
+        for packet in stream.encode(None):
+            out.mux(packet)
+    return path
+
+
+def test_the_command_watches_a_file(gallery, tmp_path, capsys) -> None:
+    clip = short_clip(gallery, tmp_path, 2.0)
+    out = tmp_path / "out.json"
+    status = main(["live", str(clip), "--models", "pairs,blend", "--json", "-", "--out", str(out)])
+    captured = capsys.readouterr()
+    assert status == 0
+    lines = [json.loads(line) for line in captured.out.splitlines()]
+    assert len(lines) >= 15  # 12.5 a second
+    times = [line["time"] for line in lines]
+    assert times == sorted(set(times)) and all(0 <= line["score"] <= 1 for line in lines)
+    assert lines[-1]["faces"][0]["id"] == "A" and lines[-1]["frames"]["dropped"] == 0
+    assert "Inconclusive" in captured.err
+    analysis = Analysis.model_validate_json(out.read_text())
+    assert analysis.media.live and analysis.media.name == "clip.ts"
+    assert analysis.tracks[0].faces
+
+
+def test_an_interrupt_ends_with_what_was_seen(gallery, tmp_path, capsys, monkeypatch) -> None:
+    def frames() -> Iterator[tuple[float, np.ndarray]]:
+        for n, rgb in enumerate(frames_of(gallery["manipulated"].path, 2.0, 0.8)):
+            yield n / FPS, rgb
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("detector.cli.live._file", lambda path, real: ("clip.mp4", frames()))
+    out = tmp_path / "out.json"
+    assert main(["live", "clip.mp4", "--models", "pairs", "--out", str(out)]) == 0
+    captured = capsys.readouterr()
+    assert "unmask: Stopped." in captured.err and captured.out.startswith("clip.mp4: ")
+    assert len(Analysis.model_validate_json(out.read_text()).tracks[0].faces) >= 8
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("/dev/video77", "There is no camera /dev/video77"),
+        ("http://127.0.0.1:9/x.ts", "127.0.0.1:9/x.ts refused the connection"),
+        ("rtsp://me:secret@127.0.0.1:9/cam", "rtsp://127.0.0.1:9/cam refused the connection"),
+        ("gopher://host/x", "gopher:// is not an address"),
+        ("nothing.mp4", "There is no such file"),
+        (__file__, "is text, not a video"),
+    ],
+)
+def test_what_can_not_be_watched_is_said_in_one_line(source, sentence, capsys) -> None:
+    status = main(["live", source, "--models", "pairs"])
+    error = capsys.readouterr().err
+    assert status == 2 and sentence in error, error
+    assert "secret" not in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--seconds", "-1"], ["--alarm", "120"], ["--min-face", "3"], ["--alarm-seconds", "-2"]],
+)
+def test_impossible_options_are_refused(options, capsys) -> None:
+    assert main(["live", "x.mp4", *options]) == 2
+    assert options[0] in capsys.readouterr().err
+
+
+class _Server:
+    """Serves a clip over HTTP without saying how long it is; the first answer breaks off."""
+
+    def __init__(self, clip: Path) -> None:
+        self.asked = 0
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.asked += 1
+                data = clip.read_bytes()
+                self.send_response(200)
+                self.send_header("Content-Type", "video/mp2t")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                part = data[: len(data) // 2] if server.asked == 1 else data
+                try:
+                    for start in range(0, len(part), 4096):
+                        self.wfile.write(part[start : start + 4096])
+                        time.sleep(0.005)
+                except OSError:
+                    pass
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/live.ts"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_a_lost_stream_is_opened_again(gallery, tmp_path) -> None:
+    server = _Server(short_clip(gallery, tmp_path, 2.0))
+    lost: list[tuple[str, float]] = []
+    stop = threading.Event()
+    stream = Stream(
+        server.url, lost=lambda *said: lost.append(said), stop=stop, pauses=(0.05,), reading=3.0
+    )
+    times = []
+    try:
+        for t, rgb in stream.frames():
+            assert rgb.shape == (360, 640, 3)
+            times.append(t)
+            if server.asked >= 2 and len(times) >= 60:
+                stop.set()
+    finally:
+        server.close()
+    assert server.asked >= 2 and lost[0] == (f"The connection to {server.url} broke.", 0.05)
+    assert times == sorted(times) and times[0] == 0.0
+
+
+def test_a_stream_that_never_comes_back_ends(gallery, tmp_path, monkeypatch) -> None:
+    server = _Server(short_clip(gallery, tmp_path, 2.0))
+    monkeypatch.setattr("detector.media.stream.MOST_PAUSES", 2)
+    waits: list[float] = []
+    stream = Stream(server.url, lost=lambda _, wait: waits.append(wait), pauses=(0.01, 0.02))
+    frames = stream.frames()
+    next(frames)
+    server.close()
+    with pytest.raises(MediaError, match="did not come back") as error:
+        for _ in frames:
+            pass
+    assert error.value.code == "lost" and waits[-2:] == [0.01, 0.02]
+
+
+def test_the_command_watches_a_stream_and_stops_in_time(gallery, tmp_path, capsys) -> None:
+    server = _Server(short_clip(gallery, tmp_path, 2.0))
+    out = tmp_path / "out.json"
+    try:
+        status = main(
+            ["live", server.url, "--models", "pairs", "--seconds", "3", "--out", str(out)]
+        )
+    finally:
+        server.close()
+    captured = capsys.readouterr()
+    assert status == 0, captured.err
+    assert "Trying again in 1 s" in captured.err
+    assert captured.out.startswith(f"{server.url}: ")
+    assert Analysis.model_validate_json(out.read_text()).media.frame_count >= 10
+
+
+def test_the_console_is_quiet_where_nobody_types(engine, capsys) -> None:
+    session = engine.open(live.LiveSettings(alarm_seconds=1.0))
+    console = _Console()
+    for state in feed(engine, session, 6, FAKE):
+        console.tell(state)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) < 12 and not any("\r" in line for line in lines)
+    assert sum(line.startswith("unmask: Alarm at ") for line in lines) == 1
+    assert any("Likely manipulated" in line for line in lines)

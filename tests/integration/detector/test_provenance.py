@@ -1,0 +1,440 @@
+"""What a file says of its origin: C2PA under a test certificate, EXIF, XMP, traces, repeats."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import struct
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from detector import media
+from detector.errors import UsageError
+from detector.provenance import credential, inspect, xmp
+from detector.provenance.text import clean
+from detector.schema.origin import Provenance
+from tests.conftest import portrait, write_clip
+from tests.support.certificates import AI, Authority, make_authority
+
+GPS = {1: "N", 2: (48.0, 51.0, 29.6), 3: "W", 4: (2.0, 17.0, 40.2)}
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return make_authority()
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "portrait.jpg"
+    Image.fromarray(portrait((320, 320))).save(path, quality=92)
+    return path
+
+
+def look(path: Path) -> Provenance:
+    return inspect(path, media.probe(path))
+
+
+def value(found: Provenance, name: str) -> str | None:
+    return next((fact.value for fact in found.facts if fact.name == name), None)
+
+
+# --- signed origin -------------------------------------------------------------------------------
+
+
+def test_no_manifest_says_nothing(picture: Path) -> None:
+    found = look(picture)
+    assert found.credential.state == "none"
+    assert not found.credential.trust_list
+    assert not found.findings  # absence is no evidence
+    assert not found.unread
+
+
+@pytest.mark.parametrize(("suffix", "mime"), [(".jpg", "image/jpeg"), (".mp4", "video/mp4")])
+def test_a_manifest_is_read_and_believed_as_configured(
+    suffix: str,
+    mime: str,
+    authority: Authority,
+    tmp_path: Path,
+    picture: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = picture if suffix == ".jpg" else write_clip(tmp_path / "clip.mp4", seconds=0.5)
+    signed = authority.sign(
+        source, tmp_path / f"signed{suffix}", mime, source=AI, agent="Imagemaker"
+    )
+    unknown = look(signed).credential
+    assert (unknown.state, unknown.signer, unknown.organization) == (
+        "untrusted", "Test signer", "Test newsroom",
+    )  # fmt: skip
+    assert unknown.generated
+    assert unknown.sources == ["trainedAlgorithmicMedia"]
+    assert unknown.actions == ["created with Imagemaker"]
+    assert unknown.generator == "unmask tests 1"
+
+    anchors = tmp_path / "anchors.pem"
+    anchors.write_text(authority.root)
+    monkeypatch.setenv(credential.TRUST, str(anchors))
+    trusted = look(signed)
+    assert trusted.credential.state == "trusted"
+    assert trusted.credential.trust_list
+    assert any("machine made" in sentence for sentence in trusted.findings)
+
+    anchors.write_text(make_authority("Somebody else").root)
+    assert look(signed).credential.state == "untrusted"
+
+
+def test_a_camera_is_not_a_machine_that_makes_pictures(
+    authority: Authority, picture: Path, tmp_path: Path
+) -> None:
+    found = look(authority.sign(picture, tmp_path / "camera.jpg", "image/jpeg"))
+    assert found.credential.sources == ["digitalCapture"]
+    assert not found.credential.generated
+    assert not found.findings
+
+
+def test_a_changed_file_makes_its_manifest_invalid(
+    authority: Authority, picture: Path, tmp_path: Path
+) -> None:
+    signed = authority.sign(picture, tmp_path / "signed.jpg", "image/jpeg", source=AI)
+    data = bytearray(signed.read_bytes())
+    data[-400] ^= 0x01
+    signed.write_bytes(data)
+    found = look(signed)
+    assert found.credential.state == "invalid"
+    assert found.credential.problems == ["assertion.dataHash.mismatch"]
+    # What an invalid manifest claims is no finding: anybody can glue it to any file.
+    assert not any("signed origin" in sentence for sentence in found.findings)
+
+
+def test_a_manifest_elsewhere_is_named_and_not_fetched(
+    authority: Authority, picture: Path, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.setblocking(False)
+        address = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/manifest.c2pa"
+        found = look(authority.sign(picture, tmp_path / "r.jpg", "image/jpeg", remote=address))
+        with pytest.raises(BlockingIOError):  # nobody came
+            elsewhere.accept()
+    assert (found.credential.state, found.credential.address) == ("elsewhere", address)
+
+
+def test_hostile_words_in_a_manifest_are_tamed(
+    authority: Authority, picture: Path, tmp_path: Path
+) -> None:
+    trick = "<script>alert(1)</script>\u202egpj.exe" + "x" * 5_000
+    found = look(authority.sign(picture, tmp_path / "s.jpg", "image/jpeg", generator=trick))
+    said = found.credential.generator or ""
+    assert "\u202e" not in said
+    assert len(said) <= 200
+
+
+def test_a_damaged_manifest_is_unreadable_and_takes_nothing_down(
+    picture: Path, tmp_path: Path
+) -> None:
+    data = picture.read_bytes()
+    junk = b"JP\x00\x01\x00\x00\x00\x01" + struct.pack(">I4s", 0xFFFFFFF0, b"jumb") + b"c2pa" * 400
+    segment = b"\xff\xeb" + struct.pack(">H", len(junk) + 2) + junk
+    damaged = tmp_path / "damaged.jpg"
+    damaged.write_bytes(data[:2] + segment + data[2:])
+    found = look(damaged)
+    assert found.credential.state in ("unreadable", "none", "invalid")
+    assert found.hashes  # the rest was read
+
+
+def test_a_manifest_that_takes_too_long_is_given_up(
+    authority: Authority, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed = authority.sign(picture, tmp_path / "s.jpg", "image/jpeg")
+    monkeypatch.setattr(credential, "TIME", 0.0)
+    found = look(signed)
+    assert found.credential.state == "unreadable"
+    assert "longer" in found.credential.problems[0]
+
+
+def test_a_trust_list_that_is_none_is_refused(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(credential.TRUST, str(tmp_path / "missing.pem"))
+    with pytest.raises(UsageError, match="can't be read"):
+        look(picture)
+    monkeypatch.setenv(credential.TRUST, str(picture))
+    with pytest.raises(UsageError, match="no certificate"):
+        look(picture)
+
+
+# --- tags ----------------------------------------------------------------------------------------
+
+
+def exif_jpeg(path: Path, **more: object) -> Path:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110], exif[0x0131] = "Acme", "Acme One", "Editor 9"
+    exif[0x0132] = "2026:11:02 10:00:00"
+    exif.get_ifd(0x8769)[0x9003] = "2026:11:01 09:30:00"
+    exif.get_ifd(0x8825).update(GPS)
+    Image.fromarray(portrait((160, 160))).save(path, exif=exif, **more)
+    return path
+
+
+def test_exif_and_place_are_read(tmp_path: Path) -> None:
+    found = look(exif_jpeg(tmp_path / "a.jpg"))
+    assert value(found, "Camera") == "Acme One"
+    assert value(found, "Software") == "Editor 9"
+    assert value(found, "Recorded") == "2026:11:01 09:30:00"
+    assert found.place is not None
+    assert (found.place.latitude, found.place.longitude) == pytest.approx((48.858222, -2.2945))
+    assert any("changed 2026:11:02" in sentence for sentence in found.findings)
+    stripped = found.without_place()
+    assert stripped.place is None
+    assert "48.85" not in stripped.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "gps",
+    [
+        {1: "N", 2: (float("nan"),) * 3, 3: "E", 4: (1.0, 1.0, 1.0)},
+        {1: "N", 2: (900.0, 0.0, 0.0), 3: "E", 4: (1.0, 1.0, 1.0)},
+        {1: "N", 2: (0.0, 0.0, 0.0), 3: "E", 4: (0.0, 0.0, 0.0)},
+        {1: "N", 2: (1.0,), 3: "E", 4: (1.0, 1.0, 1.0)},
+        {1: "N", 2: "north", 3: "E", 4: (1.0, 1.0, 1.0)},
+        {},
+    ],
+)
+def test_a_place_that_is_none_is_none(gps: dict[int, object]) -> None:
+    from detector.provenance.pictures import _place
+
+    assert _place(gps) is None
+
+
+def test_hostile_exif_is_bounded(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0131] = "A" * 30_000
+    exif[0x010E] = "\x00\x1b[31m\u202etxt.exe\u2066 <img src=x onerror=alert(1)>"
+    for tag in range(0xC000, 0xC300):
+        exif[tag] = "filler"
+    path = tmp_path / "big.jpg"
+    Image.fromarray(portrait((64, 64))).save(path, exif=exif)
+    found = look(path)
+    assert all(len(fact.value) <= 200 for fact in found.facts)
+    assert len(found.facts) < 20
+    said = value(found, "Description") or ""
+    assert "\u202e" not in said
+    assert "\x1b" not in said
+
+
+def test_damaged_tags_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta xmlns:x='adobe:ns:meta/'><unclosed>")
+    Image.fromarray(portrait((64, 64))).save(path, pnginfo=info)
+    found = look(path)
+    assert found.unread == ["The tags could not be read: damaged, or not as it should be."]
+    assert found.hashes
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x>&b;</x>',
+        b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>',
+        b"<x>" * 100,
+        b"\xff\xfe\x00",
+        b" " * (xmp.LARGEST + 1),
+    ],
+)
+def test_xmp_tricks_are_refused(packet: bytes) -> None:
+    with pytest.raises(ValueError, match="XMP"):
+        xmp.fields(packet)
+
+
+def test_xmp_says_that_a_model_made_it(tmp_path: Path) -> None:
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+        'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool="Painter 3" '
+        'xmlns:i="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
+        f"<i:DigitalSourceType>{AI}</i:DigitalSourceType>"
+        "</rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+    path = tmp_path / "x.jpg"
+    Image.fromarray(portrait((64, 64))).save(path, xmp=packet.encode())
+    found = look(path)
+    assert value(found, "Software") == "Painter 3"
+    assert found.findings == ["Its XMP says that a machine made this picture, or a part of it."]
+
+
+def test_settings_of_an_image_generator_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a portrait, Steps: 20, Sampler: Euler a")
+    Image.fromarray(portrait((64, 64))).save(path, pnginfo=info)
+    found = look(path)
+    assert any("image generator" in sentence for sentence in found.findings)
+
+
+def test_jpeg_tables_tell_software_from_cameras(tmp_path: Path) -> None:
+    standard, own = tmp_path / "s.jpg", tmp_path / "o.jpg"
+    Image.fromarray(portrait((64, 64))).save(standard, quality=83)
+    Image.fromarray(portrait((64, 64))).save(own, qtables=[[7] * 64, [9] * 64])
+    assert value(look(standard), "JPEG quantization") == "standard tables, quality 83"
+    assert value(look(own), "JPEG quantization") == "tables of its own"
+
+
+# --- films ---------------------------------------------------------------------------------------
+
+
+def test_encoder_and_muxer_leave_traces(make_clip: Callable[..., Path]) -> None:
+    clip = make_clip(options={"crf": "29"}, picture=moving)
+    found = look(clip)
+    assert (value(found, "Written by") or "").startswith("Lavf")
+    encoder = value(found, "Video encoder") or ""
+    assert encoder.startswith("x264")
+    assert "crf 29.0" in encoder
+    assert any("x264" in sentence for sentence in found.findings)
+    assert found.repeats is not None
+    assert found.repeats.repeated == 0
+    assert found.repeats.copied == 0
+    assert len(found.hashes) == 3
+
+
+def test_a_camera_that_was_encoded_again(tmp_path: Path) -> None:
+    path = write_clip(
+        tmp_path / "phone.mov", container="mov", container_options={"movflags": "use_metadata_tags"}
+    )
+    tagged = tmp_path / "tagged.mov"
+    tags = {
+        "com.apple.quicktime.model": "Phone 20",
+        "com.apple.quicktime.location.ISO6709": "+48.8582+002.2945+035.0/",
+    }
+    options = {"movflags": "use_metadata_tags"}
+    with (
+        av.open(str(path)) as source,
+        av.open(str(tagged), "w", container_options=options) as out,
+    ):
+        out.metadata.update(tags)
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    found = look(tagged)
+    assert value(found, "Camera") == "Phone 20"
+    assert any("encoded again after it was recorded" in s for s in found.findings)
+    assert found.place is not None
+    assert (found.place.latitude, found.place.source) == (48.8582, "container")
+
+
+def moving(number: int) -> np.ndarray:
+    """A frame of a camera that never stands still."""
+    return np.roll(portrait((320, 240)), 3 * number, axis=1)
+
+
+@pytest.mark.parametrize("crf", ["20", "34"])
+@pytest.mark.parametrize(
+    ("source", "low", "high"),
+    [
+        (lambda n: n, 0.0, 0.0),  # every frame is new
+        (lambda n: n // 2, 0.48, 0.53),  # 12.5 frames a second, raised to 25
+        (lambda n: n - n // 5, 0.15, 0.25),  # 20, raised to 25
+        (lambda n: 0, 0.1, 1.0),  # a still, which an encoder goes on polishing
+    ],
+)
+def test_repeated_frames_are_counted(
+    source: Callable[[int], int],
+    low: float,
+    high: float,
+    crf: str,
+    make_clip: Callable[..., Path],
+) -> None:
+    clip = make_clip(seconds=2, options={"crf": crf}, picture=lambda n: moving(source(n)))
+    found = look(clip)
+    assert found.repeats is not None
+    assert low <= found.repeats.repeated / found.repeats.frames <= high
+    said = any("repeat the one before" in sentence for sentence in found.findings)
+    assert said == (low > 0)
+
+
+def test_a_part_copied_within_the_clip_is_found(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", seconds=1, gop=25, picture=moving)
+    looped = tmp_path / "looped.mp4"
+    with av.open(str(clip)) as source, av.open(str(looped), "w") as out:
+        video = source.streams.video[0]
+        stream = out.add_stream_from_template(video)
+        packets = [p for p in source.demux(video) if p.dts is not None]
+        length = sum(p.duration for p in packets)
+        kept = [(bytes(p), p.pts, p.dts, p.is_keyframe) for p in packets]
+        for turn in range(2):
+            for data, pts, dts, key in kept:
+                packet = av.Packet(data)
+                packet.pts, packet.dts = pts + turn * length, dts + turn * length
+                packet.time_base = Fraction(video.time_base)
+                packet.is_keyframe, packet.stream = key, stream
+                out.mux(packet)
+    found = look(looped)
+    assert found.repeats is not None
+    assert found.repeats.copied >= 20
+    assert any("copied" in sentence for sentence in found.findings)
+
+
+def test_an_edit_list_is_read(make_clip: Callable[..., Path]) -> None:
+    clip = make_clip(seconds=1)
+    data = bytearray(clip.read_bytes())
+    at = data.index(b"elst")
+    size = int.from_bytes(data[at - 4 : at], "big")
+    entry = bytes(data[at + 12 : at + size - 4])
+    # Two entries instead of one; every box around it grows by one entry.
+    data[at + 8 : at + 12] = (2).to_bytes(4, "big")
+    data[at + size - 4 : at + size - 4] = entry
+    for kind in (b"elst", b"edts", b"trak", b"moov"):
+        place = data.rindex(kind, 0, at + 4) - 4
+        grown = int.from_bytes(data[place : place + 4], "big") + len(entry)
+        data[place : place + 4] = grown.to_bytes(4, "big")
+    clip.write_bytes(data)
+    found = look(clip)
+    assert value(found, "Edit list") == "2 parts"
+    assert any("2 parts of the recording" in sentence for sentence in found.findings)
+
+
+def test_copies_have_close_hashes_and_others_do_not(tmp_path: Path) -> None:
+    def hash_of(rgb: np.ndarray, name: str, **settings: object) -> int:
+        path = tmp_path / name
+        Image.fromarray(rgb).save(path, **settings)
+        return int(look(path).hashes[0].phash, 16)
+
+    rgb = portrait((400, 400))
+    first = hash_of(rgb, "a.png")
+    copy = hash_of(np.asarray(Image.fromarray(rgb).resize((200, 200))), "b.jpg", quality=40)
+    other = hash_of(np.rot90(rgb).copy(), "c.png")
+    assert (first ^ copy).bit_count() <= 6
+    assert (first ^ other).bit_count() >= 16
+
+
+@pytest.mark.parametrize("cut", [40, 200, 2_000])
+def test_files_cut_short_do_not_break_it(cut: int, tmp_path: Path) -> None:
+    """Whatever `probe` accepts, `inspect` survives."""
+    clip = write_clip(tmp_path / "a.mp4", seconds=1, container_options={"movflags": "faststart"})
+    info = media.probe(clip)
+    data = clip.read_bytes()
+    clip.write_bytes(data[: max(cut, len(data) // 3)])
+    found = inspect(clip, info)
+    assert isinstance(found, Provenance)
+
+
+def test_inspecting_opens_nothing_for_writing(picture: Path) -> None:
+    before = (picture.read_bytes(), sorted(os.listdir(picture.parent)))
+    look(picture)
+    assert (picture.read_bytes(), sorted(os.listdir(picture.parent))) == before
+
+
+def test_clean_keeps_one_harmless_line() -> None:
+    assert clean(b"ASCII\x00\x00\x00Hello\nthere") == "Hello there"
+    assert clean("a\u200bb\u202ec\x07") == "abc"
+    assert clean("x" * 500) == "x" * 199 + "…"
+    assert clean(io) != ""

@@ -1,0 +1,379 @@
+"""Robustness: trials on the bundled sample with a real model, the rules, the tab and its worker."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from skimage import data
+
+from dashboard import theme
+from dashboard.charts import robustness
+from dashboard.result import robustness_tab
+from detector import explain, samples
+from detector.cli import main
+from detector.decision import decide
+from detector.errors import Canceled, MediaError, UsageError
+from detector.perturbation import corruptions
+from detector.perturbation.corruptions import Condition
+from detector.perturbation.robustness import MOMENTS, PART, part, try_out
+from detector.pipeline import Analyzer, FacesByTime, Look
+from detector.schema.analysis import (
+    Analysis,
+    Label,
+    Media,
+    Question,
+    ReasonCode,
+    Robustness,
+    Settings,
+    Trial,
+)
+from detector.vision import Detection
+from service import backend
+from service.tasks.jobs import QueueFull
+from service.tasks.robustness import WAITING, RobustnessQueue, Tell
+from tests.support import pages
+from tests.support.pages import texts
+from tests.support.result_sample import make_analysis, make_clip, make_picture
+from tests.support.waiting import PATIENT
+
+MANIPULATION = Question.MANIPULATION
+
+
+def trial(name: str, probability: float | None, error: str | None = None) -> Trial:
+    """Labeled by the thresholds of `make_analysis`."""
+    label = Label.INCONCLUSIVE
+    if probability is not None and not 0.3 <= probability <= 0.7:
+        label = Label.FAKE if probability > 0.7 else Label.REAL
+    return Trial(condition=name, title=name, probability=probability, label=label, error=error)
+
+
+def tried(*trials: Trial, unchanged: float = 0.8) -> Robustness:
+    return Robustness(
+        question=MANIPULATION, start=1, end=7, moments=12, seconds=3.0,
+        unchanged=trial("as it is", unchanged), trials=list(trials),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two of the bundled samples: making all of them takes longer than the trials."""
+    folder, made = tmp_path_factory.mktemp("samples"), {}
+    for recipe in samples._recipes():
+        if recipe.id in ("manipulated", "picture"):
+            sample = samples._sample(recipe, folder)
+            samples._write(recipe, sample)
+            made[sample.id] = sample.path
+    return made
+
+
+# --- real trials ---------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(400)  # four runs of a real model
+def test_trials_of_the_manipulated_sample(
+    gallery: dict[str, Path], analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real model on the bundled clip, whatever its weights make of it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    clip = gallery["manipulated"]
+    analysis = analyzer.analyze(clip, Settings(models=["pairs"], frames=8), scores_only=True)
+    assert analysis.provenance is None
+    assert not analysis.signals
+    told: list[tuple[int, int, str]] = []
+    found = try_out(
+        clip,
+        analysis,
+        analyzer,
+        tried=[Condition("mirror"), Condition("blur", 5), Condition("jpeg", 50)],
+        observe=lambda *what: told.append(what),
+    )
+    assert found.question is MANIPULATION
+    assert found.end is not None
+    assert found.end - found.start == pytest.approx(PART, abs=0.01)
+    names = [t.condition for t in found.trials]
+    assert names == ["mirror", "blur-5"]  # JPEG is for pictures
+    mirror, blur = found.trials
+    assert set(mirror.models) == {"pairs"}
+    assert mirror.probability is not None
+    assert found.unchanged.probability is not None
+    assert blur.probability is not None
+    assert len({found.unchanged.probability, mirror.probability, blur.probability}) == 3
+    # A trial is no more than the changed copy, analyzed: by hand it comes out the same, but for
+    # what writing the copy with an encoder and finding the face in it again change.
+    copy = corruptions.apply(clip, Condition("mirror"), tmp_path, start=found.start, end=found.end)
+    again = analyzer.analyze(copy, Settings(models=["pairs"], frames=MOMENTS), scores_only=True)
+    assert again.verdict.answers[MANIPULATION].probability == pytest.approx(
+        mirror.probability, abs=0.02
+    )
+    assert [done for done, _, _ in told] == [0, 1, 2, 3]
+    assert all(total == 3 for _, total, _ in told)
+    left = [name for name in os.listdir(tmp_path) if name.startswith("unmask-")]
+    assert left == []  # every changed copy is gone
+
+
+def test_compression_is_tried_on_a_copy_with_the_faces_where_they_were(
+    gallery: dict[str, Path], analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    clip = gallery["manipulated"]
+    analysis = analyzer.analyze(clip, Settings(models=["pairs"], frames=8), scores_only=True)
+    searched: list[int] = []
+    detect = analyzer.detector().detect
+
+    def count(rgb: np.ndarray, min_face: int) -> list[Detection]:
+        searched.append(min_face)
+        return detect(rgb, min_face)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(analyzer.detector(), "detect", count)
+        found = try_out(clip, analysis, analyzer, tried=[Condition("crf", 40)])
+    assert len(searched) == MOMENTS  # all of them in the unchanged part
+    (harsh,) = found.trials
+    copy = corruptions.apply(clip, Condition("crf", 40), tmp_path, start=found.start, end=found.end)
+    again = analyzer.analyze(copy, Settings(models=["pairs"], frames=MOMENTS), scores_only=True)
+    assert harsh.probability is not None
+    assert harsh.probability != found.unchanged.probability
+    assert again.verdict.answers[MANIPULATION].probability == pytest.approx(
+        harsh.probability, abs=0.05
+    )
+    assert not [name for name in os.listdir(tmp_path) if name.startswith("unmask-")]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [Condition("mirror"), Condition("crop", 0.1), Condition("resize", 0.75), Condition("blur", 1)],
+    ids=lambda c: c.name,
+)
+def test_faces_are_where_a_change_puts_them(analyzer: Analyzer, condition: Condition) -> None:
+    rgb = np.ascontiguousarray(data.astronaut()[:301, 60:])
+    before = analyzer.detector().detect(rgb, 40)
+    changed = np.ascontiguousarray(corruptions.change(condition, "clip.mp4")(rgb))
+    size = rgb.shape[1], rgb.shape[0]
+    assert corruptions.size_after(condition, size) == (changed.shape[1], changed.shape[0])
+    (searched,) = analyzer.detector().detect(changed, 30)
+    (moved,) = corruptions.moved(condition, before, size)
+    near = 0.06 * (searched.box[2] - searched.box[0])
+    assert moved.box == pytest.approx(searched.box, abs=2 * near)
+    assert np.array(moved.landmarks) == pytest.approx(np.array(searched.landmarks), abs=near)
+
+
+def test_a_face_that_is_cut_off_is_gone() -> None:
+    face = Detection((0.0, 0.0, 20.0, 30.0), ((5.0, 9.0),) * 5, 0.99)
+    assert corruptions.moved(Condition("crop", 0.2), [face], (200, 100)) == []
+    (kept,) = corruptions.moved(Condition("crop", 0.05), [face], (200, 100))
+    assert kept.box == (-10.0, -5.0, 10.0, 25.0)
+
+
+def test_a_picture_is_tried_too_and_on_the_command_line(
+    gallery: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.json"
+    arguments = ["robustness", str(gallery["picture"]), "--models", "pairs", "--device", "cpu"]
+    assert main([*arguments, "--conditions", "jpeg-50,crf-32", "--json", str(out)]) == 0
+    analysis = Analysis.model_validate_json(out.read_text())
+    assert analysis.robustness is not None
+    assert [t.condition for t in analysis.robustness.trials] == ["jpeg-50"]
+    assert analysis.robustness.end is None
+    said = capsys.readouterr().out
+    assert "JPEG quality 50" in said
+    assert ("Fragile" in said) == analysis.robustness.fragile
+
+
+def test_a_file_without_a_score_is_refused(analyzer: Analyzer, tmp_path: Path) -> None:
+    empty = decide(make_analysis().model_copy(update={"tracks": []}))
+    with pytest.raises(UsageError, match="no score"):
+        try_out(tmp_path / "x", empty, analyzer)
+
+
+# --- the loop, with an analyzer that is told what to say ------------------------------------------
+
+
+class Told:
+    """An analyzer that answers with made results, one after the other."""
+
+    def __init__(self, *answers: Analysis | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[Settings] = []
+        self.looks: list[Look] = []
+
+    def answer(self) -> Analysis:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def first_of_several(
+        self, path: Path, settings: Settings, about: Media, **more: Any
+    ) -> tuple[Analysis, FacesByTime]:
+        self.asked.append(settings)
+        return self.answer(), {}
+
+    def again(self, path: Path, settings: Settings, look: Look, **more: Any) -> Analysis:
+        self.asked.append(settings)
+        self.looks.append(look)
+        return self.answer()
+
+
+def test_what_cannot_be_read_is_a_result_and_a_cancel_is_not(tmp_path: Path) -> None:
+    analysis = make_analysis()
+    several = [Condition("mirror"), Condition("crop", 0.1)]
+    told = Told(analysis, MediaError("damaged"), analysis)
+    found = try_out(tmp_path, analysis, told, tried=several)  # type: ignore[arg-type]
+    assert [t.error for t in found.trials] == ["damaged", None]
+    assert not found.fragile  # no score is no flip
+    assert told.asked[0].start == found.start
+    assert told.asked[1].start == found.start  # the same part of the same file
+    about = [look.media for look in told.looks]
+    assert [m.width for m in about if m] == [analysis.media.width, analysis.media.width * 4 // 5]
+    assert told.asked[0].models == ["sbi", "xcep", "clip"]
+    with pytest.raises(Canceled):
+        try_out(tmp_path, analysis, Told(analysis, Canceled()), tried=several)  # type: ignore[arg-type]
+
+
+def test_the_part_is_where_the_score_is_highest() -> None:
+    analysis = make_analysis()
+    start, end = part(analysis)
+    top = analysis.tracks[0]
+    peak = max((f for f in top.faces if f.score is not None), key=lambda f: f.score or 0).time
+    assert end is not None
+    assert start <= peak <= end
+    assert end - start == pytest.approx(PART)
+    assert part(make_picture()) == (0.0, None)
+    short = analysis.model_copy(
+        update={"media": analysis.media.model_copy(update={"duration": 2.0})}
+    )
+    assert part(short) == (0.0, 2.0)
+    inside = analysis.model_copy(update={"settings": Settings(start=4.0, end=8.0)})
+    start, end = part(inside)
+    assert (start, end) == (4.0, 8.0)
+
+
+# --- what follows --------------------------------------------------------------------------------
+
+
+def decided(*trials: Trial, fake: bool = True) -> Analysis:
+    analysis = make_analysis(fake=fake)
+    found = tried(*trials, unchanged=0.8 if fake else 0.1)
+    return decide(analysis.model_copy(update={"robustness": found}))
+
+
+@pytest.mark.parametrize("fake", [True, False])
+def test_a_verdict_that_turns_around_is_none(fake: bool) -> None:
+    plain = make_analysis(fake=fake).verdict.label
+    assert plain is (Label.FAKE if fake else Label.REAL)
+    after = decided(trial("crf-32", 0.1 if fake else 0.9), fake=fake)
+    assert after.verdict.label is Label.INCONCLUSIVE
+    assert after.verdict.reasons[0].code is ReasonCode.FRAGILE
+    assert "crf-32" in after.verdict.reasons[0].detail
+    assert after.robustness is not None
+    assert after.robustness.fragile
+
+
+@pytest.mark.parametrize("fake", [True, False])
+def test_a_verdict_that_weakens_says_so(fake: bool) -> None:
+    after = decided(trial("blur-2", 0.5), trial("mirror", 0.8 if fake else 0.1), fake=fake)
+    assert after.verdict.label is (Label.FAKE if fake else Label.REAL)
+    assert any("blur-2" in sentence for sentence in after.verdict.limits)
+    assert not any("mirror" in sentence for sentence in after.verdict.limits)
+
+
+def test_a_verdict_that_holds_is_as_before() -> None:
+    before = make_analysis().verdict
+    after = decided(trial("blur-2", 0.75), trial("crop-0.1", None, "no face"))
+    assert after.verdict == before
+    assert after.robustness is not None
+    assert not after.robustness.fragile
+
+
+def test_other_thresholds_judge_the_trials_again() -> None:
+    analysis = decided(trial("blur-2", 0.6))
+    assert analysis.robustness is not None
+    assert analysis.robustness.fragile
+    lower = analysis.verdict.thresholds.model_copy(update={"high": 0.5, "custom": True})
+    moved = decide(analysis, thresholds=lower)
+    assert moved.robustness is not None
+    assert not moved.robustness.fragile
+
+
+# --- worker and page -----------------------------------------------------------------------------
+
+
+def test_the_bench_runs_one_file_at_a_time_and_keeps_the_outcome() -> None:
+    gate, kept = threading.Event(), {}
+
+    def run(path: Path, analysis: Analysis, tell: Tell, cancel: threading.Event) -> Robustness:
+        tell(1, 2, "mirror")
+        assert gate.wait(PATIENT)
+        if cancel.is_set():
+            raise Canceled()
+        if path.name == "bad":
+            raise MediaError("damaged")
+        if path.name == "ours":
+            raise ZeroDivisionError
+        return tried()
+
+    bench = RobustnessQueue(run, kept.__setitem__)
+    analysis = make_analysis()
+    first = bench.start("a", Path("a"), analysis)
+    assert bench.start("a", Path("a"), analysis) is first  # a second click changes nothing
+    others = [bench.start(k, Path(k), analysis) for k in ("bad", "ours", "stopped")]
+    others[2].cancel.set()
+    more = [bench.start(f"x{i}", Path("x"), analysis) for i in range(WAITING - 4)]
+    with pytest.raises(QueueFull, match="waiting"):
+        bench.start("one more", Path("x"), analysis)
+    gate.set()
+    bench._pool.shutdown(wait=True)
+    assert kept["a"] is first.found
+    assert [t.error for t in others] == [
+        "damaged", "It stopped. Your file is not at fault.", "You stopped it.",
+    ]  # fmt: skip
+    assert not any(t.active for t in (first, *others, *more))
+
+
+def test_the_tab_starts_trials_and_shows_their_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def start(key: str, path: Path, analysis: Analysis) -> None:
+        asked.append(key)
+
+    monkeypatch.setattr(
+        backend, "bench", lambda: SimpleNamespace(find=lambda key: None, start=start)
+    )
+    monkeypatch.setattr(explain, "heatmap", lambda *args, **more: None)
+    clip = make_clip(tmp_path / "a.webm", fps=2)
+    at = pages.result(clip, make_analysis())
+    next(b for b in at.button if b.label == "Try it").click().run()
+    assert asked == ["k"]
+
+    tried_out = decided(trial("blur-2", 0.5), trial("mirror", None, "no <face>"))
+    shown = texts(pages.result(clip, tried_out))
+    assert "Fragile: the verdict of this part changes under blur-2 (1 of 2)." in shown
+    assert "−30 points" in shown
+    assert "no &lt;face&gt;" in shown
+
+
+def test_the_chart_has_a_dot_for_each_score_and_says_it_in_words() -> None:
+    found = tried(trial("blur-2", 0.5), trial("mirror", None, "no face"))
+    limits = make_analysis().verdict.thresholds
+    drawn = robustness.figure(found, limits, theme.LIGHT)
+    assert list(drawn.data[-1].x) == [0.8, 0.5]
+    assert len(drawn.data) == 2  # one line, from the unchanged score to the one that moved
+    said = robustness.finding(found).replace("\u00a0", " ")
+    assert said == "as it is: 80 %; blur-2: 50 %; mirror: no score."
+    assert robustness_tab.sentence(decided(trial("blur-2", 0.75)).robustness).startswith(  # type: ignore[arg-type]
+        "The verdict of this part is the same"
+    )

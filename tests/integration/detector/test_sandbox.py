@@ -1,0 +1,474 @@
+"""Reading files in processes of their own: what comes back, what a hostile file can't do, and that
+the program which reads goes on."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image
+
+from detector import media, provenance
+from detector.errors import Canceled, MediaError
+from detector.isolation import sandbox
+from detector.isolation.privileges import Limits
+from detector.isolation.sandbox import Sandbox
+from detector.perturbation import corruptions
+from detector.schema.analysis import Settings
+from tests.conftest import camera, write_clip
+from tests.support import hostile_readers as hostile
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+
+SMALL = Limits(memory=1200 * 1024**2)
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    with Sandbox() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Sandbox]:
+    """One with little memory."""
+    with Sandbox(SMALL) as made:
+        yield made
+
+
+@pytest.fixture()
+def apart() -> Iterator[Sandbox]:
+    """This program reads media apart, as the dashboard does."""
+    yield media.isolate()
+    sandbox.stop_isolating()
+
+
+@pytest.fixture()
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"content")
+    return str(path)
+
+
+def living(root: int | None = None) -> set[int]:
+    """Processes that descend from this one (or another), zombies among them."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                after = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(after[1])
+    found, level = set(), {root or os.getpid()}
+    while level:
+        level = {child for child, parent in parents.items() if parent in level}
+        found |= level
+    return found
+
+
+# --- the same answers as without ------------------------------------------------------------------
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    shot = Image.fromarray(camera((320, 240))(0))
+    found = {name: folder / name for name in ("a.png", "b.webp", "c.heic", "d.jpg")}
+    shot.convert("RGBA").save(found["a.png"])
+    more = [Image.fromarray(camera((320, 240))(n)) for n in range(1, 5)]
+    shot.save(found["b.webp"], save_all=True, append_images=more, duration=120)
+    pillow_heif.from_pillow(shot).save(found["c.heic"])
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    shot.save(found["d.jpg"], exif=exif)
+    found["e.mp4"] = write_clip(folder / "e.mp4", seconds=2, rotation=90, audio=True)
+    found["f.avi"] = write_clip(folder / "f.avi", seconds=2)
+    cut = write_clip(folder / "g.mkv", seconds=2)
+    data = bytearray(cut.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 400] = bytes(400)
+    cut.write_bytes(data)
+    found["g.mkv"] = cut
+    return found
+
+
+def _everything(path: Path) -> list[Any]:
+    """All that this room and the provenance say of a file."""
+    about = media.probe(path, name="shown.bin")
+    notes: list[str] = []
+    length = about.duration or 0.0
+    times = [length * (n + 0.5) / 7 for n in range(7)]
+    frames = [(f.index, f.time, f.rgb.tobytes(), f.rgb.shape)
+              for f in media.decode(path, about, times, notes=notes)]  # fmt: skip
+    planned = media.plan(about, Settings(sampling="keyframes", frames=3), path=path)
+    origin = provenance.inspect(path, about).model_copy(update={"seconds": 0.0})
+    middle = media.frame_at(path, about, length / 2).rgb.tobytes()
+    return [about, frames, notes, planned, origin, middle]
+
+
+def test_it_says_the_same(tmp_path: Path) -> None:
+    files = _files(tmp_path)
+    here = {name: _everything(path) for name, path in files.items()}
+    media.isolate()
+    try:
+        assert media.isolated()
+        for name, path in files.items():
+            there = _everything(path)
+            assert there[0].name == "shown.bin" and len(there[0].sha256) == 64
+            for one, other in zip(here[name], there, strict=True):
+                assert one == other, name
+        changed = corruptions.apply(files["e.mp4"], corruptions.Condition("crf", 36), tmp_path)
+        assert media.probe(changed).audio is not None
+    finally:
+        sandbox.stop_isolating()
+    assert not media.isolated()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"#EXTM3U\nhttp://127.0.0.1/secret.ts\n", "reference"),
+        (b"just some words, named like a film\n" * 9, "unsupported"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(90), "undecodable"),
+        (b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(400), "undecodable"),
+        (b"", "empty"),
+    ],
+)
+def test_refusals_come_through_as_they_are(
+    content: bytes, code: str, tmp_path: Path, apart: Sandbox
+) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(content)
+    with pytest.raises(MediaError) as refused:
+        media.probe(path)
+    assert refused.value.code == code and refused.value.message.endswith(".")
+
+
+def test_the_name_says_nothing(tmp_path: Path, apart: Sandbox) -> None:
+    """A film called a picture, a picture called a film, one called a program."""
+    clip = write_clip(tmp_path / "x.mp4")
+    film = clip.rename(tmp_path / "holiday.jpg")
+    picture = tmp_path / "holiday.mp4"
+    Image.fromarray(camera((64, 48))(0)).save(picture, "PNG")
+    program = tmp_path / "setup.exe"
+    program.write_bytes(picture.read_bytes())
+    assert media.probe(film).kind == "video"
+    assert media.probe(picture).container == media.probe(program).container == "png"
+    disguised = tmp_path / "clip.mp4"
+    disguised.write_bytes(b"MZ" + bytes(200))
+    with pytest.raises(MediaError, match="a program"):
+        media.probe(disguised)
+
+
+# --- what goes wrong in a reader ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", [hostile.crash, hostile.fault])
+def test_a_crash_becomes_a_sentence(box: Sandbox, way: Callable[[str], int], file: str) -> None:
+    with pytest.raises(MediaError, match="crash") as said:
+        box.call(way, file, returns=int, reads=(file,))
+    assert said.value.code == "reader_crashed" and said.value.hint
+    assert box.call(hostile.process, file, returns=int, reads=(file,)) > 0  # the next one works
+
+
+def test_what_hangs_is_ended(file: str) -> None:
+    begun = time.monotonic()
+    with (
+        Sandbox(Limits(silence=1)) as box,
+        pytest.raises(MediaError, match="too long") as said,
+    ):
+        box.call(hostile.hang, file, returns=int, reads=(file,))
+    assert said.value.code == "reader_timeout"
+    assert time.monotonic() - begun >= 1
+
+
+def test_more_patience_where_a_whole_clip_is_read(file: str) -> None:
+    with Sandbox(Limits(silence=0.3)) as box:
+        assert box.call(hostile.slow, file, returns=str, reads=(file,), patience=60) == "at last"
+        with pytest.raises(MediaError, match="too long"):
+            box.call(hostile.slow, file, returns=str, reads=(file,))
+
+
+@linux
+def test_processor_time_is_limited(file: str) -> None:
+    with (
+        Sandbox(Limits(cpu=1, silence=60)) as box,
+        pytest.raises(MediaError) as said,
+    ):
+        box.call(hostile.spin, file, returns=int, reads=(file,))
+    assert said.value.code == "reader_timeout"
+
+
+@linux
+def test_memory_is_limited(strict: Sandbox, file: str) -> None:
+    with pytest.raises(MediaError, match=r"more than the 1\.17 GB") as said:
+        strict.call(hostile.swell, file, returns=int, reads=(file,))
+    assert said.value.code == "reader_memory"
+
+
+@linux
+def test_a_bomb_within_the_pixel_limit_is_held_by_memory(strict: Sandbox, tmp_path: Path) -> None:
+    """100 megapixels in 13 kB: allowed by size, and 1.5 GB when it is laid over white."""
+    path = tmp_path / "bomb.png"
+    Image.new("LA", (10_000, 10_000)).save(path)
+    assert path.stat().st_size < 300_000
+    about = media.probe(path)
+    frames = strict.frames(
+        media._decode, path, about, (0.0,), size=(10_000, 10_000), count=1, notes=[], reads=(path,)
+    )
+    with pytest.raises(MediaError) as said:
+        next(frames)
+    assert said.value.code in ("reader_memory", "undecodable")
+
+
+def test_a_bomb_beyond_it_is_never_decoded(tmp_path: Path, apart: Sandbox) -> None:
+    """A GIF of 20 bytes that claims 65535 by 65535."""
+    path = tmp_path / "bomb.gif"
+    head = b"GIF89a\xff\xff\xff\xff\x00\x00\x00"
+    path.write_bytes(head + b"\x2c" + bytes(4) + b"\xff\xff\xff\xff\x00\x02\x02\x4c\x01\x00\x3b")
+    with pytest.raises(MediaError) as said:
+        media.probe(path)
+    assert said.value.code == "too_many_pixels"
+
+
+def test_a_crash_on_the_way(box: Sandbox, file: str) -> None:
+    """What was read before it is kept; notes of a reader that lied or died are not."""
+    notes: list[str] = []
+    stream = box.frames(
+        hostile.frames_then_crash, file, 5, size=(8, 8), count=9, notes=notes, reads=(file,)
+    )
+    seen = []
+    with pytest.raises(MediaError, match="crash"):
+        for frame in stream:
+            seen.append((frame.index, int(frame.rgb.max())))
+    assert seen == [(n, n) for n in range(5)] and notes == []
+
+
+def test_answers_are_not_believed(box: Sandbox, file: str) -> None:
+    with pytest.raises(MediaError, match="crash"):
+        box.call(hostile.lie, file, returns=int, reads=(file,))
+    lying = box.frames(hostile.lying_frames, file, size=(8, 8), count=1, notes=[], reads=(file,))
+    with pytest.raises(MediaError, match="crash"):
+        next(lying)
+    endless = box.frames(
+        hostile.endless_frames, file, size=(8, 8), count=3, notes=[], reads=(file,)
+    )
+    assert next(endless).index == 0
+    with pytest.raises(MediaError, match="crash"):
+        next(endless)
+    for size in ((10**6, 10**6), (0, 5)):  # a size nobody could have meant takes no memory
+        with pytest.raises(MediaError):
+            next(box.frames(hostile.lying_frames, file, size=size, count=1, notes=[], reads=()))
+
+
+# --- what a reader may not do ---------------------------------------------------------------------
+
+
+@linux
+def test_a_reader_that_was_taken_over_can_do_nothing(
+    box: Sandbox, file: str, tmp_path: Path
+) -> None:
+    """Landlock and seccomp, or at least the latter: without either, this system can't confine."""
+    other = tmp_path / "somebody-elses.jpg"
+    other.write_bytes(b"private")
+    found = box.call(
+        hostile.attempts, file, str(other), os.getpid(), returns=dict[str, str], reads=(file,)
+    )
+    assert found.pop("read the file") == "done"
+    assert set(found.values()) == {"PermissionError"}, found
+    assert not (tmp_path / "beside.txt").exists() and Path(file).exists()
+
+
+def test_a_reader_knows_no_secret(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_x")
+    with Sandbox() as box:
+        known = box.call(hostile.environment, file, returns=dict[str, str], reads=(file,))
+    assert "PATH" in known and not {"HF_TOKEN", "SUPABASE_SERVICE_ROLE_KEY"} & set(known)
+    assert "secret" not in " ".join(known.values())
+
+
+def test_each_file_gets_a_fresh_reader(box: Sandbox, file: str) -> None:
+    numbers = {box.call(hostile.process, file, returns=int, reads=(file,)) for _ in range(4)}
+    assert len(numbers) == 4 and os.getpid() not in numbers
+
+
+# --- the program goes on --------------------------------------------------------------------------
+
+
+@linux
+def test_cancel_ends_the_reader(file: str) -> None:
+    before = living()
+    with Sandbox() as box:
+        cancel = threading.Event()
+        threading.Timer(0.5, cancel.set).start()
+        with pytest.raises(Canceled):
+            box.call(hostile.hang, file, returns=int, reads=(file,), cancel=cancel)
+        until(lambda: len(living() - before) == 1)  # the nursery alone
+    assert living() <= before
+
+
+@linux
+def test_a_stream_that_is_left_leaves_nothing(tmp_path: Path, apart: Sandbox) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", seconds=4)
+    about = media.probe(clip)
+    assert apart._process is not None
+    nursery = apart._process.pid
+    files = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        stream = media.decode(clip, about, [n / 25 for n in range(90)], notes=[])
+        next(stream)
+        stream.close()
+    until(lambda: not living(nursery))
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == files
+    assert not [name for name in os.listdir("/dev/shm") if "frames" in name]
+
+
+@linux
+def test_the_nursery_is_started_again(box: Sandbox, file: str) -> None:
+    box.start()
+    assert box._process is not None
+    first = box._process.pid
+    box._process.kill()
+    box._process.wait()
+    assert box.call(hostile.process, file, returns=int, reads=(file,)) > 0
+    assert box._process.pid != first
+
+
+@linux
+def test_no_reader_outlives_a_program_that_was_killed(file: str) -> None:
+    """The sockets close with it, however it ends."""
+    code = (
+        "import sys; sys.path[:0] = ['tests', '.']\n"
+        "from tests.support import hostile_readers as h; import threading, time\n"
+        "from detector.isolation.sandbox import Sandbox\n"
+        "box = Sandbox()\n"
+        f"go = lambda: box.call(h.hang, {file!r}, returns=int, reads=())\n"
+        "threading.Thread(target=go, daemon=True).start()\n"
+        f"box.call(h.process, {file!r}, returns=int, reads=())\n"
+        "print(box._process.pid, flush=True)\n"
+        "time.sleep(60)"
+    )
+    root = Path(__file__).parents[3]
+    program = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root
+    )
+    assert program.stdout is not None
+    nursery = int(program.stdout.readline())
+    until(lambda: living(nursery))
+    left = [nursery, *living(nursery)]
+    program.kill()
+    program.wait()
+    program.stdout.close()
+    until(lambda: not [n for n in left if _runs(n)])
+
+
+def _runs(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_several_at_once(tmp_path: Path, apart: Sandbox) -> None:
+    """Good files and bad ones side by side: each gets its own answer."""
+    clip = write_clip(tmp_path / "clip.mp4", seconds=1)
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(clip.read_bytes()[:700])
+    answers: dict[int, object] = {}
+
+    def read(number: int) -> None:
+        try:
+            if number % 3 == 0:
+                apart.call(hostile.crash, clip, returns=int, reads=(clip,))
+            about = media.probe(bad if number % 3 == 1 else clip)
+            frames = media.decode(clip, about, [0.1, 0.5, 0.9], notes=[])
+            answers[number] = sum(1 for _ in frames)
+        except MediaError as error:
+            answers[number] = error.code
+
+    threads = [threading.Thread(target=read, args=(n,)) for n in range(18)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert answers == {n: ["reader_crashed", "index_missing", 3][n % 3] for n in range(18)}
+
+
+def test_a_crash_takes_a_part_of_the_provenance_only(
+    tmp_path: Path, apart: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", seconds=1)
+    monkeypatch.setattr(provenance, "read_film", hostile.crash)
+    found = provenance.inspect(clip, media.probe(clip))
+    assert found.unread and found.unread[0].startswith("The tags could not be read")
+    assert found.repeats is not None and found.hashes
+
+
+def test_bytes_of_a_frame_cost_one_copy(box: Sandbox, file: str) -> None:
+    """A frame is the caller's own: a reader that lives on can't change it."""
+    (first, *_) = [frame.rgb for frame in _first(box, file, 3)]
+    assert first.flags.owndata or first.base.flags.owndata
+    assert first.flags.writeable and first.dtype == np.uint8
+
+
+def _first(box: Sandbox, file: str, count: int) -> Iterator[media.Frame]:
+    stream = box.frames(
+        hostile.frames_then_crash, file, count, size=(8, 8), count=9, notes=[], reads=(file,)
+    )
+    for _ in range(count):
+        yield next(stream)
+    stream.close()
+
+
+def test_the_filter_knows_both_processors() -> None:
+    """Every jump stays within the program, and every path ends in a verdict."""
+    from detector.isolation.privileges import _filter
+
+    for machine in ("x86_64", "aarch64"):
+        for may_write in (False, True):
+            code = io.BytesIO(b"".join(_filter(machine, may_write=may_write))).getvalue()
+            steps = [code[n : n + 8] for n in range(0, len(code), 8)]
+            assert len(code) % 8 == 0 and len(steps) < 4096
+            for number, step in enumerate(steps):
+                kind = int.from_bytes(step[:2], "little")
+                if kind in (0x15, 0x35, 0x45):
+                    assert number + 1 + max(step[2], step[3]) < len(steps)
+            assert int.from_bytes(steps[-1][:2], "little") == 0x06
+
+
+def test_the_command_line_reads_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same analysis, and a file whose reader crashes is an error in its place."""
+    from detector.cli import main
+
+    clip, bad = write_clip(tmp_path / "clip.mp4", seconds=2), tmp_path / "bad.png"
+    Image.fromarray(camera((64, 48))(0)).save(bad)
+    options = ["--frames", "3", "--models", "pairs", "--json", "-"]
+    assert main(["analyze", str(clip), *options]) == 0
+    here = json.loads(capsys.readouterr().out)
+    monkeypatch.setattr(media, "_probe_still", hostile.crash)
+    try:
+        assert main(["analyze", str(clip), str(bad), "--sandbox", *options]) == 2
+    finally:
+        sandbox.stop_isolating()
+    said = capsys.readouterr()
+    there, failed = json.loads(said.out)
+    assert failed["error"]["code"] == "reader_crashed"
+    assert said.err.count("\n") == 1 and "bad.png: This file made" in said.err
+    for part in ("id", "verdict", "tracks", "media", "signals"):
+        assert there[part] == here[part], part

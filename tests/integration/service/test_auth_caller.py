@@ -1,0 +1,196 @@
+"""Which browser this is: local or a guest, by what a connection says and how far it is believed."""
+
+from __future__ import annotations
+
+from http.cookies import SimpleCookie
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
+
+from service import auth
+from service.auth.caller import GUEST, Caller, digest, token
+from service.auth.cookies import GiveCookie
+from tests.support.waiting import PATIENT
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UNMASK_LOCAL", "UNMASK_TRUST_PROXY", "UNMASK_PUBLIC_URL", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def caller(peer: str | None = None, **headers: str) -> Caller:
+    named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Caller(peer, (("host", "localhost:8501"), *named) if "host" not in headers else named)
+
+
+@pytest.mark.parametrize(
+    ("who", "here"),
+    [
+        (caller(), True),
+        (caller("127.0.0.1"), True),
+        (caller("::1", host="[::1]:8501", origin="http://[::1]:8501"), True),
+        (caller("127.0.0.1", origin="http://localhost:8501"), True),
+        # A socket of both kinds of address, which is what a server without one of its own has.
+        (caller("::ffff:127.0.0.1", host="127.0.0.1:8501"), True),
+        (caller("::ffff:7f00:1", host="127.0.0.1:8501", origin="http://127.0.0.1:8501"), True),
+        (caller("::ffff:192.168.1.20", host="192.168.1.2:8501"), False),
+        (caller("::ffff:127.0.0.1", host="unmask.example"), False),
+        (caller("192.168.1.20"), False),
+        # A proxy on this computer says so in one of several ways, or passes the name it was asked.
+        (caller("127.0.0.1", x_forwarded_for="203.0.113.9"), False),
+        (caller("127.0.0.1", forwarded="for=203.0.113.9"), False),
+        (caller("127.0.0.1", via="1.1 proxy"), False),
+        (caller("127.0.0.1", host="unmask.example"), False),
+        (caller("127.0.0.1", origin="https://unmask.example"), False),
+        # A stranger's name that was made to lead to 127.0.0.1.
+        (caller("127.0.0.1", host="rebound.example:8501"), False),
+        (caller("127.0.0.1", host="[broken"), False),
+        (caller("not an address"), False),
+    ],
+)
+def test_local_is_who_sits_here(who: Caller, here: bool) -> None:
+    assert who.here is here
+
+
+def test_an_operator_says_who_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_LOCAL", "off")
+    assert not caller("127.0.0.1").here
+    monkeypatch.setenv("UNMASK_LOCAL", "all")
+    assert caller("172.17.0.1", host="box:8501").here
+    monkeypatch.delenv("UNMASK_LOCAL")
+    monkeypatch.setenv("UNMASK_TRUST_PROXY", "1")
+    assert not caller("127.0.0.1").here
+
+
+def test_forwarded_addresses_count_only_from_trusted_proxies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chain = caller("10.0.0.2", x_forwarded_for="1.1.1.1, 203.0.113.9, 10.0.0.1")
+    assert chain.address == "10.0.0.2"
+    monkeypatch.setenv("UNMASK_TRUST_PROXY", "2")
+    assert chain.address == "203.0.113.9"
+    monkeypatch.setenv("UNMASK_TRUST_PROXY", "1")
+    assert chain.address == "10.0.0.1"
+    assert caller("10.0.0.2", x_forwarded_for="nonsense").address == "unknown"
+    assert caller("10.0.0.2").address == "10.0.0.2"  # the proxy was passed by
+    monkeypatch.setenv("UNMASK_TRUST_PROXY", "yes")
+    with pytest.raises(SystemExit, match="UNMASK_TRUST_PROXY"):
+        _ = chain.address
+
+
+def test_one_home_counts_as_one_address() -> None:
+    one, other = caller("2001:db8:1:2:aaaa::1"), caller("2001:db8:1:2:bbbb::9")
+    assert one.address == other.address != caller("2001:db8:1:3::1").address
+    assert caller("::ffff:192.0.2.1").address == "192.0.2.1"
+
+
+def test_only_our_own_pages_may_post(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = {"host": "unmask.example", "origin": "https://unmask.example"}
+    assert caller(**ours).from_own_page
+    assert caller(**ours, sec_fetch_site="same-origin").from_own_page
+    assert not caller(**ours, sec_fetch_site="cross-site").from_own_page
+    assert not caller(host="unmask.example", origin="https://evil.example").from_own_page
+    assert not caller(host="unmask.example", origin="null").from_own_page
+    assert not caller(host="unmask.example").from_own_page
+    monkeypatch.setenv("UNMASK_PUBLIC_URL", "https://unmask.example/")
+    assert caller(host="inside:8501", origin="https://unmask.example").from_own_page
+
+
+# --- the cookie -----------------------------------------------------------------------------------
+
+
+def asked(request: Request) -> Response:
+    person = auth.known(Caller.of_request(request))
+    return JSONResponse({"id": person.id if person else None})
+
+
+def page(request: Request) -> Response:
+    if "if-none-match" in request.headers:
+        return Response(status_code=304)
+    return HTMLResponse("<p>page</p>")
+
+
+def browser(url: str = "http://box.lan:8501") -> TestClient:
+    app = Starlette(
+        routes=[Route("/", page), Route("/who", asked)], middleware=[Middleware(GiveCookie)]
+    )
+    return TestClient(app, base_url=url)
+
+
+def test_a_browser_is_one_guest_over_reloads_and_no_other() -> None:
+    one, other = browser(), browser()
+    given = one.get("/")
+    made = SimpleCookie(given.headers["set-cookie"])[GUEST]
+    assert made["httponly"]
+    assert made["samesite"] == "Lax"
+    assert made["path"] == "/"
+    assert not made["secure"]
+    assert len(made.value) == 22
+    assert given.headers["cache-control"] == "no-store"
+    other.get("/")
+    id = one.get("/who").json()["id"]
+    assert id == f"guest:{digest(made.value)}"
+    assert made.value not in id
+    assert "set-cookie" not in one.get("/").headers
+    assert one.get("/who").json()["id"] == id != other.get("/who").json()["id"]
+
+
+def test_https_makes_the_cookie_one_of_this_host_alone() -> None:
+    one = browser("http://box.lan:8501")
+    made = one.get("/", headers={"x-forwarded-proto": "https"}).headers["set-cookie"]
+    assert made.startswith("__Host-unmask=")
+    assert "Secure" in made
+    assert "HttpOnly" in made
+    # A plain one, that a neighbor under the same domain could have set, is not believed then.
+    tossed = Caller(None, (("x-forwarded-proto", "https"),), {GUEST: token()})
+    assert tossed.cookie(GUEST) is None
+
+
+def test_in_the_frame_of_a_space_the_cookie_is_its_partitions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPACE_ID", "somebody/unmask")
+    secure = {"x-forwarded-proto": "https"}
+    made = browser().get("/", headers=secure).headers["set-cookie"].split("; ")
+    assert {"SameSite=None", "Secure", "Partitioned", "HttpOnly"} <= set(made)
+    assert "SameSite=Lax" in browser().get("/").headers["set-cookie"]  # None needs Secure
+
+
+def test_a_cookie_that_can_not_be_ours_is_replaced() -> None:
+    for value in ("", "short", "x" * 23, "../../../etc/passwd..."):
+        one = browser()
+        one.cookies.set(GUEST, value)
+        assert GUEST in one.get("/").headers.get("set-cookie", ""), value
+
+
+def test_a_browser_that_lost_its_cookie_gets_one_with_a_cached_page() -> None:
+    one = browser()
+    got = one.get("/", headers={"if-none-match": '"known"'})
+    assert got.status_code == 200
+    assert "set-cookie" in got.headers
+
+
+def test_data_takes_no_cookie_along() -> None:
+    one = browser()
+    assert "set-cookie" not in one.get("/who").headers
+    assert one.get("/who").json()["id"] is None
+
+
+def test_a_page_without_a_server_belongs_to_local() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from service import auth
+
+        st.text(auth.who().id)
+        st.text(auth.sits_here())
+
+    ran = AppTest.from_function(script, default_timeout=PATIENT).run()
+    assert [text.value for text in ran.text] == ["local", "True"]

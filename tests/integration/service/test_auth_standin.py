@@ -1,0 +1,132 @@
+"""Accounts against a live stand-in of Supabase, through its own client and our service."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+
+import pytest
+
+from service.auth import Role, sessions
+from service.auth.config import Accounts
+from service.auth.flows import Service
+from service.auth.problems import AccountError, SignedOut
+from service.auth.session_store import EncryptedSessionStore
+from service.auth.sessions import Session
+from service.auth.steps import AuthReturnContext
+from tests.support.standin import PASSWORD, Standin, standin
+
+__all__ = ["standin"]
+
+HERE = AuthReturnContext("", "127.0.0.1", "http://127.0.0.1")
+
+
+@pytest.fixture
+def service(standin: Standin, tmp_path: Path) -> Service:
+    return Service(Accounts(standin.url, standin.key), EncryptedSessionStore(tmp_path))
+
+
+def address() -> str:
+    return f"{secrets.token_hex(6)}@example.org"
+
+
+def sit(service: Service, cookie: str) -> Session:
+    seat = service.seats.find(cookie)
+    assert seat is not None
+    return seat
+
+
+def test_sign_up_then_in_then_out(service: Service) -> None:
+    email = address()
+    session = service.sign_up(email, PASSWORD, HERE)
+    assert session is not None  # this one asks for no confirmation
+    first = sit(service, service.seat(session)).person()
+    again = sit(service, service.seat(service.sign_in(email, PASSWORD, HERE)))
+    assert again.person().id == first.id
+    assert (again.person().email, again.person().role) == (email, Role.ANALYST)
+    service.sign_out(again)
+    assert service.seats.find(again.key) is None
+
+
+def test_a_wrong_password_is_refused(service: Service) -> None:
+    email = address()
+    service.sign_up(email, PASSWORD, HERE)
+    with pytest.raises(AccountError) as refused:
+        service.sign_in(email, "wrong", HERE)
+    assert refused.value.code == "wrong"
+    assert service.sign_up(email, PASSWORD, HERE) is None  # taken, and not said
+
+
+def test_an_expired_token_is_exchanged_and_kept(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = service.sign_up(address(), PASSWORD, HERE)
+    assert session is not None
+    old = session.model_copy(update={"expires_at": int(time.time()) - 5})
+    cookie = service.seat(old)
+    seat = sit(service, cookie)
+    fresh = seat.client().auth.get_session()
+    assert fresh is not None
+    assert fresh.refresh_token != session.refresh_token
+    # Another process has the new pair, and the old one is of no use any more.
+    other = Service(service.accounts, EncryptedSessionStore(tmp_path))
+    assert sit(other, cookie).person().id == session.user.id
+    with pytest.raises(SignedOut):
+        sit(service, service.seat(old)).client()
+
+
+def test_the_role_is_the_servers(standin: Standin, service: Service) -> None:
+    email = address()
+    session = service.sign_up(email, PASSWORD, HERE)
+    assert session is not None
+    seat = sit(service, service.seat(session))
+    seat.client().auth.update_user({"data": {"role": "admin"}})  # what anybody may write
+    assert seat.person().role is Role.ANALYST
+    standin.sql(
+        "update auth.users set raw_app_meta_data = "
+        "coalesce(raw_app_meta_data, '{}'::jsonb) || '{\"role\": \"viewer\"}' where email = $1",
+        email,
+    )
+    assert sit(service, service.seat(service.sign_in(email, PASSWORD, HERE))).person().role is (
+        Role.VIEWER
+    )
+
+
+def test_a_new_password_is_the_one_that_counts(service: Service) -> None:
+    email = address()
+    session = service.sign_up(email, PASSWORD, HERE)
+    assert session is not None
+    seat = sit(service, service.seat(session))
+    seat.person()
+    service.set_password(seat, "a whole new sentence")
+    with pytest.raises(AccountError, match="wrong"):
+        service.sign_in(email, PASSWORD, HERE)
+    service.sign_in(email, "a whole new sentence", HERE)
+
+
+def test_an_account_that_is_deleted_is_out(
+    standin: Standin, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = address()
+    session = service.sign_up(email, PASSWORD, HERE)
+    assert session is not None
+    seat = sit(service, service.seat(session))
+    seat.person()
+    standin.sql("delete from auth.users where email = $1", email)
+    monkeypatch.setattr(sessions, "CHECK_EVERY", 0)
+    with pytest.raises(SignedOut):
+        seat.person()
+
+
+def test_two_people_have_two_clients(service: Service) -> None:
+    people = []
+    for _ in range(2):
+        session = service.sign_up(address(), PASSWORD, HERE)
+        assert session is not None
+        people.append(sit(service, service.seat(session)))
+    one, other = people
+    assert one.client() is not other.client()
+    assert one.person().id != other.person().id
+    for seat in people:
+        assert seat.client().auth.get_user().user.id == seat.person().id  # type: ignore[union-attr]

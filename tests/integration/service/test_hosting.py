@@ -1,0 +1,759 @@
+"""The container, the Space and the server's own settings, as far as that goes without Docker."""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+import hashlib
+import importlib.metadata
+import io
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.testclient import TestClient
+from streamlit import config
+
+from dashboard import hosting, theme
+from dashboard.first_paint import FirstPaint
+from detector import media
+from detector.isolation import sandbox
+from detector.schema.analysis import Settings
+from service import logs
+from service.tasks.jobs import Job, Jobs, State
+from tests.conftest import camera, write_clip
+from tests.support import hostile_readers as hostile
+from tests.support.ports import listening
+from tests.support.waiting import PATIENT, until
+from tools import audit, leaks, space
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+# --- the Dockerfile -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    word: str
+    rest: str
+
+
+def stages() -> list[list[Step]]:
+    """The instructions of the Dockerfile, by stage."""
+    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.M)
+    found: list[list[Step]] = []
+    for line in re.sub(r"\\\n", " ", text).splitlines():
+        if not line.strip():
+            continue
+        word, rest = line.split(maxsplit=1)
+        if word == "FROM":
+            found.append([])
+        found[-1].append(Step(word, rest.strip()))
+    return found
+
+
+def of(steps: list[Step], word: str) -> list[str]:
+    return [step.rest for step in steps if step.word == word]
+
+
+def environment(steps: list[Step]) -> dict[str, str]:
+    pairs = (pair.split("=", 1) for rest in of(steps, "ENV") for pair in rest.split())
+    return dict(pairs)
+
+
+def ignored(name: str) -> bool:
+    """What .dockerignore says of a path: the last line that fits it or a folder above it."""
+    out = False
+    for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        pattern = line.removeprefix("!")
+        parts = name.split("/")
+        above = ["/".join(parts[: n + 1]) for n in range(len(parts))]
+        if any(fnmatch.fnmatch(p, pattern.replace("**/", "*")) for p in above):
+            out = not line.startswith("!")
+    return out
+
+
+def test_the_dockerfile_passes_its_linter() -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    if not linter.exists():
+        pytest.skip("the linter has no wheel for this system")
+    run = subprocess.run([linter, "Dockerfile"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0 and not run.stdout, run.stdout + run.stderr
+
+
+def test_what_the_linter_does_not_know() -> None:
+    """Who runs it, what it may write, that it says how it is, and that no tool stays in it."""
+    build, last = stages()
+    assert of(last, "USER") == ["1000"]
+    assert "useradd --create-home --uid 1000" in of(last, "RUN")[0]
+    (check,) = of(last, "HEALTHCHECK")
+    assert "/_stcore/health" in check
+    words = " ".join(step.rest for step in last)
+    assert "pip" not in words and "apt-get" not in words
+    assert all("--chown" not in copy for copy in of(last, "COPY"))  # its code is not its own
+    assert "--constraint requirements.lock" in of(build, "RUN")[1]
+    assert of(build, "ARG") == ["TORCH_INDEX=https://download.pytorch.org/whl/cpu"]
+    assert {s.rest.split()[0] for s in (build[0], last[0])} == {"python:3.11-slim-bookworm"}
+
+
+def test_nothing_private_goes_into_the_image() -> None:
+    private = (
+        "data/uploads/x/media/a.mp4 .env .streamlit/secrets.toml .git/config "
+        "tests/support/browser.py detector/__pycache__/x.pyc "
+        "service/auth/__pycache__/x.pyc .venv/bin/python me.key"
+    )
+    assert [name for name in private.split() if not ignored(name)] == []
+    needed = (
+        "app.py detector/media/video.py weights/pairs.safetensors .streamlit/config.toml "
+        "requirements.lock service/auth/caller.py"
+    )
+    assert [name for name in needed.split() if ignored(name)] == []
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A folder that another user may enter; those of pytest belong to who runs it."""
+    with tempfile.TemporaryDirectory(prefix="unmask-image-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def image(place: Path) -> Iterator[Path]:
+    """The folder /app as the first stage leaves it: each COPY through .dockerignore, and each RUN
+    but the two that fetch packages."""
+    app = place / "app"
+    app.mkdir()
+    for line in of(stages()[0], "COPY"):
+        *sources, target = line.split()
+        for source in sources:
+            _copy(
+                ROOT / source, app / target / Path(source).name if target == "./" else app / target
+            )
+    compiles = of(stages()[0], "RUN")[-1]
+    assert "compileall" in compiles
+    subprocess.run(
+        compiles.replace("/opt/unmask/bin/python", sys.executable), shell=True, cwd=app, check=True
+    )
+    for path in (app, *app.rglob("*")):
+        path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+    yield app
+    for path in (app, *app.rglob("*")):
+        path.chmod(path.stat().st_mode | stat.S_IWUSR)
+
+
+def _copy(source: Path, target: Path) -> None:
+    files = [p for p in source.rglob("*") if p.is_file()] if source.is_dir() else [source]
+    for file in files:
+        if not ignored(file.relative_to(ROOT).as_posix()):
+            place = target / file.relative_to(source) if source.is_dir() else target
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
+
+
+def test_the_packages_it_asks_for(image: Path) -> None:
+    """The step that lists them is run; pip is not. Each is locked, and the version in this
+    environment, which the next test starts the server with, is one that it accepts."""
+    lists = of(stages()[0], "RUN")[2].split("&&")[0]
+    assert lists.startswith("/opt/unmask/bin/python -c") and lists.rstrip().endswith("> wanted.txt")
+    command = lists.replace("/opt/unmask/bin/python", sys.executable).replace("> wanted.txt", "")
+    said = subprocess.run(
+        command,
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        executable="/bin/bash",
+    )
+    wanted = [Requirement(line) for line in said.stdout.splitlines()]
+    locked = audit.pins()
+    assert {"streamlit", "torch", "av"} <= {r.name for r in wanted}
+    assert not {"pytest", "ruff"} & {r.name for r in wanted}
+    for requirement in wanted:
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        assert name in locked and requirement.specifier.contains(locked[name]), name
+        assert requirement.specifier.contains(importlib.metadata.version(name).split("+")[0]), name
+
+
+def test_it_starts_as_an_ordinary_user_and_says_it_is_well(image: Path, place: Path) -> None:
+    """The Dockerfile's CMD in its environment, as user 1000 where the test may become that (else as
+    who runs it), on a folder that nobody can write to. Then the HEALTHCHECK's own command. What is
+    not tried: the base image and pip's installation; packages are those of this environment."""
+    last = stages()[1]
+    given = environment(last)
+    data = place / "data"
+    data.mkdir()
+    temporary = place / "tmp"
+    temporary.mkdir(mode=0o777)
+    home = place / "home"
+    home.mkdir(mode=0o555)
+    become: dict[str, Any] = {}
+    if os.getuid() == 0:
+        become = {"user": 1000, "group": 1000, "extra_groups": []}
+        for folder in (data, temporary):
+            os.chown(folder, 1000, 1000)
+    python = _python(become, place)
+    (place / "bin").mkdir()
+    (place / "bin" / "python").symlink_to(python)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert given["STREAMLIT_SERVER_ADDRESS"] == "0.0.0.0" and given["UNMASK_DATA"] == "/data"
+    here = {
+        name: value.replace("/data", str(data)).replace("/tmp", str(temporary))
+        for name, value in given.items()
+        if name != "PATH"
+    }
+    here |= {
+        "PATH": f"{place / 'bin'}:/usr/bin:/bin",
+        "PYTHONPATH": sysconfig.get_paths()["purelib"],
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "STREAMLIT_SERVER_PORT": str(port),
+    }
+    (start,) = of(last, "CMD")
+    check = of(last, "HEALTHCHECK")[0].split("CMD", 1)[1]
+    log = (place / "log").open("w+")
+    before = {p: p.stat().st_mtime_ns for p in image.rglob("*")}
+    server = subprocess.Popen(
+        json.loads(start), cwd=image, env=here, stdout=log, stderr=subprocess.STDOUT, **become
+    )
+    try:
+        end = time.monotonic() + PATIENT
+        while subprocess.run(
+            json.loads(check), cwd=image, env=here, capture_output=True, **become
+        ).returncode:
+            log.seek(0)
+            assert server.poll() is None and time.monotonic() < end, log.read()
+            time.sleep(0.3)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+            assert b"<title>" in page.read()
+        # To all: what is published of its port decides who gets in.
+        assert listening(port) == {"0.0.0.0"}
+        if become:
+            assert Path(f"/proc/{server.pid}").stat().st_uid == 1000
+    finally:
+        server.terminate()
+        server.wait(PATIENT)
+        log.seek(0)
+        said = log.read()
+        log.close()
+    assert {p: p.stat().st_mtime_ns for p in image.rglob("*")} == before
+    assert "Traceback" not in said and "PermissionError" not in said, said
+
+
+def _python(become: dict[str, Any], place: Path) -> str:
+    """A Python of this version that the user may run, and from which they may read the packages:
+    this one may lie in somebody's home."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    packages = {"PYTHONPATH": sysconfig.get_paths()["purelib"]}
+    for candidate in (f"/usr/bin/{version}", f"/usr/local/bin/{version}", sys.executable):
+        try:
+            asked = [candidate, "-c", "import streamlit"]
+            if not subprocess.run(asked, **become, cwd=place, env=packages).returncode:
+                return candidate
+        except OSError:
+            continue
+    become.clear()  # nothing for it: then as who runs the test
+    return sys.executable
+
+
+# --- a Space --------------------------------------------------------------------------------------
+
+
+class MadeSpace:
+    """As much of the hub as a push to a Space asks for."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {"old.py": b"1", ".gitattributes": b"x"}
+        self.stored: dict[str, bytes] = {}
+        self.created: dict[str, Any] = {}
+        self.tokens: set[str | None] = set()
+        self.refuse = 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                outer.answer(self, b"")
+
+            def do_POST(self) -> None:
+                outer.answer(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+            do_PUT = do_POST
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def answer(self, request: Any, body: bytes) -> None:
+        path = request.path.split("?")[0]
+        reply: Any = {}
+        if not path.startswith("/put/"):  # addresses that the hub signed for one file
+            self.tokens.add(request.headers.get("Authorization"))
+        status = self.refuse or 200
+        if status != 200:
+            reply = {"error": "no"}
+        elif path == "/api/repos/create":
+            self.created = json.loads(body)
+            reply = {"url": f"{self.url}/spaces/me/unmask", "name": "me/unmask"}
+        elif path.startswith("/api/spaces/me/unmask/preupload/"):
+            asked = json.loads(body)["files"]
+            reply = {"files": [
+                {"path": f["path"], "shouldIgnore": False,
+                 "uploadMode": "lfs" if f["path"].endswith(".safetensors") else "regular"}
+                for f in asked
+            ]}  # fmt: skip
+        elif path.endswith("/info/lfs/objects/batch"):
+            reply = {"transfer": "basic", "objects": [
+                {**o, "actions": {"upload": {"href": f"{self.url}/put/{o['oid']}"}}}
+                for o in json.loads(body)["objects"]
+            ]}  # fmt: skip
+        elif path == "/api/validate-yaml":
+            assert "sdk: docker" in json.loads(body)["content"]
+            reply = {"errors": [], "warnings": []}
+        elif path.startswith("/put/"):
+            self.stored[hashlib.sha256(body).hexdigest()] = body
+        elif path.startswith("/api/spaces/me/unmask/commit/"):
+            self.commit(body)
+            reply = {"success": True, "commitOid": "0" * 40, "commitUrl": f"{self.url}/c/0"}
+        elif path.startswith("/api/spaces/me/unmask/tree/"):
+            reply = [{"type": "file", "path": name, "size": len(body), "oid": "0" * 40}
+                     for name, body in self.files.items()]  # fmt: skip
+        elif path.startswith("/api/spaces/me/unmask"):
+            reply = {"id": "me/unmask", "sha": "0" * 40, "private": False, "tags": [],
+                     "siblings": [{"rfilename": name} for name in self.files]}  # fmt: skip
+        else:
+            status, reply = 404, {"error": path}
+        data = json.dumps(reply).encode()
+        request.send_response(status)
+        request.send_header("Content-Type", "application/json")
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data)
+
+    def commit(self, body: bytes) -> None:
+        for line in body.splitlines():
+            item = json.loads(line)
+            value = item["value"]
+            if item["key"] == "file":
+                self.files[value["path"]] = base64.b64decode(value["content"])
+            elif item["key"] == "lfsFile":
+                self.files[value["path"]] = self.stored[value["oid"]]
+            elif item["key"] == "deletedFile":
+                del self.files[value["path"]]
+
+
+@pytest.fixture()
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[MadeSpace]:
+    made = MadeSpace()
+    monkeypatch.setenv("HF_ENDPOINT", made.url)
+    monkeypatch.setenv("HF_TOKEN", "hf_made")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    yield made
+    made.http.shutdown()
+    made.http.server_close()
+
+
+def test_what_would_be_sent_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    space.main(["me/unmask"])
+    names = {line.split()[-1] for line in capsys.readouterr().out.splitlines()[:-1]}
+    assert {"Dockerfile", "README.md", "app.py", "weights/pairs.safetensors"} <= names
+    assert not any(
+        n.startswith(("tests/", "data/", ".git/", "bench/")) or "secret" in n for n in names
+    )
+    copied = {source for line in of(stages()[0], "COPY") for source in line.split()[:-1]}
+    assert all(any(n == c or n.startswith(f"{c}/") for n in names) for c in copied)
+
+
+def test_the_readme_carries_the_settings_of_a_space() -> None:
+    content = space.sent()["README.md"]
+    assert isinstance(content, bytes)
+    _, front, rest = content.decode().split("---\n", 2)
+    settings = yaml.safe_load(front)
+    assert settings["sdk"] == "docker" and settings["title"] == "Unmask"
+    assert str(settings["app_port"]) == environment(stages()[1])["STREAMLIT_SERVER_PORT"]
+    assert settings["license"] == "apache-2.0" and len(settings["short_description"]) <= 60
+    assert rest.strip() == (ROOT / "README.md").read_text("utf-8").strip()
+
+
+def test_a_push_sends_all_of_it_and_clears_the_rest(
+    hub: MadeSpace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = {n: s for n, s in space.sent().items() if n.count("/") < 2 and "catalog" not in n}
+    monkeypatch.setattr(space, "sent", lambda: few)
+    space.main(["me/unmask", "--push", "--private"])
+    assert hub.created["sdk"] == "docker" and hub.created["type"] == "space"
+    assert hub.created.get("visibility") == "private" or hub.created.get("private") is True
+    assert set(hub.files) == {*few, ".gitattributes"}
+    for name, source in few.items():
+        assert hub.files[name] == (source if isinstance(source, bytes) else source.read_bytes())
+    assert hub.tokens - {None} == {"Bearer hf_made"}  # the client's own questions go without
+    assert "hf_made" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("status", "why"), [(401, "not valid"), (402, "paid"), (403, "may not")])
+def test_a_push_that_is_refused_says_why(hub: MadeSpace, status: int, why: str) -> None:
+    hub.refuse = status
+    with pytest.raises(SystemExit, match=why):
+        space.main(["me/unmask", "--push"])
+
+
+def test_without_a_token_or_a_name_nothing_is_sent(
+    hub: MadeSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(SystemExit, match="HF_TOKEN is not set"):
+        space.main(["me/unmask", "--push"])
+    with pytest.raises(SystemExit, match="not the name"):
+        space.main(["unmask"])
+    assert not hub.tokens
+
+
+def test_a_secret_stops_the_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (".dockerignore", "Dockerfile", "README.md", "app.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "app.py").write_text('KEY = "hf_' + "a" * 34 + '"\n')
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "-A"], cwd=tmp_path, check=True)
+    with pytest.raises(SystemExit, match=r"looks like a secret: app\.py:1"):
+        space.sent(tmp_path)
+
+
+# --- secrets and known weaknesses -----------------------------------------------------------------
+
+
+def test_no_secret_is_in_the_repository() -> None:
+    assert list(leaks.leaks(leaks.tracked())) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hf_" + "Ab1" * 12,
+        "sb_secret_" + "x" * 24,
+        "-----BEGIN PRIVATE KEY-----\n" + "A" * 64,
+        "AKIA" + "ABCDEFGH12345678",
+        'CLIENT_SECRET = "' + "0123456789abcdef" * 2 + '"',
+        "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0." + "s" * 43,
+    ],
+)
+def test_secrets_are_known_by_their_shape(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.py"
+    file.write_text(f"# ours\nx = '{text}'\n")
+    assert list(leaks.leaks([file], tmp_path)) == ["config.py:2"]
+    file.write_text("token = os.environ['HF_TOKEN']\nsha256 = '" + "ab" * 32 + "'\n")
+    assert list(leaks.leaks([file], tmp_path)) == []
+    hidden = tmp_path / ".env"
+    hidden.write_text("A=1")
+    assert list(leaks.leaks([hidden], tmp_path)) == [".env"]
+
+
+@pytest.fixture()
+def database() -> Iterator[tuple[str, list[Any]]]:
+    """A stand-in for OSV that knows one weakness, of Pillow."""
+    asked: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
+            asked.extend(queries)
+            known = [{"vulns": [{"id": "GHSA-made"}]} if q["package"]["name"] == "pillow" else {}
+                     for q in queries]  # fmt: skip
+            short = known[:-1] if self.path == "/short" else known
+            data = json.dumps({"results": short}).encode()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(data)
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{http.server_port}", asked
+    http.shutdown()
+    http.server_close()
+
+
+def test_the_audit_names_what_is_known(
+    database: tuple[str, list[Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    address, asked = database
+    assert audit.main(["--service", address]) == audit.KNOWN
+    assert "pillow" in capsys.readouterr().out.splitlines()[0]
+    assert {q["package"]["name"]: q["version"] for q in asked} == audit.pins()
+    assert len(asked) > 100
+
+
+def test_an_audit_that_nobody_answered_is_no_good_news(
+    database: tuple[str, list[Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for service in ("http://127.0.0.1:9/v1", f"{database[0]}/short"):
+        assert audit.main(["--service", service]) == audit.SILENT
+        assert "NOT AUDITED" in capsys.readouterr().err
+
+
+# --- the server's start ---------------------------------------------------------------------------
+
+
+@pytest.fixture()
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Puts back what a start changes for the whole process."""
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
+    factory, hook = logging.getLogRecordFactory(), threading.excepthook
+    guard = config.get_option("server.enableXsrfProtection")
+    yield
+    logging.setLogRecordFactory(factory)
+    threading.excepthook = hook
+    config.set_option("server.enableXsrfProtection", guard, "test")
+    sandbox.stop_isolating()
+
+
+def test_a_laptop_keeps_every_guard(settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    hosting.prepare()
+    assert config.get_option("server.enableXsrfProtection") is True
+    assert sandbox.isolated() or not hasattr(os, "fork")
+    headers = _headers()
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+    assert headers["content-security-policy"].startswith("frame-ancestors 'self';")
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "camera=(self)" in headers["permissions-policy"]
+
+
+def test_a_space_may_be_framed_by_its_host_alone(
+    settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPACE_ID", "me/unmask")
+    hosting.prepare()
+    assert config.get_option("server.enableXsrfProtection") is False
+    headers = _headers()
+    assert "x-frame-options" not in headers
+    frames = headers["content-security-policy"].split(";")[0]
+    assert frames == "frame-ancestors 'self' https://huggingface.co https://*.hf.space"
+
+
+def _headers() -> dict[str, str]:
+    def page(request: object) -> PlainTextResponse:
+        return PlainTextResponse("x", headers={"Referrer-Policy": "no-referrer"})
+
+    app = Starlette(routes=[Route("/", page)])
+    app.add_middleware(hosting.SecureHeaders)
+    with TestClient(app) as client:
+        return dict(client.get("/").headers)
+
+
+def test_a_typo_in_the_environment_stops_the_start(
+    settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("UNMASK_SANDBOX", "of"), ("UNMASK_FRAME_BY", "a.org; script-src *")):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit, match=name):
+            hosting.prepare()
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("UNMASK_SANDBOX", "off")
+    hosting.prepare()
+    assert not sandbox.isolated()
+
+
+def test_data_that_would_be_lost_stops_the_start(
+    settings: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not in a Space, whose storage is an extra: there the container's own disk does."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "file" / "data"))
+    monkeypatch.setenv("UNMASK_SANDBOX", "off")
+    with pytest.raises(SystemExit, match=r"can't be written to .* UNMASK_DATA"):
+        hosting.prepare()
+    monkeypatch.setenv("SPACE_ID", "me/unmask")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    hosting.prepare()
+    assert os.environ["UNMASK_DATA"] == str(tmp_path / "unmask")
+
+
+# --- the log --------------------------------------------------------------------------------------
+
+TOKEN = "Ab3_-Ab3_-Ab3_-Ab3_-Ab"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"GET /file/{TOKEN} HTTP/1.1",
+        f"GET /file/{TOKEN}/{TOKEN}?x=1",
+        f"/shared/{TOKEN}",
+        f"http://a.org/?a={TOKEN}&b=1",
+        f"http://a.org/compare?b=1&s={TOKEN}",
+        f"/data/uploads/{TOKEN}/media/my-holiday.mp4 is gone",
+        f"[Errno 2] No such file: '/data/uploads/{TOKEN}/media/my holiday.mp4'",
+        f"Authorization: Bearer {TOKEN}",
+        f"sb_secret_{TOKEN}",
+        f"hf_{TOKEN}",
+        f"postgres://user:{TOKEN}@host/db",
+    ],
+)
+def test_a_line_of_the_log_opens_nothing(line: str) -> None:
+    said = logs.clean(line)
+    assert TOKEN not in said and "holiday" not in said and logs.HIDDEN in said
+
+
+def test_other_lines_stay_as_they_are() -> None:
+    for line in (
+        "the models could not be loaded ahead",
+        "analysis failed, reference 12AB-34CD",
+        "pairs: weights 3f9c" + "ab" * 30,
+        "GET /_stcore/health 200",
+        "a reader ended without an answer, status -6",
+    ):
+        assert logs.clean(line) == line
+
+
+def test_every_logger_is_cleaned(settings: None, caplog: pytest.LogCaptureFixture) -> None:
+    logs.install()
+    logs.install()
+    path = Path(f"/data/uploads/{TOKEN}/media/my-holiday.mp4")
+    made = logging.getLogger("somebody.else")
+    made.warning("could not read %s after %d s", path, 3)
+    made.warning("%(what)s", {"what": path})
+    try:
+        path.read_bytes()
+    except OSError:
+        made.exception("a file is gone")
+    web = logging.getLogger("uvicorn.access")
+    web.propagate = True
+    web.warning('%s - "%s %s HTTP/%s" %d', "1.2.3.4", "GET", f"/file/{TOKEN}", "1.1", 200)
+
+    def broken() -> None:
+        raise OSError(2, "No such file", str(path))
+
+    thread = threading.Thread(target=broken)
+    thread.start()
+    thread.join()
+    said = caplog.text
+    assert said.count(logs.HIDDEN) >= 5 and "after 3 s" in said and "FileNotFoundError" in said
+    assert "a thread ended with an error" in said
+    assert TOKEN not in said and "holiday" not in said
+    assert isinstance(caplog.records[-2].args, tuple) and len(caplog.records[-2].args) == 5
+
+
+def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
+    settings: None,
+    jobs: Jobs,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The queue with the real pipeline, as the server starts it: a file whose reader crashes fails
+    with its sentence, the next is analyzed, and the log names neither."""
+    caplog.set_level(logging.INFO)
+    hosting.prepare()
+    clip, picture = write_clip(tmp_path / "x.mp4", seconds=1), io.BytesIO()
+    Image.fromarray(camera((96, 96))(0)).save(picture, "PNG")
+    asked = Settings(frames=2, models=["pairs"])
+    with monkeypatch.context() as patch:
+        patch.setattr(media, "_probe_still", hostile.crash)
+        bad = _ended(jobs, jobs.submit(io.BytesIO(picture.getvalue()), "my-holiday.png", asked))
+    good = _ended(jobs, jobs.submit(io.BytesIO(clip.read_bytes()), "my-wedding.mp4", asked))
+    assert bad.state is State.FAILED and bad.fault is not None and not bad.fault.ours
+    assert bad.fault.problem.code == "reader_crashed"
+    assert good.state is State.DONE and good.analysis is not None
+    assert good.analysis.media.name == "my-wedding.mp4" and good.analysis.media.width == 320
+    logging.getLogger("web").info("GET %s", f"/file/{good.key}/{bad.key}")
+    logging.getLogger("ours").info("%s and %s", bad.path, good.path)
+    said = caplog.text
+    assert "a reader ended without an answer" in said and said.count(logs.HIDDEN) >= 3
+    assert not [word for word in (bad.key, good.key, "holiday", "wedding") if word in said]
+
+
+def _ended(jobs: Jobs, job: Job) -> Job:
+    until(lambda: not job.active)
+    return job
+
+
+# --- what the documents say -----------------------------------------------------------------------
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text("utf-8")
+    named = re.findall(r"`(tests/\w+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 40
+    missing = [
+        (file, test)
+        for file, test in named
+        if not re.search(rf"^def {test}\(" if test else "", (ROOT / file).read_text("utf-8"), re.M)
+    ]
+    assert not missing
+
+
+def test_every_variable_that_the_operator_is_told_of_is_read() -> None:
+    told = set(re.findall(r"`(UNMASK_\w+)`", (ROOT / "docs" / "hosting.md").read_text("utf-8")))
+    rooms = [
+        path
+        for room in ("detector", "service", "dashboard")
+        for path in (ROOT / room).rglob("*.py")
+    ]
+    code = " ".join(path.read_text("utf-8") for path in rooms)
+    assert told and [name for name in sorted(told) if f'"{name}"' not in code] == []
+
+
+# --- the page itself ------------------------------------------------------------------------------
+
+
+def test_the_style_sheet_comes_with_the_page_and_with_nothing_else(tmp_path: Path) -> None:
+    """After Streamlit's own styles, whole, and never as "not changed"."""
+    (tmp_path / "index.html").write_text("<html><head></head><body><p>page</p></body></html>")
+    (tmp_path / "a.js").write_text("let a = '</body>'")
+    app = Starlette(routes=[Mount("/", StaticFiles(directory=tmp_path, html=True))])
+    browser = TestClient(FirstPaint(app))
+    accept = {"accept": "text/html,application/xhtml+xml"}
+    page = browser.get("/", headers=accept)
+    ours = (
+        f"<style>{theme.first_paint()}</style><script>window.__streamlit = "
+        '{BACKEND_BASE_URL: location.origin + "/"}</script>'
+    )
+    assert page.text == f"<html><head></head><body><p>page</p>{ours}</body></html>"
+    assert "etag" not in page.headers and "last-modified" not in page.headers
+    stamp = browser.get("/index.html").headers
+    for name, value in (
+        ("if-none-match", stamp["etag"]),
+        ("if-modified-since", stamp["last-modified"]),
+        ("range", "bytes=0-5"),
+    ):
+        again = browser.get("/", headers={**accept, name: value})
+        assert again.status_code == 200 and again.text == page.text, name
+    assert browser.get("/a.js", headers=accept).text == "let a = '</body>'"
+    assert browser.get("/lost", headers=accept).status_code == 404

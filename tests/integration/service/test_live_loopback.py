@@ -1,0 +1,522 @@
+"""The Live page's end of the video link without a browser: a made camera track goes through a real
+WebRTC connection in this process into the page's callback, and what it draws comes back.
+
+Also what that callback hangs on: who is let in, who is let go, what is recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from aiortc import RTCPeerConnection, VideoStreamTrack
+from aiortc.contrib.media import MediaRelay
+from streamlit_webrtc import WebRtcMode
+from streamlit_webrtc.webrtc import WebRtcWorker
+
+from dashboard.pages.live.state import CONNECT, PAUSE, TRIES, LivePageState, Phase, Trouble
+from detector import media
+from detector.errors import UsageError
+from detector.live import LiveEngine, LiveSettings
+from detector.live.recorder import Recorder, Ring
+from service.live import viewers as room
+from service.live.viewers import Full, Keep, Viewer, Viewers, Wishes
+from tests.conftest import Picture, camera
+from tests.support.live_stand_in import StandInEngine, colored, gray
+from tests.support.waiting import PATIENT, until
+
+GRAY = np.full((240, 320, 3), 128, np.uint8)
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def engine() -> StandInEngine:
+    return StandInEngine()
+
+
+@pytest.fixture
+def crowd(engine: StandInEngine, clock: Clock) -> Viewers:
+    # The watchman is the test itself: it sweeps when it wants to.
+    return Viewers(lambda: engine, 2, clock=clock, watch=0.01)  # type: ignore[arg-type, return-value]
+
+
+def frame(rgb: np.ndarray = GRAY) -> av.VideoFrame:
+    return av.VideoFrame.from_ndarray(rgb, format="rgb24")
+
+
+# --- the link -------------------------------------------------------------------------------------
+
+
+class MadeCamera(VideoStreamTrack):
+    """Pictures by their number, as fast as a camera's."""
+
+    def __init__(self, picture: Picture) -> None:
+        super().__init__()
+        self.picture, self.number = picture, 0
+
+    async def recv(self) -> av.VideoFrame:
+        pts, base = await self.next_timestamp()
+        made = frame(self.picture(self.number))
+        self.number += 1
+        made.pts, made.time_base = pts, base
+        return made
+
+
+def patch(number: int) -> np.ndarray:
+    """Gray, with white on its left."""
+    rgb = GRAY.copy()
+    rgb[:, :60] = 255
+    return rgb
+
+
+@pytest.fixture
+def loop() -> Any:
+    """The server's event loop, in a thread, as under Streamlit."""
+    running = asyncio.new_event_loop()
+    thread = threading.Thread(target=running.run_forever, daemon=True)
+    thread.start()
+    yield running
+    running.call_soon_threadsafe(running.stop)
+    thread.join()
+    running.close()
+
+
+UNUSED = (
+    "source_video_track",
+    "source_audio_track",
+    "sink_video_track",
+    "sink_audio_track",
+    "player_factory",
+    "in_recorder_factory",
+    "out_recorder_factory",
+    "audio_frame_callback",
+    "queued_video_frames_callback",
+    "queued_audio_frames_callback",
+    "on_video_ended",
+    "on_audio_ended",
+    "video_processor_factory",
+    "audio_processor_factory",
+)
+
+
+def linked(viewer: Viewer, loop: asyncio.AbstractEventLoop) -> WebRtcWorker:
+    """The page's end, as `webrtc_streamer` makes it."""
+
+    async def relay() -> MediaRelay:
+        return MediaRelay()
+
+    return WebRtcWorker(
+        mode=WebRtcMode.SENDRECV,
+        rtc_configuration=None,
+        video_frame_callback=viewer.receive,
+        async_processing=True,
+        video_receiver_size=4,
+        audio_receiver_size=4,
+        sendback_video=True,
+        sendback_audio=False,
+        loop=loop,
+        relay=asyncio.run_coroutine_threadsafe(relay(), loop).result(PATIENT),
+        **dict.fromkeys(UNUSED),  # type: ignore[arg-type]
+    )
+
+
+async def connect(
+    worker: WebRtcWorker, picture: Picture
+) -> tuple[RTCPeerConnection, asyncio.Future[Any]]:
+    """The browser's end: sends the made camera, receives what comes back."""
+    theirs = RTCPeerConnection()
+    came: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    theirs.on("track", lambda track: came.done() or came.set_result(track))
+    theirs.addTrack(MadeCamera(picture))
+    await theirs.setLocalDescription(await theirs.createOffer())
+    offer = theirs.localDescription
+    answer = await asyncio.to_thread(worker.process_offer, offer.sdp, offer.type, PATIENT)
+    await theirs.setRemoteDescription(answer)
+    return theirs, came
+
+
+def watch(
+    viewer: Viewer,
+    loop: asyncio.AbstractEventLoop,
+    picture: Picture,
+    wanted: Callable[[np.ndarray], bool],
+) -> np.ndarray:
+    """Look at what comes back until it is as wanted; the last frame, uint8 [H, W, 3]."""
+    worker = linked(viewer, loop)
+
+    async def look() -> np.ndarray:
+        theirs, came = await connect(worker, picture)
+        track = await asyncio.wait_for(came, PATIENT)
+        end = time.monotonic() + PATIENT
+        while True:
+            rgb = (await asyncio.wait_for(track.recv(), PATIENT)).to_ndarray(format="rgb24")
+            if wanted(rgb) or time.monotonic() > end:
+                await theirs.close()
+                return rgb
+
+    try:
+        return asyncio.run(look())
+    finally:
+        worker.stop()
+
+
+def test_frames_go_in_and_come_back_drawn_upon(
+    engine: StandInEngine, loop: asyncio.AbstractEventLoop, unwatched: None
+) -> None:
+    crowd = Viewers(lambda: engine, 1)  # type: ignore[arg-type, return-value]
+    viewer = crowd.open(LiveSettings(), Wishes(mirror=True))
+    last = watch(viewer, loop, patch, lambda rgb: bright(rgb) == "right")
+    session = engine.opened[0]
+    assert bright(last) == "right", "shown as in a mirror"
+    assert viewer.frames >= 2 and len(session.frames) == viewer.frames
+    assert session.frames == sorted(session.frames) and session.frames[0] == 0.0
+    assert session.seen is not None and bright(session.seen) == "left", "scored as it came"
+    shown = viewer.picture()
+    assert shown is not None
+    assert np.abs(shown.astype(int) - last).mean() < 12, "but for the codec, what was drawn"
+    crowd.close()
+    assert session.closed == 1
+
+
+def test_a_face_is_boxed_and_scored_and_every_frame_counted(
+    loop: asyncio.AbstractEventLoop, unwatched: None
+) -> None:
+    real = LiveEngine(workers=1)
+    crowd = Viewers(lambda: real, 1)
+    viewer = crowd.open(LiveSettings(), Wishes(mirror=False))
+    picture = gray(camera((640, 480)))
+    scored: list[int] = []
+
+    def enough(rgb: np.ndarray) -> bool:
+        scored.append(viewer.state.rates.scored)
+        return scored[-1] >= 3 and colored(rgb) > 150
+
+    last = watch(viewer, loop, picture, enough)
+    assert colored(last) > 150, "no box in what comes back"
+    state = viewer.state
+    (face,) = state.faces
+    left, top, right, bottom = face.box
+    assert 120 < right - left < 320 and 120 < bottom - top < 400
+    assert scored[-1] >= 3 and state.reading.thresholds.high > state.reading.thresholds.low
+    rates = state.rates
+    assert rates.pushed == viewer.frames >= rates.looked > 0
+    # Newest wins: what is neither looked at nor left out waits, and that is two at most.
+    assert 0 <= rates.pushed - rates.looked - rates.dropped <= 2
+    analysis = viewer.session.finish()
+    assert analysis.media.live and not analysis.media.sha256 and analysis.tracks
+    crowd.close()
+    real.close()
+
+
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit_webrtc.webrtc.SessionShutdownObserver", _NoObserver)
+
+
+class _NoObserver:
+    """Streamlit's session isn't there to be watched."""
+
+    def __init__(self, callback: Callable[[], None]) -> None: ...
+
+    def stop(self, timeout: float = 1.0) -> None: ...
+
+
+def bright(rgb: np.ndarray) -> str:
+    """On which side the white patch is."""
+    edge = 40
+    return "left" if rgb[:, :edge].mean() > rgb[:, -edge:].mean() + 40 else "right"
+
+
+# --- who is let in, and let go --------------------------------------------------------------------
+
+
+def test_viewers_are_apart_and_no_more_than_there_are_places(
+    crowd: Viewers, engine: StandInEngine
+) -> None:
+    first = crowd.open(LiveSettings(models=("a",)), Wishes())
+    second = crowd.open(LiveSettings(models=("b",)), Wishes())
+    with pytest.raises(Full, match="2 cameras are on already"):
+        crowd.open(LiveSettings(), Wishes())
+    assert len(engine.opened) == 2, "who is refused costs the engine nothing"
+    first.receive(frame())
+    assert [len(session.frames) for session in engine.opened] == [1, 0]
+    assert [session.settings.models for session in engine.opened] == [("a",), ("b",)]
+    first.end()
+    assert engine.opened[0].closed == 1 and not second.ended
+    crowd.open(LiveSettings(), Wishes())
+    crowd.close()
+    assert all(session.closed for session in engine.opened)
+
+
+def test_a_lost_session_waits_and_is_then_let_go(
+    crowd: Viewers, engine: StandInEngine, clock: Clock
+) -> None:
+    viewer = crowd.open(LiveSettings(), Wishes())
+    clock.now += room.GRACE + 1
+    assert crowd.sweep() == 1, "a first frame may take its time"
+    viewer.receive(frame())
+    clock.now += room.GRACE - 1
+    assert crowd.sweep() == 1
+    viewer.receive(frame())
+    assert engine.opened[0].frames == [0.0, room.GRACE - 1], "it goes on as the same session"
+    clock.now += room.GRACE + 1
+    assert crowd.sweep() == 0 and viewer.ended and crowd.running == 0
+    late = frame()
+    assert viewer.receive(late) is late, "a late frame passes untouched"
+    assert engine.opened[0].closed == 1
+
+
+def test_the_watchman_comes_by_himself(engine: StandInEngine) -> None:
+    clock = Clock()
+    crowd = Viewers(lambda: engine, 1, clock=clock, watch=0.01)  # type: ignore[arg-type, return-value]
+    for _ in range(2):  # the second time, a new one has to come
+        viewer = crowd.open(LiveSettings(), Wishes())
+        clock.now += room.FIRST + 1
+        until(lambda: crowd.running == 0)
+        assert viewer.ended
+
+
+def test_ending_twice_keeps_once_and_a_failure_is_said(engine: StandInEngine, clock: Clock) -> None:
+    kept: list[Viewer] = []
+
+    def keep(viewer: Viewer) -> None:
+        kept.append(viewer)
+        raise OSError("disk")
+
+    crowd = Viewers(lambda: engine, 2, keep, clock=clock)  # type: ignore[arg-type, return-value]
+    viewer = crowd.open(LiveSettings(), Wishes())
+    viewer.receive(frame())
+    threads = [threading.Thread(target=viewer.end) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert kept == [viewer] and engine.opened[0].closed == 1
+    assert viewer.problem == "", "and nothing of what only the log may say"
+
+
+def test_how_many_places_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_LIVE_VIEWERS", "3")
+    assert room.limit() == 3
+    monkeypatch.setenv("UNMASK_LIVE_VIEWERS", "many")
+    with pytest.raises(SystemExit, match="must be a whole number, not 'many'"):
+        room.limit()
+    monkeypatch.delenv("UNMASK_LIVE_VIEWERS")
+    assert room.limit() >= 2
+
+
+# --- what a visit is in the middle of -------------------------------------------------------------
+
+
+class Person(SimpleNamespace):
+    """A visit with its clock, and the viewer it was given."""
+
+    visit: LivePageState
+    clock: Clock
+    viewer: Viewer
+
+    def after(self, seconds: float, *, frames: bool = False) -> Phase:
+        """Time passes in steps of half a second, with frames or without."""
+        for _ in range(round(seconds * 2)):
+            self.clock.now += 0.5
+            if frames:
+                self.viewer.receive(frame())
+            self.visit.tick()
+        return self.visit.phase
+
+
+@pytest.fixture
+def person(crowd: Viewers, clock: Clock) -> Person:
+    viewer = crowd.open(LiveSettings(), Wishes())
+    return Person(visit=LivePageState(clock=clock), clock=clock, viewer=viewer)
+
+
+def started(person: Person) -> LivePageState:
+    person.visit.start()
+    person.visit.answered({"ask": person.visit.ask, "error": ""}, lambda: person.viewer)
+    assert person.visit.phase is Phase.CONNECTING and person.visit.wanted
+    return person.visit
+
+
+def test_a_visit_from_start_to_stop(person: Person) -> None:
+    visit = person.visit
+    assert not visit.wanted
+    visit.start()
+    assert visit.phase is Phase.ASKING and not visit.wanted
+    visit.answered({"ask": 0, "error": ""}, lambda: person.viewer)
+    assert visit.phase is Phase.ASKING, "an answer to an earlier question"
+    visit.answered({"ask": 1, "error": ""}, lambda: person.viewer)
+    assert person.after(2) is Phase.CONNECTING
+    assert person.after(1, frames=True) is Phase.LIVE
+    assert person.after(60, frames=True) is Phase.LIVE
+    visit.stop()
+    assert visit.phase is Phase.ENDED and person.viewer.ended and not visit.wanted
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        ("NotAllowedError", Trouble.DENIED),
+        ("NotFoundError", Trouble.NO_CAMERA),
+        ("OverconstrainedError", Trouble.NO_CAMERA),
+        ("NotReadableError", Trouble.BUSY),
+        ("insecure", Trouble.INSECURE),
+        ("unsupported", Trouble.NO_API),
+        ("SomethingNew", Trouble.BUSY),
+    ],
+)
+def test_why_a_browser_gives_no_camera(person: Person, error: str, trouble: Trouble) -> None:
+    person.visit.start()
+    person.visit.answered({"ask": 1, "error": error}, pytest.fail)
+    assert (person.visit.phase, person.visit.trouble) == (Phase.IDLE, trouble)
+    person.visit.start()
+    assert person.visit.trouble is None, "the next Start begins afresh"
+
+
+def test_a_server_that_refuses_says_so_itself(person: Person) -> None:
+    def refuse() -> Viewer:
+        raise UsageError("No such model.", hint="Choose another.")
+
+    person.visit.start()
+    person.visit.answered({"ask": 1, "error": ""}, refuse)
+    assert person.visit.trouble is Trouble.REFUSED and person.visit.said is not None
+    assert person.visit.said.message == "No such model."
+
+
+def test_a_link_that_does_not_come_up_is_tried_again(person: Person, crowd: Viewers) -> None:
+    visit = started(person)
+    for _ in range(TRIES - 1):
+        assert person.after(CONNECT + 0.5) is Phase.RESTARTING and not visit.wanted
+        assert person.after(PAUSE + 0.5) is Phase.CONNECTING and visit.wanted
+    assert crowd.sweep() == 1, "the place is held for all tries"
+    assert person.after(CONNECT + 0.5) is Phase.IDLE
+    assert visit.trouble is Trouble.NO_LINK and visit.viewer is None
+    assert person.viewer.ended, "its place is free"
+
+
+def test_the_second_try_may_work(person: Person) -> None:
+    started(person)
+    person.after(CONNECT + PAUSE + 1)
+    assert person.after(1, frames=True) is Phase.LIVE
+
+
+def test_a_lost_picture_comes_back_to_the_same_session(person: Person) -> None:
+    visit = started(person)
+    person.after(3, frames=True)
+    assert person.after(3) is Phase.LOST and visit.wanted, "the browser connects again by itself"
+    assert person.after(1, frames=True) is Phase.LIVE and visit.viewer is person.viewer
+    person.after(3)
+    assert person.after(6.5) is Phase.RESTARTING, "it has not noticed: a nudge"
+    assert person.after(2) is Phase.CONNECTING
+    assert person.after(1, frames=True) is Phase.LIVE and not person.viewer.ended
+
+
+def test_a_picture_that_stays_away_ends_the_session(person: Person, crowd: Viewers) -> None:
+    visit = started(person)
+    person.after(3, frames=True)
+    person.after(room.GRACE + 1)
+    crowd.sweep()
+    person.after(0.5)
+    assert visit.phase is Phase.ENDED and person.viewer.ended and not visit.wanted
+
+
+def test_stop_before_the_camera_came_is_no_session(person: Person) -> None:
+    person.visit.start()
+    person.visit.stop()
+    assert person.visit.phase is Phase.IDLE
+    visit = started(person)
+    visit.stop()
+    assert visit.phase is Phase.IDLE and person.viewer.ended
+
+
+# --- what is recorded -----------------------------------------------------------------------------
+
+
+def test_the_ring_holds_the_last_seconds_at_their_own_times(tmp_path: Path) -> None:
+    ring = Ring(3.0)
+    picture = camera((320, 240))
+    for number in range(25 * 5):
+        ring.add(picture(number), number / 25)
+    assert 2.8 < ring.span <= 3.0
+    count = ring.write(tmp_path / "last.mp4")
+    found = media.probe(tmp_path / "last.mp4")
+    assert found.duration == pytest.approx(ring.span, abs=0.2)
+    assert found.codec == "h264" and 42 <= count <= 48
+    (last,) = media.decode(tmp_path / "last.mp4", found, [found.duration or 0], notes=[])
+    difference = np.abs(last.rgb.astype(int) - picture(124)).mean()
+    assert difference < 12, "the last frame that came is the last that is kept"
+    assert Ring().write(tmp_path / "none.mp4") == 0 and not (tmp_path / "none.mp4").exists()
+
+
+def test_a_recording_lines_up_with_the_scores(
+    engine: StandInEngine, clock: Clock, tmp_path: Path
+) -> None:
+    crowd = Viewers(lambda: engine, 1, clock=clock)  # type: ignore[arg-type, return-value]
+    film = tmp_path / "film.mp4"
+    viewer = crowd.open(LiveSettings(), Wishes(keep=Keep.VIDEO, mirror=True), film=film)
+    clock.now += 5  # the link takes its time: 0 s is the first frame
+    picture = camera((320, 240))
+    for number in range(30):
+        small = number == 20  # a link may change its size
+        viewer.receive(frame(picture(number)[::2, ::2] if small else picture(number)))
+        clock.now += 0.1 if number != 9 else 3.0  # and it may pause
+        time.sleep(0.002)
+    viewer.end()
+    found = media.probe(film)
+    times = engine.opened[0].frames
+    assert (found.width, found.height) == room.SIZE
+    assert engine.opened[0].seen is not None and engine.opened[0].seen.shape == (480, 640, 3)
+    assert found.duration == pytest.approx(times[-1], abs=0.15)
+    (shown,) = media.decode(film, found, [times[12]], notes=[])
+    came = room.fitted(picture(12))
+    assert np.abs(shown.rgb.astype(int) - came).mean() < 12, "as it came, not mirrored"
+
+
+def test_a_recorder_without_room_stops_and_says_so(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "missing" / "film.mp4")
+    for number in range(40):
+        recorder.add(GRAY, number / 25)
+    assert not recorder.close() and recorder.error is not None
+    assert not recorder.close(), "twice is as good as once"
+    assert not Recorder(tmp_path / "empty.mp4").close()
+
+
+def test_a_recorder_that_is_too_slow_leaves_frames_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    waited: list[bool] = []
+
+    def slow(path: Path, frames: Any) -> int:
+        waited.append(go.wait(PATIENT))
+        return sum(1 for _ in frames)
+
+    monkeypatch.setattr("detector.live.recorder.write", slow)
+    recorder = Recorder(tmp_path / "film.mp4")
+    for number in range(40):
+        recorder.add(GRAY, number / 25)
+    assert not waited, "never waits for the one that writes"
+    go.set()
+    assert recorder.close() and recorder.written + recorder.dropped == 40 and recorder.dropped > 20

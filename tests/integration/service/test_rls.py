@@ -1,0 +1,947 @@
+"""Who may see and do what, on a real PostgreSQL with supabase/migrations applied unchanged.
+
+Everything here is asked as PostgREST and the storage service ask it: with `set local role` and the
+claims of a token. Each test prepares its case as the superuser and is rolled back.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from service.records.store import new_id
+from tests.support.postgres import MIGRATIONS, ROOT, SHIM, Database, Postgres, postgres
+from tests.support.waiting import until
+
+__all__ = ["postgres"]
+
+TABLES = ["analyses", "instance", "quotas", "removals", "settings", "shares", "usage"]
+ROLES = ["anon", "authenticated"]
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Database]:
+    with postgres.transaction() as found:
+        yield found
+
+
+@pytest.fixture
+def ada(database: Database) -> UUID:
+    return database.person("ada@example.org")
+
+
+@pytest.fixture
+def bob(database: Database) -> UUID:
+    return database.person("bob@example.org")
+
+
+def keep(database: Database, owner: UUID, *, done: bool = True, **changes: object) -> str:
+    """A record of somebody, made behind the policies; its id."""
+    row: dict[str, object] = {"id": new_id(), "owner": owner, "name": "clip.mp4"}
+    if done:
+        row |= {
+            "state": "done",
+            "result": '{"verdict": "FAKE", "probability": 0.9}',
+            "document": '{"secret": "of the owner"}',
+            "place": '{"latitude": 48.85}',
+            "note": "only mine",
+        }
+    row |= changes
+    database.act_as_superuser()
+    names, marks = ", ".join(row), ", ".join(f"%({name})s" for name in row)
+    database.run(f"insert into analyses ({names}) values ({marks})", row)
+    return str(row["id"])
+
+
+def link(database: Database, owner: UUID, analysis: str, *, over: str = "now() + '1 hour'") -> str:
+    """A share link of somebody, made as they make it; its token."""
+    token = new_id()
+    database.act_as_superuser()
+    database.run(
+        "insert into shares (id, analysis, owner, created, expires, hash) values "
+        f"(%s, %s, %s, now() - interval '2 hours', {over}, encode(sha256(%s::bytea), 'hex'))",
+        [new_id(), analysis, owner, token],
+    )
+    return token
+
+
+def visible(database: Database, table: str = "analyses") -> int:
+    return database.value(f"select count(*) from {table}")
+
+
+# --- the schema as a whole ------------------------------------------------------------------------
+
+
+def test_every_table_has_forced_row_level_security_and_no_other_was_added(
+    database: Database,
+) -> None:
+    found = database.rows(
+        "select relname, relrowsecurity and relforcerowsecurity as forced from pg_class "
+        "where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f') "
+        "order by relname"
+    )
+    assert [row["relname"] for row in found] == TABLES
+    assert all(row["forced"] for row in found)
+
+
+def test_a_request_without_an_account_has_one_function_and_nothing_else(
+    database: Database,
+) -> None:
+    tables = database.rows(
+        "select c.relname, p.privilege from pg_class c, unnest(array['select', 'insert', 'update', "
+        "'delete', 'truncate', 'references', 'trigger']) as p (privilege) where c.relnamespace = "
+        "'public'::regnamespace and c.relkind = 'r' and (has_table_privilege('anon', c.oid, "
+        "p.privilege) or (p.privilege in ('select', 'insert', 'update') and "
+        "has_any_column_privilege('anon', c.oid, p.privilege)))"
+    )
+    assert tables == []
+    functions = database.rows(
+        "select p.proname from pg_proc p where p.pronamespace in ('public'::regnamespace, "
+        "'private'::regnamespace) and has_function_privilege('anon', p.oid, 'execute')"
+    )
+    assert [row["proname"] for row in functions] == ["shared_analysis"]
+    assert not database.value("select has_schema_privilege('anon', 'private', 'usage')")
+
+
+def test_what_an_account_may_call_is_what_the_dashboard_and_the_policies_call(
+    database: Database,
+) -> None:
+    functions = database.rows(
+        "select p.pronamespace::regnamespace::text || '.' || p.proname as name from pg_proc p "
+        "where p.pronamespace in ('public'::regnamespace, 'private'::regnamespace) and "
+        "has_function_privilege('authenticated', p.oid, 'execute') order by 1"
+    )
+    assert [row["name"] for row in functions] == [
+        "private.app_role",
+        "private.has_media_room",
+        "private.is_admin",
+        "private.is_own_media",
+        "private.is_stored",
+        "private.may_write",
+        "public.facets",
+        "public.purge",
+        "public.search_analyses",
+        "public.shared_analysis",
+        "public.usage_of",
+    ]
+
+
+def test_functions_with_more_rights_than_their_caller_have_a_fixed_search_path(
+    database: Database,
+) -> None:
+    found = database.rows(
+        "select proname, proconfig from pg_proc where prosecdef and pronamespace in "
+        "('public'::regnamespace, 'private'::regnamespace)"
+    )
+    assert len(found) >= 10
+    assert {tuple(row["proconfig"] or ()) for row in found} == {('search_path=""',)}
+
+
+def test_the_migrations_can_be_applied_again_and_keep_what_is_there(postgres: Postgres) -> None:
+    name = postgres.copy()
+    with postgres.connect(name) as connection:
+        first = Database(connection)
+        keep(first, first.person("kept@example.org"))
+        first.run("update instance set keep_days = 7")
+    postgres.migrate(name)
+    with postgres.transaction(name) as again:
+        assert visible(again) == 1
+        assert again.value("select keep_days from instance") == 7
+
+
+def test_the_migrations_touch_storage_only_as_a_hosted_project_lets_them() -> None:
+    """There `postgres` may make policies on storage.objects and write buckets, and no more."""
+    for file in sorted(MIGRATIONS.glob("*.sql")):
+        text = re.sub(r"--[^\n]*", "", file.read_text("utf-8")).lower()
+        for statement in re.split(r";\s*\n", text):
+            words = statement.split()
+            if not re.search(r"\bstorage\.(objects|buckets)\b", statement) or not words:
+                continue
+            if words[:2] in (["create", "policy"], ["drop", "policy"]):
+                continue
+            reads = words[:4] == ["create", "or", "replace", "function"]
+            buckets = words[:3] == ["insert", "into", "storage.buckets"]
+            assert reads or buckets, f"{file.name}: {statement[:200]}"
+            if reads:
+                assert not re.search(r"(delete from|update|insert into)\s+storage\.", statement)
+
+
+def test_the_server_of_these_tests_is_not_run_by_root(postgres: Postgres) -> None:
+    postgres.need_our_own()
+    pid = (postgres.folder / "data" / "postmaster.pid").read_text().splitlines()[0]
+    owner = subprocess.run(["ps", "-o", "user=", "-p", pid], capture_output=True, text=True)
+    assert owner.stdout.strip() not in ("", "root")
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+def test_an_owner_has_all_of_their_own(database: Database, ada: UUID) -> None:
+    database.act_as("authenticated", ada)
+    id = new_id()
+    database.run("insert into analyses (id, name) values (%s, 'a.mp4')", [id])
+    (row,) = database.rows("select * from analyses")
+    assert (row["id"], row["owner"], row["state"]) == (id, ada, "queued")
+    assert database.run(
+        'update analyses set state = \'done\', result = \'{"verdict": "REAL", "probability": '
+        "0.1}', document = '{}', note = 'x', tags = '{a,b}' where id = %s",
+        [id],
+    )
+    (row,) = database.rows("select verdict, probability, note from analyses")
+    assert row == {"verdict": "REAL", "probability": 0.1, "note": "x"}
+    assert database.run("delete from analyses") == 1
+
+
+def test_to_another_account_it_does_not_exist(database: Database, ada: UUID, bob: UUID) -> None:
+    id = keep(database, ada)
+    database.act_as("authenticated", bob)
+    assert visible(database) == 0
+    assert database.rows("select * from analyses where id = %s", [id]) == []
+    assert database.run("update analyses set note = 'x'") == 0
+    assert database.run("delete from analyses") == 0
+    for function in ("facets", "usage_of"):
+        rows = database.rows(f"select * from {function}(%s)", [ada])
+        assert rows in ([], [{"records": 0, "bytes": 0}])
+    (found,) = database.rows("select * from search_analyses(%s)", [ada])
+    assert found == {"total": 0, "counts": {}, "records": []}
+    # Nor can the row be looked through by what an error or a conflict would say of its contents.
+    with database.refused("23505"):
+        database.run("insert into analyses (id, name) values (%s, 'mine')", [id])
+    database.act_as_superuser()
+    assert database.value("select note from analyses where id = %s", [id]) == "only mine"
+
+
+def test_nobody_has_anything_without_an_account(database: Database, ada: UUID) -> None:
+    keep(database, ada)
+    for claims in ({}, {"sub": ada}):  # a name in a token without a role that counts is no account
+        database.act_as("anon", **claims)
+        for table in TABLES:
+            with database.refused():
+                database.rows(f"select * from {table}")
+            with database.refused():
+                database.run(f"delete from {table}")
+        with database.refused():
+            database.run("insert into analyses (id, name) values (%s, 'x')", [new_id()])
+        for call in ("search_analyses(%s)", "facets(%s)", "usage_of(%s)"):
+            with database.refused():
+                database.rows(f"select * from {call}", [ada])
+        with database.refused():
+            database.rows("select * from purge()")
+
+
+def test_an_account_without_a_person_in_its_token_has_nothing(
+    database: Database, ada: UUID
+) -> None:
+    keep(database, ada)
+    database.act_as("authenticated")
+    assert visible(database) == 0
+    with database.refused():
+        database.run("insert into analyses (id, owner, name) values (%s, %s, 'x')", [new_id(), ada])
+    assert database.rows("select * from purge()") == []
+    database.act_as_superuser()
+    assert visible(database) == 1
+
+
+def test_nobody_writes_in_anothers_name(database: Database, ada: UUID, bob: UUID) -> None:
+    mine = keep(database, bob)
+    before = keep(database, ada)
+    database.act_as("authenticated", bob)
+    with database.refused():
+        database.run(
+            "insert into analyses (id, owner, name) values (%s, %s, 'planted')", [new_id(), ada]
+        )
+    with database.refused():  # not by changing whose it is either
+        database.run("update analyses set owner = %s where id = %s", [ada, mine])
+    with database.refused():
+        database.run(
+            "insert into settings (owner, kind, value) values (%s, 'preferences', "
+            "'{\"keep_days\": 0.001}')",
+            [ada],
+        )
+    with database.refused("23503"):  # a link to what is not one's own
+        database.run(
+            "insert into shares (id, analysis, expires, hash) values (%s, %s, "
+            "now() + interval '1 hour', encode(sha256('x'), 'hex'))",
+            [new_id(), before],
+        )
+    with database.refused():
+        database.run(
+            "insert into shares (id, analysis, owner, expires, hash) values (%s, %s, %s, "
+            "now() + interval '1 hour', encode(sha256('x'), 'hex'))",
+            [new_id(), before, ada],
+        )
+
+
+def test_nobody_learns_from_a_refusal_how_full_anothers_account_is(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    keep(database, ada)
+    database.run("insert into quotas (owner, max_records) values (%s, 1)", [ada])
+    database.act_as("authenticated", bob)
+    with database.refused("42501"):
+        database.run("insert into analyses (id, owner, name) values (%s, %s, 'x')", [new_id(), ada])
+
+
+@pytest.mark.parametrize("column", ["id", "owner", "created", "sha256", "name", "size", "source"])
+def test_what_file_it_was_can_not_be_changed_even_by_its_owner(
+    database: Database, ada: UUID, column: str
+) -> None:
+    keep(database, ada)
+    database.act_as("authenticated", ada)
+    with database.refused():
+        database.run(f"update analyses set {column} = {column}")
+
+
+def test_a_result_is_there_with_its_document_or_not_at_all(database: Database, ada: UUID) -> None:
+    id = keep(database, ada, done=False)
+    database.act_as("authenticated", ada)
+    for half in ("state = 'done'", "result = '{}'", "state = 'done', result = '{}'"):
+        with database.refused("23514"):
+            database.run(f"update analyses set {half} where id = %s", [id])
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("id", "too-short"), ("id", "x" * 21 + "/"), ("name", "x" * 301), ("note", "x" * 4001),
+        ("sha256", "Z" * 64), ("confirmed", "maybe"), ("state", "whatever"), ("size", -1),
+        ("thumbnail", "x" * 16385), ("tags", ["x"] * 21), ("source", "elsewhere"),
+        ("media", "elsewhere/clip.mp4"),
+    ],
+)  # fmt: skip
+def test_what_does_not_belong_there_is_refused(
+    database: Database, ada: UUID, column: str, value: object
+) -> None:
+    row = {"id": new_id(), "name": "clip.mp4", column: value}
+    database.act_as("authenticated", ada)
+    names, marks = ", ".join(row), ", ".join(f"%({name})s" for name in row)
+    with database.refused("23514"):
+        database.run(f"insert into analyses ({names}) values ({marks})", row)
+
+
+# --- roles ----------------------------------------------------------------------------------------
+
+
+def test_a_viewer_reads_and_deletes_what_is_theirs_and_writes_nothing(
+    database: Database, ada: UUID
+) -> None:
+    id = keep(database, ada)
+    database.act_as("authenticated", ada, app={"role": "viewer"})
+    assert visible(database) == 1
+    with database.refused():
+        database.run("insert into analyses (id, name) values (%s, 'x')", [new_id()])
+    assert database.run("update analyses set note = 'x'") == 0
+    with database.refused():
+        database.run(
+            "insert into shares (id, analysis, expires, hash) values (%s, %s, "
+            "now() + interval '1 hour', encode(sha256('x'), 'hex'))",
+            [new_id(), id],
+        )
+    with database.refused():
+        upload(database, ada, id)
+    assert database.run("delete from analyses") == 1
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"app": {"role": "owner"}},  # not one of ours
+        {"app": {"role": ["admin"]}},
+        {"app": {"role": "viewer"}, "user_metadata": {"role": "admin"}},
+        {"app": {"role": "admin"}, "is_anonymous": True},
+    ],
+)
+def test_what_is_not_understood_is_a_viewer(
+    database: Database, ada: UUID, claims: dict[str, object]
+) -> None:
+    database.act_as("authenticated", ada, **claims)  # type: ignore[arg-type]
+    assert database.value("select private.app_role()") == "viewer"
+    assert not database.value("select private.may_write()")
+
+
+def test_what_a_person_says_of_themselves_gives_no_role(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    keep(database, ada)
+    database.act_as("authenticated", bob, user_metadata={"role": "admin"}, app_role="admin")
+    assert database.value("select private.app_role()") == "analyst"
+    assert visible(database) == 0
+
+
+def test_new_accounts_can_be_kept_out_until_somebody_lets_them_in(
+    database: Database, ada: UUID
+) -> None:
+    database.run("update instance set default_role = 'viewer'")
+    database.act_as("authenticated", ada)
+    assert database.value("select private.app_role()") == "viewer"
+    database.act_as("authenticated", ada, app={"role": "analyst"})
+    assert database.value("select private.may_write()")
+
+
+def test_an_admin_sees_and_deletes_all_but_changes_nothing_of_others(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    id = keep(database, ada, media=None)
+    token = link(database, ada, id)
+    database.act_as("authenticated", bob, app={"role": "admin"})
+    assert visible(database) == 1 and visible(database, "shares") == 1
+    assert database.run("update analyses set note = 'planted'") == 0
+    with database.refused():
+        database.run(
+            "insert into analyses (id, owner, name) values (%s, %s, 'planted')", [new_id(), ada]
+        )
+    assert database.run("update shares set revoked = now()") == 1  # a link can be cut
+    assert database.rows("select * from shared_analysis(%s)", [token]) == []
+    assert database.run("delete from analyses") == 1
+
+
+def test_only_an_admin_sets_limits_and_none_can_lift_their_own(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    for role in ("viewer", "analyst"):
+        database.act_as("authenticated", ada, app={"role": role})
+        assert visible(database, "instance") == 1
+        assert database.run("update instance set max_records = 100000") == 0
+        with database.refused():
+            database.run("insert into quotas (owner, max_records) values (%s, 100000)", [ada])
+        with database.refused():
+            database.run("insert into usage (owner, hour) values (%s, now())", [ada])
+        with database.refused():
+            database.run("delete from usage")
+    database.act_as("authenticated", bob, app={"role": "admin"})
+    assert database.run("update instance set max_records = 7") == 1
+    assert database.run("insert into quotas (owner, max_records) values (%s, 3)", [ada]) == 1
+    with database.refused():
+        database.run("insert into instance (here) values (true)")
+    database.act_as("authenticated", ada)
+    assert database.value("select max_records from quotas") == 3
+    assert database.run("delete from quotas") == 0
+
+
+def test_the_operator_gives_roles_by_address(database: Database, ada: UUID) -> None:
+    database.run("select private.set_role('ADA@example.org', 'admin')")
+    role = "select raw_app_meta_data ->> 'role' from auth.users where id = %s"
+    assert database.value(role, [ada]) == "admin"
+    database.run("select private.set_role('ada@example.org', null)")
+    assert database.value(role, [ada]) is None
+    for wrong in ("'nobody@example.org', 'admin'", "'ada@example.org', 'king'"):
+        with database.refused("P0001"):
+            database.run(f"select private.set_role({wrong})")
+    database.act_as("authenticated", ada, app={"role": "admin"})
+    with database.refused():
+        database.run("select private.set_role('ada@example.org', 'admin')")
+
+
+def test_what_the_readme_tells_an_operator_to_run_works(database: Database) -> None:
+    text = (ROOT / "supabase" / "README.md").read_text("utf-8")
+    blocks = re.findall(r"^ *```sql\n(.*?)^ *```", text, re.M | re.S)
+    assert len(blocks) == 2
+    you, desk = database.person("you@example.org"), database.person("desk@example.org")
+    for block in blocks:
+        database.connection.execute(block)
+    roles = "select raw_app_meta_data ->> 'role' from auth.users where id = %s"
+    assert database.value(roles, [you]) == "admin"
+    assert database.value("select max_records from quotas where owner = %s", [desk]) == 50000
+    assert database.value("select default_role from instance") == "viewer"
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def test_settings_are_ones_own_and_few(database: Database, ada: UUID, bob: UUID) -> None:
+    database.act_as("authenticated", ada, app={"role": "viewer"})  # a viewer has preferences too
+    database.run("insert into settings (kind, value) values ('preferences', '{\"keep_days\": 3}')")
+    database.run(
+        "insert into settings (kind, name, value) select 'preset', n::text, '{}' "
+        "from generate_series(1, 40) n"
+    )
+    with database.refused("PT429"):
+        database.run("insert into settings (kind, name, value) values ('preset', 'more', '{}')")
+    with database.refused("23514"):
+        database.run("update settings set value = to_jsonb(repeat('x', 70000)) where name = '1'")
+    database.act_as("authenticated", bob)
+    assert visible(database, "settings") == 0
+    assert database.run("update settings set value = '{}'") == 0
+    assert database.run("delete from settings") == 0
+
+
+# --- share links ----------------------------------------------------------------------------------
+
+
+def test_a_link_gives_a_stranger_the_result_without_note_place_and_owner(
+    database: Database, ada: UUID
+) -> None:
+    id = keep(database, ada, name="clip.mp4")
+    token = link(database, ada, id)
+    database.act_as("anon")
+    (row,) = database.rows("select * from shared_analysis(%s)", [token])
+    assert set(row) == {"share", "record", "name", "source", "document", "thumbnail", "expires"}
+    assert (row["record"], row["name"]) == (id, "clip.mp4")
+    assert row["document"] == '{"secret": "of the owner"}'
+    assert "48.85" not in str(row) and "only mine" not in str(row) and str(ada) not in str(row)
+
+
+def test_a_link_opens_nothing_but_what_it_is_for(database: Database, ada: UUID) -> None:
+    first, second = keep(database, ada), keep(database, ada)
+    token = link(database, ada, first)
+    database.act_as("anon")
+    assert [r["record"] for r in database.rows("select * from shared_analysis(%s)", [token])] == [
+        first
+    ]
+    hashed = hashlib.sha256(token.encode()).hexdigest()
+    guesses = ["", "x", "%", token[:-1], token + "x", token.swapcase(), first, second, hashed]
+    guesses += [f"\\x{hashed}", base64.b64encode(hashlib.sha256(token.encode()).digest()).decode()]
+    for guess in guesses:
+        assert database.rows("select * from shared_analysis(%s)", [guess]) == []
+    with database.refused():
+        database.rows("select * from shares")
+
+
+def test_a_link_that_is_over_is_the_same_as_none(database: Database, ada: UUID) -> None:
+    id = keep(database, ada)
+    token = link(database, ada, id, over="now() - interval '1 second'")
+    database.act_as("anon")
+    assert database.rows("select * from shared_analysis(%s)", [token]) == []
+
+
+def test_a_revoked_link_is_dead_and_stays_so(database: Database, ada: UUID) -> None:
+    id = keep(database, ada)
+    token = link(database, ada, id)
+    database.act_as("authenticated", ada)
+    assert database.run("update shares set revoked = now()") == 1
+    database.act_as("anon")
+    assert database.rows("select * from shared_analysis(%s)", [token]) == []
+    database.act_as("authenticated", ada)
+    database.run("update shares set revoked = null")
+    database.act_as("anon")
+    assert database.rows("select * from shared_analysis(%s)", [token]) == []
+
+
+def test_a_link_dies_with_its_result_and_with_its_record(database: Database, ada: UUID) -> None:
+    id = keep(database, ada)
+    token = link(database, ada, id)
+    database.act_as("authenticated", ada)
+    database.run("update analyses set state = 'queued', result = null, document = null")
+    database.act_as("anon")
+    assert database.rows("select * from shared_analysis(%s)", [token]) == []
+    database.act_as("authenticated", ada)
+    database.run("delete from analyses")
+    assert visible(database, "shares") == 0
+
+
+def test_a_link_can_not_be_made_to_last_or_turned_to_another_record(
+    database: Database, ada: UUID
+) -> None:
+    id, other = keep(database, ada), keep(database, ada)
+    link(database, ada, id)
+    database.act_as("authenticated", ada)
+    with database.refused("23514"):
+        database.run(
+            "insert into shares (id, analysis, expires, hash) values (%s, %s, "
+            "now() + interval '91 days', encode(sha256('x'), 'hex'))",
+            [new_id(), id],
+        )
+    for change in ("expires = now() + interval '80 days'", f"analysis = '{other}'", "hash = ''"):
+        with database.refused():
+            database.run(f"update shares set {change}")
+
+
+def test_not_even_its_owner_reads_the_hash_of_a_link(database: Database, ada: UUID) -> None:
+    id = keep(database, ada)
+    link(database, ada, id)
+    for claims in ({}, {"app": {"role": "admin"}}):
+        database.act_as("authenticated", ada, **claims)  # type: ignore[arg-type]
+        for statement in ("select hash from shares", "select * from shares"):
+            with database.refused():
+                database.rows(statement)
+        assert len(database.rows("select id, analysis, expires from shares")) == 1
+
+
+def test_links_of_others_are_not_seen_or_cut(database: Database, ada: UUID, bob: UUID) -> None:
+    token = link(database, ada, keep(database, ada))
+    database.act_as("authenticated", bob)
+    assert visible(database, "shares") == 0
+    assert database.run("update shares set revoked = now()") == 0
+    assert database.run("delete from shares") == 0
+    # The link itself opens for whoever holds it, with an account or without.
+    assert len(database.rows("select * from shared_analysis(%s)", [token])) == 1
+
+
+def test_hashes_are_compared_to_the_end_wherever_they_differ(database: Database) -> None:
+    same = "select private.same(%s::bytea, %s::bytea)"
+    whole = secrets.token_bytes(32)
+    assert database.value(same, [whole, whole]) is True
+    for place in (0, 15, 31):
+        other = bytearray(whole)
+        other[place] ^= 1
+        assert database.value(same, [whole, bytes(other)]) is False
+    assert database.value(same, [whole, whole[:31]]) is False
+    assert database.value(same, [b"", b""]) is True
+
+
+def test_to_compare_takes_as_long_for_a_guess_that_begins_right(database: Database) -> None:
+    """The fastest of several runs each, so that a busy machine does not decide. What stopped at the
+    first difference would take a fortieth there."""
+    whole = secrets.token_bytes(4096)
+    first, last = bytearray(whole), bytearray(whole)
+    first[0] ^= 1
+    last[-1] ^= 1
+
+    def took(other: bytes) -> float:
+        start = time.perf_counter()
+        # The length depends on n: the function is called every time.
+        equal = database.value(
+            "select count(*) filter (where private.same(%s::bytea, "
+            "substr(%s::bytea, 1, 4096 + 0 * n))) from generate_series(1, 40) n",
+            [whole, other],
+        )
+        assert equal == 0
+        return time.perf_counter() - start
+
+    both = [(took(bytes(first)), took(bytes(last))) for _ in range(15)]
+    assert min(one for one, _ in both) > min(other for _, other in both) / 5
+
+
+# --- quotas ---------------------------------------------------------------------------------------
+
+
+def test_an_account_keeps_so_many_and_can_make_room(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    database.run("update instance set max_records = 2")
+    database.run("insert into quotas (owner, max_records) values (%s, 3)", [bob])
+    for person, most in ((ada, 2), (bob, 3)):
+        database.act_as("authenticated", person)
+        for _ in range(most):
+            database.run("insert into analyses (id, name) values (%s, 'x')", [new_id()])
+        with pytest.raises(psycopg.Error) as caught, database.connection.transaction():
+            database.run("insert into analyses (id, name) values (%s, 'x')", [new_id()])
+        assert (caught.value.sqlstate, caught.value.diag.message_detail) == ("PT429", "records")
+        assert str(most) in str(caught.value)
+        database.run("delete from analyses where id = (select min(id) from analyses)")
+        database.run("insert into analyses (id, name) values (%s, 'x')", [new_id()])
+
+
+def test_an_hours_allowance_does_not_come_back_by_deleting(database: Database, ada: UUID) -> None:
+    database.run("update instance set max_per_hour = 2")
+    database.act_as("authenticated", ada)
+    for _ in range(2):
+        database.run("insert into analyses (id, name) values (%s, 'x')", [new_id()])
+        database.run("delete from analyses")
+    with database.refused("PT429"):
+        database.run("insert into analyses (id, name) values (%s, 'x')", [new_id()])
+    # Several in one statement are counted one by one.
+    database.act_as_superuser()
+    database.run("update usage set hour = hour - interval '1 hour'")
+    database.act_as("authenticated", ada)
+    with database.refused("PT429"):
+        database.run(
+            "insert into analyses (id, name) values (%s, 'x'), (%s, 'x'), (%s, 'x')",
+            [new_id(), new_id(), new_id()],
+        )
+
+
+def test_results_take_up_so_much_and_a_smaller_one_always_goes(
+    database: Database, ada: UUID
+) -> None:
+    database.run("update instance set max_bytes = 1000")
+    id = keep(database, ada, document="x" * 600)
+    database.act_as("authenticated", ada)
+    with database.refused("PT429"):
+        database.run("update analyses set document = repeat('x', 1100)")
+    database.act_as_superuser()
+    database.run("update instance set max_bytes = 100")
+    database.act_as("authenticated", ada)
+    assert database.run("update analyses set note = 'still mine' where id = %s", [id]) == 1
+    assert database.run("update analyses set document = 'x' where id = %s", [id]) == 1
+
+
+def test_of_two_at_once_one_gets_the_last_place(postgres: Postgres) -> None:
+    name = postgres.copy()
+    with postgres.connect(name) as connection:
+        person = Database(connection).person()
+        connection.execute("update instance set max_records = 1")
+    with postgres.connect(name) as one, postgres.connect(name) as two:
+        first, second = Database(one), Database(two)
+        insert = "insert into analyses (id, name) values (%s, 'x')"
+        for database in (first, second):
+            database.act_as("authenticated", person)
+        first.run(insert, [new_id()])
+        outcome: list[BaseException | int] = []
+
+        def late() -> None:
+            try:
+                outcome.append(second.run(insert, [new_id()]))
+            except psycopg.Error as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=late)
+        thread.start()
+        # It waits for the first one's end, and then counts its row.
+        with postgres.connect(name, autocommit=True) as watch:
+            waits = "select count(*) as n from pg_locks where not granted"
+            until(lambda: outcome or watch.execute(waits).fetchone()["n"])
+        assert not outcome
+        one.commit()
+        thread.join()
+        (refusal,) = outcome
+        assert isinstance(refusal, psycopg.Error) and refusal.sqlstate == "PT429"
+        two.rollback()
+
+
+# --- retention ------------------------------------------------------------------------------------
+
+
+def old(database: Database, owner: UUID, days: float, **changes: object) -> str:
+    id = keep(database, owner, **changes)
+    database.run("update analyses set touched = now() - make_interval(secs => %s) where id = %s",
+                 [days * 86400, id])  # fmt: skip
+    return id
+
+
+def left(database: Database) -> set[str]:
+    database.act_as_superuser()
+    return {row["id"] for row in database.rows("select id from analyses")}
+
+
+def test_what_is_over_is_deleted_by_the_instance_and_sooner_by_its_owners_wish(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    database.run("update instance set keep_days = 30")
+    preference = "insert into settings (owner, kind, value) values (%s, 'preferences', %s)"
+    database.run(preference, [ada, '{"keep_days": 2.5}'])
+    database.run(preference, [bob, '{"keep_days": 900}'])  # not longer than the instance's
+    stay = {old(database, ada, 2.4), old(database, bob, 29), keep(database, bob)}
+    old(database, ada, 2.6)
+    old(database, bob, 31)
+    assert database.value("select private.purge()") == 2
+    assert left(database) == stay
+    database.run("update instance set keep_days = null")
+    forever = old(database, bob, 899)
+    old(database, bob, 901)
+    assert database.value("select private.purge()") == 1
+    assert left(database) == stay | {forever}
+
+
+@pytest.mark.parametrize(
+    "value", ['{"keep_days": "soon"}', '{"keep_days": -1}', '{"keep_days": 0}', "[]", "{}", "null",
+              '{"keep_days": null}', '{"keep_days": 1e300}']
+)  # fmt: skip
+def test_a_wish_that_is_no_number_of_days_deletes_nothing(
+    database: Database, ada: UUID, value: str
+) -> None:
+    """A person can write anything there."""
+    database.run(
+        "insert into settings (owner, kind, value) values (%s, 'preferences', %s)", [ada, value]
+    )
+    kept = old(database, ada, 29)
+    old(database, ada, 31)
+    assert database.value("select private.purge()") == 1
+    assert left(database) == {kept}
+
+
+def test_a_person_purges_what_is_theirs_alone(database: Database, ada: UUID, bob: UUID) -> None:
+    theirs = old(database, ada, 40)
+    old(database, bob, 40)
+    database.act_as("authenticated", bob)
+    assert database.rows("select * from purge()") == [{"deleted": 1}]
+    with database.refused():
+        database.rows("select private.purge()")
+    assert left(database) == {theirs}
+
+
+def test_old_links_and_counts_go_too(database: Database, ada: UUID) -> None:
+    id = keep(database, ada)
+    for _ in range(2):
+        link(database, ada, id)
+    database.run(
+        "update shares set created = now() - interval '9 days', expires = now() - interval '8 days'"
+        " where id = (select min(id) from shares)"
+    )
+    database.run("insert into usage (owner, hour) values (%s, now() - interval '61 days')", [ada])
+    database.value("select private.purge()")
+    assert visible(database, "shares") == 1 and visible(database, "usage") == 1
+
+
+# --- storage --------------------------------------------------------------------------------------
+
+
+def upload(
+    database: Database, owner: UUID | str, id: str, name: str = "media.mp4", bucket: str = "media"
+) -> str:
+    """What the storage service does first when a file comes: the row, with the asker's rights."""
+    path = f"{owner}/{id}/{name}"
+    database.run(
+        "insert into storage.objects (bucket_id, name, owner_id) values (%s, %s, auth.uid())",
+        [bucket, path],
+    )
+    return path
+
+
+def test_the_bucket_is_private_and_takes_media_up_to_a_size(database: Database) -> None:
+    (bucket,) = database.rows("select * from storage.buckets")
+    assert (bucket["id"], bucket["public"]) == ("media", False)
+    assert bucket["file_size_limit"] == 500 * 1024 * 1024
+    kinds = set(bucket["allowed_mime_types"])
+    assert {"video/mp4", "image/jpeg"} <= kinds
+    assert not any("html" in kind or "svg" in kind or "*" in kind for kind in kinds)
+
+
+def test_files_are_in_ones_own_folder_and_of_ones_own_records(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    mine, theirs = keep(database, ada), keep(database, bob)
+    database.act_as("authenticated", ada)
+    path = upload(database, ada, mine)
+    assert database.rows("select name from storage.objects") == [{"name": path}]
+    for owner, id, name in (
+        (bob, theirs, "media.mp4"),  # another's folder
+        (bob, mine, "media.mp4"),
+        (ada, theirs, "media.mp4"),  # one's own folder, another's record
+        (ada, new_id(), "media.mp4"),  # of no record
+        (ada, mine, "deeper/media.mp4"),
+        (ada, mine, ".."),
+        (ada, mine, ""),
+    ):
+        with database.refused():
+            upload(database, owner, id, name)
+    with database.refused():
+        database.run("insert into storage.objects (bucket_id, name) values ('media', 'media.mp4')")
+    with database.refused():  # nor moved there
+        database.run("update storage.objects set name = %s", [f"{bob}/{theirs}/media.mp4"])
+    with database.refused():
+        database.run("insert into storage.buckets (id, name, public) values ('x', 'x', true)")
+    assert database.run("update storage.buckets set public = true") == 0
+
+
+def test_files_of_others_do_not_exist(database: Database, ada: UUID, bob: UUID) -> None:
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    upload(database, ada, id)
+    database.act_as("authenticated", bob)
+    assert database.rows("select * from storage.objects") == []
+    assert database.run("update storage.objects set name = name") == 0
+    assert remove(database) == 0
+    database.act_as("anon")
+    assert database.rows("select * from storage.objects") == []
+    with database.refused():
+        upload(database, ada, id, "other.mp4")
+    assert remove(database) == 0
+    database.act_as("authenticated", bob, app={"role": "admin"})
+    assert len(database.rows("select * from storage.objects")) == 1
+    with database.refused():
+        upload(database, ada, id, "planted.mp4")
+    assert database.run("update storage.objects set version = 'planted'") == 0
+
+
+def remove(database: Database) -> int:
+    """What the storage service does when files are deleted."""
+    database.run("select set_config('storage.allow_delete_query', 'true', true)")
+    return database.run("delete from storage.objects")
+
+
+def test_an_owner_deletes_their_files_and_a_viewer_too(database: Database, ada: UUID) -> None:
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    upload(database, ada, id)
+    database.act_as("authenticated", ada, app={"role": "viewer"})
+    assert database.run("update storage.objects set version = 'x'") == 0
+    assert remove(database) == 1
+
+
+def test_files_take_up_so_much(database: Database, ada: UUID, bob: UUID) -> None:
+    database.run("update instance set max_media_bytes = 1000")
+    mine, theirs = keep(database, ada), keep(database, bob)
+    database.act_as("authenticated", ada)
+    upload(database, ada, mine, "a.mp4")
+    database.act_as_superuser()
+    database.run("update storage.objects set metadata = '{\"size\": 1000}'")
+    database.act_as("authenticated", ada)
+    with database.refused():
+        upload(database, ada, mine, "b.mp4")
+    database.act_as("authenticated", bob)  # another's are not counted
+    upload(database, bob, theirs, "a.mp4")
+
+
+def test_a_file_whose_record_went_is_remembered_until_it_is_gone(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    path = upload(database, ada, id)
+    database.run("update analyses set media = %s", [path])
+    database.run("delete from analyses")
+    assert database.rows("select path from removals") == [{"path": path}]
+    assert database.run("delete from removals") == 0  # it still lies there
+    database.act_as("authenticated", bob)
+    assert visible(database, "removals") == 0
+    with database.refused():
+        database.run("insert into removals (path, owner) values ('x', %s)", [ada])
+    database.act_as("authenticated", ada)
+    assert remove(database) == 1
+    assert database.run("delete from removals") == 1
+
+
+def test_with_an_account_all_that_was_its_own_goes(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    id = keep(database, ada, done=True)
+    kept = keep(database, bob)
+    link(database, ada, id)
+    database.act_as("authenticated", ada)
+    path = upload(database, ada, id)
+    database.run("update analyses set media = %s", [path])
+    database.run("insert into settings (kind, value) values ('preferences', '{}')")
+    database.act_as_superuser()
+    database.run("delete from auth.users where id = %s", [ada])
+    assert left(database) == {kept}
+    for table in ("shares", "settings", "quotas"):
+        assert visible(database, table) == 0
+    # Its files are on the list of whoever tidies with the project's secret key.
+    database.act_as("service_role")
+    assert database.rows("select path, owner from removals") == [{"path": path, "owner": ada}]
+
+
+# --- the fixture itself ---------------------------------------------------------------------------
+
+
+def test_a_missing_server_fails_and_is_not_skipped(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "from tests.support.postgres import postgres\ndef test_it(postgres):\n    pass\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={"POSTGRES": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+    )
+    assert run.returncode == 1 and "1 error" in run.stdout
+    assert "tools/postgres.py installs it" in run.stdout
+
+
+def test_the_shim_leaves_new_tables_open_as_a_project_does(postgres: Postgres) -> None:
+    """Or the grants that our migrations take away would not be there to be taken."""
+    postgres.need_our_own()
+    name = f"bare_{secrets.token_hex(4)}"
+    postgres.create(name)
+    postgres.prepare(name)
+    with postgres.connect(name, user="postgres") as connection:
+        connection.execute("create table public.opened (id int)")
+    with postgres.transaction(name) as bare:
+        bare.act_as("anon")
+        assert visible(bare, "opened") == 0
+        bare.run("insert into opened values (1)")
+    assert "superuser" in SHIM.read_text("utf-8")

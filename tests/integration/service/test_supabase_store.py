@@ -1,0 +1,466 @@
+"""Records in Supabase: the contract of every store through `supabase`'s own client and real
+row-level security, and what only a service elsewhere can get wrong."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+pytest.register_assert_rewrite("tests.support.records_contract")
+
+from supabase import ClientOptions, create_client  # noqa: E402
+
+from detector.schema.origin import Fact, Provenance  # noqa: E402
+from service.records import media, supabase, supabase_rows, supabase_tables  # noqa: E402
+from service.records.media import address  # noqa: E402
+from service.records.store import Confirmed, Query, RecordsError, State, Store, new_id  # noqa: E402
+from service.records.supabase import SupabaseStore  # noqa: E402
+from tests.support.gateway import Account, Project, postgres, project  # noqa: E402
+from tests.support.records_contract import NOON, SAMPLE, StoreContract, make, minutes, result  # noqa: E402
+from tests.support.standin import token  # noqa: E402
+from tools import tidy  # noqa: E402
+
+__all__ = ["postgres", "project"]
+
+
+@pytest.fixture
+def ada(project: Project) -> Account:
+    return project.person()
+
+
+@pytest.fixture
+def bob(project: Project) -> Account:
+    return project.person()
+
+
+def store_of(account: Account) -> SupabaseStore:
+    return SupabaseStore(lambda: account.client)
+
+
+class TestSupabase(StoreContract):
+    """Each person with a client of their own, whose token is all that says who they are."""
+
+    @pytest.fixture
+    def owner(self, ada: Account) -> str:
+        return ada.id
+
+    @pytest.fixture
+    def other(self, bob: Account) -> str:
+        return bob.id
+
+    @pytest.fixture
+    def store(self, ada: Account) -> Store:  # type: ignore[override]
+        return store_of(ada)
+
+    @pytest.fixture
+    def others(self, bob: Account) -> Store:  # type: ignore[override]
+        return store_of(bob)
+
+
+# --- roles, through the client --------------------------------------------------------------------
+
+
+def test_a_viewers_store_reads_and_writes_nothing(project: Project, ada: Account) -> None:
+    store_of(ada).add(record := make(ada.id), SAMPLE)
+    viewer = SupabaseStore(lambda: project.client(project.token(ada.id, role="viewer")))
+    assert viewer.analysis(ada.id, record.id) == SAMPLE
+    with pytest.raises(RecordsError) as refused:
+        viewer.add(make(ada.id))
+    assert refused.value.code == "not_allowed"
+    assert viewer.change(ada.id, record.id, note="x") is None
+    assert viewer.restart(
+        ada.id, record.id, run="r", settings=record.settings, cache_key="", now=NOON
+    ) is None  # fmt: skip
+    assert viewer.ids(ada.id) == [record.id]
+
+
+def test_an_admins_history_is_their_own(project: Project, ada: Account) -> None:
+    """Their token reads everybody's rows: the store asks for theirs."""
+    store_of(ada).add(record := make(ada.id, cache_key="key"), SAMPLE)
+    admin = project.person("admin")
+    store = store_of(admin)
+    assert store.ids(admin.id) == [] and store.search(admin.id, Query()).total == 0
+    assert store.get(admin.id, record.id) is None and store.open(admin.id, record.id) is None
+    assert store.cached(admin.id, "key") is None and store.delete(admin.id, [record.id]) == []
+    assert store.usage(admin.id).records == 0 and store.facets(admin.id).models == {}
+    # What a policy lets them do they do by naming whose it is.
+    assert store.delete(ada.id, [record.id]) == [record.id]
+
+
+def test_an_owner_that_is_not_the_clients_gives_nothing(ada: Account, bob: Account) -> None:
+    """A slip in the dashboard, or an attack on it: the database decides by the token."""
+    store_of(ada).add(record := make(ada.id), SAMPLE)
+    forger = store_of(bob)
+    assert forger.get(ada.id, record.id) is None and forger.ids(ada.id) == []
+    assert forger.analysis(ada.id, record.id) is None
+    assert forger.change(ada.id, record.id, confirmed=Confirmed.REAL) is None
+    assert forger.delete(ada.id, [record.id]) == [] and forger.forget(ada.id) == []
+    assert forger.search(ada.id, Query()).total == 0
+    with pytest.raises(RecordsError) as refused:
+        forger.add(make(ada.id))
+    assert refused.value.code == "not_allowed"
+    assert store_of(ada).ids(ada.id) == [record.id]
+
+
+def test_a_stranger_opens_a_link_and_nothing_else(project: Project, ada: Account) -> None:
+    mine = store_of(ada)
+    mine.add(record := make(ada.id), SAMPLE)
+    share = mine.share(ada.id, record.id, minutes(60), NOON)
+    assert share is not None
+    stranger = SupabaseStore(project.client)
+    shared = stranger.shared(share.token, NOON)
+    assert shared is not None and shared.analysis == SAMPLE
+    for call in (
+        lambda: stranger.get(ada.id, record.id),
+        lambda: stranger.search(ada.id, Query()),
+        lambda: stranger.shares(ada.id, NOON),
+        lambda: stranger.revoke(ada.id, share.id),
+        lambda: stranger.delete(ada.id, [record.id]),
+    ):
+        with pytest.raises(RecordsError) as refused:
+            call()
+        assert refused.value.code == "not_allowed"
+    assert mine.revoke(ada.id, share.id)
+    assert stranger.shared(share.token, NOON) is None
+
+
+@pytest.mark.parametrize("wrong", ["forged", "expired"])
+def test_a_token_that_does_not_count_is_a_sign_in_that_is_over(
+    project: Project, ada: Account, wrong: str
+) -> None:
+    good = project.token(ada.id)
+    bad = good[:-4] + "AAAA" if wrong == "forged" else project.token(ada.id, lasts=-5)
+    with pytest.raises(RecordsError) as over:
+        SupabaseStore(lambda: project.client(bad)).ids(ada.id)
+    assert over.value.code == "signed_out"
+
+
+# --- what a service elsewhere can get wrong -------------------------------------------------------
+
+
+@pytest.fixture
+def fail(project: Project) -> Any:
+    """Call with (method, a part of the path, how many times, status): so many requests fail."""
+    left: list[tuple[str, str, int]] = []
+
+    def broken(method: str, path: str) -> int | None:
+        for entry in left:
+            if method == entry[0] and entry[1] in path:
+                left.remove(entry)
+                return entry[2]
+        return None
+
+    project.broken = broken
+    yield lambda method, part, times=1, status=500: left.extend([(method, part, status)] * times)
+    project.broken = lambda method, path: None
+
+
+def test_a_service_that_fails_is_said_in_a_sentence_and_loses_nothing(
+    ada: Account, fail: Callable[..., None]
+) -> None:
+    store = store_of(ada)
+    store.add(record := make(ada.id))
+    fail("PATCH", "/analyses")
+    with pytest.raises(RecordsError) as failed:
+        store.finish(ada.id, record.id, record.run, SAMPLE)
+    assert "can't be used just now" in failed.value.message and failed.value.hint
+    assert store.get(ada.id, record.id) == record  # all of a result or nothing
+    assert store.finish(ada.id, record.id, record.run, SAMPLE)
+
+
+def test_a_service_that_can_not_be_reached(ada: Account) -> None:
+    def dead(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    options = ClientOptions(
+        httpx_client=httpx.Client(transport=httpx.MockTransport(dead)),
+        postgrest_client_retry=False,
+    )
+    client = create_client("http://unmask.invalid", "key", options)
+    store = SupabaseStore(lambda: client)
+    for call in (
+        lambda: store.ids(ada.id),
+        lambda: store.search(ada.id, Query()),
+        lambda: store.add(make(ada.id)),
+        lambda: store.bucket.url("a/b/c"),
+    ):
+        with pytest.raises(RecordsError) as unreachable:
+            call()
+        assert unreachable.value.code == "records_unreachable"
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [("PGRST205", "records_setup"), ("42883", "records_setup"), ("PGRST303", "signed_out"),
+     ("42501", "not_allowed"), ("23505", "records_taken"), ("413", "too_large"), ("", "records")],
+)  # fmt: skip
+def test_what_a_refusal_means(code: str, meant: str) -> None:
+    error = supabase_rows.refusal(code)
+    assert error.code == meant and error.message.endswith(".")
+
+
+def test_a_full_account_is_told_which_limit_it_met(project: Project, ada: Account) -> None:
+    with project.sql() as database:
+        database.run("insert into quotas (owner, max_records) values (%s, 1)", [ada.id])
+    store = store_of(ada)
+    store.add(make(ada.id))
+    with pytest.raises(RecordsError) as full:
+        store.add(make(ada.id))
+    assert full.value.code == "quota" and "as many files" in full.value.message
+
+
+def test_what_an_error_quotes_is_not_shown(project: Project, ada: Account) -> None:
+    """PostgreSQL's own words name the failing row, with everything in it."""
+    with pytest.raises(RecordsError) as failed:
+        store_of(ada).add(make(ada.id, sha256="private"))  # which the table refuses
+    assert "private" not in f"{failed.value.message} {failed.value.hint}"
+
+
+def test_what_postgresql_has_no_letter_for(ada: Account) -> None:
+    store = store_of(ada)
+    facts = [Fact(group="camera", source="EXIF", name="Model", value="a\x00b")]
+    analysis = result(provenance=Provenance(facts=facts))
+    store.add(record := make(ada.id, name="a\x00b.mp4", note="n\x00"), analysis)
+    kept = store.get(ada.id, record.id)
+    assert kept is not None and kept.name == "a\ufffdb.mp4"
+    assert store.analysis(ada.id, record.id) == analysis  # byte for byte
+    assert store.search(ada.id, Query(text="\x00")).total == 1
+
+
+def test_a_name_that_is_too_long_is_cut_and_nothing_is_lost(ada: Account) -> None:
+    store = store_of(ada)
+    store.add(record := make(ada.id, name="é" * 400 + ".mp4"), SAMPLE)
+    kept = store.get(ada.id, record.id)
+    assert kept is not None and kept.name == "é" * 300
+    assert store.search(ada.id, Query(text="éé.mp4")).total == 1
+
+
+def test_long_lists_are_asked_for_in_parts(ada: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = store_of(ada)
+    records = [make(ada.id, number) for number in range(7)]
+    for record in records:
+        store.add(record, SAMPLE, b"RIFF\x04\x00\x00\x00WEBP")
+    monkeypatch.setattr(supabase, "PAGE", 3)
+    monkeypatch.setattr(supabase_tables, "AT_ONCE", 2)
+    ids = sorted(record.id for record in records)
+    assert store.ids(ada.id) == ids
+    assert sorted(store.thumbnails(ada.id, ids)) == ids
+    assert sorted(store.forget(ada.id)) == ids
+
+
+def test_two_tabs_keep_the_same_setting_at_once(
+    ada: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other tab's row comes between our look and our insert."""
+    store = store_of(ada)
+    client = ada.client
+    key = {"owner": ada.id, "kind": "preferences", "name": ""}
+    original = type(client).table
+    seen = []
+
+    def table(self: Any, name: str) -> Any:
+        seen.append(name)
+        if len(seen) == 2:  # before the insert
+            original(self, name).insert(key | {"value": {"keep_days": 1}}).execute()
+        return original(self, name)
+
+    monkeypatch.setattr(type(client), "table", table)
+    store._set(ada.id, "preferences", "", {"keep_days": 5})
+    assert store.preferences(ada.id).keep_days == 5
+
+
+# --- media ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    file = tmp_path / "Ärger & <co>.MP4"
+    file.write_bytes(b"moving pictures" * 100)
+    return file
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Two pieces and a half."""
+    file = tmp_path / "large.mov"
+    file.write_bytes(secrets.token_bytes(1 << 20) * 15)
+    return file
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "PAUSE", 0.001)
+
+
+def test_media_goes_up_and_comes_back(
+    project: Project, ada: Account, bob: Account, clip: Path, tmp_path: Path
+) -> None:
+    store, folder = store_of(ada), tmp_path / "back"
+    store.add(record := make(ada.id), SAMPLE)
+    assert not store.fetch_media(ada.id, record.id, folder) and not folder.exists()
+    assert store.keep_media(ada.id, record.id, clip)
+    assert address(ada.id, record.id, clip) == f"{ada.id}/{record.id}/media.mp4"
+    assert store.fetch_media(ada.id, record.id, folder)
+    assert [file.name for file in folder.iterdir()] == ["media.mp4"]
+    assert (folder / "media.mp4").read_bytes() == clip.read_bytes()
+    url = store.media_url(ada.id, record.id)
+    assert url is not None and httpx.get(url).content == clip.read_bytes()
+    assert httpx.get(url.replace("token=", "token=x")).status_code >= 400
+
+    others = store_of(bob)
+    assert not others.keep_media(bob.id, record.id, clip)
+    assert others.media_url(bob.id, record.id) is None
+    assert others.bucket.url(address(ada.id, record.id, clip)) is None
+    with pytest.raises(RecordsError) as refused:
+        others.bucket.put(address(ada.id, record.id, clip), clip)
+    assert refused.value.code == "not_allowed"
+    with pytest.raises(RecordsError):
+        SupabaseStore(project.client).bucket.put(address(ada.id, record.id, clip), clip)
+
+
+def test_a_signed_address_is_good_for_a_moment(project: Project, ada: Account, clip: Path) -> None:
+    store = store_of(ada)
+    store.add(record := make(ada.id))
+    store.keep_media(ada.id, record.id, clip)
+    url = store.media_url(ada.id, record.id)
+    assert url is not None
+    said = jwt.decode(url.split("token=")[1], project.secret, ["HS256"])
+    assert said["exp"] - said["iat"] == media.LASTS.total_seconds() == 60
+
+
+def test_a_large_file_goes_up_in_pieces_and_goes_on_where_it_stopped(
+    project: Project,
+    ada: Account,
+    large: Path,
+    tmp_path: Path,
+    fail: Callable[..., None],
+    impatient: None,
+) -> None:
+    store = store_of(ada)
+    store.add(record := make(ada.id))
+    fail("PATCH", "/upload/resumable/", times=2, status=502)
+    assert store.keep_media(ada.id, record.id, large)
+    assert project.files[f"{ada.id}/{record.id}/media.mov"] == large.read_bytes()
+    assert store.fetch_media(ada.id, record.id, tmp_path / "back")
+    # Again, in place of what is there.
+    large.write_bytes(large.read_bytes()[::-1])
+    assert store.keep_media(ada.id, record.id, large)
+    assert project.files[f"{ada.id}/{record.id}/media.mov"] == large.read_bytes()
+
+
+def test_an_upload_that_can_not_go_on_says_so_and_the_record_stands(
+    project: Project, ada: Account, large: Path, fail: Callable[..., None], impatient: None
+) -> None:
+    store = store_of(ada)
+    store.add(record := make(ada.id), SAMPLE)
+    fail("PATCH", "/upload/resumable/", times=media.TRIES)
+    with pytest.raises(RecordsError):
+        store.keep_media(ada.id, record.id, large)
+    assert store.analysis(ada.id, record.id) == SAMPLE
+    fail("PATCH", "/upload/resumable/", status=413)  # not tried again: it would be the same
+    with pytest.raises(RecordsError) as refused:
+        store.keep_media(ada.id, record.id, large)
+    assert refused.value.code == "too_large"
+
+
+def test_our_token_is_sent_to_no_other_host(ada: Account, large: Path) -> None:
+    asked = []
+
+    def elsewhere(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return httpx.Response(201, headers={"Location": "https://elsewhere.invalid/upload/1"})
+
+    options = ClientOptions(httpx_client=httpx.Client(transport=httpx.MockTransport(elsewhere)))
+    client = create_client("http://unmask.invalid", "key", options)
+    with pytest.raises(RecordsError):
+        SupabaseStore(lambda: client).bucket.put(f"{ada.id}/{new_id()}/media.mov", large)
+    assert asked == ["unmask.invalid"]
+
+
+def test_files_are_deleted_with_their_records(project: Project, ada: Account, clip: Path) -> None:
+    store = store_of(ada)
+    records = [make(ada.id, number) for number in range(3)]
+    for record in records:
+        store.add(record)
+        store.keep_media(ada.id, record.id, clip)
+    kept = address(ada.id, records[2].id, clip)
+    assert len(store.delete(ada.id, [records[0].id, records[1].id])) == 2
+    assert [path for path in project.files if path.startswith(ada.id)] == [kept]
+    store.forget(ada.id)
+    assert not any(path.startswith(ada.id) for path in project.files)
+    with project.sql() as database:
+        assert database.rows("select * from removals where owner = %s", [ada.id]) == []
+
+
+def test_a_file_that_could_not_be_deleted_goes_the_next_time(
+    project: Project, ada: Account, clip: Path, fail: Callable[..., None]
+) -> None:
+    store = store_of(ada)
+    store.add(record := make(ada.id))
+    store.keep_media(ada.id, record.id, clip)
+    fail("DELETE", "/storage/")
+    assert store.delete(ada.id, [record.id]) == [record.id]  # the record is gone all the same
+    assert address(ada.id, record.id, clip) in project.files
+    assert store.tidy(ada.id) == 0
+    assert address(ada.id, record.id, clip) not in project.files
+
+
+def test_what_was_kept_long_enough_goes_with_its_files(
+    project: Project, ada: Account, clip: Path
+) -> None:
+    store = store_of(ada)
+    store.add(old := make(ada.id, touched=NOON - minutes(60 * 24 * 31)))
+    store.add(new := make(ada.id))
+    store.keep_media(ada.id, old.id, clip)
+    assert store.tidy(ada.id) == 1
+    assert store.ids(ada.id) == [new.id]
+    assert not any(path.startswith(ada.id) for path in project.files)
+
+
+def test_an_operators_timer_tidies_after_accounts_that_are_gone(
+    project: Project, ada: Account, bob: Account, clip: Path
+) -> None:
+    for account in (ada, bob):
+        store = store_of(account)
+        store.add(record := make(account.id, touched=NOON - minutes(60 * 24 * 31)))
+        store.keep_media(account.id, record.id, clip)
+    with project.sql() as database:
+        database.run("delete from auth.users where id = %s", [ada.id])
+    assert any(path.startswith(ada.id) for path in project.files)
+    with pytest.raises(RecordsError) as refused:
+        store_of(bob).tidy_all()
+    assert refused.value.code == "not_allowed"
+    SupabaseStore(project.operator).tidy_all()
+    assert not any(path.startswith((ada.id, bob.id)) for path in project.files)
+    assert store_of(bob).ids(bob.id) == []
+
+
+def test_the_timer_is_a_command(
+    project: Project, ada: Account, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    store_of(ada).add(make(ada.id, touched=NOON - minutes(60 * 24 * 31)))
+    monkeypatch.setenv("SUPABASE_URL", project.url)
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", project.token("", role=None) + "x")
+    with pytest.raises(SystemExit, match="sign-in is over"):
+        tidy.main()
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", token(project.secret, role="service_role"))
+    tidy.main()
+    assert "1 record" in capsys.readouterr().out
+    assert store_of(ada).ids(ada.id) == []
+    monkeypatch.delenv("SUPABASE_SECRET_KEY")
+    with pytest.raises(SystemExit, match="SUPABASE_SECRET_KEY"):
+        tidy.main()
+
+
+def test_a_canceled_run_does_not_take_a_result_away(ada: Account) -> None:
+    store = store_of(ada)
+    store.add(record := make(ada.id))
+    assert store.finish(ada.id, record.id, record.run, SAMPLE)
+    assert not store.stop(ada.id, record.id, record.run, State.CANCELED)
+    assert store.analysis(ada.id, record.id) == SAMPLE

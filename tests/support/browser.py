@@ -1,0 +1,307 @@
+"""What the browser tests share: the app on a port of its own, a browser, people who look at it."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    TimeoutError,
+    expect,
+    sync_playwright,
+)
+
+from dashboard import theme
+from dashboard.theme import Where
+from service.records.sqlite import FILE
+from tools import chromium
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+"""Screenshots, to look at; and what pages were like when a test failed."""
+DESKTOP, PHONE = (1440, 900), (390, 844)
+PATIENT = 240_000
+"""ms to wait for what needs a network to run, on a machine that others use as well."""
+QUICK = 60_000
+expect.set_options(timeout=QUICK)
+
+_browsers: list[Browser] = []
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    data: Path
+    log: Path
+
+
+@contextmanager
+def serve(data: Path, **environment: str) -> Iterator[Server]:
+    """The app, started the way the README says, on a folder of its own."""
+    log = data / "server.log"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    inherited = {k: v for k, v in os.environ.items() if k != "UNMASK_RETENTION_HOURS"}
+    own = {"UNMASK_DATA": str(data), **environment}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            cwd=ROOT,
+            env=inherited | own,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + PATIENT / 1000
+        while not _answers(f"{url}/_stcore/health"):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield Server(url, data, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    assert_discreet(log.read_text(), data)
+
+
+def assert_discreet(said: str, data: Path) -> None:
+    """A log names no file that was brought and no address that opens one."""
+    words = {path.name for path in data.glob("uploads/*")}
+    if (records := data / FILE).exists():
+        with closing(sqlite3.connect(records)) as rows:
+            words |= {word for row in rows.execute("SELECT id, name FROM records") for word in row}
+    assert not [word for word in words if word in said]
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+@contextmanager
+def chrome(*flags: str) -> Iterator[Browser]:
+    """A browser, with flags of its own."""
+    path = chromium.find()
+    assert path, "There is no Chromium: python tools/chromium.py installs one."
+    ARTIFACTS.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", *flags], timeout=PATIENT
+        )
+        _browsers.append(opened)
+        yield opened
+        _browsers.remove(opened)
+        opened.close()
+
+
+def seen(test: str) -> Iterator[tuple[str, str]]:
+    """What all open pages show, by their number and address, for whoever reads why a test failed.
+    Their pictures and HTML stay in `ARTIFACTS`."""
+    pages = [
+        page for browser in _browsers for context in browser.contexts for page in context.pages
+    ]
+    for number, page in enumerate(pages, 1):
+        file = ARTIFACTS / f"failed-{re.sub(r'[^a-z0-9]+', '-', test)}-{number}"
+        try:
+            text = re.sub(r"\n\s*\n", "\n", page.locator("body").inner_text(timeout=QUICK))
+            file.with_suffix(".html").write_text(page.content(), "utf-8")
+            page.screenshot(path=file.with_suffix(".png"), full_page=True)
+        except Exception as error:  # a page that hangs; the test's own failure is what counts
+            text = f"It can't be read: {error}"
+        yield f"page {number}, {page.url}", text[:2000]
+
+
+@dataclass
+class Visit:
+    """One person's page, and what their browser complained about."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def hear(self, message: ConsoleMessage) -> None:
+        """Note an error."""
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def picture(self, name: str) -> None:
+        """A screenshot of the whole page, without a bar at its side."""
+        size = self.page.viewport_size or {"width": DESKTOP[0], "height": DESKTOP[1]}
+        self.page.evaluate("document.activeElement?.blur()")
+        tall = self.page.evaluate(
+            "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight + 64"
+        )
+        self.page.set_viewport_size(
+            {"width": size["width"], "height": max(size["height"], int(tall))}
+        )
+        self.page.wait_for_timeout(700)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png")
+        self.page.set_viewport_size(size)
+
+    def assert_fits(self) -> None:
+        """Nothing reaches over the right edge."""
+        eventually(
+            self.page,
+            lambda: self.page.evaluate(
+                "[document.documentElement, document.querySelector('[data-testid=stMain]')]"
+                ".map(e => e && [e.scrollWidth, e.clientWidth])"
+            ),
+            lambda found: all(one and one[0] <= one[1] for one in found),
+        )
+
+    def assert_hooks(self, *places: Where) -> None:
+        """What the style sheet hangs on is there, or comes: heatmaps and charts take a while."""
+        for rule in theme.RULES:
+            if rule.where in places:
+                self.page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
+
+
+Visitor = Callable[..., Visit]
+"""visit(path="/", size=DESKTOP, dark=False): open the app as a person with a browser of their own.
+"""
+
+
+@contextmanager
+def visitors(browser: Browser, url: str) -> Iterator[Visitor]:
+    """Lets people in; at the end no browser may have complained."""
+    contexts: list[BrowserContext] = []
+    visits: list[Visit] = []
+
+    def go(path: str = "/", size: tuple[int, int] = DESKTOP, dark: bool = False) -> Visit:
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        visit = Visit(context.new_page())
+        visits.append(visit)
+        visit.page.set_default_timeout(QUICK)
+        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        visit.page.on("console", lambda message: visit.hear(message))
+        visit.page.goto(url + path, timeout=QUICK)
+        return visit
+
+    yield go
+    for context in contexts:
+        context.close()
+    complaints = [complaint for visit in visits for complaint in visit.complaints]
+    assert not complaints, complaints
+
+
+def wait_ready(page: Page) -> None:
+    """The first screen with its samples."""
+    page.locator(".st-key-drop input").wait_for(state="attached")
+    page.locator('[class*="st-key-card-sample"]').first.wait_for(timeout=PATIENT)
+
+
+def open_sample(page: Page, name: str) -> None:
+    """Open one of the first screen's samples."""
+    card = page.locator(f".st-key-card-sample-{name}")
+    until(
+        card.get_by_role("button", name="Open").click,
+        lambda: page.wait_for_url(re.compile(r"[?&]a=")),
+    )
+
+
+def wait_drawn(page: Page) -> None:
+    """No run of the page is under way."""
+    page.locator(
+        '[data-testid="stApp"][data-test-script-state="notRunning"]'
+        '[data-test-connection-state="CONNECTED"]'
+    ).wait_for(timeout=PATIENT)
+
+
+def wait_verdict(page: Page) -> str:
+    """The head of the verdict card, once there is one."""
+    head = page.locator(".um-verdict")
+    head.wait_for(timeout=PATIENT)
+    wait_drawn(page)
+    return head.inner_text()
+
+
+def eventually(
+    page: Page, read: Callable[[], _Read], holds: Callable[[_Read], object], patience: int = QUICK
+) -> _Read:
+    """What is read, again and again for `patience` ms, until something holds of it; for what
+    `expect` can't see."""
+    deadline = time.monotonic() + patience / 1000
+    while not holds(value := read()):
+        assert time.monotonic() < deadline, f"after {patience / 1000:g} s it is {value!r}"
+        page.wait_for_timeout(100)
+    return value
+
+
+def until(act: Callable[[], object], shows: Callable[[], object]) -> None:
+    """Do something and wait for what it brings, and do it once more where that does not come: what
+    is drawn anew at the very moment of a click does not hear it. Doing it twice must do no harm."""
+    try:
+        act()
+        shows()
+    except (AssertionError, TimeoutError) as first:
+        with suppress(TimeoutError):  # what it brings was late, and what is acted on has gone
+            act()
+        shows()
+        warnings.warn(f"It was done twice, since at first: {first}", stacklevel=2)
+
+
+def take(button: Locator, folder: Path) -> Path:
+    """What a button offers to download, in a folder, under the name that it is offered by."""
+    page = button.page
+    for patience in (QUICK, PATIENT):
+        # What a page offers is dropped when it is drawn anew, and a click on it comes to nothing.
+        wait_drawn(page)
+        try:
+            with page.expect_download(timeout=patience) as waiting:
+                button.click()
+            if waiting.value.failure() is None:
+                break
+        except TimeoutError as error:
+            warnings.warn(f"A click brought no file: {error}", stacklevel=2)
+    file = folder / waiting.value.suggested_filename
+    waiting.value.save_as(file)
+    return file
+
+
+def click_plot(plot: Locator, across: float, shows: Callable[[], object]) -> None:
+    """Click at half the height of a chart, `across` of its width (0 to 1), until it shows."""
+
+    def click() -> None:
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        assert box is not None
+        x, y = box["x"] + across * box["width"], box["y"] + box["height"] / 2
+        page.mouse.move(x - 3, y)
+        page.mouse.move(x, y)
+        page.wait_for_timeout(200)  # Plotly looks for the point below the mouse at its leisure
+        page.mouse.click(x, y)
+
+    page = plot.page
+    wait_drawn(page)
+    until(click, shows)

@@ -1,0 +1,81 @@
+"""What the tests of pages share: the app as Streamlit draws it without a browser, and a server that
+does nothing by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from detector.schema.analysis import Analysis
+from service import backend
+from service.tasks import own_thresholds
+from service.tasks.jobs import Jobs
+from tests.support.waiting import PATIENT
+
+APP = str(Path(__file__).parents[2] / "app.py")
+
+
+@contextmanager
+def quiet(data: Path) -> Iterator[Jobs]:
+    """The server's queue on a data folder, with no background work but its jobs, and no samples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNMASK_DATA", str(data))
+        patch.delenv("UNMASK_RETENTION_HOURS", raising=False)
+        started = threading.Lock()
+        started.acquire()
+        patch.setattr(backend, "_started", started)
+        gallery = backend.Gallery()
+        gallery.samples = []
+        patch.setattr(backend, "gallery", gallery)
+        _forget()
+        yield backend.jobs()
+        backend.jobs().close()
+        backend.jobs().store.close()
+        _forget()
+
+
+def _forget() -> None:
+    backend._jobs.cache_clear()
+    backend._evaluations.cache_clear()
+    own_thresholds._run = None
+
+
+def html(at: AppTest) -> str:
+    """All own HTML of a page."""
+    return "\n".join(block.proto.body for block in at.get("html"))
+
+
+def texts(at: AppTest) -> str:
+    """The same, its entities' hard spaces made plain."""
+    return " ".join(block.proto.body for block in at.get("html")).replace("\u00a0", " ")
+
+
+def result(path: Path, analysis: Analysis, name: str = "a.webm") -> AppTest:
+    """The result page of one file."""
+    at = AppTest.from_function(_result, default_timeout=PATIENT)
+    at.session_state["record"] = SimpleNamespace(
+        analysis=analysis,
+        path=path,
+        name=name,
+        key="k",
+        again=None,
+        read_only=False,
+        picture=None,
+    )
+    at.run()
+    assert not at.exception, [e.message for e in at.exception]
+    return at
+
+
+def _result() -> None:
+    import streamlit as st
+
+    from dashboard import result
+
+    result.render(st.session_state["record"])

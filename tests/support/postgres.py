@@ -1,0 +1,262 @@
+"""A real PostgreSQL of the tests' own, with what a Supabase project has and our migrations applied.
+
+    def test_it(postgres: Postgres) -> None:
+        with postgres.transaction() as database:           # rolled back at the end
+            database.act_as("authenticated", sub=person)   # what PostgREST does for a request
+            database.rows("select * from analyses")
+
+One server a test process, started in a temporary folder by a user who is not root (PostgreSQL
+refuses root), reachable through a socket in that folder alone. A server that can't be started fails
+the tests that need it: what they hold must never be skipped in silence.
+
+    UNMASK_TEST_DATABASE    the address of another database to ask instead, as a superuser: that of
+                            `supabase start`, with our migrations in it (docs/supabase.md)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from tools import postgres as programs
+
+ROOT = Path(__file__).resolve().parents[2]
+MIGRATIONS = ROOT / "supabase" / "migrations"
+SHIM = ROOT / "tests" / "supabase_standin" / "shim.sql"
+SUPERUSER = "supabase_admin"
+PORT = 5432
+"""Of the socket's name alone: no address is listened on."""
+# Nothing here outlives the tests, so nothing has to reach the disk.
+HASTY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB")
+
+
+class Database:
+    """One connection, and who speaks through it."""
+
+    def __init__(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
+        self.connection = connection
+
+    def act_as(
+        self,
+        role: str,
+        sub: UUID | str | None = None,
+        *,
+        app: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        """Take the role and the claims of a request, until the transaction ends.
+
+        Parameters
+        ----------
+        role : str
+            anon, authenticated or service_role.
+        sub : UUID, optional
+            The person of the token.
+        app : dict, optional
+            The token's app_metadata, which only the server sets.
+        more : claims
+            Anything else the token says, such as user_metadata.
+        """
+        claims = {"role": role, "app_metadata": app or {}, **more}
+        if sub is not None:
+            claims["sub"] = str(sub)
+        self.connection.execute("reset role")
+        self.connection.execute(
+            "select set_config('request.jwt.claims', %s, true)", [json.dumps(claims)]
+        )
+        self.connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+
+    def act_as_superuser(self) -> None:
+        """Who sees and may do everything: to prepare a case and to look behind the policies."""
+        self.connection.execute("reset role")
+        self.connection.execute("select set_config('request.jwt.claims', '', true)")
+
+    def run(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> int:
+        """Run a statement; how many rows it touched."""
+        return self.connection.execute(statement, parameters).rowcount
+
+    def rows(
+        self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()
+    ) -> list[dict[str, Any]]:
+        """All rows of a query."""
+        return self.connection.execute(statement, parameters).fetchall()
+
+    def value(self, statement: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> Any:
+        """The first column of its first row."""
+        return next(iter(self.rows(statement, parameters)[0].values()))
+
+    @contextmanager
+    def refused(self, state: str = "42501") -> Iterator[None]:
+        """The block must be refused with this SQLSTATE (42501: by privilege or policy), and leaves
+        the transaction usable."""
+        with pytest.raises(psycopg.Error) as caught, self.connection.transaction():
+            yield
+        assert caught.value.sqlstate == state, f"{caught.value.sqlstate}: {caught.value}"
+
+    def person(self, email: str | None = None) -> UUID:
+        """A new account, as the auth service makes it."""
+        return self.value(
+            "insert into auth.users (id, email) values (gen_random_uuid(), %s) returning id",
+            [email or f"{secrets.token_hex(6)}@example.org"],
+        )
+
+
+class Postgres:
+    """A running server. `name` is the database that the migrations were applied to.
+
+    Parameters
+    ----------
+    folder : Path
+        Of its data and its socket.
+    address : str
+        Of another server's database, in place of one of our own.
+    """
+
+    name = "project"
+
+    def __init__(self, folder: Path, address: str = "") -> None:
+        self.folder = folder
+        self.address = address
+
+    def connect(self, name: str | None = None, user: str = SUPERUSER, **options: Any) -> Any:
+        """A psycopg connection, rows as dictionaries."""
+        if self.address:
+            return psycopg.connect(self.address, row_factory=dict_row, **options)
+        return psycopg.connect(
+            host=str(self.folder),
+            port=PORT,
+            dbname=name or self.name,
+            user=user,
+            row_factory=dict_row,
+            **options,
+        )
+
+    def need_our_own(self) -> None:
+        """What is tried here would not be right to do to a server that isn't ours."""
+        if self.address:
+            pytest.skip("needs a server of the tests' own, and UNMASK_TEST_DATABASE names another")
+
+    @contextmanager
+    def transaction(self, name: str | None = None) -> Iterator[Database]:
+        """A database to do anything in: all of it is rolled back."""
+        with self.connect(name) as connection:
+            try:
+                yield Database(connection)
+            finally:
+                connection.rollback()
+
+    def create(self, name: str, template: str = "template0") -> None:
+        """Make a database."""
+        with self.connect("postgres", autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("create database {} template {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+
+    def copy(self) -> str:
+        """A database of one's own with the migrations applied, for tests that must commit. Goes
+        with the server."""
+        self.need_our_own()
+        name = f"copy_{secrets.token_hex(4)}"
+        self.create(name, self.name)
+        return name
+
+    def prepare(self, name: str) -> None:
+        """Bring a fresh database to where a Supabase project is before its first migration."""
+        with self.connect(name) as connection:
+            connection.execute(SHIM.read_text("utf-8"))
+
+    def migrate(self, name: str) -> None:
+        """Apply supabase/migrations unchanged, in order, as the role that may do so there."""
+        with self.connect(name) as connection:
+            connection.execute("grant supabase_storage_admin to postgres")
+            connection.execute(
+                sql.SQL("grant create on database {} to postgres").format(sql.Identifier(name))
+            )
+        with self.connect(name, user="postgres") as connection:
+            for file in sorted(MIGRATIONS.glob("*.sql")):
+                connection.execute(file.read_text("utf-8"))
+                connection.commit()
+        with self.connect(name) as connection:
+            connection.execute("revoke supabase_storage_admin from postgres")
+
+
+@contextmanager
+def serve() -> Iterator[Postgres]:
+    """Start a server, and stop it again whatever happens."""
+    if address := os.environ.get("UNMASK_TEST_DATABASE"):
+        yield Postgres(Path(), address)
+        return
+    place = programs.find()
+    if place is None:
+        pytest.fail(
+            "These tests need PostgreSQL: python tools/postgres.py installs it, or says how.",
+            pytrace=False,
+        )
+    # A socket's path may have 107 characters, which pytest's own folders use up.
+    folder = Path(tempfile.mkdtemp(prefix="unmask-pg-", dir="/tmp"))
+    as_someone: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+        as_someone = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    data = folder / "data"
+    options = " ".join(["-c listen_addresses=''", f"-k {folder}", f"-p {PORT}"])
+    options += "".join(f" -c {setting}" for setting in HASTY)
+
+    def call(*command: str | Path) -> None:
+        done = subprocess.run(
+            [*as_someone, *map(str, command)], capture_output=True, text=True, cwd=folder
+        )
+        if done.returncode:
+            log = folder / "log"
+            said = log.read_text() if log.exists() else ""
+            raise RuntimeError(f"{Path(command[0]).name}: {done.stdout}{done.stderr}{said}")
+
+    try:
+        call(
+            place / "initdb", "-D", data, "-A", "trust", "-U", SUPERUSER, "-E", "UTF8",
+            "--locale=C", "--no-sync",
+        )  # fmt: skip
+        call(
+            place / "pg_ctl", "-D", data, "-l", folder / "log", "-o", options, "-w", "-t", "100",
+            "start",
+        )  # fmt: skip
+        try:
+            server = Postgres(folder)
+            server.create(server.name)
+            server.prepare(server.name)
+            server.migrate(server.name)
+            yield server
+        finally:
+            call(place / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The server of this test process."""
+    with serve() as server:
+        yield server
+
+
+if __name__ == "__main__":
+    with serve() as running:
+        print(f"psql -h {running.folder} -U {SUPERUSER} {running.name}", flush=True)
+        sys.stdin.read()

@@ -1,0 +1,64 @@
+"""What a running analysis tells: nothing that isn't known, and no time that jumps."""
+
+from __future__ import annotations
+
+from dashboard import series
+from dashboard.labels import NBSP
+from dashboard.pages.analyze.running import TimeLeft, bar, so_far
+from detector.schema.analysis import Analysis
+from tests.support.result_sample import make_analysis
+
+
+def test_time_left_waits_rounds_and_never_grows_without_a_word() -> None:
+    left = TimeLeft()
+    assert left.text(1.0, 0.1) == ""  # too early to know
+    assert left.text(4.0, 0.2) == f"about 20{NBSP}s left"  # 16 s
+    assert left.text(5.0, 0.2) == f"about 20{NBSP}s left"
+    assert left.text(6.0, 0.2) == f"about 20{NBSP}s left"  # 24 s: within what was said
+    assert left.text(15.0, 0.2) == f"slower than expected, about 60{NBSP}s left"
+    assert left.text(15.0, 0.75) == f"about 5{NBSP}s left"
+
+
+def test_time_left_survives_a_start_without_progress() -> None:
+    assert TimeLeft().text(30.0, 0.0) == ""
+
+
+def test_a_bar_stays_inside_itself_and_speaks_only_with_a_label() -> None:
+    assert "width: 100%" in bar(1.7)
+    assert "width: 0%" in bar(-1)
+    assert "aria-hidden" in bar(0.5) and "progressbar" not in bar(0.5)
+    assert 'aria-valuenow="50"' in bar(0.5, "Whole analysis")
+
+
+def half_done() -> Analysis:
+    """Looked at half of the moments; the slow model has scored every second of these."""
+    whole = make_analysis()
+    seen = whole.moments[:16]
+    tracks = []
+    for track in whole.tracks:
+        kept = [face.model_copy(deep=True) for face in track.faces if face.index < 16]
+        for face in kept:
+            if face.index >= 8:
+                face.scores.pop("xcep", None)
+        tracks.append(track.model_copy(update={"faces": kept}))
+    return whole.model_copy(update={"moments": seen, "tracks": tracks, "partial": True})
+
+
+def test_the_bold_line_is_drawn_only_where_all_models_have_a_score() -> None:
+    partial = half_done()
+    for track in partial.tracks:
+        lane = so_far(partial, track)
+        scored = {face.index for face in track.faces if "xcep" in face.scores}
+        drawn = {i for i, score in enumerate(lane.score) if score is not None}
+        assert drawn and drawn <= scored
+        assert max(drawn) < 8
+        assert any(value is not None for value in lane.models["sbi"][8:16])
+
+
+def test_what_was_not_looked_at_is_not_scored_yet() -> None:
+    partial = half_done()
+    lane = so_far(partial, partial.tracks[0])
+    last = lane.gaps[-1]
+    assert last.why is series.Missing.NOT_YET
+    assert (last.start, last.end) == (partial.moments[-1], series.length(partial))
+    assert series.Missing.NO_SCORE not in {gap.why for gap in lane.gaps}

@@ -1,0 +1,89 @@
+"""The look: configuration and tokens agree, and everything can be read."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import fields
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from dashboard import theme
+from dashboard.theme import DARK, LIGHT, Palette, StateColor
+
+ROOT = Path(__file__).parents[3]
+CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
+THEMES = {"light": LIGHT, "dark": DARK}
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of WCAG 2."""
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a: str, b: str) -> float:
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_configuration_and_tokens_agree(name: str) -> None:
+    palette, config = THEMES[name], CONFIG[name]
+    assert config["primaryColor"] == config["linkColor"] == palette.accent
+    assert config["backgroundColor"] == palette.bg
+    assert config["secondaryBackgroundColor"] == palette.sunken
+    assert config["textColor"] == palette.text
+    assert config["borderColor"] == palette.line
+    for word, state in {
+        "red": palette.fake,
+        "green": palette.real,
+        "orange": palette.inconclusive,
+        "gray": palette.not_applicable,
+    }.items():
+        assert config[f"{word}Color"] == state.fill
+        assert config[f"{word}TextColor"] == state.ink
+        assert config[f"{word}BackgroundColor"] == state.tint
+
+
+@pytest.mark.parametrize("palette", THEMES.values(), ids=THEMES)
+def test_text_and_marks_have_enough_contrast(palette: Palette) -> None:
+    for ink, ground in product(
+        (palette.text, palette.muted, palette.accent), (palette.bg, palette.surface)
+    ):
+        assert contrast(ink, ground) >= 4.5
+    assert contrast(palette.text, palette.sunken) >= 4.5
+    assert contrast(palette.muted, palette.sunken) >= 4.5
+    assert contrast(palette.on_accent, palette.accent) >= 4.5
+    assert contrast(palette.text, palette.band) >= 4.5
+    assert contrast(palette.edge, palette.surface) >= 3
+    for field in fields(palette):
+        state = getattr(palette, field.name)
+        if isinstance(state, StateColor):
+            assert contrast(state.ink, palette.surface) >= 4.5
+            assert contrast(state.ink, state.tint) >= 4.5
+
+
+def test_the_style_sheet_uses_only_tokens_and_stable_hooks() -> None:
+    css = theme.css()
+    known = set(re.findall(r"(--um-[a-z-]+):", css))
+    known |= {
+        f"--um-drop-{part}" for part in ("title", "touch", "hint", "refused")
+    }  # set by the page
+    known |= {"--um-shape", "--um-models"}  # likewise
+    assert set(re.findall(r"var\((--um-[a-z-]+)", css)) <= known
+    rules = "\n".join(f"{rule.hook} {rule.css}" for rule in theme.RULES)
+    assert "st-emotion" not in rules
+    # What lies on video, and heatmaps, are the same in both themes.
+    on_video = ("result", "live")
+    plain = "\n".join(rule.css for rule in theme.RULES if rule.where not in on_video)
+    assert not re.search(r"#[0-9A-Fa-f]{3,8}\b", plain), "a color that is no token"
+    assert css.count("{") == css.count("}")
+
+
+def test_colors_follow_the_theme_without_a_rerun() -> None:
+    assert f"--um-text: light-dark({LIGHT.text}, {DARK.text});" in theme.css()
+    assert f"--um-fake-ink: light-dark({LIGHT.fake.ink}, {DARK.fake.ink});" in theme.css()

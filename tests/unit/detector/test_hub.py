@@ -1,0 +1,285 @@
+"""Classifiers of transformers: built from settings, fed as their processor says, read strictly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from detector.errors import LabelOrderError, ModelError, WeightsError
+from detector.models import dry_run, hub_import, registry
+from detector.models.base import ModelSpec
+from detector.models.families import hub
+from detector.weights.hub import HubModel
+from tests.support.golden import clip, picture
+
+TINY = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2} | {
+    "intermediate_size": 64
+}
+VIT = {"model_type": "vit", "image_size": 64, "num_labels": 2, **TINY}
+VIDEO = {"model_type": "videomae", "image_size": 32, "num_frames": 4, "num_labels": 2, **TINY}
+HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+LABELS = {"0": "Real", "1": "Fake"}
+
+
+def saved(folder: Path, config: dict[str, Any], *, write: bool = True) -> list[Path]:
+    """A repository's files, in the order in which `from_hub` keeps them."""
+    torch.manual_seed(0)
+    settings = transformers.AutoConfig.for_model(**config)
+    auto = hub._of_videos(config)
+    made = (
+        transformers.AutoModelForVideoClassification
+        if auto
+        else transformers.AutoModelForImageClassification
+    ).from_config(settings)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    save_file(
+        {k: v.contiguous() for k, v in made.state_dict().items()}, folder / "model.safetensors"
+    )
+    if write:
+        (folder / "config.json").write_text(json.dumps(config))
+        return [folder / "config.json", folder / "model.safetensors"]
+    return [folder / "model.safetensors"]
+
+
+def entry(config: dict[str, Any], preprocessor: dict[str, Any] | None, **fields: Any) -> ModelSpec:
+    told = {
+        **{"id": "own", "title": "Own", "family": "hub", "summary": "", "files": []},
+        **{"fake_output": "", "license_code": "", "license_weights": "", "source": ""},
+    }
+    return ModelSpec.model_validate(told | hub.recipe(config, preprocessor) | fields)
+
+
+@pytest.mark.parametrize(
+    ("kind", "processor"),
+    [
+        ("ViTImageProcessor", {"size": {"height": 64, "width": 64}, "resample": 2, **HALF}),
+        ("ViTFeatureExtractor", {"size": 64, "resample": 3, **HALF}),
+        (
+            "CLIPImageProcessor",
+            {"size": {"shortest_edge": 72}, "crop_size": 64, "resample": 3, "do_center_crop": True},
+        ),
+        (
+            "ViTImageProcessor",
+            {"size": {"height": 64, "width": 64}, "do_rescale": True, "rescale_factor": 1 / 127.5},
+        ),
+        ("ConvNextImageProcessor", {"size": {"shortest_edge": 64}, "crop_pct": 0.875}),
+    ],
+)
+def test_pictures_are_prepared_as_the_processor_does(
+    tmp_path: Path, kind: str, processor: dict[str, Any]
+) -> None:
+    spec = entry(VIT, {"image_processor_type": kind, **processor})
+    model = hub.load(spec, saved(tmp_path, VIT), "cpu")
+    image = picture("input_odd_313x277.png")
+    ours = model.preprocess(image)
+    name = kind.replace("FeatureExtractor", "ImageProcessor") + "Pil"
+    theirs = getattr(transformers, name, None) or getattr(transformers, name.removesuffix("Pil"))
+    told = dict(processor)
+    if kind == "ViTFeatureExtractor":  # written before sizes had names
+        told["size"] = {"height": 64, "width": 64}
+    wanted = theirs(**told)(Image.fromarray(image), return_tensors="pt")["pixel_values"][0]
+    assert ours.shape == wanted.shape == (3, 64, 64)
+    # Within two levels where the resize is torchvision's, to the digit where it is Pillow's.
+    scale = 2 / 255 / float(torch.tensor(spec.normalization.std).min())
+    assert float((ours - wanted).abs().max()) <= scale
+    assert float((ours - wanted).abs().mean()) <= 0.1 * scale
+
+
+def test_logits_are_transformers_own(tmp_path: Path) -> None:
+    files = saved(tmp_path, {**VIT, "id2label": LABELS})
+    model = hub.load(entry(VIT, None, fake_index=1), files, "cpu")
+    x = model.preprocess(picture("input_face_224.png"))[None]
+    kept = transformers.AutoModelForImageClassification.from_pretrained(tmp_path)
+    with torch.no_grad():
+        wanted = kept(pixel_values=x).logits
+    torch.testing.assert_close(model.forward(x), wanted, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(model.p_fake(wanted), wanted.softmax(1)[:, 1])
+    flipped = hub.load(entry(VIT, None, fake_index=0), saved(tmp_path, VIT), "cpu")
+    torch.testing.assert_close(flipped.p_fake(wanted), wanted.softmax(1)[:, 0])
+    maps = model.explain(picture("input_face_256.png")[None, ::4, ::4])
+    assert maps is not None and maps.shape == (1, 4, 4)
+
+
+def test_names_of_transformers_4_are_read(tmp_path: Path) -> None:
+    """What most of the hub's files still hold."""
+    files = saved(tmp_path, VIT)
+    model = hub.load(entry(VIT, None), files, "cpu")
+    x = model.preprocess(picture("input_face_224.png"))[None]
+    older = {}
+    for name, tensor in model.network.model.state_dict().items():
+        name = name.replace("vit.layers.", "vit.encoder.layer.")
+        for part, long in (("q", "query"), ("k", "key"), ("v", "value")):
+            name = name.replace(f"attention.{part}_proj.", f"attention.attention.{long}.")
+        name = name.replace("attention.o_proj.", "attention.output.dense.")
+        name = name.replace("mlp.fc1.", "intermediate.dense.").replace("mlp.fc2.", "output.dense.")
+        older[name] = tensor.contiguous()
+    save_file(older, files[-1])
+    assert set(older) != set(model.network.model.state_dict())
+    again = hub.load(entry(VIT, None), files, "cpu")
+    torch.testing.assert_close(again.forward(x), model.forward(x))
+
+
+def test_a_single_logit_is_of_fake(tmp_path: Path) -> None:
+    config = {**VIT, "num_labels": 1}
+    spec = entry(config, None, fake_index=1)
+    model = hub.load(spec, saved(tmp_path, config), "cpu")
+    logits = model.forward(model.preprocess(picture("input_face_224.png"))[None])
+    assert logits.shape == (1, 1)
+    torch.testing.assert_close(model.p_fake(logits), logits[:, 0].sigmoid())
+
+
+def test_clips_and_where_they_look(tmp_path: Path) -> None:
+    spec = entry(VIDEO, {"image_processor_type": "VideoMAEImageProcessor", **HALF})
+    assert spec.kind == "clip" and spec.crop.kind == "whole"
+    assert (spec.clip_frames, spec.clip_stride) == (4, 4)
+    model = hub.load(spec, saved(tmp_path, VIDEO), "cpu")
+    x = model.preprocess(clip("input_odd_313x277.png", 4))
+    assert x.shape == (4, 3, 32, 32)
+    batch = np.stack([picture("input_face_224.png")[i : i + 32, :32] for i in range(4)])[None]
+    assert model.score(batch).shape == (1,)
+    assert model.score(batch) != model.score(batch[:, ::-1])  # the order of frames matters
+    maps = model.explain(batch)
+    assert maps is not None and maps.shape == (1, 2, 2, 2) and maps.max() == 1
+
+
+def test_the_processor_of_videos_has_its_own_mean() -> None:
+    bare = hub.recipe(VIDEO, None)
+    assert bare["normalization"].mean == (0.5, 0.5, 0.5)  # its class's default
+    imagenet = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    assert hub.recipe(VIDEO, imagenet)["normalization"].mean == (0.485, 0.456, 0.406)
+
+
+def test_what_it_tells_decides_what_it_is_shown() -> None:
+    assert hub.recipe({**VIT, "id2label": LABELS}, None)["kind"] == "frame"
+    generated = hub.recipe({**VIT, "id2label": {"0": "real", "1": "ai-generated"}}, None)
+    assert generated["kind"] == "image" and generated["crop"].kind == "whole"
+    assert generated["task"] == "whole-image synthesis"
+
+
+def test_the_order_beside_the_weights_must_be_the_entrys(tmp_path: Path) -> None:
+    files = saved(tmp_path, {**VIT, "id2label": {"0": "Deepfake", "1": "Real"}})
+    with pytest.raises(LabelOrderError, match="output 0 means fake"):
+        hub.load(entry(VIT, None, fake_index=1), files, "cpu")
+    hub.load(entry(VIT, None, fake_index=0), files, "cpu")
+    known = entry(VIT, None, fake_index=1, options={"label_map_override": True})
+    hub.load(known, files, "cpu")  # the names are known to be wrong
+    nameless = saved(tmp_path, {**VIT, "id2label": {"0": "LABEL_0", "1": "LABEL_1"}})
+    hub.load(entry(VIT, None, fake_index=1), nameless, "cpu")
+
+
+def test_maps_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    told = {**VIT, "id2label": LABELS, "label2id": {"Real": 1, "Fake": 0}}
+    files = saved(tmp_path, told)
+    with pytest.raises(LabelOrderError, match="contradicts itself") as caught:
+        hub.load(entry(VIT, None, fake_index=1), files, "cpu")
+    assert "--fake-index NUMBER" in caught.value.hint
+    hub.load(entry(VIT, None, options={"label_map_override": True}), files, "cpu")
+
+    model = HubModel("wolf/wolf", "0" * 40, "mit", told, {}, ())
+    for said in (None, "Fake"):
+        with pytest.raises(LabelOrderError, match="wolf/wolf contradicts itself"):
+            hub_import.entry(model, fake=said)
+    spec = hub_import.entry(model, fake=0)
+    assert spec.fake_index == 0 and spec.options["label_map_override"]
+    assert (spec.operating_point, spec.label_order) == (0.5, "documented")
+    assert spec.operating_point_source.startswith("The likelier of two classes")
+
+
+def test_codes_of_a_quantized_model_are_no_weights(tmp_path: Path) -> None:
+    """transformers makes fractions of them and says nothing."""
+    files = saved(tmp_path, VIT)
+    state = load_file(files[1])
+    name = next(k for k in state if k.endswith("mlp.fc1.weight"))
+    save_file(state | {name: (100 * state[name]).to(torch.int8)}, files[1])
+    with pytest.raises(WeightsError, match=r"whole numbers .*fc1\.weight int8") as caught:
+        hub.load(entry(VIT, None), files, "cpu")
+    assert caught.value.code == "weights_whole"
+
+
+def test_a_classifier_with_one_answer_is_refused(tmp_path: Path) -> None:
+    files = saved(tmp_path, VIT)
+    state = load_file(files[1])
+    dry_run.check(hub.load(entry(VIT, None), files, "cpu"))
+    save_file(state | {"classifier.weight": torch.zeros_like(state["classifier.weight"])}, files[1])
+    with pytest.raises(ModelError, match="same answer to everything"):
+        dry_run.check(hub.load(entry(VIT, None), files, "cpu"))
+    save_file(state, files[1])
+    # A clip model is shown clips that move in different ways.
+    clips = saved(tmp_path, VIDEO)
+    dry_run.check(hub.load(entry(VIDEO, None), clips, "cpu"))
+
+
+def test_the_inverted_map_of_a_popular_model_is_handled(tmp_path: Path) -> None:
+    spec = registry.get_spec("hub_prithiv_v2")
+    assert spec.fake_index == 0 and spec.label_order == "unverified"
+    small = spec.model_copy(update={"crop": spec.crop.model_copy(update={"size": 64})})
+    inverted = {**VIT, "id2label": {"0": "Realism", "1": "Deepfake"}}
+    model = hub.load(small, saved(tmp_path, inverted), "cpu")
+    logits = torch.tensor([[2.0, -1.0]])
+    torch.testing.assert_close(model.p_fake(logits), logits.softmax(1)[:, 0])
+
+
+def test_another_number_of_frames_is_refused(tmp_path: Path) -> None:
+    spec = entry(VIDEO, None, clip_frames=8)
+    with pytest.raises(ModelError, match="clips of 4 frames, its entry says 8"):
+        hub.load(spec, saved(tmp_path, VIDEO), "cpu")
+
+
+@pytest.mark.parametrize("how", ["missing", "unexpected", "of another shape"])
+def test_weights_that_do_not_fit_are_named(tmp_path: Path, how: str) -> None:
+    files = saved(tmp_path, VIT)
+    state = hub.load(entry(VIT, None), files, "cpu").network.model.state_dict()
+    if how == "missing":
+        del state["classifier.bias"]
+    elif how == "unexpected":
+        state["classifier.more"] = torch.zeros(1)
+    else:
+        state["classifier.bias"] = torch.zeros(3)
+    save_file({k: v.contiguous() for k, v in state.items()}, files[-1])
+    with pytest.raises(WeightsError, match=rf"1 {how} \(classifier\."):
+        hub.load(entry(VIT, None), files, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"model_type": "bert"}, "no classifier of pictures"),
+        ({"model_type": "made-up"}, "no architecture 'made-up'"),
+        ({"model_type": ["vit"]}, "no architecture"),
+        ({**VIT, "num_hidden_layers": 100_000}, "num_hidden_layers = 100,000"),
+    ],
+)
+def test_what_can_not_be_built_is_said(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        hub.recipe(config, None)
+
+
+@pytest.mark.parametrize(
+    "processor",
+    [{"size": {"height": 64, "width": 32}}, {"resample": 1}, {"size": {"longest_edge": 64}}],
+)
+def test_a_processor_that_does_something_else_is_refused(processor: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="Its processor"):
+        hub.recipe(VIT, processor)
+
+
+def test_no_code_of_a_repository_is_wanted(tmp_path: Path) -> None:
+    config = {**VIT, "auto_map": {"AutoModelForImageClassification": "evil.Model"}}
+    hub.load(entry(config, None), saved(tmp_path, config), "cpu")
+
+
+def test_without_its_configuration_an_entry_must_hold_it(tmp_path: Path) -> None:
+    files = saved(tmp_path, VIT, write=False)
+    with pytest.raises(ModelError, match=r"config\.json"):
+        hub.load(entry(VIT, None), files, "cpu")
+    hub.load(entry(VIT, None, options=VIT), files, "cpu")

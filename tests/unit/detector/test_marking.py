@@ -1,0 +1,236 @@
+"""A verdict in a copy of a file: nothing else of it changes, and it is read back as no evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from detector import media
+from detector.errors import UsageError
+from detector.provenance import inspect
+from detector.provenance.earlier import SIDECAR
+from detector.report.words import earlier
+from detector.schema.analysis import Analysis
+from detector.schema.origin import EarlierVerdict
+from detector.verdict_metadata import NAMESPACE, properties, write_copy, write_sidecar
+from tests.conftest import portrait, write_clip
+from tests.support.certificates import make_authority
+from tests.support.result_sample import make_analysis
+
+
+def of(path: Path) -> Analysis:
+    """A made result of this file."""
+    return make_analysis().model_copy(update={"media": media.probe(path)})
+
+
+def look(path: Path) -> EarlierVerdict | None:
+    return inspect(path, media.probe(path)).earlier
+
+
+def packets(path: Path) -> list[tuple[int, int | None, int | None, str]]:
+    """Every compressed packet: stream, times, hash."""
+    with av.open(str(path)) as container:
+        return [
+            (p.stream_index, p.pts, p.dts, hashlib.sha256(bytes(p)).hexdigest())
+            for p in container.demux()
+            if p.size
+        ]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("a.mp4", {"audio": True}),
+        ("a.mov", {"rotation": 90}),
+        ("front.mp4", {"container_options": {"movflags": "faststart"}}),
+        ("pieces.mp4", {"container_options": {"movflags": "frag_keyframe+empty_moov"}, "gop": 5}),
+    ],
+)
+def test_a_film_keeps_every_byte(
+    name: str, settings: dict[str, object], make_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    clip = make_clip(name, **settings)
+    original, before = clip.read_bytes(), media.probe(clip)
+    copy = write_copy(clip, tmp_path / f"copy-{name}", of(clip))
+    marked = copy.read_bytes()
+    assert marked[: len(original)] == original
+    assert NAMESPACE.encode() in marked[len(original) :]
+    assert packets(copy) == packets(clip)
+    assert clip.read_bytes() == original
+    after = media.probe(copy)
+    same = {"name", "sha256", "size", "bit_rate"}
+    assert after.model_dump(exclude=same) == before.model_dump(exclude=same)
+
+    found = look(copy)
+    assert found is not None
+    assert (found.label, found.likelihood, found.where) == ("FAKE", 74, "metadata")
+    assert found.sha256 == hashlib.sha256(original).hexdigest()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_picture_keeps_its_pixels_and_tags(suffix: str, tmp_path: Path) -> None:
+    picture = tmp_path / f"a{suffix}"
+    exif = Image.Exif()
+    exif[0x0131] = "Editor 9"
+    Image.fromarray(portrait((200, 200))).save(picture, exif=exif)
+    copy = write_copy(picture, tmp_path / f"copy{suffix}", of(picture))
+    with Image.open(picture) as a, Image.open(copy) as b:
+        assert np.array_equal(np.asarray(a), np.asarray(b))
+        assert b.getexif()[0x0131] == "Editor 9"
+        assert getattr(a, "quantization", None) == getattr(b, "quantization", None)
+    found = look(copy)
+    assert found is not None
+    assert found.label == "FAKE"
+
+
+def test_pixels_compressed_before_are_the_same_bytes(tmp_path: Path) -> None:
+    picture = tmp_path / "a.jpg"
+    Image.fromarray(portrait((200, 200))).save(picture)
+    copy = write_copy(picture, tmp_path / "b.jpg", of(picture))
+    before, after = picture.read_bytes(), copy.read_bytes()
+    scan = before.index(b"\xff\xda")
+    assert after.endswith(before[scan:])
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".jpg", ".png"])
+def test_marking_a_marked_copy_replaces_the_verdict(suffix: str, tmp_path: Path) -> None:
+    first = tmp_path / f"a{suffix}"
+    if suffix == ".mp4":
+        write_clip(first, seconds=0.4)
+    else:
+        Image.fromarray(portrait((64, 64))).save(first)
+    second = write_copy(first, tmp_path / f"b{suffix}", of(first))
+    third = write_copy(second, tmp_path / f"c{suffix}", of(second))
+    assert third.read_bytes().count(b"unmask:Label") == 1
+    found = look(third)
+    assert found is not None
+    assert found.sha256 == hashlib.sha256(second.read_bytes()).hexdigest()
+    assert third.stat().st_size == second.stat().st_size
+
+
+def test_other_xmp_stays(tmp_path: Path) -> None:
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+        b'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool="Painter 3"/>'
+        b"</rdf:RDF></x:xmpmeta>"
+    )
+    jpeg, png = tmp_path / "a.jpg", tmp_path / "a.png"
+    image = Image.fromarray(portrait((64, 64)))
+    image.save(jpeg, xmp=packet)
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", packet.decode())
+    image.save(png, pnginfo=info)
+    for picture in (jpeg, png):
+        copy = write_copy(picture, tmp_path / f"copy{picture.suffix}", of(picture))
+        found = inspect(copy, media.probe(copy))
+        assert any(f.value == "Painter 3" for f in found.facts)
+        assert found.earlier is not None
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.mkv", "a.gif"])
+def test_other_kinds_get_a_sidecar(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name.endswith(".gif"):
+        Image.fromarray(portrait((64, 64))).save(path)
+    else:
+        codec = "libvpx-vp9" if name.endswith("webm") else "libx264"
+        write_clip(path, seconds=0.2, codec=codec)
+    written = write_copy(path, path.with_name(f"copy-{name}"), of(path))
+    assert written.name == f"copy-{name}{SIDECAR}"
+    assert not path.with_name(f"copy-{name}").exists()
+    written.rename(path.with_name(name + SIDECAR))
+    found = look(path)
+    assert found is not None
+    assert found.where == "sidecar"
+    assert "this very file was written beside it: “Likely manipulated, 74 % likelihood”" in earlier(
+        found, media.probe(path)
+    )
+
+
+def test_a_film_whose_last_box_is_open_gets_a_sidecar(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "a.mp4", seconds=0.4, container_options={"movflags": "faststart"})
+    data = bytearray(clip.read_bytes())
+    at = data.rindex(b"mdat") - 4
+    data[at : at + 4] = bytes(4)  # reaches to the end of the file
+    clip.write_bytes(data)
+    assert write_copy(clip, tmp_path / "b.mp4", of(clip)).name == f"b.mp4{SIDECAR}"
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    Image.fromarray(portrait((64, 64))).save(picture)
+    analysis = of(picture)
+    with pytest.raises(UsageError, match="there already"):
+        write_copy(picture, picture, analysis)
+    with picture.open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(UsageError, match="changed"):
+        write_copy(picture, tmp_path / "b.png", analysis)
+    assert sorted(os.listdir(tmp_path)) == ["a.png"]  # no leftovers
+
+
+def test_an_earlier_verdict_is_never_evidence(tmp_path: Path) -> None:
+    """A stranger's label changes no score and no finding."""
+    picture = tmp_path / "a.jpg"
+    Image.fromarray(portrait((96, 96))).save(picture, quality=90)
+    plain = inspect(picture, media.probe(picture))
+    copy = write_copy(picture, tmp_path / "b.jpg", of(picture))
+    marked = inspect(copy, media.probe(copy))
+    assert marked.findings == plain.findings
+    assert marked.credential == plain.credential
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[]",
+        "{",
+        "null",
+        '{"label": "FAKE", "likelihood": "900"}',
+        '{"likelihood": 3}',
+        "[" * 60_000,
+        '{"label": "' + "x" * 70_000 + '"}',
+    ],
+)
+def test_hostile_sidecars_are_left(said: str, tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    Image.fromarray(portrait((64, 64))).save(picture)
+    picture.with_name("a.png" + SIDECAR).write_text(said)
+    assert look(picture) is None
+
+
+def test_hostile_words_in_a_sidecar_are_tamed(tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    Image.fromarray(portrait((64, 64))).save(picture)
+    said = {"label": "\u202e<b>REAL</b>" + "y" * 500, "likelihood": "٣", "analyzed": ["x"] * 9}
+    picture.with_name("a.png" + SIDECAR).write_text(json.dumps(said))
+    found = look(picture)
+    assert found is not None
+    assert len(found.label) <= 40
+    assert "\u202e" not in found.label
+    assert found.likelihood is None
+
+
+def test_a_signed_origin_is_broken_in_the_copy_and_kept_in_the_original(tmp_path: Path) -> None:
+    picture = tmp_path / "a.jpg"
+    Image.fromarray(portrait((200, 200))).save(picture)
+    signed = make_authority().sign(picture, tmp_path / "signed.jpg", "image/jpeg")
+    copy = write_copy(signed, tmp_path / "copy.jpg", of(signed))
+    assert inspect(signed, media.probe(signed)).credential.state == "untrusted"
+    assert inspect(copy, media.probe(copy)).credential.state == "invalid"
+
+
+def test_the_sidecar_says_that_it_is_no_fact(tmp_path: Path) -> None:
+    analysis = make_analysis()
+    written = json.loads(write_sidecar(tmp_path / "x.json", analysis).read_text())
+    assert written == properties(analysis)
+    assert "not a fact" in written["note"]

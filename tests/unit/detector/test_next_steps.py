@@ -1,0 +1,135 @@
+"""What to do next: which actions are offered for which result, and that each has its words."""
+
+from __future__ import annotations
+
+import pytest
+
+from detector.decision import decide
+from detector.decision.next_steps import (
+    MOST,
+    Action,
+    ActionCode,
+    Facts,
+    next_steps,
+)
+from detector.messages import actions
+from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean
+from tests.support.result_sample import make_analysis, make_picture
+
+EVERYTHING = Facts(
+    closer=480, closer_seconds=175.0, strong="GenD", strong_bytes=1_230_000_000, untouched=24
+)
+
+
+def codes(analysis: Analysis, facts: Facts = EVERYTHING) -> list[ActionCode]:
+    return [action.code for action in next_steps(analysis, facts)]
+
+
+def said(analysis: Analysis, label: Label, lean: Lean | None = None) -> Analysis:
+    """The same file with another verdict."""
+    verdict = analysis.verdict.model_copy(update={"label": label, "lean": lean})
+    return analysis.model_copy(update={"verdict": verdict})
+
+
+@pytest.fixture
+def clear() -> Analysis:
+    """Inconclusive, of good material, looked at closely."""
+    made = make_analysis(people="A")
+    evidence = [e.model_copy(update={"rating": "good", "params": {**e.params, "width": 200}})
+                for e in made.evidence]  # fmt: skip
+    return said(made.model_copy(update={"evidence": evidence}), Label.INCONCLUSIVE, Lean.NONE)
+
+
+def long(analysis: Analysis) -> Analysis:
+    """The same moments over four minutes."""
+    moments = [t * 17 for t in analysis.moments]
+    media = analysis.media.model_copy(update={"duration": 241.0, "frame_count": 6000})
+    seen = Coverage(moments=32, frames=6000, longest_gap=7.6, shots=4, shots_seen=4)
+    return analysis.model_copy(update={"moments": moments, "media": media, "coverage": seen})
+
+
+def test_a_long_clip_is_looked_at_closer_first(clear: Analysis) -> None:
+    assert ActionCode.LOOK_CLOSER not in codes(clear)
+    found = next_steps(long(clear), EVERYTHING)
+    assert found[0].code is ActionCode.LOOK_CLOSER
+    words = actions.step(found[0])
+    assert words.why == "32 of 6,000 frames so far. A short change can hide between them."
+    assert (words.button, words.cost) == ("Look at 480 moments", "about 3 min here")
+
+
+def test_nothing_is_started_from_somebody_elses_result(clear: Analysis) -> None:
+    there = codes(long(clear), Facts(may_run=False))
+    assert there == [ActionCode.ASK_ORIGINAL, ActionCode.CHECK_ORIGIN]
+
+
+def test_a_finding_is_held_against_an_original(clear: Analysis) -> None:
+    found = codes(said(long(clear), Label.FAKE))
+    assert found[0] is ActionCode.COMPARE_ORIGINAL
+    assert ActionCode.ADD_MODEL not in found and ActionCode.LOOK_CLOSER not in found
+
+
+def test_an_absent_strong_model_is_offered_while_nothing_is_found(clear: Analysis) -> None:
+    assert ActionCode.ADD_MODEL in codes(clear)
+    assert ActionCode.ADD_MODEL not in codes(clear, Facts())
+    step = actions.step(next_steps(clear, EVERYTHING)[0])
+    assert step.cost == "1.2 GB to download" and step.button == "Add GenD"
+
+
+def test_poor_material_asks_for_the_original(clear: Analysis) -> None:
+    squeezed = [e.model_copy(update={"rating": "fair"}) if e.code == "compression" else e
+                for e in clear.evidence]  # fmt: skip
+    assert codes(clear.model_copy(update={"evidence": squeezed}))[0] is ActionCode.ASK_ORIGINAL
+    small = make_analysis(people="A")  # 64 px
+    assert next_steps(small, EVERYTHING)[0].params["width"] == 64
+
+
+@pytest.mark.parametrize(
+    ("clips", "basis", "offered"),
+    [
+        (18, Basis.MEASURED, False),
+        (19, Basis.MEASURED, True),
+        (19, Basis.PUBLISHED, True),
+        (19, Basis.OWN, False),
+        (19, Basis.CUSTOM, False),
+    ],
+)
+def test_nineteen_untouched_clips_make_a_threshold_ones_own(
+    clear: Analysis, clips: int, basis: Basis, offered: bool
+) -> None:
+    question = clear.verdict.question
+    assert question is not None
+    answer = clear.verdict.answers[question].model_copy(update={"basis": basis})
+    verdict = clear.verdict.model_copy(update={"answers": {question: answer}})
+    made = clear.model_copy(update={"verdict": verdict})
+    assert (ActionCode.OWN_THRESHOLD in codes(made, Facts(untouched=clips))) is offered
+
+
+def test_no_sign_is_no_proof(clear: Analysis) -> None:
+    assert ActionCode.CHECK_ORIGIN in codes(said(clear, Label.REAL), Facts())
+
+
+def test_at_most_three_and_each_once() -> None:
+    for made in (
+        make_analysis(),
+        long(make_analysis(fake=False)),
+        make_analysis(fake=False, whole=0.0),
+        make_picture(),
+    ):
+        for facts in (EVERYTHING, Facts()):
+            found = codes(decide(made), facts)
+            assert 1 <= len(found) <= MOST and len(set(found)) == len(found)
+
+
+def test_a_file_that_was_not_judged_has_its_own_page() -> None:
+    made = make_analysis()
+    assert codes(decide(made.model_copy(update={"tracks": []}))) == []
+
+
+def test_every_action_has_its_words() -> None:
+    params = {
+        "moments": 480, "looked": 32, "frames": 6000, "seconds": 60.0, "why": "copies",
+        "title": "GenD", "bytes": 10**9, "disagree": True, "clips": 20, "needed": 19,
+    }  # fmt: skip
+    for code in ActionCode:
+        step = actions.step(Action(code, params))
+        assert step.head and step.why.endswith(".") and step.button

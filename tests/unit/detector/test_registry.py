@@ -1,0 +1,373 @@
+"""The manifest that ships, a person's own models, and one loaded copy of each model."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from detector import paths as folders
+from detector import weights
+from detector.cli import main
+from detector.errors import ModelError, UsageError, WeightsError
+from detector.models import registry
+from detector.models.base import FrameModel
+from detector.pipeline import initial_results
+from detector.schema.analysis import QUESTION_OF, Ensemble, Question
+from tests.support.golden import Golden
+
+OWN = """
+[[models]]
+id = "{id}"
+title = "Mine"
+family = "{family}"
+kind = "frame"
+summary = "Made up for a test."
+fake_output = "the only one"
+crop = {{ size = 32 }}
+license_code = "MIT"
+license_weights = "MIT"
+source = "a test"
+{more}
+
+[[models.files]]
+path = "mine.bin"
+sha256 = "{sha256}"
+size = 4
+"""
+SHA256 = hashlib.sha256(b"mine").hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "mine.bin").write_bytes(b"mine")
+    return tmp_path
+
+
+def write_own(data: Path, id: str = "mine", family: str = "mesonet", more: str = "") -> None:
+    text = OWN.format(id=id, family=family, more=more, sha256=SHA256)
+    (data / "models.toml").write_text(text)
+
+
+def test_the_manifest_that_ships_is_whole() -> None:
+    manifest = registry.manifest()
+    for question in Question:
+        defaults = [s.id for s in manifest.models if s.default and QUESTION_OF[s.task] is question]
+        # Calibration and thresholds hold for exactly the models they were fitted with.
+        ensemble = manifest.ensembles.get(question, Ensemble())
+        # One whose evidence came out as nothing runs beside them and does not vote.
+        assert ensemble.models == [id for id in defaults if registry.get_spec(id).weight > 0]
+        assert ensemble.thresholds.low < ensemble.thresholds.high
+    plain = [spec.plain for spec in manifest.models if spec.plain]
+    assert len(plain) == len(set(plain))
+    for spec in manifest.models:
+        assert (Path(registry.__file__).parent / "families" / f"{spec.family}.py").is_file(), (
+            spec.id
+        )
+        assert spec.fake_output, spec.id
+        assert spec.weak_on or not any(file.url for file in spec.files), spec.id
+        steps = spec.clip_step > 0 or spec.clip_stride > 0
+        assert (spec.kind == "clip") == (spec.clip_frames > 0) == steps, spec.id
+        assert not spec.default or (spec.bundled and spec.calibration), spec.id
+        if spec.bundled:
+            assert spec.card and (folders.bundled() / spec.card).is_file(), spec.id
+            assert spec.plain and initial_results.result(spec).plain == spec.plain, spec.id
+        else:
+            assert spec.license_code and spec.license_weights and spec.source, spec.id
+            for file in spec.files:
+                assert file.url is None or file.url.startswith("https://"), spec.id
+                # An address is for downloads, and those are verified; or for a person to open.
+                assert file.sha256 or not weights.fetchable(spec), spec.id
+
+
+def test_every_known_label_order_has_a_point_with_its_source() -> None:
+    for spec in registry.list_models():
+        said = (spec.operating_point, bool(spec.operating_point_source))
+        if spec.bundled or spec.label_order == "unverified":
+            # Ours are calibrated; a point on a scale that may be upside down would be none.
+            assert said == (None, False), spec.id
+        else:
+            assert said == (0.5, True) and spec.operating_point_source.endswith("."), spec.id
+            assert spec.calibration is None, spec.id  # nothing was fitted here
+            made = initial_results.result(spec)
+            assert made.operating_point == spec.operating_point
+            assert made.operating_point_source == spec.operating_point_source
+
+
+def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled() -> None:
+    stated = set()
+    for spec in registry.list_models():
+        if spec.bundled:
+            for file, path in zip(spec.files, weights.resolve(spec), strict=True):
+                assert path.stat().st_size == file.size
+                stated.add(path)
+    kinds = {".safetensors", ".pth", ".pt", ".h5", ".onnx", ".bin", ".xml"}
+    found = {p for p in folders.bundled().rglob("*") if p.suffix in kinds}
+    assert found == stated
+
+
+def test_choose() -> None:
+    defaults = [spec for spec in registry.list_models() if spec.default]
+    assert registry.choose() == defaults
+    picked = registry.choose(["mesoinception4-df", "meso4-df", "mesoinception4-df"])
+    assert [spec.id for spec in picked] == ["mesoinception4-df", "meso4-df"]
+    with pytest.raises(UsageError, match="No model was named"):
+        registry.choose([])
+
+
+def test_an_unknown_id_names_the_close_ones() -> None:
+    with pytest.raises(UsageError, match="'meso4_df'") as caught:
+        registry.get_spec("meso4_df")
+    assert "meso4-df" in caught.value.hint
+    with pytest.raises(UsageError) as caught:
+        registry.get_spec("zzz")
+    assert all(spec.id in caught.value.hint for spec in registry.list_models())
+
+
+def test_an_architecture_means_its_first_weights_that_are_here(data: Path) -> None:
+    assert registry.get_spec("ispl_efficientnetb4").id == "ispl_efficientnetb4:dfdc"
+    second = registry.get_spec("ispl_efficientnetb4:ffpp")
+    path = weights.locate(second, second.files[0])
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"here")
+    assert registry.get_spec("ispl_efficientnetb4") == second
+    assert registry.architectures()["ispl_efficientnetb4"].id == "ispl_efficientnetb4:dfdc"
+    assert "pairs" not in registry.architectures()
+    # An architecture may have another name than its weights.
+    assert registry.get_spec("mesonet_keras").id == "meso4-df"
+
+
+def test_a_persons_own_file_goes_through_the_same_door(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_file({"bias": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match=r"mine\.safetensors"):
+        registry.load_model("meso4-df", weights=path)
+    with pytest.raises(UsageError, match="There is no file"):
+        registry.load_model("meso4-df", weights=tmp_path / "none.h5")
+
+
+RECOMMENDS = """
+[ensembles.manipulation]
+models = []
+
+[[recommended]]
+id = "strong"
+adds = "What it adds."
+"""
+
+
+def test_the_short_list_leads_once_it_is_here(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = tmp_path / "bundled"
+    (bundled / "catalog").mkdir(parents=True)
+    more = "operating_point = 0.8\nresearch_only = true"
+    strong = OWN.format(id="strong", family="mesonet", more=more, sha256=SHA256)
+    (bundled / "manifest.toml").write_text(RECOMMENDS + "models = []\n")
+    (bundled / "manifest.toml").write_text("models = []\n" + RECOMMENDS)
+    (bundled / "catalog" / "one.toml").write_text(strong)
+    monkeypatch.setattr(folders, "bundled", lambda: bundled)
+
+    spec = registry.get_spec("strong")
+    assert spec.operating_point == 0.8 and spec.calibration is None
+    # Its license has to be accepted before it takes part.
+    assert registry.choose() == []
+    with pytest.raises(ModelError, match="not free for every use") as caught:
+        registry.load_model("strong")
+    assert caught.value.code == "license" and "--accept-license" in caught.value.hint
+    weights.accept_license(spec)
+    assert registry.choose() == [spec]
+    (data / "weights" / "mine.bin").unlink()
+    assert registry.choose() == []
+
+    (bundled / "manifest.toml").write_text("models = []\n" + RECOMMENDS.replace("strong", "lost"))
+    with pytest.raises(ModelError, match="recommends 'lost', which is no model"):
+        registry.manifest()
+
+
+def test_what_the_host_names_takes_part(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_own(data, more='label_order = "unverified"\noperating_point = 0.5')
+    before = [spec.id for spec in registry.choose()]
+    monkeypatch.setenv("UNMASK_MODELS", " mine, recommended")
+    assert registry.ids_of_host()[0] == "mine"
+    assert set(registry.ids_of_host()[1:]) == {e.id for e in registry.manifest().recommended}
+    assert [spec.id for spec in registry.choose()] == [*before, "mine"]
+    # Of an order that nobody showed no operating point is taken.
+    assert registry.get_spec("mine").calibration is None
+
+
+def test_a_catalog_entry_with_a_mistake_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = tmp_path / "bundled"
+    (bundled / "catalog").mkdir(parents=True)
+    (bundled / "manifest.toml").write_text("models = []\n")
+    (bundled / "catalog" / "one.toml").write_text("[[models]]\nid = 'x'\n")
+    monkeypatch.setattr(folders, "bundled", lambda: bundled)
+    with pytest.raises(ModelError, match=r"one\.toml, x → title: Field required"):
+        registry.manifest()
+
+
+def file_of(id: str, folder: Path) -> Path:
+    """A file of made weights."""
+    torch.save(Golden(id).state(), folder / f"{id}.pth")
+    return folder / f"{id}.pth"
+
+
+@pytest.mark.shared
+def test_a_published_file_is_recognized(shared: Path, tmp_path: Path) -> None:
+    path = shared / "weights" / "mesonet" / "Meso4_F2F.h5"
+    model = registry.load_model("meso4-f2f", weights=str(path))
+    assert model.spec.published and model.spec.label_order != "unverified"
+    # Whatever variant of its architecture was named.
+    assert registry.load_model("mesonet_keras", weights=path) is model
+    assert ("meso4-f2f", "cpu") in {(id, device) for id, device, _ in registry.loaded()}
+    registry.unload("meso4-f2f")
+    assert "meso4-f2f" not in {id for id, _, _ in registry.loaded()}
+    own = registry.load_model("dfb_meso4", weights=file_of("dfb_meso4", tmp_path))
+    assert own.spec.label_order == "unverified" and not own.spec.published
+
+
+def test_own_models_come_after_and_are_seen_at_once(data: Path) -> None:
+    before = [spec.id for spec in registry.list_models()]
+    write_own(data)
+    assert [spec.id for spec in registry.list_models()] == [*before, "mine"]
+    (data / "models.toml").unlink()
+    assert [spec.id for spec in registry.list_models()] == before
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"id": "meso4-df"}, "there already is a model 'meso4-df'"),
+        ({"more": "bundled = true"}, "'mine' can't be bundled"),
+        ({"more": "bunled = true"}, r"mine → bunled: Extra inputs are not permitted"),
+        ({"id": "Mine!"}, r"Mine! → id"),
+        ({"more": "["}, "can't be read"),
+    ],
+)
+def test_own_models_with_a_mistake_are_named(data: Path, change: dict, says: str) -> None:
+    write_own(data, **change)
+    with pytest.raises(ModelError, match=says) as caught:
+        registry.manifest()
+    assert str(data / "models.toml") in caught.value.message
+
+
+def test_own_models_may_not_replace_the_ensemble(data: Path) -> None:
+    (data / "models.toml").write_text("[ensemble]\nmodels = []\n")
+    with pytest.raises(ModelError, match="not ensemble"):
+        registry.manifest()
+
+
+@pytest.mark.parametrize("family", ["nothing", "base", "../base", "os.path"])
+def test_a_family_that_is_none(data: Path, family: str) -> None:
+    write_own(data, family=family)
+    with pytest.raises(ModelError, match="family"):
+        registry.load_model("mine")
+
+
+def test_weights_that_are_not_the_stated_ones_are_never_loaded(data: Path) -> None:
+    write_own(data)
+    (data / "weights" / "mine.bin").write_bytes(b"evil")
+    with pytest.raises(WeightsError, match=SHA256) as caught:
+        registry.load_model("mine")
+    assert caught.value.code == "weights_corrupted"
+
+
+class Slow(FrameModel):
+    """Counts how often it is made."""
+
+    made = 0
+
+    def preprocess(self, picture):
+        return torch.zeros(1)
+
+    def forward(self, batch):
+        return torch.zeros(len(batch))
+
+
+def test_each_model_is_loaded_once_for_all_threads(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from detector.models.families import mesonet
+
+    def load(spec, files, device):
+        assert files == [data / "weights" / "mine.bin"]
+        Slow.made += 1
+        threading.Event().wait(0.05)
+        return Slow(spec)
+
+    monkeypatch.setattr(mesonet, "load", load)
+    write_own(data)
+    models: list = []
+    threads = [
+        threading.Thread(target=lambda: models.append(registry.load_model("mine")))
+        for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(models) == 5 and all(model is models[0] for model in models)
+    assert Slow.made == 1
+
+
+def test_a_family_that_fails_says_which_model(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from detector.models.families import mesonet
+
+    def load(spec, files, device):
+        raise ValueError("no such variant")
+
+    monkeypatch.setattr(mesonet, "load", load)
+    write_own(data, id="mine-2")
+    with pytest.raises(ModelError, match="Mine can't be loaded: no such variant"):
+        registry.load_model("mine-2")
+
+
+def test_the_data_folder(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert folders.data() == data.resolve()
+    monkeypatch.delenv("UNMASK_DATA")
+    root = folders.checkout()
+    assert root is not None and (root / "pyproject.toml").is_file()
+    assert folders.data() == root / "data"
+    # Installed, there is no checkout around the package.
+    monkeypatch.setattr(folders, "_CHECKOUT", data)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", "/somewhere")
+    assert folders.data() == Path("/somewhere/unmask")
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert folders.data() == Path.home() / ".local" / "share" / "unmask"
+
+
+def test_the_manifest_says_what_an_entry_is_made_of() -> None:
+    # Entries are shown in the order of the files; a key that is no field would have been refused.
+    bundled = folders.bundled()
+    paths = [bundled / "manifest.toml", *sorted((bundled / "catalog").glob("*.toml"))]
+    tables = [tomllib.loads(path.read_text(encoding="utf-8")) for path in paths]
+    ids = [entry["id"] for table in tables for entry in table["models"]]
+    assert ids == [spec.id for spec in registry.list_models()] and len(set(ids)) == len(ids)
+
+
+def test_fetching_on_the_command_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_OFFLINE", "1")
+    assert main(["fetch", "genconvit_ed"]) == 1
+    assert "not free for every use: its license is CC-BY-NC-4.0" in capsys.readouterr().err
+    assert main(["fetch", "genconvit_ed", "--accept-license"]) == 1
+    assert "this installation is offline" in capsys.readouterr().err
+    assert weights.accepted_license(registry.get_spec("genconvit_ed"))
+    assert main(["fetch", "recommended"]) == 1
+    said = capsys.readouterr().err
+    short = registry.manifest().recommended
+    assert short and short[0].adds in said and "MB" in said and "offline" in said
+    assert main(["fetch", "gend_clip_l14", "--fake", "x"]) == 2
+    assert main(["models", "accept", "dfb_xception"]) == 0
+    assert "CC BY-NC 4.0, accepted 20" in capsys.readouterr().err

@@ -1,0 +1,508 @@
+"""Reports: content, sealing, tampering, signatures, and the PDF as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pypdfium2
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pypdf import PdfReader, PdfWriter
+
+from detector import report
+from detector.cli import main
+from detector.decision import decide
+from detector.errors import InputError, UsageError
+from detector.messages.format import percent
+from detector.report import words
+from detector.report.paper import FONT, printable
+from detector.report.parts import ATTACHMENT
+from detector.schema.analysis import (
+    Analysis,
+    Answer,
+    Basis,
+    Label,
+    Odds,
+    Question,
+    Robustness,
+    Tally,
+    Thresholds,
+    Trial,
+)
+from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
+from tests.support.result_sample import make_analysis, make_clip, make_picture
+
+WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+SECRET = "48.85822"
+
+
+def trial(name: str, probability: float | None, error: str | None = None) -> Trial:
+    label = Label.INCONCLUSIVE
+    if probability is not None and not 0.3 <= probability <= 0.7:
+        label = Label.FAKE if probability > 0.7 else Label.REAL
+    return Trial(condition=name, title=name, probability=probability, label=label, error=error)
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    """Two people, provenance with a place, and trials."""
+    made = make_analysis(name="выступление 会議 مجلس <b>.webm")
+    origin = Provenance(
+        facts=[Fact(group="software", name="Software", value="Editor <i>9</i>", source="EXIF")],
+        findings=["It names a camera."],
+        place=GeoLocation(latitude=48.85822, longitude=2.2945, source="EXIF"),
+        hashes=[FrameHash(time=1.0, phash="c2924c5532bddfc8")],
+    )
+    tried = Robustness(
+        question=Question.MANIPULATION, start=0, end=6, moments=12, seconds=9.5,
+        unchanged=trial("none", 0.81),
+        trials=[trial("crf-32", 0.75), trial("mirror", 0.5), trial("blur-2", None, "no face")],
+    )  # fmt: skip
+    return decide(made.model_copy(update={"provenance": origin, "robustness": tried}))
+
+
+@pytest.fixture(scope="module")
+def key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
+@pytest.fixture(scope="module")
+def made(analysis: Analysis) -> dict[str, bytes]:
+    content = report.collect(analysis, notes="First.\n\nSecond <b>note</b>.", exported=WHEN)
+    return {form: write(content, None) for form, write in report.FORMS.items()}
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[bytes, str], Path]:
+    def write(data: bytes, form: str) -> Path:
+        path = tmp_path / f"report.{form}"
+        path.write_bytes(data)
+        return path
+
+    return write
+
+
+def text_of(pdf: bytes) -> str:
+    with pypdfium2.PdfDocument(pdf) as document:
+        pages = [document[i].get_textpage().get_text_range() for i in range(len(document))]
+    return " ".join(" ".join(pages).split())
+
+
+# --- what it says --------------------------------------------------------------------------------
+
+
+def test_the_pdf_says_what_a_court_needs(analysis: Analysis, made: dict[str, bytes]) -> None:
+    text = text_of(made["pdf"])
+    for needed in (
+        "Likely manipulated",
+        "combined likelihood",
+        "What pulled which way",
+        analysis.media.sha256,
+        "not checked: the file was not there",
+        "What this can't tell",
+        "Who changed it, or why.",
+        "A likelihood is no fact about a person",
+        "Face manipulated?",
+        "Whole picture made by a machine?",
+        "Person B",
+        "240 held-out clips",
+        "a" * 64,  # the weights' hash
+        "MesoNet-4",
+        "no: not downloaded",
+        "PyTorch 2.13.0",
+        "Second <b>note</b>.",
+        "Recorded at (private)",
+        SECRET,
+        "says nothing either way",
+        "Fragile: the verdict changes under mirror",
+        "It is not signed",
+        "20 November 2026, 12:00 UTC",
+    ):
+        assert needed in text, needed
+    assert "authentic" not in text.lower()
+    assert "verified" not in text.lower()
+
+
+def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> None:
+    limits = Thresholds(
+        low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.18,
+        false_positives=Tally(count=0, clips=45), false_negatives=Tally(count=6, clips=33),
+        data="78 clips",
+    )  # fmt: skip
+    answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
+    assert words.statistics(answer) == [
+        "None of 45 untouched clips landed above the upper threshold; with 95 % certainty at most "
+        "8 % of clips like these do.",
+        "6 of 33 manipulated clips landed below the lower threshold; with 95 % certainty at most "
+        "35 % of clips like these do.",
+        "Measured on 78 clips.",
+    ]
+    mine = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="your own 40", own=True)
+    said = words.statistics(answer.model_copy(update={"thresholds": mine}))
+    assert said == [
+        "At most 5 % of untouched files like yours land above the upper threshold, by your own 40."
+    ]
+    odds = Odds(share=0.62, low=0.45, high=0.77, clips=40)
+    theirs = {"basis": Basis.PUBLISHED, "odds": odds}
+    said = words.statistics(answer.model_copy(update=theirs))
+    assert said[0] == "Judged by its authors’ threshold, not measured here."
+    assert "as many manipulated as untouched" in said[1]
+
+
+def test_the_number_stands_once_and_its_parts_add_up(analysis: Analysis) -> None:
+    lead = analysis.verdict.answers[Question.MANIPULATION]
+    *parts, (name, total, _) = words.bars(analysis, lead)
+    assert lead.probability is not None
+    assert name == f"Combined, {percent(lead.probability)}"
+    assert sum(round(10 * number(text)) for _, text, _ in parts) == round(10 * number(total))
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
+def test_names_in_other_scripts_are_printed_or_numbered(made: dict[str, bytes]) -> None:
+    text = text_of(made["pdf"])
+    assert "выступление" in text
+    assert "[U+4F1A][U+8B70]" in text  # no font for it is embedded: its numbers, not boxes
+    assert "UNMASK_REPORT_FONT" in text and "no font for stand as their numbers" in text
+    assert printable("a会") == "a[U+4F1A]"
+    name = json.loads(made["json"])["analysis"]["media"]["name"]
+    assert name == "выступление 会議 مجلس <b>.webm"
+
+
+def test_a_font_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    font = tmp_path / "font.ttf"
+    font.write_bytes(b"no font")
+    monkeypatch.setenv(FONT, str(font))
+    with pytest.raises(UsageError, match="not a font"):
+        printable("a")
+
+
+def test_the_pdf_looks_like_one(made: dict[str, bytes]) -> None:
+    """Rendered: every page has ink, the verdict's color is on the first, nothing runs off."""
+    with pypdfium2.PdfDocument(made["pdf"]) as document:
+        assert 3 <= len(document) <= 8
+        pages = [
+            np.asarray(document[i].render(scale=1.0).to_pil().convert("RGB")).astype(int)
+            for i in range(len(document))
+        ]
+    for page in pages:
+        dark = (page.sum(axis=2) < 300).mean()
+        assert 0.002 < dark < 0.3
+        assert (page[:, :40] == 255).all()  # margins
+        assert (page[:, -40:] == 255).all()
+    orange = np.abs(pages[0] - (213, 94, 0)).sum(axis=2) < 12
+    assert orange[40:70].any()
+
+
+def test_every_font_is_embedded_and_the_data_is_attached(made: dict[str, bytes]) -> None:
+    reader = PdfReader(io.BytesIO(made["pdf"]))
+    for page in reader.pages:
+        for font in page["/Resources"]["/Font"].values():
+            inner = font.get_object()["/DescendantFonts"][0].get_object()
+            assert "/FontFile2" in inner["/FontDescriptor"].get_object()
+    attached = json.loads(reader.attachments[ATTACHMENT][0])
+    assert attached["analysis"]["media"]["kind"] == "video"
+    assert b"pdfaid:part" in made["pdf"]
+
+
+def test_equal_content_gives_equal_bytes(analysis: Analysis, made: dict[str, bytes]) -> None:
+    content = report.collect(analysis, notes="First.\n\nSecond <b>note</b>.", exported=WHEN)
+    for form, write in report.FORMS.items():
+        assert write(content, None) == made[form], form
+
+
+def test_pictures_and_the_hash_at_export(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.webm")
+    analysis = make_analysis(clip)
+    content = report.collect(analysis, clip, exported=WHEN)
+    assert content.unchanged
+    assert {figure.kind for figure in content.figures} >= {"frame", "crop"}
+    pdf = report.as_pdf(content)
+    assert "SHA-256 at export the same" in text_of(pdf)
+    assert sum(len(page.images) for page in PdfReader(io.BytesIO(pdf)).pages) >= 2
+
+    clip.write_bytes(clip.read_bytes() + b"x")
+    changed = report.collect(analysis, clip, exported=WHEN)
+    assert changed.unchanged is False
+    assert not changed.figures
+    assert "has changed since it was analyzed" in text_of(report.as_pdf(changed))
+    gone = report.collect(analysis, tmp_path / "gone.webm")
+    assert gone.unchanged is None
+    assert sorted(os.listdir(tmp_path)) == ["clip.webm"]  # nothing is left behind
+
+
+def test_a_picture_and_a_file_without_faces_have_a_report() -> None:
+    empty = make_analysis().model_copy(update={"tracks": []})
+    for analysis in (make_picture(), decide(empty)):
+        pdf = report.as_pdf(report.collect(analysis, exported=WHEN))
+        assert analysis.media.sha256 in text_of(pdf)
+
+
+def test_the_place_is_left_out_on_request(analysis: Analysis) -> None:
+    content = report.collect(analysis, exported=WHEN, place=False)
+    for form, write in report.FORMS.items():
+        data = write(content, None)
+        text = text_of(data) if form == "pdf" else data.decode()
+        assert SECRET not in text, form
+        if form == "pdf":
+            attached = PdfReader(io.BytesIO(data)).attachments[ATTACHMENT][0]
+            assert SECRET.encode() not in attached
+    assert analysis.provenance is not None
+    assert analysis.provenance.place is not None  # the analysis itself keeps it
+
+
+def test_the_table_has_a_row_for_each_person_and_moment(
+    analysis: Analysis, made: dict[str, bytes]
+) -> None:
+    lines = made["csv"].decode().splitlines()
+    assert lines[-1].startswith("# ")
+    rows = list(csv.DictReader(lines[:-1]))
+    assert len(rows) == len(analysis.tracks) * len(analysis.moments)
+    absent = [r for r in rows if r["why"] == "not_in_frame"]
+    turned = [r for r in rows if r["why"] == "turned_away"]
+    scored = [r for r in rows if r["score"]]
+    assert absent
+    assert turned
+    assert all(not r["score"] for r in [*absent, *turned])
+    assert all(0 <= float(r["sbi"]) <= 1 and not r["why"] for r in scored)
+
+
+# --- seals ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", report.FORMS)
+def test_a_report_is_intact_and_not_signed(
+    form: str, made: dict[str, bytes], analysis: Analysis, save: Callable[[bytes, str], Path]
+) -> None:
+    found = report.verify(save(made[form], form))
+    assert (found.intact, found.kind, found.signature) == (True, form, "none")
+    assert found.seal.media == analysis.media.sha256
+    assert "can seal it again" in " ".join(found.lines())
+
+
+@pytest.mark.parametrize("form", report.FORMS)
+@pytest.mark.parametrize("place", [0.02, 0.3, 0.6, 0.9])
+def test_one_changed_byte_is_noticed(
+    form: str, place: float, made: dict[str, bytes], save: Callable[[bytes, str], Path]
+) -> None:
+    data = bytearray(made[form])
+    at = int(len(data) * place)
+    while not chr(data[at]).isalnum():
+        at += 1
+    data[at] = ord("7") if data[at] != ord("7") else ord("8")
+    try:
+        found = report.verify(save(bytes(data), form))
+    except InputError as error:
+        assert "seal" in error.message or "damaged" in error.message
+    else:
+        assert not found.intact
+        assert found.changed
+
+
+def test_what_was_changed_is_named(
+    made: dict[str, bytes], save: Callable[[bytes, str], Path]
+) -> None:
+    tree = json.loads(made["json"])
+    tree["analysis"]["verdict"]["label"] = "REAL"
+    found = report.verify(save(json.dumps(tree).encode(), "json"))
+    assert found.changed == ("verdict",)
+    assert "CHANGED" in found.lines()[0]
+
+    tree = json.loads(made["json"])
+    tree["analysis"]["tracks"][0]["faces"][0]["time"] += 1
+    tree["added"] = 1
+    found = report.verify(save(json.dumps(tree).encode(), "json"))
+    assert set(found.changed) == {"tracks", "added was added"}
+
+    found = report.verify(save(made["csv"].replace(b"B,", b"C,", 1), "csv"))
+    assert found.changed == ("the table",)
+
+
+def test_reformatted_json_is_still_intact(
+    made: dict[str, bytes], save: Callable[[bytes, str], Path]
+) -> None:
+    tree = json.loads(made["json"])
+    assert report.verify(save(json.dumps(tree, sort_keys=True).encode(), "json")).intact
+
+
+def test_a_changed_page_of_a_pdf_is_named(
+    made: dict[str, bytes], save: Callable[[bytes, str], Path]
+) -> None:
+    """Edited and saved by another program, with the old seal put back in."""
+    seal = next(line for line in made["pdf"].split(b"\n") if line.startswith(b"%unmask-seal"))
+
+    def saved_again(edit: bool) -> bytes:
+        writer = PdfWriter(clone_from=io.BytesIO(made["pdf"]))
+        if edit:
+            page = writer.pages[1]
+            stream = page.get_contents()
+            stream.set_data(stream.get_data() + b"\n0 0 m 90 90 l S\n")
+            page.replace_contents(stream)
+        out = io.BytesIO()
+        writer.write(out)
+        at = out.getvalue().rindex(b"startxref")
+        return out.getvalue()[:at] + seal + b"\n" + out.getvalue()[at:]
+
+    edited = report.verify(save(saved_again(True), "pdf"))
+    assert not edited.intact
+    assert edited.changed == ("page 2",)
+    only_saved = report.verify(save(saved_again(False), "pdf"))
+    assert not only_saved.intact
+    assert "not the pages or the data" in only_saved.changed[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"%PDF-1.7\nnothing\nstartxref\n0\n%%EOF\n", "no seal"),
+        (b'{"analysis": {}}', "no seal"),
+        (b'{"analysis": ', "damaged"),
+        (b"person,time\nA,1\n", "no seal"),
+        (b"[" * 100_000, "no seal"),
+        (b'{"a":' * 100_000, "damaged"),
+        (b'{"seal": {"sha256": "x"}}', "damaged"),
+        (b"", "no seal"),
+    ],
+)
+def test_files_without_a_good_seal_are_refused(
+    data: bytes, said: str, save: Callable[[bytes, str], Path]
+) -> None:
+    with pytest.raises(InputError, match=said):
+        report.verify(save(data, "x"))
+
+
+def test_two_seals_are_refused(made: dict[str, bytes], save: Callable[[bytes, str], Path]) -> None:
+    line = made["csv"].splitlines(keepends=True)[-1]
+    with pytest.raises(InputError, match="more than one"):
+        report.verify(save(made["csv"] + line, "csv"))
+
+
+# --- signatures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", report.FORMS)
+def test_a_signature_is_checked(
+    form: str,
+    analysis: Analysis,
+    key: Ed25519PrivateKey,
+    save: Callable[[bytes, str], Path],
+) -> None:
+    content = report.collect(analysis, exported=WHEN)
+    path = save(report.FORMS[form](content, key), form)
+    assert report.verify(path).signature == "valid"
+    assert report.verify(path, key.public_key()).signature == "expected"
+    other = report.verify(path, Ed25519PrivateKey.generate().public_key())
+    assert (other.intact, other.signature, other.good) == (True, "other", False)
+
+
+def test_a_report_sealed_again_does_not_keep_its_signature(
+    analysis: Analysis, key: Ed25519PrivateKey, save: Callable[[bytes, str], Path]
+) -> None:
+    """The obvious attack: change the content, seal anew, keep the old key and signature."""
+    signed = json.loads(report.as_json(report.collect(analysis, exported=WHEN), key))
+    forged_content = report.collect(analysis, notes="Nothing to see.", exported=WHEN)
+    forged = json.loads(report.as_json(forged_content))
+    forged["seal"] |= {k: signed["seal"][k] for k in ("key", "signature")}
+    found = report.verify(save(json.dumps(forged).encode(), "json"), key.public_key())
+    assert (found.signature, found.intact, found.good) == ("wrong", False, False)
+    unsigned = report.verify(save(report.as_json(forged_content), "json"), key.public_key())
+    assert not unsigned.good
+
+
+def pem(
+    key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, password: bytes | None = None
+) -> bytes:
+    how = (
+        serialization.BestAvailableEncryption(password)
+        if password
+        else serialization.NoEncryption()
+    )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how)
+
+
+def test_keys_are_read_from_files(
+    key: Ed25519PrivateKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert report.signing_key() is None
+    path = tmp_path / "key.pem"
+    path.write_bytes(pem(key))
+    assert report.signing_key(path).private_bytes_raw() == key.private_bytes_raw()
+    monkeypatch.setenv("UNMASK_SIGNING_KEY", str(path))
+    assert report.signing_key() is not None
+    path.write_bytes(pem(key, b"word"))
+    with pytest.raises(UsageError, match="no private key"):
+        report.signing_key()
+    monkeypatch.setenv("UNMASK_SIGNING_PASSWORD", "word")
+    assert report.signing_key() is not None
+    path.write_bytes(pem(ec.generate_private_key(ec.SECP256R1())))
+    monkeypatch.delenv("UNMASK_SIGNING_PASSWORD")
+    with pytest.raises(UsageError, match="not an Ed25519 key"):
+        report.signing_key()
+    with pytest.raises(UsageError, match="can't be read"):
+        report.signing_key(tmp_path / "missing.pem")
+
+
+# --- command line --------------------------------------------------------------------------------
+
+
+def test_report_and_verify_on_the_command_line(
+    analysis: Analysis,
+    key: Ed25519PrivateKey,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    saved, pdf = tmp_path / "a.json", tmp_path / "r.pdf"
+    saved.write_text(analysis.model_dump_json())
+    private, public = tmp_path / "key.pem", tmp_path / "public.pem"
+    private.write_bytes(pem(key))
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    made = ["report", str(saved), "--out", str(pdf), "--sign", str(private), "--no-place"]
+    assert main([*made, "--notes", "By mail."]) == 0
+    assert main(["verify", str(pdf), "--key", str(public)]) == 0
+    assert "Signed with the given key" in capsys.readouterr().out
+    assert SECRET not in text_of(pdf.read_bytes())
+
+    again = tmp_path / "again.csv"  # a JSON report is an analysis too
+    as_json = tmp_path / "r.json"
+    assert main(["report", str(saved), "--out", str(as_json)]) == 0
+    assert main(["report", str(as_json), "--out", str(again)]) == 0
+    again.write_bytes(again.read_bytes().replace(b"A,", b"B,"))
+    assert main(["verify", str(again)]) == 2
+    assert "CHANGED" in capsys.readouterr().out
+    assert not [name for name in os.listdir(tmp_path) if name.endswith(".part")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["report", "{0}"], "--out"),
+        (["report", "{0}", "--out", "x.docx"], "PDF, JSON or CSV"),
+        (["report", "missing.json", "--out", "x.pdf"], "can't be read"),
+        (["report", "{0}", "--mark", "x.mp4"], "--media"),
+        (["verify", "missing.pdf"], "no such file"),
+        (["analyze", "a.mp4", "b.mp4", "--report", "x.pdf"], "one file"),
+    ],
+)
+def test_wrong_use_is_one_clear_line(
+    arguments: list[str], said: str, tmp_path: Path, analysis: Analysis,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    saved = tmp_path / "a.json"
+    saved.write_text(analysis.model_dump_json())
+    assert main([a.format(saved) for a in arguments]) == 2
+    assert said in capsys.readouterr().err

@@ -1,0 +1,674 @@
+"""The verdict is made from numbers alone: these tests need no media and run no network."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from detector.decision import decide, label_of, sigmoid
+from detector.decision import over_time as fusion
+from detector.messages.format import clock, percent
+from detector.models import registry
+from detector.pipeline import initial_results
+from detector.schema.analysis import (
+    Analysis,
+    Basis,
+    Calibration,
+    ClipWindow,
+    Doubt,
+    Ensemble,
+    FaceFrame,
+    Label,
+    Media,
+    ModelResult,
+    OwnThreshold,
+    Quality,
+    Question,
+    ReasonCode,
+    Settings,
+    Software,
+    Thresholds,
+    Track,
+    Verdict,
+)
+
+LIMITS = Thresholds(low=0.3, high=0.7)
+GOOD = Quality(width=200, sharpness=200, brightness=120, yaw=0.0, confidence=0.99)
+
+
+def logit(p: float) -> float:
+    return math.log(p / (1 - p))
+
+
+def face(index: int, problem: ReasonCode | None = None, width: float = 200.0, **logits: float):
+    quality = GOOD.model_copy(update={"problem": problem, "width": width})
+    box = (100.0, 100.0, 100.0 + width, 100.0 + width)
+    return FaceFrame(index=index, time=index * 0.5, box=box, quality=quality, logits=logits)
+
+
+def track(id: str, faces: list[FaceFrame], windows: list[ClipWindow] = []) -> Track:  # noqa: B006
+    return Track(
+        id=id,
+        start=faces[0].time,
+        end=faces[-1].time,
+        thumbnail_time=faces[0].time,
+        faces=faces,
+        windows=windows,
+    )
+
+
+def model(id: str, kind: str = "frame", **changes: object) -> ModelResult:
+    values: dict[str, object] = {
+        "id": id,
+        "title": id.title(),
+        "kind": kind,
+        "task": "face manipulation",
+        "calibration": Calibration(scale=1.0, offset=0.0, data="made", clips=10),
+        "scored": 10,
+        "finding": f"Traces that {id} knows",
+        "confused_by": "heavy compression",
+    }
+    return ModelResult.model_validate(values | changes)
+
+
+def analysis(
+    tracks: list[Track],
+    models: list[ModelResult] | None = None,
+    *,
+    kind: str = "video",
+    duration: float | None = 10.0,
+    calibration: Calibration | None = None,
+    min_models: int = 1,
+) -> Analysis:
+    models = models if models is not None else [model("one")]
+    return Analysis(
+        id="0",
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        media=Media(
+            name="clip.mp4",
+            sha256="0" * 64,
+            kind=kind,  # type: ignore[arg-type]
+            size=2_000_000,
+            width=1280,
+            height=720,
+            duration=duration,
+            fps=25.0,
+            container="mp4",
+            codec="h264",
+        ),
+        settings=Settings(),
+        verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=LIMITS),
+        ensembles={
+            question: Ensemble(
+                models=[m.id for m in models if m.question is question],
+                calibration=calibration,
+                thresholds=LIMITS,
+                min_models=min_models,
+            )
+            for question in Question
+        },
+        models=models,
+        tracks=tracks,
+        moments=[i * 0.5 for i in range(10)],
+        software=Software(version="0", python="3", torch="2", device="cpu", backend="torch"),
+    )
+
+
+def with_scores(*values: float, id: str = "one") -> list[FaceFrame]:
+    return [face(i, **{id: logit(v)}) for i, v in enumerate(values)]
+
+
+def test_the_score_of_a_person_is_the_mean_of_logits() -> None:
+    out = decide(analysis([track("A", with_scores(0.9, 0.9, 0.6, 0.99))]))
+    expected = sigmoid(sum(logit(v) for v in (0.9, 0.9, 0.6, 0.99)) / 4)
+    assert out.verdict.probability == pytest.approx(expected)
+    assert out.verdict.label == Label.FAKE
+    assert out.tracks[0].faces[2].score == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("score", "label"),
+    [
+        (0.95, Label.FAKE),
+        (0.71, Label.FAKE),
+        (0.69, Label.INCONCLUSIVE),
+        (0.31, Label.INCONCLUSIVE),
+        (0.29, Label.REAL),
+        (0.02, Label.REAL),
+    ],
+)
+def test_labels_follow_the_thresholds(score: float, label: Label) -> None:
+    assert label_of(score, LIMITS) == label
+    out = decide(analysis([track("A", with_scores(*[score] * 5))]))
+    assert out.verdict.label == label
+
+
+def test_calibration_is_applied_per_model_and_then_the_starting_point() -> None:
+    one = model("one", calibration=Calibration(scale=2.0, offset=-1.0, data="made", clips=1))
+    final = Calibration(scale=1.5, offset=0.25, data="made", clips=1)
+    faces = [face(i, one=1.0) for i in range(5)]
+    out = decide(analysis([track("A", faces)], [one], calibration=final))
+    assert out.models[0].probability == pytest.approx(sigmoid(2.0 * 1.0 - 1.0))
+    assert out.verdict.probability == pytest.approx(sigmoid(1.5 * 1.0 + 0.25))
+
+
+def test_the_ensembles_calibration_holds_only_for_its_own_models() -> None:
+    final = Calibration(scale=3.0, offset=1.0, data="made", clips=1)
+    faces = [face(i, one=1.0, two=-1.0) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), model("two")], calibration=final)
+    assert decide(made).verdict.probability == pytest.approx(sigmoid(3.0 * 0.0 + 1.0))
+    assert decide(made, models=["one"]).verdict.probability == pytest.approx(sigmoid(1.0))
+
+
+def test_the_most_suspicious_person_decides_and_comes_first() -> None:
+    a, b = track("A", with_scores(*[0.1] * 5)), track("B", with_scores(*[0.9] * 5))
+    out = decide(analysis([a, b]))
+    assert [t.id for t in out.tracks] == ["B", "A"]
+    assert out.verdict.track == "B"
+    assert out.tracks[1].label == Label.REAL
+    assert any("2 people" in limit for limit in out.verdict.limits)
+
+
+def test_switching_a_model_off_changes_the_verdict_without_touching_the_original() -> None:
+    faces = [face(i, one=logit(0.95), two=logit(0.05)) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), model("two")])
+    before = made.model_dump_json()
+    both = decide(made)
+    assert both.verdict.label == Label.INCONCLUSIVE
+    assert both.verdict.reasons[0].code == ReasonCode.MODELS_DISAGREE
+    only = decide(made, models=["one"])
+    assert only.verdict.label == Label.FAKE
+    assert only.models[1].not_counted_because == "switched off"
+    assert decide(made, models=["two"]).verdict.label == Label.REAL
+    assert made.model_dump_json() == before
+    assert decide(decide(made), models=["one"]) == only  # may be decided again and again
+
+
+def test_evidence_is_added_and_a_factor_counts_a_model_more_often() -> None:
+    faces = [face(i, one=2.0, two=0.5) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), model("two", weight=0.5)])
+    assert decide(made).verdict.probability == pytest.approx(sigmoid(2.25))
+    out = decide(made, weights={"one": 0.5, "two": 4.0})
+    assert out.verdict.probability == pytest.approx(sigmoid(1.0 + 1.0))
+    assert out.verdict.answers[Question.MANIPULATION].basis is Basis.SUBSET
+    untouched = decide(made, weights={"one": 1.0, "two": 1.0})
+    assert untouched.verdict == decide(made).verdict
+
+
+def test_an_uncalibrated_model_is_shown_but_not_counted() -> None:
+    faces = [face(i, one=logit(0.1), raw=5.0) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), model("raw", calibration=None)])
+    out = decide(made)
+    raw = next(m for m in out.models if m.id == "raw")
+    assert (raw.counted, raw.not_counted_because) == (False, "uncalibrated")
+    assert raw.probability == pytest.approx(sigmoid(5.0))
+    assert out.verdict.label == Label.REAL
+    assert out.verdict.counted == 1
+
+
+def test_a_failed_model_contributes_nothing_and_says_so() -> None:
+    broken = model("broken", error="it stopped while scoring", scored=0)
+    out = decide(analysis([track("A", with_scores(*[0.9] * 5))], [model("one"), broken]))
+    assert out.verdict.probability == pytest.approx(0.9)
+    assert out.models[1].probability is None
+    assert out.models[1].not_counted_because == "it stopped while scoring"
+    assert not decide(out, models=["one", "broken"]).models[1].counted
+
+
+def test_no_model_at_all_gives_no_score() -> None:
+    broken = model("one", error="weights are missing", scored=0)
+    out = decide(analysis([track("A", [face(i) for i in range(5)])], [broken]))
+    assert out.verdict.label == Label.NOT_APPLICABLE
+    assert out.verdict.reasons[0].code == ReasonCode.NO_MODEL
+    assert out.verdict.probability is None
+
+
+def test_no_face() -> None:
+    out = decide(analysis([]))
+    assert out.verdict.label == Label.NOT_APPLICABLE
+    assert out.verdict.reasons[0].code == ReasonCode.NO_FACE
+    assert "10 frames" in out.verdict.reasons[0].text
+
+
+@pytest.mark.parametrize(
+    "problem", [ReasonCode.FACE_TOO_SMALL, ReasonCode.TOO_BLURRED, ReasonCode.TOO_DARK]
+)
+def test_unusable_faces_are_named_not_scored(problem: ReasonCode) -> None:
+    faces = [face(i, problem, width=31.0, one=3.0) for i in range(6)]
+    for f in faces:
+        f.logits.clear()  # the pipeline never scores them
+    out = decide(analysis([track("A", faces)]))
+    assert out.verdict.label == Label.NOT_APPLICABLE
+    assert out.verdict.reasons[0].code == problem
+    assert all(f.score is None for f in out.tracks[0].faces)
+
+
+def test_few_good_frames_and_small_faces_are_inconclusive() -> None:
+    few = decide(analysis([track("A", with_scores(0.99, 0.99))]))
+    assert few.verdict.label == Label.INCONCLUSIVE
+    assert few.verdict.reasons[0].code == ReasonCode.TOO_FEW_FRAMES
+    faces = [face(i, width=50.0, one=5.0) for i in range(8)]
+    small = decide(analysis([track("A", faces)]))
+    assert small.verdict.label == Label.INCONCLUSIVE
+    assert small.verdict.reasons[0].code == ReasonCode.LOW_QUALITY
+
+
+def test_a_picture_needs_one_frame_and_a_glimpse_of_video_is_too_short() -> None:
+    picture = analysis([track("A", with_scores(0.95))], kind="image", duration=None)
+    assert decide(picture).verdict.label == Label.FAKE
+    glimpse = analysis([track("A", with_scores(*[0.95] * 5))], duration=0.2)
+    verdict = decide(glimpse).verdict
+    assert verdict.label == Label.NOT_APPLICABLE
+    assert verdict.reasons[0].code == ReasonCode.CLIP_TOO_SHORT
+    assert "0.2 s" in verdict.reasons[0].text
+
+
+def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time() -> None:
+    windows = [
+        ClipWindow(model="clip", start=0.0, end=1.0, logit=0.0),
+        ClipWindow(model="clip", start=3.0, end=4.0, logit=3.0),
+    ]
+    faces = [face(i, one=1.0) for i in range(9)]
+    made = analysis([track("A", faces, windows)], [model("one"), model("clip", kind="clip")])
+    out = decide(made)
+    assert out.tracks[0].models["clip"].logit == pytest.approx(1.5)
+    assert out.verdict.probability == pytest.approx(sigmoid(1.0 + 1.5))
+    line = [f.scores["clip"] for f in out.tracks[0].faces]
+    assert line[0] == line[1] == pytest.approx(0.5)  # level up to the first window's center, 0.5 s
+    assert line[4] == pytest.approx(sigmoid(1.5))  # half-way between the centers
+    assert line[8] == pytest.approx(sigmoid(3.0))
+
+
+def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it() -> None:
+    faces = with_scores(0.6, 0.8, 0.97, 0.9, 0.5, 0.8)
+    out = decide(analysis([track("A", faces)]))
+    reason = out.verdict.reasons[0]
+    assert reason.text == "Traces that one knows"
+    assert reason.time == 1.0
+    assert "00:00 to 00:01" in reason.detail
+    assert "heavy compression can look alike" in reason.detail
+
+
+def test_custom_thresholds_and_too_few_models() -> None:
+    made = analysis([track("A", with_scores(*[0.6] * 5))])
+    custom = Thresholds(low=0.2, high=0.5, custom=True)
+    out = decide(made, thresholds=custom)
+    assert out.verdict.label == Label.FAKE
+    assert out.verdict.thresholds.custom
+    lonely = analysis([track("A", with_scores(*[0.99] * 5))], min_models=2)
+    assert decide(lonely).verdict.label == Label.INCONCLUSIVE
+    assert decide(lonely).verdict.reasons[0].code == ReasonCode.TOO_FEW_MODELS
+
+
+def test_a_partial_run_gets_no_verdict() -> None:
+    made = analysis([track("A", with_scores(*[0.99] * 5))])
+    made.partial = True
+    out = decide(made)
+    assert out.verdict.label == Label.NOT_APPLICABLE
+    assert out.tracks[0].faces[0].score is not None
+
+
+def test_the_poorest_evidence_stands_among_the_limits() -> None:
+    made = analysis([track("A", with_scores(*[0.1] * 5))])
+    made.media.size = 50_000
+    out = decide(made)
+    compression = next(e for e in out.evidence if e.name == "Compression")
+    assert compression.rating == "poor"
+    assert any("very heavy" in limit for limit in out.verdict.limits)
+    assert any("genuine" in limit for limit in out.verdict.limits)
+
+
+def test_an_analysis_survives_json() -> None:
+    out = decide(analysis([track("A", with_scores(*[0.8] * 5))]))
+    assert Analysis.model_validate_json(out.model_dump_json()) == out
+
+
+def test_words() -> None:
+    assert percent(0.786) == "79 %"
+    assert (clock(7.9), clock(61), clock(3725)) == ("00:07", "01:01", "1:02:05")
+    assert sigmoid(-800) == 0.0
+    assert sigmoid(800) == 1.0
+
+
+def test_no_score_is_rounded_into_certainty() -> None:
+    assert [percent(p) for p in (0.0, 0.001, 0.5, 0.999, 1.0)] == [
+        "0 %",
+        "1 %",
+        "50 %",
+        "99 %",
+        "100 %",
+    ]
+
+
+# --- two questions --------------------------------------------------------------------------------
+
+
+def whole(id: str = "synth", **changes: object) -> ModelResult:
+    return model(id, task="whole-image synthesis", **changes)
+
+
+def both(face_score: float, whole_score: float) -> list[FaceFrame]:
+    return [face(i, one=logit(face_score), synth=logit(whole_score)) for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("face_score", "whole_score", "label", "question"),
+    [
+        (0.9, 0.1, Label.FAKE, Question.MANIPULATION),
+        (0.1, 0.9, Label.FAKE, Question.SYNTHESIS),
+        (0.8, 0.9, Label.FAKE, Question.SYNTHESIS),
+        # An undecided weaker question is no headline; where the bundled models are alone it keeps
+        # the file from "no sign".
+        (0.1, 0.5, Label.INCONCLUSIVE, Question.MANIPULATION),
+        (0.5, 0.1, Label.INCONCLUSIVE, Question.MANIPULATION),
+        (0.1, 0.2, Label.REAL, Question.MANIPULATION),
+    ],
+)
+def test_either_question_can_raise_the_alarm_and_both_must_clear(
+    face_score: float, whole_score: float, label: Label, question: Question
+) -> None:
+    made = analysis([track("A", both(face_score, whole_score))], [model("one"), whole()])
+    out = decide(made)
+    assert (out.verdict.label, out.verdict.question) == (label, question)
+    answers = out.verdict.answers
+    assert answers[Question.MANIPULATION].probability == pytest.approx(face_score)
+    assert answers[Question.SYNTHESIS].probability == pytest.approx(whole_score)
+    assert answers[Question.MANIPULATION].label == label_of(face_score, LIMITS)
+    assert out.tracks[0].question is question
+    assert out.tracks[0].faces[0].answers == pytest.approx(
+        {Question.MANIPULATION: face_score, Question.SYNTHESIS: whole_score}
+    )
+    assert out.tracks[0].faces[0].score == pytest.approx(
+        {Question.MANIPULATION: face_score, Question.SYNTHESIS: whole_score}[question]
+    )
+
+
+def test_a_question_without_a_model_is_said_not_to_be_asked() -> None:
+    out = decide(analysis([track("A", with_scores(*[0.1] * 5))]))
+    answer = out.verdict.answers[Question.SYNTHESIS]
+    assert not answer.asked and answer.label is Label.NOT_APPLICABLE and not answer.reasons
+    assert out.verdict.label is Label.REAL  # of what was asked
+    assert any("no model here was made for that" in limit for limit in out.verdict.limits)
+    made = analysis([track("A", both(0.1, 0.1))], [model("one"), whole()])
+    asked = decide(made)
+    assert not any("no model here" in limit for limit in asked.verdict.limits)
+    alone = decide(made, models=["synth"])
+    assert not alone.verdict.answers[Question.MANIPULATION].asked
+    assert any("Whether a face was altered" in limit for limit in alone.verdict.limits)
+
+
+@pytest.mark.parametrize("scores", [(0.9, 0.1), (0.1, 0.9), (0.5, 0.5), (0.1, 0.5), (0.1, 0.1)])
+def test_a_file_has_one_number_that_of_the_question_in_front(scores: tuple[float, float]) -> None:
+    verdict = decide(analysis([track("A", both(*scores))], [model("one"), whole()])).verdict
+    assert verdict.question is not None
+    assert verdict.probability == verdict.answers[verdict.question].probability
+
+
+def test_each_question_has_its_own_thresholds_models_and_reasons() -> None:
+    made = analysis([track("A", both(0.75, 0.75))], [model("one"), whole()])
+    made.ensembles[Question.SYNTHESIS].thresholds = Thresholds(low=0.1, high=0.9)
+    out = decide(made)
+    answers = out.verdict.answers
+    assert answers[Question.MANIPULATION].label is Label.FAKE
+    assert answers[Question.SYNTHESIS].label is Label.INCONCLUSIVE
+    assert out.tracks[0].models["synth"].label is Label.INCONCLUSIVE
+    assert out.verdict.thresholds.high == 0.7
+    assert [r.model for r in out.verdict.reasons] == ["one"]
+    moved = decide(made, thresholds={Question.SYNTHESIS: Thresholds(low=0.1, high=0.2)})
+    assert moved.verdict.answers[Question.SYNTHESIS].label is Label.FAKE
+    assert moved.verdict.answers[Question.MANIPULATION].thresholds.high == 0.7
+    assert {r.model for r in moved.verdict.reasons} == {"one", "synth"}
+
+
+def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign() -> None:
+    faces = [face(i, one=logit(0.1)) for i in range(5)]
+    made = analysis([track("A", faces)], [model("one"), whole()])
+    assert decide(made).verdict.label is Label.INCONCLUSIVE
+
+
+# --- several people -------------------------------------------------------------------------------
+
+
+def crowd(*scores: float, caution: float = 0.0) -> Analysis:
+    tracks = [track("ABCDEF"[i], with_scores(*[s] * 5)) for i, s in enumerate(scores)]
+    made = analysis(tracks)
+    made.ensembles[Question.MANIPULATION].caution = caution
+    return decide(made)
+
+
+def test_one_high_score_among_many_people_is_not_enough() -> None:
+    assert crowd(0.75).verdict.label is Label.FAKE
+    out = crowd(0.75, *[0.2] * 4)
+    answer = out.verdict.answers[Question.MANIPULATION]
+    ratio = (3 + 4 * 0.25) / 5
+    assert answer.probability == pytest.approx(ratio / (1 + ratio))
+    assert answer.people == 5 and answer.track == "A"
+    assert out.verdict.label is Label.INCONCLUSIVE
+    assert out.tracks[0].label is Label.INCONCLUSIVE
+    assert out.tracks[0].reason is ReasonCode.SEVERAL_PEOPLE
+    assert "5 people" in out.verdict.reasons[0].text
+    assert crowd(0.99, *[0.2] * 4).verdict.label is Label.FAKE
+
+
+def test_caution_grows_with_the_people() -> None:
+    def pooled(people: int, caution: float) -> float:
+        found = crowd(*[0.6] * people, caution=caution).verdict.probability
+        assert found is not None
+        return logit(found)
+
+    assert pooled(1, 0.5) == pytest.approx(pooled(1, 0.0))
+    assert pooled(4, 0.5) == pytest.approx(pooled(4, 0.0) - 0.5 * math.log(4))
+
+
+def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign() -> None:
+    good = track("A", with_scores(*[0.1] * 5))
+    small = [face(i, width=50.0, one=logit(0.1)) for i in range(5)]
+    clear = decide(analysis([good, track("B", small)]))
+    assert clear.verdict.label is Label.REAL
+    assert clear.verdict.answers[Question.MANIPULATION].people == 1
+    suspicious = [face(i, width=50.0, one=logit(0.9)) for i in range(5)]
+    out = decide(analysis([good, track("B", suspicious)]))
+    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.track == "B"
+    assert out.verdict.reasons[0].code is ReasonCode.LOW_QUALITY
+
+
+# --- doubt ----------------------------------------------------------------------------------------
+
+
+def test_poor_material_holds_the_score_back_and_says_why() -> None:
+    faces = [face(i, width=70.0, one=logit(0.75)) for i in range(5)]
+    made = analysis([track("A", faces)])
+    assert decide(made).verdict.label is Label.FAKE
+    made.ensembles[Question.MANIPULATION].doubt = Doubt(size=3.0)
+    out = decide(made)
+    person = out.tracks[0].answers[Question.MANIPULATION]
+    assert out.verdict.label is Label.INCONCLUSIVE
+    assert person.reason is ReasonCode.UNCERTAIN and set(person.doubt) == {"size"}
+    assert "a small face" in out.verdict.reasons[0].text
+    assert out.verdict.probability is not None and 0.5 < out.verdict.probability < 0.7
+    assert out.tracks[0].faces[0].score == pytest.approx(out.verdict.probability)
+
+
+# --- older results --------------------------------------------------------------------------------
+
+
+def test_results_of_schema_1_0_can_still_be_read() -> None:
+    new = decide(analysis([track("A", with_scores(*[0.9] * 5)), track("B", with_scores(0.1, 0.1))]))
+    old = new.model_dump(mode="json")
+    old["schema_version"] = "1.0"
+    old["ensemble"] = old.pop("ensembles")["manipulation"]
+    for key in ("doubt", "own", "caution", "auc", "odds"):
+        del old["ensemble"][key]
+    old.pop("robustness", None)
+    of_1_0 = ("code", "text", "detail", "time", "track", "model")
+    for reason in old["verdict"]["reasons"]:
+        del reason["params"]
+        assert set(reason) == set(of_1_0)
+    for key in ("caveats", "lean"):
+        del old["verdict"][key]
+    old["evidence"] = [{k: e[k] for k in ("name", "value", "rating")} for e in old["evidence"]]
+    del old["verdict"]["answers"], old["verdict"]["question"]
+    for one in old["tracks"]:
+        del one["answers"], one["question"]
+        for seen in one["faces"]:
+            del seen["answers"]
+    read = Analysis.model_validate(old)
+    assert read.schema_version == "1.2"
+    # What was said stays as it was said.
+    assert [r.text for r in read.verdict.reasons] == [r.text for r in new.verdict.reasons]
+    assert read.verdict.limits == new.verdict.limits
+    assert [(e.name, e.value) for e in read.evidence] == [(e.name, e.value) for e in new.evidence]
+    assert read.verdict.probability == new.verdict.probability
+    answer = read.verdict.answers[Question.MANIPULATION]
+    assert answer.label is Label.FAKE and answer.track == "A" and answer.reasons
+    assert read.tracks[0].question is Question.MANIPULATION
+    assert read.tracks[0].faces[0].answers[Question.MANIPULATION] == pytest.approx(0.9)
+    assert read.ensembles[Question.MANIPULATION].thresholds == LIMITS
+    again = decide(read)
+    assert again.verdict.label is new.verdict.label
+    assert again.verdict.probability == pytest.approx(new.verdict.probability)
+    with pytest.raises(ValidationError):
+        Analysis.model_validate(old | {"schema_version": "0.9"})
+
+
+# --- a set that somebody chose, under the ensembles that ship ------------------------------------
+
+SHIPPED = registry.manifest().ensembles[Question.MANIPULATION]
+
+
+def shipped(
+    raw: float,
+    *results: ModelResult,
+    asked: list[str] | None = None,
+    own: OwnThreshold | None = None,
+) -> Analysis:
+    """Of a face to which every model that works gives the same raw logit."""
+    working = {m.id: raw for m in results if m.scored}
+    made = analysis([track("A", [face(i, **working) for i in range(5)])], list(results))
+    made.settings = Settings(models=asked)
+    limits = Thresholds(low=0.3, high=0.85)  # whatever ships today
+    update = {"own": own, "thresholds": limits}
+    made.ensembles = {Question.MANIPULATION: SHIPPED.model_copy(update=update)}
+    return made
+
+
+def of_ours(id: str, *, works: bool = True) -> ModelResult:
+    found = initial_results.result(registry.get_spec(id))
+    changes = {"scored": 10} if works else {"error": "it stopped while scoring"}
+    return found.model_copy(update=changes)
+
+
+def missing(made: Analysis) -> bool:
+    return any(r.code is ReasonCode.TOO_FEW_MODELS for r in decide(made).verdict.reasons)
+
+
+@pytest.mark.parametrize(("raw", "label"), [(20, Label.FAKE), (-20, Label.REAL)])
+def test_a_calibrated_model_that_somebody_chose_alone_decides(raw: float, label: Label) -> None:
+    for id in SHIPPED.models:
+        alone = decide(shipped(raw, of_ours(id), asked=[id]))
+        assert alone.verdict.label is label and alone.verdict.counted == 1
+        # What the manifest states of its own set is not said of this one.
+        assert alone.verdict.thresholds.false_positives is None
+    together = shipped(raw, *map(of_ours, SHIPPED.models))
+    assert decide(together, models=SHIPPED.models[:1]).verdict.label is label
+
+
+@pytest.mark.parametrize(("raw", "label"), [(2.5, Label.FAKE), (1.5, Label.INCONCLUSIVE)])
+@pytest.mark.parametrize("asked", [None, ["mine"]])
+def test_an_uncalibrated_model_decides_alone_by_its_own_threshold(
+    raw: float, label: Label, asked: list[str] | None
+) -> None:
+    mine = model("mine", calibration=None)
+    own = OwnThreshold(
+        high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
+        models={"mine": mine.identity},
+    )  # fmt: skip
+    made = shipped(raw, mine, asked=asked, own=own)
+    assert decide(made).verdict.label is label and decide(made).verdict.thresholds.own
+    assert not missing(made)
+
+
+def test_a_model_that_fails_does_not_lower_the_bar() -> None:
+    need = SHIPPED.min_models
+    assert need > 1
+    names = SHIPPED.models
+    for works in range(1, len(names) + 1):
+        results = [of_ours(id, works=i < works) for i, id in enumerate(names)]
+        for asked in (None, names):
+            made = shipped(20, *results, asked=asked)
+            assert missing(made) == (works < need)
+            assert (decide(made).verdict.label is Label.FAKE) == (works >= need)
+        assert decide(shipped(20, *results), models=names).verdict.label is (
+            Label.FAKE if works >= need else Label.INCONCLUSIVE
+        )
+    # A default set of which a part is not even there was not chosen by anybody.
+    assert missing(shipped(20, of_ours(names[0])))
+
+
+def test_who_has_no_vote_is_not_waited_for() -> None:
+    first = SHIPPED.models[0]
+    raw, unproven = model("raw", calibration=None), model("odd", label_order="unverified")
+    assert not missing(shipped(20, of_ours(first), raw, unproven, asked=[first, "raw", "odd"]))
+    failed = raw.model_copy(update={"scored": 0, "error": "it stopped while scoring"})
+    assert not missing(shipped(20, of_ours(first), failed, asked=[first, "raw"]))
+    # With a threshold of their own both would have had one.
+    own = OwnThreshold(
+        high=2.0, rate=0.05, clips=40, sources=30, created=datetime(2026, 11, 20, tzinfo=UTC),
+        models={m.id: m.identity for m in (of_ours(first), raw)},
+    )  # fmt: skip
+    assert not missing(shipped(20, of_ours(first), raw, asked=[first, "raw"], own=own))
+    assert missing(shipped(20, of_ours(first), failed, asked=[first, "raw"], own=own))
+
+
+# --- an ensemble of one's own --------------------------------------------------------------------
+
+
+def test_logits_over_time_become_one() -> None:
+    logits, still = [0.0, 0.0, 0.0, 4.0], [0.0] * 4
+    assert fusion.over_time(logits, still, "mean") == 1.0
+    assert fusion.over_time(logits, still, "top") == 4.0
+    assert fusion.over_time(logits, still, "motion") == 1.0  # nothing moves: the plain mean
+    moving = fusion.over_time(logits, [0.0, 0.0, 0.0, 1.0], "motion")
+    assert moving == pytest.approx(4 / (1 + 3 * 0.2))
+
+
+def test_a_mix_counts_its_models_with_its_weights() -> None:
+    from detector.schema.analysis import Mix
+    from tests.support.result_sample import make_analysis
+
+    plain = make_analysis()
+    scored = [m.id for m in plain.models if m.counted]
+    alone = decide(plain, mix=Mix(models=scored[:1]))
+    assert [m.id for m in alone.models if m.counted] == scored[:1]
+    track = alone.tracks[0]
+    answer = track.answers[alone.verdict.question]  # type: ignore[index]
+    assert answer.probability is not None
+    both = decide(plain, mix=Mix(models=scored[:2], weights={scored[0]: 3.0}))
+    assert {m.id for m in both.models if m.counted} == set(scored[:2])
+    once = decide(plain, mix=Mix(models=scored[:2]))
+    parts, before = (
+        {c.id: c.logit for c in one.verdict.answers[Question.MANIPULATION].contributions}
+        for one in (both, once)
+    )
+    assert parts[scored[0]] == pytest.approx(3 * before[scored[0]])
+    few = decide(plain, mix=Mix(models=scored[:1], min_models=2))
+    assert few.verdict.label is Label.INCONCLUSIVE
+    assert few.verdict.reasons[0].code is ReasonCode.TOO_FEW_MODELS
+    # The rates that the manifest states are those of its own ensemble.
+    assert both.verdict.thresholds.false_positive_rate is None
+
+
+def test_a_mix_that_was_asked_for_stays_with_the_analysis() -> None:
+    from detector.schema.analysis import Mix
+    from tests.support.result_sample import make_analysis
+
+    plain = make_analysis()
+    first = next(m.id for m in plain.models if m.counted)
+    settings = Settings(mix=Mix(models=[first], aggregation="top"))
+    kept = decide(plain.model_copy(update={"settings": settings}))
+    assert [m.id for m in kept.models if m.counted] == [first]
+    again = decide(type(kept).model_validate_json(kept.model_dump_json()))
+    assert again.verdict == kept.verdict

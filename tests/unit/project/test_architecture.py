@@ -1,0 +1,130 @@
+"""The import arrows of docs/contracts.md, and that every import is a declared dependency."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ROOMS = {"detector", "service", "dashboard", "pages", "bench", "tests", "tools"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def outside(paths: list[Path]) -> dict[str, Path]:
+    """Top-level names of other people's packages that these files import, and one that does."""
+    found = {name.split(".")[0]: path for path in paths for name in imports(path)}
+    ours = ROOMS | set(sys.stdlib_module_names)
+    return {name: path for name, path in found.items() if name not in ours}
+
+
+def test_the_arrows_hold() -> None:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "4 kept, 0 broken" in run.stdout
+
+
+def test_pages_are_thin() -> None:
+    """A page is put together from the dashboard's parts; only app.py knows the pages."""
+    pages = sorted((ROOT / "pages").glob("*.py"))
+    assert pages
+    for path in pages:
+        tops = {name.split(".")[0] for name in imports(path)}
+        allowed = {"dashboard", "service", "detector", "streamlit"} | set(sys.stdlib_module_names)
+        assert tops <= allowed, path
+    for path in [
+        path
+        for room in ("dashboard", "service", "detector")
+        for path in (ROOT / room).rglob("*.py")
+    ]:
+        assert not {"app", "pages"} & {name.split(".")[0] for name in imports(path)}, path
+
+
+@functools.cache
+def distributions() -> dict[str, set[str]]:
+    """Top-level import name -> normalized names of the packages that bring it."""
+    brought = importlib.metadata.packages_distributions()
+    return {name: {normalize(d) for d in dists} for name, dists in brought.items()}
+
+
+def normalize(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(*extras: str) -> set[str]:
+    lines = list(PROJECT["dependencies"])
+    for extra in extras:
+        lines += PROJECT["optional-dependencies"][extra]
+    return {normalize(re.match(r"[\w.-]+", line)[0]) for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("places", "extras"),
+    [
+        (["detector"], []),
+        (["service", "dashboard", "pages", "app.py"], ["dashboard"]),
+        (["tests", "conftest.py", "bench"], ["dashboard", "test"]),
+    ],
+)
+def test_what_is_imported_is_declared(places: list[str], extras: list[str]) -> None:
+    """An import that only works because another package happens to bring it breaks one day."""
+    files = [
+        path
+        for place in places
+        for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
+    ]
+    allowed = declared(*extras)
+    missing = {
+        name: str(path.relative_to(ROOT))
+        for name, path in outside(files).items()
+        if not distributions().get(name, {name}) & allowed
+    }
+    assert not missing
+
+
+def test_every_dependency_is_of_use() -> None:
+    used: set[str] = set()
+    for name in outside(
+        [p for room in ("detector", "service", "dashboard") for p in (ROOT / room).rglob("*.py")]
+    ):
+        used |= distributions().get(name, {name})
+    # Needed by others of the list: for its version, and as an extra that fpdf2 looks for.
+    pins = {"torchvision", "uharfbuzz"}
+    assert declared("dashboard") - used == pins
+
+
+def test_the_lock_holds_every_declared_package() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    exact = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert declared("dashboard", "test") <= set(exact)
+    # Without the local build, so that CPU and CUDA wheels both fit.
+    assert all(re.fullmatch(r"[\w.]+", version) for version in exact.values())
+
+
+def test_modules_stay_small() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for room in ("detector", "service", "dashboard", "pages")
+        for path in (ROOT / room).rglob("*.py")
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 600
+    }
+    assert not long

@@ -1,0 +1,133 @@
+"""The settings of accounts: read from the environment, and refused when they would do harm."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from service.auth import Role, config
+from service.auth.config import accounts
+
+NAMES = (
+    "SUPABASE_URL",
+    "SUPABASE_ANON_KEY",
+    "SUPABASE_PUBLISHABLE_KEY",
+    "UNMASK_SIGN_IN",
+    "UNMASK_SIGN_IN_WITH",
+    "UNMASK_DEFAULT_ROLE",
+    "UNMASK_SESSION_DAYS",
+)
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(config, "_secret", lambda name: "")
+
+
+def settle(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    usual = {"SUPABASE_URL": "https://project.example/", "SUPABASE_ANON_KEY": "sb_publishable_x"}
+    for name, value in (usual | settings).items():
+        monkeypatch.setenv(name, value)
+
+
+def token(role: str) -> str:
+    """A key of the old form."""
+    claims = base64.urlsafe_b64encode(json.dumps({"role": role}).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJIUzI1NiJ9.{claims}.signature"
+
+
+def test_without_a_project_there_are_no_accounts() -> None:
+    assert accounts() is None
+
+
+def test_a_project_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch)
+    kept = accounts()
+    assert kept is not None
+    assert (kept.url, kept.required, kept.providers) == ("https://project.example", False, ())
+    assert (kept.default_role, kept.days) == (Role.ANALYST, 30)
+
+
+@pytest.mark.parametrize("key", ["sb_publishable_abc", token("anon")])
+def test_keys_of_both_forms(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    settle(monkeypatch, SUPABASE_ANON_KEY="", SUPABASE_PUBLISHABLE_KEY=key)
+    kept = accounts()
+    assert kept is not None
+    assert kept.key == key
+
+
+@pytest.mark.parametrize("key", ["sb_secret_abc", token("service_role")])
+def test_a_key_that_passes_by_every_rule_is_refused(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    settle(monkeypatch, SUPABASE_ANON_KEY=key)
+    with pytest.raises(SystemExit, match="publishable") as refused:
+        accounts()
+    assert key not in str(refused.value)
+
+
+def test_streamlits_secrets_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {"SUPABASE_URL": "https://other.example", "SUPABASE_ANON_KEY": "sb_publishable_y"}
+    monkeypatch.setattr(config, "_secret", lambda name: secrets.get(name, ""))
+    kept = accounts()
+    assert kept is not None
+    assert kept.url == "https://other.example"
+    monkeypatch.setenv("SUPABASE_URL", "https://project.example")  # the environment goes first
+    kept = accounts()
+    assert kept is not None
+    assert kept.url == "https://project.example"
+
+
+def test_off_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch, UNMASK_SIGN_IN="off")
+    assert accounts() is None
+
+
+def test_required_and_who_may_vouch(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(monkeypatch, UNMASK_SIGN_IN="Required", UNMASK_SIGN_IN_WITH="Google, github")
+    kept = accounts()
+    assert kept is not None
+    assert kept.required
+    assert kept.providers == ("google", "github")
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"SUPABASE_ANON_KEY": ""}, "SUPABASE_ANON_KEY"),
+        ({"SUPABASE_URL": ""}, "SUPABASE_URL"),
+        ({"SUPABASE_URL": "", "SUPABASE_ANON_KEY": "", "UNMASK_SIGN_IN": "required"}, "need both"),
+        ({"SUPABASE_URL": "project.example"}, "no address"),
+        ({"UNMASK_SIGN_IN": "maybe"}, "UNMASK_SIGN_IN can be"),
+        ({"UNMASK_SIGN_IN_WITH": "facebook"}, "facebook"),
+        ({"UNMASK_DEFAULT_ROLE": "admin"}, "can't be admin"),
+        ({"UNMASK_DEFAULT_ROLE": "king"}, "UNMASK_DEFAULT_ROLE can be"),
+        ({"UNMASK_SESSION_DAYS": "ever"}, "UNMASK_SESSION_DAYS"),
+        ({"UNMASK_SESSION_DAYS": "0"}, "UNMASK_SESSION_DAYS"),
+    ],
+)
+def test_settings_that_make_no_sense_stop_the_server(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], complaint: str
+) -> None:
+    settle(monkeypatch, **settings)
+    with pytest.raises(SystemExit, match=complaint):
+        accounts()
+
+
+def test_the_document_names_every_setting() -> None:
+    root = Path(__file__).parents[3]
+    named = re.compile(r"\b(?:UNMASK|SUPABASE)_[A-Z_]+\b")
+    told = set(named.findall((root / "docs" / "accounts.md").read_text("utf-8")))
+    files = [*(root / "service" / "auth").glob("*.py"), root / "service" / "limits.py"]
+    read = {
+        name
+        for file in files
+        for name in re.findall(r'"((?:UNMASK|SUPABASE)_[A-Z_]+)"', file.read_text("utf-8"))
+    }
+    assert told - {"UNMASK_FRAME_BY"} == read  # of dashboard/hosting.py

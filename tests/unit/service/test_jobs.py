@@ -1,0 +1,569 @@
+"""The job queue: bounded, fair, never mixes two people's files, and says why it failed."""
+
+from __future__ import annotations
+
+import io
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector import conformal
+from detector.conformal import OwnCalibration
+from detector.errors import Canceled, MediaError, WeightsError
+from detector.models import registry
+from detector.pipeline import Observer, Progress
+from detector.schema.analysis import Analysis, Mix, Question, Settings
+from service.records import result_cache
+from service.records.instances import Server
+from service.records.sqlite import FILE, SQLiteStore
+from service.records.store import GUEST, LOCAL, RecordsError
+from service.storage.uploads import Uploads
+from service.tasks.jobs import (
+    AnalyzerLike,
+    Job,
+    Jobs,
+    QueueFull,
+    RecordScope,
+    State,
+    default_workers,
+)
+from service.tasks.throughput import ThroughputEstimator
+from tests.support.result_sample import make_analysis
+from tests.support.waiting import PATIENT, until
+
+SAMPLE = make_analysis()
+DAY = timedelta(days=1)
+
+
+class Analyzer:
+    """Stands in for the networks: the queue is what is tested here. Its result names the bytes it
+    was given, and it works until `go` is set."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.go.set()
+        self.error: BaseException | None = None
+        self.begun: list[str] = []
+
+    def analyze(
+        self,
+        path: Path,
+        settings: Settings | None = None,
+        *,
+        name: str | None = None,
+        observe: Observer | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Analysis:
+        assert cancel is not None and observe is not None and name is not None
+        self.begun.append(name)
+        observe(Progress("faces", 0.4, {"read": 0.1}, moments=3, moments_total=8))
+        while not self.go.wait(0.005):
+            if cancel.is_set():
+                raise Canceled
+        if self.error:
+            raise self.error
+        media = SAMPLE.media.model_copy(update={"name": name, "sha256": path.read_text()})
+        return SAMPLE.model_copy(update={"media": media, "settings": settings})
+
+
+def open_jobs(data: Path, analyzer: AnalyzerLike, **options: Any) -> Jobs:
+    """A server's queue on a data folder."""
+    store = SQLiteStore(data / FILE)
+    return Jobs(analyzer, Uploads(data), store, Server(data), ThroughputEstimator(), **options)
+
+
+@pytest.fixture
+def analyzer() -> Analyzer:
+    return Analyzer()
+
+
+@pytest.fixture
+def make(tmp_path: Path, analyzer: Analyzer) -> Iterator[Callable[..., Jobs]]:
+    made: list[Jobs] = []
+
+    def build(**options: Any) -> Jobs:
+        made.append(open_jobs(tmp_path, analyzer, **{"workers": 1, **options}))
+        return made[-1]
+
+    yield build
+    analyzer.go.set()
+    for jobs in made:
+        jobs.close()
+        jobs.store.close()
+
+
+def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: str = LOCAL) -> Job:
+    return jobs.submit(
+        io.BytesIO(content.encode()),
+        f"{content}.mp4",
+        settings or Settings(),
+        place=RecordScope(owner, jobs.store),
+    )
+
+
+def wait(job: Job, *states: State) -> None:
+    until(lambda: job.state in (states or (State.DONE,)))
+
+
+def test_a_job_runs_and_its_result_is_found_by_its_token(make: Callable[..., Jobs]) -> None:
+    jobs = make()
+    job = submit(jobs, "one")
+    wait(job)
+    assert jobs.find(job.key) is job
+    assert job.analysis is not None and job.analysis.media.sha256 == "one"
+    assert job.progress is not None and job.progress.moments == 3
+    assert jobs.find("x" * 22) is None
+
+
+def test_many_people_at_once_each_get_their_own(make: Callable[..., Jobs]) -> None:
+    jobs = make(workers=2, waiting=100)
+    with ThreadPoolExecutor(8) as people:
+        submitted = list(people.map(lambda i: (i, submit(jobs, f"file{i}")), range(40)))
+    for number, job in submitted:
+        wait(job)
+        assert job.analysis is not None
+        assert job.analysis.media.sha256 == job.path.read_text() == f"file{number}"
+    assert len({job.key for _, job in submitted}) == 40
+
+
+def test_the_line_is_fair_bounded_and_tells_the_place(
+    make: Callable[..., Jobs], analyzer: Analyzer, tmp_path: Path
+) -> None:
+    analyzer.go.clear()
+    jobs = make(waiting=3)
+    first = submit(jobs, "first")
+    wait(first, State.RUNNING)
+    line = [submit(jobs, name) for name in ("a", "b", "c")]
+    assert [jobs.ahead(job) for job in line] == [0, 1, 2]
+    with pytest.raises(QueueFull, match="3 files are waiting"):
+        submit(jobs, "too much")
+    assert len(list((tmp_path / "uploads").iterdir())) == 4  # nothing of the fifth was kept
+    jobs.cancel(line[0].key)
+    assert [jobs.ahead(job) for job in line[1:]] == [0, 1]
+    analyzer.go.set()
+    for job in (first, *line[1:]):
+        wait(job)
+    assert analyzer.begun == ["first.mp4", "b.mp4", "c.mp4"]
+
+
+def test_a_file_that_cannot_be_read_is_refused_before_its_turn(
+    make: Callable[..., Jobs], analyzer: Analyzer
+) -> None:
+    """Whatever runs. Where it was the reader that failed, the file keeps its place in the line."""
+
+    def look(path: Path) -> None:
+        said = path.read_text()
+        if said == "text":
+            raise MediaError("This file is text.", code="unsupported")
+        if said == "slow":
+            raise MediaError("Reading took too long.", code="reader_timeout")
+
+    analyzer.go.clear()
+    jobs = make(look=look)
+    first = submit(jobs, "first")
+    wait(first, State.RUNNING)
+    slow, text, good = (submit(jobs, name) for name in ("slow", "text", "good"))
+    wait(text, State.FAILED)
+    assert first.state is State.RUNNING and slow.state is good.state is State.QUEUED
+    assert text.fault is not None and text.fault.problem.message == "This file is text."
+    kept = jobs.store.get(LOCAL, text.key)
+    assert kept is not None and kept.state is State.FAILED and kept.fault == text.fault
+    analyzer.go.set()
+    for job in (first, slow, good):
+        wait(job)
+    assert analyzer.begun == ["first.mp4", "slow.mp4", "good.mp4"]
+
+
+def test_canceling_stops_a_waiting_and_a_running_job(
+    make: Callable[..., Jobs], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    jobs = make()
+    running, waiting = submit(jobs, "running"), submit(jobs, "waiting")
+    wait(running, State.RUNNING)
+    jobs.cancel(waiting.key)
+    assert waiting.state is State.CANCELED
+    jobs.cancel(running.key)
+    wait(running, State.CANCELED)
+    assert running.analysis is None
+    assert jobs.busy() == []
+
+
+def test_again_keeps_the_address_and_takes_new_settings(
+    make: Callable[..., Jobs], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    jobs = make()
+    job = submit(jobs, "one")
+    wait(job, State.RUNNING)
+    second = jobs.again(job.key, Settings(min_face=16))
+    analyzer.go.set()
+    assert second is not None and second.key == job.key
+    assert jobs.find(job.key) is second
+    wait(second)
+    assert second.analysis is not None and second.analysis.settings.min_face == 16
+    assert job.state in (State.CANCELED, State.DONE)
+    saved = jobs.store.analysis(LOCAL, job.key)
+    assert saved is not None and saved.settings.min_face == 16
+
+
+def test_a_bad_file_is_explained_in_the_libraries_words(
+    make: Callable[..., Jobs], analyzer: Analyzer
+) -> None:
+    analyzer.error = MediaError("It stops after 3 s.", code="truncated", hint="Use the original.")
+    job = submit(make(), "bad")
+    wait(job, State.FAILED)
+    assert job.fault is not None and not job.fault.ours
+    assert job.fault.problem.code == "truncated"
+    assert job.fault.problem.hint == "Use the original."
+
+
+@pytest.mark.parametrize("error", [ValueError("secret /home/x/key"), WeightsError("sha256 of m")])
+def test_our_own_failure_has_a_reference_and_no_secrets(
+    make: Callable[..., Jobs],
+    analyzer: Analyzer,
+    error: Exception,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    analyzer.error = error
+    with caplog.at_level(logging.ERROR):
+        job = submit(make(), "private name")
+        wait(job, State.FAILED)
+    fault = job.fault
+    assert fault is not None and fault.ours
+    assert fault.reference in caplog.text and fault.reference in fault.details
+    assert type(error).__name__ in fault.details and "jobs.py" in fault.details
+    assert "secret" not in fault.details and "private name" not in fault.details
+    assert str(job.path.parent) not in fault.details
+
+
+def test_a_result_outlives_the_memory_and_the_server(make: Callable[..., Jobs]) -> None:
+    jobs = make(kept=2)
+    done = [submit(jobs, f"file{i}") for i in range(5)]
+    for job in done:
+        wait(job)
+    found = jobs.find(done[0].key)  # forgotten in memory, read from disk
+    assert found is not None and found.state is State.DONE
+    assert found.analysis is not None and found.analysis.media.sha256 == "file0"
+    again = make().find(done[4].key)  # another server on the same data
+    assert again is not None and again.analysis == done[4].analysis
+
+
+def test_deleting_takes_the_file_the_record_and_its_address(make: Callable[..., Jobs]) -> None:
+    jobs = make()
+    job = submit(jobs, "one")
+    wait(job)
+    stranger = RecordScope(f"{GUEST}other", jobs.store)
+    assert jobs.forget([job.key], stranger) == [] and job.path.exists()
+    assert jobs.forget([job.key, "x" * 22]) == [job.key]
+    assert not job.path.parent.exists()
+    assert jobs.find(job.key) is None and jobs.store.ids(LOCAL) == []
+    assert jobs.again(job.key, Settings()) is None
+
+
+def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+    analyzer.go.clear()
+    jobs = make()
+    job = submit(jobs, "one")
+    wait(job, State.RUNNING)
+    jobs.forget([job.key])
+    wait(job, State.CANCELED)
+    assert jobs.find(job.key) is None and list(jobs.uploads.root.iterdir()) == []
+
+
+def test_who_has_the_address_may_look_unless_it_is_an_accounts(make: Callable[..., Jobs]) -> None:
+    jobs = make()
+    account, guest = "8d6f6c3e-1111-4222-8333-444455556666", RecordScope(f"{GUEST}b", jobs.store)
+    mine, theirs = submit(jobs, "one"), submit(jobs, "two", owner=account)
+    for job in (mine, theirs):
+        wait(job)
+    assert jobs.find(mine.key, guest) is mine
+    assert jobs.find(theirs.key, guest) is None and jobs.find(theirs.key) is None
+    assert jobs.find(theirs.key, RecordScope(account, jobs.store)) is theirs
+
+
+def test_a_result_that_cannot_be_saved_is_still_shown(
+    make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = make()
+
+    def full(*args: object, **options: object) -> bool:
+        raise RecordsError("There is no room left.")
+
+    monkeypatch.setattr(jobs.store, "finish", full)
+    job = submit(jobs, "one")
+    wait(job)
+    assert job.analysis is not None and jobs.find(job.key) is job
+
+
+def test_a_file_whose_record_cannot_be_written_is_not_kept(
+    make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = make()
+
+    def locked(*args: object) -> None:
+        raise RecordsError("The records are in use.")
+
+    monkeypatch.setattr(jobs.store, "add", locked)
+    with pytest.raises(RecordsError):
+        submit(jobs, "one")
+    assert list(jobs.uploads.root.iterdir()) == [] and jobs.busy() == []
+
+
+def test_why_it_failed_outlives_the_server(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+    analyzer.error = MediaError("It stops after 3 s.", code="truncated")
+    job = submit(make(), "bad")
+    wait(job, State.FAILED)
+    found = make().find(job.key)
+    assert found is not None and found.state is State.FAILED and found.fault == job.fault
+
+
+def test_a_result_made_elsewhere_is_kept_with_or_without_media(make: Callable[..., Jobs]) -> None:
+    jobs = make()
+    live = jobs.adopt(SAMPLE, "Camera", live=True, thumbnail=b"RIFF")
+    assert live.state is State.DONE and live.analysis == SAMPLE and not live.has_media
+    assert live.record.source == "live"
+    assert jobs.store.thumbnails(LOCAL, [live.key]) == {live.key: b"RIFF"}
+    assert jobs.again(live.key, Settings()) is None  # there is nothing to look at
+    filmed = jobs.adopt(SAMPLE, "camera.mp4", media=io.BytesIO(b"film"), live=True)
+    assert filmed.path.read_bytes() == b"film" and filmed.record.size == 4
+    assert make().find(live.key).analysis == SAMPLE  # type: ignore[union-attr]
+
+
+# --- the same file again --------------------------------------------------------------------------
+
+
+def test_the_same_question_is_answered_once(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+    jobs = make()
+    first = submit(jobs, "one")
+    wait(first)
+    assert first.again is None
+    again = jobs.submit(io.BytesIO(b"one"), "another name.mp4", Settings())
+    assert again.key == first.key and again.state is State.DONE and again.again is not None
+    assert again.analysis == first.analysis and len(analyzer.begun) == 1
+    assert len(list(jobs.uploads.root.iterdir())) == 1  # the second copy went
+    other = submit(jobs, "one", Settings(min_face=16))
+    wait(other)
+    assert other.key != first.key and len(analyzer.begun) == 2
+    anew = jobs.again(first.key, Settings())
+    assert anew is not None
+    wait(anew)
+    assert anew.again is None and len(analyzer.begun) == 3
+
+
+def test_an_answer_outlives_its_file_and_takes_the_new_one(make: Callable[..., Jobs]) -> None:
+    jobs = make()
+    first = submit(jobs, "one")
+    wait(first)
+    now = datetime.now(UTC)
+    jobs.sweep(DAY, 30 * DAY, now=now + 2 * DAY)
+    found = jobs.find(first.key)
+    assert found is not None and found.analysis is not None and not found.has_media
+    assert jobs.again(first.key, Settings()) is None
+    again = submit(jobs, "one")
+    assert again.key == first.key and again.has_media and again.path.read_text() == "one"
+    jobs.sweep(DAY, 30 * DAY, now=datetime.now(UTC) + 31 * DAY)
+    assert jobs.find(first.key) is None and list(jobs.uploads.root.iterdir()) == []
+
+
+def test_nobody_gets_anothers_answer(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+    jobs = make()
+    first = submit(jobs, "one")
+    wait(first)
+    theirs = submit(jobs, "one", owner=f"{GUEST}b")
+    wait(theirs)
+    assert theirs.key != first.key and theirs.again is None and len(analyzer.begun) == 2
+
+
+def test_what_failed_in_part_is_not_given_again(
+    make: Callable[..., Jobs], analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [m.model_copy(update={"error": "it stopped while scoring"}) for m in SAMPLE.models]
+    assert result_cache.reusable(SAMPLE)
+    assert not result_cache.reusable(SAMPLE.model_copy(update={"models": broken}))
+    assert not result_cache.reusable(SAMPLE.model_copy(update={"partial": True}))
+    monkeypatch.setattr(result_cache, "reusable", lambda analysis: False)
+    jobs = make()
+    wait(submit(jobs, "one"))
+    second = submit(jobs, "one")
+    wait(second)
+    assert second.again is None and len(analyzer.begun) == 2
+
+
+def test_the_key_is_of_all_that_decides_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    sha = "ab" * 32
+    key = result_cache.key(sha, Settings())
+    assert len(key) == 64 and key == result_cache.key(sha, Settings())
+    usual = [spec.id for spec in registry.choose()]
+    others = {
+        result_cache.key("cd" * 32, Settings()),
+        result_cache.key(sha, Settings(frames=31)),
+        result_cache.key(sha, Settings(models=usual[:1])),
+        result_cache.key(sha, Settings(mix=Mix(models=usual))),
+    }
+    own = OwnCalibration(
+        id="abc", created=datetime.now(UTC), rate=0.05, sources=1,
+        models={Question.MANIPULATION: dict.fromkeys(usual, "x")},
+        base={Question.MANIPULATION: 0.0}, clips=[{Question.MANIPULATION: 0.1}] * 30,
+    )  # fmt: skip
+    conformal.keep(own)
+    others.add(result_cache.key(sha, Settings()))
+    conformal.delete(None)
+    assert (
+        result_cache.key(sha, Settings()) != key or conformal.load() == conformal.ThresholdStore()
+    )
+    monkeypatch.setattr(result_cache, "_code", lambda: "another program")
+    others.add(result_cache.key(sha, Settings()))
+    assert len(others) == 6 and key not in others
+    assert result_cache.key(sha, Settings(models=["no such model"])) == ""
+
+
+# --- kill -9 --------------------------------------------------------------------------------------
+
+VICTIM = """
+import io, os, signal, sys, time
+from pathlib import Path
+from service.tasks.jobs import Jobs, State
+from service.records.instances import Server
+from service.records.sqlite import FILE, SQLiteStore
+from service.tasks.throughput import ThroughputEstimator
+from service.storage.uploads import Uploads
+from detector.schema.analysis import Analysis, Settings
+
+data, where = Path(sys.argv[1]), sys.argv[2]
+sample = Analysis.model_validate_json(sys.stdin.readline())
+
+def end():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+class Analyzer:
+    begun = False
+    def analyze(self, path, settings, **options):
+        self.begun = True
+        if where == "analysis":
+            end()
+        if where == "life":
+            sys.stdin.readline()
+        return sample
+
+class Slow(io.BytesIO):
+    def read(self, count=-1):
+        return end() if self.tell() else super().read(3)
+
+analyzer, store = Analyzer(), SQLiteStore(data / FILE)
+jobs = Jobs(analyzer, Uploads(data), store, Server(data), ThroughputEstimator(), workers=1)
+if where == "save":  # the transaction is written, all but its last word
+    store._connection.set_trace_callback(
+        lambda statement: end() if statement == "COMMIT" and analyzer.begun else None
+    )
+source = (Slow if where == "copy" else io.BytesIO)(b"content")
+job = jobs.submit(source, "a.mp4", Settings())
+print(job.key, flush=True)
+time.sleep(60)
+"""
+
+
+def victim(data: Path, where: str) -> subprocess.Popen[str]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", VICTIM, str(data), where],
+        cwd=Path(__file__).parents[3],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdin is not None
+    print(SAMPLE.model_dump_json(), file=child.stdin, flush=True)
+    return child
+
+
+@pytest.mark.parametrize("where", ["analysis", "save"])
+def test_killed_in_the_middle_nothing_is_corrupt_and_it_runs_again(
+    tmp_path: Path, make: Callable[..., Jobs], where: str
+) -> None:
+    killed = victim(tmp_path, where)
+    killed.communicate(timeout=PATIENT)
+    assert killed.returncode == -signal.SIGKILL
+    jobs = make()
+    (key,) = jobs.store.ids(LOCAL)
+    (state,) = jobs.store._connection.execute("PRAGMA integrity_check").fetchone()
+    assert state == "ok"
+    found = jobs.find(key)
+    assert found is not None and found.state is State.INTERRUPTED and found.analysis is None
+    assert found.has_media and found.path.read_text() == "content"
+    assert jobs.store.thumbnails(LOCAL, [key]) == {}
+    again = jobs.again(key, found.settings)
+    assert again is not None
+    wait(again)
+    assert make().find(key).analysis == again.analysis  # type: ignore[union-attr]
+
+
+def test_killed_while_a_file_comes_leaves_nothing_for_long(
+    tmp_path: Path, make: Callable[..., Jobs]
+) -> None:
+    killed = victim(tmp_path, "copy")
+    killed.communicate(timeout=PATIENT)
+    assert killed.returncode == -signal.SIGKILL
+    jobs = make()
+    assert jobs.store.ids(LOCAL) == []
+    (half,) = jobs.uploads.root.iterdir()
+    assert not jobs.uploads.path(half.name).exists()
+    jobs.sweep(DAY, 30 * DAY, now=datetime.now(UTC) + timedelta(hours=2))
+    assert not half.exists()
+
+
+def test_what_runs_in_another_process_is_not_taken_for_lost(
+    tmp_path: Path, make: Callable[..., Jobs]
+) -> None:
+    other = victim(tmp_path, "life")
+    try:
+        assert other.stdout is not None and other.stdin is not None
+        key = other.stdout.readline().strip()
+        jobs = make()
+        found = jobs.find(key)
+        assert found is not None and found.state is State.RUNNING
+        assert jobs.find(key) is found and jobs.busy() == []
+        print("go on", file=other.stdin, flush=True)
+        until(lambda: (job := jobs.find(key)) is None or not job.active)
+        job = jobs.find(key)
+        assert job is not None and job.state is State.DONE and job.analysis is not None
+        assert jobs.find(key) is job
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_workers_follow_the_cores_or_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNMASK_WORKERS", raising=False)
+    for cores, workers in ((1, 1), (2, 1), (4, 2), (64, 2)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        assert default_workers() == workers
+    monkeypatch.setenv("UNMASK_WORKERS", "5")
+    assert default_workers() == 5
+
+
+def test_speed_is_learned_and_nothing_is_guessed(tmp_path: Path) -> None:
+    speed = ThroughputEstimator(tmp_path / "speed.json")
+    assert speed.estimate(32, ["sbi"]) is None
+    ran = SAMPLE.model_copy(update={"timings": {"total": 40.0}})
+    speed.learn(ran)
+    whole = speed.estimate(32, ["sbi", "xcep", "clip"])
+    assert whole == pytest.approx(40.0, rel=0.01)
+    one = speed.estimate(32, ["sbi"])
+    assert one is not None and 5 < one < 25
+    assert speed.estimate(64, ["sbi"]) == pytest.approx(2 * one)
+    assert speed.estimate(32, ["sbi", "new"]) is None
+    assert ThroughputEstimator(tmp_path / "speed.json").estimate(32, ["sbi"]) == pytest.approx(one)
+    (tmp_path / "speed.json").write_text("[1, 2")
+    assert ThroughputEstimator(tmp_path / "speed.json").estimate(32, ["sbi"]) is None
