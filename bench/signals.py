@@ -38,7 +38,7 @@ PERCENTILES = {"p1": 1, "p5": 5, "p50": 50, "p95": 95, "p99": 99}
 def measure(item: Item, detector: Any, eyes: bool) -> dict[str, Any] | None:
     """One file's figures: those of the person who is seen most. None without a face."""
     run = AnalysisRun(detector, "cpu", Settings(), None, threading.Event())
-    analysis = run.go(item.file, None)
+    analysis = run.execute(item.file, None)
     if not analysis.tracks:
         return None
     track = max(analysis.tracks, key=lambda t: len(t.faces))

@@ -10,7 +10,7 @@ from pathlib import Path
 from dashboard.i18n import _
 from detector import __version__
 from detector.errors import InputError, UnmaskError
-from detector.schema.analysis import Problem
+from detector.schema.analysis import ErrorDetail
 from service.records.store import ErrorReport
 
 _INTERNAL = "internal"
@@ -20,9 +20,9 @@ def fault_of(error: BaseException) -> ErrorReport:
     """What to tell a person, and what to tell us."""
     ours = not isinstance(error, InputError)
     if isinstance(error, UnmaskError):
-        problem = Problem(code=error.code, message=error.message, hint=error.hint)
+        problem = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
     else:
-        problem = Problem(code=_INTERNAL, message=_stopped())
+        problem = ErrorDetail(code=_INTERNAL, message=_stopped())
     digits = secrets.token_hex(4).upper()
     reference, when = f"{digits[:4]}-{digits[4:]}", datetime.now(UTC)
     return ErrorReport(
@@ -34,7 +34,7 @@ def fault_of(error: BaseException) -> ErrorReport:
     )
 
 
-def sentence(problem: Problem) -> str:
+def sentence(problem: ErrorDetail) -> str:
     """What a problem says to whoever reads it. It is kept with a record, and our own sentence was
     made in a worker, which knows nobody's language."""
     return _stopped() if problem.code == _INTERNAL else problem.message
@@ -44,7 +44,7 @@ def _stopped() -> str:
     return _("The analysis stopped. Your file is not at fault.")
 
 
-def _details(error: BaseException, problem: Problem, reference: str, when: datetime) -> str:
+def _details(error: BaseException, problem: ErrorDetail, reference: str, when: datetime) -> str:
     """Type and place of an error. Its message stays out when it isn't ours: it may name files."""
     lines = [
         f"Reference {reference}, {when:%Y-%m-%d %H:%M} UTC, Unmask {__version__}",

@@ -8,13 +8,13 @@ from dashboard import labels, series
 from dashboard.charts import score_layout
 from dashboard.i18n import _
 from dashboard.theme import Palette
-from detector.schema.analysis import Robustness, Thresholds, Trial
+from detector.schema.analysis import PerturbationResult, Robustness, Thresholds
 
 ROW = 30
 """Height of a row, px."""
 
 
-def rows(tried: Robustness) -> list[Trial]:
+def rows(tried: Robustness) -> list[PerturbationResult]:
     """The unchanged part, then every change."""
     return [tried.unchanged, *tried.trials]
 

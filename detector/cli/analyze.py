@@ -18,9 +18,9 @@ from detector.messages.format import percent, signed
 from detector.schema.analysis import (
     Analysis,
     Answer,
+    CustomEnsemble,
+    ErrorDetail,
     Failure,
-    Mix,
-    Problem,
     Question,
     Settings,
     Thresholds,
@@ -105,7 +105,7 @@ def _analyze(args: argparse.Namespace) -> int:
             results.append(
                 Failure(
                     name=Path(path).name,
-                    error=Problem(code=error.code, message=error.message, hint=error.hint),
+                    error=ErrorDetail(code=error.code, message=error.message, hint=error.hint),
                 )
             )
     if args.json:
@@ -196,7 +196,7 @@ def _answered(question: Question, answer: Answer) -> str:
     return f"  {states.question(question)} {likely} ({low}{over}{by})"
 
 
-def _mix(args: argparse.Namespace) -> Mix | None:
+def _mix(args: argparse.Namespace) -> CustomEnsemble | None:
     """An ensemble of one's own, as Compare puts one together; None where nothing was changed."""
     from detector.models import registry
 
@@ -218,7 +218,7 @@ def _mix(args: argparse.Namespace) -> Mix | None:
     if least is None:
         ensembles = registry.manifest().ensembles.values()
         least = max((e.min_models for e in ensembles if set(e.models) <= set(counted)), default=1)
-    return Mix(
+    return CustomEnsemble(
         models=counted,
         weights={id: w for id, w in weights.items() if id in counted},
         min_models=least,

@@ -24,9 +24,9 @@ from detector.decision.thresholds import label_of
 from detector.schema.analysis import (
     Analysis,
     Answer,
+    CustomEnsemble,
     FaceFrame,
     Label,
-    Mix,
     ModelResult,
     PersonAnswer,
     Question,
@@ -46,7 +46,7 @@ def decide(
     thresholds: Thresholds | Mapping[Question, Thresholds] | None = None,
     models: Collection[str] | None = None,
     weights: Mapping[str, float] | None = None,
-    mix: Mix | None = None,
+    mix: CustomEnsemble | None = None,
 ) -> Analysis:
     """Fill every score, label and the verdict from the logits an analysis holds.
 
@@ -62,7 +62,7 @@ def decide(
         when nobody set a point for it; one that failed is never counted.
     weights : mapping of str to float, optional
         How many times its usual evidence a model counts, by id; 1 where nothing is said.
-    mix : Mix, optional
+    mix : CustomEnsemble, optional
         An ensemble of the person's own. Default: the one that was asked for with the analysis.
         `models` and `weights` go before what it says of them.
 

@@ -22,8 +22,8 @@ from detector.schema.analysis import (
     Analysis,
     Basis,
     Calibration,
+    CustomEnsemble,
     Ensemble,
-    Mix,
     ModelResult,
     OwnThreshold,
     Question,
@@ -78,7 +78,7 @@ class Choice:
     @classmethod
     def of(
         cls,
-        mix: Mix | None,
+        mix: CustomEnsemble | None,
         models: Collection[str] | None,
         factors: Mapping[str, float] | None,
         thresholds: Thresholds | None,

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Literal
 
 from detector.decision.numbers import CAUSES, weighted_mean
-from detector.schema.analysis import Analysis, Doubt, Evidence, Media, Track
+from detector.schema.analysis import Analysis, Evidence, Media, Track, UncertaintyRates
 
 MIN_DURATION = 0.5
 """s; a shorter video holds a handful of near-identical frames: save one as a picture instead."""
@@ -96,8 +96,8 @@ def disagreement(logits: Mapping[str, float], weights: Mapping[str, float]) -> f
     return weighted_mean({id: (x - middle) ** 2 for id, x in logits.items()}, weights) or 0.0
 
 
-def doubts(
-    doubt: Doubt, of: Material, logits: Mapping[str, float], weights: Mapping[str, float]
+def variance_terms(
+    doubt: UncertaintyRates, of: Material, logits: Mapping[str, float], weights: Mapping[str, float]
 ) -> dict[str, float]:
     """Return the variance of a person's logit by cause; causes that add nothing are left out."""
     rates = {cause: getattr(doubt, cause) for cause in CAUSES}

@@ -10,7 +10,7 @@ import numpy as np
 from detector.schema.analysis import Calibration, Tally
 
 CAUSES = ("size", "sharpness", "compression", "frames", "disagreement")
-"""Why a logit can be uncertain: the fields of `Doubt`."""
+"""Why a logit can be uncertain: the fields of `UncertaintyRates`."""
 
 
 def sigmoid(logit: float) -> float:
@@ -58,7 +58,7 @@ def pooled(logits: Sequence[float], caution: float = 0.0) -> float:
     return mean - caution * math.log(len(values))
 
 
-def held_back(logit: float, variance: float) -> float:
+def probit_shrink(logit: float, variance: float) -> float:
     """Return a logit with an uncertainty as a certain one: nearer to 0 (the probit shrink).
 
     The probability of a Gaussian logit, averaged (Spiegelhalter & Lauritzen 1990; MacKay 1992).

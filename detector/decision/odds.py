@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detector.schema.analysis import Lean, Odds, OddsPoint
+from detector.schema.analysis import EmpiricalOdds, Lean, OddsPoint
 
 FEWEST = 20
 """clips near a score, for odds to be given"""
@@ -14,7 +14,7 @@ LEANS = (0.40, 0.60)
 """of clips with such a score so many were manipulated, at most or at least, for a lean"""
 
 
-def odds_at(table: Sequence[OddsPoint], logit: float) -> Odds | None:
+def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
     """Return the odds of a score, between the points of the table; None where it says too little.
 
     Beyond its ends the table is level: further out nobody measured.
@@ -28,10 +28,10 @@ def odds_at(table: Sequence[OddsPoint], logit: float) -> Odds | None:
     )
     if clips < FEWEST:
         return None
-    return Odds(share=share, low=low, high=high, clips=int(clips))
+    return EmpiricalOdds(share=share, low=low, high=high, clips=int(clips))
 
 
-def lean_of(odds: Odds | None, probability: float) -> Lean:
+def lean_of(odds: EmpiricalOdds | None, probability: float) -> Lean:
     """Return where a score leans: by its odds, or by itself where there are none."""
     share = odds.share if odds else probability
     if share >= LEANS[1]:

@@ -9,8 +9,8 @@ from statistics import median
 import numpy as np
 
 from detector.decision.context import Context
-from detector.decision.material import MIN_FRAMES, POOR_WIDTH, doubts, material
-from detector.decision.numbers import held_back, sigmoid
+from detector.decision.material import MIN_FRAMES, POOR_WIDTH, material, variance_terms
+from detector.decision.numbers import probit_shrink, sigmoid
 from detector.decision.over_time import moves, over_time, stands_for
 from detector.decision.thresholds import label_of
 from detector.schema.analysis import (
@@ -99,7 +99,7 @@ def judge(
         evidence = {
             id: context.calibrate(id, mean) for id, mean in means.items() if id in context.counted
         }
-        doubt = doubts(context.ensemble.doubt, seen, evidence, context.weights)
+        doubt = variance_terms(context.ensemble.doubt, seen, evidence, context.weights)
         _frame_answers(track, context, sum(doubt.values()), scores, answers)
         if evidence:
             scored = sum(question in answer for answer in answers)
@@ -137,7 +137,7 @@ def _opinion(
         parts.append(Contribution(kind="start", logit=context.start))
     total = sum(part.logit for part in parts)
     variance = sum(doubt.values())
-    held = held_back(total, variance) if variance else total
+    held = probit_shrink(total, variance) if variance else total
     parts += [
         Contribution(kind="held_back", id=cause, logit=(held - total) * part / variance)
         for cause, part in doubt.items()
@@ -183,7 +183,9 @@ def _frame_answers(
         if not found:
             continue
         total = context.start + sum(context.weights[id] * everything[id] for id in found)
-        answers[n][context.question] = sigmoid(held_back(total, variance) if variance else total)
+        answers[n][context.question] = sigmoid(
+            probit_shrink(total, variance) if variance else total
+        )
 
 
 def _lines(track: Track, context: Context) -> dict[str, list[float]]:

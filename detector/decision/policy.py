@@ -19,14 +19,14 @@ from detector.schema.analysis import (
     Analysis,
     Basis,
     Contribution,
+    EmpiricalOdds,
     Label,
     Lean,
-    Odds,
+    PerturbationResult,
     Question,
     ReasonCode,
     Robustness,
     Track,
-    Trial,
 )
 
 DECIDED = (Label.FAKE, Label.REAL)
@@ -56,10 +56,10 @@ class Decision:
     seen: tuple[str, ...] = ()
     logit: float | None = None
     contributions: tuple[Contribution, ...] = ()
-    odds: Odds | None = None
+    odds: EmpiricalOdds | None = None
     lean: Lean | None = None
     lowered_by: ReasonCode | None = None
-    turned: tuple[Trial, ...] = ()
+    turned: tuple[PerturbationResult, ...] = ()
     several: tuple[str, ...] = ()
     """people who alone would be FAKE and among so many are not"""
 
@@ -246,7 +246,7 @@ def retried(
     if not limits.custom:
         return robustness
 
-    def again(trial: Trial) -> Trial:
+    def again(trial: PerturbationResult) -> PerturbationResult:
         if trial.probability is None:
             return trial
         return trial.model_copy(update={"label": label_of(trial.probability, limits)})

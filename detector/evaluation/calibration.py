@@ -35,12 +35,12 @@ from detector.perturbation.corruptions import NONE, Condition
 from detector.schema.analysis import (
     QUESTION_OF,
     Calibration,
-    Doubt,
+    ConfidenceInterval,
     Ensemble,
-    Interval,
     Question,
     Tally,
     Thresholds,
+    UncertaintyRates,
 )
 from detector.training.recipe import read_recipe
 from detector.training.sample import split
@@ -421,11 +421,13 @@ def _combined(
     return out
 
 
-def _strength(held: np.ndarray, labels: np.ndarray, origins: np.ndarray) -> Interval:
+def _strength(held: np.ndarray, labels: np.ndarray, origins: np.ndarray) -> ConfidenceInterval:
     """AUC per clip on sources left out, with its interval from resampling sources."""
     seen = np.isfinite(held)
     found = metrics.bootstrap(metrics.auc, held[seen], labels[seen], origins[seen].tolist())
-    return Interval(value=round(found.value, 3), low=round(found.low, 3), high=round(found.high, 3))
+    return ConfidenceInterval(
+        value=round(found.value, 3), low=round(found.low, 3), high=round(found.high, 3)
+    )
 
 
 def _ensemble(
@@ -451,7 +453,7 @@ def _ensemble(
     return Ensemble(
         models=counted,
         calibration=Calibration(scale=1.0, offset=fitted.start, data=data, clips=clips),
-        doubt=Doubt(**doubt, data=data if any(fitted.doubt) else ""),
+        doubt=UncertaintyRates(**doubt, data=data if any(fitted.doubt) else ""),
         thresholds=Thresholds(
             low=float(low),
             high=float(high),

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detector import vision
-from detector.live.face_tracker import Person
+from detector.live.face_tracker import TrackedFace
 from detector.models.base import CropRecipe
-from detector.pipeline.windows import ANCHOR_EVERY, Shape
+from detector.pipeline.windows import ANCHOR_EVERY, ClipShape
 from detector.vision import Detection
 
 MISSED_STEPS = 3
@@ -30,7 +30,7 @@ MOST_BYTES = 64 << 20
 """of the crops of one window; a larger one is not for live use"""
 
 
-def unfit(shape: Shape) -> str | None:
+def unfit(shape: ClipShape) -> str | None:
     """Why models of a shape can't be served live, if so."""
     if shape.whole:
         return "it judges whole frames over time, which the live view does not keep"
@@ -40,10 +40,10 @@ def unfit(shape: Shape) -> str | None:
 
 
 @dataclass(frozen=True)
-class Run:
+class ClipCrops:
     """A complete window of one person: crops uint8 [T, S, S, 3]."""
 
-    shape: Shape
+    shape: ClipShape
     person: int
     start: float
     end: float
@@ -51,7 +51,7 @@ class Run:
 
 
 @dataclass
-class _Patch:
+class _WaitingPatch:
     """What is kept of a frame: the surroundings of a face, and where they were."""
 
     time: float
@@ -67,12 +67,12 @@ class _Patch:
 
 
 @dataclass
-class _Strip:
+class _CropBuffer:
     """One person's window in the making, for one shape."""
 
     crops: deque[np.ndarray]
     times: deque[float]
-    waiting: list[_Patch] = field(default_factory=list)
+    waiting: list[_WaitingPatch] = field(default_factory=list)
     anchor: tuple[float, Detection] | None = None
     step: int = -1
 
@@ -82,30 +82,30 @@ class _Strip:
         self.times.clear()
 
 
-class Runs:
+class ClipCollector:
     """Windows of one viewer. Used by one thread at a time."""
 
-    def __init__(self, shapes: Sequence[Shape], detector: str) -> None:
+    def __init__(self, shapes: Sequence[ClipShape], detector: str) -> None:
         self._shapes = list(shapes)
         self._detector = detector
-        self._strips: dict[tuple[int, Shape], _Strip] = {}
+        self._strips: dict[tuple[int, ClipShape], _CropBuffer] = {}
 
     @property
     def anchor_every(self) -> float:
         """s within which a search is needed; inf without clip models."""
         return min((s.step * ANCHOR_EVERY for s in self._shapes), default=math.inf)
 
-    def add(self, rgb: np.ndarray, time: float, people: Sequence[Person]) -> list[Run]:
+    def add(self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]) -> list[ClipCrops]:
         """Take notice of a frame and of who is in it; gives the windows it completed."""
         complete = []
         for shape in self._shapes:
             for person in people:
                 strip = self._strips.setdefault(
                     (person.number, shape),
-                    _Strip(deque(maxlen=shape.frames), deque(maxlen=shape.frames)),
+                    _CropBuffer(deque(maxlen=shape.frames), deque(maxlen=shape.frames)),
                 )
                 if self._extend(strip, shape, rgb, time, person):
-                    run = Run(
+                    run = ClipCrops(
                         shape,
                         person.number,
                         strip.times[0],
@@ -121,7 +121,12 @@ class Runs:
         return complete
 
     def _extend(
-        self, strip: _Strip, shape: Shape, rgb: np.ndarray, time: float, person: Person
+        self,
+        strip: _CropBuffer,
+        shape: ClipShape,
+        rgb: np.ndarray,
+        time: float,
+        person: TrackedFace,
     ) -> bool:
         """Keep this frame if it is on the grid; at a search cut what waits. True: a new window."""
         step = round(time / shape.step)
@@ -153,7 +158,7 @@ class Runs:
         return len(strip.crops) == shape.frames
 
 
-def _patch(rgb: np.ndarray, time: float, face: Detection) -> _Patch:
+def _patch(rgb: np.ndarray, time: float, face: Detection) -> _WaitingPatch:
     """A copy of a face's surroundings: the frame itself need not be kept."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = face.box
@@ -162,4 +167,4 @@ def _patch(rgb: np.ndarray, time: float, face: Detection) -> _Patch:
     right, bottom = min(width, int(x1 + around)), min(height, int(y1 + around))
     if right <= left or bottom <= top:  # past the edge: a pixel, so that the cut is black there
         left, top, right, bottom = 0, 0, 1, 1
-    return _Patch(time, rgb[top:bottom, left:right].copy(), (left, top))
+    return _WaitingPatch(time, rgb[top:bottom, left:right].copy(), (left, top))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detector import vision
-from detector.live.optical_flow import Small, follow
+from detector.live.optical_flow import FlowFrame, track_faces
 from detector.vision import Detection
 
 GONE = 0.6
@@ -22,7 +22,7 @@ GLIDE = 0.4
 
 
 @dataclass
-class Person:
+class TrackedFace:
     """One face in view.
 
     Attributes
@@ -91,8 +91,8 @@ class FaceTracker:
         self._detector = detector
         self._min_face = min_face
         self._tracker = vision.Tracker()
-        self._people: dict[int, Person] = {}
-        self._before: Small | None = None
+        self._people: dict[int, TrackedFace] = {}
+        self._before: FlowFrame | None = None
         self._at = -math.inf  # of that frame
 
     @property
@@ -100,7 +100,7 @@ class FaceTracker:
         """Some face could not be followed: a search is due."""
         return any(person.time < self._at for person in self._people.values())
 
-    def search(self, rgb: np.ndarray, time: float, coarser: float = 1.0) -> list[Person]:
+    def search(self, rgb: np.ndarray, time: float, coarser: float = 1.0) -> list[TrackedFace]:
         """Find the faces of a frame.
 
         Parameters
@@ -121,18 +121,18 @@ class FaceTracker:
             if number in self._people:
                 self._people[number].move(face, time, searched=True)
             else:
-                self._people[number] = Person(number, face, time, looks=1)
+                self._people[number] = TrackedFace(number, face, time, looks=1)
             self._people[number].found.append(face)
-        self._before, self._at = Small.of(rgb), time
+        self._before, self._at = FlowFrame.of(rgb), time
         self._forget(time)
         return [self._people[number] for number in numbers]
 
-    def follow(self, rgb: np.ndarray, time: float) -> list[Person]:
+    def follow(self, rgb: np.ndarray, time: float) -> list[TrackedFace]:
         """Move the faces of the last frame into this one; those that were lost stay behind."""
-        now = Small.of(rgb)
+        now = FlowFrame.of(rgb)
         known = [person for person in self._people.values() if person.time == self._at]
         if self._before is not None and known:
-            moved = follow(self._before, now, [person.face for person in known])
+            moved = track_faces(self._before, now, [person.face for person in known])
             for person, face in zip(known, moved, strict=True):
                 if face is not None:
                     person.move(face, time, searched=False)
@@ -140,7 +140,7 @@ class FaceTracker:
         self._forget(time)
         return [person for person in known if person.time == time]
 
-    def in_view(self) -> Sequence[Person]:
+    def in_view(self) -> Sequence[TrackedFace]:
         """Everybody who is drawn."""
         return [person for person in self._people.values() if person.sure]
 

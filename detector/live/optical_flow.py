@@ -29,14 +29,14 @@ GROWTH = 1.25
 
 
 @dataclass(frozen=True)
-class Small:
+class FlowFrame:
     """A frame as flow sees it: gray, and how many of its px are one of the frame's."""
 
     gray: np.ndarray
     scale: float
 
     @classmethod
-    def of(cls, rgb: np.ndarray) -> Small:
+    def of(cls, rgb: np.ndarray) -> FlowFrame:
         """Shrink a frame, uint8 [H, W, 3]."""
         height, width = rgb.shape[:2]
         scale = min(1.0, SIDE / max(height, width))
@@ -50,7 +50,9 @@ class Small:
         )
 
 
-def follow(before: Small, now: Small, faces: list[Detection]) -> list[Detection | None]:
+def track_faces(
+    before: FlowFrame, now: FlowFrame, faces: list[Detection]
+) -> list[Detection | None]:
     """Where faces of one frame are in the next.
 
     Parameters

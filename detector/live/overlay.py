@@ -14,7 +14,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from detector.live.state import Face, LiveState
+from detector.live.state import LiveFace, LiveState
 from detector.schema.analysis import Label
 
 Color = tuple[int, int, int]
@@ -101,7 +101,7 @@ def draw(
     return out
 
 
-def _box(face: Face, time: float | None, scale: float) -> tuple[int, int, int, int]:
+def _box(face: LiveFace, time: float | None, scale: float) -> tuple[int, int, int, int]:
     ahead = 0.0 if time is None else min(max(time - face.time, 0.0), FURTHEST)
     x, y = face.velocity[0] * ahead, face.velocity[1] * ahead
     x0, y0, x1, y1 = face.box
@@ -110,7 +110,9 @@ def _box(face: Face, time: float | None, scale: float) -> tuple[int, int, int, i
     return a, b, c, d
 
 
-def _draw_face(out: np.ndarray, face: Face, box: tuple[int, int, int, int], style: Style) -> None:
+def _draw_face(
+    out: np.ndarray, face: LiveFace, box: tuple[int, int, int, int], style: Style
+) -> None:
     color = style.colors[face.label]
     line = max(2, out.shape[1] // 320)
     thin = line if face.label is not Label.NOT_APPLICABLE else max(1, line // 2)

@@ -6,7 +6,7 @@ from collections import Counter, deque
 
 import numpy as np
 
-from detector.live.state import Rates
+from detector.live.state import LiveRates
 
 MEASURED = 3.0
 """s"""
@@ -44,13 +44,13 @@ class RateCounter:
         # From the first to now: a source that stopped slows down, instead of staying as it was.
         return (len(inside) - 1) / max(now - inside[0], 1e-3)
 
-    def rates(self, now: float) -> Rates:
+    def rates(self, now: float) -> LiveRates:
         """The figures as they are shown."""
         looked, scored = (
             [seconds for t, seconds in self._delays.get(what, ()) if t > now - MEASURED]
             for what in ("looked", "scored")
         )
-        return Rates(
+        return LiveRates(
             pushed=self.counts["pushed"],
             looked=self.counts["looked"],
             scored=self.counts["scored"],

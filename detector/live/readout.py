@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from detector.live.hysteresis import HOLD, LabelHysteresis, WindowVerdict
-from detector.live.state import HISTORY, WINDOW, Dot, Reading
+from detector.live.state import HISTORY, WINDOW, Dot, LiveReading
 from detector.schema.analysis import (
     Analysis,
     Label,
@@ -27,7 +27,7 @@ Trend = Literal["rising", "falling", "steady"]
 
 
 @dataclass
-class Line:
+class LabelTimeline:
     """What the word on one face, or on the session, rests on."""
 
     steady: LabelHysteresis
@@ -71,8 +71,8 @@ class LiveReadout:
 
     def __init__(self, thresholds: Thresholds) -> None:
         self._thresholds = thresholds
-        self._whole: Line | None = None
-        self.people: dict[str, Line] = {}
+        self._whole: LabelTimeline | None = None
+        self.people: dict[str, LabelTimeline] = {}
         """By letter."""
         self.now = self.nothing(0.0, "Starting.")
         self.cautious: float | None = None
@@ -89,9 +89,9 @@ class LiveReadout:
         """The last `HISTORY` s."""
         return tuple(self._series)
 
-    def nothing(self, time: float, text: str) -> Reading:
+    def nothing(self, time: float, text: str) -> LiveReading:
         """No reading, and why."""
-        return Reading(
+        return LiveReading(
             label=Label.NOT_APPLICABLE,
             probability=None,
             low=None,
@@ -154,7 +154,7 @@ class LiveReadout:
             said = _said_of(track, slow, question)
             if said is None or question is None:
                 continue
-            line = self.people.setdefault(track.id, Line(LabelHysteresis(time)))
+            line = self.people.setdefault(track.id, LabelTimeline(LabelHysteresis(time)))
             now = None
             if fresh and track.id in lately:
                 now = _said_of(lately[track.id], fresh, question)
@@ -166,7 +166,7 @@ class LiveReadout:
         if said is None or slow.verdict.question is None:
             return changed
         if self._whole is None:
-            self._whole = Line(LabelHysteresis(time))
+            self._whole = LabelTimeline(LabelHysteresis(time))
         whole = self._whole
         lately_said = _said(fresh) if fresh else None
         early = whole.update(time, said, lately_said, slow.verdict.question)
@@ -184,7 +184,7 @@ class LiveReadout:
         if theirs is not None and theirs.question is question and theirs.probability is not None:
             shown = theirs.probability
         self.cautious = said.probability
-        self.now = Reading(
+        self.now = LiveReading(
             label=whole.steady.label,
             probability=shown,
             low=min(scores, default=None),
@@ -270,7 +270,7 @@ _ABSTAINED = {
 }
 
 
-def _text(time: float, line: Line, said: WindowVerdict, top: Track) -> str:
+def _text(time: float, line: LabelTimeline, said: WindowVerdict, top: Track) -> str:
     """One or two sentences under the word."""
     label, limits = line.steady.label, said.thresholds
     moves = "" if line.trend == "steady" else f"is {line.trend} and "

@@ -21,7 +21,7 @@ from detector.live.state import WINDOW
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results
 from detector.pipeline.software import software
-from detector.pipeline.tracks import Person, letter, tracks
+from detector.pipeline.tracks import SubjectBuilder, letter, tracks
 from detector.schema.analysis import (
     Analysis,
     ClipWindow,
@@ -204,19 +204,21 @@ class ScoreHistory:
         moments: Sequence[_Moment],
         windows: Sequence[tuple[int, ClipWindow]],
         since: Mapping[int, float],
-    ) -> dict[int, Person]:
-        people: dict[int, Person] = {}
+    ) -> dict[int, SubjectBuilder]:
+        people: dict[int, SubjectBuilder] = {}
         for index, moment in enumerate(moments):
             for number, face in moment.faces.items():
                 if moment.time >= since.get(number, 0.0):
-                    person = people.setdefault(number, Person())
+                    person = people.setdefault(number, SubjectBuilder())
                     person.looked[index] = face.model_copy(update={"index": index})
         for number, window in windows:
             if number in people and window.end >= since.get(number, 0.0):
                 people[number].windows.append(window)
         return people
 
-    def _analysis(self, people: Mapping[int, Person], moments: Sequence[_Moment]) -> Analysis:
+    def _analysis(
+        self, people: Mapping[int, SubjectBuilder], moments: Sequence[_Moment]
+    ) -> Analysis:
         times = [round(m.time, 4) for m in moments]
         length = times[-1] - times[0] if times else 0.0
         found = tracks(list(people.values()), self.size[0])
@@ -260,7 +262,7 @@ class ScoreHistory:
         )
 
     @staticmethod
-    def _scored(people: Mapping[int, Person]) -> Iterator[str]:
+    def _scored(people: Mapping[int, SubjectBuilder]) -> Iterator[str]:
         """The id of a model for each score."""
         for person in people.values():
             for face in person.looked.values():
@@ -268,7 +270,7 @@ class ScoreHistory:
             for window in person.windows:
                 yield window.model
 
-    def _id(self, times: Sequence[float], people: Mapping[int, Person]) -> str:
+    def _id(self, times: Sequence[float], people: Mapping[int, SubjectBuilder]) -> str:
         """Hash of the scores and the weights: there is no file to hash."""
         parts = [f"{r.id}:{r.weights_sha256}" for r in self.results.values()]
         parts += [self._name, self.begun.isoformat(), str(list(times))]

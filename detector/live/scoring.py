@@ -10,10 +10,10 @@ import numpy as np
 
 from detector import vision
 from detector.errors import ModelError
-from detector.live.clip_windows import Run
+from detector.live.clip_windows import ClipCrops
 from detector.live.schedule import Costs, Schedule
 from detector.models.base import Model
-from detector.pipeline.windows import Shape
+from detector.pipeline.windows import ClipShape
 from detector.schema.analysis import ClipWindow
 from detector.vision import Detection
 
@@ -46,9 +46,9 @@ class Scorer:
         return list(self._frames)
 
     @property
-    def shapes(self) -> list[Shape]:
+    def shapes(self) -> list[ClipShape]:
         """Of the windows that are needed."""
-        return list(dict.fromkeys(Shape.of(m.spec, None) for m in self._clips.values()))
+        return list(dict.fromkeys(ClipShape.of(m.spec, None) for m in self._clips.values()))
 
     def frame(
         self, rgb: np.ndarray, people: Mapping[int, Detection], pace: Schedule
@@ -82,14 +82,14 @@ class Scorer:
         self._count += bool(numbers)
         return logits
 
-    def clip(self, run: Run) -> list[ClipWindow]:
+    def clip(self, run: ClipCrops) -> list[ClipWindow]:
         """Scores of one window, by every model of its shape."""
         start, end = round(run.start, 4), round(run.end, 4)
         begun = time.perf_counter()
         windows = [
             ClipWindow(model=id, start=start, end=end, logit=logit)
             for id, model in self._clips.items()
-            if Shape.of(model.spec, None) == run.shape
+            if ClipShape.of(model.spec, None) == run.shape
             for logit in self._run(id, model, run.crops[None])
         ]
         self._costs.add("clip", time.perf_counter() - begun)

@@ -14,8 +14,8 @@ from detector import vision as faces
 from detector.decision import decide
 from detector.errors import ModelError, UsageError
 from detector.live import recapture
-from detector.live.clip_windows import Run, Runs, unfit
-from detector.live.face_tracker import FaceTracker, Person
+from detector.live.clip_windows import ClipCollector, ClipCrops, unfit
+from detector.live.face_tracker import FaceTracker, TrackedFace
 from detector.live.hints import SCREEN, SHORT, Alarms, QualityMonitor
 from detector.live.hysteresis import EARLY_FRAMES, FRESH
 from detector.live.pool import Pool
@@ -27,9 +27,9 @@ from detector.live.scoring import Scorer
 from detector.live.state import (
     WINDOW,
     Alarm,
-    Face,
     Hint,
     HintCode,
+    LiveFace,
     LiveSettings,
     LiveState,
     ModelState,
@@ -37,7 +37,7 @@ from detector.live.state import (
 from detector.messages.format import clock as minutes
 from detector.messages.format import percent
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.pipeline.windows import Shape
+from detector.pipeline.windows import ClipShape
 from detector.schema.analysis import Analysis, FaceFrame, Label
 from detector.vision import Detection
 
@@ -59,7 +59,7 @@ SLACK = 1e-3
 
 
 @dataclass(frozen=True)
-class _Frame:
+class _TimedFrame:
     rgb: np.ndarray
     time: float
     came: float
@@ -70,7 +70,7 @@ class _Frame:
 class _Candidate:
     """A frame that is to be scored, with the faces to judge and how many there are in all."""
 
-    frame: _Frame
+    frame: _TimedFrame
     people: dict[int, Detection]
     count: int
 
@@ -102,13 +102,13 @@ class LiveSession:
         self._notes: dict[str, str] = {}
 
         # What waits, the newest only.
-        self._frame: _Frame | None = None
+        self._frame: _TimedFrame | None = None
         self._candidate: _Candidate | None = None
-        self._complete: dict[tuple[int, Shape], Run] = {}
+        self._complete: dict[tuple[int, ClipShape], ClipCrops] = {}
 
         # Made when the models are loaded; each is used by one kind of work.
         self._finder: FaceTracker | None = None
-        self._runs: Runs | None = None
+        self._runs: ClipCollector | None = None
         self._scorer: Scorer | None = None
         self._last_look = self._last_search = self._last_candidate = float("-inf")
         self._last_clip = self._last_stripes = float("-inf")
@@ -118,7 +118,7 @@ class LiveSession:
         self._began: float | None = None
         self._time = 0.0
         self._size = (0, 0)
-        self._faces: tuple[Face, ...] = ()
+        self._faces: tuple[LiveFace, ...] = ()
         self._problems: dict[int, str] = {}
         asked = list(settings.models) if settings.models is not None else None
         self._ledger = ScoreHistory(specs, asked, settings.name, settings.min_face)
@@ -164,7 +164,7 @@ class LiveSession:
             self._meter.count("pushed", now)
             if self._frame is not None:
                 self._meter.count("dropped", now)
-            self._frame = _Frame(frame, t, now)
+            self._frame = _TimedFrame(frame, t, now)
             self._version += 1
         self._pool.nudge()
 
@@ -273,7 +273,7 @@ class LiveSession:
         notes: dict[str, str] = {}
         detector = self._detector()
         for spec in self._specs:
-            why = unfit(Shape.of(spec, None)) if spec.kind == "clip" else None
+            why = unfit(ClipShape.of(spec, None)) if spec.kind == "clip" else None
             if spec.kind == "audio":
                 notes[spec.id] = "it judges no faces"
             elif why:
@@ -293,7 +293,7 @@ class LiveSession:
             self._notes = notes
             self._scorer = Scorer(models, detector.name, self._costs)
             self._finder = FaceTracker(detector, self.settings.min_face)
-            self._runs = Runs(self._scorer.shapes, detector.name)
+            self._runs = ClipCollector(self._scorer.shapes, detector.name)
             self._watch = QualityMonitor(
                 self._time, self.settings.most_faces
             )  # nobody looked until now
@@ -354,12 +354,12 @@ class LiveSession:
                 models = self._scorer.frame_models
                 self._pace = plan(self._costs, models, share, fps, pace.coarser)
 
-    def _show(self, people: Sequence[Person]) -> None:
+    def _show(self, people: Sequence[TrackedFace]) -> None:
         """The faces as they are drawn, most suspicious first."""
         shown = []
         for person in people:
             problem = self._problems.get(person.number)
-            face = Face(
+            face = LiveFace(
                 id=self._ledger.letter(person.number),
                 box=person.face.box,
                 velocity=person.velocity,
@@ -372,7 +372,7 @@ class LiveSession:
             shown.append(face)
         self._read(shown)
 
-    def _read(self, faces: Iterable[Face]) -> None:
+    def _read(self, faces: Iterable[LiveFace]) -> None:
         """Put the newest words and numbers to the faces, so that no box is behind the reading."""
         shown = []
         for face in faces:

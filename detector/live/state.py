@@ -49,7 +49,7 @@ class LiveSettings:
 
 
 @dataclass(frozen=True)
-class Face:
+class LiveFace:
     """One person in view.
 
     Attributes
@@ -116,7 +116,7 @@ def word(label: Label, question: Question | None) -> str:
 
 
 @dataclass(frozen=True)
-class Reading:
+class LiveReading:
     """What is said of the session now.
 
     Attributes
@@ -236,7 +236,7 @@ class Alarm:
 
 
 @dataclass(frozen=True)
-class Rates:
+class LiveRates:
     """How the session keeps up.
 
     Attributes
@@ -276,7 +276,7 @@ class Dot:
     score : float or None
         Of this frame alone, the most suspicious face; None where there was no face to score.
     mean : float or None
-        Of the last `WINDOW` s: `Reading.probability` then.
+        Of the last `WINDOW` s: `LiveReading.probability` then.
     label : Label
         The word then.
     """
@@ -313,7 +313,7 @@ class LiveState:
         Width and height of the pushed frames, px.
     faces : tuple of Face
         People in view, most suspicious first.
-    reading : Reading
+    reading : LiveReading
     hints : tuple of Hint
         Most important first; empty when all is well.
     alarms : tuple of Alarm
@@ -329,11 +329,11 @@ class LiveState:
     time: float
     version: int
     size: tuple[int, int]
-    faces: tuple[Face, ...]
-    reading: Reading
+    faces: tuple[LiveFace, ...]
+    reading: LiveReading
     hints: tuple[Hint, ...]
     alarms: tuple[Alarm, ...]
-    rates: Rates
+    rates: LiveRates
     series: tuple[Dot, ...]
     models: tuple[ModelState, ...] = field(default=())
     ready: bool = False

@@ -21,8 +21,8 @@ from detector import media
 from detector.errors import Canceled, InputError, UsageError
 from detector.perturbation import corruptions
 from detector.perturbation.corruptions import Condition
-from detector.pipeline import Analyzer, FacesByTime, Look
-from detector.schema.analysis import Analysis, Media, Robustness, Settings, Trial
+from detector.pipeline import Analyzer, FacesByTime, RunOptions
+from detector.schema.analysis import Analysis, Media, PerturbationResult, Robustness, Settings
 from detector.vision import Detection
 
 PART = 6.0
@@ -149,7 +149,7 @@ def _try_one(
     asked: Settings,
     seen: _Seen,
     cancel: Event,
-) -> Trial:
+) -> PerturbationResult:
     """One trial. A copy in which nothing can be found is a result too."""
     try:
         if condition.kind == "crf":
@@ -160,7 +160,7 @@ def _try_one(
     except Canceled:
         raise
     except InputError as error:
-        return Trial(
+        return PerturbationResult(
             condition=condition.name,
             title=condition.title,
             label=analysis.verdict.label,
@@ -196,7 +196,7 @@ def _changed(
         known = seen.faces.get(time)
         return None if known is None else corruptions.moved(condition, known, size)
 
-    look = Look(
+    look = RunOptions(
         media=about,
         source=seen.media,
         moments=seen.moments,
@@ -234,7 +234,7 @@ def _compressed(
             turned=seen.media.turned,
             cancel=cancel,
         )
-        look = Look(
+        look = RunOptions(
             media=media.probe(copy),
             moments=tuple(t - begins + ROUNDED for t in seen.moments),
             faces_at=faces_at,
@@ -243,13 +243,13 @@ def _compressed(
         return analyzer.again(copy, whole, look, cancel=cancel)
 
 
-def _trial(condition: Condition, found: Analysis, analysis: Analysis) -> Trial:
+def _trial(condition: Condition, found: Analysis, analysis: Analysis) -> PerturbationResult:
     """The answer to the question that leads in the file's own verdict."""
     question = analysis.verdict.question
     assert question is not None
     answer = found.verdict.answers[question]
     why = next((reason.text for reason in answer.reasons or found.verdict.reasons), "no score")
-    return Trial(
+    return PerturbationResult(
         condition=condition.name,
         title=condition.title,
         probability=answer.probability,

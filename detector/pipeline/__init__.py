@@ -9,15 +9,15 @@ cut once per crop recipe, whatever the number of models.
 from detector.pipeline.analyzer import Analyzer, FacesByTime, analyze
 from detector.pipeline.coverage import CLOSER, estimate
 from detector.pipeline.progress import Observer, Progress, Stage
-from detector.pipeline.run import Look
+from detector.pipeline.run import RunOptions
 
 __all__ = [
     "CLOSER",
     "Analyzer",
     "FacesByTime",
-    "Look",
     "Observer",
     "Progress",
+    "RunOptions",
     "Stage",
     "analyze",
     "estimate",

@@ -12,7 +12,7 @@ from detector.errors import ModelError, UsageError
 from detector.models import registry
 from detector.pipeline.closer import look_closer
 from detector.pipeline.progress import Observer
-from detector.pipeline.run import AnalysisRun, Look
+from detector.pipeline.run import AnalysisRun, RunOptions
 from detector.schema.analysis import Analysis, Media, Settings
 
 FacesByTime = dict[float, list[vision.Detection]]
@@ -101,12 +101,12 @@ class Analyzer:
         """
         wanted, stop = settings or Settings(), cancel or threading.Event()
 
-        def run(told: Observer | None, scores: bool, look: Look | None = None) -> AnalysisRun:
+        def run(told: Observer | None, scores: bool, look: RunOptions | None = None) -> AnalysisRun:
             return AnalysisRun(self.detector(), self.device, wanted, told, stop, scores, look)
 
         if wanted.sampling == "closer":
             return look_closer(run, Path(path), name, wanted, observe, scores_only)
-        return run(observe, scores_only).go(Path(path), name)
+        return run(observe, scores_only).execute(Path(path), name)
 
     def first_of_several(
         self,
@@ -132,15 +132,15 @@ class Analyzer:
             As `analyze`.
         """
         stop = cancel or threading.Event()
-        look = Look(media=about.model_copy(deep=True))
+        look = RunOptions(media=about.model_copy(deep=True))
         run = AnalysisRun(self.detector(), self.device, settings, None, stop, True, look)
-        return run.go(Path(path), None), run.found
+        return run.execute(Path(path), None), run.found
 
     def again(
         self,
         path: str | Path,
         settings: Settings,
-        look: Look,
+        look: RunOptions,
         *,
         cancel: threading.Event | None = None,
     ) -> Analysis:
@@ -160,7 +160,7 @@ class Analyzer:
             As `analyze`.
         """
         stop = cancel or threading.Event()
-        return AnalysisRun(self.detector(), self.device, settings, None, stop, True, look).go(
+        return AnalysisRun(self.detector(), self.device, settings, None, stop, True, look).execute(
             Path(path), None
         )
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from detector.media import Frame
 
 T = TypeVar("T")
-PATIENCE = 0.1
+POLL_SECONDS = 0.1
 """s between two looks at whether the run still goes on."""
 
 
@@ -41,7 +41,7 @@ class BoundedQueue(Generic[T]):
         """Wait for a place. Stopped when the run ends before there is one."""
         while not self._stop.is_set():
             try:
-                return self._queue.put(item, timeout=PATIENCE)
+                return self._queue.put(item, timeout=POLL_SECONDS)
             except queue.Full:
                 continue
         raise StageCancelled
@@ -50,7 +50,7 @@ class BoundedQueue(Generic[T]):
         """Wait for an item. Stopped when the run ends before there is one."""
         while not self._stop.is_set():
             try:
-                return self._queue.get(timeout=PATIENCE)
+                return self._queue.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 continue
         raise StageCancelled
@@ -69,7 +69,7 @@ class Worker(threading.Thread):
             self._work()
         except StageCancelled:
             pass
-        except BaseException as error:  # handed to the caller's thread by Run.go
+        except BaseException as error:  # handed to the caller's thread by AnalysisRun.execute
             self.error = error
             self._halt.set()
 
@@ -87,7 +87,7 @@ class Timer:
         self.table[self.key] = self.table.get(self.key, 0.0) + time.perf_counter() - self.begun
 
 
-def with_times(
+def with_timestamps(
     frames: BoundedQueue[Frame | None], wanted: Sequence[float], lasts: float
 ) -> Iterator[tuple[Frame, tuple[float, ...]]]:
     """Each frame with all the wanted times that fall on it (several, at a low frame rate).

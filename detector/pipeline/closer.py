@@ -20,7 +20,7 @@ import numpy as np
 from detector import media
 from detector.pipeline.coverage import CLOSEST
 from detector.pipeline.progress import Observer, Progress
-from detector.pipeline.run import AnalysisRun, Look
+from detector.pipeline.run import AnalysisRun, RunOptions
 from detector.schema.analysis import Analysis, Settings
 
 BASE = 0.1
@@ -28,7 +28,7 @@ BASE = 0.1
 
 
 def look_closer(
-    run: Callable[[Observer | None, bool, Look], AnalysisRun],
+    run: Callable[[Observer | None, bool, RunOptions], AnalysisRun],
     path: Path,
     name: str | None,
     settings: Settings,
@@ -44,9 +44,9 @@ def look_closer(
     path, name, settings, observe, scores_only
         As `Analyzer.analyze`.
     """
-    told = _Told(observe, settings.frames)
-    first = run(told.first if observe else None, True, Look(frames_only=True))
-    found = first.go(path, name)
+    told = _ProgressRelay(observe, settings.frames)
+    first = run(told.first if observe else None, True, RunOptions(frames_only=True))
+    found = first.execute(path, name)
     info = found.media
     moments = tuple(found.moments)
     if info.duration and info.kind != "image":
@@ -54,7 +54,7 @@ def look_closer(
         moments = refine(first.looked, _curves(found), part, settings.frames)
     told.begin(len(moments))
     look = replace(first.known(), moments=moments)
-    out = run(told.second if observe else None, scores_only, look).go(path, name)
+    out = run(told.second if observe else None, scores_only, look).execute(path, name)
     for stage, seconds in found.timings.items():
         out.timings[stage] = round(out.timings.get(stage, 0.0) + seconds, 3)
     for model, before in zip(out.models, found.models, strict=True):
@@ -129,7 +129,7 @@ def _curves(analysis: Analysis) -> list[dict[float, float]]:
     ]
 
 
-class _Told:
+class _ProgressRelay:
     """One progress over both times through."""
 
     def __init__(self, observe: Observer | None, most: int) -> None:

@@ -30,7 +30,7 @@ COARSE = 8
 """The narrowest face searched for, as a part of the shorter side: a fifth of the time."""
 
 
-class Turned(Exception):
+class WrongOrientation(Exception):
     """The file has to be turned by `degrees`, clockwise, and gone through again."""
 
     def __init__(self, degrees: int) -> None:
@@ -38,7 +38,7 @@ class Turned(Exception):
         self.degrees = degrees
 
 
-class Standing:
+class OrientationCheck:
     """Counts, over the first looks at a file, which way around its faces are found.
 
     Parameters
@@ -73,7 +73,7 @@ class Standing:
             if sure(self._detector.detect(media.turn(rgb, degrees), least)):
                 self._found[degrees] += 1
                 if self._found[degrees] >= ENOUGH:
-                    raise Turned(degrees)
+                    raise WrongOrientation(degrees)
 
     def end(self, looks: int) -> None:
         """Nothing follows. A file with fewer looks than are usually enough is judged by all of
@@ -87,7 +87,7 @@ class Standing:
             return
         for degrees, count in self._found.most_common(1):
             if 0 < looks == count:
-                raise Turned(degrees)
+                raise WrongOrientation(degrees)
 
 
 def sure(found: Sequence[vision.Detection]) -> bool:

@@ -27,7 +27,7 @@ def plan(
     for_signals: bool,
     moments: Sequence[float] | None = None,
     shots: Sequence[media.Shot] | None = None,
-) -> tuple[tuple[float, ...], list[windows.Window], dict[str, str]]:
+) -> tuple[tuple[float, ...], list[windows.FrameWindow], dict[str, str]]:
     """The moments, the windows, and why a clip model gets none, by its id.
 
     Parameters
@@ -39,10 +39,10 @@ def plan(
     shots : sequence of (start, end), optional
         Each gets a moment where they lie far apart and there are not too many.
     """
-    shapes: dict[windows.Shape, list[ModelSpec]] = defaultdict(list)
+    shapes: dict[windows.ClipShape, list[ModelSpec]] = defaultdict(list)
     for spec in specs:
         if spec.kind == "clip":
-            shapes[windows.Shape.of(spec, info.fps)].append(spec)
+            shapes[windows.ClipShape.of(spec, info.fps)].append(spec)
     # A plan by changes in the picture reads the whole clip: one plan for a shape, not one more.
     most = windows.count(settings)
     wanted: list[tuple[int, int, float] | tuple[()]]
@@ -55,11 +55,11 @@ def plan(
     plans = [
         media.plan(info, settings, run, path, moments=moments, cancel=cancel) for run in wanted
     ]
-    runs: list[windows.Window] = []
+    runs: list[windows.FrameWindow] = []
     unfit: dict[str, str] = {}
     for (shape, fed), planned in zip(shapes.items(), plans, strict=False):
         times = planned.windows or _spread(info, settings, shape)
-        runs += [windows.Window(tuple(s.id for s in fed), shape.recipe, t) for t in times]
+        runs += [windows.FrameWindow(tuple(s.id for s in fed), shape.recipe, t) for t in times]
         if not times:
             why = f"it needs {shape.frames * shape.step:.1f} s of video"
             if info.kind == "image":
@@ -68,7 +68,7 @@ def plan(
     # Signals read the runs whose frames lie as far apart as those of their reference.
     for shape, planned in zip(shapes, plans, strict=False):
         if for_signals and signals.STEP[0] <= shape.step <= signals.STEP[1]:
-            runs += [windows.Window((), signals.RECIPE, times) for times in planned.windows]
+            runs += [windows.FrameWindow((), signals.RECIPE, times) for times in planned.windows]
             break
     return plans[0].moments, runs, unfit
 
@@ -92,7 +92,9 @@ def shots(
     return media.shots(path, info, part, settings.frames, thorough=closer, cancel=cancel)
 
 
-def _spread(info: Media, settings: Settings, shape: windows.Shape) -> tuple[tuple[float, ...], ...]:
+def _spread(
+    info: Media, settings: Settings, shape: windows.ClipShape
+) -> tuple[tuple[float, ...], ...]:
     """One window over a part that is too short for a usual one, as published recipes for whole
     frames do. Models of faces were trained on one step and get none."""
     if not shape.whole or info.kind == "image":

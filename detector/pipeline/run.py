@@ -27,15 +27,15 @@ from detector.pipeline.bounded_queue import (
     StageCancelled,
     Timer,
     Worker,
-    with_times,
+    with_timestamps,
 )
 from detector.pipeline.coverage import coverage
 from detector.pipeline.full_frame import EVERYBODY, FullFrameScores
-from detector.pipeline.orientation import Standing, Turned
+from detector.pipeline.orientation import OrientationCheck, WrongOrientation
 from detector.pipeline.progress import Observer, Progress, Stage
-from detector.pipeline.signal_stage import Reading
+from detector.pipeline.signal_stage import SignalStage
 from detector.pipeline.software import software
-from detector.pipeline.tracks import Person, tracks
+from detector.pipeline.tracks import SubjectBuilder, tracks
 from detector.schema.analysis import (
     Analysis,
     ClipWindow,
@@ -91,7 +91,7 @@ Item = FaceItem | ClipItem | None
 
 
 @dataclass
-class Look:
+class RunOptions:
     """How a run differs from a usual one, where a file is gone through twice (`closer`).
 
     Attributes
@@ -139,9 +139,9 @@ class AnalysisRun:
         observe: Observer | None,
         cancel: threading.Event,
         scores_only: bool = False,
-        look: Look | None = None,
+        look: RunOptions | None = None,
     ) -> None:
-        self.scores_only, self.look = scores_only, look or Look()
+        self.scores_only, self.look = scores_only, look or RunOptions()
         self.detector, self.device, self.settings = detector, device, settings
         self.observe, self.cancel = observe, cancel
         self.begun = time.perf_counter()
@@ -154,7 +154,7 @@ class AnalysisRun:
         self.specs = registry.choose(self.settings.models)
         self.results = {s.id: initial_results.result(s) for s in self.specs}
         self.models: dict[str, Model] = {}
-        self.people: dict[int, Person] = {}
+        self.people: dict[int, SubjectBuilder] = {}
         self.whole = FullFrameScores()
         self.wholes = {s.id for s in self.specs if s.crop.kind == "whole"}
         self.looked: list[float] = []
@@ -171,13 +171,13 @@ class AnalysisRun:
         self.media: Media | None = None
         self.shots: list[Shot] | None = None
         self.provenance: Provenance | None = None
-        self.reading: Reading | None = None
+        self.reading: SignalStage | None = None
 
-    def go(self, path: Path, name: str | None) -> Analysis:
+    def execute(self, path: Path, name: str | None) -> Analysis:
         """Run the stages and decide. Raises what any of them raised."""
         try:
-            return self._go(path, name)
-        except Turned as found:
+            return self._execute(path, name)
+        except WrongOrientation as found:
             assert self.media is not None
             about = media.turned(self.media, found.degrees)
             about.notes.append(
@@ -186,9 +186,9 @@ class AnalysisRun:
             )
             self.look = replace(self.look, media=about, shots=self.shots)
             self._begin()
-            return self._go(path, name)
+            return self._execute(path, name)
 
-    def _go(self, path: Path, name: str | None) -> Analysis:
+    def _execute(self, path: Path, name: str | None) -> Analysis:
         if self.cancel.is_set():
             raise Canceled()
         self._report("read")
@@ -215,7 +215,7 @@ class AnalysisRun:
         scorer = Worker(self._score, self.stop)
         workers: dict[Worker, Stage] = {decoder: "faces", scorer: "score"}
         if not self.scores_only:
-            self.reading = Reading(len(moments), self.stop, self.timings)
+            self.reading = SignalStage(len(moments), self.stop, self.timings)
             workers[Worker(lambda: self._inspect(path), self.stop)] = "score"
             workers[Worker(self.reading.work, self.stop)] = "signals"
         for worker in workers:
@@ -223,7 +223,7 @@ class AnalysisRun:
         try:
             lasts = 1.5 / self.media.fps if self.media.fps else 1.0
             with runtime.beside_others():
-                self._find_faces(with_times(self.frames, wanted, lasts), moments, runs)
+                self._find_faces(with_timestamps(self.frames, wanted, lasts), moments, runs)
             self.items.put(None)
             if self.reading:
                 self.reading.end()
@@ -291,7 +291,7 @@ class AnalysisRun:
         self,
         frames: Iterator[tuple[Frame, tuple[float, ...]]],
         moments: Sequence[float],
-        runs: Sequence[windows.Window],
+        runs: Sequence[windows.FrameWindow],
     ) -> None:
         tracker = vision.Tracker()
         every = list(dict.fromkeys(s.crop for s in self.specs if s.kind != "clip"))
@@ -299,7 +299,7 @@ class AnalysisRun:
         whole = [recipe for recipe in every if recipe.kind == "whole"]
         anchors = {t for run in runs for t in run.anchors}
         closer_looks, searched = CLOSER_LOOKS, -1.0
-        standing = Standing(self.detector, self.settings.min_face)
+        standing = OrientationCheck(self.detector, self.settings.min_face)
         for frame, times in frames:
             looked_at = not set(moments).isdisjoint(times)
             for run in runs:
@@ -322,7 +322,7 @@ class AnalysisRun:
                     self.searched += 1
                     self.found[frame.time] = found
                     for number, face in zip(numbers, found, strict=True):
-                        person = self.people.setdefault(number, Person())
+                        person = self.people.setdefault(number, SubjectBuilder())
                         person.anchors.append((frame.time, face))
                     index = len(self.looked)
                     if looked_at:
@@ -400,7 +400,7 @@ class AnalysisRun:
                 self.large.put(None)
             self.items.put(FaceItem(recipe, EVERYBODY, index, crop))
 
-    def _cut_runs(self, runs: Sequence[windows.Window], searched: float) -> None:
+    def _cut_runs(self, runs: Sequence[windows.FrameWindow], searched: float) -> None:
         for run in runs:
             if run.frames and run.cut(self.people, searched):
                 for number, crops in run.runs():
@@ -510,7 +510,7 @@ class AnalysisRun:
             partial=partial,
         )
 
-    def known(self) -> Look:
+    def known(self) -> RunOptions:
         """What a second run of the same file need not find and score again."""
         assert self.media is not None
         times = dict(enumerate(self.looked))
@@ -522,9 +522,9 @@ class AnalysisRun:
         for at_once in known.values():  # as the detector gives them
             at_once.sort(key=lambda pair: (pair[0].box[0] + pair[0].box[2], pair[0].box[1]))
         whole = {times[index]: said for index, said in self.whole.looked.items()}
-        return Look(media=self.media, shots=self.shots, known=known, whole=whole)
+        return RunOptions(media=self.media, shots=self.shots, known=known, whole=whole)
 
-    def _kept(self, *, everyone: bool = False) -> dict[int, Person]:
+    def _kept(self, *, everyone: bool = False) -> dict[int, SubjectBuilder]:
         """People by number, in order of first appearance, without what only looked like a face."""
         return {
             number: person

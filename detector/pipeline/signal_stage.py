@@ -10,7 +10,7 @@ import numpy as np
 from detector import signals
 from detector.media import Frame
 from detector.pipeline.bounded_queue import BoundedQueue, CancellationToken, Timer
-from detector.pipeline.tracks import Person, letter
+from detector.pipeline.tracks import SubjectBuilder, letter
 from detector.schema.analysis import Analysis, Signal
 from detector.vision import Detection
 
@@ -19,21 +19,21 @@ QUEUED = 48
 
 
 @dataclass(frozen=True)
-class _Face:
+class _SignalFace:
     person: int
     index: int
     look: signals.Look
 
 
 @dataclass(frozen=True)
-class _Run:
+class _SignalWindow:
     person: int
     start: float
     end: float
     crops: np.ndarray
 
 
-class Reading:
+class SignalStage:
     """One run's signals.
 
     Parameters
@@ -47,17 +47,17 @@ class Reading:
 
     def __init__(self, moments: int, stop: CancellationToken, timings: dict[str, float]) -> None:
         self._reader = signals.Reader(moments)
-        self._belt: BoundedQueue[_Face | _Run | None] = BoundedQueue(QUEUED, stop)
+        self._belt: BoundedQueue[_SignalFace | _SignalWindow | None] = BoundedQueue(QUEUED, stop)
         self._timings = timings
 
     def face(self, frame: Frame, index: int, person: int, face: Detection) -> None:
         """Send off one person's face at one moment."""
         look = signals.look(frame.rgb, face.box, face.landmarks, frame.time)
-        self._belt.put(_Face(person, index, look))
+        self._belt.put(_SignalFace(person, index, look))
 
     def run(self, person: int, start: float, end: float, crops: np.ndarray) -> None:
         """Send off one person's run of crops."""
-        self._belt.put(_Run(person, start, end, crops))
+        self._belt.put(_SignalWindow(person, start, end, crops))
 
     def end(self) -> None:
         """Nothing follows."""
@@ -68,14 +68,14 @@ class Reading:
         self._reader.open()
         while (item := self._belt.take()) is not None:
             with Timer(self._timings, "signals"):
-                if isinstance(item, _Face):
+                if isinstance(item, _SignalFace):
                     self._reader.face(item.person, item.index, item.look)
                 else:
                     self._reader.run(item.person, item.start, item.end, item.crops)
         with Timer(self._timings, "signals"):
             self._reader.close()
 
-    def signals(self, analysis: Analysis, people: Mapping[int, Person]) -> list[Signal]:
+    def signals(self, analysis: Analysis, people: Mapping[int, SubjectBuilder]) -> list[Signal]:
         """What was read.
 
         Parameters

@@ -16,7 +16,7 @@ LEFT, RIGHT = 0.4, 0.6
 
 
 @dataclass
-class Person:
+class SubjectBuilder:
     """A track under construction."""
 
     anchors: list[tuple[float, Detection]] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Person:
     windows: list[ClipWindow] = field(default_factory=list)
 
 
-def tracks(people: Sequence[Person], width: int) -> list[Track]:
+def tracks(people: Sequence[SubjectBuilder], width: int) -> list[Track]:
     """Tracks of people in order of first appearance.
 
     Parameters
@@ -38,7 +38,7 @@ def tracks(people: Sequence[Person], width: int) -> list[Track]:
     return [_track(letter(i), person, width, alone) for i, person in enumerate(people)]
 
 
-def _track(id: str, person: Person, width: int, alone: bool) -> Track:
+def _track(id: str, person: SubjectBuilder, width: int, alone: bool) -> Track:
     looked = [person.looked[i].model_copy(deep=True) for i in sorted(person.looked)]
     best = max(
         looked,

@@ -16,14 +16,14 @@ from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline.full_frame import EVERYBODY
-from detector.pipeline.tracks import Person
+from detector.pipeline.tracks import SubjectBuilder
 from detector.schema.analysis import Settings
 
 COUNT = 4
 """windows of a clip, spread over it, at the usual number of moments; with more of them, more."""
 MOMENTS = 8
 """looked-at moments for each window."""
-MOST_CLOSER = 24
+MAX_ADAPTIVE_WINDOWS = 24
 """windows of a closer look, which has hundreds of moments: each takes four face searches."""
 ANCHOR_EVERY = 5
 """frames between two face searches (0.4 s at the usual step of 0.08 s)."""
@@ -32,7 +32,7 @@ USUAL_RATE = 25.0
 
 
 @dataclass(frozen=True)
-class Shape:
+class ClipShape:
     """What a clip model is fed with. Models of one shape share windows and crops."""
 
     frames: int
@@ -41,7 +41,7 @@ class Shape:
     recipe: CropRecipe
 
     @classmethod
-    def of(cls, spec: ModelSpec, fps: float | None) -> Shape:
+    def of(cls, spec: ModelSpec, fps: float | None) -> ClipShape:
         """The shape for a source: counted frames last as long as its rate says, if it says one."""
         step = spec.clip_stride / (fps or USUAL_RATE) if spec.clip_stride else spec.clip_step
         return cls(spec.clip_frames, step, spec.crop)
@@ -55,11 +55,11 @@ class Shape:
 def count(settings: Settings) -> int:
     """How many windows a clip gets at most."""
     most = max(COUNT, settings.frames // MOMENTS)
-    return min(most, MOST_CLOSER) if settings.sampling == "closer" else most
+    return min(most, MAX_ADAPTIVE_WINDOWS) if settings.sampling == "closer" else most
 
 
 @dataclass
-class Window:
+class FrameWindow:
     """One run, while it is being collected."""
 
     models: tuple[str, ...]
@@ -86,7 +86,7 @@ class Window:
             if t in times:
                 self.frames[position] = frame
 
-    def cut(self, people: Mapping[int, Person], searched: float) -> bool:
+    def cut(self, people: Mapping[int, SubjectBuilder], searched: float) -> bool:
         """Cut the faces of held frames up to the time of the last search; whole frames at once.
 
         Returns True once, when the run is complete.

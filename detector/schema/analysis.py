@@ -31,10 +31,10 @@ from detector.schema.extent import Software as Software
 from detector.schema.origin import Provenance
 from detector.schema.verdict import Answer as Answer
 from detector.schema.verdict import Caveat as Caveat
+from detector.schema.verdict import ConfidenceInterval as ConfidenceInterval
 from detector.schema.verdict import Contribution as Contribution
+from detector.schema.verdict import EmpiricalOdds as EmpiricalOdds
 from detector.schema.verdict import Evidence as Evidence
-from detector.schema.verdict import Interval as Interval
-from detector.schema.verdict import Odds as Odds
 from detector.schema.verdict import OddsPoint as OddsPoint
 from detector.schema.verdict import Reason as Reason
 from detector.schema.verdict import Tally as Tally
@@ -87,7 +87,7 @@ class Media(StrictModel):
     )
 
 
-class Mix(StrictModel):
+class CustomEnsemble(StrictModel):
     """An ensemble that a person put together, in place of the manifest's. Other models, or other
     weights, have no thresholds of their own (`Basis.SUBSET`)."""
 
@@ -118,7 +118,7 @@ class Settings(StrictModel):
     min_face: int = Field(default=40, ge=12, le=1000, description="narrowest face judged, px")
     start: float = Field(default=0.0, ge=0.0)
     end: float | None = None
-    mix: Mix | None = Field(default=None, description="an ensemble of one's own")
+    mix: CustomEnsemble | None = Field(default=None, description="an ensemble of one's own")
 
 
 class Quality(StrictModel):
@@ -285,7 +285,7 @@ class ModelResult(StrictModel):
         return " ".join(str(part) for part in parts)
 
 
-class Doubt(StrictModel):
+class UncertaintyRates(StrictModel):
     """How uncertain a logit is when the material is poor or the models disagree.
 
     Each figure is variance of the logit (squared natural-log odds): per halving below what is good
@@ -325,7 +325,7 @@ class Ensemble(StrictModel):
         default_factory=list, description="the default ones; `calibration` was fitted on these"
     )
     calibration: Calibration | None = None
-    doubt: Doubt = Doubt()
+    doubt: UncertaintyRates = UncertaintyRates()
     caution: float = Field(
         default=0.0, ge=0, description="times log(people), off the logit of a file with several"
     )
@@ -338,7 +338,7 @@ class Ensemble(StrictModel):
         ge=1,
         description="with fewer counted models: inconclusive, unless fewer were asked for",
     )
-    auc: Interval | None = Field(
+    auc: ConfidenceInterval | None = Field(
         default=None, description="per clip, each group of sources left out: how strong it is"
     )
     odds: list[OddsPoint] = Field(
@@ -349,7 +349,7 @@ class Ensemble(StrictModel):
     )
 
 
-Reading = Literal["unusual", "unclear", "usual", "absent"]
+SignalRating = Literal["unusual", "unclear", "usual", "absent"]
 """What a signal's measurement is beside those of untouched files."""
 
 
@@ -359,7 +359,7 @@ class Signal(StrictModel):
     id: str
     title: str
     value: str
-    reading: Reading
+    reading: SignalRating
     how_to_read: str
     track: str | None = Field(default=None, description="whose face; None: the file's")
     number: float | None = Field(default=None, description="`value` in its unit, if measured")
@@ -370,7 +370,7 @@ class Signal(StrictModel):
     times: list[float] = Field(default_factory=list, description="moments to look at, s")
 
 
-class Trial(StrictModel):
+class PerturbationResult(StrictModel):
     """The same part of the file once more, changed in one way
     (`detector.perturbation.corruptions`)."""
 
@@ -395,12 +395,12 @@ class Robustness(StrictModel):
     start: float = Field(default=0.0, description="s; of the part that was tried")
     end: float | None = Field(default=None, description="s; None for a picture")
     moments: int
-    unchanged: Trial
-    trials: list[Trial]
+    unchanged: PerturbationResult
+    trials: list[PerturbationResult]
     seconds: float
 
     @property
-    def flipped(self) -> list[Trial]:
+    def flipped(self) -> list[PerturbationResult]:
         """Trials with another verdict than the unchanged part."""
         return [t for t in self.trials if t.error is None and t.label != self.unchanged.label]
 
@@ -483,7 +483,7 @@ def _from_1_1(old: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
-class Problem(StrictModel):
+class ErrorDetail(StrictModel):
     """Why a file has no analysis."""
 
     code: str
@@ -496,4 +496,4 @@ class Failure(StrictModel):
 
     schema_version: Literal["1.0", "1.1", "1.2"] = "1.2"
     name: str
-    error: Problem
+    error: ErrorDetail

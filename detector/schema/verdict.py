@@ -50,7 +50,7 @@ class Thresholds(StrictModel):
     )
 
 
-class Interval(StrictModel):
+class ConfidenceInterval(StrictModel):
     """A figure with its 95 % interval."""
 
     value: float
@@ -70,7 +70,7 @@ class OddsPoint(StrictModel):
     clips: int = Field(description="near this score")
 
 
-class Odds(StrictModel):
+class EmpiricalOdds(StrictModel):
     """Of clips with a score like this, how many were manipulated in our tests."""
 
     share: Probability
@@ -79,7 +79,7 @@ class Odds(StrictModel):
     clips: int
 
 
-class _Coded(StrictModel):
+class CodedMessage(StrictModel):
     """A code with its parameters; `text` and `detail` are what `detector.messages` says of them in
     English, written along for readers of the JSON and never read back."""
 
@@ -112,7 +112,7 @@ class _Coded(StrictModel):
         return messages.detail(self)
 
 
-class Reason(_Coded):
+class Reason(CodedMessage):
     """One line under the verdict, with the moment to look at."""
 
     code: ReasonCode
@@ -121,7 +121,7 @@ class Reason(_Coded):
     model: str | None = None
 
 
-class Caveat(_Coded):
+class Caveat(CodedMessage):
     """One thing that a verdict can't tell."""
 
     code: CaveatCode
@@ -164,7 +164,7 @@ class Contribution(StrictModel):
     kind
         "model": `id` is the model's; its weight times its calibrated logit.
         "start": the starting point that the fit gave.
-        "held_back": `id` is the cause of doubt (`Doubt`).
+        "held_back": `id` is the cause of doubt (`UncertaintyRates`).
         "people": what several people in one file take off, or add.
     """
 
@@ -199,7 +199,7 @@ class Answer(StrictModel):
         description="what pulled which way; sums to the log odds of `probability`",
     )
     lean: Lean | None = Field(default=None, description="of a judged answer")
-    odds: Odds | None = Field(
+    odds: EmpiricalOdds | None = Field(
         default=None, description="None: not measured for these models, or too few such clips"
     )
     agree: int = Field(

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from detector.schema.analysis import Reading, Signal
+from detector.schema.analysis import Signal, SignalRating
 
 FILE = Path(__file__).with_name("reference.json")
 FEWEST = 20
@@ -73,7 +73,7 @@ def blink_rate() -> dict[str, float] | None:
     return _table().get("blinking")
 
 
-def read(value: float, known: Range | None, side: Side, weak: bool = False) -> Reading:
+def read(value: float, known: Range | None, side: Side, weak: bool = False) -> SignalRating:
     """How a measurement reads.
 
     usual: within the middle 90 % of untouched files. unusual: beyond 98 % of them. unclear:

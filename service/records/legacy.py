@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from detector.errors import InputError
-from detector.schema.analysis import Mix
+from detector.schema.analysis import CustomEnsemble
 from service.records.store import LOCAL, Store
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ def bring_presets(store: Store, data: Path) -> None:
     there by the same name stays as it is. A file that can't be read is left alone."""
     path = data / "presets.json"
     try:
-        mixes = [Mix.model_validate(row) for row in json.loads(path.read_text("utf-8"))]
+        mixes = [CustomEnsemble.model_validate(row) for row in json.loads(path.read_text("utf-8"))]
     except FileNotFoundError:
         return
     except (OSError, ValueError, TypeError, ValidationError):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from detector.schema.analysis import Mix
+from detector.schema.analysis import CustomEnsemble
 from service import backend
 
 
-def load() -> dict[str, Mix]:
+def load() -> dict[str, CustomEnsemble]:
     """All presets by name."""
     return backend.records().presets(backend.owner())
 
 
-def save(mix: Mix) -> None:
+def save(mix: CustomEnsemble) -> None:
     """Keep a preset under its name, in place of another of that name.
 
     Raises

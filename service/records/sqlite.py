@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from dashboard.i18n import _
-from detector.schema.analysis import Analysis, Label, Mix, Settings
+from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
 from service.records import store as rules
 from service.records.database import FILE as FILE
 from service.records.database import Database
@@ -364,11 +364,11 @@ class SQLiteStore(Database):
                 (owner, preferences.model_dump_json()),
             )
 
-    def presets(self, owner: str) -> dict[str, Mix]:
+    def presets(self, owner: str) -> dict[str, CustomEnsemble]:
         with self._reading():
             return self._presets(owner)
 
-    def keep_preset(self, owner: str, mix: Mix) -> None:
+    def keep_preset(self, owner: str, mix: CustomEnsemble) -> None:
         with self._writing() as db:
             rules.check_preset(mix, self._presets(owner))
             db.execute(
@@ -421,7 +421,7 @@ class SQLiteStore(Database):
         ).fetchone()
         return record_of(row) if row else None
 
-    def _presets(self, owner: str) -> dict[str, Mix]:
+    def _presets(self, owner: str) -> dict[str, CustomEnsemble]:
         """The lock is held."""
         rows = self._connection.execute(
             "SELECT name, mix FROM presets WHERE owner = ? ORDER BY name", (owner,)
@@ -429,7 +429,7 @@ class SQLiteStore(Database):
         out = {}
         for row in rows:
             try:
-                out[row["name"]] = Mix.model_validate_json(row["mix"])
+                out[row["name"]] = CustomEnsemble.model_validate_json(row["mix"])
             except ValidationError:
                 log.warning("a preset that another version wrote was left out")
         return out

@@ -23,7 +23,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.i18n import _
 from detector.errors import InputError
-from detector.schema.analysis import Analysis, Label, Mix, Probability, Problem, Question, Settings
+from detector.schema.analysis import (
+    Analysis,
+    CustomEnsemble,
+    ErrorDetail,
+    Label,
+    Probability,
+    Question,
+    Settings,
+)
 
 LOCAL = "local"
 """The owner of everything analyzed at this computer's own screen."""
@@ -85,7 +93,7 @@ class ErrorReport(_Row):
         For a bug report. Holds no file name, path or setting of this computer.
     """
 
-    problem: Problem
+    problem: ErrorDetail
     ours: bool
     reference: str
     when: datetime
@@ -375,10 +383,10 @@ class Store(Protocol):
 
     def prefer(self, owner: str, preferences: Preferences) -> None: ...
 
-    def presets(self, owner: str) -> dict[str, Mix]:
+    def presets(self, owner: str) -> dict[str, CustomEnsemble]:
         """Ensembles by name, in the order of their names."""
 
-    def keep_preset(self, owner: str, mix: Mix) -> None:
+    def keep_preset(self, owner: str, mix: CustomEnsemble) -> None:
         """Keep one under its name, in place of another of that name.
 
         Raises
@@ -463,7 +471,7 @@ def check_lasts(lasts: timedelta) -> None:
         raise InputError(most.format(number=LONGEST_SHARE.days))
 
 
-def check_preset(mix: Mix, known: Collection[str]) -> None:
+def check_preset(mix: CustomEnsemble, known: Collection[str]) -> None:
     if not mix.name.strip():
         raise InputError(_("Give the preset a name."))
     if mix.name not in known and len(known) >= MOST_PRESETS:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import httpx
 from pydantic import ValidationError
 
-from detector.schema.analysis import Analysis, Label, Mix, Settings
+from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
 from service.records import store as rules
 from service.records.media import Bucket, address
 from service.records.store import (
@@ -360,16 +360,16 @@ class SupabaseStore(Tables):
     def prefer(self, owner: str, preferences: Preferences) -> None:
         self._set(owner, "preferences", "", preferences.model_dump(mode="json"))
 
-    def presets(self, owner: str) -> dict[str, Mix]:
+    def presets(self, owner: str) -> dict[str, CustomEnsemble]:
         found = {}
         for name, value in sorted(self._settings(owner, "preset").items()):
             try:
-                found[name] = Mix.model_validate(value)
+                found[name] = CustomEnsemble.model_validate(value)
             except ValidationError:
                 log.warning("a preset that another version wrote was left out")
         return found
 
-    def keep_preset(self, owner: str, mix: Mix) -> None:
+    def keep_preset(self, owner: str, mix: CustomEnsemble) -> None:
         rules.check_preset(mix, self._settings(owner, "preset"))
         self._set(owner, "preset", mix.name, mix.model_dump(mode="json"))
 

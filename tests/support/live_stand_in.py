@@ -15,13 +15,13 @@ from detector.errors import UsageError
 from detector.live import (
     Alarm,
     Dot,
-    Face,
     Hint,
     HintCode,
+    LiveFace,
+    LiveRates,
+    LiveReading,
     LiveSettings,
     LiveState,
-    Rates,
-    Reading,
 )
 from detector.schema.analysis import Analysis, Label, Question, Thresholds
 from tests.conftest import Picture
@@ -35,8 +35,8 @@ ALARMS = (
 """The newest first, as the engine gives them."""
 
 
-def reading(label: Label = Label.INCONCLUSIVE, probability: float | None = 0.52) -> Reading:
-    return Reading(
+def reading(label: Label = Label.INCONCLUSIVE, probability: float | None = 0.52) -> LiveReading:
+    return LiveReading(
         label=label,
         probability=probability,
         low=None if probability is None else max(0.0, probability - 0.11),
@@ -62,13 +62,13 @@ def made_state(time: float = 60.0, **changes: object) -> LiveState:
         time=time,
         version=1,
         size=(640, 480),
-        faces=(Face("A", (230, 120, 410, 360), (0.0, 0.0), time, 0.52, Label.INCONCLUSIVE),),
+        faces=(LiveFace("A", (230, 120, 410, 360), (0.0, 0.0), time, 0.52, Label.INCONCLUSIVE),),
         reading=reading(),
         hints=(
             Hint(HintCode.TOO_DARK, "Light low", "Scores are less sure. Turn to a lamp.", False),
         ),
         alarms=tuple(alarm for alarm in ALARMS if alarm.end is not None and alarm.end <= time),
-        rates=Rates(1500, 1440, 480, 60, 24.2, 23.0, 8.1, 0.11, 0.19, 0.3),
+        rates=LiveRates(1500, 1440, 480, 60, 24.2, 23.0, 8.1, 0.11, 0.19, 0.3),
         series=tuple(series),
         ready=True,
     )

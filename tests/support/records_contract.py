@@ -10,7 +10,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detector.errors import InputError
-from detector.schema.analysis import Analysis, Label, Mix, Problem, Question, Settings
+from detector.schema.analysis import (
+    Analysis,
+    CustomEnsemble,
+    ErrorDetail,
+    Label,
+    Question,
+    Settings,
+)
 from detector.schema.origin import GeoLocation, Provenance
 from service.records.store import (
     LONGEST_SHARE,
@@ -124,7 +131,7 @@ class StoreContract:
 
     def test_a_run_ends_without_a_result(self, store: Store, owner: str) -> None:
         fault = ErrorReport(
-            problem=Problem(code="truncated", message="It stops.", hint="Use the original."),
+            problem=ErrorDetail(code="truncated", message="It stops.", hint="Use the original."),
             ours=False,
             reference="12AB-34CD",
             when=NOON,
@@ -187,7 +194,7 @@ class StoreContract:
         store.add(record, SAMPLE, PICTURE)
         share = store.share(owner, record.id, minutes(60), NOON)
         assert share is not None
-        store.keep_preset(owner, Mix(name="mine", models=["sbi"]))
+        store.keep_preset(owner, CustomEnsemble(name="mine", models=["sbi"]))
         store.prefer(owner, Preferences(keep_days=3))
         before = store.get(owner, record.id)
 
@@ -213,7 +220,7 @@ class StoreContract:
         assert not others.revoke(other, share.id)
         assert others.presets(other) == {} and not others.delete_preset(other, "mine")
         assert others.preferences(other) == Preferences()
-        others.keep_preset(other, Mix(name="mine", models=["xcep"]))
+        others.keep_preset(other, CustomEnsemble(name="mine", models=["xcep"]))
         assert others.forget(other) == []
 
         assert store.get(owner, id) == before and store.analysis(owner, id) == SAMPLE
@@ -343,18 +350,18 @@ class StoreContract:
 
     def test_presets_are_kept_by_name(self, store: Store, owner: str) -> None:
         assert store.presets(owner) == {}
-        mine = Mix(name="mine", models=["sbi"], weights={"sbi": 2.0})
+        mine = CustomEnsemble(name="mine", models=["sbi"], weights={"sbi": 2.0})
         store.keep_preset(owner, mine)
-        store.keep_preset(owner, Mix(name="a", models=["xcep"]))
+        store.keep_preset(owner, CustomEnsemble(name="a", models=["xcep"]))
         store.keep_preset(owner, mine.model_copy(update={"min_models": 2}))
         assert list(store.presets(owner)) == ["a", "mine"]
         assert store.presets(owner)["mine"].min_models == 2
         with pytest.raises(InputError, match="name"):
-            store.keep_preset(owner, Mix(name=" ", models=["sbi"]))
+            store.keep_preset(owner, CustomEnsemble(name=" ", models=["sbi"]))
         for number in range(MOST_PRESETS - 2):
-            store.keep_preset(owner, Mix(name=f"p{number}", models=["sbi"]))
+            store.keep_preset(owner, CustomEnsemble(name=f"p{number}", models=["sbi"]))
         with pytest.raises(InputError, match=str(MOST_PRESETS)):
-            store.keep_preset(owner, Mix(name="one more", models=["sbi"]))
+            store.keep_preset(owner, CustomEnsemble(name="one more", models=["sbi"]))
         store.keep_preset(owner, mine)  # there already
         assert store.delete_preset(owner, "mine") and not store.delete_preset(owner, "mine")
 
@@ -429,7 +436,7 @@ class StoreContract:
         assert store.thumbnails(owner, wanted) == {}
         assert not store.finish(owner, wanted[0], "server:1", SAMPLE)  # a worker may be late
         assert sorted(store.ids(owner)) == sorted(r.id for r in records[2:])
-        store.keep_preset(owner, Mix(name="mine", models=["sbi"]))
+        store.keep_preset(owner, CustomEnsemble(name="mine", models=["sbi"]))
         store.prefer(owner, Preferences(keep_days=1))
         assert sorted(store.forget(owner)) == sorted(r.id for r in records[2:])
         assert store.ids(owner) == [] and store.presets(owner) == {}

@@ -12,7 +12,7 @@ from dashboard.pages.compare import state as chosen
 from dashboard.pages.compare.state import Chosen
 from detector.decision import decide
 from detector.errors import InputError
-from detector.schema.analysis import Analysis, Mix
+from detector.schema.analysis import Analysis, CustomEnsemble
 from service.records import presets
 
 WAYS: LazyDict[Literal["mean", "top", "motion"], str] = LazyDict(
@@ -54,7 +54,7 @@ def draw(view: Chosen) -> None:
             _keep(mix)
 
 
-def _sliders(titles: dict[str, str], view: Chosen) -> Mix | None:
+def _sliders(titles: dict[str, str], view: Chosen) -> CustomEnsemble | None:
     start = view.analysis.settings.mix
     usual = _usual(view)
     known = presets.load()
@@ -92,7 +92,7 @@ def _sliders(titles: dict[str, str], view: Chosen) -> Mix | None:
         )
     if not counted:
         return None
-    return Mix(
+    return CustomEnsemble(
         models=counted,
         weights={id: weights[id] for id in counted},
         min_models=int(least),
@@ -107,7 +107,7 @@ def _usual(view: Chosen) -> dict[str, float]:
     return {m.id: asked.get(m.id, 1.0) if m.counted else 0.0 for m in view.analysis.models}
 
 
-def untouched(mix: Mix, view: Chosen) -> bool:
+def untouched(mix: CustomEnsemble, view: Chosen) -> bool:
     """Whether nothing was changed: the verdict then is the one that stands."""
     before = view.analysis.settings.mix
     usual = {id: factor for id, factor in _usual(view).items() if factor > 0}
@@ -119,7 +119,7 @@ def untouched(mix: Mix, view: Chosen) -> bool:
     )
 
 
-def _tag(start: Mix | None) -> str:
+def _tag(start: CustomEnsemble | None) -> str:
     """Another preset is another set of sliders."""
     return start.name if start else ""
 
@@ -138,7 +138,7 @@ def _verdict(now: Analysis, before: Analysis) -> None:
         )
 
 
-def _keep(mix: Mix) -> None:
+def _keep(mix: CustomEnsemble) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             _("Name"), key="builder-name", max_chars=60, placeholder=_("My ensemble")

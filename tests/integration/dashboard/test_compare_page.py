@@ -16,7 +16,7 @@ from dashboard.pages.compare.state import Chosen
 from dashboard.series import Lane
 from detector import paths
 from detector.errors import InputError
-from detector.schema.analysis import Label, Mix
+from detector.schema.analysis import CustomEnsemble, Label
 from service import auth, backend
 from service.records import presets
 from service.tasks.jobs import Job, Jobs, State
@@ -73,12 +73,12 @@ def test_two_clips_meet_at_the_times_they_share() -> None:
 
 def test_presets_are_kept_for_who_made_them(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     assert presets.load() == {}
-    mine = Mix(name="mine", models=["a", "b"], weights={"a": 2.0}, aggregation="top")
+    mine = CustomEnsemble(name="mine", models=["a", "b"], weights={"a": 2.0}, aggregation="top")
     presets.save(mine)
     presets.save(mine.model_copy(update={"min_models": 2}))
     assert presets.load()["mine"].min_models == 2 and len(presets.load()) == 1
     with pytest.raises(InputError, match="name"):
-        presets.save(Mix(models=["a"]))
+        presets.save(CustomEnsemble(models=["a"]))
     with monkeypatch.context() as patch:
         patch.setattr(auth, "who", lambda: auth.User("guest:a", auth.Kind.GUEST))
         assert presets.load() == {}

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import labels, server
 from dashboard import url_state as address
 from dashboard.pages.history import dialogs, export, filters, listing
-from detector.schema.analysis import Analysis, Label, Problem, Question, Reason, ReasonCode
+from detector.schema.analysis import Analysis, ErrorDetail, Label, Question, Reason, ReasonCode
 from service import backend
 from service.records import thumbnails
 from service.records.store import (
@@ -245,7 +245,7 @@ def test_pages_are_turned_and_a_deleted_last_page_leads_back(jobs: Jobs) -> None
 
 def test_what_has_no_result_says_where_it_stands(jobs: Jobs) -> None:
     keep(jobs, "stopped.mp4", None, 1)
-    problem = Problem(code="undecodable", message="The video stops after 3 s.")
+    problem = ErrorDetail(code="undecodable", message="The video stops after 3 s.")
     fault = ErrorReport(problem=problem, ours=False, reference="AAAA-BBBB", when=NOW, details="")
     keep(jobs, "broken.mp4", None, 2, state=State.FAILED, fault=fault)
     at = page()

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from detector.decision import decide
-from detector.schema.analysis import Mix
+from detector.schema.analysis import CustomEnsemble
 from service import auth, backend
 from service.auth import Kind, User
 from service.records.store import LOCAL, Preferences
@@ -139,8 +139,11 @@ def test_presets_of_before_become_the_owners(tmp_path: Path, jobs: Jobs) -> None
     from service.records.legacy import bring_presets
 
     old = tmp_path / "presets.json"
-    mine, theirs = Mix(name="mine", models=["a"]), Mix(name="kept", models=["b"])
-    jobs.store.keep_preset(LOCAL, Mix(name="kept", models=["now"]))
+    mine, theirs = (
+        CustomEnsemble(name="mine", models=["a"]),
+        CustomEnsemble(name="kept", models=["b"]),
+    )
+    jobs.store.keep_preset(LOCAL, CustomEnsemble(name="kept", models=["now"]))
     old.write_text(f"[{mine.model_dump_json()}, {theirs.model_dump_json()}]")
     bring_presets(jobs.store, tmp_path)
     assert not old.exists()

@@ -36,8 +36,7 @@ from detector.models import registry
 from detector.schema.analysis import (
     Analysis,
     Calibration,
-    Doubt,
-    Interval,
+    ConfidenceInterval,
     Label,
     OddsPoint,
     OwnThreshold,
@@ -45,6 +44,7 @@ from detector.schema.analysis import (
     ReasonCode,
     Tally,
     Thresholds,
+    UncertaintyRates,
 )
 from tests.support import pages
 from tests.support.pages import texts
@@ -511,7 +511,7 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip: Path) -> None:
     weak = make_analysis(clip, whole=0.0)
     ensemble = weak.ensembles[Question.SYNTHESIS]
     weak.ensembles[Question.SYNTHESIS] = ensemble.model_copy(
-        update={"auc": Interval(value=0.64, low=0.53, high=0.75)}
+        update={"auc": ConfidenceInterval(value=0.64, low=0.53, high=0.75)}
     )
     assert "Not decided: one weak model" in question.rows(decide(weak))
 
@@ -571,7 +571,9 @@ def test_the_bars_sum_to_the_combined_number_as_printed(
     made = make_analysis(whole=whole, fake=fake, people=people)
     for question_, ensemble in made.ensembles.items():
         update = {
-            "doubt": Doubt(size=0.7, sharpness=0.3, compression=0.4, frames=0.2, disagreement=0.5),
+            "doubt": UncertaintyRates(
+                size=0.7, sharpness=0.3, compression=0.4, frames=0.2, disagreement=0.5
+            ),
             "calibration": Calibration(scale=1.0, offset=-0.37, data="x", clips=100),
         }
         made.ensembles[question_] = ensemble.model_copy(update=update)

@@ -19,7 +19,7 @@ from detector.evaluation.calibration import fit_clips
 from detector.evaluation.operating_points import FAKE, INCONCLUSIVE, REAL, Held
 from detector.evaluation.subjects import Clip, Person
 from detector.models.registry import Manifest
-from detector.schema.analysis import Doubt, Question
+from detector.schema.analysis import Question, UncertaintyRates
 
 GOOD = Material(width=300, sharpness=300, compression=4.0, frames=32)
 FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS
@@ -126,18 +126,18 @@ def test_without_doubt_worse_versions_leave_the_map_as_it_is() -> None:
         made.append(replace(clip, worse=(Person(weaker, replace(GOOD, frames=2)),)))
     asked = {FACE: ["pairs"]}
     found = fit_clips(made, asked, "made").ensembles[FACE]
-    assert found.doubt == Doubt()
+    assert found.doubt == UncertaintyRates()
     assert found == fit_clips([replace(c, worse=()) for c in made], asked, "made").ensembles[FACE]
 
 
 def test_doubt_takes_certainty_and_never_turns_a_score_round() -> None:
     poor = Material(width=70, sharpness=20, compression=0.3, frames=4)
-    doubt = Doubt(size=1.0, sharpness=0.5, compression=0.5, frames=0.2, disagreement=1.0)
-    parts = fusion_material.doubts(doubt, poor, {"a": 2.0, "b": -2.0}, {"a": 1.0, "b": 1.0})
+    doubt = UncertaintyRates(size=1.0, sharpness=0.5, compression=0.5, frames=0.2, disagreement=1.0)
+    parts = fusion_material.variance_terms(doubt, poor, {"a": 2.0, "b": -2.0}, {"a": 1.0, "b": 1.0})
     assert set(parts) == set(CAUSES) and parts["disagreement"] == pytest.approx(4.0)
-    assert fusion_material.doubts(doubt, GOOD, {"a": 2.0}, {"a": 1.0}) == {}
+    assert fusion_material.variance_terms(doubt, GOOD, {"a": 2.0}, {"a": 1.0}) == {}
     for logit in (-3.0, -0.1, 0.0, 2.0):
-        held = numbers.held_back(logit, sum(parts.values()))
+        held = numbers.probit_shrink(logit, sum(parts.values()))
         assert abs(held) <= abs(logit) and held * logit >= 0
 
 

@@ -15,7 +15,7 @@ from detector.conformal import OwnCalibration, ThresholdStore
 from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.evaluation import own_calibration
-from detector.schema.analysis import Analysis, Label, Mix, OwnThreshold, Question
+from detector.schema.analysis import Analysis, CustomEnsemble, Label, OwnThreshold, Question
 from tests.unit.detector.test_verdict import analysis, model, track, with_scores
 
 FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS
@@ -148,7 +148,7 @@ def test_own_thresholds_hold_only_for_their_models_weights_and_maps() -> None:
     assert not decide(moved).verdict.thresholds.own
     assert not decide(with_own(2.0, one=ONE, two=ONE)).verdict.thresholds.own
     assert not decide(with_own(2.0, one=ONE), models=[]).verdict.thresholds.own
-    mix = Mix(models=["one"], aggregation="top")
+    mix = CustomEnsemble(models=["one"], aggregation="top")
     assert not decide(with_own(2.0, one=ONE), mix=mix).verdict.thresholds.own
 
 

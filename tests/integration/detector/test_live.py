@@ -700,13 +700,15 @@ def test_the_pace_follows_what_work_costs() -> None:
 
 
 def test_flow_follows_a_face_and_says_when_it_is_lost() -> None:
-    before = optical_flow.Small.of(picture((240, 160, 0.0)))
+    before = optical_flow.FlowFrame.of(picture((240, 160, 0.0)))
     face = MadeDetector().detect(picture((240, 160, 0.0)), 40)
-    (moved,) = optical_flow.follow(before, optical_flow.Small.of(picture((252, 154, 0.0))), face)
+    (moved,) = optical_flow.track_faces(
+        before, optical_flow.FlowFrame.of(picture((252, 154, 0.0))), face
+    )
     assert moved is not None
     assert np.allclose(moved.box, (252, 154, 252 + SIDE, 154 + SIDE), atol=1.5)
     assert np.allclose(np.subtract(moved.landmarks, face[0].landmarks), (12, -6), atol=1.5)
-    assert optical_flow.follow(before, optical_flow.Small.of(picture()), face) == [None]
+    assert optical_flow.track_faces(before, optical_flow.FlowFrame.of(picture()), face) == [None]
 
 
 def test_boxes_move_between_searches(engine) -> None:

@@ -23,16 +23,16 @@ from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions
 from detector.perturbation.corruptions import Condition
 from detector.perturbation.robustness import MOMENTS, PART, part, try_out
-from detector.pipeline import Analyzer, FacesByTime, Look
+from detector.pipeline import Analyzer, FacesByTime, RunOptions
 from detector.schema.analysis import (
     Analysis,
     Label,
     Media,
+    PerturbationResult,
     Question,
     ReasonCode,
     Robustness,
     Settings,
-    Trial,
 )
 from detector.vision import Detection
 from service import backend
@@ -46,15 +46,17 @@ from tests.support.waiting import PATIENT
 MANIPULATION = Question.MANIPULATION
 
 
-def trial(name: str, probability: float | None, error: str | None = None) -> Trial:
+def trial(name: str, probability: float | None, error: str | None = None) -> PerturbationResult:
     """Labeled by the thresholds of `make_analysis`."""
     label = Label.INCONCLUSIVE
     if probability is not None and not 0.3 <= probability <= 0.7:
         label = Label.FAKE if probability > 0.7 else Label.REAL
-    return Trial(condition=name, title=name, probability=probability, label=label, error=error)
+    return PerturbationResult(
+        condition=name, title=name, probability=probability, label=label, error=error
+    )
 
 
-def tried(*trials: Trial, unchanged: float = 0.8) -> Robustness:
+def tried(*trials: PerturbationResult, unchanged: float = 0.8) -> Robustness:
     return Robustness(
         question=MANIPULATION, start=1, end=7, moments=12, seconds=3.0,
         unchanged=trial("as it is", unchanged), trials=list(trials),
@@ -206,7 +208,7 @@ class Told:
     def __init__(self, *answers: Analysis | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[Settings] = []
-        self.looks: list[Look] = []
+        self.looks: list[RunOptions] = []
 
     def answer(self) -> Analysis:
         answer = self.answers.pop(0)
@@ -220,7 +222,7 @@ class Told:
         self.asked.append(settings)
         return self.answer(), {}
 
-    def again(self, path: Path, settings: Settings, look: Look, **more: Any) -> Analysis:
+    def again(self, path: Path, settings: Settings, look: RunOptions, **more: Any) -> Analysis:
         self.asked.append(settings)
         self.looks.append(look)
         return self.answer()
@@ -263,7 +265,7 @@ def test_the_part_is_where_the_score_is_highest() -> None:
 # --- what follows --------------------------------------------------------------------------------
 
 
-def decided(*trials: Trial, fake: bool = True) -> Analysis:
+def decided(*trials: PerturbationResult, fake: bool = True) -> Analysis:
     analysis = make_analysis(fake=fake)
     found = tried(*trials, unchanged=0.8 if fake else 0.1)
     return decide(analysis.model_copy(update={"robustness": found}))

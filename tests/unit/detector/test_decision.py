@@ -16,19 +16,19 @@ from detector.schema.analysis import (
     Calibration,
     Caveat,
     CaveatCode,
+    ConfidenceInterval,
     Contribution,
-    Interval,
+    CustomEnsemble,
     Label,
     Lean,
-    Mix,
     ModelResult,
     OddsPoint,
+    PerturbationResult,
     Question,
     Reason,
     ReasonCode,
     Robustness,
     Thresholds,
-    Trial,
 )
 from tests.unit.detector.test_verdict import (
     LIMITS,
@@ -202,7 +202,7 @@ def test_a_set_that_may_not_say_no_sign_never_does() -> None:
 
 
 def strong_question(made: Analysis, question: Question) -> Analysis:
-    made.ensembles[question].auc = Interval(value=0.9, low=0.85, high=0.95)
+    made.ensembles[question].auc = ConfidenceInterval(value=0.9, low=0.85, high=0.95)
     return made
 
 
@@ -282,7 +282,7 @@ def test_an_untouched_mix_is_the_verdict() -> None:
     made = beside(1.7)
     plain = decide(made)
     counted = [m.id for m in plain.models if m.counted]
-    same = decide(made, mix=Mix(models=counted, weights=dict.fromkeys(counted, 1.0)))
+    same = decide(made, mix=CustomEnsemble(models=counted, weights=dict.fromkeys(counted, 1.0)))
     assert same.verdict.label is plain.verdict.label
     assert same.verdict.probability == plain.verdict.probability
     assert same.verdict.answers == plain.verdict.answers
@@ -351,8 +351,10 @@ def test_what_lowered_a_label_is_kept_with_it() -> None:
 
 
 def test_a_verdict_that_turns_around_under_small_changes_is_none() -> None:
-    def trial(label: Label, p: float) -> Trial:
-        return Trial(condition="crf-32", title="h264 CRF 32", probability=p, label=label)
+    def trial(label: Label, p: float) -> PerturbationResult:
+        return PerturbationResult(
+            condition="crf-32", title="h264 CRF 32", probability=p, label=label
+        )
 
     made = analysis([track("A", with_scores(*[0.95] * 5))])
     made.robustness = Robustness(

@@ -30,13 +30,13 @@ from detector.schema.analysis import (
     Analysis,
     Answer,
     Basis,
+    EmpiricalOdds,
     Label,
-    Odds,
+    PerturbationResult,
     Question,
     Robustness,
     Tally,
     Thresholds,
-    Trial,
 )
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
 from tests.support.result_sample import make_analysis, make_clip, make_picture
@@ -45,11 +45,13 @@ WHEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SECRET = "48.85822"
 
 
-def trial(name: str, probability: float | None, error: str | None = None) -> Trial:
+def trial(name: str, probability: float | None, error: str | None = None) -> PerturbationResult:
     label = Label.INCONCLUSIVE
     if probability is not None and not 0.3 <= probability <= 0.7:
         label = Label.FAKE if probability > 0.7 else Label.REAL
-    return Trial(condition=name, title=name, probability=probability, label=label, error=error)
+    return PerturbationResult(
+        condition=name, title=name, probability=probability, label=label, error=error
+    )
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +153,7 @@ def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely() -> No
     assert said == [
         "At most 5 % of untouched files like yours land above the upper threshold, by your own 40."
     ]
-    odds = Odds(share=0.62, low=0.45, high=0.77, clips=40)
+    odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     theirs = {"basis": Basis.PUBLISHED, "odds": odds}
     said = words.statistics(answer.model_copy(update=theirs))
     assert said[0] == "Judged by its authors’ threshold, not measured here."

@@ -18,7 +18,6 @@ from detector.schema.analysis import (
     Basis,
     Calibration,
     ClipWindow,
-    Doubt,
     Ensemble,
     FaceFrame,
     Label,
@@ -32,6 +31,7 @@ from detector.schema.analysis import (
     Software,
     Thresholds,
     Track,
+    UncertaintyRates,
     Verdict,
 )
 
@@ -482,7 +482,7 @@ def test_poor_material_holds_the_score_back_and_says_why() -> None:
     faces = [face(i, width=70.0, one=logit(0.75)) for i in range(5)]
     made = analysis([track("A", faces)])
     assert decide(made).verdict.label is Label.FAKE
-    made.ensembles[Question.MANIPULATION].doubt = Doubt(size=3.0)
+    made.ensembles[Question.MANIPULATION].doubt = UncertaintyRates(size=3.0)
     out = decide(made)
     person = out.tracks[0].answers[Question.MANIPULATION]
     assert out.verdict.label is Label.INCONCLUSIVE
@@ -636,25 +636,25 @@ def test_logits_over_time_become_one() -> None:
 
 
 def test_a_mix_counts_its_models_with_its_weights() -> None:
-    from detector.schema.analysis import Mix
+    from detector.schema.analysis import CustomEnsemble
     from tests.support.result_sample import make_analysis
 
     plain = make_analysis()
     scored = [m.id for m in plain.models if m.counted]
-    alone = decide(plain, mix=Mix(models=scored[:1]))
+    alone = decide(plain, mix=CustomEnsemble(models=scored[:1]))
     assert [m.id for m in alone.models if m.counted] == scored[:1]
     track = alone.tracks[0]
     answer = track.answers[alone.verdict.question]  # type: ignore[index]
     assert answer.probability is not None
-    both = decide(plain, mix=Mix(models=scored[:2], weights={scored[0]: 3.0}))
+    both = decide(plain, mix=CustomEnsemble(models=scored[:2], weights={scored[0]: 3.0}))
     assert {m.id for m in both.models if m.counted} == set(scored[:2])
-    once = decide(plain, mix=Mix(models=scored[:2]))
+    once = decide(plain, mix=CustomEnsemble(models=scored[:2]))
     parts, before = (
         {c.id: c.logit for c in one.verdict.answers[Question.MANIPULATION].contributions}
         for one in (both, once)
     )
     assert parts[scored[0]] == pytest.approx(3 * before[scored[0]])
-    few = decide(plain, mix=Mix(models=scored[:1], min_models=2))
+    few = decide(plain, mix=CustomEnsemble(models=scored[:1], min_models=2))
     assert few.verdict.label is Label.INCONCLUSIVE
     assert few.verdict.reasons[0].code is ReasonCode.TOO_FEW_MODELS
     # The rates that the manifest states are those of its own ensemble.
@@ -662,12 +662,12 @@ def test_a_mix_counts_its_models_with_its_weights() -> None:
 
 
 def test_a_mix_that_was_asked_for_stays_with_the_analysis() -> None:
-    from detector.schema.analysis import Mix
+    from detector.schema.analysis import CustomEnsemble
     from tests.support.result_sample import make_analysis
 
     plain = make_analysis()
     first = next(m.id for m in plain.models if m.counted)
-    settings = Settings(mix=Mix(models=[first], aggregation="top"))
+    settings = Settings(mix=CustomEnsemble(models=[first], aggregation="top"))
     kept = decide(plain.model_copy(update={"settings": settings}))
     assert [m.id for m in kept.models if m.counted] == [first]
     again = decide(type(kept).model_validate_json(kept.model_dump_json()))

@@ -21,7 +21,7 @@ from detector.conformal import OwnCalibration
 from detector.errors import Canceled, MediaError, WeightsError
 from detector.models import registry
 from detector.pipeline import Observer, Progress
-from detector.schema.analysis import Analysis, Mix, Question, Settings
+from detector.schema.analysis import Analysis, CustomEnsemble, Question, Settings
 from service.records import result_cache
 from service.records.instances import Server
 from service.records.sqlite import FILE, SQLiteStore
@@ -411,7 +411,7 @@ def test_the_key_is_of_all_that_decides_the_answer(
         result_cache.key("cd" * 32, Settings()),
         result_cache.key(sha, Settings(frames=31)),
         result_cache.key(sha, Settings(models=usual[:1])),
-        result_cache.key(sha, Settings(mix=Mix(models=usual))),
+        result_cache.key(sha, Settings(mix=CustomEnsemble(models=usual))),
     }
     own = OwnCalibration(
         id="abc", created=datetime.now(UTC), rate=0.05, sources=1,
