@@ -1,0 +1,51 @@
+"""Where tasks run. Which may start, and when, is the scheduler's business (`scheduler`).
+
+Another place to run them (a Ray cluster, processes) is one more class with these two methods.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Executor(Protocol):
+    """Runs what it is given, at once and as many at a time as it is given."""
+
+    def start(self, name: str, call: Callable[[], None]) -> None:
+        """Run a call in the background.
+
+        Raises
+        ------
+        RuntimeError
+            It can't be started; it will not run.
+        """
+
+    def close(self, timeout: float) -> None:
+        """Wait for what runs, s at most."""
+
+
+class ThreadExecutor:
+    """A thread for each task. They are daemons: a server that is told to stop does not wait for an
+    hour of work that its next start offers again."""
+
+    def __init__(self) -> None:
+        self._threads: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+
+    def start(self, name: str, call: Callable[[], None]) -> None:
+        """Run a call in a thread of its own."""
+        thread = threading.Thread(target=call, name=name, daemon=True)
+        thread.start()
+        with self._lock:
+            self._threads = {one for one in self._threads if one.is_alive()} | {thread}
+
+    def close(self, timeout: float) -> None:
+        """Wait for all threads, s at most in all."""
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,538 @@
+"""Background work: who comes first, who may see it, and how it ends whatever happens to it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.errors import Canceled, InputError, MediaError, UnmaskError
+from service.auth.user import Kind, Role, User
+from service.records.instances import Server
+from service.records.store import RecordsError, State
+from service.tasks.executor import Executor, ThreadExecutor
+from service.tasks.manager import TaskManager
+from service.tasks.scheduler import Scheduler
+from service.tasks.store import FILE, TaskStore, sqlite_engine
+from service.tasks.task import Priority, StepProgress, Task, TaskKind
+from tests.support.waiting import PATIENT, until
+
+ANN, BEN = User("guest:ann", Kind.GUEST), User("guest:ben", Kind.GUEST)
+ADMIN = User("root", Kind.USER, Role.ADMIN)
+
+
+def kind(name: str, priority: Priority, cores: float = 2.0, **more: Any) -> TaskKind:
+    return TaskKind(name, priority, cores, **more)
+
+
+PAGE = kind("page", Priority.INTERACTIVE)
+NIGHT = kind("night", Priority.BATCH)
+FETCH = kind("fetch", Priority.BATCH, 0.0)
+
+
+class Line(Executor):
+    """Starts nothing by itself: a test says when a task ends, and reads what was started."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def start(self, name: str, call: Callable[[], None]) -> None:
+        self.calls.append(call)
+
+    def close(self, timeout: float) -> None: ...
+
+
+class Desk:
+    """A scheduler whose tasks run until the test ends them."""
+
+    def __init__(self, cores: float = 2.0) -> None:
+        self.line = Line()
+        self.scheduler = Scheduler(cores, self.line, max_pause=PATIENT, pause_ratio=1e9)
+        self.started: list[str] = []
+        self._calls: dict[str, Callable[[], None]] = {}
+
+    def add(self, of: TaskKind, name: str, owner: str = "ann") -> Task:
+        task = Task(of, owner, subject=name)
+        self.scheduler.add(task, lambda task: None, lambda task, error: None)
+        self.look()
+        return task
+
+    def look(self) -> list[str]:
+        """All that has started so far, in that order."""
+        running = [task.subject for task in self.scheduler._running]
+        for name in running:
+            if name not in self.started:
+                self.started.append(name)
+                self._calls[name] = self.line.calls.pop(0)
+        return self.started
+
+    def end(self, name: str) -> list[str]:
+        self._calls.pop(name)()
+        return self.look()
+
+
+# --- the scheduler --------------------------------------------------------------------------------
+
+
+def test_who_waits_at_a_page_comes_before_a_batch() -> None:
+    desk = Desk()
+    desk.add(PAGE, "first")
+    desk.add(NIGHT, "batch")
+    for name in ("batch 2", "batch 3"):
+        desk.add(NIGHT, name)
+    desk.add(PAGE, "second")
+    # One of each priority always runs; a second interactive one comes before more of the batch.
+    assert desk.started == ["first", "batch"]
+    assert desk.end("first") == ["first", "batch", "second"]
+    assert desk.end("second")[3:] == []
+    assert desk.end("batch")[3:] == ["batch 2"]
+
+
+def test_no_more_runs_than_the_cores_allow() -> None:
+    desk = Desk(cores=5)
+    for number in range(4):
+        desk.add(PAGE, f"{number}")
+    assert desk.started == ["0", "1"]  # two cores each; the fifth core is too little for a third
+    assert desk.end("0") == ["0", "1", "2"]
+    half = kind("half", Priority.INTERACTIVE, 0.4)
+    small = Desk(cores=2)
+    for number in range(7):
+        small.add(half, f"{number}")
+    assert len(small.started) == 5  # 5 * 0.4 is two, however a computer adds that up
+
+
+def test_what_waits_for_a_network_takes_no_core_and_waits_for_none() -> None:
+    desk = Desk()
+    desk.add(PAGE, "page")
+    desk.add(NIGHT, "batch")
+    for number in range(3):
+        desk.add(FETCH, f"fetch {number}")
+    assert desk.started == ["page", "batch", "fetch 0", "fetch 1", "fetch 2"]
+    desk.end("batch")
+    desk.add(NIGHT, "batch 2")  # a running download is no excuse to make it wait
+    assert desk.started[-1] == "batch 2"
+
+
+def test_cameras_take_from_the_budget_and_stop_nobody_for_good() -> None:
+    desk = Desk(cores=4)
+    seat = desk.scheduler.reserve(1.0)
+    desk.add(PAGE, "one")
+    desk.add(PAGE, "two")
+    desk.add(NIGHT, "batch")
+    assert desk.started == ["one", "batch"]  # each priority has one, the camera the rest
+    seat.release()
+    seat.release()  # twice is once
+    assert desk.look() == ["one", "batch", "two"]
+    seats = [desk.scheduler.reserve(1.0) for _ in range(8)]  # never refused
+    for name in ("one", "two", "batch"):
+        desk.end(name)
+    desk.add(PAGE, "three")
+    desk.add(NIGHT, "batch 2")
+    assert desk.started[3:] == ["three", "batch 2"]
+    for one in seats:
+        one.release()
+
+
+def test_owners_take_turns() -> None:
+    desk = Desk()
+    anns = [desk.add(PAGE, f"ann {number}", "ann") for number in range(5)]
+    bens = [desk.add(PAGE, f"ben {number}", "ben") for number in range(2)]
+    assert desk.scheduler.ahead(bens[0]) == 0  # ann had her turn
+    assert [desk.scheduler.ahead(task) for task in (anns[1], bens[1])] == [1, 2]
+    desk.scheduler.remove(anns[1])  # her next ones move up
+    for number in range(5):
+        desk.end(desk.started[number])
+    assert desk.started == ["ann 0", "ben 0", "ann 2", "ben 1", "ann 3", "ann 4"]
+    desk.end("ann 4")
+    assert len(desk.scheduler._last) <= 1  # whoever is served is forgotten
+    desk.add(PAGE, "cat", "cat")
+    desk.add(PAGE, "dan", "dan")
+    assert desk.end("cat")[-1] == "dan"
+
+
+def test_a_place_in_line_counts_what_comes_before_it() -> None:
+    desk = Desk()
+    desk.add(PAGE, "runs")
+    waiting = [desk.add(PAGE, f"{number}") for number in range(3)]
+    assert [desk.scheduler.ahead(task) for task in waiting] == [0, 1, 2]
+    assert desk.scheduler.remove(waiting[0]) and not desk.scheduler.remove(waiting[0])
+    assert [desk.scheduler.ahead(task) for task in waiting[1:]] == [0, 1]
+    assert desk.scheduler.count("page") == (2, 1)
+
+
+def test_nobody_overtakes_what_waits_for_cores() -> None:
+    desk = Desk(cores=2)
+    small = kind("small", Priority.INTERACTIVE, 0.5)
+    desk.add(small, "small 0")
+    desk.add(PAGE, "large")
+    desk.add(small, "small 1")
+    assert desk.started == ["small 0"]
+    assert desk.end("small 0") == ["small 0", "large"]
+
+
+def test_a_kind_may_run_one_at_a_time_and_blocks_no_other() -> None:
+    desk = Desk(cores=64)
+    single = kind("single", Priority.BATCH, max_running=1)
+    for number in range(3):
+        desk.add(single, f"single {number}")
+    desk.add(NIGHT, "other")
+    assert desk.started == ["single 0", "other"]
+    assert desk.end("single 0")[2:] == ["single 1"]
+
+
+def test_a_full_line_takes_no_more() -> None:
+    def refuse(waiting: int, running: int) -> UnmaskError | None:
+        return InputError(f"{waiting} wait, {running} run") if waiting >= 2 else None
+
+    desk = Desk()
+    bound = kind("bound", Priority.INTERACTIVE, refuse=refuse)
+    for number in range(3):
+        desk.add(bound, f"{number}")
+    with pytest.raises(InputError, match="2 wait, 1 run"):
+        desk.add(bound, "too many")
+    desk.add(PAGE, "another kind")
+
+
+def test_a_batch_pauses_between_steps_while_others_need_its_cores() -> None:
+    scheduler = Scheduler(2.0, ThreadExecutor(), pause_ratio=1e9, max_pause=PATIENT)
+    steps, step, ended = [], threading.Event(), threading.Event()
+
+    def work(task: Task) -> None:
+        for number in range(2):
+            steps.append(number)
+            step.set()
+            scheduler.checkpoint(task)
+        ended.set()
+
+    seat = scheduler.reserve(1.0)
+    scheduler.add(Task(NIGHT, "ann"), work, lambda task, error: None)
+    assert step.wait(PATIENT)
+    assert scheduler.count("night") == (0, 1) and not ended.wait(0.2) and steps == [0]
+    seat.release()
+    assert ended.wait(PATIENT) and steps == [0, 1]
+
+
+def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses() -> None:
+    scheduler = Scheduler(2.0, ThreadExecutor(), pause_ratio=1e9, max_pause=0.01)
+    seats = [scheduler.reserve(1.0) for _ in range(4)]
+    ended = [threading.Event(), threading.Event()]
+    for of, event in zip((NIGHT, PAGE), ended, strict=True):
+
+        def work(task: Task, event: threading.Event = event) -> None:
+            scheduler.checkpoint(task)
+            event.set()
+
+        scheduler.add(Task(of, "ann"), work, lambda task, error: None)
+    assert all(event.wait(PATIENT) for event in ended)
+    for seat in seats:
+        seat.release()
+
+
+# --- the manager ----------------------------------------------------------------------------------
+
+
+def open_tasks(data: Path, *kinds: TaskKind, cores: float = 2.0, **more: Any) -> TaskManager:
+    store = TaskStore(sqlite_engine(data / FILE))
+    return TaskManager(store, Server(data), cores=cores, kinds=kinds or (PAGE, NIGHT), **more)
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Iterator[TaskManager]:
+    made = open_tasks(tmp_path)
+    yield made
+    made.close()
+
+
+def ended(task: Task) -> Task:
+    until(lambda: not task.active)
+    return task
+
+
+class Gate:
+    """Work that goes on when a test says so."""
+
+    def __init__(self) -> None:
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, task: Task) -> str:
+        self.begun.set()
+        while not self.go.wait(0.005):
+            task.report(1, 2, "waits")
+        return "done"
+
+
+def test_a_task_runs_tells_how_far_it_is_and_ends_with_its_result(tasks: TaskManager) -> None:
+    def work(task: Task) -> int:
+        task.report(0, 4)
+        task.report(2, 4, "halfway")
+        return 42
+
+    ends: list[State] = []
+    task = Task(PAGE, ANN.id, subject="file", params={"frames": 3})
+    tasks.submit(task, work, lambda task, state, fault: ends.append(state))
+    assert ended(task).state is State.DONE and task.result == 42 and ends == [State.DONE]
+    assert task.progress == StepProgress("halfway", 2, 4) and task.fraction == 0.5
+    assert task.started and task.ended and task.created <= task.started <= task.ended
+    row = tasks._store.get(task.id)
+    assert row is not None and row.state == "done" and row.owner == ANN.id
+
+
+def test_only_the_owner_and_an_administrator_find_a_task(tasks: TaskManager) -> None:
+    gate = Gate()
+    task = Task(NIGHT, ANN.id, subject="set")
+    tasks.submit(task, gate)
+    assert tasks.find(task.id, ANN) is task and tasks.find(task.id, ADMIN) is task
+    assert tasks.find(task.id, BEN) is None
+    assert tasks.latest(NIGHT, "set", BEN) is None and tasks.latest(NIGHT, "set", ANN) is task
+    assert tasks.visible(NIGHT, BEN) == [] and tasks.visible(NIGHT, ADMIN) == [task]
+    gate.go.set()
+    ended(task)
+    tasks._known.clear()  # as after many others: it is read from the store
+    assert tasks.find(task.id, BEN) is None and tasks.find("x" * 22, ANN) is None
+    found = tasks.find(task.id, ANN)
+    assert found is not None and found.state is State.DONE and found.subject == "set"
+
+
+def test_canceled_before_it_ran(tasks: TaskManager) -> None:
+    gate, ends = Gate(), []
+    first, waits = Task(PAGE, ANN.id), Task(PAGE, ANN.id)
+    tasks.submit(first, gate)
+    ran = threading.Event()
+    tasks.submit(waits, lambda task: ran.set(), lambda task, state, fault: ends.append(state))
+    tasks.cancel(waits)
+    assert waits.state is State.CANCELED and ends == [State.CANCELED] and waits.started is None
+    gate.go.set()
+    ended(first)
+    tasks.cancel(waits)  # again changes nothing
+    assert not ran.is_set() and ends == [State.CANCELED]
+
+
+def test_canceled_while_it_ran(tasks: TaskManager) -> None:
+    gate, task = Gate(), Task(PAGE, ANN.id)
+    tasks.submit(task, gate)
+    assert gate.begun.wait(PATIENT)
+    tasks.cancel(task)
+    assert ended(task).state is State.CANCELED and task.result is None and task.fault is None
+
+
+def test_canceled_after_it_ended(tasks: TaskManager) -> None:
+    task = Task(PAGE, ANN.id)
+    tasks.submit(task, lambda task: "done")
+    ended(task)
+    tasks.cancel(task)
+    assert task.state is State.DONE and task.result == "done"
+
+
+def test_canceled_while_it_pauses(tmp_path: Path) -> None:
+    scheduler = Scheduler(2.0, ThreadExecutor(), pause_ratio=1e9, max_pause=PATIENT)
+    tasks = open_tasks(tmp_path, scheduler=scheduler)
+    scheduler.reserve(2.0)
+    pausing, task = threading.Event(), Task(NIGHT, ANN.id)
+
+    def work(task: Task) -> None:
+        pausing.set()
+        task.report(1, 2)
+        raise AssertionError("it went on")
+
+    tasks.submit(task, work)
+    assert pausing.wait(PATIENT)
+    tasks.cancel(task)
+    assert ended(task).state is State.CANCELED
+    tasks.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "ours"),
+    [
+        (MediaError("It stops.", code="truncated"), "truncated", False),
+        (ZeroDivisionError("secret"), "internal", True),
+        (SystemExit(1), "internal", True),
+        (MemoryError(), "internal", True),
+    ],
+)
+def test_whatever_a_worker_dies_of_the_task_fails_and_the_next_one_runs(
+    tasks: TaskManager,
+    caplog: pytest.LogCaptureFixture,
+    error: BaseException,
+    code: str,
+    ours: bool,
+) -> None:
+    def work(task: Task) -> None:
+        raise error
+
+    with caplog.at_level(logging.ERROR):
+        task = Task(PAGE, ANN.id)
+        tasks.submit(task, work)
+        assert ended(task).state is State.FAILED
+    assert task.fault is not None and task.fault.problem.code == code
+    assert (task.fault.reference in caplog.text) == ours
+    after = Task(PAGE, ANN.id)
+    tasks.submit(after, lambda task: "runs")
+    assert ended(after).state is State.DONE
+    row = tasks._store.get(task.id)
+    assert row is not None and row.state == "failed" and code in row.fault
+
+
+def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_path: Path) -> None:
+    class Broken(ThreadExecutor):
+        broken = True
+
+        def start(self, name: str, call: Callable[[], None]) -> None:
+            if self.broken:
+                raise RuntimeError("can't start new thread")
+            super().start(name, call)
+
+    executor = Broken()
+    tasks = open_tasks(tmp_path, scheduler=Scheduler(2.0, executor))
+    failed = [Task(PAGE, ANN.id) for _ in range(3)]
+    for task in failed:
+        tasks.submit(task, lambda task: "done")
+    assert all(task.state is State.FAILED for task in failed)
+    executor.broken = False
+    task = Task(PAGE, ANN.id)
+    tasks.submit(task, lambda task: "done")
+    assert ended(task).state is State.DONE
+    tasks.close()
+
+
+def test_an_end_that_cannot_be_noted_is_an_end(
+    tasks: TaskManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise RecordsError("The disk is full.")
+
+    def fails(*args: object) -> None:
+        raise ZeroDivisionError
+
+    task = Task(PAGE, ANN.id)
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks._store, "update", full)
+        tasks.submit(task, lambda task: "done", fails)
+        assert ended(task).state is State.DONE
+        patch.setattr(tasks._store, "add", full)
+        with pytest.raises(RecordsError):
+            tasks.submit(Task(PAGE, ANN.id), lambda task: "done")
+
+
+def test_what_is_dismissed_is_stopped_and_gone(tasks: TaskManager) -> None:
+    gate = Gate()
+    mine, theirs = Task(PAGE, ANN.id, subject="a"), Task(NIGHT, BEN.id, subject="a")
+    for task in (mine, theirs):
+        tasks.submit(task, gate)
+    tasks.dismiss(mine)
+    assert ended(mine).state is State.CANCELED
+    assert tasks.find(mine.id, ANN) is None and tasks._store.get(mine.id) is None
+    tasks.dismiss_subject(NIGHT, "a")  # the file itself is deleted: nobody's task goes on
+    assert ended(theirs).state is State.CANCELED and tasks._store.get(theirs.id) is None
+
+
+def test_memory_is_bounded_and_old_tasks_are_swept(
+    tasks: TaskManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.tasks.manager.MAX_KEPT", 3)
+    done = [Task(PAGE, ANN.id) for _ in range(6)]
+    for task in done:
+        tasks.submit(task, lambda task: None)
+        ended(task)
+    assert len(tasks.visible(PAGE, ANN)) == 3
+    assert all(tasks.find(task.id, ANN) for task in done)
+    tasks.sweep(timedelta(hours=1))
+    assert all(tasks.find(task.id, ANN) for task in done)
+    tasks.sweep(timedelta(hours=1), now=datetime.now(UTC) + timedelta(hours=2))
+    assert not any(tasks.find(task.id, ANN) for task in done)
+
+
+def test_time_left_is_told_by_what_came_in_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Task(PAGE, ANN.id)
+    assert task.seconds_left() is None and task.elapsed() == 0
+    task.begin()
+    task.report(500, 1000)  # a resumed file begins in the middle
+    assert task.seconds_left() is None
+    task.report(600, 1000)
+    monkeypatch.setattr(task, "elapsed", lambda: 10.0)
+    assert task.seconds_left() == pytest.approx(40)
+    assert task.seconds_left(seconds=20) is None and task.seconds_left(steps=101) is None
+    task.cancel.set()
+    with pytest.raises(Canceled):
+        task.report(700, 1000)
+
+
+# --- a restart ------------------------------------------------------------------------------------
+
+VICTIM = """
+import os, signal, sys, time
+from pathlib import Path
+sys.path.insert(0, ".")
+from tests.unit.service.test_tasks import ANN, NIGHT, PAGE, open_tasks
+from service.tasks.task import Task
+
+data, where = Path(sys.argv[1]), sys.argv[2]
+tasks = open_tasks(data)
+
+def work(task):
+    if where == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("runs", flush=True)
+    sys.stdin.readline()
+
+tasks.submit(Task(PAGE, ANN.id, subject="other", id="done"), lambda task: None)
+while tasks.find("done", ANN).active:
+    time.sleep(0.01)
+tasks.submit(Task(NIGHT, ANN.id, id="waits", params={"models": ["a"]}), lambda task: work(task))
+tasks.submit(Task(NIGHT, ANN.id, id="queued"), lambda task: None)
+time.sleep(60)
+"""
+
+
+def victim(data: Path, where: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", VICTIM, str(data), where],
+        cwd=Path(__file__).parents[3],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_after_kill_9_every_task_is_done_or_offered_again(tmp_path: Path) -> None:
+    killed = victim(tmp_path, "kill")
+    killed.communicate(timeout=PATIENT)
+    assert killed.returncode == -signal.SIGKILL
+    lost: list[str] = []
+    night = kind("night", Priority.BATCH, on_interrupted=lambda task: lost.append(task.id))
+    tasks = open_tasks(tmp_path, PAGE, night)
+    assert lost in (["waits"], ["waits", "queued"])  # the second may not have come that far
+    found = tasks.find("waits", ANN)
+    assert found is not None and found.state is State.INTERRUPTED and not found.active
+    assert found.params == {"models": ["a"]}  # what it takes to run it again
+    assert tasks.find("waits", BEN) is None
+    done = tasks.find("done", ANN)
+    assert done is not None and done.state is State.DONE
+    assert tasks.recover() == []  # told once
+    tasks.close()
+    row = open_tasks(tmp_path)._store.get("waits")
+    assert row is not None and row.state == "interrupted"
+
+
+def test_what_runs_in_another_process_is_not_taken_for_lost(tmp_path: Path) -> None:
+    other = victim(tmp_path, "life")
+    try:
+        assert other.stdout is not None and other.stdout.readline() == "runs\n"
+        tasks = open_tasks(tmp_path)
+        found = tasks.find("waits", ANN)
+        assert found is not None and found.active and tasks.recover() == []
+    finally:
+        other.kill()
+        other.communicate()
+    found = tasks.find("waits", ANN)
+    assert found is not None and found.state is State.INTERRUPTED
+    assert {task.id for task in tasks.recover()} >= {"waits"}
+    tasks.close()
