@@ -1,7 +1,8 @@
 """What Streamlit's one HTML page is given of ours, before its script runs.
 
 The style sheet, so that what is drawn first stands where it stays: a run of our script brings the
-same one (`theme.apply`), but only after the browser has drawn the first of the page without it.
+same one (`components.style.apply`), but only after the browser has drawn the first of the page
+without it.
 
 And where the server is. Streamlit's script would look for it below the page's own address first:
 on each page but the front page that is two requests that fail, and two errors in the console.
@@ -9,15 +10,12 @@ on each page but the front page that is two requests that fail, and two errors i
 
 from __future__ import annotations
 
-import json
-
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import theme
+from dashboard import _compat, theme
 from service.auth.caller import base_path
 
-_END = b"</body>"
 _ABOUT_THE_FILE = ("etag", "last-modified")
 
 
@@ -27,11 +25,8 @@ class FirstPaint:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        where = json.dumps(f"{base_path()}/").replace("<", "\\u003c")
-        self.ours = (
-            f"<style>{theme.first_paint()}</style><script>window.__streamlit = "
-            f"{{BACKEND_BASE_URL: location.origin + {where}}}</script>"
-        ).encode()
+        script = _compat.backend_script(f"{base_path()}/")
+        self.ours = f"<style>{theme.first_paint()}</style><script>{script}</script>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET" or not _wants_a_page(scope):
@@ -53,7 +48,7 @@ class FirstPaint:
             body += message.get("body", b"")
             if message.get("more_body"):
                 return
-            body = body.replace(_END, self.ours + _END, 1)
+            body = body.replace(_compat.PAGE_END, self.ours + _compat.PAGE_END, 1)
             headers = MutableHeaders(scope=start)
             headers["content-length"] = str(len(body))
             for name in _ABOUT_THE_FILE:  # of a file that is not what is sent

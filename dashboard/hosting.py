@@ -15,8 +15,8 @@ from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit import config
 
+from dashboard import _compat
 from detector import media, paths
 from detector.errors import UnmaskError
 from service import logs
@@ -42,7 +42,7 @@ def prepare() -> None:
     if in_space():
         # A Space's page stands in a frame of another site, where browsers keep its cookies back:
         # with the check, which compares one, every upload there would be refused.
-        config.set_option("server.enableXsrfProtection", False, "SPACE_ID")
+        _compat.set_server_option("server.enableXsrfProtection", False, "SPACE_ID")
     _keep_parsers_apart()
 
 

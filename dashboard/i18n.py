@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
-from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
+
+from dashboard import _compat
 
 SOURCE = "en"
 FOLDER = Path(__file__).parent / "languages"
@@ -63,7 +64,7 @@ def current() -> str:
     """
     if chosen := os.environ.get("UNMASK_LANGUAGE", "").strip():
         return _nearest(chosen)
-    if get_script_run_ctx(suppress_warning=True) is None:
+    if not _compat.in_script_run():
         return _answer.get()
     return _nearest(st.context.locale or SOURCE)
 

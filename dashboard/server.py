@@ -16,10 +16,8 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from streamlit import config, net_util
-from streamlit.runtime.pages_manager import PagesManager
 
-from dashboard import hosting, i18n
+from dashboard import _compat, hosting, i18n
 from dashboard import url_state as address
 from dashboard.first_paint import FirstPaint
 from dashboard.i18n import _
@@ -33,13 +31,7 @@ from service.records.store import RecordsError
 from service.storage import previews
 from service.storage.uploads import upload_limit_mb
 
-# To compare the address of a visitor's page with this machine's, Streamlit would ask a stranger's
-# server for the latter. Nothing leaves this machine. (At the start: .streamlit/config.toml)
-net_util.get_external_ip = lambda: None
-
-# Until somebody opened the front page, Streamlit would take the folder pages/ for the pages, and a
-# link that leads straight to one of ours would miss all that shell.py puts around it.
-PagesManager.uses_pages_directory = False
+_compat.install()
 
 PLAYABLE = {
     ".mp4": "video/mp4",
@@ -76,7 +68,7 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     sessions that are still on at the end."""
     if limit := upload_limit_mb():
         # The server itself refuses larger bodies while they arrive, so it must know.
-        config.set_option("server.maxUploadSize", limit, "UNMASK_MAX_UPLOAD_MB")
+        _compat.set_server_option("server.maxUploadSize", limit, "UNMASK_MAX_UPLOAD_MB")
     limits.check()
     trusted_proxies()
     auth.accounts()
@@ -110,7 +102,7 @@ def file_url(record: Handed, *, copy: bool = False) -> str | None:
     """Address of a record's media for the person's browser, or of its playable copy; None where no
     server runs (tests)."""
     site = address.site()
-    if not site or not st.runtime.exists():
+    if not site or not _compat.server_runs():
         return None
     return f"{site}/{record.address}{'?' + COPY if copy else ''}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import theme, url_state
-from dashboard.components import status_cards
+from dashboard.components import status_cards, style
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.account import view as account
 from dashboard.pages.analyze import view
@@ -46,7 +46,7 @@ def draw() -> None:
         menu_items={},
     )
     backend.start()
-    theme.apply()
+    style.apply()
     st.logo(_logo("logo.svg"), size="large", icon_image=_logo("logo.svg"))
     pages = [
         st.Page(_PAGES / file, title=title, default=not number)

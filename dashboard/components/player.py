@@ -9,7 +9,8 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from dashboard import labels, server, theme
+from dashboard import labels, server
+from dashboard.components import style
 from dashboard.i18n import _
 from dashboard.result.player import plays
 from detector import media
@@ -29,7 +30,7 @@ def draw(job: Job, info: Media) -> None:
     alt = _("The file {name}, {width} by {height} px").format(
         name=job.name, width=info.width, height=info.height
     )
-    theme.player_shape(info.width, info.height)
+    style.player_shape(info.width, info.height)
     with st.container(key="player", gap="small"):
         if plays(info):
             st.video(server.file_url(job) or job.path, alt=alt)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import labels, series, server, theme
+from dashboard import labels, series, server
 from dashboard.charts import LaneSize
-from dashboard.components import evidence_view
+from dashboard.components import evidence_view, style
 from dashboard.components.evidence_view import NARROW, WIDE
 from dashboard.i18n import _
 from dashboard.result import pictures
@@ -74,7 +74,7 @@ def draw(
     if analysis.media.kind == "video" and not as_it_is:
         copy = previews().of(path, analysis.media)
     playable = (as_it_is or copy is not None) and not linked.unplayable
-    theme.player_shape(analysis.media.width, analysis.media.height)
+    style.player_shape(analysis.media.width, analysis.media.height)
     with st.container(key=evidence_view.PLAYER, gap=None):
         if playable:
             # Another start would be another element: the player would begin anew at each click.

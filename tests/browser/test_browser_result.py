@@ -19,7 +19,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from skimage.data import astronaut
 
 from dashboard.result import pulls
-from dashboard.theme import result
 from detector import media
 from tests.support.browser import (
     PATIENT,
@@ -40,6 +39,7 @@ from tests.support.result_sample import (
     make_clip,
     make_picture,
 )
+from tests.support.style_sheet import rules
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
@@ -294,8 +294,9 @@ def test_thresholds_and_models_redraw_the_verdict_at_once(page: Page) -> None:
 
 
 def test_every_hook_of_the_style_sheet_is_there(page: Page) -> None:
-    for hook, _ in result.RULES:
-        page.locator(hook).first.wait_for(state="attached", timeout=PATIENT)
+    for rule in rules():
+        if rule.where == "result":
+            page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -28,9 +28,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from dashboard import theme
-from dashboard.theme import Where
 from service.records.sqlite import FILE
+from tests.support.style_sheet import Where, rules
 from tools import chromium
 
 ROOT = Path(__file__).parents[2]
@@ -177,7 +176,7 @@ class Visit:
 
     def assert_hooks(self, *places: Where) -> None:
         """What the style sheet hangs on is there, or comes: heatmaps and charts take a while."""
-        for rule in theme.RULES:
+        for rule in rules():
             if rule.where in places:
                 self.page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import labels, theme, url_state
-from dashboard.components import status_cards, upsell_banner
+from dashboard import labels, url_state
+from dashboard.components import status_cards, style, upsell_banner
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.analyze import arrivals
 from dashboard.pages.analyze.arrivals import Arrival
@@ -21,8 +21,7 @@ from service.storage.uploads import records_retention, retention
 from service.tasks.jobs import QueueFull
 
 if TYPE_CHECKING:
-    from streamlit.runtime.uploaded_file_manager import UploadedFile
-
+    from dashboard._compat import UploadedFile
     from detector.samples import Sample
 
 FORMATS = "MP4, MOV, WebM, MKV, GIF, JPEG, PNG"
@@ -89,7 +88,7 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
     limit = limits.megabytes(auth.who())
     turn = st.session_state.get("uploads", 0)
     with place:
-        theme.drop_zone(
+        style.drop_zone(
             _("Drop videos or pictures here"),
             _("Choose videos or pictures"),
             _("{formats} · up to {limit} MB").format(formats=FORMATS, limit=limit),

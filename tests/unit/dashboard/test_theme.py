@@ -7,11 +7,14 @@ import tomllib
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from dashboard import theme
+from dashboard.components import style
 from dashboard.theme import DARK, LIGHT, Palette, StateColor
+from tests.support.style_sheet import Where, rules
 
 ROOT = Path(__file__).parents[3]
 CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
@@ -68,20 +71,34 @@ def test_text_and_marks_have_enough_contrast(palette: Palette) -> None:
 
 
 def test_the_style_sheet_uses_only_tokens_and_stable_hooks() -> None:
-    css = theme.css()
+    css = theme.css() + theme.sheet("plain")
     known = set(re.findall(r"(--um-[a-z-]+):", css))
     known |= {
         f"--um-drop-{part}" for part in ("title", "touch", "hint", "refused")
     }  # set by the page
     known |= {"--um-shape", "--um-models"}  # likewise
     assert set(re.findall(r"var\((--um-[a-z-]+)", css)) <= known
-    rules = "\n".join(f"{rule.hook} {rule.css}" for rule in theme.RULES)
-    assert "st-emotion" not in rules
-    # What lies on video, and heatmaps, are the same in both themes.
-    on_video = ("result", "live")
-    plain = "\n".join(rule.css for rule in theme.RULES if rule.where not in on_video)
-    assert not re.search(r"#[0-9A-Fa-f]{3,8}\b", plain), "a color that is no token"
+    assert "st-emotion" not in css
+    # A heatmap's ramp has the colors of its picture, in both themes.
+    rest = re.sub(r"\.um-ramp \{[^}]*\}", "", css).replace(theme.variables(), "")
+    assert not re.search(r"#[0-9A-Fa-f]{3,8}\b|rgba?\(", rest), "a color that is no token"
     assert css.count("{") == css.count("}")
+
+
+def test_every_file_of_the_style_sheet_is_in_it_and_every_rule_says_where_it_is_seen() -> None:
+    files = {file.stem for file in theme.STATIC.glob("*.css")}
+    assert files == {*theme.SHEETS, "plain"}
+    found = rules()
+    assert {rule.where for rule in found} == set(get_args(Where))
+    sheets = [re.sub(r"\s", "", theme.sheet(name)) for name in theme.SHEETS]
+    read = sum(len(re.sub(r"\s", "", f"{rule.hook}{{{rule.css}}}")) for rule in found)
+    turning = len("@keyframesum-turn{to{transform:rotate(360deg);}}")
+    assert read + turning == sum(map(len, sheets)), "a rule that no test looks for"
+
+
+def test_a_text_in_a_style_element_cannot_end_it() -> None:
+    assert "<" not in style._quoted("</style><img src=x onerror=alert(1)>")
+    assert style._quoted('say "drop"') == r'"say \"drop\""'
 
 
 def test_colors_follow_the_theme_without_a_rerun() -> None:

@@ -59,6 +59,20 @@ def test_pages_are_thin() -> None:
         assert not {"app", "pages"} & {name.split(".")[0] for name in imports(path)}, path
 
 
+def test_one_module_touches_what_streamlit_does_not_promise() -> None:
+    """`dashboard._compat` gives each piece its reason; a new version is tried there first."""
+    inside = ("runtime", "web", "config", "net_util", "source_util", "proto")
+    private = {f"streamlit.{name}" for name in inside}
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for room in ("dashboard", "service", "pages")
+        for path in [*(ROOT / room).rglob("*.py"), ROOT / "app.py"]
+        if any(".".join(name.split(".")[:2]) in private for name in imports(path))
+        or re.search(r"\bst\.runtime\b", path.read_text("utf-8"))
+    }
+    assert found == {"dashboard/_compat.py"}
+
+
 @functools.cache
 def distributions() -> dict[str, set[str]]:
     """Top-level import name -> normalized names of the packages that bring it."""

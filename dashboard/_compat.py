@@ -1,0 +1,69 @@
+"""The one place that touches what Streamlit does not promise to keep.
+
+Each piece says why it is needed and what in Streamlit it leans on; all of them were last seen to
+work with 1.67. A new version of Streamlit is tried here first.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from streamlit import config, net_util, runtime
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile as UploadedFile
+
+PAGE_END = b"</body>"
+"""Where the one HTML page that Streamlit serves can be added to (`dashboard.first_paint`)."""
+
+
+def install() -> None:
+    """Change how Streamlit's server works, before it starts.
+
+    - To compare the address of a visitor's page with this machine's, it would ask a stranger's
+      server for the latter (`net_util.get_external_ip`). Nothing leaves this machine. (At the
+      start: .streamlit/config.toml)
+    - Until somebody opened the front page, it would take the folder pages/ for the pages
+      (`PagesManager.uses_pages_directory`), and a link that leads straight to one of ours would
+      miss all that `dashboard.shell` puts around it.
+    """
+    net_util.get_external_ip = lambda: None
+    PagesManager.uses_pages_directory = False
+
+
+def set_server_option(name: str, value: Any, origin: str) -> None:
+    """Set an option of a server that is about to start: `st.set_option` takes those of the browser
+    only.
+
+    Parameters
+    ----------
+    name : str
+        "server.maxUploadSize".
+    origin : str
+        Where the value is from, for Streamlit's own messages: a variable's name.
+    """
+    config.set_option(name, value, origin)
+
+
+def in_script_run() -> bool:
+    """Return whether a page is being drawn by this thread: `st.context` means somebody only then.
+    Asked otherwise, Streamlit would log a warning for each of the server's own threads."""
+    return get_script_run_ctx(suppress_warning=True) is not None
+
+
+def server_runs() -> bool:
+    """Return whether pages are served; a test draws them without a server."""
+    return runtime.exists()
+
+
+def backend_script(path: str) -> str:
+    """Return JavaScript that tells Streamlit's own where the server is (`BACKEND_BASE_URL`).
+
+    Parameters
+    ----------
+    path : str
+        Of the app, with a slash at its end.
+    """
+    where = json.dumps(path).replace("<", "\\u003c")
+    return f"window.__streamlit = {{BACKEND_BASE_URL: location.origin + {where}}}"
