@@ -23,7 +23,8 @@ def of(rgb: np.ndarray) -> np.ndarray:
     # Chroma beyond +-64 is rare; 8 bins over the whole range would leave four empty.
     lab[..., 1:] = lab[..., 1:].clip(64, 191)
     counts = cv2.calcHist([lab], [0, 1, 2], None, [8, 8, 8], [0, 256, 64, 192, 64, 192])
-    return np.sqrt(counts.ravel() / (rgb.shape[0] * rgb.shape[1]))
+    histogram: np.ndarray = np.sqrt(counts.ravel() / (rgb.shape[0] * rgb.shape[1]))
+    return histogram
 
 
 def affinity(a: np.ndarray, b: np.ndarray) -> float:

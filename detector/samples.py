@@ -245,11 +245,13 @@ class _Scene:
 
     @cached_property
     def portrait(self) -> np.ndarray:
-        return data.astronaut()
+        picture: np.ndarray = data.astronaut()
+        return picture
 
     @cached_property
     def cup(self) -> np.ndarray:
-        return data.coffee()
+        picture: np.ndarray = data.coffee()
+        return picture
 
     def untouched(self, t: float) -> np.ndarray:
         return _shoot(self.portrait, _CLIP, t, center=(236, 132), zoom=1.62)

@@ -31,4 +31,5 @@ def enter(state: str) -> DeltaGenerator:
         place = 1 - place
         st.session_state[_SHOWN] = (state, place)
     places = [st.container(gap=20) if place == number else st.empty() for number in (0, 1)]
-    return places[place]
+    stage: DeltaGenerator = places[place]
+    return stage

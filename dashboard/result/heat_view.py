@@ -114,7 +114,7 @@ def _expected(model: ModelResult, asked: str | None, linked: Linked) -> float:
     """Seconds that the heatmap is expected to take: as long as last time, else by its runs."""
     method = explain.METHODS.get(asked or "")
     took = st.session_state.get(linked.widget(f"took.{model.id}.{asked}"), 0.0)
-    return max(took, method.forwards * _one(model) if method else 0.0)
+    return float(max(took, method.forwards * _one(model) if method else 0.0))
 
 
 def _method(

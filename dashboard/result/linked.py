@@ -153,7 +153,8 @@ class Linked:
     @property
     def models(self) -> tuple[str, ...] | None:
         """Ids the person chose to count, or None."""
-        return self._get("models")
+        chosen: tuple[str, ...] | None = self._get("models")
+        return chosen
 
     def choose_thresholds(self, question: Question) -> None:
         low, high = st.session_state[self.widget(f"thresholds.{question.value}")]

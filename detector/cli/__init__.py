@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.INFO if args.verbose else logging.ERROR, format="unmask: %(message)s"
     )
     try:
-        return args.run(args)
+        status: int = args.run(args)
+        return status
     except InputError as error:
         say(error)
         return 2

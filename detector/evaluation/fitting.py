@@ -33,15 +33,17 @@ DRAWS = 4000
 def balanced(labels: Array) -> Array:
     """A weight for each clip, so that originals and fakes weigh alike and the sum is the count."""
     positive = labels.sum()
-    return np.where(
+    weights: Array = np.where(
         labels == 1, len(labels) / (2 * positive), len(labels) / (2 * (len(labels) - positive))
     )
+    return weights
 
 
 def softened(labels: Array) -> Array:
     """Platt's targets: short of 0 and 1 by what so many clips can't rule out."""
     positive, negative = labels.sum(), (1 - labels).sum()
-    return np.where(labels == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    targets: Array = np.where(labels == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    return targets
 
 
 def platt(logits: Array, labels: Array) -> tuple[float, float]:
@@ -207,7 +209,8 @@ def fit_caution(originals: Array, high: float, *, seed: int = 0) -> float:
 
     def draw(people: int) -> Array:
         chosen = rng.choice(real, (DRAWS, people))
-        return chosen + rng.normal(0, width, chosen.shape)
+        drawn: Array = chosen + rng.normal(0, width, chosen.shape)
+        return drawn
 
     alone = float((draw(16) > high).mean())
     worst = 0.0

@@ -30,7 +30,11 @@ class _Attention(TorchFunctionMode):
         self.layers: list[Tensor] = []
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
@@ -97,4 +101,5 @@ def _places(model: TorchModel, rolled: Tensor) -> np.ndarray:
     # The class token answers where there is one, else the mean of all.
     row = rolled[0] if prefix else rolled.mean(0)
     places = row[prefix:].reshape(steps, side, side).numpy()
-    return places[np.arange(frames) * steps // frames] if frames else places[0]
+    shown: np.ndarray = places[np.arange(frames) * steps // frames] if frames else places[0]
+    return shown

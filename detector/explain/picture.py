@@ -42,7 +42,8 @@ class Heatmap:
         if self.run_map is None:
             return None
         shares = self.run_map.reshape(len(self.run_map), -1).mean(1)
-        return shares / max(float(shares.max()), 1e-9)
+        ratios: np.ndarray = shares / max(float(shares.max()), 1e-9)
+        return ratios
 
 
 def fit(values: np.ndarray, crop: np.ndarray) -> np.ndarray:
@@ -98,7 +99,8 @@ def without(
         mask = (values > np.quantile(values, 1 - share)).astype(np.float32)
         mask = cv2.GaussianBlur(mask, (0, 0), len(picture) / 64)[..., None]
         blurred = cv2.GaussianBlur(picture, (0, 0), len(picture) / 12)
-        return (picture * (1 - mask) + blurred * mask).round().astype(np.uint8)
+        hidden: np.ndarray = (picture * (1 - mask) + blurred * mask).round().astype(np.uint8)
+        return hidden
 
     run = heat.run
     if run is not None and heat.run_map is not None:
@@ -146,4 +148,5 @@ def place_of(
     given = np.column_stack([x + 0.5, y + 0.5, np.ones(len(x))])
     seen = (found[y, x, :2].astype(float) - 1) / scale + np.array(middle) - reach
     solved, *_ = np.linalg.lstsq(given, seen, rcond=None)
-    return solved.T
+    affine: np.ndarray = solved.T
+    return affine

@@ -145,7 +145,7 @@ def _landlock(libc: ctypes.CDLL, reads: Sequence[str], writes: str | None) -> bo
             _allow(libc, ruleset, path, _READ_FILE | _READ_DIR)
         if writes is not None:
             _allow(libc, ruleset, writes, handled & ~(_EXECUTE | _IOCTL))
-        return libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0
+        return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
 
@@ -235,7 +235,7 @@ def _seccomp(libc: ctypes.CDLL, *, may_write: bool) -> bool:
     code = b"".join(_filter(machine, may_write=may_write))
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
-    return libc.prctl(_PR_SET_SECCOMP, 2, program, 0, 0) == 0
+    return bool(libc.prctl(_PR_SET_SECCOMP, 2, program, 0, 0) == 0)
 
 
 def _filter(machine: str, *, may_write: bool) -> Iterator[bytes]:

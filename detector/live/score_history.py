@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class DecimatingBuffer:
     """A list that stays under `most`: then every second entry goes, and of what comes later too."""
 
     most: int
-    items: list = field(default_factory=list)
+    items: list[Any] = field(default_factory=list)
     every: int = 1
     seen: int = 0
 

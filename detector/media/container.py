@@ -6,7 +6,7 @@ import heapq
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from av.codec.context import ThreadType
@@ -122,7 +122,7 @@ def packets(
     container: InputContainer,
     stream: VideoStream | None = None,
     damage: Callable[[float | None], None] = lambda time: None,
-) -> Iterator[Packet]:
+) -> Iterator[Packet[Any]]:
     """Demux one stream (or all), reading on past errors.
 
     Cut-off packets are dropped, since what a decoder makes of them is chance. `damage` is called
@@ -188,16 +188,16 @@ class Decoder:
         self.unused: list[float] = []
         self.latest: float | None = None
 
-    def time_of(self, packet: Packet) -> float | None:
+    def time_of(self, packet: Packet[Any]) -> float | None:
         """Presentation time of a packet (AVI: decoding time), None when it has none."""
         ticks = packet.dts if self.reordered else packet.pts
         return None if ticks is None else ticks * self.base
 
-    def length_of(self, packet: Packet) -> float:
+    def length_of(self, packet: Packet[Any]) -> float:
         """Seconds that a packet's frame is on screen; one step where the file doesn't say."""
         return packet.duration * self.base if packet.duration else self.step
 
-    def decode(self, packet: Packet | None) -> list[tuple[float, VideoFrame]]:
+    def decode(self, packet: Packet[Any] | None) -> list[tuple[float, VideoFrame]]:
         """Feed one packet, or None at the end; raises av.error.FFmpegError on damage."""
         if self.reordered and packet is not None and packet.dts is not None:
             heapq.heappush(self.unused, packet.dts * self.base)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from typing import Any
 
 import av
 import numpy as np
@@ -108,7 +109,7 @@ class _Opening:
         if self.frame is None:
             self._decode(decoder, None)
 
-    def _decode(self, decoder: Decoder, packet: Packet | None) -> None:
+    def _decode(self, decoder: Decoder, packet: Packet[Any] | None) -> None:
         try:
             for time, frame in decoder.decode(packet):
                 if self.frame is None and not frame.is_corrupt:

@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from threading import Event
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -145,7 +146,7 @@ class _Walk:
             )
 
     def _answers(self) -> Iterator[tuple[int, float, VideoFrame]]:
-        held: deque[Packet] = deque()
+        held: deque[Packet[Any]] = deque()
         reach = -math.inf  # latest time among the held packets
         left: float | None = None  # where a jump was made from, until it lands on a key frame
         source = self._read()
@@ -194,7 +195,7 @@ class _Walk:
                 return
         yield from self._finish()
 
-    def _feed(self, packet: Packet | None) -> Iterator[tuple[int, float, VideoFrame]]:
+    def _feed(self, packet: Packet[Any] | None) -> Iterator[tuple[int, float, VideoFrame]]:
         self._check()
         try:
             frames = self.decoder.decode(packet)
@@ -251,15 +252,15 @@ class _Walk:
         if self.cancel is not None and self.cancel.is_set():
             raise Canceled()
 
-    def _read(self) -> Iterator[Packet]:
+    def _read(self) -> Iterator[Packet[Any]]:
         return packets(self.container, self.stream, self._damage)
 
-    def _seek(self, clock: float) -> Iterator[Packet]:
+    def _seek(self, clock: float) -> Iterator[Packet[Any]]:
         if not seek(self.container, self.stream, int(clock / self.decoder.base)):
             return self._rewind()
         return self._read()
 
-    def _rewind(self) -> Iterator[Packet]:
+    def _rewind(self) -> Iterator[Packet[Any]]:
         """A jump failed: read on from the start, without any more jumps."""
         self.jump = False
         if not seek(self.container, self.stream, self.stream.start_time or 0):

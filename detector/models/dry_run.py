@@ -43,4 +43,4 @@ def check(model: Model) -> int:
             code="weights_constant",
             hint="Ask its author for another checkpoint.",
         )
-    return logits.reshape(1, -1).shape[1]
+    return int(logits.reshape(1, -1).shape[1])

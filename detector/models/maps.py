@@ -114,4 +114,5 @@ def filled(network: N, state: dict[str, Any], name: str) -> N:
         If a tensor is missing, left over or of another shape.
     """
     load_strict(network, state, name)
-    return network.eval().requires_grad_(False)
+    ready: N = network.eval().requires_grad_(False)
+    return ready

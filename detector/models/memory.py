@@ -153,7 +153,7 @@ def total(device: str) -> int:
     if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.get_device_properties(device).total_memory
+        return int(torch.cuda.get_device_properties(device).total_memory)
     machine = _machine()
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -180,7 +180,7 @@ def footprint(model: Model) -> int:
         if isinstance(value, nn.Module)
         for tensor in [*value.parameters(), *value.buffers()]
     }
-    return sum(tensors.values()) * (2 if getattr(model, "run", None) else 1)
+    return int(sum(tensors.values()) * (2 if getattr(model, "run", None) else 1))
 
 
 def _empty_cache(device: str) -> None:

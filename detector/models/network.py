@@ -149,4 +149,5 @@ def listening(layer: nn.Module, heard: Callable[[Tensor], Tensor | None]) -> Ite
 def scaled(maps: Tensor) -> np.ndarray:
     """Maps [N, ...], not negative -> float32 0..1, each item's highest at 1."""
     top = maps.flatten(1).amax(1).clamp_min(torch.finfo(torch.float32).tiny)
-    return (maps / top.view(-1, *[1] * (maps.dim() - 1))).float().cpu().numpy()
+    normalized: np.ndarray = (maps / top.view(-1, *[1] * (maps.dim() - 1))).float().cpu().numpy()
+    return normalized

@@ -15,6 +15,7 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 
@@ -260,14 +261,14 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
     return read.model_copy(update={"models": models})
 
 
-def _toml(path: Path) -> dict:
+def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ModelError(f"{path} can't be read: {error}.") from error
 
 
-def _check(path: Path, tables: dict) -> Manifest:
+def _check(path: Path, tables: dict[str, Any]) -> Manifest:
     try:
         read = Manifest.model_validate(tables)
     except ValidationError as error:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import av
 import cv2
@@ -275,7 +276,7 @@ def _frames(
 @contextmanager
 def _sound(
     path: Path, start: float, end: float | None
-) -> Iterator[tuple[av.AudioStream | None, Callable[[float], Iterator[Packet]]]]:
+) -> Iterator[tuple[av.AudioStream | None, Callable[[float], Iterator[Packet[Any]]]]]:
     """The first sound stream, and a function that gives its packets up to a time, as they are but
     for their times, which count from `start`."""
     with media.open_media(path) as container:
@@ -283,9 +284,9 @@ def _sound(
         first = container.streams.video[0] if container.streams.video else None
         origin = float((first.start_time or 0) * (first.time_base or 0)) if first else 0.0
         packets = iter(container.demux(source)) if source else iter(())
-        waiting: list[Packet] = []
+        waiting: list[Packet[Any]] = []
 
-        def until(time: float) -> Iterator[Packet]:
+        def until(time: float) -> Iterator[Packet[Any]]:
             while packet := waiting.pop() if waiting else next(packets, None):
                 if packet.dts is None or source is None or source.time_base is None:
                     return

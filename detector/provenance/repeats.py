@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from threading import Event
+from typing import Any
 
 import av
 import imagehash
@@ -87,7 +88,7 @@ class _Changes:
         self.found: list[float] = []
         self._last: np.ndarray | None = None
 
-    def add(self, decoder: Decoder, packet: av.Packet) -> None:
+    def add(self, decoder: Decoder, packet: av.Packet[Any]) -> None:
         try:
             shown = decoder.decode(packet)
         except av.error.FFmpegError:
@@ -120,7 +121,7 @@ class _Copies:
     def count(self) -> int:
         return len(self._names)
 
-    def add(self, packet: av.Packet) -> None:
+    def add(self, packet: av.Packet[Any]) -> None:
         name = hashlib.blake2b(bytes(packet), digest_size=16).digest()
         if self._run and self._names[self._next] == name:
             self._run, self._next = self._run + 1, self._next + 1

@@ -77,7 +77,8 @@ def profile(plane: np.ndarray) -> np.ndarray:
         np.bincount(_RING.ravel(), _power(plane).ravel(), minlength=BINS + 2)[1 : BINS + 1] / _COUNT
     )
     level = 10 * np.log10(rings + 1e-3)
-    return level - level[COARSE].mean()
+    relative: np.ndarray = level - level[COARSE].mean()
+    return relative
 
 
 def fine_detail(profile: np.ndarray) -> float:
@@ -95,7 +96,8 @@ def bands(plane: np.ndarray) -> np.ndarray:
     u, v = np.indices(energy.shape)
     level = np.array([energy[u + v == i].mean() for i in range(1, 2 * BLOCK - 1)])
     decibels = 10 * np.log10(level + 1e-3)
-    return decibels - decibels[0]
+    relative: np.ndarray = decibels - decibels[0]
+    return relative
 
 
 def pattern_power(plane: np.ndarray) -> np.ndarray:

@@ -112,4 +112,7 @@ class Embedder:
         """uint8 [112, 112, 3] RGB each -> float32 [N, 128] of length 1."""
         x = (np.stack(faces).astype(np.float32) / 255 - MEAN) / np.array(STD)
         (vectors,) = self._run(x.transpose(0, 3, 1, 2).astype(np.float32))
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        unit: np.ndarray = vectors / np.maximum(
+            np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9
+        )
+        return unit

@@ -31,7 +31,8 @@ def error_level(rgb: np.ndarray) -> np.ndarray:
     _, saved = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     again = cv2.imdecode(saved, cv2.IMREAD_COLOR)
     assert again is not None  # written a line above
-    return cv2.absdiff(bgr, again).astype(np.float32).mean(2)
+    level: np.ndarray = cv2.absdiff(bgr, again).astype(np.float32).mean(2)
+    return level
 
 
 def against_around(values: np.ndarray, look: Look, *, middle: bool) -> float | None:

@@ -50,7 +50,8 @@ class Curve:
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, Any]:
-    return json.loads(FILE.read_text(encoding="utf-8"))
+    table: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return table
 
 
 def usual(id: str, kind: str) -> Range | None:

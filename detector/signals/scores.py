@@ -35,7 +35,8 @@ class Step:
 def logits(scores: Sequence[float]) -> np.ndarray:
     """Probabilities as log odds, bounded where they are certain."""
     p = np.clip(np.asarray(scores, float), 0.005, 0.995)
-    return np.log(p / (1 - p))
+    odds: np.ndarray = np.log(p / (1 - p))
+    return odds
 
 
 def steps(times: Sequence[float], values: Sequence[float]) -> list[Step]:

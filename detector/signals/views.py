@@ -62,4 +62,5 @@ def traces(rgb: np.ndarray, box: Box, landmarks: Sequence[Point] = ()) -> Traces
 
 
 def _grey(values: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(np.clip(values, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+    rgb: np.ndarray = cv2.cvtColor(np.clip(values, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+    return rgb

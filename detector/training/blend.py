@@ -180,7 +180,8 @@ def apply(picture: np.ndarray, points: Points, blend: Blend) -> np.ndarray:
         mixed = copy * (1 - weight) + picture * weight
     else:
         mixed = picture * (1 - weight) + copy * weight
-    return np.round(mixed).clip(0, 255).astype(np.uint8)
+    blended: np.ndarray = np.round(mixed).clip(0, 255).astype(np.uint8)
+    return blended
 
 
 def nearest(points: Points, others: Sequence[Points], *, tight: bool = False) -> int | None:
@@ -228,7 +229,8 @@ def of_two(
         laid = np.clip(levels, 0, 255).astype(np.uint8)
     laid = _changed(laid, blend)
     mixed = picture * (1 - weight) + laid * weight
-    return np.round(mixed).clip(0, 255).astype(np.uint8)
+    blended: np.ndarray = np.round(mixed).clip(0, 255).astype(np.uint8)
+    return blended
 
 
 def _misfit(source: np.ndarray, target: np.ndarray) -> float:

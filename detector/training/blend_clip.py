@@ -107,7 +107,8 @@ def _freeze(clip: np.ndarray, points: Points, drawn: Blend, rng: np.random.Gener
         shown[t : t + held] = shown[t - 1]
         t += held + int(rng.integers(1, 5))
     mixed = clip * (1 - weight) + clip[shown] * weight
-    return np.round(mixed).astype(np.uint8)
+    frozen: np.ndarray = np.round(mixed).astype(np.uint8)
+    return frozen
 
 
 def _mouth(clip: np.ndarray, points: Points, rng: np.random.Generator) -> np.ndarray:

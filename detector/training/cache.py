@@ -105,7 +105,8 @@ class FaceCache:
 
     def frames(self, entry: Faces) -> np.ndarray:
         """uint8 [count, side, side, 3], a view of the file."""
-        return self.crops[entry.start : entry.start + entry.count]
+        crops: np.ndarray = self.crops[entry.start : entry.start + entry.count]
+        return crops
 
 
 def build(

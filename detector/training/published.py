@@ -11,7 +11,7 @@ than what the weights were made with.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,9 @@ class Odds(nn.Module):
         super().__init__()
         self.network = model.network.requires_grad_(False)
         self.tune = tune
-        self._read = lambda logits: model.log_odds(logits)  # a function is not copied with it
+        self._read: Callable[[Tensor], Tensor] = lambda logits: model.log_odds(
+            logits
+        )  # a function is not copied with it
         for module in _tuned(model, tune):
             module.requires_grad_(True)
 

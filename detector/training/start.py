@@ -25,7 +25,7 @@ def frame_network(plan: Recipe, path: Path | None) -> MobileNetV2 | ResidualNet 
     options: dict[str, Any] = dict(plan.options)
     tune = options.pop("tune", "whole")
     networks = {"residual": ResidualNet, "lite": LiteNet}
-    network = networks.get(plan.family, MobileNetV2)(**options)
+    network: MobileNetV2 | ResidualNet | LiteNet = networks.get(plan.family, MobileNetV2)(**options)
     if tune == "norms":  # as GenD was made from CLIP
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
@@ -108,4 +108,5 @@ def trunk_state(path: Path | None) -> dict[str, Tensor]:
     if path is None:
         raise WeightsError("A clip model stands on a trained frame model: name its weights.")
     trunk = mobilenet.build(load_state(path), path.name).features[: mobilenet.MIDDLE]
-    return trunk.state_dict()
+    state: dict[str, Tensor] = trunk.state_dict()
+    return state

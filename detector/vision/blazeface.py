@@ -197,7 +197,8 @@ def _overlap(one: np.ndarray, many: np.ndarray) -> np.ndarray:
     high = np.minimum(one[2:4], many[:, 2:4])
     common = (high - low).clip(0).prod(1)
     area = (many[:, 2:4] - many[:, :2]).prod(1)
-    return common / (area + (one[2:4] - one[:2]).prod() - common)
+    iou: np.ndarray = common / (area + (one[2:4] - one[:2]).prod() - common)
+    return iou
 
 
 def _detection(face: np.ndarray) -> Detection:

@@ -124,7 +124,8 @@ def _square(rgb: np.ndarray, box: Box, recipe: CropRecipe) -> np.ndarray:
     rows = np.arange(top, top + side)
     columns = np.arange(left, left + side)
     if recipe.border == "replicate":
-        return rgb[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)]
+        square: np.ndarray = rgb[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)]
+        return square
     patch = np.zeros((side, side, 3), np.uint8)
     inside_rows = (rows >= 0) & (rows < height)
     inside_columns = (columns >= 0) & (columns < width)

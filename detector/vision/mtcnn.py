@@ -134,7 +134,8 @@ class Mtcnn:
         kept = _suppress(everything, np.hstack(faces), 0.7)
         everything = everything[kept]
         extent = np.tile(everything[:, 2:] - everything[:, :2], 2)
-        return everything + np.vstack(offsets)[kept] * extent
+        corrected: np.ndarray = everything + np.vstack(offsets)[kept] * extent
+        return corrected
 
     def _run(self, network: torch.nn.Module, patches: np.ndarray) -> tuple[np.ndarray, ...]:
         """A network over uint8 [N, H, W, 3], N at least 1."""
@@ -171,7 +172,8 @@ def _patches(rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
 
 def _shift(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Move box edges by offsets in shares of the box."""
-    return boxes + offsets * np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
+    shifted: np.ndarray = boxes + offsets * np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
+    return shifted
 
 
 def _square(boxes: np.ndarray) -> np.ndarray:

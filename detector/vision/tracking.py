@@ -71,7 +71,8 @@ class _Person:
 
     @property
     def center(self) -> np.ndarray:
-        return (self.box[:2] + self.box[2:]) / 2
+        center: np.ndarray = (self.box[:2] + self.box[2:]) / 2
+        return center
 
     @property
     def side(self) -> float:

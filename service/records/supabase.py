@@ -423,7 +423,7 @@ class SupabaseStore(Tables):
         """
         (found,) = self._call("purge", {})
         self._remove_media(owner)
-        return found["deleted"]
+        return int(found["deleted"])
 
     def tidy_all(self) -> int:
         """The same for everybody, and for accounts that are gone. Needs a client with the project's
@@ -431,7 +431,7 @@ class SupabaseStore(Tables):
         """
         (found,) = self._call("purge_all", {})
         self._remove_media(None)
-        return found["deleted"]
+        return int(found["deleted"])
 
     def _remove_media(self, owner: str | None) -> None:
         """Delete the files of deleted records, of one owner or of all. What fails stays on the list

@@ -31,7 +31,8 @@ def row_of(record: Record) -> Row:
         "haystack": rules.haystack(record),
         "name": record.name[: rules.MOST_NAME],
     }
-    return storable(row)
+    stored: Row = storable(row)
+    return stored
 
 
 def fault_row(fault: ErrorReport | None) -> Row | None:

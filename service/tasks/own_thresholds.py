@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from dashboard.i18n import _
 from detector import conformal, paths
@@ -117,7 +117,7 @@ def start(
     return run
 
 
-def _work(run: Run, clips: list[Path], options: dict, delete: Path | None) -> None:
+def _work(run: Run, clips: list[Path], options: dict[str, Any], delete: Path | None) -> None:
     from detector.evaluation.own_calibration import calibrate_own
 
     def tell(done: int, total: int) -> None:

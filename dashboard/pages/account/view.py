@@ -341,13 +341,14 @@ def _head(title: str, lead: str) -> None:
 
 
 def _email_field() -> str:
-    return st.text_input(
+    address: str = st.text_input(
         _("E-mail"),
         value=st.session_state.get(_EMAIL, ""),
         max_chars=254,
         autocomplete="username",
         key=f"email-{st.session_state.get(_VIEW, 'in')}",
     )
+    return address
 
 
 def _view(view: str) -> None:

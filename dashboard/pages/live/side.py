@@ -28,7 +28,8 @@ _DRAWN = "live-drawn"
 
 def visit() -> LivePageState:
     """This browser tab's visit; it outlives a change of page."""
-    return st.session_state.setdefault("live-visit", LivePageState())
+    state: LivePageState = st.session_state.setdefault("live-visit", LivePageState())
+    return state
 
 
 def seen() -> link.Seen | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from dashboard import labels
 from dashboard.i18n import _
@@ -229,7 +230,7 @@ def _readiness(count: int, need: int, sources: int | None, folder: str) -> str:
 
 
 def _begin(
-    files: list,
+    files: list[UploadedFile],
     folder: str,
     models: list[str] | None,
     rate: float,

@@ -73,7 +73,8 @@ def build(state: dict[str, Any], name: str = "autoencoder", **options: Any) -> A
     """
     network = Autoencoder(**options)
     load_strict(network, state, name)
-    return network.eval().requires_grad_(False)
+    ready: Autoencoder = network.eval().requires_grad_(False)
+    return ready
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:

@@ -363,7 +363,10 @@ def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
 def _names(what: str) -> Mapping[str, Any]:
     from transformers.models.auto import modeling_auto
 
-    return getattr(modeling_auto, f"MODEL_FOR_{what.upper()}_CLASSIFICATION_MAPPING_NAMES")
+    names: Mapping[str, Any] = getattr(
+        modeling_auto, f"MODEL_FOR_{what.upper()}_CLASSIFICATION_MAPPING_NAMES"
+    )
+    return names
 
 
 def _of_videos(config: Mapping[str, Any]) -> bool:

@@ -67,7 +67,8 @@ def build(state: dict[str, Any], name: str = "lite", trunk: str = TRUNKS[0]) -> 
     """
     network = LiteNet(trunk)
     load_strict(network, state, name)  # fp16 in the file becomes fp32 here
-    return network.eval().requires_grad_(False)
+    ready: LiteNet = network.eval().requires_grad_(False)
+    return ready
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:

@@ -170,7 +170,8 @@ def build(state: dict[str, Any], name: str = "mobilenet", reference: float = 0.0
     """
     network = MobileNetV2(reference=reference)
     load_strict(network, state, name)  # fp16 in the file becomes fp32 here
-    return network.eval().requires_grad_(False)
+    ready: MobileNetV2 = network.eval().requires_grad_(False)
+    return ready
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:

@@ -115,7 +115,8 @@ def build(state: dict[str, Any], name: str = "residual") -> ResidualNet:
     """
     network = ResidualNet(trunk=any(key.startswith("features.") for key in state))
     load_strict(network, state, name)
-    return network.eval().requires_grad_(False)
+    ready: ResidualNet = network.eval().requires_grad_(False)
+    return ready
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:

@@ -119,7 +119,11 @@ class TokenClipModel(_Explained, TorchClipModel):
 
 class _Unfilled(TorchFunctionMode):
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         if getattr(func, "__module__", "") in _DRAWING:
