@@ -13,6 +13,9 @@ from _pytest.runner import runtestprotocol
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+# Their assertions explain themselves as those of test files do.
+pytest.register_assert_rewrite("tests.support.records_contract", "tests.support.sql_contract")
+
 SHARED = Path(__file__).resolve().parent.parent / "shared"
 _left_out = pytest.StashKey[int]()
 _tried = pytest.StashKey[bool]()

@@ -22,9 +22,10 @@ from detector.schema.analysis import Analysis, Robustness, Settings
 from service import auth, limits
 from service.auth import User
 from service.records import media_replicator
+from service.records.database import FILE
 from service.records.instances import Server
 from service.records.legacy import bring_presets
-from service.records.sqlite import FILE, SQLiteStore
+from service.records.sql import open_store
 from service.records.store import Query, RecordsError, Shared, Store, Usage
 from service.storage import uploads
 from service.storage.uploads import Uploads
@@ -85,7 +86,7 @@ def jobs() -> Jobs:
 
 @lru_cache(maxsize=1)
 def _jobs(data: Path) -> Jobs:
-    store = SQLiteStore(data / FILE)
+    store = open_store(data / FILE)
     bring_presets(store, data)
     return Jobs(
         analyzer,

@@ -1,111 +1,201 @@
-"""The file `unmask.db`: opened, brought up to date, read and written so that nothing is half done.
+"""The database of the records, SQLite or PostgreSQL: opened, brought up to date, read and written
+so that nothing is half done.
 
-One connection for all threads of a process, behind a lock: a query takes a millisecond or less, and
-what is long (reading, hashing, scoring) never holds it. Other processes are let in by the
-write-ahead log; a writer waits for another up to `PATIENCE`.
+SQLite is a file, `<data>/unmask.db`. Other processes are let in by its write-ahead log; a writer
+waits for another up to `TIMEOUT_SECONDS`. What is deleted is gone from the disk: freed pages are
+overwritten (`secure_delete`), and the log, where old pages linger, is emptied after each deletion.
 
-What is deleted is gone from the disk: freed pages are overwritten (`secure_delete`), and the log,
-where old pages linger, is emptied after each deletion.
+PostgreSQL is named by an address (`postgresql+psycopg://user:password@host/name`).
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from dashboard.i18n import _
-from service.records import schema
+from service.records import migrate
 from service.records.store import RecordsError
 
 FILE = "unmask.db"
-PATIENCE = 15.0
-"""s to wait for another process that writes"""
+TIMEOUT_SECONDS = 15.0
+"""to wait for another process that writes, or for a server that answers"""
 
 
 class Database:
-    """An open file.
+    """An open database.
 
     Parameters
     ----------
-    path : Path
-        Made when it is missing, readable by this user of the computer only.
+    where : Path or str
+        A file of SQLite's, made when it is missing, readable by this user of the computer only; or
+        the address of a PostgreSQL database.
+
+    Attributes
+    ----------
+    dialect : {"sqlite", "postgresql"}
 
     Raises
     ------
     RecordsError
-        It is no such file, a newer Unmask wrote it, or it can't be opened. It is not changed.
+        It is none of ours, a newer Unmask wrote it, or it can't be opened. It is not changed.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.RLock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            self._connection = sqlite3.connect(
-                path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+    def __init__(self, where: Path | str) -> None:
+        url = _address(where)
+        self.dialect = url.get_backend_name()
+        self._refusal = _refused_file if self.dialect == "sqlite" else _refused_server
+        self._read: Engine
+        self._write: Engine
+        if self.dialect == "sqlite":
+            engine = _sqlite(url)
+            self._read, self._write = engine, engine.execution_options(writes=True)
+            # In a process a thread waits for its turn here: SQLite would let it try, sleep and
+            # try again.
+            self._turn: Any = threading.Lock()
+        else:
+            engine = _postgresql(url)
+            # What one question reads is of one moment, as in SQLite.
+            self._read = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-        except (OSError, sqlite3.Error) as error:
-            raise _refused(error) from error
-        self._connection.row_factory = sqlite3.Row
+            self._write, self._turn = engine, nullcontext()
         try:
-            if not self._connection.execute("PRAGMA page_count").fetchone()[0]:
-                # Only an empty file takes it.
-                self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            for pragma in (
-                "journal_mode = WAL",
-                "secure_delete = ON",
-                "foreign_keys = ON",
-                "temp_store = MEMORY",
-            ):
-                self._connection.execute(f"PRAGMA {pragma}")
-            schema.bring_up_to_date(self._connection)
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise _refused(error) from error
-        except RecordsError:
-            self._connection.close()
+            with self.writing() as connection:
+                migrate.upgrade(connection)
+        except BaseException:
+            self.close()
             raise
 
+    @property
+    def engine(self) -> Engine:
+        """The engine that writes, for tests and tools."""
+        return self._write
+
     def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        """Close all connections."""
+        self._write.dispose()
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._connection
-            except sqlite3.Error as error:
-                raise _refused(error) from error
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees the database as it is at one moment.
+
+        Raises
+        ------
+        RecordsError
+            The database can't be used.
+        """
+        with self._refusing(), self._read.connect() as connection, connection.begin():
+            yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: all of it or nothing, whatever stops it."""
-        with self._reading() as db:
-            db.execute("BEGIN IMMEDIATE")
+    def writing(self) -> Iterator[Connection]:
+        """A transaction: all of it or nothing, whatever stops it.
+
+        Raises
+        ------
+        RecordsError
+            The database can't be used.
+        """
+        with self._turn, self._refusing(), self._write.begin() as connection:
+            yield connection
+
+    def empty_log(self) -> None:
+        """Empty SQLite's write-ahead log, where old pages stand. A reader elsewhere can hold that
+        up; the sweeper comes back to it."""
+        self._pragma("wal_checkpoint(TRUNCATE)")
+
+    def shrink(self) -> None:
+        """Give the room of what was deleted back to the disk. PostgreSQL does so by itself."""
+        self._pragma("incremental_vacuum")
+        self.empty_log()
+
+    def _pragma(self, command: str) -> None:
+        """Run one of SQLite's commands that work outside of a transaction only."""
+        if self.dialect != "sqlite":
+            return
+        with self._refusing():
+            connection = self._write.raw_connection()
             try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+                # A script is run to its end; `execute` would free a single page.
+                connection.cursor().executescript(f"PRAGMA {command}")
+            except self._write.dialect.loaded_dbapi.Error as error:
+                raise self._refusal(error) from error
+            finally:
+                connection.close()
 
-    def _empty_log(self) -> None:
-        """Old pages stand in the write-ahead log until it is emptied. A reader elsewhere can hold
-        that up; the sweeper comes back to it."""
-        with self._reading() as db:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, OSError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+            raise self._refusal(cause) from error
 
 
-def _refused(error: Exception) -> RecordsError:
-    """What sqlite said, for a person. Its own words name columns, never contents."""
-    text = str(error).lower()
-    if "not a database" in text or "malformed" in text:
+def _address(where: Path | str) -> URL:
+    if isinstance(where, Path):
+        return URL.create("sqlite+pysqlite", database=str(where))
+    try:
+        url = make_url(where)
+        if url.get_backend_name() in ("postgresql", "postgres"):
+            return url.set(drivername="postgresql+psycopg")
+    except ArgumentError:
+        pass
+    # Never the text itself: a password stands in it.
+    raise RecordsError(
+        _("UNMASK_DATABASE is no address of a PostgreSQL database."),
+        code="records_address",
+        hint=_("It looks like postgresql://user:password@host/name."),
+    )
+
+
+# --- SQLite ---------------------------------------------------------------------------------------
+
+
+def _sqlite(url: URL) -> Engine:
+    path = Path(str(url.database))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise _refused_file(error) from error
+    # Without `isolation_level` Python's module begins no transaction of its own: see `begin`.
+    arguments = {"timeout": TIMEOUT_SECONDS, "isolation_level": None}
+    engine = create_engine(url, connect_args=arguments, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            # Only an empty file takes it.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        for pragma in (
+            "journal_mode = WAL",
+            "secure_delete = ON",
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer that began as a reader could meet another's change, and would have to begin anew.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _refused_file(error: BaseException) -> RecordsError:
+    """What SQLite said, for a person. Its own words name columns, never contents."""
+    said = str(error).lower()
+    if "not a database" in said or "malformed" in said:
         return RecordsError(
             _("The file {name} in the data folder is damaged or is something else.").format(
                 name=FILE
@@ -113,13 +203,9 @@ def _refused(error: Exception) -> RecordsError:
             code="records_damaged",
             hint=_("Put a copy of it back, or move it away to begin anew. Nothing was changed."),
         )
-    if "locked" in text or "busy" in text:
-        return RecordsError(
-            _("The records are in use by another program."),
-            code="records_locked",
-            hint=_("Try again in a moment."),
-        )
-    if "full" in text:
+    if "locked" in said or "busy" in said:
+        return _in_use()
+    if "full" in said:
         return RecordsError(
             _("There is no room left on this computer's disk to keep records."),
             code="disk_full",
@@ -127,3 +213,70 @@ def _refused(error: Exception) -> RecordsError:
         )
     why = error.strerror if isinstance(error, OSError) else error
     return RecordsError(_("The records can't be used: {problem}.").format(problem=why))
+
+
+# --- PostgreSQL -----------------------------------------------------------------------------------
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        engine = create_engine(
+            url,
+            connect_args={"connect_timeout": int(TIMEOUT_SECONDS)},
+            pool_pre_ping=True,  # a server that was started anew
+            hide_parameters=True,
+        )
+    except ImportError as error:
+        raise RecordsError(
+            _("UNMASK_DATABASE names a PostgreSQL database, and its driver is not installed."),
+            code="records_setup",
+            hint=_("pip install 'psycopg[binary]'"),
+        ) from error
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        timeout = [f"{int(TIMEOUT_SECONDS * 1000)}ms"]
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", timeout)
+        connection.commit()
+
+    return engine
+
+
+def _refused_server(error: BaseException) -> RecordsError:
+    """What PostgreSQL means, for a person. Its own words may quote a row, and the driver's the
+    address: they are not passed on."""
+    state = getattr(error, "sqlstate", None) or ""
+    if state in ("55P03", "40P01", "40001"):  # lock timeout, deadlock, serialization
+        return _in_use()
+    if state.startswith("53"):  # disk full, too many connections, out of memory
+        return RecordsError(
+            _("The database of the records has no room left ({code}).").format(code=state),
+            code="disk_full",
+            hint=_("Try again in a moment, or tell who runs this server."),
+        )
+    if not state or state.startswith(("08", "57P")):
+        return RecordsError(
+            _("The database of the records can't be reached just now."),
+            code="records_unreachable",
+            hint=_("Try again in a moment."),
+        )
+    if state.startswith("28") or state in ("3D000", "42501"):
+        return RecordsError(
+            _("The database of the records does not let this server in ({code}).").format(
+                code=state
+            ),
+            code="records_setup",
+            hint=_("Look at the name, user and password in UNMASK_DATABASE."),
+        )
+    return RecordsError(
+        _("The records can't be used just now ({code}).").format(code=state),
+        hint=_("Try again in a moment."),
+    )
+
+
+def _in_use() -> RecordsError:
+    return RecordsError(
+        _("The records are in use by another program."),
+        code="records_locked",
+        hint=_("Try again in a moment."),
+    )

@@ -31,7 +31,7 @@ from service.error_reports import fault_of
 from service.records import result_cache, thumbnails
 from service.records.instances import Server
 from service.records.media_replicator import MediaReplicator
-from service.records.sqlite import SQLiteStore
+from service.records.sql import SQLStore
 from service.records.store import LOCAL, ErrorReport, Record, State, Store, new_id
 from service.storage.uploads import Kept, Uploads
 from service.tasks.job import Job, RecordScope
@@ -87,7 +87,7 @@ class Jobs:
     analyzer : AnalyzerLike
         Shared by all workers.
     uploads : Uploads
-    store : SQLiteStore
+    store : SQLStore
         Where the records of people without an account are kept.
     server : Server
     speed : Speed
@@ -105,7 +105,7 @@ class Jobs:
         self,
         analyzer: AnalyzerLike,
         uploads: Uploads,
-        store: SQLiteStore,
+        store: SQLStore,
         server: Server,
         speed: ThroughputEstimator,
         *,

@@ -26,7 +26,8 @@ from playwright.sync_api import Browser, Page, expect
 from bench import shifts
 from dashboard import theme
 from detector.schema.analysis import Analysis
-from service.records.sqlite import FILE, SQLiteStore
+from service.records.database import FILE
+from service.records.sql import open_store
 from service.records.store import LOCAL
 from tests.conftest import camera, write_clip
 from tests.support.browser import (
@@ -109,7 +110,7 @@ def finished(browser: Browser, server: Server, clip: Path) -> Finished:
     expect(video).to_have_attribute("src", re.compile("/file/"))
     media = video.get_attribute("src") or ""
     context.close()
-    store = SQLiteStore(server.data / FILE)  # another process, while the server runs
+    store = open_store(server.data / FILE)  # another process, while the server runs
     analysis = store.analysis(LOCAL, token)
     assert analysis is not None and store.thumbnails(LOCAL, [token])[token][:4] == b"RIFF"
     store.close()

@@ -18,7 +18,8 @@ from skimage.data import astronaut
 
 from detector.schema.analysis import Analysis
 from service.records import thumbnails
-from service.records.sqlite import FILE, SQLiteStore
+from service.records.database import FILE
+from service.records.sql import open_store
 from service.records.store import LOCAL, Record, new_id
 from tests.support.browser import (
     PATIENT,
@@ -46,7 +47,7 @@ EARLIER = 12
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that knows a dozen results of earlier days, whose files are gone."""
     data = tmp_path_factory.mktemp("data")
-    store = SQLiteStore(data / FILE)
+    store = open_store(data / FILE)
     for number in range(EARLIER):
         when = datetime.now(UTC) - timedelta(days=1 + number)
         analysis: Analysis = make_analysis().model_copy(update={"created": when})
@@ -115,7 +116,7 @@ def test_from_a_sample_to_nothing_left_of_it(
 
     # Written to, and still there after a reload.
     note = page.locator('[class*="st-key-note-"] textarea')
-    store = SQLiteStore(server.data / FILE)  # another process, while the server runs
+    store = open_store(server.data / FILE)  # another process, while the server runs
 
     def write() -> None:
         note.fill(NOTE)

@@ -14,7 +14,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from detector.schema.analysis import Settings
-from service.records.sqlite import FILE, SQLiteStore
+from service.records.database import FILE
+from service.records.sql import SQLStore, open_store
 from service.records.store import LOCAL
 from tests.support.browser import (
     PATIENT,
@@ -40,7 +41,7 @@ class Kept:
     """A server with one result of a clip."""
 
     server: Server
-    store: SQLiteStore
+    store: SQLStore
     id: str
     clip: Path
 
@@ -52,7 +53,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNMASK_DATA", str(folder))
         id = put(folder, clip, make_analysis(clip), key_for=Settings())
-    store = SQLiteStore(folder / FILE)
+    store = open_store(folder / FILE)
     with serve(folder, OMP_NUM_THREADS="1") as server:
         yield Kept(server, store, id, clip)
     store.close()

@@ -28,7 +28,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from service.records.sqlite import FILE
+from service.records.database import FILE
 from tests.support.style_sheet import Where, rules
 from tools import chromium
 

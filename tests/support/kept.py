@@ -7,7 +7,8 @@ from pathlib import Path
 
 from detector.schema.analysis import Analysis, Settings
 from service.records import result_cache
-from service.records.sqlite import FILE, SQLiteStore
+from service.records.database import FILE
+from service.records.sql import open_store
 from service.records.store import LOCAL, Record
 from service.storage.uploads import Uploads
 
@@ -38,7 +39,7 @@ def put(
         run="test:1",
         cache_key=result_cache.key(kept.sha256, key_for) if key_for else "",
     )
-    store = SQLiteStore(data / FILE)
+    store = open_store(data / FILE)
     store.add(record, analysis)
     store.close()
     return kept.token

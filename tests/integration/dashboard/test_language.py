@@ -141,7 +141,6 @@ NOT_FOR_PEOPLE = {
     "auth/session_store.py",
     "hosting.py",
     "logs.py",
-    "records/rows.py",
 }
 """Files that speak to whoever starts the server, in the terminal, to a database or a browser."""
 NAMES = {"Unmask", "Opus", "Vorbis"}

@@ -12,20 +12,17 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-
-pytest.register_assert_rewrite("tests.support.records_contract")
-
-from supabase import (  # noqa: E402
+from supabase import (
     AuthApiError,
     AuthSessionMissingError,
     Client,
     PostgrestAPIError,
 )
 
-from service.records.store import new_id  # noqa: E402
-from service.records.supabase import SupabaseStore  # noqa: E402
-from tests.support.records_contract import StoreContract  # noqa: E402
-from tests.support.standin import PASSWORD, Standin, standin, token  # noqa: E402
+from service.records.store import new_id
+from service.records.supabase import SupabaseStore
+from tests.support.records_contract import StoreContract
+from tests.support.standin import PASSWORD, Standin, standin, token
 
 __all__ = ["standin"]
 

@@ -11,20 +11,17 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from supabase import ClientOptions, create_client
 
-pytest.register_assert_rewrite("tests.support.records_contract")
-
-from supabase import ClientOptions, create_client  # noqa: E402
-
-from detector.schema.origin import Fact, Provenance  # noqa: E402
-from service.records import media, supabase, supabase_rows, supabase_tables  # noqa: E402
-from service.records.media import address  # noqa: E402
-from service.records.store import Confirmed, Query, RecordsError, State, Store, new_id  # noqa: E402
-from service.records.supabase import SupabaseStore  # noqa: E402
-from tests.support.gateway import Account, Project, postgres, project  # noqa: E402
-from tests.support.records_contract import NOON, SAMPLE, StoreContract, make, minutes, result  # noqa: E402
-from tests.support.standin import token  # noqa: E402
-from tools import tidy  # noqa: E402
+from detector.schema.origin import Fact, Provenance
+from service.records import media, supabase, supabase_rows, supabase_tables
+from service.records.media import address
+from service.records.store import Confirmed, Query, RecordsError, State, Store, new_id
+from service.records.supabase import SupabaseStore
+from tests.support.gateway import Account, Project, postgres, project
+from tests.support.records_contract import NOON, SAMPLE, StoreContract, make, minutes, result
+from tests.support.standin import token
+from tools import tidy
 
 __all__ = ["postgres", "project"]
 

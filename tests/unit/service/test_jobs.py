@@ -23,8 +23,9 @@ from detector.models import registry
 from detector.pipeline import Observer, Progress
 from detector.schema.analysis import Analysis, CustomEnsemble, Question, Settings
 from service.records import result_cache
+from service.records.database import FILE
 from service.records.instances import Server
-from service.records.sqlite import FILE, SQLiteStore
+from service.records.sql import open_store
 from service.records.store import GUEST, LOCAL, RecordsError
 from service.storage.uploads import Uploads
 from service.tasks.jobs import (
@@ -77,7 +78,7 @@ class Analyzer:
 
 def open_jobs(data: Path, analyzer: AnalyzerLike, **options: Any) -> Jobs:
     """A server's queue on a data folder."""
-    store = SQLiteStore(data / FILE)
+    store = open_store(data / FILE)
     return Jobs(analyzer, Uploads(data), store, Server(data), ThroughputEstimator(), **options)
 
 
@@ -435,9 +436,11 @@ def test_the_key_is_of_all_that_decides_the_answer(
 VICTIM = """
 import io, os, signal, sys, time
 from pathlib import Path
+from sqlalchemy import event
 from service.tasks.jobs import Jobs, State
 from service.records.instances import Server
-from service.records.sqlite import FILE, SQLiteStore
+from service.records.database import FILE
+from service.records.sql import SQLStore, open_store
 from service.tasks.throughput import ThroughputEstimator
 from service.storage.uploads import Uploads
 from detector.schema.analysis import Analysis, Settings
@@ -462,12 +465,10 @@ class Slow(io.BytesIO):
     def read(self, count=-1):
         return end() if self.tell() else super().read(3)
 
-analyzer, store = Analyzer(), SQLiteStore(data / FILE)
+analyzer, store = Analyzer(), open_store(data / FILE)
 jobs = Jobs(analyzer, Uploads(data), store, Server(data), ThroughputEstimator(), workers=1)
 if where == "save":  # the transaction is written, all but its last word
-    store._connection.set_trace_callback(
-        lambda statement: end() if statement == "COMMIT" and analyzer.begun else None
-    )
+    event.listen(store.database.engine, "commit", lambda _: end() if analyzer.begun else None)
 source = (Slow if where == "copy" else io.BytesIO)(b"content")
 job = jobs.submit(source, "a.mp4", Settings())
 print(job.key, flush=True)
@@ -497,8 +498,8 @@ def test_killed_in_the_middle_nothing_is_corrupt_and_it_runs_again(
     assert killed.returncode == -signal.SIGKILL
     jobs = make()
     (key,) = jobs.store.ids(LOCAL)
-    (state,) = jobs.store._connection.execute("PRAGMA integrity_check").fetchone()
-    assert state == "ok"
+    with jobs.store.database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     found = jobs.find(key)
     assert found is not None and found.state is State.INTERRUPTED and found.analysis is None
     assert found.has_media and found.path.read_text() == "content"

@@ -1,0 +1,87 @@
+"""A database brought to the form of `tables`, by the steps in `migrations/versions`.
+
+All steps that are missing are one transaction under the database's own lock: two servers that start
+at once do it once, and a stop in between leaves what was there. Steps are numbered without a gap,
+and SQLite's `user_version` says the number as well: versions before Alembic look there, and refuse
+a file that is newer than they are.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from sqlalchemy import Connection, Text, column, func, inspect, select, table
+
+from dashboard.i18n import _
+from service.records.store import RecordsError
+from service.records.tables import HEAD
+
+SCRIPTS = Path(__file__).parent / "migrations"
+LOCK = 0x756E6D61736B
+"""Key of PostgreSQL's advisory lock: "unmask"."""
+TIMEOUT_SECONDS = 600
+"""to wait for another server that migrates"""
+
+_one_at_a_time = threading.Lock()  # Alembic's `op` is a global of the process
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the steps that a database has not had, in the transaction that `connection` is in.
+
+    Raises
+    ------
+    RecordsError
+        A newer Unmask wrote it. It is left as it is.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.set_config("lock_timeout", f"{TIMEOUT_SECONDS}s", True)))
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    had, stamped = _form(connection)
+    if had > int(HEAD):
+        raise RecordsError(
+            _(
+                "The records here were written by a newer Unmask (form {form}; this one knows "
+                "{known})."
+            ).format(form=had, known=int(HEAD)),
+            code="records_newer",
+            hint=_(
+                "Start that version again, or choose another folder with UNMASK_DATA. Nothing "
+                "was changed."
+            ),
+        )
+    if had < int(HEAD):
+        _run(connection, stamp=f"{had:04}" if had and not stamped else None)
+
+
+def _form(connection: Connection) -> tuple[int, bool]:
+    """The number of the last step that a database had, and whether Alembic's table says so."""
+    numbered = 0
+    if connection.dialect.name == "sqlite":
+        numbered = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if not inspect(connection).has_table("alembic_version"):
+        return numbered, False
+    asked = select(table("alembic_version", column("version_num", Text)))
+    had: str | None = connection.execute(asked).scalar_one_or_none()
+    if had is not None and not had.isdigit():
+        raise RecordsError(
+            _("The database holds something else than the records of Unmask."),
+            code="records_damaged",
+            hint=_("Name a database of its own in UNMASK_DATABASE. Nothing was changed."),
+        )
+    return max(numbered, int(had or 0)), had is not None
+
+
+def _run(connection: Connection, stamp: str | None) -> None:
+    # Half a second to import, which a database that is up to date need not wait for.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    with _one_at_a_time:
+        if stamp is not None:
+            command.stamp(config, stamp)
+        command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA user_version = {int(HEAD)}")

@@ -1,0 +1,148 @@
+"""Records in a real PostgreSQL: the contract of every store, and what a server can get wrong."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, text
+
+from service.records import database
+from service.records.sql import SQLStore, open_store
+from service.records.store import LOCAL, RecordsError
+from service.records.tables import metadata
+from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
+from tests.support.postgres import PORT, SUPERUSER, Postgres, postgres
+from tests.support.records_contract import SAMPLE, make
+from tests.support.sql_contract import SQLContract, start_writer
+from tests.support.waiting import PATIENT
+
+__all__ = ["postgres"]
+
+
+def address_of(server: Postgres, name: str) -> str:
+    return f"postgresql://{SUPERUSER}@/{name}?host={server.folder}&port={PORT}"
+
+
+@pytest.fixture(scope="module")
+def address(postgres: Postgres) -> str:
+    postgres.need_our_own()
+    postgres.create("records")
+    return address_of(postgres, "records")
+
+
+@pytest.fixture(scope="module")
+def opened(address: str) -> Iterator[SQLStore]:
+    made = open_store(address)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(opened: SQLStore) -> SQLStore:
+    """The store, empty."""
+    with opened.database.writing() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(delete(table))
+    return opened
+
+
+class TestPostgres(SQLContract):
+    """All of it."""
+
+
+# --- from an empty database on --------------------------------------------------------------------
+
+
+@pytest.fixture
+def fresh(postgres: Postgres) -> str:
+    name = f"fresh_{secrets.token_hex(4)}"
+    postgres.create(name)
+    return address_of(postgres, name)
+
+
+def test_the_steps_end_where_the_tables_are(fresh: str) -> None:
+    assert_like_the_tables(open_store(fresh))
+
+
+def test_servers_that_start_at_once_make_the_tables_once(fresh: str) -> None:
+    writers = [start_writer(fresh, name, count=2) for name in ("one", "two")]
+    assert [writer.wait(timeout=PATIENT) for writer in writers] == [0, 0]
+    store = open_store(fresh)
+    assert store.facets(LOCAL).tags == {"one": 2, "two": 2}
+    store.close()
+
+
+def test_a_newer_database_is_refused(fresh: str) -> None:
+    store = open_store(fresh)
+    with store.database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+    store.close()
+    with pytest.raises(RecordsError, match="newer Unmask"):
+        open_store(fresh)
+
+
+def test_a_step_that_fails_leaves_the_step_before(
+    fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_store(fresh)
+    first.add(record := make(LOCAL))
+    first.close()
+    with monkeypatch.context() as patch:
+        add_step(tmp_path / "broken", f"{COLUMN}; op.drop_table('no such table')", patch)
+        with pytest.raises(RecordsError):
+            open_store(fresh)
+    assert_like_the_tables(store := open_store(fresh))
+    assert store.get(LOCAL, record.id) == record
+    store.close()
+
+
+# --- what goes wrong with a server ----------------------------------------------------------------
+
+
+def test_a_server_that_can_not_be_reached_is_said_to_be(tmp_path: Path) -> None:
+    nowhere = f"postgresql://somebody:secret@/name?host={tmp_path}"
+    with pytest.raises(RecordsError) as refused:
+        open_store(nowhere)
+    assert refused.value.code == "records_unreachable" and "secret" not in str(refused.value)
+
+
+def test_a_database_that_is_not_there_or_not_ours(postgres: Postgres) -> None:
+    with pytest.raises(RecordsError) as refused:
+        open_store(address_of(postgres, "no_such_database"))
+    assert refused.value.code == "records_setup" or refused.value.code == "records_unreachable"
+
+
+@pytest.mark.parametrize("wrong", ["mysql://a:secret@b/c", "no address: secret", "sqlite:///x"])
+def test_an_address_of_something_else(wrong: str) -> None:
+    with pytest.raises(RecordsError) as refused:
+        open_store(wrong)
+    assert refused.value.code == "records_address"
+    assert "secret" not in f"{refused.value.message} {refused.value.hint}"
+
+
+def test_a_record_that_another_holds_is_said_to_be(
+    store: SQLStore, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = make(LOCAL)
+    store.add(record, SAMPLE)
+    monkeypatch.setattr(database, "TIMEOUT_SECONDS", 1)
+    hasty = open_store(address)
+    with (
+        store.database.writing() as connection,
+        pytest.raises(RecordsError, match="in use by another program"),
+    ):
+        connection.execute(text("SELECT 1 FROM records FOR UPDATE"))
+        hasty.change(LOCAL, record.id, note="x")
+    assert hasty.change(LOCAL, record.id, note="x") is not None
+    hasty.close()
+
+
+def test_a_server_that_was_started_anew_is_asked_again(store: SQLStore, postgres: Postgres) -> None:
+    store.add(record := make(LOCAL))
+    with postgres.connect("postgres", autocommit=True) as other:
+        other.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
+                      ["records"])  # fmt: skip
+    assert store.get(LOCAL, record.id) == record

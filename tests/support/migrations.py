@@ -1,0 +1,50 @@
+"""Steps of the records' database, tried and compared with the tables."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect
+
+from service.records import migrate
+from service.records.sql import SQLStore
+from service.records.tables import HEAD, metadata
+
+
+def assert_like_the_tables(store: SQLStore, *, old: bool = False) -> None:
+    """Nothing is in the database that `tables` doesn't have, nor the other way round."""
+    with store.database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        different = compare_metadata(context, metadata)
+        if old:
+            # There SQLite reflects no more of a foreign key than its table, and wrote no NOT NULL.
+            for table in ("results", "shares"):
+                keys = connection.exec_driver_sql(f"PRAGMA foreign_key_list({table})").mappings()
+                assert [key["on_delete"] for key in keys] == ["CASCADE"]
+            different = [d for d in different if d[0] not in ("remove_fk", "add_fk")]
+            assert [d[0][:4] for d in different] == [("modify_nullable", None, "results", "id")]
+        else:
+            assert different == []
+        names = set(inspect(connection).get_table_names())
+    assert names == {*metadata.tables, "alembic_version"}
+    store.close()
+
+
+def add_step(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more step than there is, in a copy of them all."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(migrate.SCRIPTS, folder)
+    step = f"{int(HEAD) + 1:04}"
+    (folder / "versions" / f"v{step}_another.py").write_text(
+        f"from alembic import op\nimport sqlalchemy as sa\nrevision = '{step}'\n"
+        f"down_revision = '{HEAD}'\ndef upgrade():\n    {body}\n"
+    )
+    monkeypatch.setattr(migrate, "SCRIPTS", folder)
+    monkeypatch.setattr(migrate, "HEAD", step)
+
+
+COLUMN = "op.add_column('records', sa.Column('fresh', sa.Text))"
