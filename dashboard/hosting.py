@@ -1,15 +1,8 @@
-"""What differs from place to place: a laptop, a container, a Space of Hugging Face.
-
-UNMASK_SANDBOX      on    off: parse uploads in the server's own process
-UNMASK_FRAME_BY           origins that may show the pages in a frame of theirs, with spaces
-SPACE_ID                  set by a Space: its frame is allowed, and what breaks in it is off
-"""
+"""What differs from place to place: a laptop, a container, a Space of Hugging Face."""
 
 from __future__ import annotations
 
 import logging
-import os
-import re
 import tempfile
 from pathlib import Path
 
@@ -18,20 +11,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import _compat
 from detector import media, paths
+from detector.config import move_data
 from detector.errors import UnmaskError
 from service import logs
+from service.config import get_config
 
 log = logging.getLogger(__name__)
 
 SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
 """Who shows a Space's page in a frame."""
 
-_ORIGIN = re.compile(r"https?://[\w.*:-]+")
-
 
 def in_space() -> bool:
     """Whether this is a Space of Hugging Face."""
-    return bool(os.environ.get("SPACE_ID"))
+    return bool(get_config().space_id)
 
 
 def prepare() -> None:
@@ -68,15 +61,12 @@ def _find_room() -> None:
                 f"user who runs Unmask, or name another one in UNMASK_DATA."
             ) from None
         log.warning("the storage can't be written to (%s): nothing is kept", error.strerror)
-        os.environ["UNMASK_DATA"] = str(own)
+        move_data(own)
         _find_room()
 
 
 def _keep_parsers_apart() -> None:
-    wish = os.environ.get("UNMASK_SANDBOX", "").strip().lower() or "on"
-    if wish not in ("on", "off"):
-        raise SystemExit(f"UNMASK_SANDBOX must be on or off, not {wish!r}.")
-    if wish == "off":
+    if not get_config().sandbox:
         log.warning("uploads are parsed in the server's own process (UNMASK_SANDBOX=off)")
         return
     try:
@@ -86,19 +76,8 @@ def _keep_parsers_apart() -> None:
 
 
 def frames() -> tuple[str, ...]:
-    """Origins that may show our pages in a frame, besides our own.
-
-    Raises
-    ------
-    SystemExit
-        `UNMASK_FRAME_BY` is not a list of origins.
-    """
-    named = os.environ.get("UNMASK_FRAME_BY", "").split()
-    if wrong := [origin for origin in named if not _ORIGIN.fullmatch(origin)]:
-        raise SystemExit(
-            f"UNMASK_FRAME_BY must be origins such as https://a.org, not {wrong[0]!r}."
-        )
-    return (*(SPACE_FRAMES if in_space() else ()), *named)
+    """Origins that may show our pages in a frame, besides our own."""
+    return (*(SPACE_FRAMES if in_space() else ()), *get_config().frame_by)
 
 
 class SecureHeaders:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import gettext
 import io
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +23,7 @@ from typing import TypeVar
 import streamlit as st
 
 from dashboard import _compat
+from service.config import get_config
 
 SOURCE = "en"
 FOLDER = Path(__file__).parent / "languages"
@@ -62,7 +62,7 @@ def current() -> str:
     A cache of anything with words in it has this in its key. Outside a page and an `answer`,
     UNMASK_LANGUAGE or English.
     """
-    if chosen := os.environ.get("UNMASK_LANGUAGE", "").strip():
+    if chosen := get_config().language:
         return _nearest(chosen)
     if not _compat.in_script_run():
         return _answer.get()

@@ -21,12 +21,12 @@ from dashboard import _compat, hosting, i18n
 from dashboard import url_state as address
 from dashboard.first_paint import FirstPaint
 from dashboard.i18n import _
-from service import auth, backend, limits
-from service.auth.caller import base_path, trusted_proxies
+from service import auth, backend
+from service.auth.caller import base_path
 from service.auth.cookies import GiveCookie
 from service.auth.routes import routes as session_routes
+from service.config import FALLBACK, get_config, set_fallback
 from service.live import recordings
-from service.live.viewers import limit as live_limit
 from service.records.store import RecordsError
 from service.storage import previews
 from service.storage.uploads import upload_limit_mb
@@ -66,17 +66,24 @@ class Handed(Protocol):
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     """Load the models and delete old files from the first moment on, visitors or not; keep live
     sessions that are still on at the end."""
+    set_fallback(_secrets())
+    get_config()
     if limit := upload_limit_mb():
         # The server itself refuses larger bodies while they arrive, so it must know.
         _compat.set_server_option("server.maxUploadSize", limit, "UNMASK_MAX_UPLOAD_MB")
-    limits.check()
-    trusted_proxies()
     auth.accounts()
     hosting.prepare()
-    live_limit()
     backend.start()
     yield {}
     recordings.stop()
+
+
+def _secrets() -> dict[str, str]:
+    """What stands in Streamlit's file of secrets; most installations have none."""
+    try:
+        return {name: str(st.secrets.get(name, "")) for name in FALLBACK}
+    except FileNotFoundError:
+        return {}
 
 
 def routes() -> list[Route]:

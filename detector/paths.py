@@ -35,8 +35,10 @@ def data() -> Path:
     The environment variable UNMASK_DATA, else `data/` in a checkout, else the platform's folder for
     a program's data.
     """
-    if chosen := os.environ.get("UNMASK_DATA"):
-        return Path(chosen).expanduser().resolve()
+    from detector.config import get_config  # later: who needs no folder need not wait for pydantic
+
+    if chosen := get_config().data:
+        return chosen.expanduser().resolve()
     if root := checkout():
         return root / "data"
     home = Path.home()

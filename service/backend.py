@@ -21,6 +21,7 @@ from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Analysis, Robustness, Settings
 from service import auth, limits
 from service.auth import User
+from service.config import get_config
 from service.records import media_replicator
 from service.records.database import FILE
 from service.records.instances import Server
@@ -346,9 +347,7 @@ def start() -> None:
     SystemExit
         The environment asks for something impossible, or the records can't be used.
     """
-    uploads.retention()
-    uploads.records_retention()
-    media_replicator.wanted()
+    get_config()
     if not _started.acquire(blocking=False):
         return
     try:

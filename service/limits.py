@@ -4,17 +4,13 @@ A window that slides: what counts is the last 60 minutes, not the hour on the cl
 twice the allowance around its turn. Kept in memory, as the work it protects is; a restart forgets
 it. Who sits at the computer is not limited.
 
-    UNMASK_GUEST_FILES_PER_HOUR     20    a guest; 0: any number, also below
-    UNMASK_USER_FILES_PER_HOUR     120    an account
-    UNMASK_ADDRESS_FILES_PER_HOUR   60    all guests behind one address together: a guest who throws
-                                          their cookie away is a new guest, at the same address
-    UNMASK_GUEST_MAX_MB                   a guest's largest file, where it is less than the server's
+A guest who throws their cookie away is a new guest, at the same address: that is why all guests of
+an address count together too.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +22,7 @@ from detector.errors import InputError
 from service import auth
 from service.auth import Kind, User
 from service.auth.caller import Caller
+from service.config import get_config
 from service.rate_limit import Refusal, SlidingWindowRateLimiter
 from service.tasks.jobs import QueueFull
 
@@ -134,7 +131,7 @@ def allowance(person: User, address: str) -> dict[str, int]:
     else:
         limits = {
             person.id: files_per_hour(Kind.GUEST),
-            f"{_ADDRESS}{address}": _number("UNMASK_ADDRESS_FILES_PER_HOUR", 60),
+            f"{_ADDRESS}{address}": get_config().address_files_per_hour,
         }
     return {key: most for key, most in limits.items() if most}
 
@@ -144,13 +141,13 @@ def files_per_hour(kind: Kind) -> int:
     if kind is Kind.LOCAL:
         return 0
     if kind is Kind.USER:
-        return _number("UNMASK_USER_FILES_PER_HOUR", 120)
-    return _number("UNMASK_GUEST_FILES_PER_HOUR", 20)
+        return get_config().user_files_per_hour
+    return get_config().guest_files_per_hour
 
 
 def guest_megabytes() -> int:
     """A guest's largest file; 0: as large as anybody's."""
-    return _number("UNMASK_GUEST_MAX_MB", 0)
+    return get_config().guest_max_mb
 
 
 def megabytes(person: User) -> int:
@@ -158,29 +155,6 @@ def megabytes(person: User) -> int:
     most = int(st.get_option("server.maxUploadSize"))
     guests = guest_megabytes() if person.kind is Kind.GUEST else 0
     return min(most, guests) if guests else most
-
-
-def check() -> None:
-    """Read every setting once.
-
-    Raises
-    ------
-    SystemExit
-        One is not a number. Better at the start than at the first visitor.
-    """
-    for kind in Kind:
-        files_per_hour(kind)
-    allowance(User("", Kind.GUEST), "")
-    guest_megabytes()
-
-
-def _number(variable: str, usual: int) -> int:
-    text = os.environ.get(variable, "").strip()
-    if not text:
-        return usual
-    if not text.isdigit():
-        raise SystemExit(f"{variable} must be a whole number, not {text!r}. 0 sets no limit.")
-    return int(text)
 
 
 def _sign_in() -> str:

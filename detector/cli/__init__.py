@@ -15,6 +15,7 @@ from detector.cli import (
     analyze,
     app,
     calibrate,
+    config,
     evaluate,
     fetch,
     live,
@@ -40,6 +41,7 @@ _COMMANDS = (
     evaluate,
     train,
     calibrate,
+    config,
     app,
 )
 """In the order of `unmask --help`."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import ref
 
-from detector.errors import ModelError, UsageError
+from detector.config import MemoryAmount, get_config
+from detector.errors import ModelError
 
 if TYPE_CHECKING:
     from detector.models.base import Model
@@ -30,8 +30,6 @@ Key = tuple[str, ...]
 SHARE = {"cpu": 0.5, "cuda": 0.8}
 """Of the memory there is, unless UNMASK_MEMORY says otherwise. Decoding and the rest of the machine
 need the other half; on a GPU nobody else does."""
-
-_POWERS = "kmgt"
 
 
 class ModelCache:
@@ -133,19 +131,8 @@ def budget(device: str) -> int:
         UNMASK_MEMORY is not an amount.
     """
     kind = device.split(":")[0]
-    chosen = os.environ.get("UNMASK_MEMORY", "").strip()
-    if not chosen:
-        return int(total(device) * SHARE.get(kind, 0.5))
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:(%)|([kmgt]?)(i?)b?)", chosen.lower())
-    if not found:
-        raise UsageError(
-            f"UNMASK_MEMORY={chosen!r} is not an amount of memory.", hint="Say 4GB, 1500MB or 25%."
-        )
-    number = float(found[1])
-    if found[2]:
-        return int(total(device) * number / 100)
-    power = _POWERS.index(found[3]) + 1 if found[3] else 0
-    return int(number * (1024 if found[4] else 1000) ** power)
+    chosen = get_config().memory or MemoryAmount(SHARE.get(kind, 0.5), relative=True)
+    return chosen.of(total(device))
 
 
 def total(device: str) -> int:

@@ -11,7 +11,6 @@ import difflib
 import functools
 import importlib
 import importlib.util
-import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from pydantic import Field, ValidationError
 
 from detector import paths as folders
 from detector import weights as store
+from detector.config import get_config
 from detector.errors import ModelError, UnmaskError, UsageError
 from detector.models.base import Files, Model, ModelSpec
 from detector.models.custom_weights import with_files
@@ -130,9 +130,9 @@ def strong_ids() -> list[str]:
 
 def ids_of_host() -> list[str]:
     """What UNMASK_MODELS names: to be there from the start, and to take part."""
-    named = [part.strip() for part in os.environ.get("UNMASK_MODELS", "").split(",")]
     short = [entry.id for entry in manifest().recommended]
-    ids = [id for name in named if name for id in (short if name == "recommended" else [name])]
+    named = get_config().models
+    ids = [id for name in named for id in (short if name == "recommended" else [name])]
     return list(dict.fromkeys(ids))
 
 

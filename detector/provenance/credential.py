@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO
 
+from detector.config import get_config
 from detector.errors import UsageError
 from detector.provenance.text import clean
 from detector.schema.origin import Credential
@@ -81,10 +82,10 @@ def _run(command: list[str], file: BinaryIO, cancel: Event) -> bytes | None:
 
 def trust_list() -> Path | None:
     """The configured trust list, if any. UsageError when it is not there."""
-    named = os.environ.get(TRUST, "")
-    if not named:
+    named = get_config().c2pa_trust
+    if named is None:
         return None
-    path = Path(named).expanduser()
+    path = named.expanduser()
     try:
         if b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
             raise UsageError(f"{TRUST}: {path.name} holds no certificate in PEM form.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +13,7 @@ from fontTools.ttLib import TTFont
 from fpdf import FPDF, FontFace
 from fpdf.enums import TableBordersLayout, WrapMode
 
+from detector.config import get_config
 from detector.errors import UsageError
 from detector.schema.analysis import Label
 
@@ -179,10 +179,10 @@ def printable(text: str) -> str:
 
 def own_font() -> Path | None:
     """The operator's font for more scripts, if one is configured. UsageError when it is none."""
-    named = os.environ.get(FONT)
-    if not named:
+    named = get_config().report_font
+    if named is None:
         return None
-    path = Path(named).expanduser()
+    path = named.expanduser()
     try:
         TTFont(path, lazy=True).close()
     except Exception as error:

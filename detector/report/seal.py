@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import Field
 
+from detector.config import get_config
 from detector.errors import UsageError
 from detector.schema.base import StrictModel
 
@@ -106,13 +107,14 @@ def signing_key(path: str | os.PathLike[str] | None = None) -> Ed25519PrivateKey
     UsageError
         It can't be read, or is another kind of key.
     """
-    named = path or os.environ.get(KEY)
+    config = get_config()
+    named = path or config.signing_key
     if not named:
         return None
-    password = os.environ.get(PASSWORD)
+    password = config.signing_password
     data = _read(Path(named))
     try:
-        key = load_pem_private_key(data, password.encode() if password else None)
+        key = load_pem_private_key(data, password.get_secret_value().encode() if password else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UsageError(
             f"{Path(named).name} holds no private key that we can read.",

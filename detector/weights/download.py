@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from detector.config import get_config
 from detector.errors import WeightsError
 from detector.weights.verify import first_line, verify
 
@@ -37,7 +38,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 def offline() -> bool:
     """Whether this installation is told never to use the network (UNMASK_OFFLINE=1)."""
-    return os.environ.get("UNMASK_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
+    return get_config().offline
 
 
 def require_online(what: str) -> None:
@@ -52,7 +53,7 @@ def require_online(what: str) -> None:
 
 def endpoint() -> str:
     """Address of the hub: huggingface.co, or what HF_ENDPOINT names."""
-    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
+    return get_config().hf_endpoint.rstrip("/") or HUB
 
 
 def download(file: File, path: Path, report: Progress) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import ipaddress
-import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,8 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.requests import HTTPConnection
+
+from service.config import get_config
 
 GUEST, SESSION = "unmask", "unmask-session"
 """Cookies: which browser this is; who is signed in with it."""
@@ -47,22 +48,13 @@ def base_path() -> str:
 
 def public_url() -> str:
     """Scheme and host that people use, from `UNMASK_PUBLIC_URL`; else empty."""
-    parts = urlsplit(os.environ.get("UNMASK_PUBLIC_URL", "").strip())
+    parts = urlsplit(get_config().public_url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def trusted_proxies() -> int:
-    """How many proxies of ours a request passes: `UNMASK_TRUST_PROXY`, else none.
-
-    Raises
-    ------
-    SystemExit
-        It is not a small number: guessing whom to believe would be worse.
-    """
-    text = os.environ.get("UNMASK_TRUST_PROXY", "").strip() or "0"
-    if not text.isdigit() or int(text) > 10:
-        raise SystemExit(f"UNMASK_TRUST_PROXY must be a number of proxies, not {text!r}.")
-    return int(text)
+    """How many proxies of ours a request passes: `UNMASK_TRUST_PROXY`, else none."""
+    return get_config().trust_proxy
 
 
 @dataclass(frozen=True)
@@ -135,8 +127,7 @@ class Caller:
         stranger's page that had its own name resolve to 127.0.0.1. `UNMASK_LOCAL=off` says that
         nobody is; `all`, that everybody who can reach the server is.
         """
-        wish = os.environ.get("UNMASK_LOCAL", "").strip().lower()
-        if wish in ("off", "all"):
+        if wish := get_config().local:
             return wish == "all"
         if not _loopback(self.peer) or trusted_proxies():
             return False

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from service.config import get_config
+
 _SCHEMA = """
 create table if not exists vault (
   kind text not null,
@@ -32,8 +34,6 @@ create table if not exists vault (
 ) without rowid;
 create index if not exists vault_owner on vault (kind, owner);
 """
-SHORTEST_KEY = 32
-"""characters of UNMASK_SECRET_KEY."""
 
 
 class EncryptedSessionStore:
@@ -127,10 +127,9 @@ class EncryptedSessionStore:
 
 def _key(path: Path) -> bytes:
     """The key, from the environment or the file; the file is made on first use."""
-    if chosen := os.environ.get("UNMASK_SECRET_KEY", "").strip():
-        if len(chosen) < SHORTEST_KEY:
-            raise SystemExit(f"UNMASK_SECRET_KEY needs {SHORTEST_KEY} characters or more.")
-        return base64.urlsafe_b64encode(hashlib.sha256(chosen.encode()).digest())
+    if chosen := get_config().secret_key:
+        digest = hashlib.sha256(chosen.get_secret_value().encode()).digest()
+        return base64.urlsafe_b64encode(digest)
     try:
         with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             file.write(Fernet.generate_key())

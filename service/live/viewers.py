@@ -26,6 +26,7 @@ import numpy as np
 from dashboard.i18n import _, ngettext
 from dashboard.theme import ON_VIDEO
 from detector.errors import UnmaskError
+from service.config import get_config
 
 if TYPE_CHECKING:
     from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
@@ -335,19 +336,9 @@ def _style() -> Any:
 
 
 def limit() -> int:
-    """Cameras at a time: `UNMASK_LIVE_VIEWERS`, else one a core, and two at least.
-
-    Raises
-    ------
-    SystemExit
-        It is set to something that is no number: guessing would let in too many.
-    """
-    text = os.environ.get("UNMASK_LIVE_VIEWERS", "").strip()
-    if not text:
-        return max(2, min(8, os.cpu_count() or 2))
-    if not text.isdigit():
-        raise SystemExit(f"UNMASK_LIVE_VIEWERS must be a whole number, not {text!r}.")
-    return int(text)
+    """Cameras at a time: `UNMASK_LIVE_VIEWERS`, else one a core, and two at least."""
+    chosen = get_config().live_viewers
+    return max(2, min(8, os.cpu_count() or 2)) if chosen is None else chosen
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
 """Copies of media where its owner's records are kept elsewhere, so that another server, or this one
 with an empty disk, has them again.
 
-    UNMASK_SUPABASE_MEDIA   on: kept in the project's bucket as long as the record; else the media
-                            is on this server alone, for the hours it says
+Kept in the project's bucket as long as the record; without UNMASK_SUPABASE_MEDIA the media is on
+this server alone, for the hours it says.
 
 In the background and one at a time: nobody waits for it, and a copy that can't be made costs
 nothing but the copy.
@@ -11,30 +11,21 @@ nothing but the copy.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from detector.errors import InputError
+from service.config import get_config
 from service.records.store import Record, Store
 
 log = logging.getLogger(__name__)
 
 
 def wanted() -> bool:
-    """Whether the host asks for copies.
-
-    Raises
-    ------
-    SystemExit
-        It is neither on nor off: guessing where private files go would be worse.
-    """
-    text = os.environ.get("UNMASK_SUPABASE_MEDIA", "").strip().lower()
-    if text not in ("", "on", "off"):
-        raise SystemExit(f"UNMASK_SUPABASE_MEDIA can be on or off, not {text!r}.")
-    return text == "on"
+    """Whether the host asks for copies (UNMASK_SUPABASE_MEDIA)."""
+    return get_config().supabase_media
 
 
 class MediaReplicator:

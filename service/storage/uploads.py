@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import shutil
@@ -26,6 +25,7 @@ from typing import BinaryIO
 
 from dashboard.i18n import _
 from detector.errors import InputError
+from service.config import get_config
 
 CHUNK = 1 << 20
 """bytes copied at a time, so that a large file never stands in memory twice."""
@@ -51,32 +51,17 @@ class StorageError(InputError):
 
 def retention() -> timedelta:
     """How long a file is kept: `UNMASK_RETENTION_HOURS`, else 24 hours."""
-    return timedelta(hours=_positive("UNMASK_RETENTION_HOURS", 24.0))
+    return timedelta(hours=get_config().retention_hours)
 
 
 def records_retention() -> timedelta:
     """How long results are kept at most: `UNMASK_KEEP_RECORDS_DAYS`, else 30 days."""
-    return timedelta(days=_positive("UNMASK_KEEP_RECORDS_DAYS", 30.0))
-
-
-def _positive(variable: str, default: float) -> float:
-    """A positive number from the environment. A typo stops the server: guessing how long private
-    files are kept would be worse."""
-    text = os.environ.get(variable, "").strip()
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e6:
-        raise SystemExit(f"{variable} must be a positive number, not {text!r}.")
-    return value
+    return timedelta(days=get_config().keep_records_days)
 
 
 def upload_limit_mb() -> int | None:
     """Largest upload in MB from `UNMASK_MAX_UPLOAD_MB`; None leaves Streamlit's configuration."""
-    limit = _positive("UNMASK_MAX_UPLOAD_MB", 0.0)
+    limit = get_config().max_upload_mb
     return max(1, round(limit)) if limit else None
 
 

@@ -27,6 +27,7 @@ from dashboard.i18n import _, ngettext
 from detector.decision import decide
 from detector.errors import Canceled, InputError, MediaError, UnmaskError
 from detector.schema.analysis import Analysis, Robustness, Settings
+from service.config import get_config
 from service.error_reports import fault_of
 from service.records import result_cache, thumbnails
 from service.records.instances import Server
@@ -533,7 +534,4 @@ class Jobs:
 def default_workers() -> int:
     """`UNMASK_WORKERS`, else one for two cores and at most two: decoding and scoring of one file
     already run side by side, and more threads than cores slow each other down."""
-    wanted = os.environ.get("UNMASK_WORKERS", "")
-    if wanted.isdigit() and int(wanted):
-        return int(wanted)
-    return max(1, min(2, (os.cpu_count() or 2) // 2))
+    return get_config().workers or max(1, min(2, (os.cpu_count() or 2) // 2))

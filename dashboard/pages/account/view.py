@@ -19,9 +19,10 @@ from dashboard.result.details import facts
 from service import auth, limits
 from service.auth import Kind, Role, User
 from service.auth.caller import Caller, base_path
-from service.auth.config import PROVIDERS, Accounts
+from service.auth.config import Accounts
 from service.auth.problems import SENTENCES, AccountError, problem
 from service.auth.steps import AuthReturnContext
+from service.config import PROVIDERS
 
 if TYPE_CHECKING:
     from supabase_auth.types import Session

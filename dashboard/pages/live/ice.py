@@ -8,11 +8,11 @@ through, a TURN server passes the video on.
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
 from streamlit_webrtc import (
     get_cloudflare_ice_servers,
     get_hf_ice_servers,
@@ -20,6 +20,7 @@ from streamlit_webrtc import (
 )
 
 from detector.weights import offline
+from service.config import Config, get_config
 
 log = logging.getLogger(__name__)
 
@@ -32,40 +33,38 @@ HERE = {"localhost", "127.0.0.1", "::1"}
 _NONE = {"none", "off", "0"}
 
 
-def servers(page: str | None, env: Mapping[str, str] = os.environ) -> list[Server]:
+def servers(page: str | None, config: Config | None = None) -> list[Server]:
     """The servers for a visitor.
 
     Parameters
     ----------
     page : str or None
         Address of the page as the visitor's browser knows it; None without a browser.
-    env : mapping
-        `UNMASK_STUN` (addresses, commas between; "none" for no STUN at all), `UNMASK_TURN_URL`
-        with `UNMASK_TURN_USERNAME` and `UNMASK_TURN_CREDENTIAL`; or a provider's own variables:
-        `CLOUDFLARE_TURN_KEY_ID` and `CLOUDFLARE_TURN_KEY_API_TOKEN`, `TWILIO_ACCOUNT_SID` and
-        `TWILIO_AUTH_TOKEN`, on a Hugging Face Space `HF_TOKEN`.
+    config : Config, optional
+        STUN and TURN servers, or a provider's credentials; default: this server's.
 
     Returns
     -------
     list of dict
         Empty for a browser on this computer, unless the operator named servers.
     """
-    stun = env.get("UNMASK_STUN", "").strip()
+    config = config or get_config()
+    stun = config.stun
     named: list[Server] = []
     if stun.lower() not in _NONE:
         named = [{"urls": url} for url in _addresses(stun)]
-    if turn := _addresses(env.get("UNMASK_TURN_URL", "")):
+    if turn := _addresses(config.turn_url):
         named.append(
             {
                 "urls": turn,
-                "username": env.get("UNMASK_TURN_USERNAME", ""),
-                "credential": env.get("UNMASK_TURN_CREDENTIAL", ""),
+                "username": config.turn_username,
+                "credential": config.turn_credential.get_secret_value(),
             }
         )
         return named
     if page is None or urlsplit(page).hostname in HERE or offline():
         return named
-    if lent := _lent(env):
+    if lent := _lent(config):
         return [*named, *lent]
     if named or stun:
         return named
@@ -90,23 +89,34 @@ def _addresses(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _lent(env: Mapping[str, str]) -> list[Server]:
+def _lent(config: Config) -> list[Server]:
     """Servers of the provider whose credentials are set; none if it doesn't answer.
 
     A token of the Hugging Face hub is used for this on a Space only: elsewhere it is there to
     download models, and nobody expects it to be sent anywhere else.
     """
-    providers: tuple[tuple[tuple[str, ...], Callable[..., Any]], ...] = (
-        (("CLOUDFLARE_TURN_KEY_ID", "CLOUDFLARE_TURN_KEY_API_TOKEN"), get_cloudflare_ice_servers),
-        (("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"), get_twilio_ice_servers),
-        (("HF_TOKEN", "SPACE_ID"), lambda token, _space: get_hf_ice_servers(token)),
+    providers: tuple[tuple[str, tuple[str, SecretStr | None], Callable[..., Any]], ...] = (
+        (
+            "Cloudflare",
+            (config.cloudflare_turn_key_id, config.cloudflare_turn_key_api_token),
+            get_cloudflare_ice_servers,
+        ),
+        (
+            "Twilio",
+            (config.twilio_account_sid, config.twilio_auth_token),
+            get_twilio_ice_servers,
+        ),
+        (
+            "Hugging Face",
+            (config.space_id, config.hf_token),
+            lambda _space, token: get_hf_ice_servers(token),
+        ),
     )
-    for names, ask in providers:
-        values = [env.get(name, "") for name in names]
-        if not all(values):
+    for provider, (name, secret), ask in providers:
+        if not (name and secret):
             continue
         try:
-            return [dict(server) for server in ask(*values)]
+            return [dict(server) for server in ask(name, secret.get_secret_value())]
         except Exception as error:  # each provider fails in its own way; the page goes on without
-            log.warning("no relay from %s: %s", names[0], type(error).__name__)
+            log.warning("no relay from %s: %s", provider, type(error).__name__)
     return []

@@ -25,6 +25,7 @@ from detector.live import Alarm, LiveState
 from detector.schema.analysis import Analysis, Label
 from service import auth, backend
 from service.auth import Kind, Role, User
+from service.config import Config
 from service.live import recordings
 from service.live.viewers import Keep, Viewers
 from service.tasks.jobs import Jobs
@@ -492,24 +493,24 @@ def test_the_line_breaks_where_nothing_was_scored() -> None:
 
 AWAY = "https://unmask.example/live"
 STUN = [{"urls": ice.PUBLIC_STUN}]
-TURN = {"UNMASK_TURN_URL": "turn:t.example:3478", "UNMASK_TURN_USERNAME": "u"}
+TURN = {"turn_url": "turn:t.example:3478", "turn_username": "u"}
 
 
 @pytest.mark.parametrize(
     ("where", "env", "urls"),
     [
         ("http://localhost:8501/live", {}, []),
-        ("http://127.0.0.1:8501", {"CLOUDFLARE_TURN_KEY_ID": "a"}, []),
+        ("http://127.0.0.1:8501", {"cloudflare_turn_key_id": "a"}, []),
         ("http://localhost:8501", TURN, ["turn:t.example:3478"]),
         (AWAY, {}, [ice.PUBLIC_STUN]),
-        (AWAY, {"UNMASK_STUN": "none"}, []),
-        (AWAY, {"UNMASK_STUN": "stun:a, stun:b"}, ["stun:a", "stun:b"]),
-        (AWAY, {"UNMASK_STUN": "stun:a", **TURN}, ["stun:a", "turn:t.example:3478"]),
-        (AWAY, {"HF_TOKEN": "hf_x"}, [ice.PUBLIC_STUN]),
+        (AWAY, {"stun": "none"}, []),
+        (AWAY, {"stun": "stun:a, stun:b"}, ["stun:a", "stun:b"]),
+        (AWAY, {"stun": "stun:a", **TURN}, ["stun:a", "turn:t.example:3478"]),
+        (AWAY, {"hf_token": "hf_x"}, [ice.PUBLIC_STUN]),
     ],
 )
 def test_which_servers_help(where: str, env: dict[str, str], urls: list[str]) -> None:
-    assert ice.urls(ice.servers(where, env)) == urls
+    assert ice.urls(ice.servers(where, Config.model_validate(env))) == urls
 
 
 def test_a_providers_relay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -521,7 +522,9 @@ def test_a_providers_relay(monkeypatch: pytest.MonkeyPatch) -> None:
         return lent
 
     monkeypatch.setattr(ice, "get_cloudflare_ice_servers", cloudflare)
-    env = {"CLOUDFLARE_TURN_KEY_ID": "id", "CLOUDFLARE_TURN_KEY_API_TOKEN": "token"}
+    env = Config.model_validate(
+        {"cloudflare_turn_key_id": "id", "cloudflare_turn_key_api_token": "token"}
+    )
     assert ice.servers(AWAY, env) == lent and asked == [("id", "token")]
     assert ice.has_relay(lent) and not ice.has_relay(STUN)
     assert ice.servers("http://localhost:8501", env) == [] and len(asked) == 1
@@ -535,7 +538,7 @@ def test_a_providers_relay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_offline_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_OFFLINE", "1")
-    assert ice.servers(AWAY, {}) == []
+    assert ice.servers(AWAY) == []
 
 
 @pytest.mark.parametrize(

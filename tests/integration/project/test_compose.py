@@ -94,7 +94,7 @@ def test_unmask_gets_its_own_settings_and_no_others() -> None:
         for name in re.findall(r"`(\w+)`", line.split("|")[1])
     }
     wanted = set(SERVICES["unmask"]["environment"])
-    assert wanted == listed - {"UNMASK_DATA"} | {"STREAMLIT_SERVER_BASE_URL_PATH"}
+    assert wanted == listed - {"UNMASK_DATA", "SPACE_ID"} | {"STREAMLIT_SERVER_BASE_URL_PATH"}
     assert "env_file" not in SERVICES["unmask"]
     known = " ".join(
         p.read_text("utf-8")
@@ -181,7 +181,7 @@ def test_every_key_is_made_and_goes_where_it_belongs() -> None:
         assert user and f"alter role {user[1]} password" in roles
 
 
-def test_the_keys_are_tokens_that_unmask_takes() -> None:
+def test_the_keys_are_tokens_that_unmask_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     given = settings(keys.text())
     for name, role in (("SUPABASE_ANON_KEY", "anon"), ("SUPABASE_SECRET_KEY", "service_role")):
         claims = jwt.decode(given[name], given["JWT_SECRET"], ["HS256"])
@@ -191,11 +191,14 @@ def test_the_keys_are_tokens_that_unmask_takes() -> None:
         with pytest.raises(jwt.InvalidSignatureError):
             jwt.decode(given[name], "another" * 5, ["HS256"])
     app = environment("unmask", given)
-    config._read.cache_clear()
-    read = config._read(app["SUPABASE_URL"], app["SUPABASE_ANON_KEY"], "required", "", "", "")
+    for name in ("SUPABASE_URL", "SUPABASE_ANON_KEY"):
+        monkeypatch.setenv(name, app[name])
+    monkeypatch.setenv("UNMASK_SIGN_IN", "required")
+    read = config.accounts()
     assert read is not None and read.url == "http://gateway:8000"
+    monkeypatch.setenv("SUPABASE_ANON_KEY", given["SUPABASE_SECRET_KEY"])
     with pytest.raises(SystemExit, match="secret key"):
-        config._read(app["SUPABASE_URL"], given["SUPABASE_SECRET_KEY"], "", "", "", "")
+        config.accounts()
 
 
 def test_the_file_is_its_owners_and_written_once(

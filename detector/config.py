@@ -1,0 +1,299 @@
+"""What the environment tells the library: each variable once, with its type, bounds and default.
+
+A program that brings variables of its own extends `LibraryConfig` (the dashboard's server does, in
+`service.config`); errors and tables are made here for both.
+
+    unmask config       what each variable is for, and what it is now
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from detector.errors import UsageError
+
+C = TypeVar("C", bound="LibraryConfig")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a value has to be, to end the sentence "It must be …"."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class MemoryAmount:
+    """An amount of memory, in bytes or as a share of what there is.
+
+    Attributes
+    ----------
+    number : float
+        Bytes; with `relative` a fraction, 0 to 1.
+    relative : bool
+    """
+
+    number: float
+    relative: bool = False
+
+    def of(self, total: int) -> int:
+        """Return the bytes this is, of a machine with `total` bytes."""
+        return int(total * self.number) if self.relative else int(self.number)
+
+
+def _memory(value: object) -> MemoryAmount:
+    if isinstance(value, MemoryAmount):
+        return value
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:(%)|([kmgt]?)(i?)b?)", str(value).lower())
+    if not found:
+        raise ValueError
+    number = float(found[1])
+    if found[2]:
+        return MemoryAmount(number / 100, relative=True)
+    power = "kmgt".index(found[3]) + 1 if found[3] else 0
+    return MemoryAmount(number * (1024 if found[4] else 1000) ** power)
+
+
+def split(separator: str | None) -> BeforeValidator:
+    """Return a validator that makes a tuple of a text: of its parts that are not empty."""
+
+    def parts(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(separator) if part.strip())
+
+    return BeforeValidator(parts)
+
+
+Text = Annotated[str, Expected("a text")]
+Secret = Annotated[SecretStr, Expected("a secret")]
+Switch = Annotated[bool, Expected("on or off")]
+ExistingPath = Annotated[Path, Expected("a file")]
+Folder = Annotated[Path, Expected("a folder")]
+Ids = Annotated[tuple[str, ...], NoDecode, split(","), Expected("ids with commas between")]
+Memory = Annotated[
+    MemoryAmount,
+    BeforeValidator(_memory),
+    Expected("an amount of memory such as 4GB, 1500MB or 25%"),
+]
+
+
+def setting(variable: str, default: Any, purpose: str, *, usual: str = "") -> Any:
+    """Return the field of one variable.
+
+    Parameters
+    ----------
+    variable : str
+        Its name in the environment; others that are read too follow after `|`.
+    default : any
+    purpose : str
+        One phrase, for the table.
+    usual : str
+        The default in words, where its value would tell nothing.
+    """
+    first, *others = variable.split("|")
+    return Field(
+        default,
+        validation_alias=AliasChoices(first, *others) if others else first,
+        description=purpose,
+        json_schema_extra={"usual": usual},
+    )
+
+
+class LibraryConfig(BaseSettings):
+    """What the library reads. Empty and blank values are taken for none."""
+
+    model_config = SettingsConfigDict(
+        case_sensitive=True, env_ignore_empty=True, extra="ignore", frozen=True,
+        hide_input_in_errors=True, populate_by_name=True,
+    )  # fmt: skip
+
+    data: Folder | None = setting(
+        "UNMASK_DATA",
+        None,
+        "where everything is kept",
+        usual="`data/`; `/data` in the image",
+    )
+    memory: Memory | None = setting(
+        "UNMASK_MEMORY",
+        None,
+        "memory of loaded models",
+        usual="half of the machine's or container's",
+    )
+    models: Ids = setting(
+        "UNMASK_MODELS",
+        (),
+        "models to fetch and use from the start, by id; `recommended` for the short list",
+    )
+    offline: Switch = setting("UNMASK_OFFLINE", False, "on: download nothing")
+    signing_key: ExistingPath | None = setting(
+        "UNMASK_SIGNING_KEY", None, "private key that signs reports ([report.md](report.md))"
+    )
+    signing_password: Secret | None = setting(
+        "UNMASK_SIGNING_PASSWORD", None, "of that key, where it is encrypted"
+    )
+    report_font: ExistingPath | None = setting(
+        "UNMASK_REPORT_FONT", None, "a font for scripts that the report's own do not have"
+    )
+    c2pa_trust: ExistingPath | None = setting(
+        "UNMASK_C2PA_TRUST", None, "PEM file of signers to trust"
+    )
+    hf_endpoint: Text = setting(
+        "HF_ENDPOINT", "", "another address of the hub", usual="that of Hugging Face"
+    )
+    hf_token: Secret | None = setting("HF_TOKEN", None, "models behind a login")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _strip(cls, values: Any) -> Any:
+        stripped = {k: v.strip() if isinstance(v, str) else v for k, v in values.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
+
+
+def get_config() -> LibraryConfig:
+    """Return what the environment says now; read again only when that changes.
+
+    Raises
+    ------
+    UsageError
+        A value makes no sense: guessing what was meant would be worse.
+    """
+    return _read(snapshot(LibraryConfig))
+
+
+@lru_cache(maxsize=8)
+def _read(_state: tuple[str | None, ...]) -> LibraryConfig:
+    try:
+        return LibraryConfig()
+    except ValidationError as error:
+        raise UsageError(sentence(LibraryConfig, error)) from None
+
+
+def move_data(folder: Path) -> None:
+    """Name another data folder, for this process and those that it starts."""
+    os.environ["UNMASK_DATA"] = str(folder)
+
+
+# --- what a configuration tells of itself ---------------------------------------------------------
+
+
+class Variable(NamedTuple):
+    """One line of the table."""
+
+    name: str
+    kind: str
+    default: str
+    purpose: str
+    value: str
+    """As it is now; empty where it is the default, hidden where it is a secret."""
+
+
+def names(config: type[LibraryConfig]) -> dict[str, tuple[str, ...]]:
+    """Return the variables of each field, the one to be used first."""
+    return {name: _aliases(field) for name, field in config.model_fields.items()}
+
+
+def snapshot(config: type[LibraryConfig]) -> tuple[str | None, ...]:
+    """Return what the environment holds for a configuration, to notice a change by."""
+    return tuple(os.environ.get(name) for name in _all_names(config))
+
+
+@lru_cache(maxsize=4)
+def _all_names(config: type[LibraryConfig]) -> tuple[str, ...]:
+    return tuple(name for several in names(config).values() for name in several)
+
+
+def _aliases(field: FieldInfo) -> tuple[str, ...]:
+    alias = field.validation_alias
+    several = getattr(alias, "choices", [alias])
+    return tuple(str(name) for name in several)
+
+
+def sentence(config: type[LibraryConfig], error: ValidationError) -> str:
+    """Return one sentence that names the first variable that is wrong; never a secret's value."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    field = next(
+        field
+        for key, field in config.model_fields.items()
+        if name in (key, *_aliases(field))
+    )  # fmt: skip
+    variable = _aliases(field)[0] if name not in _aliases(field) else name
+    if first["type"] == "value_error" and str(first["ctx"]["error"]):
+        return f"{variable} {first['ctx']['error']}"
+    value = os.environ.get(variable, "").strip()
+    but = f", not {value!r}" if value and not _is_secret(field) else ""
+    return f"{variable} must be {_kind(field)}{but}."
+
+
+def table(config: LibraryConfig) -> Iterator[Variable]:
+    """Yield a line for each variable."""
+    for name, field in type(config).model_fields.items():
+        extra = field.json_schema_extra
+        usual = str(extra["usual"]) if isinstance(extra, dict) else ""
+        value = getattr(config, name)
+        yield Variable(
+            _aliases(field)[0],
+            _kind(field),
+            usual or _shown(field.default),
+            field.description or "",
+            "" if value == field.default else "(set)" if _is_secret(field) else _shown(value),
+        )
+
+
+def as_markdown(config: LibraryConfig) -> str:
+    """Return the table of a document, without what the values are now."""
+    lines = ["| variable | type | default | what |", "|---|---|---|---|"]
+    for line in table(config):
+        lines.append(f"| `{line.name}` | {line.kind} | {line.default} | {line.purpose} |")
+    return "\n".join(lines).replace("|  |", "| |") + "\n"
+
+
+def as_text(config: LibraryConfig) -> str:
+    """Return the table for a terminal, with what the values are now."""
+    out = []
+    for line in table(config):
+        now = f"is {line.value}" if line.value else f"not set, {line.default or 'none'}"
+        out.append(f"{line.name}\n    {line.purpose}\n    {line.kind}; {now}")
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"docs/\1", "\n".join(out)).replace("`", "")
+
+
+def _kind(field: FieldInfo) -> str:
+    # Of `Memory | None` pydantic keeps no metadata: it is that of the first part.
+    parts = [field.metadata, *(getattr(a, "__metadata__", ()) for a in _parts(field.annotation))]
+    return next(m.text for part in parts for m in part if isinstance(m, Expected))
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    return getattr(annotation, "__args__", ())
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return "SecretStr" in str(field.annotation)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, MemoryAmount):
+        return f"{value.number:.0%}" if value.relative else f"{value.number / 1e9:g} GB"
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

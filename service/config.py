@@ -1,0 +1,302 @@
+"""What the environment tells the server, beside what it tells the library: every variable once,
+with its type, bounds and default.
+
+    python -m service.config [--markdown]     what each is for, and what it is now; the table of
+                                              docs/hosting.md
+
+A value that makes no sense stops the server with a sentence that names the variable: guessing how
+long private files are kept, or whom to believe, would be worse.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource
+
+from detector.config import (
+    Expected,
+    LibraryConfig,
+    Secret,
+    Switch,
+    Text,
+    as_markdown,
+    as_text,
+    names,
+    sentence,
+    setting,
+    snapshot,
+    split,
+)
+
+MIN_SECRET_KEY = 32
+"""characters of UNMASK_SECRET_KEY"""
+_ORIGIN = re.compile(r"https?://[\w.*:-]+")
+
+_lower = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+
+
+def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not _ORIGIN.fullmatch(value):
+            raise ValueError(f"must be origins such as https://a.org, not {value!r}.")
+    return values
+
+
+def _providers(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if value not in PROVIDERS:
+            raise ValueError(f"can be {', '.join(PROVIDERS)}, not {value!r}.")
+    return values
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        parts = urlsplit("")
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError(f"is no address: {value!r}.")
+    return value.rstrip("/")
+
+
+PROVIDERS = {"google": "Google", "github": "GitHub"}
+"""What can be asked to vouch for somebody, and its name."""
+
+Count = Annotated[int, Field(ge=0), Expected("a whole number")]
+Amount = Annotated[float, Field(gt=0, lt=1e6), Expected("a positive number")]
+Address = Annotated[str, AfterValidator(_address), Expected("an address with http:// or https://")]
+SignInMode = Literal["optional", "required", "off"]
+
+
+class Config(LibraryConfig):
+    """What a server of the application reads."""
+
+    retention_hours: Amount = setting(
+        "UNMASK_RETENTION_HOURS", 24.0, "how long uploads are kept, in hours"
+    )
+    keep_records_days: Amount = setting(
+        "UNMASK_KEEP_RECORDS_DAYS", 30.0, "how long results are kept at most, in days"
+    )
+    max_upload_mb: Amount | None = setting(
+        "UNMASK_MAX_UPLOAD_MB", None, "the largest upload, in MB", usual="500"
+    )
+    workers: Count = setting(
+        "UNMASK_WORKERS",
+        0,
+        "files analyzed at once",
+        usual="one for two cores, at most 2; 1 in the image",
+    )
+    live_viewers: Count | None = setting(
+        "UNMASK_LIVE_VIEWERS",
+        None,
+        "cameras at a time",
+        usual="one for a core, 2 at least; 2 in the image",
+    )
+    sandbox: Switch = setting(
+        "UNMASK_SANDBOX", True, "off: parse uploads in the server's own process"
+    )
+    language: Text = setting(
+        "UNMASK_LANGUAGE",
+        "",
+        "the language of the pages, where there is a file for it ([languages.md](languages.md))",
+        usual="the browser's",
+    )
+
+    frame_by: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        split(None),
+        AfterValidator(_origins),
+        Expected("origins such as https://a.org, with spaces between"),
+    ] = setting("UNMASK_FRAME_BY", (), "who may show the pages in a frame")
+    space_id: Text = setting("SPACE_ID", "", "set by a Space of Hugging Face: its frame is allowed")
+    local: Annotated[Literal["", "off", "all"], _lower, Expected("off or all")] = setting(
+        "UNMASK_LOCAL",
+        "",
+        "who is the owner of this computer: `off` nobody, `all` everybody",
+        usual="who browses from it",
+    )
+    trust_proxy: Annotated[int, Field(ge=0, le=10), Expected("a number of proxies, 0 to 10")] = (
+        setting(
+            "UNMASK_TRUST_PROXY",
+            0,
+            "proxies of yours before the server, whose `X-Forwarded-For` counts",
+        )
+    )
+    public_url: Address = setting(
+        "UNMASK_PUBLIC_URL", "", "the address people use", usual="by the request"
+    )
+
+    guest_files_per_hour: Count = setting(
+        "UNMASK_GUEST_FILES_PER_HOUR", 20, "a guest's files in an hour; 0: no limit"
+    )
+    user_files_per_hour: Count = setting(
+        "UNMASK_USER_FILES_PER_HOUR", 120, "an account's files in an hour; 0: no limit"
+    )
+    address_files_per_hour: Count = setting(
+        "UNMASK_ADDRESS_FILES_PER_HOUR",
+        60,
+        "files in an hour of all guests behind one address; 0: no limit",
+    )
+    guest_max_mb: Count = setting(
+        "UNMASK_GUEST_MAX_MB", 0, "a guest's largest file, in MB", usual="as anybody's"
+    )
+
+    supabase_url: Address = setting("SUPABASE_URL", "", "the project that keeps accounts")
+    supabase_key: Secret = setting(
+        "SUPABASE_ANON_KEY|SUPABASE_PUBLISHABLE_KEY",
+        SecretStr(""),
+        "its key that browsers may know, of either form",
+    )
+    sign_in: Annotated[SignInMode, _lower, Expected("optional, required or off")] = setting(
+        "UNMASK_SIGN_IN", "optional", "whether guests may work too"
+    )
+    sign_in_with: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        split(","),
+        _lower,
+        AfterValidator(_providers),
+        Expected("names with commas between"),
+    ] = setting("UNMASK_SIGN_IN_WITH", (), "google, github: those switched on in the project")
+    default_role: Annotated[Literal["analyst", "viewer"], _lower, Expected("analyst or viewer")] = (
+        setting("UNMASK_DEFAULT_ROLE", "analyst", "of accounts without a role")
+    )
+    session_days: Annotated[float, Field(gt=0, le=365), Expected("a number between 0 and 365")] = (
+        setting("UNMASK_SESSION_DAYS", 30.0, "how long a browser stays signed in, in days")
+    )
+    secret_key: Secret | None = setting(
+        "UNMASK_SECRET_KEY",
+        None,
+        "protects sessions on the disk",
+        usual="a file in the data folder",
+    )
+    supabase_media: Switch = setting(
+        "UNMASK_SUPABASE_MEDIA", False, "on: copies of media in the project's bucket"
+    )
+
+    stun: Text = setting(
+        "UNMASK_STUN",
+        "",
+        "STUN servers that help cameras through firewalls, commas between; `none`",
+        usual="a public one",
+    )
+    turn_url: Text = setting("UNMASK_TURN_URL", "", "TURN servers that pass video on")
+    turn_username: Text = setting("UNMASK_TURN_USERNAME", "", "of the TURN servers")
+    turn_credential: Secret = setting(
+        "UNMASK_TURN_CREDENTIAL", SecretStr(""), "of the TURN servers"
+    )
+    cloudflare_turn_key_id: Text = setting(
+        "CLOUDFLARE_TURN_KEY_ID", "", "TURN servers by Cloudflare"
+    )
+    cloudflare_turn_key_api_token: Secret = setting(
+        "CLOUDFLARE_TURN_KEY_API_TOKEN", SecretStr(""), "of that key"
+    )
+    twilio_account_sid: Text = setting("TWILIO_ACCOUNT_SID", "", "TURN servers by Twilio")
+    twilio_auth_token: Secret = setting("TWILIO_AUTH_TOKEN", SecretStr(""), "of that account")
+
+    @field_validator("default_role", mode="before")
+    @classmethod
+    def _no_admin(cls, value: str) -> str:
+        if value.lower() == "admin":
+            raise ValueError("can't be admin: anybody can make an account.")
+        return value
+
+    @field_validator("supabase_key")
+    @classmethod
+    def _publishable(cls, value: SecretStr) -> SecretStr:
+        if _is_secret(value.get_secret_value()):
+            raise ValueError(
+                "holds a secret key, which passes by every rule of the database. "
+                "Use the publishable (anon) key."
+            )
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value) < MIN_SECRET_KEY:
+            raise ValueError(f"needs {MIN_SECRET_KEY} characters or more.")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, the first to be believed first."""
+        return init_settings, env_settings, InitSettingsSource(settings_cls, dict(_fallback))
+
+
+FALLBACK = tuple(
+    variable
+    for field in (
+        "supabase_url", "supabase_key", "sign_in", "sign_in_with", "default_role", "session_days",
+    )
+    for variable in names(Config)[field]
+)  # fmt: skip
+"""What may also stand in the file of secrets of the framework that draws the pages."""
+
+_fallback: dict[str, str] = {}
+
+
+def set_fallback(values: Mapping[str, str]) -> None:
+    """Believe these, of `FALLBACK`, where the environment says nothing."""
+    _fallback.clear()
+    _fallback.update({name: values[name] for name in FALLBACK if values.get(name, "").strip()})
+
+
+def get_config() -> Config:
+    """Return what is set now; read again only when that changes.
+
+    Raises
+    ------
+    SystemExit
+        A value makes no sense.
+    """
+    return _read(snapshot(Config), tuple(_fallback.items()))
+
+
+@lru_cache(maxsize=8)
+def _read(_environment: tuple[str | None, ...], _more: tuple[tuple[str, str], ...]) -> Config:
+    try:
+        return Config()
+    except ValidationError as error:
+        raise SystemExit(sentence(Config, error)) from None
+
+
+def _is_secret(key: str) -> bool:
+    """Whether a key belongs to the server alone: of the new form, or a token that says so."""
+    if key.startswith("sb_secret_"):
+        return True
+    try:
+        body = key.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    except (IndexError, ValueError, binascii.Error):
+        return False
+    return isinstance(claims, dict) and claims.get("role") == "service_role"
+
+
+if __name__ == "__main__":
+    print(as_markdown(get_config()) if "--markdown" in sys.argv else as_text(get_config()), end="")

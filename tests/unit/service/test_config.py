@@ -1,0 +1,152 @@
+"""Settings from the environment: typed, bounded, told in one sentence, documented by themselves."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from detector import config as library
+from detector.errors import UsageError
+from service.config import Config, get_config, set_fallback
+
+ROOT = Path(__file__).parents[3]
+ROOMS = [
+    path for room in ("detector", "service", "dashboard") for path in (ROOT / room).rglob("*.py")
+]
+CONFIG = {ROOT / "detector" / "config.py", ROOT / "service" / "config.py"}
+VARIABLES = {name for several in library.names(Config).values() for name in several}
+AMOUNT = "an amount of memory such as 4GB, 1500MB or 25%"
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    set_fallback({})
+
+
+def test_nothing_set_is_every_default() -> None:
+    config = get_config()
+    assert (config.retention_hours, config.trust_proxy, config.sandbox) == (24.0, 0, True)
+    assert all(not line.value for line in library.table(config))
+
+
+def test_a_change_is_seen_at_once_and_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = get_config()
+    assert get_config() is first
+    monkeypatch.setenv("UNMASK_RETENTION_HOURS", " 72 ")
+    assert get_config().retention_hours == 72
+    monkeypatch.setenv("UNMASK_OFFLINE", "1")
+    assert get_config().offline and library.get_config().offline
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_blank_is_not_set(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    for name in VARIABLES:
+        monkeypatch.setenv(name, blank)
+    assert all(not line.value for line in library.table(get_config()))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("UNMASK_RETENTION_HOURS", "-1", "must be a positive number, not '-1'."),
+        ("UNMASK_RETENTION_HOURS", "nan", "must be a positive number, not 'nan'."),
+        ("UNMASK_KEEP_RECORDS_DAYS", "inf", "must be a positive number, not 'inf'."),
+        ("UNMASK_MAX_UPLOAD_MB", "much", "must be a positive number, not 'much'."),
+        ("UNMASK_WORKERS", "two", "must be a whole number, not 'two'."),
+        ("UNMASK_ADDRESS_FILES_PER_HOUR", "-1", "must be a whole number, not '-1'."),
+        ("UNMASK_GUEST_MAX_MB", "2.5", "must be a whole number, not '2.5'."),
+        ("UNMASK_TRUST_PROXY", "11", "must be a number of proxies, 0 to 10, not '11'."),
+        ("UNMASK_OFFLINE", "of", "must be on or off, not 'of'."),
+        ("UNMASK_MEMORY", "much", f"must be {AMOUNT}, not 'much'."),
+        ("UNMASK_LOCAL", "of", "must be off or all, not 'of'."),
+        ("UNMASK_FRAME_BY", "a.org", "must be origins such as https://a.org, not 'a.org'."),
+        ("UNMASK_PUBLIC_URL", "http://[x", "is no address: 'http://[x'."),
+        ("SUPABASE_URL", "project.example", "is no address: 'project.example'."),
+        ("UNMASK_SESSION_DAYS", "366", "must be a number between 0 and 365, not '366'."),
+    ],
+)  # fmt: skip
+def test_a_typo_is_one_sentence_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as refused:
+        get_config()
+    assert str(refused.value) == f"{name} {told}"
+    if name in {n for several in library.names(library.LibraryConfig).values() for n in several}:
+        with pytest.raises(UsageError, match=name):
+            library.get_config()
+
+
+def test_a_secret_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_SECRET_KEY", "hunter2")
+    with pytest.raises(SystemExit, match="needs 32 characters") as refused:
+        get_config()
+    assert "hunter2" not in str(refused.value)
+    monkeypatch.setenv("UNMASK_SECRET_KEY", "hunter2" * 9)
+    monkeypatch.setenv("UNMASK_TURN_CREDENTIAL", "hunter2")
+    told = library.as_text(get_config()) + repr(get_config())
+    assert "hunter2" not in told and told.count("(set)") == 2
+
+
+def test_a_file_of_secrets_is_believed_after_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_fallback({"UNMASK_SIGN_IN": "required", "UNMASK_SANDBOX": "off"})
+    assert get_config().sign_in == "required"
+    assert get_config().sandbox, "only what is about accounts"
+    monkeypatch.setenv("UNMASK_SIGN_IN", "off")
+    assert get_config().sign_in == "off"
+
+
+def test_the_document_is_made_by_the_program() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "service.config", "--markdown"],
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert made.returncode == 0 and made.stdout in (ROOT / "docs" / "hosting.md").read_text("utf-8")
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(path.read_text("utf-8") for path in documents)
+    assert set(re.findall(r"`(UNMASK_\w+)`", text)) <= VARIABLES
+
+
+def test_each_setting_has_its_words_and_is_used() -> None:
+    code = "\n".join(path.read_text("utf-8") for path in ROOMS if path not in CONFIG)
+    used = set(re.findall(r"config(?:\(\))?\.(\w+)\b", code))
+    assert set(Config.model_fields) - used == set()
+    for line in library.table(get_config()):
+        assert line.kind and line.purpose, line.name
+
+
+def test_nobody_else_reads_the_environment() -> None:
+    """But for what a process of ours has to inherit, and the platform's folders."""
+    theirs = {
+        "detector/paths.py": {"LOCALAPPDATA", "XDG_DATA_HOME"},
+        "detector/isolation/sandbox.py": set(),
+        "detector/provenance/credential.py": set(),
+    }
+    for path in ROOMS:
+        if path in CONFIG:
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        uses = [n for n in ast.walk(tree) if _name(n) in {"environ", "getenv", "environb"}]
+        where = path.relative_to(ROOT).as_posix()
+        assert not uses or where in theirs, where
+        asked = {
+            node.args[0].value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)
+            and isinstance(node.func, ast.Attribute) and _name(node.func.value) == "environ"
+        }  # fmt: skip
+        assert asked <= theirs.get(where, set()) and not asked & VARIABLES, where
+
+
+def _name(node: ast.AST) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
