@@ -14,6 +14,7 @@ import importlib.util
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -27,6 +28,9 @@ from detector.models.custom_weights import with_files
 from detector.models.memory import ModelCache
 from detector.schema.analysis import Ensemble, Question
 from detector.schema.base import StrictModel
+
+FAMILY_PACKAGES = ["detector.models.families"]
+"""Where a family is looked for, in this order: a module of its name with `load`."""
 
 _shelf = ModelCache()
 
@@ -199,12 +203,7 @@ def unload(id: str) -> None:
 
 def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
     """A new model of these files, which were verified before. Not shared, not counted."""
-    module = f"detector.models.families.{spec.family}"
-    if not spec.family.isidentifier() or importlib.util.find_spec(module) is None:
-        raise ModelError(f"{spec.id} is of the family {spec.family!r}, which does not exist.")
-    family = importlib.import_module(module)
-    if not hasattr(family, "load"):
-        raise ModelError(f"{module} has no load(spec, files, device), so it is not a family.")
+    family = _family(spec)
     try:
         model: Model = family.load(spec, files, device)
     except (UnmaskError, store.Fits):
@@ -212,6 +211,19 @@ def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
     except Exception as error:
         raise ModelError(f"{spec.title} can't be loaded: {error}") from error
     return model
+
+
+def _family(spec: ModelSpec) -> ModuleType:
+    names = [f"{package}.{spec.family}" for package in FAMILY_PACKAGES]
+    if spec.family.isidentifier():
+        for name in names:
+            if importlib.util.find_spec(name) is None:
+                continue
+            family = importlib.import_module(name)
+            if not hasattr(family, "load"):
+                raise ModelError(f"{name} has no load(spec, files, device), so it is not a family.")
+            return family
+    raise ModelError(f"{spec.id} is of the family {spec.family!r}, which does not exist.")
 
 
 def _changed(path: Path) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from detector.errors import InputError, UsageError
 from detector.evaluation import metrics
 from detector.models.base import CropRecipe
-from detector.models.families.temporal import Temporal
 from detector.models.families.videomae import HybridVideoMae
 from detector.models.maps import MapNetwork
 from detector.training import augment, input_transform, masking, motion, pool, start
@@ -38,8 +37,12 @@ class OnMaps(nn.Module):
         return self.network.judge(maps)
 
 
-def network_of(plan: Recipe) -> MapNetwork:
-    """The untrained network that a recipe asks for.
+Family = Callable[..., MapNetwork]
+"""Makes a network of a crop's side, the frames of a window and the recipe's options."""
+
+
+def network_of(plan: Recipe, family: Family = HybridVideoMae) -> MapNetwork:
+    """Return the untrained network that a recipe asks for.
 
     Raises
     ------
@@ -47,17 +50,16 @@ def network_of(plan: Recipe) -> MapNetwork:
         The recipe's options do not fit its family.
     """
     options: dict[str, Any] = {k: v for k, v in plan.options.items() if k != "pool"}
-    family = HybridVideoMae if plan.family == "videomae" else Temporal
     try:
         return family(plan.crop.size, plan.clip_frames, **options)
     except TypeError as error:
         raise UsageError(f"{plan.name}: these options fit no {plan.family}: {error}") from error
 
 
-def train(job: Job) -> MapNetwork:
+def train(job: Job, family: Family = HybridVideoMae) -> MapNetwork:
     """Train a clip model by a recipe; see `detector.training.run.train`."""
     plan, out = job.plan, job.out
-    network = network_of(plan)
+    network = network_of(plan, family)
     network.trunk.load_state_dict(start.trunk_state(job.begin))
     out.mkdir(parents=True, exist_ok=True)
     show = partial(_told, job, "maps")

@@ -147,13 +147,11 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     steps = recipe.steps
     network = network.to(device)
-    if device != "cpu" or recipe.family in ("mobilenet", "lite", "residual"):
+    if device != "cpu":
         network = network.to(memory_format=torch.channels_last)
     watched = asks_features(recipe)
     if watched and not hasattr(network, "embed"):
         raise UsageError(f"{recipe.name}: a {recipe.family} shows no features to a loss.")
-    if watched and recipe.options.get("reference"):
-        raise UsageError(f"{recipe.name}: with a reference, no loss looks at features.")
     several = torch.device(device).type == "cuda" and torch.cuda.device_count() > 1
     spread = nn.DataParallel(network) if several and not watched else network
     optimizer = torch.optim.AdamW(_grouped(network, recipe.decay), lr=recipe.rate)

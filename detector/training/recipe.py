@@ -13,6 +13,8 @@ from detector.models.base import CropRecipe
 from detector.schema.base import StrictModel
 
 FOLDER = Path(__file__).parent / "recipes"
+FOLDERS = [FOLDER]
+"""Where a recipe is looked for by its name."""
 
 Change = Literal["color", "size", "blur", "noise", "jpeg"]
 """A way in which the pictures of a pair are changed alike (`augment.draw_look`)."""
@@ -68,10 +70,9 @@ class Recipe(StrictModel):
     """One training run of a frame model or a clip model."""
 
     name: str
-    family: Literal[
-        "mobilenet", "lite", "residual", "videomae", "temporal", "autoencoder", "published"
-    ]
-    """published: what a frame model's recipe becomes when a published detector is trained on."""
+    family: str
+    """A key of `run.TRAINERS`. published: what a frame model's recipe becomes when a published
+    detector is trained on."""
     summary: str = ""
     start: str = ""
     """Weights to start from, relative to the current folder; empty: untrained."""
@@ -126,10 +127,13 @@ def read_recipe(name: str | Path) -> Recipe:
     """
     path = Path(name)
     if path.suffix != ".toml":
-        path = FOLDER / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
-        raise UsageError(f"There is no recipe {str(name)!r}.", hint=f"Known: {known}.")
+        ours = {file.stem: file for folder in FOLDERS for file in folder.glob("*.toml")}
+        path = ours.get(str(name), path)
+        if not path.is_file():
+            known = ", ".join(sorted(ours))
+            raise UsageError(f"There is no recipe {str(name)!r}.", hint=f"Known: {known}.")
+    elif not path.is_file():
+        raise UsageError(f"There is no recipe {str(name)!r}.")
     try:
         return Recipe.model_validate(tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, ValidationError) as error:

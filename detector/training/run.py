@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from detector.errors import InputError, UsageError
 from detector.evaluation.labels import Item, read_labels
-from detector.models.families.lite import LiteNet
-from detector.training import anomaly, clips, published, sample, start
+from detector.training import clips, published, sample
 from detector.training.cache import FaceCache, build, tried
-from detector.training.check import HeldOut
-from detector.training.fit import fit, packed
+from detector.training.fit import packed
+from detector.training.frames import FrameTrainer
 from detector.training.input_transform import InputTransform, OwnSight, sight_of
 from detector.training.job import Job, Progress
 from detector.training.recipe import Recipe, read_recipe
-
-STATISTICS = 144
-"""Pictures from which a trunk's statistics are refitted."""
-AHEAD = 1_000_000
-"""First of the steps whose pictures they are: beyond any run's own."""
 
 
 def train(
@@ -95,6 +88,11 @@ def train(
         plan = published.adapted(plan, detector, tune)
     elif tune or weights:
         raise UsageError("--tune and --weights are for published detectors: name one with --begin.")
+    if (trainer := TRAINERS.get(plan.family)) is None:
+        raise UsageError(
+            f"The recipe {plan.name!r} is of a family that is not trained here: {plan.family!r}.",
+            hint=f"Known: {', '.join(sorted(TRAINERS))}.",
+        )
     sight = sight_of(plan, detector.model if detector else None)
     tell = progress or (lambda stage, done, total, figures: None)
     items = read_labels(data)
@@ -116,7 +114,7 @@ def train(
     torch.manual_seed(plan.seed)  # what is not loaded starts at random
     path = start_from if isinstance(start_from, Path) else None
     job = Job(plan, sources, held, kept, out, path, resume, stop_after, device, tell, detector)
-    network = FAMILIES[plan.family](job)
+    network = trainer(job)
     if stop_after is not None and stop_after < plan.steps:
         return None
     if detector:
@@ -175,36 +173,9 @@ def faces(
     return caches
 
 
-def _frames(job: Job) -> nn.Module:
-    plan, sources = job.plan, job.sources
-    network = start.frame_network(plan, job.begin)
-    # The trunk of the others comes with its own.
-    folded = not isinstance(network, LiteNet) and network.features is not None
-    if folded and not start.is_trained(job.begin):
-        some = [
-            sample.draw(sources, plan, AHEAD + i)[0]
-            for i in range(max(1, STATISTICS // (2 * plan.pairs)))
-        ]
-        start.refit_statistics(network.features, torch.from_numpy(np.concatenate(some)))
-    return fit(
-        network,
-        plan,
-        lambda step: sample.draw(sources, plan, step),
-        job.out,
-        check=HeldOut(job.held, job.sight),
-        resume=job.resume,
-        stop_after=job.stop_after,
-        progress=job.training,
-        device=job.device,
-    )
-
-
-FAMILIES: dict[str, Callable[[Job], nn.Module]] = {
-    "mobilenet": _frames,
-    "lite": _frames,
-    "residual": _frames,
+TRAINERS: dict[str, Callable[[Job], nn.Module]] = {
+    "mobilenet": FrameTrainer(),
     "videomae": clips.train,
-    "temporal": clips.train,
-    "autoencoder": anomaly.train,
     "published": published.train,
 }
+"""How the networks of a recipe's family are trained."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,37 @@ from torch.nn import functional as F
 
 from detector.errors import WeightsError
 from detector.models.families import mobilenet
-from detector.models.families.lite import LiteNet
 from detector.models.families.mobilenet import MobileNetV2
-from detector.models.families.residual import ResidualNet
 from detector.training.recipe import Recipe
 from detector.weights import load_state
 
 
-def frame_network(plan: Recipe, path: Path | None) -> MobileNetV2 | ResidualNet | LiteNet:
-    """A recipe's network on single crops: untrained, from a trunk without classifier, or from a
-    trained model. With a branch for noise, what begins with a trained MobileNetV2 answers as that
-    does until the branch has learned."""
+def frame_network(
+    plan: Recipe,
+    path: Path | None,
+    family: Callable[..., nn.Module] = MobileNetV2,
+    untrained: frozenset[str] = frozenset({"classifier"}),
+) -> nn.Module:
+    """Return a recipe's network on single crops: untrained, from a trunk, or from a trained model.
+
+    Parameters
+    ----------
+    path : Path or None
+        The weights to begin with.
+    family : callable
+        Makes a network with `features` and `classifier` of the recipe's options.
+    untrained : frozenset of str
+        Parts that the weights need not hold: each is there as a whole, or begins untrained. What
+        the classifier has not learned to look at yet counts nothing.
+
+    Raises
+    ------
+    WeightsError
+        The weights are of another network.
+    """
     options: dict[str, Any] = dict(plan.options)
     tune = options.pop("tune", "whole")
-    networks = {"residual": ResidualNet, "lite": LiteNet}
-    network: MobileNetV2 | ResidualNet | LiteNet = networks.get(plan.family, MobileNetV2)(**options)
+    network = family(**options)
     if tune == "norms":  # as GenD was made from CLIP
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
@@ -41,8 +58,7 @@ def frame_network(plan: Recipe, path: Path | None) -> MobileNetV2 | ResidualNet 
         # Whatever else the network looks at counts nothing yet.
         state["classifier.1.weight"] = F.pad(weight, (0, last.in_features - weight.shape[1]))
     missing, unexpected = network.load_state_dict(state, strict=False)
-    # A part is there as a whole, or begins untrained.
-    fresh = {"classifier", "residual"} - {name.partition(".")[0] for name in state}
+    fresh = untrained - {name.partition(".")[0] for name in state}
     left_over = [name for name in missing if name.partition(".")[0] not in fresh]
     if left_over or unexpected:
         raise WeightsError(f"The trunk {path.name} does not fit: {[*left_over, *unexpected][:3]}")

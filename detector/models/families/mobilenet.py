@@ -33,8 +33,6 @@ FEATURES = 1280
 MIDDLE = 14
 """`features[:MIDDLE]` ends with the last stage at 1/16 of the input."""
 MIDDLE_CHANNELS = 96
-COARSE = 4
-"""Times that the side of a picture is divided by, for its coarse copy."""
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -99,17 +97,10 @@ class MobileNetV2(nn.Module):
     """The trunk and one logit of P(fake).
 
     `forward` takes float [N, 3, S, S] in -1..1 (x / 127.5 - 1) and gives [N].
-
-    Parameters
-    ----------
-    reference : float
-        0..1, of what is said of a coarse copy of the picture, that is taken off: person, light and
-        camera are in both, the traces in one.
     """
 
-    def __init__(self, dropout: float = 0.2, reference: float = 0.0) -> None:
+    def __init__(self, dropout: float = 0.2) -> None:
         super().__init__()
-        self.reference = reference
         layers: list[nn.Module] = [unit(SameConv(3, 32, 2))]
         channels = 32
         for expansion, outputs, repeats, stride in STAGES:
@@ -124,15 +115,7 @@ class MobileNetV2(nn.Module):
         started(self.features)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.reference:
-            return self.judge(self.embed(x))
-        coarse = F.interpolate(F.avg_pool2d(x, COARSE), x.shape[-2:], mode="bilinear")
-        if self.training:  # in one batch, so that both are brought to the same statistics
-            own, without = self.judge(self.embed(torch.cat([x, coarse]))).chunk(2)
-        else:  # the picture last: what is heard of a layer last is what a heatmap shows
-            without = self.judge(self.embed(coarse))
-            own = self.judge(self.embed(x))
-        return own - self.reference * without
+        return self.judge(self.embed(x))
 
     def embed(self, x: Tensor) -> Tensor:
         """Pooled features: [N, 1280]."""
@@ -160,15 +143,15 @@ def fuse(network: N) -> N:
     return network
 
 
-def build(state: dict[str, Any], name: str = "mobilenet", reference: float = 0.0) -> MobileNetV2:
-    """A network in evaluation mode with these weights; `reference` as in `MobileNetV2`.
+def build(state: dict[str, Any], name: str = "mobilenet") -> MobileNetV2:
+    """Return a network in evaluation mode with these weights.
 
     Raises
     ------
     WeightsError
         If a tensor is missing, left over or of another shape.
     """
-    network = MobileNetV2(reference=reference)
+    network = MobileNetV2()
     load_strict(network, state, name)  # fp16 in the file becomes fp32 here
     ready: MobileNetV2 = network.eval().requires_grad_(False)
     return ready
@@ -176,8 +159,7 @@ def build(state: dict[str, Any], name: str = "mobilenet", reference: float = 0.0
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load a trained MobileNetV2 (one .safetensors file)."""
-    reference = float(spec.options.get("reference", 0))
-    network = fuse(build(load_state(files[0]), spec.id, reference)).to(device)
+    network = fuse(build(load_state(files[0]), spec.id)).to(device)
     # On a CPU channels_last takes half the time.
     network = network.to(memory_format=torch.channels_last)
     side = spec.crop.size

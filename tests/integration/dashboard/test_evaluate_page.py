@@ -139,7 +139,7 @@ def test_a_csv_with_its_files(tmp_path: Path) -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A real evaluation of six pictures; one of the models has nothing to say of stills."""
     runs = Runs(tmp_path_factory.mktemp("data"))
-    run = runs.start([small_set()], ["blend", "motion"])
+    run = runs.start([small_set()], ["detail", "motion"])
     until(lambda: not run.active)
     assert not run.error and run.report is not None
     return run
@@ -213,7 +213,7 @@ def test_an_unknown_address_says_so() -> None:
 
 def test_a_run_can_be_stopped_and_leaves_nothing(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
-    run = runs.start([small_set()], ["blend"])
+    run = runs.start([small_set()], ["detail"])
     run.stop.set()
     until(lambda: not run.active)
     assert run.report is None and "stopped" in run.error

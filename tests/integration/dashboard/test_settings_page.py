@@ -54,7 +54,7 @@ def own(**changes: Any) -> OwnCalibration:
         "rate": 0.05,
         "domain": "<b>phone</b>",
         "sources": 3,
-        "models": {FACE: {id: result(get_spec(id)).identity for id in ("pairs", "blend")}},
+        "models": {FACE: {id: result(get_spec(id)).identity for id in ("pairs", "detail")}},
         "base": {FACE: 0.0},
         "clips": [{FACE: float(x)} for x in rng.normal(-1, 1, 40)],
     }
@@ -88,7 +88,7 @@ def test_what_is_kept_is_shown_switched_and_deleted() -> None:
     assert "&lt;b&gt;phone" in page and "<b>phone" not in page
     assert "only for clips like these" in page and "In use" in page
     assert "These 40 clips are of only 3 recordings" in page
-    assert "Pairs and Blend" in page
+    assert "Pairs and Detail" in page
     at.toggle(key="own-on").set_value(False).run()
     assert not conformal.load().on and "Switched off" in texts(at)
     at.button(key="delete-abc123").click().run()

@@ -280,7 +280,7 @@ def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
         question = (None, FACE, None, WHOLE)[i % 4]
         face = rng.normal(5.0 if question is FACE else -5.0, 2.2)
         whole = rng.normal(5.0 if question is WHOLE else -5.0, 2.2)
-        logits = {"pairs": 0.3 * face + 1, "blend": rng.normal(), "synthesis": 2.0 * whole}
+        logits = {"pairs": 0.3 * face + 1, "detail": rng.normal(), "synthesis": 2.0 * whole}
         person = Person(logits, GOOD)
         out.append(Clip(int(question is not None), f"s{i // 4 % 8}", question, (person,)))
     return out
@@ -289,12 +289,12 @@ def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
 def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
     made = fit_clips(
         clips(np.random.default_rng(0)),
-        {FACE: ["pairs", "blend"], WHOLE: ["synthesis"]},
+        {FACE: ["pairs", "detail"], WHOLE: ["synthesis"]},
         'clips "held out"',
     )
     assert set(made.ensembles) == {FACE, WHOLE}
-    adds = {id: made.weights[id] * made.models[id].scale for id in ("pairs", "blend")}
-    assert adds["pairs"] > 5 * abs(adds["blend"])
+    adds = {id: made.weights[id] * made.models[id].scale for id in ("pairs", "detail")}
+    assert adds["pairs"] > 5 * abs(adds["detail"])
     assert made.summary.alarms <= 0.05 and made.summary.right >= 0.9
     assert made.summary.auc > 0.9 and made.summary.risk["20%"] <= made.summary.risk["100%"]
     text = (paths.bundled() / "manifest.toml").read_text(encoding="utf-8")
@@ -337,7 +337,7 @@ def test_a_model_that_could_not_look_at_every_clip_adds_where_it_could() -> None
         else c
         for n, c in enumerate(made)
     ]
-    found = fit_clips(some, {FACE: ["pairs", "blend"]}, "made")
+    found = fit_clips(some, {FACE: ["pairs", "detail"]}, "made")
     assert found.ensembles[FACE].models[0] == "pairs" and found.reports[0].auc > 0.9
 
 

@@ -484,7 +484,7 @@ def test_a_stopped_run_goes_on(labeled: Path, tmp_path: Path, monkeypatch) -> No
     assert done == ["fake.png"]
     assert [s.highest for s in again] == [s.highest for s in both]
     # What was kept does not hold for other models, other frames, another condition, another file.
-    score_files(items, models=["blend"], store=store)
+    score_files(items, models=["detail"], store=store)
     score_files(items, models=["pairs"], frames=5, store=store)
     score_files(items, models=["pairs"], condition=Condition("blur", 1), store=store)
     assert done[1:] == ["real.png", "fake.png"] * 3
@@ -535,9 +535,9 @@ def test_faces_cut_otherwise_are_scored_anew(
 def test_other_models_are_scored_and_not_counted(labeled: Path) -> None:
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     (alone,) = score_files(items, models=["pairs"])
-    (beside,) = score_files(items, models=["pairs"], also=["blend"])
+    (beside,) = score_files(items, models=["pairs"], also=["detail"])
     assert beside.probability == alone.probability
-    assert set(beside.highest) == {"pairs", "blend"}
+    assert set(beside.highest) == {"pairs", "detail"}
 
 
 def test_our_own_failure_is_not_kept(
@@ -609,7 +609,7 @@ def test_what_can_not_be_evaluated_is_said(
     with pytest.raises(UsageError, match="not on this computer"):
         baselines.published("meso4-df", [])
     here, missing = baselines.published("all", ["pairs"])
-    assert here == [] and "meso4-df" in missing and "blend" not in missing
+    assert here == [] and "meso4-df" in missing and "detail" not in missing
 
 
 def test_files_of_one_figure() -> None:

@@ -142,7 +142,7 @@ class Clock:
 def engine() -> Iterator[live.LiveEngine]:
     """Made faces and models, no threads, a clock that follows the frames."""
     engine = live.LiveEngine(
-        ["pairs", "blend"], workers=0, detector=MadeDetector(), load=made(), clock=Clock()
+        ["pairs", "detail"], workers=0, detector=MadeDetector(), load=made(), clock=Clock()
     )
     yield engine
     engine.close()
@@ -468,7 +468,7 @@ def workers() -> list[threading.Thread]:
 def test_push_never_waits_and_the_newest_frame_wins() -> None:
     go = threading.Event()
     engine = live.LiveEngine(
-        ["pairs", "blend"], workers=2, detector=MadeDetector(), load=made(lambda: go.wait(PATIENT))
+        ["pairs", "detail"], workers=2, detector=MadeDetector(), load=made(lambda: go.wait(PATIENT))
     )
     try:
         session = engine.open()
@@ -506,7 +506,7 @@ def test_viewers_are_isolated_and_share_the_models() -> None:
 
     shared: dict[str, Model] = {}
     detector = MadeDetector()
-    engine = live.LiveEngine(["pairs", "blend"], workers=0, detector=detector, load=load)
+    engine = live.LiveEngine(["pairs", "detail"], workers=0, detector=detector, load=load)
     one, two = engine.open(), engine.open(live.LiveSettings(name="Two"))
     engine.drain()
     for n in range(int(5 * FPS)):
@@ -516,7 +516,7 @@ def test_viewers_are_isolated_and_share_the_models() -> None:
     assert one.state.reading.label is Label.REAL and two.state.reading.label is Label.FAKE
     assert one.finish().media.name == "Live session" and two.finish().media.name == "Two"
     assert two.finish().tracks[0].faces[0].time == 0.0  # from its own first frame
-    assert set(shared) == {"pairs", "blend"} and len(loads) == 4
+    assert set(shared) == {"pairs", "detail"} and len(loads) == 4
     one.close()
     two.push(FAKE, 200.0)
     engine.drain()
@@ -583,18 +583,18 @@ def test_a_crash_in_a_model_leaves_the_others(engine, caplog) -> None:
             raise RuntimeError("broken")
 
     known = engine._load
-    engine._load = lambda id: Broken(registry.get_spec(id)) if id == "blend" else known(id)
-    session = engine.open(live.LiveSettings(models=("pairs", "blend", "synthesis")))
+    engine._load = lambda id: Broken(registry.get_spec(id)) if id == "detail" else known(id)
+    session = engine.open(live.LiveSettings(models=("pairs", "detail", "synthesis")))
     state = feed(engine, session, 3, REAL)[-1]
-    assert "Blend takes no part" in next(
+    assert "Detail takes no part" in next(
         h.text for h in state.hints if h.code is live.HintCode.MODEL_FAILED
     )
     states = {m.id: m for m in state.models}
-    assert states["blend"].note and not states["blend"].counted and states["blend"].scored == 0
+    assert states["detail"].note and not states["detail"].counted and states["detail"].scored == 0
     assert states["pairs"].counted and states["pairs"].scored > 10
     assert {m.id: bool(m.error) for m in session.finish().models} == {
         "pairs": False,
-        "blend": True,
+        "detail": True,
         "synthesis": False,
     }
 
@@ -608,7 +608,7 @@ def test_a_model_that_is_not_here_is_named(engine) -> None:
     state = feed(engine, session, 1, REAL)[-1]
     assert [m.note for m in state.models] == [
         "pairs is not on this computer.",
-        "blend is not on this computer.",
+        "detail is not on this computer.",
     ]
     with pytest.raises(UsageError, match="no model"):
         engine.open(live.LiveSettings(models=("nosuch",)))
@@ -781,7 +781,7 @@ def test_a_session_is_an_analysis(engine) -> None:
     from detector import report
     from detector.report import as_pdf, collect
 
-    session = engine.open(live.LiveSettings(models=("pairs", "blend"), name="Camera"))
+    session = engine.open(live.LiveSettings(models=("pairs", "detail"), name="Camera"))
     feed(engine, session, 8, picture((40, 160, -1.0), (400, 160, 1.0)), start=50.0)
     analysis = session.finish()
     media = analysis.media
@@ -856,9 +856,9 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery) -> None:
     from detector.schema.analysis import Settings
 
     path = gallery["untouched"].path
-    settings = Settings(models=["pairs", "blend"], sampling="fps", fps=2.0, end=3.0)
+    settings = Settings(models=["pairs", "detail"], sampling="fps", fps=2.0, end=3.0)
     whole = Analyzer(device="cpu").analyze(path, settings, scores_only=True)
-    engine = live.LiveEngine(["pairs", "blend"], workers=0)
+    engine = live.LiveEngine(["pairs", "detail"], workers=0)
     session = engine.open()
     engine.drain()
     for face in whole.tracks[0].faces:
@@ -920,7 +920,7 @@ def short_clip(gallery: dict[str, samples.Sample], folder: Path, seconds: float)
 def test_the_command_watches_a_file(gallery, tmp_path, capsys) -> None:
     clip = short_clip(gallery, tmp_path, 2.0)
     out = tmp_path / "out.json"
-    status = main(["live", str(clip), "--models", "pairs,blend", "--json", "-", "--out", str(out)])
+    status = main(["live", str(clip), "--models", "pairs,detail", "--json", "-", "--out", str(out)])
     captured = capsys.readouterr()
     assert status == 0
     lines = [json.loads(line) for line in captured.out.splitlines()]

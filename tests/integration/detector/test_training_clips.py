@@ -18,7 +18,7 @@ from detector import weights
 from detector.errors import UsageError
 from detector.models import registry
 from detector.models.base import CropRecipe
-from detector.models.families import temporal, videomae
+from detector.models.families import videomae
 from detector.training import blend_clip, clips, masking, motion, pool, sample
 from detector.training.cache import FaceCache, Faces
 from detector.training.job import Job
@@ -28,7 +28,6 @@ POINTS = [(70.0, 74.0), (106.0, 74.0), (88.0, 98.0), (74.0, 116.0), (102.0, 116.
 FRAMES = 6
 SHAPES: dict[str, dict[str, str | int | float | bool]] = {
     "videomae": {"hidden": 32, "layers": 2, "heads": 2},
-    **{head: {"head": head, "hidden": 16} for head in temporal.HEADS},
 }
 
 
@@ -83,10 +82,10 @@ def trunk() -> Path:
     return weights.resolve(ours[0])[0]
 
 
-def recipe(shape: str = "gru", **changes: object) -> Recipe:
+def recipe(shape: str = "videomae", **changes: object) -> Recipe:
     given: dict[str, object] = {
         "name": "made",
-        "family": "videomae" if shape == "videomae" else "temporal",
+        "family": "videomae",
         "images": 480,
         "pairs": 6,
         "rate": 3e-3,
@@ -279,16 +278,9 @@ def test_masks_are_tubes() -> None:
     assert (mask.sum(2) == 3).all()
 
 
-def test_only_a_videomae_is_masked(cache: FaceCache, trunk: Path, tmp_path: Path) -> None:
-    asked = Pretrain(images=8, clips=4, pool=4, rate=1e-3)
-    with pytest.raises(UsageError, match="only a videomae"):
-        clips.train(job(recipe("gru", pretrain=asked, options={"pool": 2, "head": "gru"}),
-                        cache, tmp_path, trunk))  # fmt: skip
-
-
 def test_options_that_fit_no_family_are_refused() -> None:
-    with pytest.raises(UsageError, match="fit no temporal"):
-        clips.network_of(recipe(options={"layers": 3}))
+    with pytest.raises(UsageError, match="fit no videomae"):
+        clips.network_of(recipe(options={"head": "gru"}))
 
 
 def test_a_run_ends_in_weights_that_load(face: np.ndarray, trunk: Path, tmp_path: Path) -> None:
@@ -303,11 +295,11 @@ def test_a_run_ends_in_weights_that_load(face: np.ndarray, trunk: Path, tmp_path
             rows.append(f"{name},{label},p{'abc'[person]},made,image")
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     plan = recipe(
-        "lrcn", images=24, holdout_images=0.4,
+        images=24, holdout_images=0.4,
         parts=[Part(name="stills", kind="image", tight=True, share=1.0)],
-        options={"pool": 4, **SHAPES["lrcn"]},
+        options={"pool": 4, **SHAPES["videomae"]},
     )  # fmt: skip
     out = train(plan, tmp_path / "labels.csv", tmp_path / "run", begin=trunk)
     assert out is not None
-    options = {"size": 64, "frames": FRAMES, **SHAPES["lrcn"]}
-    assert temporal.build(load_file(out), **options).training is False
+    options = {"size": 64, "frames": FRAMES, **SHAPES["videomae"]}
+    assert videomae.build(load_file(out), **options).training is False

@@ -272,7 +272,7 @@ def test_what_cannot_be_begun_with_is_refused(labels: Path, tmp_path: Path) -> N
             weights=[tmp_path / "npr.pth"],
         )
     with pytest.raises(UsageError, match="for a network of ours"):
-        train("lrcn", labels, tmp_path / "run", begin="dfb_meso4", weights=[meso(tmp_path)])
+        train("motion", labels, tmp_path / "run", begin="dfb_meso4", weights=[meso(tmp_path)])
     with pytest.raises(UsageError, match="tight crops alone"):
         tight = [Part(name="p", kind="image", tight=True, share=1)]
         start = published.open_start("dfb_meso4", [meso(tmp_path)])

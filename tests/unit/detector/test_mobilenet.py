@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from detector.errors import WeightsError
 from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
 from detector.models.families import mobilenet
-from detector.models.network import TorchFrameModel
 
 SIDE = 64
 
@@ -137,25 +136,3 @@ def test_weights_that_do_not_fit_are_refused(network, tmp_path: Path) -> None:
 
 def test_maps_in_the_middle_are_a_sixteenth(network) -> None:
     assert network.middle(torch.zeros(1, 3, 160, 160)).shape == (1, 96, 10, 10)
-
-
-def test_what_a_coarse_copy_says_is_taken_off(
-    network: mobilenet.MobileNetV2, crops: np.ndarray
-) -> None:
-    """A picture that is its own coarse copy already is told by the rest alone; in training both
-    go through as one batch and gradients reach both."""
-    held = mobilenet.build(network.state_dict(), "held", reference=0.5)
-    x = torch.from_numpy(crops.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
-    flat = torch.full((2, 3, SIDE, SIDE), 0.25)
-    torch.testing.assert_close(held(flat), 0.5 * network(flat))
-    coarse = torch.nn.functional.interpolate(
-        torch.nn.functional.avg_pool2d(x, 4), (SIDE, SIDE), mode="bilinear"
-    )
-    torch.testing.assert_close(held(x), network(x) - 0.5 * network(coarse))
-    wanted = spec().model_copy(update={"options": {"reference": 0.5}})
-    shown = TorchFrameModel(wanted, held, watched=held.features[mobilenet.MIDDLE - 1])
-    maps = shown.explain(crops[:3])
-    assert maps is not None and len(maps) == 3
-    learning = mobilenet.MobileNetV2(reference=1.0).train()
-    learning(x[:4]).sum().backward()
-    assert learning.classifier[1].weight.grad is not None

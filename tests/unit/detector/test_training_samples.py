@@ -204,4 +204,3 @@ def test_a_network_without_features_is_refused(tmp_path: Path) -> None:
 def test_the_synthesis_recipe_learns_from_what_has_no_original() -> None:
     asked = read_recipe("synthesis")
     assert all(not part.matched for part in asked.parts)
-    assert {part.mode for part in read_recipe("blend").parts} == {"blend", "people"}

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from detector.models import registry
-from detector.models.families.residual import ResidualNet
+from detector.models.families.mobilenet import MobileNetV2
 from detector.training.fit import packed
 from detector.training.recipe import read_recipe
 
@@ -68,16 +68,16 @@ def test_the_example_of_adding_a_model(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_example_of_adding_a_recipes_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What `unmask train residual` leaves: found, verified, loaded and scored by the entry."""
+    """What `unmask train pairs` leaves: found, verified, loaded and scored by the entry."""
     (entry,) = blocks("training.md", "toml")
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    file = tmp_path / "weights" / "residual.safetensors"
+    file = tmp_path / "weights" / "model.safetensors"
     file.parent.mkdir()
     torch.manual_seed(0)
-    save_file(packed(ResidualNet()), file)
+    save_file(packed(MobileNetV2()), file)
     keep(tmp_path, entry, file)
-    model = registry.load_model("residual")
-    side = read_recipe("residual").crop.size
+    model = registry.load_model("mine")
+    side = read_recipe("pairs").crop.size
     crops = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
     scores = model.score(crops)
     assert scores.shape == (2,) and np.isfinite(scores).all() and scores[0] != scores[1]
@@ -87,6 +87,11 @@ def test_the_example_of_adding_a_recipes_result(
 
 def test_links_between_documents_lead_somewhere() -> None:
     root = DOCS.parent
-    for page in [root / "README.md", root / "weights" / "README.md", *DOCS.glob("*.md")]:
+    for page in [
+        root / "README.md",
+        root / "weights" / "README.md",
+        *DOCS.glob("*.md"),
+        *(root / "research").rglob("*.md"),
+    ]:
         for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
