@@ -54,11 +54,13 @@ from tests.support.browser import (
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
 
 LIMIT_MB = 20
+QUICKLY = {"preset": "veryfast"}
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp("data"), UNMASK_MAX_UPLOAD_MB=str(LIMIT_MB)) as started:
+    data = tmp_path_factory.mktemp("data")
+    with serve(data, first_start=True, UNMASK_MAX_UPLOAD_MB=str(LIMIT_MB)) as started:
         yield started
 
 
@@ -233,7 +235,7 @@ def test_several_files_at_once_get_a_row_each(visit: Visitor, clip: Path, tmp_pa
     wait_ready(page)
     notes = tmp_path / "notes.docx"
     notes.write_bytes(b"PK\x03\x04 a document")
-    long = write_clip(tmp_path / "long.mp4", seconds=20, size=(1280, 720))
+    long = write_clip(tmp_path / "long.mp4", seconds=20, size=(1280, 720), options=QUICKLY)
     short = write_clip(tmp_path / "short.mp4", seconds=1)
     page.locator(".st-key-drop input").set_input_files([long, short, notes])
     rows = page.locator(".um-arrival")
@@ -297,7 +299,8 @@ def test_a_run_survives_a_reload_and_can_be_canceled(
     ten = page.get_by_role("radio", name="10", exact=True)
     until(by_rate.click, ten.wait_for)
     until(ten.click, lambda: expect(ten).to_be_checked())
-    upload(page, write_clip(tmp_path / "long.mp4", seconds=60, fps=10, size=(1280, 720)))
+    long = write_clip(tmp_path / "long.mp4", seconds=60, fps=10, size=(1280, 720), options=QUICKLY)
+    upload(page, long)
     page.locator(".um-progress ol").wait_for(timeout=PATIENT)
     page.reload()
     page.locator(".um-progress ol").wait_for()

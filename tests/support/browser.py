@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import re
+import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import warnings
@@ -28,6 +32,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from detector.samples import make_samples
 from service.records.database import FILE
 from tests.support.style_sheet import Where, rules
 from tools import chromium
@@ -52,9 +57,21 @@ class Server:
     log: Path
 
 
+@functools.cache
+def _samples() -> Path:
+    """A data folder that holds the first screen's samples and nothing else."""
+    folder = Path(tempfile.mkdtemp(prefix="unmask-samples-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    make_samples(folder)
+    return folder
+
+
 @contextmanager
-def serve(data: Path, **environment: str) -> Iterator[Server]:
-    """The app, started the way the README says, on a folder of its own."""
+def serve(data: Path, *, first_start: bool = False, **environment: str) -> Iterator[Server]:
+    """The app, started the way the README says, on a folder of its own. It finds its samples made,
+    unless this is to be a `first_start`."""
+    if not first_start:
+        shutil.copytree(_samples(), data, dirs_exist_ok=True)
     log = data / "server.log"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -3,6 +3,7 @@ does nothing by itself."""
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from detector.schema.analysis import Analysis
@@ -19,6 +21,12 @@ from service.tasks.jobs import Jobs
 from tests.support.waiting import PATIENT
 
 APP = str(Path(__file__).parents[2] / "app.py")
+
+# Each AppTest reads the metadata of every installed package in search of components, a third of a
+# second each time; nothing is installed while tests run.
+manifest_scanner.scan_component_manifests = functools.cache(
+    manifest_scanner.scan_component_manifests
+)
 
 
 @contextmanager

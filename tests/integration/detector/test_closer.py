@@ -21,7 +21,7 @@ from detector.messages.coverage import covered
 from detector.pipeline import CLOSER, Analyzer, Progress, coverage, estimate
 from detector.pipeline.closer import refine
 from detector.schema.analysis import Analysis, Coverage, Media, Settings
-from tests.conftest import camera
+from tests.conftest import camera, write_clip
 
 Clip = Callable[..., Path]
 SIZE = (320, 180)
@@ -50,9 +50,10 @@ def analyzer() -> Analyzer:
     return Analyzer(device="cpu")
 
 
-@pytest.fixture
-def long_clip(make_clip: Clip) -> Path:
-    return make_clip("long.mp4", seconds=END, fps=10, size=SIZE, picture=film())
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "long.mp4"
+    return write_clip(path, seconds=END, fps=10, size=SIZE, picture=film())
 
 
 def described(path: Path) -> Media:
@@ -93,7 +94,8 @@ def test_one_shot_and_a_part_of_a_clip(make_clip: Clip, long_clip: Path) -> None
 
 def test_shots_are_not_searched_where_that_would_cost_much(make_clip: Clip) -> None:
     # Every frame is a key frame, and nothing says which to look at.
-    path = make_clip("keys.mp4", seconds=30, fps=25, size=(1280, 720), gop=1)
+    quick = {"preset": "ultrafast"}
+    path = make_clip("keys.mp4", seconds=30, fps=25, size=(1280, 720), gop=1, options=quick)
     about = described(path)
     assert media.shots(path, about, (0.0, 30.0), 32) is None
     assert media.shots(path, about, (0.0, 30.0), 32, thorough=True) is not None
