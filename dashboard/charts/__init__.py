@@ -102,7 +102,7 @@ def score_ticks(thresholds: Thresholds) -> tuple[list[float], list[str]]:
     return [t for t, _ in ticks], [text for _, text in ticks]
 
 
-def lane_figure(
+def lane_figure(  # noqa: PLR0913
     lane: Lane,
     *,
     thresholds: Thresholds,

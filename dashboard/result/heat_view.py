@@ -39,7 +39,7 @@ def missing(text: str) -> str:
     return f"<div class='um-missing'>{labels.escape(text)}</div>"
 
 
-def draw(
+def draw(  # noqa: PLR0913
     slot: st.delta_generator.DeltaGenerator,
     controls: st.delta_generator.DeltaGenerator,
     path: Path,
@@ -135,7 +135,7 @@ def _method(
     return known[chosen]
 
 
-def _show(
+def _show(  # noqa: PLR0913
     picture: st.delta_generator.DeltaGenerator,
     caption: st.delta_generator.DeltaGenerator,
     controls: st.delta_generator.DeltaGenerator,

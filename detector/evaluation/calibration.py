@@ -334,7 +334,7 @@ def _auc_of(clips: Sequence[Clip], labels: np.ndarray, id: str) -> float:
     return metrics.auc(x[seen], labels[seen])
 
 
-def _put_together(
+def _put_together(  # noqa: PLR0913
     clips: Sequence[Clip],
     fits: Mapping[Question, _Fitted],
     held: dict[Question, np.ndarray],
@@ -475,7 +475,7 @@ def held_out_items(items: Sequence[Item], recipe: str | Path) -> list[Item]:
     return [item for item in items if item.kind == "video" and item.person in kept]
 
 
-def calibrate(
+def calibrate(  # noqa: PLR0913
     labels: Path,
     *,
     models: Sequence[str] = (),

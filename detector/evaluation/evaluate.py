@@ -48,7 +48,7 @@ TITLES = {
 }
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913
     labels: Path,
     *,
     models: Sequence[str] | None = None,

@@ -52,7 +52,7 @@ def clips_in(folder: Path) -> list[Path]:
     return found
 
 
-def calibrate_own(
+def calibrate_own(  # noqa: PLR0913
     clips: Path | Sequence[Path],
     *,
     models: Sequence[str] | None = None,

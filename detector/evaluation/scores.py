@@ -77,7 +77,7 @@ class _Stored(StrictModel):
     analysis: Analysis | None = None
 
 
-def score_files(
+def score_files(  # noqa: PLR0913
     items: Sequence[Item],
     *,
     models: Sequence[str] | None = None,

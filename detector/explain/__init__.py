@@ -59,7 +59,7 @@ def methods_of(model_id: str, *, device: str = "cpu") -> list[Method]:
     return methods(registry.load_model(model_id, device=device))
 
 
-def heatmap(
+def heatmap(  # noqa: PLR0913
     path: str | Path,
     analysis: Analysis,
     track_id: str,

@@ -9,6 +9,9 @@ callers. What a reader may not do is in `detector.isolation.privileges`, how it 
 `detector.isolation.fork_server`.
 
 What comes back is checked like any input: a reader may have been taken over by its file.
+
+Longer than 400 lines because the guard has one side here: what starts a reader, feeds it, checks
+its answers and ends it holds one lock and is read together.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -139,7 +143,8 @@ class Sandbox:
             What `function` raised; or the reader crashed, hung or took too much.
         Canceled
         """
-        with self._reader(function, arguments, {}, reads, writes, cancel=cancel) as reader:
+        request = self._request(function, arguments, reads, writes)
+        with self._reader(request, cancel=cancel) as reader:
             said = reader.answer(patience)
             try:
                 result: T = TypeAdapter(returns).validate_python(said["result"])
@@ -177,10 +182,9 @@ class Sandbox:
             raise _nonsense()
         slots = max(1, min(_AHEAD, _ROOM // slot))
         with _shared(slots * slot) as memory, mmap.mmap(memory, slots * slot) as shared:
-            asked = self._reader(
-                function, arguments, {"notes": []}, reads, None, memory, slots, slot, cancel
-            )
-            with asked as reader:
+            request = self._request(function, arguments, reads)
+            request = replace(request, options={"notes": []}, slots=slots, slot=slot)
+            with self._reader(request, memory, cancel) as reader:
                 number, index, last = 0, -1, -math.inf
                 while (said := reader.answer()).get("frame") is not None:
                     index, last, height, width = _checked(
@@ -193,30 +197,27 @@ class Sandbox:
                     yield Frame(index, last, taken.reshape(height, width, 3))
                 notes += [str(note)[:300] for note in said.get("notes") or []][:20]
 
-    @contextlib.contextmanager
-    def _reader(
+    def _request(
         self,
         function: Callable[..., Any],
         arguments: tuple[Any, ...],
-        options: dict[str, Any],
         reads: tuple[str | os.PathLike[str], ...],
         writes: Path | None = None,
-        memory: int | None = None,
-        slots: int = 0,
-        slot: int = 0,
-        cancel: Event | None = None,
-    ) -> Iterator[_Reader]:
-        cancel = cancel or Event()
-        request = Request(
+    ) -> Request:
+        return Request(
             function=f"{function.__module__}:{function.__qualname__}",
             arguments=arguments,
-            options=options,
+            options={},
             limits=self.limits,
             reads=tuple(os.path.abspath(path) for path in reads),
             writes=None if writes is None else str(writes.resolve()),
-            slots=slots,
-            slot=slot,
         )
+
+    @contextlib.contextmanager
+    def _reader(
+        self, request: Request, memory: int | None = None, cancel: Event | None = None
+    ) -> Iterator[_Reader]:
+        cancel = cancel or Event()
         while not self._free.acquire(timeout=_PATIENCE):
             if cancel.is_set():
                 raise Canceled()

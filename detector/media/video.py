@@ -167,9 +167,7 @@ class _Walk:
                     # Landing behind what was read: long groups of pictures, or times that lie.
                     self.jump = time > left
                     left = None
-                if self.skip and time <= self.target:
-                    self.decoder.flush()
-                    self.previous, self.floor = None, time
+                if self._restarts_at(time):
                     held.clear()
                     reach = -math.inf
             if left is not None:
@@ -189,11 +187,23 @@ class _Walk:
                 held.clear()
                 reach, left = -math.inf, self.high
                 source = self._seek(self.target - _JUMP_MARGIN)
+        yield from self._drain(held)
+
+    def _drain(self, held: deque[Packet[Any]]) -> Iterator[tuple[int, float, VideoFrame]]:
+        """The file is read: what was held back, what the decoder keeps, and the end."""
         for packet in (*held, None):
             yield from self._feed(packet)
             if not self.wanted:
                 return
         yield from self._finish()
+
+    def _restarts_at(self, time: float) -> bool:
+        """Whether a key frame makes all before it unneeded; the decoder forgets it then."""
+        if not self.skip or time > self.target:
+            return False
+        self.decoder.flush()
+        self.previous, self.floor = None, time
+        return True
 
     def _feed(self, packet: Packet[Any] | None) -> Iterator[tuple[int, float, VideoFrame]]:
         self._check()

@@ -17,7 +17,7 @@ DENSE = 2.0
 The calibration was made on such clips."""
 
 
-def plan(
+def plan(  # noqa: PLR0913
     path: Path,
     info: Media,
     settings: Settings,

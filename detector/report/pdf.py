@@ -1,4 +1,7 @@
-"""The report as a PDF: what a court or a newsroom needs on paper, with its data attached."""
+"""The report as a PDF: what a court or a newsroom needs on paper, with its data attached.
+
+Longer than 400 lines because it is one document: a function a section, in the order of the paper.
+"""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class FaceCache:
         return crops
 
 
-def build(
+def build(  # noqa: PLR0913
     items: Sequence[Item],
     folder: Path,
     *,

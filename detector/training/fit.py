@@ -112,7 +112,7 @@ def rate_at(step: int, steps: int, recipe: Recipe) -> float:
     return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def fit(
+def fit(  # noqa: PLR0913
     network: nn.Module,
     recipe: Recipe,
     draw: Draw,

@@ -78,7 +78,7 @@ class HeldOutLoss:
         return {"held-out loss": float(np.mean([float(network(row)) for row in rows]))}
 
 
-def pretrain(
+def pretrain(  # noqa: PLR0913
     network: HybridVideoMae,
     plan: Recipe,
     maps: np.ndarray,

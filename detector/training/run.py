@@ -19,7 +19,7 @@ from detector.training.job import Job, Progress
 from detector.training.recipe import Recipe, read_recipe
 
 
-def train(
+def train(  # noqa: PLR0913
     recipe: str | Path | Recipe,
     data: Path,
     out: Path,

@@ -102,7 +102,7 @@ class Jobs:
         Bounds of the line and of the memory.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         analyzer: AnalyzerLike,
         uploads: Uploads,

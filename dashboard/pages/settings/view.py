@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from dashboard import labels
 from dashboard.i18n import _
@@ -230,7 +231,7 @@ def _readiness(count: int, need: int, sources: int | None, folder: str) -> str:
 
 
 def _begin(
-    files: list[UploadedFile],
+    files: Sequence[BinaryIO],
     folder: str,
     models: list[str] | None,
     rate: float,

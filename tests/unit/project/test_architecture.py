@@ -132,13 +132,3 @@ def test_the_lock_holds_every_declared_package() -> None:
     assert declared("dashboard", "test") <= set(exact)
     # Without the local build, so that CPU and CUDA wheels both fit.
     assert all(re.fullmatch(r"[\w.]+", version) for version in exact.values())
-
-
-def test_modules_stay_small() -> None:
-    long = {
-        str(path.relative_to(ROOT)): lines
-        for room in ("detector", "service", "dashboard", "pages")
-        for path in (ROOT / room).rglob("*.py")
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 600
-    }
-    assert not long

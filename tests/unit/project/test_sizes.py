@@ -1,0 +1,101 @@
+"""Files and functions stay small enough to be read in one go. What is longer today is listed, and
+the lists can only shrink."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+ROOMS = ("detector", "service", "dashboard", "pages", "research")
+
+MAX_FILE, MAX_FUNCTION = 400, 60
+"""Lines; of a function without its docstring, which may say as much as it needs."""
+REASON = "Longer than 400 lines because"
+"""How a file's docstring begins to say why it is longer."""
+
+LONG_FILES = {
+    "dashboard/components/status_cards.py",
+    "dashboard/labels.py",
+    "dashboard/pages/account/view.py",
+    "dashboard/pages/analyze/running.py",
+    "dashboard/pages/evaluate/view.py",
+    "dashboard/pages/models/card.py",
+    "detector/evaluation/calibration.py",
+    "detector/live/session.py",
+    "detector/perturbation/corruptions.py",
+    "detector/pipeline/run.py",
+    "detector/schema/analysis.py",
+    "service/records/store.py",
+    "service/records/supabase.py",
+    "service/tasks/jobs.py",
+}
+LONG_FUNCTIONS = {
+    "dashboard/pages/analyze/running.py:_steps",
+    "dashboard/pages/compare/agree.py:strip",
+    "dashboard/pages/evaluate/view.py:_curves",
+    "dashboard/pages/live/side.py:beside",
+    "dashboard/result/heat_view.py:draw",
+    "dashboard/result/player.py:draw",
+    "detector/evaluation/calibration.py:_put_together",
+    "detector/evaluation/evaluate.py:evaluate",
+    "detector/live/readout.py:update",
+    "detector/pipeline/run.py:_execute",
+    "detector/training/fit.py:fit",
+    "detector/training/run.py:train",
+    "research/learning_curve.py:along_sources",
+    "service/records/migrations/versions/v0001_first_form.py:upgrade",
+}
+
+
+def modules() -> list[Path]:
+    found = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    assert len(found) > 300
+    return found
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def functions(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """The functions of a module, and how many lines each has without its docstring."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first, says = node.body[0], ast.get_docstring(node, clean=False) is not None
+            docstring = (first.end_lineno or 0) - first.lineno + 1 if says else 0
+            yield node.name, (node.end_lineno or 0) - node.lineno + 1 - docstring
+
+
+def test_long_files_say_why_at_their_top() -> None:
+    long = set()
+    for path in modules():
+        text = path.read_text(encoding="utf-8")
+        docstring = ast.get_docstring(ast.parse(text)) or ""
+        if len(text.splitlines()) > MAX_FILE and REASON not in " ".join(docstring.split()):
+            long.add(name(path))
+    assert not long - LONG_FILES, "cut these, or say why they are long"
+    assert not LONG_FILES - long, "no longer long: take these off the list"
+
+
+def test_functions_are_short() -> None:
+    long = {
+        f"{name(path)}:{function}"
+        for path in modules()
+        for function, lines in functions(ast.parse(path.read_text(encoding="utf-8")))
+        if lines > MAX_FUNCTION
+    }
+    assert not long - LONG_FUNCTIONS, "cut these"
+    assert not LONG_FUNCTIONS - long, "no longer long: take these off the list"
+
+
+@pytest.mark.parametrize(("lines", "found"), [(59, False), (61, True)])
+def test_a_function_is_measured_without_its_docstring(lines: int, found: bool) -> None:
+    text = (
+        "def f():\n" + '    """What it does,\n\n    at length."""\n' + "    x = 1\n" * (lines - 1)
+    )
+    ((_, measured),) = functions(ast.parse(text))
+    assert measured == lines and (measured > MAX_FUNCTION) is found
