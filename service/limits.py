@@ -26,7 +26,7 @@ from service.config import get_config
 from service.rate_limit import Refusal, SlidingWindowRateLimiter
 from service.tasks.jobs import QueueFull
 
-HOUR = 3600.0
+HOUR = 3600
 MEGABYTE = 1 << 20
 """bytes, as Streamlit counts them for the server's own limit"""
 

@@ -1,21 +1,22 @@
-"""Counting what happened lately, by who did it."""
+"""Rate limits: counting what happened lately, by who did it."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-MOST_KEYS = 20_000
-"""keys remembered; beyond it, those that asked longest ago are forgotten."""
+from limits.storage import MemoryStorage
+
+MAX_KEYS = 20_000
+"""keys remembered; beyond it, those that came first are forgotten."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Who has had `most` already, and the s until there is one more."""
+    """Who has had `most` already, and the s until there is room."""
 
     key: str
     most: int
@@ -25,19 +26,19 @@ class Refusal:
 class SlidingWindowRateLimiter:
     """Counts what happened in the last `span` seconds, by key. Safe to use from several threads.
 
+    The window is that of the library `limits`. Several keys that count together or not at all, the
+    wait for several places, and giving back are not in it.
+
     Parameters
     ----------
-    span : float
+    span : int
         s.
-    clock : callable
-        s, from any beginning.
     """
 
-    def __init__(self, span: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, span: int) -> None:
         self.span = span
-        self._clock = clock
         self._lock = threading.Lock()
-        self._seen: OrderedDict[str, deque[float]] = OrderedDict()
+        self._storage = MemoryStorage()
 
     def take(self, allowed: Mapping[str, int], count: int = 1) -> Refusal | None:
         """Count so many for each key, if all of them have that many left.
@@ -54,39 +55,36 @@ class SlidingWindowRateLimiter:
             None when it was counted. Else none was counted, and this is the key that takes longest.
         """
         with self._lock:
-            now = self._clock()
             full = [
                 Refusal(key, most, wait)
                 for key, most in allowed.items()
-                if (wait := self._wait(key, most, count, now))
+                if (wait := self._wait(key, most, count)) is not None
             ]
             if full:
                 return max(full, key=lambda refusal: refusal.wait)
-            for key in allowed:
-                self._seen.setdefault(key, deque()).extend([now] * count)
-                self._seen.move_to_end(key)
-            while len(self._seen) > MOST_KEYS:
-                self._seen.popitem(last=False)
+            for key, most in allowed.items():
+                self._storage.acquire_entry(key, most, self.span, count)
+            while len(self._storage.events) > MAX_KEYS:
+                self._storage.clear(next(iter(self._storage.events)))
             return None
 
     def give_back(self, keys: Iterable[str], count: int = 1) -> None:
         """Uncount the last ones: nothing came of them."""
         with self._lock:
             for key in keys:
-                times = self._seen.get(key, deque[float]())
-                for _ in range(min(count, len(times))):
-                    times.pop()
+                with self._storage.locks[key]:  # its own thread drops what is over
+                    del self._storage.events.get(key, [])[:count]
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            self._seen.clear()
+            self._storage.reset()
 
-    def _wait(self, key: str, most: int, count: int, now: float) -> float:
-        times = self._seen.get(key, deque[float]())
-        while times and times[0] <= now - self.span:
-            times.popleft()
+    def _wait(self, key: str, most: int, count: int) -> float | None:
+        """The s until `count` more fit; None where they do now, infinite where they never will."""
         if count > most:
             return math.inf
-        over = len(times) + count - most
-        return times[over - 1] + self.span - now if over > 0 else 0.0
+        newest_first = self._storage.events.get(key, [])
+        in_the_way = newest_first[most - count : most - count + 1]
+        wait = in_the_way[0].expiry - time.time() if in_the_way else -1.0
+        return wait if wait >= 0 else None

@@ -42,10 +42,10 @@ TICKET_LASTS, OAUTH_LASTS, MAIL_LASTS = 60.0, 600.0, 3600.0
 """s until a page has to have taken its cookie, Google has to be done, an e-mail has to be read."""
 TAB_LASTS = DAY / 2
 """s of a sign-in in a browser that keeps no cookie; it ends with the tab anyway."""
-TRIES, TRIES_SPAN = 10, 900.0
+TRIES, TRIES_SPAN = 10, 900
 """Passwords for one address within so many s. Supabase counts too, but to it all of our visitors
 come from this one server, and a single one of them could lock the others out."""
-MAILS, MAILS_SPAN = 5, 3600.0
+MAILS, MAILS_SPAN = 5, 3600
 BY_ADDRESS = 4
 """times as many for everybody behind one network address."""
 KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")
