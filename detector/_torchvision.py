@@ -20,9 +20,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 # What torchvision's Python code registers shapes for while it is imported.
@@ -62,6 +61,8 @@ def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarr
         Indices of the kept boxes, best first.
     """
     # A stable sort and the boxes' own precision, as in torchvision, so that ties fall the same way.
+    import numpy as np  # here, so that `import detector` costs nothing
+
     order = np.argsort(-scores, kind="stable")
     x0, y0, x1, y1 = boxes[order].T
     areas = (x1 - x0) * (y1 - y0)

@@ -1,6 +1,7 @@
 """The result as files: sealed report (PDF, JSON, CSV), and a copy that carries the verdict.
 
 What is downloaded is made when it is asked for, in a thread of its own: no Streamlit call below.
+Reports are imported when one is made: their fonts and PDFs take longer than the first page.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path, PurePath
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dashboard.i18n import _
-from detector import report, verdict_metadata
+from detector import verdict_metadata
 from detector.errors import UsageError
 from detector.schema.analysis import Analysis, Media
 
@@ -45,6 +46,8 @@ def maker(form: str, path: Path, analysis: Analysis, wishes: Wishes) -> Callable
 def make(form: str, path: Path, analysis: Analysis, wishes: Wishes) -> bytes:
     """A sealed report, signed where this server has a key. One is made at a time: heatmaps run
     networks, which compete with analyses for the cores."""
+    from detector import report
+
     with _making:
         content = report.collect(
             analysis, path, notes=wishes.notes, place=wishes.place, pictures=form == "pdf"
@@ -54,6 +57,8 @@ def make(form: str, path: Path, analysis: Analysis, wishes: Wishes) -> bytes:
 
 def signing() -> tuple[Ed25519PrivateKey | None, str]:
     """This server's key, if it has one, and what is said of it."""
+    from detector import report
+
     try:
         key = report.signing_key()
     except UsageError as error:

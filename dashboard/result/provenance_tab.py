@@ -8,7 +8,6 @@ import streamlit as st
 
 from dashboard import labels
 from dashboard.i18n import LazyDict, _
-from detector.report.words import credential_rows, earlier
 from detector.schema.analysis import Analysis
 from detector.schema.origin import Fact, Provenance
 
@@ -34,6 +33,8 @@ def draw(analysis: Analysis) -> None:
         none = _("Results of an earlier version have no provenance: analyze the file again.")
         st.html(f"<p class='um-caption'>{none}</p>")
         return
+    from detector.report.words import credential_rows  # brings the reports' fonts and PDFs
+
     worth = _(
         "All of this can be written by anybody, and most of it is lost when a file is sent on. "
         "That something is missing says nothing either way."
@@ -68,6 +69,8 @@ def _sentences(found: Provenance, analysis: Analysis) -> None:
     """What follows from the facts; what could not be read; an earlier verdict."""
     said = [*found.findings, *found.unread]
     if found.earlier is not None:
+        from detector.report.words import earlier
+
         said.append(earlier(found.earlier, analysis.media))
     for sentence in said:
         st.html(note("info", labels.escape(sentence)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import labels
@@ -18,6 +18,9 @@ from detector.models.auxiliary import AuxiliaryModel
 from detector.schema.analysis import Analysis, Signal, Track
 from detector.signals import auxiliary, blinks, identity
 from detector.signals.reference import blink_rate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +76,8 @@ def table(found: list[Signal]) -> pd.DataFrame:
                 _("How to read it"): labels.plain_markdown(signal.how_to_read),
             }
         )
+    import pandas as pd  # a third of a second that the first page has no use for
+
     return pd.DataFrame(rows)
 
 

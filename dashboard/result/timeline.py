@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import charts, labels, series
@@ -16,6 +16,9 @@ from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.schema.analysis import Analysis, Question, Thresholds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN: LazyDict[str, str] = LazyDict(lambda: {"lanes": _("Lanes"), "table": _("Table")})
 WORD_ROOM = 0.12
@@ -284,6 +287,8 @@ def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -
                 record[title] = None if value is None else labels.whole_percent(value)
             record[_("Reading")] = f"{state.glyph} {reasons[i] if score is None else state.short}"
             records.append(record)
+    import pandas as pd  # a third of a second that the first page has no use for
+
     return pd.DataFrame.from_records(records)
 
 

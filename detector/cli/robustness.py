@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from detector.cli.common import ids, write_text
 from detector.messages.format import percent
-from detector.report.words import GLYPHS, state
 from detector.schema.analysis import Analysis, Robustness, Settings
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ def _robustness(args: argparse.Namespace) -> int:
 def _lines(analysis: Analysis, found: Robustness) -> list[str]:
     """A line a trial, then what it means."""
     question = analysis.verdict.question
+    from detector.report.words import GLYPHS, state  # brings the reports' fonts and PDFs
+
     lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question)}"]
     for trial in (found.unchanged, *found.trials):
         score = "–" if trial.probability is None else percent(trial.probability)

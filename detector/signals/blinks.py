@@ -15,7 +15,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.stats import nbinom
 
 from detector import media, weights
 from detector.errors import WeightsError
@@ -202,6 +201,8 @@ def expected(seconds: float) -> Range | None:
     People's rates are taken as gamma distributed, blinks of one person as chance at that rate: the
     counts are then negative binomial, and wide where little was seen.
     """
+    from scipy.stats import nbinom  # half a second, and most that import this ask for no rate
+
     people = blink_rate()
     if people is None:
         return None

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.fft import dctn
-from scipy.ndimage import median_filter
 
 from detector.signals.look import Look
 from detector.signals.reference import Meter, Range
@@ -91,6 +89,8 @@ def bands(plane: np.ndarray) -> np.ndarray:
 
     Diagonal i holds the coefficients with u + v = i + 1, as JPEG orders them: from coarse to fine.
     """
+    from scipy.fft import dctn  # here, as below: importing signals stays quick
+
     blocks = plane.reshape(SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK).swapaxes(1, 2)
     energy = (dctn(blocks, axes=(2, 3), norm="ortho") ** 2).mean((0, 1))
     u, v = np.indices(energy.shape)
@@ -112,6 +112,8 @@ def peak(power: np.ndarray) -> float:
     The blocks of compression have peaks at eighths of both axes; these and the coarse end are left
     out.
     """
+    from scipy.ndimage import median_filter
+
     level = 10 * np.log10(np.fft.fftshift(power) + 1e-6)
     over = level - median_filter(level, size=9, mode="wrap")
     return float(over[_PLACES].max())

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from detector import colors
 from detector.models.base import CropRecipe
@@ -153,6 +152,8 @@ class Tracker:
         seen = [face for face in seen if face.number < 0]
         if not known or not seen:
             return
+        from scipy.optimize import linear_sum_assignment  # a third of a second
+
         costs = np.array([[self._cost(person, face) for face in seen] for person in known])
         for row, column in zip(*linear_sum_assignment(costs), strict=True):
             if costs[row, column] < NO_MATCH:

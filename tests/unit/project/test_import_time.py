@@ -1,0 +1,46 @@
+"""What is imported only where it is used: each of these takes a tenth of a second to some seconds,
+which nobody waits for who wants a version or the first page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+NETWORKS = {"torch", "torchvision", "transformers", "timm", "openvino", "facenet_pytorch"}
+REPORTS = {"fpdf", "fontTools", "matplotlib", "pypdf", "c2pa"}
+NUMBERS = {"scipy.stats", "scipy.optimize", "scipy.fft", "scipy.ndimage", "sklearn", "h5py"}
+OTHERS = {"pandas", "alembic", "supabase", "streamlit_webrtc", "aiortc", "huggingface_hub"}
+SERVER = "import dashboard.shell, dashboard.server, dashboard.pages.analyze.view"
+
+
+def imported(code: str) -> set[str]:
+    """The modules that a fresh Python has after running some code."""
+    code += "; import sys, json; print(json.dumps(sorted(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        ("import detector", NETWORKS | REPORTS | NUMBERS | OTHERS | {"numpy", "pydantic", "av"}),
+        ("import detector.cli", NETWORKS | REPORTS | OTHERS),
+        (SERVER, NETWORKS | REPORTS | NUMBERS | OTHERS),
+    ],
+    ids=["library", "command", "first page"],
+)
+def test_an_import_brings_only_what_it_needs(code: str, unwanted: set[str]) -> None:
+    found = imported(code)
+    assert code.split()[1].strip(",") in found
+    assert not found & unwanted
+
+
+def test_it_is_seen_where_something_is_brought() -> None:
+    assert imported("import scipy.stats") >= {"scipy.stats", "scipy.optimize"}
