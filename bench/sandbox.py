@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -22,24 +23,22 @@ import numpy as np
 from PIL import Image
 
 from bench.clips import face_clip
-from detector import media
-from detector.isolation import sandbox
-from detector.isolation.privileges import Limits
-from detector.isolation.sandbox import Sandbox
-from detector.media.limits import MAX_PIXELS
+from detector import isolation, media
+from detector.isolation import Sandbox
+from detector.media.limits import MAX_PIXELS, WORKER, WORKER_PRELOAD
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Settings
 
 
 @contextmanager
 def _apart() -> Iterator[None]:
-    """With a nursery that is ready, as it is on a server."""
+    """With a fork server that is ready, as it is on a server."""
     media.isolate()
     media.probe(face_clip(20, 640, 360))
     try:
         yield
     finally:
-        sandbox.stop_isolating()
+        isolation.stop_isolating()
 
 
 def _first(path: Path) -> float:
@@ -60,15 +59,15 @@ def _every(path: Path) -> float:
 
 
 def _cold() -> float:
-    """Seconds from no nursery at all to the first answer."""
+    """Seconds from no fork server at all to the first answer."""
     begun = time.perf_counter()
-    with Sandbox() as box:
+    with Sandbox(WORKER, WORKER_PRELOAD) as box:
         box.call(media._probe_video, path := face_clip(20, 640, 360), returns=dict, reads=(path,))
     return time.perf_counter() - begun
 
 
 def peak(path: str) -> tuple[int, int]:
-    """In a reader: read a file as an analysis does. Bytes of address space, and of memory used."""
+    """In a worker: read a file as an analysis does. Bytes of address space, and of memory used."""
     about = media.probe(path)
     times = [0.0, (about.duration or 0.0) * 0.5, about.duration or 0.0]
     for _ in media.decode(path, about, times, notes=[]):
@@ -92,11 +91,12 @@ def _large_clip(path: Path, width: int, height: int) -> Path:
 
 
 def _memory() -> None:
-    """The largest of each kind, each in a reader without a bound."""
-    from bench import sandbox as importable  # a reader knows nothing of this program's own name
+    """The largest of each kind, each in a worker without a bound."""
+    from bench import sandbox as importable  # a worker knows nothing of this program's own name
 
     side = math.isqrt(MAX_PIXELS)
-    with tempfile.TemporaryDirectory() as folder, Sandbox(Limits(memory=64 * 1024**3)) as box:
+    unbounded = replace(WORKER, memory=64 * 1024**3)
+    with tempfile.TemporaryDirectory() as folder, Sandbox(unbounded, WORKER_PRELOAD) as box:
         place = Path(folder)
         files = [
             _large_clip(place / f"{width}x{height}.mp4", width, height)
@@ -142,7 +142,7 @@ def main() -> None:
     works["1280 x 720: analysis of 20 s"] = analysis
     analysis()
     cold = [_cold() for _ in range(runs)]
-    print(f"start of the nursery, to its first answer: {statistics.median(cold):.2f} s")
+    print(f"start of the fork server, to its first answer: {statistics.median(cold):.2f} s")
     print(f"{'ms, median':32} {'here':>9} {'apart':>9} {'more':>8}")
     for name, work in works.items():
         here, there = [], []

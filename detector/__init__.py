@@ -14,12 +14,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 from detector import _torchvision
+from detector._version import __version__
 
 if TYPE_CHECKING:
     from detector.models.registry import list_models, load_model
     from detector.pipeline import Analyzer, analyze
 
-__version__ = "0.1.0"
 __all__ = ["Analyzer", "__version__", "analyze", "list_models", "load_model"]
 
 _torchvision.install()

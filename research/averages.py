@@ -23,9 +23,10 @@ from detector.cli.common import counter
 from detector.evaluation import metrics
 from detector.evaluation.labels import read_labels
 from detector.evaluation.methods import family
+from detector.evaluation.splits import held_out_people
 from detector.models.base import CropRecipe
 from detector.models.families import mobilenet
-from detector.training import augment, sample
+from detector.training import augment
 from detector.training.augment import Framing
 from detector.training.cache import FaceCache, Faces
 from detector.training.recipe import read_recipe
@@ -137,7 +138,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     cache = FaceCache(asked.cache / "video")
-    kept = sample.split(read_labels(asked.labels), read_recipe(asked.recipe))
+    kept = held_out_people(read_labels(asked.labels), read_recipe(asked.recipe))
     entries = [entry for entry in cache.entries if entry.person in kept]
     file, _, side = asked.weights.rpartition(":")
     crop = CropRecipe(scale=asked.scale, size=int(side))

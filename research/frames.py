@@ -27,9 +27,10 @@ from torch import nn
 from detector.evaluation import metrics
 from detector.evaluation.labels import pairs, read_labels
 from detector.evaluation.methods import family
+from detector.evaluation.splits import held_out_people
 from detector.models.base import CropRecipe
 from detector.models.families import mobilenet
-from detector.training import augment, codec, input_transform, sample
+from detector.training import augment, codec, input_transform
 from detector.training.cache import MARGIN, FaceCache, Faces
 from detector.training.recipe import read_recipe
 from detector.weights import load_state
@@ -153,7 +154,7 @@ def main() -> None:
     if asked.left_out is not None:
         entries = [e for e in cache.entries if any(word in e.source for word in asked.left_out)]
     else:
-        kept = sample.split(read_labels(asked.labels), read_recipe(asked.recipe))
+        kept = held_out_people(read_labels(asked.labels), read_recipe(asked.recipe))
         entries = [e for e in cache.entries if e.person in kept]
     for how in ["", *asked.copies]:
         columns = {}

@@ -26,6 +26,7 @@ import torch
 
 from detector.evaluation import metrics
 from detector.evaluation.labels import pairs, read_labels
+from detector.evaluation.splits import held_out_people
 from detector.models.families.videomae import HybridVideoMae
 from detector.models.maps import MapNetwork
 from detector.training import clips, masking, motion, pool, run, sample, start
@@ -83,7 +84,7 @@ class Bench:
     ) -> None:
         self.items = read_labels(labels)
         self.rows = rows
-        self.kept = sample.split(self.items, read_recipe(people)) if people else set()
+        self.kept = held_out_people(self.items, read_recipe(people)) if people else set()
         self.faces, self.begin, self.out = faces, begin, out
         self.cache = FaceCache(faces / "video")
         self.entries = [e for e in self.cache.entries if not people or e.person in self.kept]

@@ -25,12 +25,13 @@ from detector.evaluation.labels import read_labels
 from detector.evaluation.subjects import Clip, clip_of
 from detector.models import registry
 from detector.schema.analysis import QUESTION_OF, Question
+from detector.training.recipe import read_recipe
 from research import register
 
 IN_USE = tuple(registry.manifest().ensembles[Question.MANIPULATION].models)
 SETS = (
-    ("pairs",), ("detail",), ("motion",), ("blend",), ("pairs", "detail"), ("pairs", "motion"),
-    ("detail", "motion"), ("pairs", "blend", "motion"), (*IN_USE, "blend"), IN_USE,
+    ("pairs",), ("detail",), ("motion",), ("pairs", "detail"), ("pairs", "motion"),
+    ("detail", "motion"), IN_USE,
 )  # fmt: skip
 WAYS: dict[str, Callable[[np.ndarray], float]] = {
     "log of the mean ratio (in use)": lambda row: pooled(row.tolist()),
@@ -49,9 +50,9 @@ def main() -> None:
     parser.add_argument("--add", nargs="+", default=[], metavar="ID", help="models to try")
     asked = parser.parse_args()
     items = held_out_items(
-        [i for i in read_labels(asked.labels) if i.kind == "video"], asked.recipe
+        [i for i in read_labels(asked.labels) if i.kind == "video"], read_recipe(asked.recipe)
     )
-    every = [*IN_USE, "blend", "synthesis", *asked.add]
+    every = [*IN_USE, "synthesis", *asked.add]
     sets = list(SETS)
     for id in asked.add:
         sets += [(id,), (id, *IN_USE[1:]), (*IN_USE, id)]

@@ -93,11 +93,12 @@ def _labelled(args: argparse.Namespace) -> int:
     from detector.evaluation.calibration import calibrate
     from detector.evaluation.calibration_report import to_markdown
     from detector.perturbation import corruptions
+    from detector.training import read_recipe
 
     fitted = calibrate(
         args.labels,
         models=ids(args.models) or [],
-        recipe=args.recipe,
+        recipe=read_recipe(args.recipe) if args.recipe else None,
         where=args.where,
         conditions=corruptions.parse(args.conditions) if args.conditions else (),
         rate=args.rate,

@@ -64,6 +64,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from detector.evaluation import tables
     from detector.evaluation.evaluate import evaluate
     from detector.perturbation import corruptions
+    from detector.training import read_recipe
 
     if args.limit is not None and args.limit < 1:
         raise UsageError("--limit takes a number of files.")
@@ -83,7 +84,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         against=args.baselines,
         limit=args.limit,
         apart_from=args.apart_from,
-        recipe=args.recipe,
+        recipe=read_recipe(args.recipe) if args.recipe else None,
         store=args.store or (args.out / "scores.jsonl" if args.out else None),
         progress=counter("scored"),
         comparing=counter("faces compared"),

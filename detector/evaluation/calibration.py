@@ -29,6 +29,7 @@ from detector.evaluation.fitting import Final
 from detector.evaluation.labels import Item, filled, read_labels
 from detector.evaluation.operating_points import Held
 from detector.evaluation.scores import Scored
+from detector.evaluation.splits import HoldOut, held_out_people
 from detector.evaluation.subjects import Clip, Person, clip_of
 from detector.models import registry
 from detector.perturbation.corruptions import NONE, Condition
@@ -42,8 +43,6 @@ from detector.schema.analysis import (
     Thresholds,
     UncertaintyRates,
 )
-from detector.training.recipe import read_recipe
-from detector.training.sample import split
 
 
 @dataclass(frozen=True)
@@ -469,9 +468,9 @@ def _ensemble(
     )
 
 
-def held_out_items(items: Sequence[Item], recipe: str | Path) -> list[Item]:
+def held_out_items(items: Sequence[Item], recipe: HoldOut) -> list[Item]:
     """The clips of a training CSV that the recipe keeps out of training."""
-    kept = split(items, read_recipe(recipe))
+    kept = held_out_people(items, recipe)
     return [item for item in items if item.kind == "video" and item.person in kept]
 
 
@@ -479,7 +478,7 @@ def calibrate(  # noqa: PLR0913
     labels: Path,
     *,
     models: Sequence[str] = (),
-    recipe: str | Path | None = None,
+    recipe: HoldOut | None = None,
     where: str = "",
     data: str = "",
     frames: int = 32,
@@ -496,7 +495,7 @@ def calibrate(  # noqa: PLR0913
     ----------
     models : sequence of str
         Of which the ensembles are made. Default: the default ones.
-    recipe : str or Path, optional
+    recipe : HoldOut, optional
         Take only what this recipe kept out of training. Default: all clips; then the CSV must hold
         none that was trained on.
     where : str, optional

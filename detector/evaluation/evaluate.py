@@ -33,13 +33,12 @@ from detector.evaluation.report import (
     Row,
 )
 from detector.evaluation.scores import Scored
+from detector.evaluation.splits import HoldOut, held_out_people
 from detector.evaluation.tallies import Column, Figure, Share, couples_of, figure_of, pairs_won
 from detector.models import registry
 from detector.perturbation.corruptions import NONE, Condition
 from detector.pipeline.software import software
 from detector.schema.analysis import Label, Question
-from detector.training.recipe import read_recipe
-from detector.training.sample import split
 
 KINDS = ("video", "image")
 TITLES = {
@@ -60,7 +59,7 @@ def evaluate(  # noqa: PLR0913
     against: str | None = None,
     limit: int | None = None,
     apart_from: Path | None = None,
-    recipe: str | Path | None = None,
+    recipe: HoldOut | None = None,
     store: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     comparing: Callable[[int, int], None] | None = None,
@@ -86,7 +85,7 @@ def evaluate(  # noqa: PLR0913
     apart_from : Path, optional
         The CSV that was trained on: files are left out whose people also occur there, as far as a
         face recognition network tells (`detector.evaluation.identity`).
-    recipe : str or Path, optional
+    recipe : HoldOut, optional
         What this recipe kept out of training counts as not trained on; of `labels`, if that is the
         CSV that was trained on, only this is evaluated.
     store : Path, optional
@@ -100,7 +99,7 @@ def evaluate(  # noqa: PLR0913
     here, missing = baselines.published(against, ours) if against else ([], [])
     items, notes = read_labels(labels), []
     if recipe is not None and (apart_from is None or apart_from.samefile(labels)):
-        kept = split(items, read_recipe(recipe))
+        kept = held_out_people(items, recipe)
         items = [item for item in items if item.person in kept]
     items = [
         item
@@ -110,7 +109,7 @@ def evaluate(  # noqa: PLR0913
     if apart_from is not None:
         trained = read_labels(apart_from)
         if recipe is not None:
-            kept = split(trained, read_recipe(recipe))
+            kept = held_out_people(trained, recipe)
             trained = [item for item in trained if item.person not in kept]
         cache = store.with_suffix(".faces.npz") if store else None
         items, note = identity.apart(items, trained, cache=cache, progress=comparing)

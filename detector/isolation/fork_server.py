@@ -1,15 +1,17 @@
-"""The process that readers are born in, and what a reader does. Run as a program, never imported.
+"""The fork server (zygote): the process that workers are forked from, and what a worker does.
 
-It imports the decoders once, reads nothing itself, and forks a reader for each file: a fresh one,
-within milliseconds, that never saw anybody else's file. A reader gives up all it can
+Run as a program. It imports what is preloaded once, reads nothing itself, and forks a worker for
+each call: a fresh one,
+within milliseconds, that never saw anybody else's file. A worker gives up all it can
 (`detector.isolation.privileges`) before it opens its file, and answers on a socket in JSON and
 raw pixels, which can do nothing to who receives them; the parent's request may be a pickle, the
 way back never.
 
-A reader lives as long as its parent holds the other end of its `status` socket: closing that kills
+A worker lives as long as its parent holds the other end of its `status` socket: closing that kills
 it, and so does the parent's own end, however it comes. No process id is handed around.
 
-Arguments: the parent's import path as JSON, the number of the control socket.
+Arguments: the parent's import path and the modules to preload, both as JSON, and the number of the
+control socket.
 """
 
 from __future__ import annotations
@@ -31,19 +33,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from detector.isolation.privileges import Limits
+    from detector.isolation.limits import Limits
 
-PRELOADED = ("detector.media", "detector.provenance", "scipy.fftpack")
 LENGTH = struct.Struct(">I")
 NO_MEMORY = 3
-"""exit status of a reader that ran out of memory"""
+"""exit status of a worker that ran out of memory"""
 _LONGEST = 500
 """characters of an error's text"""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a reader is asked for.
+    """What a worker is asked for.
 
     Attributes
     ----------
@@ -92,17 +93,17 @@ def _exactly(link: socket.socket, size: int) -> bytes:
     return bytes(parts)
 
 
-# --- the nursery ----------------------------------------------------------------------------------
+# --- the fork server -----------------------------------------------------------------------------
 
 
 @dataclass
-class _Nursery:
+class ForkServer:
     control: socket.socket
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
-    readers: dict[int, socket.socket] = field(default_factory=dict)  # by process id
+    workers: dict[int, socket.socket] = field(default_factory=dict)  # by process id
 
     def serve(self) -> None:
-        """Fork readers until the parent is gone, then end those that are left."""
+        """Fork workers until the parent is gone, then end those that are left."""
         wake, wakes = socket.socketpair()
         for end in (wake, wakes):
             end.setblocking(False)
@@ -116,72 +117,72 @@ class _Nursery:
                     with contextlib.suppress(BlockingIOError):
                         wake.recv(4096)
                 elif key.fileobj is self.control:
-                    asked, given, _, _ = socket.recv_fds(self.control, 1, 3)
-                    if not asked:
-                        self.end()
+                    data, fds, _, _ = socket.recv_fds(self.control, 1, 3)
+                    if not data:
+                        self.kill_all()
                         return
-                    self.bear(given)
+                    self.spawn(fds)
                 else:  # whoever asked has let go
                     self.selector.unregister(key.fileobj)
                     os.kill(key.data, signal.SIGKILL)
             self.reap()
 
-    def bear(self, given: list[int]) -> None:
-        """Fork one reader, with its link, its status socket and perhaps its memory."""
-        link, status = (socket.socket(fileno=number) for number in given[:2])
+    def spawn(self, fds: list[int]) -> None:
+        """Fork one worker, with its link, its status socket and perhaps its memory."""
+        link, status = (socket.socket(fileno=fd) for fd in fds[:2])
         try:
-            number = os.fork()
+            pid = os.fork()
         except OSError:  # no room for another: who asked sees its sockets close
-            number = -1
-        if number == 0:
-            self.leave()
+            pid = -1
+        if pid == 0:
+            self.close_inherited_fds()
             status.close()
-            read(link, given[2] if len(given) > 2 else None)
+            serve_request(link, fds[2] if len(fds) > 2 else None)
         link.close()
-        for memory in given[2:]:
+        for memory in fds[2:]:
             os.close(memory)
-        if number < 0:
+        if pid < 0:
             status.close()
             return
-        self.readers[number] = status
-        self.selector.register(status, selectors.EVENT_READ, number)
+        self.workers[pid] = status
+        self.selector.register(status, selectors.EVENT_READ, pid)
 
-    def leave(self) -> None:
-        """In a reader: let go of what belongs to the nursery and to other readers."""
+    def close_inherited_fds(self) -> None:
+        """In a worker: let go of what belongs to the fork server and to other workers."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.selector.close()
         self.control.close()
-        for status in self.readers.values():
+        for status in self.workers.values():
             status.close()
         nothing = os.open(os.devnull, os.O_RDWR)
         for standard in (0, 1, 2):  # libraries print what files say
             os.dup2(nothing, standard)
 
     def reap(self) -> None:
-        """Tell how readers ended to those who asked for them."""
-        while self.readers:
-            number, how = os.waitpid(-1, os.WNOHANG)
-            if number == 0:
+        """Tell how workers ended to those who asked for them."""
+        while self.workers:
+            pid, exit_status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
                 return
-            status = self.readers.pop(number)
+            status = self.workers.pop(pid)
             with contextlib.suppress(KeyError, ValueError):
                 self.selector.unregister(status)
             with contextlib.suppress(OSError):
-                status.send(struct.pack("=i", how))
+                status.send(struct.pack("=i", exit_status))
             status.close()
 
-    def end(self) -> None:
-        for number in self.readers:
-            os.kill(number, signal.SIGKILL)
-        for number in list(self.readers):
-            os.waitpid(number, 0)
+    def kill_all(self) -> None:
+        for pid in self.workers:
+            os.kill(pid, signal.SIGKILL)
+        for pid in list(self.workers):
+            os.waitpid(pid, 0)
 
 
-# --- a reader -------------------------------------------------------------------------------------
+# --- a worker -------------------------------------------------------------------------------------
 
 
-def read(link: socket.socket, memory: int | None) -> NoReturn:
+def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
     """Answer one request and end."""
     end = 1
     try:
@@ -218,9 +219,9 @@ def _answer(
         if memory is not None:
             _stream(link, memory, request, result)
             result = None
-        said = {"result": TypeAdapter(Any).dump_python(result, mode="json")}
+        answer = {"result": TypeAdapter(Any).dump_python(result, mode="json")}
     except UnmaskError as error:
-        said = {
+        answer = {
             "error": type(error).__name__,
             "message": error.message[:_LONGEST],
             "code": error.code,
@@ -229,10 +230,10 @@ def _answer(
     except (MemoryError, EOFError, BrokenPipeError):
         raise
     except Exception as error:
-        said = {"failed": type(error).__name__, "message": str(error)[:_LONGEST]}
+        answer = {"failed": type(error).__name__, "message": str(error)[:_LONGEST]}
     if "notes" in request.options:
-        said["notes"] = request.options["notes"]
-    send(link, json.dumps(said).encode())
+        answer["notes"] = request.options["notes"]
+    send(link, json.dumps(answer).encode())
 
 
 def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator[Any]) -> None:
@@ -245,7 +246,7 @@ def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator
             raise EOFError
         height, width, _ = frame.rgb.shape
         if frame.rgb.nbytes > request.slot:
-            raise ValueError("a frame is larger than the file said")
+            raise ValueError("a frame is larger than the file answer")
         at = number % request.slots * request.slot
         np.copyto(room[at : at + frame.rgb.nbytes].reshape(height, width, 3), frame.rgb)
         send(link, json.dumps({"frame": [frame.index, frame.time, height, width]}).encode())
@@ -255,16 +256,16 @@ def main() -> None:
     """Import everything, then serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it is over
     sys.path[:] = json.loads(sys.argv[1])
-    control = socket.socket(fileno=int(sys.argv[2]))
+    control = socket.socket(fileno=int(sys.argv[3]))
     sys.modules["detector.isolation.fork_server"] = sys.modules[
         "__main__"
     ]  # what requests are made of
-    for name in PRELOADED:
+    for name in json.loads(sys.argv[2]):
         importlib.import_module(name)
     gc.collect()
-    gc.freeze()  # so that forked readers don't copy what was imported
+    gc.freeze()  # so that forked workers don't copy what was imported
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on, the control socket says so
-    _Nursery(control).serve()
+    ForkServer(control).serve()
 
 
 if __name__ == "__main__":

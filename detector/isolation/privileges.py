@@ -1,4 +1,4 @@
-"""What a process gives up before it reads a stranger's file. Runs in the reading process only.
+"""What a process gives up before it reads a stranger's file. Runs in the worker only.
 
 Each layer holds by itself, and each is left out where the system lacks it:
 
@@ -19,35 +19,12 @@ import platform
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from detector.media.limits import READER_CPU, READER_FILES, READER_MEMORY, READER_SILENCE
+from detector.isolation.limits import Limits
 
 _WRITTEN = 8 * 1024**3
-"""bytes of the largest file a reader may write, where it may write at all"""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What reading one file may take.
-
-    Attributes
-    ----------
-    memory : int
-        Bytes of address space. Not held on macOS, whose kernel ignores it.
-    cpu : int
-        Seconds of processor time, all threads together.
-    silence : float
-        Seconds without an answer after which the reader is taken to hang.
-    files : int
-        Open files.
-    """
-
-    memory: int = READER_MEMORY
-    cpu: int = READER_CPU
-    silence: float = READER_SILENCE
-    files: int = READER_FILES
+"""bytes of the largest file a worker may write, where it may write at all"""
 
 
 def drop_privileges(

@@ -1,22 +1,14 @@
-"""Reading strangers' files in processes that can crash, hang and swell without harm.
+"""Running functions in processes that can crash, hang and swell without harm.
 
-    with Sandbox() as box:
-        media = box.call(describe, path, ..., returns=Media, reads=(path,))
+    with Sandbox(limits) as sandbox:
+        answer = sandbox.call(function, path, returns=int, reads=(path,))
 
-A program switches it on for itself with `isolate()`; from then on everything in `detector` that
-parses media does it in such a process, by `apart` and `frames_apart`. Nothing else changes for the
-callers. What a reader may not do is in `detector.isolation.privileges`, how it is born in
-`detector.isolation.fork_server`.
-
-What comes back is checked like any input: a reader may have been taken over by its file.
-
-Longer than 400 lines because the guard has one side here: what starts a reader, feeds it, checks
-its answers and ends it holds one lock and is read together.
+What a worker may not do is in `detector.isolation.privileges`, how it is forked in
+`detector.isolation.fork_server`, how its answers are checked in `detector.isolation.worker`.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import logging
@@ -24,14 +16,12 @@ import math
 import mmap
 import os
 import pickle
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -40,35 +30,31 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from detector import errors
-from detector.errors import Canceled, MediaError, UnmaskError
+from detector.errors import Canceled, UnmaskError
 from detector.isolation import fork_server
-from detector.isolation.fork_server import LENGTH, NO_MEMORY, Request
-from detector.isolation.privileges import Limits
-from detector.media.limits import MAX_PIXELS
-from detector.media.types import Frame
+from detector.isolation.fork_server import Request
+from detector.isolation.frame import Frame
+from detector.isolation.limits import Limits
+from detector.isolation.worker import POLL_SECONDS, WorkerChannel, checked_frame, implausible
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 AT_ONCE = 16
-"""readers that may live at a time; the others wait in line"""
-_PATIENCE = 0.1
-"""s between two looks at whether the caller still wants an answer"""
-_LARGEST_ANSWER = 8 * 1024**2
-"""bytes of an answer without pixels; provenance with everything in it has 200 kB"""
+"""workers that may live at a time; the others wait in line"""
 _AHEAD, _ROOM = 3, 96 * 1024**2
-"""frames that a reader may be ahead, and bytes of shared memory that they may take together"""
-_RAISED = {name: getattr(errors, name) for name in ("InputError", "MediaError", "UsageError")}
+"""frames that a worker may be ahead, and bytes of shared memory that they may take together"""
 
 
 class Sandbox:
-    """Makes readers. One instance serves all threads.
+    """Makes workers. One instance serves all threads.
 
     Parameters
     ----------
     limits : Limits
-        What one reading may take.
+        What one call may take.
+    preload : sequence of str
+        Modules that the fork server imports once, so that no worker has to.
 
     Raises
     ------
@@ -76,14 +62,14 @@ class Sandbox:
         On a system without `fork` (Windows), where there are none.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits, preload: Sequence[str] = ()) -> None:
         if not hasattr(os, "fork"):
             raise UnmaskError(
                 "Files can't be read in a process of their own on this system.",
                 code="no_sandbox",
                 hint="Run Unmask in a Linux container to have them kept apart.",
             )
-        self.limits = limits or Limits()
+        self.limits, self.preload = limits, tuple(preload)
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(AT_ONCE)
         self._process: subprocess.Popen[bytes] | None = None
@@ -96,12 +82,12 @@ class Sandbox:
         self.close()
 
     def start(self) -> None:
-        """Begin to prepare readers and return at once, so that the first file doesn't wait."""
+        """Begin to prepare workers and return at once, so that the first file doesn't wait."""
         with self._lock:
-            self._nursery()
+            self._server()
 
     def close(self) -> None:
-        """End all readers."""
+        """End all workers."""
         with self._lock:
             if self._control is not None:
                 self._control.close()
@@ -117,10 +103,10 @@ class Sandbox:
         returns: type[T] | Any,
         reads: tuple[str | os.PathLike[str], ...],
         writes: Path | None = None,
-        patience: float | None = None,
+        timeout: float | None = None,
         cancel: Event | None = None,
     ) -> T:
-        """Call a module's function in a reader.
+        """Call a module's function in a worker.
 
         Parameters
         ----------
@@ -132,25 +118,25 @@ class Sandbox:
             The files that it may open.
         writes : Path, optional
             A folder that it may write to.
-        patience : float, optional
+        timeout : float, optional
             s to wait for the answer; default that of the limits.
         cancel : threading.Event, optional
-            Once set, the reader is ended.
+            Once set, the worker is ended.
 
         Raises
         ------
         MediaError
-            What `function` raised; or the reader crashed, hung or took too much.
+            What `function` raised; or the worker crashed, hung or took too much.
         Canceled
         """
         request = self._request(function, arguments, reads, writes)
-        with self._reader(request, cancel=cancel) as reader:
-            said = reader.answer(patience)
+        with self._worker(request, cancel=cancel) as worker:
+            answer = worker.answer(timeout)
             try:
-                result: T = TypeAdapter(returns).validate_python(said["result"])
+                result: T = TypeAdapter(returns).validate_python(answer["result"])
                 return result
             except (KeyError, ValidationError) as error:
-                raise _nonsense() from error
+                raise implausible() from error
 
     def frames(
         self,
@@ -162,7 +148,7 @@ class Sandbox:
         reads: tuple[str | os.PathLike[str], ...],
         cancel: Event | None = None,
     ) -> Iterator[Frame]:
-        """Let a function of frames run in a reader, a few frames ahead.
+        """Let a function of frames run in a worker, a few frames ahead.
 
         Parameters
         ----------
@@ -178,24 +164,24 @@ class Sandbox:
             As `call`.
         """
         slot = size[0] * size[1] * 3
-        if not 0 < slot <= 3 * MAX_PIXELS:
-            raise _nonsense()
+        if not 0 < slot <= self.limits.frame:
+            raise implausible()
         slots = max(1, min(_AHEAD, _ROOM // slot))
         with _shared(slots * slot) as memory, mmap.mmap(memory, slots * slot) as shared:
             request = self._request(function, arguments, reads)
             request = replace(request, options={"notes": []}, slots=slots, slot=slot)
-            with self._reader(request, memory, cancel) as reader:
+            with self._worker(request, memory, cancel) as worker:
                 number, index, last = 0, -1, -math.inf
-                while (said := reader.answer()).get("frame") is not None:
-                    index, last, height, width = _checked(
-                        said["frame"], (index + 1, count), last, slot
+                while (answer := worker.answer()).get("frame") is not None:
+                    index, last, height, width = checked_frame(
+                        answer["frame"], (index + 1, count), last, slot
                     )
                     at = number % slots * slot
                     taken = np.frombuffer(shared, np.uint8, height * width * 3, at).copy()
-                    reader.release()
+                    worker.release()
                     number += 1
                     yield Frame(index, last, taken.reshape(height, width, 3))
-                notes += [str(note)[:300] for note in said.get("notes") or []][:20]
+                notes += [str(note)[:300] for note in answer.get("notes") or []][:20]
 
     def _request(
         self,
@@ -214,24 +200,24 @@ class Sandbox:
         )
 
     @contextlib.contextmanager
-    def _reader(
+    def _worker(
         self, request: Request, memory: int | None = None, cancel: Event | None = None
-    ) -> Iterator[_Reader]:
+    ) -> Iterator[WorkerChannel]:
         cancel = cancel or Event()
-        while not self._free.acquire(timeout=_PATIENCE):
+        while not self._free.acquire(timeout=POLL_SECONDS):
             if cancel.is_set():
                 raise Canceled()
         try:
-            with self._born(memory) as (link, status):
-                reader = _Reader(link, status, self.limits, cancel)
-                reader.ask(pickle.dumps(request))
-                yield reader
+            with self._worker_channel(memory) as (link, status):
+                worker = WorkerChannel(link, status, self.limits, cancel)
+                worker.ask(pickle.dumps(request))
+                yield worker
         finally:
             self._free.release()
 
     @contextlib.contextmanager
-    def _born(self, memory: int | None) -> Iterator[tuple[socket.socket, socket.socket]]:
-        """A new reader's link and status; it ends with them."""
+    def _worker_channel(self, memory: int | None) -> Iterator[tuple[socket.socket, socket.socket]]:
+        """A new worker's link and status; it ends with them."""
         link, its_link = socket.socketpair()
         status, its_status = socket.socketpair()
         with link, status:
@@ -239,29 +225,30 @@ class Sandbox:
                 given = [its_link.fileno(), its_status.fileno()]
                 given += [] if memory is None else [memory]
                 with self._lock:
-                    self._bear(given)
+                    self._spawn(given)
             yield link, status
 
-    def _bear(self, given: list[int]) -> None:
-        """Ask the nursery for a reader; a new nursery when it is gone. The lock is held."""
+    def _spawn(self, given: list[int]) -> None:
+        """Ask the fork server for a worker; a new fork server when it is gone. The lock is held."""
         for attempt in (1, 2):
-            control = self._nursery()
+            control = self._server()
             try:
                 socket.send_fds(control, [b"r"], given)
                 return
             except OSError as error:
                 if attempt == 2:
                     raise UnmaskError("The process that reads files can't be started.") from error
-                self._bury()
+                self._discard_server()
 
-    def _nursery(self) -> socket.socket:
-        """The way to a living nursery. The lock is held."""
+    def _server(self) -> socket.socket:
+        """The way to a living fork server. The lock is held."""
         if self._process is not None and self._process.poll() is not None:
-            self._bury()
+            self._discard_server()
         if self._control is None:
             ours, theirs = socket.socketpair()
             path = [str(Path(entry or ".").resolve()) for entry in sys.path]
             command = [sys.executable, "-I", fork_server.__file__, json.dumps(path)]
+            command.append(json.dumps(self.preload))
             with theirs:
                 self._process = subprocess.Popen(
                     [*command, str(theirs.fileno())],
@@ -274,9 +261,9 @@ class Sandbox:
             self._control = ours
         return self._control
 
-    def _bury(self) -> None:
-        """Put away a nursery that ended without being asked to. The lock is held."""
-        log.warning("the process that starts readers ended; it is started again")
+    def _discard_server(self) -> None:
+        """Put away a fork server that ended without being asked to. The lock is held."""
+        log.warning("the process that starts workers ended; it is started again")
         if self._control is not None:
             self._control.close()
         if self._process is not None:
@@ -285,195 +272,10 @@ class Sandbox:
         self._control = self._process = None
 
 
-class _Reader:
-    """The parent's view of one reader."""
-
-    def __init__(
-        self, link: socket.socket, status: socket.socket, limits: Limits, cancel: Event
-    ) -> None:
-        self._link, self._status = link, status
-        self._limits, self._cancel = limits, cancel
-        self._left = bytearray()
-        link.settimeout(_PATIENCE)
-
-    def ask(self, message: bytes) -> None:
-        """Send the request. One that can't be sent shows when the answer is waited for."""
-        with contextlib.suppress(OSError):
-            self._link.settimeout(self._limits.silence)
-            fork_server.send(self._link, message)
-        self._link.settimeout(_PATIENCE)
-
-    def release(self) -> None:
-        """Give the place of a frame back."""
-        with contextlib.suppress(OSError):
-            self._link.send(b".")
-
-    def answer(self, patience: float | None = None) -> dict[str, Any]:
-        """The next answer; raises what went wrong in the reader, or with it."""
-        end = time.monotonic() + (patience or self._limits.silence)
-        (size,) = LENGTH.unpack(self._exactly(LENGTH.size, end))
-        if size > _LARGEST_ANSWER:
-            raise _nonsense()
-        try:
-            said = json.loads(self._exactly(size, end), parse_constant=_not_a_number)
-        except (ValueError, RecursionError) as error:
-            raise _nonsense() from error
-        if not isinstance(said, dict):
-            raise _nonsense()
-        if said.get("error") in _RAISED:
-            message, code, hint = (str(said.get(key, "")) for key in ("message", "code", "hint"))
-            raise _RAISED[said["error"]](message, code=code, hint=hint)
-        if "failed" in said:
-            log.warning("a reader failed with %s", str(said["failed"])[:80])
-            raise _crashed()
-        return said
-
-    def _exactly(self, size: int, end: float) -> bytes:
-        while len(self._left) < size:
-            if self._cancel.is_set():
-                raise Canceled()
-            if time.monotonic() > end:
-                log.warning("a reader was ended, it did not answer in time")
-                raise _slow()
-            try:
-                part = self._link.recv(1 << 16)
-            except TimeoutError:
-                continue
-            except OSError:
-                part = b""
-            if not part:
-                raise self._why()
-            self._left += part
-        data = bytes(self._left[:size])
-        del self._left[:size]
-        return data
-
-    def _why(self) -> MediaError:
-        """Why a reader ended without an answer."""
-        self._status.settimeout(5.0)
-        try:
-            code = os.waitstatus_to_exitcode(int.from_bytes(self._status.recv(4), sys.byteorder))
-        except (OSError, ValueError):
-            code = 1
-        log.warning("a reader ended without an answer, status %d", code)
-        if code == NO_MEMORY or code == -signal.SIGKILL:  # the system's own way out of memory
-            return _large(self._limits.memory)
-        return _slow() if code == -signal.SIGXCPU else _crashed()
-
-
-# --- the switch -----------------------------------------------------------------------------------
-
-_active: Sandbox | None = None
-
-
-def isolate(limits: Limits | None = None) -> Sandbox:
-    """From here on, this program parses media in readers. Calling it again changes nothing.
-
-    Raises
-    ------
-    UnmaskError
-        This system has no such processes.
-    """
-    global _active
-    if _active is None:
-        _active = Sandbox(limits)
-        _active.start()
-        atexit.register(stop_isolating)
-    return _active
-
-
-def stop_isolating() -> None:
-    """Back to parsing in this process; for tests, and at the end."""
-    global _active
-    box, _active = _active, None
-    if box is not None:
-        box.close()
-
-
-def isolated() -> bool:
-    """Whether this program parses media in readers."""
-    return _active is not None
-
-
-def run_isolated(
-    function: Callable[..., T],
-    path: str | os.PathLike[str],
-    *arguments: Any,
-    returns: Any,
-    writes: Path | None = None,
-    patience: float | None = None,
-    cancel: Event | None = None,
-) -> T:
-    """`function(path, *arguments)`, in a reader where this program is isolated.
-
-    Parameters
-    ----------
-    function : callable
-        Of a module. Where it is called here it is given `cancel` too, if that is not None.
-    path : path
-        The one file it may read.
-    returns : type
-        What it returns, for pydantic to check.
-    writes : Path, optional
-        The folder it may write to.
-    patience : float, optional
-        s to wait for the answer, where that is more than a look at a part of the file.
-    cancel : threading.Event, optional
-
-    Raises
-    ------
-    MediaError
-        Also when the reader crashed (`reader_crashed`), hung (`reader_timeout`) or took too much
-        memory (`reader_memory`).
-    Canceled
-    """
-    if _active is None:
-        return function(path, *arguments, **({} if cancel is None else {"cancel": cancel}))
-    found: T = _active.call(
-        function,
-        path,
-        *arguments,
-        returns=returns,
-        reads=(path,),
-        writes=writes,
-        patience=patience,
-        cancel=cancel,
-    )
-    return found
-
-
-def stream_isolated(
-    function: Callable[..., Iterator[Frame]],
-    path: str | os.PathLike[str],
-    *arguments: Any,
-    size: tuple[int, int],
-    count: int,
-    notes: list[str],
-    cancel: Event | None = None,
-) -> Iterator[Frame]:
-    """`function(path, *arguments, notes=..., cancel=...)`, in a reader where this program is
-    isolated. See `Sandbox.frames`."""
-    if _active is None:
-        return function(path, *arguments, notes=notes, cancel=cancel)
-    return _active.frames(
-        function,
-        path,
-        *arguments,
-        size=size,
-        count=count,
-        notes=notes,
-        reads=(path,),
-        cancel=cancel,
-    )
-
-
-# --- inside ---------------------------------------------------------------------------------------
-
-
 @contextlib.contextmanager
 def _shared(size: int) -> Iterator[int]:
     """Memory for frames that has no name and vanishes with its last holder. Where the system can,
-    its size is sealed: a reader that shrank it could take the parent down."""
+    its size is sealed: a worker that shrank it could take the parent down."""
     if hasattr(os, "memfd_create"):
         import fcntl
 
@@ -491,26 +293,6 @@ def _shared(size: int) -> Iterator[int]:
         yield file.fileno()
 
 
-def _checked(
-    said: Any, indices: tuple[int, int], after: float, slot: int
-) -> tuple[int, float, int, int]:
-    """A frame's index, time, height and width, if they can be true: within `indices`, which only
-    ever shrink, so that a reader can't go on for ever."""
-    try:
-        index, at, height, width = said
-        whole = all(type(n) is int for n in (index, height, width))
-        right = whole and indices[0] <= index < indices[1] and height > 0 and width > 0
-        if right and height * width * 3 <= slot and math.isfinite(at) and at >= after:
-            return index, float(at), height, width
-    except (TypeError, ValueError):
-        pass
-    raise _nonsense()
-
-
-def _not_a_number(text: str) -> float:
-    raise ValueError(text)
-
-
 def _environment() -> dict[str, str]:
     """Only what a process needs to start: no keys, no tokens, no proxies."""
     kept = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
@@ -518,34 +300,3 @@ def _environment() -> dict[str, str]:
     if sys.platform == "darwin":  # its frameworks end a fork that touches them; nothing here does
         own["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
     return {name: os.environ[name] for name in kept if name in os.environ} | own
-
-
-_HINT = "If you trust it, convert it to MP4 or PNG and try again."
-
-
-def _crashed() -> MediaError:
-    return MediaError(
-        "This file made the program that reads it crash. Nothing else was harmed, but we can't "
-        "read it.",
-        code="reader_crashed",
-        hint=_HINT,
-    )
-
-
-def _nonsense() -> MediaError:
-    log.warning("a reader gave an answer that can't be true")
-    return _crashed()
-
-
-def _large(memory: int) -> MediaError:
-    return MediaError(
-        f"Reading this file takes more than the {memory / 1024**3:.3g} GB of memory we allow.",
-        code="reader_memory",
-        hint="Use a smaller copy, or cut out the part that matters.",
-    )
-
-
-def _slow() -> MediaError:
-    return MediaError(
-        "Reading this file took too long, so we stopped.", code="reader_timeout", hint=_HINT
-    )

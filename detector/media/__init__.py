@@ -4,7 +4,7 @@ Files come from strangers. They are judged by content, read through whitelists, 
 and never followed to other files or addresses. This room knows nothing of faces or models.
 
 A program that serves other people calls `isolate` once: parsers then run in processes that can
-crash without harm (`detector.isolation.sandbox`). The functions here are the same either way.
+crash without harm (`detector.isolation`). The functions here are the same either way.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from threading import Event
 
 import numpy as np
 
+from detector import isolation
 from detector.errors import MediaError
-from detector.isolation.sandbox import isolate, isolated, run_isolated, stream_isolated
+from detector.isolation import isolated, run_isolated, stream_isolated
 from detector.media.container import open_media
 from detector.media.cuts import Shot, seen, shots, with_every_shot
 from detector.media.facts import probe_video
 from detector.media.files import display_name, open_file, safe_name, sha256, sniff
-from detector.media.limits import SNIFF_BYTES
+from detector.media.limits import SNIFF_BYTES, WORKER, WORKER_PRELOAD
 from detector.media.sampling import part, plan
 from detector.media.stills import decode_still, probe_still
 from detector.media.types import Frame, Plan
@@ -51,6 +52,17 @@ __all__ = [
     "turned",
     "with_every_shot",
 ]
+
+
+def isolate() -> isolation.Sandbox:
+    """Parse media in processes of their own from here on; see `detector.isolation.isolate`.
+
+    Raises
+    ------
+    UnmaskError
+        This system has no such processes.
+    """
+    return isolation.isolate(WORKER, WORKER_PRELOAD)
 
 
 def probe(path: str | os.PathLike[str], *, name: str | None = None) -> Media:

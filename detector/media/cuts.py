@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from detector import colors
 from detector.errors import Canceled
-from detector.isolation.sandbox import run_isolated
+from detector.isolation import run_isolated
 from detector.media.container import (
     Decoder,
     demuxer,
@@ -29,7 +29,7 @@ from detector.media.container import (
     picture_stream,
     seek,
 )
-from detector.media.limits import READER_PASS
+from detector.media.limits import WORKER_PASS_SECONDS
 from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.schema.analysis import Media
@@ -98,7 +98,7 @@ def shots(
         *part,
         moments,
         returns=list[Shot] | None,
-        patience=READER_PASS,
+        timeout=WORKER_PASS_SECONDS,
         cancel=cancel,
     )
     return found

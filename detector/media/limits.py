@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from detector.isolation import Limits
+
 MAX_BYTES = 4 * 1024**3
 """Largest file read. An hour of 1080p at 8 Mbit/s is 3.6 GB; beyond that the wait, not the
 memory, is the problem. A server sets its own, smaller limit on uploads."""
@@ -27,21 +29,24 @@ SNIFF_BYTES = 4_096
 MAX_INDEX_BYTES = 64 * 1024**2
 """How much of an MP4 index is searched for references to other files: a 4-hour clip has 20 MB."""
 
-READER_MEMORY = 4 * 1024**3
-"""Address space of a process that reads one file. The most that a file within the limits takes is
-3.5 GB (120 megapixels of 16-bit gray), an 8K video 1.5 GB: `python -m bench.sandbox --memory`."""
+WORKER_PASS_SECONDS = 1800.0
+"""What a worker may take for one answer that needs a pass through the whole clip: a plan by its
+changes, a changed copy."""
 
-READER_CPU = 3600
-"""Seconds of processor time for one reading, all threads together: more than an hour of 1080p,
-decoded whole at 50 frames a second, and an end to what has none."""
+WORKER = Limits(
+    # The most that a file within the limits takes is 3.5 GB (120 megapixels of 16-bit gray), an 8K
+    # video 1.5 GB: `python -m bench.sandbox --memory`.
+    memory=4 * 1024**3,
+    # More than an hour of 1080p, decoded whole at 50 frames a second, and an end to what has none.
+    cpu=3600,
+    # The longest honest wait is a clip that is one single group of pictures: between two of 32
+    # moments of its hour lie 2,700 frames.
+    timeout=120.0,
+    # It needs about ten.
+    files=64,
+    frame=3 * MAX_PIXELS,
+)
+"""What reading one file may take in a process of its own."""
 
-READER_SILENCE = 120.0
-"""Seconds between two answers of a reading process. The longest honest wait is a clip that is one
-single group of pictures: between two of 32 moments of its hour lie 2,700 frames."""
-
-READER_PASS = 1800.0
-"""The same where the one answer needs a pass through the whole clip: a plan by its changes, a
-changed copy."""
-
-READER_FILES = 64
-"""Open files of a reading process; it needs about ten."""
+WORKER_PRELOAD = ("detector.media", "detector.provenance", "scipy.fftpack")
+"""What is imported once, for all such processes."""

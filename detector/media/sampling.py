@@ -9,8 +9,8 @@ from threading import Event
 import numpy as np
 
 from detector.errors import UsageError
-from detector.isolation.sandbox import run_isolated
-from detector.media.limits import READER_PASS
+from detector.isolation import run_isolated
+from detector.media.limits import WORKER_PASS_SECONDS
 from detector.media.stills import decode_still
 from detector.media.types import Plan
 from detector.media.upright import Upright
@@ -83,7 +83,7 @@ def plan(
             end,
             settings.frames,
             returns=tuple[float, ...],
-            patience=READER_PASS,
+            timeout=WORKER_PASS_SECONDS,
             cancel=cancel,
         )
     else:

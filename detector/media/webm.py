@@ -21,9 +21,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from detector.errors import Canceled, MediaError
-from detector.isolation.sandbox import run_isolated
+from detector.isolation import run_isolated
 from detector.media.container import open_media
-from detector.media.limits import READER_PASS
+from detector.media.limits import WORKER_PASS_SECONDS
 from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.schema.analysis import Media
@@ -78,7 +78,7 @@ def playable(
         folder,
         returns=int,
         writes=folder,
-        patience=READER_PASS,
+        timeout=WORKER_PASS_SECONDS,
         cancel=cancel,
     )
     return folder / NAME

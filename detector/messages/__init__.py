@@ -8,41 +8,10 @@ gettext, so that a translated page translates its reasons too: whoever asks brin
 
 from __future__ import annotations
 
-import gettext
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from detector.messages import caveats, evidence, reasons
+from detector.messages.types import ENGLISH, Coded, Param, Params, Speech, Wording
 
-Param = str | int | float | bool | list[str] | None
-Params = Mapping[str, Any]
-
-
-class Speech(Protocol):
-    """A language: what `gettext.NullTranslations` offers."""
-
-    def gettext(self, message: str, /) -> str:
-        """Return a text in this language."""
-        ...
-
-    def ngettext(self, msgid1: str, msgid2: str, n: int, /) -> str:
-        """Return the form that goes with a number."""
-        ...
-
-
-ENGLISH: Speech = gettext.NullTranslations()
-
-
-class Coded(Protocol):
-    """Anything with a code and parameters: a reason, a caveat, an action."""
-
-    @property
-    def code(self) -> str: ...
-
-    @property
-    def params(self) -> Params: ...
-
-
-Wording = Callable[[Params, Speech], tuple[str, str]]
-"""Gives the sentence of a code and what stands under it in small (or "")."""
+__all__ = ["ENGLISH", "Coded", "Param", "Params", "Speech", "Wording", "detail", "text", "wording"]
 
 
 def wording(message: Coded, speech: Speech = ENGLISH) -> tuple[str, str]:
@@ -55,8 +24,6 @@ def wording(message: Coded, speech: Speech = ENGLISH) -> tuple[str, str]:
     KeyError
         Nobody wrote a sentence for this code: a fault of ours, which a test looks for.
     """
-    from detector.messages import caveats, evidence, reasons
-
     if "written" in message.params:
         return str(message.params["written"]), str(message.params.get("written_detail", ""))
     code = str(message.code)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from detector.messages import ENGLISH, Coded, Params, Speech
 from detector.messages.format import clock
+from detector.messages.types import ENGLISH, Coded, Params, Speech
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from detector.messages import Params, Speech, Wording
 from detector.messages.evidence import WORDINGS as EVIDENCE
 from detector.messages.format import listed, percent
+from detector.messages.types import Params, Speech, Wording
 
 
 def _who(p: Params, speech: Speech) -> tuple[str, str]:

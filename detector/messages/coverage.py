@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from detector.messages import ENGLISH, Speech
+from detector.messages.types import ENGLISH, Speech
 
 
 class Covered(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.messages import Params, Speech, Wording
+from detector.messages.types import Params, Speech, Wording
 
 
 def _size(p: Params, speech: Speech) -> tuple[str, str]:

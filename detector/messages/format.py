@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from detector.messages import ENGLISH, Speech
+from detector.messages.types import ENGLISH, Speech
 
 
 def whole_percent(probability: float) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from detector.messages import Params, Speech, Wording
 from detector.messages.format import capital, clock, listed, percent
 from detector.messages.states import says, subject
+from detector.messages.types import Params, Speech, Wording
 
 
 def _above(p: Params, speech: Speech) -> tuple[str, str]:

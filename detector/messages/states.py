@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.messages import ENGLISH, Speech
+from detector.messages.types import ENGLISH, Speech
 
 
 def state(

@@ -28,7 +28,7 @@ from PIL import Image
 
 from detector import media
 from detector.errors import UsageError
-from detector.media.limits import READER_PASS
+from detector.media.limits import WORKER_PASS_SECONDS
 from detector.schema.analysis import Media
 from detector.vision import Detection
 
@@ -199,7 +199,7 @@ def apply(
         turned,
         returns=Path,
         writes=folder,
-        patience=READER_PASS,
+        timeout=WORKER_PASS_SECONDS,
         cancel=cancel,
     )
     return made

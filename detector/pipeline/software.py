@@ -7,8 +7,8 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-import detector
 from detector import runtime
+from detector._version import __version__
 from detector.schema.analysis import Software
 
 
@@ -16,8 +16,8 @@ from detector.schema.analysis import Software
 def software(device: str) -> Software:
     """What computes on `device` in this process."""
     return Software(
-        version=detector.__version__,
-        commit=_commit(Path(detector.__file__).parent.parent / ".git"),
+        version=__version__,
+        commit=_commit(Path(__file__).parents[2] / ".git"),
         python=platform.python_version(),
         torch=metadata.version("torch"),
         device=device,

@@ -44,4 +44,7 @@ IDENTITY = AuxiliaryModel(
 )
 """Who a face is, as 128 numbers. They are compared within one clip and never kept."""
 
+IDENTITY_SIDE = 112
+"""px of an aligned face, as it takes it."""
+
 AIDS = {aid.id: aid for aid in (MESH, IDENTITY)}

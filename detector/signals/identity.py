@@ -17,14 +17,13 @@ import numpy as np
 
 from detector import weights
 from detector.signals import auxiliary
+from detector.signals.auxiliary import IDENTITY_SIDE
 from detector.signals.look import Look
 from detector.signals.reference import Meter
 
 if TYPE_CHECKING:
     from detector.signals.mobilefacenet import Embedder
 
-SIDE = 112
-"""px of an aligned face."""
 PLACES = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
      (70.7299, 92.2041)]
@@ -62,8 +61,8 @@ def align(look: Look) -> np.ndarray | None:
     matrix = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
     shift = PLACES.mean(0) - matrix @ look.points.mean(0)
     return cv2.warpAffine(
-        look.patch, np.hstack([matrix, shift[:, None]]), (SIDE, SIDE), flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
+        look.patch, np.hstack([matrix, shift[:, None]]), (IDENTITY_SIDE, IDENTITY_SIDE),
+        flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from detector import runtime, weights
 from detector.signals import auxiliary
-from detector.signals.identity import SIDE
+from detector.signals.auxiliary import IDENTITY_SIDE
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -106,7 +106,7 @@ class Embedder:
         network = MobileFaceNet()
         weights.load_strict(network, weights.load_state(path), auxiliary.IDENTITY.id)
         network = network.eval().requires_grad_(False)
-        self._run = runtime.compile(network, torch.zeros(2, 3, SIDE, SIDE), "cpu")
+        self._run = runtime.compile(network, torch.zeros(2, 3, IDENTITY_SIDE, IDENTITY_SIDE), "cpu")
 
     def __call__(self, faces: Sequence[np.ndarray]) -> np.ndarray:
         """uint8 [112, 112, 3] RGB each -> float32 [N, 128] of length 1."""

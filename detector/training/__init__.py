@@ -1,6 +1,7 @@
-"""What made the bundled weights: data, training, evaluation, calibration.
+"""What made the bundled weights, and fine-tuning: recipes, faces cut once, the loop.
 
-Public: `train`, `evaluate`, `calibrate`, and `read_recipe`. Heavy imports wait for the call.
+Public: `train` and `read_recipe`. Heavy imports wait for the call. Uses `evaluation` (labels,
+splits, metrics), which knows nothing of training.
 """
 
 from __future__ import annotations
@@ -8,17 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from detector.evaluation.calibration import calibrate
-    from detector.evaluation.evaluate import evaluate
     from detector.training.recipe import read_recipe
     from detector.training.run import train
 
-__all__ = ["calibrate", "evaluate", "read_recipe", "train"]
+__all__ = ["read_recipe", "train"]
 
 _PLACES = {
     "train": "run",
-    "evaluate": "evaluation",
-    "calibrate": "calibration",
     "read_recipe": "recipe",
 }
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detector.training.input_transform import InputTransform, sight_of
+from detector.training.pretrained import Published
 from detector.training.recipe import Recipe
 from detector.training.sample import Source
-
-if TYPE_CHECKING:
-    from detector.training.published import Published
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
 """Stage ("faces", "maps", "masking", "training"), done, in all, figures (none between checks)."""

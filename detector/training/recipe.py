@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from detector.errors import UsageError
+from detector.evaluation.splits import HoldOut
 from detector.models.base import CropRecipe
 from detector.schema.base import StrictModel
 
@@ -66,7 +67,7 @@ class Pretrain(StrictModel):
     masked: float = Field(0.9, gt=0, lt=1, description="share of the places that are hidden")
 
 
-class Recipe(StrictModel):
+class Recipe(HoldOut):
     """One training run of a frame model or a clip model."""
 
     name: str
@@ -95,15 +96,6 @@ class Recipe(StrictModel):
     h264: float = Field(0, ge=0, le=1, description="share of pairs re-encoded as video is")
     without: list[Change] = Field([], description="changes that are not made")
     average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
-    holdout: float = Field(0.3, ge=0, lt=1, description="share of the persons never trained on")
-    holdout_images: float = Field(0.06, ge=0, lt=1, description="the same, for still pictures")
-    leave_out: str = ""
-    """A fold of `folds.toml`, or several with commas: their people are held out, and no others."""
-    keep: list[str] = []
-    """Persons (`Item.person`) trained on whatever the split says. Ours name one, SDFVD's v29: the
-    first weights were trained when people were drawn from the files with a face found in them. Of
-    SDFVD these were 18 (v14, at 48 px, has none), of whom 30 % are five. The labels name 19, of
-    whom 30 % are six, and v29 is the sixth. What has seen that clip is not to be judged by it."""
     check_every: int = Field(250, gt=0, description="steps between looks at the held-out part")
     crop: CropRecipe
     clip_frames: int = 16

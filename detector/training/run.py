@@ -10,12 +10,14 @@ from torch import nn
 
 from detector.errors import InputError, UsageError
 from detector.evaluation.labels import Item, read_labels
+from detector.evaluation.splits import held_out_people
 from detector.training import clips, published, sample
 from detector.training.cache import FaceCache, build, tried
 from detector.training.fit import packed
 from detector.training.frames import FrameTrainer
 from detector.training.input_transform import InputTransform, OwnSight, sight_of
 from detector.training.job import Job, Progress
+from detector.training.pretrained import Published, adapted, open_start
 from detector.training.recipe import Recipe, read_recipe
 
 
@@ -82,10 +84,10 @@ def train(  # noqa: PLR0913
     changed = {"images": images, "rate": rate, "leave_out": leave_out}
     plan = plan.model_copy(update={k: v for k, v in changed.items() if v is not None})
     first = str(begin or plan.start)
-    start_from = published.open_start(first, weights) if first else None
-    detector = start_from if isinstance(start_from, published.Published) else None
+    start_from = open_start(first, weights) if first else None
+    detector = start_from if isinstance(start_from, Published) else None
     if detector:
-        plan = published.adapted(plan, detector, tune)
+        plan = adapted(plan, detector, tune)
     elif tune or weights:
         raise UsageError("--tune and --weights are for published detectors: name one with --begin.")
     if (trainer := TRAINERS.get(plan.family)) is None:
@@ -100,7 +102,7 @@ def train(  # noqa: PLR0913
     plan = plan.model_copy(update={"parts": parts})
     caches = faces(plan, items, cache or out / "faces", tell, sight)
     # Who is held out follows from the labels, not from where a face was found.
-    kept = sample.split(items, plan)
+    kept = held_out_people(items, plan)
     of = [(part, caches[sight.cached(part).name]) for part in plan.parts]
     sources = [sample.gather(part, shelf, kept) for part, shelf in of]
     held = [sample.gather(part, shelf, kept, held=True) for part, shelf in of]

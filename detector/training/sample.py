@@ -12,8 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from detector.evaluation import groups
-from detector.evaluation.labels import Labelled, held_out, pairs
+from detector.evaluation.labels import Labelled, pairs
 from detector.training import augment, blend
 from detector.training.cache import FaceCache, Faces
 from detector.training.input_transform import InputTransform, OwnSight
@@ -37,14 +36,6 @@ class Source:
     part: Part
     cache: FaceCache
     groups: list[list[tuple[Faces, Faces | None]]]
-
-
-def split(entries: Sequence[Labelled], recipe: Recipe) -> set[str]:
-    """Persons of these entries that the recipe never trains on."""
-    if recipe.leave_out:
-        return {entry.person for entry in groups.leave_out(entries, recipe.leave_out)[1]}
-    shares = {"image": recipe.holdout_images, "video": recipe.holdout}
-    return held_out(entries, shares) - set(recipe.keep)
 
 
 F = TypeVar("F", bound=Labelled)

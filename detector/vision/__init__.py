@@ -5,9 +5,10 @@ gives boxes, quality, people and crops.
 """
 
 from detector.vision.crops import box_for, cut
-from detector.vision.detection import DETECTORS, Detection, FaceDetector, load_detector
+from detector.vision.detection import DETECTORS, load_detector
 from detector.vision.quality import assess
 from detector.vision.tracking import Tracker, interpolate, keep
+from detector.vision.types import Detection, FaceDetector
 
 __all__ = [
     "DETECTORS",

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from detector.models.auxiliary import AuxiliaryModel
 from detector.models.base import WeightFile
 from detector.schema.analysis import Point
-from detector.vision.detection import Detection
+from detector.vision.types import Detection
 from detector.weights import load_state, load_strict, resolve
 
 SIDE = 128

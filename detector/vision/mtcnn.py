@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from detector.vision.detection import Detection
+from detector.vision.types import Detection
 
 if TYPE_CHECKING:
     import torch

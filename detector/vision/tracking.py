@@ -18,7 +18,7 @@ import numpy as np
 from detector import colors
 from detector.models.base import CropRecipe
 from detector.vision.crops import cut
-from detector.vision.detection import Detection
+from detector.vision.types import Detection
 
 SAME_COLORS = 0.9
 """Color affinity from which a face may be one that was lost. 96 % of pairs of one person 1.6 s and

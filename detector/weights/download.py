@@ -18,7 +18,7 @@ from detector.weights.verify import first_line, verify
 if TYPE_CHECKING:
     import httpx
 
-    from detector.weights.wanted import File
+    from detector.weights.entry import StoredFile
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def endpoint() -> str:
     return get_config().hf_endpoint.rstrip("/") or HUB
 
 
-def download(file: File, path: Path, report: Progress) -> None:
+def download(file: StoredFile, path: Path, report: Progress) -> None:
     """Bring one file, under a `.part` name until it is whole and verified.
 
     `report(done, size)` in bytes may raise to stop; what was received is kept.
@@ -79,7 +79,7 @@ def download(file: File, path: Path, report: Progress) -> None:
                 raise
 
 
-def _from(address: str, file: File, path: Path, report: Progress) -> None:
+def _from(address: str, file: StoredFile, path: Path, report: Progress) -> None:
     import httpx
 
     if address.startswith(HUB + "/"):
@@ -179,7 +179,9 @@ def _authorization(address: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _receive(client: httpx.Client, address: str, file: File, part: Path, report: Progress) -> None:
+def _receive(
+    client: httpx.Client, address: str, file: StoredFile, part: Path, report: Progress
+) -> None:
     """One request: append to `part` what it still lacks, or start it again."""
     have = part.stat().st_size if part.is_file() else 0
     if file.size is not None and have >= file.size:  # whole, or never ours: the hash decides

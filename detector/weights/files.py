@@ -17,7 +17,7 @@ from detector.errors import WeightsError
 if TYPE_CHECKING:
     import torch
 
-    from detector.models.base import ModelSpec
+    from detector.weights.entry import Wrapped
 
 WRAPPERS = ("state_dict", "model", "net", "network")
 """Keys under which training scripts put the weights in their file, unless an entry says others."""
@@ -83,14 +83,14 @@ def probing() -> Iterator[None]:
         _probe.reset(token)
 
 
-def load_state(path: Path, spec: ModelSpec | None = None) -> dict[str, torch.Tensor]:
+def load_state(path: Path, spec: Wrapped | None = None) -> dict[str, torch.Tensor]:
     """Tensors of a weight file on the CPU, by name, without running code that it may hold.
 
     Parameters
     ----------
     path : Path
         .safetensors, or what `torch.save` wrote of a dictionary of tensors.
-    spec : ModelSpec, optional
+    spec : Wrapped, optional
         Says under which keys the weights may be wrapped (`wrappers`), which of several sets of
         them is meant (`state`) and what stands before their names (`prefixes`). Default: the usual
         ones.

@@ -6,18 +6,15 @@ import json
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detector import paths
 from detector.errors import ModelError
-
-if TYPE_CHECKING:
-    from detector.models.base import ModelSpec
+from detector.weights.entry import Licensed
 
 _lock = threading.Lock()
 
 
-def accepted_license(spec: ModelSpec) -> datetime | None:
+def accepted_license(spec: Licensed) -> datetime | None:
     """When the license of this model was accepted on this computer; None: it was not.
 
     An acceptance holds for the license as it was read then, not for another one.
@@ -28,7 +25,7 @@ def accepted_license(spec: ModelSpec) -> datetime | None:
     return datetime.fromisoformat(entry["accepted"])
 
 
-def accept_license(spec: ModelSpec) -> datetime:
+def accept_license(spec: Licensed) -> datetime:
     """Remember that a person accepted the license of a model. It holds for all its weights."""
     now = datetime.now(UTC).replace(microsecond=0)
     with _lock:
@@ -40,7 +37,7 @@ def accept_license(spec: ModelSpec) -> datetime:
     return now
 
 
-def require_license(spec: ModelSpec) -> None:
+def require_license(spec: Licensed) -> None:
     """Raise ModelError (code "license") unless the model's license needs no word or has it.
 
     A person's own file was not given by us: its license is between them and its author.

@@ -17,9 +17,9 @@ from detector import paths
 from detector.errors import WeightsError
 from detector.weights import hub
 from detector.weights.download import HUB
+from detector.weights.entry import StoredEntry, StoredFile
 from detector.weights.store import cache
 from detector.weights.verify import digest
-from detector.weights.wanted import Entry, File
 
 _ADDRESS = re.compile(re.escape(HUB) + r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 
@@ -37,12 +37,12 @@ def pinned() -> dict[str, dict[str, Any]]:
         return {}
 
 
-def can_pin(files: Sequence[File]) -> bool:
+def can_pin(files: Sequence[StoredFile]) -> bool:
     """Whether the hub can be asked for every hash that these files lack."""
     return all(file.sha256 or _ADDRESS.fullmatch(file.url or "") for file in files)
 
 
-def pin(entry: Entry) -> None:
+def pin(entry: StoredEntry) -> None:
     """Ask the hub for the hashes that the files of an entry lack, and keep them.
 
     Raises

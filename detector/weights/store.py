@@ -15,7 +15,7 @@ from detector.weights.files import as_safetensors
 from detector.weights.verify import digest, verify
 
 if TYPE_CHECKING:
-    from detector.weights.wanted import Entry, File
+    from detector.weights.entry import StoredEntry, StoredFile
 
 
 def cache() -> Path:
@@ -23,7 +23,7 @@ def cache() -> Path:
     return folders.data() / "weights"
 
 
-def locate(spec: Entry, file: File) -> Path:
+def locate(spec: StoredEntry, file: StoredFile) -> Path:
     """Where this file of a model is, or would be after a download. It need not exist."""
     relative = PurePosixPath(file.path)
     if relative.is_absolute() or ".." in relative.parts or "\\" in file.path:
@@ -31,23 +31,23 @@ def locate(spec: Entry, file: File) -> Path:
     return (folders.bundled() if spec.bundled else cache()) / relative
 
 
-def available(spec: Entry) -> bool:
+def available(spec: StoredEntry) -> bool:
     """Whether all files are on this computer. Does not verify them."""
     return all(_held(spec, file) is not None for file in spec.files)
 
 
-def missing_bytes(spec: Entry) -> int | None:
+def missing_bytes(spec: StoredEntry) -> int | None:
     """What a download of the files that aren't here would bring, in bytes; None: nobody says."""
     sizes = [file.size for file in spec.files if _held(spec, file) is None]
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
-def fetchable(spec: Entry) -> bool:
+def fetchable(spec: StoredEntry) -> bool:
     """Whether Unmask may download what is missing: every file has an address and a hash."""
     return not spec.bundled and all(file.url and file.sha256 for file in spec.files)
 
 
-def resolve(spec: Entry, fetch: bool = False) -> list[Path]:
+def resolve(spec: StoredEntry, fetch: bool = False) -> list[Path]:
     """Verified files of a model, in the order of `spec.files`.
 
     Parameters
@@ -77,7 +77,7 @@ def resolve(spec: Entry, fetch: bool = False) -> list[Path]:
     return paths
 
 
-def fetch(spec: Entry, progress: Progress | None = None) -> list[Path]:
+def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
     """Download the files of a model that are missing or damaged, and verify all of them.
 
     A download that stopped is resumed; a file appears under its own name only when it is whole and
@@ -137,7 +137,7 @@ def fetch(spec: Entry, progress: Progress | None = None) -> list[Path]:
 _fetch = fetch  # for `resolve`, which has an argument of that name
 
 
-def take_in(specs: Iterable[Entry], keep: Iterable[Entry] = ()) -> list[Path]:
+def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> list[Path]:
     """Files in the cache folder that are one of the models' under another name or in another
     place, moved to where they belong. Only what has the stated size and sha256 is touched, and
     nothing that stands where a model of `keep` has it.
@@ -186,7 +186,7 @@ _SMALL = 1 << 20
 """Bytes below which a file is not read for one whose size nobody published."""
 
 
-def delete(spec: Entry, keep: Iterable[Entry] = ()) -> int:
+def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
     """Delete a model's files from this computer, but for those that models of `keep` need too.
 
     Returns
@@ -232,7 +232,7 @@ def delete(spec: Entry, keep: Iterable[Entry] = ()) -> int:
 # --- as safetensors ------------------------------------------------------------------------------
 
 
-def _held(spec: Entry, file: File) -> Path | None:
+def _held(spec: StoredEntry, file: StoredFile) -> Path | None:
     """The file as it is here: as it was published, or converted. None: it isn't."""
     path = locate(spec, file)
     if path.is_file():
@@ -243,7 +243,7 @@ def _held(spec: Entry, file: File) -> Path | None:
     return None
 
 
-def _sound(spec: Entry, file: File) -> bool:
+def _sound(spec: StoredEntry, file: StoredFile) -> bool:
     """Whether the file is here and is the right one. Raises for one that can't be brought again."""
     held = _held(spec, file)
     if held is None:
@@ -261,7 +261,7 @@ def _sound(spec: Entry, file: File) -> bool:
     return True
 
 
-def _convert(spec: Entry, path: Path, file: File) -> None:
+def _convert(spec: StoredEntry, path: Path, file: StoredFile) -> None:
     """Keep what `torch.save` wrote as safetensors instead. Where that can't be, it stays."""
     target = _converted(path)
     wrappers = getattr(spec, "wrappers", None)
@@ -278,7 +278,7 @@ def _convert(spec: Entry, path: Path, file: File) -> None:
     path.unlink()
 
 
-def _verify_converted(spec: Entry, path: Path) -> None:
+def _verify_converted(spec: StoredEntry, path: Path) -> None:
     if digest(path) != _read(path).get("sha256"):
         raise WeightsError(
             f"The weight file {path} has changed since it was converted.",
@@ -309,7 +309,7 @@ def _with(path: Path, ending: str) -> Path:
 # --- in words ------------------------------------------------------------------------------------
 
 
-def _missing(spec: Entry, path: Path) -> WeightsError:
+def _missing(spec: StoredEntry, path: Path) -> WeightsError:
     size = missing_bytes(spec)
     if fetchable(spec):
         amount = f" ({size / 1e6:,.1f} MB)" if size else ""
@@ -323,7 +323,7 @@ def _missing(spec: Entry, path: Path) -> WeightsError:
     )
 
 
-def _remedy(spec: Entry) -> str:
+def _remedy(spec: StoredEntry) -> str:
     if spec.bundled:
         return "It comes with Unmask: install it again, or restore it with `git checkout`."
     if fetchable(spec):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from detector.errors import WeightsError
 
 if TYPE_CHECKING:
-    from detector.weights.wanted import File
+    from detector.weights.entry import StoredFile
 
 _hashes: dict[tuple[Path, int, int], str] = {}
 _hash_lock = threading.Lock()
 
 
-def verify(path: Path, file: File, *, remedy: str = "") -> None:
+def verify(path: Path, file: StoredFile, *, remedy: str = "") -> None:
     """Raise WeightsError unless `path` holds exactly the bytes that the model's entry states."""
     found = digest(path)
     if found != file.sha256:

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from detector.training import sample
+from detector.evaluation.splits import held_out_people
 from detector.training.cache import FaceCache, Faces
 from detector.training.recipe import read_recipe
 from research import learning_curve
@@ -38,7 +38,7 @@ def made(tmp_path: Path) -> Curve:
     clips += [faces(f"lone-{label}", "a/lone", "one", label) for label in (0, 1)]
     plan = read_recipe("pairs")
     bench = SimpleNamespace(
-        items=clips, kept=sample.split(clips, plan), cache=SimpleNamespace(entries=clips)
+        items=clips, kept=held_out_people(clips, plan), cache=SimpleNamespace(entries=clips)
     )
     stills = SimpleNamespace(entries=clips)
     return Curve(cast(Bench, bench), plan, cast(FaceCache, stills), tmp_path)

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from detector.evaluation import groups
+from detector.evaluation.splits import held_out_people
 from detector.training import sample, train
 from detector.training.cache import FaceCache, Faces
 from detector.training.recipe import read_recipe
@@ -77,11 +78,13 @@ def test_sources_are_drawn_alike_whatever_they_hold(shelf: Path) -> None:
 def test_a_fold_is_held_out_and_nobody_else(shelf: Path) -> None:
     cache = FaceCache(shelf / "faces" / f"video-1.8-{CACHED}")
     plan = read_recipe("surround")
-    assert sample.split(cache.entries, plan) == set()
-    kept = sample.split(cache.entries, plan.model_copy(update={"leave_out": "live-swaps"}))
+    assert held_out_people(cache.entries, plan) == set()
+    kept = held_out_people(cache.entries, plan.model_copy(update={"leave_out": "live-swaps"}))
     assert kept == {e.person for e in cache.entries if e.source == "iperov/DeepFaceLive"}
     several = plan.model_copy(update={"leave_out": "live-swaps,heads"})
-    rest = {e.source for e in cache.entries if e.person not in sample.split(cache.entries, several)}
+    rest = {
+        e.source for e in cache.entries if e.person not in held_out_people(cache.entries, several)
+    }
     assert rest == {"cnnlstm/cnnlstm.github.io"}
 
 

@@ -28,6 +28,7 @@ from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.perturbation.corruptions import NONE, Condition
 from detector.schema.analysis import Question
+from detector.training.recipe import read_recipe
 from tests.conftest import write_clip
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -582,14 +583,15 @@ def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(scores, "score_files", score)
     monkeypatch.setattr(evaluate.identity, "apart", apart)
-    made = evaluate.evaluate(labels, models=["pairs"], apart_from=labels, recipe=recipe)
+    plan = read_recipe(recipe)
+    made = evaluate.evaluate(labels, models=["pairs"], apart_from=labels, recipe=plan)
     assert len(out["asked"]) == 8 and len(out["trained"]) == 12
     assert not {n[0] for n in out["asked"]} & {n[0] for n in out["trained"]}
     assert out["scored"] == out["asked"][2:]
     assert made.notes == ["Two left out."]
     elsewhere = tmp_path / "other.csv"
     elsewhere.write_text(labels.read_text())
-    evaluate.evaluate(elsewhere, models=["pairs"], apart_from=labels, recipe=recipe)
+    evaluate.evaluate(elsewhere, models=["pairs"], apart_from=labels, recipe=plan)
     assert len(out["asked"]) == 20 and len(out["trained"]) == 12
     evaluate.evaluate(elsewhere, models=["pairs"], match="a-")
     assert out["scored"] == ["a-real.png", "a-fake.png"]

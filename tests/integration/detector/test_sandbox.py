@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,10 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from detector import media, provenance
+from detector import isolation, media, provenance
 from detector.errors import Canceled, MediaError
-from detector.isolation import sandbox
-from detector.isolation.privileges import Limits
-from detector.isolation.sandbox import Sandbox
+from detector.isolation import Sandbox
+from detector.media.limits import WORKER, WORKER_PRELOAD
 from detector.perturbation import corruptions
 from detector.schema.analysis import Settings
 from tests.conftest import camera, write_clip
@@ -34,19 +34,19 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
 
-SMALL = Limits(memory=1200 * 1024**2)
+SMALL = replace(WORKER, memory=1200 * 1024**2)
 
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as made:
+    with Sandbox(WORKER, WORKER_PRELOAD) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Sandbox]:
     """One with little memory."""
-    with Sandbox(SMALL) as made:
+    with Sandbox(SMALL, WORKER_PRELOAD) as made:
         yield made
 
 
@@ -54,7 +54,7 @@ def strict() -> Iterator[Sandbox]:
 def apart() -> Iterator[Sandbox]:
     """This program reads media apart, as the dashboard does."""
     yield media.isolate()
-    sandbox.stop_isolating()
+    isolation.stop_isolating()
 
 
 @pytest.fixture()
@@ -132,7 +132,7 @@ def test_it_says_the_same(tmp_path: Path) -> None:
         changed = corruptions.apply(files["e.mp4"], corruptions.Condition("crf", 36), tmp_path)
         assert media.probe(changed).audio is not None
     finally:
-        sandbox.stop_isolating()
+        isolation.stop_isolating()
     assert not media.isolated()
 
 
@@ -186,7 +186,7 @@ def test_a_crash_becomes_a_sentence(box: Sandbox, way: Callable[[str], int], fil
 def test_what_hangs_is_ended(file: str) -> None:
     begun = time.monotonic()
     with (
-        Sandbox(Limits(silence=1)) as box,
+        Sandbox(replace(WORKER, timeout=1), WORKER_PRELOAD) as box,
         pytest.raises(MediaError, match="too long") as said,
     ):
         box.call(hostile.hang, file, returns=int, reads=(file,))
@@ -195,8 +195,8 @@ def test_what_hangs_is_ended(file: str) -> None:
 
 
 def test_more_patience_where_a_whole_clip_is_read(file: str) -> None:
-    with Sandbox(Limits(silence=0.3)) as box:
-        assert box.call(hostile.slow, file, returns=str, reads=(file,), patience=60) == "at last"
+    with Sandbox(replace(WORKER, timeout=0.3), WORKER_PRELOAD) as box:
+        assert box.call(hostile.slow, file, returns=str, reads=(file,), timeout=60) == "at last"
         with pytest.raises(MediaError, match="too long"):
             box.call(hostile.slow, file, returns=str, reads=(file,))
 
@@ -204,7 +204,7 @@ def test_more_patience_where_a_whole_clip_is_read(file: str) -> None:
 @linux
 def test_processor_time_is_limited(file: str) -> None:
     with (
-        Sandbox(Limits(cpu=1, silence=60)) as box,
+        Sandbox(replace(WORKER, cpu=1, timeout=60), WORKER_PRELOAD) as box,
         pytest.raises(MediaError) as said,
     ):
         box.call(hostile.spin, file, returns=int, reads=(file,))
@@ -294,7 +294,7 @@ def test_a_reader_that_was_taken_over_can_do_nothing(
 def test_a_reader_knows_no_secret(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_x")
-    with Sandbox() as box:
+    with Sandbox(WORKER, WORKER_PRELOAD) as box:
         known = box.call(hostile.environment, file, returns=dict[str, str], reads=(file,))
     assert "PATH" in known and not {"HF_TOKEN", "SUPABASE_SERVICE_ROLE_KEY"} & set(known)
     assert "secret" not in " ".join(known.values())
@@ -311,12 +311,12 @@ def test_each_file_gets_a_fresh_reader(box: Sandbox, file: str) -> None:
 @linux
 def test_cancel_ends_the_reader(file: str) -> None:
     before = living()
-    with Sandbox() as box:
+    with Sandbox(WORKER, WORKER_PRELOAD) as box:
         cancel = threading.Event()
         threading.Timer(0.5, cancel.set).start()
         with pytest.raises(Canceled):
             box.call(hostile.hang, file, returns=int, reads=(file,), cancel=cancel)
-        until(lambda: len(living() - before) == 1)  # the nursery alone
+        until(lambda: len(living() - before) == 1)  # the fork server alone
     assert living() <= before
 
 
@@ -325,20 +325,20 @@ def test_a_stream_that_is_left_leaves_nothing(tmp_path: Path, apart: Sandbox) ->
     clip = write_clip(tmp_path / "clip.mp4", seconds=4)
     about = media.probe(clip)
     assert apart._process is not None
-    nursery = apart._process.pid
+    fork_server = apart._process.pid
     files = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         stream = media.decode(clip, about, [n / 25 for n in range(90)], notes=[])
         next(stream)
         stream.close()
-    until(lambda: not living(nursery))
+    until(lambda: not living(fork_server))
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == files
     assert not [name for name in os.listdir("/dev/shm") if "frames" in name]
 
 
 @linux
-def test_the_nursery_is_started_again(box: Sandbox, file: str) -> None:
+def test_the_fork_server_is_started_again(box: Sandbox, file: str) -> None:
     box.start()
     assert box._process is not None
     first = box._process.pid
@@ -354,8 +354,9 @@ def test_no_reader_outlives_a_program_that_was_killed(file: str) -> None:
     code = (
         "import sys; sys.path[:0] = ['tests', '.']\n"
         "from tests.support import hostile_readers as h; import threading, time\n"
-        "from detector.isolation.sandbox import Sandbox\n"
-        "box = Sandbox()\n"
+        "from detector.isolation import Sandbox\n"
+        "from detector.media.limits import WORKER, WORKER_PRELOAD\n"
+        "box = Sandbox(WORKER, WORKER_PRELOAD)\n"
         f"go = lambda: box.call(h.hang, {file!r}, returns=int, reads=())\n"
         "threading.Thread(target=go, daemon=True).start()\n"
         f"box.call(h.process, {file!r}, returns=int, reads=())\n"
@@ -367,9 +368,9 @@ def test_no_reader_outlives_a_program_that_was_killed(file: str) -> None:
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root
     )
     assert program.stdout is not None
-    nursery = int(program.stdout.readline())
-    until(lambda: living(nursery))
-    left = [nursery, *living(nursery)]
+    fork_server = int(program.stdout.readline())
+    until(lambda: living(fork_server))
+    left = [fork_server, *living(fork_server)]
     program.kill()
     program.wait()
     program.stdout.close()
@@ -465,7 +466,7 @@ def test_the_command_line_reads_apart(
     try:
         assert main(["analyze", str(clip), str(bad), "--sandbox", *options]) == 2
     finally:
-        sandbox.stop_isolating()
+        isolation.stop_isolating()
     said = capsys.readouterr()
     there, failed = json.loads(said.out)
     assert failed["error"]["code"] == "reader_crashed"

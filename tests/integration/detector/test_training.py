@@ -20,7 +20,7 @@ from detector.models.base import CropRecipe
 from detector.models.families import mobilenet
 from detector.training import augment, blend, fit, sample, start
 from detector.training.cache import FaceCache, Faces
-from detector.training.published import open_start
+from detector.training.pretrained import open_start
 from detector.training.recipe import FOLDER, Part, Recipe, read_recipe
 from detector.training.run import faces, train
 

@@ -18,7 +18,7 @@ from detector.models import registry, user_models
 from detector.models.base import CropRecipe, WeightFile
 from detector.models.families.classnseg import ClassNSeg
 from detector.schema.analysis import Calibration
-from detector.training import cache, input_transform, published
+from detector.training import cache, input_transform, pretrained
 from detector.training.recipe import Part, Recipe, read_recipe
 from detector.training.run import train
 from tests.conftest import camera
@@ -275,16 +275,16 @@ def test_what_cannot_be_begun_with_is_refused(labels: Path, tmp_path: Path) -> N
         train("motion", labels, tmp_path / "run", begin="dfb_meso4", weights=[meso(tmp_path)])
     with pytest.raises(UsageError, match="tight crops alone"):
         tight = [Part(name="p", kind="image", tight=True, share=1)]
-        start = published.open_start("dfb_meso4", [meso(tmp_path)])
-        assert isinstance(start, published.Published)
-        published.adapted(plan(parts=[p.model_dump() for p in tight]), start)
+        start = pretrained.open_start("dfb_meso4", [meso(tmp_path)])
+        assert isinstance(start, pretrained.Published)
+        pretrained.adapted(plan(parts=[p.model_dump() for p in tight]), start)
     with pytest.raises(UsageError, match="name one with --begin"):
         train("finetune", labels, tmp_path / "run", begin="pairs", tune="head")
     assert not (tmp_path / "run").exists()
 
 
 def test_ours_are_begun_with_by_name(labels: Path, tmp_path: Path) -> None:
-    start = published.open_start("pairs")
+    start = pretrained.open_start("pairs")
     assert isinstance(start, Path) and start.name == "pairs.safetensors"
 
 

@@ -40,8 +40,7 @@ from streamlit import config
 
 from dashboard import hosting, theme
 from dashboard.first_paint import FirstPaint
-from detector import media
-from detector.isolation import sandbox
+from detector import isolation, media
 from detector.schema.analysis import Settings
 from service import logs
 from service.tasks.jobs import Job, Jobs, State
@@ -540,14 +539,14 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     logging.setLogRecordFactory(factory)
     threading.excepthook = hook
     config.set_option("server.enableXsrfProtection", guard, "test")
-    sandbox.stop_isolating()
+    isolation.stop_isolating()
 
 
 def test_a_laptop_keeps_every_guard(settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPACE_ID", raising=False)
     hosting.prepare()
     assert config.get_option("server.enableXsrfProtection") is True
-    assert sandbox.isolated() or not hasattr(os, "fork")
+    assert isolation.isolated() or not hasattr(os, "fork")
     headers = _headers()
     assert headers["x-frame-options"] == "SAMEORIGIN"
     assert headers["content-security-policy"].startswith("frame-ancestors 'self';")
@@ -588,7 +587,7 @@ def test_a_typo_in_the_environment_stops_the_start(
         monkeypatch.delenv(name)
     monkeypatch.setenv("UNMASK_SANDBOX", "off")
     hosting.prepare()
-    assert not sandbox.isolated()
+    assert not isolation.isolated()
 
 
 def test_data_that_would_be_lost_stops_the_start(
@@ -638,7 +637,7 @@ def test_other_lines_stay_as_they_are() -> None:
         "analysis failed, reference 12AB-34CD",
         "pairs: weights 3f9c" + "ab" * 30,
         "GET /_stcore/health 200",
-        "a reader ended without an answer, status -6",
+        "a worker ended without an answer, status -6",
     ):
         assert logs.clean(line) == line
 
@@ -696,7 +695,7 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     logging.getLogger("web").info("GET %s", f"/file/{good.key}/{bad.key}")
     logging.getLogger("ours").info("%s and %s", bad.path, good.path)
     said = caplog.text
-    assert "a reader ended without an answer" in said and said.count(logs.HIDDEN) >= 3
+    assert "a worker ended without an answer" in said and said.count(logs.HIDDEN) >= 3
     assert not [word for word in (bad.key, good.key, "holiday", "wedding") if word in said]
 
 

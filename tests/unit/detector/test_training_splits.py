@@ -13,9 +13,9 @@ import pytest
 from detector.errors import InputError
 from detector.evaluation.calibration import held_out_items
 from detector.evaluation.labels import Item, filled, held_out, pairs, read_labels
+from detector.evaluation.splits import held_out_people
 from detector.training.cache import FaceCache, Faces
 from detector.training.recipe import read_recipe
-from detector.training.sample import split
 
 HALF = {"image": 0.5, "video": 0.5}
 SHIPPED = "22f53c8c727cb6466f6343a6cb7a4b97e570f48ffc9ad6260185906b8ad98e0b"
@@ -198,7 +198,7 @@ def test_the_split_that_calibration_rests_on_stays(shared: Path) -> None:
     labels = shared / "data" / "train.csv"
     items = [i for i in read_labels(labels) if i.kind == "video"]
     newer = filled(labels, "face_px")
-    rest_on = [i for i in held_out_items(items, "pairs") if i.name not in newer]
+    rest_on = [i for i in held_out_items(items, read_recipe("pairs")) if i.name not in newer]
     assert sum(i.label == 0 for i in rest_on) == 50 and len(rest_on) == 119
     names = sorted(item.name for item in rest_on)
     assert hashlib.sha256("\n".join(names).encode()).hexdigest() == SHIPPED
@@ -219,8 +219,8 @@ def test_why_one_clip_is_trained_on_whatever_the_split_says(shared: Path) -> Non
     (person,) = plan.keep
     asked = plan.model_copy(update={"keep": []})
     items = read_labels(shared / "data" / "train.csv")
-    assert person in split(items, asked)
-    assert person not in split([i for i in items if i.group != "sdfvd-v14"], asked)
+    assert person in held_out_people(items, asked)
+    assert person not in held_out_people([i for i in items if i.group != "sdfvd-v14"], asked)
 
 
 def test_clips_collected_after_training_are_told_by_a_column(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from detector import media
 from detector.errors import Canceled, MediaError
-from detector.isolation.sandbox import Sandbox
+from detector.isolation import Sandbox
 from detector.media import webm
+from detector.media.limits import WORKER, WORKER_PRELOAD
 from service.storage.previews import NAME, Previews
 from service.storage.uploads import Uploads
 from tests.conftest import camera
@@ -83,7 +84,7 @@ def test_what_gets_no_copy(
 def test_it_is_made_in_the_confined_reader(make_clip: Clip, tmp_path: Path) -> None:
     path = make_clip("old.avi", seconds=1, size=SIZE, codec="mpeg4", audio=True)
     about = media.probe(path)
-    with Sandbox() as box:
+    with Sandbox(WORKER, WORKER_PRELOAD) as box:
         size = box.call(
             webm._write, path, about, tmp_path, returns=int, reads=(path,), writes=tmp_path
         )

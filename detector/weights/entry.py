@@ -1,4 +1,4 @@
-"""What the store asks of an entry: any that has these fields can be stored, fetched and verified.
+"""What this room asks of an entry: any that has these fields can be stored and read.
 
 `ModelSpec` and `WeightFile` of `detector.models.base` have them.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 
-class File(Protocol):
+class StoredFile(Protocol):
     """One file. `path` is relative to weights/ when bundled, else to the cache."""
 
     @property
@@ -32,7 +32,7 @@ class File(Protocol):
         """Tried in order after `url`."""
 
 
-class Entry(Protocol):
+class StoredEntry(Protocol):
     """What stands in a manifest."""
 
     @property
@@ -45,4 +45,39 @@ class Entry(Protocol):
     def bundled(self) -> bool: ...
 
     @property
-    def files(self) -> Sequence[File]: ...
+    def files(self) -> Sequence[StoredFile]: ...
+
+
+class Wrapped(Protocol):
+    """What stands around the weights in a file; see `detector.weights.files.load_state`."""
+
+    @property
+    def wrappers(self) -> Sequence[str]: ...
+
+    @property
+    def prefixes(self) -> Sequence[str]: ...
+
+    @property
+    def state(self) -> str: ...
+
+
+class Licensed(Protocol):
+    """What is used under terms."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def architecture(self) -> str: ...
+
+    @property
+    def license_weights(self) -> str: ...
+
+    @property
+    def research_only(self) -> bool: ...
+
+    @property
+    def own(self) -> bool: ...

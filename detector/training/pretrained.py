@@ -1,0 +1,135 @@
+"""What a training run begins with: a file of ours, or a published detector as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from detector import weights as store
+from detector.errors import UsageError
+from detector.models import registry
+from detector.models.base import ModelSpec
+from detector.models.custom_weights import with_files
+from detector.models.families.vit import TokenModel
+from detector.models.network import TorchFrameModel
+from detector.training.recipe import Recipe
+from detector.weights.files import Origin
+
+OURS = ("mobilenet", "videomae")
+"""Families with recipes of their own, which start from a file."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A loaded detector, and where in its files each of its tensors stood."""
+
+    spec: ModelSpec
+    model: TorchFrameModel
+    paths: list[Path]
+    origins: dict[str, Origin]
+
+    @property
+    def transformer(self) -> bool:
+        return isinstance(self.model, TokenModel)
+
+
+def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | Published:
+    """What a run begins with: a file for our own families, else a loaded detector.
+
+    Parameters
+    ----------
+    begin : str
+        A file, or the id of a model or architecture.
+    weights : sequence of Path
+        A person's own files of that architecture.
+
+    Raises
+    ------
+    UsageError
+        There is neither; or it is no detector of single faces.
+    WeightsError, ModelError
+        It is not on this computer, does not fit, or its license was not accepted.
+    """
+    if not weights and Path(begin).is_file():
+        return Path(begin)
+    try:
+        spec = registry.get_spec(begin)
+    except UsageError as error:
+        raise UsageError(
+            f"There is no file and no model {begin!r} to begin with.", hint=error.hint
+        ) from error
+    if weights:
+        template = registry.architectures().get(begin) or spec
+        spec = with_files(template, list(weights), known=registry.list_models())
+        paths = [Path(file.path) for file in spec.files]
+    else:
+        store.require_license(spec)
+        paths = store.resolve(spec)
+    if spec.family in OURS:
+        return paths[0]
+    if spec.kind != "frame":
+        raise UsageError(
+            f"{spec.title} does not judge single faces, and only such can be trained on from."
+        )
+    with store.tracing() as trace:
+        model = registry.load_family(spec, paths, "cpu")
+    if not isinstance(model, TorchFrameModel):
+        raise UsageError(f"{spec.title} can't be trained: its file is a finished program.")
+    return Published(spec, model, paths, _origins(model.network, spec, paths, trace))
+
+
+def adapted(plan: Recipe, start: Published, tune: str | None = None) -> Recipe:
+    """A recipe as it is for a published detector: its crop, and what may change of it.
+
+    Parts whose files are tight crops are left out: published crops show more than these hold.
+
+    Raises
+    ------
+    UsageError
+        The recipe trains no frame model, or nothing of it is left.
+    """
+    if plan.family != "mobilenet":
+        raise UsageError(
+            f"The recipe {plan.name!r} is for a network of ours, not for a published detector."
+        )
+    parts = [part for part in plan.parts if not part.tight]
+    if not parts:
+        raise UsageError(
+            f"The recipe {plan.name!r} is for tight crops alone, and {start.spec.title} looks at "
+            "more of a face than they show."
+        )
+    tune = tune or ("norms" if start.transformer else "whole")
+    options = {"begun": start.spec.architecture, "tune": tune}
+    return plan.model_copy(
+        update={"family": "published", "crop": start.spec.crop, "parts": parts, "options": options}
+    )
+
+
+def _origins(
+    network: nn.Module, spec: ModelSpec, paths: Sequence[Path], trace: store.Trace
+) -> dict[str, Origin]:
+    """By the network's names: the file of each tensor and its name there, where it is in one."""
+    own = network.state_dict(keep_vars=True)
+    if paths[0].suffix == ".h5":
+        # Keras's layers, under our names from now on.
+        return {name: Origin(0, name) for name in own}
+    found = {name: trace.origin(tensor, paths) for name, tensor in own.items()}
+    if None in found.values():
+        # Networks that another library has filled: the same numbers under (nearly) the same name.
+        states = [{} if p.suffix == ".json" else store.load_state(p, spec) for p in paths]
+        for name in [name for name, origin in found.items() if origin is None]:
+            found[name] = _alike(name, own[name], states)
+    return {name: origin for name, origin in found.items() if origin is not None}
+
+
+def _alike(name: str, tensor: Tensor, states: Sequence[dict[str, Tensor]]) -> Origin | None:
+    for number, state in enumerate(states):
+        for older in (name, name.partition(".")[2]):
+            theirs = state.get(older)
+            if theirs is not None and torch.equal(theirs.float(), tensor.detach().float()):
+                return Origin(number, older)
+    return None

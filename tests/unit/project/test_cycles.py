@@ -1,0 +1,62 @@
+"""No module needs a module that needs it, however late or for whatever it imports."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def modules(folder: Path, package: str) -> dict[str, Path]:
+    """Every module of a package by its dotted name."""
+    found = {}
+    for path in (folder / package).rglob("*.py"):
+        parts = path.relative_to(folder).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def graph(known: dict[str, Path]) -> dict[str, set[str]]:
+    """Which modules each imports, at its top, within functions and for type checkers alike."""
+    needs: dict[str, set[str]] = {}
+    for name, path in known.items():
+        asked = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                asked |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for alias in node.names:
+                    full = f"{node.module}.{alias.name}"
+                    asked.add(full if full in known else node.module)
+        needs[name] = (asked & set(known)) - {name}
+    return needs
+
+
+def cycle(known: dict[str, Path]) -> list[str]:
+    """Return the modules of one circle, or an empty list."""
+    try:
+        TopologicalSorter(graph(known)).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("package", ["detector", "service", "dashboard"])
+def test_modules_do_not_need_each_other(package: str) -> None:
+    assert cycle(modules(ROOT, package)) == []
+
+
+def test_a_circle_is_found_in_a_function_and_for_types(tmp_path: Path) -> None:
+    room = tmp_path / "room"
+    room.mkdir()
+    (room / "__init__.py").write_text("")
+    (room / "a.py").write_text("def f():\n    from room import b\n")
+    (room / "b.py").write_text("if TYPE_CHECKING:\n    from room.c import C\n")
+    (room / "c.py").write_text("")
+    assert cycle(modules(tmp_path, "room")) == []
+    (room / "c.py").write_text("import room.a\n")
+    assert set(cycle(modules(tmp_path, "room"))) == {"room.a", "room.b", "room.c"}
