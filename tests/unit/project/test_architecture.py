@@ -40,7 +40,7 @@ def test_the_arrows_hold() -> None:
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "4 kept, 0 broken" in run.stdout
+    assert "kept, 0 broken" in run.stdout
 
 
 def test_pages_are_thin() -> None:
