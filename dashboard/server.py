@@ -27,7 +27,7 @@ from service.auth.cookies import GiveCookie
 from service.auth.routes import routes as session_routes
 from service.config import FALLBACK, get_config, set_fallback
 from service.live import recordings
-from service.records.store import RecordsError
+from service.records.model import RecordsError
 from service.storage import previews
 from service.storage.uploads import upload_limit_mb
 

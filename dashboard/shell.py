@@ -14,7 +14,7 @@ from dashboard.pages.account import view as account
 from dashboard.pages.analyze import view
 from service import auth, backend
 from service.auth import Kind
-from service.records.store import RecordsError
+from service.records.model import RecordsError
 from service.tasks.jobs import fault_of
 
 log = logging.getLogger(__name__)

@@ -25,9 +25,10 @@ from service.config import get_config
 from service.records import media_replicator
 from service.records.database import FILE
 from service.records.instances import Server
-from service.records.legacy import bring_presets
+from service.records.legacy import import_presets
+from service.records.model import Query, RecordsError, SharedResult, Usage
 from service.records.sql import open_store
-from service.records.store import Query, RecordsError, Shared, Store, Usage
+from service.records.store import Store
 from service.storage import uploads
 from service.storage.uploads import Uploads
 from service.tasks.jobs import Job, Jobs, RecordScope
@@ -37,7 +38,7 @@ from service.tasks.throughput import ThroughputEstimator
 if TYPE_CHECKING:
     from detector.pipeline import Analyzer, Observer
     from detector.samples import Sample
-    from service.records.supabase import SupabaseStore
+    from service.records.supabase.store import SupabaseStore
     from service.tasks.evaluations import Runs
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def jobs() -> Jobs:
 @lru_cache(maxsize=1)
 def _jobs(data: Path) -> Jobs:
     store = open_store(data / FILE)
-    bring_presets(store, data)
+    import_presets(store, data)
     return Jobs(
         analyzer,
         Uploads(data),
@@ -123,7 +124,7 @@ def _place(person: User) -> RecordScope:
     connect = auth.connection()
     if connect is None:  # signed out since the page began
         raise RecordsError(_("Your sign-in is over."), code="signed_out", hint=_("Sign in again."))
-    from service.records.supabase import SupabaseStore  # its library takes seconds to import
+    from service.records.supabase.store import SupabaseStore  # its library takes seconds to import
 
     store = SupabaseStore(connect)
     _tidy(person.id, store)
@@ -133,7 +134,7 @@ def _place(person: User) -> RecordScope:
 def keeps_copies() -> bool:
     """Whether the files of whoever is here are kept with their records as well, not only for the
     hours that this server keeps files."""
-    return auth.who().kind is auth.Kind.USER and media_replicator.wanted()
+    return auth.who().kind is auth.Kind.USER and media_replicator.copies_enabled()
 
 
 def submit(source: BinaryIO, name: str, settings: Settings, *, size: int | None = None) -> Job:
@@ -234,12 +235,12 @@ def keep_live(
     return job.key
 
 
-def shared(token: str) -> Shared | None:
+def shared(token: str) -> SharedResult | None:
     """What a share link leads to, for anybody."""
     now = datetime.now(UTC)
     found = jobs().store.shared(token, now)
     if found is None and (kept := auth.accounts()):
-        from service.records.supabase import with_key
+        from service.records.supabase.store import with_key
 
         found = with_key(kept.url, kept.key).shared(token, now)
     return found
@@ -264,7 +265,7 @@ def _tidy(owner: str, store: SupabaseStore) -> None:
 
     def work() -> None:
         try:
-            store.tidy(owner)
+            store.purge(owner)
         except InputError as error:
             log.warning("an account's old records were not deleted: %s", error.code)
 

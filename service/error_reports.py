@@ -11,7 +11,7 @@ from dashboard.i18n import _
 from detector import __version__
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import ErrorDetail
-from service.records.store import ErrorReport
+from service.records.model import ErrorReport
 
 _INTERNAL = "internal"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a file, not as a module
 
 from detector.errors import InputError
-from service.records.supabase import with_key
+from service.records.supabase.store import with_key
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     if not url or not key:
         sys.exit("unmask: this needs SUPABASE_URL and SUPABASE_SECRET_KEY")
     try:
-        deleted = with_key(url, key).tidy_all()
+        deleted = with_key(url, key).purge_all()
     except InputError as error:
         sys.exit(f"unmask: {error.message} {error.hint}".strip())
     print(f"unmask: {deleted} record{'' if deleted == 1 else 's'} deleted")

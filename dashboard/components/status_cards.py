@@ -18,7 +18,7 @@ from detector.models.registry import list_models, usable
 from detector.schema.analysis import Analysis, ReasonCode, Settings
 from service import backend, error_reports
 from service.limits import NotAllowed, TooLarge
-from service.records.store import RecordsError
+from service.records.model import RecordsError
 from service.storage.uploads import records_retention
 from service.tasks.jobs import ErrorReport, Job, QueueFull
 

@@ -17,7 +17,7 @@ from detector.errors import InputError
 from detector.messages import actions
 from detector.schema.analysis import Analysis
 from service import backend
-from service.records.store import Confirmed, Query, RecordsError
+from service.records.model import Confirmed, Query, RecordsError
 from service.tasks.jobs import QueueFull
 
 if TYPE_CHECKING:

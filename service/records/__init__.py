@@ -1,39 +1,4 @@
-"""Who may see which analysis: one `Store` protocol, and the places behind it."""
+"""What is kept of analyses, and who may see it.
 
-from __future__ import annotations
-
-from service.records.store import (
-    LOCAL,
-    Confirmed,
-    ErrorReport,
-    Facets,
-    Page,
-    Preferences,
-    Query,
-    Record,
-    RecordsError,
-    Share,
-    Shared,
-    State,
-    Store,
-    Summary,
-    Usage,
-)
-
-__all__ = [
-    "LOCAL",
-    "Confirmed",
-    "ErrorReport",
-    "Facets",
-    "Page",
-    "Preferences",
-    "Query",
-    "Record",
-    "RecordsError",
-    "Share",
-    "Shared",
-    "State",
-    "Store",
-    "Summary",
-    "Usage",
-]
+`model` has the rows, `store` what any place to keep them must do; `sql` and `supabase` are two.
+"""

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from dashboard.i18n import _
 from service.records import migrate
-from service.records.store import RecordsError
+from service.records.model import RecordsError
 
 FILE = "unmask.db"
 TIMEOUT_SECONDS = 15.0

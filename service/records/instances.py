@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-OLD = 3600.0
+STALE_SECONDS = 3600.0
 """s after which the file of a dead server is cleared away; a new one holds its lock by then."""
 
 
@@ -56,7 +56,7 @@ class Server:
     def _clear(self) -> None:
         for path in self._folder.glob("*.lock"):
             try:
-                old = time.time() - path.stat().st_mtime > OLD
+                old = time.time() - path.stat().st_mtime > STALE_SECONDS
             except OSError:
                 continue
             if old and not self.alive(path.stem):

@@ -10,12 +10,13 @@ from pydantic import ValidationError
 
 from detector.errors import InputError
 from detector.schema.analysis import CustomEnsemble
-from service.records.store import LOCAL, Store
+from service.records.model import LOCAL
+from service.records.store import Store
 
 log = logging.getLogger(__name__)
 
 
-def bring_presets(store: Store, data: Path) -> None:
+def import_presets(store: Store, data: Path) -> None:
     """Presets of `<data>/presets.json` become this computer's owner's; then the file goes. What is
     there by the same name stays as it is. A file that can't be read is left alone."""
     path = data / "presets.json"
@@ -30,7 +31,7 @@ def bring_presets(store: Store, data: Path) -> None:
     try:
         for mix in mixes:
             if mix.name.strip() and mix.name not in known:
-                store.keep_preset(LOCAL, mix)
+                store.save_preset(LOCAL, mix)
         path.unlink(missing_ok=True)
     except (InputError, OSError) as error:
         log.warning("presets.json is left where it is: %s", error)

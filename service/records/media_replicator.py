@@ -18,12 +18,13 @@ from typing import Any
 
 from detector.errors import InputError
 from service.config import get_config
-from service.records.store import Record, Store
+from service.records.model import Record
+from service.records.store import Store
 
 log = logging.getLogger(__name__)
 
 
-def wanted() -> bool:
+def copies_enabled() -> bool:
     """Whether the host asks for copies (UNMASK_SUPABASE_MEDIA)."""
     return get_config().supabase_media
 
@@ -40,14 +41,14 @@ class MediaReplicator:
     def keep(self, store: Store, record: Record, file: Path) -> Future[None] | None:
         """Make a copy of a record's file."""
         keep_media: Any = getattr(store, "keep_media", None)
-        if keep_media is None or not wanted() or not file.is_file():
+        if keep_media is None or not copies_enabled() or not file.is_file():
             return None
         return self._do(record.id, lambda: keep_media(record.owner, record.id, file))
 
     def bring(self, store: Store, record: Record, folder: Path) -> Future[None] | None:
         """Bring a record's file back into its folder."""
         fetch_media: Any = getattr(store, "fetch_media", None)
-        if fetch_media is None or not wanted() or record.id in self._has_none:
+        if fetch_media is None or not copies_enabled() or record.id in self._has_none:
             return None
 
         def work() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Text, column, func, inspect, select, table
 
 from dashboard.i18n import _
-from service.records.store import RecordsError
+from service.records.model import RecordsError
 from service.records.tables import HEAD
 
 SCRIPTS = Path(__file__).parent / "migrations"

@@ -19,7 +19,7 @@ def save(mix: CustomEnsemble) -> None:
     InputError
         It has no name, or there are too many.
     """
-    backend.records().keep_preset(backend.owner(), mix)
+    backend.records().save_preset(backend.owner(), mix)
 
 
 def delete(name: str) -> None:

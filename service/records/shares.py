@@ -11,15 +11,15 @@ from pathlib import Path
 
 from detector.schema.analysis import Analysis
 from service import backend
-from service.records.store import Shared
+from service.records.model import SharedResult
 
 
 @dataclass(frozen=True)
-class Guest:
+class SharedView:
     """A shared result in the form the result page draws."""
 
     token: str
-    shared: Shared
+    shared: SharedResult
 
     @property
     def key(self) -> str:
@@ -54,7 +54,7 @@ class Guest:
         return True
 
 
-def find(token: str) -> Guest | None:
+def find(token: str) -> SharedView | None:
     """What a link leads to; None when it is over, revoked, or never was."""
     shared = backend.shared(token)
-    return Guest(token, shared) if shared else None
+    return SharedView(token, shared) if shared else None

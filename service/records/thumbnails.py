@@ -15,7 +15,7 @@ from PIL import Image
 from detector import media
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis
-from service.records.store import THUMBNAIL_BYTES
+from service.records.model import MAX_THUMBNAIL_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,6 @@ def small(rgb: np.ndarray) -> bytes:
         for quality in (75, 60, 45, 30):
             out = io.BytesIO()
             image.save(out, "WEBP", quality=quality, method=4)
-            if out.tell() <= THUMBNAIL_BYTES:
+            if out.tell() <= MAX_THUMBNAIL_BYTES:
                 return out.getvalue()
         side = side * 3 // 4  # noise, which no quality makes small

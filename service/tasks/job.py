@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.schema.analysis import Analysis
-from service.records.store import ErrorReport, Record, State, Store
+from service.records.model import ErrorReport, Record, State
+from service.records.store import Store
 from service.storage.uploads import Uploads
 
 if TYPE_CHECKING:

@@ -32,8 +32,10 @@ from service.error_reports import fault_of
 from service.records import result_cache, thumbnails
 from service.records.instances import Server
 from service.records.media_replicator import MediaReplicator
+from service.records.model import LOCAL, ErrorReport, Record, State
+from service.records.rules import new_id
 from service.records.sql import SQLStore
-from service.records.store import LOCAL, ErrorReport, Record, State, Store, new_id
+from service.records.store import Store
 from service.storage.uploads import Kept, Uploads
 from service.tasks.job import Job, RecordScope
 from service.tasks.throughput import ThroughputEstimator
@@ -268,7 +270,7 @@ class Jobs:
         if job is not None and job.analysis is not None:
             analysis = decide(job.analysis.model_copy(update={"robustness": tried}))
             job.analysis = analysis
-            self._kept_safe(lambda: job.store.amend(job.record.owner, key, analysis))
+            self._kept_safe(lambda: job.store.update_result(job.record.owner, key, analysis))
 
     def forget(self, keys: Collection[str], place: RecordScope | None = None) -> list[str]:
         """Stop jobs and delete them with files, pictures, results and links. Only the owner's own.
@@ -390,10 +392,10 @@ class Jobs:
     def _given(self, key: str, kept: Kept, place: RecordScope) -> Job | None:
         """The earlier answer to the same question, with the new copy of the file where the earlier
         one is gone."""
-        found = place.store.cached(place.owner, key) if key else None
+        found = place.store.find_cached(place.owner, key) if key else None
         if found is None or place.store.analysis(place.owner, found.id) is None:
             return None
-        if place.store.brought_again(place.owner, found.id, datetime.now(UTC)) is None:
+        if place.store.record_cache_hit(place.owner, found.id, datetime.now(UTC)) is None:
             return None
         self.uploads.hand_over(kept.token, found.id)
         return self.find(found.id, place)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from detector.errors import Canceled, InputError, UnmaskError
 from service.error_reports import fault_of
 from service.records.instances import Server
-from service.records.store import ErrorReport, State
+from service.records.model import ErrorReport, State
 from service.tasks.executor import ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore, restore

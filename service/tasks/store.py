@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.i18n import _
-from service.records.store import ErrorReport, RecordsError, State
+from service.records.model import ErrorReport, RecordsError, State
 from service.tasks.task import ACTIVE, Task, TaskKind
 
 FILE = "tasks.db"

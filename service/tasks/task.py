@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from detector.errors import Canceled, UnmaskError
-from service.records.store import ErrorReport, State
+from service.records.model import ErrorReport, State
 
 ACTIVE = (State.QUEUED, State.RUNNING)
 

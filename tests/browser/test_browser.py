@@ -27,8 +27,8 @@ from bench import shifts
 from dashboard import theme
 from detector.schema.analysis import Analysis
 from service.records.database import FILE
+from service.records.model import LOCAL
 from service.records.sql import open_store
-from service.records.store import LOCAL
 from tests.conftest import camera, write_clip
 from tests.support.browser import (
     ARTIFACTS,

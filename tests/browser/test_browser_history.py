@@ -19,8 +19,9 @@ from skimage.data import astronaut
 from detector.schema.analysis import Analysis
 from service.records import thumbnails
 from service.records.database import FILE
+from service.records.model import LOCAL, Record
+from service.records.rules import new_id
 from service.records.sql import open_store
-from service.records.store import LOCAL, Record, new_id
 from tests.support.browser import (
     PATIENT,
     PHONE,

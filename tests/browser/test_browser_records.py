@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, expect
 
 from detector.schema.analysis import Settings
 from service.records.database import FILE
+from service.records.model import LOCAL
 from service.records.sql import SQLStore, open_store
-from service.records.store import LOCAL
 from tests.support.browser import (
     PATIENT,
     PHONE,

@@ -8,8 +8,8 @@ from pathlib import Path
 from detector.schema.analysis import Analysis, Settings
 from service.records import result_cache
 from service.records.database import FILE
+from service.records.model import LOCAL, Record
 from service.records.sql import open_store
-from service.records.store import LOCAL, Record
 from service.storage.uploads import Uploads
 
 

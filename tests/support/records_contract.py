@@ -19,24 +19,24 @@ from detector.schema.analysis import (
     Settings,
 )
 from detector.schema.origin import GeoLocation, Provenance
-from service.records.store import (
-    LONGEST_SHARE,
-    MOST_NOTE,
-    MOST_PRESETS,
-    MOST_TAG,
-    MOST_TAGS,
+from service.records.model import (
+    MAX_NOTE_LENGTH,
+    MAX_PRESETS,
+    MAX_SHARE_TTL,
+    MAX_TAG_LENGTH,
+    MAX_TAGS,
     Confirmed,
     ErrorReport,
     Preferences,
     Query,
     Record,
     RecordsError,
+    ResultSummary,
     State,
-    Store,
-    Summary,
     Usage,
-    new_id,
 )
+from service.records.rules import new_id
+from service.records.store import Store
 from tests.support.result_sample import make_analysis
 
 NOON = datetime.now(UTC).replace(microsecond=123456)
@@ -118,7 +118,7 @@ class StoreContract:
         )
         found = store.get(owner, record.id)
         assert found is not None and found.state is State.DONE and found.cache_key == "key"
-        assert found.result == Summary.of(SAMPLE)
+        assert found.result == ResultSummary.of(SAMPLE)
         assert store.analysis(owner, record.id) == SAMPLE
         assert store.thumbnails(owner, [record.id, new_id()]) == {record.id: PICTURE}
 
@@ -127,7 +127,9 @@ class StoreContract:
         store.add(record, SAMPLE, PICTURE)
         found = store.get(owner, record.id)
         assert found is not None and found.state is State.DONE and found.source == "live"
-        assert found.result == Summary.of(SAMPLE) and store.analysis(owner, record.id) == SAMPLE
+        assert (
+            found.result == ResultSummary.of(SAMPLE) and store.analysis(owner, record.id) == SAMPLE
+        )
 
     def test_a_run_ends_without_a_result(self, store: Store, owner: str) -> None:
         fault = ErrorReport(
@@ -169,9 +171,9 @@ class StoreContract:
         record = make(owner)
         store.add(record)
         more = result(Label.INCONCLUSIVE, 0.5)
-        assert not store.amend(owner, record.id, more)  # not finished
+        assert not store.update_result(owner, record.id, more)  # not finished
         store.finish(owner, record.id, record.run, SAMPLE, thumbnail=PICTURE)
-        assert store.amend(owner, record.id, more)
+        assert store.update_result(owner, record.id, more)
         assert store.analysis(owner, record.id) == more
         assert store.search(owner, Query()).counts == {Label.INCONCLUSIVE: 1}
         assert store.thumbnails(owner, [record.id]) == {record.id: PICTURE}
@@ -194,8 +196,8 @@ class StoreContract:
         store.add(record, SAMPLE, PICTURE)
         share = store.share(owner, record.id, minutes(60), NOON)
         assert share is not None
-        store.keep_preset(owner, CustomEnsemble(name="mine", models=["sbi"]))
-        store.prefer(owner, Preferences(keep_days=3))
+        store.save_preset(owner, CustomEnsemble(name="mine", models=["sbi"]))
+        store.save_preferences(owner, Preferences(keep_days=3))
         before = store.get(owner, record.id)
 
         id = record.id
@@ -205,12 +207,12 @@ class StoreContract:
         assert others.search(other, Query()).total == 0
         assert others.search(other, Query()).counts == {}
         assert others.facets(other).tags == {} and others.facets(other).models == {}
-        assert others.cached(other, "key") is None
+        assert others.find_cached(other, "key") is None
         assert others.ids(other) == [] and others.usage(other) == Usage()
         assert others.change(other, id, note="x", confirmed=Confirmed.FAKE) is None
-        assert others.brought_again(other, id, NOON) is None
+        assert others.record_cache_hit(other, id, NOON) is None
         assert others.delete(other, [id]) == []
-        assert not others.amend(other, id, result(Label.REAL))
+        assert not others.update_result(other, id, result(Label.REAL))
         assert not others.finish(other, id, record.run, SAMPLE)
         assert not others.stop(other, id, record.run, State.FAILED)
         settings = Settings()
@@ -220,8 +222,8 @@ class StoreContract:
         assert not others.revoke(other, share.id)
         assert others.presets(other) == {} and not others.delete_preset(other, "mine")
         assert others.preferences(other) == Preferences()
-        others.keep_preset(other, CustomEnsemble(name="mine", models=["xcep"]))
-        assert others.forget(other) == []
+        others.save_preset(other, CustomEnsemble(name="mine", models=["xcep"]))
+        assert others.delete_all(other) == []
 
         assert store.get(owner, id) == before and store.analysis(owner, id) == SAMPLE
         assert store.presets(owner)["mine"].models == ["sbi"]
@@ -312,11 +314,11 @@ class StoreContract:
         store.add(first, early)
         store.add(make(owner, 3, cache_key="key"))  # has no result yet
         store.add(make(owner, 4), SAMPLE)  # may not be used again
-        found = store.cached(owner, "key")
+        found = store.find_cached(owner, "key")
         assert found is not None and found.id == second.id
-        assert store.cached(owner, "other") is None and store.cached(owner, "") is None
+        assert store.find_cached(owner, "other") is None and store.find_cached(owner, "") is None
         when = NOON + minutes(60)
-        again = store.brought_again(owner, first.id, when)
+        again = store.record_cache_hit(owner, first.id, when)
         assert again is not None and (again.again, again.touched) == (when, when)
         assert names(store, owner)[0] == first.name
 
@@ -340,9 +342,9 @@ class StoreContract:
         record = make(owner, note="before")
         store.add(record)
         for change in (
-            {"note": "x" * (MOST_NOTE + 1)},
-            {"note": "y", "tags": ["x" * (MOST_TAG + 1)]},
-            {"note": "y", "tags": [str(n) for n in range(MOST_TAGS + 1)]},
+            {"note": "x" * (MAX_NOTE_LENGTH + 1)},
+            {"note": "y", "tags": ["x" * (MAX_TAG_LENGTH + 1)]},
+            {"note": "y", "tags": [str(n) for n in range(MAX_TAGS + 1)]},
         ):
             with pytest.raises(InputError):
                 store.change(owner, record.id, **change)  # type: ignore[arg-type]
@@ -351,24 +353,24 @@ class StoreContract:
     def test_presets_are_kept_by_name(self, store: Store, owner: str) -> None:
         assert store.presets(owner) == {}
         mine = CustomEnsemble(name="mine", models=["sbi"], weights={"sbi": 2.0})
-        store.keep_preset(owner, mine)
-        store.keep_preset(owner, CustomEnsemble(name="a", models=["xcep"]))
-        store.keep_preset(owner, mine.model_copy(update={"min_models": 2}))
+        store.save_preset(owner, mine)
+        store.save_preset(owner, CustomEnsemble(name="a", models=["xcep"]))
+        store.save_preset(owner, mine.model_copy(update={"min_models": 2}))
         assert list(store.presets(owner)) == ["a", "mine"]
         assert store.presets(owner)["mine"].min_models == 2
         with pytest.raises(InputError, match="name"):
-            store.keep_preset(owner, CustomEnsemble(name=" ", models=["sbi"]))
-        for number in range(MOST_PRESETS - 2):
-            store.keep_preset(owner, CustomEnsemble(name=f"p{number}", models=["sbi"]))
-        with pytest.raises(InputError, match=str(MOST_PRESETS)):
-            store.keep_preset(owner, CustomEnsemble(name="one more", models=["sbi"]))
-        store.keep_preset(owner, mine)  # there already
+            store.save_preset(owner, CustomEnsemble(name=" ", models=["sbi"]))
+        for number in range(MAX_PRESETS - 2):
+            store.save_preset(owner, CustomEnsemble(name=f"p{number}", models=["sbi"]))
+        with pytest.raises(InputError, match=str(MAX_PRESETS)):
+            store.save_preset(owner, CustomEnsemble(name="one more", models=["sbi"]))
+        store.save_preset(owner, mine)  # there already
         assert store.delete_preset(owner, "mine") and not store.delete_preset(owner, "mine")
 
     def test_preferences(self, store: Store, owner: str) -> None:
         assert store.preferences(owner) == Preferences()
-        store.prefer(owner, Preferences(keep_days=7))
-        store.prefer(owner, Preferences(keep_days=2.5))
+        store.save_preferences(owner, Preferences(keep_days=7))
+        store.save_preferences(owner, Preferences(keep_days=2.5))
         assert store.preferences(owner).keep_days == 2.5
 
     # --- shares
@@ -407,9 +409,9 @@ class StoreContract:
         store.add(record)
         assert store.share(owner, record.id, minutes(60), NOON) is None  # no result yet
         assert store.share(owner, new_id(), minutes(60), NOON) is None
-        for lasts in (timedelta(0), -minutes(1), LONGEST_SHARE + minutes(1)):
+        for ttl in (timedelta(0), -minutes(1), MAX_SHARE_TTL + minutes(1)):
             with pytest.raises(InputError):
-                store.share(owner, record.id, lasts, NOON)
+                store.share(owner, record.id, ttl, NOON)
 
     def test_a_link_does_not_say_where_it_was_recorded(self, store: Store, owner: str) -> None:
         place = GeoLocation(latitude=48.85, longitude=2.35, source="EXIF")
@@ -436,9 +438,9 @@ class StoreContract:
         assert store.thumbnails(owner, wanted) == {}
         assert not store.finish(owner, wanted[0], "server:1", SAMPLE)  # a worker may be late
         assert sorted(store.ids(owner)) == sorted(r.id for r in records[2:])
-        store.keep_preset(owner, CustomEnsemble(name="mine", models=["sbi"]))
-        store.prefer(owner, Preferences(keep_days=1))
-        assert sorted(store.forget(owner)) == sorted(r.id for r in records[2:])
+        store.save_preset(owner, CustomEnsemble(name="mine", models=["sbi"]))
+        store.save_preferences(owner, Preferences(keep_days=1))
+        assert sorted(store.delete_all(owner)) == sorted(r.id for r in records[2:])
         assert store.ids(owner) == [] and store.presets(owner) == {}
         assert store.preferences(owner) == Preferences()
 

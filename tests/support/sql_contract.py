@@ -13,16 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from service.records.model import GUEST, LOCAL, Preferences, Query, State
+from service.records.rules import has_account
 from service.records.sql import SQLStore
 from service.records.sql.rows import row_of
-from service.records.store import (
-    GUEST,
-    LOCAL,
-    Preferences,
-    Query,
-    State,
-    has_account,
-)
 from service.records.tables import records, results, shares
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, StoreContract, make, minutes
 from tests.support.waiting import PATIENT
@@ -36,7 +30,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from sqlalchemy import event
 from service.records.sql import open_store
-from service.records.store import Record, new_id
+from service.records.model import Record
+from service.records.rules import new_id
 from detector.schema.analysis import Analysis
 analysis = Analysis.model_validate_json(sys.stdin.readline())
 store = open_store(sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1]))
@@ -106,14 +101,14 @@ class SQLContract(StoreContract):
         self, store: SQLStore
     ) -> None:
         plain, brief, greedy = LOCAL, f"{GUEST}brief", f"{GUEST}greedy"
-        store.prefer(brief, Preferences(keep_days=2))
-        store.prefer(greedy, Preferences(keep_days=400))
+        store.save_preferences(brief, Preferences(keep_days=2))
+        store.save_preferences(greedy, Preferences(keep_days=400))
         records = {owner: make(owner) for owner in (plain, brief, greedy)}
         for record in records.values():
             store.add(record, SAMPLE)
         used = make(plain)
         store.add(used, SAMPLE)
-        store.brought_again(plain, used.id, NOON + 20 * DAY)
+        store.record_cache_hit(plain, used.id, NOON + 20 * DAY)
         assert store.sweep(NOON + 2 * DAY - minutes(1), 30 * DAY) == []
         assert store.sweep(NOON + 2 * DAY, 30 * DAY, spare=[records[brief].id]) == []
         assert store.sweep(NOON + 2 * DAY, 30 * DAY) == [records[brief].id]
@@ -136,7 +131,7 @@ class SQLContract(StoreContract):
     def test_lists_longer_than_a_statement_may_name(
         self, store: SQLStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("service.records.sql.rows.AT_ONCE", 2)
+        monkeypatch.setattr("service.records.sql.rows.BATCH_SIZE", 2)
         made = [make(LOCAL, number) for number in range(5)]
         for record in made:
             store.add(record, SAMPLE, PICTURE)

@@ -15,7 +15,7 @@ from dashboard.pages.analyze import first_screen, running
 from detector.schema.analysis import Label, Media
 from service import backend
 from service.records import shares
-from service.records.store import RecordsError
+from service.records.model import RecordsError
 from service.tasks.jobs import Job, State
 
 log = logging.getLogger(__name__)

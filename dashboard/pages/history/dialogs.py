@@ -14,7 +14,7 @@ from dashboard.i18n import _
 from dashboard.result.title import local
 from detector.errors import InputError
 from service import backend
-from service.records.store import Record, Share
+from service.records.model import Record, ShareLink
 from service.storage.uploads import records_retention
 
 LASTS = (1, 7, 30, 90)
@@ -125,7 +125,7 @@ def _new(record: Record) -> None:
     made = st.session_state.get(_NEW)
     if isinstance(made, InputError):
         st.html(f'<p class="um-warn" role="alert">{labels.escape(made.message)}</p>')
-    elif isinstance(made, Share) and made.record == record.id:
+    elif isinstance(made, ShareLink) and made.record == record.id:
         st.code(url_state.link_to(made.token), language=None, wrap_lines=True)
         note = _("Copy it now: it is not kept here, so it can’t be shown again.")
         if reaches_only_here():
@@ -172,8 +172,8 @@ def _known(record: Record) -> None:
             )
 
 
-def _revoke(one: Share) -> None:
+def _revoke(one: ShareLink) -> None:
     backend.records().revoke(backend.owner(), one.id)
     made = st.session_state.get(_NEW)
-    if isinstance(made, Share) and made.id == one.id:
+    if isinstance(made, ShareLink) and made.id == one.id:
         st.session_state.pop(_NEW)

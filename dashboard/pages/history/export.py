@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 
 from dashboard.result.downloads import file_name
 from detector.schema.analysis import Analysis
-from service.records.store import MOST_PAGE, Query, Record, Store
+from service.records.model import MAX_PAGE_SIZE, Query, Record
+from service.records.store import Store
 
 MOST = 2000
 """records of an export; a result is some 100 kB"""
@@ -41,10 +42,10 @@ class Wanted:
             return [one for one in found if one is not None]
         out: list[Record] = []
         while len(out) < MOST:
-            page = self.what.model_copy(update={"offset": len(out), "limit": MOST_PAGE})
+            page = self.what.model_copy(update={"offset": len(out), "limit": MAX_PAGE_SIZE})
             more = self.store.search(self.owner, page).records
             out += more
-            if len(more) < MOST_PAGE:
+            if len(more) < MAX_PAGE_SIZE:
                 break
         return out[:MOST]
 

@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import labels
 from dashboard.i18n import LazyDict, _
 from detector.schema.analysis import Label
-from service.records.store import Confirmed, Facets, Order, Query
+from service.records.model import Confirmed, Facets, Order, Query
 
 ALL = "all"
 PAGE = 10

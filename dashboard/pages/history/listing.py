@@ -15,7 +15,7 @@ from dashboard.labels import StateWords
 from dashboard.pages.history.filters import CONFIRMED, zone
 from detector.schema.analysis import Label, Question
 from service import backend
-from service.records.store import Confirmed, Record, State
+from service.records.model import Confirmed, Record, State
 
 ROW = 56
 """px of a row"""

@@ -17,7 +17,14 @@ from dashboard.result.title import local
 from detector.errors import InputError
 from detector.schema.analysis import Analysis
 from service import backend, error_reports
-from service.records.store import MOST_NOTE, MOST_TAG, MOST_TAGS, Confirmed, Facets, Record
+from service.records.model import (
+    MAX_NOTE_LENGTH,
+    MAX_TAG_LENGTH,
+    MAX_TAGS,
+    Confirmed,
+    Facets,
+    Record,
+)
 from service.tasks.jobs import QueueFull
 
 _REFUSED = "history-refused"
@@ -145,7 +152,7 @@ def _written(record: Record, facets: Facets) -> None:
     st.text_area(
         _("Note"),
         record.note,
-        max_chars=MOST_NOTE,
+        max_chars=MAX_NOTE_LENGTH,
         height=90,
         placeholder=_("Where it came from, who was asked"),
         key=f"note-{record.id}",
@@ -157,10 +164,10 @@ def _written(record: Record, facets: Facets) -> None:
         list(dict.fromkeys([*record.tags, *facets.tags])),
         default=list(record.tags),
         accept_new_options=True,
-        max_selections=MOST_TAGS,
+        max_selections=MAX_TAGS,
         placeholder=_("Add a tag"),
         help=_("At most {most}, of {length} characters each.").format(
-            most=MOST_TAGS, length=MOST_TAG
+            most=MAX_TAGS, length=MAX_TAG_LENGTH
         ),
         key=f"tags-{record.id}",
         on_change=_change,

@@ -14,7 +14,7 @@ from dashboard.pages.history import dialogs, export, filters, guest, listing, pr
 from dashboard.pages.history.filters import PAGE, HistoryFilter
 from detector.models.registry import list_models
 from service import backend
-from service.records.store import Page, Record
+from service.records.model import Page, Record
 from service.storage.uploads import records_retention, retention
 
 _LEAVE = "history-leave"

@@ -8,7 +8,7 @@ from dashboard import labels
 from dashboard.i18n import _
 from detector.errors import InputError
 from service import backend
-from service.records.store import Preferences
+from service.records.model import Preferences
 from service.storage.uploads import records_retention, retention
 
 CHOICES = (1, 3, 7, 14, 30, 90, 365)
@@ -22,7 +22,7 @@ def draw() -> None:
         wanted = place.store.preferences(place.owner).keep_days
         chosen = _choice(wanted)
         if chosen != wanted:
-            place.store.prefer(place.owner, Preferences(keep_days=chosen))
+            place.store.save_preferences(place.owner, Preferences(keep_days=chosen))
     except InputError as error:  # an account whose project does not answer
         st.html(f'<p class="um-warn" role="alert">{labels.escape(error.message)}</p>')
         return

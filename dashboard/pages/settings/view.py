@@ -320,7 +320,7 @@ def server_facts(here: bool) -> list[tuple[str, str]]:
         (_("Files are read"), apart, "UNMASK_SANDBOX"),
         (_("Models’ memory"), _("{size} at most").format(size=room), "UNMASK_MEMORY"),
     ]
-    if media_replicator.wanted():
+    if media_replicator.copies_enabled():
         long = _("of an account’s files, as long as their results")
         rows.insert(1, (_("Copies"), long, "UNMASK_SUPABASE_MEDIA"))
     if here:

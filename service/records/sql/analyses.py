@@ -10,28 +10,28 @@ from sqlalchemy.exc import IntegrityError
 
 from dashboard.i18n import _
 from detector.schema.analysis import Analysis, Settings
-from service.records import store as rules
+from service.records import rules
 from service.records.database import Database
+from service.records.model import (
+    Confirmed,
+    ErrorReport,
+    Record,
+    RecordsError,
+    ResultSummary,
+    State,
+    Usage,
+)
 from service.records.sql.rows import (
     Row,
     batches,
     fault_text,
     no_result,
-    packed,
+    pack,
     record_of,
     row_of,
     summary_row,
-    unpacked,
+    unpack,
     upsert,
-)
-from service.records.store import (
-    Confirmed,
-    ErrorReport,
-    Record,
-    RecordsError,
-    State,
-    Summary,
-    Usage,
 )
 from service.records.tables import records, results
 
@@ -41,7 +41,7 @@ def owned(owner: str, id: str) -> ColumnElement[bool]:
     return and_(records.c.id == id, records.c.owner == owner)
 
 
-class Analyses:
+class AnalysisRepository:
     """The part of a `Store` that holds records and their results."""
 
     def __init__(self, database: Database) -> None:
@@ -51,7 +51,9 @@ class Analyses:
         self, record: Record, analysis: Analysis | None = None, thumbnail: bytes | None = None
     ) -> None:
         if analysis is not None:
-            record = record.model_copy(update={"result": Summary.of(analysis), "state": State.DONE})
+            record = record.model_copy(
+                update={"result": ResultSummary.of(analysis), "state": State.DONE}
+            )
         try:
             with self.database.writing() as connection:
                 connection.execute(insert(records).values(row_of(record)))
@@ -90,7 +92,7 @@ class Analyses:
         thumbnail: bytes | None = None,
         cache_key: str = "",
     ) -> bool:
-        new = summary_row(Summary.of(analysis)) | {
+        new = summary_row(ResultSummary.of(analysis)) | {
             "state": State.DONE,
             "cache_key": cache_key,
             "fault": None,
@@ -109,13 +111,13 @@ class Analyses:
             new = {"state": state, "fault": fault_text(fault)}
             return _update(connection, which, new) is not None
 
-    def amend(self, owner: str, id: str, analysis: Analysis) -> bool:
+    def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
         which = and_(owned(owner, id), records.c.state == State.DONE)
         with self.database.writing() as connection:
-            record = _update(connection, which, summary_row(Summary.of(analysis)))
+            record = _update(connection, which, summary_row(ResultSummary.of(analysis)))
             if record is not None:
                 connection.execute(
-                    update(results).where(results.c.id == id).values(analysis=packed(analysis))
+                    update(results).where(results.c.id == id).values(analysis=pack(analysis))
                 )
         return record is not None
 
@@ -134,7 +136,7 @@ class Analyses:
         asked = select(results.c.analysis).join(records).where(owned(owner, id))
         with self.database.reading() as connection:
             data = connection.execute(asked).scalar_one_or_none()
-        return unpacked(data) if data else None
+        return unpack(data) if data else None
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
         asked = (
@@ -149,7 +151,7 @@ class Analyses:
                 for id, thumbnail in connection.execute(asked.where(results.c.id.in_(some)))
             }
 
-    def cached(self, owner: str, cache_key: str) -> Record | None:
+    def find_cached(self, owner: str, cache_key: str) -> Record | None:
         if not cache_key:
             return None
         asked = (
@@ -167,7 +169,7 @@ class Analyses:
             row = connection.execute(asked).mappings().first()
         return record_of(row) if row else None
 
-    def brought_again(self, owner: str, id: str, now: datetime) -> Record | None:
+    def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
         with self.database.writing() as connection:
             return _update(connection, owned(owner, id), {"again": now, "touched": now})
 
@@ -180,7 +182,7 @@ class Analyses:
         tags: Iterable[str] | None = None,
         confirmed: Confirmed | None = None,
     ) -> Record | None:
-        given = rules.wanted(note, tags, confirmed)
+        given = rules.cleaned_changes(note, tags, confirmed)
         with self.database.writing() as connection:
             record = _first(connection, owned(owner, id), lock=True)
             if record is None or not given:
@@ -243,5 +245,5 @@ def _update(connection: Connection, which: ColumnElement[bool], new: Row) -> Rec
 def _put_result(
     connection: Connection, id: str, analysis: Analysis, thumbnail: bytes | None
 ) -> None:
-    row = {"id": id, "analysis": packed(analysis), "thumbnail": thumbnail}
+    row = {"id": id, "analysis": pack(analysis), "thumbnail": thumbnail}
     upsert(connection, results, row)

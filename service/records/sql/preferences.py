@@ -7,11 +7,11 @@ from sqlalchemy import select
 
 from service.records import tables
 from service.records.database import Database
+from service.records.model import Preferences
 from service.records.sql.rows import upsert
-from service.records.store import Preferences
 
 
-class PersonalPreferences:
+class PreferenceRepository:
     """The part of a `Store` that holds preferences."""
 
     database: Database
@@ -21,7 +21,7 @@ class PersonalPreferences:
         with self.database.reading() as connection:
             return parsed(connection.execute(asked).scalar_one_or_none())
 
-    def prefer(self, owner: str, preferences: Preferences) -> None:
+    def save_preferences(self, owner: str, preferences: Preferences) -> None:
         row = {"owner": owner, "chosen": preferences.model_dump_json()}
         with self.database.writing() as connection:
             upsert(connection, tables.preferences, row)

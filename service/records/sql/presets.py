@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, delete, select
 
 from detector.schema.analysis import CustomEnsemble
-from service.records import store as rules
+from service.records import rules
 from service.records.database import Database
 from service.records.sql.rows import upsert
 from service.records.tables import presets
@@ -16,7 +16,7 @@ from service.records.tables import presets
 log = logging.getLogger(__name__)
 
 
-class Presets:
+class PresetRepository:
     """The part of a `Store` that holds presets."""
 
     database: Database
@@ -25,7 +25,7 @@ class Presets:
         with self.database.reading() as connection:
             return _presets(connection, owner)
 
-    def keep_preset(self, owner: str, mix: CustomEnsemble) -> None:
+    def save_preset(self, owner: str, mix: CustomEnsemble) -> None:
         row = {"owner": owner, "name": mix.name, "mix": mix.model_dump_json()}
         with self.database.writing() as connection:
             rules.check_preset(mix, _presets(connection, owner))

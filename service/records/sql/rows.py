@@ -12,15 +12,15 @@ from sqlalchemy import Connection, RowMapping, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from detector.schema.analysis import Analysis, Settings
-from service.records import store as rules
-from service.records.store import ErrorReport, Record, Summary
+from service.records import rules
+from service.records.model import ErrorReport, Record, ResultSummary
 
 Row = dict[str, Any]
 
-AT_ONCE = 500
+BATCH_SIZE = 500
 """ids named in one statement; databases bound the number of its parameters"""
 
-_SUMMARY = tuple(Summary.model_fields)
+_SUMMARY = tuple(ResultSummary.model_fields)
 _PLAIN = tuple(f for f in Record.model_fields if f != "result")
 
 
@@ -30,11 +30,11 @@ def row_of(record: Record) -> Row:
     row |= summary_row(record.result) if record.result else no_result()
     row["settings"] = record.settings.model_dump_json()
     row["fault"] = fault_text(record.fault)
-    row["search_text"] = rules.haystack(record)
+    row["search_text"] = rules.search_text(record)
     return row
 
 
-def summary_row(summary: Summary) -> Row:
+def summary_row(summary: ResultSummary) -> Row:
     """Return the columns of a result's summary."""
     return {name: getattr(summary, name) for name in _SUMMARY}
 
@@ -59,12 +59,12 @@ def record_of(row: RowMapping) -> Record:
     return Record.model_validate(plain)
 
 
-def packed(analysis: Analysis) -> bytes:
+def pack(analysis: Analysis) -> bytes:
     """Return a result compressed, about a tenth of its JSON's size."""
     return zlib.compress(analysis.model_dump_json().encode(), 6)
 
 
-def unpacked(data: bytes) -> Analysis | None:
+def unpack(data: bytes) -> Analysis | None:
     """Return a result as it was packed; None if this version can't read it."""
     try:
         return Analysis.model_validate_json(zlib.decompress(data))
@@ -72,7 +72,7 @@ def unpacked(data: bytes) -> Analysis | None:
         return None
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """Return what is kept of a share's token: its sha256."""
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -89,5 +89,5 @@ def upsert(connection: Connection, table: Table, row: Row) -> None:
 def batches(ids: Collection[str]) -> Iterator[Sequence[str]]:
     """Yield ids in parts of at most `AT_ONCE`."""
     rest = iter(ids)
-    while some := list(islice(rest, AT_ONCE)):
+    while some := list(islice(rest, BATCH_SIZE)):
         yield some

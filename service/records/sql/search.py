@@ -10,10 +10,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from detector.schema.analysis import Label
-from service.records import store as rules
+from service.records import rules
 from service.records.database import Database
+from service.records.model import Facets, Order, Page, Query
 from service.records.sql.rows import record_of
-from service.records.store import Facets, Order, Page, Query
 from service.records.tables import Words, records
 
 ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
@@ -58,7 +58,7 @@ def _is_postgresql(compiler: Any) -> bool:
     return bool(compiler.dialect.name == "postgresql")
 
 
-class Search:
+class SearchRepository:
     """The part of a `Store` that finds records."""
 
     database: Database
@@ -98,7 +98,7 @@ def _filters(owner: str, query: Query) -> list[ColumnElement[bool]]:
     parts = [records.c.owner == owner]
     parts += [
         position(records.c.search_text, literal(word, Words)) > 0
-        for word in rules.folded(query.text).split()
+        for word in rules.normalize_text(query.text).split()
     ]
     if query.tags:
         parts.append(_any_of(records.c.tags, query.tags))

@@ -7,26 +7,26 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select
 
-from service.records import store as rules
+from service.records import rules
 from service.records.database import Database
+from service.records.model import SharedResult, ShareLink, State
 from service.records.sql.analyses import owned
-from service.records.sql.rows import hashed, unpacked
-from service.records.store import Share, Shared, State
+from service.records.sql.rows import hash_token, unpack
 from service.records.tables import records, results, shares
 
 
-class Shares:
+class ShareRepository:
     """The part of a `Store` that holds share links."""
 
     database: Database
 
-    def share(self, owner: str, id: str, lasts: timedelta, now: datetime) -> Share | None:
-        rules.check_lasts(lasts)
-        made = Share(
+    def share(self, owner: str, id: str, ttl: timedelta, now: datetime) -> ShareLink | None:
+        rules.check_share_ttl(ttl)
+        made = ShareLink(
             id=secrets.token_hex(8),
             record=id,
             created=now,
-            expires=now + lasts,
+            expires=now + ttl,
             token=rules.new_id(),
         )
         finished = (
@@ -37,11 +37,11 @@ class Shares:
         with self.database.writing() as connection:
             if connection.execute(finished).first() is None:
                 return None
-            row = made.model_dump(exclude={"token"}) | {"token_hash": hashed(made.token)}
+            row = made.model_dump(exclude={"token"}) | {"token_hash": hash_token(made.token)}
             connection.execute(insert(shares).values(row))
         return made
 
-    def shares(self, owner: str, now: datetime, id: str | None = None) -> list[Share]:
+    def shares(self, owner: str, now: datetime, id: str | None = None) -> list[ShareLink]:
         asked = (
             select(shares.c.id, shares.c.record, shares.c.created, shares.c.expires)
             .join(records)
@@ -51,7 +51,9 @@ class Shares:
         if id is not None:
             asked = asked.where(shares.c.record == id)
         with self.database.reading() as connection:
-            return [Share.model_validate(dict(row)) for row in connection.execute(asked).mappings()]
+            return [
+                ShareLink.model_validate(dict(row)) for row in connection.execute(asked).mappings()
+            ]
 
     def revoke(self, owner: str, share_id: str) -> bool:
         theirs = select(records.c.id).where(records.c.owner == owner)
@@ -59,7 +61,7 @@ class Shares:
         with self.database.writing() as connection:
             return bool(connection.execute(gone).rowcount)
 
-    def shared(self, token: str, now: datetime) -> Shared | None:
+    def shared(self, token: str, now: datetime) -> SharedResult | None:
         # Looked up by a hash: how long that takes says nothing of how much of a guess was right.
         asked = (
             select(
@@ -70,11 +72,13 @@ class Shares:
                 results.c.analysis,
             )
             .select_from(shares.join(records).join(results, results.c.id == records.c.id))
-            .where(shares.c.token_hash == hashed(token), shares.c.expires > now)
+            .where(shares.c.token_hash == hash_token(token), shares.c.expires > now)
         )
         with self.database.reading() as connection:
             row = connection.execute(asked).mappings().first()
-        analysis = unpacked(row["analysis"]) if row else None
+        analysis = unpack(row["analysis"]) if row else None
         if row is None or analysis is None:
             return None
-        return Shared.model_validate(dict(row) | {"analysis": rules.for_strangers(analysis)})
+        return SharedResult.model_validate(
+            dict(row) | {"analysis": rules.without_location(analysis)}
+        )

@@ -9,22 +9,24 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from service.records.database import Database
-from service.records.sql.analyses import Analyses, remove
-from service.records.sql.preferences import PersonalPreferences, parsed
-from service.records.sql.presets import Presets
-from service.records.sql.search import Search
-from service.records.sql.shares import Shares
+from service.records.sql.analyses import AnalysisRepository, remove
+from service.records.sql.preferences import PreferenceRepository, parsed
+from service.records.sql.presets import PresetRepository
+from service.records.sql.search import SearchRepository
+from service.records.sql.shares import ShareRepository
 from service.records.tables import preferences, presets, records, shares
 
 
-class SQLStore(Analyses, Search, Shares, PersonalPreferences, Presets):
+class SQLStore(
+    AnalysisRepository, SearchRepository, ShareRepository, PreferenceRepository, PresetRepository
+):
     """A `Store` in SQLite or PostgreSQL."""
 
     def close(self) -> None:
         """Close the database."""
         self.database.close()
 
-    def forget(self, owner: str) -> list[str]:
+    def delete_all(self, owner: str) -> list[str]:
         with self.database.writing() as connection:
             deleted = remove(connection, records.c.owner == owner)
             connection.execute(delete(preferences).where(preferences.c.owner == owner))

@@ -26,7 +26,7 @@ from detector.pipeline import Observer, Progress
 from detector.samples import Sample
 from detector.schema.analysis import Analysis, Label, Reason, ReasonCode, Settings, Verdict
 from service import backend
-from service.records.store import RecordsError
+from service.records.model import RecordsError
 from service.tasks.jobs import Job, Jobs, State
 from tests.conftest import write_clip
 from tests.support.pages import APP, html, quiet, texts

@@ -21,16 +21,8 @@ from dashboard.pages.history import dialogs, export, filters, listing
 from detector.schema.analysis import Analysis, ErrorDetail, Label, Question, Reason, ReasonCode
 from service import backend
 from service.records import thumbnails
-from service.records.store import (
-    LOCAL,
-    Confirmed,
-    ErrorReport,
-    Query,
-    Record,
-    RecordsError,
-    State,
-    new_id,
-)
+from service.records.model import LOCAL, Confirmed, ErrorReport, Query, Record, RecordsError, State
+from service.records.rules import new_id
 from service.tasks.jobs import Jobs
 from tests.support.pages import APP, html
 from tests.support.result_sample import make_analysis, make_clip
@@ -393,7 +385,7 @@ def test_exports_hold_what_was_asked_for(jobs: Jobs, kept: list[Record]) -> None
 
 
 def test_more_than_a_page_is_exported_whole(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "MOST_PAGE", 4)
+    monkeypatch.setattr(export, "MAX_PAGE_SIZE", 4)
     for n in range(11):
         keep(jobs, f"{n}.mp4", None, n)
     found = export.Wanted(jobs.store, LOCAL, Query(limit=10)).records()

@@ -13,7 +13,7 @@ from detector.decision import decide
 from detector.schema.analysis import CustomEnsemble
 from service import auth, backend
 from service.auth import Kind, User
-from service.records.store import LOCAL, Preferences
+from service.records.model import LOCAL, Preferences
 from service.tasks.jobs import Jobs, State
 from tests.support.kept import put
 from tests.support.pages import APP, html
@@ -47,7 +47,7 @@ def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs: Jobs, key: s
     at = page(a=key)
     assert "analyzed" in html(at) and "kept from" not in html(at)
     assert "Analyze again" not in labels(at)
-    jobs.store.brought_again(LOCAL, key, datetime.now(UTC))
+    jobs.store.record_cache_hit(LOCAL, key, datetime.now(UTC))
     at = page(a=key)
     assert "kept from" in html(at) and "with the same models and settings" in html(at)
     asked: list[str] = []
@@ -136,23 +136,23 @@ def test_a_person_may_keep_results_for_less_time(jobs: Jobs, key: str) -> None:
 
 
 def test_presets_of_before_become_the_owners(tmp_path: Path, jobs: Jobs) -> None:
-    from service.records.legacy import bring_presets
+    from service.records.legacy import import_presets
 
     old = tmp_path / "presets.json"
     mine, theirs = (
         CustomEnsemble(name="mine", models=["a"]),
         CustomEnsemble(name="kept", models=["b"]),
     )
-    jobs.store.keep_preset(LOCAL, CustomEnsemble(name="kept", models=["now"]))
+    jobs.store.save_preset(LOCAL, CustomEnsemble(name="kept", models=["now"]))
     old.write_text(f"[{mine.model_dump_json()}, {theirs.model_dump_json()}]")
-    bring_presets(jobs.store, tmp_path)
+    import_presets(jobs.store, tmp_path)
     assert not old.exists()
     assert {n: m.models for n, m in jobs.store.presets(LOCAL).items()} == {
         "mine": ["a"],
         "kept": ["now"],
     }
     old.write_text("{broken")
-    bring_presets(jobs.store, tmp_path)
+    import_presets(jobs.store, tmp_path)
     assert old.read_text() == "{broken" and len(jobs.store.presets(LOCAL)) == 2
 
 
@@ -169,7 +169,7 @@ def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(
 
 def test_a_link_to_a_file_that_could_not_be_judged_offers_no_run(jobs: Jobs, key: str) -> None:
     analysis = make_analysis().model_copy(update={"tracks": [], "models": []})
-    assert jobs.store.amend(LOCAL, key, decide(analysis))
+    assert jobs.store.update_result(LOCAL, key, decide(analysis))
     share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
     assert share is not None
     at = page(s=share.token)

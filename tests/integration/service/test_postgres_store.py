@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import delete, text
 
 from service.records import database
+from service.records.model import LOCAL, RecordsError
 from service.records.sql import SQLStore, open_store
-from service.records.store import LOCAL, RecordsError
 from service.records.tables import metadata
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.postgres import PORT, SUPERUSER, Postgres, postgres

@@ -21,7 +21,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from service.records.store import new_id
+from service.records.rules import new_id
 from tests.support.postgres import MIGRATIONS, ROOT, SHIM, Database, Postgres, postgres
 from tests.support.waiting import until
 

@@ -19,8 +19,8 @@ from supabase import (
     PostgrestAPIError,
 )
 
-from service.records.store import new_id
-from service.records.supabase import SupabaseStore
+from service.records.rules import new_id
+from service.records.supabase.store import SupabaseStore
 from tests.support.records_contract import StoreContract
 from tests.support.standin import PASSWORD, Standin, standin, token
 

@@ -16,8 +16,8 @@ from service import auth, backend
 from service.auth import Kind, Role, User
 from service.auth.config import Accounts
 from service.records import media_replicator
-from service.records.store import Query, Record, RecordsError
-from service.records.supabase import SupabaseStore
+from service.records.model import Query, Record, RecordsError
+from service.records.supabase.store import SupabaseStore
 from service.tasks.jobs import Job, Jobs, State
 from tests.support.gateway import Account, Project, postgres, project
 from tests.support.waiting import until
@@ -312,4 +312,4 @@ def test_a_copy_that_can_not_be_made_costs_nothing_else(
 def test_a_typo_about_private_files_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "yes please")
     with pytest.raises(SystemExit, match="UNMASK_SUPABASE_MEDIA"):
-        media_replicator.wanted()
+        media_replicator.copies_enabled()

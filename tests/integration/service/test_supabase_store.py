@@ -14,10 +14,12 @@ import pytest
 from supabase import ClientOptions, create_client
 
 from detector.schema.origin import Fact, Provenance
-from service.records import media, supabase, supabase_rows, supabase_tables
-from service.records.media import address
-from service.records.store import Confirmed, Query, RecordsError, State, Store, new_id
-from service.records.supabase import SupabaseStore
+from service.records.model import Confirmed, Query, RecordsError, State
+from service.records.rules import new_id
+from service.records.store import Store
+from service.records.supabase import analyses, media, rows, tables
+from service.records.supabase.media import object_path
+from service.records.supabase.store import SupabaseStore
 from tests.support.gateway import Account, Project, postgres, project
 from tests.support.records_contract import NOON, SAMPLE, StoreContract, make, minutes, result
 from tests.support.standin import token
@@ -84,7 +86,7 @@ def test_an_admins_history_is_their_own(project: Project, ada: Account) -> None:
     store = store_of(admin)
     assert store.ids(admin.id) == [] and store.search(admin.id, Query()).total == 0
     assert store.get(admin.id, record.id) is None and store.open(admin.id, record.id) is None
-    assert store.cached(admin.id, "key") is None and store.delete(admin.id, [record.id]) == []
+    assert store.find_cached(admin.id, "key") is None and store.delete(admin.id, [record.id]) == []
     assert store.usage(admin.id).records == 0 and store.facets(admin.id).models == {}
     # What a policy lets them do they do by naming whose it is.
     assert store.delete(ada.id, [record.id]) == [record.id]
@@ -97,7 +99,7 @@ def test_an_owner_that_is_not_the_clients_gives_nothing(ada: Account, bob: Accou
     assert forger.get(ada.id, record.id) is None and forger.ids(ada.id) == []
     assert forger.analysis(ada.id, record.id) is None
     assert forger.change(ada.id, record.id, confirmed=Confirmed.REAL) is None
-    assert forger.delete(ada.id, [record.id]) == [] and forger.forget(ada.id) == []
+    assert forger.delete(ada.id, [record.id]) == [] and forger.delete_all(ada.id) == []
     assert forger.search(ada.id, Query()).total == 0
     with pytest.raises(RecordsError) as refused:
         forger.add(make(ada.id))
@@ -198,7 +200,7 @@ def test_a_service_that_can_not_be_reached(ada: Account) -> None:
      ("42501", "not_allowed"), ("23505", "records_taken"), ("413", "too_large"), ("", "records")],
 )  # fmt: skip
 def test_what_a_refusal_means(code: str, meant: str) -> None:
-    error = supabase_rows.refusal(code)
+    error = rows.refusal(code)
     assert error.code == meant and error.message.endswith(".")
 
 
@@ -243,12 +245,12 @@ def test_long_lists_are_asked_for_in_parts(ada: Account, monkeypatch: pytest.Mon
     records = [make(ada.id, number) for number in range(7)]
     for record in records:
         store.add(record, SAMPLE, b"RIFF\x04\x00\x00\x00WEBP")
-    monkeypatch.setattr(supabase, "PAGE", 3)
-    monkeypatch.setattr(supabase_tables, "AT_ONCE", 2)
+    monkeypatch.setattr(analyses, "PAGE_SIZE", 3)
+    monkeypatch.setattr(tables, "BATCH_SIZE", 2)
     ids = sorted(record.id for record in records)
     assert store.ids(ada.id) == ids
     assert sorted(store.thumbnails(ada.id, ids)) == ids
-    assert sorted(store.forget(ada.id)) == ids
+    assert sorted(store.delete_all(ada.id)) == ids
 
 
 def test_two_tabs_keep_the_same_setting_at_once(
@@ -292,7 +294,7 @@ def large(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "PAUSE", 0.001)
+    monkeypatch.setattr(media, "BACKOFF_SECONDS", 0.001)
 
 
 def test_media_goes_up_and_comes_back(
@@ -302,7 +304,7 @@ def test_media_goes_up_and_comes_back(
     store.add(record := make(ada.id), SAMPLE)
     assert not store.fetch_media(ada.id, record.id, folder) and not folder.exists()
     assert store.keep_media(ada.id, record.id, clip)
-    assert address(ada.id, record.id, clip) == f"{ada.id}/{record.id}/media.mp4"
+    assert object_path(ada.id, record.id, clip) == f"{ada.id}/{record.id}/media.mp4"
     assert store.fetch_media(ada.id, record.id, folder)
     assert [file.name for file in folder.iterdir()] == ["media.mp4"]
     assert (folder / "media.mp4").read_bytes() == clip.read_bytes()
@@ -313,12 +315,12 @@ def test_media_goes_up_and_comes_back(
     others = store_of(bob)
     assert not others.keep_media(bob.id, record.id, clip)
     assert others.media_url(bob.id, record.id) is None
-    assert others.bucket.url(address(ada.id, record.id, clip)) is None
+    assert others.bucket.url(object_path(ada.id, record.id, clip)) is None
     with pytest.raises(RecordsError) as refused:
-        others.bucket.put(address(ada.id, record.id, clip), clip)
+        others.bucket.put(object_path(ada.id, record.id, clip), clip)
     assert refused.value.code == "not_allowed"
     with pytest.raises(RecordsError):
-        SupabaseStore(project.client).bucket.put(address(ada.id, record.id, clip), clip)
+        SupabaseStore(project.client).bucket.put(object_path(ada.id, record.id, clip), clip)
 
 
 def test_a_signed_address_is_good_for_a_moment(project: Project, ada: Account, clip: Path) -> None:
@@ -328,7 +330,7 @@ def test_a_signed_address_is_good_for_a_moment(project: Project, ada: Account, c
     url = store.media_url(ada.id, record.id)
     assert url is not None
     said = jwt.decode(url.split("token=")[1], project.secret, ["HS256"])
-    assert said["exp"] - said["iat"] == media.LASTS.total_seconds() == 60
+    assert said["exp"] - said["iat"] == media.SIGNED_URL_TTL.total_seconds() == 60
 
 
 def test_a_large_file_goes_up_in_pieces_and_goes_on_where_it_stopped(
@@ -356,7 +358,7 @@ def test_an_upload_that_can_not_go_on_says_so_and_the_record_stands(
 ) -> None:
     store = store_of(ada)
     store.add(record := make(ada.id), SAMPLE)
-    fail("PATCH", "/upload/resumable/", times=media.TRIES)
+    fail("PATCH", "/upload/resumable/", times=media.MAX_ATTEMPTS)
     with pytest.raises(RecordsError):
         store.keep_media(ada.id, record.id, large)
     assert store.analysis(ada.id, record.id) == SAMPLE
@@ -386,10 +388,10 @@ def test_files_are_deleted_with_their_records(project: Project, ada: Account, cl
     for record in records:
         store.add(record)
         store.keep_media(ada.id, record.id, clip)
-    kept = address(ada.id, records[2].id, clip)
+    kept = object_path(ada.id, records[2].id, clip)
     assert len(store.delete(ada.id, [records[0].id, records[1].id])) == 2
     assert [path for path in project.files if path.startswith(ada.id)] == [kept]
-    store.forget(ada.id)
+    store.delete_all(ada.id)
     assert not any(path.startswith(ada.id) for path in project.files)
     with project.sql() as database:
         assert database.rows("select * from removals where owner = %s", [ada.id]) == []
@@ -403,9 +405,9 @@ def test_a_file_that_could_not_be_deleted_goes_the_next_time(
     store.keep_media(ada.id, record.id, clip)
     fail("DELETE", "/storage/")
     assert store.delete(ada.id, [record.id]) == [record.id]  # the record is gone all the same
-    assert address(ada.id, record.id, clip) in project.files
-    assert store.tidy(ada.id) == 0
-    assert address(ada.id, record.id, clip) not in project.files
+    assert object_path(ada.id, record.id, clip) in project.files
+    assert store.purge(ada.id) == 0
+    assert object_path(ada.id, record.id, clip) not in project.files
 
 
 def test_what_was_kept_long_enough_goes_with_its_files(
@@ -415,7 +417,7 @@ def test_what_was_kept_long_enough_goes_with_its_files(
     store.add(old := make(ada.id, touched=NOON - minutes(60 * 24 * 31)))
     store.add(new := make(ada.id))
     store.keep_media(ada.id, old.id, clip)
-    assert store.tidy(ada.id) == 1
+    assert store.purge(ada.id) == 1
     assert store.ids(ada.id) == [new.id]
     assert not any(path.startswith(ada.id) for path in project.files)
 
@@ -431,9 +433,9 @@ def test_an_operators_timer_tidies_after_accounts_that_are_gone(
         database.run("delete from auth.users where id = %s", [ada.id])
     assert any(path.startswith(ada.id) for path in project.files)
     with pytest.raises(RecordsError) as refused:
-        store_of(bob).tidy_all()
+        store_of(bob).purge_all()
     assert refused.value.code == "not_allowed"
-    SupabaseStore(project.operator).tidy_all()
+    SupabaseStore(project.operator).purge_all()
     assert not any(path.startswith((ada.id, bob.id)) for path in project.files)
     assert store_of(bob).ids(bob.id) == []
 

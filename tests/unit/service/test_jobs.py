@@ -25,8 +25,8 @@ from detector.schema.analysis import Analysis, CustomEnsemble, Question, Setting
 from service.records import result_cache
 from service.records.database import FILE
 from service.records.instances import Server
+from service.records.model import GUEST, LOCAL, RecordsError
 from service.records.sql import open_store
-from service.records.store import GUEST, LOCAL, RecordsError
 from service.storage.uploads import Uploads
 from service.tasks.jobs import (
     AnalyzerLike,

@@ -17,8 +17,8 @@ from alembic.script import ScriptDirectory
 
 from service.records import migrate
 from service.records.database import FILE
+from service.records.model import LOCAL, Query, RecordsError, State
 from service.records.sql import SQLStore, open_store
-from service.records.store import LOCAL, Query, RecordsError, State
 from service.records.tables import HEAD
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.records_contract import NOON, SAMPLE, make
@@ -88,7 +88,7 @@ def test_it_goes_on_as_a_database_of_today(old: Path) -> None:
     store.close()
     again = open_store(old)
     assert again.analysis(LOCAL, waiting.id) == SAMPLE
-    assert len(again.forget(LOCAL)) == 7
+    assert len(again.delete_all(LOCAL)) == 7
     again.close()
     with sqlite3.connect(old) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -15,8 +15,8 @@ from PIL import Image
 
 from service.records import database, thumbnails
 from service.records.database import FILE
+from service.records.model import LOCAL, MAX_THUMBNAIL_BYTES, RecordsError
 from service.records.sql import SQLStore, open_store
-from service.records.store import LOCAL, THUMBNAIL_BYTES, RecordsError
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, make, minutes
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.sql_contract import SQLContract, start_writer
@@ -77,7 +77,7 @@ def test_deleted_words_are_gone_from_the_disk(tmp_path: Path, store: SQLStore, h
     if how == "delete":
         store.delete(LOCAL, [record.id])
     elif how == "forget":
-        store.forget(LOCAL)
+        store.delete_all(LOCAL)
     elif how == "sweep":
         store.sweep(NOON + 31 * DAY, 30 * DAY)
     else:
@@ -143,7 +143,7 @@ def test_a_thumbnail_is_small_whatever_the_picture(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), np.uint8)
     for rgb in (noise, noise[:, :200], noise[:3, :3], np.zeros((720, 1280, 3), np.uint8)):
         data = thumbnails.small(rgb)
-        assert 0 < len(data) <= THUMBNAIL_BYTES
+        assert 0 < len(data) <= MAX_THUMBNAIL_BYTES
         with Image.open(io.BytesIO(data)) as image:
             assert image.format == "WEBP" and max(image.size) <= thumbnails.SIDE
             assert "exif" not in image.info

@@ -17,7 +17,7 @@ import pytest
 from detector.errors import Canceled, InputError, MediaError, UnmaskError
 from service.auth.user import Kind, Role, User
 from service.records.instances import Server
-from service.records.store import RecordsError, State
+from service.records.model import RecordsError, State
 from service.tasks.executor import Executor, ThreadExecutor
 from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler

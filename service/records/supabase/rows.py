@@ -13,8 +13,8 @@ from supabase import PostgrestAPIError, StorageException
 
 from dashboard.i18n import LazyDict, _
 from detector.schema.analysis import Analysis, Settings
-from service.records import store as rules
-from service.records.store import ErrorReport, Query, Record, RecordsError, Summary
+from service.records import model, rules
+from service.records.model import ErrorReport, Query, Record, RecordsError, ResultSummary
 
 Row = dict[str, Any]
 
@@ -27,28 +27,28 @@ def row_of(record: Record) -> Row:
     row: Row = record.model_dump(mode="json", exclude={"settings", "fault", "result"})
     row |= {
         "settings": record.settings.model_dump(mode="json"),
-        "fault": fault_row(record.fault),
-        "haystack": rules.haystack(record),
-        "name": record.name[: rules.MOST_NAME],
+        "fault": fault_json(record.fault),
+        "haystack": rules.search_text(record),
+        "name": record.name[: model.MAX_NAME_LENGTH],
     }
     stored: Row = storable(row)
     return stored
 
 
-def fault_row(fault: ErrorReport | None) -> Row | None:
+def fault_json(fault: ErrorReport | None) -> Row | None:
     return storable(fault.model_dump(mode="json")) if fault else None
 
 
 def result_row(analysis: Analysis) -> Row:
     """The columns of a result. The place of the recording stands apart from the document, so that
     what a share link gives can't contain it."""
-    summary = Summary.of(analysis)
+    summary = ResultSummary.of(analysis)
     place = analysis.provenance.place if analysis.provenance else None
     return {
         "result": storable(summary.model_dump(mode="json")),
         "analyzed": summary.analyzed.isoformat(),
         "models": list(summary.models),
-        "document": rules.for_strangers(analysis).model_dump_json(),
+        "document": rules.without_location(analysis).model_dump_json(),
         "place": place.model_dump_json() if place else None,
     }
 
@@ -87,15 +87,15 @@ def analysis_of(row: Mapping[str, Any]) -> Analysis | None:
     return analysis.model_copy(update={"provenance": provenance})
 
 
-def picture_row(thumbnail: bytes | None) -> str | None:
+def thumbnail_text(thumbnail: bytes | None) -> str | None:
     return base64.b64encode(thumbnail).decode() if thumbnail else None
 
 
-def question(owner: str, query: Query) -> Row:
+def search_arguments(owner: str, query: Query) -> Row:
     """The arguments of `search_analyses`."""
     return {
         "p_owner": owner,
-        "p_parts": storable(rules.folded(query.text).split()),
+        "p_parts": storable(rules.normalize_text(query.text).split()),
         "p_verdicts": sorted(query.verdicts),
         "p_models": sorted(query.models),
         "p_tags": sorted(query.tags),
@@ -120,7 +120,7 @@ def storable(value: Any) -> Any:
 
 
 @contextmanager
-def asking() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """What goes wrong inside becomes a `RecordsError`, in words for a person. The service's own
     words may quote a row: they are not passed on."""
     try:

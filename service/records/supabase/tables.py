@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from service.records.store import Record, RecordsError
-from service.records.supabase_rows import COLUMNS, Row, asking, record_of, storable
+from service.records.model import Record, RecordsError
+from service.records.supabase.rows import COLUMNS, Row, record_of, storable, translated_errors
 
 if TYPE_CHECKING:
     from supabase import Client
 
-AT_ONCE = 100
+BATCH_SIZE = 100
 """ids named in one request: they stand in its address, which servers cut at 8 kB"""
 
 
@@ -26,11 +26,11 @@ class Tables:
         return self._connect().table(name)
 
     def _call(self, function: str, given: Row) -> list[Row]:
-        with asking():
+        with translated_errors():
             return rows_of(self._connect().rpc(function, given).execute())
 
     def _row(self, owner: str, id: str, columns: str) -> Row | None:
-        with asking():
+        with translated_errors():
             rows = self._table("analyses").select(columns).eq("owner", owner).eq("id", id).execute()
         return next(iter(rows_of(rows)), None)
 
@@ -39,12 +39,12 @@ class Tables:
         asked = self._table("analyses").update(new).eq("owner", owner).eq("id", id)
         for column, value in only.items():
             asked = asked.eq(column, value)
-        with asking():
+        with translated_errors():
             rows = asked.select(COLUMNS).execute()
         return next(map(record_of, rows_of(rows)), None)
 
     def _settings(self, owner: str, kind: str) -> dict[str, Any]:
-        with asking():
+        with translated_errors():
             rows = (
                 self._table("settings")
                 .select("name,value")
@@ -59,14 +59,14 @@ class Tables:
         change whose it is."""
         key = {"owner": owner, "kind": kind, "name": storable(name)}
         for first in (True, False):
-            with asking():
+            with translated_errors():
                 rows = (
                     self._table("settings").update({"value": value}).match(key).select("name")
                 ).execute()
             if rows_of(rows):
                 return
             try:
-                with asking():
+                with translated_errors():
                     self._table("settings").insert(
                         key | {"value": value}, returning="minimal"
                     ).execute()
@@ -83,5 +83,5 @@ def rows_of(answer: Any) -> list[Row]:
 
 def batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:
     rest = iter(ids)
-    while some := list(islice(rest, AT_ONCE)):
+    while some := list(islice(rest, BATCH_SIZE)):
         yield some

@@ -20,29 +20,29 @@ import httpx
 from supabase import StorageException
 
 from dashboard.i18n import _
-from service.records.store import RecordsError
-from service.records.supabase_rows import asking, refusal
+from service.records.model import RecordsError
+from service.records.supabase.rows import refusal, translated_errors
 
 if TYPE_CHECKING:
     from supabase import Client
 
 BUCKET = "media"
-LASTS = timedelta(minutes=1)
+SIGNED_URL_TTL = timedelta(minutes=1)
 """of a signed address: long enough to begin to read"""
-PIECE = 6 * 1024 * 1024
+CHUNK_BYTES = 6 * 1024 * 1024
 """bytes of a piece, which the service prescribes"""
-SMALL = 1024 * 1024
+SINGLE_REQUEST_BYTES = 1024 * 1024
 """bytes of a file that goes up in one request, within the client's usual patience"""
-PATIENCE = 120.0
+TIMEOUT_SECONDS = 120.0
 """s to wait while a piece is written or read; the client's own limit is for questions"""
-TRIES = 5
+MAX_ATTEMPTS = 5
 """times that a piece is sent before the upload fails"""
-PAUSE = 0.5
+BACKOFF_SECONDS = 0.5
 """s before the second try; doubled for each further one"""
 
 # Kinds that the bucket takes (supabase/migrations/*_media.sql). By name, not by guessing from the
 # system's tables, which differ.
-KINDS = {
+MIME_TYPES = {
     ".mp4": "video/mp4", ".m4v": "video/x-m4v", ".mov": "video/quicktime", ".webm": "video/webm",
     ".mkv": "video/x-matroska", ".avi": "video/x-msvideo", ".mpg": "video/mpeg",
     ".mpeg": "video/mpeg", ".3gp": "video/3gpp", ".ts": "video/mp2t",
@@ -50,10 +50,10 @@ KINDS = {
     ".heic": "image/heic", ".heif": "image/heif", ".avif": "image/avif", ".gif": "image/gif",
     ".bmp": "image/bmp", ".tif": "image/tiff", ".tiff": "image/tiff",
 }  # fmt: skip
-OTHER = "application/octet-stream"
+FALLBACK_MIME_TYPE = "application/octet-stream"
 
 
-def address(owner: str, id: str, file: Path) -> str:
+def object_path(owner: str, id: str, file: Path) -> str:
     """Where a record's file lies. Its name stays in the record: the bucket takes few letters."""
     ending = file.suffix.lower()
     return f"{owner}/{id}/media{ending if re.fullmatch(r'[.][a-z0-9]{1,8}', ending) else ''}"
@@ -73,21 +73,21 @@ class Bucket:
         RecordsError
             The bucket or its policies refuse it, or the service fails.
         """
-        kind = KINDS.get(Path(path).suffix, OTHER)
+        kind = MIME_TYPES.get(Path(path).suffix, FALLBACK_MIME_TYPE)
         size = file.stat().st_size
-        with asking(), file.open("rb") as source:
-            if size > SMALL:
+        with translated_errors(), file.open("rb") as source:
+            if size > SINGLE_REQUEST_BYTES:
                 _send_in_pieces(self._connect, path, source, size, kind)
             else:
                 bucket = self._connect().storage.from_(BUCKET)
                 bucket.upload(path, source.read(), {"content-type": kind, "upsert": "true"})
 
-    def url(self, path: str, lasts: timedelta = LASTS) -> str | None:
+    def url(self, path: str, ttl: timedelta = SIGNED_URL_TTL) -> str | None:
         """A signed address; None if there is no such file, or it is somebody else's."""
         try:
-            with asking():
+            with translated_errors():
                 bucket = self._connect().storage.from_(BUCKET)
-                return bucket.create_signed_url(path, int(lasts.total_seconds()))["signedURL"]
+                return bucket.create_signed_url(path, int(ttl.total_seconds()))["signedURL"]
         except RecordsError as error:
             if _is_missing(error.__cause__):
                 return None
@@ -102,7 +102,10 @@ class Bucket:
         temporary = target.with_name(f".{target.name}.part")
         session = self._connect().storage.session
         try:
-            with asking(), session.stream("GET", signed, timeout=PATIENCE) as answer:
+            with (
+                translated_errors(),
+                session.stream("GET", signed, timeout=TIMEOUT_SECONDS) as answer,
+            ):
                 if answer.is_error:
                     raise refusal(str(answer.status_code))
                 with temporary.open("wb") as file:
@@ -115,7 +118,7 @@ class Bucket:
 
     def remove(self, paths: Sequence[str]) -> None:
         """Delete files. Those that are not there are no matter."""
-        with asking():
+        with translated_errors():
             self._connect().storage.from_(BUCKET).remove(list(paths))
 
 
@@ -150,7 +153,7 @@ def _send_in_pieces(
     offset, tries = 0, 0
     while offset < size:
         source.seek(offset)
-        piece = source.read(PIECE)
+        piece = source.read(CHUNK_BYTES)
         try:
             sent = _ask(
                 connect,
@@ -167,9 +170,9 @@ def _send_in_pieces(
         except httpx.TransportError as error:
             problem, again = error, True
         tries += 1
-        if not again or tries >= TRIES:
+        if not again or tries >= MAX_ATTEMPTS:
             raise problem
-        time.sleep(PAUSE * 2 ** (tries - 1))
+        time.sleep(BACKOFF_SECONDS * 2 ** (tries - 1))
         offset = _arrived(connect, place, offset)
 
 
@@ -193,5 +196,5 @@ def _ask(
     client = connect()
     every = {**client.options.headers, "Tus-Resumable": "1.0.0", **headers}
     return client.storage.session.request(
-        method, url, headers=every, content=content, timeout=PATIENCE
+        method, url, headers=every, content=content, timeout=TIMEOUT_SECONDS
     )

@@ -1,0 +1,239 @@
+"""What is kept of an analysis: the rows that every store speaks, and their limits.
+
+Two ids matter and are never mixed up. An *owner* (`auth.User.id`) is whose a row is: "local",
+"guest:…" or the id of an account. Every method of a store takes it, and to anybody else a row does
+not exist: the answer is the same as for an id that was never given. A record's *id* is 128 random
+bits and is also the address of its result (`/?a=<id>`), see `AnalysisStore.open`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from detector.errors import InputError
+from detector.schema.analysis import Analysis, ErrorDetail, Label, Probability, Question, Settings
+
+LOCAL = "local"
+"""The owner of everything analyzed at this computer's own screen."""
+GUEST = "guest:"
+"""How the ids of visitors without an account begin."""
+MAX_NOTE_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NAME_LENGTH = 4000, 40, 20, 300
+"""characters of a note and a tag, tags of a record, characters of a name"""
+MAX_PRESETS = 40
+MAX_PAGE_SIZE = 500
+"""records of one page at most"""
+MAX_THUMBNAIL_BYTES = 10_000
+MAX_SHARE_TTL = timedelta(days=90)
+
+
+class State(StrEnum):
+    """Where an analysis stands. A store holds QUEUED until a run has ended; RUNNING and INTERRUPTED
+    are what `service.tasks.jobs` makes of it, who knows whether the run still lives."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    INTERRUPTED = "interrupted"
+    """The server stopped before this was done."""
+
+
+class Confirmed(StrEnum):
+    """What an analyst found out about a file, whatever the models say."""
+
+    OPEN = ""
+    FAKE = "fake"
+    REAL = "real"
+
+
+class RecordsError(InputError):
+    """The place where records are kept can't be used: full, locked, not reachable, or newer."""
+
+    default_code = "records"
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ErrorReport(_Row):
+    """Why a job failed.
+
+    Attributes
+    ----------
+    problem : Problem
+        For the person: what, and what to do.
+    ours : bool
+        The file is not at fault.
+    reference : str
+        Printed on the page and in the log, to find one from the other.
+    details : str
+        For a bug report. Holds no file name, path or setting of this computer.
+    """
+
+    problem: ErrorDetail
+    ours: bool
+    reference: str
+    when: datetime
+    details: str
+
+
+class ResultSummary(_Row):
+    """What lists, filters and counts need of a result, so that they never read a whole one."""
+
+    analyzed: datetime
+    verdict: Label
+    question: Question | None = None
+    probability: Probability | None = Field(
+        default=None, description="combined likelihood: the one number of the file"
+    )
+    people: int = 0
+    kind: str = Field(description="video, image or animation")
+    duration: float | None = Field(default=None, description="s")
+    models: tuple[str, ...] = Field(default=(), description="ids of those that gave a score")
+    version: str = Field(default="", description="of Unmask, that scored it")
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> ResultSummary:
+        verdict = analysis.verdict
+        return cls(
+            analyzed=analysis.created,
+            verdict=verdict.label,
+            question=verdict.question,
+            probability=verdict.probability,
+            people=sum(not track.whole for track in analysis.tracks),
+            kind=analysis.media.kind,
+            duration=analysis.media.duration,
+            models=tuple(model.id for model in analysis.models if model.scored),
+            version=analysis.software.version,
+        )
+
+
+class Record(_Row):
+    """One analysis in a list: everything but the result itself (`Store.analysis`).
+
+    Times are in UTC, whole to the microsecond.
+    """
+
+    id: str = Field(description="22 URL-safe characters; the upload's token and folder too")
+    owner: str
+    created: datetime = Field(description="when the file was first brought")
+    touched: datetime = Field(
+        description="when it was last brought or asked for: lists are in this order, and retention "
+        "counts from here"
+    )
+    name: str = Field(description="as the person named the file; hostile, escape it")
+    sha256: str = Field(default="", description="of the media; empty where there never was a file")
+    size: int = Field(default=0, description="bytes of the media")
+    source: Literal["upload", "live"] = Field(
+        default="upload", description="live: a session in front of a camera, without a file"
+    )
+    settings: Settings = Field(default_factory=Settings)
+    state: State = State.QUEUED
+    run: str = Field(
+        default="", description="the latest run, <server>:<number>; an older one may not write"
+    )
+    cache_key: str = Field(
+        default="", description="everything that decided the answer (records.cache); empty: not "
+        "to be used again"
+    )  # fmt: skip
+    fault: ErrorReport | None = None
+    result: ResultSummary | None = Field(default=None, description="once there is a result")
+    again: datetime | None = Field(
+        default=None, description="when the same file last came and was given this result"
+    )
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    confirmed: Confirmed = Confirmed.OPEN
+
+
+Order = Literal["newest", "oldest", "name", "likelihood"]
+
+
+class Query(_Row):
+    """What is looked for. Everything that is given must hold; within one list, any of it.
+
+    `text` is split at spaces; each part must occur in the name, sha256, note or a tag, whatever the
+    case.
+    """
+
+    text: str = ""
+    verdicts: frozenset[Label] = frozenset()
+    models: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    confirmed: frozenset[Confirmed] = frozenset()
+    since: datetime | None = Field(default=None, description="`touched` at or after")
+    until: datetime | None = Field(default=None, description="`touched` before")
+    order: Order = "newest"
+    offset: int = Field(default=0, ge=0)
+    limit: int = Field(default=50, ge=1, le=MAX_PAGE_SIZE)
+
+
+class Page(_Row):
+    """A part of what was found.
+
+    `counts` is by verdict under all filters but that of the verdict, None for what has no result,
+    so that a page can say how many each choice would show. Orders are total (ties by id): no record
+    is on two pages.
+    """
+
+    records: tuple[Record, ...]
+    total: int
+    counts: dict[Label | None, int]
+
+
+class Facets(_Row):
+    """What an owner can filter by: how many records have each tag and each model."""
+
+    tags: dict[str, int] = {}
+    models: dict[str, int] = {}
+
+
+class ShareLink(_Row):
+    """A read-only link to one record.
+
+    `token` is given by `Store.share` alone: a store keeps only its hash, so that nobody who reads
+    the database can open a link, and a link can be shown once.
+    """
+
+    id: str
+    record: str
+    created: datetime
+    expires: datetime
+    token: str = ""
+
+
+class SharedResult(_Row):
+    """What somebody with a link gets: no note, tag or label, not the place of the recording.
+
+    `record` names the media on this server and must not reach the person's browser: it is the
+    address that gives more than reading.
+    """
+
+    share: str
+    record: str
+    name: str
+    analysis: Analysis
+    expires: datetime
+
+
+class Preferences(BaseModel):
+    """What a person set for themselves. What a newer version added is left as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    keep_days: float | None = Field(
+        default=None, gt=0, description="how long their records are kept; None: as the server does"
+    )
+
+
+class Usage(_Row):
+    """What an owner's records take up in the store (the media's bytes are `Uploads.size`)."""
+
+    records: int = 0
+    bytes: int = 0
