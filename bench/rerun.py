@@ -23,10 +23,9 @@ from dashboard import result
 def _page() -> None:
     import os
 
-    from dashboard import result
-    from service import backend
+    from dashboard import result, session
 
-    job = backend.jobs().find(os.environ["UNMASK_BENCH_ID"])
+    job = session.application().jobs.find(os.environ["UNMASK_BENCH_ID"])
     assert job is not None, "There is no such result in the data folder."
     result.render(job)
 

@@ -14,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard import _compat, theme
-from service.auth.caller import base_path
+from dashboard.hosting import base_path
 
 _ABOUT_THE_FILE = ("etag", "last-modified")
 

@@ -6,6 +6,7 @@ import logging
 import tempfile
 from pathlib import Path
 
+import streamlit as st
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +26,12 @@ SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
 def in_space() -> bool:
     """Whether this is a Space of Hugging Face."""
     return bool(get_config().space_id)
+
+
+def base_path() -> str:
+    """Return what stands before every path of ours: "" or "/something"."""
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"/{base}" if base else ""
 
 
 def prepare() -> None:

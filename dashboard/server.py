@@ -17,16 +17,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from dashboard import _compat, hosting, i18n
+from dashboard import _compat, hosting, i18n, session
 from dashboard import url_state as address
+from dashboard.cookies import GuestCookie
 from dashboard.first_paint import FirstPaint
+from dashboard.hosting import base_path
 from dashboard.i18n import _
-from service import auth, backend
-from service.auth.caller import base_path
-from service.auth.cookies import GiveCookie
-from service.auth.routes import routes as session_routes
+from dashboard.session_routes import routes as session_routes
+from service import auth
 from service.config import FALLBACK, get_config, set_fallback
-from service.live import recordings
 from service.records.model import RecordsError
 from service.storage import previews
 from service.storage.uploads import upload_limit_mb
@@ -73,9 +72,13 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
         _compat.set_server_option("server.maxUploadSize", limit, "UNMASK_MAX_UPLOAD_MB")
     auth.accounts()
     hosting.prepare()
-    backend.start()
+    try:
+        application = session.application()
+    except RecordsError as error:
+        raise SystemExit(error.advice) from error
+    application.start()
     yield {}
-    recordings.stop()
+    application.stop()
 
 
 def _secrets() -> dict[str, str]:
@@ -100,7 +103,7 @@ def routes() -> list[Route]:
 def middleware() -> list[Middleware]:
     return [
         Middleware(hosting.SecureHeaders),
-        Middleware(GiveCookie),
+        Middleware(GuestCookie),
         Middleware(FirstPaint),
     ]
 
@@ -117,17 +120,19 @@ def file_url(record: Handed, *, copy: bool = False) -> str | None:
 def _file(request: Request) -> Response:
     """The media of a record, for who was given its pass by a page."""
     asked = request.path_params
-    return _media(request, backend.jobs().uploads.admit(asked["token"], asked["given"]))
+    return _media(request, session.application().jobs.uploads.admit(asked["token"], asked["given"]))
 
 
 def _shared(request: Request) -> Response:
     """The media behind a link, for as long as it is in force."""
     try:
-        shared = backend.shared(request.path_params["token"])
+        shared = session.application().shared(request.path_params["token"])
     except RecordsError:
         with _language_of(request):
             return PlainTextResponse(_("This file can't be reached just now."), status_code=503)
-    return _media(request, backend.jobs().uploads.path(shared.record) if shared else None)
+    return _media(
+        request, session.application().jobs.uploads.path(shared.record) if shared else None
+    )
 
 
 def _nothing(request: Request) -> Response:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import theme, url_state
+from dashboard import session, theme, url_state
 from dashboard.components import status_cards, style
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.account import view as account
 from dashboard.pages.analyze import view
-from service import auth, backend
-from service.auth import Kind
+from service import auth
+from service.context import PrincipalKind
 from service.records.model import RecordsError
 from service.tasks.jobs import fault_of
 
@@ -45,7 +45,7 @@ def draw() -> None:
         layout="wide",
         menu_items={},
     )
-    backend.start()
+    session.application().start()
     style.apply()
     st.logo(_logo("logo.svg"), size="large", icon_image=_logo("logo.svg"))
     pages = [
@@ -53,7 +53,7 @@ def draw() -> None:
         for number, (file, title) in enumerate(PAGES.items())
     ]
     if auth.accounts():
-        title = _("Account") if auth.who().kind is Kind.USER else _("Sign in")
+        title = _("Account") if session.current_user().kind is PrincipalKind.USER else _("Sign in")
         pages.append(st.Page(_PAGES / "account.py", title=title))
     outside = account.outside()
     page = st.navigation(pages, position="hidden" if outside else "top")

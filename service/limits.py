@@ -14,15 +14,12 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import streamlit as st
-
 from dashboard import labels
 from dashboard.i18n import _
 from detector.errors import InputError
 from service import auth
-from service.auth import Kind, User
-from service.auth.caller import Caller
 from service.config import get_config
+from service.context import Principal, PrincipalKind, RequestContext
 from service.rate_limit import Refusal, SlidingWindowRateLimiter
 from service.tasks.jobs import QueueFull
 
@@ -56,20 +53,17 @@ files = SlidingWindowRateLimiter(HOUR)
 
 
 @contextmanager
-def taking(size: int | None = None, count: int = 1) -> Iterator[User]:
+def taking(context: RequestContext, size: int | None = None, count: int = 1) -> Iterator[None]:
     """Around what takes a file in: counts it, and uncounts it when that raises.
 
     Parameters
     ----------
+    context : RequestContext
+        Whose file it is.
     size : int, optional
         Bytes of the largest.
     count : int
         Files.
-
-    Yields
-    ------
-    Person
-        Whose file it is.
 
     Raises
     ------
@@ -77,26 +71,26 @@ def taking(size: int | None = None, count: int = 1) -> Iterator[User]:
         An account that only reads.
     TooLarge
         For a guest.
-    Enough
+    RateLimitExceeded
         For this hour; says how long to wait.
     """
-    person = auth.who()
+    person = context.principal
     if not person.may_analyze:
         raise NotAllowed(
             _("Your account can read results, not start an analysis."),
             hint=_("Who runs this server can change that."),
         )
-    largest = megabytes(person)
-    if person.kind is Kind.GUEST and size is not None and size > largest * MEGABYTE:
+    largest = guest_megabytes() if person.kind is PrincipalKind.GUEST else 0
+    if largest and size is not None and size > largest * MEGABYTE:
         most = _("Without an account a file may have {number} MB here.")
         raise TooLarge(most.format(number=largest), hint=_sign_in())
-    allowed = allowance(person, Caller.of_page().address)
+    allowed = allowance(person, context.address)
     if refusal := files.take(allowed, count):
         raise RateLimitExceeded(
-            _enough(refusal, count), hint=_sign_in() if person.kind is Kind.GUEST else ""
+            _enough(refusal, count), hint=_sign_in() if person.kind is PrincipalKind.GUEST else ""
         )
     try:
-        yield person
+        yield
     except BaseException:
         files.give_back(allowed, count)
         raise
@@ -122,25 +116,25 @@ def _enough(refusal: Refusal, count: int) -> str:
     return f"{rule.format(files=allowed)} {when.format(time=minutes)}"
 
 
-def allowance(person: User, address: str) -> dict[str, int]:
+def allowance(person: Principal, address: str) -> dict[str, int]:
     """What counts against whom, as key to files an hour; empty: no limit."""
-    if person.kind is Kind.LOCAL:
+    if person.kind is PrincipalKind.LOCAL:
         return {}
-    if person.kind is Kind.USER:
-        limits = {person.id: files_per_hour(Kind.USER)}
+    if person.kind is PrincipalKind.USER:
+        limits = {person.id: files_per_hour(PrincipalKind.USER)}
     else:
         limits = {
-            person.id: files_per_hour(Kind.GUEST),
+            person.id: files_per_hour(PrincipalKind.GUEST),
             f"{_ADDRESS}{address}": get_config().address_files_per_hour,
         }
     return {key: most for key, most in limits.items() if most}
 
 
-def files_per_hour(kind: Kind) -> int:
+def files_per_hour(kind: PrincipalKind) -> int:
     """How many a person of this kind may bring; 0: any number."""
-    if kind is Kind.LOCAL:
+    if kind is PrincipalKind.LOCAL:
         return 0
-    if kind is Kind.USER:
+    if kind is PrincipalKind.USER:
         return get_config().user_files_per_hour
     return get_config().guest_files_per_hour
 
@@ -150,10 +144,9 @@ def guest_megabytes() -> int:
     return get_config().guest_max_mb
 
 
-def megabytes(person: User) -> int:
-    """The largest file that a person may bring."""
-    most = int(st.get_option("server.maxUploadSize"))
-    guests = guest_megabytes() if person.kind is Kind.GUEST else 0
+def megabytes(person: Principal, most: int) -> int:
+    """The largest file that a person may bring, where the server takes `most` MB."""
+    guests = guest_megabytes() if person.kind is PrincipalKind.GUEST else 0
     return min(most, guests) if guests else most
 
 

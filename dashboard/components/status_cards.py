@@ -11,12 +11,12 @@ from typing import Protocol
 
 import streamlit as st
 
-from dashboard import labels, url_state
+from dashboard import labels, session, url_state
 from dashboard.i18n import LazyDict, _
 from detector.errors import InputError, UnmaskError
 from detector.models.registry import list_models, usable
 from detector.schema.analysis import Analysis, ReasonCode, Settings
-from service import backend, error_reports
+from service import error_reports
 from service.limits import NotAllowed, TooLarge
 from service.records.model import RecordsError
 from service.storage.uploads import records_retention
@@ -119,7 +119,7 @@ def again(
 
     def run() -> None:
         try:
-            if backend.again(job.key, settings) is None:
+            if session.application().rerun(session.request_context(), job.key, settings) is None:
                 st.toast(
                     _("The file is not kept any more. Bring it again."), icon=":material/inbox:"
                 )
@@ -145,7 +145,7 @@ def wants_scores(job: Job) -> bool:
 
 def delete(job: Job) -> Action:
     def run() -> None:
-        if backend.forget(job.key):
+        if session.application().delete(session.request_context(), job.key):
             url_state.leave()
         else:
             st.toast(_("Only who brought the file can delete it."), icon=":material/lock:")

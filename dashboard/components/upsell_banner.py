@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from detector import weights
 from detector.models import inventory
 from detector.models.inventory import Status
-from service import auth
 from service.tasks.downloads import downloads
 
 _DECLINED = "offer-declined"
@@ -19,7 +18,7 @@ def standing() -> Status | None:
     fetched, the person said no, or may not."""
     if st.session_state.get(_DECLINED) or weights.offline():
         return None
-    if not auth.who().may_administer:
+    if not session.current_user().may_administer:
         return None  # what is fetched is there for everybody, so it is not theirs to fetch
     wanted = inventory.offered()
     if any(one.ready or downloads.find(one.spec.id) for one in wanted):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.components import upsell_banner
 from dashboard.i18n import _, speech
 from dashboard.result import closer
@@ -16,7 +16,6 @@ from detector.decision.next_steps import OWN_CLIPS, Action, ActionCode, Facts, n
 from detector.errors import InputError
 from detector.messages import actions
 from detector.schema.analysis import Analysis
-from service import backend
 from service.records.model import Confirmed, Query, RecordsError
 from service.tasks.jobs import QueueFull
 
@@ -69,7 +68,8 @@ def _untouched() -> int:
     None where an account's project does not answer."""
     try:
         wanted = Query(confirmed=frozenset({Confirmed.REAL}), limit=1)
-        return min(backend.records().search(backend.owner(), wanted).total, 10 * OWN_CLIPS)
+        scope = session.record_scope()
+        return min(scope.store.search(scope.owner, wanted).total, 10 * OWN_CLIPS)
     except RecordsError:
         return 0
 
@@ -127,7 +127,7 @@ def _look(record: Record, linked: Linked) -> None:
     if settings is None:
         return
     try:
-        backend.again(record.key, settings)
+        session.application().rerun(session.request_context(), record.key, settings)
     except (QueueFull, InputError) as error:
         st.toast(error.advice, icon=":material/schedule:")
     else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import labels, series, server
+from dashboard import labels, series, server, session
 from dashboard.charts import LaneSize
 from dashboard.components import evidence_view, style
 from dashboard.components.evidence_view import NARROW, WIDE
@@ -23,7 +23,6 @@ from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, Box, Label, Media
-from service import backend
 from service.storage.previews import previews
 from service.storage.uploads import retention
 
@@ -133,7 +132,7 @@ def _absent(record: Record, analysis: Analysis) -> None:
         if not analysis.media.sha256:  # a live session
             head = _("Nothing was recorded")
             say = _("The scores of the session are all that is kept.")
-        elif backend.keeps_copies():
+        elif session.application().replicates_media(session.request_context()):
             head = _("The file is not on this server")
             say = _("If your account has a copy, it is on its way: look again in a minute.")
         else:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import charts, labels, theme
+from dashboard import charts, labels, session, theme
 from dashboard.charts import robustness
 from dashboard.i18n import _, ngettext
 from dashboard.result.linked import Linked
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, Robustness, Thresholds
-from service import backend, limits
+from service import limits
 from service.tasks.jobs import QueueFull
 
 POLL = 1.0
@@ -27,7 +27,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     )
     st.html(f"<p class='um-caption'>{what}</p>")
     key = linked.key
-    trials = backend.bench().find(key)
+    trials = session.application().robustness.find(key)
     if trials is not None and trials.active:
         _running(key)
         return
@@ -55,8 +55,8 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
         ),
     ):
         try:
-            with limits.taking():
-                backend.bench().start(key, path, linked.original)
+            with limits.taking(session.request_context()):
+                session.application().robustness.start(key, path, linked.original)
         except (QueueFull, InputError) as error:
             st.html(f'<p class="um-warn" role="alert">{labels.escape(error.message)}</p>')
         else:
@@ -66,7 +66,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
 @st.fragment(run_every=POLL)
 def _running(key: str) -> None:
     """How far it is, and a way to stop it."""
-    trials = backend.bench().find(key)
+    trials = session.application().robustness.find(key)
     if trials is None or not trials.active:
         st.rerun()
         return

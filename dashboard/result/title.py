@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import labels, url_state
+from dashboard import labels, session, url_state
 from dashboard.components import page_header
 from dashboard.i18n import _
 from dashboard.labels import NBSP
@@ -16,7 +16,6 @@ from dashboard.result.linked import Linked, whole
 from dashboard.result.question import asked
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, Question, Thresholds
-from service import backend
 from service.tasks.jobs import QueueFull
 
 if TYPE_CHECKING:
@@ -71,7 +70,9 @@ def _kept(record: Record, analysis: Analysis, linked: Linked) -> None:
             key=linked.widget("again"),
         ):
             try:
-                backend.again(record.key, analysis.settings)
+                session.application().rerun(
+                    session.request_context(), record.key, analysis.settings
+                )
             except (QueueFull, InputError) as error:
                 st.toast(error.advice, icon=":material/schedule:")
             else:

@@ -1,7 +1,7 @@
 """One connection to this server: where it comes from, and which cookies it may be known by.
 
-The same questions are asked of a page's connection (Streamlit keeps what its WebSocket began with)
-and of a plain request, so both are brought into one shape. Everything in a header is a stranger's
+The same questions are asked of a page's connection (`dashboard.session`) and of a plain request, so
+both are brought into one shape. Everything in a header is a stranger's
 claim; the functions here say how far each is believed.
 """
 
@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-import streamlit as st
 from starlette.requests import HTTPConnection
 
 from service.config import get_config
@@ -40,12 +39,6 @@ def digest(secret: str) -> str:
     return base64.urlsafe_b64encode(hashed[:16]).decode().rstrip("=")
 
 
-def base_path() -> str:
-    """What stands before every path of ours: "" or "/something"."""
-    base = str(st.get_option("server.baseUrlPath")).strip("/")
-    return f"/{base}" if base else ""
-
-
 def public_url() -> str:
     """Scheme and host that people use, from `UNMASK_PUBLIC_URL`; else empty."""
     parts = urlsplit(get_config().public_url)
@@ -55,6 +48,11 @@ def public_url() -> str:
 def trusted_proxies() -> int:
     """How many proxies of ours a request passes: `UNMASK_TRUST_PROXY`, else none."""
     return get_config().trust_proxy
+
+
+def lower_names(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return headers with their names in lower case."""
+    return tuple((name.lower(), value) for name, value in headers)
 
 
 @dataclass(frozen=True)
@@ -78,17 +76,10 @@ class Caller:
     tls: bool = False
 
     @classmethod
-    def of_page(cls) -> Caller:
-        """The connection of the page that is drawn now."""
-        headers = st.context.headers
-        every = ((name, value) for name in headers for value in headers.get_all(name))
-        return cls(st.context.ip_address, _lower(every), st.context.cookies.to_dict(), _tls())
-
-    @classmethod
-    def of_request(cls, request: HTTPConnection) -> Caller:
-        """The connection of a request to one of our routes."""
+    def of_request(cls, request: HTTPConnection, *, tls: bool = False) -> Caller:
+        """Return the connection of a request to one of our routes."""
         peer = request.client.host if request.client else None
-        return cls(peer, _lower(request.headers.items()), request.cookies, _tls())
+        return cls(peer, lower_names(request.headers.items()), request.cookies, tls)
 
     def header(self, name: str) -> str:
         """The first value, or nothing."""
@@ -119,7 +110,7 @@ class Caller:
         return _counted(address)
 
     @property
-    def here(self) -> bool:
+    def loopback(self) -> bool:
         """Whether the browser runs on this computer, as far as that can be told.
 
         The connection comes from a loopback address, no proxy left its mark, and the page was
@@ -163,14 +154,6 @@ def cookie_name(name: str, secure: bool) -> str:
     """With HTTPS, browsers hold `__Host-` to this one host: no neighbor under the same domain can
     set it."""
     return f"__Host-{name}" if secure else name
-
-
-def _tls() -> bool:
-    return bool(st.get_option("server.sslCertFile"))
-
-
-def _lower(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((name.lower(), value) for name, value in headers)
 
 
 def _hostname(url: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.auth.user import Role
 from service.config import get_config
+from service.context import Role
 
 
 @dataclass(frozen=True)

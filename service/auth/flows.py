@@ -22,7 +22,7 @@ from supabase_auth.types import Session as Grant
 
 from service.auth.caller import digest, token
 from service.auth.config import Accounts
-from service.auth.problems import AccountError, explain, problem
+from service.auth.problems import AccountError, account_error, explain_auth_error
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session, SessionManager, Transport, connect, http
 from service.auth.steps import AuthReturnContext, Pending, Purpose, SignedIn
@@ -38,40 +38,40 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 log = logging.getLogger(__name__)
 
 DAY = 86400.0
-TICKET_LASTS, OAUTH_LASTS, MAIL_LASTS = 60.0, 600.0, 3600.0
+TICKET_TTL, OAUTH_TTL, MAIL_TTL = 60.0, 600.0, 3600.0
 """s until a page has to have taken its cookie, Google has to be done, an e-mail has to be read."""
-TAB_LASTS = DAY / 2
+TAB_TTL = DAY / 2
 """s of a sign-in in a browser that keeps no cookie; it ends with the tab anyway."""
-TRIES, TRIES_SPAN = 10, 900
+MAX_TRIES, TRIES_WINDOW = 10, 900
 """Passwords for one address within so many s. Supabase counts too, but to it all of our visitors
 come from this one server, and a single one of them could lock the others out."""
-MAILS, MAILS_SPAN = 5, 3600
-BY_ADDRESS = 4
+MAX_MAILS, MAILS_WINDOW = 5, 3600
+ADDRESS_FACTOR = 4
 """times as many for everybody behind one network address."""
 KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")
 """What an e-mail with a hash in its link can be about, as Supabase calls it."""
 
 
-class Service:
+class AuthService:
     """The accounts of this server.
 
     Parameters
     ----------
     accounts : Accounts
-    vault : Vault
+    store : EncryptedSessionStore
     pool : callable
         Makes the connection pool of one client. Tests put a recorded server behind it.
     """
 
     def __init__(
-        self, accounts: Accounts, vault: EncryptedSessionStore, pool: Transport = http
+        self, accounts: Accounts, store: EncryptedSessionStore, pool: Transport = http
     ) -> None:
         self.accounts = accounts
-        self.seats = SessionManager(vault, accounts, pool)
-        self._vault, self._pool = vault, pool
+        self.sessions = SessionManager(store, accounts, pool)
+        self._store, self._pool = store, pool
         self._tries, self._mails = (
-            SlidingWindowRateLimiter(TRIES_SPAN),
-            SlidingWindowRateLimiter(MAILS_SPAN),
+            SlidingWindowRateLimiter(TRIES_WINDOW),
+            SlidingWindowRateLimiter(MAILS_WINDOW),
         )
 
     # --- in a page
@@ -79,7 +79,7 @@ class Service:
     def sign_up(self, email: str, password: str, place: AuthReturnContext) -> Grant | None:
         """Make an account. None when its address has to be confirmed first: an e-mail is on its
         way. The same is said when there is such an account already."""
-        self._count(self._mails, MAILS, email, place)
+        self._count(self._mails, MAX_MAILS, email, place)
         client, memory = self._client()
         nonce = token()
         with _explained():
@@ -100,7 +100,7 @@ class Service:
 
     def sign_in(self, email: str, password: str, place: AuthReturnContext) -> Grant:
         """Sign in with a password."""
-        self._count(self._tries, TRIES, email, place)
+        self._count(self._tries, MAX_TRIES, email, place)
         client, _ = self._client()
         with _explained():
             answer = client.auth.sign_in_with_password({"email": email, "password": password})
@@ -108,7 +108,7 @@ class Service:
 
     def send_link(self, email: str, place: AuthReturnContext) -> None:
         """Have a sign-in link sent, to who has an account."""
-        self._count(self._mails, MAILS, email, place)
+        self._count(self._mails, MAX_MAILS, email, place)
         client, memory = self._client()
         nonce = token()
         with _explained(), _silent_on_strangers():
@@ -125,7 +125,7 @@ class Service:
 
     def send_reset(self, email: str, place: AuthReturnContext) -> None:
         """Have a link sent that leads to a new password, to who has an account."""
-        self._count(self._mails, MAILS, email, place)
+        self._count(self._mails, MAX_MAILS, email, place)
         client, memory = self._client()
         nonce = token()
         with _explained(), _silent_on_strangers():
@@ -134,7 +134,7 @@ class Service:
 
     def send_confirmation(self, email: str, place: AuthReturnContext) -> None:
         """Have the link of a new account sent again."""
-        self._count(self._mails, MAILS, email, place)
+        self._count(self._mails, MAX_MAILS, email, place)
         client, memory = self._client()
         nonce = token()
         with _explained(), _silent_on_strangers():
@@ -152,61 +152,61 @@ class Service:
         one. Good for a minute, once, and for this browser."""
         ticket = token()
         body = json.dumps({"browser": browser, "session": session.model_dump_json()})
-        self._vault.put("ticket", digest(ticket), body, TICKET_LASTS, session.user.id)
+        self._store.put("ticket", digest(ticket), body, TICKET_TTL, session.user.id)
         return ticket
 
-    def seat(self, session: Grant) -> str:
+    def begin_tab_session(self, session: Grant) -> str:
         """Seat a browser that keeps no cookie, for as long as its tab is open."""
-        return self.seats.begin(session, lasts=TAB_LASTS)
+        return self.sessions.begin(session, ttl=TAB_TTL)
 
-    def set_password(self, seat: Session, password: str) -> None:
+    def set_password(self, session: Session, password: str) -> None:
         """Choose a new password. All other browsers are signed out: who resets it has a reason."""
-        client, user = seat.client(), seat.person().id
+        client, user = session.client(), session.principal().id
         with _explained():
             client.auth.update_user({"password": password})
             client.auth.sign_out({"scope": "others"})
-        self.seats.end_all(user, but=seat.key)
-        self._vault.remove("reset", seat.key)
+        self.sessions.end_all(user, keep=session.key)
+        self._store.remove("reset", session.key)
 
-    def wants_password(self, seat: Session) -> bool:
+    def needs_new_password(self, session: Session) -> bool:
         """Whether this browser came by a link to reset the password, and has not done it yet."""
-        return self._vault.get("reset", seat.key) is not None
+        return self._store.get("reset", session.key) is not None
 
-    def sign_out(self, seat: Session) -> None:
+    def sign_out(self, session: Session) -> None:
         """Sign out here. Always works: where the account server can't be told, the tokens are
         forgotten all the same."""
         try:
             with _explained():
-                seat.client().auth.sign_out({"scope": "local"})
+                session.client().auth.sign_out({"scope": "local"})
         except AccountError as error:
             log.warning("a sign-out did not reach the account server: %s", error.code)
         finally:
-            seat.close()
+            session.close()
 
-    def sign_out_everywhere(self, seat: Session) -> None:
+    def sign_out_everywhere(self, session: Session) -> None:
         """Sign out in all browsers; in none, if the account server can't be told."""
-        client, user = seat.client(), seat.person().id
+        client, user = session.client(), session.principal().id
         with _explained():
             client.auth.sign_out({"scope": "global"})
-        self.seats.end_all(user)
+        self.sessions.end_all(user)
 
     # --- in a request
 
     def redeem(self, ticket: str, browser: str) -> SignedIn:
         """The cookie for a ticket."""
-        kept = self._vault.take("ticket", digest(ticket))
+        kept = self._store.take("ticket", digest(ticket))
         if kept is None:
-            raise problem("expired")
+            raise account_error("expired")
         content = json.loads(kept)
         if content["browser"] != browser:
-            raise problem("elsewhere")
+            raise account_error("elsewhere")
         return self._begin(Grant.model_validate_json(content["session"]))
 
     def begin_oauth(self, provider: str, place: AuthReturnContext) -> str:
         """The address at which a provider vouches for the person."""
         if provider not in self.accounts.providers:
-            raise problem("not_offered")
-        self._count(self._tries, TRIES, f"{provider}:{place.browser}", place)
+            raise account_error("not_offered")
+        self._count(self._tries, MAX_TRIES, f"{provider}:{place.browser}", place)
         client, memory = self._client()
         nonce = token()
         answer = client.auth.sign_in_with_oauth(
@@ -217,14 +217,14 @@ class Service:
 
     def pending(self, nonce: str) -> Pending | None:
         """The flow that a nonce belongs to; it stays."""
-        kept = self._vault.get("flow", digest(nonce))
+        kept = self._store.get("flow", digest(nonce))
         return _pending(kept) if kept else None
 
     def finish(self, nonce: str, code: str) -> SignedIn:
         """The end of a flow that came back with a code; its nonce is used up."""
-        kept = self._vault.take("flow", digest(nonce))
+        kept = self._store.take("flow", digest(nonce))
         if kept is None:
-            raise problem("expired")
+            raise account_error("expired")
         pending = _pending(kept)
         client, _ = self._client()
         with _explained():
@@ -240,7 +240,7 @@ class Service:
     def confirm(self, token_hash: str, kind: str) -> SignedIn:
         """The end of a flow whose e-mail carried a hash."""
         if kind not in KINDS:
-            raise problem("expired")
+            raise account_error("expired")
         client, _ = self._client()
         with _explained():
             answer = client.auth.verify_otp({"token_hash": token_hash, "type": kind})  # type: ignore[typeddict-item]
@@ -248,16 +248,16 @@ class Service:
 
     def forget(self, nonce: str) -> None:
         """This flow won't come back."""
-        self._vault.remove("flow", digest(nonce))
+        self._store.remove("flow", digest(nonce))
 
     # --- inside
 
     def _begin(self, session: Grant, *, reset: bool = False) -> SignedIn:
-        lasts = self.accounts.days * DAY
-        cookie = self.seats.begin(session, lasts=lasts)
+        ttl = self.accounts.days * DAY
+        cookie = self.sessions.begin(session, ttl=ttl)
         if reset:
-            self._vault.put("reset", digest(cookie), "", lasts, session.user.id)
-        return SignedIn(cookie, lasts, reset)
+            self._store.put("reset", digest(cookie), "", ttl, session.user.id)
+        return SignedIn(cookie, ttl, reset)
 
     def _client(self) -> tuple[supabase.Client, SyncMemoryStorage]:
         """A client for one flow, and its memory."""
@@ -274,15 +274,18 @@ class Service:
     ) -> None:
         verifier = memory.get_item(f"{STORAGE_KEY}-code-verifier") or ""
         pending = Pending(purpose, place.browser, verifier.partition("/")[0], email)
-        lasts = OAUTH_LASTS if purpose is Purpose.OAUTH else MAIL_LASTS
-        self._vault.put("flow", digest(nonce), json.dumps(asdict(pending)), lasts)
+        ttl = OAUTH_TTL if purpose is Purpose.OAUTH else MAIL_TTL
+        self._store.put("flow", digest(nonce), json.dumps(asdict(pending)), ttl)
 
     def _count(
         self, window: SlidingWindowRateLimiter, most: int, who: str, place: AuthReturnContext
     ) -> None:
-        keys = {f"who:{digest(who.lower())}": most, f"address:{place.address}": most * BY_ADDRESS}
+        keys = {
+            f"who:{digest(who.lower())}": most,
+            f"address:{place.address}": most * ADDRESS_FACTOR,
+        }
         if window.take(keys):
-            raise problem("too_many" if window is self._tries else "too_many_mails")
+            raise account_error("too_many" if window is self._tries else "too_many_mails")
 
 
 def _pending(kept: str) -> Pending:
@@ -292,7 +295,7 @@ def _pending(kept: str) -> Pending:
 
 def _session(answer: AuthResponse) -> Grant:
     if answer.session is None:
-        raise problem("unconfirmed")
+        raise account_error("unconfirmed")
     return answer.session
 
 
@@ -302,7 +305,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except AuthError as error:
-        raise explain(error) from error
+        raise explain_auth_error(error) from error
 
 
 @contextmanager

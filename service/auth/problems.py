@@ -120,7 +120,7 @@ _CODES = {
 """Supabase's code to ours."""
 
 
-def problem(code: str) -> AccountError:
+def account_error(code: str) -> AccountError:
     """The error of one of our codes; an unknown one says only that it did not work."""
     code = code if code in SENTENCES else "account"
     what, then = SENTENCES[code]
@@ -128,12 +128,12 @@ def problem(code: str) -> AccountError:
     return kind(what, code=code, hint=then)
 
 
-def of_supabase(code: str) -> str:
+def code_of_supabase(code: str) -> str:
     """Our code for one of Supabase's, as its redirects name them."""
     return _CODES.get(code, "account")
 
 
-def explain(error: AuthError) -> AccountError:
+def explain_auth_error(error: AuthError) -> AccountError:
     """What to tell a person of an error of Supabase's client."""
     from supabase_auth.errors import (
         AuthApiError,
@@ -144,11 +144,11 @@ def explain(error: AuthError) -> AccountError:
     )
 
     if isinstance(error, AuthRetryableError | AuthUnknownError):
-        return problem("unreachable")
+        return account_error("unreachable")
     if isinstance(error, AuthSessionMissingError):
-        return problem("signed_out")
+        return account_error("signed_out")
     if isinstance(error, AuthWeakPasswordError):
-        return problem("weak")
+        return account_error("weak")
     ours = _CODES.get(error.code or "")
     if ours is None and isinstance(error, AuthApiError):
         # Older servers send no code.
@@ -162,4 +162,4 @@ def explain(error: AuthError) -> AccountError:
             ours = "unconfirmed"
         elif "Refresh Token" in error.message:
             ours = "signed_out"
-    return problem(ours or "account")
+    return account_error(ours or "account")

@@ -60,13 +60,13 @@ class EncryptedSessionStore:
         self._database.execute("pragma secure_delete = on")
         self._database.executescript(_SCHEMA)
 
-    def put(self, kind: str, key: str, body: str, lasts: float, owner: str = "") -> None:
-        """Keep something for `lasts` s, in place of what has this key."""
+    def put(self, kind: str, key: str, body: str, ttl: float, owner: str = "") -> None:
+        """Keep something for `ttl` s, in place of what has this key."""
         with self._open() as database:
             database.execute("delete from vault where until <= ?", (self._clock(),))
             database.execute(
                 "insert or replace into vault values (?, ?, ?, ?, ?)",
-                (kind, key, owner, self._clock() + lasts, self._seal(body)),
+                (kind, key, owner, self._clock() + ttl, self._seal(body)),
             )
 
     def get(self, kind: str, key: str) -> str | None:

@@ -1,8 +1,8 @@
 """Browsers that somebody is signed in with. Each has a Supabase client of its own.
 
 The browser holds a random cookie, this server everything else: tokens never reach a browser, an
-address or a log. A token that is about to expire is exchanged under the seat's lock, and the new
-pair is in the vault before anybody uses it; so a restart, or two tabs at once, lose nobody's place.
+address or a log. A token that is about to expire is exchanged under the session's lock, and the new
+pair is in the store before anybody uses it; so a restart, or two tabs at once, lose nobody's place.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from supabase_auth.errors import AuthError
 
 from service.auth.caller import digest, token
 from service.auth.config import Accounts
-from service.auth.problems import Unreachable, explain, problem
+from service.auth.problems import Unreachable, account_error, explain_auth_error
 from service.auth.session_store import EncryptedSessionStore
-from service.auth.user import Kind, Role, User
+from service.context import Principal, PrincipalKind, Role
 
 if TYPE_CHECKING:
     from supabase_auth.types import Session as Grant
     from supabase_auth.types import User as Account
 
 KIND = "seat"
-TIMEOUT = 8.0
+TIMEOUT_SECONDS = 8.0
 """s to wait for the account server: somebody looks at an empty page meanwhile."""
-CHECK_EVERY = 300.0
+CHECK_SECONDS = 300.0
 """s between two looks whether the account still is what it was: its role, and whether it was signed
 out from elsewhere."""
-GRACE = 3600.0
+GRACE_SECONDS = 3600.0
 """s that a person who was checked is believed while the account server can't be reached."""
-PATIENCE = 15.0
+RETRY_SECONDS = 15.0
 """s before a server that did not answer is asked again."""
-MOST = 500
-"""clients held in memory; others are made again from the vault."""
+MAX_CLIENTS = 500
+"""clients held in memory; others are made again from the store."""
 
 Transport = Callable[[], httpx.Client]
 _SSL = threading.Lock()
@@ -55,14 +55,14 @@ def http() -> httpx.Client:
     with _SSL:
         if _ssl_context is None:
             _ssl_context = httpx.create_ssl_context()
-    return httpx.Client(timeout=TIMEOUT, verify=_ssl_context)  # type: ignore[arg-type]
+    return httpx.Client(timeout=TIMEOUT_SECONDS, verify=_ssl_context)  # type: ignore[arg-type]
 
 
 def connect(
     accounts: Accounts, storage: SyncSupportedStorage, pool: httpx.Client
 ) -> supabase.Client:
     """A client that keeps its session in `storage`, and begins with the one that is there. No timer
-    refreshes it: `Seat.client` does."""
+    refreshes it: `Session.client` does."""
     options = supabase.ClientOptions(
         storage=storage, auto_refresh_token=False, flow_type="pkce", httpx_client=pool
     )
@@ -72,7 +72,7 @@ def connect(
     return client
 
 
-def person_of(user: Account, accounts: Accounts) -> User:
+def principal_of(user: Account, accounts: Accounts) -> Principal:
     """A person from what the account server itself said of them. `app_metadata` is written by the
     server alone; `user_metadata` is not looked at, since people write it themselves."""
     named = user.app_metadata.get("role")
@@ -82,7 +82,7 @@ def person_of(user: Account, accounts: Accounts) -> User:
         role = accounts.default_role
     else:
         role = Role(named) if named in set(Role) else Role.VIEWER
-    return User(user.id, Kind.USER, role, user.email or "")
+    return Principal(user.id, PrincipalKind.USER, role, user.email or "")
 
 
 class Session:
@@ -95,15 +95,15 @@ class Session:
     """
 
     def __init__(
-        self, key: str, vault: EncryptedSessionStore, accounts: Accounts, pool: httpx.Client
+        self, key: str, store: EncryptedSessionStore, accounts: Accounts, pool: httpx.Client
     ) -> None:
         self.key = key
-        self._vault = vault
+        self._store = store
         self._accounts = accounts
         self._lock = threading.RLock()
         self._pool = pool
         self._client: supabase.Client | None = None
-        self._person: User | None = None
+        self._principal: Principal | None = None
         self._checked = self._failed = -math.inf
         self._failure: Unreachable | None = None
 
@@ -116,23 +116,23 @@ class Session:
         """
         with self._lock:
             if self._client is None:
-                if self._vault.get(KIND, self.key) is None:
-                    raise problem("signed_out")
-                self._client = connect(self._accounts, _Kept(self._vault, self.key), self._pool)
+                if self._store.get(KIND, self.key) is None:
+                    raise account_error("signed_out")
+                self._client = connect(self._accounts, _Kept(self._store, self.key), self._pool)
             try:
                 session = self._client.auth.get_session()
             except AuthError as error:
-                failure = explain(error)
+                failure = explain_auth_error(error)
                 if not isinstance(failure, Unreachable):
                     # The server knows this session no more; to it we are a stranger.
                     self.close()
-                    raise problem("signed_out") from error
+                    raise account_error("signed_out") from error
                 raise failure from error
             if session is None:
-                raise problem("signed_out")
+                raise account_error("signed_out")
             return self._client
 
-    def person(self) -> User:
+    def principal(self) -> Principal:
         """Who is signed in, as the account server said within the last minutes.
 
         Raises
@@ -143,57 +143,57 @@ class Session:
         """
         with self._lock:
             now = time.monotonic()
-            known, age = self._person, now - self._checked
-            if known is not None and age < CHECK_EVERY:
+            known, age = self._principal, now - self._checked
+            if known is not None and age < CHECK_SECONDS:
                 return known
-            if self._failure is None or now - self._failed >= PATIENCE:
+            if self._failure is None or now - self._failed >= RETRY_SECONDS:
                 try:
                     return self._ask(now)
                 except Unreachable as failure:
                     self._failure, self._failed = failure, now
-            if known is not None and age < GRACE:
+            if known is not None and age < GRACE_SECONDS:
                 return known
             raise self._failure
 
-    def _ask(self, now: float) -> User:
+    def _ask(self, now: float) -> Principal:
         client = self.client()
         try:
             answer = client.auth.get_user()
         except AuthError as error:
-            if isinstance(failure := explain(error), Unreachable):
+            if isinstance(failure := explain_auth_error(error), Unreachable):
                 raise failure from error
             self.close()
-            raise problem("signed_out") from error
+            raise account_error("signed_out") from error
         if answer is None:
-            raise problem("signed_out")
-        self._person, self._checked = person_of(answer.user, self._accounts), now
+            raise account_error("signed_out")
+        self._principal, self._checked = principal_of(answer.user, self._accounts), now
         self._failure = None
-        return self._person
+        return self._principal
 
     def close(self) -> None:
         """Forget the tokens: this browser is signed in no more."""
         with self._lock:
-            self._vault.remove(KIND, self.key)
-            self._client = self._person = None
+            self._store.remove(KIND, self.key)
+            self._client = self._principal = None
 
 
 class _Kept(SyncSupportedStorage):
-    """Where a seat's client puts its session: into the vault at once, and never back into a seat
-    that was given up meanwhile. The library calls this with every new pair of tokens."""
+    """Where a client puts its tokens: into the store at once, never back into a session that was
+    given up meanwhile. The library calls this with every new pair of tokens."""
 
-    def __init__(self, vault: EncryptedSessionStore, key: str) -> None:
-        self._vault, self._key = vault, key
+    def __init__(self, store: EncryptedSessionStore, key: str) -> None:
+        self._store, self._key = store, key
 
     def get_item(self, key: str) -> str | None:
-        return self._vault.get(KIND, self._key) if key == STORAGE_KEY else None
+        return self._store.get(KIND, self._key) if key == STORAGE_KEY else None
 
     def set_item(self, key: str, value: str) -> None:
         if key == STORAGE_KEY:
-            self._vault.change(KIND, self._key, value)
+            self._store.change(KIND, self._key, value)
 
     def remove_item(self, key: str) -> None:
         if key == STORAGE_KEY:
-            self._vault.remove(KIND, self._key)
+            self._store.remove(KIND, self._key)
 
 
 class SessionManager:
@@ -201,20 +201,20 @@ class SessionManager:
 
     Parameters
     ----------
-    vault : Vault
+    store : EncryptedSessionStore
     accounts : Accounts
     pool : callable
         Makes the connection pool of one client.
     """
 
     def __init__(
-        self, vault: EncryptedSessionStore, accounts: Accounts, pool: Transport = http
+        self, store: EncryptedSessionStore, accounts: Accounts, pool: Transport = http
     ) -> None:
-        self._vault, self._accounts, self._pool = vault, accounts, pool
+        self._store, self._accounts, self._pool = store, accounts, pool
         self._lock = threading.Lock()
-        self._seats: OrderedDict[str, Session] = OrderedDict()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
 
-    def begin(self, session: Grant, *, lasts: float) -> str:
+    def begin(self, session: Grant, *, ttl: float) -> str:
         """Seat a browser that has just signed in.
 
         Returns
@@ -227,28 +227,30 @@ class SessionManager:
         session = session.model_copy(
             update={"provider_token": None, "provider_refresh_token": None}
         )
-        self._vault.put(KIND, digest(cookie), session.model_dump_json(), lasts, session.user.id)
+        self._store.put(KIND, digest(cookie), session.model_dump_json(), ttl, session.user.id)
         return cookie
 
     def find(self, cookie: str) -> Session | None:
-        """The seat of a cookie, if somebody has it. The vault has the say, each time: a sign-out
+        """The session of a cookie, if somebody has it. The store has the say, each time: a sign-out
         in another tab, browser or process holds here at once."""
         key = digest(cookie)
-        kept = self._vault.get(KIND, key) is not None
+        kept = self._store.get(KIND, key) is not None
         with self._lock:
             if not kept:
-                self._seats.pop(key, None)
+                self._sessions.pop(key, None)
                 return None
-            seat = self._seats.get(key)
-            if seat is None:
-                seat = self._seats[key] = Session(key, self._vault, self._accounts, self._pool())
-            self._seats.move_to_end(key)
-            while len(self._seats) > MOST:
-                self._seats.popitem(last=False)
-            return seat
+            session = self._sessions.get(key)
+            if session is None:
+                session = self._sessions[key] = Session(
+                    key, self._store, self._accounts, self._pool()
+                )
+            self._sessions.move_to_end(key)
+            while len(self._sessions) > MAX_CLIENTS:
+                self._sessions.popitem(last=False)
+            return session
 
-    def end_all(self, user: str, *, but: str = "") -> None:
-        """Give up all seats of an account, in whatever browser, but for one."""
-        for key in self._vault.keys(KIND, user):
-            if key != but:
-                self._vault.remove(KIND, key)
+    def end_all(self, user: str, *, keep: str = "") -> None:
+        """Give up all sessions of an account, in whatever browser, but for one."""
+        for key in self._store.keys(KIND, user):
+            if key != keep:
+                self._store.remove(KIND, key)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.auth.caller import GUEST, Caller, base_path, digest
+from service.auth.caller import GUEST, Caller, digest
 
 
 class Purpose(StrEnum):
@@ -46,14 +46,14 @@ class SignedIn:
     ----------
     cookie : str
         For the browser.
-    lasts : float
+    ttl : float
         s.
     reset : bool
         A new password is to be chosen.
     """
 
     cookie: str
-    lasts: float
+    ttl: float
     reset: bool = False
 
 
@@ -76,11 +76,11 @@ class AuthReturnContext:
     origin: str
 
     @classmethod
-    def of(cls, caller: Caller) -> AuthReturnContext:
-        """Where a flow of this caller begins."""
+    def of(cls, caller: Caller, base_path: str) -> AuthReturnContext:
+        """Return where a flow of this caller begins; `base_path` is "" or "/something"."""
         secret = caller.cookie(GUEST)
         browser = digest(secret) if secret else ""
-        return cls(browser, caller.address, f"{caller.origin}{base_path()}")
+        return cls(browser, caller.address, f"{caller.origin}{base_path}")
 
     def back(self, nonce: str) -> str:
         """The address that a flow comes back to."""

@@ -10,15 +10,15 @@ import io
 import logging
 import tempfile
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from dashboard.i18n import _
 from detector import paths
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Analysis, Media
-from service import backend
-from service.live.viewers import Keep, Viewer, Viewers, engine, limit
+from service.live.viewers import Keep, Viewer
+from service.records.scope import RecordScope
 
 log = logging.getLogger(__name__)
 
@@ -26,16 +26,12 @@ SHORTEST = 1.0
 """s; a session that ended sooner was a slip of the finger."""
 
 
-@lru_cache(maxsize=1)
-def viewers() -> Viewers:
-    """The running cameras of this server."""
-    return Viewers(engine, limit(), ended)
+class KeepLive(Protocol):
+    """Keeps an analysis among a person's records: `Application.keep_live`."""
 
-
-def stop() -> None:
-    """The server stops: what runs ends as if its person had pressed Stop."""
-    if viewers.cache_info().currsize:
-        viewers().close()
+    def __call__(
+        self, analysis: Analysis, name: str, *, scope: RecordScope, media: Path | None
+    ) -> str: ...
 
 
 def film() -> Path:
@@ -45,12 +41,14 @@ def film() -> Path:
     return Path(tempfile.mkstemp(prefix="session-", suffix=".mp4", dir=folder)[1])
 
 
-def ended(viewer: Viewer) -> None:
+def ended(viewer: Viewer, keep: KeepLive) -> None:
     """Keep of a session what its person asked for; `viewer.result` is its address then."""
     video = viewer.film
     try:
         if viewer.wishes.keep is Keep.NOTHING or viewer.seconds < SHORTEST:
             return
+        if viewer.scope is None:
+            raise TypeError("a session that is kept must say whose it is")
         try:
             analysis = viewer.session.finish()
         except UnmaskError as error:
@@ -60,8 +58,8 @@ def ended(viewer: Viewer) -> None:
         if video is not None and video.stat().st_size:
             name = f"{name}.mp4"
             analysis = analysis.model_copy(update={"media": filmed(analysis, video, name)})
-        viewer.result = backend.keep_live(
-            analysis, name, where=viewer.where, media=video if analysis.media.size else None
+        viewer.result = keep(
+            analysis, name, scope=viewer.scope, media=video if analysis.media.size else None
         )
     finally:
         if video is not None:

@@ -31,7 +31,7 @@ from service.config import get_config
 if TYPE_CHECKING:
     from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
     from detector.live.recorder import Recorder
-    from service.tasks.jobs import RecordScope
+    from service.records.scope import RecordScope
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,8 @@ class Viewer:
     ----------
     session : LiveSession
     wishes : Wishes
-    where : Place, optional
-        Among whose records it is kept (`backend.place`, taken while the person was here).
+    scope : RecordScope, optional
+        Among whose records it is kept (`Application.scope`, taken while the person was here).
     film : Path, optional
         Where to write the video, if it is to be kept.
     on_end : callable
@@ -101,7 +101,7 @@ class Viewer:
         session: LiveSession,
         wishes: Wishes,
         *,
-        where: RecordScope | None = None,
+        scope: RecordScope | None = None,
         film: Path | None = None,
         on_end: Callable[[Viewer], None] = lambda viewer: None,
         clock: Callable[[], float] = time.monotonic,
@@ -111,7 +111,7 @@ class Viewer:
         self.session = session
         self.wishes = wishes
         self.mirror = wishes.mirror
-        self.where = where
+        self.scope = scope
         self.began = datetime.now(UTC)
         """Of the first frame: 0 s of the session's own clock."""
         self.ring = Ring()
@@ -228,7 +228,7 @@ class Viewers:
         settings: LiveSettings,
         wishes: Wishes,
         *,
-        where: RecordScope | None = None,
+        scope: RecordScope | None = None,
         film: Path | None = None,
     ) -> Viewer:
         """Begin.
@@ -248,7 +248,7 @@ class Viewers:
             viewer = Viewer(
                 engine.open(settings),
                 wishes,
-                where=where,
+                scope=scope,
                 film=film,
                 on_end=self._on_end,
                 clock=self._clock,

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from detector.schema.analysis import Analysis
-from service import backend
 from service.records.model import SharedResult
+from service.storage.uploads import Uploads
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class SharedView:
 
     token: str
     shared: SharedResult
+    uploads: Uploads
 
     @property
     def key(self) -> str:
@@ -35,7 +36,7 @@ class SharedView:
 
     @property
     def path(self) -> Path:
-        return backend.jobs().uploads.path(self.shared.record)
+        return self.uploads.path(self.shared.record)
 
     @property
     def address(self) -> str:
@@ -52,9 +53,3 @@ class SharedView:
     @property
     def read_only(self) -> bool:
         return True
-
-
-def find(token: str) -> SharedView | None:
-    """What a link leads to; None when it is over, revoked, or never was."""
-    shared = backend.shared(token)
-    return SharedView(token, shared) if shared else None

@@ -1,10 +1,9 @@
-"""One run of an analysis, as pages see it, and who asks for it. No thread is started here."""
+"""One run of an analysis, as pages see it. No thread is started here."""
 
 from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,11 +90,3 @@ class Job:
     def elapsed(self) -> float:
         """Seconds since a worker took it; 0 before."""
         return time.monotonic() - self.started if self.started is not None else 0.0
-
-
-@dataclass(frozen=True)
-class RecordScope:
-    """Who asks, and where their records are kept."""
-
-    owner: str
-    store: Store

@@ -34,10 +34,11 @@ from service.records.instances import Server
 from service.records.media_replicator import MediaReplicator
 from service.records.model import LOCAL, ErrorReport, Record, State
 from service.records.rules import new_id
+from service.records.scope import RecordScope
 from service.records.sql import SQLStore
 from service.records.store import Store
 from service.storage.uploads import Kept, Uploads
-from service.tasks.job import Job, RecordScope
+from service.tasks.job import Job
 from service.tasks.throughput import ThroughputEstimator
 
 if TYPE_CHECKING:

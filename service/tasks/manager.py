@@ -189,8 +189,14 @@ class TaskManager:
         fault = fault_of(error)
         if fault.ours:
             level = task.kind.log_level if isinstance(error, UnmaskError) else logging.ERROR
-            text = "%s failed, reference %s: %s"
-            log.log(level, text, task.kind.name, fault.reference, error, exc_info=error)
+            log.log(
+                level,
+                "%s failed, reference %s: %s",
+                task.kind.name,
+                fault.reference,
+                error,
+                exc_info=error,
+            )
         self._end(task, State.FAILED, fault)
 
     def _end(self, task: Task, state: State, fault: ErrorReport | None = None) -> None:

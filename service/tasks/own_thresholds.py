@@ -9,17 +9,19 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dashboard.i18n import _
 from detector import conformal, paths
 from detector.errors import InputError, UnmaskError
-from service import backend
 from service.storage.uploads import safe_name
 from service.tasks.jobs import fault_of
+
+if TYPE_CHECKING:
+    from detector.pipeline import Analyzer
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ def keep(files: Sequence[tuple[str, BinaryIO]]) -> list[Path]:
 def start(
     clips: Sequence[Path],
     *,
+    analyzer: Callable[[], Analyzer],
     models: Sequence[str] | None,
     rate: float,
     domain: str,
@@ -93,6 +96,8 @@ def start(
 
     Parameters
     ----------
+    analyzer : callable
+        Gives the analyzer, in the thread of the run: it may have to be loaded.
     sources : int, optional
         Different recordings that the clips are of. Default: the folders that they lie in.
     delete : Path, optional
@@ -112,12 +117,21 @@ def start(
         run = _run = Run(total=len(clips))
     options = {"models": models, "rate": rate, "domain": domain, "sources": sources}
     threading.Thread(
-        target=_work, args=(run, list(clips), options, delete), name="own-clips", daemon=True
+        target=_work,
+        args=(run, list(clips), analyzer, options, delete),
+        name="own-clips",
+        daemon=True,
     ).start()
     return run
 
 
-def _work(run: Run, clips: list[Path], options: dict[str, Any], delete: Path | None) -> None:
+def _work(
+    run: Run,
+    clips: list[Path],
+    analyzer: Callable[[], Analyzer],
+    options: dict[str, Any],
+    delete: Path | None,
+) -> None:
     from detector.evaluation.own_calibration import calibrate_own
 
     def tell(done: int, total: int) -> None:
@@ -125,7 +139,7 @@ def _work(run: Run, clips: list[Path], options: dict[str, Any], delete: Path | N
 
     try:
         made = calibrate_own(
-            clips, analyzer=backend.analyzer.get(), progress=tell, cancel=run.cancel, **options
+            clips, analyzer=analyzer(), progress=tell, cancel=run.cancel, **options
         )
         conformal.keep(made.calibration)
         run.result, run.left_out = made.calibration, made.left_out

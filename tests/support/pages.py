@@ -4,7 +4,6 @@ does nothing by itself."""
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,18 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from dashboard import session
 from detector.schema.analysis import Analysis
-from service import backend
+from service.application import Application, SharedAnalyzer
+from service.context import LOCAL, Principal, RequestContext
 from service.tasks import own_thresholds
 from service.tasks.jobs import Jobs
 from tests.support.waiting import PATIENT
 
+OWNER = RequestContext(LOCAL, loopback=True)
+"""Who sits at this computer."""
+ANALYZER = SharedAnalyzer()
+"""Of all tests in this process: models are loaded once."""
 APP = str(Path(__file__).parents[2] / "app.py")
 
 # Each AppTest reads the metadata of every installed package in search of components, a third of a
@@ -35,23 +40,24 @@ def quiet(data: Path) -> Iterator[Jobs]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UNMASK_DATA", str(data))
         patch.delenv("UNMASK_RETENTION_HOURS", raising=False)
-        started = threading.Lock()
-        started.acquire()
-        patch.setattr(backend, "_started", started)
-        gallery = backend.Gallery()
-        gallery.samples = []
-        patch.setattr(backend, "gallery", gallery)
-        _forget()
-        yield backend.jobs()
-        backend.jobs().close()
-        backend.jobs().store.close()
-        _forget()
+        app = Application(data, ANALYZER)
+        app.gallery.samples = []
+        patch.setattr(app, "start", lambda: None)
+        patch.setattr(session, "application", lambda: app)
+        own_thresholds._run = None
+        yield app.jobs
+        app.jobs.close()
+        app.jobs.store.close()
+        own_thresholds._run = None
 
 
-def _forget() -> None:
-    backend._jobs.cache_clear()
-    backend._evaluations.cache_clear()
-    own_thresholds._run = None
+def come_as(
+    patch: pytest.MonkeyPatch, principal: Principal, *, loopback: bool = False
+) -> RequestContext:
+    """Have the pages drawn for somebody from now on."""
+    context = RequestContext(principal, loopback=loopback)
+    patch.setattr(session, "request_context", lambda: context)
+    return context
 
 
 def html(at: AppTest) -> str:

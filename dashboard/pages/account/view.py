@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
+from dashboard.hosting import base_path
 from dashboard.i18n import LazyDict, _
 from dashboard.result.details import facts
 from service import auth, limits
-from service.auth import Kind, Role, User
-from service.auth.caller import Caller, base_path
 from service.auth.config import Accounts
-from service.auth.problems import SENTENCES, AccountError, problem
+from service.auth.problems import SENTENCES, AccountError, account_error
 from service.auth.steps import AuthReturnContext
 from service.config import PROVIDERS
+from service.context import Principal, PrincipalKind, Role
 
 if TYPE_CHECKING:
-    from supabase_auth.types import Session
+    from supabase_auth.types import Session as Grant
 
-    from service.auth.flows import Service
+    from service.auth.flows import AuthService
 
 WIDTH = 460
 """px; a form of two fields, not a page of them."""
@@ -73,12 +73,14 @@ _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 def outside() -> bool:
     """Whether this person has to sign in before they see any page."""
     kept = auth.accounts()
-    return kept is not None and kept.required and auth.who().kind is not Kind.USER
+    return (
+        kept is not None and kept.required and session.current_user().kind is not PrincipalKind.USER
+    )
 
 
 def warn() -> None:
     """Say it above a page, when somebody's account can't be asked and they are a guest for now."""
-    if error := auth.trouble():
+    if error := session.sign_in_error():
         meanwhile = _("Until then you work as a guest.")
         what = labels.escape(f"{error.advice} {meanwhile}")
         st.html(f'<p class="um-warn" role="status">{what}</p>')
@@ -100,8 +102,8 @@ def draw(*, gate: bool = False) -> None:
         if kept is None:
             _head(_("There are no accounts here"), _("What you analyze is kept for this browser."))
             return
-        person = auth.who()
-        if person.kind is Kind.USER:
+        person = session.current_user()
+        if person.kind is PrincipalKind.USER:
             _account(person)
         elif st.session_state.get(_VIEW) == "sent":
             _sent()
@@ -145,9 +147,9 @@ def _sign_in(kept: Accounts, gate: bool) -> None:
 
 def _enter(email: str, password: str, gate: bool) -> None:
     if not password:
-        raise problem("wrong")
+        raise account_error("wrong")
     service, place = _service(), _place()
-    _seat(service.sign_in(_address(email), password, place), gate)
+    _begin_session(service.sign_in(_address(email), password, place), gate)
 
 
 def _sign_up(gate: bool) -> None:
@@ -170,9 +172,9 @@ def _sign_up(gate: bool) -> None:
 def _make(email: str, password: str, gate: bool) -> None:
     email = _address(email)
     _check_password(password)
-    session = _service().sign_up(email, password, _place())
-    if session is not None:
-        _seat(session, gate)
+    grant = _service().sign_up(email, password, _place())
+    if grant is not None:
+        _begin_session(grant, gate)
     else:
         _wait_for("confirm", email)
 
@@ -236,16 +238,16 @@ def _providers(kept: Accounts) -> None:
 # --- signed in ------------------------------------------------------------------------------------
 
 
-def _account(person: User) -> None:
-    seat = auth.seat()
-    if seat is None:  # signed out in another tab, a moment ago
+def _account(person: Principal) -> None:
+    signed_in = session.current_session()
+    if signed_in is None:  # signed out in another tab, a moment ago
         st.rerun()
     service = _service()
-    if service.wants_password(seat):
+    if service.needs_new_password(signed_in):
         _new_password()
         return
     _head(_("Your account"), "")
-    most = limits.files_per_hour(Kind.USER)
+    most = limits.files_per_hour(PrincipalKind.USER)
     rows = [
         (_("E-mail"), labels.escape(person.email)),
         (_("Role"), ROLES[person.role]),
@@ -287,10 +289,10 @@ def _new_password() -> None:
 
 def _choose(password: str) -> None:
     _check_password(password)
-    seat = auth.seat()
-    if seat is None:
-        raise problem("signed_out")
-    _service().set_password(seat, password)
+    signed_in = session.current_session()
+    if signed_in is None:
+        raise account_error("signed_out")
+    _service().set_password(signed_in, password)
     st.session_state[_SAY] = "changed"
     st.rerun()
 
@@ -302,14 +304,14 @@ def _change(email: str) -> None:
 
 
 def _leave() -> None:
-    if seat := auth.seat():
-        _service().sign_out(seat)
+    if signed_in := session.current_session():
+        _service().sign_out(signed_in)
     _forget()
 
 
 def _leave_everywhere() -> None:
-    if seat := auth.seat():
-        _service().sign_out_everywhere(seat)
+    if signed_in := session.current_session():
+        _service().sign_out_everywhere(signed_in)
     _forget()
     st.rerun()
 
@@ -371,27 +373,27 @@ def _address(email: str) -> str:
     email = email.strip()
     st.session_state[_EMAIL] = email
     if not _MAIL.fullmatch(email):
-        raise problem("address")
+        raise account_error("address")
     return email
 
 
 def _check_password(password: str) -> None:
     if len(password) < SHORTEST:
-        raise problem("short")
+        raise account_error("short")
     if len(password.encode()) > LONGEST:
-        raise problem("long")
+        raise account_error("long")
 
 
-def _seat(session: Session, gate: bool) -> None:
+def _begin_session(grant: Grant, gate: bool) -> None:
     """Give the browser its cookie, and draw the page anew. One that keeps no cookie is signed in
     for this tab."""
     service, place = _service(), _place()
     for key in (_VIEW, _EMAIL, _SAY, _SENT):
         st.session_state.pop(key, None)
     if not place.browser:
-        auth.sit_down(service.seat(session))
+        session.attach_session(service.begin_tab_session(grant))
         st.rerun()
-    ticket = service.ticket(session, place.browser)
+    ticket = service.ticket(grant, place.browser)
     home = json.dumps("" if gate else f"{base_path()}/")
     # The ticket goes in the body of a request: it is in no address, history or log.
     st.html(
@@ -407,11 +409,11 @@ def _seat(session: Session, gate: bool) -> None:
     st.stop()
 
 
-def _service() -> Service:
-    service = auth.service()
+def _service() -> AuthService:
+    service = auth.auth_service()
     assert service is not None  # else this page has no accounts to work with
     return service
 
 
 def _place() -> AuthReturnContext:
-    return AuthReturnContext.of(Caller.of_page())
+    return AuthReturnContext.of(session.page_caller(), base_path())

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import labels, url_state
+from dashboard import labels, session, url_state
 from dashboard.i18n import _
 from dashboard.pages.analyze import running
-from service import backend, error_reports
+from service import error_reports
 from service.tasks.jobs import Job, State
 
 _BROUGHT = "brought"
@@ -57,7 +57,11 @@ def _rows() -> None:
             del st.session_state[_BROUGHT]
             st.rerun()
     for number, arrival in enumerate(arrivals):
-        job = backend.find(arrival.key) if arrival.key else None
+        job = (
+            session.application().find(session.request_context(), arrival.key)
+            if arrival.key
+            else None
+        )
         with st.container(
             horizontal=True,
             vertical_alignment="center",
@@ -98,7 +102,7 @@ def _state(arrival: Arrival, job: Job | None) -> tuple[str, str]:
         state = labels.state(verdict.label, verdict.question)
         return labels.chip(state.short, state.slug, state.icon), ""
     if job.state is State.QUEUED:
-        ahead = backend.jobs().ahead(job)
+        ahead = session.application().jobs.ahead(job)
         before = _("{files} before it").format(files=labels.count(ahead, "file", "files"))
         return labels.chip(_("Waiting"), "plain", "hourglass_top"), before if ahead else ""
     progress = job.progress

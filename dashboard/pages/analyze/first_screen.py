@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import labels, url_state
+from dashboard import labels, session, url_state
 from dashboard.components import status_cards, style, upsell_banner
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.analyze import arrivals
@@ -15,8 +15,7 @@ from detector.errors import InputError
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, list_models, usable
 from detector.schema.analysis import Label, Settings
-from service import auth, backend, limits
-from service.records import presets
+from service import limits
 from service.storage.uploads import records_retention, retention
 from service.tasks.jobs import QueueFull
 
@@ -85,7 +84,7 @@ def _stronger() -> None:
 def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
     """The drop zone. Files are copied to disk at once; then the uploader is replaced by a fresh
     one, which lets go of the copies in memory. One file is gone to; of several each gets a row."""
-    limit = limits.megabytes(auth.who())
+    limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
     turn = st.session_state.get("uploads", 0)
     with place:
         style.drop_zone(
@@ -108,7 +107,9 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
     st.session_state["uploads"] = turn + 1
     if len(files) == 1:
         try:
-            job = backend.submit(files[0], files[0].name, settings, size=files[0].size)
+            job = session.application().submit(
+                session.request_context(), files[0], files[0].name, settings, size=files[0].size
+            )
         except (QueueFull, InputError) as error:
             st.session_state["refused"] = error
         else:
@@ -122,7 +123,9 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
 def _arrive(file: UploadedFile, settings: Settings) -> Arrival:
     """Put one of several files in line, or say why not."""
     try:
-        job = backend.submit(file, file.name, settings, size=file.size)
+        job = session.application().submit(
+            session.request_context(), file, file.name, settings, size=file.size
+        )
     except (QueueFull, InputError) as error:
         return Arrival(file.name, refused=error.advice)
     return Arrival(file.name, job.key)
@@ -144,7 +147,7 @@ def _settings(specs: list[ModelSpec]) -> Settings:
     elif seconds := _estimate(options, ids):
         takes = (
             _("A video takes {time} on this computer.")
-            if auth.sits_here()
+            if session.is_loopback_client()
             else _("A video takes {time} on this server.")
         ).format(time=labels.about(seconds))
         time.html(f'<p class="um-caption">{takes}</p>')
@@ -191,7 +194,7 @@ def _estimate(settings: Settings, ids: list[str]) -> float | None:
     """Seconds for a video; unknown where its length decides, and before a first file."""
     if settings.sampling == "fps":
         return None
-    return backend.jobs().speed.estimate(settings.frames, ids)
+    return session.application().jobs.speed.estimate(settings.frames, ids)
 
 
 def _options() -> Settings:
@@ -236,7 +239,8 @@ def _options() -> Settings:
         help=_("Narrower faces are skipped. Under 64 px scores mean little."),
     )
     mix = None
-    if known := presets.load():
+    scope = session.record_scope()
+    if known := scope.store.presets(scope.owner):
         name = st.selectbox(
             _("Ensemble"),
             [None, *known],
@@ -260,7 +264,7 @@ def _answers() -> None:
     )
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
-    if backend.keeps_copies():
+    if session.application().replicates_media(session.request_context()):
         fate = _(
             "It is deleted there after {hours}; a copy stays in your account with its result."
         ).format(hours=kept)
@@ -271,7 +275,7 @@ def _answers() -> None:
         ).format(hours=kept, days=labels.days(days))
     where = (
         _("Your file stays on this computer.")
-        if auth.sits_here()
+        if session.is_loopback_client()
         else _("Your file stays on this server.")
     )
     st.html(
@@ -283,7 +287,7 @@ def _answers() -> None:
 
 def _samples(settings: Settings) -> None:
     """Clips that show it working with no file at hand."""
-    gallery = backend.gallery
+    gallery = session.application().gallery
     if gallery.problem:
         why = _("There are no samples: {problem}").format(problem=labels.escape(gallery.problem))
         st.html(f'<p class="um-caption">{why}</p>')
@@ -335,7 +339,9 @@ def _open(sample: Sample, settings: Settings) -> None:
     """Analyze a sample as if it had been uploaded."""
     try:
         with sample.path.open("rb") as file:
-            job = backend.submit(file, sample.path.name, settings)
+            job = session.application().submit(
+                session.request_context(), file, sample.path.name, settings
+            )
     except (QueueFull, InputError) as error:
         st.session_state["refused"] = error
     else:
@@ -345,7 +351,8 @@ def _open(sample: Sample, settings: Settings) -> None:
 @st.fragment(run_every=1.0)
 def _wait_for_samples() -> None:
     """Cards of the same size, until the samples are made."""
-    if backend.gallery.samples is not None or backend.gallery.problem:
+    gallery = session.application().gallery
+    if gallery.samples is not None or gallery.problem:
         st.rerun()
     grid = st.grid(5, min_column_width=SAMPLE_WIDTH, gap="small")
     for _card in range(5):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from PIL import Image
 
-from dashboard import charts, labels, series, theme
+from dashboard import charts, labels, series, session, theme
 from dashboard.components import evidence_view, page_header, player
 from dashboard.i18n import LazyDict, _
 from dashboard.result import question, timeline
@@ -28,7 +28,6 @@ from detector.errors import UnmaskError
 from detector.models.base import CropRecipe
 from detector.models.registry import choose
 from detector.schema.analysis import Analysis, Box, Media, Track
-from service import backend
 from service.tasks.jobs import Job, State
 
 if TYPE_CHECKING:
@@ -90,13 +89,13 @@ def draw(job: Job) -> None:
 
 
 def _cancel(job: Job) -> None:
-    backend.jobs().cancel(job.key)
+    session.application().jobs.cancel(job.key)
 
 
 @st.fragment(run_every=POLL)
 def _progress(job: Job, media_drawn: bool) -> None:
     """The card with the bar and the steps. It also notices when the page has to change."""
-    current = backend.find(job.key)
+    current = session.application().find(session.request_context(), job.key)
     if current is not job or not job.active:
         st.rerun()
     progress = job.progress
@@ -116,13 +115,13 @@ def _progress(job: Job, media_drawn: bool) -> None:
 
 def _waiting(job: Job) -> str:
     """In line, or just taken by a worker."""
-    ahead = backend.jobs().ahead(job)
+    ahead = session.application().jobs.ahead(job)
     if job.state is not State.QUEUED:
         line = _("The models are being loaded; only the first file waits for this.")
         head = _("Getting ready")
     else:
         head = _("Waiting")
-        seconds = backend.jobs().speed.estimate(
+        seconds = session.application().jobs.speed.estimate(
             job.settings.frames, [spec.id for spec in choose(job.settings.models)]
         )
         if seconds:
@@ -131,7 +130,7 @@ def _waiting(job: Job) -> str:
             line = _("{files} before yours.") if ahead else _("Yours is next.")
         line = line.format(
             files=labels.count(ahead, "file", "files"),
-            time=labels.about((ahead + 1) * (seconds or 0.0) / backend.jobs().workers),
+            time=labels.about((ahead + 1) * (seconds or 0.0) / session.application().jobs.workers),
         )
     return (
         f'<div class="um-progress" style="--um-models: {len(choose(job.settings.models))}">'

@@ -7,14 +7,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import labels, result, url_state
+from dashboard import labels, result, session, url_state
 from dashboard.components import page_header, player, stage, status_cards
 from dashboard.components.status_cards import Card
 from dashboard.i18n import _
 from dashboard.pages.analyze import first_screen, running
 from detector.schema.analysis import Label, Media
-from service import backend
-from service.records import shares
 from service.records.model import RecordsError
 from service.tasks.jobs import Job, State
 
@@ -28,7 +26,7 @@ def draw() -> None:
         with stage.enter("empty"):
             first_screen.draw()
         return
-    job = backend.find(key)
+    job = session.application().find(session.request_context(), key)
     if job is None:
         _without_verdict(None, status_cards.gone())
     elif job.active:
@@ -50,7 +48,7 @@ def draw() -> None:
 def shared(token: str) -> None:
     """Draw what a link leads to, and nothing else."""
     try:
-        guest = shares.find(token)
+        guest = session.application().open_share(token)
     except RecordsError as error:
         log.warning("a link could not be followed: %s", error.code)
         _without_verdict(None, status_cards.link_unreachable())

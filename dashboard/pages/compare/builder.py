@@ -6,14 +6,13 @@ from typing import Literal
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.compare import state as chosen
 from dashboard.pages.compare.state import Chosen
 from detector.decision import decide
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, CustomEnsemble
-from service.records import presets
 
 WAYS: LazyDict[Literal["mean", "top", "motion"], str] = LazyDict(
     lambda: {
@@ -57,7 +56,8 @@ def draw(view: Chosen) -> None:
 def _sliders(titles: dict[str, str], view: Chosen) -> CustomEnsemble | None:
     start = view.analysis.settings.mix
     usual = _usual(view)
-    known = presets.load()
+    scope = session.record_scope()
+    known = scope.store.presets(scope.owner)
     if known:
         name = st.selectbox(
             _("Preset"),
@@ -138,26 +138,32 @@ def _verdict(now: Analysis, before: Analysis) -> None:
         )
 
 
+def _delete(name: str) -> None:
+    scope = session.record_scope()
+    scope.store.delete_preset(scope.owner, name)
+
+
 def _keep(mix: CustomEnsemble) -> None:
+    scope = session.record_scope()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             _("Name"), key="builder-name", max_chars=60, placeholder=_("My ensemble")
         )
         if st.button(_("Save as preset"), icon=":material/save:", key="builder-save"):
             try:
-                presets.save(mix.model_copy(update={"name": name.strip()}))
+                scope.store.save_preset(scope.owner, mix.model_copy(update={"name": name.strip()}))
             except InputError as error:
                 st.html(f'<p class="um-warn" role="alert">{labels.escape(error.message)}</p>')
             else:
                 kept = _("{name} is kept. The Analyze page offers it too.")
                 kept = kept.format(name=labels.escape(name))
                 st.html(f'<p class="um-said" role="status">{kept}</p>')
-    known = presets.load()
+    known = scope.store.presets(scope.owner)
     if known and (
         gone := st.selectbox(_("Delete a preset"), [None, *known], key="builder-gone",
                              format_func=lambda name: name or _("Choose one"))
     ):  # fmt: skip
         st.button(
             _("Delete {name}").format(name=gone), icon=":material/delete:", key="builder-delete",
-            on_click=presets.delete, args=(gone,),
+            on_click=_delete, args=(gone,),
         )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import labels, theme, url_state
+from dashboard import labels, session, theme, url_state
 from dashboard.components import page_header
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.compare import agree, builder, cost, heatmaps, lanes, pair, state
@@ -12,7 +12,6 @@ from dashboard.pages.compare.state import MOST_MODELS, Chosen
 from detector.errors import InputError
 from detector.models import registry
 from detector.schema.analysis import Settings
-from service import backend
 from service.tasks.jobs import Job, QueueFull
 
 WHAT: LazyDict[str, str] = LazyDict(lambda: {"models": _("Models"), "clips": _("Clips")})
@@ -21,7 +20,7 @@ WHAT: LazyDict[str, str] = LazyDict(lambda: {"models": _("Models"), "clips": _("
 def draw() -> None:
     """Draw what the address asks for."""
     token = url_state.current()
-    job = backend.find(token) if token else None
+    job = session.application().find(session.request_context(), token) if token else None
     if job is None:
         _empty(gone=token is not None)
     elif job.active:
@@ -78,7 +77,9 @@ def _bring(name: str, label: str, *, like: Settings | None = None) -> None:
     if file is None or settings is None:
         return
     try:
-        job = backend.submit(file, file.name, settings, size=file.size)
+        job = session.application().submit(
+            session.request_context(), file, file.name, settings, size=file.size
+        )
     except (QueueFull, InputError) as error:
         st.html(f'<p class="um-warn" role="alert">{labels.escape(error.message)}</p>')
         return
@@ -88,14 +89,14 @@ def _bring(name: str, label: str, *, like: Settings | None = None) -> None:
 
 @st.fragment(run_every=0.7)
 def _waiting(job: Job) -> None:
-    if backend.find(job.key) is not job or not job.active:
+    if session.application().find(session.request_context(), job.key) is not job or not job.active:
         st.rerun()
         return
     done = job.progress.fraction if job.progress else 0.0
     st.progress(done, text=_("Analyzing {name}").format(name=job.name))
     st.button(
         _("Cancel"), icon=":material/close:", key=f"cancel-{job.key}",
-        on_click=backend.jobs().cancel, args=(job.key,),
+        on_click=session.application().jobs.cancel, args=(job.key,),
     )  # fmt: skip
 
 
@@ -130,7 +131,7 @@ def _view(job: Job) -> None:
 
 def _clips(first: Job) -> None:
     token = st.query_params.get("b")
-    second = backend.find(token) if token else None
+    second = session.application().find(session.request_context(), token) if token else None
     if second is not None and second.active:
         _waiting(second)
     elif second is None or second.analysis is None:

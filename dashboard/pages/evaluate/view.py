@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import labels as words
-from dashboard import theme, url_state
+from dashboard import session, theme, url_state
 from dashboard.charts import CONFIG, evaluation
 from dashboard.components import page_header as titles
 from dashboard.i18n import LazyDict, _, ngettext
@@ -23,7 +23,7 @@ from detector.evaluation.scores import Scored
 from detector.evaluation.tallies import Share
 from detector.models.registry import list_models, usable
 from detector.schema.analysis import Settings, Thresholds
-from service import backend, limits
+from service import limits
 from service.labelled_sets import Why
 from service.tasks.evaluations import Run
 from service.tasks.jobs import QueueFull
@@ -49,7 +49,7 @@ WORST = 12
 def draw() -> None:
     """Draw the page."""
     token = url_state.current()
-    run = backend.evaluations().find(token) if token else None
+    run = session.application().evaluations.find(token) if token else None
     if run is None:
         _empty(gone=token is not None)
     elif run.active:
@@ -111,8 +111,8 @@ def _empty(*, gone: bool) -> None:
         return
     ids = [id for id in names if id in chosen]
     try:
-        with limits.taking(max(file.size for file in files), len(files)):
-            run = backend.evaluations().start(
+        with limits.taking(session.request_context(), max(file.size for file in files), len(files)):
+            run = session.application().evaluations.start(
                 files, None if ids == usual or not ids else ids, condition
             )
     except (QueueFull, InputError) as error:
@@ -138,7 +138,7 @@ def _running(run: Run) -> None:
 
 @st.fragment(run_every=1.0)
 def _progress(token: str) -> None:
-    run = backend.evaluations().find(token)
+    run = session.application().evaluations.find(token)
     if run is None or not run.active:
         st.rerun()
         return
@@ -167,7 +167,7 @@ def _failed(run: Run) -> None:
 
 def _again(run: Run) -> None:
     if st.button(_("New evaluation"), icon=":material/add:", key="evaluate-new"):
-        backend.evaluations().delete(run.token)
+        session.application().evaluations.delete(run.token)
         url_state.leave()
         st.rerun()
 
@@ -431,7 +431,9 @@ def _look(run: Run, scored: Scored) -> None:
     path = run.folder / scored.name
     try:
         with path.open("rb") as file:
-            job = backend.submit(file, path.name, Settings(models=run.models))
+            job = session.application().submit(
+                session.request_context(), file, path.name, Settings(models=run.models)
+            )
     except (QueueFull, InputError) as error:
         _warn(error.message)
     except OSError:

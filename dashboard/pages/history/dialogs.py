@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from dashboard import labels, url_state
+from dashboard import labels, session, url_state
 from dashboard.i18n import _
 from dashboard.result.title import local
 from detector.errors import InputError
-from service import backend
 from service.records.model import Record, ShareLink
 from service.storage.uploads import records_retention
 
@@ -61,7 +60,9 @@ def _ask(records: Sequence[Record]) -> None:
 
 
 def _delete(records: Sequence[Record]) -> None:
-    gone = backend.forget(*[record.id for record in records])
+    gone = session.application().delete(
+        session.request_context(), *[record.id for record in records]
+    )
     st.query_params.pop("r", None)
     st.session_state[SAID] = (
         _("{file} was deleted.").format(file=records[0].name)
@@ -113,7 +114,8 @@ def _share(record: Record) -> None:
 
 def _make(id: str, days: int) -> None:
     try:
-        made = backend.records().share(backend.owner(), id, timedelta(days=days), datetime.now(UTC))
+        scope = session.record_scope()
+        made = scope.store.share(scope.owner, id, timedelta(days=days), datetime.now(UTC))
     except InputError as error:
         st.session_state[_NEW] = error
     else:
@@ -149,7 +151,8 @@ def reaches_only_here() -> bool:
 
 
 def _known(record: Record) -> None:
-    known = backend.records().shares(backend.owner(), datetime.now(UTC), record.id)
+    scope = session.record_scope()
+    known = scope.store.shares(scope.owner, datetime.now(UTC), record.id)
     if not known:
         return
     st.html(f'<h3 class="um-sub">{_("Links in force")}</h3>')
@@ -173,7 +176,8 @@ def _known(record: Record) -> None:
 
 
 def _revoke(one: ShareLink) -> None:
-    backend.records().revoke(backend.owner(), one.id)
+    scope = session.record_scope()
+    scope.store.revoke(scope.owner, one.id)
     made = st.session_state.get(_NEW)
     if isinstance(made, ShareLink) and made.id == one.id:
         st.session_state.pop(_NEW)

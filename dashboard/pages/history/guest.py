@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.i18n import _
 from dashboard.pages.history import dialogs
 from detector.errors import InputError
-from service import backend
 
 _NOT_NOW = "history-guest-not-now"
 
 
 def draw() -> None:
     """Draw the offer, where there is something to keep."""
-    number = 0 if st.session_state.get(_NOT_NOW) else backend.left_as_guest()
+    number = (
+        0
+        if st.session_state.get(_NOT_NOW)
+        else session.application().count_guest_analyses(session.request_context())
+    )
     if not number:
         return
     with st.container(border=True, key="history-guest"):
@@ -40,7 +43,7 @@ def draw() -> None:
 def _keep() -> None:
     try:
         said = labels.count(
-            backend.keep_from_guest(),
+            session.application().claim_guest_analyses(session.request_context()),
             "analysis is in your account now.",
             "analyses are in your account now.",
         )

@@ -9,12 +9,11 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.i18n import LazyDict, _
 from dashboard.labels import StateWords
 from dashboard.pages.history.filters import CONFIRMED, zone
 from detector.schema.analysis import Label, Question
-from service import backend
 from service.records.model import Confirmed, Record, State
 
 ROW = 56
@@ -38,7 +37,7 @@ def state(record: Record) -> StateWords:
         return labels.state(record.result.verdict, record.result.question)
     stands = record.state
     if stands is State.QUEUED:  # the store knows no more: the server that runs it does
-        job = backend.find(record.id)
+        job = session.application().find(session.request_context(), record.id)
         stands = job.state if job else State.INTERRUPTED
     icon, text = _RUNS[stands]
     return StateWords(icon, text, text, "–", "gray", "na")

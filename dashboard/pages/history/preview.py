@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 import detector
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.history import dialogs, listing
 from dashboard.pages.history.filters import CONFIRMED
@@ -16,7 +16,7 @@ from dashboard.result.details import facts
 from dashboard.result.title import local
 from detector.errors import InputError
 from detector.schema.analysis import Analysis
-from service import backend, error_reports
+from service import error_reports
 from service.records.model import (
     MAX_NOTE_LENGTH,
     MAX_TAG_LENGTH,
@@ -39,7 +39,8 @@ _SHORT: LazyDict[Confirmed, str] = LazyDict(
 
 def draw(record: Record, picture: bytes | None, named: Mapping[str, str], facets: Facets) -> None:
     """Draw the card. `named` are the models' names by id."""
-    analysis = backend.records().analysis(backend.owner(), record.id) if record.result else None
+    scope = session.record_scope()
+    analysis = scope.store.analysis(scope.owner, record.id) if record.result else None
     with st.container(
         border=True, key=f"verdict-{listing.state(record).slug}-kept", height="content"
     ):
@@ -110,7 +111,7 @@ def _older(record: Record, analysis: Analysis | None) -> None:
     if analysis is None:
         text = _("Scored by version {version}, whose results can’t be shown any more.")
     text = text.format(version=version)
-    job = backend.find(record.id)
+    job = session.application().find(session.request_context(), record.id)
     able = job is not None and job.has_media
     if not able:
         text += " " + _("The file itself is not kept here any more: bring it again.")
@@ -127,7 +128,7 @@ def _older(record: Record, analysis: Analysis | None) -> None:
 
 def _again(record: Record) -> None:
     try:
-        backend.again(record.id, record.settings)
+        session.application().rerun(session.request_context(), record.id, record.settings)
     except (QueueFull, InputError) as error:
         st.session_state[_REFUSED] = error.advice
 
@@ -178,7 +179,8 @@ def _written(record: Record, facets: Facets) -> None:
 def _change(id: str, what: str, key: str) -> None:
     """Keep what was written; what can't be kept is said, and stands in its field."""
     try:
-        backend.records().change(backend.owner(), id, **{what: st.session_state[key]})
+        scope = session.record_scope()
+        scope.store.change(scope.owner, id, **{what: st.session_state[key]})
     except InputError as error:
         st.session_state[_REFUSED] = error.advice
 
@@ -192,7 +194,11 @@ def _actions(record: Record, analysis: Analysis | None) -> None:
             _("Open"), icon=":material/open_in_full:", type="primary", key=f"open-{record.id}"
         ):
             st.switch_page("pages/analyze.py", query_params={"a": record.id})
-        job = backend.find(record.id) if analysis is not None else None
+        job = (
+            session.application().find(session.request_context(), record.id)
+            if analysis is not None
+            else None
+        )
         if analysis is not None and job is not None:
             wishes = downloads.Wishes()
             wishes.notes = record.note

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.components import page_header, status_cards
 from dashboard.components.status_cards import Action, Card
 from dashboard.i18n import _
 from dashboard.pages.history import dialogs, export, filters, guest, listing, preview
 from dashboard.pages.history.filters import PAGE, HistoryFilter
 from detector.models.registry import list_models
-from service import backend
 from service.records.model import Page, Record
 from service.storage.uploads import records_retention, retention
 
@@ -24,7 +23,8 @@ def draw() -> None:
     """Draw the page."""
     if st.session_state.pop(_LEAVE, False):
         st.switch_page("pages/analyze.py")
-    store, owner = backend.records(), backend.owner()
+    scope = session.record_scope()
+    store, owner = scope.store, scope.owner
     top = st.container()
     if said := st.session_state.pop(dialogs.SAID, ""):
         st.html(f'<p class="um-said" role="status">{labels.escape(said)}</p>')
@@ -75,7 +75,8 @@ def _search(wanted: HistoryFilter) -> tuple[Page, int]:
     number = int(st.session_state.get(key, 1))
     while True:
         query = wanted.query.model_copy(update={"offset": (number - 1) * PAGE})
-        found = backend.records().search(backend.owner(), query)
+        scope = session.record_scope()
+        found = scope.store.search(scope.owner, query)
         if found.records or number == 1:
             return found, number
         number = max(1, -(-found.total // PAGE))
@@ -97,7 +98,8 @@ def _title(wanted: HistoryFilter, found: Page, marked: Sequence[Record]) -> None
 
 
 def _export(wanted: HistoryFilter, found: Page, marked: Sequence[Record]) -> None:
-    what = export.Wanted(backend.records(), backend.owner(), list(marked) or wanted.query)
+    scope = session.record_scope()
+    what = export.Wanted(scope.store, scope.owner, list(marked) or wanted.query)
     count = len(marked) or min(found.total, export.MOST)
     if marked:
         which = labels.count(count, "marked analysis", "marked analyses")
@@ -142,7 +144,7 @@ def _foot(wanted: HistoryFilter, found: Page, number: int) -> None:
 
 def _kept() -> None:
     """What all this takes, and how long it stays."""
-    used = backend.usage()
+    used = session.application().usage(session.request_context())
     files = labels.hours(retention().total_seconds() / 3600)
     with st.container(horizontal=True, vertical_alignment="center", key="history-kept"):
         text = _(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import streamlit as st
 
-from dashboard import charts, labels, theme, url_state
+from dashboard import charts, labels, session, theme, url_state
 from dashboard.charts import live as chart
 from dashboard.i18n import _
 from dashboard.pages.live import cards, choices, ice, link
@@ -17,7 +17,6 @@ from dashboard.pages.live.state import LivePageState, Phase
 from dashboard.result.timeline import zone_words
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Question, Settings
-from service import auth, backend
 from service.live import recordings
 from service.live.viewers import Keep, Viewer
 
@@ -130,7 +129,7 @@ def _answered() -> None:
 def _open() -> Viewer:
     """A place at the engine, with what is chosen now."""
     wishes = choices.wishes()
-    person = auth.who()
+    person = session.current_user()
     if not person.may_analyze:
         raise InputError(
             _("Your account reads results and starts no analysis."),
@@ -138,10 +137,10 @@ def _open() -> Viewer:
         )
     st.session_state.pop("live-kept", None)
     st.session_state.pop("live-not-kept", None)
-    return recordings.viewers().open(
+    return session.application().viewers.open(
         choices.settings(wishes),
         wishes,
-        where=backend.place(),
+        scope=session.record_scope(),
         film=recordings.film() if wishes.keep is Keep.VIDEO else None,
     )
 
@@ -153,11 +152,13 @@ def _keep_frames() -> None:
     st.session_state.pop("live-not-kept", None)
     try:
         clip, name = recordings.last_seconds(viewer)
-        key = backend.submit(clip, name, Settings(), size=clip.getbuffer().nbytes).key
+        job = session.application().submit(
+            session.request_context(), clip, name, Settings(), size=clip.getbuffer().nbytes
+        )
     except UnmaskError as error:
         st.session_state["live-not-kept"] = error.advice
         return
-    st.session_state["live-kept"] = key
+    st.session_state["live-kept"] = job.key
 
 
 def _log(viewer: Viewer | None) -> str:
@@ -240,6 +241,6 @@ def connection(servers: list[ice.Server]) -> None:
             text = _("Testing, up to 10 s.")
             st.html(f"<p class='um-caption' role='status'>{text}</p>")
         elif (tested := link.report(LINK, "tested")) is not None:
-            local = auth.sits_here()
+            local = session.is_loopback_client()
             found = link.findings(tested, servers, local)
             st.html(cards.connection(found, link.conclusion(found, local)))

@@ -17,12 +17,11 @@ import streamlit as st
 from PIL import Image
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
-from dashboard import labels, theme
+from dashboard import labels, session, theme
 from dashboard.components import page_header
 from dashboard.i18n import _
 from dashboard.pages.live import cards, choices, ice, link, problems, side
 from dashboard.pages.live.state import LivePageState, Phase
-from service import auth
 from service.live import recordings
 from service.live.viewers import Keep, Viewer
 
@@ -40,7 +39,7 @@ def draw() -> None:
     visit.tick()
     side.drawn(visit)
     servers = ice.servers(st.context.url)
-    if not recordings.viewers().most:
+    if not session.application().viewers.most:
         _head(visit, off=True)
         with st.container(key="live-camera"):
             st.html(cards.cover(problems.switched_off()))
@@ -109,7 +108,7 @@ def _privacy(visit: LivePageState, kept: Keep) -> str:
         text = _("Nothing is recorded but the seconds you kept. Frames are scored {where}.")
     else:
         text = _("Nothing is recorded. Frames are scored {where} and forgotten.")
-    where = _("on this computer") if auth.sits_here() else _("on this server")
+    where = _("on this computer") if session.is_loopback_client() else _("on this server")
     return text.format(where=where)
 
 

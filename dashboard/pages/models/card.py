@@ -8,7 +8,7 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.i18n import LazyDict, _, ngettext
 from dashboard.pages.models import progress
 from detector import paths, weights
@@ -16,7 +16,6 @@ from detector.models import inventory
 from detector.models.base import CropRecipe, Measured, ModelSpec
 from detector.models.inventory import Status
 from detector.schema.analysis import Task
-from service import auth
 from service.tasks.downloads import Download, downloads
 
 FACES, WHOLE, VOICE = get_args(Task)
@@ -72,7 +71,7 @@ def draw(shown: Shown) -> None:
             vertical_alignment="center",
             key=f"actions-{slug(spec.id)}",
         ):
-            if running and running.active and auth.who().may_administer:
+            if running and running.active and session.current_user().may_administer:
                 progress.draw(spec.id, _received)
             else:
                 _action(status, running)
@@ -197,7 +196,7 @@ def _weights(status: Status) -> str:
     if status.state == "bundled":
         facts.append(_("bundled"))
     elif status.state in ("ready", "license"):
-        facts.append(_("on this computer") if auth.sits_here() else _("on this server"))
+        facts.append(_("on this computer") if session.is_loopback_client() else _("on this server"))
     if status.memory:
         facts.append(_("{size} in memory").format(size=labels.size(status.memory)))
     return ", ".join(facts)
@@ -218,7 +217,7 @@ def _action(status: Status, ended: Download | None) -> None:
     if status.state == "bundled":
         text = _("In the default set") if spec.default else _("Bundled")
         st.html(labels.chip(text), width="content")
-    elif not auth.who().may_administer:
+    elif not session.current_user().may_administer:
         # It would hold for everybody: disk, memory and licenses are the administrator's.
         absent = _("Not on this server; its administrator can add it.")
         caption = f'<span class="um-caption">{absent}</span>'
@@ -251,7 +250,12 @@ def _action(status: Status, ended: Download | None) -> None:
 def _trouble(spec: ModelSpec, ended: Download | None) -> str:
     """What became of the last download, where nothing came: one sentence, and no alarm, since
     nothing is wrong with the model."""
-    if ended is None or ended.active or not ended.error or not auth.who().may_administer:
+    if (
+        ended is None
+        or ended.active
+        or not ended.error
+        or not session.current_user().may_administer
+    ):
         return ""
     said, tone = ended.error, "um-caption"
     if ended.code in ("no_connection", "offline"):

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.components import page_header, upsell_banner
 from dashboard.i18n import LazyDict, _, ngettext
 from dashboard.pages.models import card, import_model, progress, selfcheck
 from dashboard.pages.models.card import Shown
 from detector.models import inventory, memory
 from detector.models.inventory import Status
-from service import auth, backend
 from service.tasks.downloads import downloads
 
 PAGE = 12
@@ -73,7 +72,7 @@ def _title(states: Sequence[Status]) -> None:
         _("default set: {models}").format(models=default),
     ]
     with page_header.row(_("Models"), facts):
-        if not auth.who().may_administer:
+        if not session.current_user().may_administer:
             return
         if st.button(_("Check all files"), icon=":material/verified:", key="check-files"):
             _check()
@@ -193,7 +192,7 @@ def _toolbar(states: Sequence[Status]) -> tuple[list[Shown], bool]:
                 label_visibility="collapsed",
                 key="models-view",
             )
-    speed = backend.jobs().speed
+    speed = session.application().jobs.speed
     passed = [
         Shown(status, selfcheck.speed(status.spec.id) or speed.rate(status.spec.id))
         for status in sorted(states, key=_order)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.i18n import _
 from detector.errors import InputError
-from service import backend
 from service.records.model import Preferences
 from service.storage.uploads import records_retention, retention
 
@@ -18,11 +17,12 @@ CHOICES = (1, 3, 7, 14, 30, 90, 365)
 def draw() -> None:
     """Draw the choice, and what is kept now; or why neither can be said."""
     try:
-        place, used = backend.place(), backend.usage()
-        wanted = place.store.preferences(place.owner).keep_days
+        scope = session.record_scope()
+        used = session.application().usage(session.request_context())
+        wanted = scope.store.preferences(scope.owner).keep_days
         chosen = _choice(wanted)
         if chosen != wanted:
-            place.store.save_preferences(place.owner, Preferences(keep_days=chosen))
+            scope.store.save_preferences(scope.owner, Preferences(keep_days=chosen))
     except InputError as error:  # an account whose project does not answer
         st.html(f'<p class="um-warn" role="alert">{labels.escape(error.message)}</p>')
         return

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.i18n import _
 from dashboard.labels import NBSP
 from dashboard.pages.settings import retention as own_time
@@ -21,7 +21,6 @@ from detector.media import isolated
 from detector.models.base import ModelSpec
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, usable
-from service import auth, backend
 from service.records import media_replicator
 from service.storage.uploads import records_retention, retention
 from service.tasks import own_thresholds
@@ -55,7 +54,7 @@ def draw() -> None:
 def _at_the_desk() -> bool:
     """Only who sits at this computer, and may change what holds for everybody, sees or names a
     folder on its disk."""
-    return auth.sits_here() and auth.who().may_administer
+    return session.is_loopback_client() and session.current_user().may_administer
 
 
 # --- thresholds by one's own clips ----------------------------------------------------------------
@@ -70,7 +69,7 @@ def _own() -> None:
     )
     st.html(f"<div class='um-cardhead'><h2 class='um-h2'>{head}</h2></div><p>{what}</p>")
     shelf = conformal.load()
-    may = auth.who().may_administer
+    may = session.current_user().may_administer
     if shelf.calibrations and may:
         st.toggle(_("Use them in new analyses"), value=shelf.on, key="own-on", on_change=_switch)
     titles = {spec.id: spec.title for spec in list_models()}
@@ -244,11 +243,18 @@ def _begin(
         clips = clips_in(Path(folder).expanduser())
         if len(clips) < conformal.least(rate):
             raise conformal.too_few(len(clips), rate)
-        own_thresholds.start(clips, models=models, rate=rate, domain=domain, sources=sources)
-        return
-    kept = own_thresholds.keep([(file.name, file) for file in files])
+        delete = None
+    else:
+        clips = own_thresholds.keep([(file.name, file) for file in files])
+        delete = clips[0].parent
     own_thresholds.start(
-        kept, models=models, rate=rate, domain=domain, sources=sources, delete=kept[0].parent
+        clips,
+        analyzer=session.application().analyzer.get,
+        models=models,
+        rate=rate,
+        domain=domain,
+        sources=sources,
+        delete=delete,
     )
 
 
@@ -305,7 +311,7 @@ def server_facts(here: bool) -> list[tuple[str, str]]:
     hours = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     limit = st.get_option("server.maxUploadSize")
-    files = labels.count(backend.jobs().workers, "file", "files")
+    files = labels.count(session.application().jobs.workers, "file", "files")
     apart = _("apart from the server") if isolated() else _("by the server itself")
     room = f"{memory_budget('cpu') / 1e9:.1f}{NBSP}GB"
     rows = [

@@ -17,6 +17,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import labels as words
+from dashboard import session
 from dashboard.components import status_cards
 from detector import media, weights
 from detector.decision import decide
@@ -25,11 +26,11 @@ from detector.models.registry import list_models
 from detector.pipeline import Observer, Progress
 from detector.samples import Sample
 from detector.schema.analysis import Analysis, Label, Reason, ReasonCode, Settings, Verdict
-from service import backend
+from service.application import Application
 from service.records.model import RecordsError
 from service.tasks.jobs import Job, Jobs, State
 from tests.conftest import write_clip
-from tests.support.pages import APP, html, quiet, texts
+from tests.support.pages import ANALYZER, APP, html, quiet, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.waiting import PATIENT, until
 
@@ -80,7 +81,7 @@ class StandIn:
 @pytest.fixture
 def analyzer(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     stand_in = StandIn()
-    monkeypatch.setattr(backend.analyzer, "_analyzer", stand_in)
+    monkeypatch.setattr(ANALYZER, "_analyzer", stand_in)
     return stand_in
 
 
@@ -91,7 +92,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     picture = tmp_path / "sample.jpg"
     Image.new("RGB", (48, 27)).save(picture)
     with quiet(tmp_path) as queue:
-        backend.gallery.samples = [
+        session.application().gallery.samples = [
             Sample("one", "A sample", "how made", clip, picture, "video", 1.0, True, "nobody")
         ]
         # The stand-in's files are none; a file that is looked at as it arrives is a test's own.
@@ -145,7 +146,7 @@ def test_the_privacy_line_follows_the_configuration(
 ) -> None:
     monkeypatch.setenv("UNMASK_RETENTION_HOURS", "72")
     assert "deleted after 3\u00a0days" in html(page())
-    monkeypatch.setattr(backend, "keeps_copies", lambda: True)
+    monkeypatch.setattr(Application, "replicates_media", lambda self, context: True)
     text = html(page())
     assert "deleted there after 3\u00a0days; a copy stays in your account" in text
 
@@ -182,7 +183,9 @@ def test_a_sample_is_analyzed_like_any_file(jobs: Jobs, analyzer: StandIn) -> No
     key = at.query_params["a"]
     job = finished(jobs, key if isinstance(key, str) else key[0])
     assert job.name == "sample.webm"
-    assert job.path.read_bytes() == (backend.gallery.samples or [])[0].path.read_bytes()
+    assert (
+        job.path.read_bytes() == (session.application().gallery.samples or [])[0].path.read_bytes()
+    )
 
 
 def test_several_files_get_a_row_each_with_what_becomes_of_them(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import labels, series
+from dashboard import labels, series, session
 from dashboard.pages.compare import agree, pair
 from dashboard.pages.compare.heatmaps import moments
 from dashboard.pages.compare.lanes import lanes, limits
@@ -17,11 +17,10 @@ from dashboard.series import Lane
 from detector import paths
 from detector.errors import InputError
 from detector.schema.analysis import CustomEnsemble, Label
-from service import auth, backend
-from service.records import presets
+from service.context import Principal, PrincipalKind, RequestContext
 from service.tasks.jobs import Job, Jobs, State
 from tests.support.kept import put
-from tests.support.pages import APP, html
+from tests.support.pages import APP, OWNER, html
 from tests.support.result_sample import make_analysis, make_clip, make_picture
 from tests.support.waiting import PATIENT
 
@@ -71,20 +70,22 @@ def test_two_clips_meet_at_the_times_they_share() -> None:
 # --- presets -------------------------------------------------------------------------------------
 
 
-def test_presets_are_kept_for_who_made_them(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert presets.load() == {}
+def test_presets_are_kept_for_who_made_them(jobs: Jobs) -> None:
+    scope = session.application().scope(OWNER)
+    store, owner = scope.store, scope.owner
+    assert store.presets(owner) == {}
     mine = CustomEnsemble(name="mine", models=["a", "b"], weights={"a": 2.0}, aggregation="top")
-    presets.save(mine)
-    presets.save(mine.model_copy(update={"min_models": 2}))
-    assert presets.load()["mine"].min_models == 2 and len(presets.load()) == 1
+    store.save_preset(owner, mine)
+    store.save_preset(owner, mine.model_copy(update={"min_models": 2}))
+    assert store.presets(owner)["mine"].min_models == 2 and len(store.presets(owner)) == 1
     with pytest.raises(InputError, match="name"):
-        presets.save(CustomEnsemble(models=["a"]))
-    with monkeypatch.context() as patch:
-        patch.setattr(auth, "who", lambda: auth.User("guest:a", auth.Kind.GUEST))
-        assert presets.load() == {}
-    presets.delete("mine")
-    presets.delete("mine")
-    assert presets.load() == {}
+        store.save_preset(owner, CustomEnsemble(models=["a"]))
+    guest = RequestContext(Principal("guest:a", PrincipalKind.GUEST))
+    theirs = session.application().scope(guest)
+    assert theirs.store.presets(theirs.owner) == {}
+    store.delete_preset(owner, "mine")
+    store.delete_preset(owner, "mine")
+    assert store.presets(owner) == {}
 
 
 # --- the page ------------------------------------------------------------------------------------
@@ -170,7 +171,8 @@ def test_sliders_change_the_verdict_at_once_and_a_preset_keeps_them(job: Job) ->
     assert "With your ensemble" in html(at)
     at.text_input(key="builder-name").set_value("just one").run()
     at.button(key="builder-save").click().run()
-    assert presets.load()["just one"].models == [ids[0]]
+    scope = session.application().scope(OWNER)
+    assert scope.store.presets(scope.owner)["just one"].models == [ids[0]]
 
 
 def built(at: AppTest) -> list[tuple[str, str]]:
@@ -213,7 +215,7 @@ def test_scores_are_compared_when_the_files_are_gone(job: Job, still: bool) -> N
     analysis = make_picture() if still else make_analysis()
     second = put(paths.data(), job.path, analysis, name="copy.webm")
     for id in (job.key, second):
-        backend.jobs().uploads.path(id).unlink()
+        session.application().jobs.uploads.path(id).unlink()
     pair._held.clear()  # another test held the same clips against each other
     alone = html(page(job))
     assert "so nothing can be drawn of it" in alone and "Scores side by side" in alone

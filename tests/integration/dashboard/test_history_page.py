@@ -19,12 +19,13 @@ from dashboard import labels, server
 from dashboard import url_state as address
 from dashboard.pages.history import dialogs, export, filters, listing
 from detector.schema.analysis import Analysis, ErrorDetail, Label, Question, Reason, ReasonCode
-from service import backend
+from service.application import Application
+from service.context import Principal, PrincipalKind, RequestContext
 from service.records import thumbnails
 from service.records.model import LOCAL, Confirmed, ErrorReport, Query, Record, RecordsError, State
 from service.records.rules import new_id
 from service.tasks.jobs import Jobs
-from tests.support.pages import APP, html
+from tests.support.pages import APP, come_as, html
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.waiting import PATIENT
 
@@ -155,9 +156,7 @@ def test_newest_first_with_what_was_found(kept: list[Record]) -> None:
 def test_somebody_else_sees_nothing_of_it(
     kept: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from service import auth
-
-    monkeypatch.setattr(auth, "who", lambda: auth.User("guest:x", auth.Kind.GUEST))
+    come_as(monkeypatch, Principal("guest:x", PrincipalKind.GUEST))
     assert "Nothing here yet" in html(page())
     assert "council" not in html(page(r=kept[0].id))
 
@@ -166,14 +165,14 @@ def test_what_a_guest_left_is_offered_kept_or_refused(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = 2
-    monkeypatch.setattr(backend, "left_as_guest", lambda: left)
+    monkeypatch.setattr(Application, "count_guest_analyses", lambda self, context: left)
 
-    def keep() -> int:
+    def keep(self: Application, context: RequestContext) -> int:
         nonlocal left
         number, left = left, 0
         return number
 
-    monkeypatch.setattr(backend, "keep_from_guest", keep)
+    monkeypatch.setattr(Application, "claim_guest_analyses", keep)
     wish = "Keep what you analyzed as a guest"
     at = page()
     text = html(at)
@@ -182,11 +181,11 @@ def test_what_a_guest_left_is_offered_kept_or_refused(
     assert "2\u00a0analyses are in your account now." in html(at)
     assert wish not in [b.label for b in at.button]
 
-    def full() -> int:
+    def full(self: Application, context: RequestContext) -> int:
         raise RecordsError("Your account is full.", hint="Delete some.")
 
     left = 1
-    monkeypatch.setattr(backend, "keep_from_guest", full)
+    monkeypatch.setattr(Application, "claim_guest_analyses", full)
     at = page()
     button(at, wish).click().run()
     assert "Your account is full. Delete some." in html(at)
@@ -314,7 +313,9 @@ def test_an_older_version_is_analyzed_again_where_the_file_is_kept(
     media.parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / "c.webm").rename(media.with_suffix(".webm") if media.suffix else media)
     asked_for: list[str] = []
-    monkeypatch.setattr(backend, "again", lambda id, settings: asked_for.append(id))
+    monkeypatch.setattr(
+        Application, "rerun", lambda self, context, id, settings: asked_for.append(id)
+    )
     at = page()
     button(at, "Analyze again").click().run()
     assert asked_for == [record.id]

@@ -137,8 +137,8 @@ NO_PROSE = re.compile(
 """SQL, style sheets, places in a figure, the beginnings of keys and file endings."""
 NOT_FOR_PEOPLE = {
     "auth/config.py",
-    "auth/cookies.py",
     "config.py",
+    "cookies.py",
     "auth/session_store.py",
     "hosting.py",
     "logs.py",

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import labels
+from dashboard import labels, session
 from dashboard.charts import live
 from dashboard.pages.live import cards, choices, ice, link, problems
 from dashboard.pages.live import view as page
@@ -23,14 +23,13 @@ from dashboard.pages.live.state import Trouble
 from dashboard.theme import DARK, LIGHT
 from detector.live import Alarm, LiveState
 from detector.schema.analysis import Analysis, Label
-from service import auth, backend
-from service.auth import Kind, Role, User
+from service.application import Application
 from service.config import Config
-from service.live import recordings
+from service.context import Principal, PrincipalKind, Role
 from service.live.viewers import Keep, Viewers
 from service.tasks.jobs import Jobs
 from tests.support.live_stand_in import LIMITS, StandInEngine, made_state, reading
-from tests.support.pages import APP, html, quiet
+from tests.support.pages import APP, OWNER, come_as, html, quiet
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import PATIENT
 
@@ -76,10 +75,10 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> StandInEngine:
+def engine(jobs: Jobs) -> StandInEngine:
     made = StandInEngine()
-    crowd = Viewers(lambda: made, 1, recordings.ended)  # type: ignore[arg-type, return-value]
-    monkeypatch.setattr(recordings, "viewers", lambda: crowd)
+    app = session.application()
+    app.viewers = Viewers(lambda: made, 1, app._keep_live)  # type: ignore[arg-type, return-value]
     return made
 
 
@@ -219,7 +218,7 @@ def test_every_trouble_has_words() -> None:
 def test_no_place_left_is_said(
     at: AppTest, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recordings.viewers().open(choices.settings(choices.Wishes()), choices.Wishes())
+    session.application().viewers.open(choices.settings(choices.Wishes()), choices.Wishes())
     at.button(key="live-start").click().run()
     assert "Enough for now" in cover(at) and "1 camera is on already" in cover(at)
     assert "Clips can be analyzed as usual." in cover(at)
@@ -228,8 +227,8 @@ def test_no_place_left_is_said(
 def test_a_reader_starts_nothing(
     at: AppTest, browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader = User("someone", Kind.USER, Role.VIEWER)
-    monkeypatch.setattr(auth, "who", lambda: reader)
+    reader = Principal("someone", PrincipalKind.USER, Role.VIEWER)
+    come_as(monkeypatch, reader)
     at.button(key="live-start").click().run()
     assert "Your account reads results and starts no analysis." in cover(at)
     assert not engine.opened
@@ -238,7 +237,7 @@ def test_a_reader_starts_nothing(
 def test_a_server_without_live(
     browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recordings.viewers(), "most", 0)
+    monkeypatch.setattr(session.application().viewers, "most", 0)
     at = AppTest.from_file(APP, default_timeout=PATIENT).switch_page("pages/live.py").run()
     assert "Live is switched off here" in cover(at) and not browser.streamer
     assert not [b for b in at.button if b.key == "live-start"]
@@ -266,7 +265,7 @@ def test_a_session_from_start_to_its_analysis(
     assert at.button(key="live-keep-frames").disabled
     assert browser.streamer["desired_playing_state"] is False
     assert engine.opened[0].finished == engine.opened[0].closed == 1
-    kept = backend.find(viewer.result)
+    kept = session.application().find(OWNER, viewer.result)
     assert kept is not None and kept.analysis is not None and kept.record.source == "live"
     assert not kept.has_media
     assert kept.name.startswith("live-")
@@ -318,7 +317,7 @@ def test_a_video_is_kept_where_it_was_asked_for(
     camera.send(3)
     at.button(key="live-stop").click().run()
     assert "The scores and the video are kept." in cover(at)
-    kept = backend.find(viewer.result)
+    kept = session.application().find(OWNER, viewer.result)
     assert kept is not None and kept.has_media and kept.analysis is not None
     media = kept.analysis.media
     assert media.live and media.codec == "h264" and (media.width, media.height) == (640, 480)
@@ -365,7 +364,7 @@ def test_keeping_the_last_seconds(
     at.button(key="live-keep-frames").click().run()
     assert "The last seconds are being analyzed." in text(at)
     key = at.session_state["live-kept"]
-    job = backend.find(key)
+    job = session.application().find(OWNER, key)
     assert job is not None and job.name.endswith("-last.mp4") and job.has_media
     assert "Nothing is recorded but the seconds you kept." in caption(at.run())
 
@@ -380,7 +379,7 @@ def test_a_failure_to_keep_is_said(
     def full(*_: object, **__: object) -> str:
         raise OSError("/secret/path is full")
 
-    monkeypatch.setattr(backend, "keep_live", full)
+    monkeypatch.setattr(Application, "keep_live", full)
     at.button(key="live-stop").click().run()
     assert "Something went wrong here; the log says more." in cover(at)
     assert "secret" not in text(at)
@@ -398,23 +397,20 @@ def test_leaving_the_page_and_coming_back(at: AppTest, browser: Browser) -> None
 
 
 def test_a_server_that_stops_keeps_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    recordings.viewers.cache_clear()
     made = StandInEngine()
-    monkeypatch.setattr(recordings, "engine", lambda: made)
-    try:
-        recordings.stop()  # nobody came: nothing is loaded for it
-        assert not recordings.viewers.cache_info().currsize
-        viewer = recordings.viewers().open(
-            choices.settings(choices.Wishes()), choices.Wishes(), where=backend.place()
-        )
-        for _ in range(2):
-            viewer.receive(Picture())
-            assert viewer._first is not None
-            viewer._first -= 5
-        recordings.stop()
-        assert viewer.ended and viewer.result and backend.find(viewer.result)
-    finally:
-        recordings.viewers.cache_clear()
+    monkeypatch.setattr("service.application.engine", lambda: made)
+    app = session.application()
+    app.stop()  # nobody came: nothing is loaded for it
+    assert "viewers" not in vars(app)
+    viewer = app.viewers.open(
+        choices.settings(choices.Wishes()), choices.Wishes(), scope=app.scope(OWNER)
+    )
+    for _ in range(2):
+        viewer.receive(Picture())
+        assert viewer._first is not None
+        viewer._first -= 5
+    app.stop()
+    assert viewer.ended and viewer.result and app.find(OWNER, viewer.result)
 
 
 # --- cards ----------------------------------------------------------------------------------------

@@ -17,10 +17,9 @@ from detector import selfcheck, weights
 from detector.errors import Canceled, WeightsError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
-from service import auth
-from service.auth import Kind, User
+from service.context import Principal, PrincipalKind
 from service.tasks.downloads import Download, Downloads, downloads
-from tests.support.pages import APP, html
+from tests.support.pages import APP, come_as, html
 from tests.support.waiting import PATIENT, until
 
 pytestmark = pytest.mark.usefixtures("jobs")
@@ -69,7 +68,7 @@ def test_the_strong_model_is_offered_once_and_calmly() -> None:
 
 
 def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "who", lambda: User("guest:a", Kind.GUEST))
+    come_as(monkeypatch, Principal("guest:a", PrincipalKind.GUEST))
     at = page()
     text = html(at)
     assert "<h3>Pairs</h3>" in text and "its administrator can add it" in text

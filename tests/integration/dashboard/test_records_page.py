@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import session
 from detector.decision import decide
 from detector.schema.analysis import CustomEnsemble
-from service import auth, backend
-from service.auth import Kind, User
+from service.application import Application
+from service.context import Principal, PrincipalKind, RequestContext
 from service.records.model import LOCAL, Preferences
 from service.tasks.jobs import Jobs, State
 from tests.support.kept import put
-from tests.support.pages import APP, html
+from tests.support.pages import APP, OWNER, come_as, html
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.waiting import PATIENT
 
@@ -52,7 +53,7 @@ def test_an_answer_that_was_kept_says_so_and_can_be_made_anew(jobs: Jobs, key: s
     assert "kept from" in html(at) and "with the same models and settings" in html(at)
     asked: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backend, "again", lambda key, settings: asked.append(key))
+        patch.setattr(Application, "rerun", lambda self, context, key, settings: asked.append(key))
         next(b for b in at.button if b.label == "Analyze again").click().run()
     assert asked == [key]
 
@@ -65,7 +66,7 @@ def test_a_result_outlives_its_file(jobs: Jobs, key: str) -> None:
     assert "Without the file there is no frame to look into." in text
     assert not [b for b in labels(at) if b in ("Try it", "Analyze again")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backend, "keeps_copies", lambda: True)
+        patch.setattr(Application, "replicates_media", lambda self, context: True)
         assert "If your account has a copy, it is on its way" in html(page(a=key))
 
 
@@ -73,7 +74,7 @@ def test_a_link_shows_the_result_and_no_way_further(jobs: Jobs, key: str) -> Non
     share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
     assert share is not None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(auth, "who", lambda: User("guest:reader", Kind.GUEST))
+        reader = come_as(patch, Principal("guest:reader", PrincipalKind.GUEST))
         at = page(s=share.token)
         text = html(at)
         assert "You were sent this result to read" in text and "Likely manipulated" in text
@@ -82,7 +83,9 @@ def test_a_link_shows_the_result_and_no_way_further(jobs: Jobs, key: str) -> Non
         # Not a word of the page, or of what it keeps for it, names the record.
         sent = re.sub(r"(?s)data:image[^\"']*", "", str([e.proto for e in at.main]))
         assert key not in sent + text
-        backend.records().revoke("guest:reader", share.id)  # not theirs
+        session.application().scope(reader).store.revoke(
+            reader.principal.id, share.id
+        )  # not theirs
         assert "You were sent" in html(page(s=share.token))
         assert jobs.store.revoke(LOCAL, share.id)
         assert "This link is not in force" in html(page(s=share.token))
@@ -90,14 +93,16 @@ def test_a_link_shows_the_result_and_no_way_further(jobs: Jobs, key: str) -> Non
 
 
 def test_only_who_brought_a_file_can_delete_it(jobs: Jobs, key: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(auth, "who", lambda: User("guest:other", Kind.GUEST))
-        assert backend.find(key) is not None  # they have the address
-        assert backend.forget(key) == [] and backend.usage().records == 0
-    assert backend.usage().records == 1 and backend.usage().bytes > 1000
-    assert backend.forget(key) == [key]
+    app, other = (
+        session.application(),
+        RequestContext(Principal("guest:other", PrincipalKind.GUEST)),
+    )
+    assert app.find(other, key) is not None  # they have the address
+    assert app.delete(other, key) == [] and app.usage(other).records == 0
+    assert app.usage(OWNER).records == 1 and app.usage(OWNER).bytes > 1000
+    assert app.delete(OWNER, key) == [key]
     assert "nothing at this address" in html(page(a=key))
-    assert backend.usage().bytes == 0 and list(jobs.uploads.root.iterdir()) == []
+    assert app.usage(OWNER).bytes == 0 and list(jobs.uploads.root.iterdir()) == []
 
 
 def test_an_accounts_address_is_nothing_to_anybody_else(tmp_path: Path, jobs: Jobs) -> None:
@@ -109,8 +114,10 @@ def test_an_accounts_address_is_nothing_to_anybody_else(tmp_path: Path, jobs: Jo
 def test_a_live_session_is_kept_without_a_file(jobs: Jobs) -> None:
     analysis = make_analysis()
     media = analysis.media.model_copy(update={"sha256": "", "name": "Camera"})
-    key = backend.keep_live(analysis.model_copy(update={"media": media}), "Camera")
-    job = backend.find(key)
+    app = session.application()
+    analysis = analysis.model_copy(update={"media": media})
+    key = app.keep_live(analysis, "Camera", scope=app.scope(OWNER))
+    job = app.find(OWNER, key)
     assert job is not None and job.state is State.DONE and job.record.source == "live"
     assert "Nothing was recorded" in html(page(a=key))
 
@@ -160,7 +167,7 @@ def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(
     jobs: Jobs, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where sign-in is required a link is let past it: nothing else may come along."""
-    monkeypatch.setattr(auth, "who", lambda: User("guest:stranger", Kind.GUEST))
+    come_as(monkeypatch, Principal("guest:stranger", PrincipalKind.GUEST))
     for address in ({"s": ""}, {"s": "x"}, {"s": "x", "a": key}):
         at = page(**address)
         assert "This link is not in force" in html(at), address

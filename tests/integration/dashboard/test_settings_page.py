@@ -17,10 +17,10 @@ from detector.conformal import OwnCalibration
 from detector.models.registry import get_spec
 from detector.pipeline.initial_results import result
 from detector.schema.analysis import Analysis, Question, Settings
-from service import auth, backend
-from service.auth import Kind, Role, User
+from service.application import SharedAnalyzer
+from service.context import Principal, PrincipalKind, Role
 from service.tasks import own_thresholds
-from tests.support.pages import texts
+from tests.support.pages import come_as, texts
 from tests.support.waiting import PATIENT, until
 from tests.unit.detector.test_verdict import analysis, model, track, with_scores
 
@@ -103,7 +103,7 @@ def test_what_was_made_for_other_weights_is_not_called_in_use() -> None:
 
 def test_a_stranger_can_look_and_not_change(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
     conformal.keep(own())
-    monkeypatch.setattr(auth, "who", lambda: User("guest:a", Kind.GUEST))
+    come_as(monkeypatch, Principal("guest:a", PrincipalKind.GUEST))
     at = show()
     assert "At most 5 % false alarms" in texts(at) and "unmask calibrate --real" in texts(at)
     assert not at.toggle and not [b for b in at.button if b.label == "Delete"]
@@ -115,8 +115,7 @@ def test_an_admin_elsewhere_changes_thresholds_and_names_no_folder(
     monkeypatch: pytest.MonkeyPatch, data: Path
 ) -> None:
     conformal.keep(own())
-    monkeypatch.setattr(auth, "who", lambda: User("4f1c", Kind.USER, Role.ADMIN))
-    monkeypatch.setattr(auth, "sits_here", lambda: False)
+    come_as(monkeypatch, Principal("4f1c", PrincipalKind.USER, Role.ADMIN))
     at = show()
     assert at.toggle and at.get("file_uploader")
     assert "Or a folder on this computer" not in [field.label for field in at.text_input]
@@ -149,7 +148,7 @@ class Scorer:
 @pytest.fixture
 def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
     made = Scorer()
-    monkeypatch.setattr(backend.analyzer, "get", lambda: made)
+    monkeypatch.setattr(SharedAnalyzer, "get", lambda self: made)
     return made
 
 
@@ -221,7 +220,9 @@ def test_uploaded_clips_are_deleted_at_the_end(scorer: Scorer, data: Path) -> No
     files = [(f"../{n}.mp4", io.BytesIO(b"y" * (n + 1))) for n in range(19)]
     kept = own_thresholds.keep(files)
     assert all(path.parent == kept[0].parent and path.parent.parent == data for path in kept)
-    own_thresholds.start(kept, models=["pairs"], rate=0.05, domain="", delete=kept[0].parent)
+    own_thresholds.start(
+        kept, analyzer=lambda: scorer, models=["pairs"], rate=0.05, domain="", delete=kept[0].parent
+    )
     assert finish().result is not None
     assert not kept[0].parent.exists()
 
@@ -232,9 +233,11 @@ def test_one_run_at_a_time_and_it_can_be_stopped(scorer: Scorer, tmp_path: Path)
     for number in range(19):
         clips.append(tmp_path / f"{number}.mp4")
         clips[-1].write_bytes(b"z" * (number + 1))
-    run = own_thresholds.start(clips, models=["pairs"], rate=0.05, domain="")
+    run = own_thresholds.start(
+        clips, analyzer=lambda: scorer, models=["pairs"], rate=0.05, domain=""
+    )
     with pytest.raises(Exception, match="Another calibration"):
-        own_thresholds.start(clips, models=["pairs"], rate=0.05, domain="")
+        own_thresholds.start(clips, analyzer=lambda: scorer, models=["pairs"], rate=0.05, domain="")
     at = show()
     at.button(key="own-stop").click().run()
     assert run.cancel.is_set()
@@ -252,7 +255,7 @@ def test_a_fault_of_ours_is_said_with_what_to_look_for_in_the_log(
     clips = [tmp_path / f"{number}.mp4" for number in range(19)]
     for number, clip in enumerate(clips):
         clip.write_bytes(b"z" * (number + 1))
-    own_thresholds.start(clips, models=["pairs"], rate=0.05, domain="")
+    own_thresholds.start(clips, analyzer=lambda: scorer, models=["pairs"], rate=0.05, domain="")
     run = finish()
     assert run.problem is not None and run.reference
     shown = show().error[0].value.replace("&#45;", "-").replace("&#46;", ".")

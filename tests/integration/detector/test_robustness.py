@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from dashboard import theme
+from dashboard import session, theme
 from dashboard.charts import robustness
 from dashboard.result import robustness_tab
 from detector import explain, samples
@@ -35,7 +35,6 @@ from detector.schema.analysis import (
     Settings,
 )
 from detector.vision import Detection
-from service import backend
 from service.tasks.jobs import QueueFull
 from service.tasks.robustness import WAITING, RobustnessQueue, Tell
 from tests.support import pages
@@ -352,9 +351,9 @@ def test_the_tab_starts_trials_and_shows_their_outcome(
     def start(key: str, path: Path, analysis: Analysis) -> None:
         asked.append(key)
 
-    monkeypatch.setattr(
-        backend, "bench", lambda: SimpleNamespace(find=lambda key: None, start=start)
-    )
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    stand_in = SimpleNamespace(find=lambda key: None, start=start)
+    monkeypatch.setattr(session.application(), "robustness", stand_in)
     monkeypatch.setattr(explain, "heatmap", lambda *args, **more: None)
     clip = make_clip(tmp_path / "a.webm", fps=2)
     at = pages.result(clip, make_analysis())

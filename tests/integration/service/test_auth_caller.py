@@ -13,10 +13,13 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from dashboard import session
+from dashboard.cookies import GuestCookie
 from service import auth
 from service.auth.caller import GUEST, Caller, digest, token
-from service.auth.cookies import GiveCookie
 from tests.support.waiting import PATIENT
+
+page_caller = session.page_caller  # before the fixture of tests/integration stands in for it
 
 
 @pytest.fixture(autouse=True)
@@ -56,17 +59,17 @@ def caller(peer: str | None = None, **headers: str) -> Caller:
     ],
 )
 def test_local_is_who_sits_here(who: Caller, here: bool) -> None:
-    assert who.here is here
+    assert who.loopback is here
 
 
 def test_an_operator_says_who_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_LOCAL", "off")
-    assert not caller("127.0.0.1").here
+    assert not caller("127.0.0.1").loopback
     monkeypatch.setenv("UNMASK_LOCAL", "all")
-    assert caller("172.17.0.1", host="box:8501").here
+    assert caller("172.17.0.1", host="box:8501").loopback
     monkeypatch.delenv("UNMASK_LOCAL")
     monkeypatch.setenv("UNMASK_TRUST_PROXY", "1")
-    assert not caller("127.0.0.1").here
+    assert not caller("127.0.0.1").loopback
 
 
 def test_forwarded_addresses_count_only_from_trusted_proxies(
@@ -107,7 +110,8 @@ def test_only_our_own_pages_may_post(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(request: Request) -> Response:
-    person = auth.known(Caller.of_request(request))
+    caller = Caller.of_request(request)
+    person = auth.identify(caller, auth.find_session(caller))
     return JSONResponse({"id": person.id if person else None})
 
 
@@ -119,7 +123,7 @@ def page(request: Request) -> Response:
 
 def browser(url: str = "http://box.lan:8501") -> TestClient:
     app = Starlette(
-        routes=[Route("/", page), Route("/who", asked)], middleware=[Middleware(GiveCookie)]
+        routes=[Route("/", page), Route("/who", asked)], middleware=[Middleware(GuestCookie)]
     )
     return TestClient(app, base_url=url)
 
@@ -183,14 +187,21 @@ def test_data_takes_no_cookie_along() -> None:
     assert one.get("/who").json()["id"] is None
 
 
-def test_a_page_without_a_server_belongs_to_local() -> None:
+def test_a_page_without_a_browser_is_a_guests_and_a_thread_is_nobodys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def script() -> None:
         import streamlit as st
 
-        from service import auth
+        from dashboard import session
 
-        st.text(auth.who().id)
-        st.text(auth.sits_here())
+        context = session.request_context()
+        st.text(context.principal.kind)
+        st.text(context.guest == context.principal)
+        st.text(context.loopback)
 
-    ran = AppTest.from_function(script, default_timeout=PATIENT).run()
-    assert [text.value for text in ran.text] == ["local", "True"]
+    monkeypatch.setattr(session, "page_caller", page_caller)
+    page = AppTest.from_function(script, default_timeout=PATIENT).run()
+    assert [text.value for text in page.text] == ["guest", "True", "False"]
+    with pytest.raises(RuntimeError, match="while a page is drawn"):
+        session.request_context()

@@ -24,14 +24,15 @@ from starlette.testclient import TestClient
 from streamlit.navigation.page import StreamlitPage
 from streamlit.testing.v1 import AppTest
 
-from dashboard import labels
+from dashboard import labels, session_routes
 from dashboard.components import status_cards
-from service import auth, backend
-from service.auth import Kind, Role, flows, routes, sessions
+from dashboard.cookies import GuestCookie
+from service import auth
+from service.application import Application
+from service.auth import PrincipalKind, Role, flows, sessions
 from service.auth.caller import GUEST, SESSION, Caller, digest
 from service.auth.config import Accounts
-from service.auth.cookies import GiveCookie
-from service.auth.flows import Service
+from service.auth.flows import AuthService
 from service.auth.problems import AccountError, SignedOut, Unreachable
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session
@@ -51,19 +52,19 @@ def fake() -> FakeAuth:
 
 
 @pytest.fixture
-def service(fake: FakeAuth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
+def service(fake: FakeAuth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AuthService:
     for name in ("UNMASK_PUBLIC_URL", "UNMASK_LOCAL", "UNMASK_TRUST_PROXY", "UNMASK_SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
     kept = Accounts(URL, KEY, providers=("google", "github"))
-    service = Service(kept, EncryptedSessionStore(tmp_path), fake.pool)
-    monkeypatch.setattr(auth, "service", lambda: service)
+    service = AuthService(kept, EncryptedSessionStore(tmp_path), fake.pool)
+    monkeypatch.setattr(auth, "auth_service", lambda: service)
     monkeypatch.setattr(auth, "accounts", lambda: kept)
     return service
 
 
-def enter(service: Service, email: str = ADA) -> Session:
+def enter(service: AuthService, email: str = ADA) -> Session:
     """Sign in with the password, as a page without cookies would."""
-    seat = service.seats.find(service.seat(service.sign_in(email, PASSWORD, HERE)))
+    seat = service.sessions.find(service.begin_tab_session(service.sign_in(email, PASSWORD, HERE)))
     assert seat is not None
     return seat
 
@@ -76,7 +77,7 @@ def code_of(error: pytest.ExceptionInfo[AccountError]) -> str:
 # --- passwords ------------------------------------------------------------------------------------
 
 
-def test_a_new_address_is_confirmed_first(fake: FakeAuth, service: Service) -> None:
+def test_a_new_address_is_confirmed_first(fake: FakeAuth, service: AuthService) -> None:
     assert service.sign_up(ADA, PASSWORD, HERE) is None
     assert fake.mails[0]["to"] == ADA
     assert fake.mails[0]["redirect_to"].startswith(f"{HOME}/session/return/")
@@ -85,7 +86,7 @@ def test_a_new_address_is_confirmed_first(fake: FakeAuth, service: Service) -> N
     assert code_of(refused) == "unconfirmed"
 
 
-def test_who_signs_up_twice_learns_nothing_of_others(fake: FakeAuth, service: Service) -> None:
+def test_who_signs_up_twice_learns_nothing_of_others(fake: FakeAuth, service: AuthService) -> None:
     fake.add(ADA)
     assert service.sign_up(ADA, "another password", HERE) is None
     fake.confirm = False
@@ -94,7 +95,7 @@ def test_who_signs_up_twice_learns_nothing_of_others(fake: FakeAuth, service: Se
 
 
 def test_a_wrong_password_and_a_wrong_address_say_the_same(
-    fake: FakeAuth, service: Service
+    fake: FakeAuth, service: AuthService
 ) -> None:
     fake.add(ADA)
     said = []
@@ -105,7 +106,7 @@ def test_a_wrong_password_and_a_wrong_address_say_the_same(
     assert said[0] == said[1] == "The e-mail address or the password is wrong."
 
 
-def test_links_say_nothing_of_who_has_an_account(fake: FakeAuth, service: Service) -> None:
+def test_links_say_nothing_of_who_has_an_account(fake: FakeAuth, service: AuthService) -> None:
     service.send_link("nobody@example.org", HERE)
     service.send_reset("nobody@example.org", HERE)
     assert fake.mails == []
@@ -125,7 +126,7 @@ def test_links_say_nothing_of_who_has_an_account(fake: FakeAuth, service: Servic
     ],
 )
 def test_each_refusal_has_a_sentence(
-    fake: FakeAuth, service: Service, status: int, code: str, ours: str
+    fake: FakeAuth, service: AuthService, status: int, code: str, ours: str
 ) -> None:
     fake.refuse["signup"] = (status, code)
     with pytest.raises(AccountError) as refused:
@@ -133,15 +134,15 @@ def test_each_refusal_has_a_sentence(
     assert code_of(refused) == ours
 
 
-def test_the_server_can_be_away(fake: FakeAuth, service: Service) -> None:
+def test_the_server_can_be_away(fake: FakeAuth, service: AuthService) -> None:
     fake.down = True
     with pytest.raises(Unreachable, match="can’t be reached"):
         service.sign_in(ADA, PASSWORD, HERE)
 
 
-def test_passwords_are_not_tried_for_ever(fake: FakeAuth, service: Service) -> None:
+def test_passwords_are_not_tried_for_ever(fake: FakeAuth, service: AuthService) -> None:
     fake.add(ADA)
-    for number in range(flows.TRIES):
+    for number in range(flows.MAX_TRIES):
         place = AuthReturnContext(HERE.browser, f"203.0.113.{number}", HOME)
         with pytest.raises(AccountError, match="wrong"):
             service.sign_in(ADA, f"guess {number}", place)
@@ -152,20 +153,20 @@ def test_passwords_are_not_tried_for_ever(fake: FakeAuth, service: Service) -> N
     assert len(fake.seen) == asked  # one visitor can't use up what Supabase allows this server
 
 
-def test_mails_are_not_sent_for_ever(fake: FakeAuth, service: Service) -> None:
+def test_mails_are_not_sent_for_ever(fake: FakeAuth, service: AuthService) -> None:
     fake.add(ADA)
-    for _ in range(flows.MAILS):
+    for _ in range(flows.MAX_MAILS):
         service.send_link(ADA, HERE)
     with pytest.raises(AccountError) as refused:
         service.send_reset(ADA, HERE)
     assert code_of(refused) == "too_many_mails"
-    assert len(fake.mails) == flows.MAILS
+    assert len(fake.mails) == flows.MAX_MAILS
 
 
-# --- a seat ---------------------------------------------------------------------------------------
+# --- a session ------------------------------------------------------------------------------------
 
 
-def test_roles_come_from_the_server_alone(fake: FakeAuth, service: Service) -> None:
+def test_roles_come_from_the_server_alone(fake: FakeAuth, service: AuthService) -> None:
     """Every account of the fake claims in its user_metadata to be an admin."""
     for role, meant in (
         (None, Role.ANALYST),
@@ -174,33 +175,33 @@ def test_roles_come_from_the_server_alone(fake: FakeAuth, service: Service) -> N
         ("emperor", Role.VIEWER),
     ):
         fake.add(ADA, role=role)
-        person = enter(service).person()
+        person = enter(service).principal()
         assert person.role is meant
-        assert (person.kind, person.email) == (Kind.USER, ADA)
+        assert (person.kind, person.email) == (PrincipalKind.USER, ADA)
         service._tries.clear()
 
 
 def test_tokens_rotate_and_survive_a_restart(
-    fake: FakeAuth, service: Service, tmp_path: Path
+    fake: FakeAuth, service: AuthService, tmp_path: Path
 ) -> None:
     fake.lasts = 5  # within the margin: each use needs a new pair
     fake.add(ADA)
-    cookie = service.seat(service.sign_in(ADA, PASSWORD, HERE))
+    cookie = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
     used = []
     for _ in range(3):
-        # A fresh process: nothing but the vault and the cookie.
-        seat = Service(service.accounts, EncryptedSessionStore(tmp_path), fake.pool).seats.find(
-            cookie
-        )
+        # A fresh process: nothing but the store and the cookie.
+        seat = AuthService(
+            service.accounts, EncryptedSessionStore(tmp_path), fake.pool
+        ).sessions.find(cookie)
         assert seat is not None
         session = seat.client().auth._load_session()
         assert session is not None
         used.append(session.refresh_token)
-        assert seat.person().email == ADA
+        assert seat.principal().email == ADA
     assert len(set(used)) == 3  # an old one would have been refused
 
 
-def test_two_tabs_refresh_once(fake: FakeAuth, service: Service) -> None:
+def test_two_tabs_refresh_once(fake: FakeAuth, service: AuthService) -> None:
     fake.lasts = 5
     fake.add(ADA)
     seat = enter(service)
@@ -214,10 +215,10 @@ def test_two_tabs_refresh_once(fake: FakeAuth, service: Service) -> None:
         thread.join()
     refreshes = [r for r in fake.seen if r.url.params.get("grant_type") == "refresh_token"]
     assert len(refreshes) == 1
-    assert seat.person().email == ADA
+    assert seat.principal().email == ADA
 
 
-def test_requests_carry_the_persons_own_token(fake: FakeAuth, service: Service) -> None:
+def test_requests_carry_the_persons_own_token(fake: FakeAuth, service: AuthService) -> None:
     fake.add(ADA)
     fake.add("bob@example.org")
     one, other = enter(service), enter(service, "bob@example.org")
@@ -231,89 +232,89 @@ def test_requests_carry_the_persons_own_token(fake: FakeAuth, service: Service) 
 
 
 def test_a_revoked_account_is_out_within_minutes(
-    fake: FakeAuth, service: Service, monkeypatch: pytest.MonkeyPatch
+    fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = fake.add(ADA)
     seat = enter(service)
-    assert seat.person().email == ADA
+    assert seat.principal().email == ADA
     fake.revoke(account)
-    assert seat.person().email == ADA  # known, for now
-    monkeypatch.setattr(sessions, "CHECK_EVERY", 0)
+    assert seat.principal().email == ADA  # known, for now
+    monkeypatch.setattr(sessions, "CHECK_SECONDS", 0)
     with pytest.raises(SignedOut):
-        seat.person()
+        seat.principal()
     with pytest.raises(SignedOut):
         seat.client()
 
 
 def test_who_is_known_stays_while_the_server_is_away(
-    fake: FakeAuth, service: Service, monkeypatch: pytest.MonkeyPatch
+    fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.add(ADA)
     seat = enter(service)
-    seat.person()
+    seat.principal()
     fake.down = True
-    monkeypatch.setattr(sessions, "CHECK_EVERY", 0)
-    assert seat.person().email == ADA
-    monkeypatch.setattr(sessions, "GRACE", 0)
+    monkeypatch.setattr(sessions, "CHECK_SECONDS", 0)
+    assert seat.principal().email == ADA
+    monkeypatch.setattr(sessions, "GRACE_SECONDS", 0)
     with pytest.raises(Unreachable):
-        seat.person()
+        seat.principal()
     asked = len(fake.seen)
     with pytest.raises(Unreachable):
-        seat.person()
+        seat.principal()
     assert len(fake.seen) == asked  # not at each drawing of the page
     fake.down = False
-    monkeypatch.setattr(sessions, "PATIENCE", 0)
-    assert seat.person().email == ADA
+    monkeypatch.setattr(sessions, "RETRY_SECONDS", 0)
+    assert seat.principal().email == ADA
 
 
-def test_sign_out_works_without_the_server(fake: FakeAuth, service: Service) -> None:
+def test_sign_out_works_without_the_server(fake: FakeAuth, service: AuthService) -> None:
     fake.add(ADA)
-    cookie = service.seat(service.sign_in(ADA, PASSWORD, HERE))
-    seat = service.seats.find(cookie)
+    cookie = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
+    seat = service.sessions.find(cookie)
     assert seat is not None
     fake.down = True
     service.sign_out(seat)
     fake.down = False
-    assert service.seats.find(cookie) is None
+    assert service.sessions.find(cookie) is None
 
 
 def test_sign_out_here_leaves_others_in_and_everywhere_does_not(
-    fake: FakeAuth, service: Service
+    fake: FakeAuth, service: AuthService
 ) -> None:
     fake.add(ADA)
     fake.add("bob@example.org")
-    cookies = [service.seat(service.sign_in(ADA, PASSWORD, HERE)) for _ in range(3)]
-    bob = service.seat(service.sign_in("bob@example.org", PASSWORD, HERE))
-    places = [service.seats.find(cookie) for cookie in (*cookies, bob)]
+    cookies = [service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE)) for _ in range(3)]
+    bob = service.begin_tab_session(service.sign_in("bob@example.org", PASSWORD, HERE))
+    places = [service.sessions.find(cookie) for cookie in (*cookies, bob)]
     for place in places:
-        assert place and place.person()
+        assert place and place.principal()
     service.sign_out(places[0])
-    assert [service.seats.find(cookie) is not None for cookie in cookies] == [False, True, True]
+    assert [service.sessions.find(cookie) is not None for cookie in cookies] == [False, True, True]
     service.sign_out_everywhere(places[1])
-    assert [service.seats.find(cookie) for cookie in cookies] == [None, None, None]
-    assert service.seats.find(bob) is places[3]
-    assert places[3].person().email == "bob@example.org"
+    assert [service.sessions.find(cookie) for cookie in cookies] == [None, None, None]
+    assert service.sessions.find(bob) is places[3]
+    assert places[3].principal().email == "bob@example.org"
 
 
-def test_everywhere_is_not_claimed_when_it_is_not_so(fake: FakeAuth, service: Service) -> None:
+def test_everywhere_is_not_claimed_when_it_is_not_so(fake: FakeAuth, service: AuthService) -> None:
     fake.add(ADA)
     seat = enter(service)
-    seat.person()
+    seat.principal()
     fake.down = True
     with pytest.raises(Unreachable):
         service.sign_out_everywhere(seat)
     fake.down = False
-    assert seat.person().email == ADA
+    assert seat.principal().email == ADA
 
 
-# --- the vault ------------------------------------------------------------------------------------
+# --- the store ------------------------------------------------------------------------------------
 
 
 def test_the_disk_holds_no_token_and_no_cookie(
-    fake: FakeAuth, service: Service, tmp_path: Path
+    fake: FakeAuth, service: AuthService, tmp_path: Path
 ) -> None:
     fake.add(ADA)
-    cookie = service.seat(service.sign_in(ADA, PASSWORD, HERE))
+    cookie = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
     service.send_link(ADA, HERE)
     nonce = fake.mails[0]["redirect_to"].rsplit("/", 1)[1]
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("sessions.sqlite*"))
@@ -325,14 +326,14 @@ def test_the_disk_holds_no_token_and_no_cookie(
 
 
 def test_another_key_signs_everybody_out_and_breaks_nothing(
-    fake: FakeAuth, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fake: FakeAuth, service: AuthService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.add(ADA)
-    cookie = service.seat(service.sign_in(ADA, PASSWORD, HERE))
+    cookie = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
     monkeypatch.setenv("UNMASK_SECRET_KEY", "x" * 32)
-    other = Service(service.accounts, EncryptedSessionStore(tmp_path), fake.pool)
-    assert other.seats.find(cookie) is None
-    assert other.seats.find(other.seat(other.sign_in(ADA, PASSWORD, HERE))) is not None
+    other = AuthService(service.accounts, EncryptedSessionStore(tmp_path), fake.pool)
+    assert other.sessions.find(cookie) is None
+    assert other.sessions.find(other.begin_tab_session(other.sign_in(ADA, PASSWORD, HERE)))
     monkeypatch.setenv("UNMASK_SECRET_KEY", "short")
     with pytest.raises(SystemExit, match="32 characters"):
         EncryptedSessionStore(tmp_path)
@@ -340,34 +341,36 @@ def test_another_key_signs_everybody_out_and_breaks_nothing(
 
 def test_what_is_kept_ends(tmp_path: Path) -> None:
     now = [1000.0]
-    vault = EncryptedSessionStore(tmp_path, lambda: now[0])
-    vault.put("flow", "a", "body", 10.0)
-    assert vault.get("flow", "a") == "body"
+    store = EncryptedSessionStore(tmp_path, lambda: now[0])
+    store.put("flow", "a", "body", 10.0)
+    assert store.get("flow", "a") == "body"
     now[0] = 1010.0
-    assert vault.get("flow", "a") is None
-    assert vault.take("flow", "a") is None
-    assert not vault.change("flow", "a", "again")
+    assert store.get("flow", "a") is None
+    assert store.take("flow", "a") is None
+    assert not store.change("flow", "a", "again")
 
 
 def test_a_thing_is_taken_once(tmp_path: Path) -> None:
-    vault = EncryptedSessionStore(tmp_path)
-    vault.put("ticket", "a", "body", 10.0)
-    assert [vault.take("ticket", "a") for _ in range(2)] == ["body", None]
-    assert not vault.change("ticket", "a", "back from the dead")
+    store = EncryptedSessionStore(tmp_path)
+    store.put("ticket", "a", "body", 10.0)
+    assert [store.take("ticket", "a") for _ in range(2)] == ["body", None]
+    assert not store.change("ticket", "a", "back from the dead")
 
 
 # --- routes ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def app(service: Service) -> Starlette:
+def app(service: AuthService) -> Starlette:
     def who(request: object) -> JSONResponse:
-        person = auth.known(Caller.of_request(request))  # type: ignore[arg-type]
+        caller = Caller.of_request(request)  # type: ignore[arg-type]
+        person = auth.identify(caller, auth.find_session(caller))
         return JSONResponse({"id": person.id if person else None, "email": person and person.email})
 
     pages = [Route(path, lambda request: HTMLResponse("<p>")) for path in ("/", "/account")]
     return Starlette(
-        routes=[*pages, Route("/who", who), *routes.routes()], middleware=[Middleware(GiveCookie)]
+        routes=[*pages, Route("/who", who), *session_routes.routes()],
+        middleware=[Middleware(GuestCookie)],
     )
 
 
@@ -401,7 +404,7 @@ def said(answer: httpx.Response) -> str:
 
 
 def test_a_ticket_gives_a_cookie_that_no_script_sees(
-    fake: FakeAuth, service: Service, app: Starlette
+    fake: FakeAuth, service: AuthService, app: Starlette
 ) -> None:
     fake.add(ADA)
     mine = browser(app)
@@ -420,7 +423,7 @@ def test_a_ticket_gives_a_cookie_that_no_script_sees(
 
 
 def test_a_stolen_ticket_is_worth_nothing(
-    fake: FakeAuth, service: Service, app: Starlette, monkeypatch: pytest.MonkeyPatch
+    fake: FakeAuth, service: AuthService, app: Starlette, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.add(ADA)
     mine, thief = browser(app), browser(app)
@@ -435,7 +438,7 @@ def test_a_stolen_ticket_is_worth_nothing(
 
 
 def test_another_site_can_not_sign_people_in(
-    fake: FakeAuth, service: Service, app: Starlette
+    fake: FakeAuth, service: AuthService, app: Starlette
 ) -> None:
     """Login CSRF: the attacker's ticket or link, the victim's browser."""
     fake.add(ADA)
@@ -454,14 +457,14 @@ def test_another_site_can_not_sign_people_in(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"ticket": 1}', b"\xff\xfe", b"x" * 9000])
-def test_nonsense_gets_no_cookie(app: Starlette, service: Service, body: bytes) -> None:
+def test_nonsense_gets_no_cookie(app: Starlette, service: AuthService, body: bytes) -> None:
     answer = post(browser(app), "/session/begin", content=body)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
 
 
 def test_a_planted_cookie_is_worth_nothing(
-    fake: FakeAuth, service: Service, app: Starlette
+    fake: FakeAuth, service: AuthService, app: Starlette
 ) -> None:
     """Session fixation."""
     fake.add(ADA)
@@ -477,20 +480,22 @@ def test_a_planted_cookie_is_worth_nothing(
     assert thief.get("/who").json()["email"] == ""
 
 
-def test_a_second_sign_in_ends_the_first(fake: FakeAuth, service: Service, app: Starlette) -> None:
+def test_a_second_sign_in_ends_the_first(
+    fake: FakeAuth, service: AuthService, app: Starlette
+) -> None:
     fake.add(ADA)
     mine, first = browser(app), ""
     for _ in range(2):
         ticket = service.ticket(service.sign_in(ADA, PASSWORD, HERE), place_of(mine).browser)
         answer = post(mine, "/session/begin", json={"ticket": ticket})
         made = SimpleCookie(answer.headers["set-cookie"])[SESSION].value
-        assert service.seats.find(made) is not None
+        assert service.sessions.find(made) is not None
         first = first or made
-    assert service.seats.find(first) is None
+    assert service.sessions.find(first) is None
 
 
 def test_oauth_comes_back_to_the_browser_that_began(
-    fake: FakeAuth, service: Service, app: Starlette
+    fake: FakeAuth, service: AuthService, app: Starlette
 ) -> None:
     account = fake.add(ADA)
     mine, thief = browser(app), browser(app)
@@ -508,7 +513,7 @@ def test_oauth_comes_back_to_the_browser_that_began(
     assert mine.get("/who").json()["email"] == ADA
     assert said(mine.get(back)) == "expired"
     # What the provider gave for itself is not kept.
-    seat = service.seats.find(mine.cookies[SESSION])
+    seat = service.sessions.find(mine.cookies[SESSION])
     assert seat is not None
     session = seat.client().auth.get_session()
     assert session is not None
@@ -516,7 +521,7 @@ def test_oauth_comes_back_to_the_browser_that_began(
 
 
 def test_oauth_without_the_right_verifier_fails(
-    fake: FakeAuth, service: Service, app: Starlette
+    fake: FakeAuth, service: AuthService, app: Starlette
 ) -> None:
     account = fake.add(ADA)
     mine = browser(app)
@@ -528,7 +533,9 @@ def test_oauth_without_the_right_verifier_fails(
     assert SESSION not in mine.cookies
 
 
-def test_oauth_begins_on_our_page_with_what_is_offered(app: Starlette, service: Service) -> None:
+def test_oauth_begins_on_our_page_with_what_is_offered(
+    app: Starlette, service: AuthService
+) -> None:
     mine = browser(app)
     assert said(mine.get("/session/with/facebook")) == "not_offered"
     foreign = mine.get("/session/with/google", headers={"sec-fetch-site": "cross-site"})
@@ -538,19 +545,19 @@ def test_oauth_begins_on_our_page_with_what_is_offered(app: Starlette, service: 
 
 
 def test_a_flow_is_over_in_time(
-    fake: FakeAuth, service: Service, app: Starlette, monkeypatch: pytest.MonkeyPatch
+    fake: FakeAuth, service: AuthService, app: Starlette, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = fake.add(ADA)
     mine = browser(app)
     address = mine.get("/session/with/google").headers["location"]
-    later = time.time() + flows.OAUTH_LASTS
-    monkeypatch.setattr(service._vault, "_clock", lambda: later)
+    later = time.time() + flows.OAUTH_TTL
+    monkeypatch.setattr(service._store, "_clock", lambda: later)
     assert said(mine.get(path_of(fake.vouch(address, account)))) == "expired"
 
 
 @pytest.mark.parametrize("kind", ["link", "confirm", "reset"])
 def test_a_link_signs_in_where_it_was_asked_for(
-    fake: FakeAuth, service: Service, app: Starlette, kind: str
+    fake: FakeAuth, service: AuthService, app: Starlette, kind: str
 ) -> None:
     mine = browser(app)
     if kind == "confirm":
@@ -562,13 +569,13 @@ def test_a_link_signs_in_where_it_was_asked_for(
     home = mine.get(path_of(fake.follow(fake.mails[0])))
     assert home.headers["location"] == ("/account#" if kind == "reset" else "/#")
     assert mine.get("/who").json()["email"] == ADA
-    seat = service.seats.find(mine.cookies[SESSION])
+    seat = service.sessions.find(mine.cookies[SESSION])
     assert seat is not None
-    assert service.wants_password(seat) is (kind == "reset")
+    assert service.needs_new_password(seat) is (kind == "reset")
 
 
 def test_a_link_in_another_browser_asks_first(
-    fake: FakeAuth, service: Service, app: Starlette
+    fake: FakeAuth, service: AuthService, app: Starlette
 ) -> None:
     """As on a phone whose mail program has a browser of its own; or with a scanner of mails, which
     opens links and must not use them up."""
@@ -591,7 +598,7 @@ def test_a_link_in_another_browser_asks_first(
 
 
 def test_a_template_with_a_hash_works_anywhere(
-    fake: FakeAuth, service: Service, app: Starlette
+    fake: FakeAuth, service: AuthService, app: Starlette
 ) -> None:
     fake.add(ADA)
     service.send_reset(ADA, HERE)
@@ -608,7 +615,7 @@ def test_a_template_with_a_hash_works_anywhere(
 
 @pytest.mark.parametrize("besides", ["", "&code=made-up"])
 def test_a_hash_alone_signs_nobody_in(
-    fake: FakeAuth, service: Service, app: Starlette, besides: str
+    fake: FakeAuth, service: AuthService, app: Starlette, besides: str
 ) -> None:
     """Login CSRF by a link to the attacker's own account."""
     fake.add(ADA)
@@ -621,7 +628,7 @@ def test_a_hash_alone_signs_nobody_in(
     assert hashed in fake._hashes
 
 
-def test_what_a_link_says_is_never_markup(app: Starlette, service: Service) -> None:
+def test_what_a_link_says_is_never_markup(app: Starlette, service: AuthService) -> None:
     nasty = '"><script>alert(1)</script>'
     page = browser(app).get("/session/return/nothing", params={"token_hash": nasty, "type": nasty})
     assert page.status_code == 200
@@ -639,12 +646,12 @@ def test_what_a_link_says_is_never_markup(app: Starlette, service: Service) -> N
         ("", "expired"),
     ],
 )
-def test_a_dead_link_says_so(app: Starlette, service: Service, query: str, code: str) -> None:
+def test_a_dead_link_says_so(app: Starlette, service: AuthService, query: str, code: str) -> None:
     assert said(browser(app).get(f"/session/return/gone?{query}")) == code
 
 
 def test_tokens_behind_a_hash_do_not_stay_in_the_address(
-    fake: FakeAuth, service: Service, app: Starlette
+    fake: FakeAuth, service: AuthService, app: Starlette
 ) -> None:
     """A confirmation that was sent again comes back with tokens in the fragment, which a browser
     would carry over to where it is sent, unless that has a fragment of its own."""
@@ -658,7 +665,7 @@ def test_tokens_behind_a_hash_do_not_stay_in_the_address(
 
 @pytest.mark.parametrize("way", ["next", "redirect_to", "redirect", "url", "return_to"])
 def test_no_request_says_where_to_go(
-    fake: FakeAuth, service: Service, app: Starlette, way: str
+    fake: FakeAuth, service: AuthService, app: Starlette, way: str
 ) -> None:
     """Open redirect."""
     fake.add(ADA)
@@ -675,37 +682,37 @@ def test_no_request_says_where_to_go(
 
 
 def test_a_forged_host_does_not_get_into_mails(
-    fake: FakeAuth, service: Service, monkeypatch: pytest.MonkeyPatch
+    fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNMASK_PUBLIC_URL", "https://unmask.example/")
-    place = AuthReturnContext.of(Caller("203.0.113.9", (("host", "evil.example"),), {}))
+    place = AuthReturnContext.of(Caller("203.0.113.9", (("host", "evil.example"),), {}), "")
     fake.add(ADA)
     service.send_reset(ADA, place)
     assert fake.mails[0]["redirect_to"].startswith("https://unmask.example/session/return/")
 
 
-def test_a_new_password_ends_all_other_sessions(fake: FakeAuth, service: Service) -> None:
+def test_a_new_password_ends_all_other_sessions(fake: FakeAuth, service: AuthService) -> None:
     account = fake.add(ADA)
-    thief = service.seat(service.sign_in(ADA, PASSWORD, HERE))
+    thief = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
     service.send_reset(ADA, HERE)
     nonce, code = re.search(r"/return/([^?]+)\?code=(.+)", fake.follow(fake.mails[0])).groups()  # type: ignore[union-attr]
     signed = service.finish(nonce, code)
-    seat = service.seats.find(signed.cookie)
+    seat = service.sessions.find(signed.cookie)
     assert signed.reset and seat is not None
     with pytest.raises(AccountError) as refused:
         service.set_password(seat, PASSWORD)
     assert code_of(refused) == "same"
-    assert service.wants_password(seat)
+    assert service.needs_new_password(seat)
     service.set_password(seat, "a whole new sentence")
     assert account.password == "a whole new sentence"
-    assert not service.wants_password(seat)
-    assert service.seats.find(thief) is None
-    assert seat.person().email == ADA
+    assert not service.needs_new_password(seat)
+    assert service.sessions.find(thief) is None
+    assert seat.principal().email == ADA
 
 
 def test_logs_and_addresses_hold_no_secret(
     fake: FakeAuth,
-    service: Service,
+    service: AuthService,
     app: Starlette,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -720,7 +727,7 @@ def test_logs_and_addresses_hold_no_secret(
     with pytest.raises(Unreachable):
         service.sign_in(ADA, PASSWORD, HERE)
     fake.down = False
-    seat = service.seats.find(mine.cookies[SESSION])
+    seat = service.sessions.find(mine.cookies[SESSION])
     assert seat is not None
     service.sign_out(seat)
     secrets = [*fake._access, *fake._refresh, PASSWORD, ADA, mine.cookies[SESSION]]
@@ -734,7 +741,7 @@ def test_logs_and_addresses_hold_no_secret(
 
 
 @pytest.fixture
-def page(service: Service) -> AppTest:
+def page(service: AuthService) -> AppTest:
     def script() -> None:
         from dashboard.pages.account import view as page
 
@@ -819,11 +826,13 @@ def test_links_are_sent_from_the_page(fake: FakeAuth, page: AppTest) -> None:
     assert [mail["kind"] for mail in fake.mails] == ["magiclink", "recovery"]
 
 
-def test_a_reset_asks_for_the_new_password(fake: FakeAuth, service: Service, page: AppTest) -> None:
+def test_a_reset_asks_for_the_new_password(
+    fake: FakeAuth, service: AuthService, page: AppTest
+) -> None:
     fake.add(ADA)
     service.send_reset(ADA, HERE)
     signed = service.confirm(fake.hash_of(fake.mails[0]), "recovery")
-    page.session_state["auth-seat"] = signed.cookie
+    page.session_state["auth-session"] = signed.cookie
     page.run()
     assert "Choose a new password" in text(page)
     page.text_input[0].set_value("a whole new sentence")
@@ -856,7 +865,7 @@ LINK = "a" * 22
 @pytest.mark.usefixtures("jobs")
 def test_required_closes_every_page_but_a_link_that_was_given(
     fake: FakeAuth,
-    service: Service,
+    service: AuthService,
     monkeypatch: pytest.MonkeyPatch,
     page: str,
     query: dict[str, str],
@@ -868,7 +877,7 @@ def test_required_closes_every_page_but_a_link_that_was_given(
 
     # AppTest runs a page it is switched to by itself, without what app.py puts around it.
     monkeypatch.setattr(streamlit, "navigation", choose)
-    monkeypatch.setattr(backend, "shared", lambda token: None)  # a link that is over
+    monkeypatch.setattr(Application, "shared", lambda self, token: None)  # a link that is over
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY, required=True))
     app = AppTest.from_file(APP, default_timeout=PATIENT)
     for name, value in query.items():
@@ -884,7 +893,7 @@ def test_required_closes_every_page_but_a_link_that_was_given(
 
 @pytest.mark.usefixtures("jobs")
 def test_who_signs_in_is_where_they_wanted_to_go(
-    fake: FakeAuth, service: Service, monkeypatch: pytest.MonkeyPatch
+    fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY, required=True))
     fake.add(ADA)
@@ -895,36 +904,36 @@ def test_who_signs_in_is_where_they_wanted_to_go(
 
 
 def test_a_guest_of_a_closed_server_may_not_analyze(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY, required=True))
-    assert not auth._guest("x").may_analyze
+    assert not auth.guest_of("x").may_analyze
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY))
-    assert auth._guest("x").may_analyze
+    assert auth.guest_of("x").may_analyze
 
 
 def test_the_app_goes_on_for_a_guest_while_the_server_is_away(
-    fake: FakeAuth, service: Service, monkeypatch: pytest.MonkeyPatch
+    fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def script() -> None:
         import streamlit as st
 
+        from dashboard import session
         from dashboard.pages.account import view as page
-        from service import auth
 
         page.warn()
-        st.text(auth.who().kind)
-        st.text(auth.connection() is None)
+        st.text(session.current_user().kind)
+        st.text(session.request_context().connect is None)
 
     fake.add(ADA)
-    cookie = service.seat(service.sign_in(ADA, PASSWORD, HERE))
+    cookie = service.begin_tab_session(service.sign_in(ADA, PASSWORD, HERE))
     fake.down = True
     run = AppTest.from_function(script, default_timeout=PATIENT)
-    run.session_state["auth-seat"] = cookie
+    run.session_state["auth-session"] = cookie
     run.run()
     assert [t.value for t in run.text] == ["guest", "True"]
     assert "can’t be reached" in text(run)
     fake.down = False
-    monkeypatch.setattr(sessions, "PATIENCE", 0)
+    monkeypatch.setattr(sessions, "RETRY_SECONDS", 0)
     run.run()
     assert [t.value for t in run.text] == ["user", "False"]

@@ -10,7 +10,7 @@ import pytest
 
 from service.auth import Role, sessions
 from service.auth.config import Accounts
-from service.auth.flows import Service
+from service.auth.flows import AuthService
 from service.auth.problems import AccountError, SignedOut
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session
@@ -23,33 +23,33 @@ HERE = AuthReturnContext("", "127.0.0.1", "http://127.0.0.1")
 
 
 @pytest.fixture
-def service(standin: Standin, tmp_path: Path) -> Service:
-    return Service(Accounts(standin.url, standin.key), EncryptedSessionStore(tmp_path))
+def service(standin: Standin, tmp_path: Path) -> AuthService:
+    return AuthService(Accounts(standin.url, standin.key), EncryptedSessionStore(tmp_path))
 
 
 def address() -> str:
     return f"{secrets.token_hex(6)}@example.org"
 
 
-def sit(service: Service, cookie: str) -> Session:
-    seat = service.seats.find(cookie)
+def sit(service: AuthService, cookie: str) -> Session:
+    seat = service.sessions.find(cookie)
     assert seat is not None
     return seat
 
 
-def test_sign_up_then_in_then_out(service: Service) -> None:
+def test_sign_up_then_in_then_out(service: AuthService) -> None:
     email = address()
     session = service.sign_up(email, PASSWORD, HERE)
     assert session is not None  # this one asks for no confirmation
-    first = sit(service, service.seat(session)).person()
-    again = sit(service, service.seat(service.sign_in(email, PASSWORD, HERE)))
-    assert again.person().id == first.id
-    assert (again.person().email, again.person().role) == (email, Role.ANALYST)
+    first = sit(service, service.begin_tab_session(session)).principal()
+    again = sit(service, service.begin_tab_session(service.sign_in(email, PASSWORD, HERE)))
+    assert again.principal().id == first.id
+    assert (again.principal().email, again.principal().role) == (email, Role.ANALYST)
     service.sign_out(again)
-    assert service.seats.find(again.key) is None
+    assert service.sessions.find(again.key) is None
 
 
-def test_a_wrong_password_is_refused(service: Service) -> None:
+def test_a_wrong_password_is_refused(service: AuthService) -> None:
     email = address()
     service.sign_up(email, PASSWORD, HERE)
     with pytest.raises(AccountError) as refused:
@@ -59,46 +59,46 @@ def test_a_wrong_password_is_refused(service: Service) -> None:
 
 
 def test_an_expired_token_is_exchanged_and_kept(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: AuthService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = service.sign_up(address(), PASSWORD, HERE)
     assert session is not None
     old = session.model_copy(update={"expires_at": int(time.time()) - 5})
-    cookie = service.seat(old)
+    cookie = service.begin_tab_session(old)
     seat = sit(service, cookie)
     fresh = seat.client().auth.get_session()
     assert fresh is not None
     assert fresh.refresh_token != session.refresh_token
     # Another process has the new pair, and the old one is of no use any more.
-    other = Service(service.accounts, EncryptedSessionStore(tmp_path))
-    assert sit(other, cookie).person().id == session.user.id
+    other = AuthService(service.accounts, EncryptedSessionStore(tmp_path))
+    assert sit(other, cookie).principal().id == session.user.id
     with pytest.raises(SignedOut):
-        sit(service, service.seat(old)).client()
+        sit(service, service.begin_tab_session(old)).client()
 
 
-def test_the_role_is_the_servers(standin: Standin, service: Service) -> None:
+def test_the_role_is_the_servers(standin: Standin, service: AuthService) -> None:
     email = address()
     session = service.sign_up(email, PASSWORD, HERE)
     assert session is not None
-    seat = sit(service, service.seat(session))
+    seat = sit(service, service.begin_tab_session(session))
     seat.client().auth.update_user({"data": {"role": "admin"}})  # what anybody may write
-    assert seat.person().role is Role.ANALYST
+    assert seat.principal().role is Role.ANALYST
     standin.sql(
         "update auth.users set raw_app_meta_data = "
         "coalesce(raw_app_meta_data, '{}'::jsonb) || '{\"role\": \"viewer\"}' where email = $1",
         email,
     )
-    assert sit(service, service.seat(service.sign_in(email, PASSWORD, HERE))).person().role is (
-        Role.VIEWER
-    )
+    assert sit(
+        service, service.begin_tab_session(service.sign_in(email, PASSWORD, HERE))
+    ).principal().role is (Role.VIEWER)
 
 
-def test_a_new_password_is_the_one_that_counts(service: Service) -> None:
+def test_a_new_password_is_the_one_that_counts(service: AuthService) -> None:
     email = address()
     session = service.sign_up(email, PASSWORD, HERE)
     assert session is not None
-    seat = sit(service, service.seat(session))
-    seat.person()
+    seat = sit(service, service.begin_tab_session(session))
+    seat.principal()
     service.set_password(seat, "a whole new sentence")
     with pytest.raises(AccountError, match="wrong"):
         service.sign_in(email, PASSWORD, HERE)
@@ -106,27 +106,27 @@ def test_a_new_password_is_the_one_that_counts(service: Service) -> None:
 
 
 def test_an_account_that_is_deleted_is_out(
-    standin: Standin, service: Service, monkeypatch: pytest.MonkeyPatch
+    standin: Standin, service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     email = address()
     session = service.sign_up(email, PASSWORD, HERE)
     assert session is not None
-    seat = sit(service, service.seat(session))
-    seat.person()
+    seat = sit(service, service.begin_tab_session(session))
+    seat.principal()
     standin.sql("delete from auth.users where email = $1", email)
-    monkeypatch.setattr(sessions, "CHECK_EVERY", 0)
+    monkeypatch.setattr(sessions, "CHECK_SECONDS", 0)
     with pytest.raises(SignedOut):
-        seat.person()
+        seat.principal()
 
 
-def test_two_people_have_two_clients(service: Service) -> None:
+def test_two_people_have_two_clients(service: AuthService) -> None:
     people = []
     for _ in range(2):
         session = service.sign_up(address(), PASSWORD, HERE)
         assert session is not None
-        people.append(sit(service, service.seat(session)))
+        people.append(sit(service, service.begin_tab_session(session)))
     one, other = people
     assert one.client() is not other.client()
-    assert one.person().id != other.person().id
+    assert one.principal().id != other.principal().id
     for seat in people:
-        assert seat.client().auth.get_user().user.id == seat.person().id  # type: ignore[union-attr]
+        assert seat.client().auth.get_user().user.id == seat.principal().id  # type: ignore[union-attr]

@@ -29,8 +29,6 @@ LONG_FILES = {
     "detector/perturbation/corruptions.py",
     "detector/pipeline/run.py",
     "detector/schema/analysis.py",
-    "service/records/store.py",
-    "service/records/supabase.py",
     "service/tasks/jobs.py",
 }
 LONG_FUNCTIONS = {

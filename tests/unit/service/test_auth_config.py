@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from service import config
-from service.auth import Role
 from service.auth.config import accounts
+from service.context import Role
 
 NAMES = (
     "SUPABASE_URL",

@@ -26,6 +26,7 @@ from service.records import result_cache
 from service.records.database import FILE
 from service.records.instances import Server
 from service.records.model import GUEST, LOCAL, RecordsError
+from service.records.scope import RecordScope
 from service.records.sql import open_store
 from service.storage.uploads import Uploads
 from service.tasks.jobs import (
@@ -33,7 +34,6 @@ from service.tasks.jobs import (
     Job,
     Jobs,
     QueueFull,
-    RecordScope,
     State,
     default_workers,
 )

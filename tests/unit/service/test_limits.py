@@ -9,14 +9,13 @@ import pytest
 from limits.storage import memory
 
 from dashboard.labels import NBSP
-from service import auth, limits, rate_limit
-from service.auth import LOCAL, Kind, Role, User
-from service.auth.caller import Caller
+from service import limits, rate_limit
+from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
 from service.limits import MEGABYTE, NotAllowed, RateLimitExceeded, TooLarge, allowance, taking
 from service.rate_limit import Refusal, SlidingWindowRateLimiter
 
-GUEST, OTHER = User("guest:a", Kind.GUEST), User("guest:b", Kind.GUEST)
-USER = User("4f1c", Kind.USER)
+GUEST, OTHER = Principal("guest:a", PrincipalKind.GUEST), Principal("guest:b", PrincipalKind.GUEST)
+USER = Principal("4f1c", PrincipalKind.USER)
 
 
 class Clock:
@@ -36,25 +35,28 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+class Door:
+    """Who takes the next files, and from where."""
+
+    context = RequestContext(GUEST)
+
+    def __call__(self, person: Principal, address: str = "203.0.113.9") -> None:
+        self.context = RequestContext(person, address=address)
+
+    def take(self, size: int | None = None, count: int = 1) -> None:
+        with taking(self.context, size, count):
+            pass
+
+
 @pytest.fixture
-def come(monkeypatch: pytest.MonkeyPatch):
+def come() -> Door:
     """come(person, address): who takes the next files."""
-
-    def come(person: User, address: str = "203.0.113.9") -> None:
-        monkeypatch.setattr(auth, "who", lambda: person)
-        monkeypatch.setattr(Caller, "of_page", lambda: Caller(address))
-
-    return come
+    return Door()
 
 
 def wait(refusal: Refusal | None) -> float:
     assert refusal
     return refusal.wait
-
-
-def take(size: int | None = None) -> None:
-    with taking(size):
-        pass
 
 
 def test_the_window_slides(clock: Clock) -> None:
@@ -120,87 +122,89 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_guest_is_told_how_long_to_wait(
-    clock: Clock, come, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, come: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "2")
     come(GUEST)
-    take()
+    come.take()
     clock.now += 2900
-    take()
+    come.take()
     with pytest.raises(RateLimitExceeded) as refused:
-        take()
+        come.take()
     assert refused.value.message == (
         f"This server allows 2{NBSP}files an hour. Next one in 12{NBSP}minutes."
     )
     assert refused.value.code == "quota"
     come(OTHER)
-    take()
+    come.take()
     come(GUEST)
     clock.now += 700.1
-    take()
+    come.take()
 
 
-def test_a_new_cookie_does_not_help(clock: Clock, come, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_cookie_does_not_help(
+    clock: Clock, come: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UNMASK_ADDRESS_FILES_PER_HOUR", "3")
     for number in range(3):
-        come(User(f"guest:{number}", Kind.GUEST))
-        take()
-    come(User("guest:fresh", Kind.GUEST))
+        come(Principal(f"guest:{number}", PrincipalKind.GUEST))
+        come.take()
+    come(Principal("guest:fresh", PrincipalKind.GUEST))
     with pytest.raises(RateLimitExceeded, match=r"3.files an hour from one network"):
-        take()
-    come(User("guest:fresh", Kind.GUEST), "198.51.100.4")
-    take()
+        come.take()
+    come(Principal("guest:fresh", PrincipalKind.GUEST), "198.51.100.4")
+    come.take()
     come(USER)  # an account is not held for its neighbors
-    take()
+    come.take()
 
 
 def test_more_than_an_hour_holds_is_said_at_once(
-    clock: Clock, come, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, come: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "20")
     come(GUEST)
     with (
         pytest.raises(RateLimitExceeded, match=r"20.files an hour; these are 45"),
-        taking(count=45),
     ):
-        pass
-    with taking(count=20):
-        pass
+        come.take(count=45)
+    come.take(count=20)
 
 
-def test_what_failed_does_not_count(clock: Clock, come, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_failed_does_not_count(
+    clock: Clock, come: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UNMASK_USER_FILES_PER_HOUR", "1")
     come(USER)
-    with pytest.raises(OSError, match="full"), taking():
+    with pytest.raises(OSError, match="full"), taking(come.context):
         raise OSError("the disk is full")
-    take()
+    come.take()
     with pytest.raises(RateLimitExceeded, match=r"1.file an hour. Next one in 60.minutes"):
-        take()
+        come.take()
 
 
-def test_a_guest_may_bring_less(clock: Clock, come, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_may_bring_less(clock: Clock, come: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_GUEST_MAX_MB", "50")
     come(GUEST)
-    assert limits.megabytes(GUEST) == 50
-    take(50 * MEGABYTE)
+    assert limits.megabytes(GUEST, 500) == 50
+    come.take(50 * MEGABYTE)
     with pytest.raises(TooLarge, match=r"50.MB"):
-        take(50 * MEGABYTE + 1)
+        come.take(50 * MEGABYTE + 1)
     come(USER)
-    take(50 * MEGABYTE + 1)
+    come.take(50 * MEGABYTE + 1)
     monkeypatch.setenv("UNMASK_GUEST_MAX_MB", "100000")  # not more than the server takes
-    assert limits.megabytes(GUEST) == limits.megabytes(USER)
+    assert limits.megabytes(GUEST, 500) == limits.megabytes(USER, 500)
 
 
-def test_who_only_reads_starts_nothing(clock: Clock, come) -> None:
-    come(User("4f1c", Kind.USER, Role.VIEWER))
+def test_who_only_reads_starts_nothing(clock: Clock, come: Door) -> None:
+    come(Principal("4f1c", PrincipalKind.USER, Role.VIEWER))
     with pytest.raises(NotAllowed, match="read results"):
-        take()
+        come.take()
 
 
-def test_the_owner_of_the_computer_is_not_limited(clock: Clock, come) -> None:
+def test_the_owner_of_the_computer_is_not_limited(clock: Clock, come: Door) -> None:
     come(LOCAL, "127.0.0.1")
     for _ in range(500):
-        take(10**12)
+        come.take(10**12)
 
 
 def test_zero_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from detector.errors import Canceled, InputError, MediaError, UnmaskError
-from service.auth.user import Kind, Role, User
+from service.context import Principal, PrincipalKind, Role
 from service.records.instances import Server
 from service.records.model import RecordsError, State
 from service.tasks.executor import Executor, ThreadExecutor
@@ -25,8 +25,8 @@ from service.tasks.store import FILE, TaskStore, sqlite_engine
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
 from tests.support.waiting import PATIENT, until
 
-ANN, BEN = User("guest:ann", Kind.GUEST), User("guest:ben", Kind.GUEST)
-ADMIN = User("root", Kind.USER, Role.ADMIN)
+ANN, BEN = Principal("guest:ann", PrincipalKind.GUEST), Principal("guest:ben", PrincipalKind.GUEST)
+ADMIN = Principal("root", PrincipalKind.USER, Role.ADMIN)
 
 
 def kind(name: str, priority: Priority, cores: float = 2.0, **more: Any) -> TaskKind:

@@ -6,16 +6,16 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import hosting
+from dashboard import hosting, session
 from service.auth.caller import GUEST, Caller, cookie_name, token
 
-GUEST_LASTS = 365 * 24 * 3600
+GUEST_TTL = 365 * 24 * 3600
 """s; browsers keep no cookie for much longer."""
 
 _CONDITIONS = (b"if-none-match", b"if-modified-since")
 
 
-class GiveCookie:
+class GuestCookie:
     """Middleware: a page that goes to a browser without our cookie takes one along.
 
     The page's WebSocket brings it back, so the first script run already knows the browser.
@@ -28,7 +28,7 @@ class GiveCookie:
         if scope["type"] != "http" or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
-        caller = Caller.of_request(HTTPConnection(scope))
+        caller = session.request_caller(HTTPConnection(scope))
         if caller.cookie(GUEST) is not None:
             await self.app(scope, receive, send)
             return
@@ -37,7 +37,7 @@ class GiveCookie:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").startswith("text/html"):
-                    headers.append("set-cookie", cookie(GUEST, token(), caller, GUEST_LASTS))
+                    headers.append("set-cookie", cookie(GUEST, token(), caller, GUEST_TTL))
                     # Never one browser's cookie from a cache to another.
                     headers["cache-control"] = "no-store"
             await send(message)
@@ -47,8 +47,8 @@ class GiveCookie:
         await self.app({**scope, "headers": fresh}, receive, with_cookie)
 
 
-def cookie(name: str, value: str, caller: Caller, lasts: int) -> str:
-    """A Set-Cookie header; `lasts` in s.
+def cookie(name: str, value: str, caller: Caller, ttl: int) -> str:
+    """Return a Set-Cookie header; `ttl` in s.
 
     Where another site may show the app in a frame (a Space), a Lax cookie would not be sent from
     there. A partitioned one is, and only below that site: it says nothing of a person elsewhere.
@@ -57,7 +57,7 @@ def cookie(name: str, value: str, caller: Caller, lasts: int) -> str:
     framed = caller.secure and bool(hosting.frames())
     parts = [
         f"{cookie_name(name, caller.secure)}={value}",
-        f"Max-Age={lasts}",
+        f"Max-Age={ttl}",
         "Path=/",
         "HttpOnly",
         f"SameSite={'None' if framed else 'Lax'}",

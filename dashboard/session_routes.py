@@ -21,19 +21,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from dashboard import i18n, labels
+from dashboard import i18n, labels, session
+from dashboard.cookies import cookie
+from dashboard.hosting import base_path
 from dashboard.i18n import _
 from dashboard.theme import plain
 from service import auth
-from service.auth.caller import GUEST, SESSION, Caller, base_path, digest
-from service.auth.cookies import cookie
-from service.auth.problems import AccountError, of_supabase, problem
+from service.auth.caller import GUEST, SESSION, Caller, digest
+from service.auth.problems import AccountError, account_error, code_of_supabase
 from service.auth.steps import AuthReturnContext, Purpose, SignedIn
 
 if TYPE_CHECKING:
-    from service.auth.flows import Service
+    from service.auth.flows import AuthService
 
-MOST_BODY = 4096
+MAX_BODY = 4096
 """bytes of a request; a ticket and a code are short."""
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 """Addresses here hold codes: they go into no cache and no other site's log."""
@@ -50,22 +51,22 @@ def routes() -> list[Route]:
 
 
 async def _begin(request: Request) -> Response:
-    caller, service = Caller.of_request(request), auth.service()
+    caller, service = session.request_caller(request), auth.auth_service()
     if service is None or not caller.from_own_page:
         return Response(status_code=403, headers=_PRIVATE)
     secret = caller.cookie(GUEST)
     try:
         ticket = json.loads(await _body(request)).get("ticket")
         if not isinstance(ticket, str) or secret is None:
-            raise problem("expired")
+            raise account_error("expired")
         signed = await run_in_threadpool(service.redeem, ticket, digest(secret))
     except (ValueError, AttributeError, AccountError):
         return Response(status_code=403, headers=_PRIVATE)
-    return await _seated(Response(status_code=204, headers=_PRIVATE), signed, caller, service)
+    return await _attach(Response(status_code=204, headers=_PRIVATE), signed, caller, service)
 
 
 async def _with(request: Request) -> Response:
-    caller, service, base = Caller.of_request(request), auth.service(), base_path()
+    caller, service, base = session.request_caller(request), auth.auth_service(), base_path()
     # Only a click on our own page begins: a foreign one shall not send people off.
     if service is None or caller.header("sec-fetch-site") not in ("", "same-origin", "none"):
         return _to(base, "account")
@@ -73,7 +74,7 @@ async def _with(request: Request) -> Response:
         return _to(base, "cookies")
     try:
         url = await run_in_threadpool(
-            service.begin_oauth, request.path_params["provider"], AuthReturnContext.of(caller)
+            service.begin_oauth, request.path_params["provider"], AuthReturnContext.of(caller, base)
         )
     except AccountError as error:
         return _to(base, error.code)
@@ -81,14 +82,14 @@ async def _with(request: Request) -> Response:
 
 
 async def _return(request: Request) -> Response:
-    caller, service, base = Caller.of_request(request), auth.service(), base_path()
+    caller, service, base = session.request_caller(request), auth.auth_service(), base_path()
     if service is None:
         return _to(base, "account")
     nonce = request.path_params["nonce"]
     asked = request.query_params
     pending = await run_in_threadpool(service.pending, nonce)
     if error := asked.get("error_code") or asked.get("error"):
-        return _to(base, of_supabase(error))
+        return _to(base, code_of_supabase(error))
     code, token_hash, kind = asked.get("code"), asked.get("token_hash"), asked.get("type", "")
     if not code and not token_hash:
         # The address was confirmed and Supabase put the tokens behind a #, where no server sees
@@ -111,7 +112,7 @@ async def _return(request: Request) -> Response:
 
 
 async def _agreed(request: Request) -> Response:
-    caller, service, base = Caller.of_request(request), auth.service(), base_path()
+    caller, service, base = session.request_caller(request), auth.auth_service(), base_path()
     if service is None or not caller.from_own_page:
         return Response(status_code=403, headers=_PRIVATE)
     try:
@@ -128,7 +129,7 @@ async def _agreed(request: Request) -> Response:
 
 async def _finish(
     caller: Caller,
-    service: Service,
+    service: AuthService,
     base: str,
     nonce: str,
     code: str | None,
@@ -144,18 +145,16 @@ async def _finish(
     except AccountError as error:
         return _to(base, error.code)
     answer = _to(base, "") if not signed.reset else _account(base)
-    return await _seated(answer, signed, caller, service)
+    return await _attach(answer, signed, caller, service)
 
 
-async def _seated(
-    response: Response, signed: SignedIn, caller: Caller, service: Service
+async def _attach(
+    response: Response, signed: SignedIn, caller: Caller, service: AuthService
 ) -> Response:
     """Hand the cookie over; who sat in this browser before leaves."""
-    if (old := caller.cookie(SESSION)) and (seat := service.seats.find(old)):
-        await run_in_threadpool(service.sign_out, seat)
-    response.headers.append(
-        "set-cookie", cookie(SESSION, signed.cookie, caller, round(signed.lasts))
-    )
+    if (old := caller.cookie(SESSION)) and (former := service.sessions.find(old)):
+        await run_in_threadpool(service.sign_out, former)
+    response.headers.append("set-cookie", cookie(SESSION, signed.cookie, caller, round(signed.ttl)))
     return response
 
 
@@ -211,6 +210,6 @@ async def _body(request: Request) -> bytes:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BODY:
+        if len(body) > MAX_BODY:
             raise ValueError("too long")
     return body

@@ -1,0 +1,132 @@
+"""The edge of the pages: who asks, as Streamlit's connection tells, and who answers.
+
+The one place that looks at the browser behind a page. Pages ask here and hand what they get to the
+service; in a thread without a page there is nobody to find, and `request_context` raises.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from starlette.requests import HTTPConnection
+
+from dashboard import _compat, i18n
+from detector import paths
+from service import auth
+from service.application import Application
+from service.auth.caller import GUEST, Caller, lower_names, token
+from service.auth.problems import AccountError, Unreachable
+from service.context import Principal, PrincipalKind, RequestContext
+from service.records.scope import RecordScope
+
+if TYPE_CHECKING:
+    from service.auth.sessions import Session
+
+_TAB, _SESSION = "auth-tab", "auth-session"
+"""Session state: stand in for the cookies of a browser that keeps none."""
+
+
+def application() -> Application:
+    """Return the application of this server, composed on first use."""
+    return _application(paths.data())
+
+
+@lru_cache(maxsize=1)
+def _application(data: Path) -> Application:
+    return Application(data)
+
+
+def request_context() -> RequestContext:
+    """Return for whom the page is drawn now. Cheap; take it in a script run and hand it on.
+
+    Raises
+    ------
+    RuntimeError
+        No page is drawn in this thread.
+    """
+    caller = page_caller()
+    session = auth.find_session(caller, st.session_state.get(_SESSION))
+    principal = auth.identify(caller, session)
+    if principal is None:
+        principal = auth.guest_of(st.session_state.setdefault(_TAB, token()))
+    user = principal.kind is PrincipalKind.USER
+    return RequestContext(
+        principal=principal,
+        locale=i18n.current(),
+        address=caller.address,
+        loopback=caller.loopback,
+        guest=_guest(caller),
+        connect=session.client if session is not None and user else None,
+    )
+
+
+def current_user() -> Principal:
+    """Return the person whose page is drawn now."""
+    return request_context().principal
+
+
+def record_scope() -> RecordScope:
+    """Return whose records the page shows, and where they are kept.
+
+    Raises
+    ------
+    RecordsError
+        Signed out since the page began.
+    """
+    return application().scope(request_context())
+
+
+def is_loopback_client() -> bool:
+    """Return whether the person sits at the computer that this runs on."""
+    return request_context().loopback
+
+
+def current_session() -> Session | None:
+    """Return the session of the browser whose page is drawn now."""
+    return auth.find_session(page_caller(), st.session_state.get(_SESSION))
+
+
+def attach_session(cookie: str) -> None:
+    """Stay signed in for as long as this tab is open."""
+    st.session_state[_SESSION] = cookie
+
+
+def sign_in_error() -> AccountError | None:
+    """Return why somebody whose browser is signed in is a guest for now."""
+    session = current_session()
+    try:
+        if session is not None:
+            session.principal()
+    except Unreachable as error:
+        return error
+    except AccountError:
+        pass
+    return None
+
+
+def page_caller() -> Caller:
+    """Return the connection of the page that is drawn now."""
+    if not _compat.in_script_run():
+        raise RuntimeError("who asks is known while a page is drawn, not in a thread of its own")
+    headers = st.context.headers
+    every = ((name, value) for name in headers for value in headers.get_all(name))
+    return Caller(
+        st.context.ip_address, lower_names(every), st.context.cookies.to_dict(), _speaks_tls()
+    )
+
+
+def request_caller(request: HTTPConnection) -> Caller:
+    """Return the connection of a plain request to one of our routes."""
+    return Caller.of_request(request, tls=_speaks_tls())
+
+
+def _speaks_tls() -> bool:
+    return bool(st.get_option("server.sslCertFile"))
+
+
+def _guest(caller: Caller) -> Principal | None:
+    secret = caller.cookie(GUEST) or st.session_state.get(_TAB)
+    return auth.guest_of(secret) if secret else None

@@ -1,0 +1,106 @@
+"""Who asks, and for whom an answer is made: handed to every function of the service that needs it.
+
+An edge builds a `RequestContext` for each request: `dashboard.session` from what Streamlit keeps of
+a browser's connection. Nothing below an edge looks up who asks, and there is no default: a function
+that is not told for whom it works can't be called.
+
+Knows nothing of cookies, Streamlit or Supabase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from supabase import Client
+
+Connect = Callable[[], "Client"]
+"""Gives the Supabase client of who is signed in, with a fresh token, as often as it is called and
+in any thread. Raises `auth.problems.SignedOut` and `auth.problems.Unreachable`."""
+
+
+class PrincipalKind(StrEnum):
+    """How a principal is known."""
+
+    LOCAL = "local"
+    """Sits at this computer, and no accounts are set up: the owner of all that is done here."""
+    GUEST = "guest"
+    """A browser that nobody signed in with. Known by a random cookie, or for as long as its tab is
+    open where the browser keeps none."""
+    USER = "user"
+    """Signed in with Supabase."""
+
+
+class Role(StrEnum):
+    """What an account is for. Each may do all that the ones before it may."""
+
+    VIEWER = "viewer"
+    """Reads results; starts no analysis."""
+    ANALYST = "analyst"
+    """Analyzes files and works with what they own. Guests, and accounts without a role."""
+    ADMIN = "admin"
+    """Changes what holds for everybody on this server."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks.
+
+    Attributes
+    ----------
+    id : str
+        Owns uploads, records and presets: "local", "guest:<22 characters>" or the id of a Supabase
+        account. Not a secret: a guest's is made from their cookie by a one-way function.
+    kind : PrincipalKind
+    role : Role
+        For an account, what the server said of it, never what its browser said.
+    email : str
+        Of an account; else empty.
+    """
+
+    id: str
+    kind: PrincipalKind
+    role: Role = Role.ANALYST
+    email: str = ""
+
+    @property
+    def may_analyze(self) -> bool:
+        return self.role is not Role.VIEWER
+
+    @property
+    def may_administer(self) -> bool:
+        return self.role is Role.ADMIN
+
+
+LOCAL = Principal("local", PrincipalKind.LOCAL, Role.ADMIN)
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """For whom a request is answered, and what is known of where it comes from.
+
+    Attributes
+    ----------
+    principal : Principal
+    locale : str
+        Code of the language of the answer: "en", "pt_BR".
+    address : str
+        The client's network address, to count by; IPv6 as its /64.
+    loopback : bool
+        The client runs on this computer: only such a one may name a folder on its disk. Has nothing
+        to do with accounts.
+    guest : Principal, optional
+        The guest that this client is when nobody is signed in; None where it never was one.
+    connect : callable, optional
+        Of who is signed in.
+    """
+
+    principal: Principal
+    locale: str = "en"
+    address: str = "unknown"
+    loopback: bool = False
+    guest: Principal | None = None
+    connect: Connect | None = None
