@@ -1,4 +1,4 @@
-"""When the word changes: late enough not to flicker, soon enough to warn.
+"""Hysteresis of the word: late enough not to flicker, soon enough to warn.
 
 Two rules that pull apart: a word must hold still (it changes only after 3 s beyond a threshold),
 and a face that becomes manipulated must be named within 2 s. They are reconciled by asking for more

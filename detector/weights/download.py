@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 CHUNK = 1 << 18  # bytes written between two progress calls
 TIMEOUT = 20.0  # s without a byte before a download is given up
-TRIES = 3  # a connection that breaks in the middle is resumed so many times in all
+TRIES = 3  # retries of a connection that breaks in the middle; each resumes where it stopped
 SPARE = 64 << 20  # bytes left free on the disk after a download
 MOST = 16 << 30  # bytes of a file whose size nobody stated
 
