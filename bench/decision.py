@@ -20,17 +20,17 @@ from detector.models import registry
 from detector.pipeline import initial_results
 from detector.schema.analysis import (
     Analysis,
-    ClipWindow,
     Ensemble,
-    FaceFrame,
+    FrameSegment,
     Label,
     Media,
     Quality,
     Question,
     Settings,
     Software,
+    SpanSegment,
+    Subject,
     Thresholds,
-    Track,
     Verdict,
 )
 
@@ -52,21 +52,24 @@ def made(people: int, moments: int, *, seed: int = 0) -> Analysis:
     for person in range(people):
         logits = rng.normal(0, 1, (moments, len(frames)))
         faces = [
-            FaceFrame(
+            FrameSegment(
                 index=n, time=n * 0.5, box=(100.0, 100.0, 300.0, 300.0), quality=quality,
                 logits=dict(zip(frames, row.tolist(), strict=True)),
             )
             for n, row in enumerate(logits)
         ]  # fmt: skip
         windows = [
-            ClipWindow(model=id, start=k * 2.0, end=k * 2.0 + 1.2, logit=float(rng.normal()))
-            for id in clips
+            SpanSegment(
+                start=k * 2.0,
+                end=k * 2.0 + 1.2,
+                logits={id: float(rng.normal()) for id in clips},
+            )
             for k in range(4)
         ]
         tracks.append(
-            Track(
-                id=chr(65 + person), start=0.0, end=moments * 0.5, thumbnail_time=0.0, faces=faces,
-                windows=windows,
+            Subject(
+                id=chr(65 + person), start=0.0, end=moments * 0.5, thumbnail_time=0.0, frames=faces,
+                spans=windows,
             )
         )  # fmt: skip
     return Analysis(
@@ -80,7 +83,7 @@ def made(people: int, moments: int, *, seed: int = 0) -> Analysis:
         verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=Thresholds(low=0.0, high=1.0)),
         ensembles={q: manifest.ensembles.get(q, Ensemble()) for q in Question},
         models=results,
-        tracks=tracks,
+        subjects=tracks,
         moments=[n * 0.5 for n in range(moments)],
         software=Software(version="0", python="3", torch="2", device="cpu", backend="torch"),
     )  # fmt: skip

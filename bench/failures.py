@@ -41,7 +41,7 @@ def worst(scored: list[Scored], model: str, count: int) -> list[tuple[Scored, fl
 def described(scored: Scored, rank: float) -> str:
     """A row of the table."""
     assert scored.analysis is not None
-    tracks = max(scored.analysis.tracks, key=lambda track: len(track.faces))
+    tracks = max(scored.analysis.judged, key=lambda track: len(track.frames))
     person = person_of(scored.analysis, tracks)
     about = "no face to measure"
     if person is not None:
@@ -54,9 +54,9 @@ def described(scored: Scored, rank: float) -> str:
 def sheet(scored: Scored, path: Path) -> np.ndarray:
     """Faces of the clip's longest track, uint8 [240, 240 x SHOWN, 3]."""
     assert scored.analysis is not None
-    track = max(scored.analysis.tracks, key=lambda track: len(track.faces))
-    chosen = np.linspace(0, len(track.faces) - 1, SHOWN).round().astype(int)
-    faces = [track.faces[i] for i in chosen]
+    track = max(scored.analysis.judged, key=lambda track: len(track.frames))
+    chosen = np.linspace(0, len(track.frames) - 1, SHOWN).round().astype(int)
+    faces = [track.frames[i] for i in chosen]
     times = sorted({face.time for face in faces})
     frames = {
         round(frame.time, 3): frame.rgb

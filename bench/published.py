@@ -39,22 +39,22 @@ ALARMS = 5
 def with_logit(analysis: Analysis, logit: float) -> Analysis:
     """The analysis as if the published model had given every scored face this logit."""
     spec = registry.get_spec(ID)
-    tracks = [
+    subjects = [
         track.model_copy(
             update={
-                "faces": [
+                "frames": [
                     face.model_copy(update={"logits": {**face.logits, ID: logit}})
                     if face.logits
                     else face
-                    for face in track.faces
+                    for face in track.frames
                 ]
             }
         )
-        for track in analysis.tracks
+        for track in analysis.subjects
     ]
     there = initial_results.result(spec).model_copy(update={"scored": 32})
     models = [*(m for m in analysis.models if m.id != ID), there]
-    return analysis.model_copy(update={"tracks": tracks, "models": models})
+    return analysis.model_copy(update={"subjects": subjects, "models": models})
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def main() -> None:
     scored = scores.score_files(
         items, models=bundled, store=asked.store, progress=counter("scored")
     )
-    judged = [s for s in scored if s.analysis is not None and s.analysis.tracks]
+    judged = [s for s in scored if s.analysis is not None and s.analysis.judged]
     analyses = [scores.refreshed(s.analysis) for s in judged if s.analysis is not None]
     labels = np.array([s.label for s in judged])
     rng = np.random.default_rng(asked.seed)

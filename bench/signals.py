@@ -25,7 +25,7 @@ import numpy as np
 from detector.errors import UnmaskError
 from detector.evaluation.labels import Item, read_labels
 from detector.evaluation.metrics import auc
-from detector.pipeline.run import AnalysisRun
+from detector.pipeline.run import AnalysisRun, RunRequest
 from detector.schema.analysis import Settings
 from detector.signals import blinks, reference
 from detector.vision import load_detector
@@ -37,12 +37,12 @@ PERCENTILES = {"p1": 1, "p5": 5, "p50": 50, "p95": 95, "p99": 99}
 
 def measure(item: Item, detector: Any, eyes: bool) -> dict[str, Any] | None:
     """One file's figures: those of the person who is seen most. None without a face."""
-    run = AnalysisRun(detector, "cpu", Settings(), None, threading.Event())
-    analysis = run.execute(item.file, None)
-    if not analysis.tracks:
+    run = AnalysisRun(RunRequest(detector, "cpu", Settings(), threading.Event()))
+    analysis = run.execute(item.file)
+    if not analysis.judged:
         return None
-    track = max(analysis.tracks, key=lambda t: len(t.faces))
-    number = list(run._kept())[sorted(t.id for t in analysis.tracks).index(track.id)]
+    track = max(analysis.judged, key=lambda t: len(t.frames))
+    number = list(run.faces.kept())[sorted(t.id for t in analysis.judged).index(track.id)]
     row: dict[str, Any] = {
         "file": item.name,
         "label": item.label,
@@ -50,9 +50,11 @@ def measure(item: Item, detector: Any, eyes: bool) -> dict[str, Any] | None:
         "source": item.source,
         "person": item.person,
         "signals": {
-            s.id: s.number for s in analysis.signals if s.track == track.id and s.number is not None
+            s.id: s.number
+            for s in analysis.signals
+            if s.subject == track.id and s.number is not None
         },
-        "curves": {id: np.round(c, 3).tolist() for id, c in run.reading.curves(number).items()},
+        "curves": {id: np.round(c, 3).tolist() for id, c in run.signals.curves(number).items()},
     }
     if eyes and item.kind == "video" and blinks.ready():
         lids = blinks.watch(item.file, analysis, track)

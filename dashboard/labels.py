@@ -26,9 +26,9 @@ from detector.schema.analysis import (
     ModelResult,
     Question,
     ReasonCode,
+    Subject,
     Tally,
     Thresholds,
-    Track,
     Verdict,
 )
 
@@ -208,11 +208,9 @@ SIDES: LazyDict[str | None, str] = LazyDict(
 """Where in the picture a person is."""
 
 
-def who(track: Track) -> str:
-    """Whom a track is of: "Person A", or the whole picture where there is nobody."""
-    if track.whole:
-        return _("The whole picture")
-    return _("Person {person}").format(person=track.id)
+def who(track: Subject) -> str:
+    """Whom or what a subject is: "Person A", or the whole picture where there is nobody."""
+    return states.subject_name(track.modality.value, track.id, speech())
 
 
 def percent(probability: float) -> str:

@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 from dashboard import labels
 from dashboard.i18n import LazyDict, _
-from detector.schema.analysis import Analysis, FaceFrame, Label, ReasonCode, Thresholds, Track
+from detector.schema.analysis import Analysis, FrameSegment, Label, ReasonCode, Subject, Thresholds
 
 
 class Missing(Enum):
@@ -64,7 +64,7 @@ class Lane:
         Ascending, touching their neighbors at the middle between two moments.
     """
 
-    track: Track
+    track: Subject
     times: tuple[float, ...]
     score: tuple[float | None, ...]
     models: dict[str, tuple[float | None, ...]]
@@ -88,7 +88,7 @@ def length(analysis: Analysis) -> float:
     return max(analysis.media.duration or 0.0, last, 0.1)
 
 
-def lane(analysis: Analysis, track: Track, *, until: float | None = None) -> Lane:
+def lane(analysis: Analysis, track: Subject, *, until: float | None = None) -> Lane:
     """Lay one person out over the looked-at moments.
 
     Parameters
@@ -96,8 +96,8 @@ def lane(analysis: Analysis, track: Track, *, until: float | None = None) -> Lan
     until : float, optional
         While a run is going on: moments after this time are "not scored yet".
     """
-    faces = {face.index: face for face in track.faces}
-    ids = list(dict.fromkeys(id for face in track.faces for id in face.scores))
+    faces = {face.index: face for face in track.frames}
+    ids = list(dict.fromkeys(id for face in track.frames for id in face.scores))
     score: list[float | None] = []
     models: dict[str, list[float | None]] = {id: [] for id in ids}
     missing: list[Why | None] = []
@@ -118,7 +118,7 @@ def lane(analysis: Analysis, track: Track, *, until: float | None = None) -> Lan
     )
 
 
-def reason(face: FaceFrame | None) -> Why:
+def reason(face: FrameSegment | None) -> Why:
     """Why a person has no score at a moment."""
     if face is None:
         return Missing.NOT_IN_FRAME
@@ -126,7 +126,7 @@ def reason(face: FaceFrame | None) -> Why:
     return Missing.NO_SCORE if problem is None else problem
 
 
-def why(face: FaceFrame | None) -> str:
+def why(face: FrameSegment | None) -> str:
     """The same in a word or three."""
     return said(reason(face))
 
@@ -198,12 +198,12 @@ def peaks(lane: Lane) -> list[float]:
     return found
 
 
-def nearest_face(track: Track, moments: Sequence[float], time: float) -> FaceFrame | None:
+def nearest_face(track: Subject, moments: Sequence[float], time: float) -> FrameSegment | None:
     """The face of a person at the looked-at moment nearest to a time, if they are in it."""
     if not moments:
         return None
     index = min(range(len(moments)), key=lambda i: abs(moments[i] - time))
-    return next((face for face in track.faces if face.index == index), None)
+    return next((face for face in track.frames if face.index == index), None)
 
 
 @dataclass(frozen=True)
@@ -294,7 +294,7 @@ def label_at(score: float | None, thresholds: Thresholds) -> Label:
     return Label.REAL if score < thresholds.low else Label.INCONCLUSIVE
 
 
-def place(track: Track, end: float) -> str:
+def place(track: Subject, end: float) -> str:
     """Where and when a person is: "right, 00:01 to 00:14", "left, whole clip"."""
     whole = track.start <= 0.05 * end and track.end >= 0.95 * end
     when = _("whole clip") if whole else labels.stretch(track.start, track.end, tenths=False)

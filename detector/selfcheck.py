@@ -240,9 +240,8 @@ def _by_time(
     if (why := analysis.models[0].error) and why not in outcome.notes:
         outcome.notes.append(why)
     found: dict[float, float] = {}
-    for track in analysis.tracks[:1]:
-        found |= {f.time: f.logits[spec.id] for f in track.faces if spec.id in f.logits}
-        found |= {w.start: w.logit for w in track.windows if w.model == spec.id}
+    for subject in [s for s in analysis.subjects if s.modality is spec.modality][:1]:
+        found |= {s.start: s.logits[spec.id] for s in subject.segments if spec.id in s.logits}
     return found
 
 

@@ -20,7 +20,7 @@ from detector.evaluation import metrics, scores
 from detector.evaluation.labels import filled, read_labels
 from detector.evaluation.subjects import clip_of
 from detector.models import registry
-from detector.schema.analysis import Analysis, ModelResult, Track
+from detector.schema.analysis import Analysis, ModelResult, Subject
 from research import register
 
 
@@ -71,10 +71,10 @@ def main() -> None:
 def joined(analysis: Analysis, closer: Analysis, id: str) -> Analysis | None:
     """The first with the windows that the second has of the same people; None without any."""
     found = {}
-    for track in analysis.tracks:
-        same = max(closer.tracks, key=lambda other: _overlap(track, other), default=None)
-        if same is not None and _overlap(track, same) > 0 and same.windows:
-            found[track.id] = same.windows
+    for track in analysis.judged:
+        same = max(closer.judged, key=lambda other: _overlap(track, other), default=None)
+        if same is not None and _overlap(track, same) > 0 and same.spans:
+            found[track.id] = same.spans
     if not found:
         return None
 
@@ -82,18 +82,17 @@ def joined(analysis: Analysis, closer: Analysis, id: str) -> Analysis | None:
         change = {"scored": sum(map(len, found.values())), "not_counted_because": None}
         return model.model_copy(update=change) if model.id == id else model
 
-    tracks = [
-        t.model_copy(update={"windows": [*t.windows, *found.get(t.id, [])]})
-        for t in analysis.tracks
+    subjects = [
+        s.model_copy(update={"spans": [*s.spans, *found.get(s.id, [])]}) for s in analysis.subjects
     ]
     return analysis.model_copy(
-        update={"tracks": tracks, "models": [told(model) for model in analysis.models]}
+        update={"subjects": subjects, "models": [told(model) for model in analysis.models]}
     )
 
 
-def _overlap(one: Track, other: Track) -> float:
-    """Area that the middle boxes of two tracks share, px²."""
-    a, b = (t.faces[len(t.faces) // 2].box for t in (one, other))
+def _overlap(one: Subject, other: Subject) -> float:
+    """Area that the middle boxes of two people share, px²."""
+    a, b = (t.frames[len(t.frames) // 2].box for t in (one, other))
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     return max(width, 0.0) * max(height, 0.0)

@@ -15,7 +15,7 @@ from dashboard import labels, session, url_state
 from dashboard.i18n import LazyDict, _
 from detector.errors import InputError, UnmaskError
 from detector.models.registry import list_models, usable
-from detector.schema.analysis import Analysis, ReasonCode, Settings
+from detector.schema.analysis import Analysis, Modality, ReasonCode, Settings
 from service import error_reports
 from service.limits import NotAllowed, TooLarge
 from service.records.model import RecordsError
@@ -183,10 +183,10 @@ def unjudged(job: Named, analysis: Analysis) -> Card:
             for m in analysis.models
             if m.error or m.not_counted_because
         ]
-        if any(track.models for track in analysis.tracks):
+        if any(track.models for track in analysis.judged):
             head, text = _("No verdict"), _("There are scores, but of no model that counts.")
             actions = (*actions, show_scores(job))
-    if code is ReasonCode.NO_FACE and any(track.models for track in analysis.tracks):
+    if code is ReasonCode.NO_FACE and any(track.models for track in analysis.judged):
         actions = (*actions, show_scores(job))
     elif code is ReasonCode.NO_FACE and not whole_picture():
         points.append(_("The Models page has models that judge a whole picture, without a face."))
@@ -211,7 +211,7 @@ def _ways_on(job: Named, analysis: Analysis, code: ReasonCode) -> tuple[Action, 
         if smaller < settings.min_face:
             other = settings.model_copy(update={"min_face": smaller})
             ways.append(again(job, _("Look for smaller faces"), "zoom_in", other))
-    looked = any(track.whole for track in analysis.tracks)
+    looked = any(track.modality is Modality.FULL_FRAME for track in analysis.judged)
     if code is ReasonCode.NO_FACE and not looked and (whole := whole_picture()):
         other = settings.model_copy(update={"models": whole, "mix": None})
         ways.append(again(job, _("Score the whole picture"), "select_all", other))

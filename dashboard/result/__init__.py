@@ -123,7 +123,7 @@ def _draw(record: Record, original: Analysis) -> heat_view.Later | None:
 
 
 def _lanes(analysis: Analysis, linked: Linked) -> list[series.Lane]:
-    tracks = analysis.tracks if linked.show_all else analysis.tracks[:FIRST]
+    tracks = analysis.judged if linked.show_all else analysis.judged[:FIRST]
     return [series.lane(analysis, track) for track in tracks]
 
 
@@ -137,7 +137,7 @@ def _below(
     """The frame under the glass, the file, the tabs. On a phone they wait for the checkbox above,
     which is there only."""
     everyone = {lane.track.id: lane for lane in lanes}
-    chosen = linked.person if linked.person in everyone else charted.verdict.track
+    chosen = linked.person if linked.person in everyone else charted.verdict.subject
     left, right = st.columns([62, 38], gap=20)
     with left:
         fill = inspector.draw(record.path, charted, everyone.get(chosen or ""), linked)

@@ -15,7 +15,7 @@ from dashboard.result import pictures
 from dashboard.result.linked import Linked
 from detector import explain
 from detector.errors import UnmaskError
-from detector.schema.analysis import Analysis, FaceFrame, ModelResult, Track
+from detector.schema.analysis import Analysis, FrameSegment, ModelResult, Subject
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ def draw(  # noqa: PLR0913
     controls: st.delta_generator.DeltaGenerator,
     path: Path,
     analysis: Analysis,
-    track: Track,
-    face: FaceFrame,
+    track: Subject,
+    face: FrameSegment,
     model: ModelResult,
     linked: Linked,
     lay: Lay | None,
@@ -142,8 +142,8 @@ def _show(  # noqa: PLR0913
     heat: explain.Heatmap,
     method: explain.Method,
     analysis: Analysis,
-    track: Track,
-    face: FaceFrame,
+    track: Subject,
+    face: FrameSegment,
     model: ModelResult,
     linked: Linked,
     lay: Lay | None,

@@ -14,7 +14,16 @@ from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from detector import explain
 from detector.errors import UnmaskError
-from detector.schema.analysis import Analysis, Box, FaceFrame, Label, ModelResult, Quality, Track
+from detector.schema.analysis import (
+    Analysis,
+    Box,
+    FrameSegment,
+    Label,
+    Modality,
+    ModelResult,
+    Quality,
+    Subject,
+)
 
 
 def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> Later | None:
@@ -47,12 +56,16 @@ def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> L
         return _glass(path, analysis, lane.track, face, model, linked)
 
 
-def _head(analysis: Analysis, lane: Lane | None, face: FaceFrame | None, shown: float) -> str:
+def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, shown: float) -> str:
     still = analysis.media.kind == "image"
     if not still:
         title = _("Frame at {time}").format(time=labels.clock(shown))
     else:
-        title = _("The picture") if lane and lane.track.whole else _("The face")
+        title = (
+            _("The picture")
+            if lane and lane.track.modality is Modality.FULL_FRAME
+            else _("The face")
+        )
     if lane is None:
         return f"<h2 class='um-h2'>{title}</h2>"
     parts = [labels.who(lane.track)]
@@ -110,7 +123,7 @@ def _model(able: list[ModelResult], linked: Linked) -> ModelResult:
 
 def _absent(path: Path, analysis: Analysis, lane: Lane, linked: Linked) -> None:
     """The person is not in this frame: show the frame, and offer the nearest moment."""
-    nearest = min(lane.track.faces, key=lambda f: abs(f.time - linked.time), default=None)
+    nearest = min(lane.track.frames, key=lambda f: abs(f.time - linked.time), default=None)
     left, right = st.columns([60, 40], gap=20)
     with left:
         _whole(path, analysis, linked.time, {})
@@ -130,8 +143,8 @@ def _absent(path: Path, analysis: Analysis, lane: Lane, linked: Linked) -> None:
 def _glass(
     path: Path,
     analysis: Analysis,
-    track: Track,
-    face: FaceFrame,
+    track: Subject,
+    face: FrameSegment,
     model: ModelResult | None,
     linked: Linked,
 ) -> Later | None:
@@ -166,7 +179,7 @@ def _glass(
     return heat_view.draw(slot, controls, path, analysis, track, face, model, linked, lay)
 
 
-def _crop(path: Path, analysis: Analysis, face: FaceFrame) -> None:
+def _crop(path: Path, analysis: Analysis, face: FrameSegment) -> None:
     try:
         rgb = pictures.crop(path, analysis, face.time, face.box)
     except (UnmaskError, OSError):
@@ -182,6 +195,8 @@ def described(quality: Quality) -> str:
     if quality.problem is not None:
         why = labels.WHY_NOT.get(quality.problem, _("not scored"))
         return _("{width}, {why}: not scored").format(width=width, why=why)
+    if quality.yaw is None:  # no face
+        return width
     turned = abs(quality.yaw)
     pose = _("frontal") if turned < 0.35 else _("half turned") if turned < 0.7 else _("turned")
     return f"{width}, {pose}"
@@ -193,7 +208,7 @@ def _whole(
     """Draw the whole frame; return what lays a heatmap over it."""
     with st.container(key="whole-frame", gap=None):
         picture, caption = st.empty(), st.empty()
-    who = labels.listed([labels.who(track) for track in analysis.tracks if track.id in boxes])
+    who = labels.listed([labels.who(track) for track in analysis.judged if track.id in boxes])
     alt = _("The whole frame at {time}, {who} boxed") if who else _("The whole frame at {time}")
     alt = alt.format(time=labels.clock(time), who=who)
 
@@ -214,7 +229,7 @@ def _whole(
     return show
 
 
-def scores_here(analysis: Analysis, face: FaceFrame) -> str:
+def scores_here(analysis: Analysis, face: FrameSegment) -> str:
     """HTML table of each model's score in this frame."""
     limits = analysis.verdict.thresholds
 

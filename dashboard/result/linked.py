@@ -84,7 +84,7 @@ class Linked:
         if report.get("cause") == "unplayable":
             self._set("unplayable", True)
             return
-        people = {track.id for track in self.original.tracks}
+        people = {track.id for track in self.original.judged}
         person = report.get("person")
         self._move(float(report["time"]), person if person in people else None)
 
@@ -279,14 +279,14 @@ def whole(thresholds: Thresholds) -> tuple[int, int]:
 def opening(analysis: Analysis) -> tuple[float, str | None]:
     """Where a result opens: at its first reason, else at the highest score."""
     for reason in analysis.verdict.reasons:
-        if reason.time is not None and reason.track is not None:
-            return reason.time, reason.track
-    for track in analysis.tracks:
+        if reason.time is not None and reason.subject is not None:
+            return reason.time, reason.subject
+    for track in analysis.judged:
         scored = series.lane(analysis, track).scored
         if scored:
             return max(scored, key=lambda p: p[1])[0], track.id
-    if analysis.tracks:
-        return analysis.tracks[0].thumbnail_time, analysis.tracks[0].id
+    if analysis.judged:
+        return analysis.judged[0].thumbnail_time, analysis.judged[0].id
     return (analysis.moments[0] if analysis.moments else 0.0), None
 
 

@@ -9,7 +9,7 @@ from dashboard.i18n import _, speech
 from dashboard.labels import NBSP
 from detector import messages
 from detector.messages.coverage import covered
-from detector.schema.analysis import Analysis, Evidence, Track
+from detector.schema.analysis import Analysis, Evidence, Subject
 
 RATING_ICON = {"good": "check", "fair": "help", "poor": "help"}
 
@@ -25,7 +25,7 @@ def ticks(analysis: Analysis) -> str:
     """HTML of the scored moments on the clip's axis; a gap is a gap."""
     if analysis.media.kind == "image" or not analysis.moments:
         return ""
-    top = next((t for t in analysis.tracks if t.id == analysis.verdict.track), None)
+    top = next((t for t in analysis.judged if t.id == analysis.verdict.subject), None)
     scored = _scored(top) if top else []
     end = series.length(analysis)
     marks = "".join(f"<i style='left:{100 * time / end:.2f}%'></i>" for time in scored)
@@ -52,8 +52,8 @@ def said(analysis: Analysis) -> str:
     return _("{many}, one each {step}").format(many=many, step=f"{step:.2g}{NBSP}s")
 
 
-def _scored(track: Track) -> list[float]:
-    return [face.time for face in track.faces if face.score is not None]
+def _scored(track: Subject) -> list[float]:
+    return [face.time for face in track.frames if face.score is not None]
 
 
 def evidence(analysis: Analysis) -> str:

@@ -30,9 +30,9 @@ def html(analysis: Analysis) -> str:
     still = analysis.media.kind == "image"
     body = "".join(_row(model, still) for model in analysis.models)
     who = ""
-    if analysis.verdict.track and len(analysis.tracks) > 1:
+    if analysis.verdict.subject and len(analysis.judged) > 1:
         text = _("Scores are those of Person {person}, the most suspicious.")
-        text = text.format(person=labels.escape(analysis.verdict.track))
+        text = text.format(person=labels.escape(analysis.verdict.subject))
         who = f"<p class='um-caption'>{text}</p>"
     return (
         f"<table class='um-table'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{who}"

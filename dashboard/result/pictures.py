@@ -24,7 +24,7 @@ from dashboard.theme import ON_VIDEO
 from detector import explain, media, vision
 from detector.errors import UnmaskError
 from detector.models.base import CropRecipe
-from detector.schema.analysis import Analysis, Box, FaceFrame, Label, ModelResult
+from detector.schema.analysis import Analysis, Box, FrameSegment, Label, ModelResult
 from detector.signals import views
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class _Strips:
 def _cut_all(path: Path, analysis: Analysis, wanted: list[Key], made: dict[Key, str]) -> None:
     """One pass through the file. A face that can't be cut gets an empty address, so that nobody
     asks for it again."""
-    people = {track.id: {f.index: f.box for f in track.faces} for track in analysis.tracks}
+    people = {track.id: {f.index: f.box for f in track.frames} for track in analysis.judged}
     boxes: dict[int, list[tuple[Key, Box]]] = {}
     for key in wanted:
         box = people.get(key[0], {}).get(key[1])
@@ -178,7 +178,7 @@ def whole_frame(
 def boxes_at(analysis: Analysis, time: float) -> dict[str, tuple[Box, Label]]:
     """Everybody's box and state at the looked-at moment nearest to a time."""
     found = {}
-    for track in analysis.tracks:
+    for track in analysis.judged:
         face = series.nearest_face(track, analysis.moments, time)
         if face is not None:
             judged = face.score is not None
@@ -254,7 +254,7 @@ def methods(model: str) -> list[explain.Method]:
 
 @st.cache_data(max_entries=24, show_spinner=False)
 def traces(
-    path: Path, sha256: str, time: float, _face: FaceFrame, person: str, _analysis: Analysis
+    path: Path, sha256: str, time: float, _face: FrameSegment, person: str, _analysis: Analysis
 ) -> views.Traces:
     """Spectrum, noise and error level of one face at one moment."""
     return views.traces(_frame(path, sha256, time, _analysis), _face.box, _face.landmarks)

@@ -66,7 +66,7 @@ def draw(
     path = record.path
     if not path.is_file():
         _absent(record, analysis)
-        linked.more_button(len(analysis.tracks) - len(lanes), "strips")
+        linked.more_button(len(analysis.judged) - len(lanes), "strips")
         return
     as_it_is = plays(analysis.media)
     copy = None
@@ -119,7 +119,7 @@ def draw(
             key=linked.widget("view"),
             on_moment=linked.on_moment,
         )
-    linked.more_button(len(analysis.tracks) - len(lanes), "strips")
+    linked.more_button(len(analysis.judged) - len(lanes), "strips")
     if not ready:
         _wait_for_strips(path, analysis, wanted)
 
@@ -154,7 +154,7 @@ def alt(analysis: Analysis) -> str:
     }[analysis.media.kind]
     people = [
         f"{labels.who(track)}: {labels.state(track.label, track.question).words.lower()}"
-        for track in analysis.tracks
+        for track in analysis.judged
     ]
     return f"{what} {'; '.join(people)}."
 

@@ -142,7 +142,7 @@ def draw(analysis: Analysis, linked: Linked) -> None:
                         type="tertiary",
                         help=_("Go to its strongest moment"),
                         on_click=linked.go,
-                        args=(row.time, answer.track),
+                        args=(row.time, answer.subject),
                     )
     rest = "".join(
         f"<div class='um-pull none'><span>{labels.escape(name)}</span><span>{labels.escape(why)}"

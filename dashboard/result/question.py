@@ -6,7 +6,7 @@ from __future__ import annotations
 from dashboard import labels
 from dashboard.i18n import _
 from dashboard.labels import NBSP
-from detector.schema.analysis import Analysis, Answer, Label, Question, ReasonCode, Track
+from detector.schema.analysis import Analysis, Answer, Label, Question, ReasonCode, Subject
 
 WEAK = 0.75
 """AUC on sources left out under which models are called weak where they did not decide."""
@@ -33,26 +33,26 @@ def viewed(analysis: Analysis, question: Question | None) -> Analysis:
         update={
             "question": question,
             "thresholds": answer.thresholds,
-            "track": answer.track,
+            "subject": answer.subject,
             "agree": answer.agree,
             "counted": answer.counted,
         }
     )
     ids = {m.id for m in models}
-    tracks = [_track(track, question, ids) for track in analysis.tracks]
-    return analysis.model_copy(update={"verdict": verdict, "models": models, "tracks": tracks})
+    subjects = [_viewed_subject(s, question, ids) for s in analysis.subjects]
+    return analysis.model_copy(update={"verdict": verdict, "models": models, "subjects": subjects})
 
 
-def _track(track: Track, question: Question, ids: set[str]) -> Track:
+def _viewed_subject(track: Subject, question: Question, ids: set[str]) -> Subject:
     person = track.answers.get(question)
-    faces = [
+    frames = [
         face.model_copy(
             update={
                 "scores": {id: score for id, score in face.scores.items() if id in ids},
                 "score": face.answers.get(question),
             }
         )
-        for face in track.faces
+        for face in track.frames
     ]
     return track.model_copy(
         update={
@@ -61,7 +61,7 @@ def _track(track: Track, question: Question, ids: set[str]) -> Track:
             "label": person.label if person else Label.NOT_APPLICABLE,
             "reason": person.reason if person else None,
             "models": {id: score for id, score in track.models.items() if id in ids},
-            "faces": faces,
+            "frames": frames,
         }
     )
 

@@ -15,7 +15,7 @@ from dashboard.result.linked import Linked
 from detector import weights
 from detector.errors import UnmaskError
 from detector.models.auxiliary import AuxiliaryModel
-from detector.schema.analysis import Analysis, Signal, Track
+from detector.schema.analysis import Analysis, Signal, Subject
 from detector.signals import auxiliary, blinks, identity
 from detector.signals.reference import blink_rate
 
@@ -30,13 +30,13 @@ SHOWN = 5
 
 def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     """Draw the tab for the person whose face is looked at."""
-    track = next((t for t in analysis.tracks if t.id == linked.person), None)
-    track = track or (analysis.tracks[0] if analysis.tracks else None)
+    track = next((t for t in analysis.judged if t.id == linked.person), None)
+    track = track or (analysis.judged[0] if analysis.judged else None)
     if track is None:
         nobody = _("No person, so there is nothing to measure.")
         st.html(f"<p class='um-caption'>{nobody}</p>")
         return
-    found = [s for s in analysis.signals if s.track in (None, track.id)]
+    found = [s for s in analysis.signals if s.subject in (None, track.id)]
     if not found:
         none = (
             _("A live session reads no signals.")
@@ -50,7 +50,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
         return
     counted = _counted(path, analysis, track, linked)
     found = [counted if counted and s.id == counted.id else s for s in found]
-    if len(analysis.tracks) > 1:
+    if len(analysis.judged) > 1:
         st.html(f"<p class='um-caption'>{labels.who(track)}</p>")
     with st.container(key="signals"):
         st.table(table(found), border="horizontal", hide_index=True)
@@ -81,7 +81,7 @@ def table(found: list[Signal]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _moments(found: list[Signal], track: Track, linked: Linked) -> None:
+def _moments(found: list[Signal], track: Subject, linked: Linked) -> None:
     """Buttons to the moments of what is out of the ordinary."""
     places = [
         (signal, time)
@@ -109,12 +109,12 @@ def _moments(found: list[Signal], track: Track, linked: Linked) -> None:
 @st.cache_data(max_entries=32, show_spinner=False)
 def _watch(path: Path, analysis_id: str, person: str, _analysis: Analysis, _bar: object) -> Signal:
     """Kept, so that it is counted once."""
-    track = next(t for t in _analysis.tracks if t.id == person)
+    track = next(t for t in _analysis.judged if t.id == person)
     lids = blinks.watch(path, _analysis, track, _bar.progress)  # type: ignore[attr-defined]
     return blinks.signal(lids, person, _analysis.media.kind)
 
 
-def _counted(path: Path, analysis: Analysis, track: Track, linked: Linked) -> Signal | None:
+def _counted(path: Path, analysis: Analysis, track: Subject, linked: Linked) -> Signal | None:
     """The blinks of a person, if they were asked for."""
     if not st.session_state.get(linked.widget(f"blinks.{track.id}.asked")):
         return None
@@ -136,7 +136,7 @@ def _more(found: list[Signal], counted: bool, linked: Linked) -> None:
     with st.container(horizontal=True, key="signal-more", gap="small"):
         if blinks.BLINKS.id in ids and not counted:
             if blinks.ready():
-                person = found[0].track
+                person = found[0].subject
                 st.button(
                     _("Count blinks"),
                     icon=":material/visibility:",

@@ -37,7 +37,7 @@ def drawn_from(analysis: Analysis, palette: Palette) -> str:
 
 def titles(analysis: Analysis) -> dict[str, str]:
     """The models that have lines, in the manifest's order."""
-    scored = {id for track in analysis.tracks for face in track.faces for id in face.scores}
+    scored = {id for track in analysis.judged for face in track.frames for id in face.scores}
     return {m.id: labels.plain(m) for m in analysis.models if m.id in scored}
 
 
@@ -100,7 +100,7 @@ def draw(
         note = hatched(lanes, series.length(analysis))
         if note:
             st.html(note)
-        linked.more_button(len(analysis.tracks) - len(lanes), "lanes")
+        linked.more_button(len(analysis.judged) - len(lanes), "lanes")
         if limits.custom:
             st.html(f"<div class='um-caption'>{_('Drawn with your thresholds.')}</div>")
 

@@ -14,7 +14,7 @@ from dashboard.result import pictures
 from dashboard.result.heat_view import missing
 from dashboard.result.linked import Linked
 from detector.errors import UnmaskError
-from detector.schema.analysis import Analysis, FaceFrame, Track
+from detector.schema.analysis import Analysis, FrameSegment, Subject
 from detector.signals import frequency, reference
 from detector.signals.views import Traces
 
@@ -31,7 +31,9 @@ FINE_BANDS = slice(9, 14)
 """The finer third of the DCT's diagonals."""
 
 
-def draw(path: Path, analysis: Analysis, track: Track, face: FaceFrame, linked: Linked) -> None:
+def draw(
+    path: Path, analysis: Analysis, track: Subject, face: FrameSegment, linked: Linked
+) -> None:
     """Draw the chosen view of the face at this moment."""
     view = st.session_state.get(linked.widget("traces"), "spectrum")
     try:

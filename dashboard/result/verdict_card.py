@@ -18,10 +18,11 @@ from detector.schema.analysis import (
     Basis,
     CaveatCode,
     Label,
+    Modality,
     Question,
     Reason,
     ReasonCode,
-    Track,
+    Subject,
 )
 
 KIND: LazyDict[str, str] = LazyDict(
@@ -105,7 +106,7 @@ def _kicker(analysis: Analysis) -> str:
     if seconds >= 1:
         length = labels.took(seconds) if seconds >= 100 else f"{seconds:.0f}{NBSP}s"
         kind = _("{length} {kind}").format(length=length, kind=kind)
-    found = sum(not track.whole for track in analysis.tracks)
+    found = sum(track.modality is Modality.FACE for track in analysis.judged)
     return f"{kind} · {labels.count(found, 'person', 'people')}" if found else kind
 
 
@@ -132,7 +133,7 @@ def _own(analysis: Analysis) -> str:
 def sentence(analysis: Analysis) -> str:
     """The lead sentence or two, safe HTML."""
     verdict, said = analysis.verdict, _said(analysis)
-    top = _track(analysis, verdict.track)
+    top = _track(analysis, verdict.subject)
     if verdict.label is Label.NOT_APPLICABLE or top is None:
         first = verdict.reasons[0] if verdict.reasons else None
         return labels.escape(labels.say(first)) if first else _("There is no score.")
@@ -156,10 +157,10 @@ def sentence(analysis: Analysis) -> str:
     return _("{whom}, most at {when}. {enough}").format(whom=whom, when=where, enough=enough)
 
 
-def strongest(analysis: Analysis, track: Track) -> str:
+def strongest(analysis: Analysis, track: Subject) -> str:
     """The stretch around a person's highest moment in which the score stays near it: "00:30 to
     00:52"; empty for a picture, and where it is all there is."""
-    points = [(f.time, f.score) for f in track.faces if f.score is not None]
+    points = [(f.time, f.score) for f in track.frames if f.score is not None]
     if analysis.media.kind == "image" or len(points) < 2:
         return ""
     scores = [score for _, score in points]
@@ -178,10 +179,14 @@ def strongest(analysis: Analysis, track: Track) -> str:
     return labels.stretch(start, end, tenths=False)
 
 
-def _without_sign(analysis: Analysis, top: Track) -> str:
+def _without_sign(analysis: Analysis, top: Subject) -> str:
     """For whom, in how much of the file."""
-    judged = sum(1 for track in analysis.tracks if track.probability is not None)
-    whom = _("the whole picture") if top.whole else labels.count(judged, "person", "people")
+    judged = sum(1 for track in analysis.judged if track.probability is not None)
+    whom = (
+        _("the whole picture")
+        if top.modality is Modality.FULL_FRAME
+        else labels.count(judged, "person", "people")
+    )
     if analysis.media.kind == "image":
         return _("For {whom}.").format(whom=whom)
     frames = analysis.coverage.frames if analysis.coverage else 0
@@ -195,14 +200,14 @@ def _without_sign(analysis: Analysis, top: Track) -> str:
     )
 
 
-def _subject(analysis: Analysis, track: Track) -> str:
+def _subject(analysis: Analysis, track: Subject) -> str:
     """What the question in front is about, as it stands within a sentence; HTML. "Face" is said of
     faces only."""
-    if track.whole or analysis.verdict.question is Question.SYNTHESIS:
+    if track.modality is Modality.FULL_FRAME or analysis.verdict.question is Question.SYNTHESIS:
         return _("the whole picture")
     text = (
         _("the face of <b>Person\u00a0{person}</b> ({side})")
-        if track.side and len(analysis.tracks) > 1
+        if track.side and len(analysis.judged) > 1
         else _("the face of <b>Person\u00a0{person}</b>")
     )
     return text.format(person=labels.escape(track.id), side=labels.SIDES[track.side])
@@ -210,8 +215,8 @@ def _subject(analysis: Analysis, track: Track) -> str:
 
 def _others(analysis: Analysis) -> str:
     """The other people, by state, in one muted sentence or two."""
-    others = [t for t in analysis.tracks if t.id != analysis.verdict.track]
-    if analysis.verdict.track is None or not others:
+    others = [t for t in analysis.judged if t.id != analysis.verdict.subject]
+    if analysis.verdict.subject is None or not others:
         return ""
     sentences = []
     for label, text in (
@@ -232,7 +237,7 @@ def _others(analysis: Analysis) -> str:
     return " ".join(sentences)
 
 
-def _named(track: Track) -> str:
+def _named(track: Subject) -> str:
     name = _("Person\u00a0{person}").format(person=labels.escape(track.id))
     more = [labels.SIDES[track.side]] if track.side else []
     if track.reason is not None and track.reason in labels.WHY_NOT and track.probability is None:
@@ -267,11 +272,11 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
         many = labels.count(len(counted), "model", "models")
         text = _("{models}, calibrated") if fitted else _("{models}, uncalibrated")
         parts.append(text.format(models=many))
-    top = _track(analysis, answer.track)
+    top = _track(analysis, answer.subject)
     alone = top.answers[lead].probability if top and lead in top.answers else None
     if answer.people > 1 and alone is not None:
         text = _("Person\u00a0{person} alone {percent}")
-        parts.append(text.format(person=answer.track, percent=labels.percent(alone)))
+        parts.append(text.format(person=answer.subject, percent=labels.percent(alone)))
     return labels.escape(" · ".join(parts))
 
 
@@ -304,5 +309,5 @@ def limits(analysis: Analysis) -> str:
     return f"<div class='um-limits'><h3>{_('What this can’t tell')}</h3><p>{text}</p></div>"
 
 
-def _track(analysis: Analysis, id: str | None) -> Track | None:
-    return next((t for t in analysis.tracks if t.id == id), None)
+def _track(analysis: Analysis, id: str | None) -> Subject | None:
+    return next((t for t in analysis.judged if t.id == id), None)

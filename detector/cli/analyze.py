@@ -145,7 +145,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 def _write(target: str, results: Sequence[Analysis | Failure]) -> None:
     """One input: its object. Several: a list in the order given."""
-    data = [r.model_dump(mode="json") for r in results]
+    data = [r.exported() if isinstance(r, Analysis) else r.model_dump(mode="json") for r in results]
     write_text(
         target, json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False)
     )

@@ -108,7 +108,7 @@ def _live(args: argparse.Namespace) -> int:
             lines.close()
         engine.close()
     if args.out:
-        write_text(args.out, analysis.model_dump_json(indent=2))
+        write_text(args.out, json.dumps(analysis.exported(), indent=2, ensure_ascii=False))
     if args.json != "-" and args.out != "-":
         print(summary(analysis))
     return 2 if failure is not None else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def _robustness(args: argparse.Namespace) -> int:
     found = try_out(args.path, analysis, analyzer, tried=tried, observe=_tell)
     analysis = decide(analysis.model_copy(update={"robustness": found}))
     if args.json:
-        write_text(args.json, analysis.model_dump_json(indent=2))
+        write_text(args.json, json.dumps(analysis.exported(), indent=2, ensure_ascii=False))
     if args.json != "-":
         print("\n".join(_lines(analysis, analysis.robustness or found)))
     return 0

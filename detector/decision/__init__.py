@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
 from detector.decision import policy, reasons
+from detector.decision.background import background
 from detector.decision.context import Choice, Context
 from detector.decision.material import evidence
 from detector.decision.numbers import logit, sigmoid
@@ -25,17 +27,20 @@ from detector.schema.analysis import (
     Analysis,
     Answer,
     CustomEnsemble,
-    FaceFrame,
+    FrameSegment,
     Label,
     ModelResult,
-    PersonAnswer,
     Question,
     Reason,
     ReasonCode,
+    Segment,
+    Subject,
+    SubjectAnswer,
     Thresholds,
-    Track,
     Verdict,
 )
+
+AnySegment = TypeVar("AnySegment", bound=Segment)
 
 __all__ = ["decide", "label_of", "logit", "sigmoid"]
 
@@ -53,7 +58,7 @@ def decide(
     Parameters
     ----------
     analysis : Analysis
-        With logits in `Track.faces` and `Track.windows`. Not changed.
+        With logits in the segments of its subjects. Not changed.
     thresholds : Thresholds, or one for each of some questions, optional
         Instead of the ensembles' own.
     models : collection of str, optional
@@ -69,8 +74,8 @@ def decide(
     Returns
     -------
     Analysis
-        A new one, which shares with the given one what it does not change. Tracks are ordered most
-        suspicious first.
+        A new one, which shares with the given one what it does not change. Subjects are in
+        order, the most suspicious first.
     """
     limits = dict.fromkeys(Question, thresholds) if isinstance(thresholds, Thresholds) else (
         dict(thresholds or {})
@@ -80,7 +85,8 @@ def decide(
         q: Context(analysis, q, Choice.of(mix, models, weights, limits.get(q))) for q in Question
     }
     how = mix.aggregation if mix else "mean"
-    people = {track.id: judge(track, analysis, contexts, how) for track in analysis.tracks}
+    judged, beside = analysis.judged, background(analysis)
+    people = {s.id: judge(s, analysis, contexts, how, beside) for s in judged}
     robustness = policy.retried(analysis.robustness, contexts)
     decisions = {
         q: policy.decide_question(analysis, context, people, robustness)
@@ -88,17 +94,20 @@ def decide(
     }
     said = policy.front(decisions)
     lead = decisions[said.leading] if said.leading else None
-    first = lead.top.track.id if lead and lead.top else None
-    tracks = policy.order(
-        [_finished(people[track.id], decisions, said.leading) for track in analysis.tracks], first
+    first = lead.top.subject.id if lead and lead.top else None
+    finished = policy.order(
+        [_finished(people[subject.id], decisions, said.leading) for subject in judged], first
     )
-    why_not = reasons.unjudged(analysis, tracks, contexts, judged=lead is not None)
+    why_not = reasons.unjudged(analysis, finished, contexts, judged=lead is not None)
     if why_not is not None:
         decisions = {
             q: Decision(context, Label.NOT_APPLICABLE, {}) for q, context in contexts.items()
         }
         said = Front(None, Label.NOT_APPLICABLE)
-    top = tracks[0] if tracks else None
+    top = finished[0] if finished else None
+    evidence_of_all = (
+        [] if beside is None else [_unanswered(judge(beside, analysis, contexts, how))]
+    )
     material = evidence(analysis, top)
     verdict = _verdict(analysis, decisions, said, why_not).model_copy(
         update={"caveats": reasons.caveats(analysis, decisions, said, material, robustness)}
@@ -106,7 +115,7 @@ def decide(
     return analysis.model_copy(
         update={
             "models": [_model(m, contexts, top) for m in analysis.models],
-            "tracks": tracks,
+            "subjects": [*finished, *evidence_of_all],
             "evidence": material,
             "robustness": robustness,
             "verdict": verdict,
@@ -114,48 +123,52 @@ def decide(
     )
 
 
+def _unanswered(judged: Judged) -> Subject:
+    """The full frame beside faces: scored, and answered in each of them."""
+    frames = [frame.model_copy(update={"answers": {}}) for frame in judged.subject.frames]
+    cleared: dict[str, object] = {"question": None, "probability": None, "reason": None}
+    return judged.subject.model_copy(
+        update=cleared | {"frames": frames, "label": Label.NOT_APPLICABLE}
+    )
+
+
 def _finished(
     judged: Judged, decisions: Mapping[Question, Decision], leading: Question | None
-) -> Track:
-    """A person with an answer to each question; in front the one that is in front for the file."""
-    track, answers = judged.track, {}
+) -> Subject:
+    """A subject with an answer to each question; in front the one that is in front for the file."""
+    subject, answers = judged.subject, {}
     for question, decision in decisions.items():
         if not decision.asked:
             continue
         opinion = judged.opinions.get(question)
         if opinion is None:
-            answers[question] = PersonAnswer(reason=_why_unjudged(track.faces))
+            answers[question] = SubjectAnswer(reason=_why_unjudged(subject.frames))
             continue
         label, why = opinion.label, opinion.abstains
         if opinion.abstains:
             label = Label.INCONCLUSIVE
-        elif track.id in decision.several:
+        elif subject.id in decision.several:
             label, why = Label.INCONCLUSIVE, ReasonCode.SEVERAL_PEOPLE
         elif opinion.uncertain:
             why = ReasonCode.UNCERTAIN
-        answers[question] = PersonAnswer(
+        answers[question] = SubjectAnswer(
             probability=sigmoid(opinion.logit), label=label, reason=why, doubt=opinion.doubt
         )
     judged_for = [q for q, answer in answers.items() if answer.probability is not None]
     shown = leading if leading in judged_for else next(iter(judged_for or answers), None)
     if shown is None:
-        why = _why_unjudged(track.faces)
-        return track.model_copy(
+        why = _why_unjudged(subject.frames)
+        return subject.model_copy(
             update={
                 "answers": {}, "question": None, "probability": None,
                 "label": Label.NOT_APPLICABLE, "reason": why,
             }
         )  # fmt: skip
     answer = answers[shown]
-    faces = [
-        face.model_copy(update={"score": face.answers.get(shown)})
-        if shown in face.answers
-        else face
-        for face in track.faces
-    ]
-    return track.model_copy(
+    return subject.model_copy(
         update={
-            "faces": faces,
+            "frames": [_with_score(frame, shown) for frame in subject.frames],
+            "spans": [_with_score(span, shown) for span in subject.spans],
             "answers": answers,
             "question": shown,
             "probability": answer.probability,
@@ -165,14 +178,19 @@ def _finished(
     )
 
 
-def _why_unjudged(faces: Sequence[FaceFrame]) -> ReasonCode:
-    """The commonest problem among a person's faces."""
-    problems = Counter(f.quality.problem for f in faces if f.quality.problem)
+def _with_score(segment: AnySegment, question: Question) -> AnySegment:
+    score = segment.answers.get(question)
+    return segment if score is None else segment.model_copy(update={"score": score})
+
+
+def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
+    """The commonest problem among a subject's frames."""
+    problems = Counter(f.quality.problem for f in frames if f.quality.problem)
     return problems.most_common(1)[0][0] if problems else ReasonCode.NO_MODEL
 
 
 def _model(
-    model: ModelResult, contexts: Mapping[Question, Context], top: Track | None
+    model: ModelResult, contexts: Mapping[Question, Context], top: Subject | None
 ) -> ModelResult:
     """A model with its word on the person in front."""
     if model.question is None:
@@ -204,7 +222,7 @@ def _answer(analysis: Analysis, decision: Decision, open: bool) -> Answer:
         asked=decision.asked,
         stays_open=open,
         lowered_by=decision.lowered_by,
-        track=decision.top.track.id if decision.top else None,
+        subject=decision.top.subject.id if decision.top else None,
         people=len(decision.seen),
         reasons=reasons.reasons(analysis, decision),
         contributions=list(decision.contributions),
@@ -241,7 +259,7 @@ def _verdict(
         lean=lead.lean if said.label is Label.INCONCLUSIVE else None,
         answers=answers,
         thresholds=lead.thresholds,
-        track=lead.track,
+        subject=lead.subject,
         reasons=together[: reasons.MOST],
         agree=lead.agree,
         counted=lead.counted,

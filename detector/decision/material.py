@@ -13,7 +13,7 @@ from statistics import median
 from typing import Literal
 
 from detector.decision.numbers import CAUSES, weighted_mean
-from detector.schema.analysis import Analysis, Evidence, Media, Track, UncertaintyRates
+from detector.schema.analysis import Analysis, Evidence, Media, Modality, Subject, UncertaintyRates
 
 MIN_DURATION = 0.5
 """s; a shorter video holds a handful of near-identical frames: save one as a picture instead."""
@@ -41,34 +41,34 @@ class Material:
 
     Attributes
     ----------
-    width : float
-        Of the face, px, median over frames.
-    sharpness : float
-        Variance of the Laplacian at 128 px, median.
+    width : float or None
+        Of the face, px, median over frames; None of what is not seen.
+    sharpness : float or None
+        Variance of the Laplacian at 128 px, median; None of what is not seen.
     compression : float or None
         Bits per pixel, as a multiple of what is fair for this kind of file.
     frames : int
-        Scored.
+        Scored; of what is not seen its spans.
     """
 
-    width: float
-    sharpness: float
+    width: float | None
+    sharpness: float | None
     compression: float | None
     frames: int
 
 
-def material(analysis: Analysis, track: Track) -> Material:
+def material(analysis: Analysis, subject: Subject) -> Material:
     """Return the material of one person."""
+    if not subject.frames:
+        return Material(None, None, None, len(subject.spans))
     bits = bits_per_pixel(analysis.media)
-    good = [f.quality for f in track.faces if f.quality.problem is None] or [
-        f.quality for f in track.faces
-    ]
-    scored = sum(1 for face in track.faces if face.logits) or (
-        sum(1 for face in track.faces if face.quality.problem is None) if track.windows else 0
+    good = [f.quality for f in subject.frames if f.usable] or [f.quality for f in subject.frames]
+    scored = sum(1 for frame in subject.frames if frame.logits) or (
+        sum(1 for frame in subject.frames if frame.usable) if subject.spans else 0
     )
     return Material(
-        width=float(median(q.width for q in good)) if good else 0.0,
-        sharpness=float(median(q.sharpness for q in good)) if good else 0.0,
+        width=float(median(q.width for q in good)),
+        sharpness=float(median(q.sharpness for q in good)),
         compression=None if bits is None else bits / FAIR_BITS[analysis.media.kind],
         frames=scored,
     )
@@ -77,13 +77,13 @@ def material(analysis: Analysis, track: Track) -> Material:
 def shortfalls(of: Material) -> dict[str, float]:
     """Return how far the material is below good, in halvings (0: good), by cause."""
 
-    def halvings(value: float, good: float) -> float:
-        return max(0.0, math.log2(good / max(value, good / 64)))
+    def halvings(value: float | None, good: float) -> float:
+        return 0.0 if value is None else max(0.0, math.log2(good / max(value, good / 64)))
 
     return {
         "size": halvings(of.width, FAIR_WIDTH),
         "sharpness": halvings(of.sharpness, FAIR_SHARPNESS),
-        "compression": 0.0 if of.compression is None else halvings(of.compression, 1.0),
+        "compression": halvings(of.compression, 1.0),
         "frames": halvings(of.frames, GOOD_FRAMES),
     }
 
@@ -131,15 +131,15 @@ def widest_gap(analysis: Analysis) -> float:
     return max((b - a for a, b in itertools.pairwise(times)), default=0.0)
 
 
-def evidence(analysis: Analysis, top: Track | None) -> list[Evidence]:
+def evidence(analysis: Analysis, top: Subject | None) -> list[Evidence]:
     """Rate the material of the most suspicious person."""
-    if top is None or not top.faces:
+    if top is None or not top.frames:
         return []
-    width = float(median(f.quality.width for f in top.faces))
-    sharpness = float(median(f.quality.sharpness for f in top.faces))
-    scored = sum(1 for f in top.faces if f.score is not None)
+    width = float(median(f.quality.width for f in top.frames))
+    sharpness = float(median(f.quality.sharpness for f in top.frames))
+    scored = sum(1 for f in top.frames if f.score is not None)
     items = []
-    if not top.whole:  # the picture's own size says nothing of a face
+    if top.modality is Modality.FACE:  # the picture's own size says nothing of a face
         rating = _rate(width, POOR_WIDTH, FAIR_WIDTH)
         items.append(_item("face_size", rating, width=round(width)))
     items.append(_item("sharpness", _rate(sharpness, POOR_SHARPNESS, FAIR_SHARPNESS)))

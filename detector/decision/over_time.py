@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detector.schema.analysis import Analysis, Track
+from detector.schema.analysis import Analysis, Subject
 
 
 def over_time(
@@ -66,11 +66,14 @@ def stands_for(analysis: Analysis) -> list[float]:
     return [float(x) for x in lasts]
 
 
-def movement(track: Track) -> list[float]:
+def movement(subject: Subject) -> list[float]:
     """Return how far a person's face moves about each of its moments, in face widths a second."""
     out = []
-    for i in range(len(track.faces)):
-        before, after = track.faces[max(i - 1, 0)], track.faces[min(i + 1, len(track.faces) - 1)]
+    for i in range(len(subject.frames)):
+        before, after = (
+            subject.frames[max(i - 1, 0)],
+            subject.frames[min(i + 1, len(subject.frames) - 1)],
+        )
         width = max(before.box[2] - before.box[0], 1.0)
         x, y = (
             (after.box[k] + after.box[k + 2] - before.box[k] - before.box[k + 2]) / 2
@@ -80,18 +83,19 @@ def movement(track: Track) -> list[float]:
     return out
 
 
-def moves(track: Track) -> dict[str, list[float]]:
-    """Return `movement` about each logit of each model: its frames', then within its windows."""
+def moves(subject: Subject) -> dict[str, list[float]]:
+    """Return `movement` about each logit of each model: its frames', then within its spans."""
     out: dict[str, list[float]] = {}
-    moved = movement(track)
-    for face, move in zip(track.faces, moved, strict=True):
+    moved = movement(subject)
+    for face, move in zip(subject.frames, moved, strict=True):
         for id in face.logits:
             out.setdefault(id, []).append(move)
-    for window in track.windows:
+    for span in subject.spans:
         inside = [
             move
-            for face, move in zip(track.faces, moved, strict=True)
-            if window.start <= face.time <= window.end
+            for face, move in zip(subject.frames, moved, strict=True)
+            if span.start <= face.time <= span.end
         ]
-        out.setdefault(window.model, []).append(float(np.mean(inside)) if inside else 0.0)
+        for id in span.logits:
+            out.setdefault(id, []).append(float(np.mean(inside)) if inside else 0.0)
     return out

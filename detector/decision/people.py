@@ -1,4 +1,4 @@
-"""What the counted models say of one person, over the clip and moment by moment. Numbers only."""
+"""What the counted models say of one subject, over the clip and moment by moment. Numbers only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from statistics import median
 
 import numpy as np
 
+from detector.decision.background import with_background
 from detector.decision.context import Context
 from detector.decision.material import MIN_FRAMES, POOR_WIDTH, material, variance_terms
 from detector.decision.numbers import probit_shrink, sigmoid
@@ -20,13 +21,14 @@ from detector.schema.analysis import (
     ModelScore,
     Question,
     ReasonCode,
-    Track,
+    Segment,
+    Subject,
 )
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """One question about one person, as if alone.
+    """One question about one subject, as if alone.
 
     Attributes
     ----------
@@ -48,51 +50,44 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Judged:
-    """A person with scores: the track with its frames filled, and an opinion for each question."""
+    """A subject with its segments scored, and an opinion for each question."""
 
-    track: Track
+    subject: Subject
     opinions: dict[Question, Opinion]
 
 
 def judge(
-    track: Track, analysis: Analysis, contexts: Mapping[Question, Context], aggregation: str
+    subject: Subject,
+    analysis: Analysis,
+    contexts: Mapping[Question, Context],
+    aggregation: str,
+    full_frame: Subject | None = None,
 ) -> Judged:
-    """Score one person for every question."""
+    """Score one subject for every question.
+
+    Parameters
+    ----------
+    subject : Subject
+        With logits in its segments.
+    analysis : Analysis
+    contexts : mapping
+    aggregation : str
+        How logits over time become one (`over_time`).
+    full_frame : Subject, optional
+        What was said of the full frame, as evidence about this face.
+    """
     of = {id: context for context in contexts.values() for id in context.models}
-    raw: dict[str, list[float]] = {}
-    lasts, stands = stands_for(analysis), dict[str, list[float]]()
-    for face in track.faces:
-        for id, x in face.logits.items():
-            raw.setdefault(id, []).append(x)
-            if lasts:
-                stands.setdefault(id, []).append(lasts[face.index])
-    windows = []
-    for window in track.windows:
-        raw.setdefault(window.model, []).append(window.logit)
-        at = of.get(window.model)
-        score = sigmoid(at.calibrate(window.model, window.logit)) if at else window.score
-        windows.append(window.model_copy(update={"score": score}))
-    moved = moves(track) if aggregation == "motion" else {}
-    means = {
-        id: over_time(values, moved.get(id, ()), aggregation, stands.get(id, ()))
-        for id, values in raw.items()
-        if id in of
-    }
+    known = with_background(subject, full_frame)
+    means = _means(known, analysis, of, aggregation)
     models = {}
     for id, mean in means.items():
         p = sigmoid(of[id].calibrate(id, mean))
         models[id] = ModelScore(logit=mean, probability=p, label=label_of(p, of[id].thresholds))
-    scores: list[dict[str, float]] = [
-        {
-            id: sigmoid(of[id].calibrate(id, x))
-            for id, x in face.logits.items()
-            if id in of and face.quality.problem is None
-        }
-        for face in track.faces
-    ]
-    answers: list[dict[Question, float]] = [{} for _ in track.faces]
+    looks = known.looks
+    scores = [_calibrated(look, of) if look.usable else {} for look in looks]
+    answers: list[dict[Question, float]] = [{} for _ in looks]
     opinions = {}
-    seen = material(analysis, track)
+    seen = material(analysis, known)
     for question, context in contexts.items():
         if not context.counted:
             continue
@@ -100,22 +95,50 @@ def judge(
             id: context.calibrate(id, mean) for id, mean in means.items() if id in context.counted
         }
         doubt = variance_terms(context.ensemble.doubt, seen, evidence, context.weights)
-        _frame_answers(track, context, sum(doubt.values()), scores, answers)
+        _answer_looks(known, context, sum(doubt.values()), scores, answers)
         if evidence:
             scored = sum(question in answer for answer in answers)
-            opinions[question] = _opinion(track, analysis, context, evidence, doubt, scored, scores)
-    faces = [
-        face.model_copy(update={"scores": s, "answers": a, "score": None})
-        for face, s, a in zip(track.faces, scores, answers, strict=True)
+            opinions[question] = _opinion(known, analysis, context, evidence, doubt, scored, scores)
+    filled = [
+        look.model_copy(update={"scores": s, "answers": a, "score": None})
+        for look, s, a in zip(subject.looks, scores, answers, strict=True)
     ]
-    filled = track.model_copy(
-        update={"faces": faces, "windows": windows, "models": models, "answers": {}}
-    )
-    return Judged(filled, opinions)
+    spans = [
+        span.model_copy(update={"scores": span.scores | _calibrated(span, of)})
+        for span in subject.spans
+    ]
+    update = {"frames": filled, "spans": spans} if subject.frames else {"spans": filled}
+    return Judged(subject.model_copy(update=update | {"models": models, "answers": {}}), opinions)
+
+
+def _means(
+    subject: Subject, analysis: Analysis, of: Mapping[str, Context], aggregation: str
+) -> dict[str, float]:
+    """Each model's logits over time as one."""
+    raw: dict[str, list[float]] = {}
+    shares, stands = stands_for(analysis), dict[str, list[float]]()
+    for frame in subject.frames:
+        for id, x in frame.logits.items():
+            raw.setdefault(id, []).append(x)
+            if shares:
+                stands.setdefault(id, []).append(shares[frame.index])
+    for span in subject.spans:
+        for id, x in span.logits.items():
+            raw.setdefault(id, []).append(x)
+    moved = moves(subject) if aggregation == "motion" else {}
+    return {
+        id: over_time(values, moved.get(id, ()), aggregation, stands.get(id, ()))
+        for id, values in raw.items()
+        if id in of
+    }
+
+
+def _calibrated(segment: Segment, of: Mapping[str, Context]) -> dict[str, float]:
+    return {id: sigmoid(of[id].calibrate(id, x)) for id, x in segment.logits.items() if id in of}
 
 
 def _opinion(
-    track: Track,
+    subject: Subject,
     analysis: Analysis,
     context: Context,
     evidence: Mapping[str, float],
@@ -128,7 +151,7 @@ def _opinion(
             kind="model",
             id=id,
             logit=context.weights[id] * evidence[id],
-            time=_peak(track, scores, id),
+            time=_peak(subject, scores, id),
         )
         for id in context.counted
         if id in evidence
@@ -144,9 +167,9 @@ def _opinion(
     ]
     label = label_of(sigmoid(held), context.thresholds)
     abstains = None
-    if analysis.media.kind == "video" and scored < MIN_FRAMES:
+    if analysis.media.kind == "video" and subject.frames and scored < MIN_FRAMES:
         abstains = ReasonCode.TOO_FEW_FRAMES
-    elif median(face.quality.width for face in track.faces) < POOR_WIDTH:
+    elif subject.frames and median(f.quality.width for f in subject.frames) < POOR_WIDTH:
         abstains = ReasonCode.LOW_QUALITY
     return Opinion(
         logit=held,
@@ -158,25 +181,25 @@ def _opinion(
     )
 
 
-def _frame_answers(
-    track: Track,
+def _answer_looks(
+    subject: Subject,
     context: Context,
     variance: float,
     scores: list[dict[str, float]],
     answers: list[dict[Question, float]],
 ) -> None:
-    """Fill each scored face's answer, and the lines of the clip models over time."""
-    lines = _lines(track, context)
-    frame_models = any(m.kind != "clip" for m in context.counted.values())
-    for n, face in enumerate(track.faces):
-        if face.quality.problem is not None:
+    """Fill each look's answer, and at frames the lines of the models of spans over time."""
+    lines = _lines(subject, context)
+    at_frames = any(m.kind != "clip" for m in context.counted.values())
+    for n, look in enumerate(subject.looks):
+        if not look.usable:
             continue
-        at_once = {id: context.calibrate(id, x) for id, x in face.logits.items()
+        at_once = {id: context.calibrate(id, x) for id, x in look.logits.items()
                    if id in context.models}  # fmt: skip
         for id, line in lines.items():
             scores[n][id] = sigmoid(line[n])
         counted = [id for id in context.counted if id in at_once]
-        if not counted and frame_models:
+        if not counted and at_frames:
             continue
         everything = at_once | {id: line[n] for id, line in lines.items()}
         found = [id for id in context.counted if id in everything]
@@ -188,14 +211,15 @@ def _frame_answers(
         )
 
 
-def _lines(track: Track, context: Context) -> dict[str, list[float]]:
-    """Calibrated logit of each clip model at each looked-at moment: linear between the centres of
-    its windows, level before the first and after the last."""
+def _lines(subject: Subject, context: Context) -> dict[str, list[float]]:
+    """Calibrated logit of each model of spans at each frame: linear between the centers of its
+    spans, level before the first and after the last. None where spans are all there is."""
     by_model: dict[str, list[tuple[float, float]]] = {}
-    for w in track.windows:
-        if w.model in context.models:
-            by_model.setdefault(w.model, []).append(((w.start + w.end) / 2, w.logit))
-    times = [face.time for face in track.faces]
+    for span in subject.spans if subject.frames else ():
+        for id, x in span.logits.items():
+            if id in context.models:
+                by_model.setdefault(id, []).append((span.center, x))
+    times = [frame.time for frame in subject.frames]
     lines = {}
     for id, points in by_model.items():
         points.sort()
@@ -205,7 +229,7 @@ def _lines(track: Track, context: Context) -> dict[str, list[float]]:
     return lines
 
 
-def _peak(track: Track, scores: Sequence[Mapping[str, float]], id: str) -> float | None:
+def _peak(subject: Subject, scores: Sequence[Mapping[str, float]], id: str) -> float | None:
     """The moment at which a model's score is highest, s."""
-    there = [(s[id], -face.time) for face, s in zip(track.faces, scores, strict=True) if id in s]
+    there = [(s[id], -at.start) for at, s in zip(subject.looks, scores, strict=True) if id in s]
     return -max(there)[1] if there else None

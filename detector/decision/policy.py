@@ -26,7 +26,7 @@ from detector.schema.analysis import (
     Question,
     ReasonCode,
     Robustness,
-    Track,
+    Subject,
 )
 
 DECIDED = (Label.FAKE, Label.REAL)
@@ -41,7 +41,7 @@ class Decision:
     top : Judged or None
         The most suspicious person; None where nobody was judged.
     opinions : dict
-        Of everybody judged, by the track's id.
+        Of everybody judged, by the subject's id.
     seen : tuple of str
         Ids of the people whose scores are in `logit`: those who are too poorly seen are left out
         where there are others.
@@ -91,7 +91,7 @@ def decide_question(
     Parameters
     ----------
     people : mapping
-        By the track's id.
+        By the subject's id.
     robustness : Robustness, optional
         Trials with labels by today's thresholds.
     """
@@ -137,7 +137,7 @@ def decide_question(
 
 def _abstains(d: Decision) -> ReasonCode | None:
     """The person in front is too poorly seen."""
-    return d.opinions[d.top.track.id].abstains if d.top else None
+    return d.opinions[d.top.subject.id].abstains if d.top else None
 
 
 def _too_few_models(d: Decision) -> ReasonCode | None:
@@ -174,7 +174,7 @@ def _lowered(draft: Decision, people: Mapping[str, Judged]) -> Decision:
     if code is ReasonCode.SOMEBODY_ABOVE:  # that person is the one to look at
         above = {id: o for id, o in draft.opinions.items() if o.label is not Label.REAL}
         top = people[max(above, key=lambda id: (above[id].logit, id))]
-        code = above[top.track.id].abstains or code
+        code = above[top.subject.id].abstains or code
     label = Label.INCONCLUSIVE if draft.label in DECIDED else draft.label
     return replace(draft, label=label, lowered_by=code, top=top)
 
@@ -226,14 +226,14 @@ def front(decisions: Mapping[Question, Decision]) -> Front:
     return Front(leading, lead.label, undecided)
 
 
-def order(tracks: list[Track], leading: str | None) -> list[Track]:
+def order(subjects: list[Subject], leading: str | None) -> list[Subject]:
     """Sort people, the one in front first, then the most suspicious."""
 
-    def key(track: Track) -> tuple[bool, int, float, str]:
-        probability = -1.0 if track.probability is None else track.probability
-        return track.id != leading, -RANK[track.label], -probability, track.id
+    def key(subject: Subject) -> tuple[bool, int, float, str]:
+        probability = -1.0 if subject.probability is None else subject.probability
+        return subject.id != leading, -RANK[subject.label], -probability, subject.id
 
-    return sorted(tracks, key=key)
+    return sorted(subjects, key=key)
 
 
 def retried(

@@ -16,12 +16,13 @@ from detector.schema.analysis import (
     CaveatCode,
     Evidence,
     Label,
+    Modality,
     ModelResult,
     Question,
     Reason,
     ReasonCode,
     Robustness,
-    Track,
+    Subject,
 )
 
 MOST = 3
@@ -35,11 +36,11 @@ def _reason(
     code: ReasonCode,
     *,
     time: float | None = None,
-    track: str | None = None,
+    subject: str | None = None,
     model: str | None = None,
     **params: Param,
 ) -> Reason:
-    return Reason(code=code, params=params, time=time, track=track, model=model)
+    return Reason(code=code, params=params, time=time, subject=subject, model=model)
 
 
 # --- one answer -----------------------------------------------------------------------------------
@@ -49,7 +50,7 @@ def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
     """Name at most three reasons for one question, strongest first, each with a moment."""
     if decision.top is None:
         return []
-    top, context = decision.top.track, decision.context
+    top, context = decision.top.subject, decision.context
     by_code = {
         ReasonCode.TOO_FEW_FRAMES: _too_few_frames,
         ReasonCode.LOW_QUALITY: _too_poor,
@@ -72,7 +73,7 @@ def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
     return [*first, *_of_scores(analysis, decision, top)][:MOST]
 
 
-def _of_scores(analysis: Analysis, decision: Decision, top: Track) -> list[Reason]:
+def _of_scores(analysis: Analysis, decision: Decision, top: Subject) -> list[Reason]:
     context = decision.context
     limits, question = context.thresholds, context.question
     scores = sorted(
@@ -95,7 +96,7 @@ def _of_scores(analysis: Analysis, decision: Decision, top: Track) -> list[Reaso
             _reason(
                 ReasonCode.SEVERAL_PEOPLE,
                 time=peak,
-                track=person,
+                subject=person,
                 person=person,
                 people=len(decision.seen),
             )
@@ -107,7 +108,7 @@ def _of_scores(analysis: Analysis, decision: Decision, top: Track) -> list[Reaso
             _reason(
                 ReasonCode.MODELS_DISAGREE,
                 time=_peak(top, most.id),
-                track=top.id,
+                subject=top.id,
                 model=most.id,
                 most=_name(most),
                 most_score=high.probability,
@@ -120,7 +121,7 @@ def _of_scores(analysis: Analysis, decision: Decision, top: Track) -> list[Reaso
     opinion = decision.opinions[top.id]
     if opinion.uncertain and opinion.doubt:
         cause = max(opinion.doubt, key=lambda name: opinion.doubt[name])
-        return [_reason(ReasonCode.UNCERTAIN, time=peak, track=top.id, cause=cause)]
+        return [_reason(ReasonCode.UNCERTAIN, time=peak, subject=top.id, cause=cause)]
     return [_within(analysis, top, decision)]
 
 
@@ -128,7 +129,7 @@ def _name(model: ModelResult) -> str:
     return model.plain or model.title
 
 
-def _above(analysis: Analysis, top: Track, model: ModelResult, high: float) -> Reason:
+def _above(analysis: Analysis, top: Subject, model: ModelResult, high: float) -> Reason:
     """One model's evidence, with its strongest stretch."""
     time = _peak(top, model.id)
     params: dict[str, Param] = {
@@ -139,11 +140,11 @@ def _above(analysis: Analysis, top: Track, model: ModelResult, high: float) -> R
         if end > start:
             params |= {"start": start, "end": end}
     return Reason(
-        code=ReasonCode.ABOVE_THRESHOLD, params=params, time=time, track=top.id, model=model.id
+        code=ReasonCode.ABOVE_THRESHOLD, params=params, time=time, subject=top.id, model=model.id
     )
 
 
-def _together(decision: Decision, top: Track, peak: float | None) -> Reason:
+def _together(decision: Decision, top: Subject, peak: float | None) -> Reason:
     """No model decides alone: those that pull the same way, most first."""
     pulling = sorted(
         (c for c in decision.contributions if c.kind == "model" and c.logit > 0),
@@ -153,13 +154,13 @@ def _together(decision: Decision, top: Track, peak: float | None) -> Reason:
     return _reason(
         ReasonCode.TOGETHER_ABOVE,
         time=peak,
-        track=top.id,
+        subject=top.id,
         leans=names,
         high=decision.context.thresholds.high,
     )
 
 
-def _within(analysis: Analysis, top: Track, decision: Decision) -> Reason:
+def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
     """Not over the threshold: where the score is, and how high it gets."""
     question = decision.context.question
     under = decision.label is Label.REAL
@@ -168,7 +169,7 @@ def _within(analysis: Analysis, top: Track, decision: Decision) -> Reason:
     return _reason(
         code,
         time=_peak(top, question),
-        track=top.id,
+        subject=top.id,
         kind=analysis.media.kind,
         which=code.value,
         highest=max((s for _, s in curve), default=0.0),
@@ -176,40 +177,45 @@ def _within(analysis: Analysis, top: Track, decision: Decision) -> Reason:
     )
 
 
-def _too_few_frames(top: Track, question: Question) -> Reason:
-    scored = sum(1 for f in top.faces if question in f.answers)
-    return _reason(ReasonCode.TOO_FEW_FRAMES, track=top.id, scored=scored, whole=top.whole)
-
-
-def _too_poor(top: Track, question: Question) -> Reason:
-    widths = sorted(f.quality.width for f in top.faces)
-    width = round(widths[len(widths) // 2])
-    return _reason(ReasonCode.LOW_QUALITY, track=top.id, width=width, least=POOR_WIDTH)
-
-
-def _somebody(top: Track, question: Question) -> Reason:
+def _too_few_frames(top: Subject, question: Question) -> Reason:
+    scored = sum(1 for f in top.frames if question in f.answers)
     return _reason(
-        ReasonCode.SOMEBODY_ABOVE, time=_peak(top, question), track=top.id, person=top.id
+        ReasonCode.TOO_FEW_FRAMES,
+        subject=top.id,
+        scored=scored,
+        whole=top.modality is Modality.FULL_FRAME,
     )
 
 
-def _curve(track: Track, of: str | Question) -> list[tuple[float, float]]:
+def _too_poor(top: Subject, question: Question) -> Reason:
+    widths = sorted(f.quality.width for f in top.frames)
+    width = round(widths[len(widths) // 2])
+    return _reason(ReasonCode.LOW_QUALITY, subject=top.id, width=width, least=POOR_WIDTH)
+
+
+def _somebody(top: Subject, question: Question) -> Reason:
+    return _reason(
+        ReasonCode.SOMEBODY_ABOVE, time=_peak(top, question), subject=top.id, person=top.id
+    )
+
+
+def _curve(subject: Subject, of: str | Question) -> list[tuple[float, float]]:
     """(time, score) of one model, or of a question's models together, where there is a score."""
     points = [
         (f.time, f.answers.get(of) if isinstance(of, Question) else f.scores.get(of))
-        for f in track.faces
+        for f in subject.frames
     ]
     return [(t, s) for t, s in points if s is not None]
 
 
-def _peak(track: Track, of: str | Question) -> float | None:
-    curve = _curve(track, of)
+def _peak(subject: Subject, of: str | Question) -> float | None:
+    curve = _curve(subject, of)
     return max(curve, key=lambda p: p[1])[0] if curve else None
 
 
-def _stretch(track: Track, model: str, peak: float, above: float) -> tuple[float, float]:
+def _stretch(subject: Subject, model: str, peak: float, above: float) -> tuple[float, float]:
     """The run of moments around the peak that stays above a score."""
-    curve = _curve(track, model)
+    curve = _curve(subject, model)
     middle = next(i for i, (t, _) in enumerate(curve) if t == peak)
     first = last = middle
     while first > 0 and curve[first - 1][1] > above:
@@ -229,21 +235,24 @@ def pulling(decision: Decision) -> int:
 
 
 def unjudged(
-    analysis: Analysis, tracks: Sequence[Track], contexts: Mapping[Question, Context], judged: bool
+    analysis: Analysis,
+    subjects: Sequence[Subject],
+    contexts: Mapping[Question, Context],
+    judged: bool,
 ) -> Reason | None:
     """Say why the file has no verdict at all, if so.
 
     Parameters
     ----------
-    tracks : sequence of Track
+    subjects : sequence of Subject
         The most suspicious first.
     judged : bool
         Whether anybody has a score.
     """
-    media, top = analysis.media, tracks[0] if tracks else None
+    media, top = analysis.media, subjects[0] if subjects else None
     if analysis.partial:
         return _reason(ReasonCode.CANCELED)
-    if top is None or (top.whole and not judged):
+    if top is None or (top.modality is Modality.FULL_FRAME and not judged):
         return _reason(
             ReasonCode.NO_FACE,
             kind=media.kind,
@@ -256,7 +265,7 @@ def unjudged(
     if judged:
         return None
     code = top.reason or ReasonCode.NO_MODEL
-    faces = [f for track in analysis.tracks for f in track.faces]
+    faces = [f for subject in analysis.judged for f in subject.frames]
     if code is ReasonCode.NO_MODEL:
         silent: list[str] = [
             m.title
@@ -265,11 +274,11 @@ def unjudged(
             if m.scored and not m.error and m.not_counted_because == "uncalibrated"
         ]
         if silent:
-            return _reason(ReasonCode.NO_OPERATING_POINT, track=top.id, titles=silent)
-        return _reason(code, track=top.id)
+            return _reason(ReasonCode.NO_OPERATING_POINT, subject=top.id, titles=silent)
+        return _reason(code, subject=top.id)
     return _reason(
         code,
-        track=top.id,
+        subject=top.id,
         which=code.value,
         bad=sum(1 for f in faces if f.quality.problem is not None),
         faces=len(faces),

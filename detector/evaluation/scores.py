@@ -62,7 +62,7 @@ class Scored(StrictModel):
 FEATURES = ("sharpness", "brightness", "face width", "face confidence")
 """What needs no detector of fakes: figures that do not beat these prove little."""
 
-_LEFT_OUT = {"tracks": {"__all__": {"faces": {"__all__": {"landmarks", "scores", "answers"}}}}}
+_LEFT_OUT = {"subjects": {"__all__": {"frames": {"__all__": {"landmarks", "scores", "answers"}}}}}
 """Of a stored analysis: most of its length, and computed again or of no use here."""
 
 
@@ -242,7 +242,7 @@ def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
         question: str(analysis.verdict.answers[question].label) for question in scored.answers
     }
     scored.logits = {m.id: m.logit for m in analysis.models if m.logit is not None}
-    for track in analysis.tracks:
+    for track in analysis.judged:
         for id, score in track.models.items():
             scored.highest[id] = max(score.logit, scored.highest.get(id, -np.inf))
     scored.features = _features(analysis)
@@ -265,8 +265,10 @@ def refreshed(analysis: Analysis) -> Analysis:
 
 
 def _features(analysis: Analysis) -> dict[str, float]:
-    if not analysis.tracks or not analysis.tracks[0].faces:
+    if not analysis.judged or not analysis.judged[0].frames:
         return {}
-    seen = [face.quality for face in analysis.tracks[0].faces]
-    columns = zip(*((q.sharpness, q.brightness, q.width, q.confidence) for q in seen), strict=True)
+    seen = [face.quality for face in analysis.judged[0].frames]
+    columns = zip(
+        *((q.sharpness, q.brightness, q.width, q.confidence or 0.0) for q in seen), strict=True
+    )
     return {name: float(np.mean(column)) for name, column in zip(FEATURES, columns, strict=True)}

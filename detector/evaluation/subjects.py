@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detector.decision import material as material_of
+from detector.decision.background import background, with_background
 from detector.decision.material import Material
 from detector.evaluation import methods
 from detector.evaluation.scores import Scored
-from detector.schema.analysis import Analysis, Question, Track
+from detector.schema.analysis import Analysis, Question, Subject
 
 SHORT = (6, 2)
 """Every clip is also read from so few of its frames, to learn what few frames are worth."""
@@ -57,9 +58,9 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
     video = analysis.media.kind == "video"
     people = [
         (person, track)
-        for track in analysis.tracks
+        for track in analysis.judged
         if (person := person_of(analysis, track))
-        and person.material.width >= material_of.POOR_WIDTH
+        and (person.material.width or 0.0) >= material_of.POOR_WIDTH
         and (not video or person.material.frames >= material_of.MIN_FRAMES)
     ]
     people.sort(key=lambda pair: -pair[0].material.frames)
@@ -80,22 +81,24 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
     )
 
 
-def person_of(analysis: Analysis, track: Track, *, frames: int | None = None) -> Person | None:
+def person_of(analysis: Analysis, track: Subject, *, frames: int | None = None) -> Person | None:
     """Raw mean logits of one person, over all scored frames or so many spread over the clip."""
     raw: dict[str, list[float]] = {}
-    faces = [face for face in track.faces if face.logits]
-    windows = track.windows
+    known = with_background(track, background(analysis))
+    faces = [face for face in known.frames if face.logits]
+    spans = known.spans
     if frames is not None:
         faces = [faces[i] for i in np.linspace(0, len(faces) - 1, frames).astype(int)]
-        windows = windows[:1]
+        spans = spans[:1]
     for face in faces:
         for id, value in face.logits.items():
             raw.setdefault(id, []).append(value)
-    for window in windows:
-        raw.setdefault(window.model, []).append(window.logit)
+    for span in spans:
+        for id, value in span.logits.items():
+            raw.setdefault(id, []).append(value)
     if not raw:
         return None
-    material = material_of.material(analysis, track)
+    material = material_of.material(analysis, known)
     if frames is not None:
         material = replace(material, frames=frames)
     return Person({id: float(np.mean(values)) for id, values in raw.items()}, material)

@@ -19,7 +19,7 @@ from detector.explain.picture import Heatmap, fit, on_frame, overlay, place_of, 
 from detector.explain.ways import METHODS, Method, Tell, draw, methods
 from detector.models import registry
 from detector.models.base import Model
-from detector.schema.analysis import Analysis, Box, FaceFrame, ModelResult, Point, Track
+from detector.schema.analysis import Analysis, Box, FrameSegment, ModelResult, Point, Subject
 
 __all__ = [
     "METHODS",
@@ -41,14 +41,14 @@ DRAWS = 5
 """random hidings that one hiding is held against."""
 
 
-def face_at(track: Track, time: float) -> FaceFrame:
+def face_at(track: Subject, time: float) -> FrameSegment:
     """The looked-at moment of a person that is nearest to a time."""
-    return min(track.faces, key=lambda face: abs(face.time - time))
+    return min(track.frames, key=lambda face: abs(face.time - time))
 
 
-def find_track(analysis: Analysis, track_id: str) -> Track:
+def find_track(analysis: Analysis, track_id: str) -> Subject:
     """The track with an id. UsageError when there is none."""
-    for track in analysis.tracks:
+    for track in analysis.judged:
         if track.id == track_id:
             return track
     raise UsageError(f"There is no person {track_id} in this analysis.")
@@ -126,23 +126,25 @@ def _choose(model: Model, method_id: str | None) -> Method:
 def _clip_heatmap(
     path: str | Path,
     analysis: Analysis,
-    track: Track,
+    track: Subject,
     time: float,
     model: Model,
     method: Method,
     tell: Tell | None,
 ) -> Heatmap | None:
     spec = model.spec
-    windows = [w for w in track.windows if w.model == spec.id]
-    if not windows:
+    beside = [s for s in analysis.subjects if s.modality is spec.modality]
+    fed = track if track.modality is spec.modality else next(iter(beside), track)
+    spans = [span for span in fed.spans if spec.id in span.logits]
+    if not spans:
         return None
-    window = min(windows, key=lambda w: abs((w.start + w.end) / 2 - time))
+    window = min(spans, key=lambda span: abs(span.center - time))
     times = np.linspace(window.start, window.end, spec.clip_frames).tolist()
     frames = list(media.decode(path, analysis.media, times, notes=[]))
     crops, places = [], []
     for position in range(spec.clip_frames):
         frame = max((f for f in frames if f.index <= position), key=lambda f: f.index)
-        box, landmarks = _between(track.faces, frame.time)
+        box, landmarks = _between(track.frames, frame.time)
         crops.append(vision.cut(frame.rgb, box, spec.crop, landmarks))
         places.append((frame.rgb.shape, box, spec.crop, landmarks))
     batch = np.stack(crops)
@@ -164,7 +166,7 @@ def _clip_heatmap(
     )
 
 
-def _between(looked: Sequence[FaceFrame], time: float) -> tuple[Box, list[Point]]:
+def _between(looked: Sequence[FrameSegment], time: float) -> tuple[Box, list[Point]]:
     """A person's box and landmarks between two looked-at moments, on a straight line."""
     times = [face.time for face in looked]
 

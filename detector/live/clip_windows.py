@@ -20,6 +20,7 @@ from detector import vision
 from detector.live.face_tracker import TrackedFace
 from detector.models.base import CropRecipe
 from detector.pipeline.windows import ANCHOR_EVERY, ClipShape
+from detector.schema.analysis import Modality
 from detector.vision import Detection
 
 MISSED_STEPS = 3
@@ -32,7 +33,7 @@ MOST_BYTES = 64 << 20
 
 def unfit(shape: ClipShape) -> str | None:
     """Why models of a shape can't be served live, if so."""
-    if shape.whole:
+    if shape.recipe.modality is Modality.FULL_FRAME:
         return "it judges whole frames over time, which the live view does not keep"
     if shape.frames * shape.recipe.size**2 * 3 > MOST_BYTES:
         return "its windows take more memory than a live session has"

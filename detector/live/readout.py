@@ -12,11 +12,11 @@ from detector.live.state import HISTORY, WINDOW, Dot, LiveReading
 from detector.schema.analysis import (
     Analysis,
     Label,
-    PersonAnswer,
     Question,
     ReasonCode,
+    Subject,
+    SubjectAnswer,
     Thresholds,
-    Track,
 )
 
 UNREAD = 2.0
@@ -148,8 +148,8 @@ class LiveReadout:
             if model.not_counted_because is not None
         }
         changed = []
-        lately = {t.id: t for t in fresh.tracks} if fresh else {}
-        for track in slow.tracks:
+        lately = {t.id: t for t in fresh.judged} if fresh else {}
+        for track in slow.judged:
             question = _shown_of(track, slow)
             said = _said_of(track, slow, question)
             if said is None or question is None:
@@ -160,7 +160,7 @@ class LiveReadout:
                 now = _said_of(lately[track.id], fresh, question)
             if line.update(time, said, now, question):
                 changed.append(track.id)
-        here = {track.id for track in slow.tracks}
+        here = {track.id for track in slow.judged}
         self.people = {id: line for id, line in self.people.items() if id in here}
         said = _said(slow)
         if said is None or slow.verdict.question is None:
@@ -172,12 +172,12 @@ class LiveReadout:
         early = whole.update(time, said, lately_said, slow.verdict.question)
         if early and fresh and whole.steady.label is Label.FAKE:
             # Somebody new has come into the picture: their own word need not wait either.
-            for track in fresh.tracks:
+            for track in fresh.judged:
                 if track.label is Label.FAKE and track.id in self.people:
                     self.people[track.id].steady.warn(time)
         question = slow.verdict.question
-        top = next((t for t in slow.tracks if t.id == slow.verdict.track), slow.tracks[0])
-        scores = [face.answers[question] for face in top.faces if question in face.answers]
+        top = next((t for t in slow.judged if t.id == slow.verdict.subject), slow.judged[0])
+        scores = [face.answers[question] for face in top.frames if question in face.answers]
         # What stands on the box of this person: one number for one face.
         theirs = self.people.get(top.id)
         shown = said.probability
@@ -194,13 +194,13 @@ class LiveReadout:
             trend=whole.trend,
             question=question,
             thresholds=said.thresholds,
-            person=top.id if len(slow.tracks) > 1 else None,
+            person=top.id if len(slow.judged) > 1 else None,
             counted=slow.verdict.counted,
         )
         newest = [
             face.answers[question]
-            for track in slow.tracks
-            for face in track.faces[-1:]
+            for track in slow.judged
+            for face in track.frames[-1:]
             if question in face.answers and face.index == len(slow.moments) - 1
         ]
         self._dot(Dot(time, max(newest, default=None), shown, whole.steady.label))
@@ -218,8 +218,8 @@ def stirred(slow: Analysis, seconds: float) -> bool:
         return False
     return any(
         score > slow.verdict.answers[question].thresholds.low
-        for track in slow.tracks
-        for face in track.faces
+        for track in slow.judged
+        for face in track.frames
         if face.time > slow.moments[-1] - seconds
         for question, score in face.answers.items()
     )
@@ -237,11 +237,11 @@ def _said(analysis: Analysis) -> WindowVerdict | None:
         analysis.verdict.label,
         answer.probability,
         answer.thresholds,
-        max((_frames(track, question) for track in analysis.tracks), default=0),
+        max((_frames(track, question) for track in analysis.judged), default=0),
     )
 
 
-def _shown_of(track: Track, analysis: Analysis) -> Question | None:
+def _shown_of(track: Subject, analysis: Analysis) -> Question | None:
     """The question of which a person's box says the answer: that of the verdict, where they have
     one, so that box and card never speak of two."""
     leading = analysis.verdict.question
@@ -249,17 +249,17 @@ def _shown_of(track: Track, analysis: Analysis) -> Question | None:
     return leading if answer is not None and answer.probability is not None else track.question
 
 
-def _said_of(track: Track, analysis: Analysis, question: Question | None) -> WindowVerdict | None:
+def _said_of(track: Subject, analysis: Analysis, question: Question | None) -> WindowVerdict | None:
     """The verdict on one person, or None where there is none."""
-    answer: PersonAnswer | None = track.answers.get(question) if question else None
+    answer: SubjectAnswer | None = track.answers.get(question) if question else None
     if question is None or answer is None or answer.probability is None:
         return None
     thresholds = analysis.verdict.answers[question].thresholds
     return WindowVerdict(answer.label, answer.probability, thresholds, _frames(track, question))
 
 
-def _frames(track: Track, question: Question) -> int:
-    return sum(question in face.answers for face in track.faces)
+def _frames(track: Subject, question: Question) -> int:
+    return sum(question in face.answers for face in track.frames)
 
 
 _ABSTAINED = {
@@ -270,7 +270,7 @@ _ABSTAINED = {
 }
 
 
-def _text(time: float, line: LabelTimeline, said: WindowVerdict, top: Track) -> str:
+def _text(time: float, line: LabelTimeline, said: WindowVerdict, top: Subject) -> str:
     """One or two sentences under the word."""
     label, limits = line.steady.label, said.thresholds
     moves = "" if line.trend == "steady" else f"is {line.trend} and "

@@ -22,22 +22,23 @@ from detector.live.state import WINDOW
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results
 from detector.pipeline.software import software
-from detector.pipeline.tracks import SubjectBuilder, letter, tracks
+from detector.pipeline.subjects import SubjectBuilder, letter
+from detector.pipeline.subjects import people as faces_of
 from detector.schema.analysis import (
     Analysis,
-    ClipWindow,
-    FaceFrame,
+    FrameSegment,
     Label,
     Media,
     Question,
     Settings,
+    SpanSegment,
     Thresholds,
     Verdict,
 )
 
 MOST_MOMENTS = 1200
 """kept of a session: two minutes of all, ten of every fifth"""
-MOST_WINDOWS = 600
+MOST_SPANS = 600
 MOST_PEOPLE = 48
 """kept of a session; who was seen least goes first"""
 GLIMPSE = 3
@@ -51,7 +52,7 @@ THUMBNAIL = 96
 @dataclass
 class _Moment:
     time: float
-    faces: dict[int, FaceFrame]
+    faces: dict[int, FrameSegment]
 
 
 @dataclass
@@ -100,9 +101,9 @@ class ScoreHistory:
         self.results = {spec.id: initial_results.result(spec) for spec in specs}
         self._ensembles = initial_results.ensembles(self.results.values(), conformal.load())
         self._recent: deque[_Moment] = deque()
-        self._recent_windows: list[tuple[int, ClipWindow]] = []
+        self._recent_spans: list[tuple[int, SpanSegment]] = []
         self._session = DecimatingBuffer(MOST_MOMENTS)
-        self._session_windows = DecimatingBuffer(MOST_WINDOWS)
+        self._session_spans = DecimatingBuffer(MOST_SPANS)
         self._seen: Counter[int] = Counter()
         self._letters: dict[int, str] = {}
         self._thumbnails: dict[int, _Thumbnail] = {}
@@ -115,7 +116,7 @@ class ScoreHistory:
         """A, B, ... of a person, in order of their first score."""
         return self._letters.setdefault(number, letter(len(self._letters)))
 
-    def add(self, time: float, faces: Mapping[int, FaceFrame]) -> None:
+    def add(self, time: float, faces: Mapping[int, FrameSegment]) -> None:
         """One scored moment; no faces: nobody was there. Times ascend."""
         self._session.add(_Moment(time, dict(faces)))
         # No verdict looks at landmarks, and copying them takes most of its time.
@@ -126,16 +127,17 @@ class ScoreHistory:
             result.scored += sum(id in face.logits for face in faces.values())
         while self._recent and self._recent[0].time < time - WINDOW:
             self._recent.popleft()
-        self._recent_windows = [
-            (n, w) for n, w in self._recent_windows if w.end >= time - NEWEST_WINDOW
+        self._recent_spans = [
+            (n, w) for n, w in self._recent_spans if w.end >= time - NEWEST_WINDOW
         ]
         self._forget()
 
-    def add_window(self, number: int, window: ClipWindow) -> None:
-        """One score of a clip model."""
-        self._recent_windows.append((number, window))
-        self._session_windows.add((number, window))
-        self.results[window.model].scored += 1
+    def add_span(self, number: int, span: SpanSegment) -> None:
+        """One window's scores of clip models."""
+        self._recent_spans.append((number, span))
+        self._session_spans.add((number, span))
+        for id in span.logits:
+            self.results[id].scored += 1
 
     def forget(self, letter: str, before: float) -> None:
         """Leave out what is older of a person, from the reading but not from the session."""
@@ -146,10 +148,10 @@ class ScoreHistory:
         """Those shown until there is a score."""
         return self._ensembles[Question.MANIPULATION].thresholds
 
-    def offer(self, number: int, face: FaceFrame, crop: np.ndarray) -> None:
+    def offer(self, number: int, face: FrameSegment, crop: np.ndarray) -> None:
         """Keep the best picture of each person."""
         good, width = face.quality.problem is None, face.quality.width
-        worth = (good, width * (1 - abs(face.quality.yaw)))
+        worth = (good, width * (1 - abs(face.quality.yaw or 0.0)))
         if number not in self._thumbnails or worth > self._thumbnails[number].worth:
             self._thumbnails[number] = _Thumbnail(worth, crop)
 
@@ -157,16 +159,16 @@ class ScoreHistory:
         """The last seconds as an undecided Analysis; None where nobody was scored."""
         moments = [m for m in self._recent if m.time > time - seconds - 1e-6]
         newest: dict[tuple[int, str], float] = {}
-        for number, window in self._recent_windows:
-            key = (number, window.model)
-            newest[key] = max(newest.get(key, 0.0), window.end)
+        for number, span in self._recent_spans:
+            for id in span.logits:
+                newest[number, id] = max(newest.get((number, id), 0.0), span.end)
         people = self._people(
             moments,
             [
-                (n, w)
-                for n, w in self._recent_windows
+                (n, span)
+                for n, span in self._recent_spans
                 # In any case the newest one, so that the models that take part stay the same.
-                if w.end > time - seconds or w.end == newest[n, w.model]
+                if span.end > time - seconds or any(span.end == newest[n, id] for id in span.logits)
             ],
             self._since,
         )
@@ -184,7 +186,7 @@ class ScoreHistory:
         """
         moments = list(self._session.items)
         inside = {n for n, count in self._seen.items() if count >= GLIMPSE} or set(self._seen)
-        people = self._people(moments, self._session_windows.items, {})
+        people = self._people(moments, self._session_spans.items, {})
         people = {n: person for n, person in people.items() if n in inside}
         analysis = self._analysis(people, moments)
         for model in analysis.models:
@@ -203,7 +205,7 @@ class ScoreHistory:
     def _people(
         self,
         moments: Sequence[_Moment],
-        windows: Sequence[tuple[int, ClipWindow]],
+        spans: Sequence[tuple[int, SpanSegment]],
         since: Mapping[int, float],
     ) -> dict[int, SubjectBuilder]:
         people: dict[int, SubjectBuilder] = {}
@@ -211,10 +213,10 @@ class ScoreHistory:
             for number, face in moment.faces.items():
                 if moment.time >= since.get(number, 0.0):
                     person = people.setdefault(number, SubjectBuilder())
-                    person.looked[index] = face.model_copy(update={"index": index})
-        for number, window in windows:
-            if number in people and window.end >= since.get(number, 0.0):
-                people[number].windows.append(window)
+                    person.frames[index] = face.model_copy(update={"index": index})
+        for number, span in spans:
+            if number in people and span.end >= since.get(number, 0.0):
+                people[number].spans.append(span)
         return people
 
     def _analysis(
@@ -222,9 +224,9 @@ class ScoreHistory:
     ) -> Analysis:
         times = [round(m.time, 4) for m in moments]
         length = times[-1] - times[0] if times else 0.0
-        found = tracks(list(people.values()), self.size[0])
-        for number, track in zip(people, found, strict=True):
-            track.id = self.letter(number)
+        found = faces_of(list(people.values()), self.size[0])
+        for number, subject in zip(people, found, strict=True):
+            subject.id = self.letter(number)
         scored = Counter(self._scored(people))
         results = [
             result.model_copy(update={"scored": scored[id]}) for id, result in self.results.items()
@@ -257,7 +259,7 @@ class ScoreHistory:
             ),
             ensembles=self._ensembles,
             models=results,
-            tracks=found,
+            subjects=found,
             moments=times,
             software=software("cpu"),
         )
@@ -266,16 +268,14 @@ class ScoreHistory:
     def _scored(people: Mapping[int, SubjectBuilder]) -> Iterator[str]:
         """The id of a model for each score."""
         for person in people.values():
-            for face in person.looked.values():
-                yield from face.logits
-            for window in person.windows:
-                yield window.model
+            for segment in (*person.frames.values(), *person.spans):
+                yield from segment.logits
 
     def _id(self, times: Sequence[float], people: Mapping[int, SubjectBuilder]) -> str:
         """Hash of the scores and the weights: there is no file to hash."""
         parts = [f"{r.id}:{r.weights_sha256}" for r in self.results.values()]
         parts += [self._name, self.begun.isoformat(), str(list(times))]
-        parts += [str(face.logits) for person in people.values() for face in person.looked.values()]
+        parts += [str(face.logits) for person in people.values() for face in person.frames.values()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     def _forget(self) -> None:
@@ -290,6 +290,6 @@ class ScoreHistory:
             self._since.pop(number, None)
             for moment in self._session.items:
                 moment.faces.pop(number, None)
-            self._session_windows.items = [
-                (n, w) for n, w in self._session_windows.items if n != number
+            self._session_spans.items = [
+                (n, w) for n, w in self._session_spans.items if n != number
             ]

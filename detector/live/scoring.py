@@ -14,7 +14,7 @@ from detector.live.clip_windows import ClipCrops
 from detector.live.schedule import Costs, Schedule
 from detector.models.base import Model
 from detector.pipeline.windows import ClipShape
-from detector.schema.analysis import ClipWindow
+from detector.schema.analysis import Modality, SpanSegment
 from detector.vision import Detection
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Scorer:
             begun = time.perf_counter()
             recipe = model.spec.crop
             if recipe not in cuts:
-                if recipe.kind == "whole":
+                if recipe.modality is Modality.FULL_FRAME:
                     height, width = rgb.shape[:2]
                     whole = (0.0, 0.0, float(width), float(height))
                     cuts[recipe] = vision.cut(rgb, whole, recipe)[None]
@@ -74,26 +74,28 @@ class Scorer:
                         crops.append(vision.cut(rgb, box, recipe, face.landmarks))
                     cuts[recipe] = np.stack(crops)
             scores = self._run(id, model, cuts[recipe])
-            # What a model says of the whole picture holds for everybody in it.
-            spread = scores * len(numbers) if recipe.kind == "whole" else scores
+            # What a model says of the full frame holds for everybody in it.
+            full_frame = recipe.modality is Modality.FULL_FRAME
+            spread = scores * len(numbers) if full_frame else scores
             for number, score in zip(numbers, spread, strict=False):
                 logits[number][id] = score
             self._costs.add(f"model:{id}", time.perf_counter() - begun)
         self._count += bool(numbers)
         return logits
 
-    def clip(self, run: ClipCrops) -> list[ClipWindow]:
-        """Scores of one window, by every model of its shape."""
-        start, end = round(run.start, 4), round(run.end, 4)
+    def clip(self, run: ClipCrops) -> SpanSegment | None:
+        """The scores of one window, by every model of its shape; None where none gave one."""
         begun = time.perf_counter()
-        windows = [
-            ClipWindow(model=id, start=start, end=end, logit=logit)
+        logits = {
+            id: logit
             for id, model in self._clips.items()
             if ClipShape.of(model.spec, None) == run.shape
             for logit in self._run(id, model, run.crops[None])
-        ]
+        }
         self._costs.add("clip", time.perf_counter() - begun)
-        return windows
+        if not logits:
+            return None
+        return SpanSegment(start=round(run.start, 4), end=round(run.end, 4), logits=logits)
 
     def _run(self, id: str, model: Model, batch: np.ndarray) -> list[float]:
         """Logits of one batch; none when the model fails."""

@@ -38,7 +38,7 @@ from detector.messages.format import clock as minutes
 from detector.messages.format import percent
 from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.pipeline.windows import ClipShape
-from detector.schema.analysis import Analysis, FaceFrame, Label
+from detector.schema.analysis import Analysis, FrameSegment, Label
 from detector.vision import Detection
 
 log = logging.getLogger(__name__)
@@ -409,7 +409,7 @@ class LiveSession:
             return
         frame, begun = candidate.frame, self._clock()
         looks = {
-            number: FaceFrame(
+            number: FrameSegment(
                 index=0,
                 time=round(frame.time - origin, 4),
                 box=face.box,
@@ -450,7 +450,7 @@ class LiveSession:
     def _told(
         self,
         candidate: _Candidate,
-        looks: dict[int, FaceFrame],
+        looks: dict[int, FrameSegment],
         slow: Analysis | None,
         fresh: Analysis | None,
         origin: float,
@@ -499,11 +499,11 @@ class LiveSession:
             self._last_clip = self._time
         if run is None or scorer is None or origin is None:
             return
-        windows = scorer.clip(run)
+        span = scorer.clip(run)
         with self._lock:
-            for window in windows:
-                window.start, window.end = window.start - origin, window.end - origin
-                self._ledger.add_window(run.person, window)
+            if span is not None:
+                span.start, span.end = span.start - origin, span.end - origin
+                self._ledger.add_span(run.person, span)
             self._version += 1
 
     # --- in words --------------------------------------------------------------------------------

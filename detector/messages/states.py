@@ -64,6 +64,15 @@ def subject(name: str | None, speech: Speech = ENGLISH, *, whole: bool = False) 
     return _("the whole picture") if whole or name == "synthesis" else _("the face")
 
 
+def subject_name(modality: str, id: str, speech: Speech = ENGLISH) -> str:
+    """Return whom or what a subject is, as a name: "Person A", "The whole picture"."""
+    _ = speech.gettext
+    if modality == "full_frame":
+        return _("The whole picture")
+    text = _("Speaker {person}") if modality == "voice" else _("Person {person}")
+    return text.format(person=id)
+
+
 def contribution(kind: str, id: str, title: str = "", speech: Speech = ENGLISH) -> str:
     """Return the name of a row of "What pulled which way".
 

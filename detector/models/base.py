@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
-from detector.schema.analysis import Calibration, LabelOrder
+from detector.schema.analysis import Calibration, LabelOrder, Modality
 from detector.schema.base import StrictModel
 from detector.weights.files import PREFIXES, WRAPPERS
 
@@ -81,6 +81,11 @@ class CropRecipe(StrictModel):
     INTER_AREA whatever the size; where an axis grows, that repeats pixels with narrow seams.
     antialias, bicubic: Pillow's bilinear and bicubic. float: as antialias, but of numbers that are
     not rounded to whole levels after it."""
+
+    @property
+    def modality(self) -> Modality:
+        """What it is cut from."""
+        return Modality.FULL_FRAME if self.kind == "whole" else Modality.FACE
 
     @property
     def final(self) -> bool:
@@ -196,6 +201,11 @@ class ModelSpec(StrictModel):
     )
     source: str = Field(description="paper, repository")
     card: str | None = Field(default=None, description="Markdown file in weights/")
+
+    @property
+    def modality(self) -> Modality:
+        """What it judges, and the only thing it is fed."""
+        return Modality.VOICE if self.kind == "audio" else self.crop.modality
 
     @model_validator(mode="after")
     def _architecture_from_id(self) -> ModelSpec:

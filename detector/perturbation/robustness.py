@@ -125,8 +125,8 @@ def part(analysis: Analysis) -> tuple[float, float | None]:
         return 0.0, None
     first = analysis.settings.start
     last = min(analysis.settings.end or float("inf"), analysis.media.duration or 0.0)
-    track = next((t for t in analysis.tracks if t.id == analysis.verdict.track), None)
-    scored = [f for f in track.faces if f.score is not None] if track else []
+    track = next((t for t in analysis.judged if t.id == analysis.verdict.subject), None)
+    scored = [f for f in track.frames if f.score is not None] if track else []
     peak = max(scored, key=lambda f: (f.score or 0.0, -f.time)).time if scored else first
     start = min(max(first, peak - PART / 2), max(first, last - PART))
     return round(start, 3), round(min(last, start + PART), 3)

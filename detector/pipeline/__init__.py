@@ -8,8 +8,8 @@ cut once per crop recipe, whatever the number of models.
 
 from detector.pipeline.analyzer import Analyzer, FacesByTime, analyze
 from detector.pipeline.coverage import CLOSER, estimate
+from detector.pipeline.options import RunOptions
 from detector.pipeline.progress import Observer, Progress, Stage
-from detector.pipeline.run import RunOptions
 
 __all__ = [
     "CLOSER",

@@ -11,8 +11,9 @@ from detector import vision
 from detector.errors import ModelError, UsageError
 from detector.models import registry
 from detector.pipeline.closer import look_closer
+from detector.pipeline.options import RunOptions
 from detector.pipeline.progress import Observer
-from detector.pipeline.run import AnalysisRun, RunOptions
+from detector.pipeline.run import AnalysisRun, RunRequest
 from detector.schema.analysis import Analysis, Media, Settings
 
 FacesByTime = dict[float, list[vision.Detection]]
@@ -99,14 +100,17 @@ class Analyzer:
         Canceled
             `cancel` was set.
         """
-        wanted, stop = settings or Settings(), cancel or threading.Event()
-
-        def run(told: Observer | None, scores: bool, look: RunOptions | None = None) -> AnalysisRun:
-            return AnalysisRun(self.detector(), self.device, wanted, told, stop, scores, look)
-
-        if wanted.sampling == "closer":
-            return look_closer(run, Path(path), name, wanted, observe, scores_only)
-        return run(observe, scores_only).execute(Path(path), name)
+        request = RunRequest(
+            detector=self.detector(),
+            device=self.device,
+            settings=settings or Settings(),
+            cancel=cancel or threading.Event(),
+            observe=observe,
+            scores_only=scores_only,
+        )
+        if request.settings.sampling == "closer":
+            return look_closer(request, Path(path), name)
+        return AnalysisRun(request).execute(Path(path), name)
 
     def first_of_several(
         self,
@@ -131,16 +135,15 @@ class Analyzer:
         MediaError, UsageError, Canceled
             As `analyze`.
         """
-        stop = cancel or threading.Event()
-        look = RunOptions(media=about.model_copy(deep=True))
-        run = AnalysisRun(self.detector(), self.device, settings, None, stop, True, look)
-        return run.execute(Path(path), None), run.found
+        options = RunOptions(media=about.model_copy(deep=True))
+        run = AnalysisRun(self._scores(settings, cancel), options)
+        return run.execute(Path(path)), run.faces.found
 
     def again(
         self,
         path: str | Path,
         settings: Settings,
-        look: RunOptions,
+        options: RunOptions,
         *,
         cancel: threading.Event | None = None,
     ) -> Analysis:
@@ -150,7 +153,7 @@ class Analyzer:
         ----------
         path : path
         settings : Settings
-        look : Look
+        options : RunOptions
             What need not be found out, and how its pictures are changed.
         cancel : threading.Event, optional
 
@@ -159,10 +162,12 @@ class Analyzer:
         MediaError, UsageError, Canceled
             As `analyze`.
         """
+        return AnalysisRun(self._scores(settings, cancel), options).execute(Path(path))
+
+    def _scores(self, settings: Settings, cancel: threading.Event | None) -> RunRequest:
+        """A run for scores only, watched by nobody."""
         stop = cancel or threading.Event()
-        return AnalysisRun(self.detector(), self.device, settings, None, stop, True, look).execute(
-            Path(path), None
-        )
+        return RunRequest(self.detector(), self.device, settings, stop, scores_only=True)
 
 
 def analyze(

@@ -10,7 +10,7 @@ often at one place does not make it weigh more.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,42 +19,30 @@ import numpy as np
 
 from detector import media
 from detector.pipeline.coverage import CLOSEST
+from detector.pipeline.options import RunOptions
 from detector.pipeline.progress import Observer, Progress
-from detector.pipeline.run import AnalysisRun, RunOptions
-from detector.schema.analysis import Analysis, Settings
+from detector.pipeline.run import AnalysisRun, RunRequest
+from detector.schema.analysis import Analysis
 
 BASE = 0.1
 """What a gap without any score is worth beside one across which a score goes from 0 to 1."""
 
 
-def look_closer(
-    run: Callable[[Observer | None, bool, RunOptions], AnalysisRun],
-    path: Path,
-    name: str | None,
-    settings: Settings,
-    observe: Observer | None,
-    scores_only: bool,
-) -> Analysis:
-    """Go through a file twice.
-
-    Parameters
-    ----------
-    run : callable
-        Makes a run: (observer, scores only, look) -> Run.
-    path, name, settings, observe, scores_only
-        As `Analyzer.analyze`.
-    """
+def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:
+    """Go through a file twice. Parameters as of `AnalysisRun` and its `execute`."""
+    settings, observe = request.settings, request.observe
     told = _ProgressRelay(observe, settings.frames)
-    first = run(told.first if observe else None, True, RunOptions(frames_only=True))
+    quick = replace(request, observe=told.first if observe else None, scores_only=True)
+    first = AnalysisRun(quick, RunOptions(frames_only=True))
     found = first.execute(path, name)
     info = found.media
     moments = tuple(found.moments)
     if info.duration and info.kind != "image":
         part = media.part(info.duration, settings)
-        moments = refine(first.looked, _curves(found), part, settings.frames)
+        moments = refine(first.timestamps, _curves(found), part, settings.frames)
     told.begin(len(moments))
-    look = replace(first.known(), moments=moments)
-    out = run(told.second if observe else None, scores_only, look).execute(path, name)
+    thorough = replace(request, observe=told.second if observe else None)
+    out = AnalysisRun(thorough, replace(first.known(), moments=moments)).execute(path, name)
     for stage, seconds in found.timings.items():
         out.timings[stage] = round(out.timings.get(stage, 0.0) + seconds, 3)
     for model, before in zip(out.models, found.models, strict=True):
@@ -124,8 +112,8 @@ def _gap(
 
 def _curves(analysis: Analysis) -> list[dict[float, float]]:
     return [
-        {face.time: face.score for face in track.faces if face.score is not None}
-        for track in analysis.tracks
+        {face.time: face.score for face in track.frames if face.score is not None}
+        for track in analysis.judged
     ]
 
 

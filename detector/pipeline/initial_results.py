@@ -20,6 +20,7 @@ def result(spec: ModelSpec) -> ModelResult:
         title=spec.title,
         plain=spec.plain,
         kind=spec.kind,
+        modality=spec.modality,
         task=spec.task,
         weights_sha256=spec.files[0].sha256 if len(spec.files) == 1 else together,
         calibration=spec.calibration,

@@ -10,7 +10,7 @@ from pathlib import Path
 from detector import media, signals
 from detector.models.base import ModelSpec
 from detector.pipeline import windows
-from detector.schema.analysis import Media, Settings
+from detector.schema.analysis import Media, Modality, Settings
 
 DENSE = 2.0
 """s between evenly spread moments up to which they stay where they are: 64 s at the usual number.
@@ -97,7 +97,7 @@ def _spread(
 ) -> tuple[tuple[float, ...], ...]:
     """One window over a part that is too short for a usual one, as published recipes for whole
     frames do. Models of faces were trained on one step and get none."""
-    if not shape.whole or info.kind == "image":
+    if shape.recipe.modality is Modality.FACE or info.kind == "image":
         return ()
     even = settings.model_copy(update={"sampling": "uniform", "frames": shape.frames})
     return (media.plan(info, even).moments,)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from detector.schema.analysis import Analysis, Media
+
+OBSERVE_EVERY, OBSERVE_SHARE = 0.25, 0.05
+"""s between two progress reports, and the most of a run's time that they may take: with 20 people
+in 2,000 frames a report is no small thing."""
 
 Stage = Literal["read", "faces", "score", "signals", "verdict"]
 
@@ -26,7 +31,61 @@ class Progress:
     """id -> (scored, known so far)"""
     media: Media | None = None
     partial: Analysis | None = None
-    """tracks and scores so far; no verdict."""
+    """subjects and scores so far; no verdict."""
 
 
 Observer = Callable[[Progress], None]
+
+
+class ProgressReporter:
+    """Tells an observer now and then how far a run is.
+
+    Parameters
+    ----------
+    observe : callable, optional
+    begun : float
+        When the run began (`time.perf_counter`), s.
+    """
+
+    def __init__(self, observe: Observer | None, begun: float) -> None:
+        self._observe, self._begun = observe, begun
+        self._now = self._next = self._fraction = 0.0
+        self.planned = 0
+        """moments that will be sampled"""
+
+    def due(self, *, done: bool) -> bool:
+        """Whether it is time for a report; one of the end always is."""
+        self._now = time.perf_counter()
+        return self._observe is not None and (done or self._now > self._next)
+
+    def report(
+        self,
+        stage: Stage,
+        seconds: dict[str, float],
+        models: dict[str, tuple[int, int]],
+        *,
+        sampled: int,
+        media: Media | None,
+        partial: Analysis | None,
+        done: bool,
+    ) -> None:
+        """Tell it, where `due`. Parameters as in `Progress`; `sampled` moments by now."""
+        assert self._observe is not None
+        shares = [scored / known for scored, known in models.values() if known]
+        scored = sum(shares) / len(shares) if shares else 1.0
+        share = sampled / self.planned * (0.5 + 0.5 * scored) if self.planned else 0.0
+        self._fraction = 1.0 if done else max(self._fraction, min(0.99, 0.02 + 0.97 * share))
+        self._observe(
+            Progress(
+                stage=stage,
+                fraction=self._fraction,
+                seconds=seconds | {"total": self._now - self._begun},
+                moments=sampled,
+                moments_total=sampled if done else self.planned,
+                models=models,
+                media=media,
+                partial=partial,
+            )
+        )
+        end = time.perf_counter()
+        self._next = end + max(OBSERVE_EVERY, (end - self._now) / OBSERVE_SHARE)

@@ -10,7 +10,7 @@ import numpy as np
 from detector import signals
 from detector.media import Frame
 from detector.pipeline.bounded_queue import BoundedQueue, CancellationToken, Timer
-from detector.pipeline.tracks import SubjectBuilder, letter
+from detector.pipeline.subjects import SubjectBuilder, letter
 from detector.schema.analysis import Analysis, Signal
 from detector.vision import Detection
 

@@ -7,17 +7,15 @@ of whole frames need no search.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe, ModelSpec
-from detector.pipeline.full_frame import EVERYBODY
-from detector.pipeline.tracks import SubjectBuilder
-from detector.schema.analysis import Settings
+from detector.schema.analysis import Modality, Settings, SpanSegment
 
 COUNT = 4
 """windows of a clip, spread over it, at the usual number of moments; with more of them, more."""
@@ -46,11 +44,6 @@ class ClipShape:
         step = spec.clip_stride / (fps or USUAL_RATE) if spec.clip_stride else spec.clip_step
         return cls(spec.clip_frames, step, spec.crop)
 
-    @property
-    def whole(self) -> bool:
-        """Whether whole frames are shown, rather than faces."""
-        return self.recipe.kind == "whole"
-
 
 def count(settings: Settings) -> int:
     """How many windows a clip gets at most."""
@@ -69,13 +62,18 @@ class FrameWindow:
     frames: dict[int, Frame] = field(default_factory=dict)
     """position -> frame that waits to be cut"""
     crops: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
-    """(person, position) -> crop"""
+    """(subject, position) -> crop"""
+
+    @property
+    def modality(self) -> Modality:
+        """Whose frames it holds."""
+        return self.recipe.modality
 
     @property
     def anchors(self) -> tuple[float, ...]:
-        """Times at which faces are searched: every few frames, and the last; of whole frames
+        """Times at which faces are searched: every few frames, and the last; of full frames
         none."""
-        if self.recipe.kind == "whole":
+        if self.modality is not Modality.FACE:
             return ()
         last = len(self.times) - 1
         return tuple(self.times[p] for p in [*range(0, last, ANCHOR_EVERY), last])
@@ -86,32 +84,21 @@ class FrameWindow:
             if t in times:
                 self.frames[position] = frame
 
-    def cut(self, people: Mapping[int, SubjectBuilder], searched: float) -> bool:
-        """Cut the faces of held frames up to the time of the last search; whole frames at once.
+    def take(self, until: float = math.inf) -> list[tuple[int, Frame]]:
+        """Hand out the held frames up to a time, s, with their positions."""
+        ready = [p for p in self.frames if self.times[p] <= until]
+        return [(p, self.frames.pop(p)) for p in ready]
 
-        Returns True once, when the run is complete.
-        """
-        if self.recipe.kind == "whole":
-            for position, frame in self.frames.items():
-                height, width = frame.rgb.shape[:2]
-                box = (0.0, 0.0, float(width), float(height))
-                self.crops[EVERYBODY, position] = vision.cut(frame.rgb, box, self.recipe)
-            complete = len(self.times) - 1 in self.frames
-            self.frames.clear()
-            return complete
-        ready = [p for p in self.frames if self.times[p] <= searched]
-        for position in ready:
-            frame = self.frames.pop(position)
-            for number, person in people.items():
-                face = vision.interpolate(person.anchors, frame.time)
-                if face is not None:
-                    self.crops[number, position] = vision.cut(
-                        frame.rgb, face.box, self.recipe, face.landmarks
-                    )
-        return len(self.times) - 1 in ready
+    def completed_by(self, frames: Sequence[tuple[int, Frame]]) -> bool:
+        """Whether the last frame is among these."""
+        return any(position == len(self.times) - 1 for position, _ in frames)
+
+    def span(self) -> SpanSegment:
+        """Return the stretch that it covers, without a score."""
+        return SpanSegment(start=round(self.times[0], 4), end=round(self.times[-1], 4))
 
     def runs(self) -> Iterator[tuple[int, np.ndarray]]:
-        """(person, uint8 [T, S, S, 3]) of each person who is there from the first frame to the
+        """(subject, uint8 [T, S, S, 3]) of each subject that is there from the first frame to the
         last. Empties the window."""
         positions = range(len(self.times))
         for number in sorted({n for n, _ in self.crops}):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from detector.messages.format import clock, percent
 from detector.report.paper import BAND, EDGE, FILL, LINE, MARGIN, MUTED, SMALL, TEXT, WIDTH, Paper
-from detector.schema.analysis import Analysis, FaceFrame, Label, Robustness, Thresholds, Track
+from detector.schema.analysis import Analysis, FrameSegment, Label, Robustness, Subject, Thresholds
 
 LANE = 34.0
 """mm; height of one person's chart"""
@@ -72,13 +72,13 @@ def bars(pdf: Paper, rows: Sequence[tuple[str, str, bool]]) -> None:
     pdf.set_xy(MARGIN, y + pitch * len(rows) + 1)
 
 
-def timeline(pdf: Paper, analysis: Analysis, track: Track, thresholds: Thresholds) -> None:
+def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresholds) -> None:
     """One person's score over time: all counted models together as a line, each model thin."""
     end = max(analysis.media.duration or 0.0, track.end, 0.1)
     x, y = MARGIN + _LEFT, pdf.get_y() + 2
     width, height = WIDTH - _LEFT - 2, LANE - 10
     _axes(pdf, x, y, width, height, thresholds)
-    faces = {face.index: face for face in track.faces}
+    faces = {face.index: face for face in track.frames}
 
     def draw(
         values: Sequence[tuple[float, float] | None], color: Sequence[int], line: float
@@ -165,7 +165,7 @@ def _axes(
         pdf.cell(_LEFT - 1.5, 3.6, percent(value), align="R")
 
 
-def _score(face: FaceFrame | None, model: str | None) -> tuple[float, float] | None:
+def _score(face: FrameSegment | None, model: str | None) -> tuple[float, float] | None:
     if face is None:
         return None
     value = face.score if model is None else face.scores.get(model)

@@ -19,7 +19,7 @@ from detector.errors import MediaError, UnmaskError
 from detector.media.files import open_file, sha256
 from detector.messages.format import capital
 from detector.models.base import CropRecipe
-from detector.schema.analysis import Analysis, FaceFrame, Label, Track
+from detector.schema.analysis import Analysis, FrameSegment, Label, Subject
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ def collect(
     if not content.unchanged:
         why = "The file has changed since it was analyzed, so no picture of it is shown."
         return replace(content, missing=(why,))
-    if not pictures or not analysis.tracks:
+    if not pictures or not analysis.judged:
         return content
     missing: list[str] = []
     try:
@@ -144,14 +144,14 @@ def collect(
 def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Figure]:
     """The most suspicious person at the most suspicious moment: the frame, the face, and where the
     models looked. What can't be shown is added to `missing`."""
-    track = analysis.tracks[0]
+    track = analysis.judged[0]
     face = peak(track)
     if face is None:
         return
     when = "" if analysis.media.kind == "image" else f" at {face.time:.2f} s"
     rgb = media.frame_at(path, analysis.media, face.time).rgb
     yield _figure("frame", f"The whole frame{when}", _boxed(rgb, analysis, face.index))
-    yield _figure("crop", f"{track.who}{when}", vision.cut(rgb, face.box, CROP))
+    yield _figure("crop", f"{track.name}{when}", vision.cut(rgb, face.box, CROP))
     counted = [m for m in analysis.models if m.counted and m.id in track.models]
     counted.sort(key=lambda m: -(m.probability or 0.0))
     for model in counted[:HEATMAPS]:
@@ -167,20 +167,20 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Fig
         yield _figure("heatmap", caption, explain.overlay(heat))
 
 
-def peak(track: Track) -> FaceFrame | None:
+def peak(track: Subject) -> FrameSegment | None:
     """The moment of a person with the highest score; without any, the sharpest."""
-    scored = [f for f in track.faces if f.score is not None]
+    scored = [f for f in track.frames if f.score is not None]
     if scored:
         return max(scored, key=lambda f: (f.score or 0.0, -f.time))
-    return max(track.faces, key=lambda f: (f.quality.sharpness, -f.time), default=None)
+    return max(track.frames, key=lambda f: (f.quality.sharpness, -f.time), default=None)
 
 
 def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
     """A frame with everybody's box, no longer than `FRAME_SIDE`."""
     scale = min(1.0, FRAME_SIDE / max(rgb.shape[:2]))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    for track in analysis.tracks:
-        for face in track.faces:
+    for track in analysis.judged:
+        for face in track.frames:
             if face.index == index:
                 x0, y0, x1, y1 = (round(v * scale) for v in face.box)
                 color = STROKES[track.label]

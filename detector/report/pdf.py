@@ -18,7 +18,7 @@ from detector.report.content import Content, Figure
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
-from detector.schema.analysis import Analysis, Answer, Label, Track
+from detector.schema.analysis import Analysis, Answer, Label, Modality, Subject
 
 PEOPLE = 4
 """people whose score over time is drawn, most suspicious first"""
@@ -209,19 +209,21 @@ def _material(pdf: Paper, analysis: Analysis) -> None:
 
 
 def _people(pdf: Paper, analysis: Analysis) -> None:
-    if not analysis.tracks:
+    if not analysis.judged:
         return
     pdf.head("The people", 40)
     rows = []
-    for track in analysis.tracks:
-        scored = sum(1 for face in track.faces if face.score is not None)
-        widths = sorted(face.quality.width for face in track.faces)
+    for track in analysis.judged:
+        scored = sum(1 for face in track.frames if face.score is not None)
+        widths = sorted(face.quality.width for face in track.frames)
         likelihood = "" if track.probability is None else percent(track.probability)
         rows.append(
             (
-                "–" if track.whole else f"{track.id} {track.side or ''}".strip(),
+                "–"
+                if track.modality is Modality.FULL_FRAME
+                else f"{track.id} {track.side or ''}".strip(),
                 f"{clock(track.start)} to {clock(track.end)}" if _moves(analysis) else "",
-                f"{scored} of {len(track.faces)}",
+                f"{scored} of {len(track.frames)}",
                 f"{widths[len(widths) // 2]:.0f} px" if widths else "",
                 f"{words.GLYPHS[track.label]} {words.state(track.label, track.question)}",
                 likelihood,
@@ -233,7 +235,7 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
     )  # fmt: skip
     if not _moves(analysis):
         return
-    for track in analysis.tracks[:PEOPLE]:
+    for track in analysis.judged[:PEOPLE]:
         _lane(pdf, analysis, track)
     pdf.say(
         "Bold: all counted models together. Thin: each model. The band is inconclusive; a gap in a "
@@ -241,14 +243,14 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
     )  # fmt: skip
 
 
-def _lane(pdf: Paper, analysis: Analysis, track: Track) -> None:
-    if not any(face.score is not None for face in track.faces):
+def _lane(pdf: Paper, analysis: Analysis, track: Subject) -> None:
+    if not any(face.score is not None for face in track.frames):
         return
     if pdf.will_page_break(charts.LANE + 6):
         pdf.add_page()
     pdf.ink(BODY, style="B")
     question = f": {states.question(track.question.value)}" if track.question else ""
-    pdf.cell(WIDTH, 5, f"{track.who}{question}", new_x="LMARGIN", new_y="NEXT")
+    pdf.cell(WIDTH, 5, f"{track.name}{question}", new_x="LMARGIN", new_y="NEXT")
     limits = analysis.verdict.thresholds
     if track.question in analysis.verdict.answers:
         limits = analysis.verdict.answers[track.question].thresholds
@@ -330,7 +332,7 @@ def _signals(pdf: Paper, analysis: Analysis) -> None:
     pdf.say("Measurements that inform and do not vote.", SMALL, MUTED)
     measured = [s for s in analysis.signals if s.reading != "absent"]
     rows = [
-        (f"{s.title}{f', {s.track}' if s.track else ''}", s.value, s.reading, s.how_to_read)
+        (f"{s.title}{f', {s.subject}' if s.subject else ''}", s.value, s.reading, s.how_to_read)
         for s in measured
     ]
     if rows:

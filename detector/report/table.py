@@ -15,7 +15,10 @@ from detector.schema.analysis import Analysis
 
 CSV_MARK = "# unmask-seal "
 """Begins the last line of a sealed table; most programs can be told that # is a comment."""
-SPLIT = ("media", "verdict", "models", "tracks", "provenance", "robustness", "software", "settings")
+SPLIT = (
+    "media", "verdict", "models", "subjects", "tracks", "provenance", "robustness", "software",
+    "settings",
+)  # fmt: skip
 """parts of an analysis that are named when one of them was changed"""
 
 
@@ -26,7 +29,7 @@ def as_tree(content: Content) -> dict[str, Any]:
         "exported": content.exported.isoformat(),
         "sha256_at_export": content.sha256,
         "notes": content.notes,
-        "analysis": content.analysis.model_dump(mode="json"),
+        "analysis": content.analysis.exported(),
     }
 
 
@@ -60,7 +63,7 @@ def tree_parts(tree: dict[str, Any]) -> dict[str, str]:
     """The sha256 of each part of a report's JSON tree."""
     analysis = tree.get("analysis")
     analysis = analysis if isinstance(analysis, dict) else {}
-    parts = {name: analysis.get(name) for name in SPLIT}
+    parts = {name: analysis.get(name) for name in SPLIT if name in analysis or name != "subjects"}
     parts["rest of the analysis"] = {k: v for k, v in analysis.items() if k not in SPLIT}
     parts |= {k: v for k, v in tree.items() if k not in ("analysis", "seal")}
     return {name: digest(canonical(part)) for name, part in parts.items()}
@@ -79,8 +82,8 @@ def scores(analysis: Analysis) -> str:
     named = [question.value for question in questions]
     corners = ["x0", "y0", "x1", "y1"]
     table.writerow(["person", "time_s", "score", *named, *ids, *corners, "why"])
-    for track in analysis.tracks:
-        faces = {face.index: face for face in track.faces}
+    for track in analysis.judged:
+        faces = {face.index: face for face in track.frames}
         for index, time in enumerate(analysis.moments):
             face = faces.get(index)
             numbers: list[float | None] = [None] * (1 + len(questions) + len(ids))

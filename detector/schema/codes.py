@@ -27,6 +27,14 @@ class Question(StrEnum):
     """Was the whole picture made by a machine: talking heads, GAN and diffusion faces?"""
 
 
+class Modality(StrEnum):
+    """What kind of thing is judged. A model is made for one, and is fed nothing else."""
+
+    FACE = "face"
+    FULL_FRAME = "full_frame"
+    VOICE = "voice"
+
+
 Task = Literal["face manipulation", "whole-image synthesis", "voice"]
 """What a model was made for."""
 QUESTION_OF: dict[str, Question] = {

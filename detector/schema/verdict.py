@@ -6,13 +6,13 @@ that are written along are made of them by `detector.messages`.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, computed_field, model_validator
+from pydantic import Field, computed_field
 
 from detector import messages
 from detector.messages import Param
-from detector.schema.base import Probability, StrictModel
+from detector.schema.base import Probability, StrictModel, written_only
 from detector.schema.codes import Basis, CaveatCode, Label, Lean, Question, ReasonCode
 
 
@@ -86,18 +86,7 @@ class CodedMessage(StrictModel):
     code: str
     params: dict[str, Param] = Field(default_factory=dict)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_words(cls, data: Any) -> Any:
-        """What older versions wrote as a sentence stays as it was written."""
-        if isinstance(data, dict) and ("text" in data or "detail" in data):
-            rest = {k: v for k, v in data.items() if k not in ("text", "detail")}
-            if "params" not in rest:
-                rest["params"] = {
-                    "written": data.get("text", ""), "written_detail": data.get("detail", ""),
-                }  # fmt: skip
-            return rest
-        return data
+    _drop_written = written_only("text", "detail", "track")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -117,8 +106,14 @@ class Reason(CodedMessage):
 
     code: ReasonCode
     time: float | None = None
-    track: str | None = None
+    subject: str | None = None
     model: str | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def track(self) -> str | None:
+        """Deprecated, goes with 2.1: `subject`."""
+        return self.subject
 
 
 class Caveat(CodedMessage):
@@ -134,16 +129,7 @@ class Evidence(StrictModel):
     rating: Literal["good", "fair", "poor"]
     params: dict[str, Param] = Field(default_factory=dict)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_words(cls, data: Any) -> Any:
-        if isinstance(data, dict) and ("name" in data or "value" in data):
-            rest = {k: v for k, v in data.items() if k not in ("name", "value")}
-            if "code" not in rest:
-                rest["code"] = str(data["name"]).lower().replace(" ", "_")
-                rest["params"] = {"written": data["name"], "written_detail": data["value"]}
-            return rest
-        return data
+    _drop_written = written_only("name", "value")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -191,7 +177,7 @@ class Answer(StrictModel):
     lowered_by: ReasonCode | None = Field(
         default=None, description="what made it INCONCLUSIVE although the score alone was decided"
     )
-    track: str | None = Field(default=None, description="the most suspicious person")
+    subject: str | None = Field(default=None, description="id of the most suspicious one")
     people: int = Field(default=0, description="whose scores are in `probability`")
     reasons: list[Reason] = Field(default_factory=list)
     contributions: list[Contribution] = Field(
@@ -207,13 +193,21 @@ class Answer(StrictModel):
     )
     counted: int = Field(default=0, description="models that were counted")
 
+    _drop_written = written_only("track")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def track(self) -> str | None:
+        """Deprecated, goes with 2.1: `subject`."""
+        return self.subject
+
 
 class Verdict(StrictModel):
     """What is said of the file.
 
     `question` is the one in front: the strongest that decided, else the strongest that was asked.
-    `probability` (the one number of the file), `thresholds`, `track`, `agree` and `counted` are its
-    answer's. A question that stays open beside it is in `answers` alone.
+    `probability` (the one number of the file), `thresholds`, `subject`, `agree` and `counted` are
+    its answer's. A question that stays open beside it is in `answers` alone.
     """
 
     label: Label
@@ -224,27 +218,22 @@ class Verdict(StrictModel):
     lean: Lean | None = Field(default=None, description="where an inconclusive file leans")
     answers: dict[Question, Answer] = Field(default_factory=dict)
     thresholds: Thresholds
-    track: str | None = Field(default=None, description="the most suspicious person")
+    subject: str | None = Field(default=None, description="id of the most suspicious one")
     reasons: list[Reason] = Field(default_factory=list)
     caveats: list[Caveat] = Field(default_factory=list, description="what this can't tell")
     agree: int = Field(default=0, description="as the leading answer's")
     counted: int = Field(default=0, description="models that were counted")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_words(cls, data: Any) -> Any:
-        """Before 1.2 what it can't tell was kept as sentences."""
-        if isinstance(data, dict) and "limits" in data:
-            rest = {k: v for k, v in data.items() if k != "limits"}
-            rest.setdefault(
-                "caveats",
-                [{"code": CaveatCode.WRITTEN, "params": {"written": x}} for x in data["limits"]],
-            )
-            return rest
-        return data
+    _drop_written = written_only("limits", "track")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def limits(self) -> list[str]:
         """What this can't tell, in English."""
         return [caveat.text for caveat in self.caveats]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def track(self) -> str | None:
+        """Deprecated, goes with 2.1: `subject`."""
+        return self.subject

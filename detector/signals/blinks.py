@@ -19,7 +19,7 @@ import numpy as np
 from detector import media, weights
 from detector.errors import WeightsError
 from detector.models.mesh import SIDE, Mesh
-from detector.schema.analysis import Analysis, FaceFrame, Signal, Track
+from detector.schema.analysis import Analysis, FrameSegment, Signal, Subject
 from detector.signals import auxiliary
 from detector.signals.reference import Meter, Range, blink_rate
 
@@ -134,7 +134,7 @@ def find(
     return tuple(float(at[i]) for i in found)
 
 
-def watch(path: str | Path, analysis: Analysis, track: Track, tell: Tell | None = None) -> Lids:
+def watch(path: str | Path, analysis: Analysis, track: Subject, tell: Tell | None = None) -> Lids:
     """Look at a person's eyes, `RATE` times a second, for at most `LONGEST` seconds.
 
     Decodes that part of the file once more.
@@ -153,7 +153,7 @@ def watch(path: str | Path, analysis: Analysis, track: Track, tell: Tell | None 
     times = np.arange(track.start, end, 1 / RATE).tolist() or [track.start]
     seen: list[tuple[float, float]] = []
     for frame in media.decode(path, analysis.media, times, notes=[]):
-        face = _upright(frame.rgb, track.faces, frame.time)
+        face = _upright(frame.rgb, track.frames, frame.time)
         points = network.points(face)
         if points is not None:
             seen.append((frame.time, openness(points)))
@@ -164,7 +164,7 @@ def watch(path: str | Path, analysis: Analysis, track: Track, tell: Tell | None 
     return Lids(at, line, find(at, line), float(gaps[gaps < 3 / RATE].sum()))
 
 
-def _upright(rgb: np.ndarray, looked: Sequence[FaceFrame], time: float) -> np.ndarray:
+def _upright(rgb: np.ndarray, looked: Sequence[FrameSegment], time: float) -> np.ndarray:
     """The face with its eyes level, uint8 [256, 256, 3]."""
     times = [face.time for face in looked]
 

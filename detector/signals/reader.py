@@ -11,7 +11,7 @@ import numpy as np
 
 from detector.decision import material
 from detector.errors import ModelError
-from detector.schema.analysis import Analysis, Signal, Track
+from detector.schema.analysis import Analysis, Modality, Signal, Subject
 from detector.signals import blinks, frequency, identity, landmarks, motion, noise, scores
 from detector.signals.look import Look
 from detector.signals.reference import Meter
@@ -123,7 +123,7 @@ class Reader:
             Track id -> the person's number as `face` and `run` were told, and its landmarks.
         """
         found: list[Signal] = []
-        for track in [t for t in analysis.tracks if not t.whole][:PEOPLE]:
+        for track in [t for t in analysis.judged if t.modality is Modality.FACE][:PEOPLE]:
             number, shapes = people[track.id]
             read = self._people.get(number, _Person())
             found += self._picture(read, track, analysis)
@@ -137,7 +137,7 @@ class Reader:
         rows = {"profile": read.profiles, "bands": read.bands}
         return {id: np.mean(values, axis=0) for id, values in rows.items() if values}
 
-    def _picture(self, read: _Person, track: Track, analysis: Analysis) -> list[Signal]:
+    def _picture(self, read: _Person, track: Subject, analysis: Analysis) -> list[Signal]:
         """What one frame can show."""
         kind, weak = analysis.media.kind, _compressed(analysis)
         small = f"The face is too small: this needs {frequency.SMALLEST:.0f} px."
@@ -157,11 +157,11 @@ class Reader:
         ]
 
     def _film(
-        self, read: _Person, track: Track, analysis: Analysis, shapes: Shapes
+        self, read: _Person, track: Subject, analysis: Analysis, shapes: Shapes
     ) -> list[Signal]:
         """What only time can show."""
         kind = analysis.media.kind
-        width = float(np.median([face.quality.width for face in track.faces]))
+        width = float(np.median([face.quality.width for face in track.frames]))
         soft = SOFT if width < SMALL else ""
         no_run = "No run of consecutive frames shows this person throughout."
         if read.tremble:
@@ -193,8 +193,8 @@ class Reader:
         return [flow, frozen, jitter, _changes(track, kind), drift, eyes]
 
 
-def _changes(track: Track, kind: str) -> Signal:
-    scored = [(face.time, face.score) for face in track.faces if face.score is not None]
+def _changes(track: Subject, kind: str) -> Signal:
+    scored = [(face.time, face.score) for face in track.frames if face.score is not None]
     if len(scored) < scores.FEWEST:
         return scores.CHANGES.absent(
             f"{len(scored)} scores are too few to see a change in; it takes {scores.FEWEST}.",

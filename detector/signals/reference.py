@@ -173,7 +173,7 @@ class Meter:
             value=self.say(value, known),
             reading=reading,
             how_to_read=how,
-            track=track,
+            subject=track,
             number=round(float(value), 4),
             unit=self.unit,
             usual=(known.p5, known.p95) if known else None,
@@ -188,6 +188,6 @@ class Meter:
             value="not measured",
             reading="absent",
             how_to_read=why,
-            track=track,
+            subject=track,
             unit=self.unit,
         )

@@ -15,7 +15,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from detector.errors import InputError
-from detector.schema.analysis import Analysis, ErrorDetail, Label, Probability, Question, Settings
+from detector.schema.analysis import (
+    Analysis,
+    ErrorDetail,
+    Label,
+    Modality,
+    Probability,
+    Question,
+    Settings,
+)
 
 LOCAL = "local"
 """The owner of everything analyzed at this computer's own screen."""
@@ -106,7 +114,7 @@ class ResultSummary(_Row):
             verdict=verdict.label,
             question=verdict.question,
             probability=verdict.probability,
-            people=sum(not track.whole for track in analysis.tracks),
+            people=sum(s.modality is Modality.FACE for s in analysis.judged),
             kind=analysis.media.kind,
             duration=analysis.media.duration,
             models=tuple(model.id for model in analysis.models if model.scored),

@@ -26,8 +26,8 @@ SIDE = 320
 def of(path: Path, analysis: Analysis) -> bytes | None:
     """The picture of a file at the most suspicious person's best moment; None where it can't be
     read, which is no reason to lose a result."""
-    if analysis.tracks:
-        time = analysis.tracks[0].thumbnail_time
+    if analysis.judged:
+        time = analysis.judged[0].thumbnail_time
     else:
         time = analysis.moments[len(analysis.moments) // 2] if analysis.moments else 0.0
     try:

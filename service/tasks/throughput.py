@@ -38,7 +38,7 @@ class ThroughputEstimator:
         """Take the times of a finished video. Pictures are over before a time matters."""
         moments = len(analysis.moments)
         total = analysis.timings.get("total", 0.0)
-        if analysis.media.kind != "video" or moments < 8 or total <= 0 or not analysis.tracks:
+        if analysis.media.kind != "video" or moments < 8 or total <= 0 or not analysis.judged:
             return
         ran = {m.id: m.seconds for m in analysis.models if m.seconds}
         # Scoring runs beside decoding and face search: the wall time is shared out over the models

@@ -171,7 +171,7 @@ def test_a_clip_goes_from_upload_to_verdict_and_evidence(
     file = take(page.get_by_role("button", name="JSON", exact=True), tmp_path)
     taken = Analysis.model_validate(json.loads(file.read_text("utf-8"))["analysis"])
     assert taken.id == finished.analysis.id
-    assert (taken.verdict, taken.tracks) == (finished.analysis.verdict, finished.analysis.tracks)
+    assert (taken.verdict, taken.judged) == (finished.analysis.verdict, finished.analysis.judged)
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(page: Page, served: S
     page.wait_for_function("document.querySelector('.st-key-player img')?.naturalWidth > 0")
     wait_drawn(page)
     box, image = page.locator(".um-box"), page.locator(".st-key-player img")
-    x0, y0, x1, _ = make_picture().tracks[0].faces[0].box
+    x0, y0, x1, _ = make_picture().judged[0].frames[0].box
 
     def off() -> float:
         """px from where the box belongs."""

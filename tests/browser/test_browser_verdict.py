@@ -84,7 +84,7 @@ def number_of(analysis: Analysis) -> int:
 def test_a_clip_has_one_number_on_every_page(page: Page, served: Served, clip: str) -> None:
     analysis = served.results[clip]
     number = number_of(analysis)
-    people = [t for t in analysis.tracks if t.probability is not None]
+    people = [t for t in analysis.judged if t.probability is not None]
 
     open_result(page, served.at(clip))
     card = page.locator('[class*="st-key-verdict-"]').first

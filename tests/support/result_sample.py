@@ -21,9 +21,8 @@ from detector.schema.analysis import (
     Audio,
     Box,
     Calibration,
-    ClipWindow,
     Ensemble,
-    FaceFrame,
+    FrameSegment,
     Label,
     Media,
     ModelResult,
@@ -32,8 +31,9 @@ from detector.schema.analysis import (
     ReasonCode,
     Settings,
     Software,
+    SpanSegment,
+    Subject,
     Thresholds,
-    Track,
     Verdict,
 )
 
@@ -150,7 +150,7 @@ def make_analysis(
         ),
         settings=Settings(), verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=thresholds),
         ensembles=ensembles,
-        models=models, tracks=tracks, moments=moments,
+        models=models, subjects=tracks, moments=moments,
         timings={"read": 0.4, "decode": 2.2, "faces": 8.1, "verdict": 0.1, "total": 38.2},
         software=Software(version="0.1.0", python="3.11", torch="2.13.0", device="cpu",
                           backend="torch"),
@@ -160,7 +160,7 @@ def make_analysis(
 
 def _ask_of_the_whole(
     models: list[ModelResult],
-    tracks: list[Track],
+    tracks: list[Subject],
     ensembles: dict[Question, Ensemble],
     calibration: Calibration,
     logit: float,
@@ -175,7 +175,7 @@ def _ask_of_the_whole(
     limits = Thresholds(low=0.2, high=0.8, false_positive_rate=0.03, data="120 held-out clips")
     ensembles[Question.SYNTHESIS] = Ensemble(models=["synth"], thresholds=limits)
     for track in tracks:
-        for face in track.faces:
+        for face in track.frames:
             if face.logits:
                 face.logits["synth"] = logit + 0.4 * math.sin(face.time)
 
@@ -188,22 +188,22 @@ def make_picture(name: str = "portrait.png") -> Analysis:
                 "width": 512, "height": 512, "container": "png", "codec": "png", "audio": None,
                 "bit_rate": None, "size": 400_000}
     )  # fmt: skip
-    face = analysis.tracks[0].faces[0].model_copy(update={"box": FACE, "time": 0.0})
+    face = analysis.judged[0].frames[0].model_copy(update={"box": FACE, "time": 0.0})
     models = [
         m.model_copy(update={"scored": 1 if m.kind == "frame" and m.scored else 0})
         for m in analysis.models
     ]
-    track = analysis.tracks[0].model_copy(
-        update={"faces": [face], "windows": [], "start": 0.0, "end": 0.0}
+    track = analysis.judged[0].model_copy(
+        update={"frames": [face], "spans": [], "start": 0.0, "end": 0.0}
     )
     return decide(
         analysis.model_copy(
-            update={"media": media, "tracks": [track], "moments": [0.0], "models": models}
+            update={"media": media, "subjects": [track], "moments": [0.0], "models": models}
         )
     )
 
 
-def _track(who: str, moments: list[float], fake: bool, several: bool) -> Track:
+def _track(who: str, moments: list[float], fake: bool, several: bool) -> Subject:
     random = np.random.default_rng(ord(who))
     seen = [(i, t) for i, t in enumerate(moments) if in_frame(who, t)]
     faces = []
@@ -218,7 +218,7 @@ def _track(who: str, moments: list[float], fake: bool, several: bool) -> Track:
             "xcep": level - 0.3 + random.normal(0, 0.4),
         }
         faces.append(
-            FaceFrame(
+            FrameSegment(
                 index=index, time=time, box=(x0, y0, x1, y1),
                 landmarks=[
                     (x0 + fx * (x1 - x0), y0 + fy * (y1 - y0))
@@ -233,14 +233,14 @@ def _track(who: str, moments: list[float], fake: bool, several: bool) -> Track:
         )  # fmt: skip
     starts = np.arange(seen[0][1], moments[-1] - 0.5, 2.2) if len(moments) > 1 else []
     windows = [
-        ClipWindow(
-            model="clip", start=float(s), end=float(s) + 0.6,
-            logit=(0.4 if fake else -1.2) + float(random.normal(0, 0.5)),
+        SpanSegment(
+            start=float(s), end=float(s) + 0.6,
+            logits={"clip": (0.4 if fake else -1.2) + float(random.normal(0, 0.5))},
         )
         for s in starts
     ]  # fmt: skip
-    return Track(
+    return Subject(
         id=who, side=("left" if who == "A" else "right") if several else None,
         start=seen[0][1], end=seen[-1][1], thumbnail_time=seen[len(seen) // 2][1],
-        faces=faces, windows=windows,
+        frames=faces, spans=windows,
     )  # fmt: skip

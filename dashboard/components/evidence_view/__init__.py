@@ -19,7 +19,7 @@ from dashboard.charts import LaneSize
 from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import ON_VIDEO
-from detector.schema.analysis import Analysis, Label, Thresholds, Track, Verdict
+from detector.schema.analysis import Analysis, Label, Subject, Thresholds, Verdict
 
 HERE = Path(__file__).parent
 WIDE, NARROW = 11, 7
@@ -89,7 +89,7 @@ def view_data(
             "icon": labels.STATES[Label.NOT_APPLICABLE].icon,
         },
         "people": [_person(lane, analysis.verdict, limits, end, ids) for lane in lanes],
-        "faces": [_faces(track) for track in analysis.tracks],
+        "faces": [_faces(track) for track in analysis.judged],
         "pictures": list(pictures.values()),
         "lane": {
             "left": charts.LEFT,
@@ -126,7 +126,7 @@ def _person(
     }
 
 
-def _faces(track: Track) -> dict[str, Any]:
+def _faces(track: Subject) -> dict[str, Any]:
     """The boxes of one person over time, and how they are drawn."""
     state = labels.state(track.label, track.question)
     color, dash = ON_VIDEO[track.label]
@@ -142,16 +142,16 @@ def _faces(track: Track) -> dict[str, Any]:
                 "box": [round(v, 1) for v in f.box],
                 "word": None if f.score is not None else series.why(f),
             }
-            for f in track.faces
+            for f in track.frames
         ],
     }
 
 
-def chip(track: Track, verdict: Verdict) -> str:
+def chip(track: Subject, verdict: Verdict) -> str:
     """The short words of a person's state with the score, or with why there is none. The person in
     front of an inconclusive file leans where the file does."""
     short = labels.state(track.label, track.question).short
-    if track.label is verdict.label is Label.INCONCLUSIVE and track.id == verdict.track:
+    if track.label is verdict.label is Label.INCONCLUSIVE and track.id == verdict.subject:
         short = labels.headline(verdict)
     if track.probability is not None:
         return f"{short} · {labels.percent(track.probability)}"
@@ -166,7 +166,7 @@ def _tile(
     who, when = labels.who(lane.track), labels.clock(time)
     state = labels.state(series.label_at(score, limits), lane.track.question)
     if score is None:
-        face = next((f for f in lane.track.faces if f.index == tile.index), None)
+        face = next((f for f in lane.track.frames if f.index == tile.index), None)
         name, text = f"{who}, {when}, {series.why(face)}", "–"
         missing = face is None
     else:

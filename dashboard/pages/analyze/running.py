@@ -27,7 +27,7 @@ from detector import media, vision
 from detector.errors import UnmaskError
 from detector.models.base import CropRecipe
 from detector.models.registry import choose
-from detector.schema.analysis import Analysis, Box, Media, Track
+from detector.schema.analysis import Analysis, Box, Media, Subject
 from service.tasks.jobs import Job, State
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
             spent("read") if at > 0 else "",
         )
     ]
-    people = progress.partial.tracks if progress.partial else []
+    people = progress.partial.judged if progress.partial else []
     found = labels.count(len(people), "person", "people") if people else _("no face so far")
     frames = labels.count(progress.moments_total, "frame", "frames")
     if at > 1:
@@ -280,10 +280,10 @@ class TimeLeft:
 def _people(job: Job) -> None:
     """The people found so far, in order of first appearance."""
     partial = job.progress.partial if job.progress else None
-    if partial is None or not partial.tracks:
+    if partial is None or not partial.judged:
         st.html('<div class="um-people"></div>')
         return
-    first = sorted(partial.tracks, key=lambda track: track.start)
+    first = sorted(partial.judged, key=lambda track: track.start)
     rows = "".join(_person(job, partial, track) for track in first[:MOST_PEOPLE])
     more = len(first) - MOST_PEOPLE
     order = (
@@ -297,13 +297,13 @@ def _people(job: Job) -> None:
     )
 
 
-def _person(job: Job, partial: Analysis, track: Track) -> str:
+def _person(job: Job, partial: Analysis, track: Subject) -> str:
     frames = _("{number} of {frames}").format(
-        number=len(track.faces), frames=labels.count(len(partial.moments), "frame", "frames")
+        number=len(track.frames), frames=labels.count(len(partial.moments), "frame", "frames")
     )
-    width = f"{max(face.quality.width for face in track.faces):.0f}{labels.NBSP}px"
+    width = f"{max(face.quality.width for face in track.frames):.0f}{labels.NBSP}px"
     detail = " · ".join(part for part in (labels.SIDES[track.side], frames, width) if part)
-    problems = {face.quality.problem for face in track.faces}
+    problems = {face.quality.problem for face in track.frames}
     if None not in problems:  # nothing of this person can be judged so far
         detail += f" · {labels.listed(sorted(labels.WHY_NOT[p] for p in problems if p))}"
     face = thumbnail(job.path, partial.media, track)
@@ -311,13 +311,13 @@ def _person(job: Job, partial: Analysis, track: Track) -> str:
     return f"<li>{picture}<div><b>{labels.who(track)}</b><span>{detail}</span></div></li>"
 
 
-def thumbnail(path: Path, media: Media, track: Track) -> str:
+def thumbnail(path: Path, media: Media, track: Subject) -> str:
     """A person's face as a data address; empty where it can't be cut.
 
     Of the first face that was found: a better one later is not worth decoding again while the file
     is being analyzed.
     """
-    face = track.faces[0]
+    face = track.frames[0]
     return _thumbnail(path, media.model_dump_json(), face.time, face.box)
 
 
@@ -341,7 +341,7 @@ def _timeline(job: Job) -> None:
     partial = job.progress.partial if job.progress else None
     if partial is not None and (questions := question.asked(partial)):
         partial = question.viewed(partial, questions[0])
-    tracks = partial.tracks[:MOST_LANES] if partial else []
+    tracks = partial.judged[:MOST_LANES] if partial else []
     named = timeline.titles(partial) if partial else {}
     note = _("the bold line is drawn where all models have a score") if len(named) > 1 else ""
     st.html(
@@ -380,7 +380,7 @@ def _timeline(job: Job) -> None:
                 )  # fmt: skip
 
 
-def so_far(partial: Analysis, track: Track) -> Lane:
+def so_far(partial: Analysis, track: Subject) -> Lane:
     """A lane of an unfinished run: nothing stands for a score that is only on its way.
 
     The time after the last looked-at moment is "not scored yet"; the line of all models together

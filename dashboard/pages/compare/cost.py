@@ -56,7 +56,7 @@ def _crops(view: Chosen) -> dict[str, bytes]:
     """The crop of each model at the chosen moment, as it was cut for it."""
     if view.track is None:
         return {}
-    face = min(view.track.faces, key=lambda f: abs(f.time - view.time))
+    face = min(view.track.frames, key=lambda f: abs(f.time - view.time))
     try:
         frame = media.frame_at(view.job.path, view.analysis.media, face.time)
     except (UnmaskError, OSError):

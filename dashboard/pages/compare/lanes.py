@@ -43,7 +43,7 @@ def lanes(view: Chosen) -> dict[str, Lane]:
 def _gaps(view: Chosen, model: str) -> tuple[series.Gap, ...]:
     """Where this model has no score, and why."""
     assert view.track is not None
-    faces = {face.index: face for face in view.track.faces}
+    faces = {face.index: face for face in view.track.frames}
     whys: list[series.Why | None] = []
     for index in range(len(view.analysis.moments)):
         face = faces.get(index)

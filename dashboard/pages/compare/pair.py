@@ -17,7 +17,7 @@ from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.comparison.similarity import Likeness, likeness
 from detector.errors import UnmaskError
-from detector.schema.analysis import Analysis, Media, Thresholds, Track
+from detector.schema.analysis import Analysis, Media, Subject, Thresholds
 from service.storage.previews import previews
 from service.tasks.jobs import Job
 
@@ -31,9 +31,9 @@ def both_scored(first: Analysis, second: Analysis) -> dict[str, str]:
     return {m.id: words.plain(m) for m in chosen.able(first) if m.id in others}
 
 
-def line(analysis: Analysis, model: str) -> tuple[Track, Lane] | None:
+def line(analysis: Analysis, model: str) -> tuple[Subject, Lane] | None:
     """The lane of a model on the person it finds most suspicious."""
-    scored = [t for t in analysis.tracks if model in t.models]
+    scored = [t for t in analysis.judged if model in t.models]
     if not scored:
         return None
     track = max(scored, key=lambda t: t.models[model].logit)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import series
-from detector.schema.analysis import Analysis, ModelResult, Track
+from detector.schema.analysis import Analysis, ModelResult, Subject
 from service.tasks.jobs import Job
 
 MOST_MODELS = 6
@@ -31,7 +31,7 @@ class Chosen:
     job: Job
     analysis: Analysis
     models: list[ModelResult]
-    track: Track | None
+    track: Subject | None
     time: float
 
 
@@ -42,7 +42,7 @@ def read(job: Job) -> Chosen:
     scored = able(analysis)
     asked = [id for id in st.query_params.get("m", "").split(",") if id]
     models = [m for m in scored if m.id in asked] or scored[:3]
-    tracks = [t for t in analysis.tracks if t.models]
+    tracks = [t for t in analysis.judged if t.models]
     track = next((t for t in tracks if t.id == st.query_params.get("p")), None)
     track = track or (tracks[0] if tracks else None)
     return Chosen(job, analysis, models[:MOST_MODELS], track, _moment(analysis, track))
@@ -63,9 +63,9 @@ def choose(name: str, value: str | Sequence[str]) -> None:
     st.query_params[name] = value if isinstance(value, str) else ",".join(value)
 
 
-def _moment(analysis: Analysis, track: Track | None) -> float:
+def _moment(analysis: Analysis, track: Subject | None) -> float:
     """The looked-at moment nearest to the address's, else that of the highest score."""
-    moments = [f.time for f in track.faces] if track else list(analysis.moments)
+    moments = [f.time for f in track.frames] if track else list(analysis.moments)
     if not moments:
         return 0.0
     try:

@@ -186,7 +186,7 @@ def _toolbar(view: Chosen) -> None:
         if ids and ids != [m.id for m in view.models]:
             state.choose("m", ids)
             st.rerun()
-        people = [t for t in view.analysis.tracks if t.models]
+        people = [t for t in view.analysis.judged if t.models]
         if len(people) > 1:
             person = st.segmented_control(
                 _("Person"),

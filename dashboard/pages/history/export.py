@@ -124,7 +124,7 @@ def entry(record: Record, analysis: Analysis | None) -> dict[str, object]:
         include={"created", "name", "sha256", "size", "source", "state", "note", "tags",
                  "confirmed"},
     )  # fmt: skip
-    return {**kept, "analysis": analysis.model_dump(mode="json") if analysis else None}
+    return {**kept, "analysis": analysis.exported() if analysis else None}
 
 
 def _json(tree: object) -> bytes:

@@ -25,7 +25,15 @@ from detector.errors import Canceled, MediaError
 from detector.models.registry import list_models
 from detector.pipeline import Observer, Progress
 from detector.samples import Sample
-from detector.schema.analysis import Analysis, Label, Reason, ReasonCode, Settings, Verdict
+from detector.schema.analysis import (
+    Analysis,
+    Label,
+    Modality,
+    Reason,
+    ReasonCode,
+    Settings,
+    Verdict,
+)
 from service.application import Application
 from service.records.model import RecordsError
 from service.tasks.jobs import Job, Jobs, State
@@ -341,7 +349,7 @@ def unjudged(code: ReasonCode, text: str) -> Analysis:
         thresholds=analysis.verdict.thresholds,
         reasons=[Reason(code=code, text=text)],
     )
-    return analysis.model_copy(update={"verdict": verdict, "tracks": []})
+    return analysis.model_copy(update={"verdict": verdict, "subjects": []})
 
 
 @pytest.mark.parametrize(
@@ -408,9 +416,11 @@ def test_without_a_face_the_whole_picture_can_be_scored(
 
 def test_scores_of_the_whole_picture_can_be_shown(jobs: Jobs, analyzer: StandIn) -> None:
     made = make_analysis()
-    track = made.tracks[0].model_copy(update={"whole": True, "id": "A", "side": None})
+    track = made.judged[0].model_copy(
+        update={"modality": Modality.FULL_FRAME, "id": "A", "side": None}
+    )
     model = made.models[0].model_copy(update={"calibration": None})
-    analyzer.outcome = decide(made.model_copy(update={"tracks": [track], "models": [model]}))
+    analyzer.outcome = decide(made.model_copy(update={"subjects": [track], "models": [model]}))
     key = upload(page(), make_clip(jobs.uploads.root / "c.webm").read_bytes())
     finished(jobs, key)
     at = page(key)

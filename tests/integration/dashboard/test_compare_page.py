@@ -26,7 +26,7 @@ from tests.support.waiting import PATIENT
 
 
 def lane(values: list[float | None]) -> Lane:
-    track = make_analysis().tracks[0]
+    track = make_analysis().judged[0]
     times = tuple(float(i) for i in range(len(values)))
     return Lane(track, times, tuple(values), {"m": tuple(values)}, ())
 
@@ -102,9 +102,9 @@ def job(tmp_path: Path, jobs: Jobs) -> Job:
 def view(job: Job) -> Chosen:
     analysis = job.analysis
     assert analysis is not None
-    track = analysis.tracks[0]
+    track = analysis.judged[0]
     models = [m for m in analysis.models if m.scored]
-    return Chosen(job, analysis, models, track, track.faces[0].time)
+    return Chosen(job, analysis, models, track, track.frames[0].time)
 
 
 def test_each_model_has_its_own_lane_and_gaps(job: Job) -> None:
@@ -142,7 +142,7 @@ def test_the_empty_page_asks_for_a_clip(job: Job) -> None:
 def test_models_side_by_side_and_the_link_that_reopens_them(job: Job) -> None:
     shown = view(job)
     ids = [m.id for m in shown.models][:2]
-    at = page(job, m=",".join(ids), p=shown.analysis.tracks[-1].id)
+    at = page(job, m=",".join(ids), p=shown.analysis.judged[-1].id)
     text = html(at)
     assert "Scores side by side" in text and "Where each model looked" in text
     assert "Agreement" in text and "Put an ensemble together" in text

@@ -59,11 +59,11 @@ def judged(label: Label, probability: float | None, version: str = "") -> Analys
     }
     if probability is None:
         reason = Reason(code=ReasonCode.NO_FACE, text="We found no face in 32 frames.")
-        changes |= {"reasons": [reason], "track": None}
+        changes |= {"reasons": [reason], "subject": None}
     software = sample.software.model_copy(update={"version": version} if version else {})
-    tracks = [] if probability is None else sample.tracks
+    tracks = [] if probability is None else sample.judged
     verdict = sample.verdict.model_copy(update=changes)
-    return sample.model_copy(update={"verdict": verdict, "software": software, "tracks": tracks})
+    return sample.model_copy(update={"verdict": verdict, "software": software, "subjects": tracks})
 
 
 def keep(

@@ -58,7 +58,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
 
 def with_signals(path: Path) -> Analysis:
     analysis = make_analysis(path)
-    person = analysis.tracks[0].id
+    person = analysis.judged[0].id
     analysis.signals = [
         noise.NOISE.signal(3.0, "video", person),
         motion.FLOW.signal(9.0, "video", person, times=[6.0]),

@@ -282,7 +282,7 @@ def test_what_the_catalog_says_of_a_bundled_model_can_be_translated(esperanto: N
 def test_people_are_called_in_the_language(esperanto: None) -> None:
     """A result calls them in English (`Track.who`), which no mark in the code can show."""
     analysis = make_analysis()
-    lanes = [series.lane(analysis, track) for track in analysis.tracks]
+    lanes = [series.lane(analysis, track) for track in analysis.judged]
     view = evidence_view.view_data(
         analysis, lanes, charts.lane_sizes(len(lanes)), time=1.0, seek=0, pictures={}
     )

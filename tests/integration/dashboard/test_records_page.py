@@ -175,7 +175,7 @@ def test_a_link_in_the_address_shows_nothing_but_what_it_leads_to(
 
 
 def test_a_link_to_a_file_that_could_not_be_judged_offers_no_run(jobs: Jobs, key: str) -> None:
-    analysis = make_analysis().model_copy(update={"tracks": [], "models": []})
+    analysis = make_analysis().model_copy(update={"subjects": [], "models": []})
     assert jobs.store.update_result(LOCAL, key, decide(analysis))
     share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
     assert share is not None

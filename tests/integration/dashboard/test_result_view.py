@@ -38,6 +38,7 @@ from detector.schema.analysis import (
     Calibration,
     ConfidenceInterval,
     Label,
+    Modality,
     OddsPoint,
     OwnThreshold,
     Question,
@@ -105,10 +106,10 @@ def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip: Path)
     assert "The face of <b>Person B</b> (right), 00:01 to 00:08." in page
     assert "No sign of manipulation found for Person A (left)." in page
     made = make_analysis()
-    assert made.verdict.probability is not None and made.tracks[0].probability is not None
+    assert made.verdict.probability is not None and made.judged[0].probability is not None
     number, alone = (
         series.labels.percent(p).replace("\u00a0", " ")
-        for p in (made.verdict.probability, made.tracks[0].probability)
+        for p in (made.verdict.probability, made.judged[0].probability)
     )
     assert number != alone
     assert f"<b>{number}</b> combined likelihood" in page and f"Person B alone {alone}" in page
@@ -135,7 +136,7 @@ def test_reasons_and_peaks_move_the_moment(clip: Path) -> None:
     second = pulls.rows(make_analysis())[1]
     button(at, series.labels.clock(second.time or 0, tenths=False)).click().run()
     assert moment(at) == (second.time, "B")
-    lane = series.lane(make_analysis(), make_analysis().tracks[0])
+    lane = series.lane(make_analysis(), make_analysis().judged[0])
     later = min(t for t in series.peaks(lane) if t > (second.time or 0))
     button(at, "Later peak").click().run()
     assert moment(at) == (later, "B")
@@ -216,7 +217,7 @@ def test_a_person_out_of_frame_is_said_and_the_nearest_moment_offered(clip: Path
     at.session_state["result.k.time"] = 0.2
     at.run()
     assert "Person B is not in frame here." in texts(at)
-    nearest = make_analysis().tracks[0].faces[0].time
+    nearest = make_analysis().judged[0].frames[0].time
     button(at, f"Nearest moment, {series.labels.clock(nearest)}").click().run()
     assert moment(at) == (nearest, "B")
 
@@ -236,8 +237,8 @@ def test_a_picture_has_no_timeline(tmp_path: Path) -> None:
 
 def test_scores_without_a_face_are_of_the_whole_picture(clip: Path) -> None:
     analysis = make_analysis(clip)
-    analysis.tracks = analysis.tracks[:1]
-    analysis.tracks[0].whole, analysis.tracks[0].side = True, None
+    analysis.subjects = analysis.judged[:1]
+    analysis.judged[0].modality, analysis.judged[0].side = Modality.FULL_FRAME, None
     at = show(clip, decide(analysis))
     page = texts(at)
     assert "The whole picture" in page
@@ -246,9 +247,9 @@ def test_scores_without_a_face_are_of_the_whole_picture(clip: Path) -> None:
 
 def test_many_people_are_four_and_a_button(clip: Path) -> None:
     analysis = make_analysis(clip)
-    base = analysis.tracks[1]
+    base = analysis.judged[1]
     for number in range(6):
-        analysis.tracks.append(base.model_copy(deep=True, update={"id": f"P{number}"}))
+        analysis.judged.append(base.model_copy(deep=True, update={"id": f"P{number}"}))
     at = show(clip, decide(analysis))
     assert "Person P5" not in texts(at).replace("more people", "")
     at.button(key="result.k.widget.more.lanes").click().run()
@@ -259,7 +260,7 @@ def test_many_people_are_four_and_a_button(clip: Path) -> None:
 
 def test_a_file_too_poor_shows_its_number_only_when_asked(clip: Path) -> None:
     analysis = make_analysis(clip)
-    for face in analysis.tracks[0].faces:
+    for face in analysis.judged[0].frames:
         face.quality.width = 41.0
     at = show(clip, decide(analysis))
     page = texts(at)
@@ -280,13 +281,13 @@ def test_a_deleted_file_leaves_the_result_readable(clip: Path, tmp_path: Path) -
 
 def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip: Path) -> None:
     analysis = make_analysis(clip)
-    for face in analysis.tracks[1].faces:
+    for face in analysis.judged[1].frames:
         face.logits, face.quality.problem = {}, ReasonCode.TOO_BLURRED
-    analysis.tracks[1].windows = []
+    analysis.judged[1].spans = []
     analysis = decide(analysis)
-    unjudged = analysis.tracks[1]
+    unjudged = analysis.judged[1]
     assert unjudged.label is Label.NOT_APPLICABLE
-    lanes = [series.lane(analysis, t) for t in analysis.tracks]
+    lanes = [series.lane(analysis, t) for t in analysis.judged]
     data = evidence_view.view_data(
         analysis, lanes, [], time=0.0, seek=0, pictures={("A", 3): "data:x"}
     )
@@ -302,7 +303,7 @@ def test_a_track_that_was_not_judged_is_in_strips_boxes_and_words(clip: Path) ->
 
 def test_only_the_moment_may_change_without_a_new_version(clip: Path) -> None:
     analysis = make_analysis(clip)
-    lanes = [series.lane(analysis, t) for t in analysis.tracks]
+    lanes = [series.lane(analysis, t) for t in analysis.judged]
     one, two = (
         evidence_view.view_data(analysis, lanes, [], time=t, seek=s, pictures={})
         for t, s in ((1.0, 1), (2.0, 2))
@@ -315,7 +316,7 @@ def test_only_the_moment_may_change_without_a_new_version(clip: Path) -> None:
 
 def test_tile_names_are_whole_sentences_for_a_screen_reader(clip: Path) -> None:
     analysis = make_analysis(clip)
-    lanes = [series.lane(analysis, t) for t in analysis.tracks]
+    lanes = [series.lane(analysis, t) for t in analysis.judged]
     data = evidence_view.view_data(analysis, lanes, [], time=0, seek=0, pictures={})
     names = [tile["name"] for tile in data["people"][0]["tiles"]["wide"]]
     assert len(names) == 11
@@ -377,10 +378,10 @@ def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip: Path) -> N
     assert made["sha256_at_export"] == analysis.media.sha256
     table = downloads.make("csv", clip, analysis, wishes).decode().splitlines()
     rows = list(csv.DictReader(table[:-1]))
-    assert len(rows) == len(analysis.tracks) * len(analysis.moments)
+    assert len(rows) == len(analysis.judged) * len(analysis.moments)
     first = rows[0]
     assert (first["person"], first["score"], first["why"]) == ("B", "", "not_in_frame")
-    face = analysis.tracks[0].faces[0]
+    face = analysis.judged[0].frames[0]
     row = next(r for r in rows if r["time_s"] == f"{face.time:.3f}" and r["person"] == "B")
     assert float(row["score"]) == pytest.approx(face.score, abs=1e-4)
     assert float(row["sbi"]) == pytest.approx(face.scores["sbi"], abs=1e-4)
@@ -552,7 +553,7 @@ def test_a_view_of_one_question_changes_no_verdict() -> None:
     assert question.asked(made) == [Question.SYNTHESIS, Question.MANIPULATION]
     seen = question.viewed(made, Question.MANIPULATION)
     assert seen.verdict.label is made.verdict.label
-    assert [t.id for t in seen.tracks] == [t.id for t in made.tracks]
+    assert [t.id for t in seen.judged] == [t.id for t in made.judged]
     assert {m.id for m in seen.models} == {"sbi", "xcep", "clip", "meso4"}
     assert seen.verdict.thresholds.high == 0.7
     alone = make_analysis()

@@ -222,7 +222,7 @@ def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(
     assert out.coverage.every_shot
     assert out.coverage.shots == len(CUTS)
     # No face was searched twice: 72 moments, those of the windows, and smaller faces in a few.
-    windows = {w.start for track in out.tracks for w in track.windows}
+    windows = {w.start for track in out.judged for w in track.spans}
     assert len(searched) < 72 + 5 * max(len(windows), 9) + 8
     fractions = [p.fraction for p in seen]
     assert fractions == sorted(fractions)
@@ -235,11 +235,11 @@ def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(
     assert share / 72 > 62 / 110
     for model in out.models:
         assert model.error is None
-        scored = [f for t in out.tracks for f in t.faces if model.id in f.logits]
+        scored = [f for t in out.judged for f in t.frames if model.id in f.logits]
         if model.kind == "frame":
             assert model.scored == len(scored)
     again = analyzer.analyze(long_clip, Settings(sampling="closer", frames=72))
-    assert [t.models for t in again.tracks] == [t.models for t in out.tracks]
+    assert [t.models for t in again.judged] == [t.models for t in out.judged]
     assert again.id == out.id
 
 

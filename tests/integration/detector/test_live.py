@@ -515,7 +515,7 @@ def test_viewers_are_isolated_and_share_the_models() -> None:
         engine.drain()
     assert one.state.reading.label is Label.REAL and two.state.reading.label is Label.FAKE
     assert one.finish().media.name == "Live session" and two.finish().media.name == "Two"
-    assert two.finish().tracks[0].faces[0].time == 0.0  # from its own first frame
+    assert two.finish().judged[0].frames[0].time == 0.0  # from its own first frame
     assert set(shared) == {"pairs", "detail"} and len(loads) == 4
     one.close()
     two.push(FAKE, 200.0)
@@ -573,7 +573,7 @@ def test_closing_frees_threads_frames_and_places() -> None:
     until(lambda: not workers())
     session.push(FAKE, 99.0)
     assert session.state.time < 99.0 and not session.waiting()
-    assert session.finish().tracks  # what was scored is kept
+    assert session.finish().judged  # what was scored is kept
     engine.close()
 
 
@@ -649,12 +649,14 @@ def test_memory_is_flat(engine) -> None:
 
 def test_people_who_pass_by_are_forgotten() -> None:
     from detector.live.score_history import MOST_PEOPLE
-    from detector.schema.analysis import FaceFrame, Quality
+    from detector.schema.analysis import FrameSegment, Quality
 
     ledger = ScoreHistory([registry.get_spec("pairs")], ["pairs"], "x", 40)
     quality = Quality(width=99, sharpness=99, brightness=99, yaw=0, confidence=1)
     for n in range(300):
-        face = FaceFrame(index=0, time=n, box=(0, 0, 99, 99), quality=quality, logits={"pairs": 1})
+        face = FrameSegment(
+            index=0, time=n, box=(0, 0, 99, 99), quality=quality, logits={"pairs": 1}
+        )
         ledger.add(float(n), {n // 2: face})
         ledger.offer(n // 2, face, np.zeros((8, 8, 3), np.uint8))
     assert len(ledger.thumbnails()) <= MOST_PEOPLE + 1
@@ -788,9 +790,9 @@ def test_a_session_is_an_analysis(engine) -> None:
     assert (media.live, media.sha256, media.size, media.name) == (True, "", 0, "Camera")
     assert (media.width, media.height, media.frame_count) == (640, 480, 200)
     assert media.duration == pytest.approx(7.96) and media.fps == pytest.approx(25, abs=0.2)
-    assert analysis.verdict.label is Label.FAKE and analysis.verdict.track == "B"
-    assert [t.id for t in analysis.tracks] == ["B", "A"]
-    assert analysis.tracks[0].faces[0].time < 1 and analysis.tracks[0].end > 7
+    assert analysis.verdict.label is Label.FAKE and analysis.verdict.subject == "B"
+    assert [t.id for t in analysis.judged] == ["B", "A"]
+    assert analysis.judged[0].frames[0].time < 1 and analysis.judged[0].end > 7
     assert Analysis.model_validate_json(analysis.model_dump_json()) == analysis
     thumbnails = session.thumbnails()
     assert set(thumbnails) == {"A", "B"}
@@ -807,7 +809,7 @@ def test_a_session_without_a_face_is_one_too(engine) -> None:
     session = engine.open()
     feed(engine, session, 4, picture())
     analysis = session.finish()
-    assert analysis.verdict.label is Label.NOT_APPLICABLE and not analysis.tracks
+    assert analysis.verdict.label is Label.NOT_APPLICABLE and not analysis.judged
     assert "no face" in analysis.verdict.reasons[0].text
 
 
@@ -861,7 +863,7 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery) -> None:
     engine = live.LiveEngine(["pairs", "detail"], workers=0)
     session = engine.open()
     engine.drain()
-    for face in whole.tracks[0].faces:
+    for face in whole.judged[0].frames:
         # Each is the first look at its own session, so that nothing is followed.
         session = engine.open()
         engine.drain()
@@ -931,7 +933,7 @@ def test_the_command_watches_a_file(gallery, tmp_path, capsys) -> None:
     assert "Inconclusive" in captured.err
     analysis = Analysis.model_validate_json(out.read_text())
     assert analysis.media.live and analysis.media.name == "clip.ts"
-    assert analysis.tracks[0].faces
+    assert analysis.judged[0].frames
 
 
 def test_an_interrupt_ends_with_what_was_seen(gallery, tmp_path, capsys, monkeypatch) -> None:
@@ -945,7 +947,7 @@ def test_an_interrupt_ends_with_what_was_seen(gallery, tmp_path, capsys, monkeyp
     assert main(["live", "clip.mp4", "--models", "pairs", "--out", str(out)]) == 0
     captured = capsys.readouterr()
     assert "unmask: Stopped." in captured.err and captured.out.startswith("clip.mp4: ")
-    assert len(Analysis.model_validate_json(out.read_text()).tracks[0].faces) >= 8
+    assert len(Analysis.model_validate_json(out.read_text()).judged[0].frames) >= 8
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from bench.clips import face_clip
 from detector.errors import Canceled, ModelError, UsageError
 from detector.models import registry
 from detector.pipeline import Analyzer, Progress
-from detector.pipeline.tracks import letter
+from detector.pipeline.subjects import letter
 from detector.schema.analysis import Analysis, Label, ReasonCode, Settings
 
 FEW = Settings(frames=6)
@@ -55,9 +55,9 @@ def timeless(analysis: Analysis) -> dict[str, object]:
 def test_a_clip_gets_scores_from_every_default_model(analyzer: Analyzer, clip: Path) -> None:
     out = analyzer.analyze(clip, Settings(frames=12))
     assert out.verdict.probability is not None
-    assert [t.id for t in out.tracks] == ["A"]
-    track = out.tracks[0]
-    assert len(out.moments) == len(track.faces) == 12
+    assert [t.id for t in out.judged] == ["A"]
+    track = out.judged[0]
+    assert len(out.moments) == len(track.frames) == 12
     assert track.side is None
     for spec in registry.choose():
         model = next(m for m in out.models if m.id == spec.id)
@@ -65,9 +65,9 @@ def test_a_clip_gets_scores_from_every_default_model(analyzer: Analyzer, clip: P
         assert model.counted == (spec.weight > 0)
         assert model.scored > 0
         assert model.weights_sha256 == spec.files[0].sha256
-        scored = track.windows if spec.kind == "clip" else track.faces
+        scored = track.spans if spec.kind == "clip" else track.frames
         assert scored
-    face = track.faces[0]
+    face = track.frames[0]
     assert set(face.scores) == {m.id for m in out.models}
     assert 0 <= face.box[0] < face.box[2] <= out.media.width
     assert Analysis.model_validate_json(out.model_dump_json()) == out
@@ -159,10 +159,10 @@ def test_two_people_are_two_tracks(analyzer: Analyzer, tmp_path: Path) -> None:
     both = np.concatenate([portrait, portrait[:, ::-1]], axis=1)
     path = write(tmp_path / "two.mp4", [np.roll(both, i // 4, axis=0) for i in range(30)])
     out = analyzer.analyze(path, FEW)
-    assert {t.id: t.side for t in out.tracks} == {"A": "left", "B": "right"}
-    assert all(t.probability is not None for t in out.tracks)
-    assert out.verdict.track == out.tracks[0].id
-    assert out.tracks[0].probability >= out.tracks[1].probability  # type: ignore[operator]
+    assert {t.id: t.side for t in out.judged} == {"A": "left", "B": "right"}
+    assert all(t.probability is not None for t in out.judged)
+    assert out.verdict.subject == out.judged[0].id
+    assert out.judged[0].probability >= out.judged[1].probability  # type: ignore[operator]
 
 
 def test_no_face_and_a_small_face_are_told_apart(analyzer: Analyzer, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_no_face_and_a_small_face_are_told_apart(analyzer: Analyzer, tmp_path: P
     out = analyzer.analyze(write(tmp_path / "small.mp4", [canvas] * 20), FEW)
     assert out.verdict.label == Label.NOT_APPLICABLE
     assert out.verdict.reasons[0].code == ReasonCode.FACE_TOO_SMALL
-    assert not any(f.logits for t in out.tracks for f in t.faces)
+    assert not any(f.logits for t in out.judged for f in t.frames)
 
 
 def test_a_truncated_clip_is_analyzed_as_far_as_it_goes(

@@ -193,7 +193,7 @@ def test_a_picture_is_tried_too_and_on_the_command_line(
 
 
 def test_a_file_without_a_score_is_refused(analyzer: Analyzer, tmp_path: Path) -> None:
-    empty = decide(make_analysis().model_copy(update={"tracks": []}))
+    empty = decide(make_analysis().model_copy(update={"subjects": []}))
     with pytest.raises(UsageError, match="no score"):
         try_out(tmp_path / "x", empty, analyzer)
 
@@ -246,8 +246,8 @@ def test_what_cannot_be_read_is_a_result_and_a_cancel_is_not(tmp_path: Path) -> 
 def test_the_part_is_where_the_score_is_highest() -> None:
     analysis = make_analysis()
     start, end = part(analysis)
-    top = analysis.tracks[0]
-    peak = max((f for f in top.faces if f.score is not None), key=lambda f: f.score or 0).time
+    top = analysis.judged[0]
+    peak = max((f for f in top.frames if f.score is not None), key=lambda f: f.score or 0).time
     assert end is not None
     assert start <= peak <= end
     assert end - start == pytest.approx(PART)

@@ -471,5 +471,5 @@ def test_the_command_line_reads_apart(
     there, failed = json.loads(said.out)
     assert failed["error"]["code"] == "reader_crashed"
     assert said.err.count("\n") == 1 and "bad.png: This file made" in said.err
-    for part in ("id", "verdict", "tracks", "media", "signals"):
+    for part in ("id", "verdict", "subjects", "media", "signals"):
         assert there[part] == here[part], part

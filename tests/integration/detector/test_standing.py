@@ -62,9 +62,9 @@ def test_a_clip_that_stands_wrong_is_turned(
     assert out.media.turned == (360 - degrees) % 360
     assert (out.media.width, out.media.height) == SIZE
     assert sum("turned by" in note for note in out.media.notes) == 1
-    assert len(out.tracks) == 1
-    assert len(out.tracks[0].faces) == len(out.moments) == 6
-    for face, same in zip(out.tracks[0].faces, upright.tracks[0].faces, strict=True):
+    assert len(out.judged) == 1
+    assert len(out.judged[0].frames) == len(out.moments) == 6
+    for face, same in zip(out.judged[0].frames, upright.judged[0].frames, strict=True):
         assert face.box == pytest.approx(same.box, abs=6)
         assert np.array(face.landmarks) == pytest.approx(np.array(same.landmarks), abs=6)
         assert face.quality.problem is None
@@ -100,7 +100,7 @@ def test_a_clip_without_a_face_stays_as_it_is(analyzer: Analyzer, make_clip: Cli
     path = make_clip("none.mp4", seconds=2, size=SIZE, picture=lambda n: np.roll(coffee, n, 1))
     out, searched = counted(analyzer, path, FEW.model_copy(update={"frames": 24}))
     assert out.media.turned == 0
-    assert out.tracks == []
+    assert out.judged == []
     assert searched <= 24 + 4 + 3 * 8  # the smallest faces in four frames, turned ones in eight
 
 
@@ -123,7 +123,7 @@ def test_a_closer_look_and_trials_stand_the_same_way(analyzer: Analyzer, make_cl
     out = analyzer.analyze(path, settings)
     assert out.media.turned == 180
     assert sum("turned by" in note for note in out.media.notes) == 1
-    assert len(out.tracks[0].faces) == len(out.moments) == 16
+    assert len(out.judged[0].frames) == len(out.moments) == 16
     heat = explain.heatmap(path, out, "A", 1.0, "pairs")
     assert heat is not None
     found = try_out(path, out, analyzer, tried=[Condition("crf", 30), Condition("crop", 0.05)])

@@ -225,7 +225,7 @@ def test_a_face_is_boxed_and_scored_and_every_frame_counted(
     # Newest wins: what is neither looked at nor left out waits, and that is two at most.
     assert 0 <= rates.pushed - rates.looked - rates.dropped <= 2
     analysis = viewer.session.finish()
-    assert analysis.media.live and not analysis.media.sha256 and analysis.tracks
+    assert analysis.media.live and not analysis.media.sha256 and analysis.judged
     crowd.close()
     real.close()
 

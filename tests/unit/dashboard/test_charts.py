@@ -21,7 +21,7 @@ def analysis() -> Analysis:
 
 
 def lane_of(analysis: Analysis, person: str) -> series.Lane:
-    return series.lane(analysis, next(t for t in analysis.tracks if t.id == person))
+    return series.lane(analysis, next(t for t in analysis.judged if t.id == person))
 
 
 # --- series
@@ -39,7 +39,7 @@ def test_a_moment_without_a_face_is_a_gap_with_its_reason(analysis: Analysis) ->
 
 
 def test_moments_after_the_present_one_are_not_scored_yet(analysis: Analysis) -> None:
-    lane = series.lane(analysis, analysis.tracks[0], until=7.0)
+    lane = series.lane(analysis, analysis.judged[0], until=7.0)
     assert lane.gaps[-1].why is series.Missing.NOT_YET
     assert lane.gaps[-1].end == DURATION
     assert all(s is None for t, s in zip(lane.times, lane.score, strict=True) if t > 7.0)
@@ -80,7 +80,7 @@ def test_each_stretch_of_a_strip_is_stood_for_by_its_highest_score(analysis: Ana
 
 def test_few_moments_have_a_tile_each() -> None:
     analysis = make_analysis(frames=5)
-    tiles = series.tiles(series.lane(analysis, analysis.tracks[0]), 11, DURATION)
+    tiles = series.tiles(series.lane(analysis, analysis.judged[0]), 11, DURATION)
     assert [t.index for t in tiles] == [0, 1, 2, 3, 4]
     assert tiles[0].start == 0.0 and tiles[-1].stop == DURATION
     assert all(a.stop == b.start for a, b in itertools.pairwise(tiles))
@@ -103,7 +103,7 @@ def test_a_finding_says_who_and_when(analysis: Analysis) -> None:
     assert fake.startswith("Person B is above 70 from 00:01.")
     assert "No score: not in frame 00:00.0 to" in fake
     assert series.finding(lane_of(analysis, "A"), LIMITS).startswith("Person A stays below 30.")
-    empty = series.lane(analysis, analysis.tracks[0].model_copy(update={"faces": []}))
+    empty = series.lane(analysis, analysis.judged[0].model_copy(update={"frames": []}))
     assert series.finding(empty, LIMITS).startswith("Person B has no score: not in frame")
 
 
@@ -174,15 +174,15 @@ def test_a_gap_is_hatched_and_named(analysis: Analysis) -> None:
 
 
 def test_a_moment_between_gaps_is_seen_as_a_dot(analysis: Analysis) -> None:
-    track = analysis.tracks[0].model_copy(deep=True)
-    track.faces = [track.faces[4]]
+    track = analysis.judged[0].model_copy(deep=True)
+    track.frames = [track.frames[4]]
     lane = series.lane(analysis, track)
     figure = charts.lane_figure(
         lane, thresholds=LIMITS, end=DURATION, size=charts.lane_sizes(1)[0], palette=LIGHT,
         titles={},
     )  # fmt: skip
     dots = [t for t in figure.data if t.mode == "markers" and t.marker.opacity != 0]
-    assert [list(t.x) for t in dots] == [[track.faces[0].time]]
+    assert [list(t.x) for t in dots] == [[track.frames[0].time]]
 
 
 def test_names_of_models_can_not_bring_markup_into_a_figure(analysis: Analysis) -> None:

@@ -35,20 +35,20 @@ def half_done() -> Analysis:
     whole = make_analysis()
     seen = whole.moments[:16]
     tracks = []
-    for track in whole.tracks:
-        kept = [face.model_copy(deep=True) for face in track.faces if face.index < 16]
+    for track in whole.judged:
+        kept = [face.model_copy(deep=True) for face in track.frames if face.index < 16]
         for face in kept:
             if face.index >= 8:
                 face.scores.pop("xcep", None)
-        tracks.append(track.model_copy(update={"faces": kept}))
-    return whole.model_copy(update={"moments": seen, "tracks": tracks, "partial": True})
+        tracks.append(track.model_copy(update={"frames": kept}))
+    return whole.model_copy(update={"moments": seen, "subjects": tracks, "partial": True})
 
 
 def test_the_bold_line_is_drawn_only_where_all_models_have_a_score() -> None:
     partial = half_done()
-    for track in partial.tracks:
+    for track in partial.judged:
         lane = so_far(partial, track)
-        scored = {face.index for face in track.faces if "xcep" in face.scores}
+        scored = {face.index for face in track.frames if "xcep" in face.scores}
         drawn = {i for i, score in enumerate(lane.score) if score is not None}
         assert drawn and drawn <= scored
         assert max(drawn) < 8
@@ -57,7 +57,7 @@ def test_the_bold_line_is_drawn_only_where_all_models_have_a_score() -> None:
 
 def test_what_was_not_looked_at_is_not_scored_yet() -> None:
     partial = half_done()
-    lane = so_far(partial, partial.tracks[0])
+    lane = so_far(partial, partial.judged[0])
     last = lane.gaps[-1]
     assert last.why is series.Missing.NOT_YET
     assert (last.start, last.end) == (partial.moments[-1], series.length(partial))

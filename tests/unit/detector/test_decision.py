@@ -216,8 +216,8 @@ def test_the_strongest_question_is_in_front_and_an_undecided_weaker_one_is_open(
     assert out.verdict.question is strongest
     assert out.verdict.answers[weaker].stays_open
     assert not out.verdict.answers[strongest].stays_open
-    assert out.tracks[0].question is strongest
-    assert {r.track for r in out.verdict.reasons} == {"A"}
+    assert out.judged[0].question is strongest
+    assert {r.subject for r in out.verdict.reasons} == {"A"}
 
 
 def test_fake_by_the_weaker_question_stands_in_front() -> None:
@@ -245,7 +245,7 @@ def test_contributions_add_up_to_the_combined_score() -> None:
     made.ensembles[FACE].caution = 0.2
     made.ensembles[FACE].doubt.size = 0.7
     small = [face(i, width=80.0, gend=0.4, one=0.2, two=0.1) for i in range(5)]
-    made.tracks = [*made.tracks, track("B", small)]
+    made.subjects = [*made.subjects, track("B", small)]
     for out in (decide(made), decide(made, models=["one", "two"]), decide(made, models=["two"])):
         for answer in out.verdict.answers.values():
             if answer.probability is not None:
@@ -270,7 +270,7 @@ def test_no_model_decides_alone_and_none_is_said_to_disagree() -> None:
 def test_a_positive_verdict_always_has_a_model_on_its_side() -> None:
     made = beside(2.0)
     for scores in ((2.0, -0.9), (0.9, 0.9), (3.0, 0.1)):
-        made.tracks = [
+        made.subjects = [
             track("A", [face(i, one=scores[0], two=scores[1], gend=0.6) for i in range(5)])
         ]
         out = decide(made)
@@ -376,9 +376,9 @@ def test_a_verdict_that_turns_around_under_small_changes_is_none() -> None:
 
 def test_who_is_not_below_keeps_the_file_from_no_sign_and_is_named() -> None:
     made = analysis([track("A", with_scores(*[0.1] * 5)), track("B", with_scores(*[0.35] * 5))])
-    made.tracks += [track(c, with_scores(*[0.05] * 5)) for c in "CDEF"]
+    made.subjects += [track(c, with_scores(*[0.05] * 5)) for c in "CDEF"]
     out = decide(made)
-    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.track == "B"
+    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.subject == "B"
     assert out.verdict.reasons[0].code is ReasonCode.SOMEBODY_ABOVE
     assert "Person B" in out.verdict.reasons[0].text
 

@@ -44,9 +44,9 @@ def test_a_heatmap_lies_on_the_crop_the_model_saw(
 
 def test_the_moment_chosen_is_the_looked_at_one_that_is_nearest(analysis: Analysis) -> None:
     track = explain.find_track(analysis, "A")
-    for face in track.faces:
+    for face in track.frames:
         assert explain.face_at(track, face.time + 0.01) == face
-    assert explain.face_at(track, 1e9) == track.faces[-1]
+    assert explain.face_at(track, 1e9) == track.frames[-1]
 
 
 def test_a_person_who_is_not_there_is_refused(clip: Path, analysis: Analysis) -> None:
@@ -57,7 +57,7 @@ def test_a_person_who_is_not_there_is_refused(clip: Path, analysis: Analysis) ->
 def test_a_clip_model_without_a_window_shows_nothing(clip: Path, analysis: Analysis) -> None:
     spec = next(s for s in registry.choose() if s.kind == "clip")
     without = analysis.model_copy(deep=True)
-    without.tracks[0].windows = []
+    without.judged[0].spans = []
     assert explain.heatmap(clip, without, "A", 1.0, spec.id) is None
 
 

@@ -245,7 +245,7 @@ def test_pictures_and_the_hash_at_export(tmp_path: Path) -> None:
 
 
 def test_a_picture_and_a_file_without_faces_have_a_report() -> None:
-    empty = make_analysis().model_copy(update={"tracks": []})
+    empty = make_analysis().model_copy(update={"subjects": []})
     for analysis in (make_picture(), decide(empty)):
         pdf = report.as_pdf(report.collect(analysis, exported=WHEN))
         assert analysis.media.sha256 in text_of(pdf)
@@ -270,7 +270,7 @@ def test_the_table_has_a_row_for_each_person_and_moment(
     lines = made["csv"].decode().splitlines()
     assert lines[-1].startswith("# ")
     rows = list(csv.DictReader(lines[:-1]))
-    assert len(rows) == len(analysis.tracks) * len(analysis.moments)
+    assert len(rows) == len(analysis.judged) * len(analysis.moments)
     absent = [r for r in rows if r["why"] == "not_in_frame"]
     turned = [r for r in rows if r["why"] == "turned_away"]
     scored = [r for r in rows if r["score"]]

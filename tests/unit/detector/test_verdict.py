@@ -6,7 +6,6 @@ import math
 from datetime import UTC, datetime
 
 import pytest
-from pydantic import ValidationError
 
 from detector.decision import decide, label_of, sigmoid
 from detector.decision import over_time as fusion
@@ -17,9 +16,8 @@ from detector.schema.analysis import (
     Analysis,
     Basis,
     Calibration,
-    ClipWindow,
     Ensemble,
-    FaceFrame,
+    FrameSegment,
     Label,
     Media,
     ModelResult,
@@ -29,8 +27,9 @@ from detector.schema.analysis import (
     ReasonCode,
     Settings,
     Software,
+    SpanSegment,
+    Subject,
     Thresholds,
-    Track,
     UncertaintyRates,
     Verdict,
 )
@@ -46,17 +45,17 @@ def logit(p: float) -> float:
 def face(index: int, problem: ReasonCode | None = None, width: float = 200.0, **logits: float):
     quality = GOOD.model_copy(update={"problem": problem, "width": width})
     box = (100.0, 100.0, 100.0 + width, 100.0 + width)
-    return FaceFrame(index=index, time=index * 0.5, box=box, quality=quality, logits=logits)
+    return FrameSegment(index=index, time=index * 0.5, box=box, quality=quality, logits=logits)
 
 
-def track(id: str, faces: list[FaceFrame], windows: list[ClipWindow] = []) -> Track:  # noqa: B006
-    return Track(
+def track(id: str, faces: list[FrameSegment], windows: list[SpanSegment] = []) -> Subject:  # noqa: B006
+    return Subject(
         id=id,
         start=faces[0].time,
         end=faces[-1].time,
         thumbnail_time=faces[0].time,
-        faces=faces,
-        windows=windows,
+        frames=faces,
+        spans=windows,
     )
 
 
@@ -75,7 +74,7 @@ def model(id: str, kind: str = "frame", **changes: object) -> ModelResult:
 
 
 def analysis(
-    tracks: list[Track],
+    tracks: list[Subject],
     models: list[ModelResult] | None = None,
     *,
     kind: str = "video",
@@ -111,13 +110,13 @@ def analysis(
             for question in Question
         },
         models=models,
-        tracks=tracks,
+        subjects=tracks,
         moments=[i * 0.5 for i in range(10)],
         software=Software(version="0", python="3", torch="2", device="cpu", backend="torch"),
     )
 
 
-def with_scores(*values: float, id: str = "one") -> list[FaceFrame]:
+def with_scores(*values: float, id: str = "one") -> list[FrameSegment]:
     return [face(i, **{id: logit(v)}) for i, v in enumerate(values)]
 
 
@@ -126,7 +125,7 @@ def test_the_score_of_a_person_is_the_mean_of_logits() -> None:
     expected = sigmoid(sum(logit(v) for v in (0.9, 0.9, 0.6, 0.99)) / 4)
     assert out.verdict.probability == pytest.approx(expected)
     assert out.verdict.label == Label.FAKE
-    assert out.tracks[0].faces[2].score == pytest.approx(0.6)
+    assert out.judged[0].frames[2].score == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(
@@ -166,9 +165,9 @@ def test_the_ensembles_calibration_holds_only_for_its_own_models() -> None:
 def test_the_most_suspicious_person_decides_and_comes_first() -> None:
     a, b = track("A", with_scores(*[0.1] * 5)), track("B", with_scores(*[0.9] * 5))
     out = decide(analysis([a, b]))
-    assert [t.id for t in out.tracks] == ["B", "A"]
-    assert out.verdict.track == "B"
-    assert out.tracks[1].label == Label.REAL
+    assert [t.id for t in out.judged] == ["B", "A"]
+    assert out.verdict.subject == "B"
+    assert out.judged[1].label == Label.REAL
     assert any("2 people" in limit for limit in out.verdict.limits)
 
 
@@ -243,7 +242,7 @@ def test_unusable_faces_are_named_not_scored(problem: ReasonCode) -> None:
     out = decide(analysis([track("A", faces)]))
     assert out.verdict.label == Label.NOT_APPLICABLE
     assert out.verdict.reasons[0].code == problem
-    assert all(f.score is None for f in out.tracks[0].faces)
+    assert all(f.score is None for f in out.judged[0].frames)
 
 
 def test_few_good_frames_and_small_faces_are_inconclusive() -> None:
@@ -268,15 +267,15 @@ def test_a_picture_needs_one_frame_and_a_glimpse_of_video_is_too_short() -> None
 
 def test_a_clip_model_votes_by_its_windows_and_has_a_line_over_time() -> None:
     windows = [
-        ClipWindow(model="clip", start=0.0, end=1.0, logit=0.0),
-        ClipWindow(model="clip", start=3.0, end=4.0, logit=3.0),
+        SpanSegment(start=0.0, end=1.0, logits={"clip": 0.0}),
+        SpanSegment(start=3.0, end=4.0, logits={"clip": 3.0}),
     ]
     faces = [face(i, one=1.0) for i in range(9)]
     made = analysis([track("A", faces, windows)], [model("one"), model("clip", kind="clip")])
     out = decide(made)
-    assert out.tracks[0].models["clip"].logit == pytest.approx(1.5)
+    assert out.judged[0].models["clip"].logit == pytest.approx(1.5)
     assert out.verdict.probability == pytest.approx(sigmoid(1.0 + 1.5))
-    line = [f.scores["clip"] for f in out.tracks[0].faces]
+    line = [f.scores["clip"] for f in out.judged[0].frames]
     assert line[0] == line[1] == pytest.approx(0.5)  # level up to the first window's center, 0.5 s
     assert line[4] == pytest.approx(sigmoid(1.5))  # half-way between the centers
     assert line[8] == pytest.approx(sigmoid(3.0))
@@ -308,7 +307,7 @@ def test_a_partial_run_gets_no_verdict() -> None:
     made.partial = True
     out = decide(made)
     assert out.verdict.label == Label.NOT_APPLICABLE
-    assert out.tracks[0].faces[0].score is not None
+    assert out.judged[0].frames[0].score is not None
 
 
 def test_the_poorest_evidence_stands_among_the_limits() -> None:
@@ -350,7 +349,7 @@ def whole(id: str = "synth", **changes: object) -> ModelResult:
     return model(id, task="whole-image synthesis", **changes)
 
 
-def both(face_score: float, whole_score: float) -> list[FaceFrame]:
+def both(face_score: float, whole_score: float) -> list[FrameSegment]:
     return [face(i, one=logit(face_score), synth=logit(whole_score)) for i in range(5)]
 
 
@@ -377,11 +376,11 @@ def test_either_question_can_raise_the_alarm_and_both_must_clear(
     assert answers[Question.MANIPULATION].probability == pytest.approx(face_score)
     assert answers[Question.SYNTHESIS].probability == pytest.approx(whole_score)
     assert answers[Question.MANIPULATION].label == label_of(face_score, LIMITS)
-    assert out.tracks[0].question is question
-    assert out.tracks[0].faces[0].answers == pytest.approx(
+    assert out.judged[0].question is question
+    assert out.judged[0].frames[0].answers == pytest.approx(
         {Question.MANIPULATION: face_score, Question.SYNTHESIS: whole_score}
     )
-    assert out.tracks[0].faces[0].score == pytest.approx(
+    assert out.judged[0].frames[0].score == pytest.approx(
         {Question.MANIPULATION: face_score, Question.SYNTHESIS: whole_score}[question]
     )
 
@@ -414,7 +413,7 @@ def test_each_question_has_its_own_thresholds_models_and_reasons() -> None:
     answers = out.verdict.answers
     assert answers[Question.MANIPULATION].label is Label.FAKE
     assert answers[Question.SYNTHESIS].label is Label.INCONCLUSIVE
-    assert out.tracks[0].models["synth"].label is Label.INCONCLUSIVE
+    assert out.judged[0].models["synth"].label is Label.INCONCLUSIVE
     assert out.verdict.thresholds.high == 0.7
     assert [r.model for r in out.verdict.reasons] == ["one"]
     moved = decide(made, thresholds={Question.SYNTHESIS: Thresholds(low=0.1, high=0.2)})
@@ -445,10 +444,10 @@ def test_one_high_score_among_many_people_is_not_enough() -> None:
     answer = out.verdict.answers[Question.MANIPULATION]
     ratio = (3 + 4 * 0.25) / 5
     assert answer.probability == pytest.approx(ratio / (1 + ratio))
-    assert answer.people == 5 and answer.track == "A"
+    assert answer.people == 5 and answer.subject == "A"
     assert out.verdict.label is Label.INCONCLUSIVE
-    assert out.tracks[0].label is Label.INCONCLUSIVE
-    assert out.tracks[0].reason is ReasonCode.SEVERAL_PEOPLE
+    assert out.judged[0].label is Label.INCONCLUSIVE
+    assert out.judged[0].reason is ReasonCode.SEVERAL_PEOPLE
     assert "5 people" in out.verdict.reasons[0].text
     assert crowd(0.99, *[0.2] * 4).verdict.label is Label.FAKE
 
@@ -471,7 +470,7 @@ def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign() -> Non
     assert clear.verdict.answers[Question.MANIPULATION].people == 1
     suspicious = [face(i, width=50.0, one=logit(0.9)) for i in range(5)]
     out = decide(analysis([good, track("B", suspicious)]))
-    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.track == "B"
+    assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.subject == "B"
     assert out.verdict.reasons[0].code is ReasonCode.LOW_QUALITY
 
 
@@ -484,54 +483,12 @@ def test_poor_material_holds_the_score_back_and_says_why() -> None:
     assert decide(made).verdict.label is Label.FAKE
     made.ensembles[Question.MANIPULATION].doubt = UncertaintyRates(size=3.0)
     out = decide(made)
-    person = out.tracks[0].answers[Question.MANIPULATION]
+    person = out.judged[0].answers[Question.MANIPULATION]
     assert out.verdict.label is Label.INCONCLUSIVE
     assert person.reason is ReasonCode.UNCERTAIN and set(person.doubt) == {"size"}
     assert "a small face" in out.verdict.reasons[0].text
     assert out.verdict.probability is not None and 0.5 < out.verdict.probability < 0.7
-    assert out.tracks[0].faces[0].score == pytest.approx(out.verdict.probability)
-
-
-# --- older results --------------------------------------------------------------------------------
-
-
-def test_results_of_schema_1_0_can_still_be_read() -> None:
-    new = decide(analysis([track("A", with_scores(*[0.9] * 5)), track("B", with_scores(0.1, 0.1))]))
-    old = new.model_dump(mode="json")
-    old["schema_version"] = "1.0"
-    old["ensemble"] = old.pop("ensembles")["manipulation"]
-    for key in ("doubt", "own", "caution", "auc", "odds"):
-        del old["ensemble"][key]
-    old.pop("robustness", None)
-    of_1_0 = ("code", "text", "detail", "time", "track", "model")
-    for reason in old["verdict"]["reasons"]:
-        del reason["params"]
-        assert set(reason) == set(of_1_0)
-    for key in ("caveats", "lean"):
-        del old["verdict"][key]
-    old["evidence"] = [{k: e[k] for k in ("name", "value", "rating")} for e in old["evidence"]]
-    del old["verdict"]["answers"], old["verdict"]["question"]
-    for one in old["tracks"]:
-        del one["answers"], one["question"]
-        for seen in one["faces"]:
-            del seen["answers"]
-    read = Analysis.model_validate(old)
-    assert read.schema_version == "1.2"
-    # What was said stays as it was said.
-    assert [r.text for r in read.verdict.reasons] == [r.text for r in new.verdict.reasons]
-    assert read.verdict.limits == new.verdict.limits
-    assert [(e.name, e.value) for e in read.evidence] == [(e.name, e.value) for e in new.evidence]
-    assert read.verdict.probability == new.verdict.probability
-    answer = read.verdict.answers[Question.MANIPULATION]
-    assert answer.label is Label.FAKE and answer.track == "A" and answer.reasons
-    assert read.tracks[0].question is Question.MANIPULATION
-    assert read.tracks[0].faces[0].answers[Question.MANIPULATION] == pytest.approx(0.9)
-    assert read.ensembles[Question.MANIPULATION].thresholds == LIMITS
-    again = decide(read)
-    assert again.verdict.label is new.verdict.label
-    assert again.verdict.probability == pytest.approx(new.verdict.probability)
-    with pytest.raises(ValidationError):
-        Analysis.model_validate(old | {"schema_version": "0.9"})
+    assert out.judged[0].frames[0].score == pytest.approx(out.verdict.probability)
 
 
 # --- a set that somebody chose, under the ensembles that ship ------------------------------------
@@ -643,7 +600,7 @@ def test_a_mix_counts_its_models_with_its_weights() -> None:
     scored = [m.id for m in plain.models if m.counted]
     alone = decide(plain, mix=CustomEnsemble(models=scored[:1]))
     assert [m.id for m in alone.models if m.counted] == scored[:1]
-    track = alone.tracks[0]
+    track = alone.judged[0]
     answer = track.answers[alone.verdict.question]  # type: ignore[index]
     assert answer.probability is not None
     both = decide(plain, mix=CustomEnsemble(models=scored[:2], weights={scored[0]: 3.0}))

@@ -1,0 +1,129 @@
+"""What a modality brings to a run: the protocol, and what it is given."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from detector import vision
+from detector.media import Frame
+from detector.models.base import CropRecipe, ModelSpec
+from detector.pipeline.options import RunOptions, SeenAt
+from detector.pipeline.scoring import ScoreItem
+from detector.pipeline.signal_stage import SignalStage
+from detector.pipeline.windows import FrameWindow
+from detector.schema.analysis import (
+    FrameSegment,
+    Media,
+    Modality,
+    ModelResult,
+    Settings,
+    Subject,
+)
+
+
+@dataclass
+class Extraction:
+    """What an extractor works with, in one run.
+
+    Attributes
+    ----------
+    path : Path
+    media : Media
+    settings : Settings
+    options : RunOptions
+    detector : FaceDetector
+    specs : sequence of ModelSpec
+        Of its modality.
+    windows : sequence of FrameWindow
+        That its models of clips, or signals, need.
+    submit : callable
+        Hands an item to the scoring stage; waits while there are enough.
+    results : mapping
+        By model id.
+    lock : Lock
+        Guards whatever is read while the run goes on: subjects and segments.
+    timings : dict
+        Seconds by stage.
+    signals : SignalStage, optional
+    """
+
+    path: Path
+    media: Media
+    settings: Settings
+    options: RunOptions
+    detector: vision.FaceDetector
+    specs: Sequence[ModelSpec]
+    windows: Sequence[FrameWindow]
+    submit: Callable[[ScoreItem], None]
+    results: Mapping[str, ModelResult]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    timings: dict[str, float] = field(default_factory=dict)
+    signals: SignalStage | None = None
+
+    def frame_models(self) -> dict[CropRecipe, tuple[str, ...]]:
+        """Ids of the models of single frames, by what they are fed with."""
+        fed: dict[CropRecipe, tuple[str, ...]] = defaultdict(tuple)
+        for spec in self.specs:
+            if spec.kind != "clip":
+                fed[spec.crop] += (spec.id,)
+        return dict(fed)
+
+    def known(self, modality: Modality) -> SeenAt:
+        """What was found and scored before."""
+        return self.options.known.get(modality, {})
+
+    def scored_before(self, segment: FrameSegment, index: int) -> FrameSegment:
+        """A segment that was scored before, at its place among the moments of now."""
+        with self.lock:
+            for id in segment.logits:
+                self.results[id].scored += 1
+        return segment.model_copy(update={"index": index, "logits": dict(segment.logits)})
+
+
+class Extractor(Protocol):
+    """Finds the subjects of one modality in a source, and sends their segments to be scored.
+
+    `frame` and `end` are called in the run's own thread, `read` in another one; `subjects` and
+    `expected` at any time, with the lock held.
+    """
+
+    reads: bool
+    """Whether there is anything but frames to extract from."""
+
+    def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
+        """Take a decoded frame.
+
+        Parameters
+        ----------
+        frame : Frame
+        times : tuple of float
+            The wanted times that fall on it, s.
+        index : int or None
+            Its position among the sampled moments, if it is one.
+        """
+        ...
+
+    def end(self) -> None:
+        """No frame follows."""
+        ...
+
+    def read(self) -> None:
+        """Extract from what is no picture."""
+        ...
+
+    def expected(self) -> int:
+        """Return how many segments the models of single items have to score, as known by now."""
+        ...
+
+    def subjects(self, *, partial: bool) -> list[Subject]:
+        """Return what was found by now, undecided. The caller may keep and change it."""
+        ...
+
+    def seen(self) -> SeenAt:
+        """Return what a second run need not find and score again."""
+        ...

@@ -1,0 +1,189 @@
+"""People's faces as subjects: found, linked over time, assessed and cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from detector import vision
+from detector.media import Frame
+from detector.pipeline.bounded_queue import Timer
+from detector.pipeline.modalities.base import Extraction
+from detector.pipeline.options import SeenAt
+from detector.pipeline.orientation import OrientationCheck
+from detector.pipeline.scoring import ScoreItem
+from detector.pipeline.subjects import SubjectBuilder, people
+from detector.pipeline.windows import FrameWindow
+from detector.schema.analysis import FrameSegment, Modality, Subject
+
+SMALLEST_FACE, SMALLEST_SHARE = 16, 240
+"""px, and parts of the frame's longer side: where no face is found, the first `CLOSER_SEARCHES`
+frames are searched down to this width (the larger of the two: an 8K frame would take 10 s), so that
+"too small" can be told from "no face"."""
+CLOSER_SEARCHES = 4
+
+
+class FaceExtractor:
+    """The faces of one run."""
+
+    reads = False
+
+    def __init__(self, run: Extraction) -> None:
+        self._run = run
+        self._known = run.known(Modality.FACE)
+        self._fed = run.frame_models()
+        self._anchors = {t for window in run.windows for t in window.anchors}
+        self._tracker = vision.Tracker()
+        self._orientation = OrientationCheck(run.detector, run.settings.min_face)
+        self._closer_searches = CLOSER_SEARCHES
+        self._last_search = -1.0
+        self._searched = self._sampled = 0
+        self._people: dict[int, SubjectBuilder] = {}
+        self._times: dict[int, float] = {}
+        """of the sampled frames, unrounded, by index"""
+        self.found: dict[float, list[vision.Detection]] = {}
+        """by time of each frame that was searched"""
+
+    def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
+        """Find and send off the faces of a sampled frame, and of those that windows need.
+
+        Raises
+        ------
+        WrongOrientation
+            Faces are only found with the picture turned.
+        """
+        for window in self._run.windows:
+            window.add(frame, times)
+        if index is not None or not self._anchors.isdisjoint(times):
+            self._search(frame, index)
+            self._last_search = max(times)
+        for window in self._run.windows:
+            if window.frames:
+                self._cut(window)
+
+    def _search(self, frame: Frame, index: int | None) -> None:
+        known = self._known.get(frame.time)
+        with Timer(self._run.timings, "faces"):
+            faces = self._faces(frame, known)
+            numbers = self._tracker.update(frame.time, frame.rgb, faces)
+        with self._run.lock:
+            self._searched += 1
+            self.found[frame.time] = faces
+            for number, face in zip(numbers, faces, strict=True):
+                builder = self._people.setdefault(number, SubjectBuilder())
+                builder.anchors.append((frame.time, face))
+        if index is None:
+            return
+        self._sampled += 1
+        self._times[index] = frame.time
+        if self._run.options.media is None:
+            with Timer(self._run.timings, "faces"):
+                self._orientation.look(frame.rgb, faces)
+        before = [segment for _, segment in known] if known else [None] * len(faces)
+        for number, face, segment in zip(numbers, faces, before, strict=True):
+            self._look(frame, index, number, face, segment)
+
+    def _faces(self, frame: Frame, known: Sequence[object] | None) -> list[vision.Detection]:
+        """A frame's faces: those found before, or by a search."""
+        run = self._run
+        if known is not None:
+            return [face for face, _ in self._known[frame.time] if face is not None]
+        faces_at = run.options.faces_at
+        if faces_at is not None and (given := faces_at(frame.time)) is not None:
+            return given
+        found = run.detector.detect(frame.rgb, run.settings.min_face)
+        if not found and self._closer_searches:
+            self._closer_searches -= 1
+            smallest = max(SMALLEST_FACE, max(frame.rgb.shape) // SMALLEST_SHARE)
+            found = run.detector.detect(frame.rgb, smallest)
+        return found
+
+    def _look(
+        self,
+        frame: Frame,
+        index: int,
+        number: int,
+        face: vision.Detection,
+        before: FrameSegment | None,
+    ) -> None:
+        """Record one person's face in one frame and send off its crops; none where it was scored
+        before."""
+        run = self._run
+        if before is not None:
+            segment = run.scored_before(before, index)
+        else:
+            segment = FrameSegment(
+                index=index,
+                time=round(frame.time, 4),
+                box=face.box,
+                landmarks=list(face.landmarks),
+                quality=vision.assess(frame.rgb, face, run.settings.min_face),
+            )
+        with run.lock:
+            self._people[number].frames[index] = segment
+        if not segment.usable:
+            return
+        for recipe, models in {}.items() if before else self._fed.items():
+            box = vision.box_for(recipe, face.box, run.detector.name)
+            crop = vision.cut(frame.rgb, box, recipe, face.landmarks)
+            key = recipe if recipe.final else None
+            run.submit(ScoreItem(Modality.FACE, models, segment, crop, key))
+        if run.signals:
+            run.signals.face(frame, index, number, face)
+
+    def _cut(self, window: FrameWindow) -> None:
+        """Cut the faces of held frames up to the last search, and send off what is complete."""
+        frames = window.take(self._last_search)
+        for position, frame in frames:
+            for number, builder in self._people.items():
+                face = vision.interpolate(builder.anchors, frame.time)
+                if face is not None:
+                    crop = vision.cut(frame.rgb, face.box, window.recipe, face.landmarks)
+                    window.crops[number, position] = crop
+        if not window.completed_by(frames):
+            return
+        for number, crops in window.runs():
+            if window.models:
+                span = window.span()
+                with self._run.lock:
+                    self._people[number].spans.append(span)
+                self._run.submit(ScoreItem(Modality.FACE, window.models, span, crops))
+            elif self._run.signals:
+                self._run.signals.run(number, window.times[0], window.times[-1], crops)
+
+    def end(self) -> None:
+        """No frame follows."""
+        if self._run.options.media is None:
+            self._orientation.end(self._sampled)
+
+    def read(self) -> None:
+        """There are only frames."""
+
+    def expected(self) -> int:
+        """Return how many faces there are to score."""
+        return sum(f.usable for person in self._people.values() for f in person.frames.values())
+
+    def kept(self, *, everyone: bool = False) -> dict[int, SubjectBuilder]:
+        """Return people by number, in order of first appearance, without what only looked like a
+        face."""
+        return {
+            number: person
+            for number, person in sorted(self._people.items())
+            if person.frames
+            and (everyone or vision.keep([face for _, face in person.anchors], self._searched))
+        }
+
+    def subjects(self, *, partial: bool) -> list[Subject]:
+        """Return the people that were found; of a partial run everything that looked like one."""
+        return people(list(self.kept(everyone=partial).values()), self._run.media.width)
+
+    def seen(self) -> SeenAt:
+        """Return what a second run need not find and score again."""
+        seen: dict[float, list[tuple[vision.Detection | None, FrameSegment]]]
+        seen = {time: [] for time in self._times.values()}
+        for person in self._people.values():
+            faces = dict(person.anchors)
+            for index, segment in person.frames.items():
+                seen[self._times[index]].append((faces[self._times[index]], segment))
+        for at_once in seen.values():  # as the detector gives them
+            at_once.sort(key=lambda pair: (pair[1].box[0] + pair[1].box[2], pair[1].box[1]))
+        return seen

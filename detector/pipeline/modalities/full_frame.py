@@ -1,0 +1,124 @@
+"""The full frame as a subject: for models that judge whole pictures."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from detector import vision
+from detector.media import Frame
+from detector.pipeline.modalities.base import Extraction
+from detector.pipeline.options import SeenAt
+from detector.pipeline.scoring import ScoreItem
+from detector.pipeline.subjects import SubjectBuilder, copied
+from detector.pipeline.windows import FrameWindow
+from detector.schema.analysis import Box, FrameSegment, Modality, Quality, Subject
+
+SHARPNESS_SIDE = 512
+"""px; pictures are brought to this size at most, so that sharpness compares between them."""
+
+
+class FullFrameExtractor:
+    """The full frames of one run."""
+
+    reads = False
+
+    def __init__(self, run: Extraction) -> None:
+        self._run = run
+        self._known = run.known(Modality.FULL_FRAME)
+        self._fed = run.frame_models()
+        self._found = SubjectBuilder()
+        self._times: dict[int, float] = {}
+        """of the frames, unrounded, by index"""
+
+    def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
+        """Record a sampled frame, and cut the windows that it completes."""
+        if index is not None:
+            self._look(frame, index)
+        for window in self._run.windows:
+            window.add(frame, times)
+            self._cut(window)
+
+    def _look(self, frame: Frame, index: int) -> None:
+        before = next((segment for _, segment in self._known.get(frame.time, ())), None)
+        segment = self._run.scored_before(before, index) if before else _segment(frame, index)
+        self._times[index] = frame.time
+        with self._run.lock:
+            self._found.frames[index] = segment
+        for recipe, models in {} if before else self._fed.items():
+            crop = vision.cut(frame.rgb, segment.box, recipe)
+            key = recipe if recipe.final else None
+            self._run.submit(
+                ScoreItem(Modality.FULL_FRAME, models, segment, crop, key, large=not recipe.final)
+            )
+
+    def _cut(self, window: FrameWindow) -> None:
+        """A full frame waits for no search."""
+        frames = window.take()
+        for position, frame in frames:
+            crop = vision.cut(frame.rgb, _box(frame), window.recipe)
+            window.crops[_NOBODY, position] = crop
+        if window.completed_by(frames):
+            for _, crops in window.runs():
+                span = window.span()
+                with self._run.lock:
+                    self._found.spans.append(span)
+                self._run.submit(ScoreItem(Modality.FULL_FRAME, window.models, span, crops))
+
+    def end(self) -> None:
+        """No frame follows."""
+
+    def read(self) -> None:
+        """There are only frames."""
+
+    def expected(self) -> int:
+        """Return how many frames there are to score."""
+        return len(self._found.frames)
+
+    def subjects(self, *, partial: bool) -> list[Subject]:
+        """Return the full frame, if anything was said of it."""
+        frames, spans = copied(self._found)
+        if not frames or not (spans or any(frame.logits for frame in frames)):
+            return []
+        sharpest = int(np.argmax([frame.quality.sharpness for frame in frames]))
+        return [
+            Subject(
+                id=str(Modality.FULL_FRAME),
+                modality=Modality.FULL_FRAME,
+                start=frames[0].time,
+                end=frames[-1].time,
+                thumbnail_time=frames[sharpest].time,
+                frames=frames,
+                spans=spans,
+            )
+        ]
+
+    def seen(self) -> SeenAt:
+        """Return what a second run need not score again."""
+        return {self._times[index]: [(None, seen)] for index, seen in self._found.frames.items()}
+
+
+_NOBODY = 0
+"""Instead of a person's number."""
+
+
+def _box(frame: Frame) -> Box:
+    height, width = frame.rgb.shape[:2]
+    return (0.0, 0.0, float(width), float(height))
+
+
+def _segment(frame: Frame, index: int) -> FrameSegment:
+    height, width = frame.rgb.shape[:2]
+    side = min(SHARPNESS_SIDE, max(height, width))
+    small = cv2.resize(frame.rgb, (side, side), interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    return FrameSegment(
+        index=index,
+        time=round(frame.time, 4),
+        box=_box(frame),
+        quality=Quality(
+            width=width,
+            sharpness=float(cv2.Laplacian(gray, cv2.CV_64F).var()),
+            brightness=float(gray.mean()),
+        ),
+    )

@@ -1,0 +1,154 @@
+"""Models in a result, and how those of one question are put together. Pure data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat
+
+from detector.schema.base import Probability, StrictModel
+from detector.schema.codes import QUESTION_OF, Label, Modality, Question, Task
+from detector.schema.verdict import ConfidenceInterval, OddsPoint, Thresholds
+
+
+class Calibration(StrictModel):
+    """calibrated logit = scale * raw logit + offset (Platt 1999), fitted on labelled clips."""
+
+    scale: float = Field(gt=0)
+    offset: float
+    data: str = Field(description="what it was fitted on, in words")
+    clips: int
+
+
+LabelOrder = Literal["proven", "documented", "unverified"]
+"""How sure it is which output of a model means fake: measured on known faces, said by its authors,
+or neither. A model whose order is unverified says so beside its score and never votes."""
+
+
+class ModelResult(StrictModel):
+    """One model in this analysis: what it is, what it said, what it cost."""
+
+    id: str
+    title: str
+    plain: str = Field(default="", description="what it looks for, as a short name for a person")
+    kind: Literal["frame", "clip", "image", "audio"]
+    modality: Modality = Field(default=Modality.FACE, description="what it is fed with")
+    task: Task
+    weights_sha256: str | None = None
+    calibration: Calibration | None = None
+    label_order: LabelOrder = "proven"
+    operating_point: Probability | None = Field(
+        default=None, description="of its own P(fake), where its authors say fake (`ModelSpec`)"
+    )
+    operating_point_source: str = Field(default="", description="where they say so, a sentence")
+    weight: float = Field(
+        default=1.0, ge=0, description="its calibrated log odds are counted so many times"
+    )
+    finding: str = Field(default="", description="what a high score points to, in a few words")
+    confused_by: str = Field(default="", description="what else can raise the score")
+    counted: bool = Field(default=True, description="whether it takes part in the verdict")
+    not_counted_because: str | None = None
+    logit: float | None = Field(default=None, description="on the most suspicious person")
+    probability: Probability | None = None
+    label: Label | None = None
+    scored: int = Field(default=0, description="frames or windows it scored")
+    seconds: float | None = None
+    error: str | None = None
+
+    @property
+    def question(self) -> Question | None:
+        """Which question this model answers."""
+        return QUESTION_OF.get(self.task)
+
+    @property
+    def identity(self) -> str:
+        """What decides what it says of a face: its weights and its map. Thresholds that were found
+        with others do not hold for it."""
+        map = self.calibration
+        parts = [self.weights_sha256, *([map.scale, map.offset] if map else [])]
+        if map is None and self.operating_point is not None:
+            parts.append(f"point {self.operating_point:g}")
+        parts.append("added")  # how evidence is put together since schema 1.2
+        return " ".join(str(part) for part in parts)
+
+
+class CustomEnsemble(StrictModel):
+    """An ensemble that a person put together, in place of the manifest's. Other models, or other
+    weights, have no thresholds of their own (`Basis.SUBSET`)."""
+
+    name: str = Field(default="", max_length=60)
+    models: list[str] = Field(min_length=1, description="ids; these are counted")
+    weights: dict[str, NonNegativeFloat] = Field(
+        default_factory=dict,
+        description="by id: how many times its usual evidence a model counts; 1 where nothing is "
+        "said, so that a mix of the default models that changes nothing is the default verdict",
+    )
+    min_models: int = Field(default=1, ge=1, description="with fewer counted models: inconclusive")
+    aggregation: Literal["mean", "top", "motion"] = "mean"
+    """A model's logits over time: their mean; the mean of the highest quarter; the mean weighted by
+    how much the face moves."""
+
+
+class UncertaintyRates(StrictModel):
+    """How uncertain a logit is when the material is poor or the models disagree.
+
+    Each figure is variance of the logit (squared natural-log odds): per halving below what is good
+    (`detector.fusion` says what that is), and per unit of the models' own variance.
+    """
+
+    size: float = Field(default=0.0, ge=0)
+    sharpness: float = Field(default=0.0, ge=0)
+    compression: float = Field(default=0.0, ge=0)
+    frames: float = Field(default=0.0, ge=0)
+    disagreement: float = Field(default=0.0, ge=0)
+    data: str = Field(default="", description="what it was fitted on, in words")
+
+
+class OwnThreshold(StrictModel):
+    """An upper threshold from a person's own untouched clips, by conformal prediction."""
+
+    high: float = Field(description="the file's logit that is exceeded at `rate`")
+    rate: float = Field(gt=0, lt=1, description="of untouched clips like these, at most")
+    clips: int
+    sources: int = Field(description="different recordings that the clips are of")
+    domain: str = Field(default="", description="what the clips are, in the person's words")
+    created: datetime
+    models: dict[str, str | None] = Field(description="id -> identity; it holds for just these")
+
+
+class Ensemble(StrictModel):
+    """How the calibrated models of one question are put together, as the manifest states it.
+
+    Evidence is added: logit = starting point + sum of weight * calibrated logit over the counted
+    models (`ModelResult.weight`, `calibration.offset`; logistic regression on sources left out),
+    then less certain by `doubt`. A model that could not look adds nothing. (`calibration.scale` is
+    1; results before schema 1.2 scaled a weighted mean.)
+    """
+
+    models: list[str] = Field(
+        default_factory=list, description="the default ones; `calibration` was fitted on these"
+    )
+    calibration: Calibration | None = None
+    doubt: UncertaintyRates = UncertaintyRates()
+    caution: float = Field(
+        default=0.0, ge=0, description="times log(people), off the logit of a file with several"
+    )
+    thresholds: Thresholds = Field(
+        default_factory=lambda: Thresholds(low=0.0, high=1.0),
+        description="unless stated, none: every score is inconclusive",
+    )
+    min_models: int = Field(
+        default=1,
+        ge=1,
+        description="with fewer counted models: inconclusive, unless fewer were asked for",
+    )
+    auc: ConfidenceInterval | None = Field(
+        default=None, description="per clip, each group of sources left out: how strong it is"
+    )
+    odds: list[OddsPoint] = Field(
+        default_factory=list, description="ascending in logit; what a score meant in our tests"
+    )
+    own: OwnThreshold | None = Field(
+        default=None, description="instead of `thresholds.high`, where its models are counted"
+    )

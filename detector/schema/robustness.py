@@ -1,0 +1,48 @@
+"""How a verdict moves when its file is changed a little. Pure data."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from detector.schema.base import Probability, StrictModel
+from detector.schema.codes import Label, Question
+
+
+class PerturbationResult(StrictModel):
+    """The same part of the file once more, changed in one way
+    (`detector.perturbation.corruptions`)."""
+
+    condition: str = Field(description="its name, such as crf-32; none: unchanged")
+    title: str
+    probability: Probability | None = None
+    label: Label
+    models: dict[str, Probability] = Field(
+        default_factory=dict, description="each counted model on the most suspicious person"
+    )
+    error: str | None = Field(default=None, description="why there is no score, if there is none")
+
+
+class Robustness(StrictModel):
+    """How the verdict moves when the file is compressed, scaled, blurred … once more.
+
+    Every trial, the unchanged one too, looks at the same few moments of the same part, so that
+    what moves a score is the condition alone.
+    """
+
+    question: Question = Field(description="the one that led when it was tried")
+    start: float = Field(default=0.0, description="s; of the part that was tried")
+    end: float | None = Field(default=None, description="s; None for a picture")
+    moments: int
+    unchanged: PerturbationResult
+    trials: list[PerturbationResult]
+    seconds: float
+
+    @property
+    def flipped(self) -> list[PerturbationResult]:
+        """Trials with another verdict than the unchanged part."""
+        return [t for t in self.trials if t.error is None and t.label != self.unchanged.label]
+
+    @property
+    def fragile(self) -> bool:
+        """Whether any trial has another verdict."""
+        return bool(self.flipped)
