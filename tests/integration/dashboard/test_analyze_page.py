@@ -347,7 +347,7 @@ def unjudged(code: ReasonCode, text: str) -> Analysis:
     verdict = Verdict(
         label=Label.NOT_APPLICABLE,
         thresholds=analysis.verdict.thresholds,
-        reasons=[Reason(code=code, text=text)],
+        reasons=[Reason(code=code, params={"written": text})],
     )
     return analysis.model_copy(update={"verdict": verdict, "subjects": []})
 

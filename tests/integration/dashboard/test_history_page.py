@@ -58,7 +58,9 @@ def judged(label: Label, probability: float | None, version: str = "") -> Analys
         "answers": {question: answer},
     }
     if probability is None:
-        reason = Reason(code=ReasonCode.NO_FACE, text="We found no face in 32 frames.")
+        reason = Reason(
+            code=ReasonCode.NO_FACE, params={"written": "We found no face in 32 frames."}
+        )
         changes |= {"reasons": [reason], "subject": None}
     software = sample.software.model_copy(update={"version": version} if version else {})
     tracks = [] if probability is None else sample.judged

@@ -249,7 +249,7 @@ def test_many_people_are_four_and_a_button(clip: Path) -> None:
     analysis = make_analysis(clip)
     base = analysis.judged[1]
     for number in range(6):
-        analysis.judged.append(base.model_copy(deep=True, update={"id": f"P{number}"}))
+        analysis.subjects.append(base.model_copy(deep=True, update={"id": f"P{number}"}))
     at = show(clip, decide(analysis))
     assert "Person P5" not in texts(at).replace("more people", "")
     at.button(key="result.k.widget.more.lanes").click().run()
