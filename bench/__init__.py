@@ -1,0 +1,1 @@
+"""Measurements of speed and of what is reached, run by hand."""

@@ -90,6 +90,7 @@ def _secrets() -> dict[str, str]:
 
 
 def routes() -> list[Route]:
+    """Return what the server answers beside Streamlit's own pages."""
     return [
         Route(f"{base_path()}/file/{{token}}/{{given}}", _file, methods=["GET", "HEAD"]),
         Route(f"{base_path()}/shared/{{token}}", _shared, methods=["GET", "HEAD"]),
@@ -101,6 +102,7 @@ def routes() -> list[Route]:
 
 
 def middleware() -> list[Middleware]:
+    """Return what every request goes through, outermost first."""
     return [
         Middleware(hosting.SecureHeaders),
         Middleware(GuestCookie),

@@ -41,6 +41,7 @@ _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
 def routes() -> list[Route]:
+    """Return the addresses that signing in and out goes through."""
     base = base_path()
     return [
         Route(f"{base}/session/begin", _begin, methods=["POST"]),

@@ -11,7 +11,7 @@ apart have 0.80 or more (90 clips), 99 of 100 frames of different clips 0.74 or 
 
 
 def small(rgb: np.ndarray) -> np.ndarray:
-    """A frame at 64x36, each pixel the mean of some of those it stands for."""
+    """Return a frame at 64x36, each pixel the mean of some of those it stands for."""
     # Every n-th pixel first: averaging a 4K frame in full takes as long as finding its faces.
     step = max(1, min(rgb.shape[:2]) // 144)
     return cv2.resize(rgb[::step, ::step].copy(), (64, 36), interpolation=cv2.INTER_AREA)

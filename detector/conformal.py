@@ -56,7 +56,7 @@ class OwnCalibration(StrictModel):
         )
 
     def threshold(self, question: Question) -> OwnThreshold:
-        """The threshold of one question."""
+        """Return the threshold of one question."""
         return OwnThreshold(
             high=self.base[question] + self.move(),
             rate=self.rate,
@@ -75,8 +75,8 @@ class ThresholdStore(StrictModel):
     calibrations: list[OwnCalibration] = []
 
     def threshold(self, question: Question, models: Mapping[str, str]) -> OwnThreshold | None:
-        """That of a question for just these models as they are (id -> identity), if there is one
-        and they are switched on."""
+        """Return that of a question for just these models as they are (id -> identity), if there is
+        one and they are switched on."""
         found = (c for c in self.calibrations if c.models.get(question) == dict(models))
         chosen = next(found, None) if self.on and models else None
         return chosen.threshold(question) if chosen else None
@@ -88,7 +88,7 @@ def least(rate: float) -> int:
 
 
 def quantile(scores: Sequence[float], rate: float) -> float:
-    """The score that one more clip of the same kind exceeds with at most this probability.
+    """Return the score that one more clip of the same kind exceeds with at most this probability.
 
     The ceil((n + 1)(1 - rate))-th smallest of n.
 
@@ -105,7 +105,7 @@ def quantile(scores: Sequence[float], rate: float) -> float:
 
 
 def too_few(count: int, rate: float) -> InputError:
-    """The refusal of so few clips for a rate."""
+    """Return the refusal of so few clips for a rate."""
     possible = (
         f" With {count} a rate of {rate_words(1 / (count + 1))} or more is possible."
         if count
@@ -120,7 +120,7 @@ def too_few(count: int, rate: float) -> InputError:
 
 
 def guarantee(count: int, rate: float) -> str:
-    """The promise in words, with its condition and how exact so few clips can be.
+    """Return the promise in words, with its condition and how exact so few clips can be.
 
     Over the choice of the calibration clips the long-run rate of false alarms follows a beta
     distribution (Vovk 2012); its 95 % point is named.
@@ -138,7 +138,7 @@ def guarantee(count: int, rate: float) -> str:
 
 
 def alike(own: OwnCalibration) -> str:
-    """A warning, where most clips share their recording with another; else empty.
+    """Return a warning, where most clips share their recording with another; else empty.
 
     The promise takes the clips as drawn one by one (exchangeable with the next one). Cuts of one
     recording are not: they tell little more than one clip does of a recording that is new.
@@ -165,7 +165,7 @@ def in_words(own: OwnCalibration) -> str:
 
 
 def material(own: OwnThreshold) -> str:
-    """What a threshold was set by: "40 clips of 3 recordings (interviews, phone)"."""
+    """Return what a threshold was set by: "40 clips of 3 recordings (interviews, phone)"."""
     kind = f" ({own.domain})" if own.domain else ""
     return f"{own.clips} clips of {_recordings(own.sources)}{kind}"
 
@@ -178,7 +178,7 @@ def _recordings(count: int) -> str:
 
 
 def load(data: Path | None = None) -> ThresholdStore:
-    """What is kept; an empty shelf where there is nothing, or nothing that can be read."""
+    """Return what is kept; an empty shelf where there is nothing, or nothing that can be read."""
     try:
         return ThresholdStore.model_validate_json(_path(data).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError):
@@ -212,7 +212,7 @@ def switch(on: bool, data: Path | None = None) -> None:
 
 
 def new_id() -> str:
-    """A short name for one."""
+    """Return a short name for one."""
     return secrets.token_hex(3)
 
 

@@ -25,7 +25,7 @@ def bundled() -> Path:
 
 
 def checkout() -> Path | None:
-    """The checkout this code runs from, or None when it is an installed package."""
+    """Return the checkout this code runs from, or None when it is an installed package."""
     return _CHECKOUT if (_CHECKOUT / "weights" / "manifest.toml").is_file() else None
 
 

@@ -69,7 +69,7 @@ def beside_others() -> Iterator[None]:
 
 
 def read(path: Path, shape: tuple[int, ...]) -> Runner:
-    """A network that was published ready to run (TFLite, ONNX), on the processor.
+    """Return a network that was published ready to run (TFLite, ONNX), on the processor.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def read(path: Path, shape: tuple[int, ...]) -> Runner:
 
 
 def backend(device: str) -> str:
-    """What `compile` uses, with its version."""
+    """Return what `compile` uses, with its version."""
     package = "openvino" if device == "cpu" else "torch"
     return f"{package} {metadata.version(package)}"
 
@@ -110,7 +110,7 @@ class _Torch:
 
 @lru_cache(maxsize=1)
 def _openvino() -> tuple[ModuleType, Any]:
-    """The package, and its one `Core`."""
+    """Return the package, and its one `Core`."""
     # On import it reports to its makers that it was used. Nothing leaves this machine: without the
     # reporting package it takes a stub of its own.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ _converting = threading.Lock()
 
 
 def _converted(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> Any:
-    """A torch network as OpenVINO has it."""
+    """Return a torch network as OpenVINO has it."""
     import torch
 
     openvino, _ = _openvino()

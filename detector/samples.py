@@ -290,7 +290,8 @@ def _shoot(
     sway: float = 1.0,
     seed: int = 0,
 ) -> np.ndarray:
-    """What a camera held by hand sees of a picture: slow pan and zoom, a little shake, noise."""
+    """Return what a camera held by hand sees of a picture: slow pan and zoom, a little shake,
+    noise."""
     width, height = size
     zoom *= 1 + 0.05 * sway * np.sin(0.9 * t)
     x = center[0] + sway * (11 * np.sin(0.8 * t) + 0.5 * np.sin(7.1 * t))

@@ -137,7 +137,7 @@ def selfcheck(
 
 
 def read_checks() -> Checks:
-    """What is known of published weights."""
+    """Return what is known of published weights."""
     path = folders.bundled() / "checks.toml"
     return Checks.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
@@ -152,8 +152,8 @@ def names_hash(path: Path, spec: ModelSpec) -> str:
 
 
 def polarity(groups: Sequence[Sequence[tuple[float, float]]]) -> tuple[Order, float | None]:
-    """What pairs of logits (of a real face, of a fake one) say of a label order, and the mean
-    difference of the group that says most.
+    """Return what pairs of logits (of a real face, of a fake one) say of a label order, and the
+    mean difference of the group that says most.
 
     Each group is of faces of one kind. One that points neither way clearly has no say; two that
     point in opposite ways tell nothing.
@@ -303,7 +303,7 @@ def _answer(
 
 
 def portrait(side: int) -> np.ndarray:
-    """The public-domain face that known answers are about: uint8 [side, side, 3] RGB."""
+    """Return the public-domain face that known answers are about: uint8 [side, side, 3] RGB."""
     from skimage import data
 
     face = Image.fromarray(data.astronaut()[20:220, 125:325])
@@ -325,7 +325,7 @@ def _kept(entry: Known) -> Path:
 
 
 def _fetched(entry: Known) -> Path | None:
-    """A published picture, verified; None when it isn't here and can't be had."""
+    """Return a published picture, verified; None when it isn't here and can't be had."""
     from detector.weights.download import download
 
     assert entry.sha256 is not None
@@ -342,7 +342,7 @@ def _fetched(entry: Known) -> Path | None:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """The outcomes for a terminal, a line a model."""
+    """Return the outcomes for a terminal, a line a model."""
     rows: list[Sequence[Any]] = [("model", "files", "names", "known", "order", "ms", "")]
     for o in outcomes:
         rows.append(

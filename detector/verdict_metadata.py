@@ -97,7 +97,8 @@ def write_sidecar(target: Path, analysis: Analysis) -> Path:
 
 
 def properties(analysis: Analysis) -> dict[str, str]:
-    """What is written: the verdict in words that other programs can show, and what it is of."""
+    """Return what is written: the verdict in words that other programs can show, and what
+    it is of."""
     verdict = analysis.verdict
     likelihood = verdict.probability
     return {
@@ -132,7 +133,7 @@ def _write(source: Path, target: Path, head: bytes, analysis: Analysis) -> bool:
 
 
 def _description(said: dict[str, str]) -> str:
-    """The verdict as one XMP description."""
+    """Return the verdict as one XMP description."""
     names = " ".join(
         f'unmask:{name.capitalize()}="{escape(value, quote=True)}"'
         for name, value in said.items()
@@ -142,8 +143,8 @@ def _description(said: dict[str, str]) -> str:
 
 
 def _merged(packet: bytes, piece: str) -> bytes | None:
-    """A packet with ours put last, and an earlier one of ours taken out; None when that can't be
-    done without touching the rest."""
+    """Return a packet with ours put last, and an earlier one of ours taken out; None when that
+    can't be done without touching the rest."""
     begin = f'<rdf:Description rdf:about="" xmlns:unmask="{NAMESPACE}" '.encode()
     if begin in packet:
         at = packet.index(begin)

@@ -109,6 +109,7 @@ def show(card: Card) -> None:
 
 
 def choose_another(label: str = "", *, primary: bool = False) -> Action:
+    """Return the way back to the drop zone."""
     return Action(label or _("Choose another file"), "folder_open", url_state.leave, primary)
 
 
@@ -144,6 +145,8 @@ def wants_scores(job: Job) -> bool:
 
 
 def delete(job: Job) -> Action:
+    """Return the button that deletes a file and what was found."""
+
     def run() -> None:
         if session.application().delete(session.request_context(), job.key):
             url_state.leave()

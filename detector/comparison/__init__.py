@@ -1,0 +1,1 @@
+"""Two clips beside each other: how alike they are."""

@@ -124,7 +124,7 @@ def decide(
 
 
 def _unanswered(judged: Judged) -> Subject:
-    """The full frame beside faces: scored, and answered in each of them."""
+    """Return the full frame beside faces: scored, and answered in each of them."""
     frames = [frame.model_copy(update={"answers": {}}) for frame in judged.subject.frames]
     cleared: dict[str, object] = {"question": None, "probability": None, "reason": None}
     return judged.subject.model_copy(
@@ -135,7 +135,8 @@ def _unanswered(judged: Judged) -> Subject:
 def _finished(
     judged: Judged, decisions: Mapping[Question, Decision], leading: Question | None
 ) -> Subject:
-    """A subject with an answer to each question; in front the one that is in front for the file."""
+    """Return a subject with an answer to each question; in front the one that is in front for the
+    file."""
     subject, answers = judged.subject, {}
     for question, decision in decisions.items():
         if not decision.asked:
@@ -184,7 +185,7 @@ def _with_score(segment: AnySegment, question: Question) -> AnySegment:
 
 
 def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
-    """The commonest problem among a subject's frames."""
+    """Return the commonest problem among a subject's frames."""
     problems = Counter(f.quality.problem for f in frames if f.quality.problem)
     return problems.most_common(1)[0][0] if problems else ReasonCode.NO_MODEL
 
@@ -192,7 +193,7 @@ def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
 def _model(
     model: ModelResult, contexts: Mapping[Question, Context], top: Subject | None
 ) -> ModelResult:
-    """A model with its word on the person in front."""
+    """Return a model with its word on the person in front."""
     if model.question is None:
         update: dict[str, object] = {
             "counted": False, "not_counted_because": "it judges no faces",
@@ -239,7 +240,7 @@ def _verdict(
     said: Front,
     why_not: Reason | None,
 ) -> Verdict:
-    """The answers beside each other, and the one in front."""
+    """Return the answers beside each other, and the one in front."""
     answers = {q: _answer(analysis, d, q in said.open) for q, d in decisions.items()}
     lead = answers[said.leading] if said.leading else None
     if lead is None:

@@ -110,7 +110,7 @@ class Context:
     # --- who is counted
 
     def _own(self, found: Collection[ModelResult]) -> OwnThreshold | None:
-        """The person's own threshold, if it holds: for exactly these models as they are, put
+        """Return the person's own threshold, if it holds: for exactly these models as they are, put
         together as usual."""
         own = self.ensemble.own
         able = {
@@ -218,9 +218,9 @@ class Context:
         )
 
     def _own_thresholds(self, own: OwnThreshold, ours: Thresholds) -> Thresholds:
-        """The person's own `high`. What lies below `low` was learned on fakes, which untouched
-        clips are not: it stays what it is without them, and without a calibrated or published
-        model there is none."""
+        """Return the person's own `high`. What lies below `low` was learned on fakes, which
+        untouched clips are not: it stays what it is without them, and without a calibrated or
+        published model there is none."""
         high = sigmoid(own.high)
         low = 0.5 - PUBLISHED_MARGIN if self.published else ours.low
         known = self.published or all(_calibrated(m) for m in self.counted.values())

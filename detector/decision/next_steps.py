@@ -91,7 +91,7 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[Action]:
 
 
 def _look_closer(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
-    """A short change can hide between moments that are far apart."""
+    """Offer a closer look: a short change can hide between moments that are far apart."""
     label = analysis.verdict.label
     if (
         not facts.may_run
@@ -137,7 +137,8 @@ def _add_model(analysis: Analysis, answer: Answer, facts: Facts) -> Action | Non
 
 
 def _own_threshold(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
-    """The thresholds are ours, and the person has what it takes to make them theirs."""
+    """Offer a threshold of their own: the thresholds are ours, and the person has what it takes to
+    make them theirs."""
     ours = answer.basis in (Basis.MEASURED, Basis.PUBLISHED)
     if not facts.may_run or not ours or facts.untouched < OWN_CLIPS:
         return None

@@ -230,6 +230,6 @@ def _lines(subject: Subject, context: Context) -> dict[str, list[float]]:
 
 
 def _peak(subject: Subject, scores: Sequence[Mapping[str, float]], id: str) -> float | None:
-    """The moment at which a model's score is highest, s."""
+    """Return the moment at which a model's score is highest, s."""
     there = [(s[id], -at.start) for at, s in zip(subject.looks, scores, strict=True) if id in s]
     return -max(there)[1] if there else None

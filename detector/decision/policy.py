@@ -136,7 +136,7 @@ def decide_question(
 
 
 def _abstains(d: Decision) -> ReasonCode | None:
-    """The person in front is too poorly seen."""
+    """Abstain where the person in front is too poorly seen."""
     return d.opinions[d.top.subject.id].abstains if d.top else None
 
 
@@ -152,7 +152,7 @@ def _somebody_above(d: Decision) -> ReasonCode | None:
 
 
 def _fragile(d: Decision) -> ReasonCode | None:
-    """A verdict that turns around when the file is changed a little is none."""
+    """Take back a verdict that turns around when the file is changed a little."""
     return ReasonCode.FRAGILE if d.turned else None
 
 

@@ -214,7 +214,7 @@ def _peak(subject: Subject, of: str | Question) -> float | None:
 
 
 def _stretch(subject: Subject, model: str, peak: float, above: float) -> tuple[float, float]:
-    """The run of moments around the peak that stays above a score."""
+    """Return the run of moments around the peak that stays above a score."""
     curve = _curve(subject, model)
     middle = next(i for i, (t, _) in enumerate(curve) if t == peak)
     first = last = middle

@@ -237,4 +237,5 @@ def pairs(items: Sequence[Labelled]) -> list[tuple[int, int]]:
 
 
 def hash_of(text: str) -> str:
+    """Return the sha256 of a text, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()

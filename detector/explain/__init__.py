@@ -42,12 +42,12 @@ DRAWS = 5
 
 
 def face_at(track: Subject, time: float) -> FrameSegment:
-    """The looked-at moment of a person that is nearest to a time."""
+    """Return the looked-at moment of a person that is nearest to a time."""
     return min(track.frames, key=lambda face: abs(face.time - time))
 
 
 def find_track(analysis: Analysis, track_id: str) -> Subject:
-    """The track with an id. UsageError when there is none."""
+    """Return the track with an id. UsageError when there is none."""
     for track in analysis.judged:
         if track.id == track_id:
             return track
@@ -55,7 +55,7 @@ def find_track(analysis: Analysis, track_id: str) -> Subject:
 
 
 def methods_of(model_id: str, *, device: str = "cpu") -> list[Method]:
-    """The ways to look into a model, the usual one first. Loads it."""
+    """Return the ways to look into a model, the usual one first. Loads it."""
     return methods(registry.load_model(model_id, device=device))
 
 
@@ -167,7 +167,7 @@ def _clip_heatmap(
 
 
 def _between(looked: Sequence[FrameSegment], time: float) -> tuple[Box, list[Point]]:
-    """A person's box and landmarks between two looked-at moments, on a straight line."""
+    """Return a person's box and landmarks between two looked-at moments, on a straight line."""
     times = [face.time for face in looked]
 
     def at(columns: Sequence[Sequence[float]]) -> list[float]:

@@ -65,7 +65,7 @@ def roll(layers: list[Tensor]) -> Tensor:
 
 
 def rollout(model: Model, batch: np.ndarray) -> np.ndarray | None:
-    """What a transformer attended to, over all its layers.
+    """Return what a transformer attended to, over all its layers.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def rollout(model: Model, batch: np.ndarray) -> np.ndarray | None:
 
 
 def _places(model: TorchModel, rolled: Tensor) -> np.ndarray:
-    """What the answer is made of, by place: [g, g], or [T, g, g] for a clip model."""
+    """Return what the answer is made of, by place: [g, g], or [T, g, g] for a clip model."""
     frames = model.spec.clip_frames if model.spec.kind == "clip" else 0
     prefix, steps, side = layout(len(rolled), frames or 1)
     # The class token answers where there is one, else the mean of all.

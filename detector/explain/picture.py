@@ -47,14 +47,14 @@ class Heatmap:
 
 
 def fit(values: np.ndarray, crop: np.ndarray) -> np.ndarray:
-    """A map at the size of its crop."""
+    """Return a map at the size of its crop."""
     height, width = crop.shape[:2]
     resized = cv2.resize(values.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(resized, 0.0, 1.0)
 
 
 def overlay(heat: Heatmap, alpha: float = 0.6) -> np.ndarray:
-    """The map in the inferno colors over the darkened crop: uint8 [S, S, 3] RGB.
+    """Return the map in the inferno colors over the darkened crop: uint8 [S, S, 3] RGB.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def overlay(heat: Heatmap, alpha: float = 0.6) -> np.ndarray:
 
 
 def on_frame(rgb: np.ndarray, heat: Heatmap, alpha: float = 0.6) -> np.ndarray:
-    """The map over the face in the full frame, uint8 [H, W, 3]. The rest is darkened alike.
+    """Return the map over the face in the full frame, uint8 [H, W, 3]. The rest is darkened alike.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def on_frame(rgb: np.ndarray, heat: Heatmap, alpha: float = 0.6) -> np.ndarray:
 def without(
     heat: Heatmap, share: float = HIDDEN, rng: np.random.Generator | None = None
 ) -> Heatmap:
-    """The same with its hottest places blurred away.
+    """Return the same with its hottest places blurred away.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 
 def kind_of(model: Model) -> str:
-    """What a model is made of: a key of `KINDS`."""
+    """Return what a model is made of: a key of `KINDS`."""
     from detector.explain.attention import attends
     from detector.models.families.vit import TokenClipModel, TokenModel
     from detector.models.maps import MapModel
@@ -95,7 +95,7 @@ def kind_of(model: Model) -> str:
 
 
 def methods(model: Model) -> list[Method]:
-    """The ways that suit a model, the usual one first."""
+    """Return the ways that suit a model, the usual one first."""
     return [METHODS[id] for id in KINDS[kind_of(model)]]
 
 

@@ -98,6 +98,8 @@ def _exactly(link: socket.socket, size: int) -> bytes:
 
 @dataclass
 class ForkServer:
+    """The workers of one parent, forked when it asks and ended with it."""
+
     control: socket.socket
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     workers: dict[int, socket.socket] = field(default_factory=dict)  # by process id

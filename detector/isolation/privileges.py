@@ -216,7 +216,7 @@ def _seccomp(libc: ctypes.CDLL, *, may_write: bool) -> bool:
 
 
 def _filter(machine: str, *, may_write: bool) -> Iterator[bytes]:
-    """The instructions. Every test either returns or falls through to the next."""
+    """Yield the instructions. Every test either returns or falls through to the next."""
 
     def step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
         return struct.pack("=HBBI", code, if_true, if_false, value)

@@ -217,7 +217,7 @@ class Sandbox:
 
     @contextlib.contextmanager
     def _worker_channel(self, memory: int | None) -> Iterator[tuple[socket.socket, socket.socket]]:
-        """A new worker's link and status; it ends with them."""
+        """Yield a new worker's link and status; it ends with them."""
         link, its_link = socket.socketpair()
         status, its_status = socket.socketpair()
         with link, status:
@@ -241,7 +241,7 @@ class Sandbox:
                 self._discard_server()
 
     def _server(self) -> socket.socket:
-        """The way to a living fork server. The lock is held."""
+        """Return the way to a living fork server. The lock is held."""
         if self._process is not None and self._process.poll() is not None:
             self._discard_server()
         if self._control is None:

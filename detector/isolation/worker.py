@@ -57,7 +57,7 @@ class WorkerChannel:
             self._link.send(b".")
 
     def answer(self, timeout: float | None = None) -> dict[str, Any]:
-        """The next answer; raises what went wrong in the worker, or with it."""
+        """Return the next answer; raises what went wrong in the worker, or with it."""
         end = time.monotonic() + (timeout or self._limits.timeout)
         (size,) = LENGTH.unpack(self._exactly(LENGTH.size, end))
         if size > _LARGEST_ANSWER:
@@ -112,8 +112,8 @@ class WorkerChannel:
 def checked_frame(
     answer: Any, indices: tuple[int, int], after: float, slot: int
 ) -> tuple[int, float, int, int]:
-    """A frame's index, time, height and width, if they can be true: within `indices`, which only
-    ever shrink, so that a worker can't go on for ever."""
+    """Return a frame's index, time, height and width, if they can be true: within `indices`, which
+    only ever shrink, so that a worker can't go on for ever."""
     try:
         index, at, height, width = answer
         whole = all(type(n) is int for n in (index, height, width))
@@ -139,6 +139,7 @@ def _crashed() -> MediaError:
 
 
 def implausible() -> MediaError:
+    """Return the error for an answer that can't be true, and log it."""
     log.warning("a worker gave an answer that can't be true")
     return _crashed()
 

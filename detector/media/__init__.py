@@ -161,8 +161,8 @@ def decode(
 
 
 def turned(media: Media, degrees: int) -> Media:
-    """The same file, turned clockwise by a multiple of 90 degrees: `decode` and `frame_at` turn
-    its pictures."""
+    """Return the same file, turned clockwise by a multiple of 90 degrees: `decode` and `frame_at`
+    turn its pictures."""
     change: dict[str, object] = {"turned": (media.turned + degrees) % 360}
     if degrees % 180:
         change |= {"width": media.height, "height": media.width}
@@ -170,12 +170,12 @@ def turned(media: Media, degrees: int) -> Media:
 
 
 def turn(rgb: np.ndarray, degrees: int) -> np.ndarray:
-    """A picture [H, W, 3] turned clockwise by a multiple of 90 degrees, contiguous."""
+    """Return a picture [H, W, 3] turned clockwise by a multiple of 90 degrees, contiguous."""
     return np.ascontiguousarray(np.rot90(rgb, -degrees // 90))
 
 
 def _as_in_the_file(media: Media) -> Media:
-    """What the readers know: upright as its tags say."""
+    """Return what the readers know: upright as its tags say."""
     return turned(media, -media.turned) if media.turned else media
 
 

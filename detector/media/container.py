@@ -244,7 +244,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def undecodable() -> MediaError:
-    """The error for a container that opens but holds nothing that can be shown."""
+    """Return the error for a container that opens but holds nothing that can be shown."""
     return MediaError(
         "We can't read this video: no picture in it can be decoded.",
         hint="Download or copy it again, or convert it to MP4.",

@@ -70,7 +70,7 @@ def shots(
     thorough: bool = False,
     cancel: Event | None = None,
 ) -> list[Shot] | None:
-    """The shots of a video, or None where they were not searched.
+    """Return the shots of a video, or None where they were not searched.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def seen(shots: Sequence[Shot], moments: Sequence[float]) -> list[bool]:
 def with_every_shot(
     moments: Sequence[float], shots: Sequence[Shot], most: int
 ) -> tuple[float, ...]:
-    """The moments, with one in each shot, as far as `most` allows.
+    """Return the moments, with one in each shot, as far as `most` allows.
 
     A shot without one gets its middle. What is too many then is taken from where moments of one
     shot lie closest.
@@ -226,7 +226,7 @@ def _pictures(
     wanted: Sequence[int],
     cancel: Event | None,
 ) -> Iterator[tuple[int, float, np.ndarray]]:
-    """(number, time on the stream's clock in s, small picture) of some key frames."""
+    """Yield (number, time on the stream's clock in s, small picture) of some key frames."""
     decoder = Decoder(container, stream, tolerant=True)
     upright = Upright(*SIZE)
     margin = int(MARGIN / decoder.base)

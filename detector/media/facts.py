@@ -161,7 +161,8 @@ def _ends(container: InputContainer, stream: VideoStream, decoder: Decoder) -> t
 
 
 def _stated(container: InputContainer, stream: VideoStream) -> float | None:
-    """The duration that the file claims; not the guesses that libav makes from the bit rate."""
+    """Return the duration that the file claims; not the guesses that libav makes from the
+    bit rate."""
     if stream.duration:
         return stream.duration * float(stream.time_base or 1)
     if container.duration and demuxer(container) == "matroska":
@@ -191,7 +192,7 @@ def _audio(container: InputContainer) -> Audio | None:
 
 
 def _container_name(container: InputContainer, head: bytes) -> str:
-    """A name a person knows; libav's demuxers serve several."""
+    """Return a name a person knows; libav's demuxers serve several."""
     name = demuxer(container)
     if name == "mov":
         brand = head[8:12] if head[4:8] == b"ftyp" else b"qt  "

@@ -250,5 +250,5 @@ def _size(count: int) -> str:
 
 
 def display_name(path: str | os.PathLike[str], name: str | None) -> str:
-    """The name to show for a file: the one it was uploaded under, or its own."""
+    """Return the name to show for a file: the one it was uploaded under, or its own."""
     return safe_name(name if name is not None else Path(os.fspath(path)).name)

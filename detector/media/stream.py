@@ -189,7 +189,7 @@ class Stream:
             yield upright(frame)
 
     def _said(self, error: Exception) -> MediaError:
-        """What went wrong, in words."""
+        """Return what went wrong, in words."""
         name, camera = self.name, not is_address(self._source)
         if isinstance(error, ConnectionRefusedError):
             hint = "Check the port, and that the camera or server is running."

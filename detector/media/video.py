@@ -190,7 +190,7 @@ class _Walk:
         yield from self._drain(held)
 
     def _drain(self, held: deque[Packet[Any]]) -> Iterator[tuple[int, float, VideoFrame]]:
-        """The file is read: what was held back, what the decoder keeps, and the end."""
+        """Go on when the file is read: what was held back, what the decoder keeps, and the end."""
         for packet in (*held, None):
             yield from self._feed(packet)
             if not self.wanted:
@@ -239,7 +239,7 @@ class _Walk:
         self.previous = (time, frame)
 
     def _finish(self) -> Iterator[tuple[int, float, VideoFrame]]:
-        """The stream is over: the last frame answers what it was on screen for."""
+        """End the stream: the last frame answers what it was on screen for."""
         if self.previous is None and self.given is None:
             raise undecodable()
         last = self.previous
@@ -271,7 +271,7 @@ class _Walk:
         return self._read()
 
     def _rewind(self) -> Iterator[Packet[Any]]:
-        """A jump failed: read on from the start, without any more jumps."""
+        """Read on from the start after a jump that failed, without any more jumps."""
         self.jump = False
         if not seek(self.container, self.stream, self.stream.start_time or 0):
             return iter(())

@@ -1,0 +1,1 @@
+"""Detectors: what they are, where their weights are, how they score."""

@@ -1,0 +1,1 @@
+"""Files changed on purpose, and whether a verdict holds on them."""

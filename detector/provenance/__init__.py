@@ -58,7 +58,7 @@ def inspect(
     found = Provenance()
 
     def attempt(what: str, read: Callable[[], T]) -> T | None:
-        """A part that fails is named, and the others go on: tags are anybody's bytes."""
+        """Read a part; one that fails is named, and the others go on: tags are anybody's bytes."""
         if cancel is not None and cancel.is_set():
             return None
         try:

@@ -36,7 +36,8 @@ class Box:
 
 
 def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """The boxes between two offsets, one level deep; stops where the structure makes no sense."""
+    """Yield the boxes between two offsets, one level deep; stops where the structure makes no
+    sense."""
     if end is None:
         end = os.fstat(file.fileno()).st_size
     for _ in range(MOST):
@@ -58,7 +59,8 @@ def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Bo
 
 
 def xmp_box(file: BinaryIO) -> Box | None:
-    """The box that holds an XMP packet, at the top level of a file; its body is the packet."""
+    """Return the box that holds an XMP packet, at the top level of a file; its body is the
+    packet."""
     for box in boxes(file):
         if box.kind == b"uuid":
             file.seek(box.body)

@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _said(store: dict[str, Any]) -> dict[str, Any]:
-    """The few things of a manifest store that we show."""
+    """Return the few things of a manifest store that we show."""
     manifests = store.get("manifests") or {}
     active = manifests.get(store.get("active_manifest")) or {}
     signature = active.get("signature_info") or {}

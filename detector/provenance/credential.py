@@ -62,7 +62,8 @@ def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credentia
 
 
 def _run(command: list[str], file: BinaryIO, cancel: Event) -> bytes | None:
-    """What the reading process answers; None when it took too long or the run was canceled."""
+    """Return what the reading process answers; None when it took too long or the run was
+    canceled."""
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
             command, stdin=file, stdout=out, stderr=subprocess.DEVNULL, env=_environment()
@@ -81,7 +82,7 @@ def _run(command: list[str], file: BinaryIO, cancel: Event) -> bytes | None:
 
 
 def trust_list() -> Path | None:
-    """The configured trust list, if any. UsageError when it is not there."""
+    """Return the configured trust list, if any. UsageError when it is not there."""
     named = get_config().c2pa_trust
     if named is None:
         return None
@@ -95,7 +96,7 @@ def trust_list() -> Path | None:
 
 
 def _credential(said: dict[str, Any], none: Credential) -> Credential:
-    """The reader's answer, cleaned: it holds a stranger's texts."""
+    """Return the reader's answer, cleaned: it holds a stranger's texts."""
 
     def one(key: str) -> str | None:
         return clean(said.get(key) or "") or None

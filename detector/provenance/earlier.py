@@ -19,7 +19,7 @@ LARGEST = 64_000
 
 
 def from_metadata(properties: Mapping[str, str]) -> EarlierVerdict | None:
-    """The verdict among the XMP properties of a file, if there is one."""
+    """Return the verdict among the XMP properties of a file, if there is one."""
     said = {
         key.removeprefix("unmask:").lower(): value
         for key, value in properties.items()
@@ -29,7 +29,7 @@ def from_metadata(properties: Mapping[str, str]) -> EarlierVerdict | None:
 
 
 def from_sidecar(path: Path) -> EarlierVerdict | None:
-    """The verdict in the sidecar of a file, if there is one that we can read."""
+    """Return the verdict in the sidecar of a file, if there is one that we can read."""
     beside = path.with_name(path.name + SIDECAR)
     try:
         if not beside.is_file() or beside.stat().st_size > LARGEST:

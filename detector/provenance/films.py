@@ -94,7 +94,7 @@ def read_film(
 
 
 def _boxes(path: str | os.PathLike[str]) -> tuple[list[Fact], bytes | None]:
-    """What the boxes of an MP4 or MOV file tell: its edit lists, and its XMP packet."""
+    """Return what the boxes of an MP4 or MOV file tell: its edit lists, and its XMP packet."""
     with open_file(path) as file:
         lists = [edits for edits in edit_lists(file) if edits.parts > 1 or edits.gaps]
         packet = None
@@ -119,7 +119,8 @@ def _tagged(
 
 
 def _encoder(container: InputContainer) -> Iterator[Fact]:
-    """The settings that x264 and x265 write into the stream itself, where retagging leaves them."""
+    """Yield the settings that x264 and x265 write into the stream itself, where retagging leaves
+    them."""
     stream = picture_stream(container)
     looked = [bytes(stream.codec_context.extradata or b"")[:_PACKET]]
     for number, packet in enumerate(packets(container, stream)):

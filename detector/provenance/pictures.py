@@ -135,8 +135,8 @@ def _chunks(image: Image.Image) -> Iterator[Fact]:
 
 
 def _compression(image: Image.Image) -> Iterator[Fact]:
-    """The quantization of a JPEG: standard tables come from software, own ones from cameras and
-    from a few editors."""
+    """Yield the quantization of a JPEG: standard tables come from software, own ones from cameras
+    and from a few editors."""
     tables = getattr(image, "quantization", None)
     if not tables or 0 not in tables:
         return
@@ -147,7 +147,7 @@ def _compression(image: Image.Image) -> Iterator[Fact]:
 
 
 def _scaled(quality: int) -> tuple[int, ...]:
-    """The luminance table at a quality of the Independent JPEG Group's library."""
+    """Return the luminance table at a quality of the Independent JPEG Group's library."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     return tuple(min(255, max(1, (v * scale + 50) // 100)) for v in _LUMINANCE)
 
@@ -167,8 +167,8 @@ def _place(gps: Mapping[int, Any]) -> GeoLocation | None:
 
 
 def place(latitude: float, longitude: float, source: str) -> GeoLocation | None:
-    """A place, or None: numbers from a file can be anything; 0, 0 is what a phone without a fix
-    writes."""
+    """Return a place, or None: numbers from a file can be anything; 0, 0 is what a phone without a
+    fix writes."""
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         return None
     if abs(latitude) > 90 or abs(longitude) > 180 or (latitude, longitude) == (0.0, 0.0):

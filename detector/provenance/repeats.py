@@ -38,7 +38,8 @@ PLACES = (0.1, 0.5, 0.9)
 
 
 def perceptual_hashes(path: str | os.PathLike[str], info: Media) -> list[FrameHash]:
-    """The hash of a picture, or of three moments of a clip (Zauner 2010; ImageHash's `phash`)."""
+    """Return the hash of a picture, or of three moments of a clip (Zauner 2010; ImageHash's
+    `phash`)."""
     if info.kind == "image" or not info.duration:
         return [FrameHash(phash=_hash(media.frame_at(path, info, 0.0)))]
     times = [place * info.duration for place in PLACES]

@@ -10,7 +10,7 @@ LONGEST = 200
 
 
 def clean(value: object, longest: int = LONGEST) -> str:
-    """A value from a file as one harmless line.
+    """Return a value from a file as one harmless line.
 
     Control and format characters (which can turn the reading direction, or hide text) go, bytes are
     read as UTF-8, and what is too long is cut. It still has to be escaped where it is shown.

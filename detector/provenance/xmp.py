@@ -31,7 +31,7 @@ _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 
 
 def fields(packet: bytes) -> Mapping[str, str]:
-    """The properties of a packet in the namespaces above, as "prefix:name" -> text.
+    """Return the properties of a packet in the namespaces above, as "prefix:name" -> text.
 
     A list becomes its items, joined; "xmpMM:History" becomes the number of steps.
 

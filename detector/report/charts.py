@@ -16,7 +16,7 @@ Line = Sequence[tuple[float, float] | None]
 
 
 def scale(pdf: Paper, probability: float, thresholds: Thresholds) -> None:
-    """The likelihood on a line from 0 to 100 %, with the three zones."""
+    """Draw the likelihood on a line from 0 to 100 %, with the three zones."""
     x, y, height = MARGIN, pdf.get_y() + 4, 3.2
     low = thresholds.low if thresholds.no_sign else 0.0
     zones = (
@@ -46,8 +46,8 @@ def scale(pdf: Paper, probability: float, thresholds: Thresholds) -> None:
 
 
 def bars(pdf: Paper, rows: Sequence[tuple[str, str, bool]]) -> None:
-    """A bar for each (name, signed number, whether it is a model's), from the middle; the last one
-    is all together."""
+    """Draw a bar for each (name, signed number, whether it is a model's), from the middle; the last
+    one is all together."""
     names, numbers, pitch = 52.0, 14.0, 4.8
     x, y = MARGIN + names, pdf.get_y() + 1
     width = WIDTH - names - numbers
@@ -108,7 +108,7 @@ def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresho
 
 
 def robustness(pdf: Paper, tried: Robustness, thresholds: Thresholds) -> None:
-    """A dot for each condition on the likelihood scale, from the unchanged part's."""
+    """Draw a dot for each condition on the likelihood scale, from the unchanged part's."""
     rows = [tried.unchanged, *tried.trials]
     names, pitch = 46.0, 5.0
     x, y, width = MARGIN + names, pdf.get_y() + 1, WIDTH - names - 14

@@ -142,8 +142,8 @@ def collect(
 
 
 def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Figure]:
-    """The most suspicious person at the most suspicious moment: the frame, the face, and where the
-    models looked. What can't be shown is added to `missing`."""
+    """Yield the most suspicious person at the most suspicious moment: the frame, the face, and
+    where the models looked. What can't be shown is added to `missing`."""
     track = analysis.judged[0]
     face = peak(track)
     if face is None:
@@ -168,7 +168,7 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Fig
 
 
 def peak(track: Subject) -> FrameSegment | None:
-    """The moment of a person with the highest score; without any, the sharpest."""
+    """Return the moment of a person with the highest score; without any, the sharpest."""
     scored = [f for f in track.frames if f.score is not None]
     if scored:
         return max(scored, key=lambda f: (f.score or 0.0, -f.time))
@@ -176,7 +176,7 @@ def peak(track: Subject) -> FrameSegment | None:
 
 
 def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
-    """A frame with everybody's box, no longer than `FRAME_SIDE`."""
+    """Return a frame with everybody's box, no longer than `FRAME_SIDE`."""
     scale = min(1.0, FRAME_SIDE / max(rgb.shape[:2]))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     for track in analysis.judged:

@@ -86,7 +86,7 @@ class Paper(FPDF):
         self.add_page()
 
     def footer(self) -> None:
-        """The file's hash and the page's number, on every page."""
+        """Draw the file's hash and the page's number, on every page."""
         self.set_y(-14)
         self.ink(SMALL - 0.5, MUTED, family="mono")
         self.cell(WIDTH * 0.85, 4, self.foot)
@@ -106,7 +106,7 @@ class Paper(FPDF):
         self.set_text_color(*color)
 
     def head(self, text: str, room: float = 24.0) -> None:
-        """A section's title, together with at least `room` mm of what follows."""
+        """Draw a section's title, together with at least `room` mm of what follows."""
         if self.will_page_break(room):
             self.add_page()
         self.ln(4)
@@ -126,7 +126,7 @@ class Paper(FPDF):
         style: str = "",
         width: float = WIDTH,
     ) -> None:
-        """A paragraph, which may hold foreign text."""
+        """Draw a paragraph, which may hold foreign text."""
         self.ink(size, color, style=style)
         self.multi_cell(
             width, size * 0.5, self._fit(text), align="L", new_x="LMARGIN", new_y="NEXT",
@@ -151,7 +151,7 @@ class Paper(FPDF):
     def rows(
         self, head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]
     ) -> None:
-        """A table; its head is repeated on each page."""
+        """Draw a table; its head is repeated on each page."""
         self.ink(SMALL + 0.5)
         self.set_draw_color(*LINE)
         self.set_fill_color(255)
@@ -178,7 +178,8 @@ def printable(text: str) -> str:
 
 
 def own_font() -> Path | None:
-    """The operator's font for more scripts, if one is configured. UsageError when it is none."""
+    """Return the operator's font for more scripts, if one is configured. UsageError when it is
+    none."""
     named = get_config().report_font
     if named is None:
         return None

@@ -34,7 +34,7 @@ def seal_pdf(pdf: bytes, content: Content, key: Ed25519PrivateKey | None) -> byt
 
 
 def pdf_parts(pdf: bytes) -> dict[str, str]:
-    """The sha256 of what each page draws, of its pictures, and of the attached data.
+    """Return the sha256 of what each page draws, of its pictures, and of the attached data.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def pdf_parts(pdf: bytes) -> dict[str, str]:
 
 
 def _pictures(page: PageObject) -> Iterator[bytes]:
-    """What is in the pictures of a page, compressed as they are."""
+    """Yield what is in the pictures of a page, compressed as they are."""
     resources = page.get("/Resources")
     pictures = resources.get_object().get("/XObject") if resources is not None else None
     if pictures is None:

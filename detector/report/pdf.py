@@ -29,7 +29,7 @@ FACTS = 40
 
 
 def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
-    """A sealed report as PDF/A-3, the JSON report attached to it.
+    """Return a sealed report as PDF/A-3, the JSON report attached to it.
 
     The same content gives the same bytes.
     """
@@ -64,7 +64,7 @@ def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
 
 
 def _opening(pdf: Paper, content: Content) -> None:
-    """The verdict, its number, its most suspicious moment, its reasons and its limits."""
+    """Draw the verdict, its number, its most suspicious moment, its reasons and its limits."""
     analysis = content.analysis
     verdict = analysis.verdict
     lead = verdict.answers.get(verdict.question) if verdict.question else None
@@ -109,7 +109,7 @@ def _opening(pdf: Paper, content: Content) -> None:
 
 
 def _moment(pdf: Paper, content: Content) -> None:
-    """The frame of the most suspicious moment, with the boxes."""
+    """Draw the frame of the most suspicious moment, with the boxes."""
     frame = next((f for f in content.figures if f.kind == "frame"), None)
     if frame is None:
         return
@@ -123,7 +123,7 @@ def _moment(pdf: Paper, content: Content) -> None:
 
 
 def _bars(pdf: Paper, analysis: Analysis, lead: Answer) -> None:
-    """What pulled which way, in log odds; as printed the rows add up."""
+    """Draw what pulled which way, in log odds; as printed the rows add up."""
     found = words.bars(analysis, lead)
     if not found:
         return

@@ -52,11 +52,11 @@ class Seal(StrictModel):
     )
 
     def payload(self) -> bytes:
-        """What is signed."""
+        """Return what is signed."""
         return canonical(self.model_dump(exclude={"signature"}))
 
     def signed_by(self, key: Ed25519PrivateKey | None) -> Seal:
-        """This seal with a signature; without a key itself."""
+        """Return this seal with a signature; without a key itself."""
         if key is None:
             return self
         named = self.model_copy(update={"key": _name(key.public_key())})
@@ -82,25 +82,25 @@ class Seal(StrictModel):
 
 
 def canonical(tree: Any) -> bytes:
-    """A JSON tree as bytes, the same for equal trees."""
+    """Return a JSON tree as bytes, the same for equal trees."""
     text = json.dumps(tree, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
 
 
 def digest(data: bytes) -> str:
-    """The sha256 of bytes, in hex."""
+    """Return the sha256 of bytes, in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
 def fingerprint(key: str) -> str:
-    """A public key in a form that two people can compare: 16 hex digits in fours."""
+    """Return a public key in a form that two people can compare: 16 hex digits in fours."""
     short = digest(base64.b64decode(key))[:16]
     return " ".join(short[i : i + 4] for i in range(0, 16, 4))
 
 
 def signing_key(path: str | os.PathLike[str] | None = None) -> Ed25519PrivateKey | None:
-    """The operator's key, from a file or from the one that `UNMASK_SIGNING_KEY` names; None when
-    neither is given.
+    """Return the operator's key, from a file or from the one that `UNMASK_SIGNING_KEY` names; None
+    when neither is given.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def signing_key(path: str | os.PathLike[str] | None = None) -> Ed25519PrivateKey
 
 
 def public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
-    """The operator's public key, from a PEM file. UsageError when it is none."""
+    """Return the operator's public key, from a PEM file. UsageError when it is none."""
     try:
         key = load_pem_public_key(_read(Path(path)))
     except (ValueError, UnsupportedAlgorithm) as error:

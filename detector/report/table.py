@@ -23,7 +23,7 @@ SPLIT = (
 
 
 def as_tree(content: Content) -> dict[str, Any]:
-    """A report as a JSON tree, not sealed."""
+    """Return a report as a JSON tree, not sealed."""
     return {
         "unmask_report": 1,
         "exported": content.exported.isoformat(),
@@ -34,7 +34,7 @@ def as_tree(content: Content) -> dict[str, Any]:
 
 
 def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
-    """A sealed report as JSON: the Analysis under "analysis", the seal under "seal"."""
+    """Return a sealed report as JSON: the Analysis under "analysis", the seal under "seal"."""
     tree = as_tree(content)
     seal = new_seal(content, digest(canonical(tree)), tree_parts(tree)).signed_by(key)
     tree["seal"] = seal.model_dump(mode="json")
@@ -42,14 +42,14 @@ def as_json(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
 
 
 def as_csv(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
-    """A sealed table of scores; its last line is a comment with the seal."""
+    """Return a sealed table of scores; its last line is a comment with the seal."""
     table = scores(content.analysis).encode("utf-8", "replace")
     seal = new_seal(content, digest(table), {}).signed_by(key)
     return table + f"{CSV_MARK}{seal.model_dump_json(exclude_none=True)}\n".encode()
 
 
 def new_seal(content: Content, sha256: str, parts: dict[str, str]) -> Seal:
-    """The seal of a report with this content."""
+    """Return the seal of a report with this content."""
     return Seal(
         sha256=sha256,
         parts=parts,
@@ -60,7 +60,7 @@ def new_seal(content: Content, sha256: str, parts: dict[str, str]) -> Seal:
 
 
 def tree_parts(tree: dict[str, Any]) -> dict[str, str]:
-    """The sha256 of each part of a report's JSON tree."""
+    """Return the sha256 of each part of a report's JSON tree."""
     analysis = tree.get("analysis")
     analysis = analysis if isinstance(analysis, dict) else {}
     parts = {name: analysis.get(name) for name in SPLIT if name in analysis or name != "subjects"}
@@ -70,7 +70,7 @@ def tree_parts(tree: dict[str, Any]) -> dict[str, str]:
 
 
 def scores(analysis: Analysis) -> str:
-    """A row a person and looked-at moment; an empty field is no score, and `why` says why.
+    """Return a row a person and looked-at moment; an empty field is no score, and `why` says why.
 
     Scores have four decimals, times three, boxes are px of the upright frame. `score` is that of
     the person's leading question, then come all questions, then all models.

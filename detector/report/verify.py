@@ -54,7 +54,7 @@ class Verification:
         return self.intact and self.signature not in ("wrong", "other")
 
     def lines(self) -> list[str]:
-        """The result in sentences."""
+        """Return the result in sentences."""
         said = []
         if self.intact:
             said.append("Intact: nothing was changed since it was sealed.")

@@ -54,18 +54,18 @@ SOURCES: dict[str, str] = {
 
 
 def state(label: Label, question: Question | None = None) -> str:
-    """What is said, in the words of the question."""
+    """Return what is said, in the words of the question."""
     return states.state(label.value, question and question.value)
 
 
 def headline(verdict: Verdict) -> str:
-    """What is said of the file: an inconclusive one leans, or does not."""
+    """Return what is said of the file: an inconclusive one leans, or does not."""
     lean = verdict.lean and verdict.lean.value
     return states.headline(verdict.label.value, verdict.question and verdict.question.value, lean)
 
 
 def answered(question: Question, answer: Answer) -> str:
-    """A question's answer in a table."""
+    """Return a question's answer in a table."""
     if not answer.asked:
         return "Not asked: no model for it"
     if answer.stays_open:
@@ -75,8 +75,8 @@ def answered(question: Question, answer: Answer) -> str:
 
 
 def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
-    """What pulled which way: name and log odds of each part and whether it is a model's, then of
-    all together; as printed they add up."""
+    """Return what pulled which way: name and log odds of each part and whether it is a model's,
+    then of all together; as printed they add up."""
     if answer.probability is None or not answer.contributions:
         return []
     titles = {m.id: m.plain or m.title for m in analysis.models}
@@ -142,7 +142,7 @@ def _share(tally: Tally | None, rate: float | None, kind: str, where: str) -> st
 
 
 def file_rows(media: Media) -> list[tuple[str, str]]:
-    """What the file is, as (name, value)."""
+    """Return what the file is, as (name, value)."""
     picture = f"{media.width} × {media.height} px, {media.codec}"
     if media.pixel_format:
         picture += f", {media.pixel_format}"
@@ -180,7 +180,7 @@ def _sound(audio: Audio | None) -> str:
 
 
 def credential_rows(credential: Credential) -> list[tuple[str, str]]:
-    """What the signed origin says, as (name, value)."""
+    """Return what the signed origin says, as (name, value)."""
     rows = [("Signed origin (C2PA)", CREDENTIALS[credential.state])]
     signer = ", ".join(p for p in (credential.signer, credential.organization) if p)
     rows += [
@@ -203,7 +203,7 @@ def counted(model: ModelResult) -> str:
 
 
 def calibrations(analysis: Analysis) -> list[str]:
-    """What the figures were fitted on: their domain, beyond which they promise nothing."""
+    """Return what the figures were fitted on: their domain, beyond which they promise nothing."""
     fitted: dict[str, list[str]] = {}
     for model in analysis.models:
         if model.counted and model.calibration is not None:
@@ -215,7 +215,7 @@ def calibrations(analysis: Analysis) -> list[str]:
 
 
 def earlier(verdict: EarlierVerdict, media: Media) -> str:
-    """What stands in the file from an earlier analysis, and that it counts for nothing."""
+    """Return what stands in the file from an earlier analysis, and that it counts for nothing."""
     where = "into its metadata" if verdict.where == "metadata" else "beside it"
     likelihood = "" if verdict.likelihood is None else f", {verdict.likelihood} % likelihood"
     when = f", on {verdict.analyzed}" if verdict.analyzed else ""

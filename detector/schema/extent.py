@@ -8,6 +8,8 @@ from detector.schema.base import StrictModel
 
 
 class Audio(StrictModel):
+    """The sound of a clip, as its container states it."""
+
     codec: str
     channels: int
     sample_rate: int
@@ -36,6 +38,8 @@ class Coverage(StrictModel):
 
 
 class Software(StrictModel):
+    """What an analysis was made with."""
+
     version: str
     commit: str | None = None
     python: str

@@ -78,7 +78,7 @@ def _from_1_1(old: Tree) -> Tree:
 
 
 def _as_written(reason: Tree) -> Tree:
-    """A sentence as a parameter, where there is no other."""
+    """Keep a sentence as a parameter, where there is no other."""
     if "params" in reason:
         return reason
     written = {"written": reason.get("text", ""), "written_detail": reason.get("detail", "")}
@@ -151,7 +151,7 @@ def _subject(track: Tree) -> Tree:
 
 
 def _without_a_face(frame: Tree) -> Tree:
-    """A whole picture had a turn of the head and a sure detector, to look like a face."""
+    """Take away the turn and the confidence that made a whole picture look like a face."""
     return frame | {"quality": frame["quality"] | {"yaw": None, "confidence": None}}
 
 

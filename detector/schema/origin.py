@@ -107,5 +107,5 @@ class Provenance(StrictModel):
     seconds: float = 0.0
 
     def without_place(self) -> Provenance:
-        """A copy that does not say where it was recorded."""
+        """Return a copy that does not say where it was recorded."""
         return self.model_copy(update={"place": None})

@@ -36,7 +36,7 @@ _LOWER_LIP = (0.1586, 0.1598)
 
 
 def align(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
-    """The face under `landmarks`, moved onto the recipe's template by a similarity.
+    """Return the face under `landmarks`, moved onto the recipe's template by a similarity.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def align(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np
 
 
 def five_points(landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
-    """The landmarks as the points that the recipe's template is of: float64 [5, 2].
+    """Return the landmarks as the points that the recipe's template is of: float64 [5, 2].
 
     Raises
     ------
@@ -80,7 +80,8 @@ def goal(recipe: CropRecipe, size: int) -> np.ndarray:
 
 
 def similarity(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """The shift, turn and scale that moves points nearest to others in least squares: [2, 3]."""
+    """Return the shift, turn and scale that moves points nearest to others in least squares: [2,
+    3]."""
     # A turn with a scale is one complex factor.
     source, target = points @ (1, 1j), onto @ (1, 1j)
     centered = source - source.mean()
@@ -92,7 +93,7 @@ def similarity(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
 
 
 def warp(rgb: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """A picture moved by a matrix [2, 3], cut to `size` px."""
+    """Return a picture moved by a matrix [2, 3], cut to `size` px."""
     return cv2.warpAffine(rgb, matrix, (size, size), flags=cv2.INTER_LINEAR)
 
 

@@ -67,7 +67,7 @@ def cut(
 
 
 def box_for(recipe: CropRecipe, box: Box, found_by: str = "mtcnn") -> Box:
-    """The box that the detector of the recipe would give for a face that another one found.
+    """Return the box that the detector of the recipe would give for a face that another one found.
 
     Parameters
     ----------

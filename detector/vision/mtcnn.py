@@ -138,7 +138,7 @@ class Mtcnn:
         return corrected
 
     def _run(self, network: torch.nn.Module, patches: np.ndarray) -> tuple[np.ndarray, ...]:
-        """A network over uint8 [N, H, W, 3], N at least 1."""
+        """Run a network over uint8 [N, H, W, 3], N at least 1."""
         import torch
 
         parts = []
@@ -177,7 +177,7 @@ def _shift(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def _square(boxes: np.ndarray) -> np.ndarray:
-    """The squares about the boxes' centers, as wide as their longer sides."""
+    """Return the squares about the boxes' centers, as wide as their longer sides."""
     extent = boxes[:, 2:] - boxes[:, :2]
     side = extent.max(axis=1, keepdims=True)
     corner = boxes[:, :2] + extent / 2 - side / 2

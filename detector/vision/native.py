@@ -14,7 +14,7 @@ from detector.vision.alignment import TEMPLATES, five_points, goal, similarity, 
 
 
 def align_native(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
-    """The face under `landmarks`, turned upright and hardly resized.
+    """Return the face under `landmarks`, turned upright and hardly resized.
 
     Source: github.com/yermandy/GenD at e03532d, detector.py (MIT).
 

@@ -139,7 +139,7 @@ def check_space(path: Path, size: int, part: Path | None = None) -> None:
 
 
 def refused(address: str, status: int) -> WeightsError:
-    """What an answer with this HTTP status means, for a person."""
+    """Return what an answer with this HTTP status means, for a person."""
     hub = address.startswith(endpoint() + "/")
     page = address.split("/resolve/")[0] if hub else address
     if status in {401, 403}:
@@ -225,8 +225,9 @@ def _receive(
 
 
 def no_connection(address: str, error: Exception, *, broke: bool = False) -> WeightsError:
-    """That a server can't be reached, for a person: what the system says of it (a number, a name
-    of a function) helps nobody and goes to the log. `broke`: it was there, and is so no more."""
+    """Return that a server can't be reached, for a person: what the system says of it (a number, a
+    name of a function) helps nobody and goes to the log. `broke`: it was there, and is so no more.
+    """
     host = urlsplit(address).hostname or address
     log.info("%s could not be reached: %r", address, error)
     if "CERTIFICATE" in str(error).upper():

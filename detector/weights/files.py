@@ -111,7 +111,8 @@ def load_state(path: Path, spec: Wrapped | None = None) -> dict[str, torch.Tenso
 def bare(
     state: Mapping[str, torch.Tensor], prefixes: Iterable[str], name: str
 ) -> dict[str, torch.Tensor]:
-    """The state with `prefixes` taken off the names that begin with them, as often as they do.
+    """Return the state with `prefixes` taken off the names that begin with them, as often as they
+    do.
 
     Raises
     ------
@@ -233,7 +234,7 @@ def as_safetensors(
 
 
 def _unwrapped(path: Path, wrappers: Sequence[str], chosen: str) -> dict[str, torch.Tensor]:
-    """The weights of a file without what a training script kept around them.
+    """Return the weights of a file without what a training script kept around them.
 
     Beside the weights there is often a second set, such as an average of them over the training.
     Which one its author publishes the file for nobody can see: the person says it (`chosen`).

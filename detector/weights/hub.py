@@ -117,7 +117,7 @@ class HubModel:
 
 
 def look(name: str) -> HubModel:
-    """What a repository holds: its settings are read, its weights not yet.
+    """Return what a repository holds: its settings are read, its weights not yet.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def look(name: str) -> HubModel:
 
 
 def listing(repo: str, revision: str | None = None) -> Listing:
-    """What a repository holds at a revision; default: its newest.
+    """Return what a repository holds at a revision; default: its newest.
 
     Raises
     ------
@@ -245,7 +245,7 @@ def _one(model: HubModel, file: HubFile, report: Progress) -> Path:
 
 
 def small(repo: str, revision: str, name: str, folder: Path) -> Path:
-    """A small file, by the hub's own client."""
+    """Return a small file, by the hub's own client."""
     from huggingface_hub import hf_hub_download
 
     require_online(repo)

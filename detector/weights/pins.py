@@ -25,7 +25,7 @@ _ADDRESS = re.compile(re.escape(HUB) + r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 
 
 def path() -> Path:
-    """The file that keeps them. It need not exist."""
+    """Return the file that keeps them. It need not exist."""
     return paths.data() / "pins.json"
 
 

@@ -37,7 +37,8 @@ def available(spec: StoredEntry) -> bool:
 
 
 def missing_bytes(spec: StoredEntry) -> int | None:
-    """What a download of the files that aren't here would bring, in bytes; None: nobody says."""
+    """Return what a download of the files that aren't here would bring, in bytes; None: nobody
+    says."""
     sizes = [file.size for file in spec.files if _held(spec, file) is None]
     return None if None in sizes else sum(size or 0 for size in sizes)
 
@@ -48,7 +49,7 @@ def fetchable(spec: StoredEntry) -> bool:
 
 
 def resolve(spec: StoredEntry, fetch: bool = False) -> list[Path]:
-    """Verified files of a model, in the order of `spec.files`.
+    """Return verified files of a model, in the order of `spec.files`.
 
     Parameters
     ----------
@@ -233,7 +234,7 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
 
 
 def _held(spec: StoredEntry, file: StoredFile) -> Path | None:
-    """The file as it is here: as it was published, or converted. None: it isn't."""
+    """Return the file as it is here: as it was published, or converted. None: it isn't."""
     path = locate(spec, file)
     if path.is_file():
         return path

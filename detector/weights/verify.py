@@ -49,5 +49,5 @@ def digest(path: Path) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, in one line."""
+    """Return what an exception says, in one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,1 @@
+"""Architectures that were tried and do not ship."""

@@ -89,12 +89,14 @@ def cleaned_changes(
 
 
 def check_share_ttl(ttl: timedelta) -> None:
+    """Raise InputError where a link would last too long, or no time."""
     if not timedelta(0) < ttl <= MAX_SHARE_TTL:
         most = _("A link can last up to {number} days.")
         raise InputError(most.format(number=MAX_SHARE_TTL.days))
 
 
 def check_preset(mix: CustomEnsemble, known: Collection[str]) -> None:
+    """Raise InputError where a preset has no name, or there are too many."""
     if not mix.name.strip():
         raise InputError(_("Give the preset a name."))
     if mix.name not in known and len(known) >= MAX_PRESETS:

@@ -1,0 +1,1 @@
+"""Files of people: uploads, and the copies that browsers play."""

@@ -1,0 +1,1 @@
+"""Background work: what it is, in which order and where it runs."""

@@ -66,6 +66,7 @@ def when(moment: datetime) -> str:
 
 
 def data_url(picture: bytes | None) -> str | None:
+    """Return a WebP picture as an address that holds it; None without one."""
     return f"data:image/webp;base64,{base64.b64encode(picture).decode()}" if picture else None
 
 

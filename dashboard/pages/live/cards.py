@@ -126,6 +126,7 @@ def _head(slug: str, icon: str, word: str, text: str, kicker: str) -> str:
 
 
 def alarms_head(above: float, seconds: float) -> str:
+    """Return the head of the alarms' card: when one is raised."""
     after = _("after {seconds}\u00a0s above {percent}").format(
         seconds=f"{seconds:.0f}", percent=labels.whole_percent(above)
     )

@@ -183,6 +183,7 @@ def _clock(viewer: Viewer | None) -> cards.Clock:
 
 
 def below(visit: LivePageState) -> None:
+    """Draw the last minute, under the picture."""
     viewer = visit.viewer
     state = viewer.state if viewer is not None and viewer.frames else None
     limits = state.reading.thresholds if state else choices.thresholds()
@@ -224,6 +225,7 @@ def _testing() -> bool:
 
 @st.fragment
 def connection(servers: list[ice.Server]) -> None:
+    """Draw the test of the connection."""
     with st.container(border=True, key="card-connection", gap="small"):
         with st.container(horizontal=True, horizontal_alignment="distribute",
                           vertical_alignment="center", key="live-test-row"):  # fmt: skip

@@ -31,6 +31,8 @@ NUDGE = 6.0
 
 
 class Phase(StrEnum):
+    """What a visit to the page goes through."""
+
     IDLE = "idle"
     ASKING = "asking"
     """The browser was asked for the camera."""

@@ -1,0 +1,1 @@
+"""One file an architecture, and nothing else."""

@@ -36,6 +36,7 @@ def row_of(record: Record) -> Row:
 
 
 def fault_json(fault: ErrorReport | None) -> Row | None:
+    """Return an error report as a row holds it."""
     return storable(fault.model_dump(mode="json")) if fault else None
 
 
@@ -64,6 +65,7 @@ NO_RESULT: Row = {
 
 
 def record_of(row: Mapping[str, Any]) -> Record:
+    """Return the record of a row."""
     plain = {name: row[name] for name in Record.model_fields}
     plain["settings"] = Settings.model_validate(row["settings"])
     return Record.model_validate(plain)
@@ -88,6 +90,7 @@ def analysis_of(row: Mapping[str, Any]) -> Analysis | None:
 
 
 def thumbnail_text(thumbnail: bytes | None) -> str | None:
+    """Return a picture in Base64, as a row holds it."""
     return base64.b64encode(thumbnail).decode() if thumbnail else None
 
 

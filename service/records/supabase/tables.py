@@ -78,10 +78,12 @@ class Tables:
 
 
 def rows_of(answer: Any) -> list[Row]:
+    """Return the rows of an answer; none where it has none."""
     return list(answer.data or [])
 
 
 def batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Yield ids by as many as one request takes."""
     rest = iter(ids)
     while some := list(islice(rest, BATCH_SIZE)):
         yield some

@@ -18,6 +18,7 @@ WORD_LIST = sa.Text().with_variant(JSONB(), "postgresql")
 
 
 def upgrade() -> None:
+    """Make the tables."""
     op.create_table(
         "records",
         sa.Column("id", sa.Text, primary_key=True),

@@ -11,4 +11,5 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """Give the column of searchable text its name."""
     op.alter_column("records", "haystack", new_column_name="search_text")
