@@ -1,12 +1,12 @@
 """What untouched faces measure: the figures that signals are read against.
 
-    python -m bench.signals labels.csv --rows rows.jsonl [--write]
+    python -m bench.signals labels.csv --rows rows.jsonl [--write | --out ranges.json]
 
 Analyzes the labelled files as anybody would, one after another, and keeps one line of figures a
 file in `--rows`, so that a run can be stopped and go on. Then prints, for each signal, the range of
 the untouched files and the share of manipulated ones outside it, and with `--write` puts the
-aggregates over the untouched ones into detector/signals/reference.json. No picture, no name and no
-figure of a single file goes there.
+aggregates over the untouched ones into detector/signals/reference.json, or into the file that
+`--out` names. No picture, no name and no figure of a single file goes there.
 """
 
 from __future__ import annotations
@@ -178,7 +178,8 @@ def main() -> None:
     parser.add_argument("--kind", choices=("video", "image"))
     parser.add_argument("--real", action="store_true", help="untouched files only")
     parser.add_argument("--eyes", action="store_true", help="count blinks, which takes longer")
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="into detector/signals/reference.json")
+    parser.add_argument("--out", type=Path, help="into this file instead")
     args = parser.parse_args()
     import torch
 
@@ -191,8 +192,8 @@ def main() -> None:
     rows = collect(items, args.rows, args.eyes)
     table = summary(rows)
     report(rows, table)
-    if args.write:
-        reference.FILE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    if target := args.out or (reference.FILE if args.write else None):
+        target.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

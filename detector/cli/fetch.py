@@ -53,11 +53,11 @@ def _fetch(args: argparse.Namespace) -> int:
 def _fetch_one(id: str, args: argparse.Namespace) -> None:
     from detector import weights
     from detector.models import registry
-    from detector.signals.auxiliary import AIDS
+    from detector.signals.auxiliary import AUXILIARY_MODELS
     from detector.vision.blazeface import BLAZEFACE
 
     # No detectors, but networks that some measurements and models need.
-    if aid := {**AIDS, BLAZEFACE.id: BLAZEFACE}.get(id):
+    if aid := {**AUXILIARY_MODELS, BLAZEFACE.id: BLAZEFACE}.get(id):
         print(f"{aid.title}: {aid.license}", file=sys.stderr)
         for path in weights.fetch(aid, meter(aid.id)):
             print(path)

@@ -18,7 +18,7 @@ from detector.errors import MediaError, UsageError
 from detector.evaluation.labels import Item
 from detector.signals import auxiliary
 from detector.signals import identity as recognition
-from detector.signals.look import look
+from detector.signals.patch import cut_patch
 from detector.vision import FaceDetector, load_detector
 
 SAME = 0.6
@@ -95,7 +95,7 @@ def _faces(item: Item, detector: FaceDetector) -> list[np.ndarray]:
             faces = detector.detect(frame.rgb, 40)
             if faces:
                 face = max(faces, key=lambda f: f.box[2] - f.box[0])
-                aligned = recognition.align(look(frame.rgb, face.box, face.landmarks))
+                aligned = recognition.align(cut_patch(frame.rgb, face.box, face.landmarks))
                 if aligned is not None:
                     found.append(aligned)
         return found

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from detector.models.base import Model, check_batch
-from detector.models.families.vit import TokenClipModel, TokenModel, layout
 from detector.models.maps import MapModel
 from detector.models.network import TorchModel
+from detector.models.vit import TokenClipModel, TokenModel, layout
 
 
 class _Attention(TorchFunctionMode):

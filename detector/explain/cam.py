@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from detector.models.base import Model, check_batch
-from detector.models.families.vit import layout
 from detector.models.network import EXPLAINED, TorchModel, listening
+from detector.models.vit import layout
 
 
 class _Glass(nn.Module):

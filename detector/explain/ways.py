@@ -80,9 +80,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 def kind_of(model: Model) -> str:
     """Return what a model is made of: a key of `KINDS`."""
     from detector.explain.attention import attends
-    from detector.models.families.vit import TokenClipModel, TokenModel
     from detector.models.maps import MapModel
     from detector.models.network import TorchModel
+    from detector.models.vit import TokenClipModel, TokenModel
 
     if isinstance(model, MapModel | TokenClipModel):
         return "clip transformer" if attends(model) else "clip"

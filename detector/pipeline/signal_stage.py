@@ -22,7 +22,7 @@ QUEUED = 48
 class _SignalFace:
     person: int
     index: int
-    look: signals.Look
+    face: signals.FacePatch
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class SignalStage:
     """
 
     def __init__(self, moments: int, stop: CancellationToken, timings: dict[str, float]) -> None:
-        self._reader = signals.Reader(moments)
+        self._reader = signals.SignalReader(moments)
         self._belt: BoundedQueue[_SignalFace | _SignalWindow | None] = BoundedQueue(QUEUED, stop)
         self._timings = timings
 
     def face(self, frame: Frame, index: int, person: int, face: Detection) -> None:
         """Send off one person's face at one moment."""
-        look = signals.look(frame.rgb, face.box, face.landmarks, frame.time)
-        self._belt.put(_SignalFace(person, index, look))
+        patch = signals.cut_patch(frame.rgb, face.box, face.landmarks, frame.time)
+        self._belt.put(_SignalFace(person, index, patch))
 
     def run(self, person: int, start: float, end: float, crops: np.ndarray) -> None:
         """Send off one person's run of crops."""
@@ -65,11 +65,10 @@ class SignalStage:
 
     def work(self) -> None:
         """Read until the end, in the thread of this stage."""
-        self._reader.open()
         while (item := self._belt.take()) is not None:
             with Timer(self._timings, "signals"):
                 if isinstance(item, _SignalFace):
-                    self._reader.face(item.person, item.index, item.look)
+                    self._reader.face(item.person, item.index, item.face)
                 else:
                     self._reader.run(item.person, item.start, item.end, item.crops)
         with Timer(self._timings, "signals"):
@@ -92,5 +91,5 @@ class SignalStage:
         return self._reader.signals(analysis, shapes)
 
     def curves(self, person: int) -> dict[str, np.ndarray]:
-        """See `signals.Reader.curves`."""
+        """See `signals.SignalReader.curves`."""
         return self._reader.curves(person)

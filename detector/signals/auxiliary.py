@@ -47,4 +47,4 @@ IDENTITY = AuxiliaryModel(
 IDENTITY_SIDE = 112
 """px of an aligned face, as it takes it."""
 
-AIDS = {aid.id: aid for aid in (MESH, IDENTITY)}
+AUXILIARY_MODELS = {aid.id: aid for aid in (MESH, IDENTITY)}

@@ -21,7 +21,7 @@ from detector.errors import WeightsError
 from detector.models.mesh import SIDE, Mesh
 from detector.schema.analysis import Analysis, FrameSegment, Signal, Subject
 from detector.signals import auxiliary
-from detector.signals.reference import Meter, Range, blink_rate
+from detector.signals.reference import Range, SignalSpec, blink_rate
 
 RATE = 15.0
 """frames a second: a blink lasts 0.1 to 0.4 s (Schiffman 2001), so two frames or more."""
@@ -40,7 +40,7 @@ ROOM = 1.5
 # Corners, then two pairs of points on the upper and lower lid, of the 478.
 RIGHT, LEFT = (33, 133, 160, 144, 158, 153), (362, 263, 385, 380, 387, 373)
 
-Tell = Callable[[float], object]
+OnProgress = Callable[[float], object]
 """Told what share of the work is done, 0..1."""
 
 
@@ -134,7 +134,9 @@ def find(
     return tuple(float(at[i]) for i in found)
 
 
-def watch(path: str | Path, analysis: Analysis, track: Subject, tell: Tell | None = None) -> Lids:
+def watch(
+    path: str | Path, analysis: Analysis, track: Subject, on_progress: OnProgress | None = None
+) -> Lids:
     """Look at a person's eyes, `RATE` times a second, for at most `LONGEST` seconds.
 
     Decodes that part of the file once more.
@@ -157,8 +159,8 @@ def watch(path: str | Path, analysis: Analysis, track: Subject, tell: Tell | Non
         points = network.points(face)
         if points is not None:
             seen.append((frame.time, openness(points)))
-        if tell:
-            tell((frame.index + 1) / len(times))
+        if on_progress:
+            on_progress((frame.index + 1) / len(times))
     at, line = np.array([t for t, _ in seen]), np.array([o for _, o in seen])
     gaps = np.diff(at)
     return Lids(at, line, find(at, line), float(gaps[gaps < 3 / RATE].sum()))
@@ -215,7 +217,7 @@ def expected(seconds: float) -> Range | None:
     return Range(p1, p5, p50, p95, p99, files=int(people["files"]), sources=int(people["sources"]))
 
 
-BLINKS = Meter(
+BLINKS = SignalSpec(
     id="blinking",
     title="Blinking",
     unit="a minute",
@@ -226,6 +228,7 @@ BLINKS = Meter(
     "blink little.",
     high="The person blinks very often: lids that flutter from frame to frame look like this, and "
     "so does nervousness.",
+    purpose="Points to eyes that hardly close, as in early face swaps.",
 )
 NOT_YET = "Takes a closer look at the eyes, frame by frame."
 ABSENT = (

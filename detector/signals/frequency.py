@@ -11,8 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from detector.signals.look import Look
-from detector.signals.reference import Meter, Range
+from detector.signals.patch import FacePatch
 
 SIDE = 96
 """px. A face is brought to it, so that faces of any size share an axis: cycles per face."""
@@ -20,6 +19,7 @@ FACE = 0.9
 """Part of the longer side of the box that is read: the face without its outline."""
 SMALLEST = SIDE / FACE
 """px of the longer side of the box, below which a face would have to be blown up."""
+TOO_SMALL = f"The face is too small: this needs {SMALLEST:.0f} px."
 BINS = SIDE // 2
 """Of the radial profile: bin i is i + 1 cycles per face."""
 COARSE = slice(2, 9)
@@ -37,27 +37,27 @@ _RING = np.clip(np.round(_FREQUENCY).astype(int), 0, BINS + 1)
 _COUNT = np.bincount(_RING.ravel(), minlength=BINS + 2)[1 : BINS + 1]
 
 
-def face_plane(look: Look) -> np.ndarray | None:
+def face_plane(face: FacePatch) -> np.ndarray | None:
     """The face's luma at `SIDE` px, float32 [SIDE, SIDE]; None where it is smaller than that or
     partly outside the frame."""
-    square = _middle(look, round(FACE * look.side))
+    square = _middle(face, round(FACE * face.side))
     if square is None or len(square) < SIDE:
         return None
     return cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
-def native_plane(look: Look) -> np.ndarray | None:
+def native_plane(face: FacePatch) -> np.ndarray | None:
     """The middle `SIDE` px of the face as they are in the frame, or None."""
-    return _middle(look, SIDE) if look.side >= SMALLEST else None
+    return _middle(face, SIDE) if face.side >= SMALLEST else None
 
 
-def _middle(look: Look, side: int) -> np.ndarray | None:
-    x0, y0, x1, y1 = look.box
+def _middle(face: FacePatch, side: int) -> np.ndarray | None:
+    x0, y0, x1, y1 = face.box
     left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
-    height, width = look.luma.shape
+    height, width = face.luma.shape
     if left < 0 or top < 0 or left + side > width or top + side > height:
         return None
-    return look.luma[top : top + side, left : left + side]
+    return face.luma[top : top + side, left : left + side]
 
 
 def spectrum(plane: np.ndarray) -> np.ndarray:
@@ -129,36 +129,3 @@ def _places() -> np.ndarray:
 
 
 _PLACES = _places()
-
-
-def _beside(value: float, known: Range | None) -> str:
-    if known is None:
-        return f"{value:.1f} dB"
-    apart = value - known.p50
-    if abs(apart) < 1:
-        return "as in most camera faces"
-    return f"{abs(apart):.0f} dB {'weaker' if apart < 0 else 'stronger'} than most"
-
-
-DETAIL = Meter(
-    id="frequency",
-    title="Fine detail",
-    unit="dB",
-    side="both",
-    say=_beside,
-    means="How much fine detail the face has for its size, beside camera faces.",
-    low="Less fine detail than camera faces: smoothing, upscaling and swaps do this, and so do "
-    "filters, soft focus and compression.",
-    high="More fine detail than camera faces: sharpening and noise do this, and some generators.",
-    relative=True,
-)
-PATTERN = Meter(
-    id="pattern",
-    title="Regular pattern",
-    unit="dB",
-    side="high",
-    say=lambda value, known: f"strongest peak {value:.0f} dB",
-    means="Whether one frequency stands out of its neighbors. In camera faces none does by much.",
-    high="A regular pattern: generators that enlarge a picture leave one, and so do screens filmed "
-    "off, halftones and woven cloth.",
-)

@@ -18,8 +18,8 @@ import numpy as np
 from detector import weights
 from detector.signals import auxiliary
 from detector.signals.auxiliary import IDENTITY_SIDE
-from detector.signals.look import Look
-from detector.signals.reference import Meter
+from detector.signals.patch import FacePatch
+from detector.signals.reference import SignalSpec
 
 if TYPE_CHECKING:
     from detector.signals.mobilefacenet import Embedder
@@ -42,6 +42,11 @@ def _load(_path: Path) -> Embedder:
     return Embedder()
 
 
+def ready() -> bool:
+    """Whether the network is on this computer."""
+    return weights.available(auxiliary.IDENTITY)
+
+
 def embedder() -> Embedder | None:
     """The network, loaded once; None where its weights are not on this computer."""
     if not weights.available(auxiliary.IDENTITY):
@@ -50,18 +55,18 @@ def embedder() -> Embedder | None:
         return _load(weights.cache())
 
 
-def align(look: Look) -> np.ndarray | None:
+def align(face: FacePatch) -> np.ndarray | None:
     """The face turned upright with its landmarks in place, uint8 [112, 112, 3]; None without
     landmarks."""
-    if len(look.points) != len(PLACES):
+    if len(face.points) != len(PLACES):
         return None
-    p = (look.points - look.points.mean(0)) @ (1, 1j)
+    p = (face.points - face.points.mean(0)) @ (1, 1j)
     q = (PLACES - PLACES.mean(0)) @ (1, 1j)
     turn = (np.conj(p) @ q) / max(float((np.conj(p) @ p).real), 1e-9)
     matrix = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
-    shift = PLACES.mean(0) - matrix @ look.points.mean(0)
+    shift = PLACES.mean(0) - matrix @ face.points.mean(0)
     return cv2.warpAffine(
-        look.patch, np.hstack([matrix, shift[:, None]]), (IDENTITY_SIDE, IDENTITY_SIDE),
+        face.patch, np.hstack([matrix, shift[:, None]]), (IDENTITY_SIDE, IDENTITY_SIDE),
         flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
 
@@ -92,7 +97,7 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-9))
 
 
-DRIFT = Meter(
+DRIFT = SignalSpec(
     id="identity",
     title="Identity over time",
     unit="cosine",
@@ -102,6 +107,7 @@ DRIFT = Meter(
     "which it differs most; 1 is the same.",
     low="The face changes within the clip, as where a swap begins, ends or slips; another person "
     "taken for the same, a turned head or other light can look alike.",
+    purpose="Points to the moment at which the face becomes another one.",
 )
 ABSENT = (
     f"Needs {auxiliary.IDENTITY.title} ({(auxiliary.IDENTITY.files[0].size or 0) / 1e6:.1f} MB), "

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from detector.signals.reference import Meter
-
 NEAR = 0.45
 """s. Two looks further apart differ by turning the head, not by jitter."""
 FEWEST = 4
@@ -51,15 +49,3 @@ def apart(a: np.ndarray, b: np.ndarray) -> float:
     factor = (np.conj(q) @ p) / max(float((np.conj(q) @ q).real), 1e-9)
     eyes = max(abs(p[0] - p[1]), 1e-9)
     return float(np.sqrt((np.abs(p - factor * q) ** 2).mean()) / eyes * 100)
-
-
-JITTER = Meter(
-    id="jitter",
-    title="Landmark jitter",
-    unit="% of the eye distance",
-    side="high",
-    say=lambda value, known: f"{value:.1f} % of the eye distance",
-    means="How much eyes, nose and mouth shift against each other between two looks.",
-    high="Eyes, nose and mouth shift more than usual, as unsteady swaps do; turning the head, "
-    "talking and small or blurred faces can look alike.",
-)

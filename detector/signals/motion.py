@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from detector.models.base import CropRecipe
-from detector.signals.reference import Meter
 
 RECIPE = CropRecipe(scale=1.6, size=160, resize="area", border="replicate")
 """Crops of the runs: the face box fills 100 of 160 px."""
@@ -69,39 +68,3 @@ def tremble(crops: np.ndarray) -> tuple[float, int]:
         return 0.0, 0
     jumps = np.linalg.norm(relative[1:-1] - (relative[:-2] + relative[2:]) / 2, axis=1)
     return float(np.sqrt((jumps**2).mean()) / FACE * 100), int(jumps.argmax()) + 1
-
-
-def frozen(crops: np.ndarray) -> float:
-    """Share of pairs of frames, 0..1, in which the inner face stands still and the rest does not.
-
-    Parameters as `tremble`.
-    """
-    small = [cv2.GaussianBlur(cv2.cvtColor(c, cv2.COLOR_RGB2GRAY), (5, 5), 0) for c in crops]
-    still = 0
-    for before, after in itertools.pairwise(small):
-        change = cv2.absdiff(before, after)
-        around = float(change[OUTER].mean())
-        still += around > MOVING and float(change[INNER].mean()) < STILL * around
-    return still / max(1, len(small) - 1)
-
-
-FLOW = Meter(
-    id="flow",
-    title="Optical flow",
-    unit="% of the face",
-    side="high",
-    say=lambda value, known: f"trembles by {value:.2f} % of the face",
-    means="How unsteadily the inner face moves against the head. A head moves as one.",
-    high="The inner face trembles against the head, as faces do that are drawn anew in each frame; "
-    "dropped frames, fast talking and hands before the face can look alike.",
-)
-FROZEN = Meter(
-    id="frozen",
-    title="Frozen face",
-    unit="% of frames",
-    side="high",
-    say=lambda value, known: "none" if value < 0.5 else f"{value:.0f} % of frames",
-    means="Frames in which the face stands still while what is around it moves.",
-    high="The face stands still in frames in which the rest moves: a pasted still does this, and "
-    "so does a person who holds still before a moving background.",
-)

@@ -11,13 +11,17 @@ import cv2
 import numpy as np
 
 from detector.models.highpass import SQUARE_5
-from detector.signals.look import Look
-from detector.signals.reference import Meter, Range
+from detector.signals.patch import FacePatch
+from detector.signals.reference import Range
 
 QUALITY = 90
 """Of the JPEG whose difference is the error level."""
 FEWEST = 400
 """px in the face and in the ring around it, below which neither says anything."""
+
+
+NO_RING = "Too little of the face or of what is around it is in the frame."
+"""Why it is absent where that is so."""
 
 
 def residual(luma: np.ndarray) -> np.ndarray:
@@ -35,7 +39,7 @@ def error_level(rgb: np.ndarray) -> np.ndarray:
     return level
 
 
-def against_around(values: np.ndarray, look: Look, *, middle: bool) -> float | None:
+def against_around(values: np.ndarray, patch: FacePatch, *, middle: bool) -> float | None:
     """A figure inside the face over that around it, dB; None where either is too small.
 
     Parameters
@@ -44,50 +48,25 @@ def against_around(values: np.ndarray, look: Look, *, middle: bool) -> float | N
     middle : bool
         Compare medians (a few edges don't matter) instead of means.
     """
-    face, ring = values[look.inside], values[look.around]
+    face, ring = values[patch.inside], values[patch.around]
     if min(face.size, ring.size) < FEWEST:
         return None
     level = np.median if middle else np.mean
     return float(20 * np.log10((level(face) + 0.05) / (level(ring) + 0.05)))
 
 
-def noise(look: Look) -> float | None:
+def noise(patch: FacePatch) -> float | None:
     """Noise in the face over noise around it, dB."""
-    return against_around(np.abs(residual(look.luma)), look, middle=True)
+    return against_around(np.abs(residual(patch.luma)), patch, middle=True)
 
 
-def recompression(look: Look) -> float | None:
+def recompression(patch: FacePatch) -> float | None:
     """Error level in the face over that around it, dB."""
-    return against_around(error_level(look.patch), look, middle=False)
+    return against_around(error_level(patch.patch), patch, middle=False)
 
 
-def _beside(value: float, known: Range | None) -> str:
+def in_words(value: float, known: Range | None) -> str:
+    """Say how the face differs from what is around it."""
     if abs(value) < 1:
         return "as around the face"
     return f"{abs(value):.0f} dB {'weaker' if value < 0 else 'stronger'} than around"
-
-
-NOISE = Meter(
-    id="noise",
-    title="Noise",
-    unit="dB",
-    side="both",
-    say=_beside,
-    means="Noise in the face beside noise around it. One camera gives both much the same.",
-    low="The face has far less noise than what is around it: a generated or smoothed face does "
-    "this, and so do a beauty filter and a busy background.",
-    high="The face has far more noise than what is around it: a face from another picture does "
-    "this, and so does a blurred or plain background.",
-)
-RECOMPRESSION = Meter(
-    id="recompression",
-    title="Error level",
-    unit="dB",
-    side="both",
-    say=_beside,
-    means="What one more compression changes, in the face beside around it.",
-    low="The face changes far less than what is around it, as smoothed faces do, and faces before "
-    "a busy background.",
-    high="The face changes far more than what is around it, as pasted faces do, and faces before a "
-    "plain background.",
-)

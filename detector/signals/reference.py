@@ -38,7 +38,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Curve:
+class CurveRange:
     """The same for a row of figures: percentiles 5, 50 and 95 of each, float arrays [N]."""
 
     low: np.ndarray
@@ -60,13 +60,13 @@ def usual(id: str, kind: str) -> Range | None:
     return Range(**row) if row else None
 
 
-def curve(id: str, kind: str) -> Curve | None:
+def curve(id: str, kind: str) -> CurveRange | None:
     """The same for a row of figures, such as the radial profile of the spectrum."""
     row = _table()["curves"].get(kind, {}).get(id)
     if row is None:
         return None
     low, middle, high = (np.array(row[key]) for key in ("p5", "p50", "p95"))
-    return Curve(low, middle, high, row["files"], row["sources"])
+    return CurveRange(low, middle, high, row["files"], row["sources"])
 
 
 def blink_rate() -> dict[str, float] | None:
@@ -97,7 +97,7 @@ def read(value: float, known: Range | None, side: Side, weak: bool = False) -> S
 
 
 @dataclass(frozen=True)
-class Meter:
+class SignalSpec:
     """A measurement: its name, its unit and its words.
 
     Attributes
@@ -111,6 +111,8 @@ class Meter:
     means, low, high : str
         How to read it: inside the range, below, above. `low` or `high` may be empty where that
         side is usual.
+    purpose : str
+        In a line, what a person finds by it.
     """
 
     id: str
@@ -121,6 +123,7 @@ class Meter:
     means: str
     low: str = ""
     high: str = ""
+    purpose: str = ""
     relative: bool = False
     """Ranges are said beside the median: the figures by themselves mean nothing to a person."""
 
@@ -167,6 +170,7 @@ class Meter:
             how += f" {self.span(known)}"
         else:
             how = f"There is no range of untouched files to compare with yet. {self.means}"
+        how += f" {self.purpose}" if self.purpose else ""
         return Signal(
             id=self.id,
             title=self.title,

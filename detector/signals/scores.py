@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.signals.reference import Meter
-
 SHORTEST = 3
 """scores on each side of a step."""
 MOST = 6
@@ -80,15 +78,3 @@ def _best(line: np.ndarray, start: int, end: int) -> tuple[float, int]:
     gains = places * (len(part) - places) / len(part) * (left - right) ** 2
     best = int(gains.argmax())
     return float(gains[best]), start + int(places[best])
-
-
-CHANGES = Meter(
-    id="changes",
-    title="Score over time",
-    unit="log odds",
-    side="high",
-    say=lambda value, known: "no lasting change" if value == 0 else f"changes by {value:.1f}",
-    means="Whether the models' score moves to another level and stays there.",
-    high="The score moves to another level and stays, as where only a part was altered; a cut, a "
-    "turn of the head or other light can look alike.",
-)

@@ -10,8 +10,8 @@ import numpy as np
 
 from detector.schema.analysis import Box, Point
 from detector.signals import frequency
-from detector.signals.look import look
 from detector.signals.noise import error_level, residual
+from detector.signals.patch import cut_patch
 
 NOISE_GAIN = 12.0
 """Times the noise is made stronger, to be seen: grey is none, whiter and blacker is more."""
@@ -45,7 +45,7 @@ class Traces:
 
 def traces(rgb: np.ndarray, box: Box, landmarks: Sequence[Point] = ()) -> Traces:
     """Read the traces of one face in an upright frame, uint8 [H, W, 3]."""
-    seen = look(rgb, box, landmarks)
+    seen = cut_patch(rgb, box, landmarks)
     plane = frequency.face_plane(seen)
     spectrum = None
     if plane is not None:

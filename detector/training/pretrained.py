@@ -14,8 +14,8 @@ from detector.errors import UsageError
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.models.custom_weights import with_files
-from detector.models.families.vit import TokenModel
 from detector.models.network import TorchFrameModel
+from detector.models.vit import TokenModel
 from detector.training.recipe import Recipe
 from detector.weights.files import Origin
 

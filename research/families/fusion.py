@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from detector.errors import ModelError
 from detector.models.base import Files, ModelSpec, Normalization
-from detector.models.families.vit import TokenModel, clip_vision, unfilled
+from detector.models.vit import TokenModel, clip_vision, unfilled
 from detector.weights import load_state, load_strict
 
 WAYS = ("slerp", "weighted", "concat")

@@ -14,8 +14,8 @@ from torch import nn
 
 import research
 from detector.errors import ModelError, WeightsError
+from detector.models import vit
 from detector.models.base import ModelSpec
-from detector.models.families import vit
 from research.families import fusion
 from tests.support.golden import picture
 

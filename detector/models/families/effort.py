@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from detector.errors import WeightsError
 from detector.models.base import Files, ModelSpec
-from detector.models.families.vit import TokenModel, clip_vision, unfilled
 from detector.models.names import Rule, rename
+from detector.models.vit import TokenModel, clip_vision, unfilled
 from detector.weights import load_state, load_strict, require_fractions
 
 PARTS = ("weight_main", "U_residual", "S_residual", "V_residual")

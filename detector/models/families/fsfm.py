@@ -11,7 +11,7 @@ comes first.
 from __future__ import annotations
 
 from detector.models.base import Files, ModelSpec
-from detector.models.families.vit import TokenModel, unfilled
+from detector.models.vit import TokenModel, unfilled
 from detector.weights import load_state, load_strict
 
 

@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 from detector.errors import ModelError
 from detector.models.base import Files, ModelSpec
-from detector.models.families.vit import TokenModel, clip_vision, unfilled
 from detector.models.names import Rule, rename
+from detector.models.vit import TokenModel, clip_vision, unfilled
 from detector.weights import load_state, load_strict
 
 FRAMES = 32

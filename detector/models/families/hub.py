@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from detector.errors import LabelOrderError, ModelError, WeightsError
 from detector.models.base import CropRecipe, Files, ModelSpec, Normalization
-from detector.models.families.vit import TokenClipModel, TokenModel
 from detector.models.labels import FAKE, fake_index, require_agreement
+from detector.models.vit import TokenClipModel, TokenModel
 from detector.weights import load_state, load_strict, require_fractions
 
 CONFIG = "config.json"

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
-from detector.models.families.vit import TokenModel, clip_vision, unfilled
 from detector.models.names import Rule, rename
+from detector.models.vit import TokenModel, clip_vision, unfilled
 from detector.weights import load_state, load_strict
 from detector.weights.torchscript import is_archive, read_archive
 

@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard.result import pictures, signal_tab
 from detector import explain
 from detector.schema.analysis import Analysis, Signal
-from detector.signals import blinks, motion, noise, scores
+from detector.signals import blinks
+from detector.signals.measures import changes, flow, noise
 from tests.support import pages
 from tests.support.pages import texts
 from tests.support.result_sample import make_analysis, make_clip
@@ -60,9 +61,9 @@ def with_signals(path: Path) -> Analysis:
     analysis = make_analysis(path)
     person = analysis.judged[0].id
     analysis.signals = [
-        noise.NOISE.signal(3.0, "video", person),
-        motion.FLOW.signal(9.0, "video", person, times=[6.0]),
-        scores.CHANGES.signal(0.0, "video", person),
+        noise.SPEC.signal(3.0, "video", person),
+        flow.SPEC.signal(9.0, "video", person, times=[6.0]),
+        changes.SPEC.signal(0.0, "video", person),
         blinks.BLINKS.absent(blinks.ABSENT, person),
     ]
     return analysis

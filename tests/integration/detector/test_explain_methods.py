@@ -23,8 +23,8 @@ from detector.errors import UsageError
 from detector.explain import attention, cam, occlusion, picture, ways
 from detector.models import registry
 from detector.models.base import CropRecipe, FrameModel, Model, ModelSpec
-from detector.models.families.vit import TokenModel
 from detector.models.network import TorchFrameModel, TorchModel
+from detector.models.vit import TokenModel
 from detector.schema.analysis import Label, ModelResult
 from detector.training import blend
 

@@ -1,4 +1,4 @@
-"""Signals on data with a known answer: a planted pattern, a shifted patch, a frozen face, a change
+"""Signals on data with a known answer: a planted pattern, a shifted patch, a change
 of identity, a train of blinks."""
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import pytest
 
 from detector import signals
 from detector.signals import frequency, identity, landmarks, motion, noise, reference, scores, views
-from detector.signals.look import Look
+from detector.signals.measures import flow
+from detector.signals.patch import FacePatch
 
 BOX = (140.0, 100.0, 260.0, 260.0)
 """A face 160 px long in a picture of 400 x 400."""
@@ -28,8 +29,8 @@ def textured(seed: int = 0, size: int = 400) -> np.ndarray:
     return np.repeat(np.clip(128 + grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def at(picture: np.ndarray, box: tuple[float, float, float, float] = BOX) -> Look:
-    return signals.look(picture, box)
+def at(picture: np.ndarray, box: tuple[float, float, float, float] = BOX) -> FacePatch:
+    return signals.cut_patch(picture, box)
 
 
 def in_face(picture: np.ndarray, changed: np.ndarray) -> np.ndarray:
@@ -45,7 +46,7 @@ def in_face(picture: np.ndarray, changed: np.ndarray) -> np.ndarray:
 
 def test_a_look_holds_the_face_where_it_is_in_the_patch() -> None:
     picture = textured()
-    seen = signals.look(picture, BOX, [(200, 150)] * 5, 1.5)
+    seen = signals.cut_patch(picture, BOX, [(200, 150)] * 5, 1.5)
     x0, y0, x1, y1 = (round(v) for v in seen.box)
     inner = tuple(int(v) for v in BOX)
     assert np.array_equal(
@@ -57,10 +58,10 @@ def test_a_look_holds_the_face_where_it_is_in_the_patch() -> None:
 
 
 def test_a_large_face_is_shrunk_and_one_at_the_edge_is_cut() -> None:
-    large = signals.look(textured(size=1200), (300.0, 200.0, 800.0, 900.0))
+    large = signals.cut_patch(textured(size=1200), (300.0, 200.0, 800.0, 900.0))
     assert max(large.patch.shape) <= 400
     assert large.side == pytest.approx(200, abs=1)
-    edge = signals.look(textured(), (-40.0, -40.0, 60.0, 80.0))
+    edge = signals.cut_patch(textured(), (-40.0, -40.0, 60.0, 80.0))
     assert edge.patch.size and edge.box[0] == -40
     assert frequency.face_plane(edge) is None
 
@@ -152,21 +153,21 @@ def test_a_face_with_another_history_of_compression_changes_more() -> None:
 
 
 def test_too_little_around_a_face_says_nothing() -> None:
-    assert noise.noise(signals.look(textured(size=64), (0.0, 0.0, 64.0, 64.0))) is None
+    assert noise.noise(signals.cut_patch(textured(size=64), (0.0, 0.0, 64.0, 64.0))) is None
 
 
 # --- motion
 
 
-def run_of(shift: list[int], *, inner: list[int] | None = None, frozen: bool = False) -> np.ndarray:
+def run_of(shift: list[int], *, inner: list[int] | None = None) -> np.ndarray:
     """A run of crops of a head that moves by `shift` px sideways, with the inner face moved by
-    `inner` px besides, or left as in the first frame."""
+    `inner` px besides."""
     picture = textured(size=300)
     crops = []
     for number, by in enumerate(shift):
         crop = picture[70:230, 70 + by : 230 + by].copy()
-        if inner is not None or frozen:
-            offset = 70 if frozen else 70 + by + (inner[number] if inner else 0)
+        if inner is not None:
+            offset = 70 + by + inner[number]
             face = picture[70:230, offset : offset + 160]
             crop[motion.INNER] = face[motion.INNER]
         crops.append(crop)
@@ -188,13 +189,6 @@ def test_the_place_of_a_jump_is_told() -> None:
     value, place = motion.tremble(run_of([0] * 16, inner=once))
     assert value > 0.5
     assert place in (8, 9, 10)
-
-
-def test_a_frozen_face_is_told_from_a_still_one() -> None:
-    moving = [0, 6] * 8
-    assert motion.frozen(run_of(moving, frozen=True)) == 1.0
-    assert motion.frozen(run_of(moving)) == 0.0
-    assert motion.frozen(run_of([0] * 16)) == 0.0
 
 
 # --- landmarks
@@ -280,10 +274,10 @@ def test_a_face_is_aligned_on_its_landmarks() -> None:
     for x, y in points:
         cv2.circle(picture, (round(x), round(y)), 4, (255, 255, 255), -1)
     box = (*points.min(0), *points.max(0))
-    portrait = identity.align(signals.look(picture, box, [tuple(p) for p in points]))
+    portrait = identity.align(signals.cut_patch(picture, box, [tuple(p) for p in points]))
     for x, y in identity.PLACES:
         assert portrait[round(y), round(x)].min() > 200
-    assert identity.align(signals.look(picture, box)) is None
+    assert identity.align(signals.cut_patch(picture, box)) is None
 
 
 # --- one frame, drawn
@@ -322,12 +316,12 @@ def test_a_reading_is_its_place_among_untouched_files(
 
 def test_a_signal_says_what_else_could_cause_it() -> None:
     known = reference.usual("flow", "video")
-    high = motion.FLOW.signal(known.p99 + 1, "video", "A", times=[1.23456])
+    high = flow.SPEC.signal(known.p99 + 1, "video", "A", times=[1.23456])
     assert high.reading == "unusual"
     assert "can look alike" in high.how_to_read
     assert high.usual == (known.p5, known.p95)
     assert high.times == [1.235]
-    weak = motion.FLOW.signal(known.p99 + 1, "video", "A", weak="A small face can look alike.")
+    weak = flow.SPEC.signal(known.p99 + 1, "video", "A", weak="A small face can look alike.")
     assert weak.reading == "unclear" and "small face" in weak.how_to_read
 
 

@@ -139,7 +139,7 @@ def test_a_swap_of_identity_in_the_middle_of_a_track_is_seen(shared: Path) -> No
         out = []
         for _ in range(count):  # the face as a tracker would bring it: never quite in place
             points = np.array(face.landmarks) + rng.normal(0, 1.5, (5, 2))
-            out.append(identity.align(signals.look(rgb, face.box, points.tolist())))
+            out.append(identity.align(signals.cut_patch(rgb, face.box, points.tolist())))
         return out
 
     embed = identity.embedder()

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from detector.errors import WeightsError
 from detector.models.families import effort, gend, univfd
-from detector.models.families.vit import layout, unfilled
 from detector.models.names import rename
+from detector.models.vit import layout, unfilled
 from detector.weights.torchscript import is_archive, read_archive
 
 

@@ -23,7 +23,7 @@ AROUND = (1.2, 1.9)
 
 
 @dataclass(frozen=True)
-class Look:
+class FacePatch:
     """A face as the frame holds it: cut out, not resized unless it is very large.
 
     Attributes
@@ -73,7 +73,9 @@ class Look:
         return (self._distance > AROUND[0]) & (self._distance < AROUND[1])
 
 
-def look(rgb: np.ndarray, box: Box, landmarks: Sequence[Point] = (), time: float = 0.0) -> Look:
+def cut_patch(
+    rgb: np.ndarray, box: Box, landmarks: Sequence[Point] = (), time: float = 0.0
+) -> FacePatch:
     """Cut a face and its surroundings out of an upright frame. The frame is not kept."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = box
@@ -92,4 +94,4 @@ def look(rgb: np.ndarray, box: Box, landmarks: Sequence[Point] = (), time: float
     corner = np.array([left, top])
     points = (np.asarray(landmarks, float).reshape(-1, 2) - corner) * scale
     (a, b), (c, d) = (np.array(p) - corner for p in ((x0, y0), (x1, y1)))
-    return Look(patch, (a * scale, b * scale, c * scale, d * scale), points, time)
+    return FacePatch(patch, (a * scale, b * scale, c * scale, d * scale), points, time)

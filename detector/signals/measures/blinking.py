@@ -1,0 +1,19 @@
+"""How often the person blinks: counted on demand, since it takes more frames than an analysis."""
+
+from __future__ import annotations
+
+from detector.schema.analysis import Signal
+from detector.signals import blinks
+from detector.signals.blinks import BLINKS as SPEC
+from detector.signals.measure import Observer, SignalMeasure, SubjectContext
+
+
+class Blinking(Observer):
+    """Says what it would take: `blinks.watch` does it when somebody asks."""
+
+    def finish(self, subject: SubjectContext) -> Signal:
+        """See `Observer.finish`."""
+        return SPEC.absent(blinks.NOT_YET if blinks.ready() else blinks.ABSENT, subject.track.id)
+
+
+SIGNAL = SignalMeasure(SPEC, rank=90, stills=False, observe=Blinking)

@@ -1,0 +1,141 @@
+"""What the house makes easy (docs/architecture.md): a detector is two files, and so is a signal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from detector import paths, signals
+from detector.models import families, registry
+from detector.signals import measures, reference
+from detector.signals.registry import list_signals
+from detector.weights import digest
+
+FAMILY = """
+from torch import nn
+from detector.models.network import TorchFrameModel
+from detector.weights import load_state, load_strict
+
+def load(spec, files, device):
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)
+    )
+    load_strict(network, load_state(files[0], spec), spec.id)
+    return TorchFrameModel(spec, network, device, network[0])
+"""
+ENTRY = """
+[[models]]
+id = "addedcnn"
+title = "Added"
+family = "addedcnn"
+kind = "frame"
+summary = "One convolution."
+fake_output = "One logit of fake."
+crop = {{ kind = "square", scale = 0.9, size = 32, resize = "area" }}
+normalization = {{ mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] }}
+license_code = "MIT"
+license_weights = "MIT"
+source = "this test"
+[[models.files]]
+path = "added.safetensors"
+sha256 = "{sha256}"
+size = {size}
+"""
+SIGNAL = """
+import numpy as np
+from detector.signals.measure import Observer, SignalMeasure
+from detector.signals.reference import SignalSpec
+
+SPEC = SignalSpec(
+    id="redness", title="Redness", unit="levels", side="high",
+    say=lambda value, known: f"{value:.0f} levels", means="How red the face is.",
+    high="Redder than most.", purpose="Points to red faces.",
+)
+
+class Redness(Observer):
+    def __init__(self, plan):
+        self.values = []
+
+    def on_face(self, face, index):
+        self.values.append(float(face.patch[..., 0].mean()))
+
+    def finish(self, subject):
+        return subject.median(SPEC, self.values, "No face.")
+
+SIGNAL = SignalMeasure(SPEC, rank=15, stills=True, observe=Redness)
+"""
+
+
+def test_a_detector_is_a_family_and_an_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a tree like ours: nothing else is touched, and it is listed, loaded and scores."""
+    house = tmp_path / "weights"
+    shutil.copytree(paths.bundled(), house)
+    (tmp_path / "families").mkdir()
+    (tmp_path / "families" / "addedcnn.py").write_text(FAMILY)
+    torch.manual_seed(0)
+    made = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(),
+        torch.nn.Linear(4, 1),
+    )  # fmt: skip
+    file = tmp_path / "data" / "weights" / "added.safetensors"
+    file.parent.mkdir(parents=True)
+    save_file(made.state_dict(), file)
+    entry = ENTRY.format(sha256=digest(file), size=file.stat().st_size)
+    (house / "catalog" / "added.toml").write_text(entry)
+    monkeypatch.setattr(paths, "bundled", lambda: house)
+    monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path / "families")])
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
+
+    assert "addedcnn" in {spec.id for spec in registry.list_models()}
+    scores = registry.load_model("addedcnn").score(
+        np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    )
+    assert scores.shape == (2,) and np.isfinite(scores).all() and scores[0] != scores[1]
+
+
+def test_a_signal_is_a_file_and_its_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a tree like ours: it is listed in its place, fed, and read against its range."""
+    (tmp_path / "redness.py").write_text(SIGNAL)
+    table = json.loads(reference.FILE.read_text())
+    row = {"p1": 1, "p5": 2, "p50": 3, "p95": 4, "p99": 5, "files": 100, "sources": 9}
+    table["ranges"]["image"]["redness"] = row
+    (tmp_path / "reference.json").write_text(json.dumps(table))
+    monkeypatch.setattr(measures, "__path__", [*measures.__path__, str(tmp_path)])
+    monkeypatch.setattr(reference, "FILE", tmp_path / "reference.json")
+    for cached in (list_signals, reference._table):
+        cached.cache_clear()
+    try:
+        ids = [measure.spec.id for measure in list_signals()]
+        assert ids.index("redness") == ids.index("frequency") + 1
+        reader = signals.SignalReader(1)
+        picture = np.full((300, 300, 3), 200, np.uint8)
+        reader.face(0, 0, signals.cut_patch(picture, (50.0, 50.0, 250.0, 250.0)))
+        reader.close()
+        (spec,) = (m.spec for m in list_signals() if m.spec.id == "redness")
+        assert spec.signal(200.0, "image").reading == "unusual"
+        assert spec.signal(3.0, "image").how_to_read.startswith("How red the face is.")
+    finally:
+        for cached in (list_signals, reference._table):
+            cached.cache_clear()
+
+
+def test_every_signal_says_what_it_is_for_and_has_a_range() -> None:
+    kinds = {"video": reference._table()["ranges"]["video"]}
+    for measure in list_signals():
+        assert measure.spec.purpose.startswith("Points to "), measure.spec.id
+        assert measure.spec.id in kinds["video"] or measure.spec.id == "blinking"
+
+
+def test_families_are_families_and_nothing_else() -> None:
+    folder = Path(families.__path__[0])
+    for file in folder.glob("*.py"):
+        if file.stem != "__init__":
+            assert "\ndef load(" in file.read_text(), f"{file.name} has no load, so it is no family"
