@@ -1,11 +1,12 @@
 # make run    set up on the first start, then serve the dashboard on http://localhost:8501
 # make test   linters, types, import arrows, all tests with the browser test
+# make audit  known weaknesses of the locked packages
 #
 # PORT=8601 serves elsewhere, ADDRESS=0.0.0.0 to other computers as well; PYTHON=python3.12 chooses the Python; TORCH=any takes the PyTorch that
 # pip finds, with CUDA (see tools/setup.py for which one is installed otherwise).
 
 .DEFAULT_GOAL := run
-.PHONY: run dev test format lock clean
+.PHONY: run dev test audit format lock clean
 
 PORT ?= 8501
 # Empty: what .streamlit/config.toml or STREAMLIT_SERVER_ADDRESS says, this computer alone as it comes.
@@ -45,6 +46,11 @@ test:
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+# 3: nobody could be asked, which it says.
+audit:
+	$(call setup,dashboard test)
+	@$(BIN)/python tools/audit.py || [ $$? -eq 3 ]
 
 format:
 	$(call setup,dashboard test)

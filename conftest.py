@@ -53,7 +53,10 @@ def _is(item: pytest.Item, marker: str) -> bool:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """A test in a browser that fails is tried once more, with a server and a browser of its own,
-    and the summary names it. What fails when those of a whole file are closed stands as it is."""
+    and the summary names it. What fails when those of a whole file are closed stands as it is.
+
+    By hand, since pytest-rerunfailures keeps what a file shares: the second try would meet the
+    browser that hangs and the server that holds what the first one left."""
     if not _is(item, "browser") or item.stash.get(_tried, False):
         return None
     item.stash[_tried] = True

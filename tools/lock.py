@@ -49,7 +49,7 @@ def normalize(name: str) -> str:
 
 def main() -> None:
     """Write the lock beside pyproject.toml."""
-    names = sorted(closure("unmask", EXTRAS))
+    names = sorted(closure("unmask", EXTRAS) - {"pip"})  # what installs is not what is installed
     lines = [f"{name}=={metadata.version(name).split('+')[0]}" for name in names]
     LOCK.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
     print(f"unmask: {len(lines)} packages in {LOCK.name}")

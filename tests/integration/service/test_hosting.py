@@ -491,15 +491,13 @@ def database() -> Iterator[tuple[str, list[Any]]]:
             pass
 
         def do_POST(self) -> None:
-            queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
-            asked.extend(queries)
-            known = [{"vulns": [{"id": "GHSA-made"}]} if q["package"]["name"] == "pillow" else {}
-                     for q in queries]  # fmt: skip
-            short = known[:-1] if self.path == "/short" else known
-            data = json.dumps({"results": short}).encode()
-            self.send_response(200)
+            query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append(query)
+            name = query["package"]["name"]
+            known = {"id": "GHSA-made", "affected": [{"package": query["package"]}]}
+            self.send_response(503 if self.path == "/busy" and len(asked) > 2 else 200)
             self.end_headers()
-            self.wfile.write(data)
+            self.wfile.write(json.dumps({"vulns": [known]} if name == "pillow" else {}).encode())
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
@@ -515,13 +513,12 @@ def test_the_audit_names_what_is_known(
     assert audit.main(["--service", address]) == audit.KNOWN
     assert "pillow" in capsys.readouterr().out.splitlines()[0]
     assert {q["package"]["name"]: q["version"] for q in asked} == audit.pins()
-    assert len(asked) > 100
 
 
 def test_an_audit_that_nobody_answered_is_no_good_news(
     database: tuple[str, list[Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for service in ("http://127.0.0.1:9/v1", f"{database[0]}/short"):
+    for service in ("http://127.0.0.1:9/v1", f"{database[0]}/busy"):
         assert audit.main(["--service", service]) == audit.SILENT
         assert "NOT AUDITED" in capsys.readouterr().err
 
