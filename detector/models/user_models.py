@@ -7,15 +7,17 @@ after every tensor found its place and the network gave a score: nothing half-lo
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import urlsplit
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT, Table
 
 from detector import paths as folders
 from detector import weights as store
@@ -135,7 +137,8 @@ def remove(id: str) -> int:
         There is no such model, or it isn't a person's own.
     """
     spec = _own(id, hint=f"`unmask models delete {id}` deletes its downloaded files.")
-    _write(lambda text: _without(text, spec.id))
+    with _entries() as entries:
+        _remove(entries, spec.id)
     registry.unload(spec.id)
     return store.delete(spec, keep=registry.list_models())
 
@@ -149,8 +152,9 @@ def keep_calibration(id: str, calibration: Calibration) -> ModelSpec:
         There is no such model, or it isn't a person's own.
     """
     spec = _own(id)
-    entry = to_toml(spec.model_copy(update={"calibration": calibration}))
-    _write(lambda text: _without(text, spec.id) + entry)
+    with _entries() as entries:
+        _remove(entries, spec.id)
+        entries.append(_entry(spec.model_copy(update={"calibration": calibration})))
     return registry.get_spec(id)
 
 
@@ -208,7 +212,8 @@ def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> Model
         for file, path in zip(spec.files, paths, strict=True):
             files.append(_keep_file(spec, file, path, folder, move))
         entry = spec.model_copy(update={"files": files, "bundled": False, "own": True})
-        _write(lambda text: text + to_toml(entry))
+        with _entries() as entries:
+            entries.append(_entry(entry))
     except FileExistsError:
         raise UsageError(f"{folder} is in the way.", hint="Choose another id.") from None
     except OSError as error:
@@ -230,29 +235,6 @@ def new_id(wanted: str, *, taken_ok: bool = False) -> str:
         why = "is taken" if id in taken else "may only have a to z, 0 to 9, - and _"
         raise UsageError(f"The id {wanted!r} {why}.", hint="Choose another with --id.")
     return next(name for n in range(2, 10_000) if (name := f"{id}-{n}") not in taken)
-
-
-def to_toml(spec: ModelSpec) -> str:
-    """The entry as a `[[models]]` table."""
-    lines = ["", "[[models]]"]
-    for key, value in spec.model_dump(mode="json", exclude_defaults=True).items():
-        if key not in {"own"} and value is not None:
-            lines.append(f"{key} = {_literal(value)}")
-    return "\n".join([*lines, ""])
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, dict):
-        pairs = (f"{_key(k)} = {_literal(v)}" for k, v in value.items() if v is not None)
-        return "{ " + ", ".join(pairs) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_literal(v) for v in value) + "]"
-    # JSON's strings, numbers and booleans are TOML's, but for one control character.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "")
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def _template(architecture: str) -> ModelSpec:
@@ -346,15 +328,30 @@ def _keep_file(
     )
 
 
-def _write(change: Any) -> None:
-    """Change the text of models.toml; taken back if it can't be read afterwards."""
+@contextmanager
+def _entries() -> Iterator[AoT]:
+    """The entries of models.toml, to be changed; comments and other keys stay.
+
+    Raises
+    ------
+    ModelError
+        The file can't be read, before or after: then it stands as it was.
+    """
     from filelock import FileLock
 
     path = registry.own_manifest()
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
-        _put(path, change(before))
+        try:
+            document = tomlkit.parse(before)
+        except TOMLKitError as error:
+            raise ModelError(f"{path} can't be read: {error}.") from error
+        entries = document.setdefault("models", tomlkit.aot())
+        yield entries
+        if not entries:
+            del document["models"]
+        _put(path, tomlkit.dumps(document))
         try:
             registry.manifest()
         except ModelError:
@@ -369,9 +366,14 @@ def _put(path: Path, text: str) -> None:
     folders.write(path, text)
 
 
-def _without(text: str, id: str) -> str:
-    """The text without the `[[models]]` table of this id."""
-    parts = re.split(r"(?m)^(?=\[\[models\]\]\s*$)", text)
-    return "".join(
-        part for part in parts if not re.search(rf'(?m)^id\s*=\s*["\']{re.escape(id)}["\']', part)
-    )
+def _entry(spec: ModelSpec) -> Table:
+    """The `[[models]]` table of a model."""
+    kept = spec.model_dump(mode="json", exclude_defaults=True, exclude_none=True, exclude={"own"})
+    table = tomlkit.table()
+    table.update(kept)
+    return table
+
+
+def _remove(entries: AoT, id: str) -> None:
+    for number in reversed([n for n, entry in enumerate(entries) if entry.get("id") == id]):
+        del entries[number]
