@@ -23,6 +23,8 @@ from typing import TypeVar
 import streamlit as st
 
 from dashboard import _compat
+from detector.errors import UnmaskError
+from service import messages
 from service.config import get_config
 
 SOURCE = "en"
@@ -49,6 +51,17 @@ def _(message: str) -> str:
 def ngettext(one: str, many: str, number: int) -> str:
     """The form that goes with a number: each language has its own rule for it."""
     return _texts(current()).ngettext(one, many, number)
+
+
+def say(text: str) -> str:
+    """Return what the service says (`service.messages`) in the language of whoever looks; a text
+    that is no message of ours, such as the detector's, stays as it is."""
+    return messages.say(text, speech())
+
+
+def advice(error: UnmaskError) -> str:
+    """Return what went wrong and what to do, in the language of whoever looks."""
+    return f"{say(error.message)} {say(error.hint)}".strip()
 
 
 def speech() -> gettext.NullTranslations:

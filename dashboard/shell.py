@@ -14,8 +14,8 @@ from dashboard.pages.account import view as account
 from dashboard.pages.analyze import view
 from service import auth
 from service.context import PrincipalKind
+from service.error_reports import fault_of
 from service.records.model import RecordsError
-from service.tasks.jobs import fault_of
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from dashboard.i18n import _
 from detector import media, paths
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Analysis, Robustness, Settings
@@ -26,6 +25,7 @@ from service.context import PrincipalKind, RequestContext
 from service.live import recordings
 from service.live.viewers import Viewer, Viewers, engine
 from service.live.viewers import limit as max_viewers
+from service.messages import _
 from service.records import media_replicator
 from service.records.database import FILE
 from service.records.instances import Server

@@ -7,26 +7,31 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dashboard.i18n import _
 from detector import __version__
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import ErrorDetail
+from service.messages import Message, _, spec_of
 from service.records.model import ErrorReport
 
 _INTERNAL = "internal"
+_STOPPED = _("The analysis stopped. Your file is not at fault.")
 
 
 def fault_of(error: BaseException) -> ErrorReport:
     """What to tell a person, and what to tell us."""
     ours = not isinstance(error, InputError)
     if isinstance(error, UnmaskError):
-        problem = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
+        message, hint = error.message, error.hint
+        problem = ErrorDetail(code=error.code, message=str(message), hint=str(hint))
     else:
-        problem = ErrorDetail(code=_INTERNAL, message=_stopped())
+        message, hint = _STOPPED, ""
+        problem = ErrorDetail(code=_INTERNAL, message=str(message))
     digits = secrets.token_hex(4).upper()
     reference, when = f"{digits[:4]}-{digits[4:]}", datetime.now(UTC)
     return ErrorReport(
         problem=problem,
+        message=spec_of(message),
+        hint=spec_of(hint),
         ours=ours,
         reference=reference,
         when=when,
@@ -34,14 +39,17 @@ def fault_of(error: BaseException) -> ErrorReport:
     )
 
 
-def sentence(problem: ErrorDetail) -> str:
-    """What a problem says to whoever reads it. It is kept with a record, and our own sentence was
-    made in a worker, which knows nobody's language."""
-    return _stopped() if problem.code == _INTERNAL else problem.message
+def message_of(fault: ErrorReport) -> str:
+    """Return what a fault says, to be said in the reader's language."""
+    if fault.message is not None:
+        return Message(fault.message)
+    # Of before messages were kept as what they are made of.
+    return _STOPPED if fault.problem.code == _INTERNAL else fault.problem.message
 
 
-def _stopped() -> str:
-    return _("The analysis stopped. Your file is not at fault.")
+def hint_of(fault: ErrorReport) -> str:
+    """Return what to do about a fault; may be empty."""
+    return Message(fault.hint) if fault.hint is not None else fault.problem.hint
 
 
 def _details(error: BaseException, problem: ErrorDetail, reference: str, when: datetime) -> str:

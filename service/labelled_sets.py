@@ -15,8 +15,8 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from dashboard.i18n import _
 from detector.errors import InputError
+from service.messages import _
 from service.storage.uploads import CHUNK, safe_name
 
 MOST_FILES = 2000

@@ -14,12 +14,11 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dashboard import labels
-from dashboard.i18n import _
 from detector.errors import InputError
-from service import auth
+from service import auth, messages
 from service.config import get_config
 from service.context import Principal, PrincipalKind, RequestContext
+from service.messages import _, join
 from service.rate_limit import Refusal, SlidingWindowRateLimiter
 from service.tasks.jobs import QueueFull
 
@@ -97,7 +96,7 @@ def taking(context: RequestContext, size: int | None = None, count: int = 1) -> 
 
 
 def _enough(refusal: Refusal, count: int) -> str:
-    allowed = labels.count(refusal.most, "file", "files")
+    allowed = messages.count(refusal.most, "file", "files")
     network = refusal.key.startswith(_ADDRESS)
     if math.isinf(refusal.wait):
         rule = (
@@ -112,8 +111,8 @@ def _enough(refusal: Refusal, count: int) -> str:
         else _("This server allows {files} an hour.")
     )
     when = _("Next one in {time}.") if count == 1 else _("Room for these in {time}.")
-    minutes = labels.count(max(1, math.ceil(refusal.wait / 60)), "minute", "minutes")
-    return f"{rule.format(files=allowed)} {when.format(time=minutes)}"
+    minutes = messages.count(max(1, math.ceil(refusal.wait / 60)), "minute", "minutes")
+    return join(rule.format(files=allowed), when.format(time=minutes))
 
 
 def allowance(person: Principal, address: str) -> dict[str, int]:

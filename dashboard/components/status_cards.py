@@ -12,7 +12,7 @@ from typing import Protocol
 import streamlit as st
 
 from dashboard import labels, session, url_state
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict, _, advice, say
 from detector.errors import InputError, UnmaskError
 from detector.models.registry import list_models, usable
 from detector.schema.analysis import Analysis, Modality, ReasonCode, Settings
@@ -125,7 +125,7 @@ def again(
                     _("The file is not kept any more. Bring it again."), icon=":material/inbox:"
                 )
         except (QueueFull, InputError) as error:
-            st.toast(error.advice, icon=":material/schedule:")
+            st.toast(advice(error), icon=":material/schedule:")
 
     return Action(label, icon, run, primary)
 
@@ -248,8 +248,8 @@ def failed(job: Job, fault: ErrorReport) -> Card:
             kicker=_("Error on our side"),
             icon="error",
             head=_("Something went wrong here"),
-            text=error_reports.sentence(fault.problem),
-            points=(fault.problem.hint,) if fault.problem.hint else (),
+            text=say(error_reports.message_of(fault)),
+            points=(say(hint),) if (hint := error_reports.hint_of(fault)) else (),
             small=_reference(fault),
             details=fault.details,
             actions=(
@@ -262,8 +262,8 @@ def failed(job: Job, fault: ErrorReport) -> Card:
         kicker=_("Error"),
         icon="error",
         head=_("We can’t read this file"),
-        text=error_reports.sentence(fault.problem),
-        points=(fault.problem.hint,) if fault.problem.hint else (),
+        text=say(error_reports.message_of(fault)),
+        points=(say(hint),) if (hint := error_reports.hint_of(fault)) else (),
         small=_("Code: {code}").format(code=fault.problem.code),
         actions=(choose_another(primary=True), delete(job)),
     )
@@ -293,8 +293,8 @@ def unreachable(error: RecordsError) -> Card:
         kicker=_("Records"),
         icon="error",
         head=_("Your analyses can’t be read now"),
-        text=error.message,
-        points=(error.hint,) if error.hint else (),
+        text=say(error.message),
+        points=(say(error.hint),) if error.hint else (),
         small=_("Nothing was changed."),
         actions=(Action(_("Try again"), "refresh", lambda: None, primary=True),),
     )
@@ -312,8 +312,8 @@ def refused(error: UnmaskError) -> Card:
         kicker=_("Not taken"),
         icon="schedule" if isinstance(error, QueueFull) else "error",
         head=_refused_head(error),
-        text=error.message,
-        points=(error.hint,) if error.hint else (),
+        text=say(error.message),
+        points=(say(error.hint),) if error.hint else (),
         small=_("Code: {code}").format(code=error.code),
     )
 

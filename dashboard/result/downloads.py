@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from detector import verdict_metadata
 from detector.errors import UsageError
 from detector.schema.analysis import Analysis, Media
@@ -62,7 +62,7 @@ def signing() -> tuple[Ed25519PrivateKey | None, str]:
     try:
         key = report.signing_key()
     except UsageError as error:
-        return None, _("Sealed, not signed: {problem}").format(problem=error.message)
+        return None, _("Sealed, not signed: {problem}").format(problem=say(error.message))
     return key, _("Sealed and signed with this server's key.") if key else _("Sealed, not signed.")
 
 

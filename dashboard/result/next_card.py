@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import labels, session
 from dashboard.components import upsell_banner
-from dashboard.i18n import _, speech
+from dashboard.i18n import _, advice, speech
 from dashboard.result import closer
 from dashboard.result.linked import Linked
 from detector.decision.next_steps import OWN_CLIPS, Action, ActionCode, Facts, next_steps
@@ -129,7 +129,7 @@ def _look(record: Record, linked: Linked) -> None:
     try:
         session.application().rerun(session.request_context(), record.key, settings)
     except (QueueFull, InputError) as error:
-        st.toast(error.advice, icon=":material/schedule:")
+        st.toast(advice(error), icon=":material/schedule:")
     else:
         st.rerun()
 

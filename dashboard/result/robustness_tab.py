@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import charts, labels, session, theme
 from dashboard.charts import robustness
-from dashboard.i18n import _, ngettext
+from dashboard.i18n import _, ngettext, say
 from dashboard.result.linked import Linked
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, Robustness, Thresholds
@@ -35,7 +35,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     if tried is not None:
         _outcome(tried, analysis.verdict.answers[tried.question].thresholds)
     elif trials is not None and trials.error:
-        st.html(f"<p>{labels.escape(trials.error)}</p>")
+        st.html(f"<p>{labels.escape(say(trials.error))}</p>")
     if analysis.verdict.question is None:
         st.html(f"<p class='um-caption'>{_('This file has no score that could move.')}</p>")
         return
@@ -58,7 +58,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
             with limits.taking(session.request_context()):
                 session.application().robustness.start(key, path, linked.original)
         except (QueueFull, InputError) as error:
-            st.html(f'<p class="um-warn" role="alert">{labels.escape(error.message)}</p>')
+            st.html(f'<p class="um-warn" role="alert">{labels.escape(say(error.message))}</p>')
         else:
             st.rerun(scope="fragment")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import labels
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from dashboard.labels import NBSP
 from dashboard.result.linked import Linked
 from detector import weights
@@ -189,4 +189,4 @@ def _download(aid: AuxiliaryModel, failed: str) -> None:
         weights.fetch(aid)
         st.session_state.pop(failed, None)
     except UnmaskError as error:
-        st.session_state[failed] = f"{error.message}{NBSP}{error.hint}"
+        st.session_state[failed] = f"{say(error.message)}{NBSP}{say(error.hint)}"

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import labels, session, url_state
 from dashboard.components import page_header
-from dashboard.i18n import _
+from dashboard.i18n import _, advice
 from dashboard.labels import NBSP
 from dashboard.result import downloads, pulls
 from dashboard.result.linked import Linked, whole
@@ -74,7 +74,7 @@ def _kept(record: Record, analysis: Analysis, linked: Linked) -> None:
                     session.request_context(), record.key, analysis.settings
                 )
             except (QueueFull, InputError) as error:
-                st.toast(error.advice, icon=":material/schedule:")
+                st.toast(advice(error), icon=":material/schedule:")
             else:
                 st.rerun()
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dashboard.i18n import LazyDict, _
 from detector.errors import InputError
+from service.messages import _
 
 if TYPE_CHECKING:
     from supabase_auth.errors import AuthError
@@ -32,54 +32,52 @@ class SignedOut(AccountError):
     default_code = "signed_out"
 
 
-SENTENCES: LazyDict[str, tuple[str, str]] = LazyDict(
-    lambda: {
-        "wrong": (
-            _("The e-mail address or the password is wrong."),
-            _("Check both, or have a sign-in link sent."),
-        ),
-        "unconfirmed": (
-            _("This address is not confirmed yet."),
-            _("Open the link in the e-mail that we sent, or have it sent again."),
-        ),
-        "weak": (_("This password is too easy to guess."), _("Use a longer one, or a few words.")),
-        "short": (_("This password is too short."), _("Use 8 characters or more.")),
-        "long": (_("This password is too long."), _("Use 72 characters or fewer.")),
-        "again": (
-            _("This sign-in is too old to change a password."),
-            _("Sign out, have a new link sent, and use it within a day."),
-        ),
-        "same": (_("That is the password you have already."), _("Choose another one.")),
-        "address": (
-            _("This e-mail address can’t be used here."),
-            _("Check its spelling, or use another one."),
-        ),
-        "too_many": (_("These were too many tries in a short time."), _("Wait a few minutes.")),
-        "too_many_mails": (
-            _("Too many e-mails went out in a short time."),
-            _("Look in your inbox and in the spam folder, or wait an hour."),
-        ),
-        "expired": (
-            _("This link is too old, or it was used before."),
-            _("Have a new one sent: each works once."),
-        ),
-        "elsewhere": (
-            _("This sign-in was not begun in this browser."),
-            _("Begin here, and stay in the same browser until you are back."),
-        ),
-        "denied": (_("The sign-in was canceled."), _("Nothing was changed.")),
-        "closed": (_("This server takes no new accounts."), _("Who runs it can make one for you.")),
-        "not_offered": (_("This way to sign in is switched off here."), _("Use another one.")),
-        "banned": (_("This account is blocked."), _("Who runs this server can tell you why.")),
-        "captcha": (_("This server asks for a captcha, which can’t be shown here."), ""),
-        "unreachable": (
-            _("The account server can’t be reached."),
-            _("Nothing of yours is lost. Try again in a minute."),
-        ),
-        "signed_out": (_("You are not signed in any more."), _("Sign in again to go on.")),
-        "account": (_("That did not work."), _("Try again in a minute.")),
-    }
-)
+SENTENCES: dict[str, tuple[str, str]] = {
+    "wrong": (
+        _("The e-mail address or the password is wrong."),
+        _("Check both, or have a sign-in link sent."),
+    ),
+    "unconfirmed": (
+        _("This address is not confirmed yet."),
+        _("Open the link in the e-mail that we sent, or have it sent again."),
+    ),
+    "weak": (_("This password is too easy to guess."), _("Use a longer one, or a few words.")),
+    "short": (_("This password is too short."), _("Use 8 characters or more.")),
+    "long": (_("This password is too long."), _("Use 72 characters or fewer.")),
+    "again": (
+        _("This sign-in is too old to change a password."),
+        _("Sign out, have a new link sent, and use it within a day."),
+    ),
+    "same": (_("That is the password you have already."), _("Choose another one.")),
+    "address": (
+        _("This e-mail address can’t be used here."),
+        _("Check its spelling, or use another one."),
+    ),
+    "too_many": (_("These were too many tries in a short time."), _("Wait a few minutes.")),
+    "too_many_mails": (
+        _("Too many e-mails went out in a short time."),
+        _("Look in your inbox and in the spam folder, or wait an hour."),
+    ),
+    "expired": (
+        _("This link is too old, or it was used before."),
+        _("Have a new one sent: each works once."),
+    ),
+    "elsewhere": (
+        _("This sign-in was not begun in this browser."),
+        _("Begin here, and stay in the same browser until you are back."),
+    ),
+    "denied": (_("The sign-in was canceled."), _("Nothing was changed.")),
+    "closed": (_("This server takes no new accounts."), _("Who runs it can make one for you.")),
+    "not_offered": (_("This way to sign in is switched off here."), _("Use another one.")),
+    "banned": (_("This account is blocked."), _("Who runs this server can tell you why.")),
+    "captcha": (_("This server asks for a captcha, which can’t be shown here."), ""),
+    "unreachable": (
+        _("The account server can’t be reached."),
+        _("Nothing of yours is lost. Try again in a minute."),
+    ),
+    "signed_out": (_("You are not signed in any more."), _("Sign in again to go on.")),
+    "account": (_("That did not work."), _("Try again in a minute.")),
+}
 """By our code: what, and what to do."""
 
 _CODES = {

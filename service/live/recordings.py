@@ -13,11 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from dashboard.i18n import _
 from detector import paths
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Analysis, Media
 from service.live.viewers import Keep, Viewer
+from service.messages import _
 from service.records.scope import RecordScope
 
 log = logging.getLogger(__name__)

@@ -23,13 +23,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import cv2
 import numpy as np
 
-from dashboard.i18n import _, ngettext
-from dashboard.theme import ON_VIDEO
 from detector.errors import UnmaskError
 from service.config import get_config
+from service.messages import _, ngettext
 
 if TYPE_CHECKING:
-    from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
+    from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, Style
     from detector.live.recorder import Recorder
     from service.records.scope import RecordScope
 
@@ -90,6 +89,8 @@ class Viewer:
         Among whose records it is kept (`Application.scope`, taken while the person was here).
     film : Path, optional
         Where to write the video, if it is to be kept.
+    style : Style, optional
+        Colors of what is drawn into the picture.
     on_end : callable
         Called once, from whatever thread ends it.
     clock : callable
@@ -103,6 +104,7 @@ class Viewer:
         *,
         scope: RecordScope | None = None,
         film: Path | None = None,
+        style: Style | None = None,
         on_end: Callable[[Viewer], None] = lambda viewer: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -116,6 +118,7 @@ class Viewer:
         """Of the first frame: 0 s of the session's own clock."""
         self.ring = Ring()
         self.film = film
+        self._style = style
         self.frames = 0
         self.ended = False
         self.result: str | None = None
@@ -147,8 +150,15 @@ class Viewer:
         recorder = self._recorder
         if recorder is not None:
             recorder.add(rgb, moment)
-        self._shown = draw(rgb, self.session.state, moment, self.mirror)
+        self._shown = self._draw(rgb, moment)
         return type(frame).from_ndarray(self._shown, format="rgb24")
+
+    def _draw(self, rgb: np.ndarray, moment: float) -> np.ndarray:
+        """Return a frame with what is known in it."""
+        from detector.live import overlay
+
+        style = self._style or overlay.PLAIN
+        return overlay.draw(rgb, self.session.state, style, time=moment, mirror=self.mirror)
 
     @property
     def state(self) -> LiveState:
@@ -230,8 +240,9 @@ class Viewers:
         *,
         scope: RecordScope | None = None,
         film: Path | None = None,
+        style: Style | None = None,
     ) -> Viewer:
-        """Begin.
+        """Begin; the parameters are those of `Viewer`.
 
         Raises
         ------
@@ -250,6 +261,7 @@ class Viewers:
                 wishes,
                 scope=scope,
                 film=film,
+                style=style,
                 on_end=self._on_end,
                 clock=self._clock,
             )
@@ -315,24 +327,6 @@ def fitted(rgb: np.ndarray) -> np.ndarray:
     way = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
     size = (round(width * scale), round(height * scale))
     return cv2.resize(rgb, size, interpolation=way)
-
-
-def draw(rgb: np.ndarray, state: LiveState, moment: float, mirror: bool) -> np.ndarray:
-    """A frame with what is known in it, in the colors of boxes over video."""
-    from detector.live import overlay
-
-    return overlay.draw(rgb, state, _style(), time=moment, mirror=mirror)
-
-
-@lru_cache(maxsize=1)
-def _style() -> Any:
-    from detector.live import Style
-
-    colors = {
-        label: (int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16))
-        for label, (color, _under) in ON_VIDEO.items()
-    }
-    return Style(colors=colors, plate=(15, 18, 21))
 
 
 def limit() -> int:

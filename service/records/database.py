@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from dashboard.i18n import _
+from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Text, column, func, inspect, select, table
 
-from dashboard.i18n import _
+from service.messages import _
 from service.records.model import RecordsError
 from service.records.tables import HEAD
 

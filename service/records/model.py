@@ -1,6 +1,6 @@
 """What is kept of an analysis: the rows that every store speaks, and their limits.
 
-Two ids matter and are never mixed up. An *owner* (`auth.User.id`) is whose a row is: "local",
+Two ids matter and are never mixed up. An *owner* (`Principal.id`) is whose a row is: "local",
 "guest:…" or the id of an account. Every method of a store takes it, and to anybody else a row does
 not exist: the answer is the same as for an id that was never given. A record's *id* is 128 random
 bits and is also the address of its result (`/?a=<id>`), see `AnalysisStore.open`.
@@ -24,6 +24,7 @@ from detector.schema.analysis import (
     Question,
     Settings,
 )
+from service.messages import MessageSpec
 
 LOCAL = "local"
 """The owner of everything analyzed at this computer's own screen."""
@@ -75,7 +76,9 @@ class ErrorReport(_Row):
     Attributes
     ----------
     problem : Problem
-        For the person: what, and what to do.
+        For the person: what, and what to do, in English.
+    message, hint : MessageSpec, optional
+        The same, to be said in the reader's language; where our own words say it.
     ours : bool
         The file is not at fault.
     reference : str
@@ -85,6 +88,8 @@ class ErrorReport(_Row):
     """
 
     problem: ErrorDetail
+    message: MessageSpec | None = None
+    hint: MessageSpec | None = None
     ours: bool
     reference: str
     when: datetime

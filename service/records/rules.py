@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
 
-from dashboard.i18n import _
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, CustomEnsemble
+from service.messages import _
 from service.records.model import (
     GUEST,
     LOCAL,

@@ -23,9 +23,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from dashboard.i18n import _
 from detector.errors import InputError
 from service.config import get_config
+from service.messages import _
 
 CHUNK = 1 << 20
 """bytes copied at a time, so that a large file never stands in memory twice."""

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dashboard.i18n import _
 from detector.errors import Canceled, UnmaskError
+from service.messages import _
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from dashboard.i18n import _
 from detector.errors import Canceled, UnmaskError
 from detector.evaluation.evaluate import evaluate
 from detector.evaluation.labels import read_labels
@@ -27,6 +26,7 @@ from detector.evaluation.report import Report
 from detector.evaluation.scores import Scored, score_files
 from detector.perturbation import corruptions
 from service.labelled_sets import Given, LabelledSet, Why, make
+from service.messages import _
 
 log = logging.getLogger(__name__)
 

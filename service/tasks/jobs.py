@@ -23,12 +23,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from dashboard.i18n import _, ngettext
 from detector.decision import decide
 from detector.errors import Canceled, InputError, MediaError, UnmaskError
 from detector.schema.analysis import Analysis, Robustness, Settings
 from service.config import get_config
 from service.error_reports import fault_of
+from service.messages import _, ngettext
 from service.records import result_cache, thumbnails
 from service.records.instances import Server
 from service.records.media_replicator import MediaReplicator

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from dashboard.i18n import _
 from detector import conformal, paths
 from detector.errors import InputError, UnmaskError
+from service.error_reports import fault_of, message_of
+from service.messages import _
 from service.storage.uploads import safe_name
-from service.tasks.jobs import fault_of
 
 if TYPE_CHECKING:
     from detector.pipeline import Analyzer
@@ -148,7 +148,7 @@ def _work(
     except Exception as error:
         fault = fault_of(error)
         log.exception("a calibration failed, reference %s", fault.reference)
-        run.problem, run.reference = UnmaskError(fault.problem.message), fault.reference
+        run.problem, run.reference = UnmaskError(message_of(fault)), fault.reference
     finally:
         if delete is not None:
             shutil.rmtree(delete, ignore_errors=True)

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dashboard.i18n import _
 from detector.errors import Canceled, UnmaskError
 from detector.schema.analysis import Analysis, Robustness
+from service.messages import _
 from service.tasks.jobs import QueueFull
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from sqlalchemy import event as events
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard.i18n import _
+from service.messages import _
 from service.records.model import ErrorReport, RecordsError, State
 from service.tasks.task import ACTIVE, Task, TaskKind
 

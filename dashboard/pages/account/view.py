@@ -15,7 +15,7 @@ import streamlit as st
 
 from dashboard import labels, session
 from dashboard.hosting import base_path
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.result.details import facts
 from service import auth, limits
 from service.auth.config import Accounts
@@ -82,7 +82,7 @@ def warn() -> None:
     """Say it above a page, when somebody's account can't be asked and they are a guest for now."""
     if error := session.sign_in_error():
         meanwhile = _("Until then you work as a guest.")
-        what = labels.escape(f"{error.advice} {meanwhile}")
+        what = labels.escape(f"{advice(error)} {meanwhile}")
         st.html(f'<p class="um-warn" role="status">{what}</p>')
 
 
@@ -333,7 +333,7 @@ def _head(title: str, lead: str) -> None:
         code = asked if asked in NOTICES or asked in SENTENCES else "account"
     said = ""
     if code:
-        what, then = NOTICES.get(code) or SENTENCES[code]
+        what, then = map(say, NOTICES.get(code) or SENTENCES[code])
         role = "status" if code in NOTICES else "alert"
         said = (
             f'<div class="um-said" role="{role}"><b>{labels.escape(what)}</b> '

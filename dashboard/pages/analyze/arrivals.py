@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import labels, session, url_state
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from dashboard.pages.analyze import running
 from service import error_reports
 from service.tasks.jobs import Job, State
@@ -94,7 +94,7 @@ def _state(arrival: Arrival, job: Job | None) -> tuple[str, str]:
         return labels.chip(_("Gone"), "plain", "delete"), _("It was deleted.")
     if job.state is State.FAILED and job.fault is not None:
         head = _("Not analyzed") if job.fault.ours else _("Can’t be read")
-        return labels.chip(head, "plain", "error"), error_reports.sentence(job.fault.problem)
+        return labels.chip(head, "plain", "error"), say(error_reports.message_of(job.fault))
     if job.state is State.CANCELED:
         return labels.chip(_("Canceled"), "plain", "close"), ""
     if job.analysis is not None:

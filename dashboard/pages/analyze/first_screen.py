@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import labels, session, url_state
 from dashboard.components import status_cards, style, upsell_banner
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.pages.analyze import arrivals
 from dashboard.pages.analyze.arrivals import Arrival
 from detector.errors import InputError
@@ -127,7 +127,7 @@ def _arrive(file: UploadedFile, settings: Settings) -> Arrival:
             session.request_context(), file, file.name, settings, size=file.size
         )
     except (QueueFull, InputError) as error:
-        return Arrival(file.name, refused=error.advice)
+        return Arrival(file.name, refused=advice(error))
     return Arrival(file.name, job.key)
 
 
@@ -289,7 +289,9 @@ def _samples(settings: Settings) -> None:
     """Clips that show it working with no file at hand."""
     gallery = session.application().gallery
     if gallery.problem:
-        why = _("There are no samples: {problem}").format(problem=labels.escape(gallery.problem))
+        why = _("There are no samples: {problem}").format(
+            problem=labels.escape(say(gallery.problem))
+        )
         st.html(f'<p class="um-caption">{why}</p>')
         return
     what = _(

@@ -7,7 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict, _, say
 from dashboard.pages.compare import state as chosen
 from dashboard.pages.compare.state import Chosen
 from detector.decision import decide
@@ -153,7 +153,7 @@ def _keep(mix: CustomEnsemble) -> None:
             try:
                 scope.store.save_preset(scope.owner, mix.model_copy(update={"name": name.strip()}))
             except InputError as error:
-                st.html(f'<p class="um-warn" role="alert">{labels.escape(error.message)}</p>')
+                st.html(f'<p class="um-warn" role="alert">{labels.escape(say(error.message))}</p>')
             else:
                 kept = _("{name} is kept. The Analyze page offers it too.")
                 kept = kept.format(name=labels.escape(name))

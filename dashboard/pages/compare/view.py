@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import labels, session, theme, url_state
 from dashboard.components import page_header
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict, _, say
 from dashboard.pages.compare import agree, builder, cost, heatmaps, lanes, pair, state
 from dashboard.pages.compare.state import MOST_MODELS, Chosen
 from detector.errors import InputError
@@ -81,7 +81,7 @@ def _bring(name: str, label: str, *, like: Settings | None = None) -> None:
             session.request_context(), file, file.name, settings, size=file.size
         )
     except (QueueFull, InputError) as error:
-        st.html(f'<p class="um-warn" role="alert">{labels.escape(error.message)}</p>')
+        st.html(f'<p class="um-warn" role="alert">{labels.escape(say(error.message))}</p>')
         return
     st.query_params[name] = job.key
     st.rerun()

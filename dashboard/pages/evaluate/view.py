@@ -15,7 +15,7 @@ from dashboard import labels as words
 from dashboard import session, theme, url_state
 from dashboard.charts import CONFIG, evaluation
 from dashboard.components import page_header as titles
-from dashboard.i18n import LazyDict, _, ngettext
+from dashboard.i18n import LazyDict, _, advice, ngettext, say
 from detector.errors import InputError
 from detector.evaluation import curves, tables
 from detector.evaluation.report import ConditionReport, KindReport
@@ -116,7 +116,7 @@ def _empty(*, gone: bool) -> None:
                 files, None if ids == usual or not ids else ids, condition
             )
     except (QueueFull, InputError) as error:
-        _warn(error.advice)
+        _warn(advice(error))
         return
     url_state.enter(run.token)
     st.rerun()
@@ -159,9 +159,8 @@ def _progress(token: str) -> None:
 
 def _failed(run: Run) -> None:
     titles.head(_("No figures"), _("The evaluation did not end."))
-    st.html(
-        f'<p class="um-said" role="status">{words.escape(run.error)} {words.escape(run.hint)}</p>'
-    )
+    why = words.escape(f"{say(run.error)} {say(run.hint)}")
+    st.html(f'<p class="um-said" role="status">{why}</p>')
     _again(run)
 
 
@@ -435,7 +434,7 @@ def _look(run: Run, scored: Scored) -> None:
                 session.request_context(), file, path.name, Settings(models=run.models)
             )
     except (QueueFull, InputError) as error:
-        _warn(error.message)
+        _warn(say(error.message))
     except OSError:
         _warn(_("This file is not kept here any more."))
     else:

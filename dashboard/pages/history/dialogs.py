@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from dashboard import labels, session, url_state
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from dashboard.result.title import local
 from detector.errors import InputError
 from service.records.model import Record, ShareLink
@@ -126,7 +126,7 @@ def _new(record: Record) -> None:
     """The link that was just made: only now can its address be shown."""
     made = st.session_state.get(_NEW)
     if isinstance(made, InputError):
-        st.html(f'<p class="um-warn" role="alert">{labels.escape(made.message)}</p>')
+        st.html(f'<p class="um-warn" role="alert">{labels.escape(say(made.message))}</p>')
     elif isinstance(made, ShareLink) and made.record == record.id:
         st.code(url_state.link_to(made.token), language=None, wrap_lines=True)
         note = _("Copy it now: it is not kept here, so it can’t be shown again.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.i18n import _
+from dashboard.i18n import _, advice
 from dashboard.pages.history import dialogs
 from detector.errors import InputError
 
@@ -48,7 +48,7 @@ def _keep() -> None:
             "analyses are in your account now.",
         )
     except InputError as error:
-        said = error.advice
+        said = advice(error)
     st.session_state[dialogs.SAID] = said
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 import detector
 from dashboard import labels, session
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.pages.history import dialogs, listing
 from dashboard.pages.history.filters import CONFIRMED
 from dashboard.result import downloads, pulls, verdict_card
@@ -70,9 +70,7 @@ def _head(record: Record, analysis: Analysis | None) -> str:
         if pulls.answer_of(analysis) is not None and not verdict_card.guessing(analysis):
             said += verdict_card.number(analysis) + verdict_card.scale(analysis)
     elif record.fault is not None:
-        said = (
-            f"<p class='um-say'>{labels.escape(error_reports.sentence(record.fault.problem))}</p>"
-        )
+        said = f"<p class='um-say'>{labels.escape(say(error_reports.message_of(record.fault)))}</p>"
     return f"<div class='um-preview'><h2>{labels.escape(record.name)}</h2>{chips}{said}</div>"
 
 
@@ -130,7 +128,7 @@ def _again(record: Record) -> None:
     try:
         session.application().rerun(session.request_context(), record.id, record.settings)
     except (QueueFull, InputError) as error:
-        st.session_state[_REFUSED] = error.advice
+        st.session_state[_REFUSED] = advice(error)
 
 
 # --- what a person wrote --------------------------------------------------------------------------
@@ -182,7 +180,7 @@ def _change(id: str, what: str, key: str) -> None:
         scope = session.record_scope()
         scope.store.change(scope.owner, id, **{what: st.session_state[key]})
     except InputError as error:
-        st.session_state[_REFUSED] = error.advice
+        st.session_state[_REFUSED] = advice(error)
 
 
 # --- what can be done -----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict, _, advice
 from dashboard.pages.live.state import Phase, Trouble
 from detector.errors import UnmaskError
 
@@ -79,7 +79,7 @@ def problem(trouble: Trouble, said: UnmaskError | None = None) -> Problem:
     return Problem(
         "schedule" if full else "error",
         _("Enough for now") if full else _("Live did not start"),
-        said.advice,
+        advice(said),
     )
 
 

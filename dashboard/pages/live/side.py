@@ -6,19 +6,25 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard import charts, labels, session, theme, url_state
 from dashboard.charts import live as chart
-from dashboard.i18n import _
+from dashboard.i18n import _, advice
 from dashboard.pages.live import cards, choices, ice, link
 from dashboard.pages.live.state import LivePageState, Phase
 from dashboard.result.timeline import zone_words
+from dashboard.theme import ON_VIDEO
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Question, Settings
 from service.live import recordings
 from service.live.viewers import Keep, Viewer
+
+if TYPE_CHECKING:
+    from detector.live import Style
 
 LINK = "live-browser"
 """Key of the part that runs in the browser."""
@@ -142,7 +148,20 @@ def _open() -> Viewer:
         wishes,
         scope=session.record_scope(),
         film=recordings.film() if wishes.keep is Keep.VIDEO else None,
+        style=_video_style(),
     )
+
+
+@lru_cache(maxsize=1)
+def _video_style() -> Style:
+    """The colors of boxes over video."""
+    from detector.live import Style  # brings torch, which a page need not wait for
+
+    colors = {
+        label: (int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16))
+        for label, (color, _dash) in ON_VIDEO.items()
+    }
+    return Style(colors=colors, plate=(15, 18, 21))
 
 
 def _keep_frames() -> None:
@@ -156,7 +175,7 @@ def _keep_frames() -> None:
             session.request_context(), clip, name, Settings(), size=clip.getbuffer().nbytes
         )
     except UnmaskError as error:
-        st.session_state["live-not-kept"] = error.advice
+        st.session_state["live-not-kept"] = advice(error)
         return
     st.session_state["live-kept"] = job.key
 

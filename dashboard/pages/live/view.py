@@ -19,7 +19,7 @@ from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
 from dashboard import labels, session, theme
 from dashboard.components import page_header
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from dashboard.pages.live import cards, choices, ice, link, problems, side
 from dashboard.pages.live.state import LivePageState, Phase
 from service.live import recordings
@@ -180,7 +180,7 @@ def _over(viewer: Viewer) -> problems.Problem:
     icon = "check"
     if viewer.problem is not None:
         icon = "error"
-        kept = viewer.problem or _("Something went wrong here; the log says more.")
+        kept = say(viewer.problem) or _("Something went wrong here; the log says more.")
     elif viewer.result is None:
         kept = _("Nothing of it was kept.")
     elif viewer.wishes.keep is Keep.VIDEO:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.i18n import LazyDict, _, ngettext
+from dashboard.i18n import LazyDict, _, ngettext, say
 from dashboard.pages.models import progress
 from detector import paths, weights
 from detector.models import inventory
@@ -257,7 +257,7 @@ def _trouble(spec: ModelSpec, ended: Download | None) -> str:
         or not session.current_user().may_administer
     ):
         return ""
-    said, tone = ended.error, "um-caption"
+    said, tone = say(ended.error), "um-caption"
     if ended.code in ("no_connection", "offline"):
         known = all(file.sha256 for file in spec.files)
         said = {

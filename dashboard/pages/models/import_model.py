@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import labels as words
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import LazyDict, _, advice, say
 from detector import weights
 from detector.errors import LabelOrderError, UnmaskError
 from detector.models import hub_import, registry, user_models
@@ -127,7 +127,7 @@ def _hub() -> None:
     try:
         spec = hub_import.entry(found)
     except LabelOrderError as error:
-        st.html(f'<p class="um-warn">{words.escape(error.message)}</p>')
+        st.html(f'<p class="um-warn">{words.escape(say(error.message))}</p>')
         fake = st.selectbox(
             _("Which of them means fake?"),
             list(found.labels),
@@ -158,7 +158,7 @@ def _hub() -> None:
 
 def _refused(error: UnmaskError, names: Mapping[str, str] | None = None) -> None:
     """Say why. `names` are those that the person gave the files, by the path they lie at here."""
-    said = error.advice
+    said = advice(error)
     for path, name in (names or {}).items():
         said = said.replace(path, name)
     _warn(said)

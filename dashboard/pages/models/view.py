@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import labels, session
 from dashboard.components import page_header, upsell_banner
-from dashboard.i18n import LazyDict, _, ngettext
+from dashboard.i18n import LazyDict, _, ngettext, say
 from dashboard.pages.models import card, import_model, progress, selfcheck
 from dashboard.pages.models.card import Shown
 from detector.models import inventory, memory
@@ -119,9 +119,9 @@ def _said() -> None:
         progress.draw(running.id, lambda one: f"{one.id}: {labels.size(one.done)}")
         return
     st.session_state.pop("models-coming")
-    hint = f" {running.hint}" if running.hint else ""
+    hint = f" {say(running.hint)}" if running.hint else ""
     added = _("{model} was added.").format(model=running.id)
-    said = running.error + hint if running.error else added
+    said = say(running.error) + hint if running.error else added
     st.html(f'<p class="um-said" role="status">{labels.escape(said)}</p>')
     downloads.forget(running.id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from detector.errors import InputError
 from service.records.model import Preferences
 from service.storage.uploads import records_retention, retention
@@ -24,7 +24,7 @@ def draw() -> None:
         if chosen != wanted:
             scope.store.save_preferences(scope.owner, Preferences(keep_days=chosen))
     except InputError as error:  # an account whose project does not answer
-        st.html(f'<p class="um-warn" role="alert">{labels.escape(error.message)}</p>')
+        st.html(f'<p class="um-warn" role="alert">{labels.escape(say(error.message))}</p>')
         return
     hours = labels.hours(retention().total_seconds() / 3600)
     kept = _(

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.i18n import _
+from dashboard.i18n import _, advice
 from dashboard.labels import NBSP
 from dashboard.pages.settings import retention as own_time
 from dashboard.result.details import facts
@@ -297,7 +297,7 @@ def _running() -> None:
 
 def _sentence(error: UnmaskError | OSError) -> str:
     if isinstance(error, UnmaskError):
-        return labels.plain_markdown(error.advice)
+        return labels.plain_markdown(advice(error))
     return labels.plain_markdown(
         _("The clips could not be kept: {problem}.").format(problem=error.strerror)
     )

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from dashboard.i18n import _
 from detector.schema.analysis import Analysis, Settings
+from service.messages import _
 from service.records import rules
 from service.records.database import Database
 from service.records.model import (

@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from supabase import StorageException
 
-from dashboard.i18n import _
+from service.messages import _
 from service.records.model import RecordsError
 from service.records.supabase.rows import refusal, translated_errors
 

@@ -11,8 +11,8 @@ import httpx
 from pydantic import ValidationError
 from supabase import PostgrestAPIError, StorageException
 
-from dashboard.i18n import LazyDict, _
 from detector.schema.analysis import Analysis, Settings
+from service.messages import _
 from service.records import model, rules
 from service.records.model import ErrorReport, Query, Record, RecordsError, ResultSummary
 
@@ -140,14 +140,12 @@ def translated_errors() -> Iterator[None]:
         ) from error
 
 
-_FULL: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "per_hour": _("You have added as many files as an account may in an hour."),
-        "records": _("You keep as many files as an account may."),
-        "bytes": _("Your records take up all the room that an account may have."),
-        "presets": _("There are too many presets."),
-    }
-)
+_FULL: dict[str, str] = {
+    "per_hour": _("You have added as many files as an account may in an hour."),
+    "records": _("You keep as many files as an account may."),
+    "bytes": _("Your records take up all the room that an account may have."),
+    "presets": _("There are too many presets."),
+}
 _MISSING = {"PGRST202", "PGRST205", "PGRST204", "42P01", "42883", "42703"}
 """No such function, table or column: the migrations have not been applied."""
 

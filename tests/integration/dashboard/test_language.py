@@ -11,7 +11,7 @@ import builtins
 import re
 import string
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,14 @@ from dashboard.components import evidence_view
 from dashboard.i18n import LazyDict, _
 from dashboard.result import how_we_know, looked_at, player, pulls, question, verdict_card
 from detector.decision.next_steps import Action, ActionCode
+from detector.errors import InputError
 from detector.messages import actions
 from detector.models import inventory
+from service import limits
+from service.context import Principal, PrincipalKind, RequestContext
+from service.error_reports import fault_of, message_of
+from service.records import rules
+from service.records.model import ErrorReport
 from tests.support import pages
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import PATIENT
@@ -152,7 +158,7 @@ def test_what_is_marked_can_be_found() -> None:
     wrong = [
         f"{file}:{call.lineno}"
         for file, tree in [*tool.sources(), *tool.sources(tool.SERVICE)]
-        if file not in ("i18n.py", "labels.py")
+        if file not in ("i18n.py", "labels.py", "messages.py")
         for call in ast.walk(tree)
         if isinstance(call, ast.Call)
         for text in tool.marked(call)
@@ -210,6 +216,78 @@ def test_every_text_is_marked() -> None:
         for line, text in unmarked(tree)
     ]
     assert not missed, "\n".join(missed)
+
+
+def test_what_the_service_says_is_said_in_the_readers_language() -> None:
+    """Its sentences are English until an edge says them: no page shows one as it is."""
+    wrong = []
+    for file, tree in tool.sources():
+        if file in ("i18n.py", "server.py", "hosting.py"):  # the last two speak to a terminal
+            continue
+        asked = [node.test for node in ast.walk(tree) if isinstance(node, ast.If | ast.IfExp)]
+        said = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "say"
+        ]
+        passed = {id(part) for node in [*asked, *said] for part in ast.walk(node)}
+        wrong += [
+            f"{file}:{node.lineno} {ast.unparse(node)}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and node.attr in ("advice", "message", "hint")
+            and id(node) not in passed
+        ]
+    assert not wrong
+
+
+def test_a_message_is_never_put_together_by_hand() -> None:
+    """An f-string or a sum of messages is English for good."""
+    wrong = [
+        f"{file}:{node.lineno}"
+        for file, tree in tool.sources(tool.SERVICE)
+        if file != "messages.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr | ast.BinOp)
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and tool.marked(call)
+    ]
+    assert not wrong
+
+
+def test_a_refusal_of_the_service_is_said_in_the_language(esperanto: None) -> None:
+    guest = RequestContext(Principal("guest:language", PrincipalKind.GUEST), address="203.0.113.77")
+    with pytest.raises(limits.RateLimitExceeded) as refused:
+        for _turn in range(100):
+            with limits.taking(guest):
+                pass
+    assert refused.value.message.startswith("This server allows 20\u00a0files an hour. Next one in")
+    assert re.fullmatch(
+        r"⟦This server allows 20\u00a0⟦files⟧ an hour\.⟧ ⟦Next one in \d+\u00a0⟦minutes⟧\.⟧",
+        i18n.say(refused.value.message),
+    )
+
+
+def test_a_fault_that_a_worker_wrote_is_read_in_the_readers_language(
+    monkeypatch: pytest.MonkeyPatch, esperanto: None
+) -> None:
+    """Also after it was kept, and by a program of before."""
+    error = rules_error()
+    kept = ErrorReport.model_validate_json(fault_of(error).model_dump_json())
+    assert kept.problem.message == "A link can last up to 90 days."
+    assert i18n.say(message_of(kept)) == "⟦A link can last up to 90 days.⟧"
+    ours = fault_of(ZeroDivisionError())
+    before = ours.model_copy(update={"message": None})
+    for fault in (ours, before):
+        assert i18n.say(message_of(fault)) == "⟦The analysis stopped. Your file is not at fault.⟧"
+    monkeypatch.setenv("UNMASK_LANGUAGE", "en")
+    assert i18n.say(message_of(kept)) == kept.problem.message
+
+
+def rules_error() -> InputError:
+    with pytest.raises(InputError) as refused:
+        rules.check_share_ttl(timedelta(days=1000))
+    return refused.value
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""Messages: English until an edge says them, with what was filled in, also after they were kept."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Iterator
+
+import pytest
+
+from detector.messages import ENGLISH
+from service import messages
+from service.messages import Message, MessageSpec, _, count, join, ngettext, say, spec_of
+
+
+class Loud:
+    """A language that is English in capitals; one and two are "few"."""
+
+    def gettext(self, message: str) -> str:
+        return message.upper().replace("{NAME}", "{name}").replace("{FILES}", "{files}")
+
+    def ngettext(self, one: str, many: str, number: int) -> str:
+        return f"few {many}" if number <= 2 else f"lots of {many}"
+
+
+def sentences() -> Iterator[tuple[Message, str, str]]:
+    yield _("No file."), "No file.", "NO FILE."
+    yield _("{name} is full.").format(name="a{b}.mp4"), "a{b}.mp4 is full.", "a{b}.mp4 IS FULL."
+    yield ngettext("file", "files", 1), "file", "few files"
+    yield count(1200, "file", "files"), "1,200\u00a0files", "1,200\u00a0lots of files"
+    yield (
+        join(_("At most {files}.").format(files=count(2, "file", "files")), "", _("Wait.")),
+        "At most 2\u00a0files. Wait.",
+        "AT MOST 2\u00a0few files. WAIT.",
+    )
+
+
+@pytest.mark.parametrize(("message", "english", "loud"), list(sentences()))
+def test_a_message_is_english_and_can_be_said_otherwise(
+    message: Message, english: str, loud: str
+) -> None:
+    assert message == english == say(message, ENGLISH) and isinstance(message, str)
+    assert say(message, Loud()) == loud
+    kept = Message(MessageSpec.model_validate_json(message.spec.model_dump_json()))
+    for other in (kept, copy.deepcopy(message), pickle.loads(pickle.dumps(message))):
+        assert other == english and say(other, Loud()) == loud
+
+
+def test_a_text_that_is_no_message_stays_as_it_is() -> None:
+    assert say("No file.", Loud()) == "No file." and spec_of("No file.") is None
+
+
+def test_what_is_filled_in_is_taken_by_what_it_says() -> None:
+    broken = _("{name} can't be read").format(name=OSError("no such disk"))
+    assert broken == "no such disk can't be read"
+    assert broken.spec.params == {"name": "no such disk"}
+    with pytest.raises(TypeError, match="names"):
+        _("{}").format("x")
+
+
+def test_the_space_of_a_count_does_not_break() -> None:
+    assert count(3, "file", "files") == f"3{messages.NBSP}files"
