@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,7 @@ from detector.live.state import WINDOW
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results
 from detector.pipeline.software import software
-from detector.pipeline.subjects import SubjectBuilder, letter
+from detector.pipeline.subjects import SubjectBuilder, full_frame, letter
 from detector.pipeline.subjects import people as faces_of
 from detector.schema.analysis import (
     Analysis,
@@ -53,6 +53,7 @@ THUMBNAIL = 96
 class _Moment:
     time: float
     faces: dict[int, FrameSegment]
+    full_frame: FrameSegment | None = None
 
 
 @dataclass
@@ -116,15 +117,21 @@ class ScoreHistory:
         """A, B, ... of a person, in order of their first score."""
         return self._letters.setdefault(number, letter(len(self._letters)))
 
-    def add(self, time: float, faces: Mapping[int, FrameSegment]) -> None:
+    def add(
+        self,
+        time: float,
+        faces: Mapping[int, FrameSegment],
+        full_frame: FrameSegment | None = None,
+    ) -> None:
         """One scored moment; no faces: nobody was there. Times ascend."""
-        self._session.add(_Moment(time, dict(faces)))
+        self._session.add(_Moment(time, dict(faces), full_frame))
         # No verdict looks at landmarks, and copying them takes most of its time.
         bare = {n: face.model_copy(update={"landmarks": []}) for n, face in faces.items()}
-        self._recent.append(_Moment(time, bare))
+        self._recent.append(_Moment(time, bare, full_frame))
         self._seen.update(faces.keys())
         for id, result in self.results.items():
             result.scored += sum(id in face.logits for face in faces.values())
+            result.scored += full_frame is not None and id in full_frame.logits
         while self._recent and self._recent[0].time < time - WINDOW:
             self._recent.popleft()
         self._recent_spans = [
@@ -227,7 +234,14 @@ class ScoreHistory:
         found = faces_of(list(people.values()), self.size[0])
         for number, subject in zip(people, found, strict=True):
             subject.id = self.letter(number)
-        scored = Counter(self._scored(people))
+        builder = SubjectBuilder(
+            frames={
+                index: moment.full_frame.model_copy(update={"index": index})
+                for index, moment in enumerate(moments)
+                if moment.full_frame is not None
+            }
+        )
+        scored = Counter(self._scored([*people.values(), builder]))
         results = [
             result.model_copy(update={"scored": scored[id]}) for id, result in self.results.items()
         ]
@@ -259,15 +273,15 @@ class ScoreHistory:
             ),
             ensembles=self._ensembles,
             models=results,
-            subjects=found,
+            subjects=[*found, *full_frame(builder)],
             moments=times,
             software=software("cpu"),
         )
 
     @staticmethod
-    def _scored(people: Mapping[int, SubjectBuilder]) -> Iterator[str]:
+    def _scored(builders: Iterable[SubjectBuilder]) -> Iterator[str]:
         """The id of a model for each score."""
-        for person in people.values():
+        for person in builders:
             for segment in (*person.frames.values(), *person.spans):
                 yield from segment.logits
 

@@ -52,9 +52,11 @@ class Scorer:
 
     def frame(
         self, rgb: np.ndarray, people: Mapping[int, Detection], pace: Schedule
-    ) -> dict[int, dict[str, float]]:
-        """Logits of the frame models that are due, by person and id."""
+    ) -> tuple[dict[int, dict[str, float]], dict[str, float]]:
+        """Logits of the frame models that are due: by person and id, and of the full frame by
+        id."""
         logits: dict[int, dict[str, float]] = {number: {} for number in people}
+        of_full_frame: dict[str, float] = {}
         cuts: dict[object, np.ndarray] = {}
         numbers = list(people)
         for id, model in self._frames.items():
@@ -74,14 +76,14 @@ class Scorer:
                         crops.append(vision.cut(rgb, box, recipe, face.landmarks))
                     cuts[recipe] = np.stack(crops)
             scores = self._run(id, model, cuts[recipe])
-            # What a model says of the full frame holds for everybody in it.
-            full_frame = recipe.modality is Modality.FULL_FRAME
-            spread = scores * len(numbers) if full_frame else scores
-            for number, score in zip(numbers, spread, strict=False):
-                logits[number][id] = score
+            if recipe.modality is Modality.FULL_FRAME and scores:
+                of_full_frame[id] = scores[0]
+            elif recipe.modality is Modality.FACE:
+                for number, score in zip(numbers, scores, strict=False):
+                    logits[number][id] = score
             self._costs.add(f"model:{id}", time.perf_counter() - begun)
         self._count += bool(numbers)
-        return logits
+        return logits, of_full_frame
 
     def clip(self, run: ClipCrops) -> SpanSegment | None:
         """The scores of one window, by every model of its shape; None where none gave one."""

@@ -37,6 +37,7 @@ from detector.live.state import (
 from detector.messages.format import clock as minutes
 from detector.messages.format import percent
 from detector.models.base import CropRecipe, Model, ModelSpec
+from detector.pipeline.modalities.full_frame import full_frame_segment
 from detector.pipeline.windows import ClipShape
 from detector.schema.analysis import Analysis, FrameSegment, Label
 from detector.vision import Detection
@@ -421,8 +422,13 @@ class LiveSession:
         portraits = {n: faces.cut(frame.rgb, look.box, PORTRAIT) for n, look in looks.items()}
         self._costs.add("cut", self._clock() - begun)
         good = {n: candidate.people[n] for n, x in looks.items() if x.quality.problem is None}
-        for number, logits in scorer.frame(frame.rgb, good, pace).items():
+        scores, of_full_frame = scorer.frame(frame.rgb, good, pace)
+        for number, logits in scores.items():
             looks[number].logits = logits
+        full_frame = None
+        if of_full_frame:
+            full_frame = full_frame_segment(frame.rgb, frame.time - origin, 0)
+            full_frame.logits = of_full_frame
         striped = None
         if frame.time - self._last_stripes >= STRIPES_EVERY:
             self._last_stripes = frame.time
@@ -434,7 +440,7 @@ class LiveSession:
             if striped is not None:
                 self._watch.stripes(striped)
             self._ledger.size = self._size
-            self._ledger.add(frame.time - origin, looks)
+            self._ledger.add(frame.time - origin, looks, full_frame)
             for number, portrait in portraits.items():
                 self._ledger.offer(number, looks[number], portrait)
             slow = self._ledger.recent(WINDOW, frame.time - origin)
@@ -444,7 +450,8 @@ class LiveSession:
         fresh = decide(fresh) if fresh and slow and stirred(slow, FRESH) else None
         with self._lock:
             if not self._closed:
-                self._told(candidate, looks, slow, fresh, origin)
+                scored = full_frame is not None or any(x.logits for x in looks.values())
+                self._told(candidate, looks, slow, fresh, origin, scored=scored)
         self._costs.add("judge", self._clock() - begun)
 
     def _told(
@@ -454,6 +461,8 @@ class LiveSession:
         slow: Analysis | None,
         fresh: Analysis | None,
         origin: float,
+        *,
+        scored: bool,
     ) -> None:
         """Take in what a scored frame says. Called with the lock."""
         frame = candidate.frame
@@ -466,7 +475,6 @@ class LiveSession:
             largest = max(looks, key=lambda n: looks[n].quality.width)
             quality, letter = looks[largest].quality, self._ledger.letter(largest)
             self._watch.look(frame.time, candidate.count, quality, letter)
-        scored = any(look.logits for look in looks.values())
         if self._watch.screen:
             self._readings.abstain(frame.time, SCREEN)
             self._alarms.reading(frame.time, None, 1.0)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from detector.schema.analysis import FrameSegment, SpanSegment, Subject
+from detector.schema.analysis import FrameSegment, Modality, SpanSegment, Subject
 from detector.vision import Detection
 
 LEFT, RIGHT = 0.4, 0.6
@@ -61,6 +61,25 @@ def _person(id: str, builder: SubjectBuilder, width: int, alone: bool) -> Subjec
         frames=frames,
         spans=spans,
     )
+
+
+def full_frame(builder: SubjectBuilder) -> list[Subject]:
+    """Return the full frame as a subject, if anything was said of it."""
+    frames, spans = copied(builder)
+    if not frames or not (spans or any(frame.logits for frame in frames)):
+        return []
+    sharpest = int(np.argmax([frame.quality.sharpness for frame in frames]))
+    return [
+        Subject(
+            id=str(Modality.FULL_FRAME),
+            modality=Modality.FULL_FRAME,
+            start=frames[0].time,
+            end=frames[-1].time,
+            thumbnail_time=frames[sharpest].time,
+            frames=frames,
+            spans=spans,
+        )
+    ]
 
 
 def letter(number: int) -> str:

@@ -10,7 +10,7 @@ from detector.media import Frame
 from detector.pipeline.modalities.base import Extraction
 from detector.pipeline.options import SeenAt
 from detector.pipeline.scoring import ScoreItem
-from detector.pipeline.subjects import SubjectBuilder, copied
+from detector.pipeline.subjects import SubjectBuilder, full_frame
 from detector.pipeline.windows import FrameWindow
 from detector.schema.analysis import Box, FrameSegment, Modality, Quality, Subject
 
@@ -41,7 +41,11 @@ class FullFrameExtractor:
 
     def _look(self, frame: Frame, index: int) -> None:
         before = next((segment for _, segment in self._known.get(frame.time, ())), None)
-        segment = self._run.scored_before(before, index) if before else _segment(frame, index)
+        segment = (
+            self._run.scored_before(before, index)
+            if before
+            else full_frame_segment(frame.rgb, frame.time, index)
+        )
         self._times[index] = frame.time
         with self._run.lock:
             self._found.frames[index] = segment
@@ -56,7 +60,7 @@ class FullFrameExtractor:
         """A full frame waits for no search."""
         frames = window.take()
         for position, frame in frames:
-            crop = vision.cut(frame.rgb, _box(frame), window.recipe)
+            crop = vision.cut(frame.rgb, _box(frame.rgb), window.recipe)
             window.crops[_NOBODY, position] = crop
         if window.completed_by(frames):
             for _, crops in window.runs():
@@ -77,21 +81,7 @@ class FullFrameExtractor:
 
     def subjects(self, *, partial: bool) -> list[Subject]:
         """Return the full frame, if anything was said of it."""
-        frames, spans = copied(self._found)
-        if not frames or not (spans or any(frame.logits for frame in frames)):
-            return []
-        sharpest = int(np.argmax([frame.quality.sharpness for frame in frames]))
-        return [
-            Subject(
-                id=str(Modality.FULL_FRAME),
-                modality=Modality.FULL_FRAME,
-                start=frames[0].time,
-                end=frames[-1].time,
-                thumbnail_time=frames[sharpest].time,
-                frames=frames,
-                spans=spans,
-            )
-        ]
+        return full_frame(self._found)
 
     def seen(self) -> SeenAt:
         """Return what a second run need not score again."""
@@ -102,20 +92,21 @@ _NOBODY = 0
 """Instead of a person's number."""
 
 
-def _box(frame: Frame) -> Box:
-    height, width = frame.rgb.shape[:2]
+def _box(rgb: np.ndarray) -> Box:
+    height, width = rgb.shape[:2]
     return (0.0, 0.0, float(width), float(height))
 
 
-def _segment(frame: Frame, index: int) -> FrameSegment:
-    height, width = frame.rgb.shape[:2]
+def full_frame_segment(rgb: np.ndarray, time: float, index: int) -> FrameSegment:
+    """Return the segment of a full frame, uint8 [H, W, 3], without a score."""
+    height, width = rgb.shape[:2]
     side = min(SHARPNESS_SIDE, max(height, width))
-    small = cv2.resize(frame.rgb, (side, side), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     return FrameSegment(
         index=index,
-        time=round(frame.time, 4),
-        box=_box(frame),
+        time=round(time, 4),
+        box=_box(rgb),
         quality=Quality(
             width=width,
             sharpness=float(cv2.Laplacian(gray, cv2.CV_64F).var()),

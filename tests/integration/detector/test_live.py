@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -30,7 +31,7 @@ from detector.live.score_history import MOST_MOMENTS, DecimatingBuffer, ScoreHis
 from detector.media.stream import Stream
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
-from detector.schema.analysis import Analysis, Label, Thresholds
+from detector.schema.analysis import Analysis, Label, Modality, Thresholds
 from tests.support.waiting import PATIENT, until
 
 FPS = 25.0
@@ -660,6 +661,43 @@ def test_people_who_pass_by_are_forgotten() -> None:
         ledger.add(float(n), {n // 2: face})
         ledger.offer(n // 2, face, np.zeros((8, 8, 3), np.uint8))
     assert len(ledger.thumbnails()) <= MOST_PEOPLE + 1
+
+
+class OfFullFrames(MadeModel):
+    """Says the same of every full frame; notes what it is fed."""
+
+    shapes: ClassVar[set[tuple[int, ...]]] = set()
+
+    def score(self, batch: np.ndarray) -> np.ndarray:
+        self.shapes.add(batch.shape)
+        return np.full(len(batch), 3.0, np.float32)
+
+
+def test_full_frames_are_no_faces_live_either() -> None:
+    ids = ["pairs", "univfd_clip_l14"]
+
+    def load(id: str) -> Model:
+        return (MadeModel if id == "pairs" else OfFullFrames)(registry.get_spec(id))
+
+    engine = live.LiveEngine(ids, workers=0, load=load, detector=MadeDetector())  # type: ignore[arg-type]
+    session = engine.open(live.LiveSettings(models=ids))
+    engine.drain()
+    two = picture((40, 100, -1.0), (400, 100, -1.0))
+    for n in range(12):
+        session.push(two, n * 0.25)
+        engine.drain()
+    assert session.state.reading.probability is not None
+    out = session.finish()
+    engine.close()
+    *people, full_frame = out.subjects
+    assert out.judged == people and len(people) == 2
+    assert full_frame.modality is Modality.FULL_FRAME
+    assert {n for shape in OfFullFrames.shapes for n in shape[:1]} == {1}  # once, not once a face
+    assert all(set(f.logits) == {"univfd_clip_l14"} for f in full_frame.frames)
+    for person in people:
+        assert all(set(f.logits) <= {"pairs"} for f in person.frames)
+        assert person.models["univfd_clip_l14"].logit == pytest.approx(3.0)  # evidence about each
+    assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 
 # --- pace -----------------------------------------------------------------------------------------
