@@ -18,7 +18,7 @@ import numpy as np
 
 from detector import vision
 from detector.live.face_tracker import TrackedFace
-from detector.models.base import CropRecipe
+from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline.windows import ANCHOR_EVERY, ClipShape
 from detector.schema.analysis import Modality
 from detector.vision import Detection
@@ -31,8 +31,13 @@ MOST_BYTES = 64 << 20
 """of the crops of one window; a larger one is not for live use"""
 
 
-def unfit(shape: ClipShape) -> str | None:
-    """Why models of a shape can't be served live, if so."""
+def unfit(spec: ModelSpec) -> str | None:
+    """Why a model can't be served live, if so."""
+    if spec.modality is Modality.VOICE:
+        return "it judges no faces"
+    if spec.kind != "clip":
+        return None
+    shape = ClipShape.of(spec, None)
     if shape.recipe.modality is Modality.FULL_FRAME:
         return "it judges whole frames over time, which the live view does not keep"
     if shape.frames * shape.recipe.size**2 * 3 > MOST_BYTES:

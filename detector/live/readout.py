@@ -139,7 +139,7 @@ class LiveReadout:
         Returns
         -------
         list of str
-            Letters of people whose older evidence is to be forgotten (`Steady.update`).
+            Letters of people whose older evidence is to be forgotten (`LabelHysteresis.update`).
         """
         self.counted = {model.id for model in slow.models if model.counted}
         self.left_out = {
@@ -147,64 +147,79 @@ class LiveReadout:
             for model in slow.models
             if model.not_counted_because is not None
         }
-        changed = []
-        lately = {t.id: t for t in fresh.judged} if fresh else {}
-        for track in slow.judged:
-            question = _shown_of(track, slow)
-            said = _said_of(track, slow, question)
-            if said is None or question is None:
-                continue
-            line = self.people.setdefault(track.id, LabelTimeline(LabelHysteresis(time)))
-            now = None
-            if fresh and track.id in lately:
-                now = _said_of(lately[track.id], fresh, question)
-            if line.update(time, said, now, question):
-                changed.append(track.id)
-        here = {track.id for track in slow.judged}
-        self.people = {id: line for id, line in self.people.items() if id in here}
-        said = _said(slow)
-        if said is None or slow.verdict.question is None:
+        changed = self._update_people(time, slow, fresh)
+        verdict, question = _window_verdict(slow), slow.verdict.question
+        if verdict is None or question is None:
             return changed
         if self._whole is None:
             self._whole = LabelTimeline(LabelHysteresis(time))
         whole = self._whole
-        lately_said = _said(fresh) if fresh else None
-        early = whole.update(time, said, lately_said, slow.verdict.question)
+        early = whole.update(time, verdict, _window_verdict(fresh) if fresh else None, question)
         if early and fresh and whole.steady.label is Label.FAKE:
             # Somebody new has come into the picture: their own word need not wait either.
-            for track in fresh.judged:
-                if track.label is Label.FAKE and track.id in self.people:
-                    self.people[track.id].steady.warn(time)
-        question = slow.verdict.question
-        top = next((t for t in slow.judged if t.id == slow.verdict.subject), slow.judged[0])
-        scores = [face.answers[question] for face in top.frames if question in face.answers]
+            for subject in fresh.judged:
+                if subject.label is Label.FAKE and subject.id in self.people:
+                    self.people[subject.id].steady.warn(time)
+        self.cautious = verdict.probability
+        self.now = self._reading(time, slow, verdict, whole, question)
+        newest = [
+            frame.answers[question]
+            for subject in slow.judged
+            for frame in subject.frames[-1:]
+            if question in frame.answers and frame.index == len(slow.moments) - 1
+        ]
+        shown = self.now.probability
+        self._dot(Dot(time, max(newest, default=None), shown, whole.steady.label))
+        return changed
+
+    def _update_people(self, time: float, slow: Analysis, fresh: Analysis | None) -> list[str]:
+        """Take in the verdict on each person; gives those whose older evidence is to be
+        forgotten."""
+        changed = []
+        lately = {subject.id: subject for subject in fresh.judged} if fresh else {}
+        for subject in slow.judged:
+            question = _shown_question(subject, slow)
+            verdict = _subject_verdict(subject, slow, question)
+            if verdict is None or question is None:
+                continue
+            line = self.people.setdefault(subject.id, LabelTimeline(LabelHysteresis(time)))
+            now = None
+            if fresh and subject.id in lately:
+                now = _subject_verdict(lately[subject.id], fresh, question)
+            if line.update(time, verdict, now, question):
+                changed.append(subject.id)
+        here = {subject.id for subject in slow.judged}
+        self.people = {id: line for id, line in self.people.items() if id in here}
+        return changed
+
+    def _reading(
+        self,
+        time: float,
+        slow: Analysis,
+        verdict: WindowVerdict,
+        whole: LabelTimeline,
+        question: Question,
+    ) -> LiveReading:
+        top = next((s for s in slow.judged if s.id == slow.verdict.subject), slow.judged[0])
+        scores = [frame.answers[question] for frame in top.frames if question in frame.answers]
         # What stands on the box of this person: one number for one face.
         theirs = self.people.get(top.id)
-        shown = said.probability
+        shown = verdict.probability
         if theirs is not None and theirs.question is question and theirs.probability is not None:
             shown = theirs.probability
-        self.cautious = said.probability
-        self.now = LiveReading(
+        return LiveReading(
             label=whole.steady.label,
             probability=shown,
             low=min(scores, default=None),
             high=max(scores, default=None),
             since=whole.steady.since,
-            text=_text(time, whole, said, top),
+            text=_text(time, whole, verdict, top),
             trend=whole.trend,
             question=question,
-            thresholds=said.thresholds,
+            thresholds=verdict.thresholds,
             person=top.id if len(slow.judged) > 1 else None,
             counted=slow.verdict.counted,
         )
-        newest = [
-            face.answers[question]
-            for track in slow.judged
-            for face in track.frames[-1:]
-            if question in face.answers and face.index == len(slow.moments) - 1
-        ]
-        self._dot(Dot(time, max(newest, default=None), shown, whole.steady.label))
-        return changed
 
     def _dot(self, dot: Dot) -> None:
         self._series.append(dot)
@@ -225,7 +240,7 @@ def stirred(slow: Analysis, seconds: float) -> bool:
     )
 
 
-def _said(analysis: Analysis) -> WindowVerdict | None:
+def _window_verdict(analysis: Analysis) -> WindowVerdict | None:
     """The verdict on the session, or None where there is none."""
     question = analysis.verdict.question
     if question is None:
@@ -241,7 +256,7 @@ def _said(analysis: Analysis) -> WindowVerdict | None:
     )
 
 
-def _shown_of(track: Subject, analysis: Analysis) -> Question | None:
+def _shown_question(track: Subject, analysis: Analysis) -> Question | None:
     """The question of which a person's box says the answer: that of the verdict, where they have
     one, so that box and card never speak of two."""
     leading = analysis.verdict.question
@@ -249,7 +264,9 @@ def _shown_of(track: Subject, analysis: Analysis) -> Question | None:
     return leading if answer is not None and answer.probability is not None else track.question
 
 
-def _said_of(track: Subject, analysis: Analysis, question: Question | None) -> WindowVerdict | None:
+def _subject_verdict(
+    track: Subject, analysis: Analysis, question: Question | None
+) -> WindowVerdict | None:
     """The verdict on one person, or None where there is none."""
     answer: SubjectAnswer | None = track.answers.get(question) if question else None
     if question is None or answer is None or answer.probability is None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,31 +14,23 @@ from detector.decision import decide
 from detector.errors import ModelError, UsageError
 from detector.live import recapture
 from detector.live.clip_windows import ClipCollector, ClipCrops, unfit
-from detector.live.face_tracker import FaceTracker, TrackedFace
-from detector.live.hints import SCREEN, SHORT, Alarms, QualityMonitor
-from detector.live.hysteresis import EARLY_FRAMES, FRESH
+from detector.live.display import ScoredFrame, SessionDisplay
+from detector.live.face_tracker import FaceTracker
+from detector.live.hysteresis import FRESH
 from detector.live.pool import Pool
-from detector.live.rate_counter import RateCounter
-from detector.live.readout import UNREAD, LiveReadout, stirred
+from detector.live.readout import stirred
 from detector.live.schedule import LEAVE, Costs, Schedule, plan
-from detector.live.score_history import THUMBNAIL, ScoreHistory
+from detector.live.score_history import THUMBNAIL
 from detector.live.scoring import Scorer
 from detector.live.state import (
     WINDOW,
-    Alarm,
-    Hint,
-    HintCode,
-    LiveFace,
     LiveSettings,
     LiveState,
-    ModelState,
 )
-from detector.messages.format import clock as minutes
-from detector.messages.format import percent
 from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.pipeline.modalities.full_frame import full_frame_segment
 from detector.pipeline.windows import ClipShape
-from detector.schema.analysis import Analysis, FrameSegment, Label
+from detector.schema.analysis import Analysis, FrameSegment
 from detector.vision import Detection
 
 log = logging.getLogger(__name__)
@@ -116,19 +107,8 @@ class LiveSession:
         self._candidates = 0
 
         # Under the lock.
-        self._began: float | None = None
-        self._time = 0.0
-        self._size = (0, 0)
-        self._faces: tuple[LiveFace, ...] = ()
-        self._problems: dict[int, str] = {}
-        asked = list(settings.models) if settings.models is not None else None
-        self._ledger = ScoreHistory(specs, asked, settings.name, settings.min_face)
-        self._readings = LiveReadout(self._ledger.thresholds)
-        self._watch = QualityMonitor(0.0, settings.most_faces)
-        self._alarms = Alarms(settings.alarm_seconds)
-        self._meter = RateCounter()
+        self._display = SessionDisplay(settings, specs, self._hurried)
         self._costs, self._pace, self._planned = Costs(), Schedule(), float("-inf")
-        self._version = 0
 
     # --- what a viewer calls ---------------------------------------------------------------------
 
@@ -156,17 +136,19 @@ class LiveSession:
             raise ValueError(f"a frame is at most {MOST_SIDE} px wide and high")
         now = self._clock()
         with self._lock:
-            if self._closed or (self._began is not None and t <= self._time):
+            if self._closed or (self._display.began is not None and t <= self._display.time):
                 return
-            if self._began is None:
-                self._began = t
-                self._watch = QualityMonitor(t, self.settings.most_faces)
-            self._time, self._size = t, (frame.shape[1], frame.shape[0])
-            self._meter.count("pushed", now)
+            first = self._display.began is None
+            if first:
+                self._display.began = t
+            self._display.time, self._display.size = t, (frame.shape[1], frame.shape[0])
+            if first:
+                self._display.wait_for_faces()
+            self._display.rates.count("pushed", now)
             if self._frame is not None:
-                self._meter.count("dropped", now)
+                self._display.rates.count("dropped", now)
             self._frame = _TimedFrame(frame, t, now)
-            self._version += 1
+            self._display.version += 1
         self._pool.nudge()
 
     @property
@@ -174,18 +156,8 @@ class LiveSession:
         """The newest snapshot. Never waits for inference."""
         now = self._clock()
         with self._lock:
-            return LiveState(
-                time=self._time,
-                version=self._version,
-                size=self._size,
-                faces=self._faces,
-                reading=self._readings.now,
-                hints=tuple(self._hints(now)),
-                alarms=self._alarms.all,
-                rates=self._meter.rates(now),
-                series=self._readings.series,
-                models=tuple(self._model_states()),
-                ready=self._loaded,
+            return self._display.state(
+                now, ready=self._loaded, failures=self._failures(), stopped=self._stopped()
             )
 
     def finish(self) -> Analysis:
@@ -200,23 +172,23 @@ class LiveSession:
             No frame was looked at yet (`code` "nothing_seen").
         """
         with self._lock:
-            if self._began is None or not self._meter.counts["looked"]:
+            if self._display.began is None or not self._display.rates.counts["looked"]:
                 raise UsageError(
                     "No frame has been looked at yet, so there is nothing to keep.",
                     code="nothing_seen",
                 )
-            length = self._time - self._began
-            notes = [self._noted(alarm) for alarm in reversed(self._alarms.all)]
-            undecided = self._ledger.session(notes, self._failures())
+            length = self._display.time - self._display.began
+            notes = [self._display.noted(alarm) for alarm in reversed(self._display.alarms.all)]
+            undecided = self._display.history.session(notes, self._failures())
             undecided.media.duration = round(length, 3)
-            undecided.media.frame_count = self._meter.counts["pushed"]
-            undecided.media.fps = round(self._meter.counts["pushed"] / max(length, 1e-3), 2)
+            undecided.media.frame_count = self._display.rates.counts["pushed"]
+            undecided.media.fps = round(self._display.rates.counts["pushed"] / max(length, 1e-3), 2)
         return decide(undecided)
 
     def thumbnails(self) -> dict[str, np.ndarray]:
         """The best face of each track of `finish()`, by its id: uint8 [96, 96, 3]."""
         with self._lock:
-            return self._ledger.thumbnails()
+            return self._display.history.thumbnails()
 
     def close(self) -> None:
         """Let go of frames and places in queues. Twice is as good as once; scores are kept."""
@@ -226,8 +198,8 @@ class LiveSession:
             self._closed = True
             self._frame = self._candidate = self._finder = self._runs = self._scorer = None
             self._complete.clear()
-            self._alarms.end(self._time)
-            self._version += 1
+            self._display.alarms.end(self._display.time)
+            self._display.version += 1
         self._pool.remove(self)
 
     @property
@@ -255,7 +227,7 @@ class LiveSession:
             kinds.append("look")
         if self._candidate is not None:
             kinds.append("score")
-        if self._complete and self._time - self._last_clip >= self._pace.clip_every - SLACK:
+        if self._complete and self._display.time - self._last_clip >= self._pace.clip_every - SLACK:
             kinds.append("clip")
         return kinds
 
@@ -274,10 +246,7 @@ class LiveSession:
         notes: dict[str, str] = {}
         detector = self._detector()
         for spec in self._specs:
-            why = unfit(ClipShape.of(spec, None)) if spec.kind == "clip" else None
-            if spec.kind == "audio":
-                notes[spec.id] = "it judges no faces"
-            elif why:
+            if why := unfit(spec):
                 notes[spec.id] = why
             else:
                 try:
@@ -288,16 +257,14 @@ class LiveSession:
                 return
         with self._lock:
             self._loaded = True
-            self._version += 1
+            self._display.version += 1
             if self._closed:
                 return
             self._notes = notes
             self._scorer = Scorer(models, detector.name, self._costs)
             self._finder = FaceTracker(detector, self.settings.min_face)
             self._runs = ClipCollector(self._scorer.shapes, detector.name)
-            self._watch = QualityMonitor(
-                self._time, self.settings.most_faces
-            )  # nobody looked until now
+            self._display.wait_for_faces()
 
     # --- look: who is where ----------------------------------------------------------------------
 
@@ -339,73 +306,24 @@ class LiveSession:
             here_now = {p.number for p in judged}
             self._complete = {k: run for k, run in self._complete.items() if k[0] in here_now}
             self._complete |= {(run.person, run.shape): run for run in complete}
-            self._show(finder.in_view())
-            if sure:
-                self._watch.face(frame.time)
-            self._alarms.faces(frame.time, self._watch.no_face_since)
-            self._unread(frame.time)
+            self._display.looked(frame.time, finder.in_view(), sure=bool(sure))
             now = self._clock()
-            self._meter.count("looked", now)
-            self._meter.delay("looked", now, now - frame.came)
-            self._version += 1
+            self._display.rates.count("looked", now)
+            self._display.rates.delay("looked", now, now - frame.came)
+            self._display.version += 1
             if self._hurried and now - self._planned >= PLAN_EVERY and self._scorer is not None:
                 self._planned = now
                 share = self._pool.workers * (1 - LEAVE) / max(1, self._pool.clients)
-                fps = self._meter.rate("pushed", now)
+                fps = self._display.rates.rate("pushed", now)
                 models = self._scorer.frame_models
                 self._pace = plan(self._costs, models, share, fps, pace.coarser)
-
-    def _show(self, people: Sequence[TrackedFace]) -> None:
-        """The faces as they are drawn, most suspicious first."""
-        shown = []
-        for person in people:
-            problem = self._problems.get(person.number)
-            face = LiveFace(
-                id=self._ledger.letter(person.number),
-                box=person.face.box,
-                velocity=person.velocity,
-                time=person.time,
-                probability=None,
-                label=Label.NOT_APPLICABLE if problem else Label.INCONCLUSIVE,
-                problem=problem,
-                landmarks=person.face.landmarks,
-            )
-            shown.append(face)
-        self._read(shown)
-
-    def _read(self, faces: Iterable[LiveFace]) -> None:
-        """Put the newest words and numbers to the faces, so that no box is behind the reading."""
-        shown = []
-        for face in faces:
-            line = self._readings.people.get(face.id)
-            if line and not face.problem:
-                face = replace(
-                    face,
-                    probability=line.probability,
-                    label=line.steady.label,
-                    scored=line.scored,
-                    question=line.question,
-                )
-            shown.append(face)
-        shown.sort(key=lambda f: -1.0 if f.probability is None else f.probability, reverse=True)
-        self._faces = tuple(shown)
-
-    def _unread(self, time: float) -> None:
-        """End the reading where nobody could be judged for a while."""
-        last = self._readings.scored
-        if last is not None and time - last > UNREAD:
-            hints = [
-                h for h in self._watch.hints(time, silent=0.0, rate=9.0, lag=0.0) if h.blocking
-            ]
-            self._readings.lose(time, hints[0].text if hints else "No face is being scored.")
-            self._alarms.reading(time, None, 1.0)
 
     # --- score: frame models, then the reading ---------------------------------------------------
 
     def _score(self) -> None:
         with self._lock:
             candidate, self._candidate = self._candidate, None
-            scorer, pace, origin = self._scorer, self._pace, self._began
+            scorer, pace, origin = self._scorer, self._pace, self._display.began
         if candidate is None or scorer is None or origin is None:
             return
         frame, begun = candidate.frame, self._clock()
@@ -438,63 +356,22 @@ class LiveSession:
             if self._closed:
                 return
             if striped is not None:
-                self._watch.stripes(striped)
-            self._ledger.size = self._size
-            self._ledger.add(frame.time - origin, looks, full_frame)
+                self._display.quality.stripes(striped)
+            self._display.history.size = self._display.size
+            self._display.history.add(frame.time - origin, looks, full_frame)
             for number, portrait in portraits.items():
-                self._ledger.offer(number, looks[number], portrait)
-            slow = self._ledger.recent(WINDOW, frame.time - origin)
-            fresh = self._ledger.recent(FRESH, frame.time - origin)
+                self._display.history.offer(number, looks[number], portrait)
+            slow = self._display.history.recent(WINDOW, frame.time - origin)
+            fresh = self._display.history.recent(FRESH, frame.time - origin)
         # Deciding takes milliseconds, in which nobody has to wait for the lock.
         slow = decide(slow) if slow else None
         fresh = decide(fresh) if fresh and slow and stirred(slow, FRESH) else None
         with self._lock:
             if not self._closed:
                 scored = full_frame is not None or any(x.logits for x in looks.values())
-                self._told(candidate, looks, slow, fresh, origin, scored=scored)
+                done = ScoredFrame(frame.time, frame.came, looks, candidate.count, scored)
+                self._display.scored(done, slow, fresh, self._clock())
         self._costs.add("judge", self._clock() - begun)
-
-    def _told(
-        self,
-        candidate: _Candidate,
-        looks: dict[int, FrameSegment],
-        slow: Analysis | None,
-        fresh: Analysis | None,
-        origin: float,
-        *,
-        scored: bool,
-    ) -> None:
-        """Take in what a scored frame says. Called with the lock."""
-        frame = candidate.frame
-        self._problems = {
-            n: SHORT.get(look.quality.problem, "not judged")
-            for n, look in looks.items()
-            if look.quality.problem
-        }
-        if looks:
-            largest = max(looks, key=lambda n: looks[n].quality.width)
-            quality, letter = looks[largest].quality, self._ledger.letter(largest)
-            self._watch.look(frame.time, candidate.count, quality, letter)
-        if self._watch.screen:
-            self._readings.abstain(frame.time, SCREEN)
-            self._alarms.reading(frame.time, None, 1.0)
-        elif slow is not None and scored:
-            for letter in self._readings.update(frame.time, slow, fresh):
-                self._ledger.forget(letter, frame.time - FRESH - origin)
-            self._read(self._faces)
-            reading = self._readings.now
-            level = self.settings.alarm_above
-            self._alarms.reading(
-                frame.time,
-                self._readings.cautious,
-                reading.thresholds.high if level is None else level,
-                reading.person,
-            )
-        now = self._clock()
-        if scored:
-            self._meter.count("scored", now)
-            self._meter.delay("scored", now, now - frame.came)
-        self._version += 1
 
     # --- clip: clip models -----------------------------------------------------------------------
 
@@ -503,57 +380,21 @@ class LiveSession:
             # Whoever has waited longest; each person has one place.
             key = min(self._complete, key=lambda k: self._complete[k].end, default=None)
             run = self._complete.pop(key) if key is not None else None
-            scorer, origin = self._scorer, self._began
-            self._last_clip = self._time
+            scorer, origin = self._scorer, self._display.began
+            self._last_clip = self._display.time
         if run is None or scorer is None or origin is None:
             return
         span = scorer.clip(run)
         with self._lock:
             if span is not None:
                 span.start, span.end = span.start - origin, span.end - origin
-                self._ledger.add_span(run.person, span)
-            self._version += 1
+                self._display.history.add_span(run.person, span)
+            self._display.version += 1
 
-    # --- in words --------------------------------------------------------------------------------
-
-    def _hints(self, now: float) -> list[Hint]:
-        if not self._loaded:
-            text = "The models are being loaded."
-            return [Hint(HintCode.STARTING, "Starting", text, blocking=True)]
-        rates = self._meter.rates(now)
-        lag = (rates.score_delay or 0.0) + EARLY_FRAMES / max(rates.scored_fps, 0.1)
-        came = self._meter.last("pushed")
-        silent = now - came if came is not None and self._hurried else 0.0
-        rate = rates.scored_fps if self._hurried else math.inf
-        hints = self._watch.hints(self._time, silent=silent, rate=rate, lag=lag)
-        titles = {spec.id: spec.title for spec in self._specs}
-        for id, why in (self._scorer.failed if self._scorer else {}).items():
-            text = f"{titles[id]} takes no part: {why}."
-            hints.append(Hint(HintCode.MODEL_FAILED, "Model stopped", text, blocking=False))
-        return hints
+    def _stopped(self) -> dict[str, str]:
+        """Models that stopped as they scored, and why."""
+        return self._scorer.failed if self._scorer else {}
 
     def _failures(self) -> dict[str, str]:
-        return self._notes | (self._scorer.failed if self._scorer else {})
-
-    def _model_states(self) -> list[ModelState]:
-        why = self._failures()
-        return [
-            ModelState(
-                id=spec.id,
-                title=spec.title,
-                kind=spec.kind,
-                scored=self._ledger.results[spec.id].scored,
-                counted=spec.id in self._readings.counted,
-                note=why.get(spec.id) or self._readings.left_out.get(spec.id),
-            )
-            for spec in self._specs
-        ]
-
-    def _noted(self, alarm: Alarm) -> str:
-        """An alarm as a sentence of the session's Analysis."""
-        origin = self._began or 0.0
-        end = self._time if alarm.end is None else alarm.end
-        when = f"from {minutes(alarm.start - origin)} to {minutes(end - origin)}"
-        if alarm.kind == "no_face":
-            return f"No face {when}."
-        return f"Alarm {when}: a mean of 3 s up to {percent(alarm.peak or 0.0)}."
+        """Models that take no part, and why."""
+        return self._notes | self._stopped()

@@ -635,11 +635,11 @@ def test_memory_is_flat(engine) -> None:
     small = picture((20, 20, 0.0), size=(200, 200))
     for minute in range(2):
         feed(engine, session, 10, small, start=100.0 * minute)
-    ledger, state = session._ledger, session.state
+    ledger, state = session._display.history, session.state
     assert len(ledger._recent) <= 3.1 * schedule.BEST_SCORED
     # What is older than a minute is gone.
     assert state.series[0].time >= 100.0 and len(state.series) <= 10.1 * schedule.BEST_SCORED
-    assert sum(map(len, session._meter._at.values())) <= 4 * MOST
+    assert sum(map(len, session._display.rates._at.values())) <= 4 * MOST
     assert len(ledger._session.items) <= MOST_MOMENTS
     thinned = DecimatingBuffer(100)
     for n in range(10_000):
@@ -908,7 +908,7 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery) -> None:
         (rgb,) = frames_of(path, face.time, 1 / FPS)
         session.push(rgb, 0.0)
         engine.drain()
-        (seen,) = session._ledger._recent[0].faces.values()
+        (seen,) = session._display.history._recent[0].faces.values()
         assert seen.box == face.box and seen.logits == pytest.approx(face.logits, abs=1e-4)
         session.close()
     engine.close()

@@ -24,7 +24,6 @@ LONG_FILES = {
     "dashboard/pages/evaluate/view.py",
     "dashboard/pages/models/card.py",
     "detector/evaluation/calibration.py",
-    "detector/live/session.py",
     "detector/perturbation/corruptions.py",
     "service/tasks/jobs.py",
 }
@@ -37,7 +36,6 @@ LONG_FUNCTIONS = {
     "dashboard/result/player.py:draw",
     "detector/evaluation/calibration.py:_put_together",
     "detector/evaluation/evaluate.py:evaluate",
-    "detector/live/readout.py:update",
     "detector/training/fit.py:fit",
     "detector/training/run.py:train",
     "research/learning_curve.py:along_sources",
