@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, computed_field, model_validator
 
 from detector.schema.base import Probability as Probability
-from detector.schema.base import StrictModel, written_only
+from detector.schema.base import StrictModel, deprecated, written_only
 from detector.schema.codes import QUESTION_OF as QUESTION_OF
 from detector.schema.codes import Basis as Basis
 from detector.schema.codes import CaveatCode as CaveatCode
@@ -193,6 +193,7 @@ class Analysis(StrictModel):
     @property
     def tracks(self) -> list[Subject]:
         """Deprecated, goes with 2.1: `judged`."""
+        deprecated("Analysis.tracks", "Analysis.judged")
         return self.judged
 
 

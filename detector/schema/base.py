@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,3 +25,8 @@ def written_only(*keys: str) -> Any:
         return data
 
     return model_validator(mode="before")(drop)
+
+
+def deprecated(name: str, instead: str) -> None:
+    """Warn whoever reads an old name, two callers up."""
+    warnings.warn(f"{name} goes with schema 2.1: {instead}", DeprecationWarning, stacklevel=3)

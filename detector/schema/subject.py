@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import Field
 
 from detector.messages.states import subject_name
-from detector.schema.base import Probability, StrictModel
+from detector.schema.base import Probability, StrictModel, deprecated
 from detector.schema.codes import Label, Modality, Question, ReasonCode
 
 Box = tuple[float, float, float, float]
@@ -166,9 +166,11 @@ class Subject(StrictModel):
     @property
     def faces(self) -> list[FrameSegment]:
         """Deprecated, goes with 2.1: `frames`."""
+        deprecated("Subject.faces", "Subject.frames")
         return self.frames
 
     @property
     def whole(self) -> bool:
         """Deprecated, goes with 2.1: `modality`."""
+        deprecated("Subject.whole", "Subject.modality")
         return self.modality is Modality.FULL_FRAME

@@ -175,3 +175,13 @@ def test_what_is_stored_says_nothing_twice() -> None:
 
 def test_an_unknown_version_is_left_to_be_refused() -> None:
     assert migrate({"schema_version": "9.9"}) == {"schema_version": "9.9"}
+
+
+def test_old_names_in_python_warn_and_work() -> None:
+    made = make_analysis()
+    with pytest.warns(DeprecationWarning, match="Analysis.judged"):
+        assert made.tracks == made.judged
+    with pytest.warns(DeprecationWarning, match="Subject.frames"):
+        assert made.judged[0].faces == made.judged[0].frames
+    with pytest.warns(DeprecationWarning, match="Subject.modality"):
+        assert not made.judged[0].whole
