@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -17,8 +17,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from dashboard import _compat, hosting, i18n, session
-from dashboard import url_state as address
+from dashboard import _compat, hosting, i18n, session, url_state
 from dashboard.cookies import GuestCookie
 from dashboard.first_paint import FirstPaint
 from dashboard.hosting import base_path
@@ -47,18 +46,6 @@ PLAYABLE = {
 }
 """Types a browser may be told; all else is a nameless stream. Never a type that can hold a script.
 """
-
-
-COPY = "copy"
-"""In the query: the copy that browsers play is meant (`service.storage.previews`)."""
-
-
-class Handed(Protocol):
-    """A job, or what a link shows of one."""
-
-    @property
-    def address(self) -> str:
-        """Where its media is handed out, without a leading slash."""
 
 
 @asynccontextmanager
@@ -110,15 +97,6 @@ def middleware() -> list[Middleware]:
     ]
 
 
-def file_url(record: Handed, *, copy: bool = False) -> str | None:
-    """Address of a record's media for the person's browser, or of its playable copy; None where no
-    server runs (tests)."""
-    site = address.site()
-    if not site or not _compat.server_runs():
-        return None
-    return f"{site}/{record.address}{'?' + COPY if copy else ''}"
-
-
 def _file(request: Request) -> Response:
     """The media of a record, for who was given its pass by a page."""
     asked = request.path_params
@@ -142,7 +120,7 @@ def _nothing(request: Request) -> Response:
 
 
 def _media(request: Request, path: Path | None) -> Response:
-    if path is not None and COPY in request.query_params:
+    if path is not None and url_state.COPY in request.query_params:
         path = path.parent / previews.NAME
     if path is None or not path.is_file():
         with _language_of(request):

@@ -8,10 +8,15 @@ server keeps it.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import streamlit as st
 
+from dashboard import _compat
+
+COPY = "copy"
+"""In the query of a file: the copy that browsers play is meant (`service.storage.previews`)."""
 _NAME, _LINK = "a", "s"
 _PAGES = frozenset(path.stem for path in (Path(__file__).parents[1] / "pages").glob("*.py"))
 
@@ -41,6 +46,23 @@ def site() -> str:
     address = (st.context.url or "").rstrip("/")
     app, _, last = address.rpartition("/")
     return app if last in _PAGES and urlsplit(address).path else address
+
+
+class MediaResource(Protocol):
+    """A job, or what a link shows of one."""
+
+    @property
+    def address(self) -> str:
+        """Where its media is handed out, without a leading slash."""
+
+
+def file_url(record: MediaResource, *, copy: bool = False) -> str | None:
+    """Return the address of a record's media for the person's browser, or of its playable copy;
+    None where no server runs (tests)."""
+    app = site()
+    if not app or not _compat.server_runs():
+        return None
+    return f"{app}/{record.address}{'?' + COPY if copy else ''}"
 
 
 def enter(key: str) -> None:

@@ -9,20 +9,32 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from dashboard import labels, server
+from dashboard import labels, url_state
 from dashboard.components import style
 from dashboard.i18n import _
-from dashboard.result.player import plays
 from detector import media
 from detector.errors import UnmaskError
 from detector.schema.analysis import Media
 from service.storage import previews
 from service.tasks.jobs import Job
 
+PLAYS = {"h264", "vp8", "vp9", "av1", "theora", "hevc"}
+"""Codecs to try a browser's player with. HEVC plays on some; where it doesn't, the browser says
+so and the still frame takes over."""
+CONTAINERS = {"mp4", "mov", "webm", "matroska", "ogg", "m4v"}
 SHOWN_AS_IS = {".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif"}
 """Pictures every browser shows, and turns upright, by itself."""
 SIDE = 1280
 """px of the longer side of a frame that stands for a file no browser plays."""
+
+
+def plays(media: Media) -> bool:
+    """Whether to try a browser's player with this file. One that was turned is shown turned by its
+    copy only."""
+    if media.turned:
+        return False
+    family = {part.strip() for part in media.container.lower().split(",")}
+    return media.kind == "video" and media.codec.lower() in PLAYS and bool(family & CONTAINERS)
 
 
 def draw(job: Job, info: Media) -> None:
@@ -33,11 +45,11 @@ def draw(job: Job, info: Media) -> None:
     style.player_shape(info.width, info.height)
     with st.container(key="player", gap="small"):
         if plays(info):
-            st.video(server.file_url(job) or job.path, alt=alt)
+            st.video(url_state.file_url(job) or job.path, alt=alt)
         elif info.kind == "video" and (copy := job.path.parent / previews.NAME).is_file():
-            st.video(server.file_url(job, copy=True) or copy, alt=alt)
+            st.video(url_state.file_url(job, copy=True) or copy, alt=alt)
         elif info.kind != "video" and job.path.suffix in SHOWN_AS_IS:
-            st.image(server.file_url(job) or job.path, alt=alt, width="stretch")
+            st.image(url_state.file_url(job) or job.path, alt=alt, width="stretch")
         elif picture := _first_frame(job.path, info.model_dump_json()):
             st.image(picture, alt=alt, width="stretch")
             if info.kind == "video":

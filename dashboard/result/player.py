@@ -13,37 +13,25 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import labels, series, server, session
+from dashboard import labels, series, session, url_state
 from dashboard.charts import LaneSize
 from dashboard.components import evidence_view, style
 from dashboard.components.evidence_view import NARROW, WIDE
+from dashboard.components.player import plays
 from dashboard.i18n import _
 from dashboard.result import pictures
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from detector.errors import UnmaskError
-from detector.schema.analysis import Analysis, Box, Label, Media
+from detector.schema.analysis import Analysis, Box, Label
 from service.storage.previews import previews
 from service.storage.uploads import retention
 
 if TYPE_CHECKING:
     from dashboard.result import Record
 
-PLAYS = {"h264", "vp8", "vp9", "av1", "theora", "hevc"}
-"""Codecs to try a browser's player with. HEVC plays on some; where it doesn't, the browser says
-so and the still frame takes over."""
-CONTAINERS = {"mp4", "mov", "webm", "matroska", "ogg", "m4v"}
 STILL_SIDE = 1280
 """px of the longer side of the frame in the player's place."""
-
-
-def plays(media: Media) -> bool:
-    """Whether to try a browser's player with this file. One that was turned is shown turned by its
-    copy only."""
-    if media.turned:
-        return False
-    family = {part.strip() for part in media.container.lower().split(",")}
-    return media.kind == "video" and media.codec.lower() in PLAYS and bool(family & CONTAINERS)
 
 
 def draw(
@@ -78,7 +66,7 @@ def draw(
         if playable:
             # Another start would be another element: the player would begin anew at each click.
             start = linked.time if linked.simple else 0.0
-            url = server.file_url(record, copy=copy is not None)
+            url = url_state.file_url(record, copy=copy is not None)
             st.video(url or copy or path, start_time=start, alt=alt(analysis))
         if linked.simple or not playable:
             # The evidence view draws boxes over the frame; without it they are part of it.

@@ -8,11 +8,11 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts, series, server
+from dashboard import charts, series, url_state
 from dashboard import labels as words
+from dashboard.components.player import plays
 from dashboard.i18n import _, ngettext
 from dashboard.pages.compare import state as chosen
-from dashboard.result.player import plays
 from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.comparison.similarity import Likeness, likeness
@@ -136,7 +136,7 @@ def _players(first: Job, second: Job) -> None:
             copy = None
             if analysis.media.kind == "video" and not plays(analysis.media):
                 copy = previews().of(job.path, analysis.media)
-            url = server.file_url(job, copy=copy is not None)
+            url = url_state.file_url(job, copy=copy is not None)
             if not job.has_media:
                 gone = _("The file is not kept here any more.")
                 st.html(f'<p class="um-caption">{gone}</p>')

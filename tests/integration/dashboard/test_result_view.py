@@ -17,12 +17,12 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import series
 from dashboard.components import evidence_view, likelihood_scale
+from dashboard.components.player import plays
 from dashboard.result import (
     details,
     downloads,
     how_we_know,
     pictures,
-    player,
     pulls,
     question,
     timeline,
@@ -366,7 +366,7 @@ def test_only_what_a_browser_plays_gets_a_player(
     media = make_analysis().media.model_copy(
         update={"container": container, "codec": codec, "kind": kind}
     )
-    assert player.plays(media) is expected
+    assert plays(media) is expected
 
 
 def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip: Path) -> None:
