@@ -67,7 +67,7 @@ def resident() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-class Viewer(threading.Thread):
+class LoadViewer(threading.Thread):
     """Pushes frames and draws on them, as the page's callback does."""
 
     def __init__(self, session: live.LiveSession, frames: list[np.ndarray], seconds: float) -> None:
@@ -125,7 +125,7 @@ def real_time(path: Path | None, viewers: int, seconds: float, models: list[str]
     while not all(s.state.ready for s in sessions):
         time.sleep(0.05)
     print(f"models loaded in {time.perf_counter() - begun:.1f} s; load {os.getloadavg()[0]:.1f}")
-    people = [Viewer(session, frames, seconds) for session in sessions]
+    people = [LoadViewer(session, frames, seconds) for session in sessions]
     cpu, begun = time.process_time(), time.perf_counter()
     for viewer in people:
         viewer.start()

@@ -24,7 +24,7 @@ from detector.evaluation import tables
 from detector.evaluation.evaluate import evaluate
 from detector.evaluation.report import AnswerReport, KindReport, ModelReport, Report
 from detector.evaluation.tables import between, figure_text, head, line, number, share_text
-from detector.evaluation.tallies import Figure
+from detector.evaluation.tallies import Estimate
 from detector.models import registry
 from detector.perturbation import corruptions
 
@@ -157,7 +157,7 @@ def _at_thresholds(answer: AnswerReport, words: str) -> str:
     )
 
 
-def _row(title: str, auc: Figure, won: str, found: float | None, better: str = "") -> str:
+def _row(title: str, auc: Estimate, won: str, found: float | None, better: str = "") -> str:
     share = "" if found is None else f"{100 * found:.0f} %"
     return line(title, figure_text(auc), won, share, better)
 

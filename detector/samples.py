@@ -84,7 +84,7 @@ _COFFEE = "Coffee cup by Rachel Michetti, CC0"
 
 
 @dataclass(frozen=True)
-class _Recipe:
+class _SampleSpec:
     id: str
     title: str
     subtitle: str
@@ -128,12 +128,12 @@ def make_samples(folder: Path) -> list[Sample]:
     return samples
 
 
-def _recipes() -> list[_Recipe]:
+def _recipes() -> list[_SampleSpec]:
     scene = _Scene()
     camera = "Made by us: a camera moves over a public-domain portrait."
     since = f"From {MANIPULATED_FROM:g} s on"
     return [
-        _Recipe(
+        _SampleSpec(
             "untouched",
             "Untouched clip",
             f"{camera} The face is as it was photographed.",
@@ -143,7 +143,7 @@ def _recipes() -> list[_Recipe]:
             False,
             _NASA,
         ),
-        _Recipe(
+        _SampleSpec(
             "manipulated",
             "Manipulated clip",
             f"{camera} {since}, the face is blended with an altered copy of itself.",
@@ -153,7 +153,7 @@ def _recipes() -> list[_Recipe]:
             True,
             _NASA,
         ),
-        _Recipe(
+        _SampleSpec(
             "two-people",
             "Two people, one manipulated",
             f"Made by us from a public-domain portrait, twice: left untouched, right mirrored. "
@@ -164,7 +164,7 @@ def _recipes() -> list[_Recipe]:
             True,
             _NASA,
         ),
-        _Recipe(
+        _SampleSpec(
             "no-face",
             "No face",
             "Made by us: a camera moves over a photograph of a coffee cup (CC0).",
@@ -174,7 +174,7 @@ def _recipes() -> list[_Recipe]:
             False,
             _COFFEE,
         ),
-        _Recipe(
+        _SampleSpec(
             "picture",
             "Manipulated picture",
             "Made by us from a public-domain portrait: the face is blended with an altered copy "
@@ -188,7 +188,7 @@ def _recipes() -> list[_Recipe]:
     ]
 
 
-def _sample(recipe: _Recipe, folder: Path) -> Sample:
+def _sample(recipe: _SampleSpec, folder: Path) -> Sample:
     video = recipe.suffix == ".mp4"
     return Sample(
         id=recipe.id,
@@ -207,7 +207,7 @@ def _complete(samples: list[Sample]) -> bool:
     return all(sample.path.is_file() and sample.thumbnail.is_file() for sample in samples)
 
 
-def _write(recipe: _Recipe, sample: Sample) -> None:
+def _write(recipe: _SampleSpec, sample: Sample) -> None:
     if sample.kind == "video":
         _write_clip(sample.path, recipe.draw)
     else:

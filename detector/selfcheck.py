@@ -94,7 +94,7 @@ class Outcome(StrictModel):
 
 
 @dataclass(frozen=True)
-class Progress:
+class CheckProgress:
     """Which model is looked at."""
 
     id: str
@@ -106,7 +106,7 @@ def selfcheck(
     ids: Iterable[str] | None = None,
     *,
     device: str = "cpu",
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[CheckProgress], None] | None = None,
 ) -> list[Outcome]:
     """Check the models that are on this computer.
 
@@ -129,7 +129,7 @@ def selfcheck(
     outcomes = []
     for number, spec in enumerate(specs, start=1):
         if progress:
-            progress(Progress(spec.id, number, len(specs)))
+            progress(CheckProgress(spec.id, number, len(specs)))
         outcomes.append(_check(spec, checks, analyzer))
         wrong = "" if outcomes[-1].files == "verified" else outcomes[-1].notes[0]
         inventory.failed(spec.id, wrong)

@@ -154,7 +154,9 @@ def table(
         cells = [name, " and ".join(map(str, seeds))]
         for asked in ("clips", "pairs won", *COPIES, "stills"):
             if asked == "pairs won":
-                each = [metrics.pairs_won(found[name, s]["clips"], couples) for s in seeds]
+                each = [
+                    metrics.paired_ranking_accuracy(found[name, s]["clips"], couples) for s in seeds
+                ]
                 cells.append(f"{np.mean(each):.2f}")
                 continue
             mine = np.stack([found[name, seed][asked] for seed in seeds], 1)

@@ -62,7 +62,7 @@ def main() -> None:
             metrics.bootstrap(metrics.auc, column[inside], labels[inside], groups[inside])
             for column in (error, rest)
         ]
-        won = metrics.pairs_won(error, some)
+        won = metrics.paired_ranking_accuracy(error, some)
         print(f"| {fold} | {values[0]} | {won:.2f} of {len(some)} | {values[1]} |")
     print(f"correlation with log sharpness: {np.corrcoef(error, sharp)[0, 1]:.2f}")
 

@@ -197,8 +197,9 @@ def _matched(
         for i in np.flatnonzero(y == 0)
         for j in np.flatnonzero((y == 1) & (same == same[i]))
     ]
-    won = metrics.pairs_won(x, couples) * len(couples)
-    return f"  within sources {metrics.pairs_won(x, every):.3f}  pairs {won:g}/{len(couples)}"
+    won = metrics.paired_ranking_accuracy(x, couples) * len(couples)
+    within = metrics.paired_ranking_accuracy(x, every)
+    return f"  within sources {within:.3f}  pairs {won:g}/{len(couples)}"
 
 
 if __name__ == "__main__":

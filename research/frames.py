@@ -129,7 +129,7 @@ def table(columns: dict[str, np.ndarray], entries: list[Faces]) -> list[str]:
         for couple in found:
             by_source[entries[couple[0]].source].append(couple)
         for source, couples in sorted(by_source.items()):
-            won = np.mean([metrics.pairs_won(seed, couples) for seed in column.T])
+            won = np.mean([metrics.paired_ranking_accuracy(seed, couples) for seed in column.T])
             chosen = sorted({i for couple in couples for i in couple})
             value = auc(column[chosen], labels[chosen])
             rows[f"{source}: AUC, won of {len(couples)}"].append(f"{value:.3f}, {won:.2f}")

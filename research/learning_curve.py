@@ -40,7 +40,7 @@ CHOICES = ("live swaps", "FF++ and DFD", "app swaps")
 
 
 @dataclass(frozen=True)
-class Run:
+class CurveRun:
     """One training: by a share of the people, or without some of the sources."""
 
     seed: int
@@ -53,18 +53,18 @@ class Run:
         return f"people-{100 * self.share:g}{without}-seed-{self.seed}"
 
 
-def runs(seeds: Sequence[int], along: Sequence[str]) -> Iterator[Run]:
+def runs(seeds: Sequence[int], along: Sequence[str]) -> Iterator[CurveRun]:
     """Every run of the curves, those along people first."""
     for seed in seeds:
         if "people" in along:
-            yield from (Run(seed, share=share) for share in SHARES)
+            yield from (CurveRun(seed, share=share) for share in SHARES)
     for seed in seeds:
         if "sources" in along:
             for count in range(len(CHOICES) + 1):
-                yield from (Run(seed, unseen=some) for some in combinations(CHOICES, count))
+                yield from (CurveRun(seed, unseen=some) for some in combinations(CHOICES, count))
 
 
-class Curve:
+class LearningCurve:
     """Trains the runs that are asked for, and keeps what each says of every clip and still."""
 
     def __init__(self, bench: Bench, plan: Recipe, stills: FaceCache, scores: Path) -> None:
@@ -73,7 +73,7 @@ class Curve:
         self.stills = [entry for entry in stills.entries if entry.person in bench.kept]
         self._shelves = {"clips": (bench.cache, self.clips), "stills": (stills, self.stills)}
 
-    def without(self, run: Run) -> Without:
+    def without(self, run: CurveRun) -> Without:
         """Whom a run learns nothing from; people that the recipe holds out are left out anyway."""
         rest = [item for item in self.bench.items if item.person not in self.bench.kept]
         alone = {item.source: item.person for item in rest}
@@ -87,7 +87,7 @@ class Curve:
 
         return left
 
-    def scores(self, run: Run, train: bool = True) -> dict[str, np.ndarray] | None:
+    def scores(self, run: CurveRun, train: bool = True) -> dict[str, np.ndarray] | None:
         """Logits of all clips and of the held-out stills; None where nothing is kept."""
         kept = self.folder / f"{run.name}.json"
         if not kept.is_file():
@@ -111,7 +111,7 @@ class Curve:
         return {kind: np.array(found) for kind, found in json.loads(kept.read_text()).items()}
 
 
-def along_people(curve: Curve, found: dict[Run, dict[str, np.ndarray]]) -> list[str]:
+def along_people(curve: LearningCurve, found: dict[CurveRun, dict[str, np.ndarray]]) -> list[str]:
     """Lines of Markdown: a row a share of the people."""
     held = np.array([entry.person in curve.bench.kept for entry in curve.clips])
     clips = [entry for entry, chosen in zip(curve.clips, held, strict=True) if chosen]
@@ -136,13 +136,13 @@ def along_people(curve: Curve, found: dict[Run, dict[str, np.ndarray]]) -> list[
             cells.append("" if share == max(by_share) else _said(gain, "+"))
             if kind == "clips":
                 couples = pairs(entries)
-                won = [metrics.pairs_won(seed, couples) for seed in columns[kind].T]
+                won = [metrics.paired_ranking_accuracy(seed, couples) for seed in columns[kind].T]
                 cells.append(f"{np.mean(won):.2f} of {len(couples)}")
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
-def along_sources(curve: Curve, found: dict[Run, dict[str, np.ndarray]]) -> list[str]:
+def along_sources(curve: LearningCurve, found: dict[CurveRun, dict[str, np.ndarray]]) -> list[str]:
     """Lines of Markdown: what is said of sources never seen, a row for how many others were; and of
     held-out people of sources that were seen."""
     labels = np.array([entry.label for entry in curve.clips])
@@ -185,8 +185,8 @@ def along_sources(curve: Curve, found: dict[Run, dict[str, np.ndarray]]) -> list
         shares = []
         for column in scores.T:
             those = [pair for pair in couples if np.isfinite(column[list(pair)]).all()]
-            shares += [metrics.pairs_won(column, [p for p in those if folds[p[0]] == fold])
-                       for fold in CHOICES if any(folds[p[0]] == fold for p in those)]  # fmt: skip
+            by_fold = [[p for p in those if folds[p[0]] == fold] for fold in CHOICES]
+            shares += [metrics.paired_ranking_accuracy(column, some) for some in by_fold if some]
         return float(np.mean(shares)) if shares else float("nan")
 
     head = ["sources seen", "asked about", "runs", *CHOICES, "mean", "more by them", "pairs won"]
@@ -229,7 +229,7 @@ def main() -> None:
     if asked.images:
         plan = plan.model_copy(update={"images": asked.images})
     bench = Bench(asked.labels, asked.cache, asked.begin, asked.out, people=asked.recipe)
-    curve = Curve(bench, plan, FaceCache(asked.cache / "image-tight"), asked.out)
+    curve = LearningCurve(bench, plan, FaceCache(asked.cache / "image-tight"), asked.out)
     found = {}
     for run in dict.fromkeys(runs(asked.seeds, asked.along)):
         if (scores := curve.scores(run, train=not asked.table)) is not None:

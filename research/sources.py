@@ -32,8 +32,8 @@ from detector.models.maps import MapNetwork
 from detector.training import clips, masking, motion, pool, run, sample, start
 from detector.training.cache import FaceCache, Faces
 from detector.training.fit import fit, packed
-from detector.training.input_transform import OwnSight
-from detector.training.job import Job
+from detector.training.input_transform import OwnInput
+from detector.training.job import TrainingJob
 from detector.training.recipe import Recipe, read_recipe
 from research import register
 from research.families.temporal import Temporal
@@ -117,12 +117,14 @@ class Bench:
             names.append({entry.source for entry in (first, second) if entry is not None})
         return maps[:size], names
 
-    def sources(self, plan: Recipe, without: Without = lambda entry: False) -> list[sample.Source]:
+    def sources(
+        self, plan: Recipe, without: Without = lambda entry: False
+    ) -> list[sample.PairSource]:
         """The parts of a recipe, without the faces that are left out."""
         caches = run.faces(plan, self.items, self.faces, lambda *_: None)
         found = []
         for part in plan.parts:
-            source = sample.gather(part, caches[OwnSight(plan.crop).cached(part).name], self.kept)
+            source = sample.gather(part, caches[OwnInput(plan.crop).cached(part).name], self.kept)
             groups = [
                 [couple for couple in group if not any(e and without(e) for e in couple)]
                 for group in source.groups
@@ -171,7 +173,7 @@ def frame_model(bench: Bench, plan: Recipe, out: Path, without: Without) -> Path
 
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(plan.seed)
-    job = Job(
+    job = TrainingJob(
         plan.model_copy(update={"check_every": 10**9}), bench.sources(plan, without), [], set(),
         out, bench.begin, False, None, "cpu", lambda *_: None,
     )  # fmt: skip
@@ -208,7 +210,7 @@ def figures(scores: np.ndarray, entries: Sequence[Faces]) -> dict[str, float]:
         inside &= np.isfinite(scores)
         couples = [couple for couple in found if inside[list(couple)].all()]
         out[fold] = metrics.auc(scores[inside], labels[inside])
-        out[f"{fold}: pairs won"] = metrics.pairs_won(scores, couples)
+        out[f"{fold}: pairs won"] = metrics.paired_ranking_accuracy(scores, couples)
     both = [out[fold] for fold in FOLDS if fold != "one label"]
     out["mean AUC"] = float(np.nanmean(both)) if np.isfinite(both).any() else float("nan")
     return out

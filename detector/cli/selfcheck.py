@@ -10,7 +10,7 @@ from detector.cli.common import write_text
 
 if TYPE_CHECKING:
     from detector.cli.common import Commands
-    from detector.selfcheck import Progress
+    from detector.selfcheck import CheckProgress
 
 
 def add(commands: Commands) -> None:
@@ -42,7 +42,7 @@ def _selfcheck(args: argparse.Namespace) -> int:
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 
-def _tell(progress: Progress) -> None:
+def _tell(progress: CheckProgress) -> None:
     if sys.stderr.isatty():
         print(f"\r{progress.number} of {progress.of}: {progress.id:40}", end="", file=sys.stderr)
         if progress.number == progress.of:

@@ -66,7 +66,7 @@ def _train(args: argparse.Namespace) -> int:
         leave_out=args.leave_out,
         resume=args.resume,
         device=pick_device(args.device),
-        progress=_Meter(),
+        progress=TrainingProgressBar(),
     )
     print(weights)
     return 0
@@ -76,7 +76,7 @@ COUNTED = {"faces": "files searched for faces", "masking": "steps of masking", "
 """What a stage of a run counts, where it is not what the stage is called."""
 
 
-class _Meter:
+class TrainingProgressBar:
     """How far a run is: a bar a stage, and a line of figures at each look at the held-out part."""
 
     def __init__(self) -> None:

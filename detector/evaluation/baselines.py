@@ -16,7 +16,7 @@ from detector import weights
 from detector.errors import UsageError
 from detector.evaluation import metrics, scores
 from detector.evaluation.scores import Scored
-from detector.evaluation.tallies import Column, Figure, Number, figure_of
+from detector.evaluation.tallies import Column, Estimate, Number, figure_of
 from detector.models import registry
 from detector.schema.base import StrictModel
 
@@ -29,7 +29,7 @@ class Baseline(StrictModel):
     kind: Literal["published", "feature"]
     reversed: bool = False
     """A feature that is lower in fakes, such as sharpness."""
-    auc: Figure
+    auc: Estimate
     judged: int
     pairs_won: Number
     difference: Number
@@ -129,7 +129,7 @@ def _against(
         reversed=turned,
         auc=figure_of(column),
         judged=int(np.sum(column.judged)),
-        pairs_won=metrics.pairs_won(column.values, couples),
+        pairs_won=metrics.paired_ranking_accuracy(column.values, couples),
         difference=gap.value,
         low=gap.low,
         high=gap.high,

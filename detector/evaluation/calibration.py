@@ -30,7 +30,7 @@ from detector.evaluation.labels import Item, filled, read_labels
 from detector.evaluation.operating_points import Held
 from detector.evaluation.scores import Scored
 from detector.evaluation.splits import HoldOut, held_out_people
-from detector.evaluation.subjects import Clip, Person, clip_of
+from detector.evaluation.subjects import Clip, ScoredPerson, clip_of
 from detector.models import registry
 from detector.perturbation.corruptions import NONE, Condition
 from detector.schema.analysis import (
@@ -59,7 +59,7 @@ class _Fitted:
         """The same with all evidence times a factor, and another starting point."""
         return replace(self, weights=self.weights * scale, start=self.start * scale + offset)
 
-    def of(self, people: Sequence[Person]) -> np.ndarray:
+    def of(self, people: Sequence[ScoredPerson]) -> np.ndarray:
         """Honest logit of each person, as `decision` computes it."""
         fused, amounts = _fused(people, self.models, self.maps, self.weights)
         return Final(1.0, self.start, self.doubt).apply(fused, amounts)
@@ -190,7 +190,7 @@ def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> 
 
 
 def _fused(
-    people: Sequence[Person],
+    people: Sequence[ScoredPerson],
     models: Sequence[str],
     maps: Mapping[str, tuple[float, float]],
     weights: np.ndarray,
@@ -255,9 +255,9 @@ class _Parts:
 
 def _rows(
     clips: Sequence[Clip], models: Sequence[str], *, worse: bool
-) -> tuple[list[Person], np.ndarray, np.ndarray]:
+) -> tuple[list[ScoredPerson], np.ndarray, np.ndarray]:
     """Main people with labels and weights; their worse versions together weigh as much as they."""
-    rows: list[tuple[Person, int, float]] = []
+    rows: list[tuple[ScoredPerson, int, float]] = []
     for clip in clips:
         rows.append((clip.people[0], clip.label, 1.0))
         others = [p for p in clip.worse if any(id in p.logits for id in models)] if worse else []

@@ -22,19 +22,19 @@ from detector.evaluation.report import (
     ENSEMBLE,
     AnswerReport,
     Bar,
+    CalibrationQuality,
     ConditionReport,
     Decisions,
-    Honesty,
     KindReport,
     ModelReport,
     Ranking,
     Report,
+    ReportRow,
     Risk,
-    Row,
 )
 from detector.evaluation.scores import Scored
 from detector.evaluation.splits import HoldOut, held_out_people
-from detector.evaluation.tallies import Column, Figure, Share, couples_of, figure_of, pairs_won
+from detector.evaluation.tallies import Column, Estimate, Share, couples_of, figure_of, pairs_won
 from detector.models import registry
 from detector.perturbation.corruptions import NONE, Condition
 from detector.pipeline.software import software
@@ -258,7 +258,7 @@ def _answer(
         ranking=_ranking(column, couples_of(scored)),
         combined=figure_of(Column.of([s.probability for s in scored], scored)),
         decisions=_decisions(labels, column.labels),
-        honesty=Honesty(
+        honesty=CalibrationQuality(
             error=metrics.calibration_error(p, truth),
             error_by_chance=chance.value,
             error_by_chance_high=chance.high,
@@ -300,7 +300,7 @@ def _decisions(said: Sequence[str], labels: np.ndarray) -> Decisions:
     )
 
 
-def _families(column: Column, scored: Sequence[Scored]) -> dict[str, Figure]:
+def _families(column: Column, scored: Sequence[Scored]) -> dict[str, Estimate]:
     kinds = np.array([family(s.method) if s.label else "" for s in scored])
     return {
         name: figure_of(column.only((kinds == name) | (column.labels == 0)))
@@ -308,7 +308,7 @@ def _families(column: Column, scored: Sequence[Scored]) -> dict[str, Figure]:
     }
 
 
-def _methods(column: Column, scored: Sequence[Scored]) -> list[Row]:
+def _methods(column: Column, scored: Sequence[Scored]) -> list[ReportRow]:
     """Each method of fakes against all originals."""
     methods = np.array([s.method if s.label else "" for s in scored])
     found = np.array([s.verdict == Label.FAKE for s in scored])
@@ -316,7 +316,7 @@ def _methods(column: Column, scored: Sequence[Scored]) -> list[Row]:
     for name in sorted(set(methods.tolist()) - {""}):
         own = methods == name
         rows.append(
-            Row(
+            ReportRow(
                 name=name,
                 real=int((column.labels == 0).sum()),
                 fake=int(own.sum()),
@@ -328,7 +328,7 @@ def _methods(column: Column, scored: Sequence[Scored]) -> list[Row]:
     return rows
 
 
-def _sources(column: Column, scored: Sequence[Scored]) -> list[Row]:
+def _sources(column: Column, scored: Sequence[Scored]) -> list[ReportRow]:
     """Each source by itself: AUC only where it has both labels."""
     names = np.array([s.source for s in scored])
     found = np.array([s.verdict == Label.FAKE for s in scored])
@@ -337,7 +337,7 @@ def _sources(column: Column, scored: Sequence[Scored]) -> list[Row]:
         own = names == name
         real, fake = own & (column.labels == 0), own & (column.labels == 1)
         rows.append(
-            Row(
+            ReportRow(
                 name=name,
                 real=int(real.sum()),
                 fake=int(fake.sum()),

@@ -26,14 +26,14 @@ class Sourced(Protocol):
     def source(self) -> str: ...
 
 
-class Shown(Sourced, Protocol):
+class WithPerson(Sourced, Protocol):
     """The same, and who is shown."""
 
     @property
     def person(self) -> str: ...
 
 
-S = TypeVar("S", bound=Shown)
+S = TypeVar("S", bound=WithPerson)
 
 
 @functools.cache

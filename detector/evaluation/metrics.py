@@ -99,7 +99,7 @@ def wilson(count: int, total: int) -> Interval:
     return Interval(count / total, *numbers.wilson(count, total))
 
 
-def pairs_won(scores: Array, couples: Sequence[tuple[int, int]]) -> float:
+def paired_ranking_accuracy(scores: Array, couples: Sequence[tuple[int, int]]) -> float:
     """Share of (original, fake) index pairs in which the fake scores higher; ties count half."""
     if not couples:
         return float("nan")
@@ -191,7 +191,7 @@ def calibration_error_by_chance(
 
 
 @dataclass(frozen=True)
-class Curve:
+class RiskCoverageCurve:
     """Risk against coverage (El-Yaniv & Wiener 2010): the k surest answers, and how many are wrong.
 
     Attributes
@@ -209,7 +209,7 @@ class Curve:
     area: float
 
 
-def risk_coverage(confidence: Array, wrong: Array) -> Curve:
+def risk_coverage(confidence: Array, wrong: Array) -> RiskCoverageCurve:
     """The curve of answers from the surest on; among equally sure ones the wrong are spread."""
     sure, wrong = np.asarray(confidence, float), np.asarray(wrong, float)
     values, which = np.unique(-sure, return_inverse=True)
@@ -217,7 +217,9 @@ def risk_coverage(confidence: Array, wrong: Array) -> Curve:
     errors = np.cumsum(np.bincount(which, wrong, minlength=len(values)))
     answered = np.arange(1, len(sure) + 1)
     risk = np.interp(answered, np.r_[0, ends], np.r_[0, errors]) / answered
-    return Curve(answered / max(1, len(sure)), risk, float(risk.mean()) if len(sure) else np.nan)
+    return RiskCoverageCurve(
+        answered / max(1, len(sure)), risk, float(risk.mean()) if len(sure) else np.nan
+    )
 
 
 def brier(probabilities: Array, labels: Array) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import field_validator
 
 from detector.evaluation.baselines import Baseline
-from detector.evaluation.tallies import Figure, Number, Share
+from detector.evaluation.tallies import Estimate, Number, Share
 from detector.schema.analysis import Question, Software, Thresholds
 from detector.schema.base import StrictModel
 
@@ -23,8 +23,8 @@ ENSEMBLE = "ensemble"
 class Ranking(StrictModel):
     """How well one score ranks files: `auc`, pairs, and what it finds at few false alarms."""
 
-    auc: Figure
-    auc_judged: Figure
+    auc: Estimate
+    auc_judged: Estimate
     """Of the files that could be judged."""
     judged: int
     pairs: int
@@ -61,7 +61,7 @@ class Bar(StrictModel):
     """Fakes among them."""
 
 
-class Honesty(StrictModel):
+class CalibrationQuality(StrictModel):
     """How far the probabilities can be taken at their word. Of the files that could be judged."""
 
     error: Number
@@ -91,10 +91,10 @@ class AnswerReport(StrictModel):
     name: str
     title: str
     ranking: Ranking
-    combined: Figure
+    combined: Estimate
     """AUC of the combined probability on the same files."""
     decisions: Decisions
-    honesty: Honesty
+    honesty: CalibrationQuality
     risk: Risk
 
 
@@ -104,17 +104,17 @@ class ModelReport(StrictModel):
     id: str
     title: str
     ranking: Ranking
-    families: dict[str, Figure]
+    families: dict[str, Estimate]
     """AUC of one family of fakes against all originals."""
 
 
-class Row(StrictModel):
+class ReportRow(StrictModel):
     """One method against all originals, or one source by itself."""
 
     name: str
     real: int
     fake: int
-    auc: Figure | None
+    auc: Estimate | None
     false_positives: Share | None
     true_positives: Share | None
 
@@ -130,7 +130,7 @@ class ConditionReport(StrictModel):
     fall_low: Number
     fall_high: Number
     decisions: Decisions
-    models: dict[str, Figure]
+    models: dict[str, Estimate]
     """AUC of each model alone."""
 
     @field_validator("models", mode="before")
@@ -157,8 +157,8 @@ class KindReport(StrictModel):
     answers: list[AnswerReport]
     models: list[ModelReport]
     baselines: list[Baseline]
-    methods: list[Row]
-    sources: list[Row]
+    methods: list[ReportRow]
+    sources: list[ReportRow]
     conditions: list[ConditionReport]
     not_judged: dict[str, str]
 

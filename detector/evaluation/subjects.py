@@ -19,7 +19,7 @@ SHORT = (6, 2)
 
 
 @dataclass(frozen=True)
-class Person:
+class ScoredPerson:
     """One person's raw logits over a clip, or over a few of its frames."""
 
     logits: dict[str, float]
@@ -35,9 +35,9 @@ class Clip:
     """Left out as a whole: a source, or a fold of many (`training.groups`)."""
     question: Question | None
     """Which question its fake is about; None for an original."""
-    people: tuple[Person, ...]
+    people: tuple[ScoredPerson, ...]
     """The first was seen most; empty when nobody was seen well enough."""
-    worse: tuple[Person, ...] = ()
+    worse: tuple[ScoredPerson, ...] = ()
     """The first of `people` in few frames, or under worse conditions."""
     origin: str = ""
     """Where it was collected: what is resampled as a whole; unless stated, `source`."""
@@ -64,7 +64,7 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
         and (not video or person.material.frames >= material_of.MIN_FRAMES)
     ]
     people.sort(key=lambda pair: -pair[0].material.frames)
-    short: list[Person] = []
+    short: list[ScoredPerson] = []
     if people and video:
         main, track = people[0]
         made = [person_of(analysis, track, frames=n) for n in SHORT if n < main.material.frames]
@@ -81,7 +81,9 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
     )
 
 
-def person_of(analysis: Analysis, track: Subject, *, frames: int | None = None) -> Person | None:
+def person_of(
+    analysis: Analysis, track: Subject, *, frames: int | None = None
+) -> ScoredPerson | None:
     """Raw mean logits of one person, over all scored frames or so many spread over the clip."""
     raw: dict[str, list[float]] = {}
     known = with_background(track, background(analysis))
@@ -101,4 +103,4 @@ def person_of(analysis: Analysis, track: Subject, *, frames: int | None = None) 
     material = material_of.material(analysis, known)
     if frames is not None:
         material = replace(material, frames=frames)
-    return Person({id: float(np.mean(values)) for id, values in raw.items()}, material)
+    return ScoredPerson({id: float(np.mean(values)) for id, values in raw.items()}, material)

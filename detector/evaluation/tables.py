@@ -16,10 +16,10 @@ from detector.evaluation.report import (
     KindReport,
     Ranking,
     Report,
-    Row,
+    ReportRow,
 )
 from detector.evaluation.scores import FEATURES, Scored
-from detector.evaluation.tallies import Figure, Share
+from detector.evaluation.tallies import Estimate, Share
 
 _KINDS = {"video": "Clips", "image": "Pictures"}
 
@@ -137,7 +137,7 @@ def _conditions(kind: KindReport) -> Iterator[str]:
         )  # fmt: skip
 
 
-def _rows(title: str, rows: Sequence[Row]) -> Iterator[str]:
+def _rows(title: str, rows: Sequence[ReportRow]) -> Iterator[str]:
     yield f"\n### {title}"
     yield from head("", "originals", "fakes", "AUC", "originals called FAKE", "fakes called FAKE")
     for row in rows:
@@ -288,7 +288,7 @@ def _pairs(r: Ranking) -> str:
     return f"{between(r.pairs_won, r.pairs_low, r.pairs_high)} of {r.pairs}"
 
 
-def figure_text(figure: Figure) -> str:
+def figure_text(figure: Estimate) -> str:
     """0.71 [0.61, 0.81]"""
     return between(figure.value, figure.low, figure.high)
 

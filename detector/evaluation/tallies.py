@@ -23,7 +23,7 @@ Number = Annotated[float, BeforeValidator(lambda v: math.nan if v is None else v
 """NaN where there is nothing to count; JSON has null for it."""
 
 
-class Figure(StrictModel):
+class Estimate(StrictModel):
     """One figure with its 95 % interval, and how many files it is of."""
 
     value: Number
@@ -91,11 +91,11 @@ class Column:
         return Column(self.values[chosen], self.labels[chosen], self.judged[chosen], groups)
 
 
-def figure_of(column: Column) -> Figure:
+def figure_of(column: Column) -> Estimate:
     """AUC with its interval over groups."""
     found = metrics.bootstrap(metrics.auc, column.values, column.labels, column.groups)
     real = int((column.labels == 0).sum())
-    return Figure(
+    return Estimate(
         value=found.value, low=found.low, high=found.high, real=real, fake=len(column.labels) - real
     )
 
@@ -120,7 +120,9 @@ def pairs_won(column: Column, couples: Sequence[tuple[int, int]]) -> Interval:
     Where all are won, or none, no resampling shows another share: then Wilson's interval of so
     many groups.
     """
-    wins = np.array([metrics.pairs_won(column.values, [couple]) for couple in couples])
+    wins = np.array(
+        [metrics.paired_ranking_accuracy(column.values, [couple]) for couple in couples]
+    )
     groups = [column.groups[original] for original, _ in couples]
     if not couples:
         return Interval(float("nan"), float("nan"), float("nan"))

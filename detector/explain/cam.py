@@ -1,7 +1,7 @@
 """Grad-CAM and Grad-CAM++ through pytorch-grad-cam, on networks that other threads use meanwhile.
 
 The library hangs hooks on the layer that is looked at. Here that layer is a probe of our own: the
-watched layer's output is led through it for this one call, in this one thread, and gradients go to
+target layer's output is led through it for this one call, in this one thread, and gradients go to
 that output alone. So the shared network is neither copied (some have a gigabyte) nor written to,
 and no hook stays on it.
 """
@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from detector.models.base import Model, check_batch
-from detector.models.network import EXPLAINED, TorchModel, listening
+from detector.models.network import EXPLAINED, TorchModel, forward_hook
 from detector.models.vit import layout
 
 
-class _Glass(nn.Module):
+class _CamAdapter(nn.Module):
     """A model as grad-cam wants one: [N, 1] of the log odds of fake, with a layer to look at."""
 
     def __init__(self, model: TorchModel) -> None:
@@ -29,8 +29,8 @@ class _Glass(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         (model,) = self.shared
-        assert model.watched is not None
-        with listening(model.watched, self.watch), torch.enable_grad():
+        assert model.target_layer is not None
+        with forward_hook(model.target_layer, self.watch), torch.enable_grad():
             return model.log_odds(model.network(x))[:, None]
 
     def watch(self, output: Tensor) -> Tensor:
@@ -58,17 +58,17 @@ def grad_cam(model: Model, batch: np.ndarray, *, plus: bool = False) -> np.ndarr
     Returns
     -------
     float32 array [N, S, S] in 0..1, or None
-        All zeros where nothing spoke for "fake". None for a model without a watched layer.
+        All zeros where nothing spoke for "fake". None for a model without a target layer.
     """
     from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
     from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
 
-    if not isinstance(model, TorchModel) or model.watched is None:
+    if not isinstance(model, TorchModel) or model.target_layer is None:
         return None
     check_batch(batch, model.spec)
     method = GradCAMPlusPlus if plus else GradCAM
     maps = []
-    glass = _Glass(model)
+    glass = _CamAdapter(model)
     with method(glass, [glass.probe], reshape_transform=as_maps) as looking:
         for start in range(0, len(batch), EXPLAINED):
             items = batch[start : start + EXPLAINED]

@@ -88,7 +88,7 @@ def kind_of(model: Model) -> str:
         return "clip transformer" if attends(model) else "clip"
     if isinstance(model, TokenModel):
         return "tokens"
-    watched = isinstance(model, TorchModel) and model.watched is not None
+    watched = isinstance(model, TorchModel) and model.target_layer is not None
     if type(model).explain not in (Model.explain, TorchModel.explain):
         return "own map over convolutions" if watched else "own map"
     return "convolutions" if watched else "closed"

@@ -38,7 +38,7 @@ _MAX_READ_ERRORS = 16
 _MAX_THREADS = 4
 
 
-class _Source:
+class _InputSource:
     """An open file without a name, so that libav judges by content alone."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -70,7 +70,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
         file.seek(0)
         try:
             container = av.open(
-                _Source(file),
+                _InputSource(file),
                 mode="r",
                 options=_CODEC_OPTIONS,
                 container_options=_OPTIONS,

@@ -127,7 +127,7 @@ class Measured(StrictModel):
     command: str
 
 
-class Published(StrictModel):
+class PublishedMetric(StrictModel):
     """A figure somebody else published."""
 
     data: str
@@ -192,7 +192,7 @@ class ModelSpec(StrictModel):
     )
     calibration: Calibration | None = None
     measured: list[Measured] = Field(default_factory=list)
-    published: list[Published] = Field(default_factory=list)
+    published: list[PublishedMetric] = Field(default_factory=list)
     weak_on: list[str] = Field(default_factory=list)
     license_code: str
     license_weights: str

@@ -11,7 +11,7 @@ Rule = tuple[str, str | Callable[[re.Match[str]], str] | None]
 """A pattern at the start of a name, and what takes its place; None: these take no part."""
 
 
-class Renamed(dict[str, Tensor]):
+class RenamedState(dict[str, Tensor]):
     """Tensors under the network's names, which can say how the file calls each.
 
     So a person who is told what is missing finds it in the file, not in our code.
@@ -30,7 +30,7 @@ class Renamed(dict[str, Tensor]):
     def original(self, name: str) -> str:
         """What the file calls this tensor, or would call it if it had it."""
         older = self._origins.get(name) or self._inverse(name)
-        return self._before.original(older) if isinstance(self._before, Renamed) else older
+        return self._before.original(older) if isinstance(self._before, RenamedState) else older
 
     def _inverse(self, name: str) -> str:
         for pattern, replacement in self._rules:
@@ -44,12 +44,12 @@ class Renamed(dict[str, Tensor]):
         return name
 
 
-def rename(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> Renamed:
+def rename(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> RenamedState:
     """The tensors under their new names; the first rule that fits counts.
 
     A name that no rule knows stays as it is, so that the strict load names it.
     """
-    return Renamed(rules, state)
+    return RenamedState(rules, state)
 
 
 def _apply(name: str, rules: Sequence[Rule]) -> str | None:

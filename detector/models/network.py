@@ -36,7 +36,7 @@ class TorchModel(Model):
     network : nn.Module
         Takes [N, 3, S, S] (a clip model [N, T, 3, S, S]), gives the original's logits.
     device : str
-    watched : nn.Module, optional
+    target_layer : nn.Module, optional
         The layer of `network` whose maps [N, C, h, w] explain a score (Grad-CAM).
     run : Runner, optional
         The same network made faster (`runtime.compile`); scores come from it.
@@ -47,13 +47,13 @@ class TorchModel(Model):
         spec: ModelSpec,
         network: nn.Module,
         device: str = "cpu",
-        watched: nn.Module | None = None,
+        target_layer: nn.Module | None = None,
         run: Runner | None = None,
     ) -> None:
         super().__init__(spec)
         self.network = network.eval().requires_grad_(False).to(device)
         self.device = device
-        self.watched = watched
+        self.target_layer = target_layer
         self.run = run
 
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
@@ -89,12 +89,12 @@ class TorchModel(Model):
         return torch.from_numpy(self.run(batch.numpy())[0]) if self.run else self.forward(batch)
 
     def explain(self, batch: np.ndarray) -> np.ndarray | None:
-        """Grad-CAM (Selvaraju et al. 2017) towards "fake" on the watched layer.
+        """Grad-CAM (Selvaraju et al. 2017) towards "fake" on the target layer.
 
         float32 [N, h, w] in 0..1; all zeros where nothing spoke for "fake".
         """
         check_batch(batch, self.spec)
-        if self.watched is None:
+        if self.target_layer is None:
             return None
         if not len(batch):
             return np.zeros((0, 1, 1), np.float32)
@@ -110,7 +110,7 @@ class TorchModel(Model):
                 # The layers after this one may work in place, which a leaf does not bear.
                 return seen[-1].clone()
 
-            with listening(self.watched, keep), torch.enable_grad():
+            with forward_hook(self.target_layer, keep), torch.enable_grad():
                 odds = self.log_odds(self.network(x))
             (gradient,) = torch.autograd.grad(odds.sum(), seen[-1])
             weight = gradient.mean((2, 3), keepdim=True)
@@ -129,15 +129,15 @@ class TorchClipModel(TorchModel, ClipModel):
 
 
 @contextmanager
-def listening(layer: nn.Module, heard: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
-    """Call `heard` with the outputs of `layer` in this thread; what it returns takes their place.
+def forward_hook(layer: nn.Module, callback: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
+    """Call `callback` with the outputs of `layer` in this thread; what it returns replaces them.
 
-    Other threads may run the same network meanwhile and are not heard.
+    Other threads may run the same network meanwhile and are not called for.
     """
     thread = threading.get_ident()
 
     def hook(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:
-        return heard(output) if threading.get_ident() == thread else None
+        return callback(output) if threading.get_ident() == thread else None
 
     handle = layer.register_forward_hook(hook)
     try:

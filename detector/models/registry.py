@@ -206,7 +206,7 @@ def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
     family = _family(spec)
     try:
         model: Model = family.load(spec, files, device)
-    except (UnmaskError, store.Fits):
+    except (UnmaskError, store.ProbeMatched):
         raise
     except Exception as error:
         raise ModelError(f"{spec.title} can't be loaded: {error}") from error

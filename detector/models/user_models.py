@@ -194,7 +194,7 @@ def looks_like(paths: Sequence[Path], state: str = "") -> list[str]:
                 # load does not bear it.
                 with nullcontext() if hub else torch.device("meta"):
                     registry.load_family(spec, list(paths), "cpu")
-            except store.Fits:
+            except store.ProbeMatched:
                 found.append(name)
             except UnmaskError:
                 continue

@@ -22,7 +22,7 @@ from detector.models.network import (
     TorchClipModel,
     TorchFrameModel,
     TorchModel,
-    listening,
+    forward_hook,
     scaled,
 )
 
@@ -48,18 +48,18 @@ def clip_vision() -> nn.Module:
 
 
 class _Explained(TorchModel):
-    """A network of tokens; `watched` is the block before the last."""
+    """A network of tokens; `target_layer` is the block before the last."""
 
     BATCH = 4  # a block's maps of ViT-L take 20 MB an item
 
     def explain(self, batch: np.ndarray) -> np.ndarray | None:
-        """Grad-CAM towards "fake" on the output of the watched block.
+        """Grad-CAM towards "fake" on the output of the target block.
 
         float32 [N, g, g], g patches a side (a clip model [N, t, g, g], t tubelets), 0..1; all
         zeros where nothing spoke for "fake".
         """
         check_batch(batch, self.spec)
-        if self.watched is None or not len(batch):
+        if self.target_layer is None or not len(batch):
             return None
         clip = self.spec.kind == "clip"
         maps = []
@@ -71,8 +71,8 @@ class _Explained(TorchModel):
         return np.concatenate(maps)
 
     def _slope(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What the watched block gave, and how the log odds rise with it."""
-        assert self.watched is not None
+        """What the target block gave, and how the log odds rise with it."""
+        assert self.target_layer is not None
         seen: list[Tensor] = []
 
         def keep(output: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class _Explained(TorchModel):
             seen.append(output.detach().requires_grad_(True))
             return seen[-1].clone()
 
-        with listening(self.watched, keep), torch.enable_grad():
+        with forward_hook(self.target_layer, keep), torch.enable_grad():
             odds = self.log_odds(self.network(x))
         (gradient,) = torch.autograd.grad(odds.sum(), seen[0])
         return seen[0].detach(), gradient

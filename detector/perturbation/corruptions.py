@@ -374,7 +374,7 @@ def _change(condition: Condition, seed: int) -> Callable[[np.ndarray], np.ndarra
         size = _KERNELS[int(level) - 1]
         return lambda rgb: cv2.GaussianBlur(rgb, (size, size), size / 6)
     if kind == "noise":
-        return _Noise(_VARIANCES[int(level) - 1], seed)
+        return _GrainNoise(_VARIANCES[int(level) - 1], seed)
     return lambda rgb: rgb
 
 
@@ -389,7 +389,7 @@ def _jpeg(rgb: np.ndarray, quality: int) -> np.ndarray:
     return np.asarray(Image.open(buffer))
 
 
-class _Noise:
+class _GrainNoise:
     """White noise in Y, Cb and Cr of the narrow range, as DeeperForensics adds it.
 
     One sheet of noise is drawn and laid elsewhere on each frame: drawing it anew would take longer

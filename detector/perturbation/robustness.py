@@ -101,7 +101,7 @@ def try_out(
     tell(0, len(chosen) + 1, "unchanged")
     found, faces = analyzer.first_of_several(path, asked, analysis.media, cancel=cancel)
     unchanged = _trial(corruptions.NONE, found, analysis)
-    seen = _Seen(found.media, tuple(found.moments), faces)
+    seen = _Observed(found.media, tuple(found.moments), faces)
     trials = []
     for number, condition in enumerate(chosen, 1):
         tell(number, len(chosen) + 1, condition.title)
@@ -133,7 +133,7 @@ def part(analysis: Analysis) -> tuple[float, float | None]:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Observed:
     """The unchanged part: what each trial looks at again."""
 
     media: Media
@@ -147,7 +147,7 @@ def _try_one(
     analyzer: Analyzer,
     analysis: Analysis,
     asked: Settings,
-    seen: _Seen,
+    seen: _Observed,
     cancel: Event,
 ) -> PerturbationResult:
     """One trial. A copy in which nothing can be found is a result too."""
@@ -173,7 +173,7 @@ def _changed(
     condition: Condition,
     analyzer: Analyzer,
     asked: Settings,
-    seen: _Seen,
+    seen: _Observed,
     cancel: Event,
 ) -> Analysis:
     """The part with each picture changed on its way from the decoder. No file is written."""
@@ -211,7 +211,7 @@ def _compressed(
     condition: Condition,
     analyzer: Analyzer,
     asked: Settings,
-    seen: _Seen,
+    seen: _Observed,
     cancel: Event,
 ) -> Analysis:
     """A copy of the part that an encoder has written."""

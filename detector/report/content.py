@@ -40,7 +40,7 @@ STROKES = {
 
 
 @dataclass(frozen=True)
-class Figure:
+class ReportPicture:
     """One picture of a report.
 
     Attributes
@@ -80,7 +80,7 @@ class Content:
     exported: datetime
     sha256: str | None = None
     notes: str = ""
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[ReportPicture, ...] = ()
     missing: tuple[str, ...] = ()
 
     @property
@@ -141,7 +141,7 @@ def collect(
         return replace(content, missing=("The pictures could not be drawn.",))
 
 
-def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Figure]:
+def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[ReportPicture]:
     """Yield the most suspicious person at the most suspicious moment: the frame, the face, and
     where the models looked. What can't be shown is added to `missing`."""
     track = analysis.judged[0]
@@ -194,7 +194,7 @@ def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
     return small
 
 
-def _figure(kind: str, caption: str, rgb: np.ndarray) -> Figure:
+def _figure(kind: str, caption: str, rgb: np.ndarray) -> ReportPicture:
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(rgb)).save(out, "JPEG", quality=88)
-    return Figure(kind, caption, out.getvalue(), (rgb.shape[1], rgb.shape[0]))
+    return ReportPicture(kind, caption, out.getvalue(), (rgb.shape[1], rgb.shape[0]))

@@ -14,7 +14,7 @@ from detector.messages import states
 from detector.messages.coverage import covered
 from detector.messages.format import clock, percent
 from detector.report import charts, words
-from detector.report.content import Content, Figure
+from detector.report.content import Content, ReportPicture
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
 from detector.report.table import as_json
@@ -308,7 +308,7 @@ def _missing(pdf: Paper, content: Content) -> None:
         pdf.say(why, SMALL, MUTED)
 
 
-def _row(pdf: Paper, figures: list[Figure], width: float) -> None:
+def _row(pdf: Paper, figures: list[ReportPicture], width: float) -> None:
     if pdf.will_page_break(width + 14):
         pdf.add_page()
     top, lowest = pdf.get_y() + 1, 0.0

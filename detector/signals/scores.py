@@ -23,7 +23,7 @@ FEWEST = 8
 
 
 @dataclass(frozen=True)
-class Step:
+class ScoreStep:
     """The score stays at another level from `time` on; `size` in natural-log odds."""
 
     time: float
@@ -37,7 +37,7 @@ def logits(scores: Sequence[float]) -> np.ndarray:
     return odds
 
 
-def steps(times: Sequence[float], values: Sequence[float]) -> list[Step]:
+def steps(times: Sequence[float], values: Sequence[float]) -> list[ScoreStep]:
     """Where the level of a noisy line changes, ascending in time.
 
     Parameters
@@ -62,7 +62,7 @@ def steps(times: Sequence[float], values: Sequence[float]) -> list[Step]:
     edges = [0, *sorted(cuts), len(line)]
     levels = [float(line[a:b].mean()) for a, b in itertools.pairwise(edges)]
     return [
-        Step(float((times[at - 1] + times[at]) / 2), levels[i + 1] - levels[i])
+        ScoreStep(float((times[at - 1] + times[at]) / 2), levels[i + 1] - levels[i])
         for i, at in enumerate(edges[1:-1])
     ]
 

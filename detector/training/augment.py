@@ -49,7 +49,7 @@ class Framing:
 
 
 @dataclass(frozen=True)
-class Look:
+class AugmentationParams:
     """How a crop was taken and kept: color, size, blur, noise, compression."""
 
     gain: float
@@ -105,14 +105,16 @@ def frame(
     return np.ascontiguousarray(shown[:, ::-1]) if framing.flip else shown
 
 
-def draw_look(rng: np.random.Generator, h264: float = 0.0, without: Sequence[Change] = ()) -> Look:
+def draw_augmentation(
+    rng: np.random.Generator, h264: float = 0.0, without: Sequence[Change] = ()
+) -> AugmentationParams:
     """Draw the conditions of a picture; `h264` of them (0..1) went through a video encoder.
 
     Changes named in `without` are drawn too, and not made: the others stay as they are with them.
     """
     color = rng.random() < 0.7
     gray = rng.random() < 0.04
-    look = Look(
+    look = AugmentationParams(
         gain=float(rng.uniform(0.75, 1.25)) if color else 1.0,
         shift=float(rng.uniform(-20, 20)) if color else 0.0,
         gamma=float(rng.uniform(0.75, 1.35)) if color else 1.0,
@@ -139,18 +141,18 @@ _UNCHANGED: dict[Change, dict[str, Any]] = {
 }
 
 
-def only_color(look: Look) -> Look:
+def only_color(look: AugmentationParams) -> AugmentationParams:
     """The same look without what takes detail away."""
     return replace(_less(look, ["size", "blur", "noise", "jpeg"]), crf=0)
 
 
-def _less(look: Look, changes: Sequence[Change]) -> Look:
+def _less(look: AugmentationParams, changes: Sequence[Change]) -> AugmentationParams:
     for change in changes:
         look = replace(look, **_UNCHANGED[change])
     return look
 
 
-def apply(picture: np.ndarray, look: Look) -> np.ndarray:
+def apply(picture: np.ndarray, look: AugmentationParams) -> np.ndarray:
     """Apply a look. uint8 [S, S, 3] in and out; equal inputs give equal outputs."""
     side = picture.shape[0]
     out = picture
@@ -209,7 +211,7 @@ def batch_to_array(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return (stack / 127.5 - 1.0).transpose(0, 3, 1, 2)
 
 
-def _color(picture: np.ndarray, look: Look) -> np.ndarray:
+def _color(picture: np.ndarray, look: AugmentationParams) -> np.ndarray:
     levels = (np.arange(256) / 255.0) ** look.gamma * 255.0 * look.gain + look.shift
     tables = [(levels * tint).clip(0, 255).astype(np.uint8) for tint in look.tint]
     out = cv2.merge([cv2.LUT(picture[..., c], tables[c]) for c in range(3)])

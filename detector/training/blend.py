@@ -52,7 +52,7 @@ AVERAGE = ((0.293, 0.287), (0.707, 0.287), (0.5, 0.493), (0.331, 0.738), (0.669,
 
 
 @dataclass(frozen=True)
-class Blend:
+class BlendParams:
     """What one blending does; drawn once, so that the frames of a clip can share it.
 
     Attributes
@@ -87,7 +87,7 @@ class Blend:
     outside: bool
 
 
-def draw(rng: np.random.Generator) -> Blend:
+def draw(rng: np.random.Generator) -> BlendParams:
     """Draw a blending."""
     names = list(_SHARES)
     outline = _OUTLINES[names[rng.choice(len(names), p=list(_SHARES.values()))]]
@@ -106,7 +106,7 @@ def draw(rng: np.random.Generator) -> Blend:
     if rng.random() < 0.25:
         gain, shift = np.ones(3), np.zeros(3)
     how = rng.random()
-    return Blend(
+    return BlendParams(
         outline=outline.astype(np.float32),
         strength=float(rng.choice([0.5, 0.75, 1.0, 1.0, 1.0])),
         feather=float(rng.uniform(0.03, 0.3)),
@@ -120,7 +120,7 @@ def draw(rng: np.random.Generator) -> Blend:
     )
 
 
-def mask(shape: tuple[int, int], points: Points, blend: Blend) -> np.ndarray:
+def mask(shape: tuple[int, int], points: Points, blend: BlendParams) -> np.ndarray:
     """The soft region of a blending: float32 [H, W] in 0..strength, exactly 0 away from it.
 
     Parameters
@@ -158,7 +158,7 @@ def known(points: Points, shape: tuple[int, ...]) -> Points:
     return [(x * shape[1], y * shape[0]) for x, y in AVERAGE]
 
 
-def apply(picture: np.ndarray, points: Points, blend: Blend) -> np.ndarray:
+def apply(picture: np.ndarray, points: Points, blend: BlendParams) -> np.ndarray:
     """Blend a picture with its changed copy.
 
     Parameters
@@ -199,7 +199,7 @@ def nearest(points: Points, others: Sequence[Points], *, tight: bool = False) ->
 
 
 def of_two(
-    picture: np.ndarray, points: Points, donor: np.ndarray, donor_points: Points, blend: Blend
+    picture: np.ndarray, points: Points, donor: np.ndarray, donor_points: Points, blend: BlendParams
 ) -> np.ndarray:
     """Blend somebody else's face into a picture (Face X-ray: Li et al., CVPR 2020).
 
@@ -240,7 +240,7 @@ def _misfit(source: np.ndarray, target: np.ndarray) -> float:
     return float(np.abs(moved - target).mean()) / size
 
 
-def _changed(picture: np.ndarray, blend: Blend) -> np.ndarray:
+def _changed(picture: np.ndarray, blend: BlendParams) -> np.ndarray:
     height, width = picture.shape[:2]
     copy = picture
     if blend.shrink < 1:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from detector.training import blend
-from detector.training.blend import Blend, Points
+from detector.training.blend import BlendParams, Points
 
 WAYS = {"swell": 0.3, "tremble": 0.25, "light": 0.1, "freeze": 0.15, "mouth": 0.2}
 """What goes wrong, and how often.
@@ -74,13 +74,15 @@ def blend_clip(
     return np.stack(frames)
 
 
-def _idle(drawn: Blend) -> bool:
+def _idle(drawn: BlendParams) -> bool:
     """Whether a copy of the surroundings would be no other than they are."""
     plain = np.array_equal(drawn.color, np.stack([np.ones(3), np.zeros(3)], 1))
     return plain and not drawn.soft and not drawn.sharp and drawn.shrink == 1
 
 
-def _course(drawn: Blend, way: str, frames: int, rng: np.random.Generator) -> list[Blend]:
+def _course(
+    drawn: BlendParams, way: str, frames: int, rng: np.random.Generator
+) -> list[BlendParams]:
     """One blending a frame."""
     wave = _wave(frames, rng)
     jitter = rng.normal(0, rng.uniform(0.003, 0.012) if way == "tremble" else 0.002, (frames, 2))
@@ -96,7 +98,9 @@ def _course(drawn: Blend, way: str, frames: int, rng: np.random.Generator) -> li
     return out
 
 
-def _freeze(clip: np.ndarray, points: Points, drawn: Blend, rng: np.random.Generator) -> np.ndarray:
+def _freeze(
+    clip: np.ndarray, points: Points, drawn: BlendParams, rng: np.random.Generator
+) -> np.ndarray:
     """The region shows an earlier frame for a while, once or more often."""
     height, width = clip.shape[1:3]
     weight = blend.mask((height, width), blend.known(points, (height, width)), drawn)[..., None]

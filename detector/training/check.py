@@ -10,7 +10,7 @@ from torch import nn
 
 from detector.evaluation import metrics
 from detector.training.input_transform import InputTransform
-from detector.training.sample import Source
+from detector.training.sample import PairSource
 
 FRAMES = 3
 """Pictures of a clip."""
@@ -24,8 +24,8 @@ class HeldOut:
     Parts that teach by self-blending have no fakes to be judged on and are left out.
     """
 
-    def __init__(self, sources: Sequence[Source], sight: InputTransform) -> None:
-        self.sight = sight
+    def __init__(self, sources: Sequence[PairSource], transform: InputTransform) -> None:
+        self.transform = transform
         self.parts: dict[str, tuple[np.ndarray, int]] = {}
         for source in sources:
             every = [couple for group in source.groups for couple in group]
@@ -38,7 +38,7 @@ class HeldOut:
                         continue
                     frames = source.cache.frames(entry)
                     for i in np.linspace(0, len(frames) - 1, count).round().astype(int):
-                        shown.append(sight.plain(frames[i], entry, int(i)))
+                        shown.append(transform.plain(frames[i], entry, int(i)))
             if shown and not source.part.makes_fakes:
                 self.parts[source.part.name] = np.stack(shown), count
 
@@ -50,7 +50,7 @@ class HeldOut:
         for name, (pictures, count) in self.parts.items():
             logits = []
             for start in range(0, len(pictures), 32):
-                x = torch.from_numpy(self.sight.batch(list(pictures[start : start + 32])))
+                x = torch.from_numpy(self.transform.batch(list(pictures[start : start + 32])))
                 x = x.to(device, memory_format=torch.channels_last)
                 with torch.autocast(x.device.type, torch.bfloat16):
                     logits.append(network(x).float().cpu().numpy())
@@ -58,5 +58,5 @@ class HeldOut:
             labels = np.arange(len(scores)) % 2
             couples = [(i, i + 1) for i in range(0, len(scores), 2)]
             figures[f"{name} auc"] = metrics.auc(scores, labels)
-            figures[f"{name} pairs won"] = metrics.pairs_won(scores, couples)
+            figures[f"{name} pairs won"] = metrics.paired_ranking_accuracy(scores, couples)
         return figures

@@ -18,9 +18,9 @@ from detector.models.maps import MapNetwork
 from detector.training import augment, input_transform, masking, motion, pool, start
 from detector.training.cache import FaceCache, Faces
 from detector.training.fit import fit
-from detector.training.job import Job
+from detector.training.job import TrainingJob
 from detector.training.recipe import Recipe
-from detector.training.sample import Source
+from detector.training.sample import PairSource
 
 WATCHED = 120
 """Held-out pairs, and clips for the pretraining, that a run is watched on."""
@@ -56,26 +56,26 @@ def network_of(plan: Recipe, family: Family = HybridVideoMae) -> MapNetwork:
         raise UsageError(f"{plan.name}: these options fit no {plan.family}: {error}") from error
 
 
-def train(job: Job, family: Family = HybridVideoMae) -> MapNetwork:
+def train(job: TrainingJob, family: Family = HybridVideoMae) -> MapNetwork:
     """Train a clip model by a recipe; see `detector.training.run.train`."""
     plan, out = job.plan, job.out
     network = network_of(plan, family)
     network.trunk.load_state_dict(start.trunk_state(job.begin))
     out.mkdir(parents=True, exist_ok=True)
-    show = partial(_told, job, "maps")
+    show = partial(_report_progress, job, "maps")
     size = int(plan.options.get("pool", 1000))
     make = partial(_pair, job.sources, plan)
     maps = pool.fill(make, size, network, out / "maps.npy", resume=job.resume, progress=show)
     pool.set_scale(network, maps)
     if plan.pretrain is not None:
         _pretrain(job, network)
-    watched = Windows([s for s in job.held if not s.part.makes_fakes], plan.crop, plan.clip_frames)
+    checked = Windows([s for s in job.held if not s.part.makes_fakes], plan.crop, plan.clip_frames)
     trained = fit(
         OnMaps(network),
         plan,
         lambda step: pool.draw_pairs(maps, plan, step),
         out,
-        check=HeldOutMaps(watched, network) if watched.parts else None,
+        check=HeldOutMaps(checked, network) if checked.parts else None,
         resume=job.resume,
         stop_after=job.stop_after,
         progress=job.training,
@@ -85,7 +85,7 @@ def train(job: Job, family: Family = HybridVideoMae) -> MapNetwork:
     return trained.network
 
 
-def _pretrain(job: Job, network: MapNetwork) -> None:
+def _pretrain(job: TrainingJob, network: MapNetwork) -> None:
     """Mask all clips there are but those of held-out people, whatever their labels say."""
     asked = job.plan.pretrain
     if asked is None or not isinstance(network, HybridVideoMae):
@@ -99,17 +99,20 @@ def _pretrain(job: Job, network: MapNetwork) -> None:
     folder = job.out / "pretrain"
     folder.mkdir(exist_ok=True)
     fill = partial(
-        pool.fill, network=network, resume=job.resume, progress=partial(_told, job, "maps")
+        pool.fill,
+        network=network,
+        resume=job.resume,
+        progress=partial(_report_progress, job, "maps"),
     )
     make = partial(_clip, learned, job.plan)
     maps = fill(make, asked.pool, file=folder / "maps.npy")
-    watched = None
+    checked = None
     if held:
         make = partial(_clip, held, job.plan)
-        watched = fill(make, min(len(held), WATCHED), file=folder / "held.npy")
+        checked = fill(make, min(len(held), WATCHED), file=folder / "held.npy")
     masking.pretrain(
-        network, job.plan, maps, folder, held=watched, resume=job.resume,
-        progress=partial(job.tell, "masking"), device=job.device,
+        network, job.plan, maps, folder, held=checked, resume=job.resume,
+        progress=partial(job.on_progress, "masking"), device=job.device,
     )  # fmt: skip
 
 
@@ -122,7 +125,7 @@ class Windows:
         Originals and fakes in turn.
     """
 
-    def __init__(self, sources: Sequence[Source], crop: CropRecipe, frames: int) -> None:
+    def __init__(self, sources: Sequence[PairSource], crop: CropRecipe, frames: int) -> None:
         self.crop, self.frames = crop, frames
         self.parts: dict[str, list[tuple[FaceCache, Faces]]] = {}
         for source in sources:
@@ -184,11 +187,11 @@ class HeldOutMaps:
             labels = np.arange(len(scores)) % 2
             couples = [(i, i + 1) for i in range(0, len(scores), 2)]
             figures[f"{name} auc"] = metrics.auc(scores, labels)
-            figures[f"{name} pairs won"] = metrics.pairs_won(scores, couples)
+            figures[f"{name} pairs won"] = metrics.paired_ranking_accuracy(scores, couples)
         return figures
 
 
-def _pair(sources: Sequence[Source], plan: Recipe, index: int) -> tuple[np.ndarray, np.ndarray]:
+def _pair(sources: Sequence[PairSource], plan: Recipe, index: int) -> tuple[np.ndarray, np.ndarray]:
     source, first, second, rng = motion.pick(sources, plan, index)
     return motion.one_pair(source, first, second, plan, rng)
 
@@ -200,5 +203,5 @@ def _clip(every: Sequence[tuple[FaceCache, Faces]], plan: Recipe, index: int) ->
     return [motion.one_clip(entry, cache.frames(entry), plan, rng)]
 
 
-def _told(job: Job, stage: str, done: int, total: int) -> None:
-    job.tell(stage, done, total, {})
+def _report_progress(job: TrainingJob, stage: str, done: int, total: int) -> None:
+    job.on_progress(stage, done, total, {})

@@ -35,7 +35,7 @@ SAVE_EVERY = 120
 """Seconds between saved states."""
 
 
-class Average:
+class WeightAverage:
     """An exponential average of a network's weights; of buffers (batch statistics) too."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -98,7 +98,7 @@ def feature_loss(features: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
     return total
 
 
-def asks_features(recipe: Recipe) -> bool:
+def uses_features(recipe: Recipe) -> bool:
     """Whether the loss of a recipe looks at features too."""
     return bool(recipe.align_weight or recipe.uniform_weight or recipe.contrast_weight)
 
@@ -149,13 +149,13 @@ def fit(  # noqa: PLR0913
     network = network.to(device)
     if device != "cpu":
         network = network.to(memory_format=torch.channels_last)
-    watched = asks_features(recipe)
-    if watched and not hasattr(network, "embed"):
+    with_features = uses_features(recipe)
+    if with_features and not hasattr(network, "embed"):
         raise UsageError(f"{recipe.name}: a {recipe.family} shows no features to a loss.")
     several = torch.device(device).type == "cuda" and torch.cuda.device_count() > 1
-    spread = nn.DataParallel(network) if several and not watched else network
+    spread = nn.DataParallel(network) if several and not with_features else network
     optimizer = torch.optim.AdamW(_grouped(network, recipe.decay), lr=recipe.rate)
-    average = Average(network, recipe.average)
+    average = WeightAverage(network, recipe.average)
     start = 0
     state_file = out / "state.pt"
     if resume and state_file.is_file():
@@ -195,13 +195,13 @@ def fit(  # noqa: PLR0913
         network.train()
         y = torch.from_numpy(labels).to(device)
         with torch.autocast(x.device.type, torch.bfloat16):
-            if watched:
+            if with_features:
                 features = network.embed(x)
                 logits = network.judge(features)
             else:
                 logits = spread(x)
         loss = objective(logits.float(), y) if objective else loss_of(logits.float(), y, recipe)
-        if watched:
+        if with_features:
             loss = loss + feature_loss(features, y, recipe)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

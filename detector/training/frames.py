@@ -13,7 +13,7 @@ from detector.models.families.mobilenet import MobileNetV2
 from detector.training import sample, start
 from detector.training.check import HeldOut
 from detector.training.fit import fit
-from detector.training.job import Job
+from detector.training.job import TrainingJob
 
 STATISTICS = 144
 """Pictures from which a trunk's statistics are refitted."""
@@ -37,7 +37,7 @@ class FrameTrainer:
     untrained: frozenset[str] = frozenset({"classifier"})
     folded: bool = True
 
-    def __call__(self, job: Job) -> nn.Module:
+    def __call__(self, job: TrainingJob) -> nn.Module:
         plan, sources = job.plan, job.sources
         network = start.frame_network(plan, job.begin, self.family, self.untrained)
         if self.folded and network.features is not None and not start.is_trained(job.begin):
@@ -51,7 +51,7 @@ class FrameTrainer:
             plan,
             lambda step: sample.draw(sources, plan, step),
             job.out,
-            check=HeldOut(job.held, job.sight),
+            check=HeldOut(job.held, job.transform),
             resume=job.resume,
             stop_after=job.stop_after,
             progress=job.training,

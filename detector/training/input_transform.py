@@ -35,7 +35,7 @@ MOST = 640
 
 
 @dataclass(frozen=True)
-class Cached:
+class CacheSpec:
     """What a cache holds for a network: its folder's name, and how `cache.build` is to cut."""
 
     name: str
@@ -48,7 +48,7 @@ class InputTransform(ABC):
     """One network's way to look."""
 
     @abstractmethod
-    def cached(self, part: Part) -> Cached:
+    def cached(self, part: Part) -> CacheSpec:
         """Which cache holds the faces of a part."""
 
     @abstractmethod
@@ -69,7 +69,7 @@ class InputTransform(ABC):
 
 
 @dataclass(frozen=True)
-class OwnSight(InputTransform):
+class OwnInput(InputTransform):
     """Of the networks that are trained here: a square, numbers from -1 to 1."""
 
     crop: CropRecipe
@@ -79,33 +79,33 @@ class OwnSight(InputTransform):
         """Side of a cached crop that is not tight, in longer sides of the face box."""
         return MARGIN if self.crop.scale * ROOM <= MARGIN else round(self.crop.scale * WIDE, 2)
 
-    def cached(self, part: Part) -> Cached:
-        """See `Sight.cached`."""
+    def cached(self, part: Part) -> CacheSpec:
+        """See `InputTransform.cached`."""
         if part.tight:
-            return Cached(f"{part.kind}-tight", side=TIGHT_SIDE)
+            return CacheSpec(f"{part.kind}-tight", side=TIGHT_SIDE)
         if self.margin == MARGIN:
-            return Cached(part.kind)
+            return CacheSpec(part.kind)
         side = min(MOST, round(self.crop.size * WIDE))
-        return Cached(f"{part.kind}-{self.margin:g}-{side}", self.margin, side, WIDE_SECONDS)
+        return CacheSpec(f"{part.kind}-{self.margin:g}-{side}", self.margin, side, WIDE_SECONDS)
 
     def framing(self, rng: np.random.Generator, tight: bool) -> Framing:
-        """See `Sight.framing`."""
+        """See `InputTransform.framing`."""
         return augment.draw_framing(rng, tight, self.margin > MARGIN)
 
     def cut(self, crop: np.ndarray, entry: Faces, index: int, framing: Framing) -> np.ndarray:
-        """See `Sight.cut`."""
+        """See `InputTransform.cut`."""
         return augment.frame(crop, framing, self.crop, entry.tight, self.margin)
 
     def plain(self, crop: np.ndarray, entry: Faces, index: int) -> np.ndarray:
-        """See `Sight.plain`."""
+        """See `InputTransform.plain`."""
         return plain(crop, entry.tight, self.crop, self.margin)
 
     def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """See `Sight.batch`."""
+        """See `InputTransform.batch`."""
         return augment.batch_to_array(pictures)
 
 
-class PublishedSight(InputTransform):
+class PretrainedInput(InputTransform):
     """Of a published detector: everything as its entry says."""
 
     def __init__(self, model: Model) -> None:
@@ -115,18 +115,18 @@ class PublishedSight(InputTransform):
         self.margin = round(shown * ROOM, 2)
         self.side = min(MOST, round((self.recipe.size or MOST) * ROOM))
 
-    def cached(self, part: Part) -> Cached:
-        """See `Sight.cached`: as wide as this recipe looks, and as fine."""
-        return Cached(f"{part.kind}-{self.margin:g}-{self.side}", self.margin, self.side)
+    def cached(self, part: Part) -> CacheSpec:
+        """See `InputTransform.cached`: as wide as this recipe looks, and as fine."""
+        return CacheSpec(f"{part.kind}-{self.margin:g}-{self.side}", self.margin, self.side)
 
     def framing(self, rng: np.random.Generator, tight: bool) -> Framing:
-        """See `Sight.framing`: about what a face detector is off by."""
+        """See `InputTransform.framing`: about what a face detector is off by."""
         dx, dy = rng.normal(0, 0.02, 2).clip(-0.04, 0.04)
         zoom = rng.uniform(0.93, 1.05)
         return Framing(float(zoom), float(dx), float(dy), bool(rng.random() < 0.5))
 
     def cut(self, crop: np.ndarray, entry: Faces, index: int, framing: Framing) -> np.ndarray:
-        """See `Sight.cut`: the face is taken to be where the framing moves it."""
+        """See `InputTransform.cut`: the face is taken to be where the framing moves it."""
         place = np.array(entry.places[index]).reshape(7, 2)
         middle = place[:2].mean(0)
         longer = float(np.ptp(place[:2], axis=0).max())
@@ -138,17 +138,17 @@ class PublishedSight(InputTransform):
         return np.ascontiguousarray(shown[:, ::-1]) if framing.flip else shown
 
     def plain(self, crop: np.ndarray, entry: Faces, index: int) -> np.ndarray:
-        """See `Sight.plain`."""
+        """See `InputTransform.plain`."""
         return self.cut(crop, entry, index, Framing(1.0, 0.0, 0.0, False))
 
     def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """See `Sight.batch`: prepared as the original prepares them."""
+        """See `InputTransform.batch`: prepared as the original prepares them."""
         return np.stack([self.model.preprocess(picture).numpy() for picture in pictures])
 
 
-def sight_of(recipe: Recipe, published: Model | None = None) -> InputTransform:
+def input_transform_of(recipe: Recipe, published: Model | None = None) -> InputTransform:
     """How the network of a recipe sees faces, or a published one."""
-    return PublishedSight(published) if published else OwnSight(recipe.crop)
+    return PretrainedInput(published) if published else OwnInput(recipe.crop)
 
 
 def plain(crop: np.ndarray, tight: bool, recipe: CropRecipe, margin: float = MARGIN) -> np.ndarray:

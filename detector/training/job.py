@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detector.training.input_transform import InputTransform, sight_of
-from detector.training.pretrained import Published
+from detector.training.input_transform import InputTransform, input_transform_of
+from detector.training.pretrained import PretrainedDetector
 from detector.training.recipe import Recipe
-from detector.training.sample import Source
+from detector.training.sample import PairSource
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
 """Stage ("faces", "maps", "masking", "training"), done, in all, figures (none between checks)."""
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """A training run with its data at hand.
 
     Attributes
@@ -34,22 +34,22 @@ class Job:
     """
 
     plan: Recipe
-    sources: Sequence[Source]
-    held: Sequence[Source]
+    sources: Sequence[PairSource]
+    held: Sequence[PairSource]
     kept: set[str]
     out: Path
     begin: Path | None
     resume: bool
     stop_after: int | None
     device: str
-    tell: Progress
-    published: Published | None = None
+    on_progress: Progress
+    published: PretrainedDetector | None = None
 
     @property
-    def sight(self) -> InputTransform:
+    def transform(self) -> InputTransform:
         """How the network sees faces."""
-        return sight_of(self.plan, self.published.model if self.published else None)
+        return input_transform_of(self.plan, self.published.model if self.published else None)
 
     def training(self, done: int, total: int, figures: dict[str, float]) -> None:
         """Tell of the training."""
-        self.tell("training", done, total, figures)
+        self.on_progress("training", done, total, figures)

@@ -16,15 +16,15 @@ from detector.training.blend_clip import blend_clip
 from detector.training.cache import Faces
 from detector.training.codec import QUALITY, h264
 from detector.training.recipe import Recipe
-from detector.training.sample import Source
+from detector.training.sample import PairSource
 
 SHAKE = 0.012
 """Of a face box from frame to frame, in longer sides: the detector's own unrest."""
 
 
 def pick(
-    sources: Sequence[Source], recipe: Recipe, index: int
-) -> tuple[Source, Faces, Faces | None, np.random.Generator]:
+    sources: Sequence[PairSource], recipe: Recipe, index: int
+) -> tuple[PairSource, Faces, Faces | None, np.random.Generator]:
     """Which original and which fake make pair `index`, and the randomness left to make it with.
 
     Depends on the recipe's seed and the index alone.
@@ -38,7 +38,7 @@ def pick(
 
 
 def one_pair(
-    source: Source,
+    source: PairSource,
     first: Faces,
     second: Faces | None,
     recipe: Recipe,
@@ -71,7 +71,7 @@ def one_pair(
         softness = int(rng.integers(2**31))
         soft = [augment.soften(one, np.random.default_rng(softness)) for one in pair[0]]
         pair[0] = np.stack(soft)
-    look = augment.draw_look(rng, without=recipe.without)
+    look = augment.draw_augmentation(rng, without=recipe.without)
     encoded = bool(rng.random() < recipe.h264)
     crf = int(rng.integers(*QUALITY, endpoint=True)) if encoded else None
     return _seen(pair[0], look, crf), _seen(pair[1], look, crf)
@@ -92,7 +92,7 @@ def one_clip(
     shown = _framed(window, base, _path(rng, recipe.clip_frames), recipe, entry.tight)
     encoded = bool(rng.random() < recipe.h264)
     crf = int(rng.integers(*QUALITY, endpoint=True)) if encoded else None
-    return _seen(shown, augment.draw_look(rng, without=recipe.without), crf)
+    return _seen(shown, augment.draw_augmentation(rng, without=recipe.without), crf)
 
 
 def _framed(
@@ -105,7 +105,7 @@ def _framed(
     return np.stack(shown)
 
 
-def _seen(clip: np.ndarray, look: augment.Look, crf: int | None) -> np.ndarray:
+def _seen(clip: np.ndarray, look: augment.AugmentationParams, crf: int | None) -> np.ndarray:
     """A look on every frame, with grain of its own; a video's compression in place of JPEG."""
     if crf is not None:
         look = replace(look, jpeg=0)
@@ -118,7 +118,7 @@ def _seen(clip: np.ndarray, look: augment.Look, crf: int | None) -> np.ndarray:
 
 
 def _donor(
-    source: Source, first: Faces, rng: np.random.Generator
+    source: PairSource, first: Faces, rng: np.random.Generator
 ) -> tuple[np.ndarray, blend.Points] | None:
     """A face of somebody else with landmarks like these, or of anybody where the average place
     serves, and its landmarks; None: nobody's fit."""

@@ -24,7 +24,7 @@ OURS = ("mobilenet", "videomae")
 
 
 @dataclass(frozen=True)
-class Published:
+class PretrainedDetector:
     """A loaded detector, and where in its files each of its tensors stood."""
 
     spec: ModelSpec
@@ -37,7 +37,7 @@ class Published:
         return isinstance(self.model, TokenModel)
 
 
-def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | Published:
+def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | PretrainedDetector:
     """What a run begins with: a file for our own families, else a loaded detector.
 
     Parameters
@@ -79,10 +79,10 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | Published:
         model = registry.load_family(spec, paths, "cpu")
     if not isinstance(model, TorchFrameModel):
         raise UsageError(f"{spec.title} can't be trained: its file is a finished program.")
-    return Published(spec, model, paths, _origins(model.network, spec, paths, trace))
+    return PretrainedDetector(spec, model, paths, _origins(model.network, spec, paths, trace))
 
 
-def adapted(plan: Recipe, start: Published, tune: str | None = None) -> Recipe:
+def adapted(plan: Recipe, start: PretrainedDetector, tune: str | None = None) -> Recipe:
     """A recipe as it is for a published detector: its crop, and what may change of it.
 
     Parts whose files are tight crops are left out: published crops show more than these hold.

@@ -28,8 +28,8 @@ from detector.models.network import TorchFrameModel
 from detector.training import sample
 from detector.training.check import HeldOut
 from detector.training.fit import fit
-from detector.training.job import Job
-from detector.training.pretrained import Published
+from detector.training.job import TrainingJob
+from detector.training.pretrained import PretrainedDetector
 
 TUNES = ("whole", "norms", "head")
 """What may change: every weight; the normalizations and the last layer (as LNCLIP-DF and GenD were
@@ -39,7 +39,7 @@ SAME = 1e-4
 """By how much a score of the written file may differ from the trained network's (logits)."""
 
 
-class Odds(nn.Module):
+class LogOddsHead(nn.Module):
     """A detector as one logit of P(fake) a face: float [N, 3, S, S] -> [N]."""
 
     def __init__(self, model: TorchFrameModel, tune: str) -> None:
@@ -55,7 +55,7 @@ class Odds(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self._read(self.network(x))
 
-    def train(self, mode: bool = True) -> Odds:
+    def train(self, mode: bool = True) -> LogOddsHead:
         """Dropout where the whole is trained; the statistics of batch norms never."""
         super().train(mode and self.tune == "whole")
         for module in self.modules():
@@ -64,7 +64,7 @@ class Odds(nn.Module):
         return self
 
 
-def train(job: Job) -> nn.Module:
+def train(job: TrainingJob) -> nn.Module:
     """Train on from `job.published`; gives the averaged `Odds`.
 
     Raises
@@ -74,7 +74,7 @@ def train(job: Job) -> nn.Module:
     """
     start, plan = job.published, job.plan
     assert start is not None
-    odds = Odds(start.model, str(plan.options["tune"]))
+    odds = LogOddsHead(start.model, str(plan.options["tune"]))
     lost = [
         name
         for name, weight in start.model.network.named_parameters()
@@ -100,9 +100,9 @@ def train(job: Job) -> nn.Module:
     return fit(
         odds,
         plan,
-        lambda step: sample.draw(job.sources, plan, step, job.sight),
+        lambda step: sample.draw(job.sources, plan, step, job.transform),
         job.out,
-        check=HeldOut(job.held, job.sight),
+        check=HeldOut(job.held, job.transform),
         resume=job.resume,
         stop_after=job.stop_after,
         progress=job.training,
@@ -110,7 +110,7 @@ def train(job: Job) -> nn.Module:
     )
 
 
-def write(start: Published, network: nn.Module, folder: Path) -> list[Path]:
+def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[Path]:
     """Write a network's weights as the files that it was read from, and try them.
 
     Tensors that the network does not use stay as they were, and so do files without weights.

@@ -15,9 +15,9 @@ from detector.training import clips, published, sample
 from detector.training.cache import FaceCache, build, tried
 from detector.training.fit import packed
 from detector.training.frames import FrameTrainer
-from detector.training.input_transform import InputTransform, OwnSight, sight_of
-from detector.training.job import Job, Progress
-from detector.training.pretrained import Published, adapted, open_start
+from detector.training.input_transform import InputTransform, OwnInput, input_transform_of
+from detector.training.job import Progress, TrainingJob
+from detector.training.pretrained import PretrainedDetector, adapted, open_start
 from detector.training.recipe import Recipe, read_recipe
 
 
@@ -85,7 +85,7 @@ def train(  # noqa: PLR0913
     plan = plan.model_copy(update={k: v for k, v in changed.items() if v is not None})
     first = str(begin or plan.start)
     start_from = open_start(first, weights) if first else None
-    detector = start_from if isinstance(start_from, Published) else None
+    detector = start_from if isinstance(start_from, PretrainedDetector) else None
     if detector:
         plan = adapted(plan, detector, tune)
     elif tune or weights:
@@ -95,15 +95,15 @@ def train(  # noqa: PLR0913
             f"The recipe {plan.name!r} is of a family that is not trained here: {plan.family!r}.",
             hint=f"Known: {', '.join(sorted(TRAINERS))}.",
         )
-    sight = sight_of(plan, detector.model if detector else None)
-    tell = progress or (lambda stage, done, total, figures: None)
+    transform = input_transform_of(plan, detector.model if detector else None)
+    on_progress = progress or (lambda stage, done, total, figures: None)
     items = read_labels(data)
     parts = [p for p in plan.parts if not p.optional or sample.select(p, items)]
     plan = plan.model_copy(update={"parts": parts})
-    caches = faces(plan, items, cache or out / "faces", tell, sight)
+    caches = faces(plan, items, cache or out / "faces", on_progress, transform)
     # Who is held out follows from the labels, not from where a face was found.
     kept = held_out_people(items, plan)
-    of = [(part, caches[sight.cached(part).name]) for part in plan.parts]
+    of = [(part, caches[transform.cached(part).name]) for part in plan.parts]
     sources = [sample.gather(part, shelf, kept) for part, shelf in of]
     held = [sample.gather(part, shelf, kept, held=True) for part, shelf in of]
     sources = [source for source in sources if source.groups]
@@ -115,12 +115,14 @@ def train(  # noqa: PLR0913
         )
     torch.manual_seed(plan.seed)  # what is not loaded starts at random
     path = start_from if isinstance(start_from, Path) else None
-    job = Job(plan, sources, held, kept, out, path, resume, stop_after, device, tell, detector)
+    job = TrainingJob(
+        plan, sources, held, kept, out, path, resume, stop_after, device, on_progress, detector
+    )
     network = trainer(job)
     if stop_after is not None and stop_after < plan.steps:
         return None
     if detector:
-        assert isinstance(network, published.Odds)
+        assert isinstance(network, published.LogOddsHead)
         written = published.write(detector, network.network, out)
         return written[0] if len(written) == 1 else out
     from safetensors.torch import save_file
@@ -134,15 +136,15 @@ def faces(
     recipe: Recipe,
     items: Sequence[Item],
     folder: Path,
-    tell: Progress,
-    sight: InputTransform | None = None,
+    on_progress: Progress,
+    transform: InputTransform | None = None,
 ) -> dict[str, FaceCache]:
     """The caches that the parts of a recipe need, by name; built where they are missing."""
-    sight = sight or OwnSight(recipe.crop)
+    transform = transform or OwnInput(recipe.crop)
     caches = {}
-    for wanted_cache in dict.fromkeys(sight.cached(part) for part in recipe.parts):
+    for wanted_cache in dict.fromkeys(transform.cached(part) for part in recipe.parts):
         kind = wanted_cache.name
-        parts = [part for part in recipe.parts if sight.cached(part) == wanted_cache]
+        parts = [part for part in recipe.parts if transform.cached(part) == wanted_cache]
         wanted = {
             item.name: item
             for part in parts
@@ -170,12 +172,12 @@ def faces(
             side=wanted_cache.side,
             margin=wanted_cache.margin,
             seconds=wanted_cache.seconds,
-            progress=lambda done, total: tell("faces", done, total, {}),
+            progress=lambda done, total: on_progress("faces", done, total, {}),
         )
     return caches
 
 
-TRAINERS: dict[str, Callable[[Job], nn.Module]] = {
+TRAINERS: dict[str, Callable[[TrainingJob], nn.Module]] = {
     "mobilenet": FrameTrainer(),
     "videomae": clips.train,
     "published": published.train,

@@ -15,7 +15,7 @@ import numpy as np
 from detector.evaluation.labels import Labelled, pairs
 from detector.training import augment, blend
 from detector.training.cache import FaceCache, Faces
-from detector.training.input_transform import InputTransform, OwnSight
+from detector.training.input_transform import InputTransform, OwnInput
 from detector.training.recipe import Part, Recipe
 
 OTHERS = 24
@@ -23,7 +23,7 @@ OTHERS = 24
 
 
 @dataclass(frozen=True)
-class Source:
+class PairSource:
     """A part of a recipe with its faces.
 
     Attributes
@@ -55,7 +55,7 @@ def select(part: Part, entries: Sequence[F]) -> list[F]:
     return [entry for entry in entries if fits(entry)]
 
 
-def gather(part: Part, cache: FaceCache, kept: set[str], *, held: bool = False) -> Source:
+def gather(part: Part, cache: FaceCache, kept: set[str], *, held: bool = False) -> PairSource:
     """The pairs of a part: of persons that are not in `kept`, or with `held` of those that are."""
     entries = [e for e in select(part, cache.entries) if (e.person in kept) == held]
     couples: list[tuple[Faces, Faces | None]]
@@ -73,7 +73,7 @@ def gather(part: Part, cache: FaceCache, kept: set[str], *, held: bool = False) 
         else:
             key = second.source
         alike.setdefault(key, []).append((first, second))
-    return Source(part, cache, list(alike.values()))
+    return PairSource(part, cache, list(alike.values()))
 
 
 def _unmatched(part: Part, entries: Sequence[Faces]) -> list[tuple[Faces, Faces | None]]:
@@ -93,13 +93,16 @@ def _unmatched(part: Part, entries: Sequence[Faces]) -> list[tuple[Faces, Faces 
 
 
 def draw(
-    sources: Sequence[Source], recipe: Recipe, step: int, sight: InputTransform | None = None
+    sources: Sequence[PairSource],
+    recipe: Recipe,
+    step: int,
+    transform: InputTransform | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The pictures of one step.
 
     Parameters
     ----------
-    sight : Sight, optional
+    transform : InputTransform, optional
         How the network sees them. Default: as ours do, by the recipe's crop.
 
     Returns
@@ -109,23 +112,26 @@ def draw(
     float32 [2 P]
         Labels.
     """
-    sight = sight or OwnSight(recipe.crop)
+    transform = transform or OwnInput(recipe.crop)
     rng = np.random.default_rng([recipe.seed, step])
     shares = np.array([source.part.share for source in sources])
     originals, fakes = [], []
     for choice in rng.choice(len(sources), recipe.pairs, p=shares / shares.sum()):
-        real, fake = one(sources[choice], recipe, rng, sight)
+        real, fake = one(sources[choice], recipe, rng, transform)
         originals.append(real)
         fakes.append(fake)
     labels = np.repeat(np.array([0, 1], np.float32), recipe.pairs)
-    return sight.batch(originals + fakes), labels
+    return transform.batch(originals + fakes), labels
 
 
 def one(
-    source: Source, recipe: Recipe, rng: np.random.Generator, sight: InputTransform | None = None
+    source: PairSource,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    transform: InputTransform | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """An original and a fake of it under the same conditions, uint8 [S, S, 3] each."""
-    sight = sight or OwnSight(recipe.crop)
+    transform = transform or OwnInput(recipe.crop)
     group = source.groups[rng.integers(len(source.groups))]
     first, second = group[rng.integers(len(group))]
     tight = source.part.tight
@@ -140,22 +146,24 @@ def one(
     else:
         other = int(rng.integers(second.count))
         fake = source.cache.frames(second)[other]
-    framing = sight.framing(rng, tight)
-    real = sight.cut(real, first, index, framing)
-    fake = sight.cut(fake, second or first, other, framing)
+    framing = transform.framing(rng, tight)
+    real = transform.cut(real, first, index, framing)
+    fake = transform.cut(fake, second or first, other, framing)
     if second is not None and not source.part.matched:
         shown = framing.zoom * (1.0 if tight else recipe.crop.scale)
         native = shown * min(first.face, second.face) * rng.uniform(0.6, 1.0)
         real, fake = augment.level(real, fake, native)
     if rng.random() < recipe.soften:
         real = augment.soften(real, rng)
-    look = augment.draw_look(rng, recipe.h264, recipe.without)
+    look = augment.draw_augmentation(rng, recipe.h264, recipe.without)
     if recipe.clean and rng.random() < recipe.clean:
         look = augment.only_color(look)
     return augment.apply(real, look), augment.apply(fake, look)
 
 
-def _made(source: Source, first: Faces, real: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _made(
+    source: PairSource, first: Faces, real: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """A fake of an original, blended with itself or with the face of somebody else."""
     if source.part.mode == "people":
         others = [source.groups[rng.integers(len(source.groups))][0][0] for _ in range(OTHERS)]

@@ -58,7 +58,7 @@ NO_MATCH = 1e6
 
 
 @dataclass
-class _Person:
+class _Tracklet:
     number: int
     box: np.ndarray
     colors: np.ndarray
@@ -82,7 +82,7 @@ class Tracker:
     """Links faces into people. Made for one clip, used by one thread, fed in order of time."""
 
     def __init__(self) -> None:
-        self._people: list[_Person] = []
+        self._people: list[_Tracklet] = []
         self._count = 0
         self._look = 0
         self._scene = 0
@@ -116,7 +116,7 @@ class Tracker:
         self._frame_colors = frame_colors
 
         seen = [
-            _Person(
+            _Tracklet(
                 number=-1,
                 box=np.array(detection.box),
                 colors=colors.of(cut(rgb, detection.box, PORTRAIT)),
@@ -137,7 +137,7 @@ class Tracker:
         self._forget(time)
         return [person.number for person in seen]
 
-    def _in_view(self, time: float) -> list[_Person]:
+    def _in_view(self, time: float) -> list[_Tracklet]:
         """People whom the place alone can identify."""
         return [
             person
@@ -146,7 +146,7 @@ class Tracker:
             and (person.look == self._look - 1 or time - person.time <= LOST)
         ]
 
-    def _link(self, known: list[_Person], seen: list[_Person]) -> None:
+    def _link(self, known: list[_Tracklet], seen: list[_Tracklet]) -> None:
         """Give numbers to faces that have none, from people who are not in this look yet."""
         known = [person for person in known if person.look < self._look]
         seen = [face for face in seen if face.number < 0]
@@ -159,7 +159,7 @@ class Tracker:
             if costs[row, column] < NO_MATCH:
                 _move(known[row], seen[column])
 
-    def _cost(self, person: _Person, face: _Person) -> float:
+    def _cost(self, person: _Tracklet, face: _Tracklet) -> float:
         """How unlikely it is that `face` is `person`: 0 (as expected) .. about 4, or NO_MATCH."""
         gap = face.time - person.time
         cut_between = person.scene != face.scene
@@ -251,7 +251,7 @@ def _mix(here: Sequence[object], there: Sequence[object], share: float) -> np.nd
     return np.asarray(here) * (1 - share) + np.asarray(there) * share
 
 
-def _move(person: _Person, face: _Person) -> None:
+def _move(person: _Tracklet, face: _Tracklet) -> None:
     """Bring what is known of a person up to date with a face of theirs."""
     gap = face.time - person.time
     if gap > GLIDE or person.scene != face.scene:

@@ -10,7 +10,7 @@ remembers which were accepted, `hub` reads a model's page on Hugging Face.
 
 from detector.weights.download import TRIES, Progress, check_space, download, offline
 from detector.weights.files import (
-    Fits,
+    ProbeMatched,
     Trace,
     as_safetensors,
     load_state,
@@ -36,7 +36,7 @@ from detector.weights.verify import digest, verify
 
 __all__ = [
     "TRIES",
-    "Fits",
+    "ProbeMatched",
     "Progress",
     "Trace",
     "accept_license",

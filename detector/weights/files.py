@@ -34,7 +34,7 @@ _probe: ContextVar[dict[Path, dict[str, Any]] | None] = ContextVar("probe", defa
 """While probing: what was read already, since each candidate reads the same file."""
 
 
-class Fits(Exception):
+class ProbeMatched(Exception):
     """Raised by `load_strict` while `probing`: the weights fit, and were not loaded."""
 
 
@@ -169,7 +169,7 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
         )
     require_fractions({say(k): state[k] for k in own if own[k].is_floating_point()}, name)
     if _probe.get() is not None:
-        raise Fits
+        raise ProbeMatched
     module.load_state_dict(dict(state), strict=True)
     if trace := _tracing.get():
         for key, tensor in module.state_dict(keep_vars=True).items():

@@ -39,7 +39,7 @@ MOST = 1 << 20
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _StoredHubFile:
     """A `File` for the store."""
 
     path: str
@@ -237,7 +237,7 @@ def _one(model: HubModel, file: HubFile, report: Progress) -> Path:
     if not path.is_file() or digest(path) != file.sha256:
         address = hf_hub_url(model.repo, file.name, revision=model.revision, endpoint=endpoint())
         path.parent.mkdir(parents=True, exist_ok=True)
-        wanted = _Wanted(file.name, file.sha256, file.size, address)
+        wanted = _StoredHubFile(file.name, file.sha256, file.size, address)
         with FileLock(f"{path}.lock"):
             if not path.is_file() or digest(path) != file.sha256:
                 download(wanted, path, report)

@@ -53,7 +53,7 @@ def read_archive(path: Path) -> dict[str, Tensor]:
             name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
             root = name.removesuffix("data.pkl")
             with archive.open(name) as stream:
-                module = _Reader(stream, archive, root).load()
+                module = _ArchiveReader(stream, archive, root).load()
             return dict(_tensors(module, ""))
     except WeightsError:
         raise
@@ -71,7 +71,7 @@ class _Holder:
         self.__dict__.update(state)
 
 
-class _Reader(pickle.Unpickler):
+class _ArchiveReader(pickle.Unpickler):
     def __init__(self, stream: Any, archive: zipfile.ZipFile, root: str) -> None:
         super().__init__(stream)
         self._archive, self._root = archive, root

@@ -30,7 +30,7 @@ LIMIT = 4.0
 noise otherwise."""
 
 
-class Noise(nn.Module):
+class NoiseResiduals(nn.Module):
     """What the filters leave of each color: [N, 3, S, S] in -1..1 -> [N, 9, S, S] in -1..1."""
 
     bank: Tensor
@@ -50,7 +50,7 @@ class Noise(nn.Module):
 def branch() -> nn.Sequential:
     """float [N, 3, S, S] in -1..1 -> maps [N, 128, S / 16, S / 16]."""
     channels = BLOCKS[0][0]
-    layers: list[nn.Module] = [Noise(), unit(SameConv(9, channels, 2))]
+    layers: list[nn.Module] = [NoiseResiduals(), unit(SameConv(9, channels, 2))]
     for outputs, stride in BLOCKS:
         layers.append(InvertedResidual(channels, outputs, stride, expansion=2))
         channels = outputs

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from detector.training import augment, input_transform
 from detector.training.fit import fit
-from detector.training.job import Job
+from detector.training.job import TrainingJob
 from detector.training.recipe import Recipe
-from detector.training.sample import Source
+from detector.training.sample import PairSource
 from research.families.autoencoder import Autoencoder
 
 NOISE = 0.15
@@ -47,7 +47,7 @@ class HeldOutError:
         return {"held-out error": float(np.mean([float(network(part)) for part in parts]))}
 
 
-def train(job: Job) -> Autoencoder:
+def train(job: TrainingJob) -> Autoencoder:
     """Train an autoencoder by a recipe; see `detector.training.run.train`."""
     plan = job.plan
     options: dict[str, Any] = dict(plan.options)
@@ -73,7 +73,7 @@ def train(job: Job) -> Autoencoder:
     return trained.network
 
 
-def draw(sources: Sequence[Source], recipe: Recipe, step: int) -> tuple[np.ndarray, np.ndarray]:
+def draw(sources: Sequence[PairSource], recipe: Recipe, step: int) -> tuple[np.ndarray, np.ndarray]:
     """Untouched faces of one step, float32 [2 P, 3, S, S] in -1..1, and zeros."""
     rng = np.random.default_rng([recipe.seed, step])
     shares = np.array([source.part.share for source in sources])
@@ -85,6 +85,6 @@ def draw(sources: Sequence[Source], recipe: Recipe, step: int) -> tuple[np.ndarr
         picture = source.cache.frames(first)[int(rng.integers(first.count))]
         framing = augment.draw_framing(rng, source.part.tight)
         shown = augment.frame(picture, framing, recipe.crop, source.part.tight)
-        look = augment.draw_look(rng, recipe.h264, recipe.without)
+        look = augment.draw_augmentation(rng, recipe.h264, recipe.without)
         pictures.append(augment.apply(shown, look))
     return augment.batch_to_array(pictures), np.zeros(len(pictures), np.float32)

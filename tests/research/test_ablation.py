@@ -65,7 +65,7 @@ def test_a_change_left_out_leaves_the_others_as_they_were() -> None:
         touched = 0
         for seed in range(40):
             every, less = (
-                augment.draw_look(np.random.default_rng(seed), 0.4, without)
+                augment.draw_augmentation(np.random.default_rng(seed), 0.4, without)
                 for without in ([], [change])  # type: ignore[list-item]
             )
             for field in vars(every):

@@ -14,7 +14,7 @@ from detector.evaluation.splits import held_out_people
 from detector.training.cache import FaceCache, Faces
 from detector.training.recipe import read_recipe
 from research import learning_curve
-from research.learning_curve import CHOICES, SHARES, Curve, Run
+from research.learning_curve import CHOICES, SHARES, CurveRun, LearningCurve
 from research.sources import FOLDS, Bench
 
 
@@ -27,7 +27,7 @@ def faces(name: str, source: str, person: str, label: int) -> Faces:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Curve:
+def made(tmp_path: Path) -> LearningCurve:
     """Ten people with a pair each in every source of the curve, and somebody alone in another."""
     clips = [
         faces(f"{fold}-{n}-{label}", FOLDS[fold][0], f"p{n}", label)
@@ -41,26 +41,26 @@ def made(tmp_path: Path) -> Curve:
         items=clips, kept=held_out_people(clips, plan), cache=SimpleNamespace(entries=clips)
     )
     stills = SimpleNamespace(entries=clips)
-    return Curve(cast(Bench, bench), plan, cast(FaceCache, stills), tmp_path)
+    return LearningCurve(cast(Bench, bench), plan, cast(FaceCache, stills), tmp_path)
 
 
-def learned(made: Curve, run: Run) -> set[str]:
+def learned(made: LearningCurve, run: CurveRun) -> set[str]:
     left = made.without(run)
     return {e.person for e in made.clips if e.person not in made.bench.kept and not left(e)}
 
 
-def test_a_smaller_share_of_people_is_part_of_a_larger_one(made: Curve) -> None:
-    shares = [learned(made, Run(5, share=share)) for share in SHARES]
+def test_a_smaller_share_of_people_is_part_of_a_larger_one(made: LearningCurve) -> None:
+    shares = [learned(made, CurveRun(5, share=share)) for share in SHARES]
     for smaller, larger in pairwise(shares):
         assert smaller < larger
     everybody = {e.person for e in made.clips} - made.bench.kept
     assert shares[-1] == everybody
     assert all("a/lone:one" in share for share in shares)
-    assert learned(made, Run(6, share=0.25)) == learned(made, Run(5, share=0.25))
+    assert learned(made, CurveRun(6, share=0.25)) == learned(made, CurveRun(5, share=0.25))
 
 
-def test_nothing_is_learned_from_a_source_that_is_left_out(made: Curve) -> None:
-    some = learned(made, Run(5, unseen=("live swaps", "app swaps")))
+def test_nothing_is_learned_from_a_source_that_is_left_out(made: LearningCurve) -> None:
+    some = learned(made, CurveRun(5, unseen=("live swaps", "app swaps")))
     assert {person.split(":")[0] for person in some} == {FOLDS["FF++ and DFD"][0], "a/lone"}
 
 
@@ -70,7 +70,7 @@ def test_every_choice_of_sources_is_a_run_with_a_name_of_its_own() -> None:
     assert len({run.name for run in every}) == len(every)
 
 
-def test_the_tables_tell_sources_never_seen_from_new_people(made: Curve) -> None:
+def test_the_tables_tell_sources_never_seen_from_new_people(made: LearningCurve) -> None:
     """A made detector knows the sources that it saw, and is as often wrong as right elsewhere,
     unless it saw two."""
     labels = np.array([entry.label for entry in made.clips])
@@ -104,8 +104,8 @@ def test_the_tables_tell_sources_never_seen_from_new_people(made: Curve) -> None
     assert people[0][5].startswith("+0.500")
 
 
-def test_what_was_scored_is_not_trained_again(made: Curve) -> None:
-    run = Run(5, share=0.5)
+def test_what_was_scored_is_not_trained_again(made: LearningCurve) -> None:
+    run = CurveRun(5, share=0.5)
     assert made.scores(run, train=False) is None
     (made.folder / f"{run.name}.json").write_text('{"clips": [1.0], "stills": [0.5]}')
     kept = made.scores(run)

@@ -158,11 +158,11 @@ def test_another_trunk_is_refused(tmp_path: Path) -> None:
 def test_surroundings_are_cached_wider_and_cut_as_the_pipeline_cuts() -> None:
     """A box of 100 px in a picture whose columns and rows count pixels: after the cache and the
     recipe's cut the same pixels are seen as in one cut, to within the two roundings."""
-    own = input_transform.OwnSight(CropRecipe(scale=1.5, size=256, resize="area"))
+    own = input_transform.OwnInput(CropRecipe(scale=1.5, size=256, resize="area"))
     wanted = own.cached(Part(name="x", kind="video", share=1))
     assert (wanted.name, wanted.margin, wanted.side) == ("video-1.8-307", 1.8, 307)
-    usual = input_transform.OwnSight(CropRecipe(scale=0.9, size=192))
-    assert usual.cached(Part(name="x", kind="video", share=1)) == input_transform.Cached("video")
+    usual = input_transform.OwnInput(CropRecipe(scale=0.9, size=192))
+    assert usual.cached(Part(name="x", kind="video", share=1)) == input_transform.CacheSpec("video")
     rows, columns = np.mgrid[:256, :256].astype(np.uint8)
     picture = np.stack([columns, rows, columns], 2)
     box = (78.0, 78.0, 178.0, 178.0)
@@ -175,7 +175,7 @@ def test_surroundings_are_cached_wider_and_cut_as_the_pipeline_cuts() -> None:
 
 
 def test_no_border_of_the_cache_is_seen() -> None:
-    own = input_transform.OwnSight(CropRecipe(scale=1.5, size=256))
+    own = input_transform.OwnInput(CropRecipe(scale=1.5, size=256))
     rng = np.random.default_rng(0)
     kept = np.full((307, 307, 3), 200, np.uint8)
     for _ in range(300):

@@ -14,7 +14,7 @@ from detector.models import registry
 from detector.models.families import mobilenet
 from detector.models.network import TorchFrameModel
 from detector.training import run
-from detector.training.job import Job
+from detector.training.job import TrainingJob
 from detector.training.recipe import read_recipe
 from research.families import reference
 from tests.unit.detector.test_mobilenet import SIDE, crops, network, spec  # noqa: F401
@@ -35,7 +35,7 @@ def test_what_a_coarse_copy_says_is_taken_off(
     )
     torch.testing.assert_close(held(x), network(x) - 0.5 * network(coarse))
     wanted = spec().model_copy(update={"family": "reference", "options": {"reference": 0.5}})
-    shown = TorchFrameModel(wanted, held, watched=held.features[mobilenet.MIDDLE - 1])
+    shown = TorchFrameModel(wanted, held, target_layer=held.features[mobilenet.MIDDLE - 1])
     maps = shown.explain(crops[:3])
     assert maps is not None and len(maps) == 3
     learning = reference.ReferenceNet(reference=1.0).train()
@@ -59,6 +59,6 @@ def test_it_is_loaded_by_an_entry(
 
 def test_no_loss_looks_at_its_features(tmp_path: Path) -> None:
     plan = read_recipe("reference").model_copy(update={"align_weight": 1.0})
-    job = Job(plan, [], [], set(), tmp_path, None, False, None, "cpu", lambda *_: None)
+    job = TrainingJob(plan, [], [], set(), tmp_path, None, False, None, "cpu", lambda *_: None)
     with pytest.raises(UsageError, match="no loss looks at features"):
         run.TRAINERS["reference"](job)

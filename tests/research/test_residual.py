@@ -71,7 +71,7 @@ def test_the_filters_see_neither_grey_nor_a_slope() -> None:
     down, across = np.indices((16, 16), np.float32)
     for picture in (np.full((16, 16), 90, np.float32), 3 * across, 2 * down + 5 * across):
         shown = torch.from_numpy(np.stack([picture] * 3) / 127.5 - 1)[None].float()
-        left = residual.Noise()(shown)[..., 2:-2, 2:-2]  # a slope ends at the border
+        left = residual.NoiseResiduals()(shown)[..., 2:-2, 2:-2]  # a slope ends at the border
         assert left.abs().max() < 1e-4
     for kernel in BANK:
         assert np.abs(kernel).sum() > 1  # and are not nothing
@@ -80,21 +80,21 @@ def test_the_filters_see_neither_grey_nor_a_slope() -> None:
 def test_a_single_odd_pixel_is_seen_in_its_own_color_and_cut_off() -> None:
     shown = torch.zeros(1, 3, 16, 16)
     shown[0, 1, 8, 8] = 2 / 127.5
-    left = residual.Noise()(shown)[0]
+    left = residual.NoiseResiduals()(shown)[0]
     assert not left[:3].any() and not left[6:].any()
     expected = torch.from_numpy(BANK[:, ::-1, ::-1].copy()) * 2 / residual.LIMIT
     torch.testing.assert_close(left[3:6, 6:11, 6:11], expected.clamp(-1, 1))
     shown[0, 1, 8, 8] = 1
-    assert residual.Noise()(shown).abs().max() == 1
+    assert residual.NoiseResiduals()(shown).abs().max() == 1
 
 
 def test_half_precision_keeps_the_noise() -> None:
     torch.manual_seed(0)
     shown = (torch.randint(100, 103, (1, 3, 32, 32)) / 127.5 - 1).float()
     with torch.autocast("cpu", torch.bfloat16):
-        left = residual.Noise()(shown)
+        left = residual.NoiseResiduals()(shown)
     assert left.dtype == torch.float32
-    torch.testing.assert_close(left, residual.Noise()(shown))
+    torch.testing.assert_close(left, residual.NoiseResiduals()(shown))
 
 
 def test_the_branch_is_small(network: residual.ResidualNet) -> None:

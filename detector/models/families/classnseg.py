@@ -37,7 +37,7 @@ class Encoder(nn.Sequential):
         super().__init__(*layers, *_unit(nn.Conv2d(64, 128, 3, 1, 1)))
 
 
-class Decoder(nn.Module):
+class MaskDecoder(nn.Module):
     """code [N, 128, 16, 16] -> which of two classes each pixel is of, [N, 2, 256, 256]."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class ClassNSeg(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encoder, self.decoder = Encoder(), Decoder()
+        self.encoder, self.decoder = Encoder(), MaskDecoder()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.code(x).abs().mean((2, 3, 4))

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from detector.errors import ModelError
 from detector.models.base import Files, ModelSpec, check_batch
 from detector.models.names import Rule, rename
-from detector.models.network import TorchFrameModel, listening
+from detector.models.network import TorchFrameModel, forward_hook
 from detector.weights import load_state, load_strict
 
 ATTENTION_STAGE = 2
@@ -38,7 +38,7 @@ _AS_FOR_380 = {1: (0, 1), 2: (2, 2), 3: (0, 1), 5: (1, 2)}
 
 
 @dataclass(frozen=True)
-class Layout:
+class EfficientNetLayout:
     """How one repository put its network together and called its parts."""
 
     rules: tuple[Rule, ...]
@@ -52,8 +52,10 @@ class Layout:
 
 
 LAYOUTS = {
-    "ispl": Layout(((r"efficientnet\.attconv\.", "attention."), (r"efficientnet\.", "trunk."))),
-    "ispl-st": Layout(
+    "ispl": EfficientNetLayout(
+        ((r"efficientnet\.attconv\.", "attention."), (r"efficientnet\.", "trunk."))
+    ),
+    "ispl-st": EfficientNetLayout(
         (
             (r"feat_ext\.efficientnet\.attconv\.", "attention."),
             (r"feat_ext\.efficientnet\.", "trunk."),
@@ -63,13 +65,13 @@ LAYOUTS = {
         ),
         normed=True,
     ),
-    "deepfakebench": Layout(
+    "deepfakebench": EfficientNetLayout(
         ((r"backbone\.efficientnet\.", "trunk."), (r"backbone\.last_layer\.", "classifier.")),
         outputs=2,
         padded_as_for_380=True,
     ),
-    "sbi": Layout(((r"net\._fc\.", "classifier."), (r"net\.", "trunk.")), outputs=2),
-    "selimsef": Layout(
+    "sbi": EfficientNetLayout(((r"net\._fc\.", "classifier."), (r"net\.", "trunk.")), outputs=2),
+    "selimsef": EfficientNetLayout(
         ((r"encoder\.classifier\.", None), (r"encoder\.", "trunk."), (r"fc\.", "classifier.")),
         trunk="tf_efficientnet_b7",
         original_names=False,
@@ -80,7 +82,7 @@ LAYOUTS = {
 class EfficientNet(nn.Module):
     """float [N, 3, S, S] -> logits [N, outputs]."""
 
-    def __init__(self, layout: Layout, *, attention: bool = False) -> None:
+    def __init__(self, layout: EfficientNetLayout, *, attention: bool = False) -> None:
         super().__init__()
         import timm
 
@@ -131,7 +133,7 @@ class AttentionModel(TorchFrameModel):
         """The weights 0..1 that the network gives to places: [N, 1, 28, 28] at 224 px."""
         found: list[Tensor] = []
         assert self.network.attention is not None
-        with torch.inference_mode(), listening(self.network.attention, found.append):
+        with torch.inference_mode(), forward_hook(self.network.attention, found.append):
             self.network(batch.to(self.device))
         return found[0].sigmoid()
 

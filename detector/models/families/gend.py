@@ -59,7 +59,7 @@ class GenD(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def watched(self) -> nn.Module:
+    def target_layer(self) -> nn.Module:
         """The block before the last."""
 
 
@@ -76,7 +76,7 @@ class ClipGenD(GenD):
         return self.feature_extractor["vision_model"](x).pooler_output
 
     @property
-    def watched(self) -> nn.Module:
+    def target_layer(self) -> nn.Module:
         return self.feature_extractor["vision_model"].encoder.layers[-2]
 
 
@@ -98,7 +98,7 @@ class PerceptionGenD(GenD):
         return self.feature_extractor["backbone"](x)
 
     @property
-    def watched(self) -> nn.Module:
+    def target_layer(self) -> nn.Module:
         return self.feature_extractor["backbone"].blocks[-2]
 
 
@@ -115,7 +115,7 @@ class DinoGenD(GenD):
         return self.feature_extractor["backbone"](x).last_hidden_state[:, 0]
 
     @property
-    def watched(self) -> nn.Module:
+    def target_layer(self) -> nn.Module:
         return self.feature_extractor["backbone"].model.layer[-2]
 
 
@@ -157,7 +157,7 @@ def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
     with unfilled():
         network = build(backbone)
     load_strict(network, rename(load_state(files[0]), _RULES[backbone]), spec.id)
-    return TokenModel(spec, network, device, network.watched)
+    return TokenModel(spec, network, device, network.target_layer)
 
 
 def frame_order(count: int, most: int = FRAMES) -> list[int]:

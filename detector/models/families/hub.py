@@ -60,7 +60,7 @@ class Classifier(nn.Module):
         return self.model(pixel_values=x).logits
 
     @property
-    def watched(self) -> nn.Module | None:
+    def target_layer(self) -> nn.Module | None:
         """The block before the last, where there is one list of blocks."""
         lists = [m for m in self.model.modules() if isinstance(m, nn.ModuleList) and len(m) > 1]
         blocks = max(lists, key=len, default=None)
@@ -90,7 +90,7 @@ def load(spec: ModelSpec, files: Files, device: str) -> TokenModel | TokenClipMo
     model = build(config, load_state(weights, spec), spec.id)
     network = Classifier(model)
     made = TokenClipModel if spec.kind == "clip" else TokenModel
-    return made(spec, network, device, network.watched)
+    return made(spec, network, device, network.target_layer)
 
 
 def build(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> nn.Module:

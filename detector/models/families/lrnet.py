@@ -173,7 +173,7 @@ def _squares(crops: np.ndarray, points: np.ndarray) -> tuple[list[np.ndarray], l
     return pictures, places
 
 
-class Reader(nn.Module):
+class LandmarkGru(nn.Module):
     """float [N, T, 136] -> probabilities of the classes (real, fake), [N, 2]."""
 
     def __init__(self) -> None:
@@ -205,7 +205,7 @@ class LrNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.points, self.steps = Reader(), Reader()
+        self.points, self.steps = LandmarkGru(), LandmarkGru()
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.stack([self.points(x), self.steps(x.diff(dim=1))], 1)

@@ -39,7 +39,7 @@ class Meso4(nn.Module):
         return self.fc2(F.leaky_relu(self.fc1(x.flatten(1)), 0.1))
 
     @property
-    def watched(self) -> nn.Module:
+    def target_layer(self) -> nn.Module:
         """The convolution at 32 x 32, before the last pooling."""
         return self.conv4
 
@@ -50,8 +50,8 @@ class MesoInception4(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         # "Incption" is how the file spells it.
-        self.Incption1 = Inception(3, (1, 4, 4, 2))
-        self.Incption2 = Inception(11, (2, 4, 4, 2))
+        self.Incption1 = BenchInception(3, (1, 4, 4, 2))
+        self.Incption2 = BenchInception(11, (2, 4, 4, 2))
         self.conv1, self.bn1 = _conv(12, 16, 5), nn.BatchNorm2d(16)
         self.conv2 = _conv(16, 16, 5)
         self.fc1, self.fc2 = nn.Linear(1024, 16), nn.Linear(16, 2)
@@ -63,12 +63,12 @@ class MesoInception4(nn.Module):
         return self.fc2(F.leaky_relu(self.fc1(x.flatten(1)), 0.1))
 
     @property
-    def watched(self) -> nn.Module:
+    def target_layer(self) -> nn.Module:
         """The convolution at 32 x 32, before the last pooling."""
         return self.conv2
 
 
-class Inception(nn.Module):
+class BenchInception(nn.Module):
     """Four branches side by side, then one norm."""
 
     def __init__(self, inputs: int, outputs: tuple[int, int, int, int]) -> None:
@@ -108,4 +108,4 @@ def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
         raise ModelError(f"The benchmark's MesoNet has no variant {spec.options.get('variant')!r}.")
     network = variant()
     load_strict(network, rename(load_state(files[0], spec), RULES), spec.id)
-    return TorchFrameModel(spec, network, device, network.watched)
+    return TorchFrameModel(spec, network, device, network.target_layer)

@@ -40,7 +40,7 @@ class Srm(nn.Module):
         self.srm_sa = NoiseAttention()
         self.srm_sa_post = nn.Sequential(nn.BatchNorm2d(64), nn.ReLU())
         self.dual_cma0, self.dual_cma1 = CrossAttention(), CrossAttention()
-        self.fusion = Fusion()
+        self.fusion = AttentionFusion()
         self.head = nn.Linear(2048, 2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class CrossAttention(nn.Module):
         return self.gamma1 * for_x.view_as(x) + x, self.gamma2 * for_y.view_as(y) + y
 
 
-class Fusion(nn.Module):
+class AttentionFusion(nn.Module):
     """Both streams as one, its channels weighed."""
 
     def __init__(self) -> None:

@@ -62,7 +62,7 @@ class _Band(nn.Module):
         return spectrum * (self.base + (2 * self.learnable.sigmoid() - 1))
 
 
-class Phase(nn.Module):
+class PhaseChannel(nn.Module):
     """Beside the picture, what its phases alone give back: [N, 3, S, S] -> [N, 4, S, S]."""
 
     channels = 4
@@ -76,7 +76,7 @@ class Phase(nn.Module):
 class Xception(nn.Module):
     """float [N, 3, S, S] -> logits [N, outputs]."""
 
-    def __init__(self, outputs: int, front: FrequencyBands | Phase | None = None) -> None:
+    def __init__(self, outputs: int, front: FrequencyBands | PhaseChannel | None = None) -> None:
         super().__init__()
         self.front = front or nn.Identity()
         self.trunk = trunk(outputs, front.channels if front else 3)
@@ -86,12 +86,12 @@ class Xception(nn.Module):
 
 
 @dataclass(frozen=True)
-class Layout:
+class XceptionLayout:
     """How one repository put its network together and called its parts."""
 
     rules: tuple[Rule, ...]
     outputs: int = 2
-    front: type[FrequencyBands] | type[Phase] | None = None
+    front: type[FrequencyBands] | type[PhaseChannel] | None = None
 
 
 # The benchmark builds an adapter of features into every Xception and uses it in one network only.
@@ -102,11 +102,11 @@ _BENCH: tuple[Rule, ...] = (
 )
 
 LAYOUTS = {
-    "ispl": Layout(
+    "ispl": XceptionLayout(
         ((r"xception\.last_linear\.", "trunk.fc."), (r"xception\.", "trunk.")), outputs=1
     ),
-    "deepfakebench": Layout(_BENCH),
-    "f3net": Layout(
+    "deepfakebench": XceptionLayout(_BENCH),
+    "f3net": XceptionLayout(
         (
             (r"FAD_head\._DCT_all_T", "front.cosines_back"),
             (r"FAD_head\._DCT_all", "front.cosines"),
@@ -117,7 +117,7 @@ LAYOUTS = {
         ),
         front=FrequencyBands,
     ),
-    "spsl": Layout(_BENCH, front=Phase),
+    "spsl": XceptionLayout(_BENCH, front=PhaseChannel),
 }
 
 

@@ -23,7 +23,7 @@ SPEC = SignalSpec(
 )
 
 
-class Noise(Observer):
+class NoiseLevel(Observer):
     """Collects the figure of a person's faces."""
 
     def __init__(self, plan: RunPlan) -> None:
@@ -40,4 +40,4 @@ class Noise(Observer):
         return subject.median(SPEC, self._values, noise.NO_RING)
 
 
-SIGNAL = SignalMeasure(SPEC, rank=30, stills=True, observe=Noise)
+SIGNAL = SignalMeasure(SPEC, rank=30, stills=True, observe=NoiseLevel)

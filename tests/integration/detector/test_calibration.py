@@ -17,7 +17,7 @@ from detector.errors import InputError
 from detector.evaluation import fitting, manifest, metrics, odds, operating_points
 from detector.evaluation.calibration import fit_clips
 from detector.evaluation.operating_points import FAKE, INCONCLUSIVE, REAL, Held
-from detector.evaluation.subjects import Clip, Person
+from detector.evaluation.subjects import Clip, ScoredPerson
 from detector.models.registry import Manifest
 from detector.schema.analysis import Question, UncertaintyRates
 
@@ -106,7 +106,7 @@ def test_few_frames_are_learned_from_short_versions() -> None:
     made = []
     for clip in clips(rng, 160):
         few = {id: x + rng.normal(0, 8) for id, x in clip.people[0].logits.items()}
-        short = Person(few, replace(GOOD, frames=2))
+        short = ScoredPerson(few, replace(GOOD, frames=2))
         made.append(replace(clip, worse=(short,)))
     asked = {FACE: ["pairs"]}
     found = fit_clips(made, asked, "made")
@@ -123,7 +123,7 @@ def test_without_doubt_worse_versions_leave_the_map_as_it_is() -> None:
     made = []
     for clip in clips(rng, 160):
         weaker = {id: x / 2 for id, x in clip.people[0].logits.items()}
-        made.append(replace(clip, worse=(Person(weaker, replace(GOOD, frames=2)),)))
+        made.append(replace(clip, worse=(ScoredPerson(weaker, replace(GOOD, frames=2)),)))
     asked = {FACE: ["pairs"]}
     found = fit_clips(made, asked, "made").ensembles[FACE]
     assert found.doubt == UncertaintyRates()
@@ -281,7 +281,7 @@ def clips(rng: np.random.Generator, count: int = 160) -> list[Clip]:
         face = rng.normal(5.0 if question is FACE else -5.0, 2.2)
         whole = rng.normal(5.0 if question is WHOLE else -5.0, 2.2)
         logits = {"pairs": 0.3 * face + 1, "detail": rng.normal(), "synthesis": 2.0 * whole}
-        person = Person(logits, GOOD)
+        person = ScoredPerson(logits, GOOD)
         out.append(Clip(int(question is not None), f"s{i // 4 % 8}", question, (person,)))
     return out
 

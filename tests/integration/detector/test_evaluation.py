@@ -114,7 +114,7 @@ def test_figures_on_known_answers() -> None:
     assert metrics.tpr_at(values, labels, 0.25) == 1.0
     assert metrics.tpr_at(values, labels, 0.05) == 0.25
     assert metrics.equal_error(values, labels) == pytest.approx(0.25)
-    assert metrics.pairs_won(values, [(0, 4), (3, 5)]) == 0.5
+    assert metrics.paired_ranking_accuracy(values, [(0, 4), (3, 5)]) == 0.5
     assert metrics.calibration_error(np.full(10, 0.7), np.array([1] * 7 + [0] * 3)) < 1e-9
     interval = metrics.bootstrap(metrics.auc, values, labels, [str(i) for i in range(8)])
     assert interval.low < interval.value < interval.high <= 1

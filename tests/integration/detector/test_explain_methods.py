@@ -273,8 +273,8 @@ def randomized(model: TorchModel, seed: int) -> TorchModel:
     other = copy.copy(model)
     other.network = copy.deepcopy(model.network)
     layers = dict(other.network.named_modules())
-    other.watched = layers[
-        next(name for name, part in model.network.named_modules() if part is model.watched)
+    other.target_layer = layers[
+        next(name for name, part in model.network.named_modules() if part is model.target_layer)
     ]
     draw = torch.Generator().manual_seed(seed)
     for tensor in other.network.parameters():

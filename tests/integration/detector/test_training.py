@@ -159,7 +159,7 @@ def test_an_unknown_recipe_is_refused() -> None:
 
 def test_a_pair_gets_the_same_changes(face: np.ndarray) -> None:
     rng = np.random.default_rng(3)
-    looks = [augment.draw_look(rng) for _ in range(30)]
+    looks = [augment.draw_augmentation(rng) for _ in range(30)]
     changed = [augment.apply(face, look) for look in looks]
     for look, once in zip(looks, changed, strict=True):
         np.testing.assert_array_equal(once, augment.apply(face.copy(), look))

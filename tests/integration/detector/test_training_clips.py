@@ -21,7 +21,7 @@ from detector.models.base import CropRecipe
 from detector.models.families import videomae
 from detector.training import blend_clip, clips, masking, motion, pool, sample
 from detector.training.cache import FaceCache, Faces
-from detector.training.job import Job
+from detector.training.job import TrainingJob
 from detector.training.recipe import Part, Pretrain, Recipe
 
 POINTS = [(70.0, 74.0), (106.0, 74.0), (88.0, 98.0), (74.0, 116.0), (102.0, 116.0)]
@@ -100,7 +100,7 @@ def recipe(shape: str = "videomae", **changes: object) -> Recipe:
     return Recipe.model_validate(given | changes)
 
 
-def job(plan: Recipe, cache: FaceCache, out: Path, begin: Path, **changes: object) -> Job:
+def job(plan: Recipe, cache: FaceCache, out: Path, begin: Path, **changes: object) -> TrainingJob:
     kept = {"s:ga", "s:ge"}
     parts = [sample.gather(part, cache, kept) for part in plan.parts]
     held = [sample.gather(part, cache, kept, held=True) for part in plan.parts]
@@ -114,9 +114,9 @@ def job(plan: Recipe, cache: FaceCache, out: Path, begin: Path, **changes: objec
         "resume": False,
         "stop_after": None,
         "device": "cpu",
-        "tell": lambda stage, done, total, figures: None,
+        "on_progress": lambda stage, done, total, figures: None,
     }
-    return Job(**(given | changes))  # type: ignore[arg-type]
+    return TrainingJob(**(given | changes))  # type: ignore[arg-type]
 
 
 def curve(out: Path) -> list[dict[str, str]]:

@@ -96,7 +96,7 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name: str, tmp_path: P
     rgb = camera((640, 480))(3)
     file = tmp_path / "face.png"
     cv2.imwrite(str(file), rgb[..., ::-1])
-    look = input_transform.PublishedSight(_Fed(recipe))  # type: ignore[arg-type]
+    look = input_transform.PretrainedInput(_Fed(recipe))  # type: ignore[arg-type]
     wanted = look.cached(Part(name="p", kind="image", share=1))
     item = Item(file, "face.png", 0, "image", "none", "g", "s")
     made = cache.build([item], tmp_path / "c", side=wanted.side, margin=wanted.margin)
@@ -112,7 +112,7 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name: str, tmp_path: P
 
 
 class _Fed:
-    """As much of a model as a sight asks for."""
+    """As much of a model as a transform asks for."""
 
     def __init__(self, crop: CropRecipe) -> None:
         self.spec = registry.get_spec("dfb_meso4").model_copy(update={"crop": crop})
@@ -276,7 +276,7 @@ def test_what_cannot_be_begun_with_is_refused(labels: Path, tmp_path: Path) -> N
     with pytest.raises(UsageError, match="tight crops alone"):
         tight = [Part(name="p", kind="image", tight=True, share=1)]
         start = pretrained.open_start("dfb_meso4", [meso(tmp_path)])
-        assert isinstance(start, pretrained.Published)
+        assert isinstance(start, pretrained.PretrainedDetector)
         pretrained.adapted(plan(parts=[p.model_dump() for p in tight]), start)
     with pytest.raises(UsageError, match="name one with --begin"):
         train("finetune", labels, tmp_path / "run", begin="pairs", tune="head")

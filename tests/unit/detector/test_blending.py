@@ -30,7 +30,7 @@ STILLS = {
     "jennjwang+deepfake-detection": 1,
 }
 """How many of each folder; of other cameras, sizes and poses."""
-STILL = blend.Blend(
+STILL = blend.BlendParams(
     outline=blend._OUTLINES["face"], strength=1.0, feather=0.1, wave_seed=1,
     matrix=np.array([[1.0, 0, 0], [0, 1, 0]]), color=np.array([[1.0, 0]] * 3),
     soft=0.0, sharp=0.0, shrink=1.0, outside=False,
@@ -224,7 +224,7 @@ def test_two_people_need_landmarks_or_a_tight_crop(
         FaceCache, "frames", lambda self, entry: astronauts[int(entry.name)][0][None]
     )
     part = Part(name="p", kind="image", mode="people", share=1.0, tight=tight)
-    source = sample.Source(part, cache, groups)
+    source = sample.PairSource(part, cache, groups)
     taken = []
 
     def note(name: str) -> None:

@@ -65,7 +65,7 @@ def test_blocks_are_cut_as_the_original_does() -> None:
 def made(folder: Path) -> list[Path]:
     paths = [folder / "g1.pth", folder / "g2.pth"]
     for path in paths:
-        torch.save(lrnet.Reader().state_dict(), path)
+        torch.save(lrnet.LandmarkGru().state_dict(), path)
     return [*paths, folder / "landmarker.task"]
 
 

@@ -104,7 +104,7 @@ def test_a_donor_lies_on_the_landmarks_it_covers(face: np.ndarray) -> None:
     donor = cv2.warpAffine(face, matrix, (160, 160), borderMode=cv2.BORDER_REFLECT_101)
     donor_points = [tuple(matrix @ (x, y, 1.0)) for x, y in POINTS]
     drawn = blend.draw(np.random.default_rng(0))
-    still = blend.Blend(
+    still = blend.BlendParams(
         outline=drawn.outline, strength=1.0, feather=0.1, wave_seed=1,
         matrix=np.array([[1.0, 0, 0], [0, 1, 0]]), color=np.array([[1.0, 0]] * 3),
         soft=0.0, sharp=0.0, shrink=1.0, outside=False,
@@ -143,9 +143,9 @@ def test_two_people_are_blended_and_nobody_with_himself(tmp_path: Path, face: np
 
 def test_an_encoded_pair_is_encoded_alike(face: np.ndarray) -> None:
     rng = np.random.default_rng(0)
-    looks = [augment.draw_look(rng, h264=1.0) for _ in range(20)]
+    looks = [augment.draw_augmentation(rng, h264=1.0) for _ in range(20)]
     assert all(20 <= look.crf <= 38 for look in looks)
-    assert not any(augment.draw_look(rng).crf for _ in range(20))
+    assert not any(augment.draw_augmentation(rng).crf for _ in range(20))
     for look in looks[:4]:
         np.testing.assert_array_equal(augment.apply(face, look), augment.apply(face, look))
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from detector.cli import common
-from detector.cli.train import _Meter
+from detector.cli.train import TrainingProgressBar
 
 
 class Screen(io.StringIO):
@@ -18,7 +18,7 @@ class Screen(io.StringIO):
         return True
 
 
-def follow(meter: _Meter) -> None:
+def follow(meter: TrainingProgressBar) -> None:
     """Two kinds of faces, then eight steps with two checks."""
     for total in (3, 2):
         for done in range(1, total + 1):
@@ -28,7 +28,7 @@ def follow(meter: _Meter) -> None:
 
 
 def test_a_file_gets_a_line_a_stage_and_a_check(capsys: pytest.CaptureFixture[str]) -> None:
-    follow(_Meter())
+    follow(TrainingProgressBar())
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "3 of 3 files searched for faces",
@@ -42,7 +42,7 @@ def test_a_terminal_gets_a_bar_with_the_time_left(monkeypatch: pytest.MonkeyPatc
     screen, clock = Screen(), iter(range(1000))
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(common.time, "monotonic", lambda: next(clock) * 10.0)
-    follow(_Meter())
+    follow(TrainingProgressBar())
     drawn = screen.getvalue().split("\r")
     bars = [line.rstrip() for line in drawn if line.startswith("[")]
     assert bars[0] == f"[{'#' * 8}{'.' * 16}] 1 of 3 files searched for faces, about 20 s left"
@@ -61,7 +61,7 @@ def test_a_terminal_is_not_drawn_on_at_every_step(monkeypatch: pytest.MonkeyPatc
     screen, clock = Screen(), iter(range(10_000))
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(common.time, "monotonic", lambda: 100 + next(clock) * 0.01)
-    meter = _Meter()
+    meter = TrainingProgressBar()
     for step in range(1, 501):
         meter("training", step, 500, {})
     assert 40 < screen.getvalue().count("\r") < 60
