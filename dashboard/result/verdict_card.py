@@ -181,7 +181,10 @@ def strongest(analysis: Analysis, track: Subject) -> str:
 
 def _without_sign(analysis: Analysis, top: Subject) -> str:
     """For whom, in how much of the file."""
-    judged = sum(1 for track in analysis.judged if track.probability is not None)
+    judged = sum(
+        track.modality is Modality.FACE and track.probability is not None
+        for track in analysis.judged
+    )
     whom = (
         _("the whole picture")
         if top.modality is Modality.FULL_FRAME

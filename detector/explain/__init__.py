@@ -19,7 +19,15 @@ from detector.explain.picture import Heatmap, fit, on_frame, overlay, place_of, 
 from detector.explain.ways import METHODS, Method, Tell, draw, methods
 from detector.models import registry
 from detector.models.base import Model
-from detector.schema.analysis import Analysis, Box, FrameSegment, ModelResult, Point, Subject
+from detector.schema.analysis import (
+    Analysis,
+    Box,
+    FrameSegment,
+    Modality,
+    ModelResult,
+    Point,
+    Subject,
+)
 
 __all__ = [
     "METHODS",
@@ -72,7 +80,8 @@ def heatmap(  # noqa: PLR0913
 ) -> Heatmap | None:
     """Where `model_id` looked on a person's face at the moment nearest to `time`.
 
-    Returns None when the model can't show it, or a clip model has no window of this person.
+    Returns None when the model can't show it, is made for another modality, or a clip model has no
+    window of this person.
     Decodes one frame (a clip model: one window) and runs one network, as often as the method says.
 
     Parameters
@@ -92,6 +101,8 @@ def heatmap(  # noqa: PLR0913
     face = face_at(track, time)
     model = registry.load_model(model_id, device=device)
     method = _choose(model, method_id)
+    if model.spec.modality not in (track.modality, Modality.FULL_FRAME):
+        return None
     if model.spec.kind == "clip":
         return _clip_heatmap(path, analysis, track, face.time, model, method, tell)
     frame = media.frame_at(path, analysis.media, face.time)

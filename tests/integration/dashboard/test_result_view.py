@@ -43,6 +43,8 @@ from detector.schema.analysis import (
     OwnThreshold,
     Question,
     ReasonCode,
+    SpanSegment,
+    Subject,
     Tally,
     Thresholds,
     UncertaintyRates,
@@ -243,6 +245,18 @@ def test_scores_without_a_face_are_of_the_whole_picture(clip: Path) -> None:
     page = texts(at)
     assert "The whole picture" in page
     assert "Person" not in page and "people" not in page and "1 person" not in page
+
+
+def test_a_speaker_beside_people_takes_no_place_among_the_pictures(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    spans = [SpanSegment(start=n, end=n + 2.0, logits={"voice": -1.0}) for n in (0.0, 2.0, 4.0)]
+    voice = Subject(
+        id="1", modality=Modality.VOICE, start=0.0, end=6.0, thumbnail_time=0.0, spans=spans
+    )
+    analysis.subjects.append(voice)
+    at = show(clip, decide(analysis))
+    page = texts(at)
+    assert "2 people" in page and "3 people" not in page and "Speaker 1" in page
 
 
 def test_many_people_are_four_and_a_button(clip: Path) -> None:

@@ -12,7 +12,7 @@ from detector import explain
 from detector.errors import UsageError
 from detector.models import registry
 from detector.pipeline import Analyzer
-from detector.schema.analysis import Analysis, Settings
+from detector.schema.analysis import Analysis, Modality, Settings
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,16 @@ def test_a_clip_model_without_a_window_shows_nothing(clip: Path, analysis: Analy
     without = analysis.model_copy(deep=True)
     without.judged[0].spans = []
     assert explain.heatmap(clip, without, "A", 1.0, spec.id) is None
+
+
+def test_a_model_of_faces_is_not_shown_a_voice_or_a_full_frame(
+    clip: Path, analysis: Analysis
+) -> None:
+    spec = next(s for s in registry.choose() if s.kind == "frame")
+    for modality in (Modality.FULL_FRAME, Modality.VOICE):
+        other = analysis.model_copy(deep=True)
+        other.judged[0].modality = modality
+        assert explain.heatmap(clip, other, "A", 1.0, spec.id) is None
 
 
 def test_the_overlay_goes_from_the_crop_to_the_map() -> None:

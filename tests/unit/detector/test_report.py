@@ -32,9 +32,12 @@ from detector.schema.analysis import (
     Basis,
     EmpiricalOdds,
     Label,
+    Modality,
     PerturbationResult,
     Question,
     Robustness,
+    SpanSegment,
+    Subject,
     Tally,
     Thresholds,
 )
@@ -508,3 +511,21 @@ def test_wrong_use_is_one_clear_line(
     saved.write_text(analysis.model_dump_json())
     assert main([a.format(saved) for a in arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_speaker_is_reported_without_a_picture(tmp_path: Path) -> None:
+    analysis = make_analysis()
+    spans = [SpanSegment(start=0.0, end=2.0, logits={"voice": -1.0})]
+    analysis.subjects.append(
+        Subject(
+            id="1", modality=Modality.VOICE, start=0.0, end=2.0, thumbnail_time=0.0, spans=spans
+        )
+    )
+    content = report.collect(decide(analysis), None)
+    for form, write in report.FORMS.items():
+        path = tmp_path / f"report.{form}"
+        path.write_bytes(write(content, None))
+        assert report.verify(path).intact
+    tree = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [s["modality"] for s in tree["analysis"]["subjects"]] == ["face", "face", "voice"]
+    assert len(tree["analysis"]["tracks"]) == 2  # 1.2 knew no voices
