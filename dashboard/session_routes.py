@@ -45,9 +45,9 @@ def routes() -> list[Route]:
     base = base_path()
     return [
         Route(f"{base}/session/begin", _begin, methods=["POST"]),
-        Route(f"{base}/session/with/{{provider}}", _with, methods=["GET"]),
+        Route(f"{base}/session/with/{{provider}}", _oauth, methods=["GET"]),
         Route(f"{base}/session/return/{{nonce}}", _return, methods=["GET"]),
-        Route(f"{base}/session/return", _agreed, methods=["POST"]),
+        Route(f"{base}/session/return", _confirm, methods=["POST"]),
     ]
 
 
@@ -66,7 +66,7 @@ async def _begin(request: Request) -> Response:
     return await _attach(Response(status_code=204, headers=_PRIVATE), signed, caller, service)
 
 
-async def _with(request: Request) -> Response:
+async def _oauth(request: Request) -> Response:
     caller, service, base = session.request_caller(request), auth.auth_service(), base_path()
     # Only a click on our own page begins: a foreign one shall not send people off.
     if service is None or caller.header("sec-fetch-site") not in ("", "same-origin", "none"):
@@ -112,7 +112,7 @@ async def _return(request: Request) -> Response:
         return _question(email, {name: value for name, value in fields.items() if value})
 
 
-async def _agreed(request: Request) -> Response:
+async def _confirm(request: Request) -> Response:
     caller, service, base = session.request_caller(request), auth.auth_service(), base_path()
     if service is None or not caller.from_own_page:
         return Response(status_code=403, headers=_PRIVATE)

@@ -76,10 +76,10 @@ class AuthService:
 
     # --- in a page
 
-    def sign_up(self, email: str, password: str, place: AuthReturnContext) -> Grant | None:
+    def sign_up(self, email: str, password: str, return_to: AuthReturnContext) -> Grant | None:
         """Make an account. None when its address has to be confirmed first: an e-mail is on its
         way. The same is said when there is such an account already."""
-        self._count(self._mails, MAX_MAILS, email, place)
+        self._count(self._mails, MAX_MAILS, email, return_to)
         client, memory = self._client()
         nonce = token()
         with _explained():
@@ -88,27 +88,27 @@ class AuthService:
                     {
                         "email": email,
                         "password": password,
-                        "options": {"email_redirect_to": place.back(nonce)},
+                        "options": {"email_redirect_to": return_to.back(nonce)},
                     }
                 )
             except AuthError as error:
                 if error.code in ("user_already_exists", "email_exists"):
                     return None
                 raise
-        self._remember(nonce, Purpose.CONFIRM, place, memory, email)
+        self._remember(nonce, Purpose.CONFIRM, return_to, memory, email)
         return answer.session
 
-    def sign_in(self, email: str, password: str, place: AuthReturnContext) -> Grant:
+    def sign_in(self, email: str, password: str, return_to: AuthReturnContext) -> Grant:
         """Sign in with a password."""
-        self._count(self._tries, MAX_TRIES, email, place)
+        self._count(self._tries, MAX_TRIES, email, return_to)
         client, _ = self._client()
         with _explained():
             answer = client.auth.sign_in_with_password({"email": email, "password": password})
         return _session(answer)
 
-    def send_link(self, email: str, place: AuthReturnContext) -> None:
+    def send_link(self, email: str, return_to: AuthReturnContext) -> None:
         """Have a sign-in link sent, to who has an account."""
-        self._count(self._mails, MAX_MAILS, email, place)
+        self._count(self._mails, MAX_MAILS, email, return_to)
         client, memory = self._client()
         nonce = token()
         with _explained(), _silent_on_strangers():
@@ -116,25 +116,25 @@ class AuthService:
                 {
                     "email": email,
                     "options": {
-                        "email_redirect_to": place.back(nonce),
+                        "email_redirect_to": return_to.back(nonce),
                         "should_create_user": False,
                     },
                 }
             )
-        self._remember(nonce, Purpose.LINK, place, memory, email)
+        self._remember(nonce, Purpose.LINK, return_to, memory, email)
 
-    def send_reset(self, email: str, place: AuthReturnContext) -> None:
+    def send_reset(self, email: str, return_to: AuthReturnContext) -> None:
         """Have a link sent that leads to a new password, to who has an account."""
-        self._count(self._mails, MAX_MAILS, email, place)
+        self._count(self._mails, MAX_MAILS, email, return_to)
         client, memory = self._client()
         nonce = token()
         with _explained(), _silent_on_strangers():
-            client.auth.reset_password_for_email(email, {"redirect_to": place.back(nonce)})
-        self._remember(nonce, Purpose.RESET, place, memory, email)
+            client.auth.reset_password_for_email(email, {"redirect_to": return_to.back(nonce)})
+        self._remember(nonce, Purpose.RESET, return_to, memory, email)
 
-    def send_confirmation(self, email: str, place: AuthReturnContext) -> None:
+    def send_confirmation(self, email: str, return_to: AuthReturnContext) -> None:
         """Have the link of a new account sent again."""
-        self._count(self._mails, MAX_MAILS, email, place)
+        self._count(self._mails, MAX_MAILS, email, return_to)
         client, memory = self._client()
         nonce = token()
         with _explained(), _silent_on_strangers():
@@ -142,22 +142,22 @@ class AuthService:
                 {
                     "type": "signup",
                     "email": email,
-                    "options": {"email_redirect_to": place.back(nonce)},
+                    "options": {"email_redirect_to": return_to.back(nonce)},
                 }
             )
-        self._remember(nonce, Purpose.CONFIRM, place, memory, email)
+        self._remember(nonce, Purpose.CONFIRM, return_to, memory, email)
 
-    def ticket(self, session: Grant, browser: str) -> str:
+    def ticket(self, grant: Grant, browser: str) -> str:
         """What the page that signed in hands to `redeem`, to get a cookie: a script run can't set
         one. Good for a minute, once, and for this browser."""
         ticket = token()
-        body = json.dumps({"browser": browser, "session": session.model_dump_json()})
-        self._store.put("ticket", digest(ticket), body, TICKET_TTL, session.user.id)
+        body = json.dumps({"browser": browser, "session": grant.model_dump_json()})
+        self._store.put("ticket", digest(ticket), body, TICKET_TTL, grant.user.id)
         return ticket
 
-    def begin_tab_session(self, session: Grant) -> str:
-        """Seat a browser that keeps no cookie, for as long as its tab is open."""
-        return self.sessions.begin(session, ttl=TAB_TTL)
+    def begin_tab_session(self, grant: Grant) -> str:
+        """Begin a session of a browser that keeps no cookie, for as long as its tab is open."""
+        return self.sessions.begin(grant, ttl=TAB_TTL)
 
     def set_password(self, session: Session, password: str) -> None:
         """Choose a new password. All other browsers are signed out: who resets it has a reason."""
@@ -202,17 +202,17 @@ class AuthService:
             raise account_error("elsewhere")
         return self._begin(Grant.model_validate_json(content["session"]))
 
-    def begin_oauth(self, provider: str, place: AuthReturnContext) -> str:
+    def begin_oauth(self, provider: str, return_to: AuthReturnContext) -> str:
         """The address at which a provider vouches for the person."""
         if provider not in self.accounts.providers:
             raise account_error("not_offered")
-        self._count(self._tries, MAX_TRIES, f"{provider}:{place.browser}", place)
+        self._count(self._tries, MAX_TRIES, f"{provider}:{return_to.browser}", return_to)
         client, memory = self._client()
         nonce = token()
         answer = client.auth.sign_in_with_oauth(
-            {"provider": provider, "options": {"redirect_to": place.back(nonce)}}  # type: ignore[typeddict-item]
+            {"provider": provider, "options": {"redirect_to": return_to.back(nonce)}}  # type: ignore[typeddict-item]
         )
-        self._remember(nonce, Purpose.OAUTH, place, memory)
+        self._remember(nonce, Purpose.OAUTH, return_to, memory)
         return answer.url
 
     def pending(self, nonce: str) -> Pending | None:
@@ -252,11 +252,11 @@ class AuthService:
 
     # --- inside
 
-    def _begin(self, session: Grant, *, reset: bool = False) -> SignedIn:
+    def _begin(self, grant: Grant, *, reset: bool = False) -> SignedIn:
         ttl = self.accounts.days * DAY
-        cookie = self.sessions.begin(session, ttl=ttl)
+        cookie = self.sessions.begin(grant, ttl=ttl)
         if reset:
-            self._store.put("reset", digest(cookie), "", ttl, session.user.id)
+            self._store.put("reset", digest(cookie), "", ttl, grant.user.id)
         return SignedIn(cookie, ttl, reset)
 
     def _client(self) -> tuple[supabase.Client, SyncMemoryStorage]:
@@ -268,21 +268,21 @@ class AuthService:
         self,
         nonce: str,
         purpose: Purpose,
-        place: AuthReturnContext,
+        return_to: AuthReturnContext,
         memory: SyncMemoryStorage,
         email: str = "",
     ) -> None:
         verifier = memory.get_item(f"{STORAGE_KEY}-code-verifier") or ""
-        pending = Pending(purpose, place.browser, verifier.partition("/")[0], email)
+        pending = Pending(purpose, return_to.browser, verifier.partition("/")[0], email)
         ttl = OAUTH_TTL if purpose is Purpose.OAUTH else MAIL_TTL
         self._store.put("flow", digest(nonce), json.dumps(asdict(pending)), ttl)
 
     def _count(
-        self, window: SlidingWindowRateLimiter, most: int, who: str, place: AuthReturnContext
+        self, window: SlidingWindowRateLimiter, most: int, who: str, return_to: AuthReturnContext
     ) -> None:
         keys = {
             f"who:{digest(who.lower())}": most,
-            f"address:{place.address}": most * ADDRESS_FACTOR,
+            f"address:{return_to.address}": most * ADDRESS_FACTOR,
         }
         if window.take(keys):
             raise account_error("too_many" if window is self._tries else "too_many_mails")

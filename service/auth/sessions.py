@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from supabase_auth.types import User as Account
 
 KIND = "seat"
+"""Of their rows: what they were called when the first were written."""
 TIMEOUT_SECONDS = 8.0
 """s to wait for the account server: somebody looks at an empty page meanwhile."""
 CHECK_SECONDS = 300.0
@@ -118,7 +119,9 @@ class Session:
             if self._client is None:
                 if self._store.get(KIND, self.key) is None:
                     raise account_error("signed_out")
-                self._client = connect(self._accounts, _Kept(self._store, self.key), self._pool)
+                self._client = connect(
+                    self._accounts, _TokenStorage(self._store, self.key), self._pool
+                )
             try:
                 session = self._client.auth.get_session()
             except AuthError as error:
@@ -177,7 +180,7 @@ class Session:
             self._client = self._principal = None
 
 
-class _Kept(SyncSupportedStorage):
+class _TokenStorage(SyncSupportedStorage):
     """Where a client puts its tokens: into the store at once, never back into a session that was
     given up meanwhile. The library calls this with every new pair of tokens."""
 
@@ -214,8 +217,8 @@ class SessionManager:
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
-    def begin(self, session: Grant, *, ttl: float) -> str:
-        """Seat a browser that has just signed in.
+    def begin(self, grant: Grant, *, ttl: float) -> str:
+        """Begin the session of a browser that has just signed in.
 
         Returns
         -------
@@ -224,10 +227,8 @@ class SessionManager:
         """
         cookie = token()
         # What Google or GitHub let their own servers do for this person is no business of ours.
-        session = session.model_copy(
-            update={"provider_token": None, "provider_refresh_token": None}
-        )
-        self._store.put(KIND, digest(cookie), session.model_dump_json(), ttl, session.user.id)
+        grant = grant.model_copy(update={"provider_token": None, "provider_refresh_token": None})
+        self._store.put(KIND, digest(cookie), grant.model_dump_json(), ttl, grant.user.id)
         return cookie
 
     def find(self, cookie: str) -> Session | None:

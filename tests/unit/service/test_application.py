@@ -1,0 +1,91 @@
+"""The application: whatever touches a person's things is told for whom, and there is no default."""
+
+from __future__ import annotations
+
+import inspect
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from detector.schema.analysis import Settings
+from service.application import Application
+from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
+from service.limits import NotAllowed
+from service.records.model import RecordsError
+from service.tasks.jobs import Job, State
+from tests.support.waiting import until
+from tests.unit.service.test_jobs import Analyzer
+
+OWNER = RequestContext(LOCAL, loopback=True)
+GUEST = RequestContext(Principal("guest:a", PrincipalKind.GUEST), address="203.0.113.5")
+OTHER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="203.0.113.6")
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Application]:
+    app = Application(tmp_path, Analyzer())  # type: ignore[arg-type]
+    app.jobs._look = None  # these files are none
+    yield app
+    app.stop()
+    app.jobs.close()
+    app.jobs.store.close()
+
+
+def analyze(app: Application, context: RequestContext, text: bytes = b"bytes of a clip") -> Job:
+    job = app.submit(context, io.BytesIO(text), "clip.mp4", Settings())
+    until(lambda: not job.active)
+    assert job.state is State.DONE
+    return job
+
+
+def test_who_asks_has_no_default() -> None:
+    takes = {
+        name: inspect.signature(method).parameters["context"]
+        for name, method in inspect.getmembers(Application, inspect.isfunction)
+        if "context" in inspect.signature(method).parameters
+    }
+    assert set(takes) >= {"scope", "submit", "find", "rerun", "delete", "usage"}
+    assert all(parameter.default is inspect.Parameter.empty for parameter in takes.values())
+
+
+def test_the_files_of_one_are_not_anothers(app: Application) -> None:
+    mine, theirs = analyze(app, GUEST), analyze(app, OTHER)
+    assert mine.key != theirs.key, "the same file, and two people"
+    assert mine.record.owner == GUEST.principal.id
+    assert app.usage(GUEST).records == app.usage(OTHER).records == 1
+    assert app.usage(OWNER).records == 0
+    assert app.delete(OTHER, mine.key) == [] and app.delete(OWNER, mine.key) == []
+    assert app.delete(GUEST, mine.key) == [mine.key]
+    assert app.find(GUEST, mine.key) is None and app.find(OTHER, theirs.key) is not None
+
+
+def test_a_reader_starts_nothing_and_leaves_nothing(app: Application) -> None:
+    reader = RequestContext(Principal("guest:r", PrincipalKind.GUEST, Role.VIEWER))
+    with pytest.raises(NotAllowed):
+        analyze(app, reader)
+    assert app.usage(reader).records == 0 and not list(app.jobs.uploads.root.iterdir())
+
+
+def test_an_account_without_its_connection_is_signed_out(app: Application) -> None:
+    """Never somebody else, and never this computer's owner."""
+    gone = RequestContext(Principal("4f1c", PrincipalKind.USER))
+    for ask in (app.scope, app.usage, lambda context: app.find(context, "x" * 22)):
+        with pytest.raises(RecordsError) as refused:
+            ask(gone)
+        assert refused.value.code == "signed_out"
+    with pytest.raises(RecordsError):
+        analyze(app, gone)
+    assert app.usage(OWNER).records == 0
+
+
+def test_a_link_opens_what_it_leads_to_and_nothing_else(app: Application) -> None:
+    job, scope = analyze(app, GUEST), app.scope(GUEST)
+    link = scope.store.share(scope.owner, job.key, timedelta(hours=1), datetime.now(UTC))
+    assert link is not None
+    view = app.open_share(link.token)
+    assert view is not None and view.path == job.path and view.read_only
+    assert view.analysis == job.analysis and job.key not in view.key
+    assert app.open_share(job.key) is None
