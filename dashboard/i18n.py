@@ -1,6 +1,6 @@
 """The language of the pages.
 
-The texts in the code are English. Each goes through `_` (or `words.count`, where a number decides
+The texts in the code are English. Each goes through `_` (or `labels.count`, where a number decides
 its form), and a language is one file, `languages/<code>.po` in gettext's format, made and brought
 up to date by `python tools/language.py <code>`. A text that a file lacks stays English.
 
