@@ -7,12 +7,13 @@ icon + word + color, so that it can be read in grey and by a screen reader.
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
+
+import markupsafe
 
 from dashboard.i18n import LazyDict, _, current, ngettext, speech
 from detector import messages
@@ -348,8 +349,11 @@ def _formats() -> str:
 
 
 def escape(text: str) -> str:
-    """Text from outside (a file name, a codec) made safe inside own HTML and its attributes."""
-    return html.escape(text, quote=True)
+    """Return a text from outside as a chart may show it: what it takes for tags is none.
+
+    HTML of our own is made by `components.markup`, which does this by itself.
+    """
+    return str(markupsafe.escape(text))
 
 
 def plain_markdown(text: str) -> str:
@@ -357,37 +361,8 @@ def plain_markdown(text: str) -> str:
     return "".join(f"&#{ord(c)};" if c in "\\`*_{}[]()#+-.!<>|~:$&\"'" else c for c in text)
 
 
-def chip(text: str, tone: Slug | Literal["plain"] = "plain", icon: str = "") -> str:
-    """HTML of a chip.
-
-    Parameters
-    ----------
-    tone : str
-        A state's `slug`, or "plain" for what is no evidence.
-    icon : str
-        Material Symbol, by name.
-    """
-    mark = f'<span class="um-icon" aria-hidden="true">{icon}</span>' if icon else ""
-    return f'<span class="um-chip {tone}">{mark}{escape(text)}</span>'
-
-
 FEW = 20
 """of which a share in percents would say more than is known"""
-
-
-def figures(cells: Iterable[tuple[str, str, str]]) -> str:
-    """HTML of key numbers in a row: name, value, and a note under it. A note without a value is
-    drawn in its place, and smaller."""
-    html = "".join(
-        f'<div><p class="um-caption">{escape(name)}</p>'
-        + (
-            f'<b>{escape(value)}</b><span class="um-caption">{escape(note)}</span></div>'
-            if value
-            else f'<b class="few">{escape(note)}</b></div>'
-        )
-        for name, value, note in cells
-    )
-    return f'<div class="um-figures">{html}</div>'
 
 
 def hours(number: float) -> str:

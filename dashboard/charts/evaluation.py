@@ -8,7 +8,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.i18n import _
-from dashboard.labels import escape
 from dashboard.theme import AXIS, SANS, Palette
 from detector.evaluation.curves import Roc
 from detector.evaluation.report import Bar
@@ -145,16 +144,10 @@ def histogram(
     return figure
 
 
-def key(names: Sequence[str], colors: Palette) -> str:
-    """HTML of what each line of a figure is, in the lines' own colors and dashes."""
-    rows = [(name, _color(n, colors), DASHES[n % 4]) for n, name in enumerate(names)]
-    rows.append((_("guessing"), colors.edge, "dot"))
-    return "<div class='um-curves'>{}</div>".format(
-        "".join(
-            f"<span><i class='{dash}' style='color: {color}'></i>{escape(name)}</span>"
-            for name, color, dash in rows
-        )
-    )
+def key(names: Sequence[str], colors: Palette) -> list[tuple[str, str, str]]:
+    """Return what each line of a figure is: its dash, its color, its name."""
+    rows = [(DASHES[n % 4], _color(n, colors), name) for n, name in enumerate(names)]
+    return [*rows, ("dot", colors.edge, _("guessing"))]
 
 
 def _hover(text: str) -> str:

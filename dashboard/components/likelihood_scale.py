@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from markupsafe import Markup
+
 from dashboard import labels
+from dashboard.components.markup import join, tag
 from dashboard.i18n import _
 from detector.schema.analysis import Question, Thresholds
 
@@ -33,8 +36,8 @@ def scale(
     *,
     span: tuple[float, float] | None = None,
     ranges: str = "",
-) -> str:
-    """HTML of the scale.
+) -> Markup:
+    """Return the scale.
 
     Made of divs, because `st.html` removes SVG. All three names are always there: what has no room
     in its zone stands under it ("over 89: likely manipulated"). Where the models never say "no
@@ -68,54 +71,55 @@ def scale(
         high=labels.percent(thresholds.high),
         says=says,
     )
-    bracket = ""
+    bracket = Markup()
     if span is not None:
         least, most = span
-        bracket = (
-            f"<div class='range' style='left:{least * 100:.1f}%;"
-            f"width:{(most - least) * 100:.1f}%'></div>"
-        )
+        reach = f"left:{least * 100:.1f}%;width:{(most - least) * 100:.1f}%"
+        bracket = tag("div", cls="range", style=reach)
         spoken += f" {ranges.format(least=labels.percent(least), most=labels.percent(most))}"
-    bars = "".join(
-        f"<div class='zone {zone.slug}' style='width:{zone.end - zone.start:.1f}%'></div>"
+    bars = join(
+        tag("div", cls=f"zone {zone.slug}", style=f"width:{zone.end - zone.start:.1f}%")
         for zone in zones
     )
-    return (
-        f"<div class='um-scale' role='img' aria-label='{labels.escape(spoken)}'>"
-        f"<div class='over'>{bracket}<div class='pointer' style='left:{at:.1f}%'></div></div>"
-        f"<div class='bar'>{bars}<div class='at' style='left:{at:.1f}%'></div></div>"
-        f"{_under(zones, WIDE, 'wide')}{_under(zones, NARROW, 'narrow')}</div>"
+    place = f"left:{at:.1f}%"
+    return tag(
+        "div",
+        tag("div", bracket, tag("div", cls="pointer", style=place), cls="over"),
+        tag("div", bars, tag("div", cls="at", style=place), cls="bar"),
+        _under(zones, WIDE, "wide"),
+        _under(zones, NARROW, "narrow"),
+        cls="um-scale",
+        role="img",
+        aria_label=spoken,
     )
 
 
-def _under(zones: list[_Zone], width: float, where: str) -> str:
+def _under(zones: list[_Zone], width: float, where: str) -> Markup:
     """The ticks and names under the bar, for one width of it."""
     limits = [zone.end for zone in zones[:-1]]
     near = len(limits) == 2 and limits[1] - limits[0] < CLOSE
-    ticks = ""
+    ticks = Markup()
     for place, value in enumerate(limits):
         side = ("before", "after")[place] if near else ""
-        ticks += f"<b class='tick {side}' style='left:{value:.1f}%'>{value:.0f}</b>"
+        ticks += tag("b", f"{value:.0f}", cls=f"tick {side}", style=f"left:{value:.1f}%")
     if limits[0] >= CLOSE:
-        ticks += "<span class='tick after' style='left:0'>0</span>"
+        ticks += tag("span", "0", cls="tick after", style="left:0")
     if limits[-1] <= 100 - CLOSE:
         end = f"100{labels.NBSP}%" if where == "wide" else "100"
-        ticks += f"<span class='tick before' style='left:100%'>{end}</span>"
-    names, below = "", []
+        ticks += tag("span", end, cls="tick before", style="left:100%")
+    names, below = Markup(), Markup()
     for zone in zones:
         room = (zone.end - zone.start) / 100 * width - TICK
         if len(zone.name) * LETTER <= room:
-            names += (
-                f"<span class='name' style='left:{zone.start:.1f}%;"
-                f"width:{zone.end - zone.start:.1f}%'>{zone.name}</span>"
-            )
+            at = f"left:{zone.start:.1f}%;width:{zone.end - zone.start:.1f}%"
+            names += tag("span", zone.name, cls="name", style=at)
         elif zone.slug == "fake":
             text = _("over {high}: {name}").format(high=f"{zone.start:.0f}", name=zone.name)
-            below.append(f"<span class='end'>{text}</span>")
+            below += tag("span", text, cls="end")
         elif zone.slug == "real":
             text = _("under {low}: {name}").format(low=f"{zone.end:.0f}", name=zone.name)
-            below.append(f"<span>{text}</span>")
+            below += tag("span", text)
         else:
-            below.append(f"<span>{_('between: {name}').format(name=zone.name)}</span>")
-    second = f"<div class='below'>{''.join(below)}</div>" if below else ""
-    return f"<div class='{where}'><div class='under'>{ticks}{names}</div>{second}</div>"
+            below += tag("span", _("between: {name}").format(name=zone.name))
+    second = tag("div", below, cls="below") if below else ""
+    return tag("div", tag("div", ticks, names, cls="under"), second, cls=where)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import streamlit as st
+from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels
+from dashboard.components.markup import Width, show, tag
 from detector.schema.analysis import Media
-
-Width = Literal["stretch", "content"]
 
 
 def head(name: str, line: str, width: Width = "stretch") -> None:
-    """Draw the title and the line under it. Both are escaped here."""
-    st.html(
-        f'<div class="um-title"><h1>{labels.escape(name)}</h1>'
-        f'<p class="um-caption">{labels.escape(line) or "&nbsp;"}</p></div>',
-        width=width,
-    )
+    """Draw the title and the line under it."""
+    under = tag("p", line or Markup("&nbsp;"), cls="um-caption")
+    show(tag("div", tag("h1", name), under, cls="um-title"), width=width)
 
 
 def row(name: str, facts: Sequence[str]) -> DeltaGenerator:

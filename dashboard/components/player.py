@@ -9,8 +9,8 @@ from pathlib import Path
 import streamlit as st
 from PIL import Image
 
-from dashboard import labels, url_state
-from dashboard.components import style
+from dashboard import url_state
+from dashboard.components import style, typography
 from dashboard.i18n import _
 from detector import media
 from detector.errors import UnmaskError
@@ -56,8 +56,8 @@ def draw(job: Job, info: Media) -> None:
                 why = _(
                     "Browsers can’t play this format, so its first frame is shown: {codec} in "
                     "{container}."
-                ).format(codec=labels.escape(info.codec), container=labels.escape(info.container))
-                st.html(f'<p class="um-caption">{why}</p>')
+                ).format(codec=info.codec, container=info.container)
+                typography.caption(why)
 
 
 @lru_cache(maxsize=16)

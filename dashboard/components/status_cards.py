@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels, session, url_state
+from dashboard.components.chips import bullets
+from dashboard.components.markup import Text, icon, join, tag
+from dashboard.components.markup import show as show_markup
 from dashboard.i18n import LazyDict, _, advice, say
 from detector.errors import InputError, UnmaskError
 from detector.models.registry import list_models, usable
@@ -80,15 +84,14 @@ class Card:
 def show(card: Card) -> None:
     """Draw a card where the verdict would be."""
     with st.container(border=True, key=f"verdict-na-{card.slug}", height="stretch"):
-        points = "".join(f"<li>{labels.escape(point)}</li>" for point in card.points)
-        st.html(
-            f'<div class="um-state"><p class="um-caption">{labels.escape(card.kicker)}</p>'
-            f'<h2><span class="um-icon" aria-hidden="true">{card.icon}</span>'
-            f"{labels.escape(card.head)}</h2>"
-            f'<p role="status">{labels.escape(card.text)}</p>'
-            + (f"<ul>{points}</ul>" if points else "")
-            + (f'<p class="um-caption">{labels.escape(card.small)}</p>' if card.small else "")
-            + "</div>"
+        show_markup(
+            state(
+                card.kicker,
+                join([icon(card.icon), card.head]),
+                tag("p", card.text, role="status"),
+                bullets(card.points) if card.points else "",
+                tag("p", card.small, cls="um-caption") if card.small else "",
+            )
         )
         if card.actions or card.details:
             with st.container(horizontal=True, key=f"actions-{card.slug}"):
@@ -103,6 +106,17 @@ def show(card: Card) -> None:
                 if card.details:
                     with st.popover(_("Copy details"), icon=":material/content_copy:"):
                         st.code(card.details, language=None, wrap_lines=True)
+
+
+def state(kicker: str, head: Text, *parts: Text, cls: str = "") -> Markup:
+    """Return the inside of a card: small print, head, and what follows."""
+    above = tag("p", kicker, cls="um-caption")
+    return tag("div", above, tag("h2", head), *parts, cls=f"um-state {cls}")
+
+
+def waiting(kicker: str, head: str, text: str) -> None:
+    """Draw the inside of a card that has nothing to say yet."""
+    show_markup(state(kicker, head, tag("p", text), cls="none"))
 
 
 # --- what can be done ----------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 
 from dashboard import labels
+from dashboard.components import typography
+from dashboard.components.markup import Text, join, show
+from dashboard.components.tables import code, facts, lines
 from dashboard.i18n import LazyDict, _, ngettext, speech
 from dashboard.labels import NBSP
 from dashboard.result import (
@@ -52,9 +54,9 @@ def draw_tabs(path: Path, analysis: Analysis, linked: Linked) -> None:
         with origin:
             provenance_tab.draw(analysis)
         with models:
-            st.html(models_tab.html(analysis))
+            models_tab.draw(analysis)
         with run:
-            st.html(facts(run_facts(analysis)))
+            show(facts(run_facts(analysis)))
             st.toggle(
                 _("Simple player: no moving boxes, faces as buttons"),
                 value=linked.simple,
@@ -66,23 +68,16 @@ def draw_tabs(path: Path, analysis: Analysis, linked: Linked) -> None:
 def draw_file(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
     """Draw the card with the file and the downloads."""
     with st.container(border=True, key="card-file", height="stretch", gap=None):
-        st.html(f"<h2 class='um-h2'>{_('File')}</h2>{facts(file_facts(analysis))}")
+        show(typography.heading(_("File")), facts(file_facts(analysis)))
         for sentence in analysis.media.notes:
-            st.html(f"<p class='um-note'><span class='um-icon' aria-hidden='true'>info</span>"
-                    f"<span>{labels.escape(sentence)}</span></p>")  # fmt: skip
+            show(typography.with_icon("info", sentence, "um-note"))
         download_card.draw(path, analysis, linked, name)
 
 
-def facts(rows: Sequence[tuple[str, str]]) -> str:
-    """HTML of a list of facts. Values are HTML; names are ours."""
-    cells = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
-    return f"<dl class='um-facts'>{cells}</dl>"
-
-
-def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
-    """What the file is, as (name, HTML)."""
+def file_facts(analysis: Analysis) -> list[tuple[str, Text]]:
+    """Return what the file is, by name."""
     media = analysis.media
-    codec = labels.escape(CODECS.get(media.codec, media.codec))
+    codec = CODECS.get(media.codec, media.codec)
     picture = [f"{media.width}×{media.height}"]
     if media.fps and media.kind != "image":
         rate = f"{media.fps:.4g}{NBSP}fps"
@@ -90,8 +85,8 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
         picture.append(_("{rate} on average").format(rate=rate) if uneven else rate)
     picture.append(codec)
     kinds = {"video": _("Video"), "image": _("Picture"), "animation": _("Animation")}
-    rows = [
-        (_("Name"), labels.escape(media.name)),
+    rows: list[tuple[str, Text]] = [
+        (_("Name"), media.name),
         (kinds[media.kind], ", ".join(picture)),
     ]
     if media.duration:
@@ -109,7 +104,7 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
     rows.append((_("Size"), f"{labels.size(media.size)}{rate}"))
     squeezed = next((e for e in analysis.evidence if e.code == "compression"), None)
     if squeezed is not None:
-        rows.append((_("Compression"), labels.escape(messages.detail(squeezed, speech()))))
+        rows.append((_("Compression"), messages.detail(squeezed, speech())))
     if media.rotation:
         turned = _("turned {degrees}° to stand upright").format(degrees=media.rotation)
         rows.append((_("Rotation"), turned))
@@ -118,7 +113,7 @@ def file_facts(analysis: Analysis) -> list[tuple[str, str]]:
         rows.append((_("Turned"), why.format(degrees=media.turned)))
     sha = media.sha256
     short = f"{sha[:4]} {sha[4:8]} … {sha[-4:]}"
-    rows.append(("SHA-256", f"<code title='{labels.escape(sha)}'>{labels.escape(short)}</code>"))
+    rows.append(("SHA-256", code(short, sha)))
     seconds = total(analysis)
     when = local(analysis.created)
     if seconds is not None:
@@ -131,15 +126,15 @@ def _sound(analysis: Analysis) -> str:
     audio = analysis.media.audio
     if audio is None:
         return _("none")
-    codec = labels.escape(CODECS.get(audio.codec, audio.codec))
+    codec = CODECS.get(audio.codec, audio.codec)
     many = ngettext("{number} channel", "{number} channels", audio.channels)
     named = {1: _("mono"), 2: _("stereo")}
     channels = named.get(audio.channels, many.format(number=audio.channels))
     return f"{codec}, {channels}, {audio.sample_rate / 1000:g}{NBSP}kHz"
 
 
-def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
-    """How the result was made, as (name, HTML)."""
+def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
+    """Return how the result was made, by name."""
     settings, software = analysis.settings, analysis.software
     still = analysis.media.kind == "image"
     looked = labels.count(len(analysis.moments), "moment", "moments")
@@ -149,7 +144,7 @@ def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
         "fps": _("{number} a second").format(number=f"{settings.fps:g}"),
         "closer": _("more of them where the score moves"),
     }[settings.sampling]
-    rows = [
+    rows: list[tuple[str, Text]] = [
         (
             _("Looked at"),
             _("the picture") if still else f"{looked}, {how}",
@@ -169,7 +164,7 @@ def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
         if stage in analysis.timings
     ]
     rows += [
-        (_("Scoring, {model}").format(model=labels.escape(m.title)), labels.took(m.seconds))
+        (_("Scoring, {model}").format(model=m.title), labels.took(m.seconds))
         for m in analysis.models
         if m.seconds is not None and m.scored
     ]
@@ -178,19 +173,22 @@ def run_facts(analysis: Analysis) -> list[tuple[str, str]]:
     rows += [
         (
             _("Weights"),
-            "<br>".join(
-                f"{labels.escape(m.title)} <code title='{labels.escape(m.weights_sha256)}'>"
-                f"{labels.escape(m.weights_sha256[:8])}</code>"
+            lines(
+                join([m.title, code(m.weights_sha256[:8], m.weights_sha256)], " ")
                 for m in analysis.models
                 if m.weights_sha256
             )
             or _("none"),
         ),
-        ("Unmask", labels.escape(software.version + (f", {software.commit[:8]}"
-                                                    if software.commit else ""))),
-        (_("Runs on"), labels.escape(
+        (
+            "Unmask",
+            software.version + (f", {software.commit[:8]}" if software.commit else ""),
+        ),
+        (
+            _("Runs on"),
             f"{software.backend}, {software.device}, Python {software.python}, "
-            f"PyTorch {software.torch}")),
-        (_("Analysis"), f"<code>{labels.escape(analysis.id[:16])}</code>"),
-    ]  # fmt: skip
+            f"PyTorch {software.torch}",
+        ),
+        (_("Analysis"), code(analysis.id[:16])),
+    ]
     return rows

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import labels
+from dashboard.components import typography
 from dashboard.i18n import LazyDict, _
 from dashboard.result import downloads
 from dashboard.result.linked import Linked
@@ -25,7 +25,7 @@ FORMS: LazyDict[str, tuple[str, str, str]] = LazyDict(
 
 def draw(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
     """Draw the buttons, and what the reports say beyond the result."""
-    st.html(f"<h2 class='um-h2 um-space'>{_('Download')}</h2>")
+    typography.title(_("Download"), space=True)
     wishes = linked.wishes
     with st.container(horizontal=True, key="downloads"):
         for form, (label, icon, help) in FORMS.items():
@@ -42,7 +42,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
         if not linked.read_only:
             _mark(path, analysis, linked, name)
     with st.container(gap="small"):
-        st.html(f"<p class='um-caption um-after'>{labels.escape(downloads.signing()[1])}</p>")
+        typography.caption(downloads.signing()[1], after=True)
         if linked.read_only:
             return
         st.text_area(

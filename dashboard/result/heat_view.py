@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels, series
+from dashboard.components import figures
+from dashboard.components.markup import Text, join, rich, tag
 from dashboard.i18n import LazyDict, _
 from dashboard.result import pictures
 from dashboard.result.linked import Linked
@@ -32,11 +35,6 @@ VIEWS: LazyDict[str, str] = LazyDict(
 Later = Callable[[], None]
 Lay = Callable[[explain.Heatmap | None, float], None]
 """Lays a heatmap over the whole frame, at an opacity."""
-
-
-def missing(text: str) -> str:
-    """What stands in the place of a picture."""
-    return f"<div class='um-missing'>{labels.escape(text)}</div>"
 
 
 def draw(  # noqa: PLR0913
@@ -63,7 +61,7 @@ def draw(  # noqa: PLR0913
             if seconds > SLOW
             else _("Drawing the heatmap")
         )
-        caption.html(f"<div class='um-figcaption'>{wait}</div>")
+        figures.caption(wait, at=caption)
 
     def fill() -> None:
         heat: explain.Heatmap | None = None
@@ -71,7 +69,7 @@ def draw(  # noqa: PLR0913
         failed = _("{model} could not be run for a heatmap").format(model=model.title)
         if face.quality.problem is not None:
             text = _("This face was not scored: {why}").format(why=series.why(face))
-            picture.html(missing(text))
+            figures.missing(text, at=picture)
             caption.empty()
             return
         try:
@@ -99,7 +97,7 @@ def draw(  # noqa: PLR0913
             log.exception("a heatmap could not be drawn")
             heat, why = None, failed
         if heat is None:
-            picture.html(missing(why))
+            figures.missing(why, at=picture)
             caption.empty()
 
     return fill
@@ -162,58 +160,47 @@ def _show(  # noqa: PLR0913
         over = lay is not None and heat.place is not None and st.toggle(
             _("Whole frame too"), key=linked.widget("on-frame"), width="content"
         )  # fmt: skip
-    text = f"<b>{_('Heatmap')}</b> {labels.escape(heat.caption)}"
+    text = join([tag("b", _("Heatmap")), heat.caption], " ")
     rgb = explain.overlay(heat, alpha / 100)
     if view == "original":
         rgb = heat.crop
-        text = _("<b>Original</b> as {model} saw it").format(model=labels.escape(model.title))
+        text = rich(_("<b>Original</b> as {model} saw it"), model=model.title)
     elif view == "difference":
         found = pictures.effect(analysis.id, track.id, face.time, method.id, model, model.id, heat)
         rgb, text = found.crop, _difference(found, model)
-    ramp = (
-        f"<div class='um-ramp'></div><div class='um-ends'><span>{_('little')}</span>"
-        f"<span>{_('most')}</span></div>"
-        if view == "heatmap"
-        else ""
-    )
+    ramp = figures.ramp(_("little"), _("most")) if view == "heatmap" else ""
     picture.image(pictures.jpeg(rgb, 88), width="stretch", alt=f"{VIEWS[view]}: {heat.caption}")
     note = (
         _("A heatmap shows places, not proof: a wrong score has one too.")
         if heat.map.any()
         else _("Nothing in this face raised the score.")
     )
-    caption.html(
-        f"<div class='um-figcaption'>{text}{ramp}{_over_time(heat)}"
-        f"<div class='um-caption'>{note}</div></div>"
-    )
+    figures.caption(text, ramp, _over_time(heat), figures.note(note), at=caption)
     if over and lay is not None:
         lay(heat, alpha / 100)
 
 
-def _difference(found: explain.Effect, model: ModelResult) -> str:
+def _difference(found: explain.Effect, model: ModelResult) -> Markup:
     """What hiding the hottest places did, beside hiding as much anywhere."""
-    return _(
-        "<b>Difference</b> with the hottest {share} blurred away, {model} says {after} instead of "
-        "{before}; hiding as much elsewhere gives {elsewhere}"
-    ).format(
+    return rich(
+        _(
+            "<b>Difference</b> with the hottest {share} blurred away, {model} says {after} instead "
+            "of {before}; hiding as much elsewhere gives {elsewhere}"
+        ),
         share=labels.percent(found.share),
-        model=labels.escape(model.title),
+        model=model.title,
         after=labels.percent(found.after),
         before=labels.percent(found.before),
         elsewhere=labels.percent(found.at_random),
     )
 
 
-def _over_time(heat: explain.Heatmap) -> str:
+def _over_time(heat: explain.Heatmap) -> Text:
     """How much each frame of a clip model's window counted, as a row of bars."""
     shares = heat.over_time
     if shares is None:
         return ""
-    bars = "".join(f"<i style='height:{max(4, round(100 * float(s)))}%'></i>" for s in shares)
     at = labels.clock(heat.times[int(shares.argmax())])
     label, most = _("Most at {time}").format(time=at), _("most at {time}").format(time=at)
-    return (
-        f"<div class='um-tubelets' role='img' aria-label='{labels.escape(label)}'>{bars}</div>"
-        f"<div class='um-ends'><span>{labels.clock(heat.times[0])}</span>"
-        f"<span>{most}</span><span>{labels.clock(heat.times[-1])}</span></div>"
-    )
+    first, last = labels.clock(heat.times[0]), labels.clock(heat.times[-1])
+    return join([figures.bars(map(float, shares), label), figures.ends(first, most, last)])

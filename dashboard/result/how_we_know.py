@@ -6,6 +6,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import labels
+from dashboard.components import typography
 from dashboard.i18n import _
 from detector.schema.analysis import Analysis, Answer, Basis
 
@@ -13,15 +14,15 @@ from detector.schema.analysis import Analysis, Answer, Basis
 def draw(analysis: Analysis) -> None:
     """Draw the popover."""
     with st.popover(_("How we know"), type="tertiary", key="how-we-know"):
-        st.html(text(analysis))
+        typography.know(*text(analysis))
 
 
-def text(analysis: Analysis) -> str:
-    """HTML of what stands in it."""
+def text(analysis: Analysis) -> list[str]:
+    """Return the paragraphs that stand in it."""
     verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     if answer is None or verdict.question is None:
-        return ""
+        return []
     ensemble = analysis.ensembles.get(verdict.question)
     said = [*_thresholds(answer)]
     if ensemble is not None and ensemble.auc is not None and answer.basis is Basis.MEASURED:
@@ -53,8 +54,7 @@ def text(analysis: Analysis) -> str:
         "Each model’s evidence is its calibrated log odds times its weight; they are added, and "
         "what is doubtful about the material takes some of it back."
     )
-    paragraphs = "".join(f"<p>{line}</p>" for line in [*said, added])
-    return f"<div class='um-know'>{paragraphs}</div>"
+    return [*said, added]
 
 
 def _thresholds(answer: Answer) -> list[str]:
@@ -72,10 +72,10 @@ def _thresholds(answer: Answer) -> list[str]:
         return [_("How often your values err was not measured.")]
     if answer.basis is Basis.SUBSET:
         return [_("How often these models err together was not measured.")]
-    measured = [labels.escape(t) for t in (labels.alarms(limits), labels.missed(limits)) if t]
+    measured = [t for t in (labels.alarms(limits), labels.missed(limits)) if t]
     if limits.data:
         by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
-        measured.append(by.format(data=labels.escape(limits.data)))
+        measured.append(by.format(data=limits.data))
     if not limits.no_sign and not limits.own:
         measured.append(
             _(

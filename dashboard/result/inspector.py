@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels, series
+from dashboard.components import figures, tables, typography
+from dashboard.components.markup import Text, join, rich, show, tag
+from dashboard.components.tables import ScoreRow
 from dashboard.i18n import _
 from dashboard.result import heat_view, pictures, traces
 from dashboard.result.heat_view import Later
@@ -44,7 +48,7 @@ def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> L
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
             key="inspector-head",
         ):  # fmt: skip
-            st.html(_head(analysis, lane, face, shown), width="content")
+            _head(analysis, lane, face, shown)
             if lane and not still:
                 _peaks(lane, linked, shown)
             model = _model(able, linked) if able else None
@@ -56,7 +60,7 @@ def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> L
         return _glass(path, analysis, lane.track, face, model, linked)
 
 
-def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, shown: float) -> str:
+def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, shown: float) -> None:
     still = analysis.media.kind == "image"
     if not still:
         title = _("Frame at {time}").format(time=labels.clock(shown))
@@ -67,8 +71,9 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
             else _("The face")
         )
     if lane is None:
-        return f"<h2 class='um-h2'>{title}</h2>"
-    parts = [labels.who(lane.track)]
+        typography.title(title, width="content")
+        return
+    parts: list[Text] = [labels.who(lane.track)]
     if face is not None and not still:
         moment = _("moment {number} of {total}")
         parts.append(moment.format(number=face.index + 1, total=len(analysis.moments)))
@@ -76,9 +81,9 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
         parts.append(series.why(face))
     else:
         state = labels.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
-        percent = f"<b class='um-ink {state.slug}'>{labels.percent(face.score)}</b>"
-        parts.append(_("{percent} combined").format(percent=percent))
-    return f"<h2 class='um-h2'>{title}</h2><div class='um-caption'>{' · '.join(parts)}</div>"
+        percent = tag("b", labels.percent(face.score), cls=f"um-ink {state.slug}")
+        parts.append(rich(_("{percent} combined"), percent=percent))
+    show(typography.heading(title), figures.note(join(parts, " · ")), width="content")
 
 
 def _peaks(lane: Lane, linked: Linked, shown: float) -> None:
@@ -129,7 +134,7 @@ def _absent(path: Path, analysis: Analysis, lane: Lane, linked: Linked) -> None:
         _whole(path, analysis, linked.time, {})
     with right:
         absent = _("{who} is not in frame here.").format(who=labels.who(lane.track))
-        st.html(f"<p class='um-say'>{absent}</p>")
+        typography.say(absent)
         if nearest is not None:
             st.button(
                 _("Nearest moment, {time}").format(time=labels.clock(nearest.time)),
@@ -151,8 +156,8 @@ def _glass(
     """Crop, heatmap and traces, then the whole frame beside the scores there."""
     if not path.is_file():
         without = _("Without the file there is no frame to look into.")
-        st.html(f"<p class='um-caption'>{without}</p>")
-        st.html(scores_here(analysis, face))
+        typography.caption(without)
+        show(scores_here(analysis, face))
         return None
     left, right = st.columns([2, 1], gap="small")
     with left:
@@ -173,7 +178,7 @@ def _glass(
             boxes = pictures.boxes_at(analysis, face.time)
             lay = _whole(path, analysis, face.time, boxes)
         with right:
-            st.html(scores_here(analysis, face))
+            show(scores_here(analysis, face))
     if model is None:
         return None
     return heat_view.draw(slot, controls, path, analysis, track, face, model, linked, lay)
@@ -183,10 +188,10 @@ def _crop(path: Path, analysis: Analysis, face: FrameSegment) -> None:
     try:
         rgb = pictures.crop(path, analysis, face.time, face.box)
     except (UnmaskError, OSError):
-        st.html(heat_view.missing(_("The frame can’t be read any more.")))
+        figures.missing(_("The frame can’t be read any more."))
         return
     st.image(pictures.jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
-    st.html(f"<div class='um-figcaption'><b>{_('Crop')}</b> {described(face.quality)}</div>")
+    figures.caption(tag("b", _("Crop")), " ", described(face.quality))
 
 
 def described(quality: Quality) -> str:
@@ -216,32 +221,33 @@ def _whole(
         try:
             rgb = pictures.whole_frame(path, analysis, time, boxes, 640, heat, alpha)
         except (UnmaskError, OSError):
-            picture.html(heat_view.missing(_("The frame can’t be read any more.")))
+            figures.missing(_("The frame can’t be read any more."), at=picture)
             return
         picture.image(pictures.jpeg(rgb, 85), width="stretch", alt=alt)
-        text = _("<b>Whole frame</b>")
+        text = rich(_("<b>Whole frame</b>"))
         if heat:
-            text = _("<b>Whole frame</b> with the heatmap, {caption}")
-            text = text.format(caption=labels.escape(heat.caption))
-        caption.html(f"<div class='um-figcaption'>{text}</div>")
+            text = rich(_("<b>Whole frame</b> with the heatmap, {caption}"), caption=heat.caption)
+        figures.caption(text, at=caption)
 
     show(None, 0.0)
     return show
 
 
-def scores_here(analysis: Analysis, face: FrameSegment) -> str:
-    """HTML table of each model's score in this frame."""
+def scores_here(analysis: Analysis, face: FrameSegment) -> Markup:
+    """Return a table of each model's score in this frame."""
     limits = analysis.verdict.thresholds
 
-    def row(name: str, score: float | None, note: str = "", bold: bool = False) -> str:
+    def row(name: str, score: float | None, note: str = "", *, bold: bool = False) -> ScoreRow:
         state = labels.state(series.label_at(score, limits), analysis.verdict.question)
-        value = "–" if score is None else labels.percent(score)
-        said = (note or series.why(face)) if score is None else state.short
-        small = f"<small>{labels.escape(note)}</small>" if note and score is not None else ""
-        return (
-            f"<tr{' class=all' if bold else ''}><th scope='row'>{labels.escape(name)}{small}</th>"
-            f"<td class='n'>{value}</td><td><span class='um-ink {state.slug}'>"
-            f"<span class='um-icon' aria-hidden='true'>{state.icon}</span>{said}</span></td></tr>"
+        known = score is not None
+        return ScoreRow(
+            name=name,
+            note=note if known else "",
+            value=labels.percent(score) if score is not None else "–",
+            slug=state.slug,
+            symbol=state.icon,
+            says=state.short if known else note or series.why(face),
+            bold=bold,
         )
 
     rows = [row(_("Combined"), face.score, bold=True)]
@@ -250,7 +256,4 @@ def scores_here(analysis: Analysis, face: FrameSegment) -> str:
         note = "" if model.counted else _("not counted")
         if model.scored or score is not None:
             rows.append(row(labels.plain(model), score, note))
-    return (
-        f"<table class='um-here'><caption class='um-quiet'>{_('Scores in this frame')}</caption>"
-        f"<tbody>{''.join(rows)}</tbody></table>"
-    )
+    return tables.scores(_("Scores in this frame"), rows)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels, series
+from dashboard.components import figures
+from dashboard.components.markup import show, tag
 from dashboard.i18n import _, speech
 from dashboard.labels import NBSP
 from detector import messages
@@ -16,28 +18,27 @@ RATING_ICON = {"good": "check", "fair": "help", "poor": "help"}
 
 def draw(analysis: Analysis) -> None:
     """Draw both into the container at hand."""
-    html = ticks(analysis) + evidence(analysis)
-    if html:
-        st.html(f"<div class='um-material'>{html}</div>")
+    material = ticks(analysis) + evidence(analysis)
+    if material:
+        show(tag("div", material, cls="um-material"))
 
 
-def ticks(analysis: Analysis) -> str:
-    """HTML of the scored moments on the clip's axis; a gap is a gap."""
+def ticks(analysis: Analysis) -> Markup:
+    """Return the scored moments on the clip's axis; a gap is a gap."""
     if analysis.media.kind == "image" or not analysis.moments:
-        return ""
+        return Markup()
     top = next((t for t in analysis.judged if t.id == analysis.verdict.subject), None)
     scored = _scored(top) if top else []
     end = series.length(analysis)
-    marks = "".join(f"<i style='left:{100 * time / end:.2f}%'></i>" for time in scored)
     length = labels.took(end) if end >= 10 else f"{end:.1f}{NBSP}s"
-    name = _("Looked at")
     spoken = _("{scored} scored moments over {length}").format(scored=len(scored), length=length)
     rest = _("the gap: no score for them") if len(scored) < len(analysis.moments) else ""
-    return (
-        f"<div class='um-looked'><div><b>{name}</b><span class='um-caption'>"
-        f"{_('of {length}').format(length=length)}</span></div>"
-        f"<div class='axis' role='img' aria-label='{labels.escape(spoken)}'>{marks}</div>"
-        f"<div class='um-caption'><span>{said(analysis)}</span><span>{rest}</span></div></div>"
+    return figures.marks(
+        _("Looked at"),
+        _("of {length}").format(length=length),
+        [time / end for time in scored],
+        spoken,
+        (said(analysis), rest),
     )
 
 
@@ -56,18 +57,11 @@ def _scored(track: Subject) -> list[float]:
     return [face.time for face in track.frames if face.score is not None]
 
 
-def evidence(analysis: Analysis) -> str:
-    """HTML of how good the material is, in a row."""
-    if not analysis.evidence:
-        return ""
-    cells = "".join(_cell(item) for item in analysis.evidence)
-    return f"<div class='um-evidence'>{cells}</div>"
+def evidence(analysis: Analysis) -> Markup:
+    """Return how good the material is, in a row."""
+    return figures.ratings(_cell(item) for item in analysis.evidence)
 
 
-def _cell(item: Evidence) -> str:
+def _cell(item: Evidence) -> tuple[str, str, str, str]:
     name, value = messages.wording(item, speech())
-    return (
-        f"<div><span class='{item.rating}'><span class='um-icon' aria-hidden='true'>"
-        f"{RATING_ICON[item.rating]}</span>{labels.escape(name)}</span>"
-        f"<b>{labels.escape(labels.unbroken(value))}</b></div>"
-    )
+    return item.rating, RATING_ICON[item.rating], name, labels.unbroken(value)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.components import upsell_banner
+from dashboard.components import cards, typography, upsell_banner
+from dashboard.components.chips import bullets
+from dashboard.components.markup import show
 from dashboard.i18n import _, advice, speech
 from dashboard.result import closer
 from dashboard.result.linked import Linked
@@ -38,10 +40,7 @@ def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
     if not found:
         return
     with st.container(border=True, key="card-next", gap="small"):
-        st.html(
-            f"<div class='um-cardhead'><h2 class='um-h2'>{_('What to do next')}</h2>"
-            f"<span class='um-caption'>{_('most useful first')}</span></div>"
-        )
+        cards.head(_("What to do next"), _("most useful first"))
         for column, action in zip(st.columns(len(found)), found, strict=True):
             with column, st.container(key=f"next-{action.code.value}", gap=None):
                 _draw_action(action, record, linked)
@@ -76,11 +75,7 @@ def _untouched() -> int:
 
 def _draw_action(action: Action, record: Record, linked: Linked) -> None:
     said = actions.step(action, speech())
-    st.html(
-        f"<div class='um-next'><span class='um-icon' aria-hidden='true'>{ICONS[action.code]}</span>"
-        f"<div><h3>{labels.escape(said.head)}</h3>"
-        f"<p>{labels.escape(labels.unbroken(said.why))}</p></div></div>"
-    )
+    cards.advice(ICONS[action.code], said.head, labels.unbroken(said.why))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if action.code in _ADVICE:
             with st.popover(said.button, type="tertiary", icon=":material/arrow_forward:"):
@@ -93,10 +88,7 @@ def _draw_action(action: Action, record: Record, linked: Linked) -> None:
         ):
             _GO[action.code](record, linked)
         if said.cost:
-            st.html(
-                f"<span class='um-caption'>{labels.escape(labels.unbroken(said.cost))}</span>",
-                width="content",
-            )
+            typography.remark(labels.unbroken(said.cost))
 
 
 # --- advice ---------------------------------------------------------------------------------------
@@ -104,13 +96,12 @@ def _draw_action(action: Action, record: Record, linked: Linked) -> None:
 
 def _how_to_ask(record: Record) -> None:
     what, message = actions.how_to_ask(record.name, speech())
-    st.html(f"<p class='um-know'>{labels.escape(what)}</p>")
+    typography.know(what)
     st.code(message, language=None, wrap_lines=True)
 
 
 def _how_to_check(record: Record) -> None:
-    lines = "".join(f"<li>{labels.escape(line)}</li>" for line in actions.how_to_check(speech()))
-    st.html(f"<ol class='um-know'>{lines}</ol>")
+    show(bullets(actions.how_to_check(speech()), "um-know", ordered=True))
 
 
 _ADVICE: dict[ActionCode, Callable[[Record], None]] = {

@@ -15,8 +15,9 @@ import streamlit as st
 
 from dashboard import labels, series, session, url_state
 from dashboard.charts import LaneSize
-from dashboard.components import evidence_view, style
+from dashboard.components import evidence_view, figures, style, typography
 from dashboard.components.evidence_view import NARROW, WIDE
+from dashboard.components.markup import show, tag
 from dashboard.components.player import plays
 from dashboard.i18n import _
 from dashboard.result import pictures
@@ -79,7 +80,7 @@ def draw(
         ).format(time=labels.clock(linked.time))
         if previews().pending(path):
             text += " " + _("A copy that plays is being made.")
-        st.html(f"<div class='um-caption'>{text}</div>")
+        typography.caption(text)
         if not linked.unplayable:
             _wait_for_copy(path)
     end = series.length(analysis)
@@ -130,7 +131,7 @@ def _absent(record: Record, analysis: Analysis) -> None:
                 "Files are deleted after {kept}, results later. Bring the same file once more to "
                 "see its frames with this result."
             ).format(kept=kept)
-        st.html(f"<h2 class='um-h2'>{head}</h2><p>{say}</p>")
+        show(typography.heading(head), tag("p", say))
 
 
 def alt(analysis: Analysis) -> str:
@@ -155,7 +156,7 @@ def still(
         rgb = pictures.whole_frame(path, analysis, linked.time, boxes, side=STILL_SIDE)
     except (UnmaskError, OSError):
         gone = _("This frame can’t be shown: the file is gone.")
-        st.html(f"<div class='um-missing'>{gone}</div>")
+        figures.missing(gone)
         return
     st.image(pictures.jpeg(rgb, 88), width="stretch", alt=alt(analysis))
 

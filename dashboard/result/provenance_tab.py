@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels
+from dashboard.components import tables, typography
+from dashboard.components.markup import Text, icon, rich, show, tag
+from dashboard.components.tables import Column, facts
 from dashboard.i18n import LazyDict, _
 from detector.schema.analysis import Analysis
 from detector.schema.origin import Fact, Provenance
@@ -31,7 +35,7 @@ def draw(analysis: Analysis) -> None:
     found = analysis.provenance
     if found is None:
         none = _("Results of an earlier version have no provenance: analyze the file again.")
-        st.html(f"<p class='um-caption'>{none}</p>")
+        typography.caption(none)
         return
     from detector.report.words import credential_rows  # brings the reports' fonts and PDFs
 
@@ -39,29 +43,30 @@ def draw(analysis: Analysis) -> None:
         "All of this can be written by anybody, and most of it is lost when a file is sent on. "
         "That something is missing says nothing either way."
     )
-    st.html(f"<p class='um-caption'>{worth}</p>")
+    typography.caption(worth)
     color, icon, word = STATES[found.credential.state]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(f"<h3 class='um-h3'>{_('Signed origin (C2PA)')}</h3>", width="content")
+        typography.section(_("Signed origin (C2PA)"), width="content")
         st.badge(word, icon=f":material/{icon}:", color=color)
     rows = credential_rows(found.credential)
-    st.html(f"<p>{labels.escape(rows[0][1])}</p>" + _facts(rows[1:]))
+    show(tag("p", rows[0][1]), facts(rows[1:]))
     _sentences(found, analysis)
     if found.facts:
         head = _("What it says of itself")
-        st.html(f"<h3 class='um-h3'>{head}</h3>{table(found.facts[:SHOWN])}")
+        show(typography.subheading(head), table(found.facts[:SHOWN]))
         if len(found.facts) > SHOWN:
             more = _("{number} more are in the JSON report.")
             more = more.format(number=len(found.facts) - SHOWN)
-            st.html(f"<p class='um-caption'>{more}</p>")
+            typography.caption(more)
     _place(found)
     if found.hashes:
         hashes = [(labels.clock(h.time) if h.time is not None else _("Picture"), h.phash)
                   for h in found.hashes]  # fmt: skip
         few = _("Copies of a picture differ in few of the 64 bits.")
-        st.html(
-            f"<h3 class='um-h3'>{_('Perceptual hash')}</h3>{_facts(hashes)}"
-            f"<p class='um-caption'>{few}</p>"
+        show(
+            typography.subheading(_("Perceptual hash")),
+            facts(hashes),
+            typography.small_print(few),
         )
 
 
@@ -73,7 +78,7 @@ def _sentences(found: Provenance, analysis: Analysis) -> None:
 
         said.append(earlier(found.earlier, analysis.media))
     for sentence in said:
-        st.html(note("info", labels.escape(sentence)))
+        show(note("info", sentence))
 
 
 def _place(found: Provenance) -> None:
@@ -81,34 +86,23 @@ def _place(found: Provenance) -> None:
         return
     spot = f"{found.place.latitude:.5f}, {found.place.longitude:.5f}"
     head = _("Where it was recorded, by its own account")
-    warning = _(
-        "<b>{spot}</b> ({source}). This may be somebody's home. It goes into downloads unless you "
-        "leave it out, under Download."
-    ).format(spot=spot, source=labels.escape(found.place.source))
-    st.html(f"<h3 class='um-h3'>{head}</h3>{note('location_on', warning)}")
-
-
-def note(icon: str, html: str) -> str:
-    """HTML of a sentence with an icon before it."""
-    return (
-        f"<div class='um-reason'><span class='um-icon' aria-hidden='true'>{icon}</span>"
-        f"<div>{html}</div></div>"
+    warning = rich(
+        _(
+            "<b>{spot}</b> ({source}). This may be somebody's home. It goes into downloads unless "
+            "you leave it out, under Download."
+        ),
+        spot=spot,
+        source=found.place.source,
     )
+    show(typography.subheading(head), note("location_on", warning))
 
 
-def table(facts: Sequence[Fact]) -> str:
-    """HTML of what a file says of itself. Every value is a stranger's."""
-    fact, says, where = map(labels.escape, (_("Fact"), _("Says"), _("Where")))
-    body = "".join(
-        f"<tr><th scope='row'>{labels.escape(f.name)}</th>"
-        f"<td data-label='{says}' class='um-any'>{labels.escape(f.value)}</td>"
-        f"<td data-label='{where}'>{labels.escape(f.source)}</td></tr>"
-        for f in facts
-    )
-    head = "".join(f"<th scope='col'>{name}</th>" for name in (fact, says, where))
-    return f"<table class='um-table'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def note(symbol: str, text: Text) -> Markup:
+    """Return a sentence with an icon before it."""
+    return tag("div", icon(symbol), tag("div", text), cls="um-reason")
 
 
-def _facts(rows: Sequence[tuple[str, str]]) -> str:
-    cells = "".join(f"<dt>{labels.escape(n)}</dt><dd>{labels.escape(v)}</dd>" for n, v in rows)
-    return f"<dl class='um-facts'>{cells}</dl>" if cells else ""
+def table(found: Sequence[Fact]) -> Markup:
+    """Return what a file says of itself. Every value is a stranger's."""
+    columns = [Column(_("Fact")), Column(_("Says")), Column(_("Where"))]
+    return tables.table(columns, [(f.name, f.value, f.source) for f in found])

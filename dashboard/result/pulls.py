@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels
+from dashboard.components import verdict
+from dashboard.components.markup import show
 from dashboard.i18n import _, speech
 from dashboard.result.linked import Linked
 from detector.decision.numbers import logit, printed
@@ -46,8 +49,8 @@ class Row:
 
 def answer_of(analysis: Analysis) -> Answer | None:
     """The answer in front, where it has a score."""
-    verdict = analysis.verdict
-    answer = verdict.answers.get(verdict.question) if verdict.question else None
+    found = analysis.verdict
+    answer = found.answers.get(found.question) if found.question else None
     return answer if answer and answer.probability is not None else None
 
 
@@ -118,13 +121,13 @@ def draw(analysis: Analysis, linked: Linked) -> None:
         return
     end = AXIS * max(abs(row.tenths) for row in [*found, _combined(answer)]) or 1
     moves = analysis.media.kind != "image"
-    st.html(
-        f"<h3 class='um-h3'>{_('What pulled which way')}</h3>"
-        f"<div class='um-pull um-sides{'' if moves else ' bare'}' aria-hidden='true'><span></span>"
-        f"<span class='um-wide'><i>‹ {_('towards untouched')}</i>"
-        f"<i>{_('towards manipulated')} ›</i></span>"
-        f"<span class='um-narrow'><i>‹ {_('untouched')}</i><i>{_('manipulated')} ›</i></span>"
-        "<span></span></div>"
+    show(
+        verdict.sides(
+            _("What pulled which way"),
+            (_("towards untouched"), _("towards manipulated")),
+            (_("untouched"), _("manipulated")),
+            bare=not moves,
+        )
     )
     with st.container(key="pulls", gap=None):
         for place, row in enumerate(found):
@@ -133,7 +136,7 @@ def draw(analysis: Analysis, linked: Linked) -> None:
                 horizontal=True, wrap=False, vertical_alignment="center", gap=None,
                 key=f"pull-{'to' if leads else 'bare'}-{row.id or place}",
             ):  # fmt: skip
-                st.html(bar(row, end, bare=not moves), width="stretch")
+                show(bar(row, end, bare=not moves))
                 if leads and row.time is not None:
                     st.button(
                         labels.clock(row.time, tenths=False),
@@ -144,12 +147,11 @@ def draw(analysis: Analysis, linked: Linked) -> None:
                         on_click=linked.go,
                         args=(row.time, answer.subject),
                     )
-    rest = "".join(
-        f"<div class='um-pull none'><span>{labels.escape(name)}</span><span>{labels.escape(why)}"
-        "</span></div>"
-        for name, why in silent(analysis)
+    show(
+        *(verdict.pulls_nothing(name, why) for name, why in silent(analysis)),
+        bar(_combined(answer), end, bare=not moves, total=True),
+        verdict.trace(" ".join(traces(analysis))),
     )
-    st.html(f"{rest}{bar(_combined(answer), end, bare=not moves, all=True)}{_notes(analysis)}")
 
 
 def _combined(answer: Answer) -> Row:
@@ -158,22 +160,10 @@ def _combined(answer: Answer) -> Row:
     return Row(name, total(answer), "all")
 
 
-def bar(row: Row, end: float, *, bare: bool = False, all: bool = False) -> str:
-    """HTML of a row: name, bar from the middle, value."""
-    share = min(50.0, 50.0 * abs(row.tenths) / end)
-    left = 50.0 if row.tenths >= 0 else 50.0 - share
+def bar(row: Row, end: float, *, bare: bool = False, total: bool = False) -> Markup:
+    """Return a row: name, bar from the middle, value."""
     value = format.signed(row.tenths / 10)
-    return (
-        f"<div class='um-pull{' all' if all else ''}{' bare' if bare else ''}'>"
-        f"<span>{labels.escape(row.name)}</span><span class='track' aria-hidden='true'>"
-        f"<i class='{row.slug}' style='left:{left:.1f}%;width:{share:.1f}%'></i></span>"
-        f"<span class='n'>{value}</span></div>"
-    )
-
-
-def _notes(analysis: Analysis) -> str:
-    text = " ".join(traces(analysis))
-    return f"<p class='um-caption um-trace'>{labels.escape(text)}</p>" if text else ""
+    return verdict.pull(row.name, value, row.tenths / end, row.slug, bare=bare, total=total)
 
 
 def traces(analysis: Analysis) -> list[str]:

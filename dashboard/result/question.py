@@ -3,7 +3,10 @@ result as one question sees it, for what is drawn of it."""
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from dashboard import labels
+from dashboard.components import verdict
 from dashboard.i18n import _
 from dashboard.labels import NBSP
 from detector.schema.analysis import Analysis, Answer, Label, Question, ReasonCode, Subject
@@ -29,7 +32,7 @@ def viewed(analysis: Analysis, question: Question | None) -> Analysis:
         return analysis
     answer = analysis.verdict.answers[question]
     models = [m for m in analysis.models if m.question in (question, None)]
-    verdict = analysis.verdict.model_copy(
+    seen = analysis.verdict.model_copy(
         update={
             "question": question,
             "thresholds": answer.thresholds,
@@ -40,7 +43,7 @@ def viewed(analysis: Analysis, question: Question | None) -> Analysis:
     )
     ids = {m.id for m in models}
     subjects = [_viewed_subject(s, question, ids) for s in analysis.subjects]
-    return analysis.model_copy(update={"verdict": verdict, "models": models, "subjects": subjects})
+    return analysis.model_copy(update={"verdict": seen, "models": models, "subjects": subjects})
 
 
 def _viewed_subject(track: Subject, question: Question, ids: set[str]) -> Subject:
@@ -69,19 +72,17 @@ def _viewed_subject(track: Subject, question: Question, ids: set[str]) -> Subjec
 # --- the rows -------------------------------------------------------------------------------------
 
 
-def rows(analysis: Analysis) -> str:
-    """HTML of the answers, a row each: the deciding one first, bold."""
-    verdict = analysis.verdict
+def rows(analysis: Analysis) -> Markup:
+    """Return the answers, a row each: the deciding one first, bold."""
+    answers = analysis.verdict.answers
     ordered = sorted(
-        verdict.answers.items(),
-        key=lambda item: (item[0] is not verdict.question, not item[1].asked),
+        answers.items(),
+        key=lambda item: (item[0] is not analysis.verdict.question, not item[1].asked),
     )
-    lines = "".join(_row(analysis, question, answer) for question, answer in ordered)
-    return f"<div class='um-questions'>{lines}</div>" if lines else ""
+    return verdict.questions(_row(analysis, question, answer) for question, answer in ordered)
 
 
-def _row(analysis: Analysis, question: Question, answer: Answer) -> str:
-    leads = question is analysis.verdict.question
+def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.QuestionRow:
     open = answer.stays_open or not answer.asked
     state = labels.state(Label.NOT_APPLICABLE if open else answer.label, question)
     said = state.short
@@ -91,23 +92,27 @@ def _row(analysis: Analysis, question: Question, answer: Answer) -> str:
         said = _("Not decided: {why}").format(why=why_open(analysis, question))
     elif answer.label is Label.INCONCLUSIVE:
         said = labels.lean_words(answer.label, question, answer.lean)
-    return (
-        f"<div{' class=first' if leads else ''}><span>{labels.QUESTIONS[question].text}</span>"
-        f"<span class='um-ink {state.slug}'><span class='um-icon' aria-hidden='true'>"
-        f"{state.icon}</span>{labels.escape(said)}</span>{_number(analysis, answer)}</div>"
+    return verdict.QuestionRow(
+        question=labels.QUESTIONS[question].text,
+        slug=state.slug,
+        symbol=state.icon,
+        answer=said,
+        number=_number(analysis, answer),
+        counts=answer.probability is not None and not answer.stays_open,
+        leads=question is analysis.verdict.question,
     )
 
 
 def _number(analysis: Analysis, answer: Answer) -> str:
     """A row's likelihood; that of a question that stays open is no part of the verdict."""
     if answer.probability is None:
-        return "<span class='n'>–</span>"
+        return "–"
     if not answer.stays_open:
-        return f"<b class='n'>{labels.percent(answer.probability)}</b>"
+        return labels.percent(answer.probability)
     number = labels.whole_percent(answer.probability)
     if withheld(analysis):
-        return f"<span class='n'>{number}{NBSP}%</span>"
-    return f"<span class='n'>{_('{number}, not counted').format(number=number)}</span>"
+        return f"{number}{NBSP}%"
+    return _("{number}, not counted").format(number=number)
 
 
 def withheld(analysis: Analysis) -> bool:

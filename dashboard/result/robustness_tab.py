@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import charts, labels, session, theme
 from dashboard.charts import robustness
+from dashboard.components import figures, tables, typography
+from dashboard.components.markup import show
+from dashboard.components.tables import Column
 from dashboard.i18n import _, ngettext, say
 from dashboard.result.linked import Linked
 from detector.errors import InputError
@@ -25,7 +29,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
         "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one "
         "at a time, and analyzed again. A verdict that changes with it should not be leaned on."
     )
-    st.html(f"<p class='um-caption'>{what}</p>")
+    typography.caption(what)
     key = linked.key
     trials = session.application().robustness.find(key)
     if trials is not None and trials.active:
@@ -35,13 +39,13 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     if tried is not None:
         _outcome(tried, analysis.verdict.answers[tried.question].thresholds)
     elif trials is not None and trials.error:
-        st.html(f"<p>{labels.escape(say(trials.error))}</p>")
+        typography.paragraph(say(trials.error))
     if analysis.verdict.question is None:
-        st.html(f"<p class='um-caption'>{_('This file has no score that could move.')}</p>")
+        typography.caption(_("This file has no score that could move."))
         return
     if linked.read_only or not path.is_file():
         if tried is None:
-            st.html(f"<p class='um-caption'>{_('This was not tried.')}</p>")
+            typography.caption(_("This was not tried."))
         return
     if st.button(
         _("Try again") if tried is not None else _("Try it"),
@@ -58,7 +62,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
             with limits.taking(session.request_context()):
                 session.application().robustness.start(key, path, linked.original)
         except (QueueFull, InputError) as error:
-            st.html(f'<p class="um-warn" role="alert">{labels.escape(say(error.message))}</p>')
+            typography.alert(say(error.message))
         else:
             st.rerun(scope="fragment")
 
@@ -86,17 +90,12 @@ def _running(key: str) -> None:
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
     """In words, as a chart, as a table."""
-    st.html(f"<p class='um-say'>{labels.escape(sentence(tried))}</p>")
+    typography.say(sentence(tried))
     rows = robustness.rows(tried)
     with st.container(key="robustness"):
         names, plot = st.columns([34, 66], gap=None, wrap=False)
-    names.html(
-        f"<div class='um-rows' style='padding-top:{charts.HEAD}px'>"
-        + "".join(
-            f"<div style='height:{robustness.ROW}px'>{labels.escape(_capital(t.title))}</div>"
-            for t in rows
-        )
-        + "</div>"
+    figures.row_names(
+        [_capital(t.title) for t in rows], top=charts.HEAD, height=robustness.ROW, at=names
     )
     plot.plotly_chart(
         robustness.figure(tried, thresholds, theme.palette()),
@@ -104,7 +103,7 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
         config={"displayModeBar": False},
         alt=robustness.finding(tried),
     )
-    st.html(table(tried))
+    show(table(tried))
     if tried.end is not None:
         text = _(
             "{number} moments from {start} to {end}, the same in each, in {time}. Scores of a part "
@@ -115,7 +114,7 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
             end=labels.clock(tried.end),
             time=labels.took(tried.seconds),
         )
-        st.html(f"<p class='um-caption'>{text}</p>")
+        typography.caption(text)
 
 
 def sentence(tried: Robustness) -> str:
@@ -129,11 +128,10 @@ def sentence(tried: Robustness) -> str:
     return same.format(number=len(tried.trials))
 
 
-def table(tried: Robustness) -> str:
-    """HTML of the trials: the accessible form of the chart."""
+def table(tried: Robustness) -> Markup:
+    """Return the trials as a table: the accessible form of the chart."""
     base = tried.unchanged.probability
-    names = [labels.escape(name) for name in (_("Change"), _("Score"), _("Moved"), _("Says"))]
-    body = []
+    rows = []
     for trial in robustness.rows(tried):
         score, moved = "–", ""
         if trial.probability is not None:
@@ -144,17 +142,14 @@ def table(tried: Robustness) -> str:
         said = trial.error or f"{state.glyph} {state.short}"
         if trial in tried.flipped:
             said = _("{said} · changed").format(said=said)
-        body.append(
-            f"<tr><th scope='row'>{labels.escape(_capital(trial.title))}</th>"
-            f"<td class='n' data-label='{names[1]}'>{score}</td>"
-            f"<td class='n' data-label='{names[2]}'>{moved}</td>"
-            f"<td data-label='{names[3]}'>{labels.escape(said)}</td></tr>"
-        )
-    return (
-        f"<table class='um-table'><thead><tr><th scope='col'>{names[0]}</th>"
-        f"<th scope='col' class='n'>{names[1]}</th><th scope='col' class='n'>{names[2]}</th>"
-        f"<th scope='col'>{names[3]}</th></tr></thead><tbody>{''.join(body)}</tbody></table>"
-    )
+        rows.append((_capital(trial.title), score, moved, said))
+    columns = [
+        Column(_("Change")),
+        Column(_("Score"), number=True),
+        Column(_("Moved"), number=True),
+        Column(_("Says")),
+    ]
+    return tables.table(columns, rows)
 
 
 def _moved(points: int) -> str:

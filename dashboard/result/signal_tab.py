@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import labels
+from dashboard.components import typography
 from dashboard.i18n import _, say
 from dashboard.labels import NBSP
 from dashboard.result.linked import Linked
@@ -34,7 +35,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     track = track or (analysis.judged[0] if analysis.judged else None)
     if track is None:
         nobody = _("No person, so there is nothing to measure.")
-        st.html(f"<p class='um-caption'>{nobody}</p>")
+        typography.caption(nobody)
         return
     found = [s for s in analysis.signals if s.subject in (None, track.id)]
     if not found:
@@ -46,12 +47,12 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
                 "analyze the file again."
             )
         )
-        st.html(f"<p class='um-caption'>{none}</p>")
+        typography.caption(none)
         return
     counted = _counted(path, analysis, track, linked)
     found = [counted if counted and s.id == counted.id else s for s in found]
     if len(analysis.judged) > 1:
-        st.html(f"<p class='um-caption'>{labels.who(track)}</p>")
+        typography.caption(labels.who(track))
     with st.container(key="signals"):
         st.table(table(found), border="horizontal", hide_index=True)
     _moments(found, track, linked)
@@ -60,7 +61,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
         "Signals inform and do not vote. “Usual” is where 90 % of untouched files lie; one in ten "
         "of those lies outside, for each signal."
     )
-    st.html(f"<p class='um-caption'>{note}</p>")
+    typography.caption(note)
 
 
 def table(found: list[Signal]) -> pd.DataFrame:
@@ -181,7 +182,7 @@ def _fetch(aid: AuxiliaryModel, label: str, linked: Linked) -> None:
         help=help,
     )
     if failed:
-        st.html(f"<p class='um-caption'>{labels.escape(failed)}</p>")
+        typography.caption(failed)
 
 
 def _download(aid: AuxiliaryModel, failed: str) -> None:

@@ -7,24 +7,27 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import charts, labels, series
 from dashboard.charts import LaneSize
-from dashboard.components import evidence_view
+from dashboard.components import cards, evidence_view, typography
+from dashboard.components import lanes as beside
+from dashboard.components.cards import Mark
+from dashboard.components.chips import chip
+from dashboard.components.lanes import zone_words
+from dashboard.components.markup import Text, rich, show, tag
+from dashboard.components.typography import heading
 from dashboard.i18n import LazyDict, _
 from dashboard.result.linked import Linked
 from dashboard.series import Lane
 from dashboard.theme import Palette
-from detector.schema.analysis import Analysis, Question, Thresholds
+from detector.schema.analysis import Analysis, Question
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN: LazyDict[str, str] = LazyDict(lambda: {"lanes": _("Lanes"), "table": _("Table")})
-WORD_ROOM = 0.12
-"""Share of the axis a zone needs for its word."""
-NAME_GAP = 14
-"""px between two names at the end of lines."""
 NAME_LENGTH = 16
 """Longer model names stand only in the row of keys: beside the lines they would be cut."""
 
@@ -63,10 +66,7 @@ def draw(
     limits = analysis.verdict.thresholds
     with st.container(border=True, key="card-timeline"):
         with st.container(horizontal=True, vertical_alignment="center", key="timeline-head"):
-            st.html(
-                f"<h2 class='um-h2'>{_('Score over time')}</h2>{keys(analysis, named)}",
-                width="stretch",
-            )
+            show(heading(_("Score over time")), keys(analysis, named), width="stretch")
             hint = st.empty()
             if len(questions) > 1:
                 st.segmented_control(
@@ -90,35 +90,31 @@ def draw(
             click = (
                 _("Click a row to go there") if shown == "table" else _("Click a point to go there")
             )
-            hint.html(f"<span class='um-caption um-hint'>{click}</span>", width="content")
+            typography.remark(click, cls="um-hint", at=hint)
         if shown == "table":
             _table(analysis, lanes, linked, named, table)
             return
         with st.container(key=evidence_view.LANES, gap=None):
             for lane, size in zip(lanes, sizes, strict=True):
                 _lane(analysis, lane, size, linked, palette, named, last=lane is lanes[-1])
-        note = hatched(lanes, series.length(analysis))
-        if note:
-            st.html(note)
+        hatched(lanes, series.length(analysis))
         linked.more_button(len(analysis.judged) - len(lanes), "lanes")
         if limits.custom:
-            st.html(f"<div class='um-caption'>{_('Drawn with your thresholds.')}</div>")
+            typography.caption(_("Drawn with your thresholds."))
 
 
-def keys(analysis: Analysis, named: Mapping[str, str]) -> str:
-    """HTML of the row of keys: what each line and the band is."""
+def keys(analysis: Analysis, named: Mapping[str, str]) -> Markup:
+    """Return the row of keys: what each line and the band is."""
     counted = {m.id for m in analysis.models if m.counted}
-    parts = [f"<span><i class='line all'></i>{_('combined')}</span>"]
-    for i, (id, title) in enumerate(named.items()):
+    entries = [Mark(cls="line all", words=_("combined"))]
+    for i, (id, name) in enumerate(named.items()):
         dash = charts.DASHES[i % len(charts.DASHES)]
-        name = labels.escape(title)
         if id not in counted:
             name = _("{model} (not counted)").format(model=name)
-        parts.append(f"<span><i class='line {dash}'></i>{name}</span>")
+        entries.append(Mark(cls=f"line {dash}", words=name))
     low, high = (labels.whole_percent(v) for v in _limits(analysis))
     band = _("inconclusive, {low} to {high}\u00a0%").format(low=low, high=high)
-    parts.append(f"<span><i class='band'></i>{band}</span>")
-    return f"<div class='um-keys'>{''.join(parts)}</div>"
+    return cards.legend([*entries, Mark(cls="band", words=band)])
 
 
 def _limits(analysis: Analysis) -> tuple[float, float]:
@@ -142,9 +138,9 @@ def _lane(
     with st.container(key=f"lane-{person}", gap=None):
         who, zones, plot, names = st.columns([15, 9, 68, 8], gap=None)
         with who:
-            st.html(_who(lane, end))
+            show(_who(lane, end))
         with zones, st.container(key=f"lane-words-{person}"):
-            st.html(zone_words(limits, size, fake_words(analysis)))
+            show(zone_words(limits, size, fake_words(analysis)))
         with plot:
             st.plotly_chart(
                 charts.lane_figure(
@@ -159,38 +155,22 @@ def _lane(
                 alt=series.finding(lane, limits),
             )  # fmt: skip
         with names, st.container(key=f"lane-names-{person}"):
-            st.html(line_names(lane, named, size))
+            show(beside.line_names(_ends(lane, named, size), size))
 
 
-def _who(lane: Lane, end: float) -> str:
+def _who(lane: Lane, end: float) -> Markup:
     track = lane.track
     state = labels.state(track.label, track.question)
+    score: Text = series.said(track.reason or series.Missing.NO_SCORE)
     if track.probability is not None:
-        percent = f"<b>{labels.percent(track.probability)}</b>"
-        score = _("{percent} combined").format(percent=percent)
-    else:
-        score = series.said(track.reason or series.Missing.NO_SCORE)
-    return (
-        f"<div class='um-who'><b>{labels.who(track)}</b>"
-        f"<div class='um-caption where'>{series.place(track, end)}</div>"
-        f"{labels.chip(state.short, state.slug, state.icon)}"
-        f"<div class='whole'>{score}</div></div>"
+        percent = tag("b", labels.percent(track.probability))
+        score = rich(_("{percent} combined"), percent=percent)
+    return beside.owner(
+        labels.who(track),
+        series.place(track, end),
+        chip(state.short, state.slug, state.icon),
+        score,
     )
-
-
-def zone_words(limits: Thresholds, size: LaneSize, says: str = "") -> str:
-    """HTML of the three words beside the axis, each at the middle of its zone."""
-    zones = (
-        (says or _("likely manipulated"), limits.high, 1.0),
-        (_("inconclusive"), limits.low, limits.high),
-        (_("no sign"), 0.0, limits.low),
-    )
-    spans = "".join(
-        f"<span style='top:{size.y((a + b) / 2):.0f}px'>{word}</span>"
-        for word, a, b in zones
-        if b - a >= WORD_ROOM
-    )
-    return f"<div class='um-beside left' style='height:{size.height}px'>{spans}</div>"
 
 
 def fake_words(analysis: Analysis) -> str:
@@ -199,8 +179,8 @@ def fake_words(analysis: Analysis) -> str:
     return labels.QUESTIONS[question].fake_short
 
 
-def line_names(lane: Lane, named: Mapping[str, str], size: LaneSize) -> str:
-    """HTML of the names at the ends of the lines, pushed apart where they would touch."""
+def _ends(lane: Lane, named: Mapping[str, str], size: LaneSize) -> list[tuple[float, str, bool]]:
+    """Where the lines end, px from the top, with their names; and which is of all together."""
     ends: list[tuple[float, str, bool]] = []
     if lane.scored:
         ends.append((size.y(lane.scored[-1][1]), _("Combined"), True))
@@ -208,36 +188,14 @@ def line_names(lane: Lane, named: Mapping[str, str], size: LaneSize) -> str:
         values = [v for v in lane.models.get(id, ()) if v is not None]
         if values and len(title) <= NAME_LENGTH:
             ends.append((size.y(values[-1]), title, False))
-    ends.sort()
-    spans = "".join(
-        f"<span class='{'all' if bold else ''}' style='top:{top:.0f}px'>"
-        f"{labels.escape(name)}</span>"
-        for top, (y, name, bold) in zip(
-            spread([y for y, name, bold in ends], NAME_GAP, size.top, size.top + size.plot),
-            ends,
-            strict=True,
-        )
-    )
-    return f"<div class='um-beside right' style='height:{size.height}px'>{spans}</div>"
+    return ends
 
 
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Ascending places moved as little as needed to stand `gap` apart, within low..high."""
-    places: list[float] = []
-    for y in wanted:
-        places.append(max(y, places[-1] + gap) if places else max(y, low))
-    if places and places[-1] > high:
-        places[-1] = high
-        for i in range(len(places) - 2, -1, -1):
-            places[i] = min(places[i], places[i + 1] - gap)
-    return places
-
-
-def hatched(lanes: Sequence[Lane], end: float) -> str:
-    """HTML that names the gaps: on a desktop only those whose word has no room in the lane."""
+def hatched(lanes: Sequence[Lane], end: float) -> None:
+    """Draw the names of the gaps: on a desktop only those whose word has no room in the lane."""
     every = [(lane, gap) for lane in lanes for gap in lane.gaps]
     if not every:
-        return ""
+        return
     tight = [(lane, gap) for lane, gap in every if not charts.fits(gap, end)]
     several = len(lanes) > 1
 
@@ -255,9 +213,7 @@ def hatched(lanes: Sequence[Lane], end: float) -> str:
         )
         return text.format(gaps="; ".join(parts), number=len(gaps) - 6)
 
-    narrow = f"<div class='um-caption um-narrow'>{told(every)}</div>"
-    wide = f"<div class='um-caption um-wide'>{told(tight)}</div>" if tight else ""
-    return narrow + wide
+    typography.by_width(narrow=told(every), wide=told(tight) if tight else "")
 
 
 # --- table ---------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels, session, url_state
-from dashboard.components import page_header
+from dashboard.components import page_header, typography
+from dashboard.components.markup import Text, rich, show, tag
 from dashboard.i18n import _, advice
 from dashboard.labels import NBSP
 from dashboard.result import downloads, pulls
@@ -62,7 +64,7 @@ def _kept(record: Record, analysis: Analysis, linked: Linked) -> None:
             "You had this very file analyzed before, with the same models and settings. This is "
             "the answer of {when}."
         ).format(when=local(analysis.created))
-        st.html(f"<p class='um-caption'>{text}</p>", width="content")
+        typography.caption(text, width="content")
         if record.path.is_file() and st.button(
             _("Analyze again"),
             icon=":material/refresh:",
@@ -129,7 +131,7 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
             args=(question,),
             help=_("The verdict is drawn again at once; no model runs."),
         )
-        st.html(meaning(limits, labels.QUESTIONS[question].fake_short))
+        show(meaning(limits, labels.QUESTIONS[question].fake_short))
     if any(linked.usual(q).own for q in questions) or linked.ours:
         st.toggle(
             _("Use the threshold from my own clips"),
@@ -162,15 +164,15 @@ def _settings(analysis: Analysis, linked: Linked) -> None:
     )
 
 
-def meaning(limits: Thresholds, says: str) -> str:
-    """HTML of what the two values do; how often they err stands behind "How we know"."""
+def meaning(limits: Thresholds, says: str) -> Markup:
+    """Return what the two values do; how often they err stands behind "How we know"."""
     low, high = labels.percent(limits.low), labels.percent(limits.high)
-    parts = [_("<b>Above {high}</b>: {says}.").format(high=high, says=says)]
+    parts: list[Text] = [rich(_("<b>Above {high}</b>: {says}."), high=high, says=says)]
     parts.append(
-        _("<b>Below {low}</b>: no sign found. Between: inconclusive.").format(low=low)
+        rich(_("<b>Below {low}</b>: no sign found. Between: inconclusive."), low=low)
         if limits.no_sign
         else _("Below: inconclusive; these models never say “no sign”.")
     )
     if limits.custom:
         parts.append(_("How often your values err was not measured."))
-    return f"<div class='um-caption'>{''.join(f'<p>{part}</p>' for part in parts)}</div>"
+    return tag("div", *(tag("p", part) for part in parts), cls="um-caption")

@@ -8,10 +8,11 @@ import streamlit as st
 
 from dashboard import charts, theme
 from dashboard.charts import traces
+from dashboard.components import figures
+from dashboard.components.markup import tag
 from dashboard.i18n import LazyDict, _
 from dashboard.labels import NBSP
 from dashboard.result import pictures
-from dashboard.result.heat_view import missing
 from dashboard.result.linked import Linked
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, FrameSegment, Subject
@@ -39,14 +40,14 @@ def draw(
     try:
         seen = pictures.traces(path, analysis.media.sha256, face.time, face, track.id, analysis)
     except (UnmaskError, OSError):
-        st.html(missing(_("The frame can’t be read any more.")))
+        figures.missing(_("The frame can’t be read any more."))
         return
     kind = "image" if analysis.media.kind == "image" else "video"
     small = view in ("spectrum", "bands", "picture") and seen.profile is None
     if small:
         least = f"{frequency.SMALLEST:.0f}{NBSP}px"
         text = _("The face is too small: a spectrum needs {least}, all of them in the frame.")
-        st.html(missing(text.format(least=least)))
+        figures.missing(text.format(least=least))
     elif view in ("spectrum", "bands"):
         _chart(view, seen, kind)
     else:
@@ -79,7 +80,7 @@ def _chart(view: str, seen: Traces, kind: str) -> None:
             else _("{finding}, beside {number} untouched pictures")
         )
         said = of.format(finding=said, number=beside.files)
-    st.html(f"<div class='um-figcaption'><b>{VIEWS[view]}</b> {said}</div>")
+    figures.caption(tag("b", VIEWS[view]), " ", said)
 
 
 def _picture(view: str, seen: Traces) -> None:
@@ -103,4 +104,4 @@ def _picture(view: str, seen: Traces) -> None:
     assert rgb is not None
     alt = _("{view} of the face").format(view=VIEWS[view])
     st.image(pictures.jpeg(rgb, 92), width="stretch", alt=alt)
-    st.html(f"<div class='um-figcaption'><b>{name}</b> {text}</div>")
+    figures.caption(tag("b", name), " ", text)

@@ -4,9 +4,11 @@ meant in our tests, what pulled which way, what it can't tell. In this order."""
 from __future__ import annotations
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.components import likelihood_scale
+from dashboard.components import likelihood_scale, verdict
+from dashboard.components.markup import Text, join, rich, show
 from dashboard.i18n import LazyDict, _, ngettext, speech
 from dashboard.labels import NBSP
 from dashboard.result import how_we_know, pulls, question
@@ -45,10 +47,10 @@ def draw(analysis: Analysis, linked: Linked) -> None:
     """Draw the card into the container at hand."""
     slug = labels.STATES[analysis.verdict.label].slug
     with st.container(border=True, key=f"verdict-{slug}", height="stretch", gap=None):
-        st.html(head(analysis, linked.changed) + question.rows(analysis))
+        show(head(analysis, linked.changed), question.rows(analysis))
         if pulls.answer_of(analysis) is not None:
             if not guessing(analysis) or linked.scores_anyway:
-                st.html(number(analysis) + scale(analysis) + odds(analysis))
+                show(number(analysis), scale(analysis), verdict.odds(odds(analysis)))
                 how_we_know.draw(analysis)
                 pulls.draw(analysis, linked)
             else:
@@ -59,31 +61,31 @@ def draw(analysis: Analysis, linked: Linked) -> None:
                         on_click=linked.show_scores,
                         key=linked.widget("anyway"),
                     )
-        st.html(limits(analysis))
+        show(limits(analysis))
 
 
-def head(analysis: Analysis, changed: bool = False) -> str:
-    """HTML of the verdict as heading and sentence. Announced once."""
-    verdict = analysis.verdict
-    state = labels.state(verdict.label, verdict.question)
+def head(analysis: Analysis, changed: bool = False) -> Markup:
+    """Return the verdict as heading and sentence. Announced once."""
+    found = analysis.verdict
+    state = labels.state(found.label, found.question)
     whose = _own(analysis) if changed else _own_clips(analysis)
-    own = f" · <span class='um-own'>{whose}</span>" if whose else ""
-    parts = [
-        f"<div class='um-caption'>{_('Verdict')} · {_kicker(analysis)}{own}</div>",
-        "<div role='status' aria-live='polite'>",
-        f"<h2 class='um-verdict {state.slug}'><span class='um-icon' aria-hidden='true'>"
-        f"{state.icon}</span><span>{labels.headline(verdict)}</span></h2>",
-        f"<p class='um-say'>{sentence(analysis)}</p>",
-        "</div>",
-    ]
+    kicker = join([_("Verdict"), _kicker(analysis)], " · ")
+    if whose:
+        kicker += Markup(" · ") + verdict.own(whose)
     said = _said(analysis)
-    detail = labels.escape(labels.say_small(said)) if said else ""
-    if said and detail and not detail.endswith("."):
+    detail = labels.say_small(said) if said else ""
+    if detail and not detail.endswith("."):
         detail = f"{labels.capital(detail)}."
-    parts += [
-        f"<p class='um-say second'>{text}</p>" for text in (detail, _others(analysis)) if text
-    ]
-    return "".join(parts)
+    return verdict.head(
+        kicker,
+        state.slug,
+        state.icon,
+        labels.headline(found),
+        sentence(analysis),
+        detail,
+        _others(analysis),
+        announced=True,
+    )
 
 
 def guessing(analysis: Analysis) -> bool:
@@ -115,7 +117,7 @@ def _own_clips(analysis: Analysis) -> str:
     limits = analysis.verdict.thresholds
     if not limits.own:
         return ""
-    return _("with thresholds from {data}").format(data=labels.escape(limits.data))
+    return _("with thresholds from {data}").format(data=limits.data)
 
 
 def _own(analysis: Analysis) -> str:
@@ -130,31 +132,31 @@ def _own(analysis: Analysis) -> str:
 # --- the sentence ---------------------------------------------------------------------------------
 
 
-def sentence(analysis: Analysis) -> str:
-    """The lead sentence or two, safe HTML."""
+def sentence(analysis: Analysis) -> Text:
+    """Return the lead sentence or two."""
     verdict, said = analysis.verdict, _said(analysis)
     top = _track(analysis, verdict.subject)
     if verdict.label is Label.NOT_APPLICABLE or top is None:
         first = verdict.reasons[0] if verdict.reasons else None
-        return labels.escape(labels.say(first)) if first else _("There is no score.")
+        return labels.say(first) if first else _("There is no score.")
     if verdict.label is Label.REAL:
         return _without_sign(analysis, top)
-    whom = labels.capital(_subject(analysis, top))
+    whom = _capital(_subject(analysis, top))
     where = strongest(analysis, top)
     if verdict.label is Label.FAKE:
-        return f"{whom}, {where}." if where else f"{whom}."
+        return join([whom, f", {where}." if where else "."])
     if said is not None and said.code is ReasonCode.MODELS_DISAGREE:
-        text = _("The models pull opposite ways for {whom}.").format(whom=_subject(analysis, top))
+        text = rich(_("The models pull opposite ways for {whom}."), whom=_subject(analysis, top))
         if said.time is not None and analysis.media.kind != "image":
             look = _("Look at {time}.").format(time=labels.clock(said.time, tenths=False))
-            text += f" {look}"
+            return join([text, look], " ")
         return text
     if said is not None:
-        return f"{labels.escape(labels.say(said)).rstrip('.')}."
+        return f"{labels.say(said).rstrip('.')}."
     enough = _("Not enough to decide.")
     if not where:
-        return f"{whom}. {enough}"
-    return _("{whom}, most at {when}. {enough}").format(whom=whom, when=where, enough=enough)
+        return join([whom, f". {enough}"])
+    return rich(_("{whom}, most at {when}. {enough}"), whom=whom, when=where, enough=enough)
 
 
 def strongest(analysis: Analysis, track: Subject) -> str:
@@ -203,8 +205,8 @@ def _without_sign(analysis: Analysis, top: Subject) -> str:
     )
 
 
-def _subject(analysis: Analysis, track: Subject) -> str:
-    """What the question in front is about, as it stands within a sentence; HTML. "Face" is said of
+def _subject(analysis: Analysis, track: Subject) -> Text:
+    """What the question in front is about, as it stands within a sentence. "Face" is said of
     faces only."""
     if track.modality is Modality.FULL_FRAME or analysis.verdict.question is Question.SYNTHESIS:
         return _("the whole picture")
@@ -213,7 +215,7 @@ def _subject(analysis: Analysis, track: Subject) -> str:
         if track.side and len(analysis.judged) > 1
         else _("the face of <b>Person\u00a0{person}</b>")
     )
-    return text.format(person=labels.escape(track.id), side=labels.SIDES[track.side])
+    return rich(text, person=track.id, side=labels.SIDES[track.side])
 
 
 def _others(analysis: Analysis) -> str:
@@ -241,27 +243,30 @@ def _others(analysis: Analysis) -> str:
 
 
 def _named(track: Subject) -> str:
-    name = _("Person\u00a0{person}").format(person=labels.escape(track.id))
+    name = _("Person\u00a0{person}").format(person=track.id)
     more = [labels.SIDES[track.side]] if track.side else []
     if track.reason is not None and track.reason in labels.WHY_NOT and track.probability is None:
         more.append(labels.WHY_NOT[track.reason])
     return f"{name} ({', '.join(more)})" if more else name
 
 
+def _capital(text: Text) -> Text:
+    """A subject at the beginning of a sentence."""
+    first = labels.capital(str(text))
+    return Markup(first) if isinstance(text, Markup) else first
+
+
 # --- the number -----------------------------------------------------------------------------------
 
 
-def number(analysis: Analysis) -> str:
-    """HTML of the one number of the file, and by what it is judged."""
+def number(analysis: Analysis) -> Markup:
+    """Return the one number of the file, and by what it is judged."""
     answer, lead = pulls.answer_of(analysis), analysis.verdict.question
     assert answer is not None and answer.probability is not None and lead is not None
-    said = _("<b>{percent}</b> combined likelihood").format(
-        percent=labels.percent(answer.probability)
+    said = rich(
+        _("<b>{percent}</b> combined likelihood"), percent=labels.percent(answer.probability)
     )
-    return (
-        f"<div class='um-number'><div>{said}</div>"
-        f"<div class='um-caption'>{_judged_by(analysis, answer, lead)}</div></div>"
-    )
+    return verdict.number(said, _judged_by(analysis, answer, lead))
 
 
 def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
@@ -280,36 +285,35 @@ def _judged_by(analysis: Analysis, answer: Answer, lead: Question) -> str:
     if answer.people > 1 and alone is not None:
         text = _("Person\u00a0{person} alone {percent}")
         parts.append(text.format(person=answer.subject, percent=labels.percent(alone)))
-    return labels.escape(" · ".join(parts))
+    return " · ".join(parts)
 
 
-def scale(analysis: Analysis) -> str:
-    """HTML of the likelihood scale."""
+def scale(analysis: Analysis) -> Markup:
+    """Return the likelihood scale."""
     answer, lead = pulls.answer_of(analysis), analysis.verdict.question
     assert answer is not None and answer.probability is not None and lead is not None
     return likelihood_scale.scale(answer.probability, answer.thresholds, lead)
 
 
 def odds(analysis: Analysis) -> str:
-    """HTML of what such a score meant in our tests; empty where that was not measured."""
+    """Return what such a score meant in our tests; empty where that was not measured."""
     answer, lead = pulls.answer_of(analysis), analysis.verdict.question
     assert answer is not None and lead is not None
     if answer.odds is not None:
         found = answer.odds
-        text = states.odds(found.share, found.low, found.high, speech())
-        return f"<p class='um-odds'>{labels.escape(text)}</p>"
+        return states.odds(found.share, found.low, found.high, speech())
     table = analysis.ensembles[lead].odds if lead in analysis.ensembles else []
     if table and answer.basis in (Basis.MEASURED, Basis.OWN) and analysis.media.kind != "image":
-        return f"<p class='um-odds'>{_('Too few such clips in our tests to give odds.')}</p>"
+        return _("Too few such clips in our tests to give odds.")
     return ""
 
 
-def limits(analysis: Analysis) -> str:
-    """HTML of what this can't tell; inside the card, because it is part of the verdict."""
-    verdict = analysis.verdict
-    said = IN_ROWS if verdict.answers else ()
-    text = " ".join(labels.escape(labels.say(c)) for c in verdict.caveats if c.code not in said)
-    return f"<div class='um-limits'><h3>{_('What this can’t tell')}</h3><p>{text}</p></div>"
+def limits(analysis: Analysis) -> Markup:
+    """Return what this can't tell; inside the card, because it is part of the verdict."""
+    found = analysis.verdict
+    said = IN_ROWS if found.answers else ()
+    text = " ".join(labels.say(c) for c in found.caveats if c.code not in said)
+    return verdict.limits(_("What this can’t tell"), text)
 
 
 def _track(analysis: Analysis, id: str | None) -> Subject | None:

@@ -6,7 +6,6 @@ in.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import labels, session
+from dashboard.components import signin, typography
+from dashboard.components.markup import rich, show, tag
+from dashboard.components.tables import facts
 from dashboard.hosting import base_path
 from dashboard.i18n import LazyDict, _, advice, say
-from dashboard.result.details import facts
 from service import auth, limits
 from service.auth.config import Accounts
 from service.auth.problems import SENTENCES, AccountError, account_error
@@ -82,8 +83,7 @@ def warn() -> None:
     """Say it above a page, when somebody's account can't be asked and they are a guest for now."""
     if error := session.sign_in_error():
         meanwhile = _("Until then you work as a guest.")
-        what = labels.escape(f"{advice(error)} {meanwhile}")
-        st.html(f'<p class="um-warn" role="status">{what}</p>')
+        typography.warning(f"{advice(error)} {meanwhile}", announced=True)
 
 
 def draw(*, gate: bool = False) -> None:
@@ -204,8 +204,8 @@ def _sent() -> None:
     wrote = _(
         "We wrote to {email}. The link works once, for an hour. If nothing comes, look in the spam "
         "folder."
-    ).format(email=f"<b>{labels.escape(email)}</b>")
-    st.html(f"<p>{wrote}</p>")
+    )
+    typography.paragraph(rich(wrote, email=tag("b", email)))
     with st.container(horizontal=True):
         st.button(_("Back"), on_click=_view, args=("in",))
         again = st.button(_("Send it again"), type="tertiary")
@@ -227,12 +227,13 @@ def _providers(kept: Accounts) -> None:
     if not kept.providers:
         return
     through = _("Continue with {provider}")
-    links = "".join(
-        f'<a href="{base_path()}/session/with/{name}" target="_self">'
-        f"{through.format(provider=PROVIDERS[name])}</a>"
-        for name in kept.providers
+    signin.providers(
+        _("or"),
+        [
+            (f"{base_path()}/session/with/{name}", through.format(provider=PROVIDERS[name]))
+            for name in kept.providers
+        ],
     )
-    st.html(f'<div class="um-providers"><p>{_("or")}</p>{links}</div>')
 
 
 # --- signed in ------------------------------------------------------------------------------------
@@ -249,7 +250,7 @@ def _account(person: Principal) -> None:
     _head(_("Your account"), "")
     most = limits.files_per_hour(PrincipalKind.USER)
     rows = [
-        (_("E-mail"), labels.escape(person.email)),
+        (_("E-mail"), person.email),
         (_("Role"), ROLES[person.role]),
         (
             _("Limit"),
@@ -258,13 +259,13 @@ def _account(person: Principal) -> None:
             else _("none"),
         ),
     ]
-    st.html(facts(rows))
+    show(facts(rows))
     with st.container(horizontal=True, key="actions-account"):
         st.button(_("Sign out"), icon=":material/logout:", on_click=_leave, key="sign-out")
         everywhere = st.button(_("Sign out everywhere"), key="sign-out-everywhere")
         change = st.button(_("Change the password"), key="change-password")
     how = _("To change the password we send a link to your address.")
-    st.html(f"<p class='um-caption'>{how}</p>")
+    typography.caption(how)
     if everywhere:
         _try(_leave_everywhere)
     elif change:
@@ -331,16 +332,12 @@ def _head(title: str, lead: str) -> None:
     code = st.session_state.get(_SAY)
     if code is None and (asked := st.query_params.get("said")):
         code = asked if asked in NOTICES or asked in SENTENCES else "account"
-    said = ""
+    said = None
     if code:
         what, then = map(say, NOTICES.get(code) or SENTENCES[code])
         role = "status" if code in NOTICES else "alert"
-        said = (
-            f'<div class="um-said" role="{role}"><b>{labels.escape(what)}</b> '
-            f"{labels.escape(then)}</div>"
-        )
-    lead = f"<p>{labels.escape(lead)}</p>" if lead else ""
-    st.html(f'<div class="um-account"><h1>{labels.escape(title)}</h1>{lead}{said}</div>')
+        said = (what, then, role)
+    signin.head(title, lead, said)
 
 
 def _email_field() -> str:
@@ -394,17 +391,13 @@ def _begin_session(grant: Grant, gate: bool) -> None:
         session.attach_session(service.begin_tab_session(grant))
         st.rerun()
     ticket = service.ticket(grant, place.browser)
-    home = json.dumps("" if gate else f"{base_path()}/")
-    # The ticket goes in the body of a request: it is in no address, history or log.
-    st.html(
-        f"""<p role="status">{_("Signing in…")}</p><script>
-        fetch({json.dumps(f"{base_path()}/session/begin")}, {{method: "POST",
-          headers: {{"Content-Type": "application/json"}},
-          body: JSON.stringify({{ticket: {json.dumps(ticket)}}})}}).then(answer =>
-            answer.ok && !{home} ? location.reload() : location.assign(
-              answer.ok ? {home} : {json.dumps(f"{base_path()}/account?said=cookies")}));
-        </script>""",
-        unsafe_allow_javascript=True,
+    home = "" if gate else f"{base_path()}/"
+    signin.begin(
+        _("Signing in…"),
+        ticket,
+        home,
+        start=f"{base_path()}/session/begin",
+        refused=f"{base_path()}/account?said=cookies",
     )
     st.stop()
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels, session, url_state
+from dashboard.components import typography
+from dashboard.components.chips import chip
+from dashboard.components.markup import show, tag
 from dashboard.i18n import _, say
 from dashboard.pages.analyze import running
 from service import error_reports
@@ -51,8 +55,8 @@ def _rows() -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         head = labels.count(len(arrivals), "file", "files")
-        st.html(f"<h2 class='um-h2'>{_('What you brought')}</h2>", width="content")
-        st.html(f"<span class='um-caption'>{head}</span>", width="content")
+        typography.title(_("What you brought"), width="content")
+        typography.remark(head)
         if st.button(_("Clear the list"), type="tertiary", key="clear-arrivals"):
             del st.session_state[_BROUGHT]
             st.rerun()
@@ -68,7 +72,7 @@ def _rows() -> None:
             wrap=False,
             key=f"arrival-{number}",
         ):
-            st.html(_row(arrival, job))
+            show(_row(arrival, job))
             if job is not None and st.button(
                 _("Open"), key=f"open-arrival-{number}", icon=":material/arrow_forward:"
             ):
@@ -76,37 +80,34 @@ def _rows() -> None:
                 st.rerun()
 
 
-def _row(arrival: Arrival, job: Job | None) -> str:
-    """HTML of a row: the state as a chip, the name, and what there is to say."""
-    chip, text = _state(arrival, job)
-    return (
-        f'<div class="um-arrival" role="status">{chip}'
-        f"<div><b>{labels.escape(arrival.name)}</b>"
-        + (f'<p class="um-caption">{labels.escape(text)}</p>' if text else "")
-        + "</div></div>"
-    )
+def _row(arrival: Arrival, job: Job | None) -> Markup:
+    """Return a row: the state as a chip, the name, and what there is to say."""
+    drawn, text = _state(arrival, job)
+    more = typography.small_print(text) if text else ""
+    named = tag("div", tag("b", arrival.name), more)
+    return tag("div", drawn, named, cls="um-arrival", role="status")
 
 
-def _state(arrival: Arrival, job: Job | None) -> tuple[str, str]:
+def _state(arrival: Arrival, job: Job | None) -> tuple[Markup, str]:
     if arrival.refused:
-        return labels.chip(_("Not taken"), "plain", "block"), arrival.refused
+        return chip(_("Not taken"), "plain", "block"), arrival.refused
     if job is None:
-        return labels.chip(_("Gone"), "plain", "delete"), _("It was deleted.")
+        return chip(_("Gone"), "plain", "delete"), _("It was deleted.")
     if job.state is State.FAILED and job.fault is not None:
         head = _("Not analyzed") if job.fault.ours else _("Can’t be read")
-        return labels.chip(head, "plain", "error"), say(error_reports.message_of(job.fault))
+        return chip(head, "plain", "error"), say(error_reports.message_of(job.fault))
     if job.state is State.CANCELED:
-        return labels.chip(_("Canceled"), "plain", "close"), ""
+        return chip(_("Canceled"), "plain", "close"), ""
     if job.analysis is not None:
         verdict = job.analysis.verdict
         state = labels.state(verdict.label, verdict.question)
-        return labels.chip(state.short, state.slug, state.icon), ""
+        return chip(state.short, state.slug, state.icon), ""
     if job.state is State.QUEUED:
         ahead = session.application().jobs.ahead(job)
         before = _("{files} before it").format(files=labels.count(ahead, "file", "files"))
-        return labels.chip(_("Waiting"), "plain", "hourglass_top"), before if ahead else ""
+        return chip(_("Waiting"), "plain", "hourglass_top"), before if ahead else ""
     progress = job.progress
     if progress is None:
-        return labels.chip(_("Getting ready"), "plain", "progress_activity"), ""
+        return chip(_("Getting ready"), "plain", "progress_activity"), ""
     percent = labels.percent(min(0.99, progress.fraction))
-    return labels.chip(running.STAGES[progress.stage], "plain", "progress_activity"), percent
+    return chip(running.STAGES[progress.stage], "plain", "progress_activity"), percent

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels, session, url_state
-from dashboard.components import status_cards, style, upsell_banner
+from dashboard.components import cards, status_cards, style, typography, upsell_banner
+from dashboard.components.chips import bullets, chip
+from dashboard.components.markup import join, show, tag
 from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.pages.analyze import arrivals
 from dashboard.pages.analyze.arrivals import Arrival
@@ -48,7 +51,7 @@ def draw() -> None:
     with left:
         st.title(_("Check a face in a clip or picture"), anchor=False)
         lead = _("Get a reading in plain words, the frames behind it, and what it can’t tell.")
-        st.html(f'<p class="um-lead">{lead}</p>')
+        typography.lead(lead)
         if not specs:
             status_cards.show(status_cards.no_model())
             return
@@ -72,10 +75,10 @@ def _stronger() -> None:
     if wanted is None:
         return
     text = _("The bundled models are small. {model} is stronger, as published.").format(
-        model=labels.escape(upsell_banner.named(wanted))
+        model=upsell_banner.named(wanted)
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stronger"):
-        st.html(f'<p class="um-caption">{text}</p>', width="content")
+        typography.caption(text, width="content")
         st.page_link(
             "pages/models.py", label=_("Add it"), icon=":material/download:", width="content"
         )
@@ -141,16 +144,16 @@ def _settings(specs: list[ModelSpec]) -> Settings:
     usual = _usual(specs)
     if not ids:
         ids = usual
-        names = labels.escape(labels.listed([titles[id] for id in ids]))
+        names = labels.listed([titles[id] for id in ids])
         none = _("none chosen: {models}").format(models=names)
-        time.html(f'<p class="um-caption">{none}</p>')
+        typography.caption(none, at=time)
     elif seconds := _estimate(options, ids):
         takes = (
             _("A video takes {time} on this computer.")
             if session.is_loopback_client()
             else _("A video takes {time} on this server.")
         ).format(time=labels.about(seconds))
-        time.html(f'<p class="um-caption">{takes}</p>')
+        typography.caption(takes, at=time)
     if options.mix is not None:
         return options.model_copy(update={"models": options.mix.models})
     return options.model_copy(update={"models": None if ids == usual else ids})
@@ -175,19 +178,19 @@ def _models(specs: list[ModelSpec]) -> list[str]:
         wrap=True,
         key="models",
     )
-    rows = "".join(_looks(spec, names[spec.id], off=spec.id not in usual) for spec in specs)
-    st.html(f'<ul class="um-looks">{rows}</ul>')
+    rows = (_looks(spec, names[spec.id], off=spec.id not in usual) for spec in specs)
+    show(bullets(rows, "um-looks"))
     return [id for id in names if id in chosen]
 
 
-def _looks(spec: ModelSpec, name: str, *, off: bool) -> str:
-    """HTML of what one model looks for, and why it is off at first."""
+def _looks(spec: ModelSpec, name: str, *, off: bool) -> Markup:
+    """Return what one model looks for, and why it is off at first."""
     told = [(spec.finding or spec.summary).rstrip(".") + "."]
     if name != spec.title:
         told.append(_("Model: {title}.").format(title=spec.title))
     if off:
         told.append(_("Off unless you turn it on: the thresholds were made for a set without it."))
-    return f"<li><b>{labels.escape(name)}</b>: {labels.escape(' '.join(told))}</li>"
+    return join([tag("b", name), f": {' '.join(told)}"])
 
 
 def _estimate(settings: Settings, ids: list[str]) -> float | None:
@@ -256,12 +259,7 @@ def _options() -> Settings:
 
 def _answers() -> None:
     """The four answers, in their colors and words, and what happens to a file."""
-    rows = "".join(
-        f"<div>{labels.chip(state.words, state.slug, state.icon)}"
-        f"<p>{labels.WHAT_IT_MEANS[label]}</p></div>"
-        for label in ANSWERS
-        for state in [labels.STATES[label]]
-    )
+    states = [(labels.STATES[label], labels.WHAT_IT_MEANS[label]) for label in ANSWERS]
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     if session.application().replicates_media(session.request_context()):
@@ -278,10 +276,12 @@ def _answers() -> None:
         if session.is_loopback_client()
         else _("Your file stays on this server.")
     )
-    st.html(
-        f'<div class="um-four"><h2>{_("What you will read")}</h2>{rows}</div>'
-        '<p class="um-privacy"><span class="um-icon" aria-hidden="true">lock</span>'
-        f"{where} {fate}</p>"
+    show(
+        cards.explained(
+            _("What you will read"),
+            [(chip(state.words, state.slug, state.icon), means) for state, means in states],
+        ),
+        typography.with_icon("lock", f"{where} {fate}", "um-privacy"),
     )
 
 
@@ -289,19 +289,15 @@ def _samples(settings: Settings) -> None:
     """Clips that show it working with no file at hand."""
     gallery = session.application().gallery
     if gallery.problem:
-        why = _("There are no samples: {problem}").format(
-            problem=labels.escape(say(gallery.problem))
-        )
-        st.html(f'<p class="um-caption">{why}</p>')
+        why = _("There are no samples: {problem}").format(problem=say(gallery.problem))
+        typography.caption(why)
         return
     what = _(
         "Made for Unmask from pictures that are free of rights. Results are computed when you "
         "open one."
     )
-    st.html(
-        f'<div class="um-head samples"><h2>{_("Try a sample")}</h2>'
-        f'<span class="um-caption">{what}</span></div>'
-    )
+    aside = tag("span", what, cls="um-caption")
+    cards.part_head(_("Try a sample"), aside, cls="samples")
     if gallery.samples is None:
         _wait_for_samples()
         return
@@ -309,10 +305,7 @@ def _samples(settings: Settings) -> None:
     for sample in gallery.samples:
         with grid, st.container(border=True, key=f"card-sample-{sample.id}", height="stretch"):
             st.image(str(sample.thumbnail), alt=sample.title, width="stretch")
-            st.html(
-                f'<div class="um-sample"><b>{labels.escape(sample.title)}</b>'
-                f'<p class="um-caption">{labels.escape(sample.subtitle)}</p></div>'
-            )
+            cards.named(sample.title, sample.subtitle, cls="um-sample")
             with st.container(
                 horizontal=True,
                 horizontal_alignment="distribute",
@@ -320,7 +313,7 @@ def _samples(settings: Settings) -> None:
                 wrap=False,
                 key=f"actions-sample-{sample.id}",
             ):
-                st.html(f'<span class="um-caption">{_length(sample)}</span>', width="content")
+                typography.remark(_length(sample))
                 st.button(
                     _("Open"),
                     key=f"open-{sample.id}",

@@ -10,16 +10,23 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from markupsafe import Markup
 from PIL import Image
 
 from dashboard import charts, labels, series, session, theme
-from dashboard.components import evidence_view, page_header, player
+from dashboard.components import cards, evidence_view, page_header, player, status_cards, typography
+from dashboard.components import lanes as beside
+from dashboard.components import progress as bars
+from dashboard.components.chips import chip
+from dashboard.components.markup import join, show, tag
+from dashboard.components.progress import Step
 from dashboard.i18n import LazyDict, _
 from dashboard.result import question, timeline
 from dashboard.series import Lane
@@ -70,10 +77,7 @@ def draw(job: Job) -> None:
             _progress(job, info is not None)
         with st.container(border=True, key="verdict-na-none"):
             when = _("It comes when all models have finished. Scores so far can still change.")
-            st.html(
-                f'<div class="um-state none"><p class="um-caption">{_("Verdict")}</p>'
-                f"<h2>{_('No verdict yet')}</h2><p>{when}</p></div>"
-            )
+            status_cards.waiting(_("Verdict"), _("No verdict yet"), when)
             st.skeleton(height=10)
             with st.container(width=260):
                 st.skeleton(height=10)
@@ -102,18 +106,18 @@ def _progress(job: Job, media_drawn: bool) -> None:
     if progress is not None and progress.media is not None and not media_drawn:
         st.rerun()
     if job.state is State.QUEUED or progress is None:
-        st.html(_waiting(job))
+        show(_waiting(job))
         return
     left = st.session_state.setdefault(f"left-{job.key}", TimeLeft())
     remaining = left.text(job.elapsed(), progress.fraction)
     head = _("Stopping") if job.cancel.is_set() else STAGES[progress.stage]
     with st.container(gap=None):
         # On its own, so that a screen reader hears each step once and no percents.
-        st.html(f'<p class="um-quiet" role="status" aria-live="polite">{head}</p>')
-        st.html(_steps(job, progress, head, remaining))
+        typography.quiet(head)
+        show(_steps(job, progress, head, remaining))
 
 
-def _waiting(job: Job) -> str:
+def _waiting(job: Job) -> Markup:
     """In line, or just taken by a worker."""
     ahead = session.application().jobs.ahead(job)
     if job.state is not State.QUEUED:
@@ -132,106 +136,81 @@ def _waiting(job: Job) -> str:
             files=labels.count(ahead, "file", "files"),
             time=labels.about((ahead + 1) * (seconds or 0.0) / session.application().jobs.workers),
         )
-    return (
-        f'<div class="um-progress" style="--um-models: {len(choose(job.settings.models))}">'
-        f"<header><h2>{head}</h2></header>{bar(0.0)}"
-        f'<p role="status">{line}</p>{_stay()}</div>'
-    )
+    most = len(choose(job.settings.models))
+    return bars.waiting(head, line, _stay(), most=most)
 
 
-def _steps(job: Job, progress: Progress, head: str, remaining: str) -> str:
-    """The steps as rows of one block, so that they stay aligned."""
-    order = list(STAGES)
-    at = order.index(progress.stage)
-    seconds = progress.seconds
-
-    def row(name: str, detail: str, state: str, right: str, body: str = "") -> str:
-        icon = {"done": "check_circle", "now": "progress_activity", "wait": "circle"}[state]
-        return (
-            f'<li class="{state}"><span class="um-icon" aria-hidden="true">{icon}</span>'
-            f"<div><b>{name}</b> {detail}</div><span>{right}</span>{body}</li>"
-        )
-
-    waiting = _("waiting")
+def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
+    """Return the steps as rows of one block, so that they stay aligned."""
+    at = list(STAGES).index(progress.stage)
+    seconds, waiting = progress.seconds, _("waiting")
 
     def spent(*keys: str) -> str:
         known = [seconds[k] for k in keys if k in seconds]
         return labels.took(sum(known)) if known else ""
 
-    rows = [
-        row(
-            _("Read the file"),
-            _contents(progress.media) if progress.media else "",
-            "done" if at > 0 else "now",
-            spent("read") if at > 0 else "",
-        )
-    ]
+    read = Step(
+        _("Read the file"),
+        "done" if at > 0 else "now",
+        _contents(progress.media) if progress.media else "",
+        spent("read") if at > 0 else "",
+    )
+    rows = [read, _faces_step(progress, at, spent("faces")), _score_step(job, progress, at, spent)]
+    last = {"signals": _("Read signals"), "verdict": _("Verdict")}
+    for place, (key, name) in enumerate(last.items(), 3):
+        if at > place:
+            rows.append(Step(name, "done", right=spent(key)))
+        else:
+            rows.append(Step(name, "now") if at == place else Step(name, "wait", right=waiting))
+    whole = f"{min(99, math.floor(progress.fraction * 100))}{labels.NBSP}%"
+    return bars.run(
+        head,
+        join([tag("b", whole), f" · {remaining}" if remaining else ""]),
+        progress.fraction,
+        rows,
+        _stay(),
+        label=_("Whole analysis"),
+        most=len(progress.models),
+    )
+
+
+def _faces_step(progress: Progress, at: int, took: str) -> Step:
+    """Whom it found, in how much of the file."""
     people = progress.partial.judged if progress.partial else []
     found = labels.count(len(people), "person", "people") if people else _("no face so far")
     frames = labels.count(progress.moments_total, "frame", "frames")
     if at > 1:
         detail = _("{people} in {frames}").format(people=found, frames=frames)
-        rows.append(row(_("Found faces"), detail, "done", spent("faces")))
-    else:
-        looked = _("{people}, {number} of {frames}").format(
-            people=found, number=progress.moments, frames=frames
-        )
-        rows.append(
-            row(
-                _("Find faces"),
-                looked if at == 1 and progress.moments else "",
-                "now" if at == 1 else "wait",
-                "" if at == 1 else waiting,
-            )
-        )
-    scoring = any(known for scored, known in progress.models.values()) and at < 3
-    titles_of = {spec.id: spec.plain or spec.title for spec in choose(job.settings.models)}
+        return Step(_("Found faces"), "done", detail, took)
+    if at < 1:
+        return Step(_("Find faces"), "wait", right=_("waiting"))
+    looked = _("{people}, {number} of {frames}").format(
+        people=found, number=progress.moments, frames=frames
+    )
+    return Step(_("Find faces"), "now", looked if progress.moments else "")
+
+
+def _score_step(job: Job, progress: Progress, at: int, spent: Callable[[str], str]) -> Step:
+    """How far each model is."""
+    if at > 2:
+        return Step(_("Score faces"), "done", right=spent("score"))
+    if not any(known for scored, known in progress.models.values()):
+        return Step(_("Score faces"), "wait", right=_("waiting"))
+    titles = {spec.id: spec.plain or spec.title for spec in choose(job.settings.models)}
     share = _("{number} of {total}")
-    bars = "".join(
-        f"<span>{labels.escape(titles_of.get(id, id))}</span>"
-        f"{bar(scored / known if known else 0.0)}"
-        f"<span>{share.format(number=scored, total=known) if known else waiting}</span>"
-        for id, (scored, known) in progress.models.items()
-    )
-    side = labels.count(len(progress.models), "model", "models")
-    if len(progress.models) > 1:
-        side = _("{models}, side by side").format(models=side)
-    rows.append(
-        row(
-            _("Score faces"),
-            side if scoring else "",
-            "done" if at > 2 else "now" if scoring else "wait",
-            (_("{time} so far").format(time=spent("score")) if spent("score") else "")
-            if scoring
-            else spent("score")
-            if at > 2
-            else waiting,
-            f'<div class="um-models">{bars}</div>' if scoring else "",
+    parts = [
+        (
+            titles.get(id, id),
+            scored / known if known else 0.0,
+            share.format(number=scored, total=known) if known else _("waiting"),
         )
-    )
-    last = {"signals": _("Read signals"), "verdict": _("Verdict")}
-    for place, (key, name) in enumerate(last.items(), 3):
-        state = "done" if at > place else "now" if at == place else "wait"
-        rows.append(row(name, "", state, {"done": spent(key), "now": "", "wait": waiting}[state]))
-    whole = min(99, math.floor(progress.fraction * 100))
-    return (
-        f'<div class="um-progress" style="--um-models: {len(progress.models)}">'
-        f"<header><h2>{head}</h2><p><b>{whole}{labels.NBSP}%</b>"
-        f"{' · ' + remaining if remaining else ''}</p></header>"
-        f"{bar(progress.fraction, _('Whole analysis'))}<ol>{''.join(rows)}</ol>{_stay()}</div>"
-    )
-
-
-def bar(share: float, label: str = "") -> str:
-    """A progress bar of our own HTML; with a label it speaks."""
-    whole = round(100 * min(1.0, max(0.0, share)))
-    role = (
-        f' role="progressbar" aria-label="{labels.escape(label)}" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-valuenow="{whole}"'
-        if label
-        else ' aria-hidden="true"'
-    )
-    return f'<div class="um-bar"{role}><i style="width: {whole}%"></i></div>'
+        for id, (scored, known) in progress.models.items()
+    ]
+    side = labels.count(len(parts), "model", "models")
+    if len(parts) > 1:
+        side = _("{models}, side by side").format(models=side)
+    so_far = _("{time} so far").format(time=spent("score")) if spent("score") else ""
+    return Step(_("Score faces"), "now", side, so_far, parts)
 
 
 def _contents(info: Media) -> str:
@@ -242,8 +221,7 @@ def _contents(info: Media) -> str:
 
 
 def _stay() -> str:
-    stay = _("You can reload or come back: the result will be at this page’s address.")
-    return f'<p class="um-caption">{stay}</p>'
+    return _("You can reload or come back: the result will be at this page’s address.")
 
 
 @dataclass
@@ -281,23 +259,21 @@ def _people(job: Job) -> None:
     """The people found so far, in order of first appearance."""
     partial = job.progress.partial if job.progress else None
     if partial is None or not partial.judged:
-        st.html('<div class="um-people"></div>')
+        cards.people([])
         return
     first = sorted(partial.judged, key=lambda track: track.start)
-    rows = "".join(_person(job, partial, track) for track in first[:MOST_PEOPLE])
+    rows = [_person(job, partial, track) for track in first[:MOST_PEOPLE]]
     more = len(first) - MOST_PEOPLE
     order = (
         _("in order of first appearance, and {number} more").format(number=more)
         if more > 0
         else _("in order of first appearance")
     )
-    st.html(
-        f'<div class="um-people"><p><b>{_("People found")}</b> '
-        f'<span class="um-caption">{order}</span></p><ul>{rows}</ul></div>'
-    )
+    cards.people(rows, _("People found"), order)
 
 
-def _person(job: Job, partial: Analysis, track: Subject) -> str:
+def _person(job: Job, partial: Analysis, track: Subject) -> tuple[str, str, str]:
+    """A face as a data address, who it is, and how much was seen of them."""
     frames = _("{number} of {frames}").format(
         number=len(track.frames), frames=labels.count(len(partial.moments), "frame", "frames")
     )
@@ -306,9 +282,7 @@ def _person(job: Job, partial: Analysis, track: Subject) -> str:
     problems = {face.quality.problem for face in track.frames}
     if None not in problems:  # nothing of this person can be judged so far
         detail += f" · {labels.listed(sorted(labels.WHY_NOT[p] for p in problems if p))}"
-    face = thumbnail(job.path, partial.media, track)
-    picture = f'<img src="{face}" alt="{labels.who(track)}">' if face else "<i></i>"
-    return f"<li>{picture}<div><b>{labels.who(track)}</b><span>{detail}</span></div></li>"
+    return thumbnail(job.path, partial.media, track), labels.who(track), detail
 
 
 def thumbnail(path: Path, media: Media, track: Subject) -> str:
@@ -344,13 +318,13 @@ def _timeline(job: Job) -> None:
     tracks = partial.judged[:MOST_LANES] if partial else []
     named = timeline.titles(partial) if partial else {}
     note = _("the bold line is drawn where all models have a score") if len(named) > 1 else ""
-    st.html(
-        f'<div class="um-head"><h2>{_("Score over time")}</h2>'
-        f"{timeline.keys(partial, named) if partial and named else ''}"
-        f'<span class="um-caption">{note}</span></div>'
+    cards.part_head(
+        _("Score over time"),
+        timeline.keys(partial, named) if partial and named else "",
+        tag("span", note, cls="um-caption"),
     )
     if partial is None or not tracks:
-        st.html(f'<p class="um-caption">{_("No face has been found so far.")}</p>')
+        typography.caption(_("No face has been found so far."))
         return
     palette, limits = theme.palette(), partial.verdict.thresholds
     sizes = charts.lane_sizes(len(tracks))
@@ -359,13 +333,10 @@ def _timeline(job: Job) -> None:
             lane = so_far(partial, track)
             with st.container(key=f"lane-{track.id}", gap=None):
                 who, zones, plot, _right = st.columns([15, 9, 68, 8], gap=None)
-                who.html(
-                    f'<div class="um-who"><b>{labels.who(track)}</b>'
-                    f'<div class="um-caption where">{labels.SIDES[track.side]}</div>'
-                    f"{labels.chip(_('Scoring'), 'na', 'hourglass_top')}</div>"
-                )
+                scoring = chip(_("Scoring"), "na", "hourglass_top")
+                show(beside.owner(labels.who(track), labels.SIDES[track.side], scoring), at=who)
                 with zones, st.container(key=f"lane-words-{track.id}"):
-                    st.html(timeline.zone_words(limits, size))
+                    show(beside.zone_words(limits, size))
                 plot.plotly_chart(
                     charts.lane_figure(
                         lane, thresholds=limits, end=series.length(partial), size=size,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import labels, result, session, url_state
-from dashboard.components import page_header, player, stage, status_cards
+from dashboard.components import page_header, player, stage, status_cards, typography
 from dashboard.components.status_cards import Card
 from dashboard.i18n import _
 from dashboard.pages.analyze import first_screen, running
@@ -57,7 +57,7 @@ def shared(token: str) -> None:
         _without_verdict(None, status_cards.no_link())
         return
     until = _("You were sent this result to read, until {date}.")
-    st.html(f"<p class='um-caption'>{until.format(date=labels.day(guest.shared.expires))}</p>")
+    typography.caption(until.format(date=labels.day(guest.shared.expires)))
     if guest.analysis.verdict.label is Label.NOT_APPLICABLE:
         card = status_cards.unjudged(guest, guest.analysis)
         _without_verdict(

@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import charts, labels, series
+from dashboard.components import cards, typography
+from dashboard.components.cards import Mark
 from dashboard.i18n import _
 from dashboard.pages.compare import state
 from dashboard.pages.compare.lanes import limits
@@ -225,15 +227,11 @@ def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
     said = {id: readings(lane, asked[id]) for id, lane in drawn.items()}
     times = list(next(iter(drawn.values())).times)
     with st.container(border=True, key="card-agree"):
-        keys = " ".join(
-            f'<span><i class="cell {labels.STATES[x].slug}"></i>{labels.STATES[x].glyph} '
-            f"{labels.STATES[x].short.lower()}</span>"
-            for x in (Label.FAKE, Label.INCONCLUSIVE, Label.REAL)
-        )
-        st.html(
-            f'<div class="um-card-head"><h2 class="um-h2">{_("Agreement")}</h2>'
-            f'<div class="um-keys">{keys}</div></div>'
-        )
+        keys = [
+            Mark(cls=f"cell {state.slug}", words=f"{state.glyph} {state.short.lower()}")
+            for state in (labels.STATES[x] for x in (Label.FAKE, Label.INCONCLUSIVE, Label.REAL))
+        ]
+        cards.wide_head(_("Agreement"), cards.legend(keys))
         whole = pairs(said, drawn)
         st.plotly_chart(
             strip(said, times, view.time, titles, palette),
@@ -271,15 +269,15 @@ def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
 
 
 def _differences(found: Sequence[Difference]) -> None:
-    st.html(f'<h3 class="um-sub">{_("Where they differ")}</h3>')
+    typography.chapter(_("Where they differ"))
     if not found:
         nowhere = _("Nowhere: no model is sure where another is not.")
-        st.html(f'<p class="um-caption">{nowhere}</p>')
+        typography.caption(nowhere)
     for number, one in enumerate(found[:4]):
         with st.container(
             horizontal=True, horizontal_alignment="distribute", key=f"differ-{number}", wrap=False
         ):
-            st.html(f"<p>{labels.escape(one.text)}</p>", width="stretch")
+            typography.paragraph(one.text, width="stretch")
             st.button(
                 labels.clock(one.start),
                 icon=":material/play_arrow:",

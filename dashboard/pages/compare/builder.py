@@ -7,6 +7,8 @@ from typing import Literal
 import streamlit as st
 
 from dashboard import labels, session
+from dashboard.components import cards, typography
+from dashboard.components.chips import chip
 from dashboard.i18n import LazyDict, _, say
 from dashboard.pages.compare import state as chosen
 from dashboard.pages.compare.state import Chosen
@@ -34,17 +36,14 @@ def draw(view: Chosen) -> None:
             "at all. The verdict is computed from the scores that are there; how often another "
             "ensemble errs is measured on the Evaluate page."
         )
-        st.html(
-            f'<h2 class="um-h2">{_("Put an ensemble together")}</h2>'
-            f'<p class="um-caption">{what}</p>'
-        )
+        cards.introduced(_("Put an ensemble together"), what)
         left, right = st.columns([58, 42], gap="large")
         with left:
             mix = _sliders(titles, view)
         with right:
             if mix is None:
                 none = _("Give at least one model a weight.")
-                st.html(f'<p class="um-caption">{none}</p>')
+                typography.caption(none)
                 return
             _verdict(
                 view.analysis if untouched(mix, view) else decide(view.analysis, mix=mix),
@@ -128,13 +127,11 @@ def _verdict(now: Analysis, before: Analysis) -> None:
     for head, one in ((_("With your ensemble"), now), (_("As it was analyzed"), before)):
         state, likely = labels.STATES[one.verdict.label], one.verdict.probability
         said = labels.percent(likely) if likely is not None else _("no score")
-        reasons = "".join(
-            f"<li>{labels.escape(labels.say(reason))}</li>" for reason in one.verdict.reasons[:2]
-        )
-        st.html(
-            f'<div class="um-built"><p class="um-caption">{head}</p>'
-            f"{labels.chip(labels.headline(one.verdict), state.slug, state.icon)}<b>{said}</b>"
-            f'<ul class="um-caption">{reasons}</ul></div>'
+        cards.built(
+            head,
+            chip(labels.headline(one.verdict), state.slug, state.icon),
+            said,
+            [labels.say(reason) for reason in one.verdict.reasons[:2]],
         )
 
 
@@ -153,11 +150,11 @@ def _keep(mix: CustomEnsemble) -> None:
             try:
                 scope.store.save_preset(scope.owner, mix.model_copy(update={"name": name.strip()}))
             except InputError as error:
-                st.html(f'<p class="um-warn" role="alert">{labels.escape(say(error.message))}</p>')
+                typography.alert(say(error.message))
             else:
                 kept = _("{name} is kept. The Analyze page offers it too.")
-                kept = kept.format(name=labels.escape(name))
-                st.html(f'<p class="um-said" role="status">{kept}</p>')
+                kept = kept.format(name=name)
+                typography.notice(kept)
     known = scope.store.presets(scope.owner)
     if known and (
         gone := st.selectbox(_("Delete a preset"), [None, *known], key="builder-gone",

@@ -6,6 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import labels
+from dashboard.components import typography
+from dashboard.components.markup import show, tag
 from dashboard.i18n import _
 from dashboard.pages.compare.state import Chosen
 from dashboard.result.pictures import jpeg
@@ -21,7 +23,7 @@ def draw(view: Chosen) -> None:
     for id, _device, size in registry.loaded():
         memory[id] = memory.get(id, 0) + size
     with st.container(border=True, key="card-cost"):
-        st.html(f'<h2 class="um-h2">{_("Time, memory and what each saw")}</h2>')
+        typography.title(_("Time, memory and what each saw"))
         rows = []
         for model in view.models:
             each = model.seconds / model.scored if model.seconds and model.scored else None
@@ -46,10 +48,8 @@ def draw(view: Chosen) -> None:
                     spec = specs[model.id]
                     alt = _("The crop that {model} saw").format(model=spec.title)
                     st.image(crops[model.id], width=150, alt=alt)
-                    st.html(
-                        f'<span class="um-caption">{labels.escape(labels.plain(model))}: '
-                        f"{spec.crop.size} px, {labels.escape(spec.crop.kind)}</span>"
-                    )
+                    seen = f"{labels.plain(model)}: {spec.crop.size} px, {spec.crop.kind}"
+                    show(tag("span", seen, cls="um-caption"))
 
 
 def _crops(view: Chosen) -> dict[str, bytes]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from markupsafe import Markup
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, series
+from dashboard.components import cards, figures, typography
+from dashboard.components.chips import inked
+from dashboard.components.markup import join, show, tag
 from dashboard.i18n import _
 from dashboard.pages.compare import state as chosen
 from dashboard.pages.compare.lanes import limits
@@ -43,32 +48,29 @@ def moments(drawn: dict[str, Lane], end: float) -> list[float]:
     ]
 
 
-def draw(view: Chosen, drawn: dict[str, Lane]) -> list[tuple[object, ModelResult, float]]:
+def draw(view: Chosen, drawn: dict[str, Lane]) -> list[tuple[DeltaGenerator, ModelResult, float]]:
     """Draw the card with places for the heatmaps; returns what `fill` fills, so that nothing else
     of the page waits for a network."""
     times = moments(drawn, series.length(view.analysis))
-    wanted: list[tuple[object, ModelResult, float]] = []
+    wanted: list[tuple[DeltaGenerator, ModelResult, float]] = []
     with st.container(border=True, key="card-looked"):
         scaled = _("scaled per model: compare places, not strength")
-        st.html(
-            f'<div class="um-card-head"><h2 class="um-h2">{_("Where each model looked")}</h2>'
-            f'<span class="um-caption">{_("little")} <i class="um-inferno"></i> {_("most")} · '
-            f"{scaled}</span></div>"
-        )
+        colors = figures.inferno(_("little"), _("most"), scaled)
+        cards.wide_head(_("Where each model looked"), colors)
         if not times:
-            st.html(f'<p class="um-caption">{_("No model scored this person.")}</p>')
+            typography.caption(_("No model scored this person."))
             return []
         if not view.job.has_media:
             gone = _(
                 "The file is not kept here any more, so nothing can be drawn of it. Its scores are."
             )
-            st.html(f'<p class="um-caption">{gone}</p>')
+            typography.caption(gone)
             return []
         nearest = min(times, key=lambda t: abs(t - view.time))
         with st.container(key="looked-grid"):
             for id, lane in drawn.items():
                 model = next(m for m in view.models if m.id == id)
-                st.html(f'<b class="um-caption">{labels.escape(labels.plain(model))}</b>')
+                show(tag("b", labels.plain(model), cls="um-caption"))
                 grid = st.grid(len(times), min_column_width=96, wrap=False, gap="small")
                 for time in times:
                     with grid:
@@ -77,7 +79,7 @@ def draw(view: Chosen, drawn: dict[str, Lane]) -> list[tuple[object, ModelResult
                             place = st.empty()
                             place.skeleton(height=96)
                             wanted.append((place, model, time))
-                            st.html(_score(lane, model, view, time))
+                            show(_score(lane, model, view, time))
             grid = st.grid(len(times), min_column_width=96, wrap=False, gap="small")
             for time in times:
                 with grid:
@@ -92,7 +94,7 @@ def draw(view: Chosen, drawn: dict[str, Lane]) -> list[tuple[object, ModelResult
     return wanted
 
 
-def fill(view: Chosen, wanted: list[tuple[object, ModelResult, float]]) -> None:
+def fill(view: Chosen, wanted: list[tuple[DeltaGenerator, ModelResult, float]]) -> None:
     """Draw the heatmaps, one after another."""
     for place, model, time in wanted:
         assert view.track is not None
@@ -103,16 +105,14 @@ def fill(view: Chosen, wanted: list[tuple[object, ModelResult, float]]) -> None:
         except (UnmaskError, OSError):
             found = None
         if found is None:
-            none = _("{model} can’t show where it looked.").format(
-                model=labels.escape(labels.plain(model))
-            )
-            place.html(f'<p class="um-caption um-noheat">{none}</p>')  # type: ignore[attr-defined]
+            none = _("{model} can’t show where it looked.").format(model=labels.plain(model))
+            typography.caption(none, at=place)
             continue
         picture, caption = found
         alt = _("{model} at {time}: {caption}").format(
             model=labels.plain(model), time=labels.clock(time), caption=caption
         )
-        place.image(picture, width="stretch", alt=alt)  # type: ignore[attr-defined]
+        place.image(picture, width="stretch", alt=alt)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
@@ -128,14 +128,10 @@ def heatmap(
     return pictures.jpeg(shown[::step, ::step]), heat.caption
 
 
-def _score(lane: Lane, model: ModelResult, view: Chosen, time: float) -> str:
+def _score(lane: Lane, model: ModelResult, view: Chosen, time: float) -> Markup:
     value = lane.at(time)
     if value is None:
-        return '<span class="um-caption">–</span>'
+        return tag("span", "–", cls="um-caption")
     state = labels.STATES[series.label_at(value, limits(view, model))]
-    said = _("percent, {reading}").format(reading=state.short)
-    return (
-        f'<span class="um-cell um-ink {state.slug}"><span class="um-icon" aria-hidden="true">'
-        f'{state.icon}</span>{labels.whole_percent(value)}<span class="um-quiet"> {said}</span>'
-        "</span>"
-    )
+    said = tag("span", " ", _("percent, {reading}").format(reading=state.short), cls="um-quiet")
+    return inked(join([str(labels.whole_percent(value)), said]), state.slug, state.icon, "um-cell")

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import charts, labels, series
+from dashboard.components import cards
+from dashboard.components import lanes as beside
+from dashboard.components.chips import chip
+from dashboard.components.markup import show, tag
 from dashboard.i18n import LazyDict, _, ngettext
 from dashboard.pages.compare import state as chosen
 from dashboard.pages.compare.state import Chosen
-from dashboard.result.timeline import hatched, zone_words
+from dashboard.result.timeline import hatched
 from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.models import registry
@@ -65,17 +70,14 @@ def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
     sizes = charts.lane_sizes(len(drawn), PLOT, PLOT)
     with st.container(border=True, key="card-lanes"):
         how = _("same time axis · shaded: inconclusive · hatched: no score")
-        st.html(
-            f'<div class="um-card-head"><h2 class="um-h2">{_("Scores side by side")}</h2>'
-            f'<span class="um-caption">{how}</span></div>'
-        )
+        cards.wide_head(_("Scores side by side"), tag("span", how, cls="um-caption"))
         for (id, lane), size in zip(drawn.items(), sizes, strict=True):
             model = next(m for m in view.models if m.id == id)
             asked = limits(view, model)
             name, zones, plot, whole = st.columns([17, 9, 58, 16], gap=None)
-            name.html(_name(model))
+            show(_name(model), at=name)
             with zones, st.container(key=f"lane-words-{id}"):
-                st.html(zone_words(asked, size))
+                show(beside.zone_words(asked, size))
             with plot:
                 figure = charts.lane_figure(
                     lane, thresholds=asked, end=end, size=size, palette=palette, titles={},
@@ -92,9 +94,8 @@ def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
                     alt=f"{labels.plain(model)}: {series.finding(lane, asked)}",
                 )
                 _follow(id, event)
-            whole.html(_whole(lane, model, view, asked))
-        if note := hatched(list(drawn.values())[:1], end):
-            st.html(note)
+            show(_whole(lane, model, view, asked), at=whole)
+        hatched(list(drawn.values())[:1], end)
 
 
 def _follow(id: str, event: object) -> None:
@@ -108,7 +109,7 @@ def _follow(id: str, event: object) -> None:
         st.rerun()
 
 
-def _name(model: ModelResult) -> str:
+def _name(model: ModelResult) -> Markup:
     spec = next((s for s in registry.list_models() if s.id == model.id), None)
     crop = f" · {spec.crop.size} px" if spec else ""
     clips = model.calibration.clips if model.calibration else 0
@@ -120,27 +121,22 @@ def _name(model: ModelResult) -> str:
         calibrated = ngettext(
             "calibrated on {number} clip", "calibrated on {number} clips", clips
         ).format(number=clips)
-    counted = "" if model.counted else f'<div class="um-caption">{_("not counted")}</div>'
-    return (
-        f'<div class="um-who"><b>{labels.escape(labels.plain(model))}</b><div class="um-caption">'
-        f'{KINDS[model.kind]}{crop}</div><div class="um-caption">{calibrated}</div>{counted}</div>'
-    )
+    lines = [f"{KINDS[model.kind]}{crop}", calibrated]
+    if not model.counted:
+        lines.append(_("not counted"))
+    return beside.model(labels.plain(model), *lines)
 
 
-def _whole(lane: Lane, model: ModelResult, view: Chosen, asked: Thresholds) -> str:
+def _whole(lane: Lane, model: ModelResult, view: Chosen, asked: Thresholds) -> Markup:
     assert view.track is not None
     score = view.track.models.get(model.id)
     if score is None:
-        none = _("no score for this person")
-        return f'<div class="um-who"><div class="um-caption">{none}</div></div>'
+        return beside.whole("", "", _("no score for this person"))
     state = labels.STATES[Label(score.label)]
     values = [v for v in lane.score if v is not None]
     over = sum(v > asked.high for v in values)
     said = ngettext(
         "{over} of {number} frame over {high}", "{over} of {number} frames over {high}", len(values)
     ).format(over=over, number=len(values), high=labels.whole_percent(asked.high))
-    return (
-        f'<div class="um-who"><b class="um-big">{labels.percent(score.probability)}</b>'
-        f"{labels.chip(state.short, state.slug, state.icon)}"
-        f'<div class="um-caption">{said}</div></div>'
-    )
+    percent = labels.percent(score.probability)
+    return beside.whole(percent, chip(state.short, state.slug, state.icon), said)

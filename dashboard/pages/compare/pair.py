@@ -10,6 +10,9 @@ import streamlit as st
 
 from dashboard import charts, series, url_state
 from dashboard import labels as words
+from dashboard.components import cards, typography
+from dashboard.components.chips import chip, figures
+from dashboard.components.markup import show, tag
 from dashboard.components.player import plays
 from dashboard.i18n import _, ngettext
 from dashboard.pages.compare import state as chosen
@@ -106,7 +109,7 @@ def draw(first: Job, second: Job, palette: Palette) -> None:
     _players(first, second)
     _match(first, second)
     if not titles:
-        st.html(f'<p class="um-said">{_("No model scored both clips.")}</p>')
+        typography.notice(_("No model scored both clips."), announced=False)
         return
     with st.container(border=True, key="card-pair"):
         model = st.segmented_control(
@@ -130,16 +133,14 @@ def _players(first: Job, second: Job) -> None:
         analysis = job.analysis
         assert analysis is not None
         with column, st.container(border=True, key=f"card-pair-{place}", height="stretch"):
-            st.html(
-                f'<p class="um-caption">{name}</p><b>{words.escape(job.name)}</b>',
-            )
+            show(typography.small_print(name), tag("b", job.name))
             copy = None
             if analysis.media.kind == "video" and not plays(analysis.media):
                 copy = previews().of(job.path, analysis.media)
             url = url_state.file_url(job, copy=copy is not None)
             if not job.has_media:
                 gone = _("The file is not kept here any more.")
-                st.html(f'<p class="um-caption">{gone}</p>')
+                typography.caption(gone)
             elif analysis.media.kind == "image":
                 st.image(str(job.path), width="stretch", alt=job.name)
             elif url:
@@ -148,7 +149,7 @@ def _players(first: Job, second: Job) -> None:
             state = words.STATES[verdict.label]
             likely = verdict.probability
             said = f" · {words.percent(likely)}" if likely is not None else ""
-            st.html(words.chip(words.headline(verdict) + said, state.slug, state.icon))
+            show(chip(words.headline(verdict) + said, state.slug, state.icon))
 
 
 def _match(first: Job, second: Job) -> None:
@@ -156,7 +157,7 @@ def _match(first: Job, second: Job) -> None:
     a, b = first.analysis, second.analysis
     assert a is not None and b is not None
     with st.container(border=True, key="card-match"):
-        st.html(f'<h2 class="um-h2">{_("Is it the same footage?")}</h2>')
+        typography.title(_("Is it the same footage?"))
         with st.spinner(_("Holding pictures of both against each other")):
             try:
                 found = _held(
@@ -166,7 +167,7 @@ def _match(first: Job, second: Job) -> None:
                 found = None
         if found is None or not found.times:
             not_held = _("The two could not be held against each other.")
-            st.html(f'<p class="um-caption">{not_held}</p>')
+            typography.caption(not_held)
             return
         says = (
             _(
@@ -188,14 +189,14 @@ def _match(first: Job, second: Job) -> None:
             ("PSNR", noise, _("over 35: hardly visible")),
         ]
         worst = int(np.argmin(found.ssim))
-        st.html(f"<p>{says}</p>{words.figures(cells)}")
+        show(tag("p", says), figures(cells))
         if len(found.times) > 1:
             least = _("Least alike at {time} (SSIM {value}), of {number} moments.").format(
                 time=words.clock(found.times[worst]),
                 value=f"{found.ssim[worst]:.2f}",
                 number=len(found.times),
             )
-            st.html(f'<p class="um-caption">{least}</p>')
+            typography.caption(least)
 
 
 @st.cache_data(max_entries=KEPT, show_spinner=False)
@@ -209,24 +210,24 @@ def _held(
 def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) -> None:
     ours, theirs = line(a, model), line(b, model)
     if ours is None or theirs is None:
-        st.html(f'<p class="um-caption">{_("It scored nobody in one of them.")}</p>')
+        typography.caption(_("It scored nobody in one of them."))
         return
     (track_a, lane_a), (track_b, lane_b) = ours, theirs
     whole = [t.models[model].probability for t in (track_a, track_b)]
     apart = round(abs(words.whole_percent(whole[0]) - words.whole_percent(whole[1])))
     head = _("{model}: {first} against {second}").format(
-        model=words.escape(title), first=words.percent(whole[0]), second=words.percent(whole[1])
+        model=title, first=words.percent(whole[0]), second=words.percent(whole[1])
     )
     said = ngettext(
         "{points} point apart; solid: first clip, dashed: second.",
         "{points} points apart; solid: first clip, dashed: second.",
         apart,
     ).format(points=apart)
-    st.html(f'<h2 class="um-h2">{head}</h2><p class="um-caption">{said}</p>')
+    cards.introduced(head, said)
     times, first, second = difference(lane_a, lane_b, model)
     if len(times) < 2:
         few = _("These two have too few moments in common to draw.")
-        st.html(f'<p class="um-caption">{few}</p>')
+        typography.caption(few)
         return
     gaps = [abs(x - y) for x, y in zip(first, second, strict=True)]
     most = int(np.argmax(gaps))

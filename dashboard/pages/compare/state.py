@@ -22,7 +22,7 @@ class Chosen:
     ----------
     models : list of ModelResult
         The compared ones, in the manifest's order.
-    track : Track or None
+    track : Subject or None
         The person; None where nobody was scored.
     time : float
         The moment, s; one that was looked at.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import labels, session, theme, url_state
-from dashboard.components import page_header
+from dashboard.components import page_header, typography
 from dashboard.i18n import LazyDict, _, say
 from dashboard.pages.compare import agree, builder, cost, heatmaps, lanes, pair, state
 from dashboard.pages.compare.state import MOST_MODELS, Chosen
@@ -27,7 +27,7 @@ def draw() -> None:
         _waiting(job)
     elif job.analysis is None:
         none = _("This file gave no result to compare. Bring another one.")
-        st.html(f'<p class="um-said" role="status">{none}</p>')
+        typography.notice(none)
         _bring("a", _("A clip or picture"))
     else:
         _view(job)
@@ -43,7 +43,7 @@ def _empty(*, gone: bool) -> None:
     )
     if gone:
         lost = _("This result is not kept here any more.")
-        st.html(f'<p class="um-said" role="status">{lost}</p>')
+        typography.notice(lost)
     _bring("a", _("A clip or picture"))
 
 
@@ -73,7 +73,7 @@ def _bring(name: str, label: str, *, like: Settings | None = None) -> None:
                 if len(names) > 1
                 else _("Only one model is ready. The Models page has more.")
             )
-            st.html(f'<p class="um-warn">{why}</p>')
+            typography.warning(why)
     if file is None or settings is None:
         return
     try:
@@ -81,7 +81,7 @@ def _bring(name: str, label: str, *, like: Settings | None = None) -> None:
             session.request_context(), file, file.name, settings, size=file.size
         )
     except (QueueFull, InputError) as error:
-        st.html(f'<p class="um-warn" role="alert">{labels.escape(say(error.message))}</p>')
+        typography.alert(say(error.message))
         return
     st.query_params[name] = job.key
     st.rerun()
@@ -137,7 +137,7 @@ def _clips(first: Job) -> None:
     elif second is None or second.analysis is None:
         if token:
             lost = _("The second clip is not kept here.")
-            st.html(f'<p class="um-said" role="status">{lost}</p>')
+            typography.notice(lost)
         _bring("b", _("The second clip: a copy, or the original"), like=first.settings)
     else:
         pair.draw(first, second, theme.palette())
@@ -151,14 +151,14 @@ def _models(view: Chosen) -> None:
     palette = theme.palette()
     drawn = lanes.lanes(view)
     if not drawn:
-        st.html(f'<p class="um-said">{_("No model scored a face in this file.")}</p>')
+        typography.notice(_("No model scored a face in this file."), announced=False)
         return
     still = view.analysis.media.kind == "image"
     if not still:
         lanes.draw(view, drawn, palette)
     if len(drawn) < 2:
         alone = _("Choose a second model to compare.")
-        st.html(f'<p class="um-said" role="status">{alone}</p>')
+        typography.notice(alone)
     wanted = heatmaps.draw(view, drawn)
     if len(drawn) > 1:
         agree.draw(view, drawn, palette)

@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels as words
 from dashboard import session, theme, url_state
 from dashboard.charts import CONFIG, evaluation
 from dashboard.components import page_header as titles
+from dashboard.components import typography
+from dashboard.components.chips import figures
+from dashboard.components.figures import curves as curves_of
+from dashboard.components.markup import rich, show
 from dashboard.i18n import LazyDict, _, advice, ngettext, say
 from detector.errors import InputError
 from detector.evaluation import curves, tables
@@ -70,7 +75,7 @@ def _empty(*, gone: bool) -> None:
     )
     if gone:
         text = _("This evaluation is not kept here any more. Bring the files again.")
-        st.html(f'<p class="um-said" role="status">{text}</p>')
+        typography.notice(text)
     specs = [spec for spec in list_models() if usable(spec)]
     names = {spec.id: spec.plain or spec.title for spec in specs}
     usual = [spec.id for spec in specs if spec.default]
@@ -85,7 +90,7 @@ def _empty(*, gone: bool) -> None:
             "<code>group,source,method</code>. A group ties an original to the fakes made of it: "
             "pairs tell more than single files. A ZIP may hold its own <code>labels.csv</code>."
         )
-        st.html(f'<p class="um-caption">{form}</p>')
+        typography.caption(rich(form))
         chosen = st.pills(
             _("Models"),
             list(names),
@@ -123,7 +128,7 @@ def _empty(*, gone: bool) -> None:
 
 
 def _warn(text: str) -> None:
-    st.html(f'<p class="um-warn" role="alert">{words.escape(text)}</p>')
+    typography.alert(text)
 
 
 def _both(run: Run) -> str:
@@ -159,8 +164,7 @@ def _progress(token: str) -> None:
 
 def _failed(run: Run) -> None:
     titles.head(_("No figures"), _("The evaluation did not end."))
-    why = words.escape(f"{say(run.error)} {say(run.hint)}")
-    st.html(f'<p class="um-said" role="status">{why}</p>')
+    typography.notice(f"{say(run.error)} {say(run.hint)}")
     _again(run)
 
 
@@ -236,7 +240,7 @@ def _headline(kind: KindReport) -> None:
         (_("Of these, right"), *_share(said.right)),
         (_("Calibration error"), f"{first.honesty.error:.2f}", _("0 is best")),
     ]
-    st.html(words.figures(cells))
+    show(figures(cells))
 
 
 def _pairs(count: int, won: float) -> tuple[str, str]:
@@ -294,7 +298,7 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
                 value=f"{area.value:.2f}", low=f"{area.low:.2f}", high=f"{area.high:.2f}"
             ),
         )
-        st.html(evaluation.key(list(shown), colors))
+        show(curves_of(evaluation.key(list(shown), colors)))
     with both[1], st.container(border=True, key="card-precision", height="stretch"):
         _heading(_("Precision against recall"))
         st.plotly_chart(
@@ -309,7 +313,7 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
             alt=_("Precision at each recall, for each model"),
         )
         share = _("Precision depends on how many files are fake: here {percent}.")
-        st.html(evaluation.key(list(shown), colors))
+        show(curves_of(evaluation.key(list(shown), colors)))
         _caption(share.format(percent=words.percent(fakes)))
     both = st.columns(2, gap="medium")
     error = f"{first.honesty.error:.2f}"
@@ -351,11 +355,11 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
 
 
 def _heading(text: str) -> None:
-    st.html(f'<h2 class="um-h2">{words.escape(text)}</h2>')
+    typography.title(text)
 
 
 def _caption(text: str) -> None:
-    st.html(f'<p class="um-caption">{words.escape(text)}</p>')
+    typography.caption(text)
 
 
 @st.fragment
@@ -405,22 +409,23 @@ def _mistakes(run: Run, scored: Sequence[Scored]) -> None:
                 vertical_alignment="center",
                 key=f"mistake-{number}",
             ):
-                st.html(f"<p>{_mistake(s)}</p>", width="stretch")
+                typography.paragraph(_mistake(s), width="stretch")
                 if st.button(_("Look at it"), icon=":material/search:", key=f"look-{number}"):
                     _look(run, s)
 
 
-def _mistake(s: Scored) -> str:
-    """HTML of a sentence: what a file is, and what the models say."""
+def _mistake(s: Scored) -> Markup:
+    """Return a sentence: what a file is, and what the models say."""
     if s.label == 0:
         text = _("<b>{file}</b> is an original; the models say {percent} likely manipulated.")
     elif s.method == "unknown":
         text = _("<b>{file}</b> is a fake; the models say {percent} likely manipulated.")
     else:
         text = _("<b>{file}</b> is a fake ({method}); the models say {percent} likely manipulated.")
-    return text.format(
-        file=words.escape(Path(s.name).name),
-        method=words.escape(s.method),
+    return rich(
+        text,
+        file=Path(s.name).name,
+        method=s.method,
         percent=words.percent(s.probability or 0.0),
     )
 

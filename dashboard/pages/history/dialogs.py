@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from dashboard import labels, session, url_state
+from dashboard.components import typography
+from dashboard.components.chips import bullets
+from dashboard.components.markup import join, rich, show, tag
 from dashboard.i18n import _, say
 from dashboard.result.title import local
 from detector.errors import InputError
@@ -41,10 +44,10 @@ def _ask(records: Sequence[Record]) -> None:
         )
     )
     after = _("Links to it stop working at once. Reports that were downloaded stay where they are.")
-    names = "".join(f"<li>{labels.escape(record.name)}</li>" for record in records[:NAMES])
+    names = [record.name for record in records[:NAMES]]
     if number > NAMES:
-        names += f"<li>{_('and {number} more').format(number=number - NAMES)}</li>"
-    st.html(f'<p>{question}</p><ul class="um-marked">{names}</ul><p class="um-caption">{after}</p>')
+        names.append(_("and {number} more").format(number=number - NAMES))
+    show(tag("p", question), bullets(names, "um-marked"), typography.small_print(after))
     with st.container(horizontal=True):
         if st.button(
             _("Delete"),
@@ -84,7 +87,7 @@ def _share(record: Record) -> None:
         "Whoever has the link can read the result of <b>{file}</b> and see the file while it is "
         "kept. They can change nothing, and see no note, tag or place."
     )
-    st.html(f"<p>{who.format(file=labels.escape(record.name))}</p>")
+    typography.paragraph(rich(who, file=record.name))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         days = st.segmented_control(
             _("It works for"),
@@ -107,7 +110,7 @@ def _share(record: Record) -> None:
         ends = _(
             "Results are deleted {time} after the file was last brought, and their links with them."
         ).format(time=labels.hours(kept.total_seconds() / 3600))
-        st.html(f'<p class="um-caption">{ends}</p>')
+        typography.caption(ends)
     _new(record)
     _known(record)
 
@@ -126,7 +129,7 @@ def _new(record: Record) -> None:
     """The link that was just made: only now can its address be shown."""
     made = st.session_state.get(_NEW)
     if isinstance(made, InputError):
-        st.html(f'<p class="um-warn" role="alert">{labels.escape(say(made.message))}</p>')
+        typography.alert(say(made.message))
     elif isinstance(made, ShareLink) and made.record == record.id:
         st.code(url_state.link_to(made.token), language=None, wrap_lines=True)
         note = _("Copy it now: it is not kept here, so it can’t be shown again.")
@@ -136,7 +139,7 @@ def _new(record: Record) -> None:
                 "reach this computer under that name."
             )
             note = f"{note} {only_here}"
-        st.html(f'<p class="um-caption" role="status">{note}</p>')
+        typography.caption(note, announced=True)
 
 
 def reaches_only_here() -> bool:
@@ -155,7 +158,7 @@ def _known(record: Record) -> None:
     known = scope.store.shares(scope.owner, datetime.now(UTC), record.id)
     if not known:
         return
-    st.html(f'<h3 class="um-sub">{_("Links in force")}</h3>')
+    typography.chapter(_("Links in force"))
     for one in known:
         with st.container(
             horizontal=True,
@@ -165,7 +168,9 @@ def _known(record: Record) -> None:
         ):
             until = _("Until {time}").format(time=local(one.expires))
             made = _("made {time}").format(time=local(one.created))
-            st.html(f"<p>{until} <span class='um-caption'>{made}</span></p>", width="content")
+            typography.paragraph(
+                join([until, tag("span", made, cls="um-caption")], " "), width="content"
+            )
             st.button(
                 _("Revoke"),
                 icon=":material/link_off:",

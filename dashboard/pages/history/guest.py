@@ -8,6 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import labels, session
+from dashboard.components import typography
 from dashboard.i18n import _, advice
 from dashboard.pages.history import dialogs
 from detector.errors import InputError
@@ -29,7 +30,7 @@ def draw() -> None:
             "{analyses} from before you signed in, made in this browser by you or whoever used it. "
             "Once kept, only your account opens what was made, and links to it end."
         ).format(analyses=labels.count(number, "analysis", "analyses"))
-        st.html(f"<p>{text}</p>")
+        typography.paragraph(text)
         with st.container(horizontal=True):
             st.button(
                 _("Keep what you analyzed as a guest"),

@@ -8,8 +8,11 @@ from datetime import datetime
 
 import pandas as pd
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels, session
+from dashboard.components import chips, figures, markup
+from dashboard.components.markup import tag
 from dashboard.i18n import LazyDict, _
 from dashboard.labels import StateWords
 from dashboard.pages.history.filters import CONFIRMED, zone
@@ -43,10 +46,10 @@ def state(record: Record) -> StateWords:
     return StateWords(icon, text, text, "–", "gray", "na")
 
 
-def chip(record: Record) -> str:
-    """HTML of its state."""
+def chip(record: Record) -> Markup:
+    """Return its state."""
     shown = state(record)
-    return labels.chip(shown.short, shown.slug, shown.icon)
+    return chips.chip(shown.short, shown.slug, shown.icon)
 
 
 def length(record: Record) -> str:
@@ -109,7 +112,7 @@ def frame(records: Sequence[Record], pictures: Mapping[str, bytes]) -> pd.DataFr
 
 def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) -> None:
     """Draw the table. What is chosen in it is read by `selected` at the next run."""
-    chips = {
+    colors = {
         f"{one.glyph} {one.short}": one.color
         for label in Label
         for question in Question
@@ -124,7 +127,7 @@ def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) ->
             "picture": st.column_config.ImageColumn("", width=96),
             "file": st.column_config.TextColumn(_("File"), width="medium"),
             "verdict": st.column_config.MultiselectColumn(
-                _("Verdict"), options=list(chips), color=list(chips.values()), width=165
+                _("Verdict"), options=list(colors), color=list(colors.values()), width=165
             ),
             "likelihood": st.column_config.ProgressColumn(
                 _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=130
@@ -149,7 +152,7 @@ def cards(records: Sequence[Record], pictures: Mapping[str, bytes]) -> None:
             border=True, horizontal=True, vertical_alignment="center", wrap=False,
             key=f"card-history-{record.id}",
         ):  # fmt: skip
-            st.html(card(record, pictures.get(record.id)), width="stretch")
+            markup.show(card(record, pictures.get(record.id)))
             st.button(
                 _("Show"),
                 type="tertiary",
@@ -160,9 +163,8 @@ def cards(records: Sequence[Record], pictures: Mapping[str, bytes]) -> None:
             )
 
 
-def card(record: Record, picture: bytes | None) -> str:
-    """HTML of a card."""
-    image = f'<img src="{data_url(picture)}" alt="">' if picture else "<i></i>"
+def card(record: Record, picture: bytes | None) -> Markup:
+    """Return a record in short."""
     likely = record.result.probability if record.result else None
     parts = [
         labels.percent(likely) if likely is not None else "",
@@ -170,9 +172,11 @@ def card(record: Record, picture: bytes | None) -> str:
         when(record.touched),
     ]
     line = " · ".join(part for part in parts if part)
-    return (
-        f'<div class="um-kept">{image}<div><b>{labels.escape(record.name)}</b>{chip(record)}'
-        f'<span class="um-caption">{line}</span></div></div>'
+    return figures.tile(
+        data_url(picture),
+        tag("b", record.name),
+        chip(record),
+        tag("span", line, cls="um-caption"),
     )
 
 

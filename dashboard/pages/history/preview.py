@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
+from markupsafe import Markup
 
 import detector
 from dashboard import labels, session
+from dashboard.components import typography
+from dashboard.components.chips import bullets, chip
+from dashboard.components.markup import Text, show, tag
+from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice, say
 from dashboard.pages.history import dialogs, listing
 from dashboard.pages.history.filters import CONFIRMED
 from dashboard.result import downloads, pulls, verdict_card
-from dashboard.result.details import facts
 from dashboard.result.title import local
 from detector.errors import InputError
 from detector.schema.analysis import Analysis
@@ -54,24 +58,23 @@ def draw(record: Record, picture: bytes | None, named: Mapping[str, str], facets
         )
         if picture:
             st.image(picture, width="stretch", alt=_("A moment of {file}").format(file=record.name))
-        st.html(_head(record, analysis) + facts(_facts(record, _named(named, analysis))))
+        show(_head(record, analysis), facts(_facts(record, _named(named, analysis))))
         _older(record, analysis)
         _written(record, facets)
         _actions(record, analysis)
 
 
-def _head(record: Record, analysis: Analysis | None) -> str:
-    chips = listing.chip(record)
+def _head(record: Record, analysis: Analysis | None) -> Markup:
+    parts: list[Text] = [tag("h2", record.name), listing.chip(record)]
     if record.confirmed is not Confirmed.OPEN:
-        chips += " " + labels.chip(CONFIRMED[record.confirmed], icon="gavel")
-    said = ""
+        parts += [" ", chip(CONFIRMED[record.confirmed], symbol="gavel")]
     if analysis is not None:
-        said = f"<p class='um-say'>{verdict_card.sentence(analysis)}</p>"
+        parts.append(tag("p", verdict_card.sentence(analysis), cls="um-say"))
         if pulls.answer_of(analysis) is not None and not verdict_card.guessing(analysis):
-            said += verdict_card.number(analysis) + verdict_card.scale(analysis)
+            parts += [verdict_card.number(analysis), verdict_card.scale(analysis)]
     elif record.fault is not None:
-        said = f"<p class='um-say'>{labels.escape(say(error_reports.message_of(record.fault)))}</p>"
-    return f"<div class='um-preview'><h2>{labels.escape(record.name)}</h2>{chips}{said}</div>"
+        parts.append(tag("p", say(error_reports.message_of(record.fault)), cls="um-say"))
+    return tag("div", *parts, cls="um-preview")
 
 
 def _named(named: Mapping[str, str], analysis: Analysis | None) -> Mapping[str, str]:
@@ -79,15 +82,15 @@ def _named(named: Mapping[str, str], analysis: Analysis | None) -> Mapping[str, 
     return dict(named) | {m.id: labels.plain(m) for m in analysis.models} if analysis else named
 
 
-def _facts(record: Record, named: Mapping[str, str]) -> list[tuple[str, str]]:
+def _facts(record: Record, named: Mapping[str, str]) -> list[tuple[str, Text]]:
     result = record.result
-    rows = []
+    rows: list[tuple[str, Text]] = []
     if result is not None:
         size = labels.clock(result.duration) if result.duration else listing.length(record)
         models = labels.listed([named.get(id, id) for id in result.models])
         rows = [
             (_("Length"), size),
-            (_("Models"), labels.escape(models) or _("none gave a score")),
+            (_("Models"), models or _("none gave a score")),
             (_("Analyzed"), local(result.analyzed)),
         ]
     if record.again is not None:
@@ -96,7 +99,7 @@ def _facts(record: Record, named: Mapping[str, str]) -> list[tuple[str, str]]:
         rows.append((_("From"), _("a live session")))
     if record.sha256:
         short = f"{record.sha256[:4]} … {record.sha256[-4:]}"
-        rows.append(("SHA-256", f"<code title='{record.sha256}'>{short}</code>"))
+        rows.append(("SHA-256", code(short, record.sha256)))
     return rows
 
 
@@ -104,7 +107,7 @@ def _older(record: Record, analysis: Analysis | None) -> None:
     """What another version of the program found is not compared with what this one finds."""
     if record.result is None or record.result.version == detector.__version__:
         return
-    version = labels.escape(record.result.version or _("an earlier version"))
+    version = record.result.version or _("an earlier version")
     text = _("Scored by version {version}. Analyze again to compare fairly.")
     if analysis is None:
         text = _("Scored by version {version}, whose results can’t be shown any more.")
@@ -113,7 +116,7 @@ def _older(record: Record, analysis: Analysis | None) -> None:
     able = job is not None and job.has_media
     if not able:
         text += " " + _("The file itself is not kept here any more: bring it again.")
-    st.html(f'<p class="um-said" role="status">{text}</p>')
+    typography.notice(text)
     if able:
         st.button(
             _("Analyze again"),
@@ -136,7 +139,7 @@ def _again(record: Record) -> None:
 
 def _written(record: Record, facets: Facets) -> None:
     if refused := st.session_state.pop(_REFUSED, ""):
-        st.html(f'<p class="um-warn" role="alert">{labels.escape(refused)}</p>')
+        typography.alert(refused)
     st.segmented_control(
         _("Confirmed"),
         list(_SHORT),
@@ -218,9 +221,9 @@ def _actions(record: Record, analysis: Analysis | None) -> None:
 def several(records: Sequence[Record]) -> None:
     """Draw the card of several marked records."""
     with st.container(border=True, key="card-marked", height="content"):
-        names = "".join(f"<li>{labels.escape(record.name)}</li>" for record in records)
         head = _("{number} marked").format(number=len(records))
-        st.html(f'<h2 class="um-h2">{head}</h2><ul class="um-marked">{names}</ul>')
+        names = bullets([record.name for record in records], "um-marked")
+        show(typography.heading(head), names)
         able = len(records) == 2 and all(record.result for record in records)
         with st.container(horizontal=True, key="actions-marked"):
             if st.button(
@@ -234,4 +237,4 @@ def several(records: Sequence[Record]) -> None:
                 st.switch_page("pages/compare.py", query_params={"a": first.id, "b": second.id})
             if st.button(_("Delete"), icon=":material/delete:", key="delete-marked"):
                 dialogs.delete(records)
-        st.html(f'<p class="um-caption">{_("Export, above, takes these.")}</p>')
+        typography.caption(_("Export, above, takes these."))

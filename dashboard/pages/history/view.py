@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.components import page_header, status_cards
+from dashboard.components import page_header, status_cards, typography
 from dashboard.components.status_cards import Action, Card
 from dashboard.i18n import _
 from dashboard.pages.history import dialogs, export, filters, guest, listing, preview
@@ -27,7 +27,7 @@ def draw() -> None:
     store, owner = scope.store, scope.owner
     top = st.container()
     if said := st.session_state.pop(dialogs.SAID, ""):
-        st.html(f'<p class="um-said" role="status">{labels.escape(said)}</p>')
+        typography.notice(said)
     guest.draw()
     facets = store.facets(owner)
     names = {spec.id: spec.title for spec in list_models()}
@@ -42,7 +42,7 @@ def draw() -> None:
         status_cards.show(_nothing())
         return
     if not found.total:
-        st.html(f'<p class="um-said" role="status">{_("Nothing matches.")}</p>')
+        typography.notice(_("Nothing matches."))
         st.button(_("Clear the filters"), icon=":material/filter_alt_off:", on_click=filters.clear)
         return
     asked_for = listing.shown()
@@ -110,7 +110,7 @@ def _export(wanted: HistoryFilter, found: Page, marked: Sequence[Record]) -> Non
     text = _("{analyses}, without media.").format(analyses=which)
     if not marked and found.total > count:
         text += " " + _("Only the first {number}.").format(number=f"{export.MOST:,}")
-    st.html(f'<p class="um-caption">{text}</p>')
+    typography.caption(text)
     for form, label in (
         ("csv", _("CSV, a row each")),
         ("json", _("JSON, whole results")),
@@ -137,7 +137,7 @@ def _foot(wanted: HistoryFilter, found: Page, number: int) -> None:
         shown = _("{first} to {last} of {total}").format(
             first=first, last=first + len(found.records) - 1, total=found.total
         )
-        st.html(f'<p class="um-caption">{shown}</p>', width="content")
+        typography.caption(shown, width="content")
         if found.total > PAGE:
             st.pagination(-(-found.total // PAGE), key=f"history-page-{wanted.key}")
 
@@ -151,7 +151,7 @@ def _kept() -> None:
             "{size} in all, with files. Files are deleted {time} after they were brought; results, "
             "notes and links stay longer."
         ).format(size=labels.size(used.bytes), time=files)
-        st.html(f'<p class="um-caption">{text}</p>', width="content")
+        typography.caption(text, width="content")
         st.page_link("pages/settings.py", label=_("How long"), icon=":material/settings:")
 
 

@@ -1,16 +1,21 @@
-"""The HTML of the Live page: the reading, the alarms, the picture's quality. Pure functions."""
+"""The reading, the alarms, the picture's quality as they are shown. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from markupsafe import Markup
+
 from dashboard import labels
-from dashboard.components import likelihood_scale
+from dashboard.components import camera, likelihood_scale, tables, typography, verdict
+from dashboard.components.cards import card_head
+from dashboard.components.chips import chip
+from dashboard.components.markup import Text, rich, tag
+from dashboard.components.tables import with_note
 from dashboard.i18n import _, ngettext
 from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
-from dashboard.pages.live.problems import Problem
 from detector.schema.analysis import Label, Question, ReasonCode, Thresholds
 
 if TYPE_CHECKING:
@@ -30,21 +35,10 @@ Clock = Callable[[float], str]
 """Seconds of the session -> "10:41:20" in the person's time zone."""
 
 
-def cover(problem: Problem) -> str:
-    """What stands in the camera's place; over the last frame where the picture is lost."""
-    turning = " turning" if problem.icon == "sync" else ""
-    lost = " lost" if problem.over_frame else ""
-    return (
-        f"<div class='um-cover{lost}' role='status'>"
-        f"<span class='um-icon{turning}' aria-hidden='true'>{problem.icon}</span>"
-        f"<h2>{labels.escape(problem.head)}</h2><p>{labels.escape(problem.text)}</p></div>"
-    )
-
-
-def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> str:
-    """The line under the picture: how long, how fast, how late."""
+def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> Markup:
+    """Return the line under the picture: how long, how fast, how late."""
     if state is None:
-        return f"<div class='um-foot'><span>{_('Off')}</span></div>"
+        return camera.foot(_("Off"))
     rates, fps = state.rates, round(state.rates.fps)
     parts = [
         ngettext("{number} frame a second", "{number} frames a second", fps).format(number=fps),
@@ -52,16 +46,12 @@ def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> str:
     ]
     if rates.delay is not None:
         parts.append(_("delay {time}").format(time=f"{rates.delay * 1000:.0f}{NBSP}ms"))
-    spans = "".join(f"<span>{part}</span>" for part in parts)
     word = _("Lost") if lost else _("Live")
-    return (
-        f"<div class='um-foot'><span class='on{' lost' if lost else ''}'>{word} · "
-        f"{labels.clock(seconds, tenths=False)}</span><div>{spans}</div></div>"
-    )
+    return camera.foot(f"{word} · {labels.clock(seconds, tenths=False)}", parts, on=True, lost=lost)
 
 
-def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> str:
-    """The reading: word, sentence, number, scale."""
+def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> Markup:
+    """Return the reading: word, sentence, number, scale."""
     if state is None or not state.ready:
         head = _("No reading yet")
         text = (
@@ -69,7 +59,7 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> st
             if running
             else _("It comes about 3 s after the first face.")
         )
-        return _head("na", "hourglass_empty", head, text, _("Now"))
+        return verdict.head(_("Now"), "na", "hourglass_empty", head, text)
     reading = state.reading
     known = labels.state(reading.label, reading.question)
     kept = max(0.0, state.time - reading.since)
@@ -77,9 +67,21 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> st
     if kept >= 1:
         kicker += " · " + _("for {time}").format(time=labels.clock(kept, tenths=False))
     word = _("No reading") if reading.label is Label.NOT_APPLICABLE else known.words
-    out = _head(known.slug, known.icon, word, reading.text, kicker)
-    if reading.probability is None:
-        return out
+    head = verdict.head(kicker, known.slug, known.icon, word, reading.text)
+    return head + _number(state) if reading.probability is not None else head
+
+
+def slug(state: LiveState | None) -> str:
+    """Which color stands on top of the card."""
+    if state is None or not state.ready:
+        return "na"
+    return labels.STATES[state.reading.label].slug
+
+
+def _number(state: LiveState) -> Markup:
+    """The likelihood with its range and scale."""
+    reading = state.reading
+    assert reading.probability is not None
     span = (
         (reading.low, reading.high)
         if reading.low is not None and reading.high is not None
@@ -90,76 +92,54 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> st
         ranged = _("range in 3\u00a0s: {low} to {high}").format(
             low=labels.whole_percent(span[0]), high=labels.whole_percent(span[1])
         )
-    number = (
+    number = rich(
         _("<b>{percent}</b> likelihood; Person\u00a0{person}")
         if reading.person
-        else _("<b>{percent}</b> likelihood")
-    ).format(
-        percent=labels.percent(reading.probability), person=labels.escape(reading.person or "")
+        else _("<b>{percent}</b> likelihood"),
+        percent=labels.percent(reading.probability),
+        person=reading.person or "",
     )
-    return (
-        f"{out}<div class='um-number'><div>{number}</div>"
-        f"<div class='um-caption'>{ranged}</div></div>"
-        + likelihood_scale.scale(
-            reading.probability,
-            reading.thresholds,
-            reading.question or Question.MANIPULATION,
-            span=span,
-            ranges=_("The frames of 3 seconds range from {least} to {most}."),
-        )
+    return verdict.number(number, ranged) + likelihood_scale.scale(
+        reading.probability,
+        reading.thresholds,
+        reading.question or Question.MANIPULATION,
+        span=span,
+        ranges=_("The frames of 3 seconds range from {least} to {most}."),
     )
 
 
-def slug(state: LiveState | None) -> str:
-    """Which color stands on top of the card."""
-    if state is None or not state.ready:
-        return "na"
-    return labels.STATES[state.reading.label].slug
-
-
-def _head(slug: str, icon: str, word: str, text: str, kicker: str) -> str:
-    return (
-        f"<div class='um-caption'>{kicker}</div>"
-        f"<h2 class='um-verdict {slug}'><span class='um-icon' aria-hidden='true'>{icon}</span>"
-        f"<span>{labels.escape(word)}</span></h2><p class='um-say'>{labels.escape(text)}</p>"
-    )
-
-
-def alarms_head(above: float, seconds: float) -> str:
+def alarms_head(above: float, seconds: float) -> Markup:
     """Return the head of the alarms' card: when one is raised."""
     after = _("after {seconds}\u00a0s above {percent}").format(
         seconds=f"{seconds:.0f}", percent=labels.whole_percent(above)
     )
-    return (
-        f"<div class='um-cardhead'><h2 class='um-h2'>{_('Alarms')}</h2>"
-        f"<span class='um-caption'>{after}</span></div>"
-    )
+    return card_head(_("Alarms"), after)
 
 
-def alarms(found: Sequence[Alarm], now: float, clock: Clock) -> str:
-    """The newest alarms as rows."""
+def alarms(found: Sequence[Alarm], now: float, clock: Clock) -> Markup:
+    """Return the newest alarms as rows."""
     if not found:
-        return f"<p class='um-caption um-none'>{_('None in this session.')}</p>"
-    rows = "".join(_alarm(alarm, now, clock) for alarm in found[:SHOWN_ALARMS])
-    more = len(found) - SHOWN_ALARMS
-    earlier = _("{number} earlier in the log.").format(number=more)
-    rest = f"<p class='um-caption'>{earlier}</p>" if more > 0 else ""
-    return f"<table><tbody>{rows}</tbody></table>{rest}"
+        return tag("p", _("None in this session."), cls="um-caption um-none")
+    drawn = tables.plain([_alarm(alarm, now, clock) for alarm in found[:SHOWN_ALARMS]])
+    if (more := len(found) - SHOWN_ALARMS) > 0:
+        earlier = _("{number} earlier in the log.").format(number=more)
+        drawn += typography.small_print(earlier)
+    return drawn
 
 
-def _alarm(alarm: Alarm, now: float, clock: Clock) -> str:
+def _alarm(alarm: Alarm, now: float, clock: Clock) -> list[Text]:
     name, icon, tone = kind(alarm)
     length = f"{(now if alarm.end is None else alarm.end) - alarm.start:.0f}{NBSP}s"
     if alarm.end is None:
         length = _("{time} so far").format(time=length)
     peak = "–" if alarm.peak is None else labels.percent(alarm.peak)
-    who = ""
-    if alarm.person:
-        who = f"<small>{_('Person {person}').format(person=labels.escape(alarm.person))}</small>"
-    return (
-        f"<tr><td>{labels.chip(name, tone, icon)}{who}</td><td>{clock(alarm.start)}</td>"
-        f"<td>{length}</td><td><b>{peak}</b></td></tr>"
-    )
+    who = _("Person {person}").format(person=alarm.person) if alarm.person else ""
+    return [
+        with_note(chip(name, tone, icon), who),
+        clock(alarm.start),
+        length,
+        tag("b", peak),
+    ]
 
 
 def kind(alarm: Alarm) -> tuple[str, str, labels.Slug]:
@@ -206,11 +186,10 @@ def log(found: Sequence[Alarm], now: float, clock: Clock) -> list[tuple[str, ...
     ]
 
 
-def quality(state: LiveState | None) -> str:
-    """How good the picture is: chips, each with what to do."""
+def quality(state: LiveState | None) -> tuple[list[tuple[Markup, str]], str]:
+    """Return how good the picture is: chips, each with what to do; without a picture, a line."""
     if state is None:
-        text = _("Face size, light and sharpness are checked while it runs.")
-        return f"<p class='um-caption'>{text}</p>"
+        return [], _("Face size, light and sharpness are checked while it runs.")
     chips = [_hint(hint) for hint in state.hints]
     size = max((face.box[2] - face.box[0] for face in state.faces), default=0.0)
     codes = {hint.code.value for hint in state.hints}
@@ -221,34 +200,21 @@ def quality(state: LiveState | None) -> str:
             ("too_blurred", _("Sharpness good"), ""),
         ):
             if not codes & {code, "starting", *(("too_bright",) if code == "too_dark" else ())}:
-                chips.append(_noted(labels.chip(name, "plain", "check"), more))
-    return f"<div class='um-quality'>{''.join(chips)}</div>"
+                chips.append((chip(name, "plain", "check"), more))
+    return chips, ""
 
 
-def _hint(hint: Hint) -> str:
+def _hint(hint: Hint) -> tuple[Markup, str]:
     text = hint.text
     if hint.person:
         text = _("Person {person}: {hint}").format(person=hint.person, hint=text)
-    chip = (
-        labels.chip(hint.title, "na", "do_not_disturb_on")
-        if hint.blocking
-        else labels.chip(hint.title, "inc", "help")
-    )
-    return _noted(chip, text)
+    if hint.blocking:
+        return chip(hint.title, "na", "do_not_disturb_on"), text
+    return chip(hint.title, "inc", "help"), text
 
 
-def _noted(chip: str, note: str) -> str:
-    return f"<div>{chip}<span class='um-caption'>{labels.escape(note)}</span></div>"
-
-
-def connection(found: Sequence[Finding], sentence: str) -> str:
-    """The connection test's lines."""
-    rows = "".join(
-        f"<tr><th>{labels.chip(NAMES[one.way], *GRADES[one.grade])}</th>"
-        f"<td>{labels.escape(one.text)}</td></tr>"
-        for one in found
-    )
-    return (
-        f"<p role='status' class='um-concluded'>{labels.escape(sentence)}</p>"
-        f"<table class='um-connection'><tbody>{rows}</tbody></table>"
-    )
+def connection(found: Sequence[Finding], sentence: str) -> Markup:
+    """Return the connection test's outcome and lines."""
+    rows = [(chip(NAMES[one.way], *GRADES[one.grade]), one.text) for one in found]
+    outcome = tag("p", sentence, cls="um-concluded", role="status")
+    return outcome + tables.plain(rows, "um-connection", heads=True)

@@ -13,10 +13,13 @@ import streamlit as st
 
 from dashboard import charts, labels, session, theme, url_state
 from dashboard.charts import live as chart
+from dashboard.components import camera, typography
+from dashboard.components import cards as heads
+from dashboard.components.lanes import zone_words
+from dashboard.components.markup import show, tag
 from dashboard.i18n import _, advice
 from dashboard.pages.live import cards, choices, ice, link
 from dashboard.pages.live.state import LivePageState, Phase
-from dashboard.result.timeline import zone_words
 from dashboard.theme import ON_VIDEO
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Question, Settings
@@ -82,13 +85,13 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
     limits = state.reading.thresholds if state else choices.thresholds()
     live = state if visit.busy else None
     with st.container(border=True, key=f"verdict-{cards.slug(live)}-live", gap=None):
-        st.html(cards.now(live, limits, running=visit.busy))
+        show(cards.now(live, limits, running=visit.busy))
     wishes = viewer.wishes if viewer is not None else choices.wishes()
     with st.container(border=True, key="card-alarms", gap="small"):
         above = wishes.alarm_above if wishes.alarm_above is not None else limits.high
-        st.html(
-            cards.alarms_head(above, wishes.alarm_seconds)
-            + cards.alarms(state.alarms if state else (), state.time if state else 0.0, clock)
+        show(
+            cards.alarms_head(above, wishes.alarm_seconds),
+            cards.alarms(state.alarms if state else (), state.time if state else 0.0, clock),
         )
         with st.container(horizontal=True, key="actions-live"):
             st.button(
@@ -112,7 +115,7 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
             choices.alarm(limits.high, disabled=visit.busy)
         if kept := st.session_state.get("live-kept"):
             going = _("The last seconds are being analyzed.")
-            st.html(f"<p class='um-caption'>{going}</p>")
+            typography.caption(going)
             st.link_button(
                 _("Open them in a new tab"),
                 f"{url_state.site()}/?a={kept}",
@@ -120,7 +123,7 @@ def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
                 type="tertiary",
             )
         if said := st.session_state.get("live-not-kept"):
-            st.html(f"<p class='um-caption um-warn'>{labels.escape(said)}</p>")
+            show(tag("p", said, cls="um-caption um-warn"))
 
 
 def _answered() -> None:
@@ -211,13 +214,10 @@ def below(visit: LivePageState) -> None:
         legend = _(
             "dots: one scored frame · line: 3 s mean · the word waits, so that it doesn’t flicker"
         )
-        st.html(
-            f"<div class='um-cardhead'><h2 class='um-h2'>{_('Last 60 seconds')}</h2>"
-            f"<span class='um-caption'>{legend}</span></div>"
-        )
+        heads.head(_("Last 60 seconds"), legend)
         beside, plot = st.columns([10, 90], gap=None)
         with beside, st.container(key="live-words"):
-            st.html(zone_words(limits, chart.SIZE, labels.QUESTIONS[question].fake_short))
+            show(zone_words(limits, chart.SIZE, labels.QUESTIONS[question].fake_short))
         with plot:
             st.plotly_chart(
                 chart.figure(state, limits, theme.palette()),
@@ -227,10 +227,7 @@ def below(visit: LivePageState) -> None:
                 alt=chart.finding(state, limits),
             )
     with st.container(border=True, key="card-image", gap=None):
-        st.html(
-            f"<div class='um-imagerow'><h2 class='um-h2'>{_('Image')}</h2>"
-            f"{cards.quality(state if visit.busy else None)}</div>"
-        )
+        camera.quality(_("Image"), *cards.quality(state if visit.busy else None))
 
 
 # --- the connection test --------------------------------------------------------------------------
@@ -251,17 +248,14 @@ def connection(servers: list[ice.Server]) -> None:
             what = _(
                 "Tries the camera and the ways a video link can take from here. No picture is sent."
             )
-            st.html(
-                f"<h2 class='um-h2'>{_('Connection')}</h2><p class='um-caption'>{what}</p>",
-                width="stretch",
-            )
+            heads.introduced(_("Connection"), what)
             if st.button(_("Test it"), icon=":material/network_check:", key="live-test-button"):
                 st.session_state["live-test"] = st.session_state.get("live-test", 0) + 1
                 st.rerun()
         if _testing():
             text = _("Testing, up to 10 s.")
-            st.html(f"<p class='um-caption' role='status'>{text}</p>")
+            typography.caption(text, announced=True)
         elif (tested := link.report(LINK, "tested")) is not None:
             local = session.is_loopback_client()
             found = link.findings(tested, servers, local)
-            st.html(cards.connection(found, link.conclusion(found, local)))
+            show(cards.connection(found, link.conclusion(found, local)))

@@ -18,7 +18,8 @@ from PIL import Image
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
 from dashboard import labels, session, theme
-from dashboard.components import page_header
+from dashboard.components import camera, page_header
+from dashboard.components.markup import show
 from dashboard.i18n import _, say
 from dashboard.pages.live import cards, choices, ice, link, problems, side
 from dashboard.pages.live.state import LivePageState, Phase
@@ -42,7 +43,7 @@ def draw() -> None:
     if not session.application().viewers.most:
         _head(visit, off=True)
         with st.container(key="live-camera"):
-            st.html(cards.cover(problems.switched_off()))
+            _shown(problems.switched_off())
         return
     _head(visit)
     left, right = st.columns([860, 440], gap=20)
@@ -151,8 +152,13 @@ def _camera(visit: LivePageState, servers: list[ice.Server]) -> None:
         )
         cover = _cover(visit)
         if cover is not None:
-            st.html(cards.cover(cover))
+            _shown(cover)
     _often(visit, _foot)(visit)
+
+
+def _shown(problem: problems.Problem) -> None:
+    """Draw a problem in the camera's place."""
+    camera.cover(problem.icon, problem.head, problem.text, over_frame=problem.over_frame)
 
 
 def _cover(visit: LivePageState) -> problems.Problem | None:
@@ -200,13 +206,12 @@ def _foot(visit: LivePageState) -> None:
         vertical_alignment="center",
         key="live-foot",
     ):
-        st.html(
+        show(
             cards.foot(
                 running.state if running else None,
                 running.seconds if running else 0.0,
                 lost=visit.phase is Phase.LOST,
-            ),
-            width="stretch",
+            )
         )
         if running is not None:
             st.download_button(

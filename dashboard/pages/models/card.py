@@ -7,8 +7,13 @@ from typing import get_args
 
 import pandas as pd
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels, session
+from dashboard.components import figures, typography
+from dashboard.components.chips import chip
+from dashboard.components.markup import Text, join, rich, show, tag
+from dashboard.components.tables import facts
 from dashboard.i18n import LazyDict, _, ngettext, say
 from dashboard.pages.models import progress
 from detector import paths, weights
@@ -64,7 +69,7 @@ def draw(shown: Shown) -> None:
     spec, status = shown.spec, shown.status
     running = downloads.find(spec.id)
     with st.container(border=True, key=f"card-model-{slug(spec.id)}", height="stretch"):
-        st.html(_head(shown, running) + _figure(spec) + _facts(shown) + _trouble(spec, running))
+        show(_head(shown, running), _figure(spec), _facts(shown), _trouble(spec, running))
         with st.container(
             horizontal=True,
             horizontal_alignment="distribute",
@@ -107,28 +112,23 @@ def state(status: Status, running: Download | None = None) -> tuple[str, str]:
     return _STATES[status.state]
 
 
-def _head(shown: Shown, running: Download | None) -> str:
+def _head(shown: Shown, running: Download | None) -> Markup:
     spec = shown.spec
     icon, now = state(shown.status, running)
     what = " · ".join([spec.architecture, KINDS[spec.kind], QUESTIONS[spec.task]])
-    note = ""
+    name = tag("div", tag("h3", spec.title), chip(now, symbol=icon), cls="um-model-name")
+    parts = [name, typography.small_print(what), tag("p", spec.summary)]
     if spec.label_order == "unverified":
-        text = _("Label order unverified: shown, not counted.")
-        note = f'<p class="um-warn">{text}</p>'
+        parts.append(tag("p", _("Label order unverified: shown, not counted."), cls="um-warn"))
     if shown.status.recommended:
-        note += f'<p class="um-caption">{labels.escape(shown.status.recommended)}</p>'
-    return (
-        f'<div class="um-model"><div class="um-model-name"><h3>{labels.escape(spec.title)}</h3>'
-        f"{labels.chip(now, icon=icon)}</div>"
-        f'<p class="um-caption">{labels.escape(what)}</p><p>{labels.escape(spec.summary)}</p>{note}'
-        "</div>"
-    )
+        parts.append(typography.small_print(shown.status.recommended))
+    return tag("div", *parts, cls="um-model")
 
 
-def _figure(spec: ModelSpec) -> str:
+def _figure(spec: ModelSpec) -> Markup:
     """Our AUC on an axis from 0.5 to 1, the same for every card."""
     ours = overall(spec)
-    head = f'<p class="um-caption">{_("AUC, our measurement, 95 % interval")}</p>'
+    head = typography.small_print(_("AUC, our measurement, 95 % interval"))
     if ours is None:
         text = _("not measured here yet.")
         if spec.published:
@@ -136,43 +136,37 @@ def _figure(spec: ModelSpec) -> str:
             text += " " + _("Published: {metric} {value} on {data}.").format(
                 metric=best.metric, value=f"{best.value:.2f}", data=best.data
             )
-        return f'<div class="um-model-auc">{head}<p>{labels.escape(text)}</p></div>'
+        return tag("div", head, tag("p", text), cls="um-model-auc")
 
     def at(value: float) -> float:
-        return min(100.0, max(0.0, (value - 0.5) * 200))
+        return 2 * (value - 0.5)
 
-    low, high = at(ours.low), at(ours.high)
     note = ngettext(
         "{low} to {high}, {number} clip", "{low} to {high}, {number} clips", ours.clips
     ).format(low=f"{ours.low:.2f}", high=f"{ours.high:.2f}", number=ours.clips)
-    return (
-        f'<div class="um-model-auc">{head}<div class="um-auc"><i aria-hidden="true">'
-        f'<u style="left:{low:.0f}%;width:{high - low:.0f}%"></u>'
-        f'<s style="left:{at(ours.value):.0f}%"></s></i><b>{ours.value:.2f}</b>'
-        f"<span>{note}</span></div></div>"
-    )
+    axis = figures.interval(at(ours.value), at(ours.low), at(ours.high), f"{ours.value:.2f}", note)
+    return tag("div", head, axis, cls="um-model-auc")
 
 
-def _facts(shown: Shown) -> str:
+def _facts(shown: Shown) -> Markup:
     spec, status = shown.spec, shown.status
-    rows = [
+    rows: list[tuple[str, Text]] = [
         (_("Calibrated"), _calibrated(spec)),
-        (_("Speed"), labels.escape(_speed(shown))),
-        (_("Weights"), labels.escape(_weights(status))),
-        (_("License"), labels.escape(_license(status))),
-        (_("Weak on"), labels.escape(", ".join(spec.weak_on[:3]) or _("not known yet"))),
+        (_("Speed"), _speed(shown)),
+        (_("Weights"), _weights(status)),
+        (_("License"), _license(status)),
+        (_("Weak on"), ", ".join(spec.weak_on[:3]) or _("not known yet")),
     ]
-    cells = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
-    return f'<dl class="um-model-facts">{cells}</dl>'
+    return facts(rows, cls="um-model-facts")
 
 
-def _calibrated(spec: ModelSpec) -> str:
+def _calibrated(spec: ModelSpec) -> Text:
     if spec.calibration is None:
         text = _("not yet: shown as uncalibrated")
         if spec.operating_point is not None:
             point = f"{spec.operating_point:g}"
             text = _("not here; its own score decides, at {point}").format(point=point)
-        return f'<span class="um-warn">{text}</span>'
+        return tag("span", text, cls="um-warn")
     clips = spec.calibration.clips
     return ngettext("on {number} clip", "on {number} clips", clips).format(number=clips)
 
@@ -216,12 +210,14 @@ def _action(status: Status, ended: Download | None) -> None:
     spec = status.spec
     if status.state == "bundled":
         text = _("In the default set") if spec.default else _("Bundled")
-        st.html(labels.chip(text), width="content")
+        show(chip(text), width="content")
     elif not session.current_user().may_administer:
         # It would hold for everybody: disk, memory and licenses are the administrator's.
         absent = _("Not on this server; its administrator can add it.")
-        caption = f'<span class="um-caption">{absent}</span>'
-        st.html(labels.chip(_("Ready")) if status.ready else caption, width="content")
+        if status.ready:
+            show(chip(_("Ready")), width="content")
+        else:
+            typography.remark(absent)
     elif status.ready:
         if st.button(_("Delete"), icon=":material/delete:", key=f"delete-{spec.id}"):
             st.dialog(_("Delete this model?"))(_delete)(spec)
@@ -229,7 +225,7 @@ def _action(status: Status, ended: Download | None) -> None:
         if st.button(_("Read the license"), icon=":material/gavel:", key=f"accept-{spec.id}"):
             _ask(spec, then_fetch=False)
     elif status.state == "manual":
-        st.html(f'<span class="um-caption">{labels.escape(status.why)}</span>', width="content")
+        typography.remark(status.why)
     else:
         if status.state == "failed":
             label = _("Download again")
@@ -247,7 +243,7 @@ def _action(status: Status, ended: Download | None) -> None:
                 st.rerun()
 
 
-def _trouble(spec: ModelSpec, ended: Download | None) -> str:
+def _trouble(spec: ModelSpec, ended: Download | None) -> Text:
     """What became of the last download, where nothing came: one sentence, and no alarm, since
     nothing is wrong with the model."""
     if (
@@ -281,8 +277,7 @@ def _trouble(spec: ModelSpec, ended: Download | None) -> str:
         said, tone = _("The file does not match its checksum, so it was not kept."), "um-warn"
     elif ended.code:
         tone = "um-warn"
-    said = f'<p class="{tone}" role="status">{labels.escape(said)}</p>'
-    return f'<div class="um-model um-model-said">{said}</div>'
+    return tag("div", tag("p", said, cls=tone, role="status"), cls="um-model um-model-said")
 
 
 def fetch(id: str) -> None:
@@ -307,11 +302,15 @@ def _ask(spec: ModelSpec, *, then_fetch: bool) -> None:
 
 
 def _accept(spec: ModelSpec, *, then_fetch: bool) -> None:
-    text = _(
-        "The weights of <b>{model}</b> are given under <b>{license}</b>. That is not free for "
-        "every use: most often it means research, and nothing that earns money."
-    ).format(model=labels.escape(spec.title), license=labels.escape(spec.license_weights))
-    st.html(f'<p>{text}</p><p class="um-caption">{labels.escape(spec.source)}</p>')
+    text = rich(
+        _(
+            "The weights of <b>{model}</b> are given under <b>{license}</b>. That is not free for "
+            "every use: most often it means research, and nothing that earns money."
+        ),
+        model=spec.title,
+        license=spec.license_weights,
+    )
+    show(tag("p", text), typography.small_print(spec.source))
     if st.button(
         _("I accept this license"),
         type="primary",
@@ -332,8 +331,8 @@ def _delete(spec: ModelSpec) -> None:
     again = (
         _("You would have to bring its file again.") if spec.own else _("It can be fetched again.")
     )
-    text = _("The files of <b>{model}</b> are deleted.").format(model=labels.escape(spec.title))
-    st.html(f"<p>{text} {again}</p>")
+    text = rich(_("The files of <b>{model}</b> are deleted."), model=spec.title)
+    typography.paragraph(join([text, again], " "))
     with st.container(horizontal=True):
         if st.button(
             _("Delete"),
@@ -354,7 +353,7 @@ def _deleted(id: str) -> None:
 def _whole(shown: Shown) -> None:
     """Everything that is known of a model."""
     spec = shown.spec
-    st.html(_head(shown, None) + _facts(shown))
+    show(_head(shown, None), _facts(shown))
     rows = [
         (_("Which output means fake"), f"{spec.fake_output} ({spec.label_order})"),
         (_("Says fake above"), _point(spec)),
@@ -369,14 +368,10 @@ def _whole(shown: Shown) -> None:
             for file in spec.files
         ),
     ]
-    cells = "".join(
-        f"<dt>{labels.escape(name)}</dt><dd>{labels.escape(text)}</dd>"
-        for name, text in rows
-        if text
-    )
-    st.html(f'<dl class="um-model-facts wide">{cells}</dl>')
+    known = ((name, text) for name, text in rows if text)
+    show(facts(known, cls="um-model-facts wide"))
     if spec.measured:
-        st.html(f'<h3 class="um-sub">{_("Measured by us")}</h3>')
+        typography.chapter(_("Measured by us"))
         st.table(
             pd.DataFrame(
                 {
@@ -390,9 +385,9 @@ def _whole(shown: Shown) -> None:
             border="horizontal",
             hide_index=True,
         )
-        st.html(f'<p class="um-caption">{labels.escape(spec.measured[0].command)}</p>')
+        typography.caption(spec.measured[0].command)
     if spec.published:
-        st.html(f'<h3 class="um-sub">{_("Published by others")}</h3>')
+        typography.chapter(_("Published by others"))
         st.table(
             pd.DataFrame(
                 {

@@ -9,6 +9,8 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import labels as words
+from dashboard.components import typography
+from dashboard.components.markup import rich
 from dashboard.i18n import LazyDict, _, advice, say
 from detector import weights
 from detector.errors import LabelOrderError, UnmaskError
@@ -41,7 +43,7 @@ def _file() -> None:
         "A checkpoint of an architecture that Unmask knows. Every tensor must find its place, or "
         "nothing is added. Files are read without running code in them."
     )
-    st.html(f'<p class="um-caption">{what}</p>')
+    typography.caption(what)
     known = registry.architectures()
     with st.form("bring-file", border=False):
         files = st.file_uploader(_("Its file, or all of its files"), accept_multiple_files=True)
@@ -103,7 +105,7 @@ def _hub() -> None:
         "An image or video classifier by its name, as in <b>owner/name</b>. Only its settings and "
         "weights are fetched, never its code."
     )
-    st.html(f'<p class="um-caption">{what}</p>')
+    typography.caption(rich(what))
     name = st.text_input(_("Name on the hub"), placeholder=_("owner/name"), key="bring-hub")
     if st.button(_("Look at it"), key="bring-look", disabled=not name):
         st.session_state.pop("bring-found", None)
@@ -116,18 +118,19 @@ def _hub() -> None:
     if found is None:
         return
     labels = ", ".join(f"{number}: {label}" for number, label in found.labels.items())
-    text = _("<b>{name}</b>, {size}, license {license}. Its classes: {classes}").format(
-        name=words.escape(found.repo),
+    text = rich(
+        _("<b>{name}</b>, {size}, license {license}. Its classes: {classes}"),
+        name=found.repo,
         size=words.size(found.size),
-        license=words.escape(found.license or _("not stated")),
-        classes=words.escape(labels),
+        license=found.license or _("not stated"),
+        classes=labels,
     )
-    st.html(f"<p>{text}</p>")
+    typography.paragraph(text)
     fake: int | None = None
     try:
         spec = hub_import.entry(found)
     except LabelOrderError as error:
-        st.html(f'<p class="um-warn">{words.escape(say(error.message))}</p>')
+        typography.warning(say(error.message))
         fake = st.selectbox(
             _("Which of them means fake?"),
             list(found.labels),
@@ -165,4 +168,4 @@ def _refused(error: UnmaskError, names: Mapping[str, str] | None = None) -> None
 
 
 def _warn(text: str) -> None:
-    st.html(f'<p class="um-warn" role="alert">{words.escape(text)}</p>')
+    typography.alert(text)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dashboard import labels
+from dashboard.components import typography
 from dashboard.i18n import _
 from dashboard.pages.models import progress
 from detector.selfcheck import Outcome, selfcheck
@@ -46,14 +46,14 @@ def draw() -> None:
         progress.draw(KEY, _progress)
         return
     if running.error:
-        st.html(f'<p class="um-said" role="status">{labels.escape(running.error)}</p>')
+        typography.notice(running.error)
         return
     with st.expander(_("What the self-check found"), expanded=True):
         what = _(
             "Files against their sha256, tensor names and known answers against the original’s, "
             "and whether known fake faces score above known real ones."
         )
-        st.html(f'<p class="um-caption">{what}</p>')
+        typography.caption(what)
         st.table(rows(list(_outcomes.values())), border="horizontal", hide_index=True)
 
 

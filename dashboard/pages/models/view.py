@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.components import page_header, upsell_banner
+from dashboard.components import page_header, typography, upsell_banner
+from dashboard.components.markup import rich
 from dashboard.i18n import LazyDict, _, ngettext, say
 from dashboard.pages.models import card, import_model, progress, selfcheck
 from dashboard.pages.models.card import Shown
@@ -47,7 +48,7 @@ def draw() -> None:
     shown, table = _toolbar(states)
     if not shown:
         none = _("Nothing matches. Clear the filters to see every model.")
-        st.html(f'<p class="um-caption">{none}</p>')
+        typography.caption(none)
     elif table:
         _table(shown)
     else:
@@ -56,7 +57,7 @@ def draw() -> None:
         "Our figures come from <code>unmask evaluate</code>. Published figures stand on each "
         "model’s card with their source, and are not ours."
     )
-    st.html(f'<p class="um-caption">{whose}</p>')
+    typography.caption(rich(whose))
 
 
 def _title(states: Sequence[Status]) -> None:
@@ -110,7 +111,7 @@ def _check() -> None:
 def _said() -> None:
     """The outcome of the last action, once."""
     if text := st.session_state.pop("models-said", ""):
-        st.html(f'<p class="um-said" role="status">{labels.escape(text)}</p>')
+        typography.notice(text)
     repo = st.session_state.get("models-coming")
     running = downloads.find(repo) if repo else None
     if running is None:
@@ -122,7 +123,7 @@ def _said() -> None:
     hint = f" {say(running.hint)}" if running.hint else ""
     added = _("{model} was added.").format(model=running.id)
     said = say(running.error) + hint if running.error else added
-    st.html(f'<p class="um-said" role="status">{labels.escape(said)}</p>')
+    typography.notice(said)
     downloads.forget(running.id)
 
 
@@ -131,15 +132,16 @@ def _offer() -> None:
     if wanted is None:
         return
     with st.container(border=True, key="card-offer"):
-        text = _(
-            "<b>The bundled models are small.</b> {model} is the strongest open one as published: "
-            "{why} License: {license}."
-        ).format(
-            model=labels.escape(upsell_banner.named(wanted)),
-            why=labels.escape(wanted.recommended),
-            license=labels.escape(wanted.spec.license_weights),
+        text = rich(
+            _(
+                "<b>The bundled models are small.</b> {model} is the strongest open one as "
+                "published: {why} License: {license}."
+            ),
+            model=upsell_banner.named(wanted),
+            why=wanted.recommended,
+            license=wanted.spec.license_weights,
         )
-        st.html(f"<p>{text}</p>")
+        typography.paragraph(text)
         with st.container(horizontal=True):
             if st.button(_("Download it"), type="primary", icon=":material/download:", key="offer"):
                 card.fetch(wanted.spec.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import labels, session
+from dashboard.components import typography
 from dashboard.i18n import _, say
 from detector.errors import InputError
 from service.records.model import Preferences
@@ -24,7 +25,7 @@ def draw() -> None:
         if chosen != wanted:
             scope.store.save_preferences(scope.owner, Preferences(keep_days=chosen))
     except InputError as error:  # an account whose project does not answer
-        st.html(f'<p class="um-warn" role="alert">{labels.escape(say(error.message))}</p>')
+        typography.alert(say(error.message))
         return
     hours = labels.hours(retention().total_seconds() / 3600)
     kept = _(
@@ -34,7 +35,7 @@ def draw() -> None:
         size=labels.size(used.bytes),
         hours=hours,
     )
-    st.html(f"<p class='um-caption'>{kept}</p>")
+    typography.caption(kept)
 
 
 def _choice(wanted: float | None) -> float | None:

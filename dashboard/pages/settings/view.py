@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import labels, session
+from dashboard.components import cards, typography
+from dashboard.components.chips import chip
+from dashboard.components.markup import Text, join, rich, show, tag
+from dashboard.components.tables import code, facts
 from dashboard.i18n import _, advice
 from dashboard.labels import NBSP
 from dashboard.pages.settings import retention as own_time
-from dashboard.result.details import facts
 from detector import conformal, paths
 from detector.conformal import OwnCalibration
 from detector.errors import InputError, UnmaskError
@@ -40,15 +44,15 @@ def draw() -> None:
     with left, st.container(border=True, key="card-own", gap="small"):
         _own()
     with right, st.container(border=True, key="card-time", gap="small"):
-        st.html(f"<h2 class='um-h2'>{_('Your results')}</h2>")
+        typography.title(_("Your results"))
         own_time.draw()
     with right, st.container(border=True, key="card-server", gap=None):
         head = _("This installation")
-        st.html(f"<h2 class='um-h2'>{head}</h2>{facts(server_facts(_at_the_desk()))}")
+        show(typography.heading(head), facts(server_facts(_at_the_desk())))
         after = _(
             "These are set where the server is started, by the environment variables below them."
         )
-        st.html(f"<p class='um-caption um-after'>{after}</p>")
+        typography.caption(after, after=True)
 
 
 def _at_the_desk() -> bool:
@@ -67,7 +71,7 @@ def _own() -> None:
         "cameras, the same apps. The upper threshold is then set so that as few of them as you "
         "choose are called manipulated. No fakes are needed, and any model will do."
     )
-    st.html(f"<div class='um-cardhead'><h2 class='um-h2'>{head}</h2></div><p>{what}</p>")
+    show(cards.card_head(head), tag("p", what))
     shelf = conformal.load()
     may = session.current_user().may_administer
     if shelf.calibrations and may:
@@ -85,7 +89,7 @@ def _own() -> None:
             "They hold for everybody who uses this server, so its administrator sets them: here, "
             "or by <code>unmask calibrate --real FOLDER</code>"
         )
-        st.html(f"<p class='um-caption'>{whose}</p>")
+        typography.caption(rich(whose))
 
 
 def _switch() -> None:
@@ -95,10 +99,10 @@ def _switch() -> None:
 def _kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, may: bool) -> None:
     with st.container(border=True, key=f"own-{own.id}", gap="small"):
         holds = own_calibration.holds(own)
-        st.html(kept(own, titles, in_use=in_use, holds=holds))
-        promise = labels.escape(conformal.guarantee(len(own.clips), own.rate))
-        but = labels.escape(conformal.alike(own))
-        st.html(f"<p class='um-caption'>{promise} <span class='um-warn'>{but}</span></p>")
+        show(kept(own, titles, in_use=in_use, holds=holds))
+        promise = conformal.guarantee(len(own.clips), own.rate)
+        but = tag("span", conformal.alike(own), cls="um-warn")
+        typography.caption(join([promise, but], " "))
         if may:
             st.button(
                 _("Delete"),
@@ -109,8 +113,8 @@ def _kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, may: boo
             )
 
 
-def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bool) -> str:
-    """HTML of one calibration: what it is of, and where its thresholds are."""
+def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bool) -> Markup:
+    """Return one calibration: what it is of, and where its thresholds are."""
     names = [titles.get(id, id) for ids in own.models.values() for id in ids]
     limits = [
         _("{question}: above {percent}").format(
@@ -126,13 +130,14 @@ def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bo
         clips=len(own.clips), recordings=labels.count(own.sources, "recording", "recordings")
     )
     rows = [
-        (_("For"), labels.escape(labels.listed(names))),
-        (_("Threshold"), labels.escape("; ".join(limits))),
-        (_("Clips"), clips + (f": {labels.escape(own.domain)}" if own.domain else "")),
+        (_("For"), labels.listed(names)),
+        (_("Threshold"), "; ".join(limits)),
+        (_("Clips"), clips + (f": {own.domain}" if own.domain else "")),
         (_("Made"), labels.day(own.created)),
     ]
     most = _("At most {rate} false alarms").format(rate=conformal.rate_words(own.rate))
-    return f"<div class='um-cardhead'><b>{most}</b>{labels.chip(state, 'na')}</div>{facts(rows)}"
+    head = tag("div", tag("b", most), chip(state, "na"), cls="um-cardhead")
+    return head + facts(rows)
 
 
 def _probability(logit: float) -> float:
@@ -145,7 +150,7 @@ def _new(*, first: bool) -> None:
     """What is asked for a new one."""
     ready = [s for s in list_models() if usable(s)]
     if not first:
-        st.html(f"<h3 class='um-h3'>{_('Set it again, or for other models')}</h3>")
+        typography.section(_("Set it again, or for other models"))
     rate = st.segmented_control(
         _("False alarms, at most"),
         RATES,
@@ -183,7 +188,7 @@ def _new(*, first: bool) -> None:
         folder = st.text_input(
             _("Or a folder on this computer"), placeholder=_("/videos/untouched"), key="own-folder"
         )
-    st.html(f"<p class='um-caption'>{_readiness(len(files), need, sources, folder)}</p>")
+    typography.caption(_readiness(len(files), need, sources, folder))
     if st.button(
         _("Set the threshold"),
         type="primary",
@@ -306,15 +311,15 @@ def _sentence(error: UnmaskError | OSError) -> str:
 # --- what is set elsewhere ------------------------------------------------------------------------
 
 
-def server_facts(here: bool) -> list[tuple[str, str]]:
-    """What this installation does, as (name, HTML); paths only for who sits at it."""
+def server_facts(here: bool) -> list[tuple[str, Text]]:
+    """Return what this installation does, by name; paths only for who sits at it."""
     hours = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     limit = st.get_option("server.maxUploadSize")
     files = labels.count(session.application().jobs.workers, "file", "files")
     apart = _("apart from the server") if isolated() else _("by the server itself")
     room = f"{memory_budget('cpu') / 1e9:.1f}{NBSP}GB"
-    rows = [
+    rows: list[tuple[str, Text, str]] = [
         (_("Files"), _("kept {time}").format(time=hours), "UNMASK_RETENTION_HOURS"),
         (
             _("Results"),
@@ -330,10 +335,9 @@ def server_facts(here: bool) -> list[tuple[str, str]]:
         long = _("of an account’s files, as long as their results")
         rows.insert(1, (_("Copies"), long, "UNMASK_SUPABASE_MEDIA"))
     if here:
-        data = f"<code>{labels.escape(str(paths.data()))}</code>"
-        rows.append((_("Data"), data, "UNMASK_DATA"))
-    return [(name, f"{value} {_variable(variable)}") for name, value, variable in rows]
+        rows.append((_("Data"), code(str(paths.data())), "UNMASK_DATA"))
+    return [(name, join([value, _variable(variable)], " ")) for name, value, variable in rows]
 
 
-def _variable(name: str) -> str:
-    return f"<small class='um-caption'><code>{name}</code></small>"
+def _variable(name: str) -> Markup:
+    return tag("small", code(name), cls="um-caption")

@@ -457,7 +457,7 @@ def test_records_that_cannot_be_read_are_no_fault_of_a_page(
     monkeypatch.setattr(jobs.store, "open", silent)
     text = html(page("x" * 22))
     assert "Your analyses can’t be read now" in text and "went wrong" not in text
-    assert "can't be reached just now" in text.replace("&#x27;", "'") and "Try again soon." in text
+    assert "can't be reached just now" in text.replace("&#39;", "'") and "Try again soon." in text
 
 
 def test_a_page_that_breaks_shows_a_card_instead_of_a_trace(

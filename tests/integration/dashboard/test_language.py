@@ -133,7 +133,7 @@ def test_a_file_that_is_brought_up_to_date_keeps_its_translations(
 # --- no text is missed ----------------------------------------------------------------------------
 
 
-NOT_SAID = {"key", "icon", "type", "width", "description", "file_name"}
+NOT_SAID = {"cls", "key", "icon", "type", "width", "description", "file_name"}
 """Arguments that no person reads."""
 PROSE = re.compile(r"^[A-Z][a-z’]+$|[A-Za-z’,.]{2,} [a-z0-9’]+|[a-z’]+[.!?]$")
 NO_PROSE = re.compile(
@@ -339,7 +339,7 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto: None) -> None:
         for caveat in made.verdict.caveats:
             assert labels.say(caveat).startswith("⟦"), caveat
         card = [verdict_card.head(made), question.rows(made), verdict_card.number(made)]
-        card += [verdict_card.limits(made), how_we_know.text(made), looked_at.evidence(made)]
+        card += [verdict_card.limits(made), *how_we_know.text(made), looked_at.evidence(made)]
         card += [row.name for row in pulls.rows(made) if not row.id]
         for html in card:
             left = outside(html.replace("240 held-out clips", "").replace("120 held-out clips", ""))

@@ -135,7 +135,7 @@ def text(at: AppTest) -> str:
 
 def cover(at: AppTest) -> str:
     """What stands in the camera's place; empty while there is a picture."""
-    found = re.search(r"<div class='um-cover.*?</div>", html(at), re.S)
+    found = re.search(r'<div class="um-cover.*?</div>', html(at), re.S)
     return re.sub(r"<[^>]+>", " ", found[0]) if found else ""
 
 

@@ -245,7 +245,7 @@ def test_a_file_that_does_not_fit_is_named_as_the_person_named_it() -> None:
     next(s for s in at.selectbox if s.label.startswith("What it is")).select("dfb_meso4")
     next(b for b in at.button if b.label == "Check and add").click().run()
     said = html(at)
-    assert "The weight file my best.pth can&#x27;t be read" in said
+    assert "The weight file my best.pth can&#39;t be read" in said
     assert "/tmp" not in said and "my-best" not in said
 
 

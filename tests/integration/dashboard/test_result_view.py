@@ -16,7 +16,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import series
-from dashboard.components import evidence_view, likelihood_scale
+from dashboard.components import evidence_view, lanes, likelihood_scale
 from dashboard.components.player import plays
 from dashboard.result import (
     details,
@@ -25,7 +25,6 @@ from dashboard.result import (
     pictures,
     pulls,
     question,
-    timeline,
     title,
     verdict_card,
 )
@@ -419,15 +418,15 @@ def test_the_scale_has_its_marks_where_the_numbers_are() -> None:
     made = make_analysis()
     assert made.verdict.probability is not None
     html = verdict_card.scale(made).replace("\u00a0", " ")
-    assert f"class='pointer' style='left:{100 * made.verdict.probability:.1f}%'" in html
-    assert "style='left:30.0%'>30<" in html and "style='left:70.0%'>70<" in html
-    assert "class='range'" not in html  # the models are no bracket around what they add up to
+    assert f'class="pointer" style="left:{100 * made.verdict.probability:.1f}%"' in html
+    assert 'style="left:30.0%">30<' in html and 'style="left:70.0%">70<' in html
+    assert 'class="range"' not in html  # the models are no bracket around what they add up to
 
 
 def under(html: str, where: str) -> str:
     """What stands under the bar at one width."""
-    start = html.index(f"<div class='{where}'>")
-    return html[start : html.find("<div class='narrow'>", start + 1)]
+    start = html.index(f'<div class="{where}">')
+    return html[start : html.find('<div class="narrow">', start + 1)]
 
 
 @pytest.mark.parametrize(
@@ -457,7 +456,8 @@ def test_a_set_that_never_says_no_sign_has_no_green_zone() -> None:
 def test_moved_thresholds_do_not_claim_our_error_rates() -> None:
     theirs = Thresholds(low=0.2, high=0.6, custom=True)
     assert "not measured" in title.meaning(theirs, "likely manipulated")
-    said = how_we_know.text(decide(make_analysis(), thresholds={Question.MANIPULATION: theirs}))
+    decided = decide(make_analysis(), thresholds={Question.MANIPULATION: theirs})
+    said = " ".join(how_we_know.text(decided))
     assert "not measured" in said and "untouched clips" not in said
 
 
@@ -470,7 +470,7 @@ def test_a_rate_is_said_by_its_count_and_by_what_such_a_count_leaves_likely() ->
         data="78 clips",
     )  # fmt: skip
     made.ensembles[Question.MANIPULATION] = ensemble.model_copy(update={"thresholds": limits})
-    said = how_we_know.text(decide(made)).replace("\u00a0", " ")
+    said = " ".join(how_we_know.text(decide(made))).replace("\u00a0", " ")
     assert (
         "None of 45 untouched clips landed above 70 %; with 95 % certainty at most 8 % of clips "
         "like these do."
@@ -495,7 +495,7 @@ def test_file_facts_say_what_was_done_to_the_picture() -> None:
 
 
 def test_names_at_line_ends_stand_apart() -> None:
-    places = timeline.spread([10.0, 11.0, 12.0, 60.0], 14, 0, 62)
+    places = lanes.spread([10.0, 11.0, 12.0, 60.0], 14, 0, 62)
     assert all(b - a >= 14 for a, b in itertools.pairwise(places))
     assert places[-1] <= 62
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dashboard import series
+from dashboard.components.progress import bar
 from dashboard.labels import NBSP
-from dashboard.pages.analyze.running import TimeLeft, bar, so_far
+from dashboard.pages.analyze.running import TimeLeft, so_far
 from detector.schema.analysis import Analysis
 from tests.support.result_sample import make_analysis
 

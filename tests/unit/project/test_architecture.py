@@ -73,6 +73,22 @@ def test_one_module_touches_what_streamlit_does_not_promise() -> None:
     assert found == {"dashboard/_compat.py"}
 
 
+def test_html_is_written_in_components_alone() -> None:
+    """Pages say what is there: they draw no HTML, and nothing makes text HTML unseen."""
+    inside = ROOT / "dashboard" / "components"
+    wrong = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for room in ("dashboard", "pages")
+        for path in (ROOT / room).rglob("*.py")
+        if not path.is_relative_to(inside)
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        if (isinstance(call.func, ast.Attribute) and call.func.attr == "html")
+        or any(word.arg == "unsafe_allow_html" for word in call.keywords)
+    ]
+    assert not wrong
+
+
 @functools.cache
 def distributions() -> dict[str, set[str]]:
     """Top-level import name -> normalized names of the packages that bring it."""

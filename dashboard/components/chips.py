@@ -1,0 +1,52 @@
+"""Words that stand for a state: chips, inked words, key figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from markupsafe import Markup
+
+from dashboard.components.markup import Text, icon, join, tag
+from dashboard.labels import Slug
+
+
+def chip(text: Text, tone: Slug | Literal["plain"] = "plain", symbol: str = "") -> Markup:
+    """Return a chip.
+
+    Parameters
+    ----------
+    tone : str
+        A state's `slug`, or "plain" for what is no evidence.
+    symbol : str
+        Material Symbol, by name.
+    """
+    return tag("span", icon(symbol) if symbol else "", text, cls=f"um-chip {tone}")
+
+
+def inked(text: Text, tone: str, symbol: str, cls: str = "") -> Markup:
+    """Return words in a state's color, after its icon."""
+    return tag("span", icon(symbol), text, cls=f"{cls} um-ink {tone}")
+
+
+def figures(cells: Iterable[tuple[str, str, str]]) -> Markup:
+    """Return key numbers in a row: name, value, and a note under it. A note without a value is
+    drawn in its place, and smaller."""
+    drawn = [
+        tag(
+            "div",
+            tag("p", name, cls="um-caption"),
+            *(
+                [tag("b", value), tag("span", note, cls="um-caption")]
+                if value
+                else [tag("b", note, cls="few")]
+            ),
+        )
+        for name, value, note in cells
+    ]
+    return tag("div", *drawn, cls="um-figures")
+
+
+def bullets(lines: Iterable[Text], cls: str | None = None, *, ordered: bool = False) -> Markup:
+    """Return a list, a line each."""
+    return tag("ol" if ordered else "ul", join(tag("li", line) for line in lines), cls=cls or "")

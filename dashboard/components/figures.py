@@ -1,0 +1,115 @@
+"""Pictures and small drawings with what stands at them: captions, placeholders, axes, tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard.components.markup import Text, icon, join, show, tag
+
+
+def missing(text: Text, *, at: DeltaGenerator | None = None) -> None:
+    """Draw what stands in the place of a picture."""
+    show(tag("div", text, cls="um-missing"), at=at)
+
+
+def caption(*parts: Text, at: DeltaGenerator | None = None) -> None:
+    """Draw what stands under a picture."""
+    show(tag("div", *parts, cls="um-figcaption"), at=at)
+
+
+def note(text: Text) -> Markup:
+    """Return small print, as part of a caption."""
+    return tag("div", text, cls="um-caption")
+
+
+def ramp(least: Text, most: Text) -> Markup:
+    """Return the colors of a heatmap with what their ends mean."""
+    return tag("div", cls="um-ramp") + ends(least, most)
+
+
+def inferno(least: Text, most: Text, text: Text) -> Markup:
+    """Return the colors of a heatmap within a line of small print."""
+    return tag("span", least, " ", tag("i", cls="um-inferno"), " ", most, " · ", text,
+               cls="um-caption")  # fmt: skip
+
+
+def ends(*texts: Text) -> Markup:
+    """Return the words under an axis, from its left end to its right."""
+    return tag("div", join(tag("span", text) for text in texts), cls="um-ends")
+
+
+def bars(shares: Iterable[float], label: str) -> Markup:
+    """Return small bars side by side, by shares 0..1; `label` says them to a screen reader."""
+    drawn = join(tag("i", style=f"height:{max(4, round(100 * share))}%") for share in shares)
+    return tag("div", drawn, cls="um-tubelets", role="img", aria_label=label)
+
+
+def marks(
+    title: Text, note: Text, places: Iterable[float], label: str, under: Sequence[Text]
+) -> Markup:
+    """Return marks on an axis, with its title and what stands under it.
+
+    Parameters
+    ----------
+    places : iterable of float
+        Of the marks, 0..1 of the axis.
+    label : str
+        The axis for a screen reader.
+    """
+    drawn = join(tag("i", style=f"left:{100 * place:.2f}%") for place in places)
+    return tag(
+        "div",
+        tag("div", tag("b", title), tag("span", note, cls="um-caption")),
+        tag("div", drawn, cls="axis", role="img", aria_label=label),
+        tag("div", join(tag("span", text) for text in under), cls="um-caption"),
+        cls="um-looked",
+    )
+
+
+def ratings(cells: Iterable[tuple[str, str, Text, Text]]) -> Markup:
+    """Return how good something is, in a row: rating ("good", "fair", "poor"), icon, name, value;
+    empty without any."""
+    drawn = [
+        tag("div", tag("span", icon(symbol), name, cls=rating), tag("b", value))
+        for rating, symbol, name, value in cells
+    ]
+    return tag("div", *drawn, cls="um-evidence") if drawn else Markup()
+
+
+def interval(value: float, low: float, high: float, text: Text, note: Text) -> Markup:
+    """Return a figure on an axis with its interval, each 0..1 of the axis."""
+
+    def at(share: float) -> float:
+        return 100 * min(1.0, max(0.0, share))
+
+    line = tag(
+        "i",
+        tag("u", style=f"left:{at(low):.0f}%;width:{at(high) - at(low):.0f}%"),
+        tag("s", style=f"left:{at(value):.0f}%"),
+        aria_hidden="true",
+    )
+    return tag("div", line, tag("b", text), tag("span", note), cls="um-auc")
+
+
+def curves(entries: Iterable[tuple[str, str, Text]]) -> Markup:
+    """Return what each line of a figure is: its dash, its color, its name."""
+    drawn = join(
+        tag("span", tag("i", cls=dash, style=f"color: {color}"), name)
+        for dash, color, name in entries
+    )
+    return tag("div", drawn, cls="um-curves")
+
+
+def row_names(names: Iterable[Text], *, top: int, height: int, at: DeltaGenerator) -> None:
+    """Draw the names of a figure's rows beside it; `top` and `height` of a row in px."""
+    drawn = join(tag("div", name, style=f"height:{height}px") for name in names)
+    show(tag("div", drawn, cls="um-rows", style=f"padding-top:{top}px"), at=at)
+
+
+def tile(picture: str | None, *lines: Text) -> Markup:
+    """Return a small picture, or its place, beside lines of text."""
+    image = tag("img", src=picture, alt="") if picture else tag("i")
+    return tag("div", image, tag("div", *lines), cls="um-kept")

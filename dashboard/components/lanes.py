@@ -1,0 +1,92 @@
+"""Beside a lane of scores: whose it is, the words of its zones, the names of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from dashboard.charts import LaneSize
+from dashboard.components.markup import Text, join, tag
+from dashboard.i18n import _
+from detector.schema.analysis import Thresholds
+
+WORD_ROOM = 0.12
+"""Share of the axis a zone needs for its word."""
+NAME_GAP = 14
+"""px between two names at the end of lines."""
+
+
+def zone_words(limits: Thresholds, size: LaneSize, says: str = "") -> Markup:
+    """Return the three words beside the axis, each at the middle of its zone.
+
+    Parameters
+    ----------
+    says : str
+        What a score over the threshold says, of the question that is shown.
+    """
+    zones = (
+        (says or _("likely manipulated"), limits.high, 1.0),
+        (_("inconclusive"), limits.low, limits.high),
+        (_("no sign"), 0.0, limits.low),
+    )
+    words = join(
+        tag("span", word, style=f"top:{size.y((a + b) / 2):.0f}px")
+        for word, a, b in zones
+        if b - a >= WORD_ROOM
+    )
+    return tag("div", words, cls="um-beside left", style=f"height:{size.height}px")
+
+
+def line_names(ends: Sequence[tuple[float, str, bool]], size: LaneSize) -> Markup:
+    """Return the names at the ends of lines, pushed apart where they would touch.
+
+    Parameters
+    ----------
+    ends : sequence of (float, str, bool)
+        Where a line ends, px from the top; its name; whether it is of all models together.
+    """
+    places = spread(
+        [y for y, _name, _bold in sorted(ends)], NAME_GAP, size.top, size.top + size.plot
+    )
+    names = join(
+        tag("span", name, cls="all" if bold else "", style=f"top:{top:.0f}px")
+        for top, (_y, name, bold) in zip(places, sorted(ends), strict=True)
+    )
+    return tag("div", names, cls="um-beside right", style=f"height:{size.height}px")
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Return ascending places moved as little as needed to stand `gap` apart, within low..high."""
+    places: list[float] = []
+    for y in wanted:
+        places.append(max(y, places[-1] + gap) if places else max(y, low))
+    if places and places[-1] > high:
+        places[-1] = high
+        for i in range(len(places) - 2, -1, -1):
+            places[i] = min(places[i], places[i + 1] - gap)
+    return places
+
+
+def owner(name: Text, where: Text, chip: Text, score: Text = "") -> Markup:
+    """Return whose lane it is: name, where they are, state, score."""
+    return tag(
+        "div",
+        tag("b", name),
+        tag("div", where, cls="um-caption where"),
+        chip,
+        tag("div", score, cls="whole") if score else "",
+        cls="um-who",
+    )
+
+
+def model(name: Text, *lines: Text) -> Markup:
+    """Return which model a lane is of, with small print under it."""
+    return tag("div", tag("b", name), *(tag("div", line, cls="um-caption") for line in lines),
+               cls="um-who")  # fmt: skip
+
+
+def whole(percent: Text, chip: Text, line: Text) -> Markup:
+    """Return what a lane comes to; with only a line, why to nothing."""
+    number = tag("b", percent, cls="um-big") if percent else ""
+    return tag("div", number, chip, tag("div", line, cls="um-caption"), cls="um-who")

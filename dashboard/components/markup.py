@@ -1,0 +1,74 @@
+"""HTML, written so that nothing from outside can be part of it.
+
+A piece of HTML is a `Markup` (markupsafe): what is put into one is escaped unless it is one itself.
+`show` draws it, and escapes a plain string. Nothing outside this folder calls `st.html`: pages say
+what is there (`typography`, `chips`, `facts` ...), and no page writes a tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import streamlit as st
+from markupsafe import Markup, escape
+from streamlit.delta_generator import DeltaGenerator
+
+Text = str | Markup
+"""Words as they are, or HTML that was made here."""
+Width = Literal["stretch", "content"]
+
+
+def show(*parts: Text, width: Width = "stretch", at: DeltaGenerator | None = None) -> None:
+    """Draw pieces of HTML as one element.
+
+    Parameters
+    ----------
+    parts : str or Markup
+        A plain string is escaped.
+    at : DeltaGenerator, optional
+        The place; the container at hand without one.
+    """
+    (at or st).html(str(join(parts)), width=width)
+
+
+def tag(name: str, *children: Text, cls: str = "", **attributes: str | None) -> Markup:
+    """Return an element.
+
+    Parameters
+    ----------
+    children : str or Markup
+        What stands in it; plain strings are escaped.
+    cls : str
+        Its classes.
+    attributes : str or None
+        By name, with `_` for `-`; None leaves one out.
+    """
+    given = {"class": " ".join(cls.split()) or None, **attributes}
+    written = Markup("").join(
+        Markup(' {}="{}"').format(Markup(key.replace("_", "-")), value)
+        for key, value in given.items()
+        if value is not None
+    )
+    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), written, join(children))
+
+
+def rich(sentence: str, **values: object) -> Markup:
+    """Return a sentence of ours that has tags in it, with what is filled in escaped.
+
+    Parameters
+    ----------
+    sentence : str
+        Of the code or a translation, never from outside: "The result of <b>{file}</b>".
+    """
+    return Markup(sentence).format(**values)
+
+
+def join(parts: Iterable[Text], between: str = "") -> Markup:
+    """Return pieces after one another, plain strings escaped."""
+    return escape(between).join(escape(part) for part in parts)
+
+
+def icon(name: str, cls: str = "") -> Markup:
+    """Return a Material Symbol, which a screen reader skips."""
+    return tag("span", name, cls=f"um-icon {cls}", aria_hidden="true")

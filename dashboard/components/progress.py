@@ -1,0 +1,94 @@
+"""How far something is: a bar, and the steps of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from markupsafe import Markup
+
+from dashboard.components.markup import Text, icon, join, tag
+
+_ICONS = {"done": "check_circle", "now": "progress_activity", "wait": "circle"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run.
+
+    Attributes
+    ----------
+    right : str
+        What stands at the end of its line: how long it took, how far it is.
+    parts : sequence of (name, share, text)
+        Bars of what goes on side by side in it; shares 0..1.
+    """
+
+    name: str
+    state: Literal["done", "now", "wait"]
+    detail: str = ""
+    right: str = ""
+    parts: Sequence[tuple[str, float, str]] = ()
+
+
+def bar(share: float, label: str = "") -> Markup:
+    """Return a progress bar; with a label it speaks. `share` is 0..1."""
+    whole = str(round(100 * min(1.0, max(0.0, share))))
+    filled = tag("i", style=f"width: {whole}%")
+    if not label:
+        return tag("div", filled, cls="um-bar", aria_hidden="true")
+    return tag(
+        "div", filled, cls="um-bar", role="progressbar", aria_label=label,
+        aria_valuemin="0", aria_valuemax="100", aria_valuenow=whole,
+    )  # fmt: skip
+
+
+def run(
+    head: str, after: Text, share: float, steps: Iterable[Step], foot: str, *, label: str, most: int
+) -> Markup:
+    """Return a whole run: its head with what stands beside it, a bar, the steps, small print.
+
+    Parameters
+    ----------
+    label : str
+        Says to a screen reader what the bar is of.
+    most : int
+        Models, for which the block keeps room from the start.
+    """
+    return _block(
+        most,
+        tag("header", tag("h2", head), tag("p", after)),
+        bar(share, label),
+        tag("ol", join(_step(step) for step in steps)),
+        tag("p", foot, cls="um-caption"),
+    )
+
+
+def waiting(head: str, line: str, foot: str, *, most: int) -> Markup:
+    """Return a run that has not begun."""
+    return _block(
+        most,
+        tag("header", tag("h2", head)),
+        bar(0.0),
+        tag("p", line, role="status"),
+        tag("p", foot, cls="um-caption"),
+    )
+
+
+def _block(most: int, *parts: Text) -> Markup:
+    return tag("div", *parts, cls="um-progress", style=f"--um-models: {most}")
+
+
+def _step(step: Step) -> Markup:
+    parts = join(
+        tag("span", name) + bar(share) + tag("span", text) for name, share, text in step.parts
+    )
+    return tag(
+        "li",
+        icon(_ICONS[step.state]),
+        tag("div", tag("b", step.name), " ", step.detail),
+        tag("span", step.right),
+        tag("div", parts, cls="um-models") if step.parts else "",
+        cls=step.state,
+    )

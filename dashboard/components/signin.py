@@ -1,0 +1,60 @@
+"""The parts of signing in: the card's head, the ways through others, the request that begins it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import streamlit as st
+
+from dashboard.components.markup import Text, join, show, tag
+
+
+def head(title: Text, lead: Text, said: tuple[str, str, str] | None) -> None:
+    """Draw the head of the card.
+
+    Parameters
+    ----------
+    said : (str, str, str), optional
+        What happened, what then, and the role that a screen reader hears it by.
+    """
+    notice: Text = ""
+    if said is not None:
+        what, then, role = said
+        notice = tag("div", tag("b", what), " ", then, cls="um-said", role=role)
+    parts = [tag("h1", title), tag("p", lead) if lead else "", notice]
+    show(tag("div", *parts, cls="um-account"))
+
+
+def providers(between: Text, links: Iterable[tuple[str, str]]) -> None:
+    """Draw the ways to sign in through others, as (address, words)."""
+    drawn = join(tag("a", words, href=address, target="_self") for address, words in links)
+    show(tag("div", tag("p", between), drawn, cls="um-providers"))
+
+
+def begin(text: Text, ticket: str, home: str, *, start: str, refused: str) -> None:
+    """Draw a line of text, and have the browser exchange a ticket for its cookie.
+
+    Parameters
+    ----------
+    ticket : str
+        Goes in the body of a request: it is in no address, history or log.
+    home : str
+        The path to go to; empty to draw the same page anew.
+    start, refused : str
+        Paths: where the ticket is taken, and where to go when it is not.
+    """
+    to, body, away, where = (_script(value) for value in (start, ticket, refused, home))
+    script = f"""fetch({to}, {{method: "POST",
+      headers: {{"Content-Type": "application/json"}},
+      body: JSON.stringify({{ticket: {body}}})}}).then(answer =>
+        answer.ok && !{where} ? location.reload() : location.assign(
+          answer.ok ? {where} : {away}));"""
+    st.html(
+        f"{tag('p', text, role='status')}<script>{script}</script>", unsafe_allow_javascript=True
+    )
+
+
+def _script(value: str) -> str:
+    """Return a string of JavaScript that can't end the element it stands in."""
+    return json.dumps(value).replace("<", "\\u003c")

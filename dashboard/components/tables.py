@@ -1,0 +1,94 @@
+"""Tables of our own: facts by name, and rows that become blocks of lines on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+from dashboard.components.chips import inked
+from dashboard.components.markup import Text, join, tag
+
+
+class Column(NamedTuple):
+    """A column of a table; numbers stand to the right."""
+
+    name: str
+    number: bool = False
+
+
+def facts(rows: Iterable[tuple[Text, Text]], cls: str = "um-facts") -> Markup:
+    """Return a list of facts: name and value; empty without any."""
+    cells = join(tag("dt", name) + tag("dd", value) for name, value in rows)
+    return tag("dl", cells, cls=cls) if cells else Markup()
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[Text]]) -> Markup:
+    """Return a table. The first cell of each row is its head."""
+
+    def cell(column: Column, value: Text) -> Markup:
+        cls = "n" if column.number else ""
+        return tag("td", tag("div", value), cls=cls, data_label=column.name)
+
+    head = [tag("th", c.name, scope="col", cls="n" if c.number else "") for c in columns]
+    body = [
+        tag(
+            "tr",
+            tag("th", row[0], scope="row"),
+            *(cell(column, value) for column, value in zip(columns[1:], row[1:], strict=True)),
+        )
+        for row in rows
+    ]
+    return tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body), cls="um-table")
+
+
+class ScoreRow(NamedTuple):
+    """A model's score in a frame: its value, and what that says."""
+
+    name: str
+    note: str
+    value: str
+    slug: str
+    symbol: str
+    says: str
+    bold: bool
+
+
+def scores(title: str, rows: Iterable[ScoreRow]) -> Markup:
+    """Return a small table of scores; its title is for a screen reader."""
+    body = [
+        tag(
+            "tr",
+            tag("th", with_note(row.name, row.note), scope="row"),
+            tag("td", row.value, cls="n"),
+            tag("td", inked(row.says, row.slug, row.symbol)),
+            cls="all" if row.bold else "",
+        )
+        for row in rows
+    ]
+    return tag("table", tag("caption", title, cls="um-quiet"), tag("tbody", *body), cls="um-here")
+
+
+def plain(rows: Iterable[Sequence[Text]], cls: str = "", *, heads: bool = False) -> Markup:
+    """Return rows without names of columns; with `heads` the first cell of each is its head."""
+    body = [
+        tag("tr", *(tag("th" if heads and not i else "td", cell) for i, cell in enumerate(row)))
+        for row in rows
+    ]
+    return tag("table", tag("tbody", *body), cls=cls)
+
+
+def code(text: str, whole: str | None = None) -> Markup:
+    """Return a hash, a path or the like; `whole` is what it is short for."""
+    return tag("code", text, title=whole)
+
+
+def lines(parts: Iterable[Text]) -> Markup:
+    """Return a cell's lines; empty without any."""
+    return Markup("<br>").join(escape(part) for part in parts)
+
+
+def with_note(text: Text, note: Text) -> Markup:
+    """Return a cell's text with small print under it, where there is any."""
+    return join([text, tag("small", note) if note else ""])

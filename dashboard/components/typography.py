@@ -1,0 +1,124 @@
+"""Lines of text in the look of the project. What they are given is escaped, unless it is `Markup`.
+
+Each draws itself into the container at hand, or into the place `at`.
+"""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard.components.markup import Text, Width, icon, show, tag
+
+
+def title(text: Text, *, space: bool = False, width: Width = "stretch") -> None:
+    """Draw the head of a card, with room above where it is not the first."""
+    show(heading(text, space=space), width=width)
+
+
+def section(text: Text, *, width: Width = "stretch") -> None:
+    """Draw a head within a card."""
+    show(subheading(text), width=width)
+
+
+def chapter(text: Text) -> None:
+    """Draw a head within a dialog or a long card, in the type of titles."""
+    show(tag("h3", text, cls="um-sub"))
+
+
+def paragraph(text: Text, *, width: Width = "stretch") -> None:
+    """Draw plain text."""
+    show(tag("p", text), width=width)
+
+
+def say(text: Text) -> None:
+    """Draw a sentence that stands out a little: an outcome, read first."""
+    show(tag("p", text, cls="um-say"))
+
+
+def caption(
+    text: Text,
+    *,
+    after: bool = False,
+    announced: bool = False,
+    width: Width = "stretch",
+    at: DeltaGenerator | None = None,
+) -> None:
+    """Draw small print.
+
+    Parameters
+    ----------
+    after : bool
+        With room above.
+    announced : bool
+        A screen reader says it when it comes.
+    """
+    role = "status" if announced else None
+    show(
+        tag("p", text, cls=f"um-caption{' um-after' if after else ''}", role=role),
+        width=width,
+        at=at,
+    )
+
+
+def small_print(text: Text) -> Markup:
+    """Return small print, for beside something else in one piece."""
+    return tag("p", text, cls="um-caption")
+
+
+def remark(text: Text, *, cls: str = "", at: DeltaGenerator | None = None) -> None:
+    """Draw small print as wide as it is, beside something."""
+    show(tag("span", text, cls=f"um-caption {cls}"), width="content", at=at)
+
+
+def by_width(*, narrow: Text, wide: Text = "") -> None:
+    """Draw small print in two wordings: that of a phone, and that of all else."""
+    show(
+        tag("div", narrow, cls="um-caption um-narrow"),
+        tag("div", wide, cls="um-caption um-wide") if wide else "",
+    )
+
+
+def notice(text: Text, *, announced: bool = True) -> None:
+    """Draw what just happened, or what is to be known."""
+    show(tag("p", text, cls="um-said", role="status" if announced else None))
+
+
+def alert(text: Text) -> None:
+    """Draw what went wrong; a screen reader says it at once."""
+    show(tag("p", text, cls="um-warn", role="alert"))
+
+
+def know(*paragraphs: Text) -> None:
+    """Draw what there is to know, as it stands in a popover."""
+    show(tag("div", *(tag("p", text) for text in paragraphs), cls="um-know"))
+
+
+def lead(text: Text) -> None:
+    """Draw the line under the title of the front page."""
+    show(tag("p", text, cls="um-lead"))
+
+
+def quiet(text: Text) -> None:
+    """Draw what a screen reader alone is told when it changes."""
+    show(tag("p", text, cls="um-quiet", role="status", aria_live="polite"))
+
+
+def with_icon(symbol: str, text: Text, cls: str) -> Markup:
+    """Return a sentence after an icon."""
+    return tag("p", icon(symbol), text, cls=cls)
+
+
+def warning(text: Text, *, announced: bool = False) -> None:
+    """Draw what to mind."""
+    show(tag("p", text, cls="um-warn", role="status" if announced else None))
+
+
+def subheading(text: Text) -> Markup:
+    """Return a head within a card."""
+    return tag("h3", text, cls="um-h3")
+
+
+def heading(text: Text, *, space: bool = False) -> Markup:
+    """Return the head of a card."""
+    return tag("h2", text, cls=f"um-h2{' um-space' if space else ''}")

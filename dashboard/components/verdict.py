@@ -1,0 +1,135 @@
+"""The parts of a verdict: its head, its number, the questions' rows, what pulled which way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from dashboard.components.chips import inked
+from dashboard.components.markup import Text, icon, join, tag
+
+
+def head(
+    kicker: Text, slug: str, symbol: str, words: Text, *sentences: Text, announced: bool = False
+) -> Markup:
+    """Return the verdict as heading and sentences, the first of which leads.
+
+    Parameters
+    ----------
+    kicker : str or Markup
+        Small, above it.
+    slug, symbol : str
+        Of the state: its color and icon.
+    announced : bool
+        A screen reader says the heading and the leading sentence once, when they come.
+    """
+    title = tag("h2", icon(symbol), tag("span", words), cls=f"um-verdict {slug}")
+    lead = title + join(tag("p", text, cls="um-say") for text in sentences[:1])
+    if announced:
+        lead = tag("div", lead, role="status", aria_live="polite")
+    more = join(tag("p", text, cls="um-say second") for text in sentences[1:] if text)
+    return tag("div", kicker, cls="um-caption") + lead + more
+
+
+def number(text: Text, beside: Text) -> Markup:
+    """Return the one number, and by what it is judged."""
+    return tag("div", tag("div", text), tag("div", beside, cls="um-caption"), cls="um-number")
+
+
+def odds(text: Text) -> Markup:
+    """Return what such a number meant in our tests; empty for no text."""
+    return tag("p", text, cls="um-odds") if text else Markup()
+
+
+def limits(title: Text, text: Text) -> Markup:
+    """Return what a verdict can't tell; inside the card, because it is part of it."""
+    return tag("div", tag("h3", title), tag("p", text), cls="um-limits")
+
+
+def own(text: Text) -> Markup:
+    """Return whose thresholds or models these are, where they are not ours."""
+    return tag("span", text, cls="um-own")
+
+
+class QuestionRow(NamedTuple):
+    """A question and its answer.
+
+    Attributes
+    ----------
+    number : str
+        Its likelihood, or what stands for it.
+    counts : bool
+        The number is part of the verdict.
+    leads : bool
+        It is the question that decided.
+    """
+
+    question: str
+    slug: str
+    symbol: str
+    answer: str
+    number: str
+    counts: bool
+    leads: bool
+
+
+def questions(rows: Iterable[QuestionRow]) -> Markup:
+    """Return the answers, a row each; empty without any."""
+    lines = [
+        tag(
+            "div",
+            tag("span", row.question),
+            inked(row.answer, row.slug, row.symbol),
+            tag("b" if row.counts else "span", row.number, cls="n"),
+            cls="first" if row.leads else "",
+        )
+        for row in rows
+    ]
+    return tag("div", *lines, cls="um-questions") if lines else Markup()
+
+
+def sides(title: Text, wide: tuple[str, str], narrow: tuple[str, str], *, bare: bool) -> Markup:
+    """Return the head of the bars, and which side is which; `narrow` on a phone."""
+
+    def ends(texts: tuple[str, str], cls: str) -> Markup:
+        return tag("span", tag("i", f"‹ {texts[0]}"), tag("i", f"{texts[1]} ›"), cls=cls)
+
+    row = tag("div", tag("span"), ends(wide, "um-wide"), ends(narrow, "um-narrow"), tag("span"),
+              cls=f"um-pull um-sides{' bare' if bare else ''}", aria_hidden="true")  # fmt: skip
+    return tag("h3", title, cls="um-h3") + row
+
+
+def pull(
+    name: Text, value: Text, share: float, slug: str, *, bare: bool = False, total: bool = False
+) -> Markup:
+    """Return a bar from the middle, with its name and value.
+
+    Parameters
+    ----------
+    share : float
+        Of the half that it fills, -1..1; below 0 it points left.
+    bare : bool
+        Nothing stands beside it.
+    """
+    width = 50.0 * min(1.0, abs(share))
+    left = 50.0 if share >= 0 else 50.0 - width
+    filled = tag("i", cls=slug, style=f"left:{left:.1f}%;width:{width:.1f}%")
+    return tag(
+        "div",
+        tag("span", name),
+        tag("span", filled, cls="track", aria_hidden="true"),
+        tag("span", value, cls="n"),
+        cls=f"um-pull{' all' if total else ''}{' bare' if bare else ''}",
+    )
+
+
+def pulls_nothing(name: Text, why: Text) -> Markup:
+    """Return the row of what adds nothing."""
+    return tag("div", tag("span", name), tag("span", why), cls="um-pull none")
+
+
+def trace(text: Text) -> Markup:
+    """Return the small print under the bars; empty for no text."""
+    return tag("p", text, cls="um-caption um-trace") if text else Markup()

@@ -1,0 +1,196 @@
+"""Whatever a component is given stays text: no name of a file can be part of the page."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from html.parser import HTMLParser
+from types import ModuleType
+
+import pytest
+from markupsafe import Markup
+
+from dashboard.charts import LaneSize
+from dashboard.components import (
+    camera,
+    cards,
+    chips,
+    figures,
+    lanes,
+    markup,
+    page_header,
+    progress,
+    signin,
+    status_cards,
+    tables,
+    typography,
+    verdict,
+)
+from dashboard.components.status_cards import Card
+from dashboard.components.tables import Column
+from detector.schema.analysis import Thresholds
+
+BAD = "\"><img src=x onerror=alert(1)>'<script>alert(1)</script> &lt;b&gt; {0}"
+"""What a file may be called."""
+LIMITS = Thresholds(low=0.3, high=0.7)
+SIZE = LaneSize(120, 10, 100)
+QUESTION = verdict.QuestionRow(BAD, "na", "help", BAD, BAD, True, True)
+SCORE = tables.ScoreRow(BAD, BAD, BAD, "na", "help", BAD, True)
+STEP = progress.Step(BAD, "now", BAD, BAD, [(BAD, 0.5, BAD)])
+
+GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]] = {
+    markup.show: ((BAD, BAD), {}),
+    markup.tag: (("p", BAD), {"cls": BAD, "title": BAD}),
+    markup.rich: (("The file <b>{file}</b>",), {"file": BAD}),
+    markup.join: (([BAD, Markup("<i></i>")], BAD), {}),
+    markup.icon: ((BAD,), {}),
+    typography.title: ((BAD,), {"space": True}),
+    typography.section: ((BAD,), {}),
+    typography.chapter: ((BAD,), {}),
+    typography.paragraph: ((BAD,), {}),
+    typography.say: ((BAD,), {}),
+    typography.caption: ((BAD,), {"after": True, "announced": True}),
+    typography.small_print: ((BAD,), {}),
+    typography.remark: ((BAD,), {}),
+    typography.by_width: ((), {"narrow": BAD, "wide": BAD}),
+    typography.notice: ((BAD,), {}),
+    typography.alert: ((BAD,), {}),
+    typography.know: ((BAD, BAD), {}),
+    typography.lead: ((BAD,), {}),
+    typography.quiet: ((BAD,), {}),
+    typography.with_icon: (("lock", BAD, "um-note"), {}),
+    typography.warning: ((BAD,), {"announced": True}),
+    typography.subheading: ((BAD,), {}),
+    typography.heading: ((BAD,), {}),
+    chips.chip: ((BAD,), {"symbol": "help"}),
+    chips.inked: ((BAD, "na", "help"), {}),
+    chips.figures: (([(BAD, BAD, BAD), (BAD, "", BAD)],), {}),
+    chips.bullets: (([BAD, BAD],), {}),
+    tables.facts: (([(BAD, BAD)],), {}),
+    tables.table: (([Column(BAD), Column(BAD, number=True)], [(BAD, BAD)]), {}),
+    tables.scores: ((BAD, [SCORE]), {}),
+    tables.plain: (([(BAD, BAD)],), {"heads": True}),
+    tables.code: ((BAD, BAD), {}),
+    tables.lines: (([BAD, BAD],), {}),
+    tables.with_note: ((BAD, BAD), {}),
+    cards.head: ((BAD, BAD), {}),
+    cards.card_head: ((BAD, BAD), {}),
+    cards.wide_head: ((BAD, BAD), {}),
+    cards.part_head: ((BAD, BAD), {}),
+    cards.introduced: ((BAD, BAD), {}),
+    cards.advice: (("help", BAD, BAD), {}),
+    cards.explained: ((BAD, [(BAD, BAD)]), {}),
+    cards.named: ((BAD, BAD), {}),
+    cards.people: (([(BAD, BAD, BAD), ("", BAD, BAD)], BAD, BAD), {}),
+    cards.built: ((BAD, BAD, BAD, [BAD]), {}),
+    cards.legend: (([cards.Mark("line", BAD)],), {}),
+    progress.bar: ((0.5, BAD), {}),
+    progress.run: ((BAD, BAD, 0.5, [STEP], BAD), {"label": BAD, "most": 2}),
+    progress.waiting: ((BAD, BAD, BAD), {"most": 2}),
+    lanes.zone_words: ((LIMITS, SIZE, BAD), {}),
+    lanes.line_names: (([(20.0, BAD, True), (20.0, BAD, False)], SIZE), {}),
+    lanes.owner: ((BAD, BAD, BAD, BAD), {}),
+    lanes.model: ((BAD, BAD), {}),
+    lanes.whole: ((BAD, BAD, BAD), {}),
+    verdict.head: ((BAD, "na", "help", BAD, BAD, BAD), {"announced": True}),
+    verdict.number: ((BAD, BAD), {}),
+    verdict.odds: ((BAD,), {}),
+    verdict.limits: ((BAD, BAD), {}),
+    verdict.own: ((BAD,), {}),
+    verdict.questions: (([QUESTION],), {}),
+    verdict.sides: ((BAD, (BAD, BAD), (BAD, BAD)), {"bare": True}),
+    verdict.pull: ((BAD, BAD, -0.5, "na"), {}),
+    verdict.pulls_nothing: ((BAD, BAD), {}),
+    verdict.trace: ((BAD,), {}),
+    figures.missing: ((BAD,), {}),
+    figures.caption: ((BAD, BAD), {}),
+    figures.note: ((BAD,), {}),
+    figures.ramp: ((BAD, BAD), {}),
+    figures.inferno: ((BAD, BAD, BAD), {}),
+    figures.ends: ((BAD, BAD), {}),
+    figures.bars: (([0.2, 1.0], BAD), {}),
+    figures.marks: ((BAD, BAD, [0.5], BAD, [BAD]), {}),
+    figures.ratings: (([("good", "check", BAD, BAD)],), {}),
+    figures.interval: ((0.5, 0.4, 0.6, BAD, BAD), {}),
+    figures.curves: (([("dot", "#000000", BAD)],), {}),
+    figures.tile: ((BAD, BAD), {}),
+    camera.cover: (("help", BAD, BAD), {}),
+    camera.foot: ((BAD, [BAD]), {}),
+    camera.quality: ((BAD, [(BAD, BAD)], ""), {}),
+    signin.head: ((BAD, BAD, (BAD, BAD, "status")), {}),
+    signin.providers: ((BAD, [(BAD, BAD)]), {}),
+    page_header.head: ((BAD, BAD), {}),
+    status_cards.state: ((BAD, BAD, BAD), {}),
+    status_cards.waiting: ((BAD, BAD, BAD), {}),
+}
+"""Each component, and what it is given: everything a text can be is `BAD`."""
+NO_TEXT = {figures.row_names, lanes.spread, signin.begin, page_header.row, page_header.facts}
+"""Those that draw into a place, draw no text, or are tried below."""
+MODULES = (camera, cards, chips, figures, lanes, markup, progress, signin, tables, typography,
+           verdict, page_header)  # fmt: skip
+
+
+class Read(HTMLParser):
+    """The elements of a page, with their attributes and all of their text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: set[str] = set()
+        self.attributes: dict[str, str | None] = {}
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= dict(attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is given to the page."""
+    found: list[str] = []
+    monkeypatch.setattr("streamlit.html", lambda body, **given: found.append(body))
+    return found
+
+
+@pytest.mark.parametrize("component", GIVEN, ids=lambda f: f"{f.__module__[21:]}.{f.__name__}")
+def test_what_is_given_stays_text(component: Callable[..., object], drawn: list[str]) -> None:
+    values, named = GIVEN[component]
+    made = component(*values, **named)
+    html = "".join(drawn) if made is None else str(markup.join([made]))  # type: ignore[list-item]
+    read = Read(html)
+    assert "script" not in read.tags and "onerror" not in read.attributes, html
+    assert ("img" in read.tags) is (component in (cards.people, figures.tile)), html
+    values_of = " ".join(filter(None, read.attributes.values()))
+    assert BAD in read.text or BAD in values_of, html
+    assert "&#" not in read.text, "escaped twice"
+
+
+def test_every_component_is_tried() -> None:
+    def public(module: ModuleType) -> set[object]:
+        return {
+            one
+            for name, one in inspect.getmembers(module, inspect.isfunction)
+            if one.__module__ == module.__name__ and not name.startswith("_")
+        }
+
+    missing = set.union(*map(public, MODULES)) - set(GIVEN) - NO_TEXT
+    assert not missing
+
+
+def test_a_card_of_a_file_shows_its_name_as_text(drawn: list[str]) -> None:
+    card = Card("x", BAD, "help", BAD, BAD, points=(BAD,), small=BAD)
+    status_cards.show(card)
+    read = Read("".join(drawn))
+    assert read.text.count(BAD) == 5 and not {"img", "script"} & read.tags
+
+
+def test_what_begins_a_sign_in_cannot_end_its_script(drawn: list[str]) -> None:
+    signin.begin(BAD, "</script><b>", "", start="/s", refused="/r")
+    (html,) = drawn
+    assert html.count("</script>") == 1 and "<b>" not in html
+    assert Read(html).text.startswith(BAD)
