@@ -140,7 +140,7 @@ def _tables(kind: KindReport, data: str) -> Iterator[str]:
 
 
 def _at_thresholds(answer: AnswerReport, words: str) -> str:
-    d, h = answer.decisions, answer.honesty
+    d, h = answer.decisions, answer.calibration
     r = answer.ranking
     left = ""
     if r.judged < r.auc.real + r.auc.fake:

@@ -53,7 +53,7 @@ class Likeness:
         return bool(self.hash_bits) and float(np.median(self.hash_bits)) <= SAME_HASH
 
 
-def likeness(
+def perceptual_similarity(
     first: Path,
     about_first: Media,
     second: Path,

@@ -34,7 +34,14 @@ from detector.evaluation.report import (
 )
 from detector.evaluation.scores import Scored
 from detector.evaluation.splits import HoldOut, held_out_people
-from detector.evaluation.tallies import Column, Estimate, Share, couples_of, figure_of, pairs_won
+from detector.evaluation.tallies import (
+    Column,
+    Estimate,
+    Share,
+    couples_of,
+    figure_of,
+    paired_ranking,
+)
 from detector.models import registry
 from detector.perturbation.corruptions import NONE, Condition
 from detector.pipeline.software import software
@@ -258,7 +265,7 @@ def _answer(
         ranking=_ranking(column, couples_of(scored)),
         combined=figure_of(Column.of([s.probability for s in scored], scored)),
         decisions=_decisions(labels, column.labels),
-        honesty=CalibrationQuality(
+        calibration=CalibrationQuality(
             error=metrics.calibration_error(p, truth),
             error_by_chance=chance.value,
             error_by_chance_high=chance.high,
@@ -273,7 +280,7 @@ def _answer(
 
 
 def _ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Ranking:
-    auc, won = figure_of(column), pairs_won(column, couples)
+    auc, won = figure_of(column), paired_ranking(column, couples)
     return Ranking(
         auc=auc,
         auc_judged=auc if column.judged.all() else figure_of(column.only(column.judged)),

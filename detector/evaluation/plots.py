@@ -19,8 +19,8 @@ def reliability_svg(kind: KindReport) -> str:
     dots with 95 % bars; the size of a dot grows with its files."""
     parts = [_line([(0, 0), (1, 1)], "#8a8a8a", dashed=True)]
     for answer, color in zip(kind.answers, _COLORS, strict=False):
-        most = max((bar.seen.of for bar in answer.honesty.bars), default=1)
-        for bar in answer.honesty.bars:
+        most = max((bar.seen.of for bar in answer.calibration.bars), default=1)
+        for bar in answer.calibration.bars:
             x, y = _at(bar.said, bar.seen.value)
             radius = 3 + 5 * (bar.seen.of / most) ** 0.5
             parts.append(_line([(bar.said, bar.seen.low), (bar.said, bar.seen.high)], color))
@@ -29,7 +29,7 @@ def reliability_svg(kind: KindReport) -> str:
                 f'<circle cx="{x}" cy="{y}" r="{radius:.1f}" fill="{color}" fill-opacity="0.75">'
                 f"<title>{escape(tip)}</title></circle>"
             )
-    names = [f"{a.title}, ECE {a.honesty.error:.3f}" for a in kind.answers]
+    names = [f"{a.title}, ECE {a.calibration.error:.3f}" for a in kind.answers]
     return _page(
         f"Reliability on {kind.files} {_WORDS[kind.kind]}",
         "probability that was said",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import field_validator
+from pydantic import computed_field, field_validator, model_validator
 
 from detector.evaluation.baselines import Baseline
 from detector.evaluation.tallies import Estimate, Number, Share
@@ -94,8 +94,24 @@ class AnswerReport(StrictModel):
     combined: Estimate
     """AUC of the combined probability on the same files."""
     decisions: Decisions
-    honesty: CalibrationQuality
+    calibration: CalibrationQuality
     risk: Risk
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older(cls, data: Any) -> Any:
+        """Take what a report before 2026-11-21 calls `honesty`."""
+        if not isinstance(data, dict) or "honesty" not in data:
+            return data
+        older = data["honesty"]
+        rest = {key: value for key, value in data.items() if key != "honesty"}
+        return {"calibration": older, **rest}
+
+    @computed_field(description="deprecated: `calibration`")  # type: ignore[prop-decorator]
+    @property
+    def honesty(self) -> CalibrationQuality:
+        """The name that `calibration` had before, written for one version more."""
+        return self.calibration
 
 
 class ModelReport(StrictModel):

@@ -65,8 +65,8 @@ def _answers(answers: Sequence[AnswerReport]) -> Iterator[str]:
     for a in answers:
         yield line(
             a.title, str(a.ranking.auc.fake), *_ranked(a.ranking),
-            f"{number(a.honesty.error, 3)} ({number(a.honesty.error_by_chance, 3)})",
-            number(a.honesty.brier, 3), number(a.risk.area, 3),
+            f"{number(a.calibration.error, 3)} ({number(a.calibration.error_by_chance, 3)})",
+            number(a.calibration.brier, 3), number(a.risk.area, 3),
         )  # fmt: skip
     yield (
         "\nECE by chance is what exactly honest probabilities would show on so few files. "
@@ -166,9 +166,9 @@ def _figures(kind: KindReport) -> Iterator[_Cells]:
     for a in kind.answers:
         yield from _ranking_cells("answer", a.name, a.ranking)
         yield from _decision_cells("answer", a.name, a.decisions)
-        yield "answer", a.name, "ECE", a.honesty.error, None, None
-        yield "answer", a.name, "ECE by chance", a.honesty.error_by_chance, None, None
-        yield "answer", a.name, "Brier", a.honesty.brier, None, None
+        yield "answer", a.name, "ECE", a.calibration.error, None, None
+        yield "answer", a.name, "ECE by chance", a.calibration.error_by_chance, None, None
+        yield "answer", a.name, "Brier", a.calibration.brier, None, None
         yield "answer", a.name, "area of risk", a.risk.area, None, None
     for m in kind.models:
         yield from _ranking_cells("model", m.id, m.ranking)

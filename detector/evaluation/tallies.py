@@ -114,7 +114,7 @@ def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:
     ]
 
 
-def pairs_won(column: Column, couples: Sequence[tuple[int, int]]) -> Interval:
+def paired_ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Interval:
     """Share of pairs ranked rightly, with its interval over groups.
 
     Where all are won, or none, no resampling shows another share: then Wilson's interval of so

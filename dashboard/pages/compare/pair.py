@@ -18,7 +18,7 @@ from dashboard.i18n import _, ngettext
 from dashboard.pages.compare import state as chosen
 from dashboard.series import Lane
 from dashboard.theme import Palette
-from detector.comparison.similarity import Likeness, likeness
+from detector.comparison.similarity import Likeness, perceptual_similarity
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, Media, Subject, Thresholds
 from service.storage.previews import previews
@@ -204,7 +204,7 @@ def _held(
     first: str, second: str, _paths: tuple[Path, Path], _media: tuple[Media, Media]
 ) -> Likeness:
     """The likeness of two clips, by their sha256."""
-    return likeness(_paths[0], _media[0], _paths[1], _media[1])
+    return perceptual_similarity(_paths[0], _media[0], _paths[1], _media[1])
 
 
 def _scores(a: Analysis, b: Analysis, model: str, title: str, palette: Palette) -> None:

@@ -238,7 +238,7 @@ def _headline(kind: KindReport) -> None:
         (_("Originals called fake"), *_share(said.false_positives)),
         (_("Got a verdict"), *_share(said.decided)),
         (_("Of these, right"), *_share(said.right)),
-        (_("Calibration error"), f"{first.honesty.error:.2f}", _("0 is best")),
+        (_("Calibration error"), f"{first.calibration.error:.2f}", _("0 is best")),
     ]
     show(figures(cells))
 
@@ -316,11 +316,11 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
         show(curves_of(evaluation.key(list(shown), colors)))
         _caption(share.format(percent=words.percent(fakes)))
     both = st.columns(2, gap="medium")
-    error = f"{first.honesty.error:.2f}"
+    error = f"{first.calibration.error:.2f}"
     with both[0], st.container(border=True, key="card-reliability", height="stretch"):
         _heading(_("Can the percentages be taken at their word?"))
         st.plotly_chart(
-            evaluation.reliability(first.honesty.bars, colors),
+            evaluation.reliability(first.calibration.bars, colors),
             theme=None,
             config=CONFIG,
             key="evaluate-reliability",
@@ -330,7 +330,7 @@ def _curves(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) 
             _(
                 "Expected calibration error {error}; exactly right percentages would show "
                 "{chance} on so few files."
-            ).format(error=error, chance=f"{first.honesty.error_by_chance:.2f}")
+            ).format(error=error, chance=f"{first.calibration.error_by_chance:.2f}")
         )
     with both[1], st.container(border=True, key="card-histogram", height="stretch"):
         _heading(_("Where the scores lie"))

@@ -23,7 +23,7 @@ from detector.evaluation.labels import Item
 from detector.evaluation.methods import family, question
 from detector.evaluation.report import ENSEMBLE, KindReport, Report
 from detector.evaluation.scores import Scored, score_files
-from detector.evaluation.tallies import Column, couples_of, figure_of, pairs_won
+from detector.evaluation.tallies import Column, couples_of, figure_of, paired_ranking
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.perturbation.corruptions import NONE, Condition
@@ -275,7 +275,7 @@ def test_all_pairs_won_is_no_certainty(won: int) -> None:
     values = np.array([[0.0, 2.0 * won - 1]] * 6).ravel()
     groups = [f"p{n // 4}" for n in range(12)]
     column = Column(values, np.tile([0, 1], 6), np.ones(12, bool), groups)
-    found = pairs_won(column, [(2 * n, 2 * n + 1) for n in range(6)])
+    found = paired_ranking(column, [(2 * n, 2 * n + 1) for n in range(6)])
     assert (found.value, found.high - found.low) == (won, pytest.approx(1 - 0.438, abs=0.001))
 
 
@@ -327,7 +327,7 @@ def test_a_report_can_be_read_by_people_and_programs(full: KindReport, tmp_path:
         drawing = ElementTree.fromstring(written[name].read_text())
         assert drawing.attrib["role"] == "img"
     dots = written["reliability-video.svg"].read_text().count("<circle")
-    assert dots == sum(len(a.honesty.bars) for a in full.answers)
+    assert dots == sum(len(a.calibration.bars) for a in full.answers)
 
 
 def test_figures_are_written_where_they_belong(full: KindReport, tmp_path: Path) -> None:
@@ -618,3 +618,14 @@ def test_files_of_one_figure() -> None:
     files = [scored(str(i), i % 2, float(i % 2)) for i in range(10)]
     figure = figure_of(Column.of([s.probability for s in files], files))
     assert (figure.value, figure.real, figure.fake) == (1.0, 5, 5)
+
+
+def test_the_older_name_of_calibration_is_read_and_written(full: KindReport) -> None:
+    """A report of the version before has `honesty` in its JSON; this one writes both."""
+    text = full.model_dump_json()
+    assert KindReport.model_validate_json(text).model_dump_json() == text
+    written = json.loads(text)
+    assert written["answers"]
+    for answer in written["answers"]:
+        assert answer["honesty"] == answer.pop("calibration")
+    assert KindReport.model_validate(written).model_dump_json() == text

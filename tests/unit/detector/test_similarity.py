@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 
 from detector import media
-from detector.comparison.similarity import Likeness, likeness
+from detector.comparison.similarity import Likeness, perceptual_similarity
 
 
 def write(path: Path, picture: np.ndarray, crf: int, *, seconds: int = 2) -> Path:
@@ -46,7 +46,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def held(clips: dict[str, Path], a: str, b: str) -> Likeness:
     first, second = clips[a], clips[b]
-    return likeness(first, media.probe(first), second, media.probe(second))
+    return perceptual_similarity(first, media.probe(first), second, media.probe(second))
 
 
 def test_a_file_is_like_itself(clips: dict[str, Path]) -> None:
