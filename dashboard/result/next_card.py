@@ -14,7 +14,7 @@ from dashboard.components.markup import show
 from dashboard.i18n import _, advice, speech
 from dashboard.result import closer
 from dashboard.result.linked import Linked
-from detector.decision.next_steps import OWN_CLIPS, Action, ActionCode, Facts, next_steps
+from detector.decision.next_steps import OWN_CLIPS, ActionCode, Facts, NextStep, next_steps
 from detector.errors import InputError
 from detector.messages import actions
 from detector.schema.analysis import Analysis
@@ -73,7 +73,7 @@ def _untouched() -> int:
         return 0
 
 
-def _draw_action(action: Action, record: Record, linked: Linked) -> None:
+def _draw_action(action: NextStep, record: Record, linked: Linked) -> None:
     said = actions.step(action, speech())
     cards.advice(ICONS[action.code], said.head, labels.unbroken(said.why))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

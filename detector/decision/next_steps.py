@@ -63,14 +63,14 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Action:
+class NextStep:
     """One thing to do."""
 
     code: ActionCode
     params: dict[str, Param] = field(default_factory=dict)
 
 
-def next_steps(analysis: Analysis, facts: Facts) -> list[Action]:
+def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
     """Return at most `MOST` actions; the first rules that hold win.
 
     A file that could not be judged has none here: its page says what is wrong with it.
@@ -79,7 +79,7 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[Action]:
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     if answer is None or verdict.label is Label.NOT_APPLICABLE:
         return []
-    found: list[Action] = []
+    found: list[NextStep] = []
     for rule in RULES:
         action = rule(analysis, answer, facts)
         if action is not None and action.code not in {a.code for a in found}:
@@ -90,7 +90,7 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[Action]:
 # --- the rules, most useful first -----------------------------------------------------------------
 
 
-def _look_closer(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
+def _look_closer(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
     """Offer a closer look: a short change can hide between moments that are far apart."""
     label = analysis.verdict.label
     if (
@@ -106,70 +106,70 @@ def _look_closer(analysis: Analysis, answer: Answer, facts: Facts) -> Action | N
         "frames": analysis.coverage.frames if analysis.coverage else 0,
         "seconds": facts.closer_seconds,
     }
-    return Action(ActionCode.LOOK_CLOSER, params)
+    return NextStep(ActionCode.LOOK_CLOSER, params)
 
 
-def _compare_fake(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
+def _compare_fake(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
     return _compare(analysis, answer, facts) if analysis.verdict.label is Label.FAKE else None
 
 
-def _ask_for_more(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
+def _ask_for_more(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
     """Compression or size keep traces from being seen."""
     rated = {item.code: item for item in analysis.evidence}
     squeezed = rated.get("compression")
     face = rated.get("face_size")
     width = face.params.get("width") if face else None
     if squeezed is not None and squeezed.rating != "good":
-        return Action(ActionCode.ASK_ORIGINAL, {"why": "compression"})
+        return NextStep(ActionCode.ASK_ORIGINAL, {"why": "compression"})
     if isinstance(width, int | float) and width < SMALL_FACE:
-        return Action(ActionCode.ASK_ORIGINAL, {"why": "size", "width": round(width)})
+        return NextStep(ActionCode.ASK_ORIGINAL, {"why": "size", "width": round(width)})
     return None
 
 
-def _add_model(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
+def _add_model(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
     if not facts.strong or analysis.verdict.label is Label.FAKE:
         return None
     leans = {part.logit > 0 for part in answer.contributions if part.kind == "model"}
-    return Action(
+    return NextStep(
         ActionCode.ADD_MODEL,
         {"title": facts.strong, "bytes": facts.strong_bytes, "disagree": len(leans) == 2},
     )
 
 
-def _own_threshold(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
+def _own_threshold(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
     """Offer a threshold of their own: the thresholds are ours, and the person has what it takes to
     make them theirs."""
     ours = answer.basis in (Basis.MEASURED, Basis.PUBLISHED)
     if not facts.may_run or not ours or facts.untouched < OWN_CLIPS:
         return None
-    return Action(ActionCode.OWN_THRESHOLD, {"clips": facts.untouched, "needed": OWN_CLIPS})
+    return NextStep(ActionCode.OWN_THRESHOLD, {"clips": facts.untouched, "needed": OWN_CLIPS})
 
 
-def _check_origin(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
-    return Action(ActionCode.CHECK_ORIGIN) if analysis.verdict.label is Label.REAL else None
+def _check_origin(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
+    return NextStep(ActionCode.CHECK_ORIGIN) if analysis.verdict.label is Label.REAL else None
 
 
-def _compare(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
+def _compare(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
     """Of the same scene: a match in which only the face differs is near-proof."""
-    return Action(ActionCode.COMPARE_ORIGINAL) if facts.may_run else None
+    return NextStep(ActionCode.COMPARE_ORIGINAL) if facts.may_run else None
 
 
-def _compare_leaning(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
+def _compare_leaning(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
     leans = analysis.verdict.lean is Lean.MANIPULATED
     return _compare(analysis, answer, facts) if leans else None
 
 
-def _ask_anyway(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
+def _ask_anyway(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
     if analysis.verdict.label is Label.REAL:
         return None
-    return Action(ActionCode.ASK_ORIGINAL, {"why": "copies"})
+    return NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
 
 
-def _check_anyway(analysis: Analysis, answer: Answer, facts: Facts) -> Action | None:
-    return Action(ActionCode.CHECK_ORIGIN)
+def _check_anyway(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
+    return NextStep(ActionCode.CHECK_ORIGIN)
 
 
-Rule = Callable[[Analysis, Answer, Facts], Action | None]
+Rule = Callable[[Analysis, Answer, Facts], NextStep | None]
 RULES: tuple[Rule, ...] = (
     _look_closer,
     _compare_fake,

@@ -61,9 +61,9 @@ def stands_for(analysis: Analysis) -> list[float]:
         return []
     times = np.asarray(analysis.moments, float)
     edges = np.concatenate([[times[0]], (times[1:] + times[:-1]) / 2, [times[-1]]])
-    lasts = np.diff(edges)
-    lasts[[0, -1]] *= 2  # the first and the last stand for what lies outside, too
-    return [float(x) for x in lasts]
+    durations = np.diff(edges)
+    durations[[0, -1]] *= 2  # the first and the last stand for what lies outside, too
+    return [float(x) for x in durations]
 
 
 def movement(subject: Subject) -> list[float]:

@@ -50,7 +50,7 @@ THUMBNAIL = 96
 
 
 @dataclass
-class _Moment:
+class _ScoredMoment:
     time: float
     faces: dict[int, FrameSegment]
     full_frame: FrameSegment | None = None
@@ -101,7 +101,7 @@ class ScoreHistory:
         self._asked, self._name, self._min_face = asked, name, min_face
         self.results = {spec.id: initial_results.result(spec) for spec in specs}
         self._ensembles = initial_results.ensembles(self.results.values(), conformal.load())
-        self._recent: deque[_Moment] = deque()
+        self._recent: deque[_ScoredMoment] = deque()
         self._recent_spans: list[tuple[int, SpanSegment]] = []
         self._session = DecimatingBuffer(MOST_MOMENTS)
         self._session_spans = DecimatingBuffer(MOST_SPANS)
@@ -124,10 +124,10 @@ class ScoreHistory:
         full_frame: FrameSegment | None = None,
     ) -> None:
         """One scored moment; no faces: nobody was there. Times ascend."""
-        self._session.add(_Moment(time, dict(faces), full_frame))
+        self._session.add(_ScoredMoment(time, dict(faces), full_frame))
         # No verdict looks at landmarks, and copying them takes most of its time.
         bare = {n: face.model_copy(update={"landmarks": []}) for n, face in faces.items()}
-        self._recent.append(_Moment(time, bare, full_frame))
+        self._recent.append(_ScoredMoment(time, bare, full_frame))
         self._seen.update(faces.keys())
         for id, result in self.results.items():
             result.scored += sum(id in face.logits for face in faces.values())
@@ -211,7 +211,7 @@ class ScoreHistory:
 
     def _people(
         self,
-        moments: Sequence[_Moment],
+        moments: Sequence[_ScoredMoment],
         spans: Sequence[tuple[int, SpanSegment]],
         since: Mapping[int, float],
     ) -> dict[int, SubjectBuilder]:
@@ -227,7 +227,7 @@ class ScoreHistory:
         return people
 
     def _analysis(
-        self, people: Mapping[int, SubjectBuilder], moments: Sequence[_Moment]
+        self, people: Mapping[int, SubjectBuilder], moments: Sequence[_ScoredMoment]
     ) -> Analysis:
         times = [round(m.time, 4) for m in moments]
         length = times[-1] - times[0] if times else 0.0

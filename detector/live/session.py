@@ -99,8 +99,8 @@ class LiveSession:
         self._complete: dict[tuple[int, ClipShape], ClipCrops] = {}
 
         # Made when the models are loaded; each is used by one kind of work.
-        self._finder: FaceTracker | None = None
-        self._runs: ClipCollector | None = None
+        self._tracker: FaceTracker | None = None
+        self._collector: ClipCollector | None = None
         self._scorer: Scorer | None = None
         self._last_look = self._last_search = self._last_candidate = float("-inf")
         self._last_clip = self._last_stripes = float("-inf")
@@ -196,7 +196,7 @@ class LiveSession:
             if self._closed:
                 return
             self._closed = True
-            self._frame = self._candidate = self._finder = self._runs = self._scorer = None
+            self._frame = self._candidate = self._tracker = self._collector = self._scorer = None
             self._complete.clear()
             self._display.alarms.end(self._display.time)
             self._display.version += 1
@@ -262,8 +262,8 @@ class LiveSession:
                 return
             self._notes = notes
             self._scorer = Scorer(models, detector.name, self._costs)
-            self._finder = FaceTracker(detector, self.settings.min_face)
-            self._runs = ClipCollector(self._scorer.shapes, detector.name)
+            self._tracker = FaceTracker(detector, self.settings.min_face)
+            self._collector = ClipCollector(self._scorer.shapes, detector.name)
             self._display.wait_for_faces()
 
     # --- look: who is where ----------------------------------------------------------------------
@@ -271,27 +271,27 @@ class LiveSession:
     def _look(self) -> None:
         with self._lock:
             frame, self._frame = self._frame, None
-            finder, runs, pace = self._finder, self._runs, self._pace
+            tracker, collector, pace = self._tracker, self._collector, self._pace
             free = self._candidate is None
-        if frame is None or finder is None or runs is None:
+        if frame is None or tracker is None or collector is None:
             return
         begun = self._clock()
         due = free and frame.time - self._last_candidate >= pace.score_every - SLACK
         since = frame.time - self._last_search
         search = (
-            (due and bool(finder.in_view()) and self._candidates % pace.detect_every == 0)
-            or since >= min(LONGEST_FOLLOWED, runs.anchor_every) - SLACK
-            or (since >= SEARCH_AGAIN and (finder.lost or not finder.in_view()))
+            (due and bool(tracker.in_view()) and self._candidates % pace.detect_every == 0)
+            or since >= min(LONGEST_FOLLOWED, collector.anchor_every) - SLACK
+            or (since >= SEARCH_AGAIN and (tracker.lost or not tracker.in_view()))
         )
         if search:
             self._last_search = frame.time
-            here = finder.search(frame.rgb, frame.time, pace.coarser)
+            here = tracker.search(frame.rgb, frame.time, pace.coarser)
         else:
-            here = finder.follow(frame.rgb, frame.time)
+            here = tracker.follow(frame.rgb, frame.time)
         self._costs.add("detect" if search else "follow", self._clock() - begun)
         sure = [person for person in here if person.sure]
         judged = sorted(sure, key=lambda p: -p.width)[: self.settings.most_faces]
-        complete = runs.add(frame.rgb, frame.time, judged)
+        complete = collector.add(frame.rgb, frame.time, judged)
         candidate = None
         if due and (judged or search):
             self._last_candidate = frame.time
@@ -306,7 +306,7 @@ class LiveSession:
             here_now = {p.number for p in judged}
             self._complete = {k: run for k, run in self._complete.items() if k[0] in here_now}
             self._complete |= {(run.person, run.shape): run for run in complete}
-            self._display.looked(frame.time, finder.in_view(), sure=bool(sure))
+            self._display.looked(frame.time, tracker.in_view(), sure=bool(sure))
             now = self._clock()
             self._display.rates.count("looked", now)
             self._display.rates.delay("looked", now, now - frame.came)

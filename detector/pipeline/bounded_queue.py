@@ -88,15 +88,15 @@ class Timer:
 
 
 def with_timestamps(
-    frames: BoundedQueue[Frame | None], wanted: Sequence[float], lasts: float
+    frames: BoundedQueue[Frame | None], wanted: Sequence[float], shown: float
 ) -> Iterator[tuple[Frame, tuple[float, ...]]]:
     """Each frame with all the wanted times that fall on it (several, at a low frame rate).
 
     Parameters
     ----------
-    frames : belt of Frame, None at the end
+    frames : BoundedQueue of Frame, None at the end
     wanted : ascending times in s; `Frame.index` counts in them
-    lasts : s that the last frame stays on screen: a damaged file may stop early, and later times
+    shown : s that the last frame stays on screen: a damaged file may stop early, and later times
         fall on no picture
     """
     held = frames.take()
@@ -105,7 +105,7 @@ def with_timestamps(
         if following is not None:
             end = following.index
         else:
-            on_it = [t for t in wanted[held.index :] if t - held.time < lasts]
+            on_it = [t for t in wanted[held.index :] if t - held.time < shown]
             end = held.index + max(1, len(on_it))
         yield held, tuple(wanted[held.index : end])
         held = following

@@ -24,7 +24,7 @@ from dashboard import charts, i18n, labels, series, server
 from dashboard.components import evidence_view
 from dashboard.i18n import LazyDict, _
 from dashboard.result import how_we_know, looked_at, player, pulls, question, verdict_card
-from detector.decision.next_steps import Action, ActionCode
+from detector.decision.next_steps import ActionCode, NextStep
 from detector.errors import InputError
 from detector.messages import actions
 from detector.models import inventory
@@ -344,7 +344,10 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto: None) -> None:
         for html in card:
             left = outside(html.replace("240 held-out clips", "").replace("120 held-out clips", ""))
             assert not re.search(r"[a-z]{3,} [a-z]{3,}", left), left
-    steps = [Action(ActionCode.ASK_ORIGINAL, {"why": "copies"}), Action(ActionCode.CHECK_ORIGIN)]
+    steps = [
+        NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"}),
+        NextStep(ActionCode.CHECK_ORIGIN),
+    ]
     for step in steps:
         assert actions.step(step, i18n.speech()).why.startswith("⟦")
 

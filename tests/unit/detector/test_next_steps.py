@@ -5,13 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detector.decision import decide
-from detector.decision.next_steps import (
-    MOST,
-    Action,
-    ActionCode,
-    Facts,
-    next_steps,
-)
+from detector.decision.next_steps import MOST, ActionCode, Facts, NextStep, next_steps
 from detector.messages import actions
 from detector.schema.analysis import Analysis, Basis, Coverage, Label, Lean
 from tests.support.result_sample import make_analysis, make_picture
@@ -131,5 +125,5 @@ def test_every_action_has_its_words() -> None:
         "title": "GenD", "bytes": 10**9, "disagree": True, "clips": 20, "needed": 19,
     }  # fmt: skip
     for code in ActionCode:
-        step = actions.step(Action(code, params))
+        step = actions.step(NextStep(code, params))
         assert step.head and step.why.endswith(".") and step.button
