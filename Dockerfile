@@ -20,7 +20,7 @@ RUN /opt/unmask/bin/pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" 
         --constraint requirements.lock torch torchvision
 
 # What pyproject.toml names, without the code: a change of the code costs no new installation.
-RUN /opt/unmask/bin/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dashboard"], sep="\n")' > wanted.txt \
+RUN /opt/unmask/bin/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; e = p["optional-dependencies"]; print(*p["dependencies"], *e["dashboard"], *e["postgres"], sep="\n")' > wanted.txt \
     && /opt/unmask/bin/pip install --no-cache-dir --constraint requirements.lock --requirement wanted.txt \
     && rm wanted.txt
 

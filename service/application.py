@@ -133,7 +133,7 @@ class Application:
     def __init__(self, data: Path, analyzer: SharedAnalyzer | None = None) -> None:
         self.analyzer = analyzer or SharedAnalyzer()
         self.gallery = Gallery()
-        store = open_store(data / FILE)
+        store = open_store(get_config().database.get_secret_value() or data / FILE)
         import_presets(store, data)
         self.jobs = Jobs(
             self.analyzer,

@@ -76,6 +76,13 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _postgresql(value: SecretStr) -> SecretStr:
+    # Never the value itself: a password stands in it.
+    if value and not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
+        raise ValueError("has to look like postgresql://user:password@host/name.")
+    return value
+
+
 PROVIDERS = {"google": "Google", "github": "GitHub"}
 """What can be asked to vouch for somebody, and its name."""
 
@@ -90,6 +97,13 @@ class Config(LibraryConfig):
 
     retention_hours: Amount = setting(
         "UNMASK_RETENTION_HOURS", 24.0, "how long uploads are kept, in hours"
+    )
+    database: Annotated[Secret, AfterValidator(_postgresql)] = setting(
+        "UNMASK_DATABASE",
+        SecretStr(""),
+        "PostgreSQL for the records, as `postgresql://user:password@host/name` "
+        "([records.md](records.md))",
+        usual="the file `unmask.db` in the data folder",
     )
     keep_records_days: Amount = setting(
         "UNMASK_KEEP_RECORDS_DAYS", 30.0, "how long results are kept at most, in days"

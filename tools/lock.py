@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
-EXTRAS = ("dashboard", "test")
+EXTRAS = ("dashboard", "postgres", "test")
 HEAD = """\
 # The exact versions that Unmask is tested and shipped with. Written by `make lock`.
 # torch is named without its build, so that the CPU and the CUDA wheel both fit.

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, text
 
+from service.application import Application
 from service.records import database
+from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError
+from service.records.scope import RecordScope
 from service.records.sql import SQLStore, open_store
 from service.records.tables import metadata
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
@@ -146,3 +150,23 @@ def test_a_server_that_was_started_anew_is_asked_again(store: SQLStore, postgres
         other.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
                       ["records"])  # fmt: skip
     assert store.get(LOCAL, record.id) == record
+
+
+# --- the server -----------------------------------------------------------------------------------
+
+
+def test_the_server_keeps_its_records_where_it_is_told(
+    fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_DATABASE", fresh)
+    (tmp_path / "presets.json").write_text('[{"name": "mine", "models": ["sbi"]}]')
+    application = Application(tmp_path)
+    store = application.jobs.store
+    assert list(store.presets(LOCAL)) == ["mine"]
+    assert not (tmp_path / FILE).exists()
+    store.add(record := make(LOCAL), SAMPLE)
+    job = application.jobs.find(record.id, RecordScope(LOCAL, store))
+    assert job is not None and job.analysis == SAMPLE
+    over = record.touched + timedelta(days=31)
+    assert store.sweep(over, timedelta(days=30)) == [record.id]
+    store.close()

@@ -37,7 +37,6 @@ LONG_FUNCTIONS = {
     "detector/training/fit.py:fit",
     "detector/training/run.py:train",
     "research/learning_curve.py:along_sources",
-    "service/records/migrations/versions/v0001_first_form.py:upgrade",
 }
 
 

@@ -56,6 +56,9 @@ def test_all_that_was_kept_before_alembic_is_there(old: Path, kept: dict[str, An
                 analysis = store.analysis(owner, id)
                 assert analysis is not None and analysis.verdict.label == before["verdict"]
                 assert analysis.verdict.probability == before["probability"]
+        before, after = was.pop("fault"), now.pop("fault")
+        assert (before is None) == (after is None)
+        assert {name: after[name] for name in before or {}} == (before or {})
         assert now == was
         found = store.thumbnails(owner, [id]).get(id)
         assert (hashlib.sha256(found).hexdigest() if found else None) == picture

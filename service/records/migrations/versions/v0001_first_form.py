@@ -19,6 +19,11 @@ WORD_LIST = sa.Text().with_variant(JSONB(), "postgresql")
 
 def upgrade() -> None:
     """Make the tables."""
+    _records()
+    _belongings()
+
+
+def _records() -> None:
     op.create_table(
         "records",
         sa.Column("id", sa.Text, primary_key=True),
@@ -59,6 +64,9 @@ def upgrade() -> None:
         sqlite_where=keyed,
         postgresql_where=keyed,
     )
+
+
+def _belongings() -> None:
     op.create_table(
         "results",
         sa.Column("id", sa.Text, sa.ForeignKey("records.id", ondelete="CASCADE"), primary_key=True),
