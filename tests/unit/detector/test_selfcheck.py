@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tomlkit
 import torch
 from safetensors.torch import save_file
 
 from detector import paths, samples, selfcheck
 from detector.cli import main
-from detector.models import inventory, registry, user_models
+from detector.models import inventory, registry
 from detector.samples import Sample
 from detector.selfcheck import Outcome, polarity
 from tests.conftest import write_clip
@@ -103,7 +104,8 @@ def add_copy(data: Path, id: str, *, turned: bool) -> None:
             "files": [file.model_copy(update={"path": target.name})],
         }
     )
-    (data / "models.toml").write_text(user_models.to_toml(spec))
+    entry = spec.model_dump(mode="json", exclude_defaults=True, exclude_none=True, exclude={"own"})
+    (data / "models.toml").write_text(tomlkit.dumps({"models": [entry]}))
 
 
 @pytest.mark.parametrize(("turned", "order"), [(False, "as stated"), (True, "looks inverted")])
