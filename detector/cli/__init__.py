@@ -26,7 +26,7 @@ from detector.cli import (
     train,
     verify,
 )
-from detector.cli.common import say
+from detector.cli.common import ProgressBar, say
 from detector.errors import InputError, UnmaskError
 
 _COMMANDS = (
@@ -77,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    finally:
+        ProgressBar.close_shown()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.cli import report
-from detector.cli.common import ids, say, write_text
+from detector.cli.common import ProgressBar, ids, say, write_text
 from detector.errors import InputError, UsageError
 from detector.messages import states
 from detector.messages.coverage import covered
@@ -28,6 +27,7 @@ from detector.schema.analysis import (
 
 if TYPE_CHECKING:
     from detector.cli.common import Commands
+    from detector.pipeline import Progress
 
 
 def add(commands: Commands) -> None:
@@ -95,12 +95,14 @@ def _analyze(args: argparse.Namespace) -> int:
     analyzer = Analyzer(device=args.device)
     results: list[Analysis | Failure] = []
     for path in args.paths:
+        bar = ProgressBar(Path(path).name, "share")
         try:
-            found = analyzer.analyze(path, settings, observe=_Meter(path))
+            found = analyzer.analyze(path, settings, observe=_shown_by(bar))
             results.append(decide(found, thresholds=limits) if limits else found)
         except InputError as error:
             if isinstance(error, UsageError):
                 raise
+            bar.close()
             say(error, Path(path).name)
             results.append(
                 Failure(
@@ -108,6 +110,8 @@ def _analyze(args: argparse.Namespace) -> int:
                     error=ErrorDetail(code=error.code, message=error.message, hint=error.hint),
                 )
             )
+        finally:
+            bar.close()
     if args.json:
         _write(args.json, results)
     if args.report and isinstance(results[0], Analysis):
@@ -117,6 +121,10 @@ def _analyze(args: argparse.Namespace) -> int:
             if isinstance(result, Analysis):
                 print(summary(result))
     return 2 if any(isinstance(r, Failure) for r in results) else 0
+
+
+def _shown_by(bar: ProgressBar) -> Callable[[Progress], None]:
+    return lambda progress: bar(progress.fraction, 1)
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -258,17 +266,3 @@ def _thresholds(text: str | None) -> Thresholds | None:
             hint="For example --threshold 0.9, or --threshold 0.2,0.9.",
         )
     return Thresholds(low=low, high=high, custom=True, no_sign=len(values) == 2)
-
-
-class _Meter:
-    """A line of progress on a terminal; silent elsewhere."""
-
-    def __init__(self, path: str) -> None:
-        self.name = Path(path).name
-        self.live = sys.stderr.isatty()
-
-    def __call__(self, progress: object) -> None:
-        fraction = getattr(progress, "fraction", 0.0)
-        if self.live:
-            end = "\n" if fraction >= 1 else ""
-            print(f"\r{self.name}: {fraction:4.0%}", end=end, file=sys.stderr, flush=True)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import counter, ids, write_text
+from detector.cli.common import ProgressBar, ids, write_text
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _labelled(args: argparse.Namespace) -> int:
         right=args.right,
         device=args.device,
         store=args.store,
-        progress=counter("scored"),
+        progress=ProgressBar("scored"),
     )
     if args.json:
         write_text(args.json, fitted.model_dump_json(indent=2))
@@ -143,7 +143,7 @@ def _own(args: argparse.Namespace) -> int:
         domain=args.domain,
         sources=args.sources,
         device=args.device,
-        progress=counter("scored"),
+        progress=ProgressBar("scored"),
     )
     conformal.keep(made.calibration)
     print(conformal.in_words(made.calibration))

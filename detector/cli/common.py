@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from detector.errors import UnmaskError, UsageError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 WIDTH = 24
-"""Letters of a progress bar."""
-OFTEN = 0.1
-"""Seconds between two drawings of it."""
+"""letters of a progress bar"""
 
 
 def ids(text: str | None) -> list[str] | None:
@@ -54,32 +52,74 @@ def say(error: UnmaskError, name: str = "") -> None:
     print(" ".join(p for p in parts if p), file=sys.stderr)
 
 
-def counter(word: str) -> Callable[[int, int], None]:
-    """Progress as "[####......] 3 of 9 scored, about 2 min left": a bar on a terminal, one line at
-    the end elsewhere."""
-    last, drawn, spent, slow = time.monotonic(), 0.0, 0.0, 0
+class ProgressBar:
+    """How far a piece of work is, on standard error: a bar with the time left on a terminal.
 
-    def tell(done: int, total: int) -> None:
-        nonlocal last, drawn, spent, slow
-        now = time.monotonic()
-        # What a store already holds passes in no time, and says nothing of the rest.
-        if now - last > 0.02:
-            spent, slow = spent + now - last, slow + 1
-        last = now
-        live = sys.stderr.isatty()
-        if done == total or (live and now - drawn > OFTEN):
-            drawn = now
-            left = f", about {_duration(spent / slow * (total - done))} left" if slow else ""
-            text = f"{done} of {total} {word}{left if done < total else ''}"
-            if live:
-                full = WIDTH * done // max(1, total)
-                text = f"\r[{'#' * full}{'.' * (WIDTH - full)}] {text:<60}"
-            print(text, end="\n" if done == total else "", file=sys.stderr, flush=True)
+    Anything else that is written to standard error meanwhile stands above it.
 
-    return tell
+    Parameters
+    ----------
+    text : str
+        What is counted, or whose work it is.
+    unit : {"count", "bytes", "share"}
+        Of what it is called with. A count also leaves one line at its end where there is no
+        terminal; the others leave nothing.
+    """
 
+    _shown: ClassVar[ProgressBar | None] = None
 
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    def __init__(self, text: str, unit: Literal["count", "bytes", "share"] = "count") -> None:
+        self.text, self.unit = text, unit
+        self._bar: Progress | None = None
+
+    def __call__(self, done: float, total: float) -> None:
+        """Show that `done` of `total` is done; of 0 where nobody knows how much there is."""
+        over = bool(total) and done >= total
+        if sys.stderr.isatty():
+            self._draw(done, total)
+            if over:
+                self.close()
+        elif over and self.unit == "count":
+            print(f"{done} of {total} {self.text}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leave the bar as it stands, and the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            ProgressBar._shown = None
+
+    @classmethod
+    def close_shown(cls) -> None:
+        """Close the bar that work left behind when it ended early, if there is one."""
+        if cls._shown is not None:
+            cls._shown.close()
+
+    def _draw(self, done: float, total: float) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                DownloadColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+
+            self.close_shown()
+            count = "{task.completed:.0f} of {task.total:.0f} {task.description}"
+            named = TextColumn("{task.description}", markup=False)
+            columns = {
+                "count": [BarColumn(WIDTH), TextColumn(count, markup=False)],
+                "bytes": [named, BarColumn(WIDTH), DownloadColumn()],
+                "share": [named, BarColumn(WIDTH), TextColumn("{task.percentage:.0f}%")],
+            }[self.unit]
+            self._bar = Progress(
+                *columns,
+                TimeRemainingColumn(compact=True),
+                console=Console(stderr=True), redirect_stdout=False,
+            )  # fmt: skip
+            ProgressBar._shown = self
+            self._bar.add_task(self.text, total=total or None)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total or None)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import counter, ids, write_text
+from detector.cli.common import ProgressBar, ids, write_text
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         apart_from=args.apart_from,
         recipe=read_recipe(args.recipe) if args.recipe else None,
         store=args.store or (args.out / "scores.jsonl" if args.out else None),
-        progress=counter("scored"),
-        comparing=counter("faces compared"),
+        progress=ProgressBar("scored"),
+        comparing=ProgressBar("faces compared"),
     )
     if args.out:
         for path in tables.write(report, args.out):

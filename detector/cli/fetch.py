@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from typing import TYPE_CHECKING
 
+from detector.cli.common import ProgressBar
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
     from detector.cli.common import Commands
     from detector.models.base import ModelSpec
-    from detector.weights import Progress
 
 
 def add(commands: Commands) -> None:
@@ -59,7 +58,7 @@ def _fetch_one(id: str, args: argparse.Namespace) -> None:
     # No detectors, but networks that some measurements and models need.
     if aid := {**AUXILIARY_MODELS, BLAZEFACE.id: BLAZEFACE}.get(id):
         print(f"{aid.title}: {aid.license}", file=sys.stderr)
-        for path in weights.fetch(aid, meter(aid.id)):
+        for path in weights.fetch(aid, ProgressBar(aid.id, "bytes")):
             print(path)
     else:
         _fetch_known(registry.get_spec(id), args)
@@ -74,7 +73,7 @@ def _fetch_known(spec: ModelSpec, args: argparse.Namespace) -> None:
         if args.accept_license:
             weights.accept_license(spec)
         weights.require_license(spec)
-    inventory.download(spec.id, meter(spec.id))
+    inventory.download(spec.id, ProgressBar(spec.id, "bytes"))
     for path in weights.resolve(registry.get_spec(spec.id)):
         print(path)
 
@@ -111,26 +110,8 @@ def _fetch_hub(name: str, args: argparse.Namespace) -> None:
         fake=args.fake,
         id=args.id,
         accept_license=args.accept_license,
-        progress=meter(model.repo),
+        progress=ProgressBar(model.repo, "bytes"),
     )
     print(f"  output {spec.fake_index} means fake: {spec.fake_output}", file=sys.stderr)
     print(spec.id)
     return None
-
-
-def meter(name: str) -> Progress:
-    """Progress of a download: live on a terminal, silent elsewhere."""
-    begun, first = time.monotonic(), [-1]
-
-    def tell(done: int, total: int) -> None:
-        if not sys.stderr.isatty():
-            return
-        if first[0] < 0:
-            first[0] = done
-        speed = (done - first[0]) / max(0.1, time.monotonic() - begun)
-        left = f", {(total - done) / speed:,.0f} s left" if speed and total > done else ""
-        end = "\n" if total and done >= total else ""
-        line = f"\r{name}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB{left}   "
-        print(line, end=end, file=sys.stderr, flush=True)
-
-    return tell

@@ -7,6 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from detector.cli.common import ProgressBar
+
 if TYPE_CHECKING:
     from detector.cli.common import Commands
 
@@ -98,7 +100,6 @@ def _architectures(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
-    from detector.cli.fetch import meter
     from detector.models import user_models as own
 
     given = args.files[0] if len(args.files) == 1 else args.files
@@ -108,7 +109,7 @@ def _add(args: argparse.Namespace) -> int:
         id=args.id,
         fake_index=args.fake_index,
         state=args.state,
-        progress=meter(args.architecture),
+        progress=ProgressBar(args.architecture, "bytes"),
     )
     print(spec.id)
     if spec.own:

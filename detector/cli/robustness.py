@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import ids, write_text
+from detector.cli.common import ProgressBar, ids, write_text
 from detector.messages.format import percent
 from detector.schema.analysis import Analysis, Robustness, Settings
 
@@ -48,7 +47,10 @@ def _robustness(args: argparse.Namespace) -> int:
     )
     analyzer = Analyzer(device=args.device)
     analysis = analyzer.analyze(args.path, Settings(models=ids(args.models)))
-    found = try_out(args.path, analysis, analyzer, tried=tried, observe=_tell)
+    bar = ProgressBar("changes tried")
+    found = try_out(
+        args.path, analysis, analyzer, tried=tried, observe=lambda done, total, _: bar(done, total)
+    )
     analysis = decide(analysis.model_copy(update={"robustness": found}))
     if args.json:
         write_text(args.json, json.dumps(analysis.exported(), indent=2, ensure_ascii=False))
@@ -72,9 +74,3 @@ def _lines(analysis: Analysis, found: Robustness) -> list[str]:
     else:
         lines.append(f"  The verdict is the same under all {len(found.trials)}.")
     return lines
-
-
-def _tell(done: int, total: int, title: str) -> None:
-    if sys.stderr.isatty():
-        end = "\n" if done == total else ""
-        print(f"\r{done} of {total} tried {title:30}", end=end, file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import WIDTH, counter
+from detector.cli.common import ProgressBar
 
 if TYPE_CHECKING:
     from detector.cli.common import Commands
@@ -80,15 +80,16 @@ class TrainingProgressBar:
     """How far a run is: a bar a stage, and a line of figures at each look at the held-out part."""
 
     def __init__(self) -> None:
-        self.stage, self.done, self.bar = "", 0, counter("")
+        self.stage, self.done, self.bar = "", 0, ProgressBar("")
 
     def __call__(self, stage: str, done: int, total: int, figures: Mapping[str, float]) -> None:
         if stage != self.stage or done < self.done:
-            self.stage, self.bar = stage, counter(COUNTED.get(stage, stage))
+            self.stage, self.bar = stage, ProgressBar(COUNTED.get(stage, stage))
         self.done = done
         if figures:
             numbers = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-            over = f"\r{'':<{WIDTH + 62}}\r" if sys.stderr.isatty() else ""
-            print(f"{over}{stage} {done} of {total}  {numbers}", file=sys.stderr, flush=True)
+            print(f"{stage} {done} of {total}  {numbers}", file=sys.stderr, flush=True)
         if not figures or done < total:
             self.bar(done, total)
+        else:
+            self.bar.close()
