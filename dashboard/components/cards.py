@@ -38,7 +38,7 @@ def introduced(title: Text, text: Text, *, width: Width = "stretch") -> None:
     show(heading(title), tag("p", text, cls="um-caption"), width=width)
 
 
-def advice(symbol: str, title: Text, why: Text) -> None:
+def step(symbol: str, title: Text, why: Text) -> None:
     """Draw what can be done, and why."""
     text = tag("div", tag("h3", title), tag("p", why))
     show(tag("div", icon(symbol), text, cls="um-next"))

@@ -75,7 +75,7 @@ def _untouched() -> int:
 
 def _draw_action(action: NextStep, record: Record, linked: Linked) -> None:
     said = actions.step(action, speech())
-    cards.advice(ICONS[action.code], said.head, labels.unbroken(said.why))
+    cards.step(ICONS[action.code], said.head, labels.unbroken(said.why))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if action.code in _ADVICE:
             with st.popover(said.button, type="tertiary", icon=":material/arrow_forward:"):

@@ -78,7 +78,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     cards.wide_head: ((BAD, BAD), {}),
     cards.part_head: ((BAD, BAD), {}),
     cards.introduced: ((BAD, BAD), {}),
-    cards.advice: (("help", BAD, BAD), {}),
+    cards.step: (("help", BAD, BAD), {}),
     cards.explained: ((BAD, [(BAD, BAD)]), {}),
     cards.named: ((BAD, BAD), {}),
     cards.people: (([(BAD, BAD, BAD), ("", BAD, BAD)], BAD, BAD), {}),
