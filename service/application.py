@@ -11,6 +11,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +19,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from detector import media, paths
 from detector.errors import InputError, UnmaskError
-from detector.schema.analysis import Analysis, Robustness, Settings
+from detector.schema.analysis import Analysis, Settings
 from service import auth, limits
 from service.config import get_config
 from service.context import PrincipalKind, RequestContext
 from service.live import recordings
-from service.live.viewers import Viewer, Viewers, engine
+from service.live.viewers import CORES, Viewer, Viewers, engine
 from service.live.viewers import limit as max_viewers
 from service.messages import _
 from service.records import media_replicator
@@ -36,15 +37,22 @@ from service.records.shares import SharedView
 from service.records.sql import open_store
 from service.storage import uploads
 from service.storage.uploads import Uploads
+from service.tasks import robustness
+from service.tasks.calibrations import Calibrations
+from service.tasks.downloads import Downloads
+from service.tasks.evaluations import Evaluations
 from service.tasks.jobs import Job, Jobs
-from service.tasks.robustness import RobustnessQueue, Tell
+from service.tasks.manager import TaskManager
+from service.tasks.robustness import RobustnessQueue, perturb_with
+from service.tasks.selfchecks import SelfChecks
+from service.tasks.store import TaskStore
+from service.tasks.task import Priority
 from service.tasks.throughput import ThroughputEstimator
 
 if TYPE_CHECKING:
     from detector.pipeline import Analyzer, Observer
     from detector.samples import Sample
     from service.records.supabase.store import SupabaseStore
-    from service.tasks.evaluations import Runs
 
 log = logging.getLogger(__name__)
 
@@ -135,31 +143,35 @@ class Application:
         self.gallery = Gallery()
         store = open_store(get_config().database.get_secret_value() or data / FILE)
         import_presets(store, data)
+        self.tasks = TaskManager(TaskStore(data), Server(data))
         self.jobs = Jobs(
             self.analyzer,
             Uploads(data),
             store,
-            Server(data),
+            self.tasks,
             ThroughputEstimator(data / "speed.json"),
             look=media.probe,
         )
-        self.robustness = RobustnessQueue(self._perturb, self.jobs.amend)
-        self._data = data
+        self.robustness = RobustnessQueue(
+            self.tasks, perturb_with(lambda: self.analyzer.get()), self.jobs.update
+        )
+        self.evaluations = Evaluations(self.tasks, data)
+        self.calibrations = Calibrations(self.tasks, lambda: self.analyzer.get(), data)
+        self.downloads = Downloads(self.tasks)
+        self.self_checks = SelfChecks(self.tasks)
+        self.tasks.recover()
         self._begun = threading.Lock()
         self._sweeping = threading.Lock()
         self._swept: dict[str, float] = {}
 
     @cached_property
-    def evaluations(self) -> Runs:
-        """The evaluations of this server."""
-        from service.tasks.evaluations import Runs  # brings torch, which a page need not wait for
-
-        return Runs(self._data)
-
-    @cached_property
     def viewers(self) -> Viewers:
         """The running cameras of this server."""
-        return Viewers(engine, max_viewers(), self._keep_live)
+        return Viewers(engine, max_viewers(), self._keep_live, reserve=self._reserve_cores)
+
+    def _reserve_cores(self) -> Callable[[], None]:
+        """Take a camera's cores from the budget: work that nobody waits for slows down."""
+        return self.tasks.scheduler.reserve(CORES, Priority.LIVE).release
 
     # --- for whoever asks ------------------------------------------------------------------------
 
@@ -225,14 +237,14 @@ class Application:
         if job is None:
             return None
         with limits.taking(context):
-            return self.jobs.again(key, settings, RecordScope(context.principal.id, job.store))
+            return self.jobs.rerun(key, settings, RecordScope(context.principal.id, job.store))
 
     def delete(self, context: RequestContext, *keys: str) -> list[str]:
         """Delete the person's own analyses with their files; the ids of those that were theirs."""
-        for key in keys:
-            if trials := self.robustness.find(key):
-                trials.cancel.set()
-        return self.jobs.forget(keys, self.scope(context))
+        deleted = self.jobs.delete(keys, self.scope(context))
+        for key in deleted:
+            self.tasks.dismiss_subject(robustness.KIND, key)
+        return deleted
 
     def count_guest_analyses(self, context: RequestContext) -> int:
         """Return how many finished analyses this browser made without an account, for an account
@@ -249,12 +261,12 @@ class Application:
         Raises
         ------
         InputError
-            As in `Jobs.move`.
+            As in `Jobs.transfer`.
         """
         if context.guest is None or not self.count_guest_analyses(context):
             return 0
         source = RecordScope(context.guest.id, self.jobs.store)
-        return self.jobs.move(source, self.scope(context))
+        return self.jobs.transfer(source, self.scope(context))
 
     def usage(self, context: RequestContext) -> Usage:
         """Return what the records and files of who asks take up, bytes."""
@@ -306,23 +318,18 @@ class Application:
             The address (`/?a=`).
         """
         if media is None:
-            job = self.jobs.adopt(analysis, name, live=True, thumbnail=thumbnail, place=scope)
+            job = self.jobs.import_result(
+                analysis, name, live=True, thumbnail=thumbnail, place=scope
+            )
         else:
             with media.open("rb") as file:
-                job = self.jobs.adopt(
+                job = self.jobs.import_result(
                     analysis, name, media=file, live=True, thumbnail=thumbnail, place=scope
                 )
         return job.key
 
     def _keep_live(self, viewer: Viewer) -> None:
         recordings.ended(viewer, self.keep_live)
-
-    def _perturb(
-        self, path: Path, analysis: Analysis, tell: Tell, cancel: threading.Event
-    ) -> Robustness:
-        from detector.perturbation.robustness import try_out
-
-        return try_out(path, analysis, self.analyzer.get(), observe=tell, cancel=cancel)
 
     # --- work of the server ----------------------------------------------------------------------
 
@@ -344,9 +351,10 @@ class Application:
 
     def stop(self) -> None:
         """End what would be lost with the process: a running camera ends as if its person had
-        pressed Stop."""
+        pressed Stop; tasks are offered again by the next start."""
         if "viewers" in self.__dict__:
             self.viewers.close()
+        self.tasks.close()
 
     def _prepare(self) -> None:
         self.gallery.make()
@@ -361,6 +369,7 @@ class Application:
             try:
                 self.jobs.sweep(uploads.retention(), uploads.records_retention())
                 self.evaluations.sweep(uploads.retention())
+                self.tasks.sweep(uploads.retention())
             except (OSError, RecordsError):
                 log.exception("old files could not be deleted")
             wait.wait(SWEEP_SECONDS)

@@ -20,7 +20,7 @@ from service.config import get_config
 from service.context import Principal, PrincipalKind, RequestContext
 from service.messages import _, join
 from service.rate_limit import Refusal, SlidingWindowRateLimiter
-from service.tasks.jobs import QueueFull
+from service.tasks.errors import QueueFull
 
 HOUR = 3600
 MEGABYTE = 1 << 20

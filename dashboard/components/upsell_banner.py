@@ -8,7 +8,6 @@ from dashboard import labels, session
 from detector import weights
 from detector.models import inventory
 from detector.models.inventory import Status
-from service.tasks.downloads import downloads
 
 _DECLINED = "offer-declined"
 
@@ -18,10 +17,12 @@ def standing() -> Status | None:
     fetched, the person said no, or may not."""
     if st.session_state.get(_DECLINED) or weights.offline():
         return None
-    if not session.current_user().may_administer:
+    user = session.current_user()
+    if not user.may_administer:
         return None  # what is fetched is there for everybody, so it is not theirs to fetch
     wanted = inventory.offered()
-    if any(one.ready or downloads.find(one.spec.id) for one in wanted):
+    downloads = session.application().downloads
+    if any(one.ready or downloads.find(one.spec.id, user) for one in wanted):
         return None
     return wanted[0] if wanted else None
 

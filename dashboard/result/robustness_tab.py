@@ -31,7 +31,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     )
     typography.caption(what)
     key = linked.key
-    trials = session.application().robustness.find(key)
+    trials = session.application().robustness.find(key, session.current_user())
     if trials is not None and trials.active:
         _running(key)
         return
@@ -60,7 +60,9 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
     ):
         try:
             with limits.taking(session.request_context()):
-                session.application().robustness.start(key, path, linked.original)
+                session.application().robustness.start(
+                    key, path, linked.original, session.current_user()
+                )
         except (QueueFull, InputError) as error:
             typography.alert(say(error.message))
         else:
@@ -70,22 +72,22 @@ def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
 @st.fragment(run_every=POLL)
 def _running(key: str) -> None:
     """How far it is, and a way to stop it."""
-    trials = session.application().robustness.find(key)
+    trials = session.application().robustness.find(key, session.current_user())
     if trials is None or not trials.active:
         st.rerun()
         return
-    left = trials.seconds_left()
+    left = trials.seconds_left
     if trials.started is None:
         text = _("In line")
     elif left is None or trials.done < 2:
-        text = _("Trying: {change}").format(change=trials.title)
+        text = _("Trying: {change}").format(change=trials.stage)
     else:
         text = _("Trying: {change}, {time} left")
-        text = text.format(change=trials.title, time=labels.about(left))
-    st.progress(trials.done / trials.total if trials.total else 0.0, text=text)
+        text = text.format(change=trials.stage, time=labels.about(left))
+    st.progress(trials.fraction, text=text)
     stopping = trials.cancel.is_set()
     if st.button(_("Stopping") if stopping else _("Stop"), key=f"stop-{key}", disabled=stopping):
-        trials.cancel.set()
+        session.application().tasks.cancel(trials)
 
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:

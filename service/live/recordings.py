@@ -1,6 +1,6 @@
 """What becomes of a session: an analysis like any other, or nothing.
 
-`ended` runs in whatever thread ends a viewer, also the watchman's: it knows no page and nobody's
+`ended` runs in whatever thread ends a viewer, also the reaper's: it knows no page and nobody's
 language.
 """
 

@@ -2,8 +2,8 @@
 
 `Viewer.receive` runs in a thread of streamlit-webrtc for every frame: it hands the frame to the
 engine, draws what is known into it and returns. It never waits for inference and calls nothing of
-Streamlit. A viewer whose frames stay away is ended by the watchman, so that a closed laptop, a lost
-network or a changed page frees its place and keeps its scores.
+Streamlit. A viewer whose frames stay away is ended by the reaper thread, so that a closed laptop, a
+lost network or a changed page frees its place and keeps its scores.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 SIZE = (640, 480)
 """px. What is asked of a camera: a face of 40 px and more at arm's length, little to send."""
+CORES = 1.0
+"""That following one camera takes from the budget of all tasks."""
 LOST = 2.5
 """s without a frame after which the picture counts as lost; a key frame may take one."""
 GRACE = 20.0
@@ -133,6 +135,8 @@ class Viewer:
         self._last: float | None = None
         self._lock = threading.Lock()
         self._shown: np.ndarray | None = None
+        self.release: Callable[[], object] = lambda: None
+        """Gives back what was reserved for it."""
 
     def receive(self, frame: Frame) -> Any:
         """A frame of the camera in, the same with its overlay out; from a thread of WebRTC."""
@@ -197,6 +201,7 @@ class Viewer:
                 log.exception("a live session could not be kept")
                 self.problem = error.message if isinstance(error, UnmaskError) else ""
             finally:
+                self.release()
                 self.session.close()
                 self._recorder, self._shown = None, None
                 self.ring.clear()  # what was not asked to be kept is not
@@ -213,6 +218,8 @@ class Viewers:
         Cameras at a time.
     on_end : callable
         Called with each viewer that ends, before its session is closed.
+    reserve : callable
+        Called for each viewer that is opened; returns what gives back the cores it takes.
     """
 
     def __init__(
@@ -221,17 +228,19 @@ class Viewers:
         most: int,
         on_end: Callable[[Viewer], None] = lambda viewer: None,
         *,
+        reserve: Callable[[], Callable[[], object]] = lambda: lambda: None,
         clock: Callable[[], float] = time.monotonic,
         watch: float = 1.0,
     ) -> None:
         self.most = most
+        self._reserve = reserve
         self._engine = engine
         self._on_end = on_end
         self._clock = clock
         self._watch = watch
         self._lock = threading.Lock()
         self._open: list[Viewer] = []
-        self._watchman: threading.Thread | None = None
+        self._reaper: threading.Thread | None = None
 
     def open(
         self,
@@ -265,12 +274,11 @@ class Viewers:
                 on_end=self._on_end,
                 clock=self._clock,
             )
+            viewer.release = self._reserve()
             self._open.append(viewer)
-            if self._watchman is None or not self._watchman.is_alive():
-                self._watchman = threading.Thread(
-                    target=self._keep_watch, name="live-watch", daemon=True
-                )
-                self._watchman.start()
+            if self._reaper is None or not self._reaper.is_alive():
+                self._reaper = threading.Thread(target=self._reap, name="live-watch", daemon=True)
+                self._reaper.start()
         return viewer
 
     def _full(self) -> Full:
@@ -300,7 +308,7 @@ class Viewers:
             self._open = [viewer for viewer in self._open if not viewer.ended]
             left = len(self._open)
             if not left:
-                self._watchman = None  # under the lock: the next `open` starts another
+                self._reaper = None  # under the lock: the next `open` starts another
         return left
 
     def close(self) -> None:
@@ -310,7 +318,7 @@ class Viewers:
         for viewer in viewers:
             viewer.end()
 
-    def _keep_watch(self) -> None:
+    def _reap(self) -> None:
         wait = threading.Event()
         while self.sweep():
             wait.wait(self._watch)

@@ -54,7 +54,7 @@ class Database:
         self._read: Engine
         self._write: Engine
         if self.dialect == "sqlite":
-            engine = _sqlite(url)
+            engine = sqlite_engine(url)
             self._read, self._write = engine, engine.execution_options(writes=True)
             # In a process a thread waits for its turn here: SQLite would let it try, sleep and
             # try again.
@@ -159,7 +159,15 @@ def _address(where: Path | str) -> URL:
 # --- SQLite ---------------------------------------------------------------------------------------
 
 
-def _sqlite(url: URL) -> Engine:
+def sqlite_engine(url: URL) -> Engine:
+    """Open a file of SQLite's, readable by this user of the computer only; made when it is missing.
+    Transactions of the execution option `writes` wait for other processes at their beginning.
+
+    Raises
+    ------
+    RecordsError
+        It can't be opened.
+    """
     path = Path(str(url.database))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -112,7 +112,7 @@ class AnalysisStore(Protocol):
 
     def delete(self, owner: str, ids: Collection[str]) -> list[str]:
         """Delete records with results, thumbnails and shares; the ids that were there. The media is
-        the caller's (`Jobs.forget`)."""
+        the caller's (`Jobs.delete`)."""
 
     def ids(self, owner: str) -> list[str]:
         """Of all the owner's records."""

@@ -1,140 +1,95 @@
-"""Downloads of weights in the background: one thread a model, shared by all sessions.
+"""Downloads of weights: what waits for a network takes no core, so all may run at once.
 
-Plain objects that a fragment polls; nothing is drawn in here.
+Kept: nothing but what was fetched, which lies where weights belong. An interrupted one goes on
+where it was, when somebody starts it again.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from detector.errors import Canceled, UnmaskError
+from service.context import Principal
+from service.error_reports import hint_of, message_of
 from service.messages import _
+from service.records.model import State
+from service.tasks.manager import TaskManager
+from service.tasks.task import INTERNAL, Priority, Task, TaskKind
 
-log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
-Work = Callable[[Progress], object]
+OnProgress = Callable[[int, int], None]
+"""Called with the bytes that are there and those of all files."""
 
 
-@dataclass
-class Download:
-    """One download, running or ended.
+class Download(Task):
+    """The download of a model (`subject`); steps are bytes."""
 
-    Attributes
-    ----------
-    done, total : int
-        Bytes; total 0 until it is known.
-    fault : Exception or None
-        What it ended by without the file.
-    """
-
-    id: str
-    done: int = 0
-    total: int = 0
-    began: float = field(default_factory=time.monotonic)
-    first: int = 0
-    active: bool = True
-    fault: Exception | None = None
-    stop: threading.Event = field(default_factory=threading.Event)
+    MIN_SECONDS = 2.0
 
     @property
     def error(self) -> str:
         """Why it ended without the file, for a person; empty while it runs and when it came."""
+        if self.state is State.CANCELED:
+            return _("Stopped. What was received is kept, and the next download goes on there.")
+        if self.state is State.INTERRUPTED:
+            return _(
+                "The server stopped. What was received is kept, and the next download goes on "
+                "there."
+            )
         if self.fault is None:
             return ""
-        if isinstance(self.fault, Canceled):
-            return _("Stopped. What was received is kept, and the next download goes on there.")
         if self.code == "no_connection":
             return _("No connection.")
-        if isinstance(self.fault, UnmaskError):
-            return self.fault.message
-        return _("Something went wrong here; the log says more.")
+        if self.fault.problem.code == INTERNAL:
+            return _("Something went wrong here; the log says more.")
+        return message_of(self.fault)
 
     @property
     def code(self) -> str:
         """Which error it was, where it was one that is known; else empty, also where a person
         stopped it."""
-        fault = self.fault
-        if not isinstance(fault, UnmaskError) or isinstance(fault, Canceled):
-            return ""
-        return fault.code
+        code = self.fault.problem.code if self.fault is not None else ""
+        return "" if code == INTERNAL else code
 
     @property
     def hint(self) -> str:
         """What to do about it; may be empty."""
         if self.code == "no_connection":
             return _("Try again when there is one.")
-        return self.fault.hint if isinstance(self.fault, UnmaskError) else ""
+        return hint_of(self.fault) if self.fault is not None else ""
 
-    @property
-    def fraction(self) -> float:
-        return min(1.0, self.done / self.total) if self.total else 0.0
 
-    @property
-    def seconds_left(self) -> float | None:
-        """From the rate so far; None in the first two seconds, when a rate means little."""
-        elapsed = time.monotonic() - self.began
-        got = self.done - self.first
-        if elapsed < 2 or got <= 0 or not self.total:
-            return None
-        return (self.total - self.done) * elapsed / got
+KIND = TaskKind("download", Priority.BATCH, 0.0, restore=Download, log_level=logging.WARNING)
 
 
 class Downloads:
-    """The downloads of this server, by model id."""
+    """The downloads of a server, by the id of what comes."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[str, Download] = {}
+    def __init__(self, tasks: TaskManager) -> None:
+        self._tasks = tasks
+        self._starting = threading.Lock()
+        tasks.register(KIND)
 
-    def start(self, id: str, work: Work) -> Download:
-        """Begin `work(progress)` in the background, unless it is under way."""
-        with self._lock:
-            known = self._known.get(id)
+    def start(
+        self, model: str, work: Callable[[OnProgress], object], principal: Principal
+    ) -> Download:
+        """Begin `work(on_progress)` in the background, unless it is under way."""
+        with self._starting:
+            known = self.find(model, principal)
             if known is not None and known.active:
                 return known
-            one = self._known[id] = Download(id)
-        threading.Thread(target=self._run, args=(one, work), name=f"get-{id}", daemon=True).start()
-        return one
+            self.dismiss(model, principal)
+            download = Download(KIND, principal.id, subject=model)
+            self._tasks.submit(download, lambda task: work(task.on_progress))
+            return download
 
-    def find(self, id: str) -> Download | None:
-        return self._known.get(id)
+    def find(self, model: str, principal: Principal) -> Download | None:
+        """Return a download that runs or ended lately."""
+        found = self._tasks.latest(KIND, model, principal)
+        return found if isinstance(found, Download) else None
 
-    def active(self) -> list[Download]:
-        return [one for one in self._known.values() if one.active]
-
-    def forget(self, id: str) -> None:
-        """Drop what is known of a download that has ended."""
-        with self._lock:
-            one = self._known.get(id)
-            if one is not None and not one.active:
-                del self._known[id]
-
-    def _run(self, one: Download, work: Work) -> None:
-        def progress(done: int, total: int) -> None:
-            if one.stop.is_set():
-                raise Canceled
-            if not one.total:
-                one.first = done  # a resumed file begins in the middle
-            one.done, one.total = done, total
-
-        try:
-            work(progress)
-        except Canceled as stopped:
-            one.fault = stopped
-        except UnmaskError as error:
-            # What a person is told is one calm sentence; what the system said of it stands here.
-            log.warning("%s did not come: %s", one.id, error.message, exc_info=error)
-            one.fault = error
-        except Exception as error:
-            log.exception("a download failed")
-            one.fault = error
-        finally:
-            one.active = False
-
-
-downloads = Downloads()
+    def dismiss(self, model: str, principal: Principal) -> None:
+        """Forget a download that has ended."""
+        known = self.find(model, principal)
+        if known is not None and not known.active:
+            self._tasks.dismiss(known)

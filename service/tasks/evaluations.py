@@ -1,93 +1,103 @@
-"""Evaluations in the background, one after another; kept under a token like an upload.
+"""Evaluations on labelled sets, one after another: scoring takes every core.
 
-<data>/evaluations/<token>/labels.csv, real/, fake/   what was brought
-                           scores.jsonl               what the pipeline said of each file
-                           report.json                the figures, once there are any
+Kept, in <data>/evaluations/<id>, until it is swept or deleted:
+
+    labels.csv, real/, fake/   what was brought
+    run.json                   what was asked for
+    scores.jsonl               what the pipeline said of each file; an interrupted run goes on here
+    report.json                the figures, once there are any
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import re
-import secrets
 import shutil
-import threading
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from detector.errors import Canceled, UnmaskError
-from detector.evaluation.evaluate import evaluate
-from detector.evaluation.labels import read_labels
-from detector.evaluation.report import Report
-from detector.evaluation.scores import Scored, score_files
-from detector.perturbation import corruptions
+from detector.errors import UnmaskError
+from service.context import LOCAL, Principal
+from service.error_reports import hint_of, message_of
 from service.labelled_sets import Given, LabelledSet, Why, make
 from service.messages import _
+from service.records.model import State
+from service.tasks.manager import TaskManager
+from service.tasks.task import INTERNAL, SYSTEM, Priority, Task, TaskKind
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:  # these bring torch, which a first page need not wait for
+    from detector.evaluation.report import Report
+    from detector.evaluation.scores import Scored
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
+_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
-@dataclass
-class Run:
-    """One evaluation, waiting, running or ended."""
+class Evaluation(Task):
+    """One evaluation; steps are files.
 
-    token: str
+    Attributes
+    ----------
+    folder : Path
+    labelled_set : LabelledSet
+    models : list of str or None
+        Default the default set.
+    condition : str
+        As `unmask evaluate --conditions` takes it.
+    report, scored : Report or None, list of Scored
+        The figures, at the end.
+    """
+
+    MIN_STEPS = 3
     folder: Path
-    what: LabelledSet
+    labelled_set: LabelledSet
     models: list[str] | None
     condition: str
-    done: int = 0
-    total: int = 0
-    began: float | None = None
-    report: Report | None = None
-    scored: list[Scored] = field(default_factory=list)
-    fault: Exception | None = None
-    stop: threading.Event = field(default_factory=threading.Event)
-    active: bool = True
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.report: Report | None = None
+        self.scored: list[Scored] = []
 
     @property
     def error(self) -> str:
         """Why there are no figures, for a person; empty while there may be some."""
+        if self.state is State.CANCELED:
+            return _("You stopped it. What was scored is gone with it.")
+        if self.state is State.INTERRUPTED:
+            return _("The server stopped before it was done. What was scored is kept.")
         if self.fault is None:
             return ""
-        if isinstance(self.fault, Canceled):
-            return _("You stopped it. What was scored is gone with it.")
-        if isinstance(self.fault, UnmaskError):
-            return self.fault.message
-        return _("Something went wrong here, not with your files. The log says more.")
+        if self.fault.problem.code == INTERNAL:
+            return _("Something went wrong here, not with your files. The log says more.")
+        return message_of(self.fault)
 
     @property
     def hint(self) -> str:
         """What to do about it; may be empty."""
-        return self.fault.hint if isinstance(self.fault, UnmaskError) else ""
-
-    @property
-    def seconds_left(self) -> float | None:
-        """From the rate so far; None before the third file."""
-        if self.began is None or self.done < 3 or not self.total:
-            return None
-        return (time.monotonic() - self.began) / self.done * (self.total - self.done)
+        return hint_of(self.fault) if self.fault is not None else ""
 
 
-class Runs:
-    """The evaluations of this server."""
+class Evaluations:
+    """The evaluations of a server."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, tasks: TaskManager, data: Path) -> None:
         self.root = data / "evaluations"
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._known: dict[str, Run] = {}
-        # Scoring takes every core: two at once would only make both late.
-        self._turn = threading.Lock()
+        self._tasks = tasks
+        self.kind = TaskKind(
+            "evaluation", Priority.BATCH, 2.0, max_running=1, restore=Evaluation
+        )  # fmt: skip
+        tasks.register(self.kind)
 
     def start(
-        self, given: Sequence[Given], models: list[str] | None, condition: str = "none"
-    ) -> Run:
+        self,
+        given: Sequence[Given],
+        principal: Principal,
+        models: list[str] | None = None,
+        condition: str = "none",
+    ) -> Evaluation:
         """Keep what was brought and begin.
 
         Parameters
@@ -102,93 +112,114 @@ class Runs:
         InputError
             It is no labelled set; nothing is kept.
         """
-        token = secrets.token_urlsafe(16)
-        folder = self.root / token
-        folder.mkdir(mode=0o700)
+        run = Evaluation(self.kind, principal.id)
+        run.folder = self.root / run.id
+        run.models, run.condition = models, condition
+        run.folder.mkdir(mode=0o700)
         try:
-            what = make(given, folder)
+            run.labelled_set = make(given, run.folder)
+            left_out = run.labelled_set.left_out
+            note = {"models": models, "condition": condition, "left_out": left_out}
+            (run.folder / "run.json").write_text(json.dumps(note), "utf-8")
+            self._tasks.submit(run, _work)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(run.folder, ignore_errors=True)
             raise
-        run = self._known[token] = Run(token, folder, what, models, condition)
-        threading.Thread(target=self._work, args=(run,), name="evaluate", daemon=True).start()
         return run
 
-    def find(self, token: str) -> Run | None:
-        """The run behind a token of an address; one of an earlier start is read from the disk."""
-        if not _TOKEN.fullmatch(token):
-            return None
-        if token not in self._known:
-            self._restore(token)
-        return self._known.get(token)
+    def rerun(self, id: str, principal: Principal) -> Evaluation | None:
+        """Go on with one that was interrupted, under its address and for its owner; None when it is
+        gone."""
+        known = self.find(id, principal)
+        if known is None or known.active:
+            return known
+        self._tasks.dismiss(known)
+        run = Evaluation(self.kind, known.owner, id=id)
+        _read(run, known.folder)
+        self._tasks.submit(run, _work)
+        return run
 
-    def delete(self, token: str) -> None:
-        """Stop a run and remove all of it."""
-        run = self._known.pop(token, None)
+    def find(self, id: str, principal: Principal) -> Evaluation | None:
+        """Return the evaluation of an address, if whoever asks may see it and it is still kept."""
+        if not _ID.fullmatch(id):
+            return None
+        run = self._tasks.find(id, principal) or self._of_before(id, principal)
+        if not isinstance(run, Evaluation):
+            return None
+        if not hasattr(run, "folder") and not _read(run, self.root / id):
+            return None
+        if run.report is not None and not run.active:
+            run.state = State.DONE  # also where the server stopped just after
+        return run if run.state is not State.DONE or run.report is not None else None
+
+    def delete(self, id: str, principal: Principal) -> None:
+        """Stop an evaluation and remove all of it, if it belongs to whoever asks."""
+        run = self.find(id, principal)
         if run is not None:
-            run.stop.set()
-        if _TOKEN.fullmatch(token):
-            shutil.rmtree(self.root / token, ignore_errors=True)
+            self._tasks.dismiss(run)
+            shutil.rmtree(run.folder, ignore_errors=True)
 
     def sweep(self, older_than: timedelta) -> None:
         """Delete what was kept long enough."""
         limit = datetime.now(UTC) - older_than
         for folder in list(self.root.iterdir()):
-            run = self._known.get(folder.name)
+            run = self._tasks.find(folder.name, SYSTEM)
             if run is not None and run.active:
                 continue
             if datetime.fromtimestamp(folder.stat().st_mtime, UTC) <= limit:
-                self.delete(folder.name)
+                if run is not None:
+                    self._tasks.dismiss(run)
+                shutil.rmtree(folder, ignore_errors=True)
 
-    def _work(self, run: Run) -> None:
-        def progress(done: int, total: int) -> None:
-            if run.stop.is_set():
-                raise Canceled
-            run.done, run.total = done, total
+    def _of_before(self, id: str, principal: Principal) -> Evaluation | None:
+        """An evaluation of a version that kept no owners: an administrator's to see."""
+        run = Evaluation(self.kind, LOCAL.id, id=id)
+        if not run.visible_to(principal) or not _read(run, self.root / id) or run.report is None:
+            return None
+        run.state = State.DONE
+        return run
 
-        store = run.folder / "scores.jsonl"
-        try:
-            with self._turn:
-                run.began = time.monotonic()
-                run.report = evaluate(
-                    run.what.labels,
-                    models=run.models,
-                    conditions=corruptions.parse(run.condition),
-                    store=store,
-                    progress=progress,
-                )
-                # Again from the store, without a network: the page draws file by file.
-                items = read_labels(run.what.labels)
-                run.scored = score_files(items, models=run.models, store=store)
-            run.report.labels = "labels.csv"  # where it lies here is nobody's business
-            (run.folder / "report.json").write_text(run.report.model_dump_json(), "utf-8")
-            note = {
-                "models": run.models,
-                "condition": run.condition,
-                "left_out": run.what.left_out,
-            }
-            (run.folder / "run.json").write_text(json.dumps(note), "utf-8")
-        except UnmaskError as error:
-            run.fault = error
-        except Exception as error:
-            log.exception("an evaluation failed")
-            run.fault = error
-        finally:
-            run.active = False
 
-    def _restore(self, token: str) -> None:
-        folder = self.root / token
-        try:
-            note = json.loads((folder / "run.json").read_text("utf-8"))
-            report = Report.model_validate_json((folder / "report.json").read_text("utf-8"))
-            items = read_labels(folder / "labels.csv")
-            scored = score_files(items, models=note["models"], store=folder / "scores.jsonl")
-            left_out = [(str(name), Why(why)) for name, why in note["left_out"]]
-        except (OSError, ValueError, KeyError, UnmaskError):
-            return
-        fakes = sum(item.label for item in items)
-        what = LabelledSet(folder / "labels.csv", len(items) - fakes, fakes, left_out)
-        self._known[token] = Run(
-            token, folder, what, note["models"], note["condition"],
-            report=report, scored=scored, active=False,
-        )  # fmt: skip
+def _work(task: Task) -> None:
+    from detector.evaluation.evaluate import evaluate
+    from detector.evaluation.labels import read_labels
+    from detector.evaluation.scores import score_files
+    from detector.perturbation import corruptions
+
+    assert isinstance(task, Evaluation)
+    labels, store = task.labelled_set.labels, task.folder / "scores.jsonl"
+    report = evaluate(
+        labels,
+        models=task.models,
+        conditions=corruptions.parse(task.condition),
+        store=store,
+        progress=task.on_progress,
+    )
+    # Again from the store, without a network: the page draws file by file.
+    task.scored = score_files(read_labels(labels), models=task.models, store=store)
+    report.labels = "labels.csv"  # where it lies here is nobody's business
+    (task.folder / "report.json").write_text(report.model_dump_json(), "utf-8")
+    task.report = report
+
+
+def _read(run: Evaluation, folder: Path) -> bool:
+    """Fill in what a folder holds of an evaluation; whether it is one."""
+    from detector.evaluation.labels import read_labels
+    from detector.evaluation.report import Report
+    from detector.evaluation.scores import score_files
+
+    try:
+        note = json.loads((folder / "run.json").read_text("utf-8"))
+        items = read_labels(folder / "labels.csv")
+        left_out = [(str(name), Why(why)) for name, why in note["left_out"]]
+        run.models, run.condition = note["models"], note["condition"]
+        if (folder / "report.json").is_file():
+            text = (folder / "report.json").read_text("utf-8")
+            run.report = Report.model_validate_json(text)
+            run.scored = score_files(items, models=run.models, store=folder / "scores.jsonl")
+    except (OSError, ValueError, KeyError, UnmaskError):
+        return False
+    fakes = sum(item.label for item in items)
+    run.labelled_set = LabelledSet(folder / "labels.csv", len(items) - fakes, fakes, left_out)
+    run.folder = folder
+    return True

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from detector.schema.analysis import Analysis
-from service.records.model import ErrorReport, Record, State
+from service.records.model import Record
 from service.records.store import Store
 from service.storage.uploads import Uploads
-
-if TYPE_CHECKING:
-    from detector.pipeline import Progress
+from service.tasks.task import Task, TaskKind
 
 
-class Job:
-    """One run of the analysis of one record. Written by one worker, read by any page.
-
-    Each attribute is replaced whole and never changed in place, so a reader needs no lock; `state`
-    is written last.
+class Job(Task):
+    """One run of the analysis of one record (`subject`).
 
     Attributes
     ----------
@@ -29,18 +21,19 @@ class Job:
         As it was when the run began; what a person adds to it since is in the store.
     store : Store
         Where it is kept.
+    progress : detector.pipeline.Progress or None
+        With the scores so far.
+    analysis : Analysis or None
+        The result, at the end.
     """
 
-    def __init__(self, record: Record, store: Store, uploads: Uploads) -> None:
+    def __init__(self, kind: TaskKind, record: Record, store: Store, uploads: Uploads) -> None:
+        super().__init__(kind, record.owner, subject=record.id, id=record.run.rpartition(":")[2])
         self.record = record
         self.store = store
         self.settings = record.settings
-        self.cancel = threading.Event()
-        self.progress: Progress | None = None
         self.analysis: Analysis | None = None
-        self.fault: ErrorReport | None = record.fault
-        self.started: float | None = None
-        """`time.monotonic()` when a worker took it."""
+        self.fault = record.fault
         self.state = record.state
         self._uploads = uploads
 
@@ -82,11 +75,3 @@ class Job:
     @property
     def read_only(self) -> bool:
         return False
-
-    @property
-    def active(self) -> bool:
-        return self.state in (State.QUEUED, State.RUNNING)
-
-    def elapsed(self) -> float:
-        """Seconds since a worker took it; 0 before."""
-        return time.monotonic() - self.started if self.started is not None else 0.0

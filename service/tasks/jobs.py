@@ -1,36 +1,31 @@
-"""Background work: a bounded queue of analyses that pages watch and never wait for.
+"""Analyses: tasks that pages watch and never wait for.
 
-Workers know nothing of Streamlit: they write a `Job`, a fragment of the page polls it. Every job is
-that of a record (`service.records`), whose id is in the address of the page; so a reload, another
-tab, a lost connection or a new start of the server finds it again, and two people never see each
-other's.
+Every job is that of a record (`service.records`), whose id is in the address of the page; so a
+reload, another tab, a lost connection or a new start of the server finds it again, and two people
+never see each other's.
 
-What outlives the process is the record and the file (`uploads`). A record says QUEUED until its run
-has ended, and whose run it is: when that server no longer lives, the analysis was interrupted.
+Kept: the record and the file (`uploads`). A record says QUEUED until its run has ended, and whose
+run it is: when that server no longer lives, the analysis was interrupted and is offered again.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 from detector.decision import decide
-from detector.errors import Canceled, InputError, MediaError, UnmaskError
+from detector.errors import InputError, MediaError, UnmaskError
 from detector.schema.analysis import Analysis, Robustness, Settings
-from service.config import get_config
 from service.error_reports import fault_of
-from service.messages import _, ngettext
+from service.messages import _
 from service.records import result_cache, thumbnails
-from service.records.instances import Server
 from service.records.media_replicator import MediaReplicator
 from service.records.model import LOCAL, ErrorReport, Record, State
 from service.records.rules import new_id
@@ -38,11 +33,21 @@ from service.records.scope import RecordScope
 from service.records.sql import SQLStore
 from service.records.store import Store
 from service.storage.uploads import Kept, Uploads
+from service.tasks import analyses
+from service.tasks.analyses import (
+    MAX_WAITING,
+    AnalysisRunner,
+    AnalyzerLike,
+    default_workers,
+    keep_safely,
+)
+from service.tasks.errors import QueueFull
 from service.tasks.job import Job
+from service.tasks.manager import TaskManager
 from service.tasks.throughput import ThroughputEstimator
 
 if TYPE_CHECKING:
-    from detector.pipeline import Observer, Progress
+    pass
 
 __all__ = [
     "AnalyzerLike",
@@ -52,35 +57,14 @@ __all__ = [
     "QueueFull",
     "RecordScope",
     "State",
+    "default_workers",
     "fault_of",
 ]
 
 log = logging.getLogger(__name__)
 
-WAITING = 20
-"""jobs that may wait; beyond it a person is told to come back, rather than left in a long line."""
-KEPT = 200
-"""jobs remembered in memory (about 1 MB each at most); older results are read from the records."""
-
-
-class AnalyzerLike(Protocol):
-    """What a worker needs of `detector.pipeline.Analyzer`."""
-
-    def analyze(
-        self,
-        path: Path,
-        settings: Settings | None = None,
-        *,
-        name: str | None = None,
-        observe: Observer | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Analysis: ...
-
-
-class QueueFull(UnmaskError):
-    """Too many files are waiting."""
-
-    default_code = "busy"
+MAX_KEPT = 200
+"""Jobs remembered in memory (about 1 MB each at most); older results are read from the records."""
 
 
 class Jobs:
@@ -93,14 +77,15 @@ class Jobs:
     uploads : Uploads
     store : SQLStore
         Where the records of people without an account are kept.
-    server : Server
-    speed : Speed
+    tasks : TaskManager
+        Runs them.
+    speed : ThroughputEstimator
         Learns how fast this computer is.
     look : callable, optional
         Raises `MediaError` for a file that can't be read, as an analysis would at its beginning. It
         is called when a file arrives, whatever waits before it.
     workers : int
-        Files analyzed at once. Each uses about two cores.
+        Files analyzed at once.
     waiting, kept : int
         Bounds of the line and of the memory.
     """
@@ -110,28 +95,29 @@ class Jobs:
         analyzer: AnalyzerLike,
         uploads: Uploads,
         store: SQLStore,
-        server: Server,
+        tasks: TaskManager,
         speed: ThroughputEstimator,
         *,
         look: Callable[[Path], object] | None = None,
         workers: int | None = None,
-        waiting: int = WAITING,
-        kept: int = KEPT,
+        waiting: int = MAX_WAITING,
+        kept: int = MAX_KEPT,
     ) -> None:
         self.uploads = uploads
         self.store = store
         self.speed = speed
         self.workers = workers or default_workers()
-        self._analyzer = analyzer
-        self._server = server
+        self.kind = analyses.kind(self.workers, waiting, tasks.scheduler.cores)
+        tasks.register(self.kind)
+        self._tasks = tasks
+        self._server = tasks.server
         self._copies = MediaReplicator()
-        self._waiting, self._kept = waiting, kept
-        self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="analysis")
+        self._runner = AnalysisRunner(analyzer, speed, self._copies)
+        self._kept = kept
         self._look = look
         self._arrivals = ThreadPoolExecutor(1, thread_name_prefix="arrival")
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, Job] = OrderedDict()  # oldest first
-        self._futures: dict[Job, Future[None]] = {}
 
     def submit(
         self,
@@ -147,12 +133,12 @@ class Jobs:
 
         Raises
         ------
-        Busy
+        QueueFull
             The line is full; nothing is kept.
         StorageError, RecordsError
             The disk is full, or the records can't be used; nothing is kept.
         """
-        self._refuse_when_full()
+        self._tasks.refuse_when_full(self.kind)
         place = place or self._local()
         kept = self.uploads.keep(source, name, size=size)
         try:
@@ -164,9 +150,13 @@ class Jobs:
         except BaseException:
             self.uploads.delete(kept.token)
             raise
-        return self._enqueue(Job(record, place.store, self.uploads))
+        try:
+            return self._enqueue(Job(self.kind, record, place.store, self.uploads))
+        except BaseException:  # others were faster, or the task could not be written down
+            self.delete([record.id], place)
+            raise
 
-    def adopt(
+    def import_result(
         self,
         analysis: Analysis,
         name: str,
@@ -198,12 +188,12 @@ class Jobs:
         assert job is not None
         return job
 
-    def again(self, key: str, settings: Settings, place: RecordScope | None = None) -> Job | None:
+    def rerun(self, key: str, settings: Settings, place: RecordScope | None = None) -> Job | None:
         """Analyze a kept file once more, under the same address; None when it is gone."""
         job = self.find(key, place)
         if job is None or not job.has_media:
             return None
-        self._refuse_when_full()
+        self._tasks.refuse_when_full(self.kind)
         self.cancel(key)
         record = job.store.restart(
             job.record.owner,
@@ -213,7 +203,7 @@ class Jobs:
             cache_key=result_cache.key(job.record.sha256, settings),
             now=datetime.now(UTC),
         )
-        return self._enqueue(Job(record, job.store, self.uploads)) if record else None
+        return self._enqueue(Job(self.kind, record, job.store, self.uploads)) if record else None
 
     def find(self, key: str, place: RecordScope | None = None) -> Job | None:
         """The job behind an address, for whoever asks (`Store.open`); None when there is none.
@@ -241,9 +231,7 @@ class Jobs:
 
     def ahead(self, job: Job) -> int:
         """How many waiting files come before this one."""
-        with self._lock:
-            waiting = [j for j in self._jobs.values() if j.state is State.QUEUED]
-        return waiting.index(job) if job in waiting else 0
+        return self._tasks.scheduler.ahead(job)
 
     def busy(self) -> list[Job]:
         """Jobs that wait or run."""
@@ -256,14 +244,10 @@ class Jobs:
         """Ask a job to stop. A waiting one stops at once, a running one within about a second."""
         with self._lock:
             job = self._jobs.get(key)
-            future = self._futures.get(job) if job else None
-        if job is None or not job.active:
-            return
-        job.cancel.set()
-        if future is not None and future.cancel():
-            self._end(job, State.CANCELED)
+        if job is not None and job.active:
+            self._tasks.cancel(job)
 
-    def amend(self, key: str, tried: Robustness) -> None:
+    def update(self, key: str, tried: Robustness) -> None:
         """Add the outcome of robustness trials to a finished result."""
         with self._lock:
             job = self._jobs.get(key)
@@ -271,9 +255,9 @@ class Jobs:
         if job is not None and job.analysis is not None:
             analysis = decide(job.analysis.model_copy(update={"robustness": tried}))
             job.analysis = analysis
-            self._kept_safe(lambda: job.store.update_result(job.record.owner, key, analysis))
+            keep_safely(lambda: job.store.update_result(job.record.owner, key, analysis))
 
-    def forget(self, keys: Collection[str], place: RecordScope | None = None) -> list[str]:
+    def delete(self, keys: Collection[str], place: RecordScope | None = None) -> list[str]:
         """Stop jobs and delete them with files, pictures, results and links. Only the owner's own.
 
         Returns
@@ -286,7 +270,7 @@ class Jobs:
         self._drop(ours)  # before the rows: stopped in between, there is still a record to delete
         return place.store.delete(place.owner, ours)
 
-    def move(self, source: RecordScope, target: RecordScope) -> int:
+    def transfer(self, source: RecordScope, target: RecordScope) -> int:
         """Give finished analyses another owner in another store, under the same addresses. What is
         at work or came to nothing stays, and links end.
 
@@ -335,13 +319,10 @@ class Jobs:
         self.uploads.sweep(media, spare=busy, now=now)
 
     def close(self) -> None:
-        """Stop all work and wait for the workers."""
-        for job in self.busy():
-            self.cancel(job.key)
+        """Stop all work and wait for the workers; what they were at is offered again."""
         self._arrivals.shutdown(wait=True, cancel_futures=True)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._tasks.close()
         self._copies.close()
-        self._server.close()
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -377,19 +358,6 @@ class Jobs:
             cache_key=cache_key,
         )
 
-    def _refuse_when_full(self) -> None:
-        with self._lock:
-            waiting = sum(job.state is State.QUEUED for job in self._jobs.values())
-        if waiting >= self._waiting:
-            raise QueueFull(
-                ngettext(
-                    "{number} file is waiting already.",
-                    "{number} files are waiting already.",
-                    waiting,
-                ).format(number=waiting),
-                hint=_("Try again in a few minutes; nothing was kept."),
-            )
-
     def _given(self, key: str, kept: Kept, place: RecordScope) -> Job | None:
         """The earlier answer to the same question, with the new copy of the file where the earlier
         one is gone."""
@@ -405,8 +373,14 @@ class Jobs:
         with self._lock:
             self._jobs.pop(job.key, None)
             self._jobs[job.key] = job
-            self._futures[job] = self._pool.submit(self._work, job)
             self._trim()
+        try:
+            self._tasks.submit(job, self._runner.run, self._runner.end)
+        except UnmaskError as error:
+            job.fault = fault_of(error)
+            self._runner.end(job, State.FAILED, job.fault)
+            job.state = State.FAILED
+            raise
         if self._look is not None:
             self._arrivals.submit(self._look_at, job)
         return job
@@ -419,7 +393,7 @@ class Jobs:
         """A job from its record, as another process or an earlier one left it."""
         if known is not None and known.record == record and not known.active:
             return known
-        job = Job(record, store, self.uploads)
+        job = Job(self.kind, record, store, self.uploads)
         if not job.has_media and record.size:
             self._copies.bring(store, record, job.path.parent)
         if record.state is State.DONE:
@@ -449,12 +423,11 @@ class Jobs:
         idle = [k for k, j in self._jobs.items() if not j.active or self._elsewhere(j.record)]
         for key in idle[: max(0, over)]:
             del self._jobs[key]
-        self._futures = {job: f for job, f in self._futures.items() if not f.done()}
 
     def _drop(self, keys: Collection[str]) -> None:
         """Stop, forget and delete the files of these."""
         for key in keys:
-            self.cancel(key)
+            self._tasks.dismiss_subject(self.kind, key)
             with self._lock:
                 self._jobs.pop(key, None)
             self.uploads.delete(key)
@@ -466,75 +439,7 @@ class Jobs:
         try:
             self._look(job.path)
         except MediaError as error:
-            with self._lock:
-                future = self._futures.get(job)
-            if not error.code.startswith("reader_") and future is not None and future.cancel():
-                self._end(job, State.FAILED, fault_of(error))
+            if not error.code.startswith("reader_"):
+                self._tasks.fail_waiting(job, error)
         except Exception:
             log.exception("a file could not be looked at when it arrived")
-
-    def _work(self, job: Job) -> None:
-        """In a worker: never raises, always leaves a final state."""
-        job.started = time.monotonic()
-        job.state = State.RUNNING
-
-        def observe(progress: Progress) -> None:
-            job.progress = progress
-
-        try:
-            analysis = self._analyzer.analyze(
-                job.path, job.settings, name=job.name, observe=observe, cancel=job.cancel
-            )
-            job.analysis = analysis
-            self._save(job, analysis)
-            self.speed.learn(analysis)
-            job.state = State.DONE
-            self._copies.keep(job.store, job.record, job.path)
-        except Canceled:
-            self._end(job, State.CANCELED)
-        except BaseException as error:
-            fault = fault_of(error)
-            if fault.ours:
-                log.exception("analysis failed, reference %s", fault.reference)
-            self._end(job, State.FAILED, fault)
-
-    def _end(self, job: Job, state: State, fault: ErrorReport | None = None) -> None:
-        """The end of a run without a result."""
-        record = job.record
-        self._kept_safe(lambda: job.store.stop(record.owner, record.id, record.run, state, fault))
-        job.fault = fault
-        job.state = state
-
-    def _save(self, job: Job, analysis: Analysis) -> None:
-        """Put a result into the record, unless it was deleted meanwhile or asked for again with
-        other settings."""
-        record = job.record
-        key = (
-            result_cache.key(record.sha256, job.settings) if result_cache.reusable(analysis) else ""
-        )
-        thumbnail = thumbnails.of(job.path, analysis)
-        self._kept_safe(
-            lambda: job.store.finish(
-                record.owner,
-                record.id,
-                record.run,
-                analysis,
-                thumbnail=thumbnail,
-                # Own thresholds or a model may have changed while this waited.
-                cache_key=key if key == record.cache_key else "",
-            )
-        )
-
-    def _kept_safe(self, write: Callable[[], object]) -> None:
-        """Write; a store that refuses costs nothing but that: the outcome can still be read until
-        the server stops."""
-        try:
-            write()
-        except InputError as error:
-            log.warning("an outcome could not be kept: %s", error.message)
-
-
-def default_workers() -> int:
-    """`UNMASK_WORKERS`, else one for two cores and at most two: decoding and scoring of one file
-    already run side by side, and more threads than cores slow each other down."""
-    return get_config().workers or max(1, min(2, (os.cpu_count() or 2) // 2))

@@ -7,25 +7,25 @@ server took with it when it died is noticed by the next one (`recover`).
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from detector.errors import Canceled, InputError, UnmaskError
+from service.context import Principal
 from service.error_reports import fault_of
 from service.records.instances import Server
 from service.records.model import ErrorReport, State
 from service.tasks.executor import ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore, restore
-from service.tasks.task import Requester, Task, TaskKind
+from service.tasks.task import Task, TaskKind
 
 log = logging.getLogger(__name__)
 
-MAX_KEPT = 100
-"""Ended tasks of a kind remembered in memory; older ones are read from the store."""
-CLOSE_SECONDS = 60.0
+CLOSE_SECONDS = 10.0
 """Longest wait for workers when a server stops."""
 
 Work = Callable[[Task], object]
@@ -41,29 +41,28 @@ class TaskManager:
     ----------
     store : TaskStore
     server : Server
-    cores : float
-        The budget of the scheduler.
-    kinds : iterable of TaskKind
-        What a store may hold of earlier servers.
+    scheduler : Scheduler, optional
+        Default: threads, and a budget of all cores of this computer.
     """
 
     def __init__(
         self,
         store: TaskStore,
         server: Server,
-        *,
-        cores: float,
-        kinds: Iterable[TaskKind] = (),
         scheduler: Scheduler | None = None,
     ) -> None:
         self.server = server
-        self.scheduler = scheduler or Scheduler(cores, ThreadExecutor())
+        self.scheduler = scheduler or Scheduler(os.cpu_count() or 2, ThreadExecutor())
         self._store = store
-        self._kinds = {kind.name: kind for kind in kinds}
+        self._kinds: dict[str, TaskKind] = {}
+        self._closing = False
         self._lock = threading.Lock()
         self._known: dict[str, OrderedDict[str, Task]] = {}
         self._on_end: dict[Task, OnEnd] = {}
-        self.recover()
+
+    def register(self, kind: TaskKind) -> None:
+        """Make a kind known, before `recover` and whatever may find a task of it."""
+        self._kinds[kind.name] = kind
 
     def submit(
         self, task: Task, work: Work, on_end: OnEnd = lambda task, state, fault: None
@@ -77,8 +76,7 @@ class TaskManager:
         RecordsError
             It could not be written down.
         """
-        self.scheduler.refuse_when_full(task)
-        self._kinds.setdefault(task.kind.name, task.kind)
+        self.scheduler.refuse_when_full(task.kind)
         self._store.add(task, self.server.id)
         task.at_checkpoint = lambda: self.scheduler.checkpoint(task)
         with self._lock:
@@ -87,33 +85,46 @@ class TaskManager:
         try:
             self.scheduler.add(task, lambda task: self._run(task, work), self._fail)
         except BaseException:
+            with self._lock:
+                del self._on_end[task]  # it never began
             self.dismiss(task)
             raise
 
-    def find(self, id: str, who: Requester) -> Task | None:
+    def refuse_when_full(self, kind: TaskKind) -> None:
+        """Raise what `submit` would of a kind that takes no more."""
+        self.scheduler.refuse_when_full(kind)
+
+    def find(self, id: str, principal: Principal) -> Task | None:
         """Return a task by its id; None when there is none, or none for whoever asks."""
         with self._lock:
             known = next((tasks[id] for tasks in self._known.values() if id in tasks), None)
         task = known or self._restore(id)
-        return task if task is not None and task.visible_to(who) else None
+        return task if task is not None and task.visible_to(principal) else None
 
-    def latest(self, kind: TaskKind, subject: str, who: Requester) -> Task | None:
+    def latest(self, kind: TaskKind, subject: str, principal: Principal) -> Task | None:
         """Return the newest task about something that whoever asks may see, among those in memory:
         what runs, and what ended lately."""
-        own = [t for t in self.visible(kind, who) if t.subject == subject]
+        own = [t for t in self.visible(kind, principal) if t.subject == subject]
         return own[-1] if own else None
 
-    def visible(self, kind: TaskKind, who: Requester) -> list[Task]:
+    def visible(self, kind: TaskKind, principal: Principal) -> list[Task]:
         """Return the tasks of a kind in memory that somebody may see, oldest first."""
         with self._lock:
             tasks = list(self._known.get(kind.name, {}).values())
-        return [task for task in tasks if task.visible_to(who)]
+        return [task for task in tasks if task.visible_to(principal)]
 
     def cancel(self, task: Task) -> None:
         """Ask a task to stop: one that waits ends at once, one that runs at its next step."""
         task.cancel.set()
         if self.scheduler.remove(task):
             self._end(task, State.CANCELED)
+
+    def fail_waiting(self, task: Task, error: BaseException) -> bool:
+        """End a task that still waits, for a reason that its work would meet; whether it did."""
+        if not self.scheduler.remove(task):
+            return False
+        self._fail(task, error)
+        return True
 
     def dismiss(self, task: Task) -> None:
         """Stop a task and forget it."""
@@ -160,13 +171,16 @@ class TaskManager:
         self.recover()
 
     def close(self) -> None:
-        """Stop everything and wait for the workers."""
+        """Stop everything and wait for the workers. What they were at counts as interrupted: the
+        next server offers it again."""
+        self._closing = True
         with self._lock:
             active = [t for known in self._known.values() for t in known.values() if t.active]
         for task in active:
             self.cancel(task)
         self.scheduler.close(CLOSE_SECONDS)
         self._store.close()
+        self.server.close()
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -205,6 +219,9 @@ class TaskManager:
             on_end = self._on_end.pop(task, None)
         if on_end is None:
             return
+        if self._closing and state is State.CANCELED:
+            task.state = State.INTERRUPTED
+            return
         try:
             on_end(task, state, fault)
         except Exception:
@@ -231,7 +248,7 @@ class TaskManager:
         known = self._known.setdefault(task.kind.name, OrderedDict())
         known[task.id] = task
         idle = [id for id, one in known.items() if not one.active and one is not task]
-        for id in idle[: max(0, len(known) - MAX_KEPT)]:
+        for id in idle[: max(0, len(known) - task.kind.kept)]:
             del known[id]
 
     def _keep(self, write: Callable[[], object]) -> None:

@@ -1,141 +1,117 @@
-"""Robustness trials in the background: one file at a time, watched by the page that asked.
+"""Robustness runs: a part of a file is changed and analyzed again, one file at a time.
 
-Plain objects; nothing is drawn here. Trials outlive the page; their outcome is kept with the
-result.
+Kept: the outcome, with the result it is about. An interrupted one is offered again by the tab that
+shows it.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
 
-from detector.errors import Canceled, UnmaskError
+from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, Robustness
+from service.context import Principal
+from service.error_reports import message_of
 from service.messages import _
-from service.tasks.jobs import QueueFull
+from service.records.model import State
+from service.tasks.errors import QueueFull
+from service.tasks.manager import TaskManager
+from service.tasks.task import INTERNAL, Priority, Task, TaskKind
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from detector.pipeline import Analyzer
 
-WAITING = 6
-"""files that may wait"""
-KEPT = 100
-"""outcomes remembered here; those of this server's own results are on disk with them too"""
+MAX_WAITING = 5
+"""Files that may wait."""
 
-Tell = Callable[[int, int, str], None]
-Try = Callable[[Path, Analysis, Tell, threading.Event], Robustness]
-"""Runs the trials of a file: `detector.perturbation.robustness.try_out`, with this server's
-analyzer."""
+OnTrial = Callable[[int, int, str], None]
+Perturb = Callable[[Path, Analysis, OnTrial, Event], Robustness]
+"""Runs the trials of a file (`perturb_with`)."""
 Keep = Callable[[str, Robustness], None]
 
 
-@dataclass(eq=False)
-class RobustnessTask:
-    """The trials of one file. Written by one worker, read by any page.
-
-    Attributes
-    ----------
-    done, total : int
-    title : str
-        Of the trial that runs.
-    found : Robustness or None
-        At the end.
-    fault : Exception or None
-        Why there is none.
-    """
-
-    cancel: threading.Event = field(default_factory=threading.Event)
-    active: bool = True
-    done: int = 0
-    total: int = 0
-    title: str = ""
-    found: Robustness | None = None
-    fault: Exception | None = None
-    started: float | None = None
+class RobustnessTask(Task):
+    """The trials of one file (`subject`: its record); steps are trials, `stage` the one that runs,
+    its result a `Robustness`."""
 
     @property
     def error(self) -> str:
         """Why there is no outcome, for a person; empty while there may be one."""
+        if self.state is State.CANCELED:
+            return _("You stopped it.")
+        if self.state is State.INTERRUPTED:
+            return _("The server stopped before this was done.")
         if self.fault is None:
             return ""
-        if isinstance(self.fault, Canceled):
-            return _("You stopped it.")
-        if isinstance(self.fault, UnmaskError):
-            return self.fault.message
-        return _("It stopped. Your file is not at fault.")
+        if self.fault.problem.code == INTERNAL:
+            return _("It stopped. Your file is not at fault.")
+        return message_of(self.fault)
 
-    def seconds_left(self) -> float | None:
-        """From the rate so far; None before the first trial is done."""
-        if self.started is None or not self.done:
-            return None
-        return (time.monotonic() - self.started) / self.done * (self.total - self.done)
+
+def _refuse(waiting: int, running: int) -> UnmaskError | None:
+    if waiting < MAX_WAITING:
+        return None
+    return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
+
+
+KIND = TaskKind(
+    "robustness", Priority.INTERACTIVE, 2.0, max_running=1, refuse=_refuse, restore=RobustnessTask
+)
+
+
+def perturb_with(analyzer: Callable[[], Analyzer]) -> Perturb:
+    """Return what runs the trials of a file with an analyzer, which is asked for in the worker."""
+
+    def perturb(path: Path, analysis: Analysis, tell: OnTrial, cancel: Event) -> Robustness:
+        from detector.perturbation.robustness import try_out  # brings torch
+
+        return try_out(path, analysis, analyzer(), observe=tell, cancel=cancel)
+
+    return perturb
 
 
 class RobustnessQueue:
-    """Where trials are made, one after the other: they compete with analyses for the cores.
+    """The robustness runs of a server.
 
     Parameters
     ----------
-    run : callable
+    tasks : TaskManager
+    perturb : callable
     keep : callable
-        Called with the key and the outcome, in the worker.
+        Called with the record's id and the outcome, in the worker.
     """
 
-    def __init__(self, run: Try, keep: Keep) -> None:
-        self._run, self._keep = run, keep
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="trials")
-        self._lock = threading.Lock()
-        self._known: OrderedDict[str, RobustnessTask] = OrderedDict()
+    def __init__(self, tasks: TaskManager, perturb: Perturb, keep: Keep) -> None:
+        self._tasks, self._perturb, self._keep = tasks, perturb, keep
+        tasks.register(KIND)
 
-    def start(self, key: str, path: Path, analysis: Analysis) -> RobustnessTask:
+    def start(
+        self, key: str, path: Path, analysis: Analysis, principal: Principal
+    ) -> RobustnessTask:
         """Put a file's trials in line; the running ones where there are any.
 
         Raises
         ------
-        Busy
+        QueueFull
             Too many files are waiting.
         """
-        with self._lock:
-            known = self._known.get(key)
-            if known is not None and known.active:
-                return known
-            if sum(t.active for t in self._known.values()) >= WAITING:
-                raise QueueFull(_("Too many files are waiting. Try again in a few minutes."))
-            trials = self._known[key] = RobustnessTask()
-            self._known.move_to_end(key)
-            idle = [k for k, t in self._known.items() if not t.active]
-            for old in idle[: max(0, len(self._known) - KEPT)]:
-                del self._known[old]
-        self._pool.submit(self._work, key, trials, path, analysis)
-        return trials
+        known = self.find(key, principal)
+        if known is not None and known.active:
+            return known
+        task = RobustnessTask(KIND, principal.id, subject=key)
+        self._tasks.submit(task, partial(self._work, path, analysis))
+        return task
 
-    def find(self, key: str) -> RobustnessTask | None:
-        """The trials of a file, running or ended."""
-        with self._lock:
-            return self._known.get(key)
+    def find(self, key: str, principal: Principal) -> RobustnessTask | None:
+        """Return the trials of a file, running or ended."""
+        found = self._tasks.latest(KIND, key, principal)
+        return found if isinstance(found, RobustnessTask) else None
 
-    def _work(self, key: str, trials: RobustnessTask, path: Path, analysis: Analysis) -> None:
-        """In the worker: never raises, always ends inactive."""
-
-        def tell(done: int, total: int, title: str) -> None:
-            trials.done, trials.total, trials.title = done, total, title
-
-        try:
-            trials.started = time.monotonic()
-            if trials.cancel.is_set():
-                raise Canceled()
-            found = self._run(path, analysis, tell, trials.cancel)
-            self._keep(key, found)
-            trials.found = found
-        except UnmaskError as error:
-            trials.fault = error
-        except Exception as error:
-            log.exception("robustness trials failed")
-            trials.fault = error
-        finally:
-            trials.active = False
+    def _work(self, path: Path, analysis: Analysis, task: Task) -> Robustness:
+        found = self._perturb(path, analysis, task.on_progress, task.cancel)
+        self._keep(task.subject, found)
+        return found

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from service.tasks.executor import Executor
-from service.tasks.task import Priority, Task
+from service.tasks.task import Priority, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
@@ -102,17 +102,17 @@ class Scheduler:
             Its kind takes no more (`TaskKind.refuse`).
         """
         with self._changed:
-            self.refuse_when_full(task)
+            self.refuse_when_full(task.kind)
             who, now = (task.owner, task.kind.priority), self._turn[task.kind.priority]
             turn = self._last[who] = max(now, self._last.get(who, now - 1) + 1)
             self._waiting.append(_Entry(task, run, fail, turn))
         self._dispatch()
 
-    def refuse_when_full(self, task: Task) -> None:
+    def refuse_when_full(self, kind: TaskKind) -> None:
         """Raise what `add` would."""
         with self._changed:
-            waiting, running = self.count(task.kind.name)
-        if refusal := task.kind.refuse(waiting, running):
+            waiting, running = self.count(kind.name)
+        if refusal := kind.refuse(waiting, running):
             raise refusal
 
     def remove(self, task: Task) -> bool:
@@ -149,6 +149,12 @@ class Scheduler:
         with self._changed:
             self._reserved.append(reservation)
         return reservation
+
+    @property
+    def reserved(self) -> float:
+        """Cores that are held by reservations."""
+        with self._changed:
+            return sum(one.cores for one in self._reserved)
 
     def count(self, kind: str) -> tuple[int, int]:
         """Return how many of a kind wait, and how many run."""

@@ -17,18 +17,18 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from detector.errors import Canceled, UnmaskError
+from service.context import Principal, PrincipalKind, Role
 from service.records.model import ErrorReport, State
 
 ACTIVE = (State.QUEUED, State.RUNNING)
+INTERNAL = "internal"
+"""The error code of what nobody raised on purpose."""
+MAX_KEPT = 100
+"""Ended tasks of a kind remembered in memory; older ones are read from the store."""
 
 
-class Requester(Protocol):
-    """Who asks for a task."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def may_administer(self) -> bool: ...
+SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)
+"""Sees all tasks: what is old is deleted, whoever owns it."""
 
 
 class Priority(IntEnum):
@@ -94,6 +94,8 @@ class TaskKind:
         Makes a task of this kind from its row (`Task` or a class derived from it).
     on_interrupted : callable
         Called with a task that was lost with its server, when that is noticed.
+    kept : int
+        Ended tasks remembered in memory.
     log_level : int
         Of what it raised on purpose and is no fault of what it was given.
     """
@@ -105,6 +107,7 @@ class TaskKind:
     refuse: Callable[[int, int], UnmaskError | None] = lambda waiting, running: None
     restore: Callable[..., Task] | None = None
     on_interrupted: Callable[[Task], None] = lambda task: None
+    kept: int = MAX_KEPT
     log_level: int = logging.ERROR
 
 
@@ -136,7 +139,12 @@ class Task:
         UTC.
     cancel : threading.Event
         Set when somebody asked to stop it (`TaskManager.cancel`).
+    MIN_STEPS, MIN_SECONDS : int, float
+        What must be over before a time left is told.
     """
+
+    MIN_STEPS = 1
+    MIN_SECONDS = 0.0
 
     def __init__(
         self,
@@ -169,9 +177,9 @@ class Task:
     def active(self) -> bool:
         return self.state in ACTIVE
 
-    def visible_to(self, who: Requester) -> bool:
+    def visible_to(self, principal: Principal) -> bool:
         """Whether somebody may see, stop and delete it: its owner, or an administrator."""
-        return who.id == self.owner or who.may_administer
+        return principal.id == self.owner or principal.may_administer
 
     def begin(self) -> None:
         """Note that a worker took it."""
@@ -182,7 +190,7 @@ class Task:
         """Seconds since a worker took it; 0 before."""
         return time.monotonic() - self._began if self._began is not None else 0.0
 
-    def report(self, done: int, total: int, stage: str = "") -> None:
+    def on_progress(self, done: int, total: int, stage: str = "") -> None:
         """Say how far it is; from the work, between two steps.
 
         Raises
@@ -209,18 +217,20 @@ class Task:
         return getattr(self.progress, "total", 0)
 
     @property
+    def stage(self) -> str:
+        """What is done just now; may be empty."""
+        return getattr(self.progress, "stage", "")
+
+    @property
     def fraction(self) -> float:
         return self.progress.fraction if self.progress is not None else 0.0
 
-    def seconds_left(self, *, steps: int = 1, seconds: float = 0.0) -> float | None:
-        """Return the time left by the rate so far.
-
-        Parameters
-        ----------
-        steps, seconds : int, float
-            What must be over before a rate means anything; until then None.
-        """
+    @property
+    def seconds_left(self) -> float | None:
+        """Time left by the rate so far; None while a rate would mean little."""
         made, elapsed = self.done - self._first, self.elapsed()
-        if self._began is None or not self.total or made < max(1, steps) or elapsed < seconds:
+        if self._began is None or not self.total or made < self.MIN_STEPS:
+            return None
+        if elapsed < self.MIN_SECONDS:
             return None
         return elapsed / made * (self.total - self.done)

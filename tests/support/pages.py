@@ -17,7 +17,6 @@ from dashboard import session
 from detector.schema.analysis import Analysis
 from service.application import Application, SharedAnalyzer
 from service.context import LOCAL, Principal, RequestContext
-from service.tasks import own_thresholds
 from service.tasks.jobs import Jobs
 from tests.support.waiting import PATIENT
 
@@ -44,11 +43,9 @@ def quiet(data: Path) -> Iterator[Jobs]:
         app.gallery.samples = []
         patch.setattr(app, "start", lambda: None)
         patch.setattr(session, "application", lambda: app)
-        own_thresholds._run = None
         yield app.jobs
         app.jobs.close()
         app.jobs.store.close()
-        own_thresholds._run = None
 
 
 def come_as(

@@ -30,8 +30,9 @@ from detector.models.registry import list_models, usable
 from detector.schema.analysis import Settings, Thresholds
 from service import limits
 from service.labelled_sets import Why
-from service.tasks.evaluations import Run
-from service.tasks.jobs import QueueFull
+from service.records.model import State
+from service.tasks.errors import QueueFull
+from service.tasks.evaluations import Evaluation
 
 CONDITIONS: LazyDict[str, str] = LazyDict(
     lambda: {
@@ -54,7 +55,7 @@ WORST = 12
 def draw() -> None:
     """Draw the page."""
     token = url_state.current()
-    run = session.application().evaluations.find(token) if token else None
+    run = _find(token) if token else None
     if run is None:
         _empty(gone=token is not None)
     elif run.active:
@@ -63,6 +64,11 @@ def draw() -> None:
         _failed(run)
     else:
         _result(run)
+
+
+def _find(id: str) -> Evaluation | None:
+    """Return the evaluation of an address, where it belongs to whoever is here."""
+    return session.application().evaluations.find(id, session.current_user())
 
 
 def _empty(*, gone: bool) -> None:
@@ -118,12 +124,12 @@ def _empty(*, gone: bool) -> None:
     try:
         with limits.taking(session.request_context(), max(file.size for file in files), len(files)):
             run = session.application().evaluations.start(
-                files, None if ids == usual or not ids else ids, condition
+                files, session.current_user(), None if ids == usual or not ids else ids, condition
             )
     except (QueueFull, InputError) as error:
         _warn(advice(error))
         return
-    url_state.enter(run.token)
+    url_state.enter(run.id)
     st.rerun()
 
 
@@ -131,51 +137,60 @@ def _warn(text: str) -> None:
     typography.alert(text)
 
 
-def _both(run: Run) -> str:
-    return _("{real} originals and {fake} fakes").format(real=run.what.real, fake=run.what.fake)
+def _both(run: Evaluation) -> str:
+    return _("{real} originals and {fake} fakes").format(
+        real=run.labelled_set.real, fake=run.labelled_set.fake
+    )
 
 
-def _running(run: Run) -> None:
+def _running(run: Evaluation) -> None:
     titles.head(_("Evaluating"), _both(run))
     with st.container(border=True, key="card-evaluating"):
-        _progress(run.token)
+        _progress(run.id)
 
 
 @st.fragment(run_every=1.0)
 def _progress(token: str) -> None:
-    run = session.application().evaluations.find(token)
+    run = _find(token)
     if run is None or not run.active:
         st.rerun()
         return
-    if run.began is None:
+    if run.started is None:
         st.progress(0.0, text=_("Waiting for an evaluation before this one"))
     else:
         left = run.seconds_left
         text = _("{done} of {total} files scored").format(
-            done=run.done, total=run.total or run.what.real + run.what.fake
+            done=run.done, total=run.total or run.labelled_set.real + run.labelled_set.fake
         )
         if left is not None:
             text += f" · {_('{time} left').format(time=words.about(left))}"
-        st.progress(run.done / run.total if run.total else 0.0, text=text)
+        st.progress(run.fraction, text=text)
     leave = _("You can leave this page; its address leads back here.")
     _caption(leave)
-    st.button(_("Cancel"), icon=":material/close:", key="evaluate-stop", on_click=run.stop.set)
+    cancel = session.application().tasks.cancel
+    icon = ":material/close:"
+    st.button(_("Cancel"), icon=icon, key="evaluate-stop", on_click=cancel, args=(run,))
 
 
-def _failed(run: Run) -> None:
+def _failed(run: Evaluation) -> None:
     titles.head(_("No figures"), _("The evaluation did not end."))
     typography.notice(f"{say(run.error)} {say(run.hint)}")
+    if run.state is State.INTERRUPTED and st.button(
+        _("Go on"), type="primary", icon=":material/play_arrow:", key="evaluate-go-on"
+    ):
+        session.application().evaluations.rerun(run.id, session.current_user())
+        st.rerun()
     _again(run)
 
 
-def _again(run: Run) -> None:
+def _again(run: Evaluation) -> None:
     if st.button(_("New evaluation"), icon=":material/add:", key="evaluate-new"):
-        session.application().evaluations.delete(run.token)
+        session.application().evaluations.delete(run.id, session.current_user())
         url_state.leave()
         st.rerun()
 
 
-def _result(run: Run) -> None:
+def _result(run: Evaluation) -> None:
     report = run.report
     assert report is not None
     facts = [
@@ -194,7 +209,7 @@ def _result(run: Run) -> None:
             key="evaluate-export",
         )
         _again(run)
-    left_out = run.what.left_out
+    left_out = run.labelled_set.left_out
     notes = [*report.notes, *(LEFT_OUT[why].format(name=name) for name, why in left_out[:5])]
     if (more := len(left_out) - 5) > 0:
         notes.append(
@@ -392,7 +407,7 @@ def _confusion(scored: Sequence[Scored], thresholds: Thresholds) -> None:
         st.table(pd.DataFrame(rows), border="horizontal", hide_index=True)
 
 
-def _mistakes(run: Run, scored: Sequence[Scored]) -> None:
+def _mistakes(run: Evaluation, scored: Sequence[Scored]) -> None:
     """The files that were most wrong, each one click from its evidence."""
     wrong = sorted(
         (s for s in scored if s.probability is not None and (s.probability > 0.5) != bool(s.label)),
@@ -430,7 +445,7 @@ def _mistake(s: Scored) -> Markup:
     )
 
 
-def _look(run: Run, scored: Scored) -> None:
+def _look(run: Evaluation, scored: Scored) -> None:
     """Analyze the file as if it had been dropped, with the same models."""
     path = run.folder / scored.name
     try:
@@ -497,7 +512,7 @@ def _condition(c: ConditionReport) -> dict[str, str]:
     }
 
 
-def _export(run: Run) -> bytes:
+def _export(run: Evaluation) -> bytes:
     """Figures and scores as a ZIP; no media."""
     assert run.report is not None
     buffer = io.BytesIO()

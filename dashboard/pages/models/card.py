@@ -21,7 +21,7 @@ from detector.models import inventory
 from detector.models.base import CropRecipe, Measured, ModelSpec
 from detector.models.inventory import Status
 from detector.schema.analysis import Task
-from service.tasks.downloads import Download, downloads
+from service.tasks.downloads import Download
 
 FACES, WHOLE, VOICE = get_args(Task)
 KINDS: LazyDict[str, str] = LazyDict(
@@ -67,7 +67,7 @@ class Shown:
 def draw(shown: Shown) -> None:
     """The card in the grid."""
     spec, status = shown.spec, shown.status
-    running = downloads.find(spec.id)
+    running = session.application().downloads.find(spec.id, session.current_user())
     with st.container(border=True, key=f"card-model-{slug(spec.id)}", height="stretch"):
         show(_head(shown, running), _figure(spec), _facts(shown), _trouble(spec, running))
         with st.container(
@@ -77,7 +77,7 @@ def draw(shown: Shown) -> None:
             key=f"actions-{slug(spec.id)}",
         ):
             if running and running.active and session.current_user().may_administer:
-                progress.draw(spec.id, _received)
+                progress.draw(running, _received)
             else:
                 _action(status, running)
             if st.button(
@@ -282,7 +282,9 @@ def _trouble(spec: ModelSpec, ended: Download | None) -> Text:
 
 def fetch(id: str) -> None:
     """Begin to download a model."""
-    downloads.start(id, lambda tell: inventory.download(id, tell))
+    session.application().downloads.start(
+        id, lambda tell: inventory.download(id, tell), session.current_user()
+    )
 
 
 def _received(running: Download) -> str:

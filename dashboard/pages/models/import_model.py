@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import labels as words
+from dashboard import session
 from dashboard.components import typography
 from dashboard.components.markup import rich
 from dashboard.i18n import LazyDict, _, advice, say
@@ -16,7 +17,6 @@ from detector import weights
 from detector.errors import LabelOrderError, UnmaskError
 from detector.models import hub_import, registry, user_models
 from detector.weights import hub
-from service.tasks.downloads import downloads
 
 WAYS: LazyDict[str, str] = LazyDict(lambda: {"file": _("A file"), "hub": _("Hugging Face")})
 
@@ -153,7 +153,7 @@ def _hub() -> None:
         def work(progress: weights.Progress) -> object:
             return hub_import.add(found, fake=said, accept_license=accepted, progress=progress)
 
-        downloads.start(found.repo, work)
+        session.application().downloads.start(found.repo, work, session.current_user())
         st.session_state.pop("bring-found", None)
         st.session_state["models-coming"] = found.repo
         st.rerun()

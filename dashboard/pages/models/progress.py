@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import streamlit as st
 
+from dashboard import session
 from dashboard.i18n import _
-from service.tasks.downloads import Download, downloads
+from service.tasks.task import Task
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+def draw(task: AnyTask, text: Callable[[AnyTask], str]) -> None:
+    """Draw it until it ends; then the whole page is drawn again. `text` gives the bar's words."""
+    _bar(task, text)
 
 
 @st.fragment(run_every=1.0)
-def draw(id: str, say: Callable[[Download], str]) -> None:
-    """Draw it until it ends; then the whole page is drawn again. `say` gives the bar's words."""
-    running = downloads.find(id)
-    if running is None or not running.active:
+def _bar(task: Task, text: Callable[[Any], str]) -> None:
+    if not task.active:
         st.rerun()
         return
-    st.progress(running.fraction, text=say(running))
-    st.button(_("Stop"), icon=":material/close:", key=f"stop-{id}", on_click=running.stop.set)
+    st.progress(task.fraction, text=text(task))
+    tasks = session.application().tasks
+    key = f"stop-{task.subject}"
+    st.button(_("Stop"), icon=":material/close:", key=key, on_click=tasks.cancel, args=(task,))

@@ -7,46 +7,29 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from dashboard import session
 from dashboard.components import typography
-from dashboard.i18n import _
+from dashboard.i18n import _, say
 from dashboard.pages.models import progress
-from detector.selfcheck import Outcome, selfcheck
-from service.tasks.downloads import Download, Progress, downloads
-
-KEY = "self-check"
-
-_outcomes: dict[str, Outcome] = {}
+from detector.selfcheck import Outcome
+from service.tasks.selfchecks import SelfCheck
 
 
 def start() -> None:
     """Begin, unless it is under way."""
-    downloads.start(KEY, _work)
-
-
-def _work(tell: Progress) -> None:
-    outcomes = selfcheck(progress=lambda p: tell(p.number - 1, p.of))
-    _outcomes.clear()
-    _outcomes.update({outcome.id: outcome for outcome in outcomes})
-
-
-def speed(id: str) -> float | None:
-    """s a face or window, as the last self-check measured it here; None before one."""
-    outcome = _outcomes.get(id)
-    if outcome is None or outcome.milliseconds is None:
-        return None
-    return outcome.milliseconds / 1000
+    session.application().self_checks.start(session.current_user())
 
 
 def draw() -> None:
     """Progress while it runs, then what came of it."""
-    running = downloads.find(KEY)
+    running = session.application().self_checks.find(session.current_user())
     if running is None:
         return
     if running.active:
-        progress.draw(KEY, _progress)
+        progress.draw(running, _progress)
         return
     if running.error:
-        typography.notice(running.error)
+        typography.notice(say(running.error))
         return
     with st.expander(_("What the self-check found"), expanded=True):
         what = _(
@@ -54,10 +37,10 @@ def draw() -> None:
             "and whether known fake faces score above known real ones."
         )
         typography.caption(what)
-        st.table(rows(list(_outcomes.values())), border="horizontal", hide_index=True)
+        st.table(rows(running.result), border="horizontal", hide_index=True)
 
 
-def _progress(running: Download) -> str:
+def _progress(running: SelfCheck) -> str:
     return _("Self-check: {number} of {total} models").format(
         number=running.done, total=running.total
     )

@@ -14,7 +14,6 @@ from dashboard.pages.models import card, import_model, progress, selfcheck
 from dashboard.pages.models.card import Shown
 from detector.models import inventory, memory
 from detector.models.inventory import Status
-from service.tasks.downloads import downloads
 
 PAGE = 12
 """Cards before "Show more"."""
@@ -89,8 +88,9 @@ def _check() -> None:
     with st.spinner(_("Reading every file")):
         came = inventory.take_in()
         found = inventory.verify()
+    downloads = session.application().downloads
     for spec in came:
-        downloads.forget(spec.id)  # that nothing came holds no more
+        downloads.dismiss(spec.id, session.current_user())  # that nothing came holds no more
     wrong = {id: why for id, why in found.items() if why}
     said = (
         "; ".join(f"{id}: {why}" for id, why in wrong.items())
@@ -113,18 +113,19 @@ def _said() -> None:
     if text := st.session_state.pop("models-said", ""):
         typography.notice(text)
     repo = st.session_state.get("models-coming")
-    running = downloads.find(repo) if repo else None
+    downloads, user = session.application().downloads, session.current_user()
+    running = downloads.find(repo, user) if repo else None
     if running is None:
         return
     if running.active:
-        progress.draw(running.id, lambda one: f"{one.id}: {labels.size(one.done)}")
+        progress.draw(running, lambda one: f"{one.subject}: {labels.size(one.done)}")
         return
     st.session_state.pop("models-coming")
     hint = f" {say(running.hint)}" if running.hint else ""
-    added = _("{model} was added.").format(model=running.id)
+    added = _("{model} was added.").format(model=running.subject)
     said = say(running.error) + hint if running.error else added
     typography.notice(said)
-    downloads.forget(running.id)
+    downloads.dismiss(running.subject, user)
 
 
 def _offer() -> None:
@@ -194,9 +195,9 @@ def _toolbar(states: Sequence[Status]) -> tuple[list[Shown], bool]:
                 label_visibility="collapsed",
                 key="models-view",
             )
-    speed = session.application().jobs.speed
+    speed, measured = session.application().jobs.speed, session.application().self_checks
     passed = [
-        Shown(status, selfcheck.speed(status.spec.id) or speed.rate(status.spec.id))
+        Shown(status, measured.seconds(status.spec.id) or speed.rate(status.spec.id))
         for status in sorted(states, key=_order)
         if _passes(status, question or ALL, wanted, text)
     ]
@@ -240,6 +241,7 @@ def _cards(shown: Sequence[Shown]) -> None:
 
 
 def _table(shown: Sequence[Shown]) -> None:
+    downloads, user = session.application().downloads, session.current_user()
     rows = []
     for one in shown:
         spec, ours = one.spec, card.overall(one.spec)
@@ -248,7 +250,7 @@ def _table(shown: Sequence[Shown]) -> None:
             {
                 _("Model"): spec.title,
                 _("Id"): spec.id,
-                _("State"): card.state(one.status, downloads.find(spec.id))[1],
+                _("State"): card.state(one.status, downloads.find(spec.id, user))[1],
                 _("Looks for"): card.QUESTIONS[spec.task],
                 _("AUC, ours"): card.interval(ours) if ours else "–",
                 _("Size"): labels.size(size) if size else "–",

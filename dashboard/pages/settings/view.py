@@ -14,7 +14,7 @@ from dashboard.components import cards, typography
 from dashboard.components.chips import chip
 from dashboard.components.markup import Text, join, rich, show, tag
 from dashboard.components.tables import code, facts
-from dashboard.i18n import _, advice
+from dashboard.i18n import _, advice, say
 from dashboard.labels import NBSP
 from dashboard.pages.settings import retention as own_time
 from detector import conformal, paths
@@ -27,7 +27,7 @@ from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, usable
 from service.records import media_replicator
 from service.storage.uploads import records_retention, retention
-from service.tasks import own_thresholds
+from service.tasks.calibrations import CalibrationRequest, CalibrationTask
 
 RATES = (0.01, 0.02, 0.05, 0.1)
 """False alarms to choose from."""
@@ -79,7 +79,7 @@ def _own() -> None:
     titles = {spec.id: spec.title for spec in list_models()}
     for own in shelf.calibrations:
         _kept(own, titles, in_use=shelf.on, may=may)
-    run = own_thresholds.current()
+    run = _current()
     if run is not None:
         _running()
     elif may:
@@ -242,43 +242,40 @@ def _begin(
     domain: str,
     sources: int | None,
 ) -> None:
+    calibrations = session.application().calibrations
+    uploads = None
     if folder:
         from detector.evaluation.own_calibration import clips_in
 
         clips = clips_in(Path(folder).expanduser())
         if len(clips) < conformal.least(rate):
             raise conformal.too_few(len(clips), rate)
-        delete = None
     else:
-        clips = own_thresholds.keep([(file.name, file) for file in files])
-        delete = clips[0].parent
-    own_thresholds.start(
-        clips,
-        analyzer=session.application().analyzer.get,
-        models=models,
-        rate=rate,
-        domain=domain,
-        sources=sources,
-        delete=delete,
-    )
+        clips = calibrations.keep_clips([(file.name, file) for file in files])
+        uploads = clips[0].parent
+    request = CalibrationRequest(clips, models, rate, domain, sources, uploads)
+    calibrations.start(request, session.current_user())
+
+
+def _current() -> CalibrationTask | None:
+    return session.application().calibrations.current(session.current_user())
 
 
 @st.fragment(run_every=LOOK_EVERY)
 def _running() -> None:
     """The run that goes on, and how it ended."""
-    run = own_thresholds.current()
+    run, tasks = _current(), session.application().tasks
     if run is None:
         st.rerun()
         return
-    if not run.finished:
-        st.progress(
-            run.done / max(1, run.total),
-            text=_("{done} of {total} clips scored").format(done=run.done, total=run.total),
-        )
-        st.button(_("Stop"), icon=":material/close:", key="own-stop", on_click=run.cancel.set)
+    if run.active:
+        text = _("{done} of {total} clips scored").format(done=run.done, total=run.total)
+        st.progress(run.fraction, text=text)
+        icon = ":material/close:"
+        st.button(_("Stop"), icon=icon, key="own-stop", on_click=tasks.cancel, args=(run,))
         return
-    if run.problem is not None:
-        said = _sentence(run.problem)
+    if run.error:
+        said = labels.plain_markdown(say(run.error))
         if run.reference:
             said += " " + _("Reference {reference}").format(
                 reference=labels.plain_markdown(run.reference)
@@ -296,7 +293,7 @@ def _running() -> None:
                      for n, w in run.left_out.items()]  # fmt: skip
             st.markdown("\n".join(f"- {line}" for line in lines))
     if st.button(_("Done"), key="own-done"):
-        own_thresholds.put_away()
+        tasks.dismiss(run)
         st.rerun()
 
 

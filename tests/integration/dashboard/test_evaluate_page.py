@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,9 +16,11 @@ from streamlit.testing.v1 import AppTest
 
 from detector.errors import InputError
 from service import labelled_sets
-from service.tasks.evaluations import Run, Runs
-from tests.support.pages import APP, html, quiet
-from tests.support.waiting import PATIENT, until
+from service.records.model import State
+from service.tasks.evaluations import Evaluation, Evaluations
+from tests.support.pages import APP, come_as, html, quiet
+from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
+from tests.support.waiting import PATIENT
 
 
 class Given(io.BytesIO):
@@ -136,16 +139,18 @@ def test_a_csv_with_its_files(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """A real evaluation of six pictures; one of the models has nothing to say of stills."""
-    runs = Runs(tmp_path_factory.mktemp("data"))
-    run = runs.start([small_set()], ["detail", "motion"])
-    until(lambda: not run.active)
+    data = tmp_path_factory.mktemp("data")
+    tasks = make_tasks(data)
+    run = Evaluations(tasks, data).start([small_set()], ANN, models=["detail", "motion"])
+    ended(run)
+    tasks.close()
     assert not run.error and run.report is not None
     return run
 
 
-def test_figures_come_from_the_pipeline(finished: Run) -> None:
+def test_figures_come_from_the_pipeline(finished: Evaluation) -> None:
     assert finished.report is not None
     (kind,) = finished.report.kinds
     assert (kind.kind, kind.real, kind.fake) == ("image", 3, 3)
@@ -154,20 +159,74 @@ def test_figures_come_from_the_pipeline(finished: Run) -> None:
     assert str(finished.folder) not in finished.report.model_dump_json()
 
 
-def test_an_evaluation_survives_a_restart_and_is_swept(finished: Run) -> None:
-    again = Runs(finished.folder.parents[1])
-    found = again.find(finished.token)
+def test_an_evaluation_survives_a_restart_and_is_its_owners(finished: Evaluation) -> None:
+    data = finished.folder.parents[1]
+    tasks = make_tasks(data)
+    again = Evaluations(tasks, data)
+    tasks.recover()
+    found = again.find(finished.id, ANN)
     assert found is not None and found.report is not None and finished.report is not None
+    assert found.state is State.DONE
     assert found.report.model_dump_json() == finished.report.model_dump_json()
     assert [s.name for s in found.scored] == [s.name for s in finished.scored]
-    assert again.find("../../etc/passwd") is None
+    assert (found.labelled_set.real, found.labelled_set.left_out) == (
+        3, finished.labelled_set.left_out,
+    )  # fmt: skip
+    assert again.find("../../etc/passwd", ANN) is None
+    # Who has the address of somebody else's finds nothing, and deletes nothing.
+    assert again.find(finished.id, BEN) is None and again.find(finished.id, ADMIN) is found
+    again.delete(finished.id, BEN)
+    assert again.rerun(finished.id, BEN) is None
     again.sweep(timedelta(hours=1))
-    assert finished.folder.is_dir()
+    assert finished.folder.is_dir() and again.find(finished.id, ANN) is found
+    tasks.close()
+
+
+def test_what_an_earlier_version_left_is_the_administrators(
+    finished: Evaluation, tmp_path: Path
+) -> None:
+    """It kept no owners."""
+    shutil.copytree(finished.folder, tmp_path / "evaluations" / finished.id)
+    tasks = make_tasks(tmp_path)
+    runs = Evaluations(tasks, tmp_path)
+    assert runs.find(finished.id, ANN) is None
+    found = runs.find(finished.id, ADMIN)
+    assert found is not None and found.report is not None and len(found.scored) == 6
+    runs.delete(finished.id, ADMIN)
+    assert not list(runs.root.iterdir())
+    tasks.close()
+
+
+def test_one_that_was_lost_with_its_server_goes_on_where_it_was(
+    finished: Evaluation, tmp_path: Path
+) -> None:
+    tasks = make_tasks(tmp_path)
+    runs = Evaluations(tasks, tmp_path)
+    reservation = tasks.scheduler.reserve(2.0)
+    first = runs.start([small_set()], ANN, models=["detail"])
+    ended(first)
+    (first.folder / "report.json").unlink()  # as if it had been killed just before
+    tasks._store.update(first, State.RUNNING)
+    tasks.close()
+    reservation.release()
+
+    tasks = make_tasks(tmp_path)
+    runs = Evaluations(tasks, tmp_path)
+    assert [task.id for task in tasks.recover()] == [first.id]
+    lost = runs.find(first.id, ANN)
+    assert lost is not None and lost.state is State.INTERRUPTED and "is kept" in lost.error
+    scores = (first.folder / "scores.jsonl").read_bytes()
+    again = runs.rerun(first.id, ANN)
+    assert again is not None and again.owner == ANN.id and again.models == ["detail"]
+    assert ended(again).report is not None and runs.find(first.id, ANN) is again
+    assert (first.folder / "scores.jsonl").read_bytes() == scores  # nothing was scored twice
+    tasks.close()
 
 
 @pytest.fixture
-def workspace(finished: Run) -> Iterator[None]:
+def workspace(finished: Evaluation, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with quiet(finished.folder.parents[1]):
+        come_as(monkeypatch, ANN)
         yield
 
 
@@ -183,8 +242,8 @@ def page(token: str = "") -> AppTest:
 
 
 @pytest.mark.usefixtures("workspace")
-def test_the_page_shows_the_figures(finished: Run) -> None:
-    at = page(finished.token)
+def test_the_page_shows_the_figures(finished: Evaluation) -> None:
+    at = page(finished.id)
     text = html(at)
     assert "3 originals and 3 fakes" in text and "no video or picture" in text
     assert "ROC" in text and "Worst mistakes" in text
@@ -198,7 +257,7 @@ def test_the_page_shows_the_figures(finished: Run) -> None:
 
 
 @pytest.mark.usefixtures("workspace")
-def test_an_export_holds_figures_and_no_media(finished: Run) -> None:
+def test_an_export_holds_figures_and_no_media(finished: Evaluation) -> None:
     from dashboard.pages.evaluate.view import _export
 
     with zipfile.ZipFile(io.BytesIO(_export(finished))) as made:
@@ -211,18 +270,33 @@ def test_an_unknown_address_says_so() -> None:
     assert "not kept here" in html(page("A" * 22))
 
 
+@pytest.mark.usefixtures("workspace")
+def test_the_address_of_somebody_elses_says_no_more(
+    finished: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come_as(monkeypatch, BEN)
+    text = html(page(finished.id))
+    assert "not kept here" in text and "3 originals" not in text
+
+
 def test_a_run_can_be_stopped_and_leaves_nothing(tmp_path: Path) -> None:
-    runs = Runs(tmp_path)
-    run = runs.start([small_set()], ["detail"])
-    run.stop.set()
-    until(lambda: not run.active)
+    tasks = make_tasks(tmp_path)
+    runs = Evaluations(tasks, tmp_path)
+    run = runs.start([small_set()], ANN, models=["detail"])
+    tasks.cancel(run)
+    ended(run)
     assert run.report is None and "stopped" in run.error
-    runs.delete(run.token)
-    assert not run.folder.exists() and runs.find(run.token) is None
+    runs.delete(run.id, BEN)
+    assert run.folder.exists()
+    runs.delete(run.id, ANN)
+    assert not run.folder.exists() and runs.find(run.id, ANN) is None
+    tasks.close()
 
 
 def test_old_evaluations_are_deleted(tmp_path: Path) -> None:
-    runs = Runs(tmp_path)
+    tasks = make_tasks(tmp_path)
+    runs = Evaluations(tasks, tmp_path)
     (tmp_path / "evaluations" / ("B" * 22)).mkdir()
     runs.sweep(timedelta(seconds=-1))
     assert not list((tmp_path / "evaluations").iterdir())
+    tasks.close()

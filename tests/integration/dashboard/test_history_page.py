@@ -231,7 +231,7 @@ def test_pages_are_turned_and_a_deleted_last_page_leads_back(jobs: Jobs) -> None
     at.session_state[f"history-page-{PLAIN}"] = 2
     at.run()
     assert listed(at) == ["10.mp4"] and "11 to 11 of 11" in html(at)
-    jobs.forget([records[10].id])
+    jobs.delete([records[10].id])
     at.run()
     assert not at.exception and len(listed(at)) == 10
 

@@ -390,7 +390,7 @@ def test_leaving_the_page_and_coming_back(at: AppTest, browser: Browser) -> None
     at.switch_page("pages/analyze.py").run()
     at.switch_page("pages/live.py").run()
     assert browser.streamer["desired_playing_state"] is True, "the same session goes on"
-    at.session_state["live-visit"].viewer.end()  # the watchman does, when nobody came back
+    at.session_state["live-visit"].viewer.end()  # the reaper does, when nobody came back
     at.run()
     assert "Session ended" in cover(at)
     assert browser.streamer["desired_playing_state"] is False

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import session
 from dashboard.pages.models import card
-from dashboard.pages.models import selfcheck as check
 from detector import selfcheck, weights
-from detector.errors import Canceled, WeightsError
+from detector.errors import WeightsError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
-from service.context import Principal, PrincipalKind
-from service.tasks.downloads import Download, Downloads, downloads
+from service.context import LOCAL, Principal, PrincipalKind
+from service.tasks.downloads import Download
 from tests.support.pages import APP, come_as, html
 from tests.support.waiting import PATIENT, until
 
@@ -122,13 +120,17 @@ def test_all_files_are_read_and_the_outcome_said() -> None:
 SENTENCE = "No connection. Put the file in the weights folder; Check all files will find it."
 
 
+def download(model: str) -> Download | None:
+    return session.application().downloads.find(model, LOCAL)
+
+
 @pytest.fixture
 def forgotten() -> Iterator[ModelSpec]:
     """A published model of which no try to download it is remembered, before or after."""
     spec = registry.get_spec("meso4-df")
     yield spec
-    until(lambda: not ((one := downloads.find(spec.id)) and one.active))
-    downloads.forget(spec.id)
+    until(lambda: not ((one := download(spec.id)) and one.active))
+    session.application().downloads.dismiss(spec.id, LOCAL)
     inventory._remember(spec.id, "")
 
 
@@ -156,7 +158,7 @@ def test_what_did_not_come_says_why_and_nothing_against_the_model(
     at.text_input(key="models-find").set_value(forgotten.id).run()
     assert at.button(key=f"get-{forgotten.id}").label.startswith("Download ")
     at.button(key=f"get-{forgotten.id}").click().run()
-    until(lambda: (one := downloads.find(forgotten.id)) and not one.active)
+    until(lambda: (one := download(forgotten.id)) and not one.active)
     at.run()
     text = html(at)
     tone = "um-caption" if calm else "um-warn"
@@ -223,10 +225,10 @@ def test_a_license_is_accepted_before_its_model_is_fetched(monkeypatch: pytest.M
 
 def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     real = selfcheck.selfcheck
-    monkeypatch.setattr(check, "selfcheck", lambda progress: real(["pairs"], progress=progress))
+    monkeypatch.setattr(selfcheck, "selfcheck", lambda progress: real(["pairs"], progress=progress))
     at = page()
     at.button(key="self-check").click().run()
-    running = downloads.find(check.KEY)
+    running = session.application().self_checks.find(LOCAL)
     assert running is not None
     until(lambda: not running.active)
     assert not running.error
@@ -234,8 +236,11 @@ def test_a_self_check_runs_beside_the_page_and_is_shown(monkeypatch: pytest.Monk
     table = at.table[0].value
     assert table["Model"].tolist() == ["Pairs"] and table["Files"].tolist() == ["verified"]
     assert "ms a frame here" in html(at)
-    downloads.forget(check.KEY)
-    check._outcomes.clear()
+    with monkeypatch.context() as patch:
+        come_as(patch, Principal("guest:a", PrincipalKind.GUEST))
+        stranger = page()
+        assert not stranger.table  # who did not start it
+        assert "ms a frame here" in html(stranger)  # how fast this computer is holds for all
 
 
 def test_a_file_that_does_not_fit_is_named_as_the_person_named_it() -> None:
@@ -252,51 +257,3 @@ def test_a_file_that_does_not_fit_is_named_as_the_person_named_it() -> None:
 def test_a_crop_is_told_in_words() -> None:
     assert "0.9 times the face box" in card.crop_words(registry.get_spec("pairs"))
     assert "16 frames" in card.crop_words(registry.get_spec("motion"))
-
-
-# --- downloads -----------------------------------------------------------------------------------
-
-
-def ended(one: Download) -> Download:
-    until(lambda: not one.active)
-    return one
-
-
-def test_a_download_can_be_stopped_and_is_never_run_twice() -> None:
-    store = Downloads()
-    turns = []
-    begun = threading.Event()
-
-    def work(progress: object) -> None:
-        turns.append(1)
-        for done in range(100_000):
-            progress(done, 100_000)  # type: ignore[operator]
-            begun.set()
-            time.sleep(0.005)
-
-    one = store.start("a", work)
-    assert begun.wait(PATIENT)
-    assert store.start("a", work) is one and store.active() == [one]
-    one.stop.set()
-    assert "Stopped" in ended(one).error and len(turns) == 1
-    store.forget("a")
-    assert store.find("a") is None
-
-
-def test_a_broken_download_tells_no_more_than_a_person_needs(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def work(progress: object) -> None:
-        raise RuntimeError("secret path")
-
-    one = ended(Downloads().start("a", work))
-    assert "secret" not in one.error and one.error
-    assert "a download failed" in caplog.text
-
-
-def test_the_time_left_counts_what_came_now() -> None:
-    """A resumed file begins in the middle: what was there is no rate."""
-    one = Download("a", done=600, total=1000, first=500, began=time.monotonic() - 10)
-    assert one.seconds_left == pytest.approx(40, rel=0.05)
-    assert Download("b", done=1, total=10).seconds_left is None
-    assert isinstance(Canceled(), Exception) and one.fraction == 0.6

@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import session
 from detector import conformal
 from detector.conformal import OwnCalibration
 from detector.models.registry import get_spec
 from detector.pipeline.initial_results import result
 from detector.schema.analysis import Analysis, Question, Settings
 from service.application import SharedAnalyzer
-from service.context import Principal, PrincipalKind, Role
-from service.tasks import own_thresholds
+from service.context import LOCAL, Principal, PrincipalKind, Role
+from service.tasks.calibrations import CalibrationRequest, CalibrationTask
 from tests.support.pages import come_as, texts
-from tests.support.waiting import PATIENT, until
+from tests.support.tasks import ended
+from tests.support.waiting import PATIENT
 from tests.unit.detector.test_verdict import analysis, model, track, with_scores
 
 FACE = Question.MANIPULATION
@@ -30,7 +32,6 @@ FACE = Question.MANIPULATION
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    own_thresholds._run = None
     return tmp_path
 
 
@@ -152,11 +153,19 @@ def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
     return made
 
 
-def finish() -> own_thresholds.Run:
-    run = own_thresholds.current()
+def current() -> CalibrationTask | None:
+    return session.application().calibrations.current(LOCAL)
+
+
+def finish() -> CalibrationTask:
+    run = current()
     assert run is not None
-    until(lambda: run.finished)
-    return run
+    return ended(run)
+
+
+def start(clips: list[Path], uploads: Path | None = None) -> CalibrationTask:
+    request = CalibrationRequest(clips, ["pairs"], 0.05, "", uploads=uploads)
+    return session.application().calibrations.start(request, LOCAL)
 
 
 def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
@@ -173,7 +182,7 @@ def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
     at.pills(key="own-models").set_value(["pairs"]).run()
     next(b for b in at.button if b.label == "Set the threshold").click().run()
     run = finish()
-    assert run.problem is None and run.done == run.total == 20
+    assert not run.error and run.done == run.total == 20
     assert scorer.settings[0].models == ["pairs"]
     at.run()
     assert any("Set by 20 clips" in s.value for s in at.success)
@@ -182,7 +191,7 @@ def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
     assert kept.models == {FACE: {"pairs": model("pairs").identity}} and kept.sources == 1
     assert "20 clips are of only 1 recording" in at.warning[0].value
     at.button(key="own-done").click().run()
-    assert own_thresholds.current() is None and "my phone" in texts(at)
+    assert current() is None and "my phone" in texts(at)
     assert len(list(folder.iterdir())) == 20
 
 
@@ -196,7 +205,7 @@ def test_too_few_clips_are_refused_before_anything_runs(scorer: Scorer, tmp_path
     at.text_input(key="own-folder").set_value("/nowhere").run()
     next(b for b in at.button if b.label == "Set the threshold").click().run()
     assert "not a folder" in at.error[0].value
-    assert own_thresholds.current() is None and not scorer.settings
+    assert current() is None and not scorer.settings
 
 
 def test_uploads_say_how_many_recordings_they_are_of(scorer: Scorer) -> None:
@@ -218,11 +227,9 @@ def test_uploads_say_how_many_recordings_they_are_of(scorer: Scorer) -> None:
 
 def test_uploaded_clips_are_deleted_at_the_end(scorer: Scorer, data: Path) -> None:
     files = [(f"../{n}.mp4", io.BytesIO(b"y" * (n + 1))) for n in range(19)]
-    kept = own_thresholds.keep(files)
+    kept = session.application().calibrations.keep_clips(files)
     assert all(path.parent == kept[0].parent and path.parent.parent == data for path in kept)
-    own_thresholds.start(
-        kept, analyzer=lambda: scorer, models=["pairs"], rate=0.05, domain="", delete=kept[0].parent
-    )
+    start(kept, kept[0].parent)
     assert finish().result is not None
     assert not kept[0].parent.exists()
 
@@ -233,11 +240,9 @@ def test_one_run_at_a_time_and_it_can_be_stopped(scorer: Scorer, tmp_path: Path)
     for number in range(19):
         clips.append(tmp_path / f"{number}.mp4")
         clips[-1].write_bytes(b"z" * (number + 1))
-    run = own_thresholds.start(
-        clips, analyzer=lambda: scorer, models=["pairs"], rate=0.05, domain=""
-    )
+    run = start(clips)
     with pytest.raises(Exception, match="Another calibration"):
-        own_thresholds.start(clips, analyzer=lambda: scorer, models=["pairs"], rate=0.05, domain="")
+        start(clips)
     at = show()
     at.button(key="own-stop").click().run()
     assert run.cancel.is_set()
@@ -255,8 +260,8 @@ def test_a_fault_of_ours_is_said_with_what_to_look_for_in_the_log(
     clips = [tmp_path / f"{number}.mp4" for number in range(19)]
     for number, clip in enumerate(clips):
         clip.write_bytes(b"z" * (number + 1))
-    own_thresholds.start(clips, analyzer=lambda: scorer, models=["pairs"], rate=0.05, domain="")
+    start(clips)
     run = finish()
-    assert run.problem is not None and run.reference
+    assert run.error and run.reference
     shown = show().error[0].value.replace("&#45;", "-").replace("&#46;", ".")
-    assert shown == f"{run.problem.message} Reference {run.reference}"
+    assert shown == f"{run.error} Reference {run.reference}"

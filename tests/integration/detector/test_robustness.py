@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,12 +34,10 @@ from detector.schema.analysis import (
     Settings,
 )
 from detector.vision import Detection
-from service.tasks.jobs import QueueFull
-from service.tasks.robustness import WAITING, RobustnessQueue, Tell
+from service.context import Principal
 from tests.support import pages
 from tests.support.pages import texts
 from tests.support.result_sample import make_analysis, make_clip, make_picture
-from tests.support.waiting import PATIENT
 
 MANIPULATION = Question.MANIPULATION
 
@@ -311,48 +308,16 @@ def test_other_thresholds_judge_the_trials_again() -> None:
 # --- worker and page -----------------------------------------------------------------------------
 
 
-def test_the_bench_runs_one_file_at_a_time_and_keeps_the_outcome() -> None:
-    gate, kept = threading.Event(), {}
-
-    def run(path: Path, analysis: Analysis, tell: Tell, cancel: threading.Event) -> Robustness:
-        tell(1, 2, "mirror")
-        assert gate.wait(PATIENT)
-        if cancel.is_set():
-            raise Canceled()
-        if path.name == "bad":
-            raise MediaError("damaged")
-        if path.name == "ours":
-            raise ZeroDivisionError
-        return tried()
-
-    bench = RobustnessQueue(run, kept.__setitem__)
-    analysis = make_analysis()
-    first = bench.start("a", Path("a"), analysis)
-    assert bench.start("a", Path("a"), analysis) is first  # a second click changes nothing
-    others = [bench.start(k, Path(k), analysis) for k in ("bad", "ours", "stopped")]
-    others[2].cancel.set()
-    more = [bench.start(f"x{i}", Path("x"), analysis) for i in range(WAITING - 4)]
-    with pytest.raises(QueueFull, match="waiting"):
-        bench.start("one more", Path("x"), analysis)
-    gate.set()
-    bench._pool.shutdown(wait=True)
-    assert kept["a"] is first.found
-    assert [t.error for t in others] == [
-        "damaged", "It stopped. Your file is not at fault.", "You stopped it.",
-    ]  # fmt: skip
-    assert not any(t.active for t in (first, *others, *more))
-
-
 def test_the_tab_starts_trials_and_shows_their_outcome(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
 
-    def start(key: str, path: Path, analysis: Analysis) -> None:
+    def start(key: str, path: Path, analysis: Analysis, principal: Principal) -> None:
         asked.append(key)
 
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    stand_in = SimpleNamespace(find=lambda key: None, start=start)
+    stand_in = SimpleNamespace(find=lambda key, principal: None, start=start)
     monkeypatch.setattr(session.application(), "robustness", stand_in)
     monkeypatch.setattr(explain, "heatmap", lambda *args, **more: None)
     clip = make_clip(tmp_path / "a.webm", fps=2)

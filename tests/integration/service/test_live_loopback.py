@@ -24,11 +24,13 @@ from streamlit_webrtc.webrtc import WebRtcWorker
 
 from dashboard.pages.live.state import CONNECT, PAUSE, TRIES, LivePageState, Phase, Trouble
 from detector import media
-from detector.errors import UsageError
+from detector.errors import UnmaskError, UsageError
 from detector.live import LiveEngine, LiveSettings
 from detector.live.recorder import Recorder, Ring
 from service.live import viewers as room
-from service.live.viewers import Full, Keep, Viewer, Viewers, Wishes
+from service.live.viewers import CORES, Full, Keep, Viewer, Viewers, Wishes
+from service.tasks.executor import ThreadExecutor
+from service.tasks.scheduler import Scheduler
 from tests.conftest import Picture, camera
 from tests.support.live_stand_in import StandInEngine, colored, gray
 from tests.support.waiting import PATIENT, until
@@ -58,7 +60,7 @@ def engine() -> StandInEngine:
 
 @pytest.fixture
 def crowd(engine: StandInEngine, clock: Clock) -> Viewers:
-    # The watchman is the test itself: it sweeps when it wants to.
+    # The reaper is the test itself: it sweeps when it wants to.
     return Viewers(lambda: engine, 2, clock=clock, watch=0.01)  # type: ignore[arg-type, return-value]
 
 
@@ -288,7 +290,7 @@ def test_a_lost_session_waits_and_is_then_let_go(
     assert engine.opened[0].closed == 1
 
 
-def test_the_watchman_comes_by_himself(engine: StandInEngine) -> None:
+def test_the_reaper_comes_by_itself(engine: StandInEngine) -> None:
     clock = Clock()
     crowd = Viewers(lambda: engine, 1, clock=clock, watch=0.01)  # type: ignore[arg-type, return-value]
     for _ in range(2):  # the second time, a new one has to come
@@ -315,6 +317,34 @@ def test_ending_twice_keeps_once_and_a_failure_is_said(engine: StandInEngine, cl
         thread.join()
     assert kept == [viewer] and engine.opened[0].closed == 1
     assert viewer.problem == "", "and nothing of what only the log may say"
+
+
+def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_it(
+    engine: StandInEngine, clock: Clock
+) -> None:
+    scheduler = Scheduler(2.0, ThreadExecutor())
+
+    def fails(viewer: Viewer) -> None:
+        raise OSError("disk")
+
+    crowd = Viewers(
+        lambda: engine,  # type: ignore[arg-type, return-value]
+        2,
+        fails,
+        reserve=lambda: scheduler.reserve(CORES).release,
+        clock=clock,
+    )
+    viewers = [crowd.open(LiveSettings(), Wishes()) for _ in range(2)]
+    with pytest.raises(UnmaskError):
+        crowd.open(LiveSettings(), Wishes())  # no place, and nothing reserved for it
+    assert scheduler.reserved == 2 * CORES
+    viewers[0].end()
+    viewers[0].end()
+    assert scheduler.reserved == CORES
+    clock.now += 1000  # nobody is there any more
+    crowd.sweep()
+    assert scheduler.reserved == 0
+    crowd.close()
 
 
 def test_how_many_places_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from detector import conformal
 from detector.conformal import OwnCalibration
-from detector.errors import Canceled, MediaError, WeightsError
+from detector.errors import Canceled, MediaError, UnmaskError, WeightsError
 from detector.models import registry
 from detector.pipeline import Observer, Progress
 from detector.schema.analysis import Analysis, CustomEnsemble, Question, Settings
@@ -37,6 +37,8 @@ from service.tasks.jobs import (
     State,
     default_workers,
 )
+from service.tasks.manager import TaskManager
+from service.tasks.store import TaskStore
 from service.tasks.throughput import ThroughputEstimator
 from tests.support.result_sample import make_analysis
 from tests.support.waiting import PATIENT, until
@@ -78,8 +80,9 @@ class Analyzer:
 
 def open_jobs(data: Path, analyzer: AnalyzerLike, **options: Any) -> Jobs:
     """A server's queue on a data folder."""
+    tasks = TaskManager(TaskStore(data), Server(data))
     store = open_store(data / FILE)
-    return Jobs(analyzer, Uploads(data), store, Server(data), ThroughputEstimator(), **options)
+    return Jobs(analyzer, Uploads(data), store, tasks, ThroughputEstimator(), **options)
 
 
 @pytest.fixture
@@ -206,7 +209,7 @@ def test_again_keeps_the_address_and_takes_new_settings(
     jobs = make()
     job = submit(jobs, "one")
     wait(job, State.RUNNING)
-    second = jobs.again(job.key, Settings(min_face=16))
+    second = jobs.rerun(job.key, Settings(min_face=16))
     analyzer.go.set()
     assert second is not None and second.key == job.key
     assert jobs.find(job.key) is second
@@ -242,7 +245,7 @@ def test_our_own_failure_has_a_reference_and_no_secrets(
     fault = job.fault
     assert fault is not None and fault.ours
     assert fault.reference in caplog.text and fault.reference in fault.details
-    assert type(error).__name__ in fault.details and "jobs.py" in fault.details
+    assert type(error).__name__ in fault.details and "analyses.py" in fault.details
     assert "secret" not in fault.details and "private name" not in fault.details
     assert str(job.path.parent) not in fault.details
 
@@ -264,11 +267,11 @@ def test_deleting_takes_the_file_the_record_and_its_address(make: Callable[..., 
     job = submit(jobs, "one")
     wait(job)
     stranger = RecordScope(f"{GUEST}other", jobs.store)
-    assert jobs.forget([job.key], stranger) == [] and job.path.exists()
-    assert jobs.forget([job.key, "x" * 22]) == [job.key]
+    assert jobs.delete([job.key], stranger) == [] and job.path.exists()
+    assert jobs.delete([job.key, "x" * 22]) == [job.key]
     assert not job.path.parent.exists()
     assert jobs.find(job.key) is None and jobs.store.ids(LOCAL) == []
-    assert jobs.again(job.key, Settings()) is None
+    assert jobs.rerun(job.key, Settings()) is None
 
 
 def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
@@ -276,7 +279,7 @@ def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer)
     jobs = make()
     job = submit(jobs, "one")
     wait(job, State.RUNNING)
-    jobs.forget([job.key])
+    jobs.delete([job.key])
     wait(job, State.CANCELED)
     assert jobs.find(job.key) is None and list(jobs.uploads.root.iterdir()) == []
 
@@ -306,6 +309,59 @@ def test_a_result_that_cannot_be_saved_is_still_shown(
     assert job.analysis is not None and jobs.find(job.key) is job
 
 
+@pytest.mark.parametrize("refusal", [QueueFull("3 wait."), RecordsError("The disk is full.")])
+def test_a_file_whose_task_is_not_taken_is_not_kept(
+    make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch, refusal: UnmaskError
+) -> None:
+    """Others may have been faster while it came."""
+    jobs = make()
+
+    def refuse(*args: object) -> None:
+        raise refusal
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs._tasks, "submit", refuse)
+        with pytest.raises(type(refusal)):
+            submit(jobs, "one")
+        assert jobs.store.ids(LOCAL) == [] and list(jobs.uploads.root.iterdir()) == []
+    job = submit(jobs, "two")
+    wait(job)
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs._tasks, "submit", refuse)
+        with pytest.raises(type(refusal)):
+            jobs.rerun(job.key, Settings())
+    found = jobs.find(job.key)
+    assert found is not None and found.state is State.FAILED  # not waiting for ever
+
+
+def test_two_people_take_turns(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
+    analyzer.go.clear()
+    jobs = make()
+    first = submit(jobs, "a0", owner=f"{GUEST}a")
+    wait(first, State.RUNNING)
+    line = [submit(jobs, f"a{n}", owner=f"{GUEST}a") for n in (1, 2)]
+    line.append(submit(jobs, "b0", owner=f"{GUEST}b"))
+    assert [jobs.ahead(job) for job in line] == [1, 2, 0]
+    analyzer.go.set()
+    for job in (first, *line):
+        wait(job)
+    assert analyzer.begun == ["a0.mp4", "b0.mp4", "a1.mp4", "a2.mp4"]
+
+
+def test_a_server_that_stops_offers_its_analyses_again(
+    make: Callable[..., Jobs], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    jobs = make()
+    running, waiting = submit(jobs, "one"), submit(jobs, "two")
+    wait(running, State.RUNNING)
+    jobs.close()
+    after = make()
+    for job in (running, waiting):
+        found = after.find(job.key)
+        assert found is not None and found.state is State.INTERRUPTED
+
+
 def test_a_file_whose_record_cannot_be_written_is_not_kept(
     make: Callable[..., Jobs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,12 +386,12 @@ def test_why_it_failed_outlives_the_server(make: Callable[..., Jobs], analyzer: 
 
 def test_a_result_made_elsewhere_is_kept_with_or_without_media(make: Callable[..., Jobs]) -> None:
     jobs = make()
-    live = jobs.adopt(SAMPLE, "Camera", live=True, thumbnail=b"RIFF")
+    live = jobs.import_result(SAMPLE, "Camera", live=True, thumbnail=b"RIFF")
     assert live.state is State.DONE and live.analysis == SAMPLE and not live.has_media
     assert live.record.source == "live"
     assert jobs.store.thumbnails(LOCAL, [live.key]) == {live.key: b"RIFF"}
-    assert jobs.again(live.key, Settings()) is None  # there is nothing to look at
-    filmed = jobs.adopt(SAMPLE, "camera.mp4", media=io.BytesIO(b"film"), live=True)
+    assert jobs.rerun(live.key, Settings()) is None  # there is nothing to look at
+    filmed = jobs.import_result(SAMPLE, "camera.mp4", media=io.BytesIO(b"film"), live=True)
     assert filmed.path.read_bytes() == b"film" and filmed.record.size == 4
     assert make().find(live.key).analysis == SAMPLE  # type: ignore[union-attr]
 
@@ -355,7 +411,7 @@ def test_the_same_question_is_answered_once(make: Callable[..., Jobs], analyzer:
     other = submit(jobs, "one", Settings(min_face=16))
     wait(other)
     assert other.key != first.key and len(analyzer.begun) == 2
-    anew = jobs.again(first.key, Settings())
+    anew = jobs.rerun(first.key, Settings())
     assert anew is not None
     wait(anew)
     assert anew.again is None and len(analyzer.begun) == 3
@@ -369,7 +425,7 @@ def test_an_answer_outlives_its_file_and_takes_the_new_one(make: Callable[..., J
     jobs.sweep(DAY, 30 * DAY, now=now + 2 * DAY)
     found = jobs.find(first.key)
     assert found is not None and found.analysis is not None and not found.has_media
-    assert jobs.again(first.key, Settings()) is None
+    assert jobs.rerun(first.key, Settings()) is None
     again = submit(jobs, "one")
     assert again.key == first.key and again.has_media and again.path.read_text() == "one"
     jobs.sweep(DAY, 30 * DAY, now=datetime.now(UTC) + 31 * DAY)
@@ -438,6 +494,8 @@ import io, os, signal, sys, time
 from pathlib import Path
 from sqlalchemy import event
 from service.tasks.jobs import Jobs, State
+from service.tasks.manager import TaskManager
+from service.tasks.store import TaskStore
 from service.records.instances import Server
 from service.records.database import FILE
 from service.records.sql import SQLStore, open_store
@@ -466,7 +524,8 @@ class Slow(io.BytesIO):
         return end() if self.tell() else super().read(3)
 
 analyzer, store = Analyzer(), open_store(data / FILE)
-jobs = Jobs(analyzer, Uploads(data), store, Server(data), ThroughputEstimator(), workers=1)
+tasks = TaskManager(TaskStore(data), Server(data))
+jobs = Jobs(analyzer, Uploads(data), store, tasks, ThroughputEstimator(), workers=1)
 if where == "save":  # the transaction is written, all but its last word
     event.listen(store.database.engine, "commit", lambda _: end() if analyzer.begun else None)
 source = (Slow if where == "copy" else io.BytesIO)(b"content")
@@ -504,7 +563,7 @@ def test_killed_in_the_middle_nothing_is_corrupt_and_it_runs_again(
     assert found is not None and found.state is State.INTERRUPTED and found.analysis is None
     assert found.has_media and found.path.read_text() == "content"
     assert jobs.store.thumbnails(LOCAL, [key]) == {}
-    again = jobs.again(key, found.settings)
+    again = jobs.rerun(key, found.settings)
     assert again is not None
     wait(again)
     assert make().find(key).analysis == again.analysis  # type: ignore[union-attr]

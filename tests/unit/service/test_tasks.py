@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,14 @@ from typing import Any
 import pytest
 
 from detector.errors import Canceled, InputError, MediaError, UnmaskError
-from service.context import Principal, PrincipalKind, Role
-from service.records.instances import Server
 from service.records.model import RecordsError, State
 from service.tasks.executor import Executor, ThreadExecutor
 from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler
-from service.tasks.store import FILE, TaskStore, sqlite_engine
+from service.tasks.store import FILE, FORM, TaskStore
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
-from tests.support.waiting import PATIENT, until
-
-ANN, BEN = Principal("guest:ann", PrincipalKind.GUEST), Principal("guest:ben", PrincipalKind.GUEST)
-ADMIN = Principal("root", PrincipalKind.USER, Role.ADMIN)
+from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
+from tests.support.waiting import PATIENT
 
 
 def kind(name: str, priority: Priority, cores: float = 2.0, **more: Any) -> TaskKind:
@@ -239,9 +237,12 @@ def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses() -> None:
 # --- the manager ----------------------------------------------------------------------------------
 
 
-def open_tasks(data: Path, *kinds: TaskKind, cores: float = 2.0, **more: Any) -> TaskManager:
-    store = TaskStore(sqlite_engine(data / FILE))
-    return TaskManager(store, Server(data), cores=cores, kinds=kinds or (PAGE, NIGHT), **more)
+def open_tasks(data: Path, *kinds: TaskKind, scheduler: Scheduler | None = None) -> TaskManager:
+    made = make_tasks(data, scheduler)
+    for one in kinds or (PAGE, NIGHT):
+        made.register(one)
+    made.recover()
+    return made
 
 
 @pytest.fixture
@@ -249,11 +250,6 @@ def tasks(tmp_path: Path) -> Iterator[TaskManager]:
     made = open_tasks(tmp_path)
     yield made
     made.close()
-
-
-def ended(task: Task) -> Task:
-    until(lambda: not task.active)
-    return task
 
 
 class Gate:
@@ -265,14 +261,14 @@ class Gate:
     def __call__(self, task: Task) -> str:
         self.begun.set()
         while not self.go.wait(0.005):
-            task.report(1, 2, "waits")
+            task.on_progress(1, 2, "waits")
         return "done"
 
 
 def test_a_task_runs_tells_how_far_it_is_and_ends_with_its_result(tasks: TaskManager) -> None:
     def work(task: Task) -> int:
-        task.report(0, 4)
-        task.report(2, 4, "halfway")
+        task.on_progress(0, 4)
+        task.on_progress(2, 4, "halfway")
         return 42
 
     ends: list[State] = []
@@ -339,7 +335,7 @@ def test_canceled_while_it_pauses(tmp_path: Path) -> None:
 
     def work(task: Task) -> None:
         pausing.set()
-        task.report(1, 2)
+        task.on_progress(1, 2)
         raise AssertionError("it went on")
 
     tasks.submit(task, work)
@@ -434,35 +430,79 @@ def test_what_is_dismissed_is_stopped_and_gone(tasks: TaskManager) -> None:
     assert ended(theirs).state is State.CANCELED and tasks._store.get(theirs.id) is None
 
 
-def test_memory_is_bounded_and_old_tasks_are_swept(
-    tasks: TaskManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.tasks.manager.MAX_KEPT", 3)
-    done = [Task(PAGE, ANN.id) for _ in range(6)]
+def test_memory_is_bounded_and_old_tasks_are_swept(tmp_path: Path) -> None:
+    few = kind("page", Priority.INTERACTIVE, kept=2)
+    tasks = open_tasks(tmp_path, few)
+    done = [Task(few, ANN.id) for _ in range(6)]
     for task in done:
         tasks.submit(task, lambda task: None)
         ended(task)
-    assert len(tasks.visible(PAGE, ANN)) == 3
+    assert len(tasks.visible(PAGE, ANN)) == 2
     assert all(tasks.find(task.id, ANN) for task in done)
     tasks.sweep(timedelta(hours=1))
     assert all(tasks.find(task.id, ANN) for task in done)
     tasks.sweep(timedelta(hours=1), now=datetime.now(UTC) + timedelta(hours=2))
     assert not any(tasks.find(task.id, ANN) for task in done)
+    tasks.close()
+
+
+class Slow(Task):
+    MIN_STEPS, MIN_SECONDS = 3, 2.0
 
 
 def test_time_left_is_told_by_what_came_in_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    task = Task(PAGE, ANN.id)
-    assert task.seconds_left() is None and task.elapsed() == 0
-    task.begin()
-    task.report(500, 1000)  # a resumed file begins in the middle
-    assert task.seconds_left() is None
-    task.report(600, 1000)
-    monkeypatch.setattr(task, "elapsed", lambda: 10.0)
-    assert task.seconds_left() == pytest.approx(40)
-    assert task.seconds_left(seconds=20) is None and task.seconds_left(steps=101) is None
+    seconds = 10.0
+    for task in (Task(PAGE, ANN.id), Slow(PAGE, ANN.id)):
+        assert task.seconds_left is None and task.elapsed() == 0
+        task.begin()
+        monkeypatch.setattr(task, "elapsed", lambda: seconds)
+        task.on_progress(500, 1000)  # a resumed file begins in the middle
+        assert task.seconds_left is None
+        task.on_progress(502, 1000)
+        assert (task.seconds_left is None) == isinstance(task, Slow)
+        task.on_progress(600, 1000)
+        assert task.seconds_left == pytest.approx(40)
+    seconds = 1.0
+    assert task.seconds_left is None
     task.cancel.set()
     with pytest.raises(Canceled):
-        task.report(700, 1000)
+        task.on_progress(700, 1000)
+
+
+def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path: Path) -> None:
+    gate, tasks = Gate(), open_tasks(tmp_path)
+    running, waiting = Task(PAGE, ANN.id), Task(PAGE, ANN.id)
+    ends: list[State] = []
+    for task in (running, waiting):
+        tasks.submit(task, gate, lambda task, state, fault: ends.append(state))
+    assert gate.begun.wait(PATIENT)
+    tasks.close()
+    assert running.state is waiting.state is State.INTERRUPTED and ends == []
+    after = open_tasks(tmp_path)
+    for task in (running, waiting):
+        found = after.find(task.id, ANN)
+        assert found is not None and found.state is State.INTERRUPTED
+    after.close()
+
+
+def test_a_table_of_another_form_is_begun_anew_and_a_damaged_one_refused(tmp_path: Path) -> None:
+    tasks = open_tasks(tmp_path)
+    task = Task(PAGE, ANN.id)
+    tasks.submit(task, lambda task: None)
+    ended(task)
+    tasks.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as file:
+        assert file.execute("SELECT count(*) FROM tasks").fetchone() == (1,)
+        file.execute("ALTER TABLE tasks RENAME COLUMN subject TO topic")
+        file.execute(f"PRAGMA user_version = {FORM + 1}")
+    tasks = open_tasks(tmp_path)
+    assert tasks.find(task.id, ANN) is None
+    tasks.close()
+    for path in tmp_path.glob(f"{FILE}*"):
+        path.unlink()
+    (tmp_path / FILE).write_bytes(b"no database at all, but a text" * 100)
+    with pytest.raises(RecordsError, match="list of tasks"):
+        TaskStore(tmp_path)
 
 
 # --- a restart ------------------------------------------------------------------------------------

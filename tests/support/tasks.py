@@ -1,0 +1,33 @@
+"""Background work for tests, and who asks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from service.context import Principal, PrincipalKind, Role
+from service.records.instances import Server
+from service.tasks.executor import ThreadExecutor
+from service.tasks.manager import TaskManager
+from service.tasks.scheduler import Scheduler
+from service.tasks.store import TaskStore
+from service.tasks.task import Task
+from tests.support.waiting import until
+
+ANN = Principal("guest:ann", PrincipalKind.GUEST)
+BEN = Principal("guest:ben", PrincipalKind.GUEST)
+ADMIN = Principal("root", PrincipalKind.USER, Role.ADMIN)
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+def make_tasks(data: Path, scheduler: Scheduler | None = None) -> TaskManager:
+    """Make a server's tasks on a data folder, on two cores."""
+    scheduler = scheduler or Scheduler(2.0, ThreadExecutor())
+    return TaskManager(TaskStore(data), Server(data), scheduler)
+
+
+def ended(task: AnyTask) -> AnyTask:
+    """Wait for the end of a task."""
+    until(lambda: not task.active)
+    return task

@@ -1,0 +1,235 @@
+"""What each kind of background work runs, refuses, says and keeps, and who may see it."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from detector import selfcheck
+from detector.errors import Canceled, InputError, MediaError, WeightsError
+from detector.schema.analysis import Robustness
+from detector.selfcheck import Outcome
+from service.records.model import State
+from service.tasks.calibrations import CalibrationRequest, Calibrations
+from service.tasks.downloads import Downloads, OnProgress
+from service.tasks.errors import QueueFull
+from service.tasks.manager import TaskManager
+from service.tasks.robustness import MAX_WAITING, OnTrial, RobustnessQueue
+from service.tasks.selfchecks import SelfChecks
+from tests.support.result_sample import make_analysis
+from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
+from tests.support.waiting import PATIENT
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Iterator[TaskManager]:
+    made = make_tasks(tmp_path)
+    yield made
+    made.close()
+
+
+# --- downloads ------------------------------------------------------------------------------------
+
+
+def test_a_download_can_be_stopped_and_is_never_run_twice(tasks: TaskManager) -> None:
+    downloads = Downloads(tasks)
+    turns, begun = [], threading.Event()
+
+    def work(on_progress: OnProgress) -> None:
+        turns.append(1)
+        for done in range(100_000):
+            on_progress(done, 100_000)
+            begun.set()
+            threading.Event().wait(0.005)
+
+    one = downloads.start("a", work, ANN)
+    assert begun.wait(PATIENT)
+    assert downloads.start("a", work, ANN) is one and one.active
+    assert downloads.find("a", BEN) is None and downloads.find("a", ADMIN) is one
+    downloads.dismiss("a", ANN)  # it is under way
+    assert downloads.find("a", ANN) is one
+    tasks.cancel(one)
+    assert "Stopped" in ended(one).error and len(turns) == 1 and one.code == ""
+    downloads.dismiss("a", BEN)
+    assert downloads.find("a", ANN) is one
+    downloads.dismiss("a", ANN)
+    assert downloads.find("a", ANN) is None
+
+
+def test_a_broken_download_tells_no_more_than_a_person_needs(
+    tasks: TaskManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    downloads = Downloads(tasks)
+
+    def breaks(error: Exception) -> Any:
+        def work(on_progress: OnProgress) -> None:
+            raise error
+
+        return work
+
+    one = ended(downloads.start("a", breaks(RuntimeError("secret path")), ANN))
+    assert "secret" not in one.error and one.error and one.code == ""
+    assert "download failed" in caplog.text and "secret path" in caplog.text
+    known = WeightsError("No connection to x.", code="no_connection")
+    two = ended(downloads.start("b", breaks(known), ANN))
+    assert (two.error, two.code) == ("No connection.", "no_connection") and two.hint
+    assert [r.levelname for r in caplog.records if "download" in r.message] == ["ERROR", "WARNING"]
+
+
+def test_downloads_wait_for_nobody(tasks: TaskManager) -> None:
+    downloads, go = Downloads(tasks), threading.Event()
+    several = [downloads.start(f"{n}", lambda on_progress: go.wait(PATIENT), ANN) for n in range(9)]
+    assert all(one.state is State.RUNNING for one in map(_begun, several))
+    go.set()
+    assert all(ended(one).state is State.DONE for one in several)
+
+
+def _begun(one: Any) -> Any:
+    from tests.support.waiting import until
+
+    until(lambda: one.state is not State.QUEUED)
+    return one
+
+
+# --- robustness -----------------------------------------------------------------------------------
+
+
+def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks: TaskManager) -> None:
+    gate, kept = threading.Event(), {}
+    outcome = cast(Robustness, object())
+
+    def perturb(path: Path, analysis: Any, tell: OnTrial, cancel: threading.Event) -> Robustness:
+        tell(1, 2, "mirror")
+        assert gate.wait(PATIENT)
+        if cancel.is_set():
+            raise Canceled()
+        if path.name == "bad":
+            raise MediaError("damaged")
+        if path.name == "ours":
+            raise ZeroDivisionError
+        return outcome
+
+    line = RobustnessQueue(tasks, perturb, kept.__setitem__)
+    analysis = make_analysis()
+    first = line.start("a", Path("a"), analysis, ANN)
+    assert line.start("a", Path("a"), analysis, ANN) is first  # a second click changes nothing
+    assert line.find("a", BEN) is None and line.find("a", ADMIN) is first
+    others = [line.start(k, Path(k), analysis, ANN) for k in ("bad", "ours", "stopped")]
+    tasks.cancel(others[2])
+    more = [line.start(f"x{i}", Path("x"), analysis, ANN) for i in range(MAX_WAITING - 2)]
+    with pytest.raises(QueueFull, match="waiting"):
+        line.start("one more", Path("x"), analysis, BEN)
+    gate.set()
+    for task in (first, *others, *more):
+        ended(task)
+    assert kept["a"] is outcome is first.result and first.stage == "mirror"
+    assert [t.error for t in others] == [
+        "damaged", "It stopped. Your file is not at fault.", "You stopped it.",
+    ]  # fmt: skip
+
+
+# --- calibrations ---------------------------------------------------------------------------------
+
+
+def test_one_calibration_a_server_and_its_clips_go_with_it(
+    tasks: TaskManager, tmp_path: Path
+) -> None:
+    go = threading.Event()
+
+    def analyzer() -> Any:
+        assert go.wait(PATIENT)
+        raise InputError("It can't be loaded.")
+
+    calibrations = Calibrations(tasks, analyzer, tmp_path)
+    clips = calibrations.keep_clips([("../a.mp4", io.BytesIO(b"x"))])
+    folder = clips[0].parent
+    assert folder.parent == tmp_path
+    run = calibrations.start(CalibrationRequest(clips, None, 0.05, "", uploads=folder), ANN)
+    assert calibrations.current(BEN) is None and calibrations.current(ADMIN) is run
+    more = calibrations.keep_clips([("b.mp4", io.BytesIO(b"x"))])
+    with pytest.raises(InputError, match="Another calibration"):
+        calibrations.start(CalibrationRequest(more, None, 0.05, "", uploads=more[0].parent), ADMIN)
+    assert not more[0].parent.exists() and folder.exists()
+    go.set()
+    assert ended(run).error == "It can't be loaded." and run.reference == ""
+    assert not folder.exists() and (run.done, run.total) == (0, 1)
+    # One that is stopped before it began.
+    blocker = tasks.scheduler
+    blocker.reserve(2.0)
+    clips = calibrations.keep_clips([("c.mp4", io.BytesIO(b"x"))])
+    go.clear()
+    first = calibrations.start(
+        CalibrationRequest(clips, None, 0.05, "", uploads=clips[0].parent), ANN
+    )
+    tasks.cancel(first)
+    go.set()
+    assert ended(first).state in (State.CANCELED, State.FAILED)
+    assert not clips[0].parent.exists()
+
+
+VICTIM = """
+import io, os, signal, sys
+from pathlib import Path
+sys.path.insert(0, ".")
+from service.tasks.calibrations import CalibrationRequest, Calibrations
+from tests.support.tasks import ANN, make_tasks
+
+data = Path(sys.argv[1])
+calibrations = Calibrations(make_tasks(data), lambda: os.kill(os.getpid(), signal.SIGKILL), data)
+clips = calibrations.keep_clips([("a.mp4", io.BytesIO(b"x"))])
+calibrations.start(CalibrationRequest(clips, None, 0.05, "", uploads=clips[0].parent), ANN)
+import time; time.sleep(60)
+"""
+
+
+def test_a_killed_server_leaves_nobodys_clips(tmp_path: Path) -> None:
+    """They are promised to be deleted, whatever the end."""
+    root = Path(__file__).parents[3]
+    killed = subprocess.run(
+        [sys.executable, "-c", VICTIM, str(tmp_path)],
+        cwd=root, stdin=subprocess.DEVNULL, timeout=PATIENT, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("own-clips-*"))) == 1
+    tasks = make_tasks(tmp_path)
+    calibrations = Calibrations(tasks, lambda: cast(Any, None), tmp_path)
+    tasks.recover()
+    assert not list(tmp_path.glob("own-clips-*"))
+    run = calibrations.current(ANN)
+    assert run is not None and run.state is State.INTERRUPTED and "Start it again" in run.error
+    assert calibrations.current(BEN) is None
+    tasks.close()
+
+
+# --- self-checks ----------------------------------------------------------------------------------
+
+
+def test_a_self_check_runs_once_and_tells_everybody_how_fast_models_are(
+    tasks: TaskManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, runs = threading.Event(), []
+    outcome = Outcome.__new__(Outcome)
+    object.__setattr__(outcome, "id", "pairs")
+    object.__setattr__(outcome, "milliseconds", 12.0)
+
+    def check(progress: Any) -> list[Outcome]:
+        runs.append(1)
+        assert go.wait(PATIENT)
+        return [outcome]
+
+    monkeypatch.setattr(selfcheck, "selfcheck", check)
+    checks = SelfChecks(tasks)
+    one = checks.start(ADMIN)
+    assert checks.start(ADMIN) is one and checks.find(BEN) is None
+    assert checks.seconds("pairs") is None
+    go.set()
+    assert ended(one).result == [outcome] and runs == [1]
+    assert checks.seconds("pairs") == 0.012 and checks.seconds("detail") is None
