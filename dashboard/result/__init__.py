@@ -27,7 +27,7 @@ from dashboard.result import (
     title,
     verdict_card,
 )
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from detector.schema.analysis import Analysis
 
 __all__ = ["Record", "render"]
@@ -92,7 +92,7 @@ def _draw(record: Record, original: Analysis) -> heat_view.Later | None:
     Player, boxes and strips show the question in front. The chart, and what stands below it, shows
     the one that is chosen in the chart's head.
     """
-    linked = Linked(record.key, original, read_only=record.read_only)
+    linked = ResultViewState(record.key, original, read_only=record.read_only)
     palette = theme.palette()
     decided = linked.decided()
     front = question.viewed(decided, decided.verdict.question)
@@ -122,7 +122,7 @@ def _draw(record: Record, original: Analysis) -> heat_view.Later | None:
         return _below(record, decided, charted, lanes, linked)
 
 
-def _lanes(analysis: Analysis, linked: Linked) -> list[series.Lane]:
+def _lanes(analysis: Analysis, linked: ResultViewState) -> list[series.Lane]:
     tracks = analysis.judged if linked.show_all else analysis.judged[:FIRST]
     return [series.lane(analysis, track) for track in tracks]
 
@@ -132,7 +132,7 @@ def _below(
     decided: Analysis,
     charted: Analysis,
     lanes: list[series.Lane],
-    linked: Linked,
+    linked: ResultViewState,
 ) -> heat_view.Later | None:
     """The frame under the glass, the file, the tabs. On a phone they wait for the checkbox above,
     which is there only."""

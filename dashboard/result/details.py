@@ -19,7 +19,7 @@ from dashboard.result import (
     robustness_tab,
     signal_tab,
 )
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from dashboard.result.title import local, total
 from detector import messages
 from detector.schema.analysis import Analysis
@@ -41,7 +41,7 @@ STAGES: LazyDict[str, str] = LazyDict(
 """Stages overlap: together they take longer than the whole run."""
 
 
-def draw_tabs(path: Path, analysis: Analysis, linked: Linked) -> None:
+def draw_tabs(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the card with signals, robustness, provenance, the models and the run."""
     with st.container(border=True, key="card-details"):
         signals, robust, origin, models, run = st.tabs(
@@ -65,7 +65,7 @@ def draw_tabs(path: Path, analysis: Analysis, linked: Linked) -> None:
             )
 
 
-def draw_file(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
+def draw_file(path: Path, analysis: Analysis, linked: ResultViewState, name: str) -> None:
     """Draw the card with the file and the downloads."""
     with st.container(border=True, key="card-file", height="stretch", gap=None):
         show(typography.heading(_("File")), facts(file_facts(analysis)))

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.components import typography
 from dashboard.i18n import LazyDict, _
 from dashboard.result import downloads
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from detector.schema.analysis import Analysis
 
 FORMS: LazyDict[str, tuple[str, str, str]] = LazyDict(
@@ -23,7 +23,7 @@ FORMS: LazyDict[str, tuple[str, str, str]] = LazyDict(
 """Name, icon and what it is."""
 
 
-def draw(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
+def draw(path: Path, analysis: Analysis, linked: ResultViewState, name: str) -> None:
     """Draw the buttons, and what the reports say beyond the result."""
     typography.title(_("Download"), space=True)
     wishes = linked.wishes
@@ -63,7 +63,7 @@ def draw(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
             )
 
 
-def _mark(path: Path, analysis: Analysis, linked: Linked, name: str) -> None:
+def _mark(path: Path, analysis: Analysis, linked: ResultViewState, name: str) -> None:
     """The verdict in a copy of the file, or beside it."""
     if downloads.takes_mark(analysis.media) and path.is_file():
         st.download_button(

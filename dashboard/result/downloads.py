@@ -29,7 +29,7 @@ LARGEST_COPY = 500_000_000
 _making = threading.Lock()
 
 
-class Wishes:
+class ExportOptions:
     """What a person wants in a report. One object a result, so that a download that was drawn
     before the last word was typed still has it."""
 
@@ -38,12 +38,12 @@ class Wishes:
         self.place = True
 
 
-def maker(form: str, path: Path, analysis: Analysis, wishes: Wishes) -> Callable[[], bytes]:
+def maker(form: str, path: Path, analysis: Analysis, wishes: ExportOptions) -> Callable[[], bytes]:
     """What makes a report in one form when it is called."""
     return partial(make, form, path, analysis, wishes)
 
 
-def make(form: str, path: Path, analysis: Analysis, wishes: Wishes) -> bytes:
+def make(form: str, path: Path, analysis: Analysis, wishes: ExportOptions) -> bytes:
     """A sealed report, signed where this server has a key. One is made at a time: heatmaps run
     networks, which compete with analyses for the cores."""
     from detector import report

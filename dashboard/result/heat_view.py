@@ -15,7 +15,7 @@ from dashboard.components import figures
 from dashboard.components.markup import Text, join, rich, tag
 from dashboard.i18n import LazyDict, _
 from dashboard.result import pictures
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from detector import explain
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, FrameSegment, ModelResult, Subject
@@ -45,7 +45,7 @@ def draw(  # noqa: PLR0913
     track: Subject,
     face: FrameSegment,
     model: ModelResult,
-    linked: Linked,
+    linked: ResultViewState,
     lay: Lay | None,
 ) -> Later:
     """Hold the heatmap's place now; return what draws it."""
@@ -108,7 +108,7 @@ def _one(model: ModelResult) -> float:
     return (model.seconds or 0.0) / max(model.scored, 1)
 
 
-def _expected(model: ModelResult, asked: str | None, linked: Linked) -> float:
+def _expected(model: ModelResult, asked: str | None, linked: ResultViewState) -> float:
     """Seconds that the heatmap is expected to take: as long as last time, else by its runs."""
     method = explain.METHODS.get(asked or "")
     took = st.session_state.get(linked.widget(f"took.{model.id}.{asked}"), 0.0)
@@ -116,7 +116,7 @@ def _expected(model: ModelResult, asked: str | None, linked: Linked) -> float:
 
 
 def _method(
-    controls: st.delta_generator.DeltaGenerator, model: ModelResult, linked: Linked
+    controls: st.delta_generator.DeltaGenerator, model: ModelResult, linked: ResultViewState
 ) -> explain.Method:
     """The chosen way to look into this model; the usual one to begin with."""
     known = {method.id: method for method in pictures.methods(model.id)}
@@ -143,7 +143,7 @@ def _show(  # noqa: PLR0913
     track: Subject,
     face: FrameSegment,
     model: ModelResult,
-    linked: Linked,
+    linked: ResultViewState,
     lay: Lay | None,
 ) -> None:
     """The picture as it is asked for, and its controls below."""

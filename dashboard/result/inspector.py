@@ -14,7 +14,7 @@ from dashboard.components.tables import ScoreRow
 from dashboard.i18n import _
 from dashboard.result import heat_view, pictures, traces
 from dashboard.result.heat_view import Later
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from detector import explain
 from detector.errors import UnmaskError
@@ -30,7 +30,9 @@ from detector.schema.analysis import (
 )
 
 
-def draw(path: Path, analysis: Analysis, lane: Lane | None, linked: Linked) -> Later | None:
+def draw(
+    path: Path, analysis: Analysis, lane: Lane | None, linked: ResultViewState
+) -> Later | None:
     """Draw the card.
 
     Returns
@@ -86,7 +88,7 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
     show(typography.heading(title), figures.note(join(parts, " · ")), width="content")
 
 
-def _peaks(lane: Lane, linked: Linked, shown: float) -> None:
+def _peaks(lane: Lane, linked: ResultViewState, shown: float) -> None:
     peaks = series.peaks(lane)
     earlier = max((t for t in peaks if t < shown - 0.01), default=None)
     later = min((t for t in peaks if t > shown + 0.01), default=None)
@@ -107,7 +109,7 @@ def _peaks(lane: Lane, linked: Linked, shown: float) -> None:
             )
 
 
-def _model(able: list[ModelResult], linked: Linked) -> ModelResult:
+def _model(able: list[ModelResult], linked: ResultViewState) -> ModelResult:
     """The model whose heatmap is shown; the first counted one to begin with."""
     first = next((m for m in able if m.counted), able[0])
     titles = {m.id: labels.plain(m) for m in able}
@@ -126,7 +128,7 @@ def _model(able: list[ModelResult], linked: Linked) -> ModelResult:
     return next((m for m in able if m.id == chosen), first)
 
 
-def _absent(path: Path, analysis: Analysis, lane: Lane, linked: Linked) -> None:
+def _absent(path: Path, analysis: Analysis, lane: Lane, linked: ResultViewState) -> None:
     """The person is not in this frame: show the frame, and offer the nearest moment."""
     nearest = min(lane.track.frames, key=lambda f: abs(f.time - linked.time), default=None)
     left, right = st.columns([60, 40], gap=20)
@@ -151,7 +153,7 @@ def _glass(
     track: Subject,
     face: FrameSegment,
     model: ModelResult | None,
-    linked: Linked,
+    linked: ResultViewState,
 ) -> Later | None:
     """Crop, heatmap and traces, then the whole frame beside the scores there."""
     if not path.is_file():

@@ -15,12 +15,12 @@ import streamlit as st
 from dashboard import series
 from dashboard.components import evidence_view
 from dashboard.i18n import _
-from dashboard.result.downloads import Wishes
+from dashboard.result.downloads import ExportOptions
 from detector.decision import decide
 from detector.schema.analysis import Analysis, Question, Thresholds
 
 
-class Linked:
+class ResultViewState:
     """The shared state of one record's linked view."""
 
     def __init__(self, key: str, analysis: Analysis, *, read_only: bool = False) -> None:
@@ -225,11 +225,11 @@ class Linked:
     # --- what goes into a report
 
     @property
-    def wishes(self) -> Wishes:
+    def wishes(self) -> ExportOptions:
         """Notes, and whether the place is left in."""
         if self._get("wishes") is None:
-            self._set("wishes", Wishes())
-        found: Wishes = self._get("wishes")
+            self._set("wishes", ExportOptions())
+        found: ExportOptions = self._get("wishes")
         return found
 
     def choose_wishes(self) -> None:

@@ -13,7 +13,7 @@ from dashboard.components.chips import bullets
 from dashboard.components.markup import show
 from dashboard.i18n import _, advice, speech
 from dashboard.result import closer
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from detector.decision.next_steps import OWN_CLIPS, ActionCode, Facts, NextStep, next_steps
 from detector.errors import InputError
 from detector.messages import actions
@@ -34,7 +34,7 @@ ICONS = {
 }
 
 
-def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
+def draw(record: Record, analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the card; nothing where there is nothing to do."""
     found = next_steps(analysis, facts(record, linked))
     if not found:
@@ -46,7 +46,7 @@ def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
                 _draw_action(action, record, linked)
 
 
-def facts(record: Record, linked: Linked) -> Facts:
+def facts(record: Record, linked: ResultViewState) -> Facts:
     """What is known around this result."""
     if linked.read_only:
         return Facts(may_run=False)
@@ -73,7 +73,7 @@ def _untouched() -> int:
         return 0
 
 
-def _draw_action(action: NextStep, record: Record, linked: Linked) -> None:
+def _draw_action(action: NextStep, record: Record, linked: ResultViewState) -> None:
     said = actions.step(action, speech())
     cards.step(ICONS[action.code], said.head, labels.unbroken(said.why))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -113,7 +113,7 @@ _ADVICE: dict[ActionCode, Callable[[Record], None]] = {
 # --- where a button leads -------------------------------------------------------------------------
 
 
-def _look(record: Record, linked: Linked) -> None:
+def _look(record: Record, linked: ResultViewState) -> None:
     settings = closer.settings(linked.original)
     if settings is None:
         return
@@ -125,19 +125,19 @@ def _look(record: Record, linked: Linked) -> None:
         st.rerun()
 
 
-def _to_compare(record: Record, linked: Linked) -> None:
+def _to_compare(record: Record, linked: ResultViewState) -> None:
     st.switch_page("pages/compare.py", query_params={"a": record.key, "w": "clips"})
 
 
-def _to_models(record: Record, linked: Linked) -> None:
+def _to_models(record: Record, linked: ResultViewState) -> None:
     st.switch_page("pages/models.py")
 
 
-def _to_settings(record: Record, linked: Linked) -> None:
+def _to_settings(record: Record, linked: ResultViewState) -> None:
     st.switch_page("pages/settings.py")
 
 
-_GO: dict[ActionCode, Callable[[Record, Linked], None]] = {
+_GO: dict[ActionCode, Callable[[Record, ResultViewState], None]] = {
     ActionCode.LOOK_CLOSER: _look,
     ActionCode.COMPARE_ORIGINAL: _to_compare,
     ActionCode.ADD_MODEL: _to_models,

@@ -21,7 +21,7 @@ from dashboard.components.markup import show, tag
 from dashboard.components.player import plays
 from dashboard.i18n import _
 from dashboard.result import pictures
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, Box, Label
@@ -40,7 +40,7 @@ def draw(
     analysis: Analysis,
     lanes: Sequence[Lane],
     sizes: Sequence[LaneSize],
-    linked: Linked,
+    linked: ResultViewState,
     charted: Sequence[Lane],
 ) -> None:
     """Draw player, boxes and strips into the container at hand.
@@ -149,7 +149,7 @@ def alt(analysis: Analysis) -> str:
 
 
 def still(
-    path: Path, analysis: Analysis, linked: Linked, boxes: Mapping[str, tuple[Box, Label]]
+    path: Path, analysis: Analysis, linked: ResultViewState, boxes: Mapping[str, tuple[Box, Label]]
 ) -> None:
     """The frame at the moment."""
     try:
@@ -162,7 +162,7 @@ def still(
 
 
 def _simple_strip(
-    analysis: Analysis, lane: Lane, linked: Linked, cut: Mapping[pictures.Key, str]
+    analysis: Analysis, lane: Lane, linked: ResultViewState, cut: Mapping[pictures.Key, str]
 ) -> None:
     """A person's faces as pictures, each with a button that says its score."""
     person, who = lane.track.id, labels.who(lane.track)

@@ -15,7 +15,7 @@ from dashboard import labels
 from dashboard.components import verdict
 from dashboard.components.markup import show
 from dashboard.i18n import _, speech
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from detector.decision.numbers import logit, printed
 from detector.messages import format, states
 from detector.schema.analysis import Analysis, Answer, Contribution, ModelResult, ReasonCode
@@ -114,7 +114,7 @@ def not_counted(model: ModelResult) -> str:
 # --- drawn ----------------------------------------------------------------------------------------
 
 
-def draw(analysis: Analysis, linked: Linked) -> None:
+def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the bars, each model's with a link to its strongest moment."""
     found, answer = rows(analysis), answer_of(analysis)
     if not found or answer is None:

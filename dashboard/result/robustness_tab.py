@@ -13,7 +13,7 @@ from dashboard.components import figures, tables, typography
 from dashboard.components.markup import show
 from dashboard.components.tables import Column
 from dashboard.i18n import _, ngettext, say
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, Robustness, Thresholds
 from service import limits
@@ -23,7 +23,7 @@ POLL = 1.0
 """s between two looks at running trials"""
 
 
-def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
+def draw(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the tab."""
     what = _(
         "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one "

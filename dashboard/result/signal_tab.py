@@ -12,7 +12,7 @@ from dashboard import labels
 from dashboard.components import typography
 from dashboard.i18n import _, say
 from dashboard.labels import NBSP
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from detector import weights
 from detector.errors import UnmaskError
 from detector.models.auxiliary import AuxiliaryModel
@@ -29,7 +29,7 @@ SHOWN = 5
 """moments that are offered at most."""
 
 
-def draw(path: Path, analysis: Analysis, linked: Linked) -> None:
+def draw(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the tab for the person whose face is looked at."""
     track = next((t for t in analysis.judged if t.id == linked.person), None)
     track = track or (analysis.judged[0] if analysis.judged else None)
@@ -82,7 +82,7 @@ def table(found: list[Signal]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _moments(found: list[Signal], track: Subject, linked: Linked) -> None:
+def _moments(found: list[Signal], track: Subject, linked: ResultViewState) -> None:
     """Buttons to the moments of what is out of the ordinary."""
     places = [
         (signal, time)
@@ -115,7 +115,9 @@ def _watch(path: Path, analysis_id: str, person: str, _analysis: Analysis, _bar:
     return blinks.signal(lids, person, _analysis.media.kind)
 
 
-def _counted(path: Path, analysis: Analysis, track: Subject, linked: Linked) -> Signal | None:
+def _counted(
+    path: Path, analysis: Analysis, track: Subject, linked: ResultViewState
+) -> Signal | None:
     """The blinks of a person, if they were asked for."""
     if not st.session_state.get(linked.widget(f"blinks.{track.id}.asked")):
         return None
@@ -131,7 +133,7 @@ def _counted(path: Path, analysis: Analysis, track: Subject, linked: Linked) -> 
         place.empty()
 
 
-def _more(found: list[Signal], counted: bool, linked: Linked) -> None:
+def _more(found: list[Signal], counted: bool, linked: ResultViewState) -> None:
     """What can be measured besides, and what it takes."""
     ids = {signal.id for signal in found if signal.reading == "absent"}
     with st.container(horizontal=True, key="signal-more", gap="small"):
@@ -165,7 +167,7 @@ def _how_long() -> str:
     return f"{how} {known.format(number=round(rate['rate']))}"
 
 
-def _fetch(aid: AuxiliaryModel, label: str, linked: Linked) -> None:
+def _fetch(aid: AuxiliaryModel, label: str, linked: ResultViewState) -> None:
     """A button that downloads a network which measures; its license is said first."""
     size = labels.size(aid.files[0].size or 0)
     source = _("{title}, from its authors’ address. License: {license}.")

@@ -19,7 +19,7 @@ from dashboard.components.lanes import zone_words
 from dashboard.components.markup import Text, rich, show, tag
 from dashboard.components.typography import heading
 from dashboard.i18n import LazyDict, _
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from dashboard.theme import Palette
 from detector.schema.analysis import Analysis, Question
@@ -48,7 +48,7 @@ def draw(
     analysis: Analysis,
     lanes: Sequence[Lane],
     sizes: Sequence[LaneSize],
-    linked: Linked,
+    linked: ResultViewState,
     palette: Palette,
     table: Sequence[tuple[float, str]],
     questions: Sequence[Question],
@@ -126,7 +126,7 @@ def _lane(
     analysis: Analysis,
     lane: Lane,
     size: LaneSize,
-    linked: Linked,
+    linked: ResultViewState,
     palette: Palette,
     named: Mapping[str, str],
     *,
@@ -251,7 +251,7 @@ def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -
 def _table(
     analysis: Analysis,
     lanes: Sequence[Lane],
-    linked: Linked,
+    linked: ResultViewState,
     named: Mapping[str, str],
     table: Sequence[tuple[float, str]],
 ) -> None:

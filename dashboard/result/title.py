@@ -14,7 +14,7 @@ from dashboard.components.markup import Text, rich, show, tag
 from dashboard.i18n import _, advice
 from dashboard.labels import NBSP
 from dashboard.result import downloads, pulls
-from dashboard.result.linked import Linked, whole
+from dashboard.result.linked import ResultViewState, whole
 from dashboard.result.question import asked
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, Question, Thresholds
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dashboard.result import Record
 
 
-def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
+def draw(record: Record, analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the row, and below it that the answer is an earlier one, where it is."""
     name = record.name
     with page_header.row(name, facts(analysis, kept=record.again is not None)):
@@ -45,7 +45,7 @@ def draw(record: Record, analysis: Analysis, linked: Linked) -> None:
         _kept(record, analysis, linked)
 
 
-def _actions(analysis: Analysis, linked: Linked) -> None:
+def _actions(analysis: Analysis, linked: ResultViewState) -> None:
     if st.button(_("New analysis"), icon=":material/add:", key=linked.widget("new")):
         url_state.leave()
         st.rerun()
@@ -55,7 +55,7 @@ def _actions(analysis: Analysis, linked: Linked) -> None:
         _settings(analysis, linked)
 
 
-def _kept(record: Record, analysis: Analysis, linked: Linked) -> None:
+def _kept(record: Record, analysis: Analysis, linked: ResultViewState) -> None:
     """Nothing was computed for this file today."""
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"
@@ -112,7 +112,7 @@ def local(moment: datetime) -> str:
     return f"{labels.day(moment)}, {moment:%H:%M}{zone}"
 
 
-def _settings(analysis: Analysis, linked: Linked) -> None:
+def _settings(analysis: Analysis, linked: ResultViewState) -> None:
     """The popover: two thresholds and what they mean, and which models count."""
     questions = asked(analysis) or [Question.MANIPULATION]
     named = {

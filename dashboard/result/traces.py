@@ -13,7 +13,7 @@ from dashboard.components.markup import tag
 from dashboard.i18n import LazyDict, _
 from dashboard.labels import NBSP
 from dashboard.result import pictures
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, FrameSegment, Subject
 from detector.signals import frequency, reference
@@ -33,7 +33,7 @@ FINE_BANDS = slice(9, 14)
 
 
 def draw(
-    path: Path, analysis: Analysis, track: Subject, face: FrameSegment, linked: Linked
+    path: Path, analysis: Analysis, track: Subject, face: FrameSegment, linked: ResultViewState
 ) -> None:
     """Draw the chosen view of the face at this moment."""
     view = st.session_state.get(linked.widget("traces"), "spectrum")

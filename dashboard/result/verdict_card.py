@@ -12,7 +12,7 @@ from dashboard.components.markup import Text, join, rich, show
 from dashboard.i18n import LazyDict, _, ngettext, speech
 from dashboard.labels import NBSP
 from dashboard.result import how_we_know, pulls, question
-from dashboard.result.linked import Linked
+from dashboard.result.linked import ResultViewState
 from detector.messages import states
 from detector.schema.analysis import (
     Analysis,
@@ -43,7 +43,7 @@ IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.STAYS_OPEN)
 """Caveats that the questions' rows say."""
 
 
-def draw(analysis: Analysis, linked: Linked) -> None:
+def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the card into the container at hand."""
     slug = labels.STATES[analysis.verdict.label].slug
     with st.container(border=True, key=f"verdict-{slug}", height="stretch", gap=None):

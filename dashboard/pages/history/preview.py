@@ -201,7 +201,7 @@ def _actions(record: Record, analysis: Analysis | None) -> None:
             else None
         )
         if analysis is not None and job is not None:
-            wishes = downloads.Wishes()
+            wishes = downloads.ExportOptions()
             wishes.notes = record.note
             st.download_button(
                 _("Report"),

@@ -383,7 +383,7 @@ def test_only_what_a_browser_plays_gets_a_player(
 
 
 def test_downloads_hold_the_analysis_the_notes_and_every_moment(clip: Path) -> None:
-    analysis, wishes = make_analysis(clip), downloads.Wishes()
+    analysis, wishes = make_analysis(clip), downloads.ExportOptions()
     wishes.notes = "Received by mail."
     made = json.loads(downloads.make("json", clip, analysis, wishes))
     assert Analysis.model_validate(made["analysis"]) == analysis
