@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import labels as words
 from dashboard import session
 from dashboard.components import status_cards
+from dashboard.pages.analyze import first_screen
 from detector import media, weights
 from detector.decision import decide
 from detector.errors import Canceled, MediaError
@@ -159,17 +160,25 @@ def test_the_privacy_line_follows_the_configuration(
     assert "deleted there after 3\u00a0days; a copy stays in your account" in text
 
 
-def test_only_models_that_work_are_offered(jobs: Jobs, analyzer: StandIn) -> None:
+def test_only_models_that_work_are_offered(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All that come along are on, so one of them is turned off.
+    first = next(spec for spec in list_models() if weights.available(spec))
+    known = [s.model_copy(update={"default": s.default and s is not first}) for s in list_models()]
+    monkeypatch.setattr(first_screen, "list_models", lambda: known)
+    monkeypatch.setattr(first_screen, "choose", lambda: [s for s in known if s.default])
     at = page()
     offered = [
         option for group in at.button_group if group.key == "models" for option in group.options
     ]
-    specs = [spec for spec in list_models() if weights.available(spec)]
+    specs = [spec for spec in known if weights.available(spec)]
     # By what each looks for, folded away, with the model's name and why one is off beside it.
     assert [getattr(o, "content", o) for o in offered] == [s.plain or s.title for s in specs]
     assert len(specs) < len(list_models())  # MesoNet is known and not downloaded here
     assert {e.label for e in at.expander} == {"Options"}
     off = [spec for spec in specs if not spec.default]
+    assert [spec.id for spec in off] == [first.id]
     assert texts(at).count("Off unless you turn it on") == len(off)
     assert all(f"Model: {spec.title}." in texts(at) for spec in specs if spec.plain)
 
