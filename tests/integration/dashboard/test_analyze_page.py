@@ -37,6 +37,7 @@ from detector.schema.analysis import (
 )
 from service.application import Application
 from service.records.model import RecordsError
+from service.tasks import analyses
 from service.tasks.jobs import Job, Jobs, State
 from tests.conftest import write_clip
 from tests.support.pages import ANALYZER, APP, html, quiet, texts
@@ -237,7 +238,7 @@ def test_of_several_files_those_that_are_not_taken_say_why(
     jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analyzer.go.clear()
-    monkeypatch.setattr(jobs, "_waiting", 1)
+    monkeypatch.setattr(jobs, "kind", analyses.kind(jobs.workers, 1, 2.0))
     at = page()
     at.file_uploader[0].set_value([(f"{n}.mp4", b"x", "video/mp4") for n in range(4)]).run()
     assert texts(at).count("Not taken") == 4 - len(jobs.busy()) > 0
@@ -248,7 +249,7 @@ def test_of_several_files_those_that_are_not_taken_say_why(
 def test_a_full_line_and_a_full_disk_refuse_in_words(
     jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "_waiting", 0)
+    monkeypatch.setattr(jobs, "kind", analyses.kind(jobs.workers, 0, 2.0))
     at = page()
     at.file_uploader[0].upload("a.mp4", b"x", "video/mp4").run()
     assert "Enough for now" in html(at)

@@ -356,7 +356,7 @@ class Instant:
 def test_keeping_the_last_seconds(
     at: AppTest, browser: Browser, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "_analyzer", Instant())
+    monkeypatch.setattr(jobs._runner, "_analyzer", Instant())
     at.session_state["live-keep"] = Keep.NOTHING
     at.run()
     camera = started(at, browser)

@@ -219,7 +219,7 @@ def test_the_same_file_gets_the_answer_it_had_but_never_anothers(
     project: Project, here: Browser, server: Callable[[str], Jobs]
 ) -> None:
     ada, bob, jobs = project.person(), project.person(), server("one")
-    analyzer = jobs._analyzer
+    analyzer = jobs._runner._analyzer
     assert isinstance(analyzer, Analyzer)
     here.sign_in(ada)
     first = analyze(here)
