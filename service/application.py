@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -46,7 +46,7 @@ from service.tasks.manager import TaskManager
 from service.tasks.robustness import RobustnessQueue, perturb_with
 from service.tasks.selfchecks import SelfChecks
 from service.tasks.store import TaskStore
-from service.tasks.task import Priority
+from service.tasks.task import Priority, Task
 from service.tasks.throughput import ThroughputEstimator
 
 if TYPE_CHECKING:
@@ -152,9 +152,7 @@ class Application:
             ThroughputEstimator(data / "speed.json"),
             look=media.probe,
         )
-        self.robustness = RobustnessQueue(
-            self.tasks, perturb_with(lambda: self.analyzer.get()), self.jobs.update
-        )
+        self.robustness = RobustnessQueue(self.tasks, perturb_with(lambda: self.analyzer.get()))
         self.evaluations = Evaluations(self.tasks, data)
         self.calibrations = Calibrations(self.tasks, lambda: self.analyzer.get(), data)
         self.downloads = Downloads(self.tasks)
@@ -220,7 +218,7 @@ class Application:
             It was not taken; the sentence says why.
         """
         with limits.taking(context, size):
-            return self.jobs.submit(source, name, settings, size=size, place=self.scope(context))
+            return self.jobs.submit(source, name, settings, self.scope(context), size=size)
 
     def find(self, context: RequestContext, key: str) -> Job | None:
         """Return the job behind an address, if who asks may see it."""
@@ -238,6 +236,19 @@ class Application:
             return None
         with limits.taking(context):
             return self.jobs.rerun(key, settings, RecordScope(context.principal.id, job.store))
+
+    def try_robustness(self, context: RequestContext, job: Job, analysis: Analysis) -> Task:
+        """Put the trials of a finished analysis in line; the running ones where there are any.
+
+        Raises
+        ------
+        QueueFull, InputError
+            It was not taken; the sentence says why.
+        """
+        with limits.taking(context):
+            return self.robustness.start(
+                job.key, job.path, analysis, context.principal, partial(self.jobs.update, job)
+            )
 
     def delete(self, context: RequestContext, *keys: str) -> list[str]:
         """Delete the person's own analyses with their files; the ids of those that were theirs."""
@@ -318,13 +329,11 @@ class Application:
             The address (`/?a=`).
         """
         if media is None:
-            job = self.jobs.import_result(
-                analysis, name, live=True, thumbnail=thumbnail, place=scope
-            )
+            job = self.jobs.import_result(analysis, name, scope, live=True, thumbnail=thumbnail)
         else:
             with media.open("rb") as file:
                 job = self.jobs.import_result(
-                    analysis, name, media=file, live=True, thumbnail=thumbnail, place=scope
+                    analysis, name, scope, media=file, live=True, thumbnail=thumbnail
                 )
         return job.key
 

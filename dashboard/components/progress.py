@@ -14,7 +14,7 @@ _ICONS = {"done": "check_circle", "now": "progress_activity", "wait": "circle"}
 
 
 @dataclass(frozen=True)
-class Step:
+class ProgressStep:
     """One step of a run.
 
     Attributes
@@ -45,7 +45,14 @@ def bar(share: float, label: str = "") -> Markup:
 
 
 def run(
-    head: str, after: Text, share: float, steps: Iterable[Step], foot: str, *, label: str, most: int
+    head: str,
+    after: Text,
+    share: float,
+    steps: Iterable[ProgressStep],
+    foot: str,
+    *,
+    label: str,
+    most: int,
 ) -> Markup:
     """Return a whole run: its head with what stands beside it, a bar, the steps, small print.
 
@@ -80,7 +87,7 @@ def _block(most: int, *parts: Text) -> Markup:
     return tag("div", *parts, cls="um-progress", style=f"--um-models: {most}")
 
 
-def _step(step: Step) -> Markup:
+def _step(step: ProgressStep) -> Markup:
     parts = join(
         tag("span", name) + bar(share) + tag("span", text) for name, share, text in step.parts
     )

@@ -11,7 +11,7 @@ from dashboard.components.chips import inked
 from dashboard.components.markup import Text, join, tag
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """A column of a table; numbers stand to the right."""
 
     name: str
@@ -24,10 +24,10 @@ def facts(rows: Iterable[tuple[Text, Text]], cls: str = "um-facts") -> Markup:
     return tag("dl", cells, cls=cls) if cells else Markup()
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[Text]]) -> Markup:
+def table(columns: Sequence[TableColumn], rows: Iterable[Sequence[Text]]) -> Markup:
     """Return a table. The first cell of each row is its head."""
 
-    def cell(column: Column, value: Text) -> Markup:
+    def cell(column: TableColumn, value: Text) -> Markup:
         cls = "n" if column.number else ""
         return tag("td", tag("div", value), cls=cls, data_label=column.name)
 

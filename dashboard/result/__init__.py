@@ -30,13 +30,13 @@ from dashboard.result import (
 from dashboard.result.linked import ResultViewState
 from detector.schema.analysis import Analysis
 
-__all__ = ["Record", "render"]
+__all__ = ["ResultRecord", "render"]
 
 FIRST = 4
 """people shown at first, most suspicious first."""
 
 
-class Record(Protocol):
+class ResultRecord(Protocol):
     """What is needed of a finished analysis, wherever it is kept."""
 
     @property
@@ -71,14 +71,14 @@ class Record(Protocol):
         """Names it in addresses, widget keys and session state."""
 
 
-def render(record: Record) -> None:
+def render(record: ResultRecord) -> None:
     """Draw the result of a record that has an analysis with a verdict."""
     if record.analysis is not None:
         _view(record, record.analysis)
 
 
 @st.fragment
-def _view(record: Record, original: Analysis) -> None:
+def _view(record: ResultRecord, original: Analysis) -> None:
     """The linked view. A click anywhere reruns this function and nothing else of the page."""
     with st.container(gap=20, key="result"):
         fill = _draw(record, original)
@@ -86,7 +86,7 @@ def _view(record: Record, original: Analysis) -> None:
         fill()
 
 
-def _draw(record: Record, original: Analysis) -> heat_view.Later | None:
+def _draw(record: ResultRecord, original: Analysis) -> heat_view.Later | None:
     """Draw everything but the heatmap; return what draws that.
 
     Player, boxes and strips show the question in front. The chart, and what stands below it, shows
@@ -128,7 +128,7 @@ def _lanes(analysis: Analysis, linked: ResultViewState) -> list[series.Lane]:
 
 
 def _below(
-    record: Record,
+    record: ResultRecord,
     decided: Analysis,
     charted: Analysis,
     lanes: list[series.Lane],

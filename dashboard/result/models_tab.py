@@ -6,7 +6,7 @@ from dashboard import labels
 from dashboard.components import tables
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, show
-from dashboard.components.tables import Column, with_note
+from dashboard.components.tables import TableColumn, with_note
 from dashboard.components.typography import small_print
 from dashboard.i18n import _, ngettext
 from dashboard.result import pulls
@@ -16,13 +16,13 @@ from detector.schema.analysis import Analysis, ModelResult
 def draw(analysis: Analysis) -> None:
     """Draw the per-model table; on a phone each model is a block of lines."""
     columns = [
-        Column(_("Model")),
-        Column(_("Score"), number=True),
-        Column(_("Reading")),
-        Column(_("Scored"), number=True),
-        Column(_("Time"), number=True),
-        Column(_("Weight"), number=True),
-        Column(_("Calibrated")),
+        TableColumn(_("Model")),
+        TableColumn(_("Score"), number=True),
+        TableColumn(_("Reading")),
+        TableColumn(_("Scored"), number=True),
+        TableColumn(_("Time"), number=True),
+        TableColumn(_("Weight"), number=True),
+        TableColumn(_("Calibrated")),
     ]
     still = analysis.media.kind == "image"
     who: Text = ""

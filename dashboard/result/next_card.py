@@ -22,7 +22,7 @@ from service.records.model import Confirmed, Query, RecordsError
 from service.tasks.jobs import QueueFull
 
 if TYPE_CHECKING:
-    from dashboard.result import Record
+    from dashboard.result import ResultRecord
 
 ICONS = {
     ActionCode.LOOK_CLOSER: "zoom_in",
@@ -34,7 +34,7 @@ ICONS = {
 }
 
 
-def draw(record: Record, analysis: Analysis, linked: ResultViewState) -> None:
+def draw(record: ResultRecord, analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the card; nothing where there is nothing to do."""
     found = next_steps(analysis, facts(record, linked))
     if not found:
@@ -46,7 +46,7 @@ def draw(record: Record, analysis: Analysis, linked: ResultViewState) -> None:
                 _draw_action(action, record, linked)
 
 
-def facts(record: Record, linked: ResultViewState) -> Facts:
+def facts(record: ResultRecord, linked: ResultViewState) -> Facts:
     """What is known around this result."""
     if linked.read_only:
         return Facts(may_run=False)
@@ -73,7 +73,7 @@ def _untouched() -> int:
         return 0
 
 
-def _draw_action(action: NextStep, record: Record, linked: ResultViewState) -> None:
+def _draw_action(action: NextStep, record: ResultRecord, linked: ResultViewState) -> None:
     said = actions.step(action, speech())
     cards.step(ICONS[action.code], said.head, labels.unbroken(said.why))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -94,17 +94,17 @@ def _draw_action(action: NextStep, record: Record, linked: ResultViewState) -> N
 # --- advice ---------------------------------------------------------------------------------------
 
 
-def _how_to_ask(record: Record) -> None:
+def _how_to_ask(record: ResultRecord) -> None:
     what, message = actions.how_to_ask(record.name, speech())
     typography.know(what)
     st.code(message, language=None, wrap_lines=True)
 
 
-def _how_to_check(record: Record) -> None:
+def _how_to_check(record: ResultRecord) -> None:
     show(bullets(actions.how_to_check(speech()), "um-know", ordered=True))
 
 
-_ADVICE: dict[ActionCode, Callable[[Record], None]] = {
+_ADVICE: dict[ActionCode, Callable[[ResultRecord], None]] = {
     ActionCode.ASK_ORIGINAL: _how_to_ask,
     ActionCode.CHECK_ORIGIN: _how_to_check,
 }
@@ -113,7 +113,7 @@ _ADVICE: dict[ActionCode, Callable[[Record], None]] = {
 # --- where a button leads -------------------------------------------------------------------------
 
 
-def _look(record: Record, linked: ResultViewState) -> None:
+def _look(record: ResultRecord, linked: ResultViewState) -> None:
     settings = closer.settings(linked.original)
     if settings is None:
         return
@@ -125,19 +125,19 @@ def _look(record: Record, linked: ResultViewState) -> None:
         st.rerun()
 
 
-def _to_compare(record: Record, linked: ResultViewState) -> None:
+def _to_compare(record: ResultRecord, linked: ResultViewState) -> None:
     st.switch_page("pages/compare.py", query_params={"a": record.key, "w": "clips"})
 
 
-def _to_models(record: Record, linked: ResultViewState) -> None:
+def _to_models(record: ResultRecord, linked: ResultViewState) -> None:
     st.switch_page("pages/models.py")
 
 
-def _to_settings(record: Record, linked: ResultViewState) -> None:
+def _to_settings(record: ResultRecord, linked: ResultViewState) -> None:
     st.switch_page("pages/settings.py")
 
 
-_GO: dict[ActionCode, Callable[[Record, ResultViewState], None]] = {
+_GO: dict[ActionCode, Callable[[ResultRecord, ResultViewState], None]] = {
     ActionCode.LOOK_CLOSER: _look,
     ActionCode.COMPARE_ORIGINAL: _to_compare,
     ActionCode.ADD_MODEL: _to_models,

@@ -29,14 +29,14 @@ from service.storage.previews import previews
 from service.storage.uploads import retention
 
 if TYPE_CHECKING:
-    from dashboard.result import Record
+    from dashboard.result import ResultRecord
 
 STILL_SIDE = 1280
 """px of the longer side of the frame in the player's place."""
 
 
 def draw(
-    record: Record,
+    record: ResultRecord,
     analysis: Analysis,
     lanes: Sequence[Lane],
     sizes: Sequence[LaneSize],
@@ -113,7 +113,7 @@ def draw(
         _wait_for_strips(path, analysis, wanted)
 
 
-def _absent(record: Record, analysis: Analysis) -> None:
+def _absent(record: ResultRecord, analysis: Analysis) -> None:
     """In the place of a file that is not kept: the small picture, and what can be done."""
     with st.container(border=True, key="card-absent", gap="small"):
         if picture := record.picture:

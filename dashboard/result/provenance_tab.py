@@ -10,7 +10,7 @@ from markupsafe import Markup
 from dashboard import labels
 from dashboard.components import tables, typography
 from dashboard.components.markup import Text, icon, rich, show, tag
-from dashboard.components.tables import Column, facts
+from dashboard.components.tables import TableColumn, facts
 from dashboard.i18n import LazyDict, _
 from detector.schema.analysis import Analysis
 from detector.schema.origin import Fact, Provenance
@@ -104,5 +104,5 @@ def note(symbol: str, text: Text) -> Markup:
 
 def table(found: Sequence[Fact]) -> Markup:
     """Return what a file says of itself. Every value is a stranger's."""
-    columns = [Column(_("Fact")), Column(_("Says")), Column(_("Where"))]
+    columns = [TableColumn(_("Fact")), TableColumn(_("Says")), TableColumn(_("Where"))]
     return tables.table(columns, [(f.name, f.value, f.source) for f in found])

@@ -11,12 +11,11 @@ from dashboard import charts, labels, session, theme
 from dashboard.charts import robustness
 from dashboard.components import figures, tables, typography
 from dashboard.components.markup import show
-from dashboard.components.tables import Column
+from dashboard.components.tables import TableColumn
 from dashboard.i18n import _, ngettext, say
 from dashboard.result.linked import ResultViewState
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, Robustness, Thresholds
-from service import limits
 from service.tasks.jobs import QueueFull
 
 POLL = 1.0
@@ -59,10 +58,9 @@ def draw(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
         ),
     ):
         try:
-            with limits.taking(session.request_context()):
-                session.application().robustness.start(
-                    key, path, linked.original, session.current_user()
-                )
+            context = session.request_context()
+            if job := session.application().find(context, key):
+                session.application().try_robustness(context, job, linked.original)
         except (QueueFull, InputError) as error:
             typography.alert(say(error.message))
         else:
@@ -146,10 +144,10 @@ def table(tried: Robustness) -> Markup:
             said = _("{said} · changed").format(said=said)
         rows.append((_capital(trial.title), score, moved, said))
     columns = [
-        Column(_("Change")),
-        Column(_("Score"), number=True),
-        Column(_("Moved"), number=True),
-        Column(_("Says")),
+        TableColumn(_("Change")),
+        TableColumn(_("Score"), number=True),
+        TableColumn(_("Moved"), number=True),
+        TableColumn(_("Says")),
     ]
     return tables.table(columns, rows)
 

@@ -21,10 +21,10 @@ from detector.schema.analysis import Analysis, Question, Thresholds
 from service.tasks.jobs import QueueFull
 
 if TYPE_CHECKING:
-    from dashboard.result import Record
+    from dashboard.result import ResultRecord
 
 
-def draw(record: Record, analysis: Analysis, linked: ResultViewState) -> None:
+def draw(record: ResultRecord, analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the row, and below it that the answer is an earlier one, where it is."""
     name = record.name
     with page_header.row(name, facts(analysis, kept=record.again is not None)):
@@ -55,7 +55,7 @@ def _actions(analysis: Analysis, linked: ResultViewState) -> None:
         _settings(analysis, linked)
 
 
-def _kept(record: Record, analysis: Analysis, linked: ResultViewState) -> None:
+def _kept(record: ResultRecord, analysis: Analysis, linked: ResultViewState) -> None:
     """Nothing was computed for this file today."""
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"

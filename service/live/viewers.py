@@ -60,7 +60,7 @@ class Full(UnmaskError):
     default_code = "too_many_viewers"
 
 
-class Frame(Protocol):
+class VideoFrameLike(Protocol):
     """What is needed of PyAV's VideoFrame, which only media and WebRTC may import."""
 
     def to_ndarray(self, *, format: str) -> np.ndarray: ...
@@ -138,7 +138,7 @@ class Viewer:
         self.release: Callable[[], object] = lambda: None
         """Gives back what was reserved for it."""
 
-    def receive(self, frame: Frame) -> Any:
+    def receive(self, frame: VideoFrameLike) -> Any:
         """A frame of the camera in, the same with its overlay out; from a thread of WebRTC."""
         rgb = fitted(frame.to_ndarray(format="rgb24"))
         if self.ended:

@@ -27,7 +27,7 @@ from service.error_reports import fault_of
 from service.messages import _
 from service.records import result_cache, thumbnails
 from service.records.media_replicator import MediaReplicator
-from service.records.model import LOCAL, ErrorReport, Record, State
+from service.records.model import ErrorReport, Record, State
 from service.records.rules import new_id
 from service.records.scope import RecordScope
 from service.records.sql import SQLStore
@@ -124,9 +124,9 @@ class Jobs:
         source: BinaryIO,
         name: str,
         settings: Settings,
+        scope: RecordScope,
         *,
         size: int | None = None,
-        place: RecordScope | None = None,
     ) -> Job:
         """Keep a file and put its analysis in line; or, where this person's records hold the answer
         to just this question (`records.cache`), give that at once.
@@ -139,32 +139,31 @@ class Jobs:
             The disk is full, or the records can't be used; nothing is kept.
         """
         self._tasks.refuse_when_full(self.kind)
-        place = place or self._local()
         kept = self.uploads.keep(source, name, size=size)
         try:
             key = result_cache.key(kept.sha256, settings)
-            if given := self._given(key, kept, place):
+            if given := self._given(key, kept, scope):
                 return given
-            record = self._record(kept, place, name, settings, cache_key=key)
-            place.store.add(record)
+            record = self._record(kept, scope, name, settings, cache_key=key)
+            scope.store.add(record)
         except BaseException:
             self.uploads.delete(kept.token)
             raise
         try:
-            return self._enqueue(Job(self.kind, record, place.store, self.uploads))
+            return self._enqueue(Job(self.kind, record, scope.store, self.uploads))
         except BaseException:  # others were faster, or the task could not be written down
-            self.delete([record.id], place)
+            self.delete([record.id], scope)
             raise
 
     def import_result(
         self,
         analysis: Analysis,
         name: str,
+        scope: RecordScope,
         *,
         media: BinaryIO | None = None,
         live: bool = False,
         thumbnail: bytes | None = None,
-        place: RecordScope | None = None,
     ) -> Job:
         """Keep a result that was made elsewhere, such as that of a live session, with its media
         where there is one.
@@ -174,23 +173,22 @@ class Jobs:
         StorageError, RecordsError
             As in `submit`.
         """
-        place = place or self._local()
         kept = self.uploads.keep(media, name) if media else Kept(new_id(), "", 0)
-        record = self._record(kept, place, name, analysis.settings, live=live)
+        record = self._record(kept, scope, name, analysis.settings, live=live)
         try:
             if media and thumbnail is None:
                 thumbnail = thumbnails.of(self.uploads.path(kept.token), analysis)
-            place.store.add(record, analysis, thumbnail)
+            scope.store.add(record, analysis, thumbnail)
         except BaseException:
             self.uploads.delete(kept.token)
             raise
-        job = self.find(kept.token, place)
+        job = self.find(kept.token, scope)
         assert job is not None
         return job
 
-    def rerun(self, key: str, settings: Settings, place: RecordScope | None = None) -> Job | None:
+    def rerun(self, key: str, settings: Settings, scope: RecordScope) -> Job | None:
         """Analyze a kept file once more, under the same address; None when it is gone."""
-        job = self.find(key, place)
+        job = self.find(key, scope)
         if job is None or not job.has_media:
             return None
         self._tasks.refuse_when_full(self.kind)
@@ -205,19 +203,18 @@ class Jobs:
         )
         return self._enqueue(Job(self.kind, record, job.store, self.uploads)) if record else None
 
-    def find(self, key: str, place: RecordScope | None = None) -> Job | None:
+    def find(self, key: str, scope: RecordScope) -> Job | None:
         """The job behind an address, for whoever asks (`Store.open`); None when there is none.
 
         The record decides: what was deleted elsewhere is gone here too.
         """
-        place = place or self._local()
         with self._lock:
             job = self._jobs.get(key)
-        ours = job is not None and job.record.owner == place.owner
+        ours = job is not None and job.record.owner == scope.owner
         if job is not None and ours and job.active and not self._elsewhere(job.record):
             return job
         try:
-            record = place.store.open(place.owner, key)
+            record = scope.store.open(scope.owner, key)
         except InputError:
             if job is not None and ours:
                 return job
@@ -225,7 +222,7 @@ class Jobs:
         if record is None:
             return None
         if job is None or job.record.run != record.run or self._elsewhere(record):
-            return self._restore(record, place.store, job)
+            return self._restore(record, scope.store, job)
         job.record = record
         return job
 
@@ -247,17 +244,16 @@ class Jobs:
         if job is not None and job.active:
             self._tasks.cancel(job)
 
-    def update(self, key: str, tried: Robustness) -> None:
+    def update(self, job: Job, tried: Robustness) -> None:
         """Add the outcome of robustness trials to a finished result."""
         with self._lock:
-            job = self._jobs.get(key)
-        job = job or self.find(key)
-        if job is not None and job.analysis is not None:
+            job = self._jobs.get(job.key, job)  # what pages look at now
+        if job.analysis is not None:
             analysis = decide(job.analysis.model_copy(update={"robustness": tried}))
             job.analysis = analysis
-            keep_safely(lambda: job.store.update_result(job.record.owner, key, analysis))
+            keep_safely(lambda: job.store.update_result(job.record.owner, job.key, analysis))
 
-    def delete(self, keys: Collection[str], place: RecordScope | None = None) -> list[str]:
+    def delete(self, keys: Collection[str], scope: RecordScope) -> list[str]:
         """Stop jobs and delete them with files, pictures, results and links. Only the owner's own.
 
         Returns
@@ -265,10 +261,9 @@ class Jobs:
         list of str
             The ids that were there.
         """
-        place = place or self._local()
-        ours = [key for key in keys if place.store.get(place.owner, key) is not None]
+        ours = [key for key in keys if scope.store.get(scope.owner, key) is not None]
         self._drop(ours)  # before the rows: stopped in between, there is still a record to delete
-        return place.store.delete(place.owner, ours)
+        return scope.store.delete(scope.owner, ours)
 
     def transfer(self, source: RecordScope, target: RecordScope) -> int:
         """Give finished analyses another owner in another store, under the same addresses. What is
@@ -326,16 +321,13 @@ class Jobs:
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _local(self) -> RecordScope:
-        return RecordScope(LOCAL, self.store)
-
     def _new_run(self) -> str:
         return f"{self._server.id}:{secrets.token_hex(6)}"
 
     def _record(
         self,
         kept: Kept,
-        place: RecordScope,
+        scope: RecordScope,
         name: str,
         settings: Settings,
         *,
@@ -346,7 +338,7 @@ class Jobs:
         now = datetime.now(UTC)
         return Record(
             id=kept.token,
-            owner=place.owner,
+            owner=scope.owner,
             created=now,
             touched=now,
             name=name,
@@ -358,16 +350,16 @@ class Jobs:
             cache_key=cache_key,
         )
 
-    def _given(self, key: str, kept: Kept, place: RecordScope) -> Job | None:
+    def _given(self, key: str, kept: Kept, scope: RecordScope) -> Job | None:
         """The earlier answer to the same question, with the new copy of the file where the earlier
         one is gone."""
-        found = place.store.find_cached(place.owner, key) if key else None
-        if found is None or place.store.analysis(place.owner, found.id) is None:
+        found = scope.store.find_cached(scope.owner, key) if key else None
+        if found is None or scope.store.analysis(scope.owner, found.id) is None:
             return None
-        if place.store.record_cache_hit(place.owner, found.id, datetime.now(UTC)) is None:
+        if scope.store.record_cache_hit(scope.owner, found.id, datetime.now(UTC)) is None:
             return None
         self.uploads.hand_over(kept.token, found.id)
-        return self.find(found.id, place)
+        return self.find(found.id, scope)
 
     def _enqueue(self, job: Job) -> Job:
         with self._lock:

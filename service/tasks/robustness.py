@@ -31,7 +31,8 @@ MAX_WAITING = 5
 OnTrial = Callable[[int, int, str], None]
 Perturb = Callable[[Path, Analysis, OnTrial, Event], Robustness]
 """Runs the trials of a file (`perturb_with`)."""
-Keep = Callable[[str, Robustness], None]
+Keep = Callable[[Robustness], None]
+"""Adds the outcome to the result; called in the worker."""
 
 
 class RobustnessTask(Task):
@@ -81,16 +82,14 @@ class RobustnessQueue:
     ----------
     tasks : TaskManager
     perturb : callable
-    keep : callable
-        Called with the record's id and the outcome, in the worker.
     """
 
-    def __init__(self, tasks: TaskManager, perturb: Perturb, keep: Keep) -> None:
-        self._tasks, self._perturb, self._keep = tasks, perturb, keep
+    def __init__(self, tasks: TaskManager, perturb: Perturb) -> None:
+        self._tasks, self._perturb = tasks, perturb
         tasks.register(KIND)
 
     def start(
-        self, key: str, path: Path, analysis: Analysis, principal: Principal
+        self, key: str, path: Path, analysis: Analysis, principal: Principal, keep: Keep
     ) -> RobustnessTask:
         """Put a file's trials in line; the running ones where there are any.
 
@@ -103,7 +102,7 @@ class RobustnessQueue:
         if known is not None and known.active:
             return known
         task = RobustnessTask(KIND, principal.id, subject=key)
-        self._tasks.submit(task, partial(self._work, path, analysis))
+        self._tasks.submit(task, partial(self._work, path, analysis, keep))
         return task
 
     def find(self, key: str, principal: Principal) -> RobustnessTask | None:
@@ -111,7 +110,7 @@ class RobustnessQueue:
         found = self._tasks.latest(KIND, key, principal)
         return found if isinstance(found, RobustnessTask) else None
 
-    def _work(self, path: Path, analysis: Analysis, task: Task) -> Robustness:
+    def _work(self, path: Path, analysis: Analysis, keep: Keep, task: Task) -> Robustness:
         found = self._perturb(path, analysis, task.on_progress, task.cancel)
-        self._keep(task.subject, found)
+        keep(found)
         return found

@@ -26,7 +26,7 @@ from dashboard.components import lanes as beside
 from dashboard.components import progress as bars
 from dashboard.components.chips import chip
 from dashboard.components.markup import join, show, tag
-from dashboard.components.progress import Step
+from dashboard.components.progress import ProgressStep
 from dashboard.i18n import LazyDict, _
 from dashboard.result import question, timeline
 from dashboard.series import Lane
@@ -149,7 +149,7 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
         known = [seconds[k] for k in keys if k in seconds]
         return labels.took(sum(known)) if known else ""
 
-    read = Step(
+    read = ProgressStep(
         _("Read the file"),
         "done" if at > 0 else "now",
         _contents(progress.media) if progress.media else "",
@@ -159,9 +159,13 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
     last = {"signals": _("Read signals"), "verdict": _("Verdict")}
     for place, (key, name) in enumerate(last.items(), 3):
         if at > place:
-            rows.append(Step(name, "done", right=spent(key)))
+            rows.append(ProgressStep(name, "done", right=spent(key)))
         else:
-            rows.append(Step(name, "now") if at == place else Step(name, "wait", right=waiting))
+            rows.append(
+                ProgressStep(name, "now")
+                if at == place
+                else ProgressStep(name, "wait", right=waiting)
+            )
     whole = f"{min(99, math.floor(progress.fraction * 100))}{labels.NBSP}%"
     return bars.run(
         head,
@@ -174,28 +178,28 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
     )
 
 
-def _faces_step(progress: Progress, at: int, took: str) -> Step:
+def _faces_step(progress: Progress, at: int, took: str) -> ProgressStep:
     """Whom it found, in how much of the file."""
     people = progress.partial.judged if progress.partial else []
     found = labels.count(len(people), "person", "people") if people else _("no face so far")
     frames = labels.count(progress.moments_total, "frame", "frames")
     if at > 1:
         detail = _("{people} in {frames}").format(people=found, frames=frames)
-        return Step(_("Found faces"), "done", detail, took)
+        return ProgressStep(_("Found faces"), "done", detail, took)
     if at < 1:
-        return Step(_("Find faces"), "wait", right=_("waiting"))
+        return ProgressStep(_("Find faces"), "wait", right=_("waiting"))
     looked = _("{people}, {number} of {frames}").format(
         people=found, number=progress.moments, frames=frames
     )
-    return Step(_("Find faces"), "now", looked if progress.moments else "")
+    return ProgressStep(_("Find faces"), "now", looked if progress.moments else "")
 
 
-def _score_step(job: Job, progress: Progress, at: int, spent: Callable[[str], str]) -> Step:
+def _score_step(job: Job, progress: Progress, at: int, spent: Callable[[str], str]) -> ProgressStep:
     """How far each model is."""
     if at > 2:
-        return Step(_("Score faces"), "done", right=spent("score"))
+        return ProgressStep(_("Score faces"), "done", right=spent("score"))
     if not any(known for scored, known in progress.models.values()):
-        return Step(_("Score faces"), "wait", right=_("waiting"))
+        return ProgressStep(_("Score faces"), "wait", right=_("waiting"))
     titles = {spec.id: spec.plain or spec.title for spec in choose(job.settings.models)}
     share = _("{number} of {total}")
     parts = [
@@ -210,7 +214,7 @@ def _score_step(job: Job, progress: Progress, at: int, spent: Callable[[str], st
     if len(parts) > 1:
         side = _("{models}, side by side").format(models=side)
     so_far = _("{time} so far").format(time=spent("score")) if spent("score") else ""
-    return Step(_("Score faces"), "now", side, so_far, parts)
+    return ProgressStep(_("Score faces"), "now", side, so_far, parts)
 
 
 def _contents(info: Media) -> str:

@@ -42,6 +42,7 @@ from service.tasks.jobs import Job, Jobs, State
 from tests.conftest import write_clip
 from tests.support.pages import ANALYZER, APP, html, quiet, texts
 from tests.support.result_sample import make_analysis, make_clip
+from tests.support.scopes import local
 from tests.support.waiting import PATIENT, until
 
 HOSTILE = '<img src=x onerror="alert(1)"> [a](javascript:b).mp4'
@@ -131,8 +132,8 @@ def button(at: AppTest, label: str):  # type: ignore[no-untyped-def]
 
 
 def finished(jobs: Jobs, key: str) -> Job:
-    until(lambda: (job := jobs.find(key)) is not None and not job.active)
-    job = jobs.find(key)
+    until(lambda: (job := jobs.find(key, local(jobs))) is not None and not job.active)
+    job = jobs.find(key, local(jobs))
     assert job is not None
     return job
 

@@ -22,6 +22,7 @@ from service.tasks.jobs import Job, Jobs, State
 from tests.support.kept import put
 from tests.support.pages import APP, OWNER, html
 from tests.support.result_sample import make_analysis, make_clip, make_picture
+from tests.support.scopes import local
 from tests.support.waiting import PATIENT
 
 
@@ -94,7 +95,9 @@ def test_presets_are_kept_for_who_made_them(jobs: Jobs) -> None:
 @pytest.fixture
 def job(tmp_path: Path, jobs: Jobs) -> Job:
     """A finished job with two people and several models, on a server without background work."""
-    found = jobs.find(put(tmp_path, make_clip(tmp_path / "clip.webm"), make_analysis()))
+    found = jobs.find(
+        put(tmp_path, make_clip(tmp_path / "clip.webm"), make_analysis()), local(jobs)
+    )
     assert found is not None and found.state is State.DONE
     return found
 

@@ -27,6 +27,7 @@ from service.records.rules import new_id
 from service.tasks.jobs import Jobs
 from tests.support.pages import APP, come_as, html
 from tests.support.result_sample import make_analysis, make_clip
+from tests.support.scopes import local
 from tests.support.waiting import PATIENT
 
 NOW = datetime.now(UTC)
@@ -231,7 +232,7 @@ def test_pages_are_turned_and_a_deleted_last_page_leads_back(jobs: Jobs) -> None
     at.session_state[f"history-page-{PLAIN}"] = 2
     at.run()
     assert listed(at) == ["10.mp4"] and "11 to 11 of 11" in html(at)
-    jobs.delete([records[10].id])
+    jobs.delete([records[10].id], local(jobs))
     at.run()
     assert not at.exception and len(listed(at)) == 10
 

@@ -19,6 +19,7 @@ from service.tasks.jobs import Jobs, State
 from tests.support.kept import put
 from tests.support.pages import APP, OWNER, come_as, html
 from tests.support.result_sample import make_analysis, make_clip
+from tests.support.scopes import local
 from tests.support.waiting import PATIENT
 
 HOUR = timedelta(hours=1)
@@ -137,9 +138,9 @@ def test_a_person_may_keep_results_for_less_time(jobs: Jobs, key: str) -> None:
     assert jobs.store.preferences(LOCAL) == Preferences(keep_days=7)
     now = datetime.now(UTC)
     jobs.sweep(100 * 24 * HOUR, 30 * 24 * HOUR, now=now + 6 * 24 * HOUR)
-    assert jobs.find(key) is not None
+    assert jobs.find(key, local(jobs)) is not None
     jobs.sweep(100 * 24 * HOUR, 30 * 24 * HOUR, now=now + 8 * 24 * HOUR)
-    assert jobs.find(key) is None and not jobs.uploads.path(key).exists()
+    assert jobs.find(key, local(jobs)) is None and not jobs.uploads.path(key).exists()
 
 
 def test_presets_of_before_become_the_owners(tmp_path: Path, jobs: Jobs) -> None:

@@ -47,6 +47,7 @@ from service.tasks.jobs import Job, Jobs, State
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
 from tests.support.ports import listening
+from tests.support.scopes import local
 from tests.support.waiting import PATIENT, until
 from tools import audit, leaks, space
 
@@ -683,8 +684,12 @@ def test_uploads_go_through_the_queue_and_leave_no_word_in_the_log(
     asked = Settings(frames=2, models=["pairs"])
     with monkeypatch.context() as patch:
         patch.setattr(media, "_probe_still", hostile.crash)
-        bad = _ended(jobs, jobs.submit(io.BytesIO(picture.getvalue()), "my-holiday.png", asked))
-    good = _ended(jobs, jobs.submit(io.BytesIO(clip.read_bytes()), "my-wedding.mp4", asked))
+        bad = _ended(
+            jobs, jobs.submit(io.BytesIO(picture.getvalue()), "my-holiday.png", asked, local(jobs))
+        )
+    good = _ended(
+        jobs, jobs.submit(io.BytesIO(clip.read_bytes()), "my-wedding.mp4", asked, local(jobs))
+    )
     assert bad.state is State.FAILED and bad.fault is not None and not bad.fault.ours
     assert bad.fault.problem.code == "reader_crashed"
     assert good.state is State.DONE and good.analysis is not None

@@ -27,7 +27,7 @@ from dashboard.components import (
     verdict,
 )
 from dashboard.components.status_cards import Card
-from dashboard.components.tables import Column
+from dashboard.components.tables import TableColumn
 from detector.schema.analysis import Thresholds
 
 BAD = "\"><img src=x onerror=alert(1)>'<script>alert(1)</script> &lt;b&gt; {0}"
@@ -36,7 +36,7 @@ LIMITS = Thresholds(low=0.3, high=0.7)
 SIZE = LaneSize(120, 10, 100)
 QUESTION = verdict.QuestionRow(BAD, "na", "help", BAD, BAD, True, True)
 SCORE = tables.ScoreRow(BAD, BAD, BAD, "na", "help", BAD, True)
-STEP = progress.Step(BAD, "now", BAD, BAD, [(BAD, 0.5, BAD)])
+STEP = progress.ProgressStep(BAD, "now", BAD, BAD, [(BAD, 0.5, BAD)])
 
 GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]] = {
     markup.show: ((BAD, BAD), {}),
@@ -67,7 +67,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     chips.figures: (([(BAD, BAD, BAD), (BAD, "", BAD)],), {}),
     chips.bullets: (([BAD, BAD],), {}),
     tables.facts: (([(BAD, BAD)],), {}),
-    tables.table: (([Column(BAD), Column(BAD, number=True)], [(BAD, BAD)]), {}),
+    tables.table: (([TableColumn(BAD), TableColumn(BAD, number=True)], [(BAD, BAD)]), {}),
     tables.scores: ((BAD, [SCORE]), {}),
     tables.plain: (([(BAD, BAD)],), {"heads": True}),
     tables.code: ((BAD, BAD), {}),

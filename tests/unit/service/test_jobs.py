@@ -41,6 +41,7 @@ from service.tasks.manager import TaskManager
 from service.tasks.store import TaskStore
 from service.tasks.throughput import ThroughputEstimator
 from tests.support.result_sample import make_analysis
+from tests.support.scopes import local
 from tests.support.waiting import PATIENT, until
 
 SAMPLE = make_analysis()
@@ -110,7 +111,7 @@ def submit(jobs: Jobs, content: str, settings: Settings | None = None, owner: st
         io.BytesIO(content.encode()),
         f"{content}.mp4",
         settings or Settings(),
-        place=RecordScope(owner, jobs.store),
+        scope=RecordScope(owner, jobs.store),
     )
 
 
@@ -122,10 +123,10 @@ def test_a_job_runs_and_its_result_is_found_by_its_token(make: Callable[..., Job
     jobs = make()
     job = submit(jobs, "one")
     wait(job)
-    assert jobs.find(job.key) is job
+    assert jobs.find(job.key, local(jobs)) is job
     assert job.analysis is not None and job.analysis.media.sha256 == "one"
     assert job.progress is not None and job.progress.moments == 3
-    assert jobs.find("x" * 22) is None
+    assert jobs.find("x" * 22, local(jobs)) is None
 
 
 def test_many_people_at_once_each_get_their_own(make: Callable[..., Jobs]) -> None:
@@ -209,10 +210,10 @@ def test_again_keeps_the_address_and_takes_new_settings(
     jobs = make()
     job = submit(jobs, "one")
     wait(job, State.RUNNING)
-    second = jobs.rerun(job.key, Settings(min_face=16))
+    second = jobs.rerun(job.key, Settings(min_face=16), local(jobs))
     analyzer.go.set()
     assert second is not None and second.key == job.key
-    assert jobs.find(job.key) is second
+    assert jobs.find(job.key, local(jobs)) is second
     wait(second)
     assert second.analysis is not None and second.analysis.settings.min_face == 16
     assert job.state in (State.CANCELED, State.DONE)
@@ -255,10 +256,11 @@ def test_a_result_outlives_the_memory_and_the_server(make: Callable[..., Jobs]) 
     done = [submit(jobs, f"file{i}") for i in range(5)]
     for job in done:
         wait(job)
-    found = jobs.find(done[0].key)  # forgotten in memory, read from disk
+    found = jobs.find(done[0].key, local(jobs))  # forgotten in memory, read from disk
     assert found is not None and found.state is State.DONE
     assert found.analysis is not None and found.analysis.media.sha256 == "file0"
-    again = make().find(done[4].key)  # another server on the same data
+    other = make()
+    again = other.find(done[4].key, local(other))  # another server on the same data
     assert again is not None and again.analysis == done[4].analysis
 
 
@@ -268,10 +270,10 @@ def test_deleting_takes_the_file_the_record_and_its_address(make: Callable[..., 
     wait(job)
     stranger = RecordScope(f"{GUEST}other", jobs.store)
     assert jobs.delete([job.key], stranger) == [] and job.path.exists()
-    assert jobs.delete([job.key, "x" * 22]) == [job.key]
+    assert jobs.delete([job.key, "x" * 22], local(jobs)) == [job.key]
     assert not job.path.parent.exists()
-    assert jobs.find(job.key) is None and jobs.store.ids(LOCAL) == []
-    assert jobs.rerun(job.key, Settings()) is None
+    assert jobs.find(job.key, local(jobs)) is None and jobs.store.ids(LOCAL) == []
+    assert jobs.rerun(job.key, Settings(), local(jobs)) is None
 
 
 def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
@@ -279,9 +281,9 @@ def test_deleting_stops_what_runs(make: Callable[..., Jobs], analyzer: Analyzer)
     jobs = make()
     job = submit(jobs, "one")
     wait(job, State.RUNNING)
-    jobs.delete([job.key])
+    jobs.delete([job.key], local(jobs))
     wait(job, State.CANCELED)
-    assert jobs.find(job.key) is None and list(jobs.uploads.root.iterdir()) == []
+    assert jobs.find(job.key, local(jobs)) is None and list(jobs.uploads.root.iterdir()) == []
 
 
 def test_who_has_the_address_may_look_unless_it_is_an_accounts(make: Callable[..., Jobs]) -> None:
@@ -291,7 +293,7 @@ def test_who_has_the_address_may_look_unless_it_is_an_accounts(make: Callable[..
     for job in (mine, theirs):
         wait(job)
     assert jobs.find(mine.key, guest) is mine
-    assert jobs.find(theirs.key, guest) is None and jobs.find(theirs.key) is None
+    assert jobs.find(theirs.key, guest) is None and jobs.find(theirs.key, local(jobs)) is None
     assert jobs.find(theirs.key, RecordScope(account, jobs.store)) is theirs
 
 
@@ -306,7 +308,7 @@ def test_a_result_that_cannot_be_saved_is_still_shown(
     monkeypatch.setattr(jobs.store, "finish", full)
     job = submit(jobs, "one")
     wait(job)
-    assert job.analysis is not None and jobs.find(job.key) is job
+    assert job.analysis is not None and jobs.find(job.key, local(jobs)) is job
 
 
 @pytest.mark.parametrize("refusal", [QueueFull("3 wait."), RecordsError("The disk is full.")])
@@ -329,8 +331,8 @@ def test_a_file_whose_task_is_not_taken_is_not_kept(
     with monkeypatch.context() as patch:
         patch.setattr(jobs._tasks, "submit", refuse)
         with pytest.raises(type(refusal)):
-            jobs.rerun(job.key, Settings())
-    found = jobs.find(job.key)
+            jobs.rerun(job.key, Settings(), local(jobs))
+    found = jobs.find(job.key, local(jobs))
     assert found is not None and found.state is State.FAILED  # not waiting for ever
 
 
@@ -358,7 +360,7 @@ def test_a_server_that_stops_offers_its_analyses_again(
     jobs.close()
     after = make()
     for job in (running, waiting):
-        found = after.find(job.key)
+        found = after.find(job.key, local(after))
         assert found is not None and found.state is State.INTERRUPTED
 
 
@@ -380,20 +382,24 @@ def test_why_it_failed_outlives_the_server(make: Callable[..., Jobs], analyzer: 
     analyzer.error = MediaError("It stops after 3 s.", code="truncated")
     job = submit(make(), "bad")
     wait(job, State.FAILED)
-    found = make().find(job.key)
+    other = make()
+    found = other.find(job.key, local(other))
     assert found is not None and found.state is State.FAILED and found.fault == job.fault
 
 
 def test_a_result_made_elsewhere_is_kept_with_or_without_media(make: Callable[..., Jobs]) -> None:
     jobs = make()
-    live = jobs.import_result(SAMPLE, "Camera", live=True, thumbnail=b"RIFF")
+    live = jobs.import_result(SAMPLE, "Camera", local(jobs), live=True, thumbnail=b"RIFF")
     assert live.state is State.DONE and live.analysis == SAMPLE and not live.has_media
     assert live.record.source == "live"
     assert jobs.store.thumbnails(LOCAL, [live.key]) == {live.key: b"RIFF"}
-    assert jobs.rerun(live.key, Settings()) is None  # there is nothing to look at
-    filmed = jobs.import_result(SAMPLE, "camera.mp4", media=io.BytesIO(b"film"), live=True)
+    assert jobs.rerun(live.key, Settings(), local(jobs)) is None  # there is nothing to look at
+    filmed = jobs.import_result(
+        SAMPLE, "camera.mp4", local(jobs), media=io.BytesIO(b"film"), live=True
+    )
     assert filmed.path.read_bytes() == b"film" and filmed.record.size == 4
-    assert make().find(live.key).analysis == SAMPLE  # type: ignore[union-attr]
+    other = make()
+    assert other.find(live.key, local(other)).analysis == SAMPLE  # type: ignore[union-attr]
 
 
 # --- the same file again --------------------------------------------------------------------------
@@ -404,14 +410,14 @@ def test_the_same_question_is_answered_once(make: Callable[..., Jobs], analyzer:
     first = submit(jobs, "one")
     wait(first)
     assert first.again is None
-    again = jobs.submit(io.BytesIO(b"one"), "another name.mp4", Settings())
+    again = jobs.submit(io.BytesIO(b"one"), "another name.mp4", Settings(), local(jobs))
     assert again.key == first.key and again.state is State.DONE and again.again is not None
     assert again.analysis == first.analysis and len(analyzer.begun) == 1
     assert len(list(jobs.uploads.root.iterdir())) == 1  # the second copy went
     other = submit(jobs, "one", Settings(min_face=16))
     wait(other)
     assert other.key != first.key and len(analyzer.begun) == 2
-    anew = jobs.rerun(first.key, Settings())
+    anew = jobs.rerun(first.key, Settings(), local(jobs))
     assert anew is not None
     wait(anew)
     assert anew.again is None and len(analyzer.begun) == 3
@@ -423,13 +429,13 @@ def test_an_answer_outlives_its_file_and_takes_the_new_one(make: Callable[..., J
     wait(first)
     now = datetime.now(UTC)
     jobs.sweep(DAY, 30 * DAY, now=now + 2 * DAY)
-    found = jobs.find(first.key)
+    found = jobs.find(first.key, local(jobs))
     assert found is not None and found.analysis is not None and not found.has_media
-    assert jobs.rerun(first.key, Settings()) is None
+    assert jobs.rerun(first.key, Settings(), local(jobs)) is None
     again = submit(jobs, "one")
     assert again.key == first.key and again.has_media and again.path.read_text() == "one"
     jobs.sweep(DAY, 30 * DAY, now=datetime.now(UTC) + 31 * DAY)
-    assert jobs.find(first.key) is None and list(jobs.uploads.root.iterdir()) == []
+    assert jobs.find(first.key, local(jobs)) is None and list(jobs.uploads.root.iterdir()) == []
 
 
 def test_nobody_gets_anothers_answer(make: Callable[..., Jobs], analyzer: Analyzer) -> None:
@@ -500,6 +506,7 @@ from service.records.instances import Server
 from service.records.database import FILE
 from service.records.sql import SQLStore, open_store
 from service.tasks.throughput import ThroughputEstimator
+from service.records.scope import RecordScope
 from service.storage.uploads import Uploads
 from detector.schema.analysis import Analysis, Settings
 
@@ -529,7 +536,7 @@ jobs = Jobs(analyzer, Uploads(data), store, tasks, ThroughputEstimator(), worker
 if where == "save":  # the transaction is written, all but its last word
     event.listen(store.database.engine, "commit", lambda _: end() if analyzer.begun else None)
 source = (Slow if where == "copy" else io.BytesIO)(b"content")
-job = jobs.submit(source, "a.mp4", Settings())
+job = jobs.submit(source, "a.mp4", Settings(), RecordScope("local", store))
 print(job.key, flush=True)
 time.sleep(60)
 """
@@ -559,14 +566,15 @@ def test_killed_in_the_middle_nothing_is_corrupt_and_it_runs_again(
     (key,) = jobs.store.ids(LOCAL)
     with jobs.store.database.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-    found = jobs.find(key)
+    found = jobs.find(key, local(jobs))
     assert found is not None and found.state is State.INTERRUPTED and found.analysis is None
     assert found.has_media and found.path.read_text() == "content"
     assert jobs.store.thumbnails(LOCAL, [key]) == {}
-    again = jobs.rerun(key, found.settings)
+    again = jobs.rerun(key, found.settings, local(jobs))
     assert again is not None
     wait(again)
-    assert make().find(key).analysis == again.analysis  # type: ignore[union-attr]
+    other = make()
+    assert other.find(key, local(other)).analysis == again.analysis  # type: ignore[union-attr]
 
 
 def test_killed_while_a_file_comes_leaves_nothing_for_long(
@@ -591,14 +599,14 @@ def test_what_runs_in_another_process_is_not_taken_for_lost(
         assert other.stdout is not None and other.stdin is not None
         key = other.stdout.readline().strip()
         jobs = make()
-        found = jobs.find(key)
+        found = jobs.find(key, local(jobs))
         assert found is not None and found.state is State.RUNNING
-        assert jobs.find(key) is found and jobs.busy() == []
+        assert jobs.find(key, local(jobs)) is found and jobs.busy() == []
         print("go on", file=other.stdin, flush=True)
-        until(lambda: (job := jobs.find(key)) is None or not job.active)
-        job = jobs.find(key)
+        until(lambda: (job := jobs.find(key, local(jobs))) is None or not job.active)
+        job = jobs.find(key, local(jobs))
         assert job is not None and job.state is State.DONE and job.analysis is not None
-        assert jobs.find(key) is job
+        assert jobs.find(key, local(jobs)) is job
     finally:
         other.kill()
         other.communicate()

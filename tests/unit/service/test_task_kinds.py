@@ -103,7 +103,7 @@ def _begun(one: Any) -> Any:
 
 
 def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks: TaskManager) -> None:
-    gate, kept = threading.Event(), {}
+    gate, kept = threading.Event(), []
     outcome = cast(Robustness, object())
 
     def perturb(path: Path, analysis: Any, tell: OnTrial, cancel: threading.Event) -> Robustness:
@@ -117,20 +117,24 @@ def test_robustness_runs_one_file_at_a_time_and_keeps_the_outcome(tasks: TaskMan
             raise ZeroDivisionError
         return outcome
 
-    line = RobustnessQueue(tasks, perturb, kept.__setitem__)
+    line = RobustnessQueue(tasks, perturb)
     analysis = make_analysis()
-    first = line.start("a", Path("a"), analysis, ANN)
-    assert line.start("a", Path("a"), analysis, ANN) is first  # a second click changes nothing
+    first = line.start("a", Path("a"), analysis, ANN, kept.append)
+    assert (
+        line.start("a", Path("a"), analysis, ANN, kept.append) is first
+    )  # a second click changes nothing
     assert line.find("a", BEN) is None and line.find("a", ADMIN) is first
-    others = [line.start(k, Path(k), analysis, ANN) for k in ("bad", "ours", "stopped")]
+    others = [
+        line.start(k, Path(k), analysis, ANN, kept.append) for k in ("bad", "ours", "stopped")
+    ]
     tasks.cancel(others[2])
-    more = [line.start(f"x{i}", Path("x"), analysis, ANN) for i in range(MAX_WAITING - 2)]
+    more = [line.start(f"x{i}", Path("x"), analysis, ANN, print) for i in range(MAX_WAITING - 2)]
     with pytest.raises(QueueFull, match="waiting"):
-        line.start("one more", Path("x"), analysis, BEN)
+        line.start("one more", Path("x"), analysis, BEN, print)
     gate.set()
     for task in (first, *others, *more):
         ended(task)
-    assert kept["a"] is outcome is first.result and first.stage == "mirror"
+    assert kept == [outcome] and first.result is outcome and first.stage == "mirror"
     assert [t.error for t in others] == [
         "damaged", "It stopped. Your file is not at fault.", "You stopped it.",
     ]  # fmt: skip

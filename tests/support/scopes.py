@@ -1,0 +1,12 @@
+"""Whose records a test works on."""
+
+from __future__ import annotations
+
+from service.context import LOCAL
+from service.records.scope import RecordScope
+from service.tasks.jobs import Jobs
+
+
+def local(jobs: Jobs) -> RecordScope:
+    """Return the records of whoever sits at this computer."""
+    return RecordScope(LOCAL.id, jobs.store)
