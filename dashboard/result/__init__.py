@@ -7,10 +7,6 @@ one heatmap at a time are drawn on demand.
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
-from typing import Protocol
-
 import streamlit as st
 
 from dashboard import charts, series, theme
@@ -28,47 +24,13 @@ from dashboard.result import (
     verdict_card,
 )
 from dashboard.result.linked import ResultViewState
+from dashboard.result.record import ResultRecord
 from detector.schema.analysis import Analysis
 
-__all__ = ["ResultRecord", "render"]
+__all__ = ["render"]
 
 FIRST = 4
 """people shown at first, most suspicious first."""
-
-
-class ResultRecord(Protocol):
-    """What is needed of a finished analysis, wherever it is kept."""
-
-    @property
-    def analysis(self) -> Analysis | None: ...
-
-    @property
-    def path(self) -> Path:
-        """The media on disk; a path that does not exist where it is not kept (any more)."""
-
-    @property
-    def address(self) -> str:
-        """Where the server hands the media out."""
-
-    @property
-    def picture(self) -> bytes | None:
-        """The record's small picture, for where the media is not kept."""
-
-    @property
-    def again(self) -> datetime | None:
-        """When the same file came once more and was given this result without a run."""
-
-    @property
-    def read_only(self) -> bool:
-        """It is somebody else's, seen through a link: nothing is started or changed from here."""
-
-    @property
-    def name(self) -> str:
-        """As the person named it; hostile."""
-
-    @property
-    def key(self) -> str:
-        """Names it in addresses, widget keys and session state."""
 
 
 def render(record: ResultRecord) -> None:

@@ -22,7 +22,7 @@ from service.records.model import Confirmed, Query, RecordsError
 from service.tasks.jobs import QueueFull
 
 if TYPE_CHECKING:
-    from dashboard.result import ResultRecord
+    from dashboard.result.record import ResultRecord
 
 ICONS = {
     ActionCode.LOOK_CLOSER: "zoom_in",

@@ -29,7 +29,7 @@ from service.storage.previews import previews
 from service.storage.uploads import retention
 
 if TYPE_CHECKING:
-    from dashboard.result import ResultRecord
+    from dashboard.result.record import ResultRecord
 
 STILL_SIDE = 1280
 """px of the longer side of the frame in the player's place."""

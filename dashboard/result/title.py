@@ -21,7 +21,7 @@ from detector.schema.analysis import Analysis, Question, Thresholds
 from service.tasks.jobs import QueueFull
 
 if TYPE_CHECKING:
-    from dashboard.result import ResultRecord
+    from dashboard.result.record import ResultRecord
 
 
 def draw(record: ResultRecord, analysis: Analysis, linked: ResultViewState) -> None:

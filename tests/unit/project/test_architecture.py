@@ -148,3 +148,15 @@ def test_the_lock_holds_every_declared_package() -> None:
     assert declared("dashboard", "test") <= set(exact)
     # Without the local build, so that CPU and CUDA wheels both fit.
     assert all(re.fullmatch(r"[\w.]+", version) for version in exact.values())
+
+
+def test_each_class_has_a_name_of_its_own() -> None:
+    """Whoever searches for a class finds one; `Protocol`s and private ones count too."""
+    places: dict[str, list[str]] = {}
+    for room in ("detector", "service", "dashboard"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
+    assert len(places) > 300
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
