@@ -1,12 +1,13 @@
 # make run    set up on the first start, then serve the dashboard on http://localhost:8501
 # make test   linters, types, import arrows, all tests with the browser test
+# make coverage  what all tests together reach
 # make audit  known weaknesses of the locked packages
 #
 # PORT=8601 serves elsewhere, ADDRESS=0.0.0.0 to other computers as well; PYTHON=python3.12 chooses the Python; TORCH=any takes the PyTorch that
 # pip finds, with CUDA (see tools/setup.py for which one is installed otherwise).
 
 .DEFAULT_GOAL := run
-.PHONY: run dev test audit format lock clean
+.PHONY: run dev test coverage audit format lock clean
 
 PORT ?= 8501
 # Empty: what .streamlit/config.toml or STREAMLIT_SERVER_ADDRESS says, this computer alone as it comes.
@@ -21,6 +22,7 @@ PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 endif
 
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 SERVE := $(BIN)/python -m streamlit run app.py --server.port $(PORT) $(if $(ADDRESS),--server.address $(ADDRESS))
 
 define setup
@@ -45,7 +47,13 @@ test:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(or $(PYTEST_ARGS),--cov --cov-report=)
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/unit --cov --cov-report=)
+	$(if $(PYTEST_ARGS),,$(PYTEST) tests/integration tests/browser tests/research)
+
+# What all tests together reach. Half as slow again as without, so it is not part of `make test`.
+coverage:
+	$(call setup,dashboard test)
+	$(PYTEST) --cov --cov-report=term --cov-fail-under=91
 
 # 3: nobody could be asked, which it says.
 audit:

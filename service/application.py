@@ -17,12 +17,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from detector import media, paths
-from detector.errors import InputError, UnmaskError
+from detector import media
+from detector.errors import InputError
 from detector.schema.analysis import Analysis, Settings
 from service import auth, limits
 from service.config import get_config
 from service.context import PrincipalKind, RequestContext
+from service.gallery import Gallery
 from service.live import recordings
 from service.live.viewers import CORES, Viewer, Viewers, engine
 from service.live.viewers import limit as max_viewers
@@ -51,7 +52,6 @@ from service.tasks.throughput import ThroughputEstimator
 
 if TYPE_CHECKING:
     from detector.pipeline import Analyzer, Observer
-    from detector.samples import Sample
     from service.records.supabase.store import SupabaseStore
 
 log = logging.getLogger(__name__)
@@ -90,36 +90,6 @@ class SharedAnalyzer:
     ) -> Analysis:
         """Return the analysis of a file, as `Analyzer.analyze`."""
         return self.get().analyze(path, settings, name=name, observe=observe, cancel=cancel)
-
-
-class Gallery:
-    """The samples, made in the background on first use."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.samples: list[Sample] | None = None
-        """None until they are there."""
-        self._error: Exception | None = None
-
-    @property
-    def problem(self) -> str:
-        """Why there can't be any, for a person."""
-        if self._error is None:
-            return ""
-        return getattr(self._error, "message", "") or _("they could not be written")
-
-    def make(self) -> None:
-        """Make them, if nobody has; return when they are there or can't be."""
-        with self._lock:
-            if self.samples is not None or self._error:
-                return
-            try:
-                from detector.samples import make_samples
-
-                self.samples = make_samples(paths.data())
-            except (UnmaskError, OSError, ImportError) as error:
-                log.exception("the samples could not be made")
-                self._error = error
 
 
 class Application:

@@ -34,7 +34,8 @@ from detector.schema.analysis import (
     Settings,
 )
 from detector.vision import Detection
-from service.context import Principal
+from service.context import RequestContext
+from service.tasks.job import Job
 from tests.support import pages
 from tests.support.pages import texts
 from tests.support.result_sample import make_analysis, make_clip, make_picture
@@ -313,12 +314,13 @@ def test_the_tab_starts_trials_and_shows_their_outcome(
 ) -> None:
     asked: list[str] = []
 
-    def start(key: str, path: Path, analysis: Analysis, principal: Principal) -> None:
-        asked.append(key)
+    def try_robustness(context: RequestContext, job: Job, analysis: Analysis) -> None:
+        asked.append(job.key)
 
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    stand_in = SimpleNamespace(find=lambda key, principal: None, start=start)
-    monkeypatch.setattr(session.application(), "robustness", stand_in)
+    application = session.application()
+    monkeypatch.setattr(application, "find", lambda context, key: SimpleNamespace(key=key))
+    monkeypatch.setattr(application, "try_robustness", try_robustness)
     monkeypatch.setattr(explain, "heatmap", lambda *args, **more: None)
     clip = make_clip(tmp_path / "a.webm", fps=2)
     at = pages.result(clip, make_analysis())
