@@ -267,6 +267,7 @@ def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(
     analyzer.go.clear()
     at = page()
     key = upload(at, make_clip(jobs.uploads.root / "c.webm", duration=1.0).read_bytes(), HOSTILE)
+    until(lambda: (job := jobs.find(key, local(jobs))) is not None and job.progress is not None)
     at = page(key)  # as after a reload, or in another browser
     text = html(at)
     assert "No verdict yet" in text
