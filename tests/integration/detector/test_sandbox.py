@@ -326,6 +326,7 @@ def test_a_stream_that_is_left_leaves_nothing(tmp_path: Path, apart: Sandbox) ->
     about = media.probe(clip)
     assert apart._process is not None
     fork_server = apart._process.pid
+    gc.collect()  # what tests before left is not counted
     files = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         stream = media.decode(clip, about, [n / 25 for n in range(90)], notes=[])
@@ -333,7 +334,7 @@ def test_a_stream_that_is_left_leaves_nothing(tmp_path: Path, apart: Sandbox) ->
         stream.close()
     until(lambda: not living(fork_server))
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) == files
+    assert len(os.listdir("/proc/self/fd")) <= files
     assert not [name for name in os.listdir("/dev/shm") if "frames" in name]
 
 
