@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
-from detector.cli.common import counter
+from detector.cli.common import ProgressBar
 from detector.decision import decide
 from detector.evaluation import scores
 from detector.evaluation.labels import read_labels
@@ -68,7 +68,7 @@ def main() -> None:
     # A store may hold other models' scores as well.
     bundled = [spec.id for spec in registry.list_models() if spec.bundled and spec.default]
     scored = scores.score_files(
-        items, models=bundled, store=asked.store, progress=counter("scored")
+        items, models=bundled, store=asked.store, progress=ProgressBar("scored")
     )
     judged = [s for s in scored if s.analysis is not None and s.analysis.judged]
     analyses = [scores.refreshed(s.analysis) for s in judged if s.analysis is not None]

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from detector.cli.common import counter
+from detector.cli.common import ProgressBar
 from detector.evaluation import tables
 from detector.evaluation.evaluate import evaluate
 from detector.evaluation.report import AnswerReport, KindReport, ModelReport, Report
@@ -54,7 +54,7 @@ def main() -> None:
         against="all",
         limit=args.limit,
         store=args.out / "scores.jsonl",
-        progress=counter("scored"),
+        progress=ProgressBar("scored"),
     )
     tables.write(report, args.out)
     text = readme(report, args.data)

@@ -19,7 +19,7 @@ from detector import runtime, weights
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.models.families import mobilenet, videomae
-from detector.pipeline.run import BATCH
+from detector.pipeline.scoring import BATCH
 
 RNG = np.random.default_rng(0)
 

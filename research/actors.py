@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.cli.common import counter
+from detector.cli.common import ProgressBar
 from detector.evaluation import identity
 from detector.evaluation.labels import Item, read_labels
 
@@ -36,7 +36,7 @@ def main() -> None:
     mine = [item for item in real if _is(item, args.match)]
     others = [item for item in real if _is(item, args.strangers)]
     cache = args.out.with_suffix(".npz")
-    vectors = identity.embed([*mine, *others], cache=cache, progress=counter("faces"))
+    vectors = identity.embed([*mine, *others], cache=cache, progress=ProgressBar("faces"))
     found = [item for item in mine if str(item.file) in vectors]
     faces = np.stack([vectors[str(item.file)] for item in found])
     strangers = np.stack([vectors[str(i.file)] for i in others if str(i.file) in vectors])

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from detector.cli.common import counter
+from detector.cli.common import ProgressBar
 from detector.evaluation import metrics
 from detector.evaluation.labels import read_labels
 from detector.evaluation.methods import family
@@ -65,7 +65,7 @@ def look(weights: Path, crop: CropRecipe, cache: FaceCache, entries: Sequence[Fa
     """Logits: float [2 (as it is, half size), views, entries, FRAMES]."""
     network = mobilenet.fuse(mobilenet.build(load_state(weights), weights.name))
     network = network.to(memory_format=torch.channels_last)
-    tell = counter("clips")
+    tell = ProgressBar("clips")
     out = np.zeros((2, len(VIEWS), len(entries), FRAMES), np.float32)
     for n, entry in enumerate(entries):
         frames = cache.frames(entry)

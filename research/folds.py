@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from detector import paths
-from detector.cli.common import counter
+from detector.cli.common import ProgressBar
 from detector.evaluation import groups, methods, metrics, scores
 from detector.evaluation.labels import Item, pairs, read_labels
 from detector.evaluation.scores import Scored
@@ -93,7 +93,7 @@ def _score(items: Sequence[Item], run: Path, recipe: dict[str, Any]) -> list[Sco
         assert paths.data() == data.resolve()
         return scores.score_files(
             items, models=["left-out"], store=run / "held.jsonl",
-            progress=counter(f"clips of {run.name}"),
+            progress=ProgressBar(f"clips of {run.name}"),
         )  # fmt: skip
     finally:
         os.environ.pop("UNMASK_DATA")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.cli.common import counter
+from detector.cli.common import ProgressBar
 from detector.evaluation import metrics, scores
 from detector.evaluation.labels import filled, read_labels
 from detector.evaluation.subjects import clip_of
@@ -40,12 +40,12 @@ def main() -> None:
     bundled = [s.id for s in registry.list_models() if s.bundled and s.default]
     others = [id for id in bundled if id != asked.model]
     before = scores.score_files(
-        items, models=[*others, asked.model], store=asked.store, progress=counter("scored")
+        items, models=[*others, asked.model], store=asked.store, progress=ProgressBar("scored")
     )
     spec = registry.get_spec(asked.model)
     usual, spec.clip_step = spec.clip_step, asked.step  # of this process alone
     closer = scores.score_files(
-        items, models=[asked.model], frames=4, store=asked.own, progress=counter("closer")
+        items, models=[asked.model], frames=4, store=asked.own, progress=ProgressBar("closer")
     )
     spec.clip_step = usual
     changed = {}

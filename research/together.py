@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detector.cli.common import counter
+from detector.cli.common import ProgressBar
 from detector.decision.numbers import pooled
 from detector.evaluation import metrics, scores
 from detector.evaluation.calibration import held_out_items, held_out_logits
@@ -57,7 +57,12 @@ def main() -> None:
     for id in asked.add:
         sets += [(id,), (id, *IN_USE[1:]), (*IN_USE, id)]
     scored = scores.score_files(
-        items, models=every, frames=32, device="auto", store=asked.store, progress=counter("scored")
+        items,
+        models=every,
+        frames=32,
+        device="auto",
+        store=asked.store,
+        progress=ProgressBar("scored"),
     )
     clips = [clip_of(one) for one in scored]
     labels = np.array([clip.label for clip in clips])

@@ -160,3 +160,14 @@ def test_each_class_has_a_name_of_its_own() -> None:
                     places.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
     assert len(places) > 300
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+@pytest.mark.parametrize("room", ["bench", "research"])
+def test_what_nobody_imports_can_be_imported(room: str) -> None:
+    """Scripts have no caller that would notice a name that is gone."""
+    names = sorted(f"{room}.{path.stem}" for path in (ROOT / room).glob("*.py"))
+    assert len(names) > 5
+    code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
+    command = [sys.executable, "-c", code, *(n for n in names if not n.endswith("__"))]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
