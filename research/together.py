@@ -56,14 +56,8 @@ def main() -> None:
     sets = list(SETS)
     for id in asked.add:
         sets += [(id,), (id, *IN_USE[1:]), (*IN_USE, id)]
-    scored = scores.score_files(
-        items,
-        models=every,
-        frames=32,
-        device="auto",
-        store=asked.store,
-        progress=ProgressBar("scored"),
-    )
+    bar = ProgressBar("scored")
+    scored = scores.score_files(items, models=every, store=asked.store, progress=bar)
     clips = [clip_of(one) for one in scored]
     labels = np.array([clip.label for clip in clips])
     groups = np.array([f"{one.source}/{one.group}" for one in scored])
