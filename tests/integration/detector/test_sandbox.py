@@ -334,7 +334,7 @@ def test_a_stream_that_is_left_leaves_nothing(tmp_path: Path, apart: Sandbox) ->
         stream.close()
     until(lambda: not living(fork_server))
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) <= files
+    assert len(os.listdir("/proc/self/fd")) == files
     assert not [name for name in os.listdir("/dev/shm") if "frames" in name]
 
 
