@@ -11,18 +11,21 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
 
 RUN python -m venv /opt/unmask
-COPY pyproject.toml requirements.lock ./
+COPY requirements.lock requirements.hashes ./
+COPY tools/setup.py tools/setup.py
+
+# Each file by its sha256, and none that would be built. Without the code: a change of that costs no
+# new installation.
+RUN /opt/unmask/bin/python tools/setup.py --hashed dashboard postgres s3 > wanted.txt \
+    && /opt/unmask/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: \
+        --requirement wanted.txt \
+    && rm -r wanted.txt tools
 
 # The newest build of the locked torch is the one for processors, from PyTorch's own index; the one
 # on the usual index brings gigabytes for a GPU.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN /opt/unmask/bin/pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" \
         --constraint requirements.lock torch torchvision
-
-# What pyproject.toml names, without the code: a change of the code costs no new installation.
-RUN /opt/unmask/bin/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; e = p["optional-dependencies"]; print(*p["dependencies"], *e["dashboard"], *e["postgres"], sep="\n")' > wanted.txt \
-    && /opt/unmask/bin/pip install --no-cache-dir --constraint requirements.lock --requirement wanted.txt \
-    && rm wanted.txt
 
 COPY app.py LICENSE ./
 COPY .streamlit/config.toml .streamlit/config.toml

@@ -6,10 +6,11 @@ each person and interaction, to draw the page.
 
 import streamlit as st
 
+import pages
 from dashboard import server, shell
 
 if __name__ == "__main__":
-    shell.draw()
+    shell.draw(pages.PAGES)
 else:
     app = st.App(
         __file__,

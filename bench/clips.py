@@ -43,6 +43,16 @@ def face_clip(seconds: float, width: int, height: int, fps: int = 30) -> Path:
     return path
 
 
+def face_picture(width: int, height: int) -> Path:
+    """A JPEG (quality 90) of the first frame of such a clip."""
+    path = FOLDER / f"face_{width}x{height}.jpg"
+    if not path.exists():
+        with av.open(str(face_clip(2, width, height))) as container:
+            picture = next(container.decode(video=0)).to_image()
+        picture.save(path, quality=90)
+    return path
+
+
 def repeated(source: Path, times: int) -> Path:
     """The same clip over and over, without encoding again."""
     path = source.with_stem(f"{source.stem}_x{times}")

@@ -84,7 +84,7 @@ def made(people: int, moments: int, *, seed: int = 0) -> Analysis:
         ensembles={q: manifest.ensembles.get(q, Ensemble()) for q in Question},
         models=results,
         subjects=tracks,
-        moments=[n * 0.5 for n in range(moments)],
+        timestamps=[n * 0.5 for n in range(moments)],
         software=Software(version="0", python="3", torch="2", device="cpu", backend="torch"),
     )  # fmt: skip
 

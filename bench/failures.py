@@ -18,7 +18,7 @@ import numpy as np
 
 from detector import media
 from detector.evaluation.labels import read_labels
-from detector.evaluation.scores import Scored, score_files
+from detector.evaluation.scores import Scored, Scoring, score_files
 from detector.evaluation.subjects import person_of
 from detector.models import registry
 from detector.models.base import CropRecipe
@@ -78,7 +78,9 @@ def main() -> None:
     asked = parser.parse_args()
     ours = [spec for spec in registry.list_models() if spec.bundled and spec.default]
     clips = [item for item in read_labels(asked.labels) if item.kind == "video"]
-    scored = score_files(clips, models=[spec.id for spec in ours], store=asked.scores)
+    scored = score_files(
+        clips, models=[spec.id for spec in ours], scoring=Scoring(store=asked.scores)
+    )
     files = {item.name: item.file for item in clips}
     asked.out.mkdir(parents=True, exist_ok=True)
     for spec in ours:

@@ -13,14 +13,16 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import av
 import numpy as np
 
-from bench.clips import face_clip
+from bench.clips import face_clip, face_picture
 from detector import media, vision
 from detector.models import registry
+from detector.models.base import Model
 from detector.pipeline import Analyzer, Progress
 from detector.schema.analysis import Settings
 
@@ -37,37 +39,41 @@ def decode_alone(path: str) -> float:
 class Networks:
     """The same calls of the same networks as in one analysis, without anything else."""
 
-    def __init__(self, analyzer: Analyzer, path: str) -> None:
-        self.frames: list[np.ndarray] = []
-        self.batches: list[tuple[object, np.ndarray]] = []
-        self.detector = analyzer.detector()
-        calls = self
-        kept = {
-            s.id: registry.load_model(s.id, device=analyzer.device) for s in registry.choose(None)
-        }
-        detect, scores = self.detector.detect, {id: m.score for id, m in kept.items()}
-        self.detect = detect
+    def __init__(self, analyzer: Analyzer, path: str, settings: Settings | None = None) -> None:
+        self.detector = detector = analyzer.detector()
+        self.searches: list[Callable[[], object]] = []
+        self.followed = 0
+        self.batches: list[tuple[Model, np.ndarray]] = []
+        models = [registry.load_model(s.id, device=analyzer.device) for s in registry.choose(None)]
+        detect, follow = detector.detect, detector.follow
+        scores = [model.score for model in models]
 
-        def record_frame(rgb: np.ndarray, min_face: int) -> list[vision.Detection]:
-            calls.frames.append(rgb.copy())
+        def detected(rgb: np.ndarray, min_face: int) -> list[vision.Detection]:
+            self.searches.append(partial(detect, rgb.copy(), min_face))
             return detect(rgb, min_face)
 
-        def record(id: str) -> Callable[[np.ndarray], np.ndarray]:
-            def score(batch: np.ndarray) -> np.ndarray:
-                calls.batches.append((scores[id], batch.copy()))
-                return scores[id](batch)
+        def follows(
+            rgb: np.ndarray, min_face: int, faces: Sequence[vision.Detection]
+        ) -> list[vision.Detection]:
+            self.searches.append(partial(follow, rgb.copy(), min_face, list(faces)))
+            self.followed += 1
+            return follow(rgb, min_face, faces)
 
-            return score
+        def record(
+            model: Model, score: Callable[[np.ndarray], np.ndarray], batch: np.ndarray
+        ) -> np.ndarray:
+            self.batches.append((model, batch.copy()))
+            return score(batch)
 
-        self.detector.detect = record_frame  # type: ignore[method-assign]
-        for id, model in kept.items():
-            model.score = record(id)  # type: ignore[method-assign]
+        detector.detect, detector.follow = detected, follows  # type: ignore[method-assign]
+        for model, score in zip(models, scores, strict=True):
+            model.score = partial(record, model, score)  # type: ignore[method-assign]
         try:
-            analyzer.analyze(path)
+            analyzer.analyze(path, settings)
         finally:
-            self.detector.detect = detect  # type: ignore[method-assign]
-            for id, model in kept.items():
-                model.score = scores[id]  # type: ignore[method-assign]
+            detector.detect, detector.follow = detect, follow  # type: ignore[method-assign]
+            for model, score in zip(models, scores, strict=True):
+                model.score = score  # type: ignore[method-assign]
 
     def run(self) -> tuple[float, float]:
         """Seconds of face detection and of the models."""
@@ -75,11 +81,11 @@ class Networks:
 
         torch.set_num_threads(1)
         begun = time.perf_counter()
-        for frame in self.frames:
-            self.detect(frame, Settings().min_face)
+        for search in self.searches:
+            search()
         middle = time.perf_counter()
-        for score, batch in self.batches:
-            score(batch)  # type: ignore[operator]
+        for model, batch in self.batches:
+            model.score(batch)
         return middle - begun, time.perf_counter() - middle
 
 
@@ -93,7 +99,9 @@ def main() -> None:
     seen: list[Progress] = []
     analyzer.analyze(path, observe=seen.append)
     networks = Networks(analyzer, path)
-    decodes, detects, models, walls, plain = [], [], [], [], []
+    picture = str(face_picture(1280, 720))
+    analyzer.analyze(picture)
+    decodes, detects, models, walls, plain, pictures = [], [], [], [], [], []
     for _ in range(args.runs):
         decodes.append(decode_alone(path))
         detect, model = networks.run()
@@ -105,10 +113,14 @@ def main() -> None:
         begun = time.perf_counter()
         analyzer.analyze(path, scores_only=True)
         plain.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        analyzer.analyze(picture)
+        pictures.append(time.perf_counter() - begun)
     info = media.probe(path)
     print(
         f"{info.duration:.0f} s of {info.width}x{info.height} {info.codec} at {info.fps:g} fps, "
-        f"{len(networks.frames)} frames searched for faces, "
+        f"{len(networks.searches)} frames searched for faces, {networks.followed} of them "
+        "only where faces were, "
         f"{sum(len(b) for _, b in networks.batches)} crops or windows scored, median of {args.runs}"
     )
     rows = {
@@ -118,6 +130,7 @@ def main() -> None:
         "networks alone": [a + b for a, b in zip(detects, models, strict=True)],
         "analysis": walls,
         "scores only": plain,
+        "one picture": pictures,
     }
     for name, values in rows.items():
         print(f"{name:16} {statistics.median(values):6.2f} s  (min {min(values):.2f})")

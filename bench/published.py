@@ -68,7 +68,9 @@ def main() -> None:
     # A store may hold other models' scores as well.
     bundled = [spec.id for spec in registry.list_models() if spec.bundled and spec.default]
     scored = scores.score_files(
-        items, models=bundled, store=asked.store, progress=ProgressBar("scored")
+        items,
+        models=bundled,
+        scoring=scores.Scoring(store=asked.store, on_progress=ProgressBar("scored")),
     )
     judged = [s for s in scored if s.analysis is not None and s.analysis.judged]
     analyses = [scores.refreshed(s.analysis) for s in judged if s.analysis is not None]

@@ -21,15 +21,16 @@ from pathlib import Path
 
 from detector.cli.common import ProgressBar
 from detector.evaluation import tables
-from detector.evaluation.evaluate import evaluate
+from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.report import AnswerReport, KindReport, ModelReport, Report
+from detector.evaluation.scores import Scoring
 from detector.evaluation.tables import between, figure_text, head, line, number, share_text
 from detector.evaluation.tallies import Estimate
 from detector.models import registry
 from detector.perturbation import corruptions
 
 ROOT = Path(__file__).resolve().parent.parent
-WORDS = {"video": "clips", "image": "pictures"}
+WORDS = {"video": "clips", "image": "pictures", "audio": "sounds"}
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("labels", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", default="development", help="what to call these files")
-    parser.add_argument("--kind", choices=["all", "video", "image"], default="all")
+    parser.add_argument("--kind", choices=["all", "video", "image", "audio"], default="all")
     parser.add_argument("--conditions", default="few")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--write", action="store_true")
@@ -49,12 +50,10 @@ def main() -> None:
     report = evaluate(
         args.labels,
         models=[spec.id for spec in registry.list_models() if spec.bundled and spec.default],
-        kind=args.kind,
         conditions=corruptions.parse(args.conditions),
         against="all",
-        limit=args.limit,
-        store=args.out / "scores.jsonl",
-        progress=ProgressBar("scored"),
+        selection=FileSelection(kind=args.kind, limit=args.limit),
+        scoring=Scoring(store=args.out / "scores.jsonl", on_progress=ProgressBar("scored")),
     )
     tables.write(report, args.out)
     text = readme(report, args.data)

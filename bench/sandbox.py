@@ -62,7 +62,7 @@ def _cold() -> float:
     """Seconds from no fork server at all to the first answer."""
     begun = time.perf_counter()
     with Sandbox(WORKER, WORKER_PRELOAD) as box:
-        box.call(media._probe_video, path := face_clip(20, 640, 360), returns=dict, reads=(path,))
+        box.call(media.probe_video, path := face_clip(20, 640, 360), returns=dict, reads=(path,))
     return time.perf_counter() - begun
 
 

@@ -42,7 +42,7 @@ def measure(item: Item, detector: Any, eyes: bool) -> dict[str, Any] | None:
     if not analysis.judged:
         return None
     track = max(analysis.judged, key=lambda t: len(t.frames))
-    number = list(run.faces.kept())[sorted(t.id for t in analysis.judged).index(track.id)]
+    number = list(run.faces.people())[sorted(t.id for t in analysis.judged).index(track.id)]
     row: dict[str, Any] = {
         "file": item.name,
         "label": item.label,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard import hosting, session
 from service.auth.caller import GUEST, Caller, cookie_name, token
 
 GUEST_TTL = 365 * 24 * 3600
 """s; browsers keep no cookie for much longer."""
-
-_CONDITIONS = (b"if-none-match", b"if-modified-since")
 
 
 class GuestCookie:
@@ -25,26 +23,21 @@ class GuestCookie:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET":
-            await self.app(scope, receive, send)
-            return
-        caller = session.request_caller(HTTPConnection(scope))
-        if caller.cookie(GUEST) is not None:
-            await self.app(scope, receive, send)
-            return
+        if scope["type"] == "http" and scope["method"] == "GET":
+            caller = session.request_caller(HTTPConnection(scope))
+            if caller.cookie(GUEST) is None:
+                scope, send = hosting.unconditional(scope), _with_cookie(send, caller)
+        await self.app(scope, receive, send)
 
-        async def with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if headers.get("content-type", "").startswith("text/html"):
-                    headers.append("set-cookie", cookie(GUEST, token(), caller, GUEST_TTL))
-                    # Never one browser's cookie from a cache to another.
-                    headers["cache-control"] = "no-store"
-            await send(message)
 
-        # "Not changed" would be an answer without a page to take a cookie along.
-        fresh = [(k, v) for k, v in scope["headers"] if k not in _CONDITIONS]
-        await self.app({**scope, "headers": fresh}, receive, with_cookie)
+def _with_cookie(send: Send, caller: Caller) -> Send:
+    def add(headers: MutableHeaders) -> None:
+        if headers.get("content-type", "").startswith("text/html"):
+            headers.append("set-cookie", cookie(GUEST, token(), caller, GUEST_TTL))
+            # Never one browser's cookie from a cache to another.
+            headers["cache-control"] = "no-store"
+
+    return hosting.with_headers(send, add)
 
 
 def cookie(name: str, value: str, caller: Caller, ttl: int) -> str:
@@ -61,9 +54,7 @@ def cookie(name: str, value: str, caller: Caller, ttl: int) -> str:
         "Path=/",
         "HttpOnly",
         f"SameSite={'None' if framed else 'Lax'}",
+        *["Secure"] * caller.secure,
+        *["Partitioned"] * framed,
     ]
-    if caller.secure:
-        parts.append("Secure")
-    if framed:
-        parts.append("Partitioned")
     return "; ".join(parts)

@@ -13,8 +13,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import _compat, theme
-from dashboard.hosting import base_path
+from dashboard import _compat, hosting, theme
 
 _ABOUT_THE_FILE = ("etag", "last-modified")
 
@@ -25,7 +24,7 @@ class FirstPaint:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        script = _compat.backend_script(f"{base_path()}/")
+        script = _compat.backend_script(f"{hosting.base_path()}/")
         self.ours = f"<style>{theme.first_paint()}</style><script>{script}</script>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,13 +56,9 @@ class FirstPaint:
             await send(start)
             await send({"type": "http.response.body", "body": body})
 
-        # Whole and as it is: neither "not changed", since our part may have, nor compressed.
-        plain = [
-            (name, value)
-            for name, value in scope["headers"]
-            if name not in (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
-        ]
-        await self.app({**scope, "headers": plain}, receive, with_style)
+        # Whole and as it is: ours can't be put into what is compressed or cut.
+        plain = hosting.unconditional(scope, b"accept-encoding", b"range")
+        await self.app(plain, receive, with_style)
 
 
 def _wants_a_page(scope: Scope) -> bool:

@@ -16,7 +16,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,11 +33,11 @@ FOLDER = Path(__file__).parent / "languages"
 K = TypeVar("K")
 V = TypeVar("V")
 
-_answer = ContextVar("answer", default=SOURCE)
+_locale = ContextVar("locale", default=SOURCE)
 
 
 def _(message: str) -> str:
-    """A text in the language of whoever looks at this page.
+    """Return a text in the language of whoever looks at this page.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def _(message: str) -> str:
 
 
 def ngettext(one: str, many: str, number: int) -> str:
-    """The form that goes with a number: each language has its own rule for it."""
+    """Return the form that goes with a number: each language has its own rule for it."""
     return _texts(current()).ngettext(one, many, number)
 
 
@@ -65,26 +65,26 @@ def advice(error: UnmaskError) -> str:
 
 
 def speech() -> gettext.NullTranslations:
-    """The language of whoever looks at this page, for the sentences of `detector.messages`."""
+    """Return the language of whoever looks, for the sentences of `detector.messages`."""
     return _texts(current())
 
 
 def current() -> str:
-    """Code of the language of whoever looks at this page: "en", "pt_BR".
+    """Return the code of the language of whoever looks at this page: "en", "pt_BR".
 
-    A cache of anything with words in it has this in its key. Outside a page and an `answer`,
+    A cache of anything with words in it has this in its key. Outside a page and `use_locale`,
     UNMASK_LANGUAGE or English.
     """
     if chosen := get_config().language:
         return _nearest(chosen)
     if not _compat.in_script_run():
-        return _answer.get()
+        return _locale.get()
     return _nearest(st.context.locale or SOURCE)
 
 
 @contextmanager
 def use_locale(header: str) -> Iterator[None]:
-    """Around the making of an answer to a plain request, which Streamlit does not draw.
+    """Set the language while an answer to a plain request is made, which Streamlit does not draw.
 
     Parameters
     ----------
@@ -92,20 +92,21 @@ def use_locale(header: str) -> Iterator[None]:
         Its Accept-Language. Browsers name the languages in the order of the person's choice, so
         the weights tell nothing more.
     """
-    asked = (wish.partition(";")[0].strip() for wish in header.split(","))
-    before = _answer.set(_nearest(*asked))
+    wanted = (wish.partition(";")[0].strip() for wish in header.split(","))
+    before = _locale.set(_nearest(*wanted))
     try:
         yield
     finally:
-        _answer.reset(before)
+        _locale.reset(before)
 
 
 @lru_cache(maxsize=256)
-def _nearest(*asked: str) -> str:
-    """The first language there is a file for: "de-AT" -> "de_AT", else "de"; else English."""
+def _nearest(*wanted: str) -> str:
+    """Return the first language there is a file for: "de-AT" -> "de_AT", else "de"; else
+    English."""
     from babel import UnknownLocaleError, negotiate_locale
 
-    codes = [code.replace("-", "_") for code in asked]
+    codes = [code.replace("-", "_") for code in wanted]
     try:
         return negotiate_locale(codes, [SOURCE, *available()]) or SOURCE
     except (ValueError, UnknownLocaleError):
@@ -114,7 +115,7 @@ def _nearest(*asked: str) -> str:
 
 @lru_cache(maxsize=1)
 def available() -> tuple[str, ...]:
-    """Codes of the languages there is a file for, besides English."""
+    """Return the codes of the languages there is a file for, besides English."""
     return tuple(sorted(file.stem for file in FOLDER.glob("*.po")))
 
 
@@ -135,8 +136,8 @@ def _texts(code: str) -> gettext.NullTranslations:
 
 def forget() -> None:
     """Read the files anew."""
-    for kept in (_nearest, available, _texts):
-        kept.cache_clear()
+    for cached in (_nearest, available, _texts):
+        cached.cache_clear()
 
 
 class LazyDict(Mapping[K, V]):
@@ -149,20 +150,13 @@ class LazyDict(Mapping[K, V]):
     """
 
     def __init__(self, make: Callable[[], Mapping[K, V]]) -> None:
-        self._make = make
-        self._made: dict[str, Mapping[K, V]] = {}
-
-    def _table(self) -> Mapping[K, V]:
-        code = current()
-        if code not in self._made:
-            self._made[code] = self._make()
-        return self._made[code]
+        self._table = cache(lambda code: make())
 
     def __getitem__(self, key: K) -> V:
-        return self._table()[key]
+        return self._table(current())[key]
 
     def __iter__(self) -> Iterator[K]:
-        return iter(self._table())
+        return iter(self._table(current()))
 
     def __len__(self) -> int:
-        return len(self._table())
+        return len(self._table(current()))

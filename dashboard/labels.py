@@ -24,6 +24,7 @@ from detector.messages.format import whole_percent as whole_percent
 from detector.schema.analysis import (
     Label,
     Lean,
+    Media,
     ModelResult,
     Question,
     ReasonCode,
@@ -42,29 +43,18 @@ Slug = Literal["fake", "real", "inc", "na"]
 
 @dataclass(frozen=True)
 class StateWords:
-    """How one state is shown.
+    """How one state is shown."""
 
-    Attributes
-    ----------
-    icon : str
-        Material Symbol, by name.
-    words, short : str
-        For the verdict, and where room is small.
-    glyph : str
-        Where icons can't go (table cells, plots).
-    color : str
-        Streamlit's name of the color, which the theme maps to the state's palette.
-    slug : str
-        In keys and classes: fake, real, inc, na.
-    """
+    icon: str  # Material Symbol, by name
+    words: str  # for the verdict
+    short: str  # where room is small
+    glyph: str  # where icons can't go (table cells, plots)
+    color: BadgeColor  # Streamlit's name, which the theme maps to the state's palette
+    slug: Slug  # in keys and classes
 
-    icon: str
-    words: str
-    short: str
-    glyph: str
-    color: BadgeColor
-    slug: Slug
 
+FEW = 20
+"""of which a share in percents would say more than is known"""
 
 _LOOKS: dict[Label, tuple[str, str, BadgeColor, Slug]] = {
     Label.FAKE: ("warning", "▲", "red", "fake"),
@@ -91,19 +81,11 @@ STATES: LazyDict[Label, StateWords] = LazyDict(
 
 @dataclass(frozen=True)
 class QuestionWords:
-    """How one question is put.
-
-    Attributes
-    ----------
-    text, short : str
-        The question, and its name where room is small.
-    fake, fake_short : str
-        The answer over the threshold; the other answers are those of `STATES`.
-    """
+    """How one question is put."""
 
     text: str
-    short: str
-    fake: str
+    short: str  # its name where room is small
+    fake: str  # the answer over the threshold; the others are those of `STATES`
     fake_short: str
 
 
@@ -121,43 +103,48 @@ QUESTIONS: LazyDict[Question, QuestionWords] = LazyDict(
 
 
 def state(label: Label, question: Question | None) -> StateWords:
-    """The state of an answer, in the words of its question: "Likely made by a machine"."""
+    """Return the state of an answer, in the words of its question: "Likely made by a machine"."""
     return STATES[label] if label is not Label.FAKE else _state(label, question)
 
 
+def zone(label: Label, question: Question | None = None) -> str:
+    """Return what a part of the axis of likelihoods says: "likely manipulated"."""
+    return states.zone(label.value, question and question.value, speech())
+
+
 def headline(verdict: Verdict) -> str:
-    """What is said of a file: "Inconclusive, leans manipulated"."""
+    """Return what is said of a file: "Inconclusive, leans manipulated"."""
     return lean_words(verdict.label, verdict.question, verdict.lean)
 
 
 def lean_words(label: Label, question: Question | None, lean: Lean | None) -> str:
-    """An answer with where it leans, if it is inconclusive."""
+    """Return an answer with where it leans, if it is inconclusive."""
     return states.headline(label.value, question and question.value, lean and lean.value, speech())
 
 
 def say(message: Coded) -> str:
-    """The sentence of a reason or a caveat, in the language of whoever looks; no markup."""
+    """Return the sentence of a reason or a caveat, in the language of whoever looks; no markup."""
     return unbroken(messages.text(message, speech()))
 
 
 def say_small(message: Coded) -> str:
-    """What stands under that sentence in small, or nothing."""
+    """Return what stands under that sentence in small, or nothing."""
     return unbroken(messages.detail(message, speech()))
 
 
 def unbroken(text: str) -> str:
-    """A text whose figures stay with their units: no line ends between "88" and "%"."""
+    """Return a text whose figures stay with their units: no line ends between "88" and "%"."""
     return re.sub(r"(?<=\d) (?=%|(?:s|px|min|GB|MB)\b)", NBSP, text)
 
 
 def of_catalog(text: str) -> str:
-    """What the catalog says of a model, in the language of whoever looks (`tools/language.py` reads
-    it there); English where it is no bundled one."""
+    """Return what the catalog says of a model, in the language of whoever looks
+    (`tools/language.py` reads it there); English where it is no bundled one."""
     return speech().gettext(text) if text else ""
 
 
 def plain(model: ModelResult) -> str:
-    """What a model looks for, as a name for a person; its own name where there is none."""
+    """Return what a model looks for, as a name for a person; its own name where there is none."""
     return states.contribution("model", model.id, model.plain or model.title, speech())
 
 
@@ -170,6 +157,18 @@ READINGS: LazyDict[str, StateWords] = LazyDict(
     }
 )
 """Signals: same icons and colors, words that don't vote."""
+
+STAGES: LazyDict[str, str] = LazyDict(
+    lambda: {
+        "read": _("Reading the file"),
+        "faces": _("Finding faces"),
+        "sound": _("Listening"),
+        "score": _("Scoring faces"),
+        "signals": _("Reading signals"),
+        "verdict": _("Writing the result"),
+    }
+)
+"""What an analysis is at, in the order of its stages."""
 
 WHAT_IT_MEANS: LazyDict[Label, str] = LazyDict(
     lambda: {
@@ -197,6 +196,12 @@ WHY_NOT: LazyDict[ReasonCode, str] = LazyDict(
         ReasonCode.TOO_FEW_MODELS: _("too few models"),
         ReasonCode.LOW_QUALITY: _("low quality"),
         ReasonCode.NO_MODEL: _("no model"),
+        ReasonCode.NO_SPEECH: _("no speech"),
+        ReasonCode.MUSIC: _("music"),
+        ReasonCode.SPEECH_TOO_SHORT: _("too short"),
+        ReasonCode.SINGING: _("singing"),
+        ReasonCode.TOO_NOISY: _("too noisy"),
+        ReasonCode.PHONE_QUALITY: _("phone quality"),
         ReasonCode.CANCELED: _("canceled"),
         ReasonCode.UNDECODABLE: _("can't be read"),
     }
@@ -210,58 +215,61 @@ SIDES: LazyDict[str | None, str] = LazyDict(
 
 
 def who(track: Subject) -> str:
-    """Whom or what a subject is: "Person A", or the whole picture where there is nobody."""
+    """Return whom or what a subject is: "Person A", or the whole picture where there is nobody."""
     return states.subject_name(track.modality.value, track.id, speech())
 
 
+def sound(media: Media) -> str:
+    """Return what a sound is: "AAC 96 kbit/s, 44.1 kHz"."""
+    rate = f" {media.bit_rate / 1000:.0f}{NBSP}kbit/s" if media.bit_rate else ""
+    codec = media.codec.split("_")[0].upper()
+    sampled = f", {media.audio.sample_rate / 1000:g}{NBSP}kHz" if media.audio else ""
+    return f"{codec}{rate}{sampled}"
+
+
 def percent(probability: float) -> str:
-    """0.789 -> "79 %". Whole percents only."""
+    """Return 0.789 as "79 %". Whole percents only."""
     return f"{whole_percent(probability)}{NBSP}%"
 
 
 def alarms(limits: Thresholds) -> str:
-    """How many untouched clips landed above `high`, in a sentence; empty where nobody said."""
-    tally, rate = limits.false_positives, limits.false_positive_rate
-    if tally is not None:
-        text = (
-            _("{count} of {clips} untouched clips landed above {limit}; with 95\u00a0% certainty "
-              "at most {most} of clips like these do.")
-            if tally.count
-            else _("None of {clips} untouched clips landed above {limit}; with 95\u00a0% "
-                   "certainty at most {most} of clips like these do.")
-        )  # fmt: skip
-    elif limits.own:
-        text = _("At most {rate} of untouched clips like yours land above {limit}.")
-    else:
-        text = _("{rate} of untouched clips land above {limit}.")
-    return _landed(text, tally, rate, limits.high)
+    """Return how many untouched clips landed above `high`, in a sentence; empty where nobody
+    said."""
+    none = _("None of {clips} untouched clips landed above {limit}; with 95\u00a0% certainty at "
+             "most {most} of clips like these do.")  # fmt: skip
+    some = _("{count} of {clips} untouched clips landed above {limit}; with 95\u00a0% certainty "
+             "at most {most} of clips like these do.")  # fmt: skip
+    rate = _("{rate} of untouched clips land above {limit}.")
+    if limits.own:
+        rate = _("At most {rate} of untouched clips like yours land above {limit}.")
+    figures = limits.false_positives, limits.false_positive_rate, limits.high
+    return _landed(none, some, rate, *figures)
 
 
 def missed(limits: Thresholds) -> str:
-    """How many manipulated clips landed below `low`, in a sentence; empty where nobody said."""
-    tally, rate = limits.false_negatives, limits.false_negative_rate
-    if tally is not None:
-        text = (
-            _("{count} of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty "
-              "at most {most} of clips like these do.")
-            if tally.count
-            else _("None of {clips} manipulated clips landed below {limit}; with 95\u00a0% "
-                   "certainty at most {most} of clips like these do.")
-        )  # fmt: skip
-    else:
-        text = _("{rate} of manipulated clips land below {limit}.")
-    return _landed(text, tally, rate, limits.low)
+    """Return how many manipulated clips landed below `low`, in a sentence; empty where nobody
+    said."""
+    none = _("None of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty at "
+             "most {most} of clips like these do.")  # fmt: skip
+    some = _("{count} of {clips} manipulated clips landed below {limit}; with 95\u00a0% certainty "
+             "at most {most} of clips like these do.")  # fmt: skip
+    rate = _("{rate} of manipulated clips land below {limit}.")
+    figures = limits.false_negatives, limits.false_negative_rate, limits.low
+    return _landed(none, some, rate, *figures)
 
 
-def _landed(text: str, tally: Tally | None, rate: float | None, limit: float) -> str:
-    if tally is not None:
-        figures = {"count": tally.count, "clips": tally.clips, "most": percent(at_most(tally))}
-        return text.format(limit=percent(limit), **figures)
-    return text.format(limit=percent(limit), rate=percent(rate)) if rate is not None else ""
+def _landed(
+    none: str, some: str, rated: str, tally: Tally | None, rate: float | None, limit: float
+) -> str:
+    if tally is None:
+        return "" if rate is None else rated.format(limit=percent(limit), rate=percent(rate))
+    return (some if tally.count else none).format(
+        count=tally.count, clips=tally.clips, most=percent(at_most(tally)), limit=percent(limit)
+    )
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:
-    """7.23 -> "00:07.2"; without tenths "00:07"; from an hour on "1:02:03.4"."""
+    """Return 7.23 as "00:07.2"; without tenths "00:07"; from an hour on "1:02:03.4"."""
     units = round(max(seconds, 0.0) * 10) if tenths else int(max(seconds, 0.0)) * 10
     whole, tenth = divmod(units, 10)
     minutes, second = divmod(whole, 60)
@@ -271,13 +279,13 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
 
 
 def stretch(start: float, end: float, *, tenths: bool = True) -> str:
-    """3.3, 4.7 -> "00:03.3 to 00:04.7"."""
+    """Return 3.3, 4.7 as "00:03.3 to 00:04.7"."""
     text = _("{start} to {end}")
     return text.format(start=clock(start, tenths=tenths), end=clock(end, tenths=tenths))
 
 
 def size(count: int) -> str:
-    """1_300_000 -> "1.3 MB". Decimal units, as shops and file managers print them."""
+    """Return 1_300_000 as "1.3 MB". Decimal units, as shops and file managers print them."""
     if count < 1000:
         return _("{number}\u00a0bytes").format(number=count)
     value, units = count / 1000, ["kB", "MB", "GB", "TB"]
@@ -288,7 +296,7 @@ def size(count: int) -> str:
 
 
 def about(seconds: float) -> str:
-    """12.3 -> "about 15 s", rounded up to 5 s; from 90 s on "about 2 minutes"."""
+    """Return 12.3 as "about 15 s", rounded up to 5 s; from 90 s on "about 2 minutes"."""
     if seconds >= 90:
         return _("about {minutes} minutes").format(minutes=round(seconds / 60))
     rounded = max(5, -(-int(-(-seconds // 1)) // 5) * 5)
@@ -296,7 +304,7 @@ def about(seconds: float) -> str:
 
 
 def took(seconds: float) -> str:
-    """0.42 -> "0.4 s", 18.2 -> "18 s", 75 -> "1 min 15 s", 0.01 -> "under 0.1 s"."""
+    """Return 0.42 as "0.4 s", 18.2 -> "18 s", 75 -> "1 min 15 s", 0.01 -> "under 0.1 s"."""
     if seconds < 0.05:
         return _("under 0.1\u00a0s")
     if seconds < 10:
@@ -308,13 +316,13 @@ def took(seconds: float) -> str:
 
 
 def count(number: int, one: str, many: str) -> str:
-    """count(1, "frame", "frames") -> "1 frame"; both forms as literals, like a text in `_`."""
+    """Return 1, "frame", "frames" as "1 frame"; both forms as literals, like a text in `_`."""
     return f"{number:,}{NBSP}{ngettext(one, many, number)}"
 
 
 def looks(number: int, kind: str) -> str:
-    """How often a model of a kind ("frame", "clip", "image") looked: "12 frames"."""
-    if kind == "clip":
+    """Return how often a model of a kind ("frame", "clip", "audio", …) looked: "12 frames"."""
+    if kind in ("clip", "audio"):
         return count(number, "window", "windows")
     if kind == "image":
         return count(number, "picture", "pictures")
@@ -322,14 +330,14 @@ def looks(number: int, kind: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """["A", "B", "C"] -> "A, B and C"."""
+    """Return ["A", "B", "C"] as "A, B and C"."""
     from babel.lists import format_list
 
     return format_list(names, locale=_formats()) if names else ""
 
 
 def day(moment: date, *, year: bool = True) -> str:
-    """20 November 2026 -> "20 Nov 2026", or without the year."""
+    """Return 20 November 2026 as "20 Nov 2026", or without the year."""
     from babel.dates import format_skeleton
 
     return format_skeleton("yMMMd" if year else "MMMd", moment, locale=_formats()).replace(
@@ -338,7 +346,7 @@ def day(moment: date, *, year: bool = True) -> str:
 
 
 def days(number: float) -> str:
-    """1 -> "1 day", 0.5 -> "0.5 days"."""
+    """Return 1 as "1 day", 0.5 -> "0.5 days"."""
     return f"{number:g}{NBSP}{ngettext('day', 'days', 1 if number == 1 else 2)}"
 
 
@@ -357,16 +365,12 @@ def escape(text: str) -> str:
 
 
 def plain_markdown(text: str) -> str:
-    """Text from outside made inert inside Streamlit Markdown: nothing in it formats or links."""
+    """Return text from outside, inert inside Streamlit Markdown: nothing in it formats or links."""
     return "".join(f"&#{ord(c)};" if c in "\\`*_{}[]()#+-.!<>|~:$&\"'" else c for c in text)
 
 
-FEW = 20
-"""of which a share in percents would say more than is known"""
-
-
 def hours(number: float) -> str:
-    """24 -> "24 hours", 0.5 -> "30 minutes", 168 -> "7 days"."""
+    """Return 24 as "24 hours", 0.5 -> "30 minutes", 168 -> "7 days"."""
     if number < 1:
         return count(round(number * 60), "minute", "minutes")
     if number > 48 and number % 24 == 0:

@@ -6,13 +6,26 @@ No Streamlit and no plotly, so that it is tested without a page.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from dashboard import labels
 from dashboard.i18n import LazyDict, _
-from detector.schema.analysis import Analysis, FrameSegment, Label, ReasonCode, Subject, Thresholds
+from detector.schema.analysis import (
+    Analysis,
+    FrameSegment,
+    Label,
+    Modality,
+    ReasonCode,
+    SpanSegment,
+    Subject,
+    Thresholds,
+)
+
+SILENT = 0.5
+"""s between two windows of sound from which on the stretch is said to have no score"""
 
 
 class Missing(Enum):
@@ -21,6 +34,7 @@ class Missing(Enum):
     NOT_IN_FRAME = auto()
     NO_SCORE = auto()
     NOT_YET = auto()
+    NOT_HEARD = auto()
 
 
 Why = Missing | ReasonCode
@@ -30,6 +44,7 @@ MISSING: LazyDict[Missing, str] = LazyDict(
         Missing.NOT_IN_FRAME: _("not in frame"),
         Missing.NO_SCORE: _("no score"),
         Missing.NOT_YET: _("not scored yet"),
+        Missing.NOT_HEARD: _("not scored"),
     }
 )
 
@@ -45,127 +60,148 @@ class Gap:
     @property
     def word(self) -> str:
         """Why, in a word or three."""
-        return said(self.why)
+        return words(self.why)
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One person over the looked-at moments.
-
-    Attributes
-    ----------
-    times : tuple of float
-        Every looked-at moment, s.
-    score : tuple of float or None
-        All counted models together at each of `times`; None is a gap, never 0.5.
-    models : dict of str to tuple
-        The same for each model that scored this person.
-    gaps : tuple of Gap
-        Ascending, touching their neighbors at the middle between two moments.
-    """
+    """One person over the looked-at moments."""
 
     track: Subject
-    times: tuple[float, ...]
-    score: tuple[float | None, ...]
-    models: dict[str, tuple[float | None, ...]]
-    gaps: tuple[Gap, ...]
+    times: tuple[float, ...]  # every looked-at moment, s
+    score: tuple[float | None, ...]  # all counted models together; None is a gap, never 0.5
+    models: dict[str, tuple[float | None, ...]]  # the same for each model that scored this person
+    gaps: tuple[Gap, ...]  # ascending, touching at the middle between two moments
 
     @property
     def scored(self) -> list[tuple[float, float]]:
         """(time, score) of the moments that have one."""
         return [(t, s) for t, s in zip(self.times, self.score, strict=True) if s is not None]
 
+    @property
+    def runs(self) -> list[list[tuple[float, float]]]:
+        """The line cut at its gaps: lists of (time, score) without a hole."""
+        return runs(zip(self.times, self.score, strict=True))
+
+    @property
+    def gap_at(self) -> list[str]:
+        """The word of the gap at each of `times`; empty where there is a score."""
+        return [
+            next((g.word for g in self.gaps if g.start <= t <= g.end), "") if s is None else ""
+            for t, s in zip(self.times, self.score, strict=True)
+        ]
+
     def at(self, time: float) -> float | None:
-        """The score at the nearest looked-at moment."""
+        """Return the score at the nearest looked-at moment."""
         if not self.times:
             return None
         return self.score[min(range(len(self.times)), key=lambda i: abs(self.times[i] - time))]
 
 
 def length(analysis: Analysis) -> float:
-    """End of the time axis, s: the clip's length, or the last moment where it isn't known."""
-    last = analysis.moments[-1] if analysis.moments else 0.0
+    """Return the end of the time axis, s: the clip's length, or the last moment where it isn't
+    known."""
+    last = analysis.timestamps[-1] if analysis.timestamps else 0.0
     return max(analysis.media.duration or 0.0, last, 0.1)
 
 
 def lane(analysis: Analysis, track: Subject, *, until: float | None = None) -> Lane:
-    """Lay one person out over the looked-at moments.
+    """Return one person laid out over the looked-at moments.
 
     Parameters
     ----------
     until : float, optional
         While a run is going on: moments after this time are "not scored yet".
     """
+    if track.modality is Modality.VOICE:
+        return _heard(analysis, track)
     faces = {face.index: face for face in track.frames}
-    ids = list(dict.fromkeys(id for face in track.frames for id in face.scores))
-    score: list[float | None] = []
-    models: dict[str, list[float | None]] = {id: [] for id in ids}
-    missing: list[Why | None] = []
-    for index, time in enumerate(analysis.moments):
-        face = faces.get(index)
-        later = until is not None and time > until
-        value = None if later or face is None else face.score
-        score.append(value)
-        for id in ids:
-            models[id].append(None if later or face is None else face.scores.get(id))
-        missing.append(None if value is not None else Missing.NOT_YET if later else reason(face))
+    ids = dict.fromkeys(id for face in track.frames for id in face.scores)
+    later = [until is not None and time > until for time in analysis.timestamps]
+    seen = [None if late else faces.get(index) for index, late in enumerate(later)]
+    score = tuple(face.score if face else None for face in seen)
+    missing = [
+        None if value is not None else Missing.NOT_YET if late else reason(face)
+        for value, late, face in zip(score, later, seen, strict=True)
+    ]
     return Lane(
         track=track,
-        times=tuple(analysis.moments),
-        score=tuple(score),
-        models={id: tuple(line) for id, line in models.items()},
-        gaps=gaps(analysis.moments, missing, length(analysis)),
+        times=tuple(analysis.timestamps),
+        score=score,
+        models={id: tuple(f.scores.get(id) if f else None for f in seen) for id in ids},
+        gaps=gaps(analysis.timestamps, missing, length(analysis)),
+    )
+
+
+def _heard(analysis: Analysis, track: Subject) -> Lane:
+    """Return what is not seen, laid out over the middles of its windows."""
+    ids = dict.fromkeys(id for span in track.spans for id in span.scores)
+    end, last, silent = length(analysis), 0.0, []
+    for span in [*track.spans, SpanSegment(start=end, end=end)]:
+        if span.start - last > SILENT:
+            silent.append(Gap(last, span.start, Missing.NOT_HEARD))
+        last = max(last, span.end)
+    return Lane(
+        track=track,
+        times=tuple(span.center for span in track.spans),
+        score=tuple(span.score for span in track.spans),
+        models={id: tuple(span.scores.get(id) for span in track.spans) for id in ids},
+        gaps=tuple(silent),
     )
 
 
 def reason(face: FrameSegment | None) -> Why:
-    """Why a person has no score at a moment."""
+    """Return why a person has no score at a moment."""
     if face is None:
         return Missing.NOT_IN_FRAME
-    problem = face.quality.problem
-    return Missing.NO_SCORE if problem is None else problem
+    return face.quality.problem or Missing.NO_SCORE
 
 
 def why(face: FrameSegment | None) -> str:
-    """The same in a word or three."""
-    return said(reason(face))
+    """Return the same in a word or three."""
+    return words(reason(face))
 
 
-def said(why: Why) -> str:
-    """A reason in a word or three."""
+def words(why: Why) -> str:
+    """Return a reason in a word or three."""
     if isinstance(why, Missing):
         return MISSING[why]
     return labels.WHY_NOT.get(why, MISSING[Missing.NO_SCORE])
 
 
 def gaps(times: Sequence[float], missing: Sequence[Why | None], end: float) -> tuple[Gap, ...]:
-    """Runs of the same reason, from middle to middle between the moments around them."""
-    found: list[Gap] = []
-    for i, why in enumerate(missing):
-        if why is None:
-            continue
-        start = 0.0 if i == 0 else (times[i - 1] + times[i]) / 2
-        stop = end if i == len(times) - 1 else (times[i] + times[i + 1]) / 2
-        if found and found[-1].why is why and found[-1].end == start:
-            found[-1] = Gap(found[-1].start, stop, why)
-        else:
-            found.append(Gap(start, stop, why))
-    return tuple(found)
+    """Return runs of the same reason, from middle to middle between the moments around them."""
+    cuts = _cuts(times, end)
+    out, first = [], 0
+    for why, run in itertools.groupby(missing):
+        stop = first + len(list(run))
+        if why is not None:
+            out.append(Gap(cuts[first], cuts[stop], why))
+        first = stop
+    return tuple(out)
 
 
-def runs(lane: Lane, values: Sequence[float | None]) -> list[list[tuple[float, float]]]:
-    """A line cut at its gaps: lists of (time, value) without a hole."""
+def _cuts(times: Sequence[float], end: float) -> list[float]:
+    """Where the stretches of moments meet, from 0 to the end."""
+    return [0.0, *((a + b) / 2 for a, b in itertools.pairwise(times)), end]
+
+
+def runs(
+    points: Iterable[tuple[float, float | None]], most: float = math.inf
+) -> list[list[tuple[float, float]]]:
+    """Return a line cut where it has no value, or none for more than `most`, s: lists of (time,
+    value) without a hole."""
     out: list[list[tuple[float, float]]] = [[]]
-    for time, value in zip(lane.times, values, strict=True):
-        if value is None:
+    for time, value in points:
+        if out[-1] and (value is None or time - out[-1][-1][0] > most):
             out.append([])
-        else:
+        if value is not None:
             out[-1].append((time, value))
     return [run for run in out if run]
 
 
 def above(run: Sequence[tuple[float, float]], level: float) -> list[list[tuple[float, float]]]:
-    """The parts of a run over a level, with the exact crossings at their ends."""
+    """Return the parts of a run over a level, with the exact crossings at their ends."""
     parts: list[list[tuple[float, float]]] = []
     current: list[tuple[float, float]] = []
     for (t0, v0), (t1, v1) in itertools.pairwise(run):
@@ -186,23 +222,19 @@ def above(run: Sequence[tuple[float, float]], level: float) -> list[list[tuple[f
 
 
 def peaks(lane: Lane) -> list[float]:
-    """Moments whose score is higher than at the two scored moments on either side, s."""
-    scored = lane.scored
-    found = []
-    for i, (time, value) in enumerate(scored):
-        around = scored[max(0, i - 2) : i] + scored[i + 1 : i + 3]
-        before = [v for t, v in around if t < time]
-        after = [v for t, v in around if t > time]
-        if all(value > v for v in before) and all(value >= v for v in after):
-            found.append(time)
-    return found
+    """Return the moments whose score is higher than at the two scored moments on either side, s."""
+    values = [value for _time, value in lane.scored]
+    return [
+        time
+        for i, (time, value) in enumerate(lane.scored)
+        if all(value > v for v in values[max(0, i - 2) : i])
+        and all(value >= v for v in values[i + 1 : i + 3])
+    ]
 
 
 def nearest_face(track: Subject, moments: Sequence[float], time: float) -> FrameSegment | None:
-    """The face of a person at the looked-at moment nearest to a time, if they are in it."""
-    if not moments:
-        return None
-    index = min(range(len(moments)), key=lambda i: abs(moments[i] - time))
+    """Return the face of a person at the looked-at moment nearest to a time, if they are in it."""
+    index = min(range(len(moments)), key=lambda i: abs(moments[i] - time), default=None)
     return next((face for face in track.frames if face.index == index), None)
 
 
@@ -216,7 +248,7 @@ class Tile:
 
 
 def tiles(lane: Lane, count: int, end: float) -> list[Tile]:
-    """Which moments stand for a clip in a strip of so many tiles.
+    """Return which moments stand for a clip in a strip of so many tiles.
 
     The clip is cut into stretches of equal length; each is stood for by its highest score, so that
     a short event is never lost, or by its middle moment where it has no score. With no more
@@ -224,7 +256,7 @@ def tiles(lane: Lane, count: int, end: float) -> list[Tile]:
     """
     times = lane.times
     if len(times) <= count:
-        cuts = [0.0, *((a + b) / 2 for a, b in itertools.pairwise(times)), end]
+        cuts = _cuts(times, end)
         return [Tile(i, cuts[i], cuts[i + 1]) for i in range(len(times))]
     out = []
     for place in range(count):
@@ -240,15 +272,15 @@ def tiles(lane: Lane, count: int, end: float) -> list[Tile]:
 
 
 def finding(lane: Lane, thresholds: Thresholds) -> str:
-    """What a lane shows, in a sentence or two: the text alternative of its chart."""
-    said = _without_score(lane)
-    return said if not lane.scored else f"{_course(lane, thresholds)} {said}".rstrip()
+    """Return what a lane shows, in a sentence or two: the text alternative of its chart."""
+    unscored = _without_score(lane)
+    return f"{_course(lane, thresholds)} {unscored}".rstrip() if lane.scored else unscored
 
 
 def _course(lane: Lane, thresholds: Thresholds) -> str:
     who, highest = labels.who(lane.track), max(score for time, score in lane.scored)
     low, high = (labels.whole_percent(t) for t in (thresholds.low, thresholds.high))
-    over = [part for run in runs(lane, lane.score) for part in above(run, thresholds.high)]
+    over = [part for run in lane.runs for part in above(run, thresholds.high)]
     if over:
         stretches = labels.listed([labels.stretch(part[0][0], part[-1][0]) for part in over[:4]])
         text = (
@@ -265,28 +297,22 @@ def _course(lane: Lane, thresholds: Thresholds) -> str:
 
 
 def _without_score(lane: Lane) -> str:
-    """Where there is no score, as a sentence; empty where there is one everywhere."""
-    gaps = listed_gaps(lane)
+    gaps = labels.listed([gap_words(gap) for gap in lane.gaps[:4]])
+    if (more := len(lane.gaps) - 4) > 0:
+        gaps = _("{gaps} and {number} more").format(gaps=gaps, number=more)
     if not lane.scored:
         text = _("{who} has no score: {gaps}.")
         return text.format(who=labels.who(lane.track), gaps=gaps or MISSING[Missing.NO_SCORE])
     return _("No score: {gaps}.").format(gaps=gaps) if gaps else ""
 
 
-def listed_gaps(lane: Lane, most: int = 4) -> str:
-    """The gaps in words: "turned away 00:03.3 to 00:04.7"."""
-    gaps = labels.listed([gap_words(gap) for gap in lane.gaps[:most]])
-    more = len(lane.gaps) - most
-    return _("{gaps} and {number} more").format(gaps=gaps, number=more) if more > 0 else gaps
-
-
 def gap_words(gap: Gap) -> str:
-    """ "turned away 00:03.3 to 00:04.7" """
+    """Return "turned away 00:03.3 to 00:04.7"."""
     return f"{gap.word} {labels.stretch(gap.start, gap.end)}"
 
 
 def label_at(score: float | None, thresholds: Thresholds) -> Label:
-    """The state of one score under the thresholds."""
+    """Return the state of one score under the thresholds."""
     if score is None:
         return Label.NOT_APPLICABLE
     if score > thresholds.high:
@@ -295,7 +321,7 @@ def label_at(score: float | None, thresholds: Thresholds) -> Label:
 
 
 def place(track: Subject, end: float) -> str:
-    """Where and when a person is: "right, 00:01 to 00:14", "left, whole clip"."""
+    """Return where and when a person is: "right, 00:01 to 00:14", "left, whole clip"."""
     whole = track.start <= 0.05 * end and track.end >= 0.95 * end
     when = _("whole clip") if whole else labels.stretch(track.start, track.end, tenths=False)
     side = labels.SIDES[track.side]

@@ -6,30 +6,44 @@ every file in memory for as long as somebody looks at it.
 
 from __future__ import annotations
 
+import asyncio
+import io
+import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from PIL import Image
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard import _compat, hosting, i18n, session, url_state
 from dashboard.cookies import GuestCookie
 from dashboard.first_paint import FirstPaint
 from dashboard.hosting import base_path
 from dashboard.i18n import _
+from dashboard.origin_check import OriginCheck
 from dashboard.session_routes import routes as session_routes
+from detector.errors import InputError
 from service import auth
 from service.config import FALLBACK, get_config, set_fallback
+from service.live.viewers import Viewer
 from service.records.model import RecordsError
 from service.storage import previews
+from service.storage.bucket import StorageUnreachable
 from service.storage.uploads import upload_limit_mb
 
 _compat.install()
+
+FIRST_PAGE_SECONDS = 4.0
+"""for the first visitor's page, before the models are loaded"""
 
 PLAYABLE = {
     ".mp4": "video/mp4",
@@ -37,15 +51,22 @@ PLAYABLE = {
     ".mov": "video/mp4",
     ".webm": "video/webm",
     ".mkv": "video/webm",
+    ".mp3": "audio/mpeg",
+    ".m4a": "audio/mp4",
+    ".aac": "audio/aac",
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
+    **{f".{kind}": "audio/ogg" for kind in ("ogg", "oga", "opus")},
     ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".avif": "image/avif",
+    **{f".{kind}": f"image/{kind}" for kind in ("jpeg", "png", "gif", "webp", "avif")},
 }
 """Types a browser may be told; all else is a nameless stream. Never a type that can hold a script.
 """
+
+
+BOUNDARY = "picture"
+PICTURE_SECONDS = 0.05
+"""Between two looks for a new picture of a camera that somebody watches."""
 
 
 @asynccontextmanager
@@ -61,15 +82,15 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
     hosting.prepare()
     try:
         application = session.application()
-    except RecordsError as error:
+    except InputError as error:
         raise SystemExit(error.advice) from error
-    application.start()
+    application.start(yields=FIRST_PAGE_SECONDS)
+    print(f"unmask: {application.keys.describe()}", file=sys.stderr)
     yield {}
     application.stop()
 
 
 def _secrets() -> dict[str, str]:
-    """What stands in Streamlit's file of secrets; most installations have none."""
     try:
         return {name: str(st.secrets.get(name, "")) for name in FALLBACK}
     except FileNotFoundError:
@@ -78,53 +99,103 @@ def _secrets() -> dict[str, str]:
 
 def routes() -> list[Route]:
     """Return what the server answers beside Streamlit's own pages."""
+    base = base_path()
     return [
-        Route(f"{base_path()}/file/{{token}}/{{given}}", _file, methods=["GET", "HEAD"]),
-        Route(f"{base_path()}/shared/{{token}}", _shared, methods=["GET", "HEAD"]),
+        Route(f"{base}/file/{{token}}/{{given}}", _file, methods=["GET", "HEAD"]),
+        Route(f"{base}/shared/{{token}}", _shared, methods=["GET", "HEAD"]),
         # Without these, what fits neither would be answered by Streamlit, with its front page.
-        Route(f"{base_path()}/file/{{rest:path}}", _nothing),
-        Route(f"{base_path()}/shared/{{rest:path}}", _nothing),
+        Route(f"{base}/camera/{{token}}", _camera, methods=["GET"]),
+        Route(f"{base}/file/{{rest:path}}", _nothing),
+        Route(f"{base}/shared/{{rest:path}}", _nothing),
         *session_routes(),
     ]
 
 
 def middleware() -> list[Middleware]:
     """Return what every request goes through, outermost first."""
-    return [
-        Middleware(hosting.SecureHeaders),
-        Middleware(GuestCookie),
-        Middleware(FirstPaint),
-    ]
+    kinds = (hosting.SecureHeaders, OriginCheck, RestApi, GuestCookie, FirstPaint)
+    return [Middleware(kind) for kind in kinds]
+
+
+class RestApi:
+    """Middleware: what is the API's goes to the API (`service.api`), on the address of the pages.
+    Streamlit would answer it with its front page, there or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        from service.api.app import PATHS, create_app  # FastAPI is not for who draws a page
+
+        self.app, self.paths, self.base = app, PATHS, base_path()
+        self.api = create_app(session.application)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").removeprefix(self.base)
+        if scope["type"] in ("http", "websocket") and self.paths.fullmatch(path):
+            await self.api({**scope, "root_path": self.base}, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 def _file(request: Request) -> Response:
-    """The media of a record, for who was given its pass by a page."""
-    asked = request.path_params
-    return _media(request, session.application().jobs.uploads.admit(asked["token"], asked["given"]))
+    """Return the media of a record, for who was given its pass by a page."""
+    uploads, params = session.application().jobs.uploads, request.path_params
+    try:
+        path = uploads.admit(params["token"], params["given"])
+    except StorageUnreachable:
+        return _refuse(request, 503)
+    return _media(request, path)
 
 
 def _shared(request: Request) -> Response:
-    """The media behind a link, for as long as it is in force."""
+    """Return the media behind a link, for as long as it is in force."""
     try:
         shared = session.application().shared(request.path_params["token"])
-    except RecordsError:
-        with _language_of(request):
-            return PlainTextResponse(_("This file can't be reached just now."), status_code=503)
-    return _media(
-        request, session.application().jobs.uploads.path(shared.record) if shared else None
+        path = session.application().jobs.uploads.path(shared.record) if shared else None
+    except (RecordsError, StorageUnreachable):
+        return _refuse(request, 503)
+    return _media(request, path)
+
+
+def _camera(request: Request) -> Response:
+    """Return the picture of a camera that this server watches, for as long as it does, to who was
+    given its pass by a page."""
+    viewer = session.application().viewers.find(request.path_params["token"])
+    if viewer is None:
+        return _refuse(request, 404)
+    return StreamingResponse(
+        _pictures(viewer),
+        media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
+async def _pictures(viewer: Viewer) -> AsyncIterator[bytes]:
+    """Yield the newest picture whenever there is one, as JPEGs in a row."""
+    last: np.ndarray | None = None
+    while not viewer.ended:
+        picture = viewer.picture()
+        if picture is not None and picture is not last:
+            last = picture
+            body = await run_in_threadpool(_jpeg, picture)
+            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}"
+            yield f"{head}\r\n\r\n".encode() + body + b"\r\n"
+        await asyncio.sleep(PICTURE_SECONDS)
+
+
+def _jpeg(rgb: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(rgb).save(out, "JPEG", quality=80)
+    return out.getvalue()
+
+
 def _nothing(request: Request) -> Response:
-    return _media(request, None)
+    return _refuse(request, 404)
 
 
 def _media(request: Request, path: Path | None) -> Response:
     if path is not None and url_state.COPY in request.query_params:
         path = path.parent / previews.NAME
     if path is None or not path.is_file():
-        with _language_of(request):
-            return PlainTextResponse(_("This file is not kept here."), status_code=404)
+        return _refuse(request, 404)
     return FileResponse(
         path,
         media_type=PLAYABLE.get(path.suffix, "application/octet-stream"),
@@ -136,5 +207,10 @@ def _media(request: Request, path: Path | None) -> Response:
     )
 
 
-def _language_of(request: Request) -> AbstractContextManager[None]:
-    return i18n.use_locale(request.headers.get("accept-language", ""))
+def _refuse(request: Request, status: int) -> Response:
+    with i18n.use_locale(request.headers.get("accept-language", "")):
+        texts = {
+            404: _("This file is not kept here."),
+            503: _("This file can't be reached just now."),
+        }
+        return PlainTextResponse(texts[status], status_code=status)

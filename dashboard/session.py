@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import streamlit as st
 from starlette.requests import HTTPConnection
 
-from dashboard import _compat, i18n
+from dashboard import _compat
 from detector import paths
+from detector.schema.analysis import Settings
 from service import auth
 from service.application import Application
 from service.auth.caller import GUEST, Caller, lower_names, token
 from service.auth.problems import AccountError, Unreachable
 from service.context import Principal, PrincipalKind, RequestContext
-from service.records.scope import RecordScope
+from service.records.store import RecordScope
+from service.tasks.jobs import Job
+from service.tasks.task import Task
 
 if TYPE_CHECKING:
     from service.auth.sessions import Session
@@ -53,12 +56,12 @@ def request_context() -> RequestContext:
     if principal is None:
         principal = auth.guest_of(st.session_state.setdefault(_TAB, token()))
     user = principal.kind is PrincipalKind.USER
+    guest = caller.cookie(GUEST) or st.session_state.get(_TAB)
     return RequestContext(
         principal=principal,
-        locale=i18n.current(),
         address=caller.address,
         loopback=caller.loopback,
-        guest=_guest(caller),
+        guest=auth.guest_of(guest) if guest else None,
         connect=session.client if session is not None and user else None,
     )
 
@@ -77,6 +80,26 @@ def record_scope() -> RecordScope:
         Signed out since the page began.
     """
     return application().scope(request_context())
+
+
+def find_job(id: str | None) -> Job | None:
+    """Return the job behind an address, if whoever is here may see it."""
+    return application().find(request_context(), id) if id else None
+
+
+def submit(file: BinaryIO, name: str, settings: Settings, *, size: int | None = None) -> Job:
+    """Put the analysis of a file in line (`Application.submit`, which says what it raises)."""
+    return application().submit(request_context(), file, name, settings, size=size)
+
+
+def start_link(url: str, settings: Settings) -> Task:
+    """Begin to fetch a file (`Application.start_link`, which says what it raises)."""
+    return application().start_link(request_context(), url, settings)
+
+
+def find_task(id: str | None) -> Task | None:
+    """Return a task that whoever is here may see."""
+    return application().tasks.find(id, current_user()) if id else None
 
 
 def is_loopback_client() -> bool:
@@ -125,8 +148,3 @@ def request_caller(request: HTTPConnection) -> Caller:
 
 def _speaks_tls() -> bool:
     return bool(st.get_option("server.sslCertFile"))
-
-
-def _guest(caller: Caller) -> Principal | None:
-    secret = caller.cookie(GUEST) or st.session_state.get(_TAB)
-    return auth.guest_of(secret) if secret else None

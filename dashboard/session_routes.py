@@ -13,6 +13,7 @@ say; no address of it comes from a request.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 4096
 """bytes of a request; a ticket and a code are short."""
+_FIELDS = ("nonce", "code", "token_hash", "type")
+"""What a link brings; the nonce is in its path."""
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 """Addresses here hold codes: they go into no cache and no other site's log."""
 
@@ -67,86 +70,75 @@ async def _begin(request: Request) -> Response:
 
 
 async def _oauth(request: Request) -> Response:
-    caller, service, base = session.request_caller(request), auth.auth_service(), base_path()
+    caller, service = session.request_caller(request), auth.auth_service()
     # Only a click on our own page begins: a foreign one shall not send people off.
     if service is None or caller.header("sec-fetch-site") not in ("", "same-origin", "none"):
-        return _to(base, "account")
+        return _to_sign_in("account")
     if caller.cookie(GUEST) is None:
-        return _to(base, "cookies")
+        return _to_sign_in("cookies")
+    back = AuthReturnContext.of(caller, base_path())
     try:
-        url = await run_in_threadpool(
-            service.begin_oauth, request.path_params["provider"], AuthReturnContext.of(caller, base)
-        )
+        url = await run_in_threadpool(service.begin_oauth, request.path_params["provider"], back)
     except AccountError as error:
-        return _to(base, error.code)
+        return _to_sign_in(error.code)
     return RedirectResponse(url, 303, headers=_PRIVATE)
 
 
 async def _return(request: Request) -> Response:
-    caller, service, base = session.request_caller(request), auth.auth_service(), base_path()
+    caller, service = session.request_caller(request), auth.auth_service()
     if service is None:
-        return _to(base, "account")
-    nonce = request.path_params["nonce"]
-    asked = request.query_params
-    pending = await run_in_threadpool(service.pending, nonce)
-    if error := asked.get("error_code") or asked.get("error"):
-        return _to(base, code_of_supabase(error))
-    code, token_hash, kind = asked.get("code"), asked.get("token_hash"), asked.get("type", "")
-    if not code and not token_hash:
+        return _to_sign_in("account")
+    query = {**request.query_params, "nonce": request.path_params["nonce"]}
+    pending = await run_in_threadpool(service.pending, query["nonce"])
+    if error := query.get("error_code") or query.get("error"):
+        return _to_sign_in(code_of_supabase(error))
+    token_hash = query.get("token_hash")
+    if not query.get("code") and not token_hash:
         # The address was confirmed and Supabase put the tokens behind a #, where no server sees
         # them; ours stay out of addresses. They are signed in with the password they just chose.
         confirmed = pending is not None and pending.purpose is Purpose.CONFIRM
-        return _to(base, "confirmed" if confirmed else "expired")
+        return _to_sign_in("confirmed" if confirmed else "expired")
     secret = caller.cookie(GUEST)
-    begun_here = pending is not None and secret is not None and pending.browser == digest(secret)
-    if begun_here:
-        return await _finish(caller, service, base, nonce, code, token_hash, kind)
+    if pending is not None and secret is not None and pending.browser == digest(secret):
+        return await _finish(caller, service, query)
     if pending is None and not token_hash:
-        return _to(base, "expired")
+        return _to_sign_in("expired")
     if pending is not None and pending.purpose is Purpose.OAUTH:
-        return _to(base, "elsewhere")
+        return _to_sign_in("elsewhere")
     # A mail program may show links in a browser of its own: who says yes there, may.
-    email = pending.email if pending else ""
-    fields = {"nonce": nonce, "code": code, "token_hash": token_hash, "type": kind}
+    fields = {name: query[name] for name in _FIELDS if query.get(name)}
     with i18n.use_locale(caller.header("accept-language")):
-        return _question(email, {name: value for name, value in fields.items() if value})
+        return _question(pending.email if pending else "", fields)
 
 
 async def _confirm(request: Request) -> Response:
-    caller, service, base = session.request_caller(request), auth.auth_service(), base_path()
+    caller, service = session.request_caller(request), auth.auth_service()
     if service is None or not caller.from_own_page:
         return Response(status_code=403, headers=_PRIVATE)
     try:
         sent = parse_qs((await _body(request)).decode("ascii"))
     except ValueError:
-        return _to(base, "expired")
-    given = {name: values[0] for name, values in sent.items()}
-    nonce, code, token_hash = given.get("nonce", ""), given.get("code"), given.get("token_hash")
-    pending = await run_in_threadpool(service.pending, nonce)
-    if not token_hash and (not code or pending is None or pending.purpose is Purpose.OAUTH):
-        return _to(base, "expired")
-    return await _finish(caller, service, base, nonce, code, token_hash, given.get("type", ""))
+        return _to_sign_in("expired")
+    form = {name: values[0] for name, values in sent.items()}
+    pending = await run_in_threadpool(service.pending, form.get("nonce", ""))
+    by_code = form.get("code") and pending is not None and pending.purpose is not Purpose.OAUTH
+    if not form.get("token_hash") and not by_code:
+        return _to_sign_in("expired")
+    return await _finish(caller, service, form)
 
 
-async def _finish(
-    caller: Caller,
-    service: AuthService,
-    base: str,
-    nonce: str,
-    code: str | None,
-    token_hash: str | None,
-    kind: str,
-) -> Response:
+async def _finish(caller: Caller, service: AuthService, fields: Mapping[str, str]) -> Response:
+    """Sign in by what came with a link: `_FIELDS`."""
+    nonce, token_hash = fields.get("nonce", ""), fields.get("token_hash")
     try:
         if token_hash:
-            signed = await run_in_threadpool(service.confirm, token_hash, kind)
+            signed = await run_in_threadpool(service.confirm, token_hash, fields.get("type", ""))
             await run_in_threadpool(service.forget, nonce)
         else:
-            signed = await run_in_threadpool(service.finish, nonce, code or "")
+            signed = await run_in_threadpool(service.finish, nonce, fields.get("code", ""))
     except AccountError as error:
-        return _to(base, error.code)
-    answer = _to(base, "") if not signed.reset else _account(base)
-    return await _attach(answer, signed, caller, service)
+        return _to_sign_in(error.code)
+    return await _attach(_to("account" if signed.reset else ""), signed, caller, service)
 
 
 async def _attach(
@@ -160,24 +152,21 @@ async def _attach(
 
 
 def _question(email: str, fields: dict[str, str]) -> Response:
-    """A page of its own that asks whether to sign in here."""
-    said = (
-        _(
+    text = _(
+        "This link was asked for in another browser. It signs you in here. If you did not ask "
+        "for it, close this page."
+    )
+    if email:
+        text = _(
             "This link was asked for in another browser. It signs you in as {email} here. If you "
             "did not ask for it, close this page."
         ).format(email=f"<b>{labels.escape(email)}</b>")
-        if email
-        else _(
-            "This link was asked for in another browser. It signs you in here. If you did not ask "
-            "for it, close this page."
-        )
-    )
     hidden = "".join(
         f'<input type="hidden" name="{name}" value="{labels.escape(value)}">'
         for name, value in fields.items()
     )
     body = (
-        f"<h1>{_('Sign in here?')}</h1><p>{said}</p>"
+        f"<h1>{_('Sign in here?')}</h1><p>{text}</p>"
         f'<form method="post" action="../return">{hidden}<button>{_("Sign in")}</button></form>'
     )
     return HTMLResponse(
@@ -192,19 +181,17 @@ def _question(email: str, fields: dict[str, str]) -> Response:
     )
 
 
-def _to(base: str, code: str) -> Response:
-    """The sign-in page, with what it shall say; the first page without anything to say.
+def _to_sign_in(code: str) -> Response:
+    return _to(f"account?said={quote(code)}")
+
+
+def _to(page: str) -> Response:
+    """Return a page of ours.
 
     The empty fragment is there on purpose: without one, a browser would carry over the tokens that
     an older kind of link has behind its #.
     """
-    if not code:
-        return RedirectResponse(f"{base}/#", 303, headers=_PRIVATE)
-    return RedirectResponse(f"{base}/account?said={quote(code)}#", 303, headers=_PRIVATE)
-
-
-def _account(base: str) -> Response:
-    return RedirectResponse(f"{base}/account#", 303, headers=_PRIVATE)
+    return RedirectResponse(f"{base_path()}/{page}#", 303, headers=_PRIVATE)
 
 
 async def _body(request: Request) -> bytes:

@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard import session, theme, url_state
+from dashboard import pages, session, theme, url_state
 from dashboard.components import status_cards, style
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import _
 from dashboard.pages.account import view as account
 from dashboard.pages.analyze import view
 from service import auth
 from service.context import PrincipalKind
 from service.error_reports import fault_of
 from service.records.model import RecordsError
+from service.storage.bucket import StorageUnreachable
 
 log = logging.getLogger(__name__)
 
 _ASSETS = Path(__file__).parent / "assets"
-_PAGES = Path(__file__).parent.parent / "pages"
-
-PAGES: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "analyze.py": _("Analyze"),
-        "live.py": _("Live"),
-        "compare.py": _("Compare"),
-        "evaluate.py": _("Evaluate"),
-        "history.py": _("History"),
-        "models.py": _("Models"),
-        "settings.py": _("Settings"),
-    }
-)
-"""File in pages/ and title, in the order of the navigation; the first is the front page. A page is
-listed when it works."""
 
 
-def draw() -> None:
-    """Draw the page the address asks for."""
+def draw(titles: Mapping[str, str]) -> None:
+    """Draw the page the address asks for.
+
+    Parameters
+    ----------
+    titles : mapping of str to str
+        Title of each page by its name (`pages.PAGES`).
+    """
     st.set_page_config(
         page_title="Unmask",
         page_icon=str(_ASSETS / "mark.svg"),
@@ -48,15 +43,17 @@ def draw() -> None:
     session.application().start()
     style.apply()
     st.logo(_logo("logo.svg"), size="large", icon_image=_logo("logo.svg"))
-    pages = [
-        st.Page(_PAGES / file, title=title, default=not number)
-        for number, (file, title) in enumerate(PAGES.items())
-    ]
+    if not session.current_user().may_administer:
+        titles = {name: title for name, title in titles.items() if name != "admin"}
     if auth.accounts():
-        title = _("Account") if session.current_user().kind is PrincipalKind.USER else _("Sign in")
-        pages.append(st.Page(_PAGES / "account.py", title=title))
+        user = session.current_user().kind is PrincipalKind.USER
+        titles = {**titles, "account": _("Account") if user else _("Sign in")}
+    listed = [
+        st.Page(partial(_run, name), title=title, url_path=name, default=name == url_state.FRONT)
+        for name, title in titles.items()
+    ]
     outside = account.outside()
-    page = st.navigation(pages, position="hidden" if outside else "top")
+    page = st.navigation(listed, position="hidden" if outside else "top")
     try:
         if (token := url_state.link()) is not None:
             # Open to whoever was given it, also where every page asks for an account.
@@ -66,17 +63,25 @@ def draw() -> None:
         else:
             account.warn()
             page.run()
-    except RecordsError as error:
-        log.warning("a page needs records that can't be used: %s", error.code)
+    except (RecordsError, StorageUnreachable) as error:
+        log.warning("a page needs what can't be used: %s", error.code)
         status_cards.show(status_cards.unreachable(error))
     except Exception as error:
         fault = fault_of(error)
         log.exception("a page failed, reference %s", fault.reference)
         status_cards.show(status_cards.page_failed(fault))
+    finally:
+        session.application().first_page.set()
+
+
+def _run(name: str) -> None:
+    """Draw a page. Its folder is imported when somebody opens it."""
+    import_module(f"{pages.__name__}.{name}.view").draw()
 
 
 def _logo(file: str) -> str:
-    """An SVG in the colors of the person's theme: as a picture it can't follow the page's CSS."""
+    """Return an SVG in the colors of the person's theme: as a picture it can't follow the page's
+    CSS."""
     svg = (_ASSETS / file).read_text("utf-8")
     colors = theme.palette()
     return svg.replace(theme.LIGHT.accent, colors.accent).replace(theme.LIGHT.text, colors.text)

@@ -8,7 +8,7 @@ server keeps it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -18,16 +18,18 @@ from dashboard import _compat
 COPY = "copy"
 """In the query of a file: the copy that browsers play is meant (`service.storage.previews`)."""
 _NAME, _LINK = "a", "s"
-_PAGES = frozenset(path.stem for path in (Path(__file__).parents[1] / "pages").glob("*.py"))
+FRONT = "analyze"
+"""The page at the address of the app itself."""
+_PAGES = frozenset(view.parent.name for view in Path(__file__).parent.glob("pages/*/view.py"))
 
 
 def current() -> str | None:
-    """The token in the address, or None on the front page."""
+    """Return the token in the address, or None on the front page."""
     return st.query_params.get(_NAME) or None
 
 
 def link() -> str | None:
-    """The token of a link in the address, whatever it is worth; None where there is none.
+    """Return the token of a link in the address, whatever it is worth; None where there is none.
 
     On any page it means that nothing but what the link leads to is drawn (`shell`): where sign-in
     is required, a link is let past it.
@@ -36,16 +38,30 @@ def link() -> str | None:
 
 
 def link_to(token: str) -> str:
-    """The whole address of a link, to be copied."""
+    """Return the whole address of a link, to be copied."""
     return f"{site()}/?{_LINK}={token}"
 
 
 def site() -> str:
-    """The address of the app as this person's browser has it, without the page and a slash at the
-    end; empty where no server runs. `st.context.url` is that of the page."""
+    """Return the address of the app as this person's browser has it, without the page and a slash
+    at the end; empty where no server runs. `st.context.url` is that of the page."""
     address = (st.context.url or "").rstrip("/")
     app, _, last = address.rpartition("/")
     return app if last in _PAGES and urlsplit(address).path else address
+
+
+def page(name: str) -> st.Page:
+    """Return a page, for a link to it. Streamlit goes by its path alone, so nothing is drawn by
+    this one (`shell` has those that draw)."""
+    return st.Page(_nothing, title=name, url_path=name, default=name == FRONT)
+
+
+def _nothing() -> None: ...
+
+
+def go_to(name: str, **query: str) -> NoReturn:
+    """Leave for another page, with this in its address."""
+    st.switch_page(page(name), query_params=query or None)
 
 
 class MediaResource(Protocol):

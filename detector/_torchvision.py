@@ -9,14 +9,22 @@ non-maximum suppression, so it is given here in plain NumPy.
 torchvision by anybody, lets it run, and steps in only on that very error. Where the real operators
 load, nothing is changed. With the fallback, torchvision's own JPEG decoding and region-of-interest
 operators stay unavailable.
+
+It also keeps PyTorch's compiler out, which nothing here uses, and which takes two seconds to import
+and makes a folder among everybody's temporary files. One line of torchvision imports it to ask
+later whether there is one: it is imported when that is asked. One line of timm does to tell it what
+to leave alone: timm has its own stand-in for where there is none. Where a line is another one than
+here, the folder is deleted again.
 """
 
 from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +33,23 @@ if TYPE_CHECKING:
     import torch
 
 # What torchvision's Python code registers shapes for while it is imported.
-_SCHEMAS = {
-    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+_SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+_COMPILER_FOLDER = "TORCHINDUCTOR_CACHE_DIR"
+_COMPILER_LINES = {
+    "torchvision.ops.roi_align": (
+        "from torch._dynamo.utils import is_compile_supported\n",
+        "is_compile_supported = lambda device: "
+        "__import__('torch._dynamo.utils', fromlist=['utils']).is_compile_supported(device)\n",
+    ),
+    "timm.layers.typing": (
+        'disable_compiler = getattr(getattr(torch, "compiler", None), "disable", None) or nullwrap',
+        "disable_compiler = nullwrap",
+    ),
 }
+"""By module: the line that imports the compiler, and what stands there instead."""
 # Operator registrations live as long as this object does.
 _libraries: list[torch.library.Library] = []
 
@@ -82,16 +103,20 @@ def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarr
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Guards the execution of the torchvision package, and otherwise stays out of the way."""
+    """Guards the execution of the torchvision package and of the modules that import the compiler,
+    and otherwise stays out of the way."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if name != "torchvision":
+        if name != "torchvision" and name not in _COMPILER_LINES:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            _guard(spec.loader)
+            if name == "torchvision":
+                _guard(spec.loader)
+            else:
+                _without_compiler(spec.loader, name)
         return spec
 
 
@@ -101,18 +126,46 @@ def _guard(loader: Any) -> None:
 
     def exec_module(module: ModuleType) -> None:
         try:
-            execute(module)
+            with _compiler_elsewhere():
+                execute(module)
         except RuntimeError as error:
             if "operator torchvision::" not in str(error) or active():
                 raise
             for name in [n for n in sys.modules if n.startswith("torchvision.")]:
                 del sys.modules[name]
             _declare()
-            execute(module)
+            with _compiler_elsewhere():
+                execute(module)
             # The Python wrapper of nms refuses to run without the compiled library.
             sys.modules["torchvision.ops.boxes"]._assert_has_ops = lambda: None  # type: ignore[attr-defined]
 
     loader.exec_module = exec_module
+
+
+def _without_compiler(loader: Any, name: str) -> None:
+    """Make this loader leave the compiler to whoever asks for it."""
+    eager, lazy = _COMPILER_LINES[name]
+    source = loader.get_source(name)
+    if source is not None and eager in source:
+        code = compile(source.replace(eager, lazy), loader.get_filename(name), "exec")
+        loader.get_code = lambda _name: code
+
+
+@contextmanager
+def _compiler_elsewhere() -> Iterator[None]:
+    """Let what is imported meanwhile make the compiler's folder where it is deleted again, unless
+    the person said where it is to be."""
+    import tempfile  # here, so that `import detector` costs nothing
+
+    if _COMPILER_FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+        os.environ[_COMPILER_FOLDER] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(_COMPILER_FOLDER, None)
 
 
 def _declare() -> None:
@@ -123,7 +176,7 @@ def _declare() -> None:
         return torch.from_numpy(kept).to(dets.device)
 
     library = torch.library.Library("torchvision", "FRAGMENT")
-    for schema in _SCHEMAS.values():
+    for schema in _SCHEMAS:
         library.define(schema)
     for device in ("CPU", "CUDA"):
         library.impl("nms", nms_tensor, device)

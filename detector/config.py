@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeAlias, get_args
 
 from pydantic import (
     AliasChoices,
@@ -29,7 +30,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from detector.errors import UsageError
 
-C = TypeVar("C", bound="LibraryConfig")
+Snapshot: TypeAlias = tuple[tuple[str, str], ...]
+"""The variables that are set, and their values."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class MemoryAmount:
-    """An amount of memory, in bytes or as a share of what there is.
-
-    Attributes
-    ----------
-    number : float
-        Bytes; with `relative` a fraction, 0 to 1.
-    relative : bool
-    """
+    """An amount of memory, in bytes or as a share of what there is."""
 
     number: float
+    """Bytes; with `relative` a fraction, 0 to 1."""
     relative: bool = False
 
     def of(self, total: int) -> int:
@@ -61,14 +57,14 @@ class MemoryAmount:
 def _memory(value: object) -> MemoryAmount:
     if isinstance(value, MemoryAmount):
         return value
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:(%)|([kmgt]?)(i?)b?)", str(value).lower())
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:(%)|([kmgt]?)(i?)b?)", str(value).lower())
+    if not match:
         raise ValueError
-    number = float(found[1])
-    if found[2]:
+    number = float(match[1])
+    if match[2]:
         return MemoryAmount(number / 100, relative=True)
-    power = "kmgt".index(found[3]) + 1 if found[3] else 0
-    return MemoryAmount(number * (1024 if found[4] else 1000) ** power)
+    power = "kmgt".index(match[3]) + 1 if match[3] else 0
+    return MemoryAmount(number * (1024 if match[4] else 1000) ** power)
 
 
 def split(separator: str | None) -> BeforeValidator:
@@ -88,6 +84,14 @@ Switch = Annotated[bool, Expected("on or off")]
 ExistingPath = Annotated[Path, Expected("a file")]
 Folder = Annotated[Path, Expected("a folder")]
 Ids = Annotated[tuple[str, ...], NoDecode, split(","), Expected("ids with commas between")]
+Ports = Annotated[
+    tuple[Annotated[int, Field(gt=0, lt=65536)], ...],
+    NoDecode,
+    split(","),
+    Expected("numbers of ports with commas between"),
+]
+Count = Annotated[int, Field(ge=0), Expected("a whole number")]
+Amount = Annotated[float, Field(gt=0, lt=1e6), Expected("a positive number")]
 Memory = Annotated[
     MemoryAmount,
     BeforeValidator(_memory),
@@ -126,16 +130,17 @@ class LibraryConfig(BaseSettings):
     )  # fmt: skip
 
     data: Folder | None = setting(
-        "UNMASK_DATA",
-        None,
-        "where everything is kept",
-        usual="`data/`; `/data` in the image",
+        "UNMASK_DATA", None, "where everything is kept", usual="`data/`; `/data` in the image"
     )
     memory: Memory | None = setting(
-        "UNMASK_MEMORY",
-        None,
-        "memory of loaded models",
+        "UNMASK_MEMORY", None, "memory of loaded models",
         usual="half of the machine's or container's",
+    )  # fmt: skip
+    converted: Folder | None = setting(
+        "UNMASK_CONVERTED",
+        None,
+        "where networks are kept as they are run: the next start reads them",
+        usual="`converted/` in the data folder",
     )
     models: Ids = setting(
         "UNMASK_MODELS",
@@ -143,6 +148,35 @@ class LibraryConfig(BaseSettings):
         "models to fetch and use from the start, by id; `recommended` for the short list",
     )
     offline: Switch = setting("UNMASK_OFFLINE", False, "on: download nothing")
+    links: Switch = setting(
+        "UNMASK_LINKS", False, "on: files are also fetched by their address ([links.md](links.md))"
+    )
+    links_private: Switch = setting(
+        "UNMASK_LINKS_PRIVATE",
+        False,
+        "on: also from this computer and its own networks; for tests and intranets",
+    )
+    links_ports: Ports = setting(
+        "UNMASK_LINKS_PORTS", (), "ports that files are fetched from, besides 80 and 443"
+    )
+    ytdlp: Switch = setting(
+        "UNMASK_YTDLP",
+        False,
+        "on: with `UNMASK_LINKS`, videos of pages too, through yt-dlp "
+        "([links.md](links.md#pages-with-a-player))",
+    )
+    ray_address: Text = setting(
+        "UNMASK_RAY_ADDRESS",
+        "",
+        "the Ray cluster that analyzes: `auto`, `local` or `host:port` ([scale.md](scale.md))",
+    )
+    ray_workers: Count = setting(
+        "UNMASK_RAY_WORKERS", 0, "workers on it", usual="as many as it has room for"
+    )
+    ray_cpus: Amount = setting("UNMASK_RAY_CPUS", 2.0, "cores of a worker")
+    ray_gpus: Annotated[float, Field(ge=0, le=64), Expected("a number of GPUs")] | None = setting(
+        "UNMASK_RAY_GPUS", None, "GPUs of a worker", usual="1 where the cluster has any"
+    )
     signing_key: ExistingPath | None = setting(
         "UNMASK_SIGNING_KEY", None, "private key that signs reports ([report.md](report.md))"
     )
@@ -179,7 +213,7 @@ def get_config() -> LibraryConfig:
 
 
 @lru_cache(maxsize=8)
-def _read(_state: tuple[str | None, ...]) -> LibraryConfig:
+def _read(_state: Snapshot) -> LibraryConfig:
     try:
         return LibraryConfig()
     except ValidationError as error:
@@ -189,6 +223,12 @@ def _read(_state: tuple[str | None, ...]) -> LibraryConfig:
 def move_data(folder: Path) -> None:
     """Name another data folder, for this process and those that it starts."""
     os.environ["UNMASK_DATA"] = str(folder)
+
+
+def share_memory(share: float) -> None:
+    """Let models of this process have a share of what they have by default, 0 to 1, unless
+    UNMASK_MEMORY says otherwise: others beside it have the rest."""
+    os.environ.setdefault("UNMASK_MEMORY", f"{50 * share:.2f}%")
 
 
 # --- what a configuration tells of itself ---------------------------------------------------------
@@ -205,19 +245,22 @@ class Variable(NamedTuple):
     """As it is now; empty where it is the default, hidden where it is a secret."""
 
 
+@lru_cache(maxsize=4)
 def names(config: type[LibraryConfig]) -> dict[str, tuple[str, ...]]:
     """Return the variables of each field, the one to be used first."""
     return {name: _aliases(field) for name, field in config.model_fields.items()}
 
 
-def snapshot(config: type[LibraryConfig]) -> tuple[str | None, ...]:
+def snapshot(config: type[LibraryConfig]) -> Snapshot:
     """Return what the environment holds for a configuration, to notice a change by."""
-    return tuple(os.environ.get(name) for name in _all_names(config))
+    # Every text of a page asks, and looking for a variable that is not set costs ten times a set.
+    found = _variables(config).intersection(os.environ)
+    return tuple((name, os.environ[name]) for name in sorted(found))
 
 
 @lru_cache(maxsize=4)
-def _all_names(config: type[LibraryConfig]) -> tuple[str, ...]:
-    return tuple(name for several in names(config).values() for name in several)
+def _variables(config: type[LibraryConfig]) -> frozenset[str]:
+    return frozenset(name for several in names(config).values() for name in several)
 
 
 def _aliases(field: FieldInfo) -> tuple[str, ...]:
@@ -230,11 +273,8 @@ def sentence(config: type[LibraryConfig], error: ValidationError) -> str:
     """Return one sentence that names the first variable that is wrong; never a secret's value."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
-    field = next(
-        field
-        for key, field in config.model_fields.items()
-        if name in (key, *_aliases(field))
-    )  # fmt: skip
+    fields = config.model_fields.items()
+    field = next(field for key, field in fields if name in (key, *_aliases(field)))
     variable = _aliases(field)[0] if name not in _aliases(field) else name
     if first["type"] == "value_error" and str(first["ctx"]["error"]):
         return f"{variable} {first['ctx']['error']}"
@@ -277,12 +317,8 @@ def as_text(config: LibraryConfig) -> str:
 
 def _kind(field: FieldInfo) -> str:
     # Of `Memory | None` pydantic keeps no metadata: it is that of the first part.
-    parts = [field.metadata, *(getattr(a, "__metadata__", ()) for a in _parts(field.annotation))]
-    return next(m.text for part in parts for m in part if isinstance(m, Expected))
-
-
-def _parts(annotation: Any) -> tuple[Any, ...]:
-    return getattr(annotation, "__args__", ())
+    inner = (getattr(part, "__metadata__", ()) for part in get_args(field.annotation))
+    return next(m.text for m in chain(field.metadata, *inner) if isinstance(m, Expected))
 
 
 def _is_secret(field: FieldInfo) -> bool:

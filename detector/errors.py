@@ -7,6 +7,7 @@ UnmaskError
 ├── ModelError            a model cannot be loaded or run
 │   ├── WeightsError      a weight file is missing, corrupted, or does not fit the network
 │   └── LabelOrderError   which output means fake is not known, and we do not guess
+├── ClusterError          the machines that should do the work can't be reached, or can't do it
 └── Canceled              the caller asked to stop
 
 A message is one clear sentence for a person; `hint` says what to do next. `code` is stable and
@@ -77,6 +78,12 @@ class LabelOrderError(ModelError):
     """Which output means fake is not known, and we do not guess."""
 
     default_code = "label_order"
+
+
+class ClusterError(UnmaskError):
+    """The machines that should do the work can't be reached, or can't do it."""
+
+    default_code = "cluster"
 
 
 class Canceled(UnmaskError):

@@ -6,10 +6,12 @@ No folder is created here; who writes makes its own.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent
@@ -66,3 +68,17 @@ def write(path: Path, text: str) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a small JSON object; an empty one where there is none that can be read."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError):
+        return {}
+
+
+def write_json(path: Path, tree: dict[str, Any]) -> None:
+    """Put a JSON object in the place of an earlier one, as `write` does; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, json.dumps(tree, indent=2) + "\n")

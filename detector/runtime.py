@@ -9,11 +9,12 @@ torch module is used as it is.
 from __future__ import annotations
 
 import os
+import queue
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -22,15 +23,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from detector import converted
+
 if TYPE_CHECKING:
     import torch
+
+MAX_COPIES = 8
+"""calls of one network that go on side by side; each has memory of its own"""
 
 Runner = Callable[[np.ndarray], tuple[np.ndarray, ...]]
 """float32 [N, ...] -> the network's outputs, float32. Thread-safe and deterministic."""
 
 
 def compile(
-    network: torch.nn.Module, example: torch.Tensor, device: str, *, free: tuple[int, ...] = (0,)
+    network: torch.nn.Module,
+    example: torch.Tensor,
+    device: str,
+    *,
+    free: tuple[int, ...] = (0,),
+    shared: bool = False,
 ) -> Runner:
     """Make a network ready to score.
 
@@ -44,10 +55,21 @@ def compile(
         "cpu", or a GPU as torch names it.
     free : tuple of int
         Axes of the input whose size may change from call to call.
+    shared : bool
+        Let calls of several threads go on side by side, on a core each; else they take turns.
     """
     if device == "cpu":
-        return _OpenVino(_converted(network, example, free))
-    return _Torch(network, device)
+        copies = min(MAX_COPIES, os.cpu_count() or 1) if shared else 1
+        return _OpenVino(_converted(network, example, free), copies)
+    import torch
+
+    def run(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        with torch.inference_mode():
+            outputs = network(torch.from_numpy(batch).to(device))
+        several = outputs if isinstance(outputs, tuple) else (outputs,)
+        return tuple(output.float().cpu().numpy() for output in several)
+
+    return run
 
 
 @contextmanager
@@ -95,22 +117,8 @@ def backend(device: str) -> str:
     return f"{package} {metadata.version(package)}"
 
 
-class _Torch:
-    def __init__(self, network: torch.nn.Module, device: str) -> None:
-        self._network, self._device = network, device
-
-    def __call__(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
-        import torch
-
-        with torch.inference_mode():
-            outputs = self._network(torch.from_numpy(batch).to(self._device))
-        several = outputs if isinstance(outputs, tuple) else (outputs,)
-        return tuple(output.float().cpu().numpy() for output in several)
-
-
 @lru_cache(maxsize=1)
 def _openvino() -> tuple[ModuleType, Any]:
-    """Return the package, and its one `Core`."""
     # On import it reports to its makers that it was used. Nothing leaves this machine: without the
     # reporting package it takes a stub of its own.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -124,34 +132,68 @@ _converting = threading.Lock()
 
 
 def _converted(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> Any:
-    """Return a torch network as OpenVINO has it."""
     import torch
 
-    openvino, _ = _openvino()
+    openvino, core = _openvino()
+    folder = converted.place(network, example, free)
+    if folder is not None and (known := converted.read(core, folder)) is not None:
+        return known
     with _converting, torch.no_grad(), warnings.catch_warnings():
         # Its way through torch.jit.trace; torch has deprecated that, not removed it.
         warnings.simplefilter("ignore", DeprecationWarning)
-        model = openvino.convert_model(network, example_input=example)
+        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+        # To trace again and compare takes as long as all else, and `network` decides nothing by
+        # what it is shown.
+        traced = TorchScriptPythonDecoder(
+            network, example_input=example, trace_kwargs={"check_trace": False}
+        )
+        model = openvino.convert_model(traced, example_input=example)
     shape = [-1 if axis in free else size for axis, size in enumerate(example.shape)]
     model.reshape(openvino.PartialShape(shape))
+    if folder is not None:
+        converted.keep(openvino, model, folder)
     return model
 
 
 class _OpenVino:
-    def __init__(self, model: Any) -> None:
-        _, core = _openvino()
-        # One thread: runs go side by side, and two pools of threads starve each other.
-        settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": 1,
-            "NUM_STREAMS": 1,
-        }
-        self._compiled = core.compile_model(model, "CPU", settings)
-        self._local = threading.local()  # a request serves one thread at a time
+    """A network in as many copies as calls go on at the same time, up to `copies`; the first is
+    made at once."""
+
+    def __init__(self, model: Any, copies: int = 1) -> None:
+        self._model = model if copies > 1 else None
+        self._left, self._lock = copies - 1, threading.Lock()
+        self._free: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._free.put(_request(model))
 
     def __call__(self, batch: np.ndarray) -> tuple[np.ndarray, ...]:
-        request = getattr(self._local, "request", None)
-        if request is None:
-            request = self._local.request = self._compiled.create_infer_request()
-        request.infer([np.ascontiguousarray(batch, np.float32)], share_inputs=True)
-        return tuple(np.array(tensor.data, np.float32) for tensor in request.output_tensors)
+        request = self._take()
+        try:
+            request.infer([np.ascontiguousarray(batch, np.float32)], share_inputs=True)
+            return tuple(np.array(tensor.data, np.float32) for tensor in request.output_tensors)
+        finally:
+            self._free.put(request)
+
+    def _take(self) -> Any:
+        """Wait for a copy that nobody uses, or make one more."""
+        with suppress(queue.Empty):
+            return self._free.get_nowait()
+        with self._lock:
+            more = self._left > 0
+            self._left -= more
+        return _request(self._model) if more else self._free.get()
+
+
+def _request(model: Any) -> Any:
+    """Compile a network for one call at a time, in the thread of the caller."""
+    _, core = _openvino()
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        # One thread: runs go side by side, and two pools of threads starve each other.
+        "INFERENCE_NUM_THREADS": 1,
+        "NUM_STREAMS": 1,
+        # Else each call is held on the first core, where all networks then wait for each other and
+        # for whatever else runs there, with the second core free.
+        "ENABLE_CPU_PINNING": False,
+    }
+    return core.compile_model(model, "CPU", settings).create_infer_request()

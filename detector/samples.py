@@ -21,7 +21,7 @@ import av
 import cv2
 import numpy as np
 from filelock import FileLock
-from PIL import Image
+from PIL import Image, ImageOps
 from skimage import data
 
 VERSION = 2
@@ -50,49 +50,28 @@ _CONTRAST = 0.95
 
 @dataclass(frozen=True)
 class Sample:
-    """One entry of the gallery.
-
-    Attributes
-    ----------
-    id : str
-    title, subtitle : str
-        For a person; the subtitle says how it was made.
-    path, thumbnail : Path
-        The file, and a 16:9 JPEG.
-    kind : {"video", "image"}
-    duration : float or None
-        Seconds; None for a picture.
-    manipulated : bool
-        Whether a face in it was altered.
-    credit : str
-        Whose picture it is made of.
-    """
+    """One entry of the gallery."""
 
     id: str
     title: str
     subtitle: str
+    """How it was made, for a person."""
     path: Path
     thumbnail: Path
+    """A 16:9 JPEG."""
     kind: Literal["video", "image"]
     duration: float | None
+    """Seconds; None for a picture."""
     manipulated: bool
+    """Whether a face in it was altered."""
     credit: str
+    """Whose picture it is made of."""
 
 
+Draw = Callable[[float], np.ndarray]
+"""What a camera sees after some seconds, uint8 [H, W, 3] RGB."""
 _NASA = "Eileen Collins, portrait by NASA, public domain"
 _COFFEE = "Coffee cup by Rachel Michetti, CC0"
-
-
-@dataclass(frozen=True)
-class _SampleSpec:
-    id: str
-    title: str
-    subtitle: str
-    suffix: str
-    draw: Callable[[float], np.ndarray]
-    poster: float  # second shown in the thumbnail
-    manipulated: bool
-    credit: str
 
 
 def make_samples(folder: Path) -> list[Sample]:
@@ -107,9 +86,8 @@ def make_samples(folder: Path) -> list[Sample]:
     OSError
         The folder can't be written to, or the disk is full. Nothing is left behind.
     """
-    recipes = _recipes()
     final = folder / f"samples-{VERSION}"
-    samples = [_sample(recipe, final) for recipe in recipes]
+    samples = [sample for sample, _, _ in _gallery(final)]
     if _complete(samples):
         return samples
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,8 +97,8 @@ def make_samples(folder: Path) -> list[Sample]:
             shutil.rmtree(making, ignore_errors=True)
             try:
                 making.mkdir()
-                for recipe in recipes:
-                    _write(recipe, _sample(recipe, making))
+                for sample, draw, poster in _gallery(making):
+                    _write(sample, draw, poster)
                 shutil.rmtree(final, ignore_errors=True)
                 making.rename(final)
             finally:
@@ -128,101 +106,76 @@ def make_samples(folder: Path) -> list[Sample]:
     return samples
 
 
-def _recipes() -> list[_SampleSpec]:
+def _gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
+    """Return each sample with its files in `folder`, what draws it, and its poster's second."""
     scene = _Scene()
     camera = "Made by us: a camera moves over a public-domain portrait."
     since = f"From {MANIPULATED_FROM:g} s on"
-    return [
-        _SampleSpec(
-            "untouched",
-            "Untouched clip",
+    gallery: list[tuple[str, str, str, Draw, float]] = [
+        (
+            "untouched", "Untouched clip",
             f"{camera} The face is as it was photographed.",
-            ".mp4",
-            scene.untouched,
-            3.0,
-            False,
-            _NASA,
+            scene.untouched, 3.0,
         ),
-        _SampleSpec(
-            "manipulated",
-            "Manipulated clip",
+        (
+            "manipulated", "Manipulated clip",
             f"{camera} {since}, the face is blended with an altered copy of itself.",
-            ".mp4",
-            scene.manipulated,
-            3.6,
-            True,
-            _NASA,
+            scene.manipulated, 3.6,
         ),
-        _SampleSpec(
-            "two-people",
-            "Two people, one manipulated",
+        (
+            "two-people", "Two people, one manipulated",
             f"Made by us from a public-domain portrait, twice: left untouched, right mirrored. "
             f"{since}, the right face is blended with an altered copy of itself.",
-            ".mp4",
-            scene.call,
-            3.0,
-            True,
-            _NASA,
+            scene.call, 3.0,
         ),
-        _SampleSpec(
-            "no-face",
-            "No face",
+        (
+            "no-face", "No face",
             "Made by us: a camera moves over a photograph of a coffee cup (CC0).",
-            ".mp4",
-            scene.coffee,
-            2.0,
-            False,
-            _COFFEE,
+            scene.coffee, 2.0,
         ),
-        _SampleSpec(
-            "picture",
-            "Manipulated picture",
+        (
+            "picture", "Manipulated picture",
             "Made by us from a public-domain portrait: the face is blended with an altered copy "
             "of itself.",
-            ".jpg",
-            scene.picture,
-            3.6,
-            True,
-            _NASA,
+            scene.picture, 3.6,
         ),
+    ]  # fmt: skip
+    return [
+        (
+            Sample(
+                id=id,
+                title=title,
+                subtitle=subtitle,
+                path=folder / f"{id}{'.jpg' if id == 'picture' else '.mp4'}",
+                thumbnail=folder / f"{id}-thumbnail.jpg",
+                kind="image" if id == "picture" else "video",
+                duration=None if id == "picture" else SECONDS,
+                manipulated=id not in ("untouched", "no-face"),
+                credit=_COFFEE if id == "no-face" else _NASA,
+            ),
+            draw,
+            poster,
+        )
+        for id, title, subtitle, draw, poster in gallery
     ]
-
-
-def _sample(recipe: _SampleSpec, folder: Path) -> Sample:
-    video = recipe.suffix == ".mp4"
-    return Sample(
-        id=recipe.id,
-        title=recipe.title,
-        subtitle=recipe.subtitle,
-        path=folder / f"{recipe.id}{recipe.suffix}",
-        thumbnail=folder / f"{recipe.id}-thumbnail.jpg",
-        kind="video" if video else "image",
-        duration=SECONDS if video else None,
-        manipulated=recipe.manipulated,
-        credit=recipe.credit,
-    )
 
 
 def _complete(samples: list[Sample]) -> bool:
     return all(sample.path.is_file() and sample.thumbnail.is_file() for sample in samples)
 
 
-def _write(recipe: _SampleSpec, sample: Sample) -> None:
+def _write(sample: Sample, draw: Draw, poster: float) -> None:
+    picture = Image.fromarray(draw(poster))
     if sample.kind == "video":
-        _write_clip(sample.path, recipe.draw)
+        _write_clip(sample.path, draw)
     else:
-        Image.fromarray(recipe.draw(recipe.poster)).save(sample.path, quality=92)
-    poster = Image.fromarray(recipe.draw(recipe.poster))
-    width, height = poster.size
-    tall = round(width * _THUMBNAIL[1] / _THUMBNAIL[0])
+        picture.save(sample.path, quality=92)
     # Of a tall picture its upper part: that is where a portrait has its face.
-    poster = poster.crop((0, 0, width, min(tall, height))).resize(
-        _THUMBNAIL, Image.Resampling.LANCZOS
-    )
-    poster.save(sample.thumbnail, quality=88)
+    shown = ImageOps.fit(picture, _THUMBNAIL, Image.Resampling.LANCZOS, centering=(0.5, 0.0))
+    shown.save(sample.thumbnail, quality=88)
 
 
-def _write_clip(path: Path, draw: Callable[[float], np.ndarray]) -> None:
+def _write_clip(path: Path, draw: Draw) -> None:
     """H.264 that every browser plays, its index in front. The number of threads is part of
     what comes out, so it is fixed."""
     with av.open(str(path), "w", container_options={"movflags": "+faststart"}) as output:
@@ -245,13 +198,11 @@ class _Scene:
 
     @cached_property
     def portrait(self) -> np.ndarray:
-        picture: np.ndarray = data.astronaut()
-        return picture
+        return np.asarray(data.astronaut())
 
     @cached_property
     def cup(self) -> np.ndarray:
-        picture: np.ndarray = data.coffee()
-        return picture
+        return np.asarray(data.coffee())
 
     def untouched(self, t: float) -> np.ndarray:
         return _shoot(self.portrait, _CLIP, t, center=(236, 132), zoom=1.62)
@@ -323,8 +274,9 @@ def _noise_field() -> np.ndarray:
 
 def _blend(portrait: np.ndarray, t: float) -> np.ndarray:
     """Blend an altered copy of the face over it, under a soft ellipse that drifts a little."""
-    left, top = (int(c - 1.6 * r) for c, r in zip(_FACE, _FACE_RADII, strict=True))
-    right, bottom = (int(c + 1.6 * r) for c, r in zip(_FACE, _FACE_RADII, strict=True))
+    left, top, right, bottom = (
+        int(_FACE[i] + sign * 1.6 * _FACE_RADII[i]) for sign in (-1, 1) for i in (0, 1)
+    )
     face = portrait[top:bottom, left:right]
     x = _FACE[0] - left + 1.4 * np.sin(2.1 * t)
     y = _FACE[1] - top + 1.1 * np.sin(1.7 * t + 1)

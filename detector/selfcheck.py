@@ -18,14 +18,14 @@ import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from detector import paths as folders
-from detector import weights
+from detector import paths, weights
+from detector.decision import sigmoid
 from detector.errors import ModelError, UnmaskError
 from detector.models import inventory, registry
 from detector.models.base import Model, ModelSpec
@@ -33,16 +33,15 @@ from detector.pipeline import Analyzer
 from detector.samples import MANIPULATED_FROM, make_samples
 from detector.schema.analysis import Settings
 from detector.schema.base import Probability, StrictModel
+from detector.weights.entry import WeightFile
 
 log = logging.getLogger(__name__)
 
 FRAMES = 8
-"""Moments of a gallery clip that are looked at."""
-
-CLEAR = 0.5
+"""Frames of a gallery clip that are scored."""
+MIN_DIFFERENCE = 0.5
 """Natural-log odds: a smaller mean difference says nothing."""
-
-ALIKE = 0.9
+MIN_AGREEMENT = 0.9
 """Share of pairs that have to point one way."""
 
 Order = Literal["as stated", "looks inverted", "not told", "not tried"]
@@ -70,7 +69,7 @@ class Checks(StrictModel):
 
 
 class Outcome(StrictModel):
-    """What came of one model's check."""
+    """The result of one model's check."""
 
     id: str
     title: str
@@ -95,7 +94,7 @@ class Outcome(StrictModel):
 
 @dataclass(frozen=True)
 class CheckProgress:
-    """Which model is looked at."""
+    """Which model is checked."""
 
     id: str
     number: int
@@ -132,13 +131,13 @@ def selfcheck(
             progress(CheckProgress(spec.id, number, len(specs)))
         outcomes.append(_check(spec, checks, analyzer))
         wrong = "" if outcomes[-1].files == "verified" else outcomes[-1].notes[0]
-        inventory.failed(spec.id, wrong)
+        inventory.remember_failure(spec.id, wrong)
     return outcomes
 
 
 def read_checks() -> Checks:
     """Return what is known of published weights."""
-    path = folders.bundled() / "checks.toml"
+    path = paths.bundled() / "checks.toml"
     return Checks.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
@@ -163,8 +162,8 @@ def polarity(groups: Sequence[Sequence[tuple[float, float]]]) -> tuple[Order, fl
         if pairs:
             differences = np.array([fake - real for real, fake in pairs])
             means.append(float(differences.mean()))
-            alike = float((np.sign(differences) == np.sign(means[-1])).mean())
-            if abs(means[-1]) >= CLEAR and alike >= ALIKE:
+            agreement = float((np.sign(differences) == np.sign(means[-1])).mean())
+            if abs(means[-1]) >= MIN_DIFFERENCE and agreement >= MIN_AGREEMENT:
                 clear.append(means[-1])
     if not means:
         return "not tried", None
@@ -177,15 +176,15 @@ def polarity(groups: Sequence[Sequence[tuple[float, float]]]) -> tuple[Order, fl
 def _check(spec: ModelSpec, checks: Checks, analyzer: Analyzer) -> Outcome:
     outcome = Outcome(id=spec.id, title=spec.title, files="verified")
     try:
-        paths = weights.resolve(spec)
+        files = weights.resolve(spec)
         model = registry.load_model(spec.id, device=analyzer.device)
     except UnmaskError as error:
         outcome.files = "failed"
         outcome.notes.append(error.message)
         return outcome
     stated = checks.names.get(spec.architecture)
-    if stated and len(paths) == 1:
-        outcome.names = names_hash(paths[0], spec) == stated
+    if stated and len(files) == 1:
+        outcome.names = names_hash(files[0], spec) == stated
         if not outcome.names:
             outcome.notes.append("its tensors are not named and shaped as the original's")
     _known(spec, model, analyzer, checks.scores, outcome)
@@ -202,10 +201,12 @@ def _check(spec: ModelSpec, checks: Checks, analyzer: Analyzer) -> Outcome:
 
 def measure(model: Model) -> float | None:
     """Milliseconds for one face or window on this machine, best of three; None if it can't say."""
-    spec = model.spec
+    spec, rng = model.spec, np.random.default_rng(0)
     side = spec.crop.size or 256
     shape = (spec.clip_frames, side, side, 3) if spec.kind == "clip" else (side, side, 3)
-    item = np.random.default_rng(0).integers(0, 256, (1, *shape), np.uint8)
+    item = rng.integers(0, 256, (1, *shape), np.uint8)
+    if spec.sound:
+        item = rng.standard_normal((1, spec.sound.samples)).astype(np.float32)
     try:
         model.score(item)
         times = []
@@ -220,7 +221,7 @@ def measure(model: Model) -> float | None:
 
 def _gallery(spec: ModelSpec, analyzer: Analyzer, outcome: Outcome) -> list[tuple[float, float]]:
     """Logits of the untouched and the manipulated clip at the same times."""
-    samples = {sample.id: sample for sample in make_samples(folders.data())}
+    samples = {sample.id: sample for sample in make_samples(paths.data())}
     settings = Settings(models=[spec.id], frames=FRAMES)
     real, fake = (
         _by_time(analyzer, samples[id].path, spec, settings, outcome)
@@ -239,10 +240,9 @@ def _by_time(
         return {}
     if (why := analysis.models[0].error) and why not in outcome.notes:
         outcome.notes.append(why)
-    found: dict[float, float] = {}
-    for subject in [s for s in analysis.subjects if s.modality is spec.modality][:1]:
-        found |= {s.start: s.logits[spec.id] for s in subject.segments if spec.id in s.logits}
-    return found
+    subject = next((s for s in analysis.subjects if s.modality is spec.modality), None)
+    segments = subject.segments if subject else []
+    return {s.start: s.logits[spec.id] for s in segments if spec.id in s.logits}
 
 
 def _stills(
@@ -254,9 +254,9 @@ def _stills(
     real: list[float] = []
     fake: list[float] = []
     for entry in {e.picture: e for e in known if e.sha256}.values():
-        if (path := _fetched(entry)) is not None:
-            found = _by_time(analyzer, path, spec, Settings(models=[spec.id]), outcome)
-            (fake if entry.fake else real).extend(found.values())
+        if (path := _download(entry)) is not None:
+            logits = _by_time(analyzer, path, spec, Settings(models=[spec.id]), outcome)
+            (fake if entry.fake else real).extend(logits.values())
     return [(r, f) for r in real for f in fake]
 
 
@@ -285,20 +285,17 @@ def _answer(
 ) -> float | None:
     """P(fake) of a known picture or clip; None when it isn't here and can't be had."""
     if entry.picture.endswith(".mp4"):
-        kept = _kept(entry)
-        if not kept.is_file():
-            return None
+        path = _path(entry)
         settings = Settings(models=[spec.id], frames=32)
-        found = list(_by_time(analyzer, kept, spec, settings, outcome).values())
-        return 1 / (1 + float(np.exp(-np.mean(found)))) if found else None
+        logits = _by_time(analyzer, path, spec, settings, outcome) if path.is_file() else {}
+        return sigmoid(float(np.mean(list(logits.values())))) if logits else None
     if entry.picture == "portrait":
         picture = portrait(entry.side)
-    else:
-        path = _fetched(entry)
-        if path is None:
-            return None
-        with Image.open(path) as image:
+    elif downloaded := _download(entry):
+        with Image.open(downloaded) as image:
             picture = np.asarray(image.convert("RGB"))
+    else:
+        return None
     return float(model.p_fake(model.forward(model.preprocess(picture)[None]))[0])
 
 
@@ -310,55 +307,33 @@ def portrait(side: int) -> np.ndarray:
     return np.asarray(face.resize((side, side), Image.Resampling.LANCZOS))
 
 
-class _Picture(StrictModel):
-    """A picture as the weight store takes it."""
-
-    path: str
-    sha256: str
-    size: int | None
-    url: str
-    mirrors: list[str] = Field(default_factory=list)
+def _path(entry: Known) -> Path:
+    return paths.data() / "checks" / Path(entry.picture).name
 
 
-def _kept(entry: Known) -> Path:
-    return folders.data() / "checks" / Path(entry.picture).name
-
-
-def _fetched(entry: Known) -> Path | None:
+def _download(entry: Known) -> Path | None:
     """Return a published picture, verified; None when it isn't here and can't be had."""
-    from detector.weights.download import download
-
-    assert entry.sha256 is not None
-    kept = _kept(entry)
+    path = _path(entry)
     try:
-        if not kept.is_file() or weights.digest(kept) != entry.sha256:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            file = _Picture(path=kept.name, sha256=entry.sha256, size=entry.size, url=entry.picture)
-            download(file, kept, lambda _done, _total: None)
+        if not path.is_file() or weights.digest(path) != entry.sha256:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            url = entry.picture
+            file = WeightFile(path=path.name, sha256=entry.sha256, size=entry.size, url=url)
+            weights.download(file, path, lambda _done, _total: None)
     except (UnmaskError, OSError) as error:
-        log.info("%s is left out: %s", kept.name, error)
+        log.info("%s is left out: %s", path.name, error)
         return None
-    return kept
+    return path
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """Return the outcomes for a terminal, a line a model."""
-    rows: list[Sequence[Any]] = [("model", "files", "names", "known", "order", "ms", "")]
+    rows = [("model", "files", "names", "known", "order", "ms", "")]
     for o in outcomes:
-        rows.append(
-            (
-                o.id,
-                o.files,
-                {None: "–", True: "as original", False: "differ"}[o.names],
-                f"{o.right} of {o.known}" if o.known else "–",
-                o.order,
-                "–" if o.milliseconds is None else f"{o.milliseconds:,.0f}",
-                "; ".join(o.notes),
-            )
-        )
-    widths = [max(len(str(row[i])) for row in rows) for i in range(6)]
-    lines = [
-        "  ".join(str(cell).ljust(width) for cell, width in zip(row, [*widths, 0], strict=True))
-        for row in rows
-    ]
+        names = {None: "–", True: "as original", False: "differ"}[o.names]
+        known = f"{o.right} of {o.known}" if o.known else "–"
+        ms = "–" if o.milliseconds is None else f"{o.milliseconds:,.0f}"
+        rows.append((o.id, o.files, names, known, o.order, ms, "; ".join(o.notes)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

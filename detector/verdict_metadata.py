@@ -1,4 +1,4 @@
-"""Writing a verdict into a copy of a file, and never into its pictures or sounds.
+"""A verdict in the metadata of a copy of a file, and never in its pictures or sounds.
 
 What was there before stays as it was, byte for byte: an MP4 or MOV gets one more box at its end, a
 JPEG, PNG or WebP one more (or one longer) piece of metadata. Other kinds get a small file beside
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import tempfile
 import zlib
-from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from detector.provenance.earlier import SIDECAR
 from detector.schema.analysis import Analysis
 
 NAMESPACE = "urn:unmask:verdict:1#"
-MOST = 512 * 1024**2
+MAX_PICTURE = 512 * 1024**2
 """bytes of a picture that is held in memory; a film is copied in pieces"""
 
 _CHUNK = 1 << 20
@@ -117,14 +118,9 @@ def _write(source: Path, target: Path, head: bytes, analysis: Analysis) -> bool:
     piece = _description(properties(analysis))
     if head[4:8] in (b"ftyp", b"wide", b"moov", b"mdat", b"free", b"skip"):
         return _append_box(source, target, piece)
-    writer: Callable[[bytes, str], bytes | None] | None = None
-    if head.startswith(b"\xff\xd8\xff"):
-        writer = _into_jpeg
-    elif head.startswith(_PNG):
-        writer = _into_png
-    elif head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        writer = _into_webp
-    if writer is None or source.stat().st_size > MOST:
+    writers = ((rb"\xff\xd8\xff", _into_jpeg), (_PNG, _into_png), (rb"RIFF.{4}WEBP", _into_webp))
+    writer = next((writer for start, writer in writers if re.match(start, head, re.DOTALL)), None)
+    if writer is None or source.stat().st_size > MAX_PICTURE:
         return False
     marked = writer(source.read_bytes(), piece)
     if marked is not None:
@@ -132,11 +128,10 @@ def _write(source: Path, target: Path, head: bytes, analysis: Analysis) -> bool:
     return marked is not None
 
 
-def _description(said: dict[str, str]) -> str:
-    """Return the verdict as one XMP description."""
+def _description(verdict: dict[str, str]) -> str:
     names = " ".join(
         f'unmask:{name.capitalize()}="{escape(value, quote=True)}"'
-        for name, value in said.items()
+        for name, value in verdict.items()
         if value
     )
     return f'<rdf:Description rdf:about="" xmlns:unmask="{NAMESPACE}" {names}/>'
@@ -161,25 +156,24 @@ def _merged(packet: bytes, piece: str) -> bytes | None:
 def _append_box(source: Path, target: Path, piece: str) -> bool:
     """One more box behind everything: no sample moves, so no index has to change."""
     with open_file(source) as file:
-        found = xmp_box(file)
-        size = os.fstat(file.fileno()).st_size
+        existing = xmp_box(file)
+        end = os.fstat(file.fileno()).st_size
         top = list(boxes(file))
-        if not top or top[-1].end != size or top[-1].open:
+        if not top or top[-1].end != end or top[-1].open:
             return False  # the last box has no length: what follows would become part of it
         packet: bytes | None = _PACKET.format(piece).encode()
-        keep = size
-        if found is not None:
-            if found.end != size:
+        if existing is not None:
+            if existing.end != end:
                 return False  # somebody else's packet inside the file
-            file.seek(found.body)
-            packet, keep = _merged(file.read(found.end - found.body), piece), found.start
+            file.seek(existing.body)
+            packet, end = _merged(file.read(end - existing.body), piece), existing.start
         if packet is None:
             return False
         file.seek(0)
         with target.open("wb") as out:
-            while keep and (data := file.read(min(keep, _CHUNK))):
-                out.write(data)
-                keep -= len(data)
+            shutil.copyfileobj(file, out, _CHUNK)
+            out.truncate(end)
+            out.seek(end)
             out.write((24 + len(packet)).to_bytes(4, "big") + b"uuid" + XMP_BOX + packet)
     return True
 

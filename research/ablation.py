@@ -15,23 +15,27 @@ Scores are kept in the folder: what is there is not trained again, and `--table`
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from detector.evaluation import metrics
 from detector.evaluation.labels import pairs
 from detector.training.cache import FaceCache, Faces
-from detector.training.recipe import Part, Recipe, read_recipe
+from detector.training.recipe import Part, Recipe
 from research import register
 from research.frames import auc, logits_of
 from research.learning_curve import CHOICES
-from research.sources import Bench, frame_model, left_out
+from research.sources import (
+    Bench,
+    frame_model,
+    frame_model_parser,
+    frame_model_setup,
+    left_out,
+)
 
 AS_IS = "the recipe as it is"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -70,7 +74,7 @@ COPIES = ("half", "crf-32")
 
 
 def variant(plan: Recipe, name: str, seed: int) -> Recipe:
-    """A recipe with one thing changed."""
+    """Return a recipe with one thing changed."""
     change = dict(VARIANTS[name])
     dropped = change.pop("drop", [])
     parts = [part for part in plan.parts if part.name not in dropped]
@@ -121,7 +125,8 @@ def new(entry: Faces) -> bool:
 
 
 def by_fold(clips: Sequence[Faces]) -> Callable[[np.ndarray, np.ndarray], float]:
-    """The mean AUC over the sources left out, of logits [rows, seeds] and rows of `clips`."""
+    """Return the mean AUC over the sources left out, of logits [rows, seeds] and rows of
+    `clips`."""
     labels = np.array([entry.label for entry in clips])
     folds = np.array([next(f for f in CHOICES if left_out(e.source, f)) for e in clips])
 
@@ -167,30 +172,17 @@ def table(
                 told = metrics.bootstrap(figure, mine, truth, groups)
                 cells.append(f"{told.value:.3f} [{told.low:.2f}, {told.high:.2f}]")
                 continue
-            gain = metrics.bootstrap_difference(figure, mine, base, truth, groups)
+            gain = metrics.bootstrap(figure, mine, truth, groups, less=base)
             more = f"{gain.value:+.3f} [{gain.low:+.2f}, {gain.high:+.2f}]"
             cells.append(f"{figure(mine, truth):.3f} ({more})")
         yield "| " + " | ".join(cells) + " |"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("labels", type=Path)
-    parser.add_argument("recipe", help="of a frame model")
-    parser.add_argument("--cache", type=Path, required=True, help="folder of cut faces")
-    parser.add_argument("--begin", type=Path, required=True, help="trunk")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--images", type=int, help="instead of the recipe's")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[5])
+    parser = frame_model_parser(__doc__)
     parser.add_argument("--only", nargs="+", default=[""], help="parts of names of variants")
-    parser.add_argument("--table", action="store_true", help="only print what was scored before")
     asked = parser.parse_args()
-    torch.set_num_threads(1)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    plan = read_recipe(asked.recipe)
-    if asked.images:
-        plan = plan.model_copy(update={"images": asked.images})
-    bench = Bench(asked.labels, asked.cache, asked.begin, asked.out, people=asked.recipe)
+    bench, plan = frame_model_setup(asked)
     ablation = Ablation(bench, plan, FaceCache(asked.cache / "image-tight"), asked.out)
     found = {}
     for seed in asked.seeds:

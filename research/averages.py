@@ -21,9 +21,9 @@ import torch
 
 from detector.cli.common import ProgressBar
 from detector.evaluation import metrics
+from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import read_labels
 from detector.evaluation.methods import family
-from detector.evaluation.splits import held_out_people
 from detector.models.base import CropRecipe
 from detector.models.families import mobilenet
 from detector.training import augment
@@ -108,8 +108,8 @@ def table(logits: np.ndarray, entries: Sequence[Faces]) -> list[str]:
     ]
     for way, (views, count, how) in WAYS.items():
         whole, half = (together(part, way) for part in logits)
-        more = metrics.bootstrap_difference(metrics.auc, whole, first[0], labels, groups)
-        loss = metrics.bootstrap_difference(metrics.auc, half, whole, labels, groups)
+        more = metrics.bootstrap(metrics.auc, whole, labels, groups, less=first[0])
+        loss = metrics.bootstrap(metrics.auc, half, labels, groups, less=whole)
         cost = count / 6 * (1 if how == "turns" else len(views))
         cells = [
             f"{metrics.auc(whole, labels):.3f}",

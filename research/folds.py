@@ -3,6 +3,7 @@
     python -m research train surround --data LABELS.csv --leave-out FOLD --out RUNS/FOLD
     …  (of each fold)
     python -m research.folds LABELS.csv --runs RUNS --out HELD.jsonl [--against STORE.jsonl …]
+        [--cache FACES]
 
 Every clip goes through the pipeline with the model that never saw its fold
 (`detector.evaluation.groups`); the analyses are kept in RUNS, so a stopped call goes on. HELD.jsonl
@@ -10,11 +11,16 @@ gets one line a clip: name, label, method, group, person, source, fold, and raw 
 who was seen most, by model: the left-out model's, and those of any other models that the stores of
 `--against` hold (`detector.evaluation.scores`; what these were trained on is not asked).
 
+With `--cache` nothing goes through the pipeline: three frames of each clip come from the faces that
+training cut, without any change, and their mean counts. That takes a fiftieth of the time, and is
+for choosing among recipes; what ships is judged by the pipeline.
+
 The table: AUC over all clips (by the raw logits of several models, as they are), over each question
 and each fold, with 95 % intervals from resampling sources; the same within sources, where a camera
 or a codec tells nothing (of all couples of an original and a fake of one source the share that is
-in order); originals below the fakes made of them; and how much more AUC that is than each other
-model has on the same clips, resampled together.
+in order); originals below the fakes made of them; and, on the clips that each other model has
+scored, the same figures of that model, the difference in AUC, resampled together, and the figures
+of the mean of both (each less its mean and divided by its deviation over these clips).
 """
 
 from __future__ import annotations
@@ -35,8 +41,18 @@ from detector.evaluation import groups, methods, metrics, scores
 from detector.evaluation.labels import Item, pairs, read_labels
 from detector.evaluation.scores import Scored
 from detector.evaluation.subjects import clip_of
-from detector.models.base import ModelSpec, WeightFile
+from detector.models import registry
+from detector.models.base import ModelSpec
+from detector.training.check import FRAMES
+from detector.training.input_transform import OwnInput
+from detector.training.recipe import Recipe
+from detector.training.run import faces
+from detector.weights.entry import WeightFile
 from research import register
+
+LEFT_OUT = "left-out"
+"""Id of a run's model while its fold is judged."""
+MEAN = "mean of both"
 
 
 def main() -> None:
@@ -47,6 +63,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="a folder with the runs")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--against", type=Path, nargs="*", default=[])
+    parser.add_argument("--cache", type=Path, help="judge the faces that training cut")
     args = parser.parse_args()
     clips = [item for item in read_labels(args.labels) if item.kind == "video"]
     lines: list[dict[str, Any]] = []
@@ -61,30 +78,27 @@ def main() -> None:
         _, held = groups.leave_out(clips, recipe["leave_out"])
         if twice := {item.name for item in held} & {line["name"] for line in lines}:
             parser.error(f"{run} leaves out what an earlier run does: {min(twice)}.")
-        for scored in _score(held, run, recipe):
-            lines.append(_line(scored, ours))
-            lines[-1]["logits"] |= others.get(scored.name, {})
+        if args.cache:
+            found = [_line(*one) for one in _cached(held, run, recipe, args.cache)]
+        else:
+            found = [_line(one, _logits(one), _frames(one)) for one in _score(held, run, recipe)]
+        for line in found:
+            if LEFT_OUT in line["logits"]:
+                line["logits"][ours] = line["logits"].pop(LEFT_OUT)
+            line["logits"] |= others.get(line["name"], {})
+        lines += found
     args.out.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     table(lines, ours)
 
 
 def _score(items: Sequence[Item], run: Path, recipe: dict[str, Any]) -> list[Scored]:
-    """The files through the pipeline, by the model of a run."""
+    """Return the files through the pipeline, by the model of a run."""
     # A data folder of its own, in which the run's model is a person's own.
     data = run / "as-own"
     (data / "weights").mkdir(parents=True, exist_ok=True)
     weights = (run / "model.safetensors").read_bytes()
     (data / "weights" / "model.safetensors").write_bytes(weights)
-    file = WeightFile(
-        path="model.safetensors", sha256=hashlib.sha256(weights).hexdigest(), size=len(weights)
-    )
-    half = (0.5, 0.5, 0.5)
-    spec = ModelSpec(
-        id="left-out", title="Left out", family=recipe["family"], kind="frame", summary="",
-        files=[file], fake_output="One logit, trained with fake = 1.", crop=recipe["crop"],
-        normalization={"mean": half, "std": half}, options=recipe["options"],
-        license_code="", license_weights="", source="",
-    )  # fmt: skip
+    spec = _spec(weights, recipe)
     entry = spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     (data / "models.toml").write_text(_toml(entry), encoding="utf-8")
     before = os.environ.get("UNMASK_DATA")
@@ -92,13 +106,30 @@ def _score(items: Sequence[Item], run: Path, recipe: dict[str, Any]) -> list[Sco
     try:
         assert paths.data() == data.resolve()
         return scores.score_files(
-            items, models=["left-out"], store=run / "held.jsonl",
-            progress=ProgressBar(f"clips of {run.name}"),
-        )  # fmt: skip
+            items,
+            models=[LEFT_OUT],
+            scoring=scores.Scoring(
+                store=run / "held.jsonl", on_progress=ProgressBar(f"clips of {run.name}")
+            ),
+        )
     finally:
         os.environ.pop("UNMASK_DATA")
         if before is not None:
             os.environ["UNMASK_DATA"] = before
+
+
+def _spec(weights: bytes, recipe: dict[str, Any]) -> ModelSpec:
+    """Return the entry of a run's model."""
+    file = WeightFile(
+        path="model.safetensors", sha256=hashlib.sha256(weights).hexdigest(), size=len(weights)
+    )
+    half = (0.5, 0.5, 0.5)
+    return ModelSpec(
+        id=LEFT_OUT, title="Left out", family=recipe["family"], kind="frame", summary="",
+        files=[file], fake_output="One logit, trained with fake = 1.", crop=recipe["crop"],
+        normalization={"mean": half, "std": half}, options=recipe["options"],
+        license_code="", license_weights="", source="",
+    )  # fmt: skip
 
 
 def _toml(entry: dict[str, Any]) -> str:
@@ -133,11 +164,32 @@ def _frames(scored: Scored) -> int:
     return people[0].material.frames if people else 0
 
 
-def _line(scored: Scored, ours: str) -> dict[str, Any]:
+def _cached(
+    items: Sequence[Item], run: Path, recipe: dict[str, Any], folder: Path
+) -> Iterator[tuple[Item, dict[str, float], int]]:
+    """Yield the files with a cached face, what the model of a run says, and of how many frames."""
+    plan = Recipe.model_validate(recipe)
+    weights = run / "model.safetensors"
+    spec = _spec(weights.read_bytes(), recipe)
+    model = registry.load_family(spec, [weights], "cpu")
+    transform = OwnInput(plan.crop)
+    caches = faces(plan, items, folder, lambda *_: None)
+    entries = {e.name: (e, cache) for cache in caches.values() for e in cache.entries}
+    for item in items:
+        if item.name not in entries:
+            continue
+        entry, cache = entries[item.name]
+        crops = cache.frames(entry)
+        which = np.linspace(0, len(crops) - 1, FRAMES).round().astype(int)
+        shown = [transform.plain(crops[i], entry, int(i)) for i in which]
+        yield item, {LEFT_OUT: float(model.score(np.stack(shown)).mean())}, len(which)
+
+
+def _line(of: Item | Scored, logits: dict[str, float], frames: int) -> dict[str, Any]:
     keys = ("name", "label", "method", "group", "person", "source")
-    logits = {ours if id == "left-out" else id: round(v, 4) for id, v in _logits(scored).items()}
-    found = {key: getattr(scored, key) for key in keys}
-    return found | {"fold": groups.fold_of(scored), "frames": _frames(scored), "logits": logits}
+    said = {id: round(value, 4) for id, value in logits.items()}
+    found = {key: getattr(of, key) for key in keys}
+    return found | {"fold": groups.fold_of(of), "frames": frames, "logits": said}
 
 
 def table(lines: Sequence[dict[str, Any]], ours: str) -> None:
@@ -155,43 +207,56 @@ def table(lines: Sequence[dict[str, Any]], ours: str) -> None:
         of = [x for x in judged if not x["label"] or methods.family(x["method"]) == kind]
         rows.append((f"{kind}, all originals", of))
     for name, some in rows:
-        _row(name, some, ours, None)
+        _row(name, some, ours)
     for other in others:
-        print(f"\non the clips that {other} has scored: {ours}, {other}, the difference")
+        both = [line["name"] for line in judged if other in line["logits"]]
+        print(f"\non the {len(both)} clips that {other} has scored")
+        means = _mean_of([line for line in judged if line["name"] in set(both)], ours, other)
         for name, some in rows:
-            _row(name, [x for x in some if other in x["logits"]], ours, other)
+            here = [
+                x | {"logits": x["logits"] | means[x["name"]]} for x in some if x["name"] in means
+            ]
+            for which in (ours, other, MEAN):
+                _row(f"{name}: {which}", here, which, less=None if which == other else other)
+
+
+def _mean_of(lines: Sequence[dict[str, Any]], ours: str, other: str) -> dict[str, dict[str, float]]:
+    """Return the mean of two models' standardized logits, by file."""
+    x = np.array([[line["logits"][id] for id in (ours, other)] for line in lines])
+    if len(x) < 2:
+        return {}
+    x = ((x - x.mean(0)) / (x.std(0) + 1e-9)).mean(1)
+    return {line["name"]: {MEAN: float(v)} for line, v in zip(lines, x, strict=True)}
 
 
 def _question(line: dict[str, Any]) -> str:
     return str(methods.question(line["method"]).value)
 
 
-def _row(name: str, lines: Sequence[dict[str, Any]], ours: str, other: str | None) -> None:
+def _row(name: str, lines: Sequence[dict[str, Any]], id: str, less: str | None = None) -> None:
+    """Print a model's figures on these clips, and how much more AUC it has than another."""
     y = np.array([line["label"] for line in lines])
     if len(set(y.tolist())) < 2:
         return
-    x = np.array([line["logits"][ours] for line in lines])
+    x = np.array([line["logits"][id] for line in lines])
     sources = [line["source"] for line in lines]
-    items = [
-        Item(Path(), x["name"], x["label"], "video", "", x["group"], x["source"]) for x in lines
-    ]
-    couples = pairs(items)
-    text = f"{name:38} {int((1 - y).sum()):4} real {int(y.sum()):4} fake  "
+    text = f"{name:48} {int((1 - y).sum()):4} real {int(y.sum()):4} fake  "
     text += f"{metrics.bootstrap(metrics.auc, x, y, sources)}"
-    text += _matched(x, y, sources, couples)
-    if other is not None:
-        z = np.array([line["logits"][other] for line in lines])
-        text += f" | {metrics.bootstrap(metrics.auc, z, y, sources)}"
-        text += _matched(z, y, sources, couples)
-        difference = metrics.bootstrap_difference(metrics.auc, x, z, y, sources)
-        text += f" | {difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+    text += _matched(lines, x, y)
+    if less is not None:
+        z = np.array([line["logits"][less] for line in lines])
+        difference = metrics.bootstrap(metrics.auc, x, y, sources, less=z)
+        text += f"  {difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
     print(text)
 
 
-def _matched(
-    x: np.ndarray, y: np.ndarray, sources: Sequence[str], couples: list[tuple[int, int]]
-) -> str:
-    same = np.asarray(sources)
+def _matched(lines: Sequence[dict[str, Any]], x: np.ndarray, y: np.ndarray) -> str:
+    items = [
+        Item(Path(), line["name"], line["label"], "video", "", line["group"], line["source"])
+        for line in lines
+    ]
+    same = np.array([line["source"] for line in lines])
+    couples = pairs(items)
     every = [
         (int(i), int(j))
         for i in np.flatnonzero(y == 0)

@@ -25,9 +25,9 @@ import torch
 from torch import nn
 
 from detector.evaluation import metrics
+from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import pairs, read_labels
 from detector.evaluation.methods import family
-from detector.evaluation.splits import held_out_people
 from detector.models.base import CropRecipe
 from detector.models.families import mobilenet
 from detector.training import augment, codec, input_transform
@@ -43,8 +43,8 @@ FRAMES = 6
 
 
 def copied(frames: np.ndarray, entry: Faces, how: str) -> np.ndarray:
-    """Cached frames uint8 [N, S, S, 3] as they would be of a copy of the file: "half" its size, or
-    re-encoded ("crf-32"), at the size that the face has in it."""
+    """Return cached frames uint8 [N, S, S, 3] as they would be of a copy of the file: "half" its
+    size, or re-encoded ("crf-32"), at the size that the face has in it."""
     side = frames.shape[1]
     native = side if entry.tight else MARGIN * entry.face
     wanted = (min(side, max(24, round(native / 2 if how == "half" else native))),) * 2
@@ -109,10 +109,8 @@ def table(columns: dict[str, np.ndarray], entries: list[Faces]) -> list[str]:
         def more(some: np.ndarray, column: np.ndarray = column) -> str:
             if column is first:
                 return ""
-            gain = metrics.bootstrap_difference(
-                auc, column[some], first[some], labels[some],
-                [group for group, chosen in zip(groups, some, strict=True) if chosen],
-            )  # fmt: skip
+            who = np.array(groups)[some]
+            gain = metrics.bootstrap(auc, column[some], labels[some], who, less=first[some])
             return f" ({gain.value:+.3f} [{gain.low:+.2f}, {gain.high:+.2f}])"
 
         interval = metrics.bootstrap(auc, column, labels, groups)

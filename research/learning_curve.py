@@ -16,23 +16,29 @@ Scores are kept in the folder: what is there is not trained again, and `--table`
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from detector.evaluation import metrics
 from detector.evaluation.labels import held_out, pairs
 from detector.training.cache import FaceCache, Faces
-from detector.training.recipe import Recipe, read_recipe
+from detector.training.recipe import Recipe
 from research import register
 from research.frames import auc, logits_of
-from research.sources import Bench, Without, frame_model, left_out
+from research.sources import (
+    Bench,
+    Without,
+    frame_model,
+    frame_model_parser,
+    frame_model_setup,
+    left_out,
+)
 
 SHARES = (0.125, 0.25, 0.5, 1.0)
 CHOICES = ("live swaps", "FF++ and DFD", "app swaps")
@@ -132,7 +138,7 @@ def along_people(curve: LearningCurve, found: dict[CurveRun, dict[str, np.ndarra
             people = [entry.person for entry in entries]
             cells.append(_said(metrics.bootstrap(auc, columns[kind], labels, people)))
             most = by_share[max(by_share)][kind]
-            gain = metrics.bootstrap_difference(auc, most, columns[kind], labels, people)
+            gain = metrics.bootstrap(auc, most, labels, people, less=columns[kind])
             cells.append("" if share == max(by_share) else _said(gain, "+"))
             if kind == "clips":
                 couples = pairs(entries)
@@ -164,31 +170,7 @@ def along_sources(curve: LearningCurve, found: dict[CurveRun, dict[str, np.ndarr
                 out.append(np.where(new if asked == "new" else held & ~new, scores, np.nan))
         return np.stack(out, 1) if out else np.empty((len(rows), 0))
 
-    def over(*asked: str) -> Callable[[np.ndarray, np.ndarray], float]:
-        def figure(scores: np.ndarray, rows: np.ndarray) -> float:
-            means: list[float] = []
-            for fold in asked:
-                here = folds[rows] == fold
-                each = [
-                    metrics.auc(column[some], labels[rows][some])
-                    for column in scores.T
-                    if (some := here & np.isfinite(column)).any()
-                ]
-                means.append(float(np.mean(each)) if each else float("nan"))
-            # A source without an original among the new people has no figure.
-            known = [mean for mean in means if np.isfinite(mean)]
-            return float(np.mean(known)) if known else float("nan")
-
-        return figure
-
-    def won(scores: np.ndarray) -> float:
-        shares = []
-        for column in scores.T:
-            those = [pair for pair in couples if np.isfinite(column[list(pair)]).all()]
-            by_fold = [[p for p in those if folds[p[0]] == fold] for fold in CHOICES]
-            shares += [metrics.paired_ranking_accuracy(column, some) for some in by_fold if some]
-        return float(np.mean(shares)) if shares else float("nan")
-
+    mean_auc = partial(_over, folds, labels, CHOICES)
     head = ["sources seen", "asked about", "runs", *CHOICES, "mean", "more by them", "pairs won"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     none = columns(0, "new")
@@ -199,12 +181,44 @@ def along_sources(curve: LearningCurve, found: dict[CurveRun, dict[str, np.ndarr
                 continue
             what = "sources never seen" if asked == "new" else "new people of those seen"
             cells = [str(seen), what, str(scores.shape[1])]
-            cells += [f"{over(fold)(scores, rows):.3f}" for fold in CHOICES]
-            cells.append(_said(metrics.bootstrap(over(*CHOICES), scores, rows, people)))
-            gain = metrics.bootstrap_difference(over(*CHOICES), scores, none, rows, people)
+            cells += [f"{_over(folds, labels, [fold], scores, rows):.3f}" for fold in CHOICES]
+            cells.append(_said(metrics.bootstrap(mean_auc, scores, rows, people)))
+            gain = metrics.bootstrap(mean_auc, scores, rows, people, less=none)
             cells.append(_said(gain, "+") if asked == "new" and seen and none.size else "")
-            lines.append("| " + " | ".join([*cells, f"{won(scores):.2f}"]) + " |")
+            lines.append("| " + " | ".join([*cells, f"{_won(folds, couples, scores):.2f}"]) + " |")
     return lines
+
+
+def _over(
+    folds: np.ndarray,
+    labels: np.ndarray,
+    asked: Sequence[str],
+    scores: np.ndarray,
+    rows: np.ndarray,
+) -> float:
+    """Return the mean AUC over these sources, of logits [rows, runs] and rows of the clips."""
+    means: list[float] = []
+    for fold in asked:
+        here = folds[rows] == fold
+        each = [
+            metrics.auc(column[some], labels[rows][some])
+            for column in scores.T
+            if (some := here & np.isfinite(column)).any()
+        ]
+        means.append(float(np.mean(each)) if each else float("nan"))
+    # A source without an original among the new people has no figure.
+    known = [mean for mean in means if np.isfinite(mean)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _won(folds: np.ndarray, couples: Sequence[tuple[int, int]], scores: np.ndarray) -> float:
+    """Return the mean share of pairs won over the sources, of logits [clips, runs]."""
+    shares = []
+    for column in scores.T:
+        those = [pair for pair in couples if np.isfinite(column[list(pair)]).all()]
+        by_fold = [[p for p in those if folds[p[0]] == fold] for fold in CHOICES]
+        shares += [metrics.paired_ranking_accuracy(column, some) for some in by_fold if some]
+    return float(np.mean(shares)) if shares else float("nan")
 
 
 def _said(interval: metrics.Interval, sign: str = "") -> str:
@@ -212,23 +226,10 @@ def _said(interval: metrics.Interval, sign: str = "") -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("labels", type=Path)
-    parser.add_argument("recipe", help="of a frame model")
-    parser.add_argument("--cache", type=Path, required=True, help="folder of cut faces")
-    parser.add_argument("--begin", type=Path, required=True, help="trunk")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--images", type=int, help="instead of the recipe's")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[5])
+    parser = frame_model_parser(__doc__)
     parser.add_argument("--along", nargs="+", default=["people", "sources"])
-    parser.add_argument("--table", action="store_true", help="only print what was scored before")
     asked = parser.parse_args()
-    torch.set_num_threads(1)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    plan = read_recipe(asked.recipe)
-    if asked.images:
-        plan = plan.model_copy(update={"images": asked.images})
-    bench = Bench(asked.labels, asked.cache, asked.begin, asked.out, people=asked.recipe)
+    bench, plan = frame_model_setup(asked)
     curve = LearningCurve(bench, plan, FaceCache(asked.cache / "image-tight"), asked.out)
     found = {}
     for run in dict.fromkeys(runs(asked.seeds, asked.along)):

@@ -18,6 +18,7 @@ import numpy as np
 from detector.cli.common import ProgressBar
 from detector.evaluation import metrics, scores
 from detector.evaluation.labels import filled, read_labels
+from detector.evaluation.scores import Scoring
 from detector.evaluation.subjects import clip_of
 from detector.models import registry
 from detector.schema.analysis import Analysis, ModelResult, Subject
@@ -40,12 +41,16 @@ def main() -> None:
     bundled = [s.id for s in registry.list_models() if s.bundled and s.default]
     others = [id for id in bundled if id != asked.model]
     before = scores.score_files(
-        items, models=[*others, asked.model], store=asked.store, progress=ProgressBar("scored")
+        items,
+        models=[*others, asked.model],
+        scoring=Scoring(store=asked.store, on_progress=ProgressBar("scored")),
     )
     spec = registry.get_spec(asked.model)
     usual, spec.clip_step = spec.clip_step, asked.step  # of this process alone
     closer = scores.score_files(
-        items, models=[asked.model], frames=4, store=asked.own, progress=ProgressBar("closer")
+        items,
+        models=[asked.model],
+        scoring=Scoring(frames=4, store=asked.own, on_progress=ProgressBar("closer")),
     )
     spec.clip_step = usual
     changed = {}
@@ -55,7 +60,9 @@ def main() -> None:
         if (merged := joined(one.analysis, other.analysis, asked.model)) is not None:
             changed[one.name] = merged
     scores.replace(asked.store, changed, [*others, asked.model])
-    after = scores.score_files(items, models=[*others, asked.model], store=asked.store)
+    after = scores.score_files(
+        items, models=[*others, asked.model], scoring=Scoring(store=asked.store)
+    )
     clips = [clip_of(one) for one in after]
     said = [c.people[0].logits.get(asked.model, np.nan) if c.people else np.nan for c in clips]
     labels, x = np.array([clip.label for clip in clips]), np.array(said)
@@ -69,11 +76,12 @@ def main() -> None:
 
 
 def joined(analysis: Analysis, closer: Analysis, id: str) -> Analysis | None:
-    """The first with the windows that the second has of the same people; None without any."""
+    """Return the first with the windows that the second has of the same people; None without
+    any."""
     found = {}
     for track in analysis.judged:
-        same = max(closer.judged, key=lambda other: _overlap(track, other), default=None)
-        if same is not None and _overlap(track, same) > 0 and same.spans:
+        same = max(closer.judged, key=lambda other: overlap(track, other), default=None)
+        if same is not None and overlap(track, same) > 0 and same.spans:
             found[track.id] = same.spans
     if not found:
         return None
@@ -90,7 +98,7 @@ def joined(analysis: Analysis, closer: Analysis, id: str) -> Analysis | None:
     )
 
 
-def _overlap(one: Subject, other: Subject) -> float:
+def overlap(one: Subject, other: Subject) -> float:
     """Area that the middle boxes of two people share, px²."""
     a, b = (t.frames[len(t.frames) // 2].box for t in (one, other))
     width = min(a[2], b[2]) - max(a[0], b[0])

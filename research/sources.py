@@ -25,13 +25,13 @@ import numpy as np
 import torch
 
 from detector.evaluation import metrics
+from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import pairs, read_labels
-from detector.evaluation.splits import held_out_people
 from detector.models.families.videomae import HybridVideoMae
 from detector.models.maps import MapNetwork
 from detector.training import clips, masking, motion, pool, run, sample, start
 from detector.training.cache import FaceCache, Faces
-from detector.training.fit import fit, packed
+from detector.training.fit import TrainingOptions, fit, packed
 from detector.training.input_transform import OwnInput
 from detector.training.job import TrainingJob
 from detector.training.recipe import Recipe, read_recipe
@@ -90,7 +90,7 @@ class Bench:
         self.entries = [e for e in self.cache.entries if not people or e.person in self.kept]
 
     def judged(self, plan: Recipe) -> np.ndarray:
-        """Maps of clean windows: float16 [entries, windows, T, 96, h, w]."""
+        """Return maps of clean windows: float16 [entries, windows, T, 96, h, w]."""
 
         def make(index: int) -> list[np.ndarray]:
             entry = self.entries[index]
@@ -102,7 +102,7 @@ class Bench:
         return self._fill(f"judged-{plan.crop.size}", make, len(self.entries), plan)
 
     def learned(self, plan: Recipe) -> tuple[np.ndarray, list[set[str]]]:
-        """A pool of pairs by a recipe's parts, and the sources of each row."""
+        """Return a pool of pairs by a recipe's parts, and the sources of each row."""
         sources = self.sources(plan)
 
         def make(index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +120,7 @@ class Bench:
     def sources(
         self, plan: Recipe, without: Without = lambda entry: False
     ) -> list[sample.PairSource]:
-        """The parts of a recipe, without the faces that are left out."""
+        """Return the parts of a recipe, without the faces that are left out."""
         caches = run.faces(plan, self.items, self.faces, lambda *_: None)
         found = []
         for part in plan.parts:
@@ -153,10 +153,13 @@ def clip_scores(bench: Bench, plan: Recipe, fold: str) -> np.ndarray:
     out = bench.out / f"{plan.name}-{fold.split()[0]}"
     if plan.pretrain is not None:
         # Clips of the fold are left out here too, and both clips of each pair are learned from.
-        masking.pretrain(network, plan, mine, out / "pretrain")
+        masking.pretrain(network, plan, mine, TrainingOptions(out / "pretrain"))
     learned = plan.model_copy(update={"check_every": 10**9})
     trained = fit(
-        clips.OnMaps(network), learned, lambda step: pool.draw_pairs(mine, learned, step), out
+        clips.OnMaps(network),
+        learned,
+        lambda step: pool.draw_pairs(mine, learned, step),
+        TrainingOptions(out),
     ).eval()
     scores = np.full(len(bench.entries), np.nan)
     with torch.inference_mode():
@@ -168,21 +171,20 @@ def clip_scores(bench: Bench, plan: Recipe, fold: str) -> np.ndarray:
 
 
 def frame_model(bench: Bench, plan: Recipe, out: Path, without: Without) -> Path:
-    """The weights of a frame model that was trained without some of the faces."""
+    """Return the weights of a frame model that was trained without some of the faces."""
     from safetensors.torch import save_file
 
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(plan.seed)
-    job = TrainingJob(
-        plan.model_copy(update={"check_every": 10**9}), bench.sources(plan, without), [], set(),
-        out, bench.begin, False, None, "cpu", lambda *_: None,
-    )  # fmt: skip
+    sources = bench.sources(plan, without)
+    plan = plan.model_copy(update={"check_every": 10**9})
+    job = TrainingJob(plan, sources, [], set(), TrainingOptions(out), bench.begin)
     save_file(packed(run.TRAINERS[plan.family](job)), out / "model.safetensors")
     return out / "model.safetensors"
 
 
 def frame_scores(bench: Bench, plan: Recipe, fold: str) -> np.ndarray:
-    """The same by a frame model."""
+    """Return the same by a frame model."""
     out = bench.out / f"{plan.name}-{fold.split()[0]}"
     weights = frame_model(bench, plan, out, lambda entry: left_out(entry.source, fold))
     asked = [n for n, entry in enumerate(bench.entries) if left_out(entry.source, fold)]
@@ -232,8 +234,32 @@ def table(columns: dict[str, np.ndarray], entries: Sequence[Faces]) -> str:
     return "\n".join(lines)
 
 
+def frame_model_parser(doc: str | None) -> argparse.ArgumentParser:
+    """Return the options of a script that trains a frame model in many ways."""
+    parser = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("recipe", help="of a frame model")
+    parser.add_argument("--cache", type=Path, required=True, help="folder of cut faces")
+    parser.add_argument("--begin", type=Path, required=True, help="trunk")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--images", type=int, help="instead of the recipe's")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[5])
+    parser.add_argument("--table", action="store_true", help="only print what was scored before")
+    return parser
+
+
+def frame_model_setup(asked: argparse.Namespace) -> tuple[Bench, Recipe]:
+    """Return the data of such a script, and its recipe."""
+    torch.set_num_threads(1)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    plan = read_recipe(asked.recipe)
+    if asked.images:
+        plan = plan.model_copy(update={"images": asked.images})
+    return Bench(asked.labels, asked.cache, asked.begin, asked.out, people=asked.recipe), plan
+
+
 def _parts(plan: Recipe) -> str:
-    """A name for what a pool was drawn from, so that recipes of the same parts share it."""
+    """Return a name for what a pool was drawn from, so that recipes of the same parts share it."""
     told = f"{plan.seed} {plan.soften} {plan.h264} {plan.options.get('pool')} {plan.parts}"
     return f"{sum(ord(c) * (n + 1) for n, c in enumerate(told)) % 10**6:06d}"
 

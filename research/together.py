@@ -56,8 +56,8 @@ def main() -> None:
     sets = list(SETS)
     for id in asked.add:
         sets += [(id,), (id, *IN_USE[1:]), (*IN_USE, id)]
-    bar = ProgressBar("scored")
-    scored = scores.score_files(items, models=every, store=asked.store, progress=bar)
+    scoring = scores.Scoring(store=asked.store, on_progress=ProgressBar("scored"))
+    scored = scores.score_files(items, models=every, scoring=scoring)
     clips = [clip_of(one) for one in scored]
     labels = np.array([clip.label for clip in clips])
     groups = np.array([f"{one.source}/{one.group}" for one in scored])
@@ -79,8 +79,8 @@ def main() -> None:
     first = next(iter(rows.values()))
     print("\n| both questions | all clips | more |\n|---|---|---|")
     for name, logits in rows.items():
-        more = metrics.bootstrap_difference(
-            metrics.auc, logits, first, labels[seen], groups[seen].tolist()
+        more = metrics.bootstrap(
+            metrics.auc, logits, labels[seen], groups[seen].tolist(), less=first
         )
         whole = np.full(len(clips), np.nan)
         whole[seen] = logits
@@ -93,16 +93,17 @@ def main() -> None:
         some = np.isfinite(less)
         about = QUESTION_OF[registry.get_spec(id).task]
         some &= np.array([clip.question in (None, about) for clip in clips])
-        more = metrics.bootstrap_difference(
-            metrics.auc, less[some], plain[some], labels[some], groups[some].tolist()
+        more = metrics.bootstrap(
+            metrics.auc, less[some], labels[some], groups[some].tolist(), less=plain[some]
         )
         gain = f"{more.value:+.3f} [{more.low:+.2f}, {more.high:+.2f}]"
         print(f"| {id} | {auc(plain, some)} | {auc(less, some)} | {gain} |")
 
 
 def less_material(clips: Sequence[Clip], id: str) -> tuple[np.ndarray, np.ndarray]:
-    """A model's logits of the people seen most, and these less what is expected of an original of
-    such a width, sharpness and compression (ridge regression on the originals of other sources).
+    """Return a model's logits of the people seen most, and these less what is expected of an
+    original of such a width, sharpness and compression (ridge regression on the originals of other
+    sources).
 
     Returns
     -------

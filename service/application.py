@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,39 +19,48 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from detector import media
 from detector.errors import InputError
-from detector.schema.analysis import Analysis, Settings
-from service import auth, limits
+from detector.links import FetchedLink
+from detector.schema.analysis import Analysis, Robustness, Settings
+from service import auth, limits, links, startup
+from service.analyzer import SharedAnalyzer
+from service.batches import BatchService
+from service.clock import JumpGuard
 from service.config import get_config
 from service.context import PrincipalKind, RequestContext
 from service.gallery import Gallery
 from service.live import recordings
-from service.live.viewers import CORES, Viewer, Viewers, engine
-from service.live.viewers import limit as max_viewers
+from service.live.viewers import CORES, Viewer, Viewers, engine, max_viewers
 from service.messages import _
-from service.records import media_replicator
+from service.originals import Originals
+from service.records.api_keys import ApiKeys
+from service.records.batches import Batches
 from service.records.database import FILE
+from service.records.idempotency import IdempotencyKeys
 from service.records.instances import Server
-from service.records.legacy import import_presets
+from service.records.legacy import import_presets, import_tasks
 from service.records.model import Query, RecordsError, SharedResult, Usage
-from service.records.scope import RecordScope
+from service.records.rescue import open_records
+from service.records.seals import Keyring
 from service.records.shares import SharedView
-from service.records.sql import open_store
+from service.records.store import RecordScope
 from service.storage import uploads
-from service.storage.uploads import Uploads
+from service.storage.shared import open_uploads
 from service.tasks import robustness
+from service.tasks.analyses import QueueLimits
 from service.tasks.calibrations import Calibrations
 from service.tasks.downloads import Downloads
 from service.tasks.evaluations import Evaluations
+from service.tasks.executor import open_executor
 from service.tasks.jobs import Job, Jobs
 from service.tasks.manager import TaskManager
-from service.tasks.robustness import RobustnessQueue, perturb_with
+from service.tasks.robustness import OnTrial, RobustnessQueue
 from service.tasks.selfchecks import SelfChecks
 from service.tasks.store import TaskStore
 from service.tasks.task import Priority, Task
 from service.tasks.throughput import ThroughputEstimator
+from service.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from detector.pipeline import Analyzer, Observer
     from service.records.supabase.store import SupabaseStore
 
 log = logging.getLogger(__name__)
@@ -62,86 +71,65 @@ ACCOUNT_SWEEP_SECONDS = 6 * 3600.0
 """Between two looks for what an account has kept long enough."""
 
 
-class SharedAnalyzer:
-    """The one `Analyzer`, made when it is first needed: importing torch takes seconds, which
-    neither the page nor a test of it should wait for."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._analyzer: Analyzer | None = None
-
-    def get(self) -> Analyzer:
-        """Return the analyzer; the first call loads torch."""
-        with self._lock:
-            if self._analyzer is None:
-                from detector.pipeline import Analyzer
-
-                self._analyzer = Analyzer()
-            return self._analyzer
-
-    def analyze(
-        self,
-        path: Path,
-        settings: Settings | None = None,
-        *,
-        name: str | None = None,
-        observe: Observer | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Analysis:
-        """Return the analysis of a file, as `Analyzer.analyze`."""
-        return self.get().analyze(path, settings, name=name, observe=observe, cancel=cancel)
-
-
 class Application:
     """What one server process does, for whoever asks.
 
-    Parameters
-    ----------
-    data : Path
-        The data folder.
-    analyzer : SharedAnalyzer, optional
-        Default: one of its own.
-
     Raises
     ------
-    RecordsError
-        The records can't be used.
+    RecordsError, StorageError
+        The records, or the bucket for the media, can't be used.
     """
 
     def __init__(self, data: Path, analyzer: SharedAnalyzer | None = None) -> None:
+        self.started = datetime.now(UTC)
         self.analyzer = analyzer or SharedAnalyzer()
         self.gallery = Gallery()
-        store = open_store(get_config().database.get_secret_value() or data / FILE)
+        store = open_records(get_config().database.get_secret_value() or data / FILE)
+        store.seals = Keyring.open(data, store.database)
         import_presets(store, data)
-        self.tasks = TaskManager(TaskStore(data), Server(data))
-        self.jobs = Jobs(
-            self.analyzer,
-            Uploads(data),
-            store,
-            self.tasks,
-            ThroughputEstimator(data / "speed.json"),
-            look=media.probe,
-        )
-        self.robustness = RobustnessQueue(self.tasks, perturb_with(lambda: self.analyzer.get()))
+        import_tasks(store.database, data)
+        limits.share(store.database)
+        self.keys = ApiKeys(store.database)
+        self.idempotency = IdempotencyKeys(store.database)
+        self.batches = Batches(store.database)
+        files, executor = open_uploads(data), open_executor()
+        server = Server(data, store.database)  # after what may fail: its heart beats from here on
+        self.tasks = TaskManager(TaskStore(store.database), server, executor=executor)
+        speed = ThroughputEstimator(data / "speed.json")
+        self.cluster = executor.cluster
+        work, most = self.cluster or self.analyzer, QueueLimits.on(self.cluster)
+        self.jobs = Jobs(work, files, store, self.tasks, speed, check=media.probe, limits=most)
+        self.robustness = RobustnessQueue(self.tasks, self._perturb)
         self.evaluations = Evaluations(self.tasks, data)
         self.calibrations = Calibrations(self.tasks, lambda: self.analyzer.get(), data)
         self.downloads = Downloads(self.tasks)
+        self.links = links.LinkFetches(self.tasks)
         self.self_checks = SelfChecks(self.tasks)
+        self.originals = Originals(self.tasks, self.jobs, store.database)
+        self.batch_runs = BatchService(self.tasks, self.jobs, self.batches)
+        self.webhooks = Webhooks(
+            self.tasks, data, lambda owner, id: self.jobs.find(id, RecordScope(owner, store))
+        )
         self.tasks.recover()
-        self._begun = threading.Lock()
+        self._started = threading.Lock()
+        self.prepared = threading.Event()
+        """Set once the models were loaded ahead, or are not to be."""
+        self.first_page = threading.Event()
+        """Set once somebody's page was drawn."""
+        self._stopped = threading.Event()
         self._sweeping = threading.Lock()
         self._swept: dict[str, float] = {}
 
     @cached_property
     def viewers(self) -> Viewers:
-        """The running cameras of this server."""
-        return Viewers(engine, max_viewers(), self._keep_live, reserve=self._reserve_cores)
-
-    def _reserve_cores(self) -> Callable[[], None]:
-        """Take a camera's cores from the budget: work that nobody waits for slows down."""
-        return self.tasks.scheduler.reserve(CORES, Priority.LIVE).release
-
-    # --- for whoever asks ------------------------------------------------------------------------
+        """The running cameras of this server. Each takes cores from the budget: work that nobody
+        waits for slows down."""
+        return Viewers(
+            engine,
+            max_viewers(),
+            self._keep_live,
+            reserve=lambda: self.tasks.scheduler.reserve(CORES, Priority.LIVE).release,
+        )
 
     def scope(self, context: RequestContext) -> RecordScope:
         """Return whose records they are and where they are kept, also for what goes on in a thread.
@@ -155,21 +143,18 @@ class Application:
         if principal.kind is not PrincipalKind.USER:
             return RecordScope(principal.id, self.jobs.store)
         if context.connect is None:
-            raise RecordsError(
-                _("Your sign-in is over."), code="signed_out", hint=_("Sign in again.")
-            )
-        from service.records.supabase.store import (
-            SupabaseStore,  # its library takes seconds to import
-        )
+            text, hint = _("Your sign-in is over."), _("Sign in again.")
+            raise RecordsError(text, code="signed_out", hint=hint)
+        # Its library takes seconds to import.
+        from service.records.supabase.store import SupabaseStore
 
-        store = SupabaseStore(context.connect)
+        store = SupabaseStore(context.connect, self.jobs.store.seals)
         self._sweep_account(principal.id, store)
         return RecordScope(principal.id, store)
 
     def replicates_media(self, context: RequestContext) -> bool:
-        """Return whether the files of who asks are kept with their records as well, not only for
-        the hours that this server keeps files."""
-        return context.principal.kind is PrincipalKind.USER and media_replicator.copies_enabled()
+        """Return whether the files of who asks are kept as long as their records."""
+        return context.principal.kind is PrincipalKind.USER and get_config().supabase_media
 
     def submit(
         self,
@@ -190,14 +175,46 @@ class Application:
         with limits.taking(context, size):
             return self.jobs.submit(source, name, settings, self.scope(context), size=size)
 
+    def submit_link(
+        self,
+        context: RequestContext,
+        url: str,
+        settings: Settings,
+        *,
+        seconds: float | None = None,
+    ) -> Job:
+        """Fetch a file by its address, within `seconds` where these are less than usual, and go on
+        as `submit` does.
+
+        Raises
+        ------
+        QueueFull, InputError, RecordsError
+            It was not fetched, or not taken; the sentence says why.
+        """
+        with (
+            limits.taking(context),
+            links.fetched(url, context.principal, seconds=seconds) as (link, file),
+        ):
+            return self.jobs.submit(file, link.name, settings, self.scope(context), size=link.size)
+
+    def start_link(self, context: RequestContext, url: str, settings: Settings) -> Task:
+        """Begin to fetch a file by its address, and to go on as `submit` does, which says what it
+        raises. The result of the task is the id of the analysis; stopped, it leaves nothing."""
+        scope = self.scope(context)  # while they are here
+
+        def keep(link: FetchedLink, file: BinaryIO) -> str:
+            return self.jobs.submit(file, link.name, settings, scope, size=link.size).key
+
+        return self.links.start(context, url, keep)
+
     def find(self, context: RequestContext, key: str) -> Job | None:
         """Return the job behind an address, if who asks may see it."""
         scope = self.scope(context)
-        found = self.jobs.find(key, scope)
-        if found is None and scope.store is not self.jobs.store:
+        job = self.jobs.find(key, scope)
+        if job is None and scope.store is not self.jobs.store:
             # Brought before signing in: the address is all there is to show for it.
-            found = self.jobs.find(key, RecordScope(scope.owner, self.jobs.store))
-        return found
+            job = self.jobs.find(key, RecordScope(scope.owner, self.jobs.store))
+        return job
 
     def rerun(self, context: RequestContext, key: str, settings: Settings) -> Job | None:
         """Analyze a kept file once more; None when its media is gone."""
@@ -215,21 +232,21 @@ class Application:
         QueueFull, InputError
             It was not taken; the sentence says why.
         """
+        add = partial(robustness.add_to, self.jobs, job)
         with limits.taking(context):
-            return self.robustness.start(
-                job.key, job.path, analysis, context.principal, partial(self.jobs.update, job)
-            )
+            return self.robustness.start(job.key, job.path, analysis, context.principal, add)
 
     def delete(self, context: RequestContext, *keys: str) -> list[str]:
         """Delete the person's own analyses with their files; the ids of those that were theirs."""
-        deleted = self.jobs.delete(keys, self.scope(context))
+        scope = self.scope(context)
+        with self.originals.forgetting(scope, keys):
+            deleted = self.jobs.delete(keys, scope)
         for key in deleted:
             self.tasks.dismiss_subject(robustness.KIND, key)
         return deleted
 
     def count_guest_analyses(self, context: RequestContext) -> int:
-        """Return how many finished analyses this browser made without an account, for an account
-        that may keep them."""
+        """Return how many finished analyses, made without an account, who asks may take over."""
         principal, guest = context.principal, context.guest
         if guest is None or principal.kind is not PrincipalKind.USER or not principal.may_analyze:
             return 0
@@ -237,13 +254,7 @@ class Application:
         return sum(number for verdict, number in counts.items() if verdict is not None)
 
     def claim_guest_analyses(self, context: RequestContext) -> int:
-        """Give them to the account that is signed in; how many.
-
-        Raises
-        ------
-        InputError
-            As in `Jobs.transfer`.
-        """
+        """Give them to the account that is signed in; return how many, raise as `Jobs.transfer`."""
         if context.guest is None or not self.count_guest_analyses(context):
             return 0
         source = RecordScope(context.guest.id, self.jobs.store)
@@ -252,26 +263,25 @@ class Application:
     def usage(self, context: RequestContext) -> Usage:
         """Return what the records and files of who asks take up, bytes."""
         scope = self.scope(context)
-        kept = scope.store.usage(scope.owner)
+        usage = scope.store.usage(scope.owner)
         files = self.jobs.uploads.size(scope.store.ids(scope.owner))
-        return kept.model_copy(update={"bytes": kept.bytes + files})
-
-    # --- for anybody, and for threads ------------------------------------------------------------
+        return usage.model_copy(update={"bytes": usage.bytes + files})
 
     def shared(self, token: str) -> SharedResult | None:
         """Return what a share link leads to, for anybody; None when it is over or never was."""
         now = datetime.now(UTC)
-        found = self.jobs.store.shared(token, now)
-        if found is None and (kept := auth.accounts()):
+        shared = self.jobs.store.shared(token, now)
+        if shared is None and (project := auth.accounts()):
             from service.records.supabase.store import with_key
 
-            found = with_key(kept.url, kept.key).shared(token, now)
-        return found
+            elsewhere = with_key(project.url, project.key, self.jobs.store.seals)
+            shared = elsewhere.shared(token, now)
+        return shared
 
     def open_share(self, token: str) -> SharedView | None:
         """Return what a share link leads to, as the result page draws it."""
         shared = self.shared(token)
-        return SharedView(token, shared, self.jobs.uploads) if shared else None
+        return SharedView.of(token, shared, self.jobs.uploads) if shared else None
 
     def keep_live(
         self,
@@ -286,8 +296,6 @@ class Application:
 
         Parameters
         ----------
-        scope : RecordScope
-            From `scope()`, taken while the person was here.
         media : Path, optional
             What was recorded. It is copied; the caller deletes it.
         thumbnail : bytes, optional
@@ -298,24 +306,30 @@ class Application:
         str
             The address (`/?a=`).
         """
-        if media is None:
-            job = self.jobs.import_result(analysis, name, scope, live=True, thumbnail=thumbnail)
-        else:
-            with media.open("rb") as file:
-                job = self.jobs.import_result(
-                    analysis, name, scope, media=file, live=True, thumbnail=thumbnail
-                )
+        with media.open("rb") if media else nullcontext() as file:
+            job = self.jobs.import_result(analysis, name, scope, media=file, thumbnail=thumbnail)
         return job.key
 
     def _keep_live(self, viewer: Viewer) -> None:
         recordings.ended(viewer, self.keep_live)
 
-    # --- work of the server ----------------------------------------------------------------------
+    def _perturb(
+        self, path: Path, analysis: Analysis, on_trial: OnTrial, cancel: threading.Event
+    ) -> Robustness:
+        from detector.perturbation.robustness import try_out  # brings torch
 
-    def start(self) -> None:
+        return try_out(path, analysis, self.analyzer.get(), on_progress=on_trial, cancel=cancel)
+
+    def start(self, *, yields: float = 0.0) -> None:
         """Begin the background work of a server: make the samples, load the models and bring those
         that the host names, keep the promise to delete. Called when the server starts and by each
         session; only the first call does something.
+
+        Parameters
+        ----------
+        yields : float
+            Seconds for which the models wait for `first_page`: to import PyTorch takes all of the
+            interpreter, just when somebody waits for the page.
 
         Raises
         ------
@@ -323,35 +337,49 @@ class Application:
             The environment asks for something impossible.
         """
         get_config()
-        if not self._begun.acquire(blocking=False):
+        if not self._started.acquire(blocking=False):
             return
-        for work in (self._prepare, _fetch, self._sweep):
-            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+        ahead = partial(self._prepare, yields)
+        for work in (ahead, startup.fetch_models, self._sweep, self.tasks.watch):
+            threading.Thread(target=work, daemon=True).start()
 
     def stop(self) -> None:
         """End what would be lost with the process: a running camera ends as if its person had
         pressed Stop; tasks are offered again by the next start."""
         if "viewers" in self.__dict__:
             self.viewers.close()
+        self._stopped.set()
         self.tasks.close()
 
-    def _prepare(self) -> None:
+    def _prepare(self, yields: float) -> None:
         self.gallery.make()
+        self.first_page.wait(yields)
         try:
-            self.analyzer.get().warm_up()
+            if get_config().warm_up:
+                (self.cluster or self.analyzer.get()).warm_up()
         except Exception:  # a job will meet the same error and show it to a person
             log.exception("the models could not be loaded ahead")
+        else:
+            self.prepared.set()
 
     def _sweep(self) -> None:
-        wait = threading.Event()
+        clock = JumpGuard()
         while True:
             try:
-                self.jobs.sweep(uploads.retention(), uploads.records_retention())
-                self.evaluations.sweep(uploads.retention())
-                self.tasks.sweep(uploads.retention())
-            except (OSError, RecordsError):
+                if not clock.jumped():
+                    self._delete_old()
+            except (OSError, InputError):
                 log.exception("old files could not be deleted")
-            wait.wait(SWEEP_SECONDS)
+            if self._stopped.wait(SWEEP_SECONDS):
+                return
+
+    def _delete_old(self) -> None:
+        self.jobs.sweep(uploads.retention(), uploads.records_retention())
+        self.evaluations.sweep(uploads.retention())
+        self.tasks.sweep(uploads.retention())
+        for records in (self.batches, self.originals):
+            records.sweep(datetime.now(UTC) - uploads.records_retention())
+        limits.sweep()
 
     def _sweep_account(self, owner: str, store: SupabaseStore) -> None:
         """Keep the promise to delete for an account, in the background when its owner comes by: a
@@ -369,10 +397,3 @@ class Application:
                 log.warning("an account's old records were not deleted: %s", error.code)
 
         threading.Thread(target=work, name="tidy", daemon=True).start()
-
-
-def _fetch() -> None:
-    """Bring the models that the host names in UNMASK_MODELS."""
-    from detector.models import inventory
-
-    inventory.fetch_at_start()

@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -31,9 +32,13 @@ from pydantic import (
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource
 
 from detector.config import (
+    Amount,
+    Count,
     Expected,
     LibraryConfig,
+    Ports,
     Secret,
+    Snapshot,
     Switch,
     Text,
     as_markdown,
@@ -44,26 +49,24 @@ from detector.config import (
     snapshot,
     split,
 )
+from detector.seals import key_of
 
 MIN_SECRET_KEY = 32
 """characters of UNMASK_SECRET_KEY"""
-_ORIGIN = re.compile(r"https?://[\w.*:-]+")
 
 _lower = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 
 
-def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if not _ORIGIN.fullmatch(value):
-            raise ValueError(f"must be origins such as https://a.org, not {value!r}.")
-    return values
+def _each(pattern: str, problem: str) -> AfterValidator:
+    """Return what refuses a list with something else in it, with a sentence about it."""
 
+    def check(values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch(pattern, value):
+                raise ValueError(f"{problem}, not {value!r}.")
+        return values
 
-def _providers(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if value not in PROVIDERS:
-            raise ValueError(f"can be {', '.join(PROVIDERS)}, not {value!r}.")
-    return values
+    return AfterValidator(check)
 
 
 def _address(value: str) -> str:
@@ -76,6 +79,18 @@ def _address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _bucket(value: str) -> str:
+    if value and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+        raise ValueError(f"is no name of a bucket: {value!r}.")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"[\w.!'()*/-]*", value, re.ASCII):
+        raise ValueError(f"is no folder of a bucket: {value!r}.")
+    return value.strip("/")
+
+
 def _postgresql(value: SecretStr) -> SecretStr:
     # Never the value itself: a password stands in it.
     if value and not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
@@ -86,9 +101,33 @@ def _postgresql(value: SecretStr) -> SecretStr:
 PROVIDERS = {"google": "Google", "github": "GitHub"}
 """What can be asked to vouch for somebody, and its name."""
 
-Count = Annotated[int, Field(ge=0), Expected("a whole number")]
-Amount = Annotated[float, Field(gt=0, lt=1e6), Expected("a positive number")]
+
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            ip_network(value)
+        except ValueError as error:
+            raise ValueError(f"names no network: {value!r} ({error}).") from None
+    return values
+
+
+def _public_keys(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            key_of(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no Ed25519 public key in base64.") from None
+    return values
+
+
 Address = Annotated[str, AfterValidator(_address), Expected("an address with http:// or https://")]
+Networks = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    split(","),
+    AfterValidator(_networks),
+    Expected("networks such as 192.168.7.0/24 with commas between"),
+]
 SignInMode = Literal["optional", "required", "off"]
 
 
@@ -105,6 +144,20 @@ class Config(LibraryConfig):
         "([records.md](records.md))",
         usual="the file `unmask.db` in the data folder",
     )
+    s3_bucket: Annotated[
+        str, AfterValidator(_bucket), Expected("the name of a bucket, without s3://")
+    ] = setting(
+        "UNMASK_S3_BUCKET",
+        "",
+        "an S3-compatible bucket that keeps the media ([several servers](#several-servers))",
+        usual="the data folder",
+    )
+    s3_endpoint: Address = setting(
+        "UNMASK_S3_ENDPOINT", "", "of another service than Amazon's", usual="Amazon's"
+    )
+    s3_prefix: Annotated[
+        str, AfterValidator(_prefix), Expected("a folder of the bucket such as unmask")
+    ] = setting("UNMASK_S3_PREFIX", "", "the folder of the bucket that the media is in")
     keep_records_days: Amount = setting(
         "UNMASK_KEEP_RECORDS_DAYS", 30.0, "how long results are kept at most, in days"
     )
@@ -117,11 +170,27 @@ class Config(LibraryConfig):
         "files analyzed at once",
         usual="one for two cores, at most 2; 1 in the image",
     )
+    warm_up: Switch = setting(
+        "UNMASK_WARM_UP", True, "off: models are loaded by the first analysis, not ahead"
+    )
     live_viewers: Count | None = setting(
         "UNMASK_LIVE_VIEWERS",
         None,
         "cameras at a time",
         usual="one for a core, 2 at least; 2 in the image",
+    )
+    cameras: Switch = setting(
+        "UNMASK_CAMERAS",
+        False,
+        "on: Live also watches cameras by their address ([live.md](live.md))",
+    )
+    camera_networks: Networks = setting(
+        "UNMASK_CAMERA_NETWORKS",
+        (),
+        "private networks that cameras may be in; without, those of the Internet alone",
+    )
+    camera_ports: Ports = setting(
+        "UNMASK_CAMERA_PORTS", (), "ports of cameras, besides 80, 443, 554, 322 and 8554"
     )
     sandbox: Switch = setting(
         "UNMASK_SANDBOX", True, "off: parse uploads in the server's own process"
@@ -137,7 +206,7 @@ class Config(LibraryConfig):
         tuple[str, ...],
         NoDecode,
         split(None),
-        AfterValidator(_origins),
+        _each(r"https?://[\w.*:-]+", "must be origins such as https://a.org"),
         Expected("origins such as https://a.org, with spaces between"),
     ] = setting("UNMASK_FRAME_BY", (), "who may show the pages in a frame")
     space_id: Text = setting("SPACE_ID", "", "set by a Space of Hugging Face: its frame is allowed")
@@ -173,6 +242,12 @@ class Config(LibraryConfig):
         "UNMASK_GUEST_MAX_MB", 0, "a guest's largest file, in MB", usual="as anybody's"
     )
 
+    requests_per_minute: Count = setting(
+        "UNMASK_REQUESTS_PER_MINUTE",
+        600,
+        "requests of a key in a minute, and of all keys at one address; 0: no limit",
+    )
+
     supabase_url: Address = setting("SUPABASE_URL", "", "the project that keeps accounts")
     supabase_key: Secret = setting(
         "SUPABASE_ANON_KEY|SUPABASE_PUBLISHABLE_KEY",
@@ -187,7 +262,7 @@ class Config(LibraryConfig):
         NoDecode,
         split(","),
         _lower,
-        AfterValidator(_providers),
+        _each("|".join(PROVIDERS), f"can be {', '.join(PROVIDERS)}"),
         Expected("names with commas between"),
     ] = setting("UNMASK_SIGN_IN_WITH", (), "google, github: those switched on in the project")
     default_role: Annotated[Literal["analyst", "viewer"], _lower, Expected("analyst or viewer")] = (
@@ -199,8 +274,17 @@ class Config(LibraryConfig):
     secret_key: Secret | None = setting(
         "UNMASK_SECRET_KEY",
         None,
-        "protects sessions on the disk",
+        "protects sessions on the disk, seals results",
         usual="a file in the data folder",
+    )
+    seal_keys: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        split(","),
+        AfterValidator(_public_keys),
+        Expected("public keys with commas between"),
+    ] = setting(
+        "UNMASK_SEAL_KEYS", (), "public keys of other servers whose results count as this one's"
     )
     supabase_media: Switch = setting(
         "UNMASK_SUPABASE_MEDIA", False, "on: copies of media in the project's bucket"
@@ -251,25 +335,18 @@ class Config(LibraryConfig):
         return value
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+    def settings_customise_sources(  # type: ignore[override]
+        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where values come from, the first to be believed first."""
-        return init_settings, env_settings, InitSettingsSource(settings_cls, dict(_fallback))
+        fallback = InitSettingsSource(settings_cls, dict(_fallback))
+        return sources["init_settings"], sources["env_settings"], fallback
 
 
-FALLBACK = tuple(
-    variable
-    for field in (
-        "supabase_url", "supabase_key", "sign_in", "sign_in_with", "default_role", "session_days",
-    )
-    for variable in names(Config)[field]
+_ACCOUNTS = (
+    "supabase_url", "supabase_key", "sign_in", "sign_in_with", "default_role", "session_days",
 )  # fmt: skip
+FALLBACK = tuple(variable for field in _ACCOUNTS for variable in names(Config)[field])
 """What may also stand in the file of secrets of the framework that draws the pages."""
 
 _fallback: dict[str, str] = {}
@@ -293,7 +370,7 @@ def get_config() -> Config:
 
 
 @lru_cache(maxsize=8)
-def _read(_environment: tuple[str | None, ...], _more: tuple[tuple[str, str], ...]) -> Config:
+def _read(_environment: Snapshot, _more: tuple[tuple[str, str], ...]) -> Config:
     try:
         return Config()
     except ValidationError as error:

@@ -32,6 +32,8 @@ class PrincipalKind(StrEnum):
     open where the browser keeps none."""
     USER = "user"
     """Signed in with Supabase."""
+    KEY = "key"
+    """A program that shows a key of the REST API."""
 
 
 class Role(StrEnum):
@@ -45,26 +47,35 @@ class Role(StrEnum):
     """Changes what holds for everybody on this server."""
 
 
+class Scope(StrEnum):
+    """What a key of the REST API may be for."""
+
+    READ = "read"
+    """Results, tasks and models: what is there."""
+    ANALYZE = "analyze"
+    """Bring files, and delete what was brought."""
+    MODELS = "models"
+    """Download models, for everybody on this server."""
+    METRICS = "metrics"
+    """The figures of the whole server."""
+
+
 @dataclass(frozen=True)
 class Principal:
-    """Who asks.
-
-    Attributes
-    ----------
-    id : str
-        Owns uploads, records and presets: "local", "guest:<22 characters>" or the id of a Supabase
-        account. Not a secret: a guest's is made from their cookie by a one-way function.
-    kind : PrincipalKind
-    role : Role
-        For an account, what the server said of it, never what its browser said.
-    email : str
-        Of an account; else empty.
-    """
+    """Who asks."""
 
     id: str
+    """Owns uploads, records and presets: "local", "guest:<22 characters>", "key:<12 characters>" or
+    the id of a Supabase account. Not a secret: a guest's is made from their cookie by a one-way
+    function."""
     kind: PrincipalKind
     role: Role = Role.ANALYST
+    """For an account, what the server said of it, never what its browser said."""
     email: str = ""
+    """Of an account; else empty."""
+    files_per_hour: int | None = None
+    files_per_day: int | None = None
+    """Of a key: what it may bring, where its maker said so."""
 
     @property
     def may_analyze(self) -> bool:
@@ -80,27 +91,15 @@ LOCAL = Principal("local", PrincipalKind.LOCAL, Role.ADMIN)
 
 @dataclass(frozen=True)
 class RequestContext:
-    """For whom a request is answered, and what is known of where it comes from.
-
-    Attributes
-    ----------
-    principal : Principal
-    locale : str
-        Code of the language of the answer: "en", "pt_BR".
-    address : str
-        The client's network address, to count by; IPv6 as its /64.
-    loopback : bool
-        The client runs on this computer: only such a one may name a folder on its disk. Has nothing
-        to do with accounts.
-    guest : Principal, optional
-        The guest that this client is when nobody is signed in; None where it never was one.
-    connect : callable, optional
-        Of who is signed in.
-    """
+    """For whom a request is answered, and what is known of where it comes from."""
 
     principal: Principal
-    locale: str = "en"
     address: str = "unknown"
+    """The client's network address, to count by; IPv6 as its /64."""
     loopback: bool = False
+    """The client runs on this computer: only such a one may name a folder on its disk. Has nothing
+    to do with accounts."""
     guest: Principal | None = None
+    """The guest that this client is when nobody is signed in; None where it never was one."""
     connect: Connect | None = None
+    """Of who is signed in."""

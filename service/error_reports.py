@@ -18,7 +18,7 @@ _STOPPED = _("The analysis stopped. Your file is not at fault.")
 
 
 def fault_of(error: BaseException) -> ErrorReport:
-    """What to tell a person, and what to tell us."""
+    """Return what to tell a person, and what to tell us."""
     ours = not isinstance(error, InputError)
     if isinstance(error, UnmaskError):
         message, hint = error.message, error.hint

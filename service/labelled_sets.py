@@ -1,30 +1,35 @@
 """A labelled set from what was uploaded: a ZIP with real/ and fake/, or a CSV with its files.
 
-Archives are hostile: names are made harmless, sizes are counted while they are unpacked, and what
-is no video or picture is left out.
+Archives are hostile: they are read by `detector.batch.archive`, names are made harmless, what is
+written is counted, and what is no video or picture is left out.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import tempfile
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from detector.errors import InputError
+from detector.errors import InputError, MediaError
 from service.messages import _
-from service.storage.uploads import CHUNK, safe_name
+from service.storage.uploads import CHUNK_BYTES, safe_name
 
-MOST_FILES = 2000
-MOST_BYTES = 8 << 30
+MAX_FILES = 2000
+MAX_BYTES = 8 << 30
 """Unpacked, in all."""
+MAX_SHEET_BYTES = 16 << 20
+"""Of a labels.csv: `MAX_FILES` rows are a tenth of that."""
 SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".jpg", ".jpeg", ".png", ".webp",
-    ".bmp", ".heic", ".avif",
+    ".bmp", ".heic", ".avif", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus",
 }  # fmt: skip
 LABELS = {
     "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
@@ -33,7 +38,7 @@ LABELS = {
 COLUMNS = ("file", "label", "kind", "group", "source", "method", "person")
 
 
-class Given(Protocol):
+class UploadedMedia(Protocol):
     """An uploaded file."""
 
     name: str
@@ -42,37 +47,36 @@ class Given(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-class Why(StrEnum):
+Chunks = Callable[[], Iterable[bytes]]
+"""Reads a file from its beginning, in chunks."""
+
+
+class LeftOutReason(StrEnum):
     """Why something that was given is not in the set."""
 
     NO_FOLDER = "no_folder"
     NO_MEDIA = "no_media"
     NOT_BROUGHT = "not_brought"
+    REFUSED = "refused"
+    """Its name leads out of the archive, or it is a link, or locked."""
 
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """A folder with `labels.csv` and its files.
-
-    Attributes
-    ----------
-    labels : Path
-    real, fake : int
-    left_out : list of (str, Why)
-        Names of what was given and is not in it.
-    """
+    """A folder with `labels.csv` and its files."""
 
     labels: Path
     real: int
     fake: int
-    left_out: list[tuple[str, Why]]
+    left_out: list[tuple[str, LeftOutReason]]
+    """Names of what was given and is not in it."""
 
 
-Taken = tuple[list[dict[str, str]], list[tuple[str, Why]]]
+Taken = tuple[list[dict[str, str]], list[tuple[str, LeftOutReason]]]
 """The rows of labels.csv, and what was left out."""
 
 
-def make(given: Sequence[Given], folder: Path) -> LabelledSet:
+def make(files: Sequence[UploadedMedia], folder: Path) -> LabelledSet:
     """Write a labelled set into an empty folder.
 
     Raises
@@ -80,154 +84,157 @@ def make(given: Sequence[Given], folder: Path) -> LabelledSet:
     InputError
         It is no ZIP and no CSV, it holds too much, or it lacks originals or fakes.
     """
-    archives = [file for file in given if file.name.lower().endswith(".zip")]
-    sheets = [file for file in given if file.name.lower().endswith(".csv")]
-    if len(archives) == 1 and len(given) == 1:
+    archives = [file for file in files if file.name.lower().endswith(".zip")]
+    sheets = [file for file in files if file.name.lower().endswith(".csv")]
+    if len(archives) == 1 and len(files) == 1:
         rows, left_out = _archive(archives[0], folder)
     elif len(sheets) == 1 and not archives:
-        media = [file for file in given if file is not sheets[0]]
-        rows, left_out = _sheet(sheets[0].read(), {file.name: file for file in media}, folder)
+        media = {file.name: partial(_chunks, file) for file in files if file is not sheets[0]}
+        rows, left_out = _sheet(sheets[0].read(MAX_SHEET_BYTES + 1), media, folder)
     else:
         raise InputError(
             _("Bring one ZIP with the folders real and fake, or one CSV with its files."),
             hint=_("The CSV has the columns file and label; group ties an original to its fakes."),
         )
-    counts = [sum(row["label"] == label for row in rows) for label in ("real", "fake")]
-    if not all(counts):
-        raise InputError(
-            _("There are {real} originals and {fake} fakes in it; both are needed.").format(
-                real=counts[0], fake=counts[1]
-            ),
-            hint=_("A ZIP needs a folder called real and one called fake."),
-        )
+    real, fake = (sum(row["label"] == label for row in rows) for label in ("real", "fake"))
+    if not real or not fake:
+        text = _("There are {real} originals and {fake} fakes in it; both are needed.")
+        hint = _("A ZIP needs a folder called real and one called fake.")
+        raise InputError(text.format(real=real, fake=fake), hint=hint)
     path = folder / "labels.csv"
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", restval="")
         writer.writeheader()
         writer.writerows(rows)
-    return LabelledSet(path, counts[0], counts[1], left_out)
+    return LabelledSet(path, real, fake, left_out)
 
 
-def _archive(file: Given, folder: Path) -> Taken:
-    try:
-        archive = zipfile.ZipFile(file)
-    except zipfile.BadZipFile as error:
-        raise InputError(_("The ZIP can't be read: {problem}.").format(problem=error)) from error
-    with archive:
-        members = [m for m in archive.infolist() if not m.is_dir()]
-        if len(members) > MOST_FILES:
+def _archive(file: UploadedMedia, folder: Path) -> Taken:
+    from detector.batch import archive  # brings the pipeline, which a first page need not wait for
+
+    with tempfile.TemporaryDirectory(prefix=".zip-", dir=folder) as scratch:
+        path = Path(scratch) / "archive.zip"
+        with path.open("wb") as out:
+            for chunk in _chunks(file):
+                out.write(chunk)
+        try:
+            members = archive.members(path, most=MAX_FILES, unpacked=MAX_BYTES)
+        except MediaError as error:
             raise InputError(
-                _("The ZIP holds {number} files; at most {most} are taken.").format(
-                    number=len(members), most=MOST_FILES
-                )
-            )
-        if sum(m.file_size for m in members) > MOST_BYTES:
-            raise InputError(
-                _("The ZIP unpacks to more than {number} GB.").format(number=MOST_BYTES >> 30)
-            )
-        sheets = [m for m in members if PurePosixPath(m.filename).name.lower() == "labels.csv"]
-        room = _Room()
+                _("The ZIP can't be read: {problem}").format(problem=error.message),
+                hint=error.hint,
+            ) from error
+        refused = [member for member in members if archive.problem(member) is not None]
+        left_out = [(member.filename, LeftOutReason.REFUSED) for member in refused]
+        harmless = [member for member in members if member not in refused]
+        sheets = [m for m in harmless if PurePosixPath(m.filename).name.lower() == "labels.csv"]
         if sheets:
-            base = PurePosixPath(sheets[0].filename).parent
-            named = {
-                str(PurePosixPath(m.filename).relative_to(base)): _Member(archive, m)
-                for m in members
-                if PurePosixPath(m.filename).is_relative_to(base)
-            }
-            return _sheet(archive.read(sheets[0]), named, folder)
-        rows, left_out = [], []
-        for number, member in enumerate(members):
-            parts = PurePosixPath(member.filename.replace("\\", "/").lower()).parts
-            label = next((LABELS[part] for part in parts[:-1] if part in LABELS), None)
-            if any(part.startswith(("__macosx", ".")) for part in parts):
-                continue
-            if label is None or PurePosixPath(parts[-1]).suffix not in SUFFIXES:
-                left_out.append((member.filename, Why.NO_MEDIA if label else Why.NO_FOLDER))
-                continue
-            name = f"{label}/{number:04}-{safe_name(parts[-1])}"
-            room.write(_Member(archive, member), folder / name)
-            # An original and its fakes share a name in many collections.
-            rows.append({"file": name, "label": label, "group": PurePosixPath(parts[-1]).stem})
-        return rows, left_out
+            rows, missing = _listed(path, sheets[0], harmless, folder)
+        else:
+            rows, missing = _by_folder(path, harmless, folder)
+        return rows, missing + left_out
 
 
-def _sheet(text: bytes, files: dict[str, Given] | dict[str, _Member], folder: Path) -> Taken:
+def _listed(
+    path: Path, sheet: zipfile.ZipInfo, members: Sequence[zipfile.ZipInfo], folder: Path
+) -> Taken:
+    """Take what the labels.csv of an archive lists, beside itself."""
+    base = PurePosixPath(sheet.filename).parent
+    files = {
+        str(PurePosixPath(m.filename).relative_to(base)): partial(_unpacked, path, m)
+        for m in members
+        if PurePosixPath(m.filename).is_relative_to(base)
+    }
+    text = bytearray()
+    for piece in _unpacked(path, sheet):
+        text += piece
+        if len(text) > MAX_SHEET_BYTES:
+            break
+    return _sheet(bytes(text), files, folder)
+
+
+def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> Taken:
+    """Take what stands in a folder called real or fake."""
+    rows, left_out, writer = [], [], _BoundedWriter()
+    for number, member in enumerate(members):
+        parts = PurePosixPath(member.filename.replace("\\", "/").lower()).parts
+        label = next((LABELS[part] for part in parts[:-1] if part in LABELS), None)
+        if any(part.startswith(("__macosx", ".")) for part in parts):
+            continue
+        if label is None or PurePosixPath(parts[-1]).suffix not in SUFFIXES:
+            left_out.append(
+                (member.filename, LeftOutReason.NO_MEDIA if label else LeftOutReason.NO_FOLDER)
+            )
+            continue
+        name = f"{label}/{number:04}-{safe_name(parts[-1])}"
+        writer.write(partial(_unpacked, path, member), folder / name)
+        # An original and its fakes share a name in many collections.
+        rows.append({"file": name, "label": label, "group": PurePosixPath(parts[-1]).stem})
+    return rows, left_out
+
+
+def _sheet(text: bytes, files: Mapping[str, Chunks], folder: Path) -> Taken:
+    if len(text) > MAX_SHEET_BYTES:
+        problem = _("The CSV is larger than {number} MB.")
+        raise InputError(problem.format(number=MAX_SHEET_BYTES >> 20))
     try:
-        read = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
+        reader = csv.DictReader(io.StringIO(text.decode("utf-8-sig")))
+        lines = list(islice(reader, MAX_FILES + 1))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(_("The CSV can't be read: {problem}.").format(problem=error)) from error
-    if not read or not {"file", "label"} <= set(read[0]):
+    if not lines or not {"file", "label"} <= set(lines[0]):
+        hint = _("The first line names the columns, for example: {columns}")
         raise InputError(
             _("The CSV has no rows with the columns file and label."),
-            hint=_("The first line names the columns, for example: {columns}").format(
-                columns="file,label,group,source,method"
-            ),
+            hint=hint.format(columns="file,label,group,source,method"),
         )
-    if len(read) > MOST_FILES:
-        raise InputError(
-            _("The CSV lists {number} files; at most {most} are taken.").format(
-                number=len(read), most=MOST_FILES
-            )
-        )
+    if len(lines) > MAX_FILES:
+        problem = _("The CSV lists more than {most} files.")
+        raise InputError(problem.format(most=f"{MAX_FILES:,}"))
     by_name = {PurePosixPath(name).name: file for name, file in files.items()}
-    rows, left_out, room = [], [], _Room()
-    for number, row in enumerate(read):
-        wanted, label = (row["file"] or "").strip(), (row["label"] or "").strip().lower()
+    rows, left_out, writer = [], [], _BoundedWriter()
+    for number, row in enumerate(lines):
+        path, label = (row["file"] or "").strip(), (row["label"] or "").strip().lower()
         if label not in ("real", "fake"):
-            raise InputError(
-                _("Line {number} of the CSV: {label} is neither real nor fake.").format(
-                    number=number + 2, label=repr(label)
-                )
-            )
-        file = files.get(wanted) or by_name.get(PurePosixPath(wanted.replace("\\", "/")).name)
+            problem = _("Line {number} of the CSV: {label} is neither real nor fake.")
+            raise InputError(problem.format(number=number + 2, label=repr(label)))
+        file = files.get(path) or by_name.get(PurePosixPath(path.replace("\\", "/")).name)
         if file is None:
-            left_out.append((wanted, Why.NOT_BROUGHT))
+            left_out.append((path, LeftOutReason.NOT_BROUGHT))
             continue
-        name = f"{label}/{number:04}-{safe_name(PurePosixPath(wanted).name)}"
-        room.write(file, folder / name)
+        name = f"{label}/{number:04}-{safe_name(PurePosixPath(path).name)}"
+        writer.write(file, folder / name)
         rows.append({**{k: row.get(k) or "" for k in COLUMNS}, "file": name, "label": label})
     return rows, left_out
 
 
-class _Member:
-    """A file inside an archive, opened when it is needed."""
-
-    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-        self.name = info.filename
-        self._archive, self._info = archive, info
-
-    def chunks(self) -> Iterable[bytes]:
-        try:
-            with self._archive.open(self._info) as stream:
-                while part := stream.read(CHUNK):
-                    yield part
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            raise InputError(
-                _("{name} in the ZIP can't be unpacked: {problem}.").format(
-                    name=self.name, problem=error
-                )
-            ) from error
-
-
-class _Room:
+class _BoundedWriter:
     """Counts what is written: what an archive says of its sizes may be a lie."""
 
     def __init__(self) -> None:
-        self.left = MOST_BYTES
+        self._left = MAX_BYTES
 
-    def write(self, file: Given | _Member, path: Path) -> None:
+    def write(self, file: Chunks, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as out:
-            for part in file.chunks() if isinstance(file, _Member) else _chunks(file):
-                self.left -= len(part)
-                if self.left < 0:
-                    raise InputError(
-                        _("The files are more than {number} GB.").format(number=MOST_BYTES >> 30)
-                    )
-                out.write(part)
+            for chunk in file():
+                self._left -= len(chunk)
+                if self._left < 0:
+                    text = _("The files are more than {number} GB.")
+                    raise InputError(text.format(number=MAX_BYTES >> 30))
+                out.write(chunk)
 
 
-def _chunks(file: Given) -> Iterable[bytes]:
+def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    from detector.batch import archive
+
+    try:
+        yield from archive.chunks(path, member)
+    except MediaError as error:
+        text = _("{name} in the ZIP can't be unpacked: {problem}")
+        raise InputError(text.format(name=member.filename, problem=error.message)) from error
+
+
+def _chunks(file: UploadedMedia) -> Iterator[bytes]:
     file.seek(0)
-    while part := file.read(CHUNK):
-        yield part
+    yield from iter(partial(file.read, CHUNK_BYTES), b"")

@@ -1,8 +1,9 @@
 """How much one person, and one address, may ask of this server in an hour.
 
 A window that slides: what counts is the last 60 minutes, not the hour on the clock, so nobody gets
-twice the allowance around its turn. Kept in memory, as the work it protects is; a restart forgets
-it. Who sits at the computer is not limited.
+twice the allowance around its turn. Kept in memory, as the work it protects is, and a restart
+forgets it; but where servers share a PostgreSQL database they count together in that (`share`), or
+a second server would double what everybody may. Who sits at the computer is not limited.
 
 A guest who throws their cookie away is a new guest, at the same address: that is why all guests of
 an address count together too.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from detector.errors import InputError
 from service import auth, messages
@@ -20,17 +21,28 @@ from service.config import get_config
 from service.context import Principal, PrincipalKind, RequestContext
 from service.messages import _, join
 from service.rate_limit import Refusal, SlidingWindowRateLimiter
-from service.tasks.errors import QueueFull
+from service.records.database import Database
+from service.records.rate_counts import SharedRateLimiter
+from service.tasks.task import QueueFull
 
-HOUR = 3600
+MINUTE, HOUR = 60, 3600
+MAX_REJECTED = 30
+"""wrong keys a minute from one address"""
 MEGABYTE = 1 << 20
 """bytes, as Streamlit counts them for the server's own limit"""
 
 
 class RateLimitExceeded(QueueFull):
-    """The allowance is used up for now."""
+    """The allowance is used up for now.
+
+    Attributes
+    ----------
+    retry_after : float
+        s until there is room; infinite where there never is.
+    """
 
     default_code = "quota"
+    retry_after = 0.0
 
 
 class NotAllowed(InputError):
@@ -47,22 +59,43 @@ class TooLarge(InputError):
 
 _ADDRESS = "address:"
 
-files = SlidingWindowRateLimiter(HOUR)
+RateLimiter = SlidingWindowRateLimiter | SharedRateLimiter
+
+files: RateLimiter = SlidingWindowRateLimiter(HOUR)
 """The files of this server."""
+daily_files: RateLimiter = SlidingWindowRateLimiter(24 * HOUR)
+"""Those of keys that have a quota a day."""
+requests: RateLimiter = SlidingWindowRateLimiter(MINUTE)
+"""Requests of programs."""
+rejected: RateLimiter = SlidingWindowRateLimiter(MINUTE)
+"""Keys that were none, by address: nobody tries thousands."""
+
+
+def share(database: Database) -> None:
+    """Count in a database from now on, with all servers that do, where that is a server's: a file
+    of SQLite's is one machine's, for which memory does, and faster."""
+    global files, daily_files, requests, rejected
+    if database.dialect == "sqlite":
+        if isinstance(files, SharedRateLimiter):  # of an earlier application of this process
+            files, daily_files = (SlidingWindowRateLimiter(span) for span in (HOUR, 24 * HOUR))
+            requests, rejected = SlidingWindowRateLimiter(MINUTE), SlidingWindowRateLimiter(MINUTE)
+        return
+    files = SharedRateLimiter(database, "files", HOUR)
+    daily_files = SharedRateLimiter(database, "daily_files", 24 * HOUR)
+    requests = SharedRateLimiter(database, "requests", MINUTE)
+    rejected = SharedRateLimiter(database, "rejected", MINUTE)
+
+
+def sweep() -> None:
+    """Forget what no window holds any more; what is in memory goes by itself."""
+    if isinstance(files, SharedRateLimiter):
+        files.sweep()
 
 
 @contextmanager
 def taking(context: RequestContext, size: int | None = None, count: int = 1) -> Iterator[None]:
-    """Around what takes a file in: counts it, and uncounts it when that raises.
-
-    Parameters
-    ----------
-    context : RequestContext
-        Whose file it is.
-    size : int, optional
-        Bytes of the largest.
-    count : int
-        Files.
+    """Count files that are taken in within, the largest of `size` bytes, against the rate limits of
+    whose they are; uncount them when that raises.
 
     Raises
     ------
@@ -79,73 +112,121 @@ def taking(context: RequestContext, size: int | None = None, count: int = 1) -> 
             _("Your account can read results, not start an analysis."),
             hint=_("Who runs this server can change that."),
         )
-    largest = guest_megabytes() if person.kind is PrincipalKind.GUEST else 0
+    largest = get_config().guest_max_mb if person.kind is PrincipalKind.GUEST else 0
     if largest and size is not None and size > largest * MEGABYTE:
         most = _("Without an account a file may have {number} MB here.")
         raise TooLarge(most.format(number=largest), hint=_sign_in())
-    allowed = allowance(person, context.address)
-    if refusal := files.take(allowed, count):
-        raise RateLimitExceeded(
-            _enough(refusal, count), hint=_sign_in() if person.kind is PrincipalKind.GUEST else ""
+    hint = _sign_in() if person.kind is PrincipalKind.GUEST else ""
+    quota = {person.id: person.files_per_day} if person.files_per_day else {}
+    with (
+        _counted(files, allowance(person, context.address), count, hint),
+        _counted(daily_files, quota, count, hint),
+    ):
+        yield
+
+
+def check(context: RequestContext) -> None:
+    """Raise what `taking` would for one file; nothing is counted."""
+
+    class Enough(Exception):
+        """It would be taken."""
+
+    with suppress(Enough), taking(context):
+        raise Enough
+
+
+def count_request(context: RequestContext) -> None:
+    """Count a request of a program, by its key and by where it is from.
+
+    Raises
+    ------
+    RateLimitExceeded
+    """
+    most = get_config().requests_per_minute
+    if context.principal.kind is PrincipalKind.LOCAL or not most:
+        return
+    keys = {context.principal.id: most, f"{_ADDRESS}{context.address}": most}
+    if refusal := requests.take(keys):
+        raise _refused(
+            _("This server answers {number} requests a minute.").format(number=f"{refusal.most:,}"),
+            refusal,
         )
+
+
+def count_rejected(address: str) -> None:
+    """Count a key that was none.
+
+    Raises
+    ------
+    RateLimitExceeded
+        There were too many from this address.
+    """
+    if refusal := rejected.take({f"{_ADDRESS}{address}": MAX_REJECTED}):
+        raise _refused(_("Too many keys that are none came from there."), refusal)
+
+
+@contextmanager
+def _counted(
+    limiter: RateLimiter, allowed: dict[str, int], count: int, hint: str
+) -> Iterator[None]:
+    """Count files, and uncount them when what is done with them raises."""
+    if refusal := limiter.take(allowed, count):
+        raise _refused(_exceeded(refusal, count, limiter.span), refusal, hint)
     try:
         yield
     except BaseException:
-        files.give_back(allowed, count)
+        limiter.give_back(allowed, count)
         raise
 
 
-def _enough(refusal: Refusal, count: int) -> str:
+def _refused(sentence: str, refusal: Refusal, hint: str = "") -> RateLimitExceeded:
+    error = RateLimitExceeded(sentence, hint=hint)
+    error.retry_after = refusal.wait
+    return error
+
+
+def _exceeded(refusal: Refusal, count: int, span: int) -> str:
     allowed = messages.count(refusal.most, "file", "files")
-    network = refusal.key.startswith(_ADDRESS)
-    if math.isinf(refusal.wait):
-        rule = (
-            _("This server allows {files} an hour from one network; these are {number}.")
-            if network
-            else _("This server allows {files} an hour; these are {number}.")
-        )
+    if span != HOUR:
+        hours = messages.count(max(1, math.ceil(min(refusal.wait, span) / HOUR)), "hour", "hours")
+        rule = _("This key is for {files} a day. Room in {time}.")
+        return rule.format(files=allowed, time=hours)
+    rules = {
+        (True, True): _("This server allows {files} an hour from one network; these are {number}."),
+        (True, False): _("This server allows {files} an hour; these are {number}."),
+        (False, True): _("This server allows {files} an hour from one network."),
+        (False, False): _("This server allows {files} an hour."),
+    }
+    never = math.isinf(refusal.wait)
+    rule = rules[never, refusal.key.startswith(_ADDRESS)]
+    if never:
         return rule.format(files=allowed, number=count)
-    rule = (
-        _("This server allows {files} an hour from one network.")
-        if network
-        else _("This server allows {files} an hour.")
-    )
     when = _("Next one in {time}.") if count == 1 else _("Room for these in {time}.")
     minutes = messages.count(max(1, math.ceil(refusal.wait / 60)), "minute", "minutes")
     return join(rule.format(files=allowed), when.format(time=minutes))
 
 
 def allowance(person: Principal, address: str) -> dict[str, int]:
-    """What counts against whom, as key to files an hour; empty: no limit."""
-    if person.kind is PrincipalKind.LOCAL:
-        return {}
-    if person.kind is PrincipalKind.USER:
-        limits = {person.id: files_per_hour(PrincipalKind.USER)}
-    else:
-        limits = {
-            person.id: files_per_hour(PrincipalKind.GUEST),
-            f"{_ADDRESS}{address}": get_config().address_files_per_hour,
-        }
+    """Return what counts against whom, as key to files an hour; empty: no limit."""
+    own = person.files_per_hour
+    limits = {person.id: files_per_hour(person.kind) if own is None else own}
+    if person.kind is PrincipalKind.GUEST:
+        limits[f"{_ADDRESS}{address}"] = get_config().address_files_per_hour
     return {key: most for key, most in limits.items() if most}
 
 
 def files_per_hour(kind: PrincipalKind) -> int:
-    """How many a person of this kind may bring; 0: any number."""
+    """Return how many a person of this kind may bring; 0: any number."""
     if kind is PrincipalKind.LOCAL:
         return 0
-    if kind is PrincipalKind.USER:
-        return get_config().user_files_per_hour
-    return get_config().guest_files_per_hour
-
-
-def guest_megabytes() -> int:
-    """A guest's largest file; 0: as large as anybody's."""
-    return get_config().guest_max_mb
+    config = get_config()
+    guest = kind is PrincipalKind.GUEST
+    return config.guest_files_per_hour if guest else config.user_files_per_hour
 
 
 def megabytes(person: Principal, most: int) -> int:
-    """The largest file that a person may bring, where the server takes `most` MB."""
-    guests = guest_megabytes() if person.kind is PrincipalKind.GUEST else 0
+    """Return the largest file that a person may bring, where the server takes `most` MB."""
+    guests = get_config().guest_max_mb if person.kind is PrincipalKind.GUEST else 0
     return min(most, guests) if guests else most
 
 

@@ -26,7 +26,8 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         # quotation.
         (r"(uploads[\\/]+)[^\s'\"\\/]+(?:[\\/][^'\"\n]*)?", rf"\1{HIDDEN}"),
         # Addresses that open something.
-        (r"(/(?:file|shared)/)[^\s'\"?#]+", rf"\1{HIDDEN}"),
+        (r"(/(?:file|shared|camera)/)[^\s'\"?#]+", rf"\1{HIDDEN}"),
+        (r"(/v1/(?:analyses|batches)/)[\w-]{22}", rf"\1{HIDDEN}"),
         (
             r"([?&](?:a|s|code|token|token_hash|access_token|refresh_token|apikey|state|nonce)=)"
             r"[^\s&'\"#]+",
@@ -34,7 +35,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         # Keys and tokens, by the shape their makers give them.
         (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", rf"\1 {HIDDEN}"),
-        (r"\b(?:sb_(?:secret|publishable)_|hf_|gh[opsu]_|sk-)[\w-]{8,}", HIDDEN),
+        (r"\b(?:sb_(?:secret|publishable)_|hf_|gh[opsu]_|sk-|um_[0-9a-f]{12}_)[\w-]{8,}", HIDDEN),
         (r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", HIDDEN),
         (r"(://)[^\s/@'\"]+@", rf"\1{HIDDEN}@"),
     )
@@ -42,14 +43,14 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def clean(text: str) -> str:
-    """A line without names of uploads, addresses of results, or secrets."""
+    """Return a line without names of uploads, addresses of results, or secrets."""
     for pattern, put in _SECRETS:
         text = pattern.sub(put, text)
     return text
 
 
 def install() -> None:
-    """From here on every line of every logger is cleaned. Twice changes nothing."""
+    """Clean every line of every logger from here on. Twice changes nothing."""
     make = logging.getLogRecordFactory()
     if not isinstance(make, _Cleaning):
         logging.setLogRecordFactory(_Cleaning(make))
@@ -65,6 +66,8 @@ class _Cleaning:
     def __call__(self, *args: Any, **options: Any) -> logging.LogRecord:
         record = self._make(*args, **options)
         record.msg = clean(str(record.msg))
+        if record.name == "httpx" and isinstance(record.args, tuple):
+            record.args = tuple(map(_origin, record.args))
         if isinstance(record.args, tuple):  # kept apart: the web server's formatter unpacks them
             record.args = tuple(map(_cleaned, record.args))
         elif record.args:
@@ -75,8 +78,14 @@ class _Cleaning:
         return record
 
 
+def _origin(value: Any) -> Any:
+    """Return of an address that was asked for what leads to its server: in the rest stand keys."""
+    found = re.match(r"\w+://[^/?#]*", str(value))
+    return f"{found[0]}/{HIDDEN}" if found else value
+
+
 def _cleaned(value: Any) -> Any:
-    """An argument of a log line, as text only where there is something to hide in it."""
+    """Return an argument of a log line, as text only where there is something to hide in it."""
     if value is None or isinstance(value, int | float):
         return value
     text = str(value)
@@ -85,7 +94,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def _report(args: threading.ExceptHookArgs) -> None:
-    """A thread that ends with an error: through the log, not straight to the error channel."""
+    """Log a thread that ends with an error, not straight to the error channel."""
     if args.exc_type is SystemExit:
         return
     lines = traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)

@@ -22,29 +22,20 @@ NBSP = "\u00a0"
 
 
 class MessageSpec(BaseModel):
-    """What a message is made of.
-
-    Attributes
-    ----------
-    text : str
-        The English text, with named braces.
-    plural : str
-        Its form for several; empty where no number decides.
-    number : int
-        Decides the form.
-    params : mapping
-        What stands in the braces.
-    literal : bool
-        The text is the same in every language: it only puts its parameters together.
-    """
+    """What a message is made of."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: str
+    """The English text, with named braces."""
     plural: str = ""
+    """Its form for several; empty where no number decides."""
     number: int = 0
+    """Decides the form."""
     params: Mapping[str, MessageSpec | str | int | float] = Field(default_factory=dict)
+    """What stands in the braces."""
     literal: bool = False
+    """The text is the same in every language: it only puts its parameters together."""
 
     def render(self, speech: Speech) -> str:
         """Return the sentence in a language."""
@@ -56,21 +47,15 @@ class MessageSpec(BaseModel):
             text = speech.gettext(self.text)
         if not self.params:
             return text
-        return text.format(
-            **{
-                name: value.render(speech) if isinstance(value, MessageSpec) else value
-                for name, value in self.params.items()
-            }
-        )
+        values = {
+            name: value.render(speech) if isinstance(value, MessageSpec) else value
+            for name, value in self.params.items()
+        }
+        return text.format(**values)
 
 
 class Message(str):
-    """A sentence in English that can be said in other languages.
-
-    Parameters
-    ----------
-    spec : MessageSpec
-    """
+    """A sentence in English that can be said in other languages."""
 
     spec: MessageSpec
 

@@ -28,11 +28,6 @@ class SlidingWindowRateLimiter:
 
     The window is that of the library `limits`. Several keys that count together or not at all, the
     wait for several places, and giving back are not in it.
-
-    Parameters
-    ----------
-    span : int
-        s.
     """
 
     def __init__(self, span: int) -> None:
@@ -41,13 +36,7 @@ class SlidingWindowRateLimiter:
         self._storage = MemoryStorage()
 
     def take(self, allowed: Mapping[str, int], count: int = 1) -> Refusal | None:
-        """Count so many for each key, if all of them have that many left.
-
-        Parameters
-        ----------
-        allowed : mapping
-            Key to how many it may have in a span.
-        count : int
+        """Count so many for each key, if all of them have that many left of what they may have.
 
         Returns
         -------
@@ -81,10 +70,13 @@ class SlidingWindowRateLimiter:
             self._storage.reset()
 
     def _wait(self, key: str, most: int, count: int) -> float | None:
-        """The s until `count` more fit; None where they do now, infinite where they never will."""
+        """Return the s until `count` more fit; None: they do now, infinite: never."""
         if count > most:
             return math.inf
         newest_first = self._storage.events.get(key, [])
         in_the_way = newest_first[most - count : most - count + 1]
         wait = in_the_way[0].expiry - time.time() if in_the_way else -1.0
+        if wait > self.span:  # the clock was set back: it would be a lock-out of that long
+            self._storage.clear(key)
+            return None
         return wait if wait >= 0 else None

@@ -6,6 +6,10 @@ of Eileen Collins) under a camera that moves; `write_clip` is the same for any p
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -18,10 +22,10 @@ import pytest
 from skimage import data
 
 if TYPE_CHECKING:  # what most tests need not wait for
-    from playwright.sync_api import Browser
-
     from service.tasks.jobs import Jobs
-    from tests.support.browser import Server, Visitor
+
+RUN = "UNMASK_TEST_RUN"
+"""Variable that names the folder which all processes of a run share."""
 
 Picture = Callable[[int], np.ndarray]
 """Frame number -> uint8 [H, W, 3] RGB."""
@@ -69,7 +73,7 @@ def write_clip(
     rotation: int = 0,
     aspect: Fraction | None = None,
     times: Sequence[float] | None = None,
-    audio: bool = False,
+    audio: bool | np.ndarray = False,
     picture: Picture | None = None,
     container: str | None = None,
     container_options: dict[str, str] | None = None,
@@ -90,8 +94,8 @@ def write_clip(
         Degrees clockwise that a player has to turn the picture by.
     aspect : Fraction
         Of a pixel.
-    audio : bool
-        Adds a tone.
+    audio : bool or float [n]
+        Adds a tone, or this sound (16 kHz).
     picture : callable
         Frame number -> picture; default: a camera that moves over the portrait.
     """
@@ -117,7 +121,8 @@ def write_clip(
         stream.codec_context.time_base = base
         if rotation:
             stream.set_display_rotation(-rotation)
-        sound = output.add_stream("aac", rate=16_000, layout="mono") if audio else None
+        heard = audio is not False
+        sound = output.add_stream("aac", rate=16_000, layout="mono") if heard else None
         for number, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
             frame.time_base = base
@@ -125,20 +130,80 @@ def write_clip(
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
         if sound is not None:
-            for block in _tone(times[-1] + 1 / fps):
+            for block in _blocks(
+                audio if isinstance(audio, np.ndarray) else _tone(times[-1] + 1 / fps)
+            ):
                 output.mux(sound.encode(block))
             output.mux(sound.encode(None))
     return path
 
 
-def _tone(seconds: float, rate: int = 16_000, block: int = 1024) -> Iterator[av.AudioFrame]:
-    wave = 0.2 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)
+def _tone(seconds: float, rate: int = 16_000) -> np.ndarray:
+    return np.asarray(0.2 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate))
+
+
+def _blocks(wave: np.ndarray, rate: int = 16_000, block: int = 1024) -> Iterator[av.AudioFrame]:
     for start in range(0, len(wave), block):
         samples = wave[start : start + block].astype(np.float32)[None]
         frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
         frame.sample_rate = rate
         frame.pts = start
         yield frame
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make what is made for long once for all processes of a run: its own, and the servers and
+    commands that tests start."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = tempfile.mkdtemp(prefix="unmask-run-")
+    os.environ[RUN] = folder
+    # Kept between runs: they are found by all that decides what they compute.
+    os.environ.setdefault("UNMASK_CONVERTED", str(config.rootpath / ".pytest_cache" / "converted"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+LONG = (
+    "browser/test_browser.py",
+    "browser/test_browser_batch.py",
+    "detector/test_goldens_transformers.py",
+    "browser/test_browser_live.py",
+    "browser/test_browser_verdict.py",
+    "browser/test_browser_result.py",
+    "browser/test_browser_records.py",
+    "browser/test_browser_pages.py",
+    "browser/test_browser_comparison.py",
+    "browser/test_browser_accounts.py",
+    "browser/test_browser_history.py",
+    "browser/test_browser_sound.py",
+    "browser/test_browser_cameras.py",
+    "browser/test_browser_links.py",
+    "browser/test_browser_admin.py",
+    "detector/test_goldens.py",
+    "service/test_heads.py",
+    "detector/test_cluster.py",
+    "detector/test_live.py",
+    "detector/test_batch.py",
+    "detector/test_training.py",
+    "service/test_cluster.py",
+    "detector/test_cluster_command.py",
+    "detector/test_closer.py",
+    "api/test_docs.py",
+    "service/test_bucket.py",
+    "detector/test_cli.py",
+)
+"""Files that take longest, in their order: a process that begins one when the others are done keeps
+everybody waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first."""
+    places = {name: place for place, name in enumerate(LONG)}
+
+    def place(item: pytest.Item) -> int:
+        return places.get(f"{item.path.parent.name}/{item.path.name}", len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -152,6 +217,19 @@ def pytest_runtest_makereport(
 
         report.sections.extend(seen(item.name))
     return report
+
+
+@pytest.fixture(autouse=True)
+def no_heart_beats_on() -> Iterator[None]:
+    """What a test starts as a server it closes: else its heart logs that the database is gone until
+    the process ends."""
+    before = _hearts()
+    yield
+    assert _hearts() <= before, "a server of this test was not closed"
+
+
+def _hearts() -> set[threading.Thread]:
+    return {one for one in threading.enumerate() if one.name == "heartbeat" and one.is_alive()}
 
 
 @pytest.fixture(scope="session")
@@ -174,24 +252,6 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
     with quiet(tmp_path) as queue:
         yield queue
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser for the tests of a file."""
-    from tests.support.browser import chrome
-
-    with chrome() as opened:
-        yield opened
-
-
-@pytest.fixture
-def visit(browser: Browser, server: Server) -> Iterator[Visitor]:
-    """Lets people in to the `server` of a file; see `tests.support.browser.visitors`."""
-    from tests.support.browser import visitors
-
-    with visitors(browser, server.url) as go:
-        yield go
 
 
 @pytest.fixture

@@ -25,9 +25,10 @@ DASHBOARD = ROOT / "dashboard"
 SERVICE = ROOT / "service"
 MESSAGES = ROOT / "detector" / "messages"
 FOLDER = DASHBOARD / "languages"
-MARKS = {"_": slice(0, 1), "gettext": slice(0, 1), "ngettext": slice(0, 2), "count": slice(1, 3)}
+MARKS = dict.fromkeys(("_", "gettext", "Template"), slice(0, 1))
+MARKS |= {"ngettext": slice(0, 2), "count": slice(1, 3)}
 """What marks texts, and which of its arguments they are: dashboard/i18n.py, words.py, and the
-`Speech` of detector/messages."""
+`Speech` and `Template` of detector/messages."""
 
 NOT_COUNTED = (
     "switched off",
@@ -83,6 +84,7 @@ def texts(code: str | None = None) -> Catalog:
     catalog = Catalog(locale=code, project="Unmask", fuzzy=False)
     rooms = (
         ("dashboard", sources()),
+        ("pages", sources(ROOT / "pages")),
         ("service", sources(SERVICE)),
         ("detector/messages", sentences()),
     )

@@ -1,22 +1,42 @@
-"""Writes requirements.lock: the exact version of everything Unmask brings along.
+"""Writes requirements.lock and requirements.hashes: the exact version of everything Unmask brings
+along, and the sha256 of each file that the index has of it.
 
     make lock
 
-Takes what is installed in the environment and belongs to Unmask's dependencies. The file is used as
-a constraint, so a line for a package that another platform doesn't need does no harm.
+The versions are those installed in the environment that belong to Unmask's dependencies; `uv` asks
+the index for the hashes, for every system and Python that we support. The lock is used as a
+constraint, so a line for a package that another platform doesn't need does no harm. The hashes are
+in groups, one for each extra, so that who wants the pages alone installs no test tool.
 """
 
 from __future__ import annotations
 
 import importlib.metadata as metadata
+import importlib.util
 import re
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
-LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
-EXTRAS = ("dashboard", "postgres", "test")
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements.lock"
+HASHES = ROOT / "requirements.hashes"
+EXTRAS = ("dashboard", "postgres", "ray", "s3", "test")
+GROUPS = (*EXTRAS, "ytdlp")
+BUILD = ("hatchling", "editables")
+"""what makes the editable install; pip would fetch it unseen"""
+# PyTorch's builds for processors come from an index of their own, those with CUDA bring packages
+# that no lock of ours names: both by version alone (tools/setup.py).
+APART = re.compile(r"^(pip|torch|torchvision|nvidia-.*|cuda-.*|triton)==")
 HEAD = """\
 # The exact versions that Unmask is tested and shipped with. Written by `make lock`.
 # torch is named without its build, so that the CPU and the CUDA wheel both fit.
+"""
+HASHES_HEAD = """\
+# The sha256 of every file of every package of requirements.lock, but for pip and torch. Written by
+# `make lock`. Before each package: the extras that need it ("base": all do; "build": what installs
+# our own code), for tools/setup.py.
 """
 
 
@@ -47,13 +67,54 @@ def normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def resolved(*options: str, build: bool = False) -> str:
+    """What `uv` makes of the lock: a requirement and its hashes after the other."""
+    with tempfile.TemporaryDirectory() as folder:
+        more = Path(folder) / "build.in"
+        more.write_text("\n".join(BUILD if build else ()) + "\n")
+        command = [sys.executable, "-m", "uv", "pip", "compile", str(ROOT / "pyproject.toml")]
+        command += [str(more), "--universal", "--python-version", "3.11", "--quiet"]
+        command += ["--constraint", str(LOCK), "--no-header", "--no-annotate", *options]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=folder
+        ).stdout
+
+
+def hashes() -> str:
+    """The file of hashes, for the lock as it is written."""
+    groups: dict[str, set[str]] = {"base": _names(resolved())}
+    groups["build"] = _names(resolved(build=True)) - groups["base"]
+    for extra in GROUPS:
+        groups[extra] = _names(resolved("--extra", extra)) - groups["base"]
+    extras = [part for extra in GROUPS for part in ("--extra", extra)]
+    blocks = re.split(r"\n(?=[a-z0-9])", resolved(*extras, "--generate-hashes", build=True).strip())
+    out = []
+    for block in blocks:
+        name = block.split("==")[0]
+        if not APART.match(block):
+            needed = [group for group, names in groups.items() if name in names]
+            out.append(f"# {' '.join(needed)}\n{block}\n")
+    return HASHES_HEAD + "".join(out)
+
+
+def _names(text: str) -> set[str]:
+    return {line.split("==")[0] for line in text.splitlines() if "==" in line}
+
+
 def main() -> None:
-    """Write the lock beside pyproject.toml."""
+    """Write both beside pyproject.toml."""
+    if importlib.util.find_spec("uv") is None:
+        sys.exit("unmask: to write the lock needs uv: pip install uv")
     names = sorted(closure("unmask", EXTRAS) - {"pip"})  # what installs is not what is installed
     lines = [f"{name}=={metadata.version(name).split('+')[0]}" for name in names]
     LOCK.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
     print(f"unmask: {len(lines)} packages in {LOCK.name}")
+    HASHES.write_text(hashes(), encoding="utf-8")
+    print(f"unmask: their files in {HASHES.name}")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["--hashes"]:  # after a line of the lock was written by hand
+        HASHES.write_text(hashes(), encoding="utf-8")
+    else:
+        main()

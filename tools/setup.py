@@ -1,10 +1,15 @@
 """Makes the virtual environment that `make run` and `make test` work in.
 
     python3 tools/setup.py [dashboard] [test]
+    python3 tools/setup.py --hashed [dashboard] …     prints what pip is to install, with hashes
 
 Only the standard library, and only syntax that an old Python can read far enough to be told that it
 is too old. When everything is in place it returns at once. Whatever stands in the way is said in
 one line.
+
+What is installed
+    Each file that pip fetches has to have a sha256 of requirements.hashes (`--require-hashes`), and
+    is a wheel: of what is shipped nothing is built. PyTorch alone comes by its version.
 
 Which PyTorch is installed
     Where there is no NVIDIA GPU, one without CUDA: the wheels on PyPI for Linux bring gigabytes of
@@ -29,6 +34,10 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = Path(os.environ.get("VENV") or ROOT / ".venv").absolute()
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCK = ROOT / "requirements.lock"
+HASHES = ROOT / "requirements.hashes"
+HASHED = ["--require-hashes", "--no-deps"]
+SOURCES = ("grad-cam",)
+"""Tests alone: the index has no wheel of these. They are built with what was installed by hash."""
 STAMP = VENV / "unmask-setup.json"
 
 CPU_INDEX = os.environ.get("TORCH_CPU_INDEX") or "https://download.pytorch.org/whl/cpu"
@@ -57,13 +66,20 @@ def main(extras: list[str]) -> None:
         return
     say(f"Setting up {VENV} (the first time takes a few minutes)")
     make_venv()
+    source = torch_source(torch)
     if moved and done:
         pip("uninstall", "--yes", "--quiet", "torch", "torchvision")
-    install_torch(torch)
     extras = sorted({*extras, *done.get("extras", [])})
-    say("Installing Unmask and what it needs")
-    wanted = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
-    pip("install", "--quiet", "--constraint", str(LOCK), "--editable", wanted)
+    say("Installing what Unmask needs, each file by its hash")
+    wanted, sources = VENV / "unmask-wanted.txt", VENV / "unmask-sources.txt"
+    wanted.write_text(hashed(["build", *extras]), encoding="utf-8")
+    sources.write_text(hashed(extras, sources=True), encoding="utf-8")
+    pip("install", "--quiet", *HASHED, "--only-binary", ":all:", "--requirement", str(wanted))
+    if "test" in extras:
+        pip("install", "--quiet", *HASHED, "--no-build-isolation", "--requirement", str(sources))
+    install_torch(source)
+    ours = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
+    pip("install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", ours)
     STAMP.write_text(
         json.dumps({"key": key, "extras": extras, "torch": torch or done.get("torch", "")})
     )
@@ -87,28 +103,50 @@ def make_venv() -> None:
         stop(f"{VENV} can't be made: {error}")
 
 
-def install_torch(choice: str) -> None:
-    """Install the locked torch and torchvision, without CUDA unless it is wanted or of use."""
+def hashed(extras: list[str], sources: bool = False) -> str:
+    """The requirements of these extras with the hashes of their files, as pip reads them: those
+    that come as wheels, or as source."""
+    wanted = {"base", *extras}
+    out, groups, take = [], set(), False
+    for line in HASHES.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            groups, take = set(line[1:].split()), False
+            continue
+        if "==" in line:
+            source = line.split("==")[0] in SOURCES
+            take = not wanted.isdisjoint(groups) and source is sources
+        if take:
+            out.append(line)
+    return "\n".join(out) + "\n"
+
+
+def torch_source(choice: str) -> list[str] | None:
+    """The options of pip by which torch comes, without CUDA unless it is wanted or of use; None
+    where it is there."""
     pins = [pin("torch"), pin("torchvision")]
     if installed(pins):
-        return
+        return None
     if choice == "any" or (not choice and has_gpu()):
-        source: list[str] = []
-    elif choice:
-        source = ["--extra-index-url", choice]
-    elif answers(CPU_INDEX):
-        source = ["--extra-index-url", CPU_INDEX]
-    else:
-        source = []
-        cuda = would_install_cuda(pins)
-        if cuda:
-            stop(
-                f"{CPU_INDEX} can't be reached, and without it pip would install {len(cuda)} CUDA "
-                "packages (gigabytes) for a GPU that isn't here: try again when it can be "
-                f"reached, or accept them with: make {goal()} TORCH=any"
-            )
-    say(f"Installing PyTorch ({'from ' + source[1] if source else 'as pip is configured'})")
-    pip("install", "--quiet", *source, *pins)
+        return []
+    if choice:
+        return ["--extra-index-url", choice]
+    if answers(CPU_INDEX):
+        return ["--extra-index-url", CPU_INDEX]
+    cuda = would_install_cuda(pins)
+    if cuda:
+        stop(
+            f"{CPU_INDEX} can't be reached, and without it pip would install {len(cuda)} CUDA "
+            "packages (gigabytes) for a GPU that isn't here: try again when it can be "
+            f"reached, or accept them with: make {goal()} TORCH=any"
+        )
+    return []
+
+
+def install_torch(source: list[str] | None) -> None:
+    """Install the locked torch and torchvision; all else that they need is there."""
+    if source is not None:
+        say(f"Installing PyTorch ({'from ' + source[1] if source else 'as pip is configured'})")
+        pip("install", "--quiet", *source, pin("torch"), pin("torchvision"))
 
 
 def has_gpu() -> bool:
@@ -178,7 +216,8 @@ def pin(name: str) -> str:
 
 def fingerprint() -> str:
     """Changes when what should be installed changes."""
-    parts = [(ROOT / "pyproject.toml").read_bytes(), LOCK.read_bytes(), str(ROOT).encode()]
+    files = (ROOT / "pyproject.toml", LOCK, HASHES)
+    parts = [*(file.read_bytes() for file in files), str(ROOT).encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -220,4 +259,7 @@ def stop(text: str):  # -> NoReturn, which an old Python's typing may lack
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] == ["--hashed"]:
+        print(hashed(sys.argv[2:]), end="")
+    else:
+        main(sys.argv[1:])

@@ -7,14 +7,14 @@ and because the evidence view places its cursor by them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
-from dashboard import labels as words
-from dashboard import series
+from dashboard import labels, series
 from dashboard.i18n import _
 from dashboard.series import Lane
 from dashboard.theme import AXIS, CAPTION, SANS, Palette
@@ -41,8 +41,17 @@ LETTER = 5.7
 """Mean width of a letter of the axis font, px."""
 PLAIN = {"showgrid": False, "zeroline": False, "fixedrange": True, "automargin": False}
 """An axis."""
+BARE = {
+    "template": "none",
+    "showlegend": False,
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "dragmode": False,
+}
+"""A layout without plotly's own look."""
 STEPS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)
 
+Values = Sequence[Any] | np.ndarray
 Part = dict[str, Any]
 """A piece of a figure, as plotly's reference of figures has it."""
 
@@ -60,12 +69,13 @@ class LaneSize:
         return self.top + self.plot + self.bottom
 
     def y(self, score: float) -> float:
-        """Distance of a score from the top of the figure."""
+        """Return the distance of a score from the top of the figure."""
         return self.top + self.plot * (1 - score)
 
 
 def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
-    """Sizes of lanes drawn below one another: the first has the tag, the last the time axis."""
+    """Return the sizes of lanes drawn below one another: the first has the tag, the last the time
+    axis."""
     return [
         LaneSize(
             plot=first if i == 0 else rest,
@@ -77,32 +87,28 @@ def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
 
 
 def time_ticks(end: float, most: int = 6) -> tuple[list[float], list[str]]:
-    """At most so many round times from 0 to the end, and their texts."""
+    """Return at most so many round times from 0 to the end, and their texts."""
     step = next((s for s in STEPS if end / s < most), STEPS[-1] * -(-end // (STEPS[-1] * most)))
     values = [i * step for i in range(int(end / step) + 1)]
-    return values, [words.clock(v, tenths=step < 1) for v in values]
+    return values, [labels.clock(v, tenths=step < 1) for v in values]
 
 
 def score_ticks(thresholds: Thresholds) -> tuple[list[float], list[str]]:
-    """0, the two thresholds in bold, 100 %; one of two that would touch is left out."""
+    """Return 0, the two thresholds in bold, 100 %; one of two that would touch is left out."""
     low, high = thresholds.low, thresholds.high
     room = 0.11
-    ticks = [(0.0, "0")] if low > room else []
+    ticks = {0.0: "0"} if low > room else {}
     if high - low < room:
-        ticks.append(
-            (
-                (low + high) / 2,
-                f"<b>{words.whole_percent(low)}–{words.whole_percent(high)}</b>",
-            )
-        )
+        text = f"{labels.whole_percent(low)}–{labels.whole_percent(high)}"
+        ticks[(low + high) / 2] = f"<b>{text}</b>"
     else:
-        ticks += [(t, f"<b>{words.whole_percent(t)}</b>") for t in (low, high)]
+        ticks |= {t: f"<b>{labels.whole_percent(t)}</b>" for t in (low, high)}
     if high < 1 - room:
-        ticks.append((1.0, f"100{words.NBSP}%"))
-    return [t for t, _ in ticks], [text for _, text in ticks]
+        ticks[1.0] = f"100{labels.NBSP}%"
+    return list(ticks), list(ticks.values())
 
 
-def lane_figure(  # noqa: PLR0913
+def lane_figure(
     lane: Lane,
     *,
     thresholds: Thresholds,
@@ -110,10 +116,8 @@ def lane_figure(  # noqa: PLR0913
     size: LaneSize,
     palette: Palette,
     titles: Mapping[str, str],
-    chosen: str | None = None,
-    axis: bool = True,
 ) -> go.Figure:
-    """One person's scores over time.
+    """Return one person's scores over time.
 
     Parameters
     ----------
@@ -121,40 +125,27 @@ def lane_figure(  # noqa: PLR0913
         Drawn dotted and numbered; the band between them is tinted.
     end : float
         End of the time axis, s; the same in every lane.
+    size : LaneSize
+        With room below for the time axis, its times are printed.
     titles : mapping of str to str
         Model id to name, in the order that gives each its dash.
-    chosen : str, optional
-        With more than four models this one is drawn in the accent, the others are faded.
-    axis : bool
-        Whether to print the times below.
     """
     traces = [_hatch(gap, palette) for gap in lane.gaps]
-    many = len(titles) > len(DASHES)
-    for run in series.runs(lane, lane.score):
-        for part in series.above(run, thresholds.high):
-            traces.append(filled(part, thresholds.high, palette))
+    traces += areas_above(lane.runs, thresholds.high, palette)
+    faded = len(titles) > len(DASHES)
+    color, opacity = (palette.edge, 0.6) if faded else (palette.muted, 1)
     for i, id in enumerate(titles):
-        faded = many and id != chosen
-        color = palette.accent if many and id == chosen else palette.edge if faded else None
         if id in lane.models:
-            line = {"color": color or palette.muted, "width": 1, "dash": DASHES[i % len(DASHES)]}
-            traces.append(_line(lane.times, lane.models[id], line, 0.6 if faded else 1))
+            line = {"color": color, "width": 1, "dash": DASHES[i % len(DASHES)]}
+            traces.append(_line(lane.times, lane.models[id], line, opacity))
     traces.append(_line(lane.times, lane.score, {"color": palette.text, "width": 2.6}))
-    lonely = [run[0] for run in series.runs(lane, lane.score) if len(run) == 1]
+    lonely = [run[0] for run in lane.runs if len(run) == 1]
     if lonely:
-        traces.append(
-            {
-                "type": "scatter",
-                "x": [t for t, _ in lonely],
-                "y": [s for _, s in lonely],
-                "mode": "markers",
-                "marker": {"color": palette.text, "size": 6},
-                "hoverinfo": "skip",
-            }
-        )
+        dot = {"color": palette.text, "size": 6}
+        traces.append(scatter(*zip(*lonely, strict=True), mode="markers", marker=dot))
     traces.append(_picker(lane, titles, palette))
     layout = lane_layout(thresholds, (0, end), time_ticks(end), size, palette)
-    layout["xaxis"]["showticklabels"] = axis
+    layout["xaxis"]["showticklabels"] = size.bottom >= FOOT
     layout |= {
         "annotations": [_word(gap, palette) for gap in lane.gaps if fits(gap, end)],
         "clickmode": "event+select",
@@ -165,22 +156,54 @@ def lane_figure(  # noqa: PLR0913
 
 
 def fits(gap: series.Gap, end: float) -> bool:
-    """Whether the word of a gap fits into its block on a desktop."""
+    """Return whether the word of a gap fits into its block on a desktop."""
     return (gap.end - gap.start) / end * PLOT_WIDTH > len(gap.word) * LETTER + 4
+
+
+def scatter(x: Values, y: Values, *, hover: str = "", **more: Any) -> Part:
+    """Return a trace, lines if it does not say otherwise.
+
+    Parameters
+    ----------
+    hover : str
+        plotly's template of what is said under the pointer; without one nothing is.
+    """
+    # Without the empty part plotly would put the name of the trace beside it.
+    on_hover = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
+    return {"type": "scatter", "x": x, "y": y, "mode": "lines", **on_hover, **more}
+
+
+def area(x: Sequence[float], y: Sequence[float], color: str | None, **more: Any) -> Part:
+    """Return a filled shape without an outline, by its corners."""
+    return scatter(x, y, fill="toself", line={"width": 0}, fillcolor=color, **more)
+
+
+def areas_above(
+    runs: Iterable[Sequence[tuple[float, float]]], level: float, palette: Palette
+) -> list[Part]:
+    """Return the areas between the upper threshold and the parts of a line above it."""
+    color = rgba(palette.fake.fill, palette.over_alpha)
+    return [
+        area(
+            [t for t, _ in (*part, part[-1], part[0])], [*(s for _, s in part), level, level], color
+        )
+        for run in runs
+        for part in series.above(run, level)
+    ]
 
 
 def _line(
     times: Sequence[float], scores: Sequence[float | None], line: Part, opacity: float = 1
 ) -> Part:
-    return {
-        "type": "scatter", "x": times, "y": scores, "mode": "lines", "line": line,
-        "opacity": opacity, "hoverinfo": "skip", "connectgaps": False,
-    }  # fmt: skip
+    return scatter(times, scores, line=line, opacity=opacity, connectgaps=False)
 
 
 def _hatch(gap: series.Gap, palette: Palette) -> Part:
-    """A block where there is no score. What is only on its way is plain instead of hatched."""
-    waiting = gap.why is series.Missing.NOT_YET
+    """Return a block where there is no score. What is only on its way is plain instead of
+    hatched."""
+    x, y = [gap.start, gap.end, gap.end, gap.start], [0, 0, 1, 1]
+    if gap.why is series.Missing.NOT_YET:
+        return area(x, y, palette.sunken)
     hatching = {
         "shape": "/",
         "size": 7,
@@ -188,17 +211,7 @@ def _hatch(gap: series.Gap, palette: Palette) -> Part:
         "fgcolor": rgba(palette.edge, 0.6),
         "bgcolor": palette.surface,
     }
-    return {
-        "type": "scatter",
-        "x": [gap.start, gap.end, gap.end, gap.start],
-        "y": [0, 0, 1, 1],
-        "fill": "toself",
-        "mode": "lines",
-        "line": {"width": 0},
-        "fillcolor": palette.sunken if waiting else palette.surface,
-        "fillpattern": None if waiting else hatching,
-        "hoverinfo": "skip",
-    }
+    return area(x, y, palette.surface, fillpattern=hatching)
 
 
 def _word(gap: series.Gap, palette: Palette) -> Part:
@@ -214,60 +227,34 @@ def _word(gap: series.Gap, palette: Palette) -> Part:
     }
 
 
-def filled(part: Sequence[tuple[float, float]], level: float, palette: Palette) -> Part:
-    """The area between the upper threshold and the line."""
-    times = [t for t, _ in part]
-    return {
-        "type": "scatter",
-        "x": [*times, times[-1], times[0]],
-        "y": [*(s for _, s in part), level, level],
-        "fill": "toself",
-        "mode": "lines",
-        "line": {"width": 0},
-        "fillcolor": rgba(palette.fake.fill, palette.over_alpha),
-        "hoverinfo": "skip",
-    }
-
-
 def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> Part:
     """Invisible points that take the clicks: one for each looked-at moment, gaps too."""
-    reasons = iter_gap_words(lane)
     texts = []
-    for i, time in enumerate(lane.times):
-        score = lane.score[i]
+    for i, (time, score, gap) in enumerate(zip(lane.times, lane.score, lane.gap_at, strict=True)):
         if score is None:
-            texts.append(f"{words.clock(time)} · {reasons[i]}")
+            texts.append(f"{labels.clock(time)} · {gap}")
             continue
         parts = [
-            f"{words.escape(titles[id])} {words.whole_percent(value)}"
+            f"{labels.escape(titles[id])} {labels.whole_percent(value)}"
             for id, line in lane.models.items()
             if id in titles and (value := line[i]) is not None
         ]
         detail = f"<br>{' · '.join(parts)}" if parts else ""
-        together = _("{percent} all models").format(percent=f"<b>{words.percent(score)}</b>")
-        texts.append(f"{words.clock(time)} · {together}{detail}")
+        together = _("{percent} all models").format(percent=f"<b>{labels.percent(score)}</b>")
+        texts.append(f"{labels.clock(time)} · {together}{detail}")
     invisible = {"marker": {"opacity": 0}}
-    return {
-        "type": "scatter",
-        "x": lane.times,
-        "y": [0.5 if s is None else s for s in lane.score],
-        "mode": "markers",
-        "marker": {"size": 11, "opacity": 0, "color": palette.accent},
-        "selected": invisible,
-        "unselected": invisible,
-        "customdata": lane.times,
-        "text": texts,
-        "hovertemplate": "%{text}<extra></extra>",
-        "name": "moments",
-    }
-
-
-def iter_gap_words(lane: Lane) -> list[str]:
-    """The word of the gap at each moment; empty where there is a score."""
-    return [
-        next((g.word for g in lane.gaps if g.start <= t <= g.end), "") if s is None else ""
-        for t, s in zip(lane.times, lane.score, strict=True)
-    ]
+    return scatter(
+        lane.times,
+        [0.5 if s is None else s for s in lane.score],
+        hover="%{text}",
+        mode="markers",
+        marker={"size": 11, "opacity": 0, "color": palette.accent},
+        selected=invisible,
+        unselected=invisible,
+        customdata=lane.times,
+        text=texts,
+        name="moments",
+    )
 
 
 def lane_layout(
@@ -279,7 +266,7 @@ def lane_layout(
     *,
     right: int = RIGHT,
 ) -> Part:
-    """Axes, band and thresholds of a lane.
+    """Return axes, band and thresholds of a lane.
 
     Parameters
     ----------
@@ -291,35 +278,24 @@ def lane_layout(
         Margin, px.
     """
     start, end = span
-    values, texts = score_ticks(thresholds)
-    moments, labels = ticks
+    times, texts = ticks
+    ends = (rule(palette.line, x0=start, x1=end, y0=level, y1=level) for level in (0, 1))
     return layout(
         palette,
         size.height,
-        shapes=[
-            band(palette, x0=start, x1=end, y0=thresholds.low, y1=thresholds.high),
-            *(
-                rule(palette.edge, "dot", x0=start, x1=end, y0=level, y1=level)
-                for level in (thresholds.low, thresholds.high)
-            ),
-            *(rule(palette.line, x0=start, x1=end, y0=level, y1=level) for level in (0, 1)),
-        ],
-        yaxis={
-            **PLAIN, "range": [0, 1], "tickvals": values, "ticktext": texts,
-            "tickfont": {"size": AXIS}, "ticklabelstandoff": 4,
-        },
+        shapes=[*_threshold_shapes("y", thresholds, span, palette), *ends],
+        yaxis=_score_axis(thresholds, range=[0, 1], ticklabelstandoff=4),
         xaxis={
-            **PLAIN, "range": [start, end], "tickvals": moments, "ticktext": labels,
+            **PLAIN, "range": [start, end], "tickvals": times, "ticktext": texts,
             "tickangle": 0, "tickfont": {"size": AXIS}, "ticklabelstandoff": 5,
         },
         margin={"l": LEFT, "r": right, "t": size.top, "b": size.bottom, "pad": 0},
-        dragmode=False,
     )  # fmt: skip
 
 
 def score_layout(rows: int, height: int, thresholds: Thresholds, palette: Palette) -> Part:
-    """Layout of a chart with dots in rows, the first at 0 on top: band, thresholds, the scores'
-    ticks above.
+    """Return the layout of a chart with dots in rows, the first at 0 on top: band, thresholds, the
+    scores' ticks above.
 
     Parameters
     ----------
@@ -327,52 +303,50 @@ def score_layout(rows: int, height: int, thresholds: Thresholds, palette: Palett
         Of a row, px; names stand beside the figure, so far apart under `HEAD` px.
     """
     bottom = rows - 0.5
-    values, texts = score_ticks(thresholds)
     return layout(
         palette,
         HEAD + height * rows,
-        shapes=[
-            band(palette, x0=thresholds.low, x1=thresholds.high, y0=-0.5, y1=bottom),
-            *(
-                rule(palette.edge, "dot", x0=level, x1=level, y0=-0.5, y1=bottom)
-                for level in (thresholds.low, thresholds.high)
-            ),
-        ],
-        xaxis={
-            **PLAIN, "range": [-0.03, 1.03], "tickvals": values, "ticktext": texts, "side": "top",
-            "tickangle": 0, "tickfont": {"size": AXIS},
-        },
+        shapes=_threshold_shapes("x", thresholds, (-0.5, bottom), palette),
+        xaxis=_score_axis(thresholds, range=[-0.03, 1.03], side="top", tickangle=0),
         yaxis={**PLAIN, "range": [bottom, -0.5], "showticklabels": False},
         margin={"l": 8, "r": 18, "t": HEAD, "b": 0, "pad": 0},
         hovermode="closest",
-        dragmode=False,
-    )  # fmt: skip
+    )
 
 
-def band(palette: Palette, **place: float) -> Part:
-    """The uncertain band, below the lines."""
-    return {"type": "rect", "fillcolor": palette.band, "line": {"width": 0}, "layer": "below",
-            **place}  # fmt: skip
+def _score_axis(thresholds: Thresholds, **more: Any) -> Part:
+    values, texts = score_ticks(thresholds)
+    return {**PLAIN, "tickvals": values, "ticktext": texts, "tickfont": {"size": AXIS}, **more}
+
+
+def _threshold_shapes(
+    axis: str, thresholds: Thresholds, span: tuple[float, float], palette: Palette
+) -> list[Part]:
+    low, high = thresholds.low, thresholds.high
+    across = "y" if axis == "x" else "x"
+    ends = {f"{across}0": span[0], f"{across}1": span[1]}
+    band = {"type": "rect", "fillcolor": palette.band, "line": {"width": 0}, "layer": "below"}
+    return [
+        {**band, f"{axis}0": low, f"{axis}1": high, **ends},
+        *(rule(palette.edge, "dot", **{f"{axis}0": v, f"{axis}1": v}, **ends) for v in (low, high)),
+    ]
 
 
 def rule(color: str, dash: str = "solid", **place: float | str) -> Part:
-    """A thin line below the others."""
+    """Return a thin line below the others."""
     return {"type": "line", "line": {"color": color, "width": 1, "dash": dash}, "layer": "below",
             **place}  # fmt: skip
 
 
 def layout(palette: Palette, height: int, **more: Any) -> Part:
-    """A layout that leaves nothing of plotly's own look.
+    """Return a layout that leaves nothing of plotly's own look.
 
     A figure is made of its parts at once, as plain data: plotly looks through the whole of it again
     each time something is added, which takes ten times as long.
     """
     return {
-        "template": "none",
+        **BARE,
         "height": height,
-        "showlegend": False,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": SANS, "size": AXIS, "color": palette.muted},
         "hoverlabel": {
             "bgcolor": palette.surface,
@@ -385,6 +359,6 @@ def layout(palette: Palette, height: int, **more: Any) -> Part:
 
 
 def rgba(color: str, alpha: float) -> str:
-    """ "#D55E00", 0.26 -> "rgba(213,94,0,0.26)"."""
+    """Return "rgba(213,94,0,0.26)" for "#D55E00", 0.26."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha:g})"

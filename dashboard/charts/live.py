@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from dashboard import charts, labels, series
-from dashboard.charts import LaneSize, Part
+from dashboard.charts import LaneSize, Part, scatter
 from dashboard.i18n import _
 from dashboard.labels import NBSP
 from dashboard.theme import AXIS, Palette
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 SPAN = 60.0
 """s on the axis."""
-GAP = 2.0
-"""s without a mean that break the line: there was nothing to score."""
+GAP, VOICE_GAP = 2.0, 3.0
+"""s without a mean that break the line: there was nothing to score. A voice is read every 2 s."""
 SIZE = LaneSize(plot=150, top=30, bottom=charts.FOOT)
+VOICE_SIZE = LaneSize(plot=90, top=charts.PAD, bottom=charts.FOOT)
 RIGHT = 16
 """Margin in px: half of "now" stands in it."""
 ROOM = 9.0
@@ -32,51 +33,69 @@ ROOM = 9.0
 
 
 def figure(state: LiveState | None, thresholds: Thresholds, palette: Palette) -> go.Figure:
-    """The figure; with no state, its empty axes.
+    """Return the figure; with no state, its empty axes.
 
     The traces are plain dictionaries, and nothing is validated: this is drawn twice a second.
     """
-    now = state.time if state else 0.0
-    traces: list[Part] = []
-    notes: list[Part] = []
-    if state is not None:
-        dots = [dot for dot in state.series if dot.time >= now - SPAN]
-        for run in runs(dots, now):
-            for part in series.above(run, thresholds.high):
-                traces.append(charts.filled(part, thresholds.high, palette))
-        traces.append(_dots(dots, now, palette))
-        for run in runs(dots, now):
-            traces.append(_line(run, palette))
-        for alarm in state.alarms:
-            if (bar := _bar(alarm, now, palette)) is not None:
-                traces.append(bar[0])
-                notes.append(bar[1])
+    traces, notes = _marks(state, thresholds, palette) if state else ([], [])
+    return _figure(traces, notes, thresholds, SIZE, palette)
+
+
+def voice_figure(
+    series: Sequence[Dot], now: float, thresholds: Thresholds, palette: Palette
+) -> go.Figure:
+    """Return the figure of a voice; `now` is the right edge, s of the session."""
+    dots = [dot for dot in series if dot.time >= now - SPAN]
+    return _figure(_scores(dots, now, VOICE_GAP, thresholds, palette), [], thresholds, VOICE_SIZE,
+                   palette)  # fmt: skip
+
+
+def _figure(
+    traces: list[Part], notes: list[Part], thresholds: Thresholds, size: LaneSize, palette: Palette
+) -> go.Figure:
     # An invisible line holds the axes where there is nothing to draw yet.
-    traces.append({"type": "scatter", "x": [-SPAN, 0], "y": [0, 0], "opacity": 0,
-                   "hoverinfo": "skip", "mode": "lines"})  # fmt: skip
+    axes = scatter([-SPAN, 0], [0, 0], opacity=0)
     ticks = [-60, -40, -20, 0], [_("60\u00a0s ago"), f"40{NBSP}s", f"20{NBSP}s", _("now")]
-    layout = charts.lane_layout(thresholds, (-SPAN, 0), ticks, SIZE, palette, right=RIGHT)
+    layout = charts.lane_layout(thresholds, (-SPAN, 0), ticks, size, palette, right=RIGHT)
     layout |= {"annotations": notes, "hovermode": False}
-    return go.Figure({"data": traces, "layout": layout}, _validate=False)
+    return go.Figure({"data": [*traces, axes], "layout": layout}, _validate=False)
 
 
-def runs(dots: Sequence[Dot], now: float) -> list[list[tuple[float, float]]]:
-    """The line's stretches as (s before now, negative; mean), broken where nothing was scored."""
-    out: list[list[tuple[float, float]]] = []
-    before: float | None = None
-    for dot in dots:
-        if dot.mean is None:
-            before = None
-            continue
-        if before is None or dot.time - before > GAP:
-            out.append([])
-        out[-1].append((dot.time - now, dot.mean))
-        before = dot.time
-    return out
+def _marks(
+    state: LiveState, thresholds: Thresholds, palette: Palette
+) -> tuple[list[Part], list[Part]]:
+    now = state.time
+    dots = [dot for dot in state.series if dot.time >= now - SPAN]
+    bars = [bar for alarm in state.alarms if (bar := _bar(alarm, now, palette)) is not None]
+    traces = _scores(dots, now, GAP, thresholds, palette)
+    return [*traces, *(bar for bar, _ in bars)], [note for _, note in bars]
+
+
+def _scores(
+    dots: Sequence[Dot], now: float, gap: float, thresholds: Thresholds, palette: Palette
+) -> list[Part]:
+    """Return scores as dots, their means as lines; no mean for longer than `gap` s breaks one."""
+    lines = series.runs(((dot.time - now, dot.mean) for dot in dots), gap)
+    scored = [(dot.time, dot.score) for dot in dots if dot.score is not None]
+    marker = {"size": 4, "color": palette.edge, "opacity": 0.65}
+    line = {"color": palette.text, "width": 2.6}
+    return [
+        *charts.areas_above(lines, thresholds.high, palette),
+        scatter(
+            [round(time - now, 2) for time, _ in scored],
+            [round(score, 4) for _, score in scored],
+            mode="markers",
+            marker=marker,
+        ),
+        *(
+            scatter([round(t, 2) for t, _ in run], [round(v, 4) for _, v in run], line=line)
+            for run in lines
+        ),
+    ]
 
 
 def finding(state: LiveState | None, thresholds: Thresholds) -> str:
-    """The figure in a sentence."""
+    """Return the figure in a sentence."""
     means = [d.mean for d in state.series if d.mean is not None] if state else []
     if not means:
         return _("Nothing was scored in the last 60 seconds.")
@@ -92,49 +111,28 @@ def finding(state: LiveState | None, thresholds: Thresholds) -> str:
     )
 
 
-def _dots(dots: Sequence[Dot], now: float, palette: Palette) -> Part:
-    scored = [dot for dot in dots if dot.score is not None]
-    return {
-        "type": "scatter",
-        "x": [round(dot.time - now, 2) for dot in scored],
-        "y": [round(dot.score or 0.0, 4) for dot in scored],
-        "mode": "markers",
-        "marker": {"size": 4, "color": palette.edge, "opacity": 0.65},
-        "hoverinfo": "skip",
-    }
-
-
-def _line(run: Sequence[tuple[float, float]], palette: Palette) -> Part:
-    return {
-        "type": "scatter",
-        "x": [round(t, 2) for t, _ in run],
-        "y": [round(v, 4) for _, v in run],
-        "mode": "lines",
-        "line": {"color": palette.text, "width": 2.6},
-        "hoverinfo": "skip",
-    }
+def voice_finding(series: Sequence[Dot]) -> str:
+    """Return the figure of a voice in a sentence."""
+    means = [dot.mean for dot in series if dot.mean is not None]
+    if not means:
+        return _("No voice was judged in the last 60 seconds.")
+    return _(
+        "The likelihood of a cloned voice lay between {low} and {high} in the last 60 seconds."
+    ).format(low=labels.percent(min(means)), high=labels.percent(max(means)))
 
 
 def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Part, Part] | None:
-    """An alarm over the lane, with its length in words; None when it has left the axis."""
-    start, end = max(alarm.start - now, -SPAN), (now if alarm.end is None else alarm.end) - now
+    """Return an alarm over the lane, with its length in words; None when it has left the axis."""
+    stop = now if alarm.end is None else alarm.end
+    start, end = max(alarm.start - now, -SPAN), stop - now
     if end < -SPAN or end <= start:
         return None
     manipulated = alarm.kind == "manipulated"
-    length = f"{(now if alarm.end is None else alarm.end) - alarm.start:.0f}{NBSP}s"
+    length = f"{stop - alarm.start:.0f}{NBSP}s"
     text = _("alarm, {time}") if manipulated else _("no face, {time}")
-    bar: Part = {
-        "type": "scatter",
-        "x": [round(start, 2), round(end, 2)],
-        "y": [1.1, 1.1],
-        "mode": "lines",
-        "line": {
-            "color": palette.fake.fill if manipulated else palette.not_applicable.fill,
-            "width": 6,
-        },
-        "cliponaxis": False,
-        "hoverinfo": "skip",
-    }
+    color = (palette.fake if manipulated else palette.not_applicable).fill
+    line = {"color": color, "width": 6}
+    bar = scatter([round(start, 2), round(end, 2)], [1.1, 1.1], line=line, cliponaxis=False)
     after = end < -ROOM
     note: Part = {
         "x": end if after else start,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from dashboard import labels, series
-from dashboard.charts import score_layout
+from dashboard.charts import scatter, score_layout
 from dashboard.i18n import _
 from dashboard.theme import Palette
 from detector.schema.analysis import PerturbationResult, Robustness, Thresholds
@@ -15,47 +15,42 @@ ROW = 30
 
 
 def rows(tried: Robustness) -> list[PerturbationResult]:
-    """The unchanged part, then every change."""
+    """Return the unchanged part, then every change."""
     return [tried.unchanged, *tried.trials]
 
 
 def figure(tried: Robustness, thresholds: Thresholds, palette: Palette) -> go.Figure:
-    """A dot a trial over the thresholds; names stand beside the figure, `ROW` px apart."""
+    """Return a dot a trial over the thresholds; names stand beside the figure, `ROW` px apart."""
     shown = rows(tried)
     base = tried.unchanged.probability
-    scored = [(i, t, t.probability) for i, t in enumerate(shown) if t.probability is not None]
-    states = [palette.state(series.label_at(p, thresholds)) for place, trial, p in scored]
+    scored = [(i, t.title, t.probability) for i, t in enumerate(shown) if t.probability is not None]
+    states = [palette.state(series.label_at(p, thresholds)) for _place, _title, p in scored]
+    stroke = {"color": palette.edge, "width": 1.5}
     moved = [
-        {
-            "type": "scatter", "x": [base, score], "y": [place, place], "mode": "lines",
-            "line": {"color": palette.edge, "width": 1.5}, "hoverinfo": "skip",
-        }
-        for place, trial, score in scored
+        scatter([base, score], [place, place], line=stroke)
+        for place, _title, score in scored
         if place and base is not None
-    ]  # fmt: skip
-    dots = {
-        "type": "scatter",
-        "x": [score for place, trial, score in scored],
-        "y": [place for place, trial, score in scored],
-        "mode": "markers",
-        "marker": {
+    ]
+    outline = [s.ink if s == palette.inconclusive else s.fill for s in states]
+    dots = scatter(
+        [score for _place, _title, score in scored],
+        [place for place, _title, _score in scored],
+        hover="%{customdata}",
+        mode="markers",
+        marker={
             "size": 12,
             "opacity": 1,
             "color": [s.fill for s in states],
-            "line": {
-                "width": 2,
-                "color": [s.ink if s == palette.inconclusive else s.fill for s in states],
-            },
+            "line": {"width": 2, "color": outline},
         },
-        "customdata": [f"{labels.escape(t.title)} · {labels.percent(p)}" for place, t, p in scored],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "cliponaxis": False,
-    }
+        customdata=[f"{labels.escape(title)} · {labels.percent(p)}" for _place, title, p in scored],
+        cliponaxis=False,
+    )
     return go.Figure([*moved, dots], score_layout(len(shown), ROW, thresholds, palette))
 
 
 def finding(tried: Robustness) -> str:
-    """The chart in one sentence, for its text alternative."""
+    """Return the chart in one sentence, for its text alternative."""
     parts = [
         f"{t.title}: {_('no score') if t.probability is None else labels.percent(t.probability)}"
         for t in rows(tried)

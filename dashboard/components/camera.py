@@ -17,6 +17,11 @@ def cover(symbol: str, head: Text, text: Text, *, over_frame: bool = False) -> N
     show(tag("div", *parts, cls=f"um-cover {'lost' if over_frame else ''}", role="status"))
 
 
+def picture(address: str, alt: Text) -> None:
+    """Draw a picture that goes on changing as its address goes on answering."""
+    show(tag("img", cls="um-moving", src=address, alt=str(alt)))
+
+
 def foot(
     state: Text, parts: Sequence[Text] = (), *, on: bool = False, lost: bool = False
 ) -> Markup:

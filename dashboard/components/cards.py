@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from dashboard.components.chips import bullets
 from dashboard.components.markup import Text, Width, icon, join, show, tag
-from dashboard.components.typography import heading
+from dashboard.components.typography import heading, small_print, strong
 
 
 def head(title: Text, note: Text = "", *, width: Width = "stretch") -> None:
@@ -21,6 +21,11 @@ def card_head(title: Text, note: Text = "") -> Markup:
     """Return a title with small print at the other end of its line, where there is any."""
     end = tag("span", note, cls="um-caption") if note else ""
     return tag("div", heading(title), end, cls="um-cardhead")
+
+
+def titled(name: Text, state: Text) -> Markup:
+    """Return a name in bold with its state at the other end of its line."""
+    return tag("div", tag("b", name), state, cls="um-cardhead")
 
 
 def wide_head(title: Text, aside: Text) -> None:
@@ -82,6 +87,32 @@ def built(title: Text, chip: Text, number: Text, reasons: Iterable[Text]) -> Non
     show(tag("div", *drawn, cls="um-built"))
 
 
+def model_head(
+    name: Text, state: Text, kind: Text, summary: Text, *, warning: Text = "", note: Text = ""
+) -> Markup:
+    """Return the head of a model's card: name, state, what it is and does, what to mind."""
+    return tag(
+        "div",
+        tag("div", tag("h3", name), state, cls="um-model-name"),
+        tag("p", kind, cls="um-caption"),
+        tag("p", summary),
+        tag("p", warning, cls="um-warn") if warning else "",
+        tag("p", note, cls="um-caption") if note else "",
+        cls="um-model",
+    )
+
+
+def model_accuracy(head: Text, figure: Markup) -> Markup:
+    """Return how good a model is: an axis, or a sentence."""
+    return tag("div", tag("p", head, cls="um-caption"), figure, cls="um-model-auc")
+
+
+def model_problem(text: Text, *, calm: bool) -> Markup:
+    """Return what went wrong with a model; `calm` where nothing is wrong with the model itself."""
+    line = tag("p", text, cls="um-caption" if calm else "um-warn", role="status")
+    return tag("div", line, cls="um-model um-model-said")
+
+
 class Mark(NamedTuple):
     """A mark of a chart: its classes (`.um-keys` in static/result.css), and its words."""
 
@@ -93,3 +124,15 @@ def legend(marks: Iterable[Mark]) -> Markup:
     """Return what each mark of a chart stands for."""
     drawn = join(tag("span", tag("i", cls=mark.cls), mark.words) for mark in marks)
     return tag("div", drawn, cls="um-keys")
+
+
+def preview(*parts: Text) -> Markup:
+    """Return what stands beside a list about the row that is marked."""
+    return tag("div", *parts, cls="um-preview")
+
+
+def arrival(chip: Markup, name: Text, text: Text) -> Markup:
+    """Return the line of a file that came with others: its state, its name, what to say of it."""
+    more = small_print(text) if text else ""
+    named = tag("div", strong(name), more)
+    return tag("div", chip, named, cls="um-arrival", role="status")

@@ -29,6 +29,11 @@ def inked(text: Text, tone: str, symbol: str, cls: str = "") -> Markup:
     return tag("span", icon(symbol), text, cls=f"{cls} um-ink {tone}")
 
 
+def bold(text: Text, tone: str = "") -> Markup:
+    """Return a figure that stands out, in a state's color where there is one."""
+    return tag("b", text, cls=f"um-ink {tone}" if tone else "")
+
+
 def figures(cells: Iterable[tuple[str, str, str]]) -> Markup:
     """Return key numbers in a row: name, value, and a note under it. A note without a value is
     drawn in its place, and smaller."""

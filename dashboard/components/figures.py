@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import plotly.graph_objects as go
+import streamlit as st
 from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard.charts import CONFIG
 from dashboard.components.markup import Text, icon, join, show, tag
+
+
+def chart(figure: go.Figure, key: str, alt: str, *, at: DeltaGenerator | None = None) -> None:
+    """Draw a figure of `charts`; `alt` says it to a screen reader."""
+    (at or st).plotly_chart(figure, theme=None, config=CONFIG, key=key, alt=alt)
 
 
 def missing(text: Text, *, at: DeltaGenerator | None = None) -> None:
@@ -18,6 +26,11 @@ def missing(text: Text, *, at: DeltaGenerator | None = None) -> None:
 def caption(*parts: Text, at: DeltaGenerator | None = None) -> None:
     """Draw what stands under a picture."""
     show(tag("div", *parts, cls="um-figcaption"), at=at)
+
+
+def titled(title: Text, text: Text) -> Markup:
+    """Return a caption's text after its title."""
+    return join([tag("b", title), text], " ")
 
 
 def note(text: Text) -> Markup:
@@ -67,6 +80,16 @@ def marks(
         tag("div", join(tag("span", text) for text in under), cls="um-caption"),
         cls="um-looked",
     )
+
+
+def reason(symbol: str, text: Text) -> Markup:
+    """Return a sentence after an icon, as wide as the card."""
+    return tag("div", icon(symbol), tag("div", text), cls="um-reason")
+
+
+def material(content: Text) -> Markup:
+    """Return what is said of the material under a player."""
+    return tag("div", content, cls="um-material")
 
 
 def ratings(cells: Iterable[tuple[str, str, Text, Text]]) -> Markup:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from markupsafe import Markup
 
+from dashboard import labels
 from dashboard.charts import LaneSize
 from dashboard.components.markup import Text, join, tag
-from dashboard.i18n import _
-from detector.schema.analysis import Thresholds
+from detector.schema.analysis import Label, Question, Thresholds
 
 WORD_ROOM = 0.12
 """Share of the axis a zone needs for its word."""
@@ -17,22 +18,22 @@ NAME_GAP = 14
 """px between two names at the end of lines."""
 
 
-def zone_words(limits: Thresholds, size: LaneSize, says: str = "") -> Markup:
+def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = None) -> Markup:
     """Return the three words beside the axis, each at the middle of its zone.
 
     Parameters
     ----------
-    says : str
-        What a score over the threshold says, of the question that is shown.
+    question : Question, optional
+        The one that is shown; None: that of a face.
     """
     zones = (
-        (says or _("likely manipulated"), limits.high, 1.0),
-        (_("inconclusive"), limits.low, limits.high),
-        (_("no sign"), 0.0, limits.low),
+        (Label.FAKE, limits.high, 1.0),
+        (Label.INCONCLUSIVE, limits.low, limits.high),
+        (Label.REAL, 0.0, limits.low),
     )
     words = join(
-        tag("span", word, style=f"top:{size.y((a + b) / 2):.0f}px")
-        for word, a, b in zones
+        tag("span", labels.zone(label, question), style=f"top:{size.y((a + b) / 2):.0f}px")
+        for label, a, b in zones
         if b - a >= WORD_ROOM
     )
     return tag("div", words, cls="um-beside left", style=f"height:{size.height}px")
@@ -58,14 +59,9 @@ def line_names(ends: Sequence[tuple[float, str, bool]], size: LaneSize) -> Marku
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Return ascending places moved as little as needed to stand `gap` apart, within low..high."""
-    places: list[float] = []
-    for y in wanted:
-        places.append(max(y, places[-1] + gap) if places else max(y, low))
-    if places and places[-1] > high:
-        places[-1] = high
-        for i in range(len(places) - 2, -1, -1):
-            places[i] = min(places[i], places[i + 1] - gap)
-    return places
+    offsets = gap * np.arange(len(wanted))
+    places = np.maximum.accumulate(np.maximum(wanted, low) - offsets) + offsets
+    return [float(place) for place in np.minimum(places, high - offsets[::-1])]
 
 
 def owner(name: Text, where: Text, chip: Text, score: Text = "") -> Markup:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from dashboard import labels
 from dashboard.components.markup import join, tag
 from dashboard.i18n import _
-from detector.schema.analysis import Question, Thresholds
+from detector.schema.analysis import Label, Question, Thresholds
 
 WIDE, NARROW = 520.0, 300.0
 """px of a scale on a desktop and on a phone, by which names find their room."""
@@ -53,19 +53,21 @@ def scale(
         What ranges over the bracket, for a screen reader, with its ends left blank.
     """
     low, high, at = thresholds.low * 100, thresholds.high * 100, probability * 100
-    says = labels.QUESTIONS[question].fake_short
+    says, between = (labels.zone(one, question) for one in (Label.FAKE, Label.INCONCLUSIVE))
     zones = [
-        _Zone("real", 0.0, low, _("no sign")),
-        _Zone("inc", low, high, _("inconclusive")),
+        _Zone("real", 0.0, low, labels.zone(Label.REAL, question)),
+        _Zone("inc", low, high, between),
         _Zone("fake", high, 100.0, says),
     ]
     if not thresholds.no_sign or low <= 0:
-        zones = [_Zone("inc", 0.0, high, _("inconclusive")), zones[2]]
-    spoken = (
-        _("{percent}, below {low} no sign, above {high} {says}, between inconclusive.")
-        if len(zones) == 3
-        else _("{percent}, above {high} {says}, below inconclusive; no score means “no sign” here.")
-    ).format(
+        zones = [_Zone("inc", 0.0, high, between), zones[2]]
+    if thresholds.never_decide:
+        zones = zones[:1]
+    spoken = {
+        1: _("{percent}, inconclusive; no score decides here."),
+        2: _("{percent}, above {high} {says}, below inconclusive; no score means “no sign” here."),
+        3: _("{percent}, below {low} no sign, above {high} {says}, between inconclusive."),
+    }[len(zones)].format(
         percent=labels.percent(probability),
         low=labels.percent(thresholds.low),
         high=labels.percent(thresholds.high),
@@ -95,16 +97,15 @@ def scale(
 
 
 def _under(zones: list[_Zone], width: float, where: str) -> Markup:
-    """The ticks and names under the bar, for one width of it."""
     limits = [zone.end for zone in zones[:-1]]
     near = len(limits) == 2 and limits[1] - limits[0] < CLOSE
     ticks = Markup()
     for place, value in enumerate(limits):
         side = ("before", "after")[place] if near else ""
         ticks += tag("b", f"{value:.0f}", cls=f"tick {side}", style=f"left:{value:.1f}%")
-    if limits[0] >= CLOSE:
+    if not limits or limits[0] >= CLOSE:
         ticks += tag("span", "0", cls="tick after", style="left:0")
-    if limits[-1] <= 100 - CLOSE:
+    if not limits or limits[-1] <= 100 - CLOSE:
         end = f"100{labels.NBSP}%" if where == "wide" else "100"
         ticks += tag("span", end, cls="tick before", style="left:100%")
     names, below = Markup(), Markup()

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels
+from dashboard.components.controls import apart
 from dashboard.components.markup import Width, show, tag
 from detector.schema.analysis import Media
 
@@ -34,12 +35,7 @@ def row(name: str, facts: Sequence[str]) -> DeltaGenerator:
     DeltaGenerator
         A horizontal container at the right end, for buttons.
     """
-    with st.container(
-        horizontal=True,
-        horizontal_alignment="distribute",
-        vertical_alignment="center",
-        key="title-row",
-    ):
+    with apart("title-row"):
         head(name, " · ".join(facts), width="content")
         return st.container(
             horizontal=True, vertical_alignment="center", width="content", key="title-actions"
@@ -47,6 +43,8 @@ def row(name: str, facts: Sequence[str]) -> DeltaGenerator:
 
 
 def facts(media: Media) -> list[str]:
-    """["00:14.2", "1280×720"]"""
+    """["00:14.2", "1280×720"]; of a sound ["00:31.0", "AAC 96 kbit/s, 44.1 kHz"]"""
     out = [labels.clock(media.duration)] if media.duration else []
+    if media.kind == "audio":
+        return [*out, labels.sound(media)]
     return [*out, f"{media.width}×{media.height}"]

@@ -42,6 +42,12 @@ def draw(job: Job, info: Media) -> None:
     alt = _("The file {name}, {width} by {height} px").format(
         name=job.name, width=info.width, height=info.height
     )
+    if info.kind == "audio":
+        with st.container(key="player", gap="small"):
+            st.audio(
+                url_state.file_url(job) or job.path, alt=_("The file {name}").format(name=job.name)
+            )
+        return
     style.player_shape(info.width, info.height)
     with st.container(key="player", gap="small"):
         if plays(info):
@@ -62,7 +68,7 @@ def draw(job: Job, info: Media) -> None:
 
 @lru_cache(maxsize=16)
 def _first_frame(path: Path, described: str) -> bytes:
-    """The first frame as JPEG; empty where it can't be read."""
+    """Return the first frame as JPEG; empty where it can't be read."""
     try:
         rgb = media.frame_at(path, Media.model_validate_json(described), 0.0).rgb
     except (UnmaskError, OSError):

@@ -15,21 +15,13 @@ _ICONS = {"done": "check_circle", "now": "progress_activity", "wait": "circle"}
 
 @dataclass(frozen=True)
 class ProgressStep:
-    """One step of a run.
-
-    Attributes
-    ----------
-    right : str
-        What stands at the end of its line: how long it took, how far it is.
-    parts : sequence of (name, share, text)
-        Bars of what goes on side by side in it; shares 0..1.
-    """
+    """One step of a run."""
 
     name: str
     state: Literal["done", "now", "wait"]
     detail: str = ""
-    right: str = ""
-    parts: Sequence[tuple[str, float, str]] = ()
+    right: str = ""  # at the end of its line: how long it took, how far it is
+    parts: Sequence[tuple[str, float, str]] = ()  # name, share 0..1, text of what goes on in it
 
 
 def bar(share: float, label: str = "") -> Markup:

@@ -10,19 +10,18 @@ import streamlit as st
 from dashboard.components.markup import Text, join, show, tag
 
 
-def head(title: Text, lead: Text, said: tuple[str, str, str] | None) -> None:
+def head(title: Text, lead: Text, notice: tuple[str, str, str] | None) -> None:
     """Draw the head of the card.
 
     Parameters
     ----------
-    said : (str, str, str), optional
+    notice : (str, str, str), optional
         What happened, what then, and the role that a screen reader hears it by.
     """
-    notice: Text = ""
-    if said is not None:
-        what, then, role = said
-        notice = tag("div", tag("b", what), " ", then, cls="um-said", role=role)
-    parts = [tag("h1", title), tag("p", lead) if lead else "", notice]
+    parts = [tag("h1", title), tag("p", lead) if lead else ""]
+    if notice is not None:
+        what, then, role = notice
+        parts.append(tag("div", tag("b", what), " ", then, cls="um-said", role=role))
     show(tag("div", *parts, cls="um-account"))
 
 

@@ -14,8 +14,8 @@ _SHOWN = "stage"
 
 
 def enter(state: str) -> DeltaGenerator:
-    """A container for a state of the page. The first time, what stood in its place goes at once;
-    after that it is drawn over in place, so that a player goes on and nothing flickers.
+    """Return a container for a state of the page. The first time, what stood in its place goes at
+    once; after that it is drawn over in place, so that a player goes on and nothing flickers.
 
     There are two places, of which one is empty: a block that is drawn where one stands takes that
     one's contents over, and two messages to one place are sent as the last of them. To be called

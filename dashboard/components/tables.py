@@ -26,19 +26,18 @@ def facts(rows: Iterable[tuple[Text, Text]], cls: str = "um-facts") -> Markup:
 
 def table(columns: Sequence[TableColumn], rows: Iterable[Sequence[Text]]) -> Markup:
     """Return a table. The first cell of each row is its head."""
-
-    def cell(column: TableColumn, value: Text) -> Markup:
-        cls = "n" if column.number else ""
-        return tag("td", tag("div", value), cls=cls, data_label=column.name)
-
-    head = [tag("th", c.name, scope="col", cls="n" if c.number else "") for c in columns]
+    aligned = [("n" if column.number else "", column.name) for column in columns]
+    head = [tag("th", name, scope="col", cls=cls) for cls, name in aligned]
     body = [
         tag(
             "tr",
-            tag("th", row[0], scope="row"),
-            *(cell(column, value) for column, value in zip(columns[1:], row[1:], strict=True)),
+            tag("th", first, scope="row"),
+            *(
+                tag("td", tag("div", value), cls=cls, data_label=name)
+                for (cls, name), value in zip(aligned[1:], rest, strict=True)
+            ),
         )
-        for row in rows
+        for first, *rest in rows
     ]
     return tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body), cls="um-table")
 

@@ -26,9 +26,14 @@ def chapter(text: Text) -> None:
     show(tag("h3", text, cls="um-sub"))
 
 
-def paragraph(text: Text, *, width: Width = "stretch") -> None:
+def paragraph(content: Text, *, width: Width = "stretch") -> None:
     """Draw plain text."""
-    show(tag("p", text), width=width)
+    show(text(content), width=width)
+
+
+def text(content: Text) -> Markup:
+    """Return plain text, for beside something else in one piece."""
+    return tag("p", content)
 
 
 def say(text: Text) -> None:
@@ -64,6 +69,11 @@ def caption(
 def small_print(text: Text) -> Markup:
     """Return small print, for beside something else in one piece."""
     return tag("p", text, cls="um-caption")
+
+
+def small_paragraphs(*paragraphs: Text) -> Markup:
+    """Return paragraphs of small print."""
+    return tag("div", *(tag("p", text) for text in paragraphs), cls="um-caption")
 
 
 def remark(text: Text, *, cls: str = "", at: DeltaGenerator | None = None) -> None:
@@ -122,3 +132,43 @@ def subheading(text: Text) -> Markup:
 def heading(text: Text, *, space: bool = False) -> Markup:
     """Return the head of a card."""
     return tag("h2", text, cls=f"um-h2{' um-space' if space else ''}")
+
+
+def name(text: Text) -> Markup:
+    """Return the name of what is shown in a narrow card."""
+    return tag("h2", text)
+
+
+def strong(text: Text) -> Markup:
+    """Return words that stand out within a line."""
+    return tag("b", text)
+
+
+def small(text: Text) -> Markup:
+    """Return small print within a line."""
+    return tag("span", text, cls="um-caption")
+
+
+def caution(text: Text) -> Markup:
+    """Return what to mind, within a line."""
+    return tag("span", text, cls="um-warn")
+
+
+def unseen(text: Text) -> Markup:
+    """Return what a screen reader alone reads, within a line."""
+    return tag("span", " ", text, cls="um-quiet")
+
+
+def outcome(text: Text) -> Markup:
+    """Return a sentence that stands out a little, for beside something else in one piece."""
+    return tag("p", text, cls="um-say")
+
+
+def conclusion(text: Text) -> Markup:
+    """Return what a session ended with; a screen reader says it when it comes."""
+    return tag("p", text, cls="um-concluded", role="status")
+
+
+def nothing(text: Text) -> Markup:
+    """Return what is said in place of a list that is empty."""
+    return tag("p", text, cls="um-caption um-none")

@@ -13,8 +13,8 @@ _DECLINED = "offer-declined"
 
 
 def standing() -> Status | None:
-    """The first model of the short list; None when one of it is here or coming, nothing can be
-    fetched, the person said no, or may not."""
+    """Return the first model of the short list; None when one of it is here or coming, nothing can
+    be fetched, the person said no, or may not."""
     if st.session_state.get(_DECLINED) or weights.offline():
         return None
     user = session.current_user()

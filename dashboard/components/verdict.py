@@ -48,31 +48,27 @@ def limits(title: Text, text: Text) -> Markup:
     return tag("div", tag("h3", title), tag("p", text), cls="um-limits")
 
 
+def measured(rows: Iterable[tuple[Text, Text]]) -> Markup:
+    """Return names and values of what was measured."""
+    cells = [tag("dt", name) + tag("dd", value) for name, value in rows]
+    return tag("dl", *cells, cls="um-measured")
+
+
 def own(text: Text) -> Markup:
     """Return whose thresholds or models these are, where they are not ours."""
     return tag("span", text, cls="um-own")
 
 
 class QuestionRow(NamedTuple):
-    """A question and its answer.
-
-    Attributes
-    ----------
-    number : str
-        Its likelihood, or what stands for it.
-    counts : bool
-        The number is part of the verdict.
-    leads : bool
-        It is the question that decided.
-    """
+    """A question and its answer."""
 
     question: str
     slug: str
     symbol: str
     answer: str
-    number: str
-    counts: bool
-    leads: bool
+    number: str  # its likelihood, or what stands for it
+    counts: bool  # the number is part of the verdict
+    leads: bool  # it is the question that decided
 
 
 def questions(rows: Iterable[QuestionRow]) -> Markup:

@@ -10,19 +10,23 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import charts, series, theme
+from dashboard.components import origin
 from dashboard.i18n import _
 from dashboard.result import (
     details,
     heat_view,
     inspector,
-    looked_at,
+    material,
     next_card,
     player,
     question,
+    sound_view,
     timeline,
     title,
     verdict_card,
+    voice_card,
 )
+from dashboard.result import original as original_card
 from dashboard.result.linked import ResultViewState
 from dashboard.result.record import ResultRecord
 from detector.schema.analysis import Analysis
@@ -41,24 +45,30 @@ def render(record: ResultRecord) -> None:
 
 @st.fragment
 def _view(record: ResultRecord, original: Analysis) -> None:
-    """The linked view. A click anywhere reruns this function and nothing else of the page."""
+    """Draw the linked view. A click anywhere reruns this function and nothing else of the page."""
     with st.container(gap=20, key="result"):
-        fill = _draw(record, original)
-    if fill is not None:
+        origin.draw(record.origin)
+        later = _draw(record, original)
+    for fill in later:
         fill()
 
 
-def _draw(record: ResultRecord, original: Analysis) -> heat_view.Later | None:
-    """Draw everything but the heatmap; return what draws that.
+def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
+    """Draw everything but what takes long, a heatmap and pictures of the sound; return what draws
+    those.
 
-    Player, boxes and strips show the question in front. The chart, and what stands below it, shows
-    the one that is chosen in the chart's head.
+    Player, boxes and strips show the question in front, of those about the picture. The chart, and
+    what stands below it, shows the one that is chosen in the chart's head.
     """
-    linked = ResultViewState(record.key, original, read_only=record.read_only)
+    linked = ResultViewState(record, original)
     palette = theme.palette()
     decided = linked.decided()
-    front = question.viewed(decided, decided.verdict.question)
-    charted = question.viewed(decided, linked.question(decided))
+    if original.media.kind == "audio":
+        return [sound_view.draw(decided, linked)]
+    asked = question.of_picture(decided)
+    front = question.viewed(decided, next(iter(asked), None))
+    chosen = linked.question(decided)
+    charted = question.viewed(decided, chosen) if chosen in asked else front
     people = _lanes(front, linked)
     lanes = _lanes(charted, linked)
     sizes = charts.lane_sizes(len(lanes))
@@ -70,42 +80,42 @@ def _draw(record: ResultRecord, original: Analysis) -> heat_view.Later | None:
         linked.read_lane(lane.track.id, drawn)
     linked.read_table(table)
 
-    title.draw(record, decided, linked)
+    title.draw(decided, linked)
+    original_card.banner(record)
     with st.container(key="result-top", gap=20):
         verdict_card.draw(decided, linked)
-        next_card.draw(record, decided, linked)
+        next_card.draw(decided, linked)
         with st.container(key="result-side", gap="small"):
-            player.draw(record, front, people, sizes, linked, lanes)
-            looked_at.draw(front)
+            player.draw(front, people, sizes, linked, lanes)
+            voice_card.draw(decided, linked)
+            material.draw(front)
     if original.media.kind != "image":
-        timeline.draw(charted, lanes, sizes, linked, palette, table, question.asked(decided))
+        timeline.draw(charted, lanes, sizes, linked, palette, table, asked)
+    sound = sound_view.later(decided, linked) if voice_card.spoken(decided) else None
     st.checkbox(_("Show frames, file and details"), key=linked.widget("more-below"))
     with st.container(key="result-more", gap=20):
-        return _below(record, decided, charted, lanes, linked)
+        heat = _below(decided, charted, lanes, linked)
+    return [draw for draw in (sound, heat) if draw]
 
 
 def _lanes(analysis: Analysis, linked: ResultViewState) -> list[series.Lane]:
-    tracks = analysis.judged if linked.show_all else analysis.judged[:FIRST]
+    tracks = analysis.seen if linked.show_all else analysis.seen[:FIRST]
     return [series.lane(analysis, track) for track in tracks]
 
 
 def _below(
-    record: ResultRecord,
-    decided: Analysis,
-    charted: Analysis,
-    lanes: list[series.Lane],
-    linked: ResultViewState,
+    decided: Analysis, charted: Analysis, lanes: list[series.Lane], linked: ResultViewState
 ) -> heat_view.Later | None:
-    """The frame under the glass, the file, the tabs. On a phone they wait for the checkbox above,
-    which is there only."""
+    """Draw the frame under the glass, the file, the tabs. On a phone they wait for the checkbox
+    above, which is there only."""
     everyone = {lane.track.id: lane for lane in lanes}
     chosen = linked.person if linked.person in everyone else charted.verdict.subject
     left, right = st.columns([62, 38], gap=20)
     with left:
-        fill = inspector.draw(record.path, charted, everyone.get(chosen or ""), linked)
+        fill = inspector.draw(charted, everyone.get(chosen or ""), linked)
     with right:
-        details.draw_file(record.path, decided, linked, record.name)
+        details.draw_file(decided, linked)
     # Beside a picture's short inspector there is room for the tabs as well.
     with left if decided.media.kind == "image" else st.container():
-        details.draw_tabs(record.path, decided, linked)
+        details.draw_tabs(decided, linked)
     return fill

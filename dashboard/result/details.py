@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from dashboard import labels
@@ -34,6 +32,7 @@ STAGES: LazyDict[str, str] = LazyDict(
         "read": _("Reading the file"),
         "decode": _("Decoding"),
         "faces": _("Finding faces"),
+        "sound": _("Listening"),
         "signals": _("Reading signals"),
         "verdict": _("Verdict"),
     }
@@ -41,85 +40,87 @@ STAGES: LazyDict[str, str] = LazyDict(
 """Stages overlap: together they take longer than the whole run."""
 
 
-def draw_tabs(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
+def draw_tabs(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the card with signals, robustness, provenance, the models and the run."""
     with st.container(border=True, key="card-details"):
         signals, robust, origin, models, run = st.tabs(
             [_("Signals"), _("Robustness"), _("Provenance"), _("Models"), _("Run details")]
         )
         with signals:
-            signal_tab.draw(path, analysis, linked)
+            signal_tab.draw(analysis, linked)
         with robust:
-            robustness_tab.draw(path, analysis, linked)
+            robustness_tab.draw(analysis, linked)
         with origin:
             provenance_tab.draw(analysis)
         with models:
             models_tab.draw(analysis)
         with run:
             show(facts(run_facts(analysis)))
-            st.toggle(
-                _("Simple player: no moving boxes, faces as buttons"),
-                value=linked.simple,
-                key=linked.widget("simple"),
-                on_change=linked.choose_simple,
-            )
+            if analysis.media.kind != "audio":
+                st.toggle(
+                    _("Simple player: no moving boxes, faces as buttons"),
+                    value=linked.simple,
+                    key=linked.widget("simple"),
+                    on_change=linked.choose_simple,
+                )
 
 
-def draw_file(path: Path, analysis: Analysis, linked: ResultViewState, name: str) -> None:
+def draw_file(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the card with the file and the downloads."""
     with st.container(border=True, key="card-file", height="stretch", gap=None):
         show(typography.heading(_("File")), facts(file_facts(analysis)))
         for sentence in analysis.media.notes:
             show(typography.with_icon("info", sentence, "um-note"))
-        download_card.draw(path, analysis, linked, name)
+        download_card.draw(analysis, linked)
 
 
 def file_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     """Return what the file is, by name."""
     media = analysis.media
-    codec = CODECS.get(media.codec, media.codec)
-    picture = [f"{media.width}×{media.height}"]
+    picture = [] if media.kind == "audio" else [f"{media.width}×{media.height}"]
     if media.fps and media.kind != "image":
-        rate = f"{media.fps:.4g}{NBSP}fps"
-        uneven = media.variable_frame_rate
-        picture.append(_("{rate} on average").format(rate=rate) if uneven else rate)
-    picture.append(codec)
-    kinds = {"video": _("Video"), "image": _("Picture"), "animation": _("Animation")}
+        rate = _("{rate} on average") if media.variable_frame_rate else "{rate}"
+        picture.append(rate.format(rate=f"{media.fps:.4g}{NBSP}fps"))
+    picture.append(CODECS.get(media.codec, media.codec))
+    kinds = {
+        "video": _("Video"),
+        "image": _("Picture"),
+        "animation": _("Animation"),
+        "audio": _("Sound"),
+    }
     rows: list[tuple[str, Text]] = [
         (_("Name"), media.name),
         (kinds[media.kind], ", ".join(picture)),
     ]
     if media.duration:
-        frames = (
-            f", {labels.count(media.frame_count, 'frame', 'frames')}" if media.frame_count else ""
-        )
-        rows.append((_("Length"), f"{labels.clock(media.duration)}{frames}"))
+        frames = media.frame_count and labels.count(media.frame_count, "frame", "frames")
+        length = labels.clock(media.duration)
+        rows.append((_("Length"), f"{length}, {frames}" if frames else length))
     if media.live:
         none = _("none: frames of a live session were scored as they came")
-        rows += [(_("File"), none), (_("Analyzed"), local(analysis.created))]
-        return rows
+        return [*rows, (_("File"), none), (_("Analyzed"), local(analysis.created))]
+    if media.kind == "audio":
+        rows[1] = (_("Sound"), _sound(analysis))
     if media.kind == "video":
         rows.append((_("Sound"), _sound(analysis)))
     rate = f" ({media.bit_rate / 1e6:.1f}{NBSP}Mbit/s)" if media.bit_rate else ""
     rows.append((_("Size"), f"{labels.size(media.size)}{rate}"))
-    squeezed = next((e for e in analysis.evidence if e.code == "compression"), None)
-    if squeezed is not None:
-        rows.append((_("Compression"), messages.detail(squeezed, speech())))
+    rows += [
+        (_("Compression"), messages.detail(evidence, speech()))
+        for evidence in analysis.evidence
+        if evidence.code == "compression"
+    ][:1]
     if media.rotation:
         turned = _("turned {degrees}° to stand upright").format(degrees=media.rotation)
         rows.append((_("Rotation"), turned))
     if media.turned:
         why = _("{degrees}° clockwise, since faces were only found so")
         rows.append((_("Turned"), why.format(degrees=media.turned)))
-    sha = media.sha256
-    short = f"{sha[:4]} {sha[4:8]} … {sha[-4:]}"
-    rows.append(("SHA-256", code(short, sha)))
-    seconds = total(analysis)
-    when = local(analysis.created)
+    sha, when, seconds = media.sha256, local(analysis.created), total(analysis)
     if seconds is not None:
         when = _("{when}, in {time}").format(when=when, time=labels.took(seconds))
-    rows.append((_("Analyzed"), when))
-    return rows
+    hash = code(f"{sha[:4]} {sha[4:8]} … {sha[-4:]}", sha)
+    return [*rows, ("SHA-256", hash), (_("Analyzed"), when)]
 
 
 def _sound(analysis: Analysis) -> str:
@@ -136,59 +137,45 @@ def _sound(analysis: Analysis) -> str:
 def run_facts(analysis: Analysis) -> list[tuple[str, Text]]:
     """Return how the result was made, by name."""
     settings, software = analysis.settings, analysis.software
-    still = analysis.media.kind == "image"
-    looked = labels.count(len(analysis.moments), "moment", "moments")
     how = {
         "uniform": _("spread evenly"),
         "keyframes": _("where the picture changes"),
         "fps": _("{number} a second").format(number=f"{settings.fps:g}"),
         "closer": _("more of them where the score moves"),
     }[settings.sampling]
+    sampled = f"{labels.count(len(analysis.timestamps), 'moment', 'moments')}, {how}"
     rows: list[tuple[str, Text]] = [
-        (
-            _("Looked at"),
-            _("the picture") if still else f"{looked}, {how}",
-        ),
+        (_("Looked at"), _("the picture") if analysis.media.kind == "image" else sampled),
         (_("Smallest face"), _("{width}\u00a0px wide").format(width=settings.min_face)),
     ]
-    if settings.start or settings.end is not None:
-        part = (
-            _("{start} to the end").format(start=labels.clock(settings.start))
-            if settings.end is None
-            else labels.stretch(settings.start, settings.end)
+    if heard := analysis.media.audio and analysis.media.audio.heard:
+        if analysis.media.kind == "audio":
+            rows.clear()
+        spoken = _("{heard}, of it {speech} of speech").format(
+            heard=labels.took(heard.seconds), speech=labels.took(heard.speech_seconds)
         )
+        rows.append((_("Listened to"), spoken))
+    if settings.end is not None:
+        rows.append((_("Part"), labels.stretch(settings.start, settings.end)))
+    elif settings.start:
+        part = _("{start} to the end").format(start=labels.clock(settings.start))
         rows.append((_("Part"), part))
-    rows += [
-        (name, labels.took(analysis.timings[stage]))
-        for stage, name in STAGES.items()
-        if stage in analysis.timings
-    ]
-    rows += [
-        (_("Scoring, {model}").format(model=m.title), labels.took(m.seconds))
+    scoring = _("Scoring, {model}")
+    timed = [(name, analysis.timings.get(stage)) for stage, name in STAGES.items()]
+    timed += [(scoring.format(model=m.title), m.seconds) for m in analysis.models if m.scored]
+    timed.append((_("All, side by side"), total(analysis)))
+    rows += [(name, labels.took(seconds)) for name, seconds in timed if seconds is not None]
+    weights = lines(
+        join([m.title, code(m.weights_sha256[:8], m.weights_sha256)], " ")
         for m in analysis.models
-        if m.seconds is not None and m.scored
-    ]
-    if (seconds := total(analysis)) is not None:
-        rows.append((_("All, side by side"), labels.took(seconds)))
-    rows += [
-        (
-            _("Weights"),
-            lines(
-                join([m.title, code(m.weights_sha256[:8], m.weights_sha256)], " ")
-                for m in analysis.models
-                if m.weights_sha256
-            )
-            or _("none"),
-        ),
-        (
-            "Unmask",
-            software.version + (f", {software.commit[:8]}" if software.commit else ""),
-        ),
-        (
-            _("Runs on"),
-            f"{software.backend}, {software.device}, Python {software.python}, "
-            f"PyTorch {software.torch}",
-        ),
+        if m.weights_sha256
+    )
+    versions = f"Python {software.python}, PyTorch {software.torch}"
+    commit = f", {software.commit[:8]}" if software.commit else ""
+    return [
+        *rows,
+        (_("Weights"), weights or _("none")),
+        ("Unmask", software.version + commit),
+        (_("Runs on"), f"{software.backend}, {software.device}, {versions}"),
         (_("Analysis"), code(analysis.id[:16])),
     ]
-    return rows

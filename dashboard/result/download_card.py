@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 
@@ -23,15 +23,15 @@ FORMS: LazyDict[str, tuple[str, str, str]] = LazyDict(
 """Name, icon and what it is."""
 
 
-def draw(path: Path, analysis: Analysis, linked: ResultViewState, name: str) -> None:
+def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the buttons, and what the reports say beyond the result."""
     typography.title(_("Download"), space=True)
-    wishes = linked.wishes
+    options, name = linked.export, linked.record.name
     with st.container(horizontal=True, key="downloads"):
         for form, (label, icon, help) in FORMS.items():
             st.download_button(
                 label,
-                downloads.maker(form, path, analysis, wishes),
+                downloads.maker(form, linked.path, analysis, linked.record.origin, options),
                 file_name=downloads.file_name(name, form),
                 mime=downloads.MIME[form],
                 icon=f":material/{icon}:",
@@ -40,52 +40,50 @@ def draw(path: Path, analysis: Analysis, linked: ResultViewState, name: str) -> 
                 key=linked.widget(f"file.{form}"),
             )
         if not linked.read_only:
-            _mark(path, analysis, linked, name)
+            _mark(analysis, linked)
     with st.container(gap="small"):
-        typography.caption(downloads.signing()[1], after=True)
+        typography.caption(downloads.signing(linked.record.origin)[1], after=True)
         if linked.read_only:
             return
         st.text_area(
             _("Notes for the report"),
-            value=wishes.notes,
+            value=options.notes,
             key=linked.widget("notes"),
             height=68,
             max_chars=5_000,
             placeholder=_("Where the file came from, who asked, what else was checked"),
-            on_change=linked.choose_wishes,
+            on_change=linked.choose_export,
         )
         if analysis.provenance is not None and analysis.provenance.place is not None:
             st.toggle(
                 _("Leave out where it was recorded"),
-                value=not wishes.place,
+                value=not options.place,
                 key=linked.widget("no-place"),
-                on_change=linked.choose_wishes,
+                on_change=linked.choose_export,
             )
 
 
-def _mark(path: Path, analysis: Analysis, linked: ResultViewState, name: str) -> None:
-    """The verdict in a copy of the file, or beside it."""
+def _mark(analysis: Analysis, linked: ResultViewState) -> None:
+    path, name = linked.path, linked.record.name
+    data: Callable[[], bytes] | str
     if downloads.takes_mark(analysis.media) and path.is_file():
-        st.download_button(
-            _("Marked copy"),
-            partial(downloads.marked, path, analysis),
-            file_name=downloads.file_name(name, path.suffix.lstrip(".")),
-            icon=":material/sell:",
-            help=_(
-                "A copy with the verdict in its metadata; pictures and sound stay as they are. "
-                "A signed origin (C2PA) holds for the original only."
-            ),
-            on_click="ignore",
-            key=linked.widget("file.mark"),
+        label, data, mime = _("Marked copy"), partial(downloads.marked, path, analysis), None
+        file_name = downloads.file_name(name, path.suffix.lstrip("."))
+        help = _(
+            "A copy with the verdict in its metadata; pictures and sound stay as they are. "
+            "A signed origin (C2PA) holds for the original only."
         )
     else:
-        st.download_button(
-            _("Sidecar"),
-            downloads.sidecar(analysis),
-            file_name=f"{name}.unmask.json",
-            mime="application/json",
-            icon=":material/sell:",
-            help=_("The verdict as a small file to keep beside this one, which can't carry it"),
-            on_click="ignore",
-            key=linked.widget("file.mark"),
-        )
+        label, data, mime = _("Sidecar"), downloads.sidecar(analysis), "application/json"
+        file_name = f"{name}.unmask.json"
+        help = _("The verdict as a small file to keep beside this one, which can't carry it")
+    st.download_button(
+        label,
+        data,
+        file_name=file_name,
+        mime=mime,
+        icon=":material/sell:",
+        help=help,
+        on_click="ignore",
+        key=linked.widget("file.mark"),
+    )

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path, PurePath
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,14 +17,17 @@ from dashboard.i18n import _, say
 from detector import verdict_metadata
 from detector.errors import UsageError
 from detector.schema.analysis import Analysis, Media
+from service import exports
+from service.records.model import ResultOrigin
 
-MIME = {"pdf": "application/pdf", "json": "application/json", "csv": "text/csv"}
+MIME = {
+    "pdf": "application/pdf", "json": "application/json", "csv": "text/csv",
+    "jsonl": "application/jsonl", "zip": "application/zip",
+}  # fmt: skip
 MARKED = ("mp4", "mov", "3gp", "jpeg", "png")
 """containers whose metadata take a verdict"""
 LARGEST_COPY = 500_000_000
 """bytes of a copy, which is held in memory while it is sent"""
-
-_making = threading.Lock()
 
 
 class ExportOptions:
@@ -38,27 +39,23 @@ class ExportOptions:
         self.place = True
 
 
-def maker(form: str, path: Path, analysis: Analysis, wishes: ExportOptions) -> Callable[[], bytes]:
-    """What makes a report in one form when it is called."""
-    return partial(make, form, path, analysis, wishes)
+def maker(
+    form: str, path: Path, analysis: Analysis, origin: ResultOrigin, options: ExportOptions
+) -> Callable[[], bytes]:
+    """Return what makes a sealed report when it is called, signed where this server has a key that
+    can be used."""
+    return lambda: exports.report(
+        form, path, analysis, origin, notes=options.notes, place=options.place
+    )
 
 
-def make(form: str, path: Path, analysis: Analysis, wishes: ExportOptions) -> bytes:
-    """A sealed report, signed where this server has a key. One is made at a time: heatmaps run
-    networks, which compete with analyses for the cores."""
+def signing(origin: ResultOrigin) -> tuple[Ed25519PrivateKey | None, str]:
+    """Return the key that signs reports of such a result, if there is one, and what is said of
+    it."""
     from detector import report
 
-    with _making:
-        content = report.collect(
-            analysis, path, notes=wishes.notes, place=wishes.place, pictures=form == "pdf"
-        )
-        return report.FORMS[form](content, signing()[0])
-
-
-def signing() -> tuple[Ed25519PrivateKey | None, str]:
-    """This server's key, if it has one, and what is said of it."""
-    from detector import report
-
+    if origin is ResultOrigin.ELSEWHERE:
+        return None, _("Sealed, not signed: this server did not make the result.")
     try:
         key = report.signing_key()
     except UsageError as error:
@@ -67,12 +64,12 @@ def signing() -> tuple[Ed25519PrivateKey | None, str]:
 
 
 def takes_mark(media: Media) -> bool:
-    """Whether a copy of this file can carry the verdict. Other files get a sidecar."""
+    """Return whether a copy of this file can carry the verdict. Other files get a sidecar."""
     return media.container in MARKED and media.size <= LARGEST_COPY
 
 
 def marked(path: Path, analysis: Analysis) -> bytes:
-    """A copy with the verdict in its metadata; nothing else of it is changed.
+    """Return a copy with the verdict in its metadata; nothing else of it is changed.
 
     Raises
     ------
@@ -87,12 +84,12 @@ def marked(path: Path, analysis: Analysis) -> bytes:
 
 
 def sidecar(analysis: Analysis) -> str:
-    """The verdict as a small file to keep beside the media."""
+    """Return the verdict as a small file to keep beside the media."""
     return json.dumps(verdict_metadata.properties(analysis), indent=2, ensure_ascii=False) + "\n"
 
 
 def file_name(name: str, kind: str) -> str:
-    """ "council statement.mp4" -> "council statement.unmask.json", safe on every system."""
+    """Return "council statement.unmask.json" for "council statement.mp4", safe on every system."""
     stem = PurePath(name.replace("\\", "/")).stem or "result"
-    kept = "".join(c if c.isalnum() or c in " ._-" else "_" for c in stem).strip(" .")[:80]
-    return f"{kept or 'result'}.unmask.{kind}"
+    safe = "".join(c if c.isalnum() or c in " ._-" else "_" for c in stem).strip(" .")[:80]
+    return f"{safe or 'result'}.unmask.{kind}"

@@ -24,37 +24,30 @@ def text(analysis: Analysis) -> list[str]:
     if answer is None or verdict.question is None:
         return []
     ensemble = analysis.ensembles.get(verdict.question)
-    said = [*_thresholds(answer)]
+    paragraphs = _thresholds(answer)
     if ensemble is not None and ensemble.auc is not None and answer.basis is Basis.MEASURED:
         auc = _(
             "Of a manipulated and an untouched clip of sources left out, these models give the "
             "manipulated one the higher score in {value} of 100 pairs ({low} to {high})."
         )
-        said.append(
-            auc.format(
-                value=labels.whole_percent(ensemble.auc.value),
-                low=labels.whole_percent(ensemble.auc.low),
-                high=labels.whole_percent(ensemble.auc.high),
-            )
-        )
+        percents = {name: labels.whole_percent(value) for name, value in ensemble.auc}
+        paragraphs.append(auc.format(**percents))
     if answer.odds is not None:
         odds = _(
             "The odds are those of the {clips} clips with a score near this one among the clips "
             "that the thresholds were made on. Each was scored by a fit that had seen nothing of "
             "its group of sources; the interval is 95\u00a0%, by drawing the groups anew."
         )
-        said += [
-            odds.format(clips=f"{answer.odds.clips:,}"),
-            _(
-                "They assume as many manipulated as untouched clips. Where fakes are rarer than "
-                "that, fewer clips with such a score are manipulated."
-            ),
-        ]
+        equally = _(
+            "They assume as many manipulated as untouched clips. Where fakes are rarer than "
+            "that, fewer clips with such a score are manipulated."
+        )
+        paragraphs += [odds.format(clips=f"{answer.odds.clips:,}"), equally]
     added = _(
         "Each model’s evidence is its calibrated log odds times its weight; they are added, and "
         "what is doubtful about the material takes some of it back."
     )
-    return [*said, added]
+    return [*paragraphs, added]
 
 
 def _thresholds(answer: Answer) -> list[str]:
@@ -76,7 +69,14 @@ def _thresholds(answer: Answer) -> list[str]:
     if limits.data:
         by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
         measured.append(by.format(data=limits.data))
-    if not limits.no_sign and not limits.own:
+    if limits.never_decide:
+        measured.append(
+            _(
+                "No threshold made 95\u00a0% of the answers right on sources left out, so there "
+                "is a likelihood and no verdict."
+            )
+        )
+    elif not limits.no_sign and not limits.own:
         measured.append(
             _(
                 "No lower threshold made 95\u00a0% of “no sign” right on sources left out, so "

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, series
-from dashboard.components import figures, tables, typography
-from dashboard.components.markup import Text, join, rich, show, tag
+from dashboard.components import controls, figures, tables, typography
+from dashboard.components.chips import bold
+from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import ScoreRow
 from dashboard.i18n import _
-from dashboard.result import heat_view, pictures, traces
-from dashboard.result.heat_view import Later
+from dashboard.result import pictures, traces
+from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
 from dashboard.series import Lane
 from detector import explain
@@ -30,9 +29,7 @@ from detector.schema.analysis import (
 )
 
 
-def draw(
-    path: Path, analysis: Analysis, lane: Lane | None, linked: ResultViewState
-) -> Later | None:
+def draw(analysis: Analysis, lane: Lane | None, linked: ResultViewState) -> Later | None:
     """Draw the card.
 
     Returns
@@ -43,47 +40,40 @@ def draw(
     """
     still = analysis.media.kind == "image"
     with st.container(border=True, key="card-inspector", height="content" if still else "stretch"):
-        face = series.nearest_face(lane.track, analysis.moments, linked.time) if lane else None
-        shown = face.time if face else linked.time
+        face = series.nearest_face(lane.track, analysis.timestamps, linked.time) if lane else None
+        time = face.time if face else linked.time
         able = [m for m in analysis.models if m.scored]
-        with st.container(
-            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
-            key="inspector-head",
-        ):  # fmt: skip
-            _head(analysis, lane, face, shown)
+        with controls.apart("inspector-head"):
+            _head(analysis, lane, face, time)
             if lane and not still:
-                _peaks(lane, linked, shown)
+                _peaks(lane, linked, time)
             model = _model(able, linked) if able else None
         if lane is None:
             return None
         if face is None:
-            _absent(path, analysis, lane, linked)
+            _absent(analysis, lane, linked)
             return None
-        return _glass(path, analysis, lane.track, face, model, linked)
+        return _glass(analysis, lane.track, face, model, linked)
 
 
 def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, shown: float) -> None:
     still = analysis.media.kind == "image"
-    if not still:
-        title = _("Frame at {time}").format(time=labels.clock(shown))
-    else:
-        title = (
-            _("The picture")
-            if lane and lane.track.modality is Modality.FULL_FRAME
-            else _("The face")
-        )
+    title = _("Frame at {time}").format(time=labels.clock(shown))
+    if still:
+        whole = lane and lane.track.modality is Modality.FULL_FRAME
+        title = _("The picture") if whole else _("The face")
     if lane is None:
         typography.title(title, width="content")
         return
     parts: list[Text] = [labels.who(lane.track)]
     if face is not None and not still:
         moment = _("moment {number} of {total}")
-        parts.append(moment.format(number=face.index + 1, total=len(analysis.moments)))
+        parts.append(moment.format(number=face.index + 1, total=len(analysis.timestamps)))
     if face is None or face.score is None:
         parts.append(series.why(face))
     else:
         state = labels.STATES[series.label_at(face.score, analysis.verdict.thresholds)]
-        percent = tag("b", labels.percent(face.score), cls=f"um-ink {state.slug}")
+        percent = bold(labels.percent(face.score), state.slug)
         parts.append(rich(_("{percent} combined"), percent=percent))
     show(typography.heading(title), figures.note(join(parts, " · ")), width="content")
 
@@ -98,19 +88,15 @@ def _peaks(lane: Lane, linked: ResultViewState, shown: float) -> None:
             ("later", _("Later peak"), "chevron_right", later),
         ):
             there = _("There is none") if to is None else _("Go to {time}")
-            st.button(
-                label,
-                icon=f":material/{icon}:",
-                disabled=to is None,
-                on_click=linked.go,
-                args=(to, lane.track.id),
-                key=linked.widget(key),
-                help=there.format(time=labels.clock(to or 0.0)),
+            help, go = (
+                there.format(time=labels.clock(to or 0.0)),
+                linked.going_to(to, lane.track.id),
             )
+            controls.button(label, icon, linked.widget(key), go, help=help, disabled=to is None)
 
 
 def _model(able: list[ModelResult], linked: ResultViewState) -> ModelResult:
-    """The model whose heatmap is shown; the first counted one to begin with."""
+    """Return the model whose heatmap is shown; the first counted one to begin with."""
     first = next((m for m in able if m.counted), able[0])
     titles = {m.id: labels.plain(m) for m in able}
     if len(able) == 1:
@@ -128,27 +114,20 @@ def _model(able: list[ModelResult], linked: ResultViewState) -> ModelResult:
     return next((m for m in able if m.id == chosen), first)
 
 
-def _absent(path: Path, analysis: Analysis, lane: Lane, linked: ResultViewState) -> None:
-    """The person is not in this frame: show the frame, and offer the nearest moment."""
+def _absent(analysis: Analysis, lane: Lane, linked: ResultViewState) -> None:
     nearest = min(lane.track.frames, key=lambda f: abs(f.time - linked.time), default=None)
     left, right = st.columns([60, 40], gap=20)
     with left:
-        _whole(path, analysis, linked.time, {})
+        _whole(analysis, linked, linked.time, {})
     with right:
-        absent = _("{who} is not in frame here.").format(who=labels.who(lane.track))
-        typography.say(absent)
+        typography.say(_("{who} is not in frame here.").format(who=labels.who(lane.track)))
         if nearest is not None:
-            st.button(
-                _("Nearest moment, {time}").format(time=labels.clock(nearest.time)),
-                icon=":material/my_location:",
-                on_click=linked.go,
-                args=(nearest.time, lane.track.id),
-                key=linked.widget("nearest"),
-            )
+            label = _("Nearest moment, {time}").format(time=labels.clock(nearest.time))
+            go = linked.going_to(nearest.time, lane.track.id)
+            controls.button(label, "my_location", linked.widget("nearest"), go)
 
 
 def _glass(
-    path: Path,
     analysis: Analysis,
     track: Subject,
     face: FrameSegment,
@@ -156,48 +135,47 @@ def _glass(
     linked: ResultViewState,
 ) -> Later | None:
     """Crop, heatmap and traces, then the whole frame beside the scores there."""
-    if not path.is_file():
-        without = _("Without the file there is no frame to look into.")
-        typography.caption(without)
+    if not linked.path.is_file():
+        typography.caption(_("Without the file there is no frame to look into."))
         show(scores_here(analysis, face))
         return None
     left, right = st.columns([2, 1], gap="small")
     with left:
         grid = st.grid(2, min_column_width=130, gap="small")
         with grid.cell(), st.container(gap=None):
-            _crop(path, analysis, face)
+            _crop(analysis, face, linked)
         with grid.cell():
             slot = st.container(gap=None, key="heatmap")
     with right, st.container(gap="xsmall", key="traces"):
-        traces.draw(path, analysis, track, face, linked)
-    controls = st.container(
+        traces.draw(analysis, track, face, linked)
+    below = st.container(
         horizontal=True, vertical_alignment="bottom", gap="small", key="heatmap-controls"
     )
-    lay = None
+    on_frame = None
     if analysis.media.kind != "image":  # of a picture the player and the verdict say it all
         left, right = st.columns([60, 40], gap=20)
         with left:
             boxes = pictures.boxes_at(analysis, face.time)
-            lay = _whole(path, analysis, face.time, boxes)
+            on_frame = _whole(analysis, linked, face.time, boxes)
         with right:
             show(scores_here(analysis, face))
     if model is None:
         return None
-    return heat_view.draw(slot, controls, path, analysis, track, face, model, linked, lay)
+    return HeatmapView(analysis, track, face, model, linked, below, on_frame).draw(slot)
 
 
-def _crop(path: Path, analysis: Analysis, face: FrameSegment) -> None:
+def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState) -> None:
     try:
-        rgb = pictures.crop(path, analysis, face.time, face.box)
+        rgb = pictures.crop(linked.path, analysis, face.time, face.box)
     except (UnmaskError, OSError):
         figures.missing(_("The frame can’t be read any more."))
         return
     st.image(pictures.jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
-    figures.caption(tag("b", _("Crop")), " ", described(face.quality))
+    figures.caption(figures.titled(_("Crop"), described(face.quality)))
 
 
 def described(quality: Quality) -> str:
-    """A face's quality in a few words: "212 px wide, sharp, frontal"."""
+    """Return a face's quality in a few words: "212 px wide, sharp, frontal"."""
     width = _("{width}\u00a0px wide").format(width=f"{quality.width:.0f}")
     if quality.problem is not None:
         why = labels.WHY_NOT.get(quality.problem, _("not scored"))
@@ -210,8 +188,11 @@ def described(quality: Quality) -> str:
 
 
 def _whole(
-    path: Path, analysis: Analysis, time: float, boxes: dict[str, tuple[Box, Label]]
-) -> heat_view.Lay:
+    analysis: Analysis,
+    linked: ResultViewState,
+    time: float,
+    boxes: dict[str, tuple[Box, Label]],
+) -> OnFrame:
     """Draw the whole frame; return what lays a heatmap over it."""
     with st.container(key="whole-frame", gap=None):
         picture, caption = st.empty(), st.empty()
@@ -221,7 +202,7 @@ def _whole(
 
     def show(heat: explain.Heatmap | None, alpha: float) -> None:
         try:
-            rgb = pictures.whole_frame(path, analysis, time, boxes, 640, heat, alpha)
+            rgb = pictures.whole_frame(linked.path, analysis, time, boxes, 640, heat, alpha)
         except (UnmaskError, OSError):
             figures.missing(_("The frame can’t be read any more."), at=picture)
             return

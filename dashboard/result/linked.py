@@ -7,91 +7,96 @@ all set the same moment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import streamlit as st
 
-from dashboard import series
-from dashboard.components import evidence_view
-from dashboard.i18n import _
+from dashboard import series, session
+from dashboard.components import controls, evidence_view
+from dashboard.i18n import _, advice
 from dashboard.result.downloads import ExportOptions
 from detector.decision import decide
-from detector.schema.analysis import Analysis, Question, Thresholds
+from detector.errors import InputError
+from detector.schema.analysis import Analysis, Question, Settings, Thresholds
+from service.tasks.jobs import QueueFull
+
+if TYPE_CHECKING:
+    from dashboard.result.record import ResultRecord
+
+T = TypeVar("T")
+
+
+class Remembered(Generic[T]):
+    """An attribute of `ResultViewState` that is kept in session state."""
+
+    def __init__(self, default: T) -> None:
+        self.default = default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, view: ResultViewState, owner: type) -> T:
+        value: T = st.session_state.get(f"{view.prefix}.{self.name}", self.default)
+        return value
+
+    def __set__(self, view: ResultViewState, value: T) -> None:
+        st.session_state[f"{view.prefix}.{self.name}"] = value
 
 
 class ResultViewState:
     """The shared state of one record's linked view."""
 
-    def __init__(self, key: str, analysis: Analysis, *, read_only: bool = False) -> None:
-        self.key = key
-        self.read_only = read_only
-        self.prefix = f"result.{key}"
-        self.original = analysis
-        if self._name("time") not in st.session_state:
-            time, person = opening(analysis)
-            self._set("time", time)
-            self._set("person", person)
-            self._set("seek", 0)
+    time = Remembered(0.0)  # the moment everything shows, s
+    person = Remembered[str | None](None)  # whose face the inspector shows
+    seek = Remembered(0)  # grows when this side moved the moment: the player then follows
+    unplayable = Remembered(False)  # the browser said that it can't play this file
+    thresholds: Remembered[Mapping[Question, Thresholds]] = Remembered({})  # those that were moved
+    ours = Remembered(False)  # the person's own clips are left aside for this result
+    models = Remembered[tuple[str, ...] | None](None)  # ids the person chose to count
+    show_all = Remembered(False)  # people beyond the first few are shown as well
+    scores_anyway = Remembered(False)  # asked for, of a file that is too poor for a reading
+    simple = Remembered(False)  # the player without moving parts
+    _row: Remembered[list[int]] = Remembered([])
 
-    def _name(self, part: str) -> str:
-        return f"{self.prefix}.{part}"
+    def __init__(self, record: ResultRecord, analysis: Analysis) -> None:
+        self.record = record
+        self.key, self.path, self.read_only = record.key, record.path, record.read_only
+        self.prefix = f"result.{self.key}"
+        self.original = analysis
+        if f"{self.prefix}.time" not in st.session_state:
+            self.time, self.person = opening(analysis)
 
     def widget(self, part: str) -> str:
-        """The key of a widget of this record. Streamlit forgets it when the page is left."""
+        """Return the key of a widget of this record. Streamlit forgets it when the page is left."""
         return f"{self.prefix}.widget.{part}"
 
-    def _get(self, part: str, default: Any = None) -> Any:
-        return st.session_state.get(self._name(part), default)
-
-    def _set(self, part: str, value: Any) -> None:
-        st.session_state[self._name(part)] = value
-
     # --- the moment
-
-    @property
-    def time(self) -> float:
-        """The moment everything shows, s."""
-        return float(self._get("time", 0.0))
-
-    @property
-    def person(self) -> str | None:
-        """Whose face the inspector shows."""
-        value = self._get("person")
-        return value if isinstance(value, str) else None
-
-    @property
-    def seek(self) -> int:
-        """Grows when this side moved the moment: the player then follows."""
-        return int(self._get("seek", 0))
 
     def go(self, time: float, person: str | None = None) -> None:
         """Move to a moment, and the player with it."""
         self._move(time, person)
-        self._set("seek", self.seek + 1)
+        self.seek += 1
+
+    def going_to(self, time: float | None, person: str | None) -> Callable[[], None]:
+        """Return what a button does that leads to a moment; None where there is none."""
+        return lambda: None if time is None else self.go(time, person)
 
     def _move(self, time: float, person: str | None) -> None:
-        end = series.length(self.original)
-        self._set("time", min(max(time, 0.0), end))
-        if person is not None:
-            self._set("person", person)
+        self.time = min(max(time, 0.0), series.length(self.original))
+        self.person = person or self.person
 
     def on_moment(self) -> None:
-        """The evidence view reported: the player is there already."""
+        """Follow what the evidence view reported: the player is there already."""
         report = evidence_view.reported(self.widget("view"))
         if report is None:
             return
         if report.get("cause") == "unplayable":
-            self._set("unplayable", True)
+            self.unplayable = True
             return
         people = {track.id for track in self.original.judged}
         person = report.get("person")
         self._move(float(report["time"]), person if person in people else None)
-
-    @property
-    def unplayable(self) -> bool:
-        """The browser said that it can't play this file."""
-        return bool(self._get("unplayable", False))
 
     def read_lane(self, person: str, drawn: str) -> None:
         """Follow a click on a lane: its selection is read before anything is drawn, so that a
@@ -104,85 +109,69 @@ class ResultViewState:
             selection, which is no click; an empty one of the same figure is a second click on the
             point that was selected.
         """
-        points = _points(st.session_state.get(self.widget(f"lane.{person}")))
-        before, before_drawn = self._get(f"lane.{person}", (None, None))
-        time = points[-1] if points else None
-        self._set(f"lane.{person}", (time, drawn))
+        event = st.session_state.get(self.widget(f"lane.{person}"))
+        points = event["selection"]["points"] if event else []
+        time = next((float(p["x"]) for p in reversed(points) if "x" in p), None)
+        name = f"{self.prefix}.lane.{person}"
+        before, before_drawn = st.session_state.get(name, (None, None))
+        st.session_state[name] = (time, drawn)
         if before_drawn != drawn and time is None:
             return
-        if time != before:
-            clicked = time if time is not None else before
-            if clicked is not None:
-                self.go(clicked, person)
+        clicked = before if time is None else time
+        if time != before and clicked is not None:
+            self.go(clicked, person)
 
     def read_table(self, rows: Sequence[tuple[float, str]]) -> None:
         """Follow a selected row of the table; `rows` are (time, person) as they were drawn."""
         event = st.session_state.get(self.widget("table"))
         chosen = list(event["selection"]["rows"]) if event else []
-        if chosen != self._get("table", []):
-            self._set("table", chosen)
+        if chosen != self._row:
+            self._row = chosen
             if chosen and chosen[0] < len(rows):
                 self.go(*rows[chosen[0]])
 
     # --- thresholds and models
 
     def question(self, analysis: Analysis) -> Question | None:
-        """Which question is shown below the verdict: the chosen one, else the one that leads."""
+        """Return which question is shown below the verdict: the chosen one, else the one that
+        leads."""
         chosen = st.session_state.get(self.widget("question"))
         return Question(chosen) if chosen else analysis.verdict.question
 
-    @property
-    def thresholds(self) -> dict[Question, Thresholds]:
-        """Those the person moved, by question."""
-        return dict(self._get("thresholds") or {})
-
-    @property
-    def ours(self) -> bool:
-        """The person's own clips are left aside for this result."""
-        return bool(self._get("ours", False))
-
     def choose_ours(self) -> None:
-        self._set("ours", not st.session_state[self.widget("own")])
-        self._set("thresholds", None)
-        self._forget_sliders()
+        self.ours = not st.session_state[self.widget("own")]
+        self._forget_thresholds()
 
     def usual(self, question: Question) -> Thresholds:
-        """The thresholds of a question that nobody moved."""
+        """Return the thresholds of a question that nobody moved."""
         return self._base().verdict.answers[question].thresholds
-
-    @property
-    def models(self) -> tuple[str, ...] | None:
-        """Ids the person chose to count, or None."""
-        chosen: tuple[str, ...] | None = self._get("models")
-        return chosen
 
     def choose_thresholds(self, question: Question) -> None:
         low, high = st.session_state[self.widget(f"thresholds.{question.value}")]
-        usual, moved = self.usual(question), self.thresholds
-        moved.pop(question, None)
+        usual = self.usual(question)
+        moved = {q: limits for q, limits in self.thresholds.items() if q is not question}
         if (low, high) != whole(usual):
             moved[question] = Thresholds(
                 low=low / 100, high=high / 100, data=usual.data, custom=True
             )
-        self._set("thresholds", moved)
+        self.thresholds = moved
 
     def choose_models(self) -> None:
         chosen = tuple(st.session_state[self.widget("models")] or ())
         usual = [m.id for m in self.original.models if m.counted]
         if not chosen:  # no model, no verdict: back to ours
             st.session_state[self.widget("models")] = usual
-        self._set("models", None if not chosen or set(chosen) == set(usual) else chosen)
+        self.models = None if not chosen or set(chosen) == set(usual) else chosen
 
     def reset(self) -> None:
-        """Back to our thresholds and models."""
-        self._set("thresholds", None)
-        self._set("models", None)
-        self._set("ours", False)
-        self._forget_sliders()
+        """Go back to our thresholds and models."""
+        self.models, self.ours = None, False
+        self._forget_thresholds()
         for part in ("models", "own"):
             st.session_state.pop(self.widget(part), None)
 
-    def _forget_sliders(self) -> None:
+    def _forget_thresholds(self) -> None:
+        self.thresholds = {}
         for question in Question:
             st.session_state.pop(self.widget(f"thresholds.{question.value}"), None)
 
@@ -191,93 +180,85 @@ class ResultViewState:
         return bool(self.thresholds) or self.models is not None
 
     def _base(self) -> Analysis:
-        """What was analyzed, with the person's own thresholds or without."""
+        """Return what was analyzed, with the person's own thresholds or without."""
         if not self.ours:
             return self.original
-        kept = self._get("base")
-        if kept is None or kept[0] != self.original.id:
-            ensembles = {
-                q: ensemble.model_copy(update={"own": None})
-                for q, ensemble in self.original.ensembles.items()
-            }
-            kept = (
-                self.original.id,
-                decide(self.original.model_copy(update={"ensembles": ensembles})),
-            )
-            self._set("base", kept)
-        result: Analysis = kept[1]
-        return result
+        ensembles = self.original.ensembles.items()
+        without = {q: ensemble.model_copy(update={"own": None}) for q, ensemble in ensembles}
+        return self._cached(
+            "base",
+            self.original.id,
+            lambda: decide(self.original.model_copy(update={"ensembles": without})),
+        )
 
     def decided(self) -> Analysis:
-        """The analysis under the chosen thresholds and models. Numbers only: no network runs."""
-        base = self._base()
+        """Return the analysis under the chosen thresholds and models. Numbers only: no network
+        runs."""
+        base, thresholds, models = self._base(), dict(self.thresholds), self.models
         if not self.changed:
             return base
-        asked = (self.original.id, self.ours, self.thresholds, self.models)
-        kept = self._get("decided")
-        if kept is None or kept[0] != asked:
-            # Ids that can't be counted (failed, no score) are refused by `decide` itself.
-            kept = (asked, decide(base, thresholds=self.thresholds, models=self.models))
-            self._set("decided", kept)
-        result: Analysis = kept[1]
-        return result
+        # Ids that can't be counted (failed, no score) are refused by `decide` itself.
+        return self._cached(
+            "decided",
+            (self.original.id, self.ours, tuple(thresholds.items()), models),
+            lambda: decide(base, thresholds=thresholds, models=models),
+        )
+
+    def _cached(self, name: str, key: object, make: Callable[[], Analysis]) -> Analysis:
+        name = f"{self.prefix}.{name}"
+        if st.session_state.get(name, (None,))[0] != key:
+            st.session_state[name] = (key, make())
+        analysis: Analysis = st.session_state[name][1]
+        return analysis
 
     # --- what goes into a report
 
     @property
-    def wishes(self) -> ExportOptions:
+    def export(self) -> ExportOptions:
         """Notes, and whether the place is left in."""
-        if self._get("wishes") is None:
-            self._set("wishes", ExportOptions())
-        found: ExportOptions = self._get("wishes")
-        return found
+        options: ExportOptions = st.session_state.setdefault(
+            f"{self.prefix}.export", ExportOptions()
+        )
+        return options
 
-    def choose_wishes(self) -> None:
-        self.wishes.notes = st.session_state.get(self.widget("notes"), "")
-        self.wishes.place = not st.session_state.get(self.widget("no-place"), False)
+    def choose_export(self) -> None:
+        self.export.notes = st.session_state.get(self.widget("notes"), "")
+        self.export.place = not st.session_state.get(self.widget("no-place"), False)
+
+    def rerun(self, settings: Settings) -> None:
+        """Analyze the file once more, under the same address."""
+        try:
+            session.application().rerun(session.request_context(), self.key, settings)
+        except (QueueFull, InputError) as error:
+            st.toast(advice(error), icon=":material/schedule:")
+        else:
+            st.rerun()
 
     # --- how much is shown
 
-    @property
-    def show_all(self) -> bool:
-        return bool(self._get("all", False))
-
-    @property
-    def scores_anyway(self) -> bool:
-        """The person asked for the scores of a file that is too poor for a reading."""
-        return bool(self._get("anyway", False))
-
     def show_scores(self) -> None:
-        self._set("anyway", True)
+        self.scores_anyway = True
 
     def toggle_all(self) -> None:
-        self._set("all", not self.show_all)
+        self.show_all = not self.show_all
 
     def more_button(self, hidden: int, where: str) -> None:
         """Draw what shows the people that are left out, if there are any."""
         if hidden or self.show_all:
-            st.button(
-                _("Show {number} more").format(number=hidden) if hidden else _("Show fewer"),
-                on_click=self.toggle_all,
-                key=self.widget(f"more.{where}"),
-            )
-
-    @property
-    def simple(self) -> bool:
-        """The person chose the player without moving parts."""
-        return bool(self._get("simple", False))
+            label = _("Show {number} more").format(number=hidden) if hidden else _("Show fewer")
+            controls.button(label, key=self.widget(f"more.{where}"), on_click=self.toggle_all)
 
     def choose_simple(self) -> None:
-        self._set("simple", bool(st.session_state[self.widget("simple")]))
+        self.simple = bool(st.session_state[self.widget("simple")])
 
 
 def whole(thresholds: Thresholds) -> tuple[int, int]:
-    """Thresholds as the slider holds them."""
+    """Return thresholds as the slider holds them."""
     return round(thresholds.low * 100), round(thresholds.high * 100)
 
 
 def opening(analysis: Analysis) -> tuple[float, str | None]:
-    """Where a result opens: at its first reason, else at the highest score."""
+    """Return where a result opens: at its first reason, else at the highest score."""
     for reason in analysis.verdict.reasons:
         if reason.time is not None and reason.subject is not None:
             return reason.time, reason.subject
@@ -287,11 +268,4 @@ def opening(analysis: Analysis) -> tuple[float, str | None]:
             return max(scored, key=lambda p: p[1])[0], track.id
     if analysis.judged:
         return analysis.judged[0].thumbnail_time, analysis.judged[0].id
-    return (analysis.moments[0] if analysis.moments else 0.0), None
-
-
-def _points(event: Any) -> list[float]:
-    """Times of the selected points of a plotly chart."""
-    if not event:
-        return []
-    return [float(point["x"]) for point in event["selection"]["points"] if "x" in point]
+    return (analysis.timestamps[0] if analysis.timestamps else 0.0), None

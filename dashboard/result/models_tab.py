@@ -15,18 +15,12 @@ from detector.schema.analysis import Analysis, ModelResult
 
 def draw(analysis: Analysis) -> None:
     """Draw the per-model table; on a phone each model is a block of lines."""
-    columns = [
-        TableColumn(_("Model")),
-        TableColumn(_("Score"), number=True),
-        TableColumn(_("Reading")),
-        TableColumn(_("Scored"), number=True),
-        TableColumn(_("Time"), number=True),
-        TableColumn(_("Weight"), number=True),
-        TableColumn(_("Calibrated")),
-    ]
+    numbers = (_("Score"), _("Scored"), _("Time"), _("Weight"))
+    names = (_("Model"), _("Score"), _("Reading"), _("Scored"), _("Time"), _("Weight"))
+    columns = [TableColumn(name, name in numbers) for name in (*names, _("Calibrated"))]
     still = analysis.media.kind == "image"
     who: Text = ""
-    if analysis.verdict.subject and len(analysis.judged) > 1:
+    if analysis.verdict.subject and len(analysis.seen) > 1:
         text = _("Scores are those of Person {person}, the most suspicious.")
         who = small_print(text.format(person=analysis.verdict.subject))
     show(tables.table(columns, [_row(model, still) for model in analysis.models]), who)
@@ -39,9 +33,8 @@ def _row(model: ModelResult, still: bool) -> list[Text]:
         state = labels.state(model.label, model.question)
         reading = inked(state.short, state.slug, state.icon)
         score = labels.percent(model.probability)
-    why = ""
-    if not model.counted:
-        why = _("not counted: {why}").format(why=pulls.not_counted(model))
+    left_out = _("not counted: {why}")
+    why = "" if model.counted else left_out.format(why=pulls.not_counted(model))
     looks = labels.looks(model.scored, "image" if still else model.kind)
     plain = labels.plain(model)
     return [

@@ -10,9 +10,10 @@ import base64
 import io
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,9 @@ TILE = CropRecipe(scale=1.45, size=88, resize="area", border="replicate")
 CROP = CropRecipe(scale=1.45, size=448, resize="area", border="black")
 FRAME_SIDE = 960
 """px of the longer side of the frame in the inspector."""
-KEPT_STRIPS = 24
-"""analyses whose face pictures are kept, about 100 kB each."""
-PATIENCE = 0.5
+CACHED_STRIPS = 24
+"""files whose face pictures are kept, about 100 kB each."""
+STRIPS_TIMEOUT = 0.5
 """s a page waits for the strips before it draws them without pictures."""
 
 Key = tuple[str, int]
@@ -43,67 +44,63 @@ Key = tuple[str, int]
 
 
 def jpeg(rgb: np.ndarray, quality: int = 80) -> bytes:
-    """A picture as JPEG bytes."""
+    """Return a picture as JPEG bytes."""
     out = io.BytesIO()
     Image.fromarray(rgb).save(out, "JPEG", quality=quality)
     return out.getvalue()
 
 
+@dataclass
 class _Strips:
-    """Face pictures by analysis, cut in the background by one thread."""
+    """Face pictures of one file, cut in the background; an empty address for what can't be cut, so
+    that nobody asks for it again."""
 
-    def __init__(self) -> None:
-        self.pool = ThreadPoolExecutor(1, thread_name_prefix="strips")
-        self.lock = threading.Lock()
-        self.made: OrderedDict[str, dict[Key, str]] = OrderedDict()
-        self.doing: dict[str, Future[None]] = {}
-
-    def get(
-        self, path: Path, analysis: Analysis, wanted: Collection[Key]
-    ) -> tuple[dict[Key, str], bool]:
-        id = analysis.media.sha256
-        with self.lock:
-            made = self.made.setdefault(id, {})
-            self.made.move_to_end(id)
-            while len(self.made) > KEPT_STRIPS:
-                self.made.popitem(last=False)
-            missing = [key for key in wanted if key not in made]
-            job = self.doing.get(id)
-            if missing and (job is None or job.done()):
-                job = self.pool.submit(_cut_all, path, analysis, missing, made)
-                self.doing[id] = job
-        if job is not None and missing:
-            try:
-                job.result(timeout=PATIENCE)
-            except TimeoutError:
-                pass
-            else:
-                with self.lock:
-                    self.doing.pop(id, None)
-        ready = {key: made[key] for key in wanted if made.get(key)}
-        return ready, all(key in made for key in wanted)
+    pictures: dict[Key, str] = field(default_factory=dict)
+    cutting: Future[None] | None = None
 
 
-def _cut_all(path: Path, analysis: Analysis, wanted: list[Key], made: dict[Key, str]) -> None:
-    """One pass through the file. A face that can't be cut gets an empty address, so that nobody
-    asks for it again."""
-    people = {track.id: {f.index: f.box for f in track.frames} for track in analysis.judged}
+_pool = ThreadPoolExecutor(1, thread_name_prefix="strips")
+_submitting = threading.Lock()
+
+
+@st.cache_resource(max_entries=CACHED_STRIPS, show_spinner=False)
+def _strips(sha256: str) -> _Strips:
+    return _Strips()
+
+
+def strip_pictures(
+    path: Path, analysis: Analysis, wanted: Collection[Key]
+) -> tuple[dict[Key, str], bool]:
+    """Return data addresses of the face pictures that are ready, and whether all are."""
+    strips = _strips(analysis.media.sha256)
+    with _submitting:
+        missing = [key for key in wanted if key not in strips.pictures]
+        if missing and (strips.cutting is None or strips.cutting.done()):
+            strips.cutting = _pool.submit(_cut_all, path, analysis, missing, strips.pictures)
+    if missing and strips.cutting is not None:
+        with suppress(TimeoutError):
+            strips.cutting.result(STRIPS_TIMEOUT)
+    ready = {key: url for key in wanted if (url := strips.pictures.get(key))}
+    return ready, all(key in strips.pictures for key in wanted)
+
+
+def _cut_all(path: Path, analysis: Analysis, wanted: list[Key], pictures: dict[Key, str]) -> None:
+    people = {track.id: {f.index: f.box for f in track.frames} for track in analysis.seen}
     boxes: dict[int, list[tuple[Key, Box]]] = {}
-    for key in wanted:
-        box = people.get(key[0], {}).get(key[1])
-        if box is not None:
-            boxes.setdefault(key[1], []).append((key, box))
+    for person, index in wanted:
+        if (box := people.get(person, {}).get(index)) is not None:
+            boxes.setdefault(index, []).append(((person, index), box))
     order = sorted(boxes)
-    times = [analysis.moments[index] for index in order]
+    times = [analysis.timestamps[index] for index in order]
     try:
         for place, rgb in _frames(path, analysis, times):
             for key, box in boxes[order[place]]:
                 url = base64.b64encode(jpeg(vision.cut(rgb, box, TILE), 72)).decode()
-                made[key] = f"data:image/jpeg;base64,{url}"
+                pictures[key] = f"data:image/jpeg;base64,{url}"
     except (UnmaskError, OSError, ValueError):
         log.exception("the face pictures of a result could not be cut")
     for key in wanted:
-        made.setdefault(key, "")
+        pictures.setdefault(key, "")
 
 
 def _frames(path: Path, analysis: Analysis, times: list[float]) -> Iterator[tuple[int, np.ndarray]]:
@@ -117,18 +114,6 @@ def _frames(path: Path, analysis: Analysis, times: list[float]) -> Iterator[tupl
         yield from ((i, last[1]) for i in range(last[0], len(times)))
 
 
-@st.cache_resource(show_spinner=False)
-def _strips() -> _Strips:
-    return _Strips()
-
-
-def strip_pictures(
-    path: Path, analysis: Analysis, wanted: Collection[Key]
-) -> tuple[dict[Key, str], bool]:
-    """Data addresses of the face pictures that are ready, and whether all are."""
-    return _strips().get(path, analysis, wanted)
-
-
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _frame(path: Path, sha256: str, time: float, _analysis: Analysis) -> np.ndarray:
     """One full frame. Kept few: a frame of an 8K picture is 100 MB. Never changed by a caller."""
@@ -136,7 +121,7 @@ def _frame(path: Path, sha256: str, time: float, _analysis: Analysis) -> np.ndar
 
 
 def crop(path: Path, analysis: Analysis, time: float, box: Box) -> np.ndarray:
-    """A face with some room around it, [448, 448, 3]."""
+    """Return a face with some room around it, [448, 448, 3]."""
     return vision.cut(_frame(path, analysis.media.sha256, time, analysis), box, CROP)
 
 
@@ -149,7 +134,7 @@ def whole_frame(
     heat: explain.Heatmap | None = None,
     alpha: float = 0.6,
 ) -> np.ndarray:
-    """The frame at a moment with the faces' boxes burned in, at most `side` px long.
+    """Return the frame at a moment with the faces' boxes burned in, at most `side` px long.
 
     Parameters
     ----------
@@ -159,14 +144,9 @@ def whole_frame(
     rgb = _frame(path, analysis.media.sha256, time, analysis)
     if heat is not None:
         rgb = explain.on_frame(rgb, heat, alpha)
-    scale = min(1.0, side / max(rgb.shape[:2]))
     image = Image.fromarray(rgb)
-    if scale < 1:
-        image = image.resize(
-            (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
-            Image.Resampling.LANCZOS,
-            reducing_gap=3,
-        )
+    image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
+    scale = max(image.size) / max(rgb.shape[:2])
     draw = ImageDraw.Draw(image)
     stroke = max(2, round(max(image.size) / 240))
     for box, label in boxes.values():
@@ -176,38 +156,31 @@ def whole_frame(
 
 
 def boxes_at(analysis: Analysis, time: float) -> dict[str, tuple[Box, Label]]:
-    """Everybody's box and state at the looked-at moment nearest to a time."""
-    found = {}
-    for track in analysis.judged:
-        face = series.nearest_face(track, analysis.moments, time)
+    """Return everybody's box and state at the looked-at moment nearest to a time."""
+    boxes = {}
+    for track in analysis.seen:
+        face = series.nearest_face(track, analysis.timestamps, time)
         if face is not None:
             judged = face.score is not None
-            found[track.id] = (face.box, track.label if judged else Label.NOT_APPLICABLE)
-    return found
+            boxes[track.id] = (face.box, track.label if judged else Label.NOT_APPLICABLE)
+    return boxes
 
 
 def _rectangle(
     draw: ImageDraw.ImageDraw, box: list[float], color: str, dash: str, stroke: int
 ) -> None:
-    """A box whose state can be read without color: solid, dashed or dotted."""
+    """Draw a box whose state can be read without color: solid, dashed or dotted."""
     x0, y0, x1, y1 = box
     if dash == "solid":
         draw.rectangle((x0, y0, x1, y1), outline=color, width=stroke)
         return
     on, off = (4 * stroke, 2.5 * stroke) if dash == "dashed" else (stroke, 1.6 * stroke)
-    for (ax, ay), (bx, by) in (
-        ((x0, y0), (x1, y0)), ((x1, y0), (x1, y1)), ((x0, y1), (x1, y1)), ((x0, y0), (x0, y1)),
-    ):  # fmt: skip
-        length = max(abs(bx - ax), abs(by - ay))
-        at = 0.0
-        while at < length:
-            to = min(at + on, length)
-            a, b = at / length, to / length
-            draw.line(
-                (ax + (bx - ax) * a, ay + (by - ay) * a, ax + (bx - ax) * b, ay + (by - ay) * b),
-                fill=color, width=stroke,
-            )  # fmt: skip
-            at += on + off
+    lines = [(x, y0, min(x + on, x1), y0) for x in np.arange(x0, x1, on + off)]
+    lines += [(x, y1, end, y1) for x, _y, end, _ in lines]
+    sides = [(x0, y, x0, min(y + on, y1)) for y in np.arange(y0, y1, on + off)]
+    sides += [(x1, y, x1, end) for _x, y, _, end in sides]
+    for line in (*lines, *sides):
+        draw.line(line, fill=color, width=stroke)
 
 
 _drawing = threading.Lock()
@@ -222,12 +195,14 @@ def heatmap(
     model: str,
     _analysis: Analysis,
     method: str | None = None,
-    _tell: Callable[[float], object] | None = None,
+    _on_progress: Callable[[float], object] | None = None,
 ) -> explain.Heatmap | None:
-    """Where a model looked. One is drawn at a time in this process: they compete for the cores
-    with running analyses."""
+    """Return where a model looked. One is drawn at a time in this process: they compete for the
+    cores with running analyses."""
     with _drawing:
-        return explain.heatmap(path, _analysis, person, time, model, method, tell=_tell)
+        return explain.heatmap(
+            path, _analysis, person, time, model, method, on_progress=_on_progress
+        )
 
 
 @st.cache_data(max_entries=48, show_spinner=False)
@@ -240,14 +215,14 @@ def effect(
     model: str,
     _heat: explain.Heatmap,
 ) -> explain.Effect:
-    """What hiding the hottest places does to the score."""
+    """Return what hiding the hottest places does to the score."""
     with _drawing:
         return explain.effect(_heat, _model)
 
 
 @st.cache_data(max_entries=48, show_spinner=False)
 def methods(model: str) -> list[explain.Method]:
-    """The ways to look into a model, the usual one first. Loads it the first time."""
+    """Return the ways to look into a model, the usual one first. Loads it the first time."""
     with _drawing:
         return explain.methods_of(model)
 
@@ -256,5 +231,5 @@ def methods(model: str) -> list[explain.Method]:
 def traces(
     path: Path, sha256: str, time: float, _face: FrameSegment, person: str, _analysis: Analysis
 ) -> views.Traces:
-    """Spectrum, noise and error level of one face at one moment."""
+    """Return spectrum, noise and error level of one face at one moment."""
     return views.traces(_frame(path, sha256, time, _analysis), _face.box, _face.landmarks)

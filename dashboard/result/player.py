@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,7 +16,7 @@ from dashboard import labels, series, session, url_state
 from dashboard.charts import LaneSize
 from dashboard.components import evidence_view, figures, style, typography
 from dashboard.components.evidence_view import NARROW, WIDE
-from dashboard.components.markup import show, tag
+from dashboard.components.markup import show
 from dashboard.components.player import plays
 from dashboard.i18n import _
 from dashboard.result import pictures
@@ -28,15 +27,11 @@ from detector.schema.analysis import Analysis, Box, Label
 from service.storage.previews import previews
 from service.storage.uploads import retention
 
-if TYPE_CHECKING:
-    from dashboard.result.record import ResultRecord
-
 STILL_SIDE = 1280
 """px of the longer side of the frame in the player's place."""
 
 
 def draw(
-    record: ResultRecord,
     analysis: Analysis,
     lanes: Sequence[Lane],
     sizes: Sequence[LaneSize],
@@ -52,37 +47,12 @@ def draw(
     sizes, charted
         Of the lanes in the chart, on which the cursor moves.
     """
-    path = record.path
-    if not path.is_file():
-        _absent(record, analysis)
-        linked.more_button(len(analysis.judged) - len(lanes), "strips")
+    hidden = len(analysis.seen) - len(lanes)
+    if not linked.path.is_file():
+        _absent(analysis, linked)
+        linked.more_button(hidden, "strips")
         return
-    as_it_is = plays(analysis.media)
-    copy = None
-    if analysis.media.kind == "video" and not as_it_is:
-        copy = previews().of(path, analysis.media)
-    playable = (as_it_is or copy is not None) and not linked.unplayable
-    style.player_shape(analysis.media.width, analysis.media.height)
-    with st.container(key=evidence_view.PLAYER, gap=None):
-        if playable:
-            # Another start would be another element: the player would begin anew at each click.
-            start = linked.time if linked.simple else 0.0
-            url = url_state.file_url(record, copy=copy is not None)
-            st.video(url or copy or path, start_time=start, alt=alt(analysis))
-        if linked.simple or not playable:
-            # The evidence view draws boxes over the frame; without it they are part of it.
-            boxes = pictures.boxes_at(analysis, linked.time) if linked.simple else {}
-            still(path, analysis, linked, boxes)
-    if not playable and analysis.media.kind != "image":
-        text = _(
-            "This browser can’t play the file, so the frame at {time} is shown. The analysis read "
-            "it in full."
-        ).format(time=labels.clock(linked.time))
-        if previews().pending(path):
-            text += " " + _("A copy that plays is being made.")
-        typography.caption(text)
-        if not linked.unplayable:
-            _wait_for_copy(path)
+    _player(analysis, linked)
     end = series.length(analysis)
     wanted = {
         (lane.track.id, tile.index)
@@ -90,73 +60,95 @@ def draw(
         for count in (WIDE, NARROW)
         for tile in series.tiles(lane, count, end)
     }
-    cut, ready = pictures.strip_pictures(path, analysis, wanted)
+    cut, ready = pictures.strip_pictures(linked.path, analysis, wanted)
     if linked.simple:
         for lane in lanes:
             _simple_strip(analysis, lane, linked, cut)
     else:
-        evidence_view.evidence_view(
-            evidence_view.view_data(
-                analysis,
-                lanes,
-                sizes,
-                time=linked.time,
-                seek=linked.seek,
-                pictures=cut,
-                charted=charted,
-            ),
-            key=linked.widget("view"),
-            on_moment=linked.on_moment,
+        data = evidence_view.view_data(
+            analysis,
+            lanes,
+            sizes,
+            time=linked.time,
+            seek=linked.seek,
+            pictures=cut,
+            charted=charted,
         )
-    linked.more_button(len(analysis.judged) - len(lanes), "strips")
+        evidence_view.evidence_view(data, key=linked.widget("view"), on_moment=linked.on_moment)
+    linked.more_button(hidden, "strips")
     if not ready:
-        _wait_for_strips(path, analysis, wanted)
+        _wait_for_strips(linked.path, analysis, wanted)
 
 
-def _absent(record: ResultRecord, analysis: Analysis) -> None:
+def _player(analysis: Analysis, linked: ResultViewState) -> None:
+    """Draw the file in the browser's player, or the frame at the moment in its place."""
+    path, media = linked.path, analysis.media
+    as_it_is = plays(media)
+    copy = previews().of(path, media) if media.kind == "video" and not as_it_is else None
+    playable = (as_it_is or copy is not None) and not linked.unplayable
+    style.player_shape(media.width, media.height)
+    with st.container(key=evidence_view.PLAYER, gap=None):
+        if playable:
+            # Another start would be another element: the player would begin anew at each click.
+            start = linked.time if linked.simple else 0.0
+            url = url_state.file_url(linked.record, copy=copy is not None)
+            st.video(url or copy or path, start_time=start, alt=alt(analysis))
+        if linked.simple or not playable:
+            # The evidence view draws boxes over the frame; without it they are part of it.
+            boxes = pictures.boxes_at(analysis, linked.time) if linked.simple else {}
+            _still(analysis, linked, boxes)
+    if playable or media.kind == "image":
+        return
+    text = _(
+        "This browser can’t play the file, so the frame at {time} is shown. The analysis read "
+        "it in full."
+    ).format(time=labels.clock(linked.time))
+    if previews().pending(path):
+        text += " " + _("A copy that plays is being made.")
+    typography.caption(text)
+    if not linked.unplayable:
+        _wait_for_copy(path)
+
+
+def _absent(analysis: Analysis, linked: ResultViewState) -> None:
     """In the place of a file that is not kept: the small picture, and what can be done."""
     with st.container(border=True, key="card-absent", gap="small"):
-        if picture := record.picture:
+        if picture := linked.record.picture:
             st.image(picture, alt=alt(analysis), width=320)
         if not analysis.media.sha256:  # a live session
             head = _("Nothing was recorded")
-            say = _("The scores of the session are all that is kept.")
+            text = _("The scores of the session are all that is kept.")
         elif session.application().replicates_media(session.request_context()):
             head = _("The file is not on this server")
-            say = _("If your account has a copy, it is on its way: look again in a minute.")
+            text = _("If your account has a copy, it is on its way: look again in a minute.")
         else:
-            kept = labels.hours(retention().total_seconds() / 3600)
             head = _("The file is not kept any more")
-            say = _(
+            text = _(
                 "Files are deleted after {kept}, results later. Bring the same file once more to "
                 "see its frames with this result."
-            ).format(kept=kept)
-        show(typography.heading(head), tag("p", say))
+            ).format(kept=labels.hours(retention().total_seconds() / 3600))
+        show(typography.heading(head), typography.text(text))
 
 
 def alt(analysis: Analysis) -> str:
-    """The player in a sentence, for a screen reader."""
+    """Return the player in a sentence, for a screen reader."""
     what = {
         "video": _("The analyzed video."),
         "image": _("The analyzed image."),
         "animation": _("The analyzed animation."),
     }[analysis.media.kind]
-    people = [
-        f"{labels.who(track)}: {labels.state(track.label, track.question).words.lower()}"
-        for track in analysis.judged
-    ]
+    states = ((t, labels.state(t.label, t.question).words) for t in analysis.judged)
+    people = [f"{labels.who(track)}: {words.lower()}" for track, words in states]
     return f"{what} {'; '.join(people)}."
 
 
-def still(
-    path: Path, analysis: Analysis, linked: ResultViewState, boxes: Mapping[str, tuple[Box, Label]]
+def _still(
+    analysis: Analysis, linked: ResultViewState, boxes: Mapping[str, tuple[Box, Label]]
 ) -> None:
-    """The frame at the moment."""
     try:
-        rgb = pictures.whole_frame(path, analysis, linked.time, boxes, side=STILL_SIDE)
+        rgb = pictures.whole_frame(linked.path, analysis, linked.time, boxes, side=STILL_SIDE)
     except (UnmaskError, OSError):
-        gone = _("This frame can’t be shown: the file is gone.")
-        figures.missing(gone)
+        figures.missing(_("This frame can’t be shown: the file is gone."))
         return
     st.image(pictures.jpeg(rgb, 88), width="stretch", alt=alt(analysis))
 
@@ -164,7 +156,6 @@ def still(
 def _simple_strip(
     analysis: Analysis, lane: Lane, linked: ResultViewState, cut: Mapping[pictures.Key, str]
 ) -> None:
-    """A person's faces as pictures, each with a button that says its score."""
     person, who = lane.track.id, labels.who(lane.track)
     st.markdown(f"**{who}** · {evidence_view.chip(lane.track, analysis.verdict)}")
     limits = analysis.verdict.thresholds
@@ -198,6 +189,5 @@ def _wait_for_copy(path: Path) -> None:
 
 @st.fragment(run_every=0.8)
 def _wait_for_strips(path: Path, analysis: Analysis, wanted: set[pictures.Key]) -> None:
-    """Draw the page once more when the face pictures are there."""
     if pictures.strip_pictures(path, analysis, wanted)[1]:
         st.rerun()

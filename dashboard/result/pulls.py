@@ -12,74 +12,62 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.components import verdict
+from dashboard.components import controls, verdict
 from dashboard.components.markup import show
 from dashboard.i18n import _, speech
 from dashboard.result.linked import ResultViewState
 from detector.decision.numbers import logit, printed
 from detector.messages import format, states
-from detector.schema.analysis import Analysis, Answer, Contribution, ModelResult, ReasonCode
+from detector.schema.analysis import (
+    OF_SOUND,
+    Analysis,
+    Answer,
+    Contribution,
+    ModelResult,
+    ReasonCode,
+)
 
+ORDER = ("model", "start", "probit_shrink", "people")
+"""Kinds of parts: those that are no model stand in a fixed order."""
 AXIS = 1.25
 """The axis reaches so many times as far as the longest bar."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One part.
-
-    Attributes
-    ----------
-    tenths : int
-        Tenths of log odds, as printed.
-    slug : str
-        Of the state its bar is filled with; "na" for what is no model.
-    time : float or None
-        That model's strongest moment, s.
-    id : str
-        The model's, or empty.
-    """
+    """One part."""
 
     name: str
-    tenths: int
-    slug: str
-    time: float | None = None
-    id: str = ""
+    tenths: int  # of log odds, as printed
+    slug: str  # of the state its bar is filled with; "na" for what is no model
+    time: float | None = None  # that model's strongest moment, s
+    id: str = ""  # the model's
 
 
 def answer_of(analysis: Analysis) -> Answer | None:
-    """The answer in front, where it has a score."""
-    found = analysis.verdict
-    answer = found.answers.get(found.question) if found.question else None
+    """Return the answer in front, where it has a score."""
+    verdict = analysis.verdict
+    answer = verdict.answers.get(verdict.question) if verdict.question else None
     return answer if answer and answer.probability is not None else None
 
 
 def rows(analysis: Analysis) -> list[Row]:
-    """The parts: models by size, then what is no model. Printed they sum to `total`."""
+    """Return the parts: models by size, then what is no model. Printed they sum to `total`."""
     answer = answer_of(analysis)
     if answer is None or not answer.contributions:
         return []
     models = {m.id: m for m in analysis.models}
-    parts = sorted(
-        answer.contributions, key=lambda part: (part.kind != "model", _rank(part), -abs(part.logit))
-    )
+    parts = sorted(answer.contributions, key=lambda p: (ORDER.index(p.kind), -abs(p.logit)))
     tenths = printed([part.logit for part in parts], total(answer))
-    found = [
-        _row(part, models.get(part.id), value) for part, value in zip(parts, tenths, strict=True)
-    ]
-    shown = [row for row in found if row.id or row.tenths]
+    every = [_row(part, models.get(part.id), n) for part, n in zip(parts, tenths, strict=True)]
+    shown = [row for row in every if row.id or row.tenths]
     return sorted(shown, key=lambda row: -abs(row.tenths) if row.id else 1)
 
 
 def total(answer: Answer) -> int:
-    """The combined log odds in tenths, as printed."""
+    """Return the combined log odds in tenths, as printed."""
     assert answer.probability is not None
     return round(10 * logit(answer.probability))
-
-
-def _rank(part: Contribution) -> int:
-    """Grey rows stand in a fixed order."""
-    return ("model", "start", "held_back", "people").index(part.kind)
 
 
 def _row(part: Contribution, model: ModelResult | None, tenths: int) -> Row:
@@ -90,7 +78,7 @@ def _row(part: Contribution, model: ModelResult | None, tenths: int) -> Row:
 
 
 def silent(analysis: Analysis) -> list[tuple[str, str]]:
-    """Models of this question that add nothing: name, and why."""
+    """Return the models of this question that add nothing: name, and why."""
     answer, question = answer_of(analysis), analysis.verdict.question
     if answer is None:
         return []
@@ -107,7 +95,7 @@ def silent(analysis: Analysis) -> list[tuple[str, str]]:
 
 
 def not_counted(model: ModelResult) -> str:
-    """Why a model's score is left out, in words."""
+    """Return why a model's score is left out, in words."""
     return labels.of_catalog(model.not_counted_because or "") or _("not counted")
 
 
@@ -116,40 +104,43 @@ def not_counted(model: ModelResult) -> str:
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the bars, each model's with a link to its strongest moment."""
-    found, answer = rows(analysis), answer_of(analysis)
-    if not found or answer is None:
+    parts, answer = rows(analysis), answer_of(analysis)
+    if not parts or answer is None:
         return
-    end = AXIS * max(abs(row.tenths) for row in [*found, _combined(answer)]) or 1
+    combined = _combined(answer)
+    end = AXIS * max(abs(row.tenths) for row in [*parts, combined]) or 1
     moves = analysis.media.kind != "image"
+    towards, changed = _("towards manipulated"), _("manipulated")
+    if analysis.verdict.question in OF_SOUND:
+        towards, changed = _("towards cloned"), _("cloned")
     show(
         verdict.sides(
             _("What pulled which way"),
-            (_("towards untouched"), _("towards manipulated")),
-            (_("untouched"), _("manipulated")),
+            (_("towards untouched"), towards),
+            (_("untouched"), changed),
             bare=not moves,
         )
     )
     with st.container(key="pulls", gap=None):
-        for place, row in enumerate(found):
-            leads = row.time is not None and moves
+        for place, row in enumerate(parts):
+            time = row.time if moves else None
             with st.container(
                 horizontal=True, wrap=False, vertical_alignment="center", gap=None,
-                key=f"pull-{'to' if leads else 'bare'}-{row.id or place}",
+                key=f"pull-{'bare' if time is None else 'to'}-{row.id or place}",
             ):  # fmt: skip
                 show(bar(row, end, bare=not moves))
-                if leads and row.time is not None:
-                    st.button(
-                        labels.clock(row.time, tenths=False),
-                        key=linked.widget(f"pull.{row.id}"),
-                        icon=":material/play_arrow:",
-                        type="tertiary",
+                if time is not None:
+                    controls.button(
+                        labels.clock(time, tenths=False),
+                        "play_arrow",
+                        linked.widget(f"pull.{row.id}"),
+                        linked.going_to(time, answer.subject),
+                        kind="tertiary",
                         help=_("Go to its strongest moment"),
-                        on_click=linked.go,
-                        args=(row.time, answer.subject),
                     )
     show(
         *(verdict.pulls_nothing(name, why) for name, why in silent(analysis)),
-        bar(_combined(answer), end, bare=not moves, total=True),
+        bar(combined, end, bare=not moves, total=True),
         verdict.trace(" ".join(traces(analysis))),
     )
 
@@ -167,30 +158,26 @@ def bar(row: Row, end: float, *, bare: bool = False, total: bool = False) -> Mar
 
 
 def traces(analysis: Analysis) -> list[str]:
-    """What the strongest trace is, when it is strongest and what else can cause it; sentences.
+    """Return sentences: what the strongest trace is, when, and what else can cause it.
 
     Where the scores stay low, how high they get.
     """
-    kept = (ReasonCode.TOGETHER_ABOVE, ReasonCode.BELOW_THRESHOLD)
-    out = [f"{labels.say(r).rstrip('.')}." for r in analysis.verdict.reasons if r.code in kept]
+    spoken = (ReasonCode.TOGETHER_ABOVE, ReasonCode.BELOW_THRESHOLD)
+    reasons = [reason for reason in analysis.verdict.reasons if reason.code in spoken]
+    sentences = [f"{labels.say(reason).rstrip('.')}." for reason in reasons]
     answer = answer_of(analysis)
-    if answer is None or any(
-        r.code is ReasonCode.BELOW_THRESHOLD for r in analysis.verdict.reasons
-    ):
-        return out
+    if answer is None or any(r.code is ReasonCode.BELOW_THRESHOLD for r in reasons):
+        return sentences
     pulling = [p for p in answer.contributions if p.kind == "model" and p.logit > 0]
     strongest = max(pulling, key=lambda p: p.logit, default=None)
     model = next((m for m in analysis.models if strongest and m.id == strongest.id), None)
     if strongest is None or model is None or not model.finding:
-        return out
-    finding, other = labels.of_catalog(model.finding), model.confused_by
-    parts = [f"{labels.plain(model)}: {finding[:1].lower()}{finding[1:]}"]
+        return sentences
+    finding = labels.of_catalog(model.finding)
+    text = f"{labels.plain(model)}: {finding[:1].lower()}{finding[1:]}"
     if strongest.time is not None and analysis.media.kind != "image":
         time = labels.clock(strongest.time, tenths=False)
-        parts.append(_("strongest at {time}").format(time=time))
-    text = ", ".join(parts)
-    if other:
-        text = _("{trace}; {cause} can look alike").format(
-            trace=text, cause=labels.of_catalog(other)
-        )
-    return [*out, f"{text}."]
+        text = f"{text}, {_('strongest at {time}').format(time=time)}"
+    if cause := labels.of_catalog(model.confused_by):
+        text = _("{trace}; {cause} can look alike").format(trace=text, cause=cause)
+    return [*sentences, f"{text}."]

@@ -8,38 +8,47 @@ from markupsafe import Markup
 from dashboard import labels
 from dashboard.components import verdict
 from dashboard.i18n import _
-from dashboard.labels import NBSP
-from detector.schema.analysis import Analysis, Answer, Label, Question, ReasonCode, Subject
+from dashboard.result import original
+from detector.decision import voice
+from detector.schema.analysis import (
+    OF_SOUND,
+    Analysis,
+    Answer,
+    Label,
+    Question,
+    ReasonCode,
+    Subject,
+)
 
 WEAK = 0.75
 """AUC on sources left out under which models are called weak where they did not decide."""
 
 
-def asked(analysis: Analysis) -> list[Question]:
-    """The questions that a model answered, the one in front first."""
-    answers = analysis.verdict.answers
-    found = [q for q, answer in answers.items() if answer.asked]
-    return sorted(found, key=lambda q: q is not analysis.verdict.question)
+def answered(analysis: Analysis) -> list[Question]:
+    """Return the questions that a model answered, the one in front first."""
+    verdict = analysis.verdict
+    answered = [q for q, answer in verdict.answers.items() if answer.asked]
+    return sorted(answered, key=lambda q: q is not verdict.question)
+
+
+def of_picture(analysis: Analysis) -> list[Question]:
+    """Return those of them that are about what is seen."""
+    return [q for q in answered(analysis) if q not in OF_SOUND]
 
 
 def viewed(analysis: Analysis, question: Question | None) -> Analysis:
-    """The analysis as one question sees it: its models, scores, labels and thresholds.
+    """Return the analysis as one question sees it: its models, scores, labels and thresholds.
 
     The verdict's label and the order of the people stay. With one asked question it is the analysis
     itself.
     """
-    if len(asked(analysis)) < 2 or question is None:
+    if len(answered(analysis)) < 2 or question is None:
         return analysis
     answer = analysis.verdict.answers[question]
     models = [m for m in analysis.models if m.question in (question, None)]
+    of_answer = ("thresholds", "subject", "agree", "counted")
     seen = analysis.verdict.model_copy(
-        update={
-            "question": question,
-            "thresholds": answer.thresholds,
-            "subject": answer.subject,
-            "agree": answer.agree,
-            "counted": answer.counted,
-        }
+        update={"question": question, **{name: getattr(answer, name) for name in of_answer}}
     )
     ids = {m.id for m in models}
     subjects = [_viewed_subject(s, question, ids) for s in analysis.subjects]
@@ -48,15 +57,12 @@ def viewed(analysis: Analysis, question: Question | None) -> Analysis:
 
 def _viewed_subject(track: Subject, question: Question, ids: set[str]) -> Subject:
     person = track.answers.get(question)
-    frames = [
-        face.model_copy(
-            update={
-                "scores": {id: score for id, score in face.scores.items() if id in ids},
-                "score": face.answers.get(question),
-            }
-        )
-        for face in track.frames
-    ]
+    frames = []
+    spans = [span.model_copy(update={"score": span.answers.get(question)}) for span in track.spans]
+    for face in track.frames:
+        scores = {id: score for id, score in face.scores.items() if id in ids}
+        score = face.answers.get(question)
+        frames.append(face.model_copy(update={"scores": scores, "score": score}))
     return track.model_copy(
         update={
             "question": question,
@@ -65,6 +71,7 @@ def _viewed_subject(track: Subject, question: Question, ids: set[str]) -> Subjec
             "reason": person.reason if person else None,
             "models": {id: score for id, score in track.models.items() if id in ids},
             "frames": frames,
+            "spans": spans,
         }
     )
 
@@ -79,50 +86,72 @@ def rows(analysis: Analysis) -> Markup:
         answers.items(),
         key=lambda item: (item[0] is not analysis.verdict.question, not item[1].asked),
     )
-    return verdict.questions(_row(analysis, question, answer) for question, answer in ordered)
+    asked = [_row(analysis, question, answer) for question, answer in ordered]
+    rows = [*asked, *map(_not_asked, _impossible(analysis))]
+    if analysis.comparison is not None:
+        rows.insert(0, original.row(analysis.comparison))
+    return verdict.questions(rows)
+
+
+def _impossible(analysis: Analysis) -> list[Question]:
+    """Return the questions that the file can't be asked: there is no sound, or no picture."""
+    if analysis.media.kind == "image" or analysis.media.live:
+        return []
+    return [q for q in Question if q not in analysis.media.questions]
+
+
+def _not_asked(question: Question) -> verdict.QuestionRow:
+    why = _("Not asked: no sound") if question in OF_SOUND else _("Not asked: no picture")
+    state = labels.STATES[Label.NOT_APPLICABLE]
+    text = labels.QUESTIONS[question].text
+    return verdict.QuestionRow(text, state.slug, state.icon, why, "–", counts=False, leads=False)
 
 
 def _row(analysis: Analysis, question: Question, answer: Answer) -> verdict.QuestionRow:
     open = answer.stays_open or not answer.asked
     state = labels.state(Label.NOT_APPLICABLE if open else answer.label, question)
-    said = state.short
+    words = state.short
     if not answer.asked:
-        said = _("Not asked: no model for it")
+        words = _not_asked_because(analysis, question)
     elif answer.stays_open:
-        said = _("Not decided: {why}").format(why=why_open(analysis, question))
+        words = _("Not decided: {why}").format(why=why_open(analysis, question))
     elif answer.label is Label.INCONCLUSIVE:
-        said = labels.lean_words(answer.label, question, answer.lean)
+        words = labels.lean_words(answer.label, question, answer.lean)
     return verdict.QuestionRow(
         question=labels.QUESTIONS[question].text,
         slug=state.slug,
         symbol=state.icon,
-        answer=said,
+        answer=words,
         number=_number(analysis, answer),
         counts=answer.probability is not None and not answer.stays_open,
         leads=question is analysis.verdict.question,
     )
 
 
+def _not_asked_because(analysis: Analysis, question: Question) -> str:
+    """Return why no model of a question was counted, in a few words."""
+    heard = voice.heard_of(analysis) if question in OF_SOUND else None
+    if heard and (code := voice.unscorable(heard)):
+        return _("Not judged: {why}").format(why=labels.WHY_NOT[code])
+    scored = any(m.scored and m.question is question for m in analysis.models)
+    if question in OF_SOUND and scored:
+        return _("Not judged: no calibrated model")
+    return _("Not asked: no model for it")
+
+
 def _number(analysis: Analysis, answer: Answer) -> str:
-    """A row's likelihood; that of a question that stays open is no part of the verdict."""
+    """Return a row's likelihood; that of a question that stays open is no part of the verdict."""
     if answer.probability is None:
         return "–"
-    if not answer.stays_open:
+    codes = {reason.code for reason in analysis.verdict.reasons}
+    # An open question may keep "no sign" from the whole file.
+    if not answer.stays_open or ReasonCode.OTHER_QUESTION_OPEN in codes:
         return labels.percent(answer.probability)
-    number = labels.whole_percent(answer.probability)
-    if withheld(analysis):
-        return f"{number}{NBSP}%"
-    return _("{number}, not counted").format(number=number)
-
-
-def withheld(analysis: Analysis) -> bool:
-    """Whether an open question keeps "no sign" from the whole file."""
-    reasons = analysis.verdict.reasons
-    return any(r.code is ReasonCode.OTHER_QUESTION_OPEN for r in reasons)
+    return _("{number}, not counted").format(number=labels.whole_percent(answer.probability))
 
 
 def why_open(analysis: Analysis, question: Question) -> str:
-    """Why a question is not decided, in a few words."""
+    """Return why a question is not decided, in a few words."""
     answer, ensemble = analysis.verdict.answers[question], analysis.ensembles.get(question)
     if answer.lowered_by is not None and answer.lowered_by in labels.WHY_NOT:
         return labels.WHY_NOT[answer.lowered_by]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from detector.schema.analysis import Analysis
+from service.records.model import ResultOrigin
 
 
 class ResultRecord(Protocol):
@@ -34,6 +35,10 @@ class ResultRecord(Protocol):
     @property
     def read_only(self) -> bool:
         """It is somebody else's, seen through a link: nothing is started or changed from here."""
+
+    @property
+    def origin(self) -> ResultOrigin:
+        """Who made the result."""
 
     @property
     def name(self) -> str:

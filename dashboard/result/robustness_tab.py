@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 from markupsafe import Markup
 
@@ -15,15 +13,19 @@ from dashboard.components.tables import TableColumn
 from dashboard.i18n import _, ngettext, say
 from dashboard.result.linked import ResultViewState
 from detector.errors import InputError
-from detector.schema.analysis import Analysis, Robustness, Thresholds
+from detector.schema.analysis import OF_SOUND, Analysis, Robustness, Thresholds
 from service.tasks.jobs import QueueFull
 
 POLL = 1.0
 """s between two looks at running trials"""
 
 
-def draw(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
+def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the tab."""
+    if analysis.verdict.question in OF_SOUND:
+        text = _("The trials change pictures, and this verdict is of the sound: none was made.")
+        typography.caption(text)
+        return
     what = _(
         "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one "
         "at a time, and analyzed again. A verdict that changes with it should not be leaned on."
@@ -42,7 +44,7 @@ def draw(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
     if analysis.verdict.question is None:
         typography.caption(_("This file has no score that could move."))
         return
-    if linked.read_only or not path.is_file():
+    if linked.read_only or not linked.path.is_file():
         if tried is None:
             typography.caption(_("This was not tried."))
         return
@@ -69,7 +71,6 @@ def draw(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
 
 @st.fragment(run_every=POLL)
 def _running(key: str) -> None:
-    """How far it is, and a way to stop it."""
     trials = session.application().robustness.find(key, session.current_user())
     if trials is None or not trials.active:
         st.rerun()
@@ -80,8 +81,9 @@ def _running(key: str) -> None:
     elif left is None or trials.done < 2:
         text = _("Trying: {change}").format(change=trials.stage)
     else:
-        text = _("Trying: {change}, {time} left")
-        text = text.format(change=trials.stage, time=labels.about(left))
+        text = _("Trying: {change}, {time} left").format(
+            change=trials.stage, time=labels.about(left)
+        )
     st.progress(trials.fraction, text=text)
     stopping = trials.cancel.is_set()
     if st.button(_("Stopping") if stopping else _("Stop"), key=f"stop-{key}", disabled=stopping):
@@ -89,7 +91,6 @@ def _running(key: str) -> None:
 
 
 def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
-    """In words, as a chart, as a table."""
     typography.say(sentence(tried))
     rows = robustness.rows(tried)
     with st.container(key="robustness"):
@@ -109,7 +110,7 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
             "{number} moments from {start} to {end}, the same in each, in {time}. Scores of a part "
             "differ from the whole clip's."
         ).format(
-            number=tried.moments,
+            number=tried.sampled,
             start=labels.clock(tried.start),
             end=labels.clock(tried.end),
             time=labels.took(tried.seconds),
@@ -118,14 +119,13 @@ def _outcome(tried: Robustness, thresholds: Thresholds) -> None:
 
 
 def sentence(tried: Robustness) -> str:
-    """The outcome in a sentence."""
+    """Return the outcome in a sentence."""
     flips = [t.title for t in tried.flipped]
+    text = _("The verdict of this part is the same under all {number} changes.")
     if flips:
-        return _(
-            "Fragile: the verdict of this part changes under {changes} ({number} of {total})."
-        ).format(changes=labels.listed(flips), number=len(flips), total=len(tried.trials))
-    same = _("The verdict of this part is the same under all {number} changes.")
-    return same.format(number=len(tried.trials))
+        text = _("Fragile: the verdict of this part changes under {changes} ({number} of {total}).")
+    total = len(tried.trials)
+    return text.format(changes=labels.listed(flips), number=len(flips) or total, total=total)
 
 
 def table(tried: Robustness) -> Markup:
@@ -139,17 +139,12 @@ def table(tried: Robustness) -> Markup:
             if base is not None and trial is not tried.unchanged:
                 moved = _moved(labels.whole_percent(trial.probability) - labels.whole_percent(base))
         state = labels.STATES[trial.label]
-        said = trial.error or f"{state.glyph} {state.short}"
+        says = trial.error or f"{state.glyph} {state.short}"
         if trial in tried.flipped:
-            said = _("{said} · changed").format(said=said)
-        rows.append((_capital(trial.title), score, moved, said))
-    columns = [
-        TableColumn(_("Change")),
-        TableColumn(_("Score"), number=True),
-        TableColumn(_("Moved"), number=True),
-        TableColumn(_("Says")),
-    ]
-    return tables.table(columns, rows)
+            says = _("{said} · changed").format(said=says)
+        rows.append((_capital(trial.title), score, moved, says))
+    numbers = {_("Change"): False, _("Score"): True, _("Moved"): True, _("Says"): False}
+    return tables.table([TableColumn(*column) for column in numbers.items()], rows)
 
 
 def _moved(points: int) -> str:

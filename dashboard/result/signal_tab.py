@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard import labels
-from dashboard.components import typography
+from dashboard.components import controls, typography
 from dashboard.i18n import _, say
 from dashboard.labels import NBSP
 from dashboard.result.linked import ResultViewState
 from detector import weights
 from detector.errors import UnmaskError
-from detector.models.auxiliary import AuxiliaryModel
 from detector.schema.analysis import Analysis, Signal, Subject
 from detector.signals import auxiliary, blinks, identity
 from detector.signals.reference import blink_rate
+from detector.weights.entry import AuxiliaryModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,16 +30,18 @@ SHOWN = 5
 """moments that are offered at most."""
 
 
-def draw(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
+def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the tab for the person whose face is looked at."""
-    track = next((t for t in analysis.judged if t.id == linked.person), None)
-    track = track or (analysis.judged[0] if analysis.judged else None)
-    if track is None:
-        nobody = _("No person, so there is nothing to measure.")
-        typography.caption(nobody)
+    if analysis.media.kind == "audio":
+        typography.caption(_("Signals are read in pictures. There are none of a sound."))
         return
-    found = [s for s in analysis.signals if s.subject in (None, track.id)]
-    if not found:
+    seen = analysis.seen
+    track = next((t for t in seen if t.id == linked.person), None) or next(iter(seen), None)
+    if track is None:
+        typography.caption(_("No person, so there is nothing to measure."))
+        return
+    signals = [s for s in analysis.signals if s.subject in (None, track.id)]
+    if not signals:
         none = (
             _("A live session reads no signals.")
             if analysis.media.live
@@ -49,14 +52,14 @@ def draw(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
         )
         typography.caption(none)
         return
-    counted = _counted(path, analysis, track, linked)
-    found = [counted if counted and s.id == counted.id else s for s in found]
-    if len(analysis.judged) > 1:
+    counted = _counted(analysis, track, linked)
+    signals = [counted if counted and s.id == counted.id else s for s in signals]
+    if len(seen) > 1:
         typography.caption(labels.who(track))
     with st.container(key="signals"):
-        st.table(table(found), border="horizontal", hide_index=True)
-    _moments(found, track, linked)
-    _more(found, counted is not None, linked)
+        st.table(table(signals), border="horizontal", hide_index=True)
+    _moments(signals, track, linked)
+    _more(signals, counted is not None, linked)
     note = _(
         "Signals inform and do not vote. “Usual” is where 90 % of untouched files lie; one in ten "
         "of those lies outside, for each signal."
@@ -64,29 +67,25 @@ def draw(path: Path, analysis: Analysis, linked: ResultViewState) -> None:
     typography.caption(note)
 
 
-def table(found: list[Signal]) -> pd.DataFrame:
-    """The signals as a table of Markdown: every reading has its icon, word and color."""
-    rows = []
-    for signal in found:
-        state = labels.READINGS[signal.reading]
-        rows.append(
-            {
-                _("Signal"): f"**{labels.plain_markdown(signal.title)}**",
-                _("Measured"): labels.plain_markdown(signal.value),
-                _("Reading"): f":{state.color}-badge[:material/{state.icon}: {state.short}]",
-                _("How to read it"): labels.plain_markdown(signal.how_to_read),
-            }
-        )
+def table(signals: list[Signal]) -> pd.DataFrame:
+    """Return the signals as a table of Markdown: every reading has its icon, word and color."""
     import pandas as pd  # a third of a second that the first page has no use for
 
-    return pd.DataFrame(rows)
+    states = [labels.READINGS[signal.reading] for signal in signals]
+    return pd.DataFrame(
+        {
+            _("Signal"): [f"**{labels.plain_markdown(s.title)}**" for s in signals],
+            _("Measured"): [labels.plain_markdown(s.value) for s in signals],
+            _("Reading"): [f":{s.color}-badge[:material/{s.icon}: {s.short}]" for s in states],
+            _("How to read it"): [labels.plain_markdown(s.how_to_read) for s in signals],
+        }
+    )
 
 
-def _moments(found: list[Signal], track: Subject, linked: ResultViewState) -> None:
-    """Buttons to the moments of what is out of the ordinary."""
+def _moments(signals: list[Signal], track: Subject, linked: ResultViewState) -> None:
     places = [
         (signal, time)
-        for signal in found
+        for signal in signals
         if signal.reading in ("unusual", "unclear")
         for time in signal.times[:2]
     ][:SHOWN]
@@ -94,14 +93,9 @@ def _moments(found: list[Signal], track: Subject, linked: ResultViewState) -> No
         return
     with st.container(horizontal=True, key="signal-moments", gap="small"):
         for number, (signal, time) in enumerate(places):
-            st.button(
-                f"{signal.title}, {labels.clock(time)}",
-                icon=":material/play_arrow:",
-                type="tertiary",
-                on_click=linked.go,
-                args=(time, track.id),
-                key=linked.widget(f"signal.{number}"),
-            )
+            label, go = f"{signal.title}, {labels.clock(time)}", linked.going_to(time, track.id)
+            key = linked.widget(f"signal.{number}")
+            controls.button(label, "play_arrow", key, go, kind="tertiary")
 
 
 # --- blinking, which takes more frames than an analysis ------------------------------------------
@@ -109,53 +103,44 @@ def _moments(found: list[Signal], track: Subject, linked: ResultViewState) -> No
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _watch(path: Path, analysis_id: str, person: str, _analysis: Analysis, _bar: object) -> Signal:
-    """Kept, so that it is counted once."""
     track = next(t for t in _analysis.judged if t.id == person)
     lids = blinks.watch(path, _analysis, track, _bar.progress)  # type: ignore[attr-defined]
     return blinks.signal(lids, person, _analysis.media.kind)
 
 
-def _counted(
-    path: Path, analysis: Analysis, track: Subject, linked: ResultViewState
-) -> Signal | None:
-    """The blinks of a person, if they were asked for."""
-    if not st.session_state.get(linked.widget(f"blinks.{track.id}.asked")):
+def _counted(analysis: Analysis, track: Subject, linked: ResultViewState) -> Signal | None:
+    requested = linked.widget(f"blinks.{track.id}.requested")
+    if not st.session_state.get(requested):
         return None
     place = st.empty()
     bar = place.progress(0.0, _("Watching the eyes"))
     try:
-        return _watch(path, analysis.id, track.id, analysis, bar)
+        return _watch(linked.path, analysis.id, track.id, analysis, bar)
     except (UnmaskError, OSError) as error:
         log.warning("blinks could not be counted: %s", error)
-        st.session_state[linked.widget(f"blinks.{track.id}.asked")] = False
+        st.session_state[requested] = False
         return blinks.BLINKS.absent(_("The eyes could not be read in this file."), track.id)
     finally:
         place.empty()
 
 
-def _more(found: list[Signal], counted: bool, linked: ResultViewState) -> None:
-    """What can be measured besides, and what it takes."""
-    ids = {signal.id for signal in found if signal.reading == "absent"}
+def _more(signals: list[Signal], counted: bool, linked: ResultViewState) -> None:
+    ids = {signal.id for signal in signals if signal.reading == "absent"}
     with st.container(horizontal=True, key="signal-more", gap="small"):
         if blinks.BLINKS.id in ids and not counted:
             if blinks.ready():
-                person = found[0].subject
-                st.button(
+                requested = linked.widget(f"blinks.{signals[0].subject}.requested")
+                controls.button(
                     _("Count blinks"),
-                    icon=":material/visibility:",
-                    on_click=_ask,
-                    args=(linked.widget(f"blinks.{person}.asked"),),
-                    key=linked.widget("blinks"),
+                    "visibility",
+                    linked.widget("blinks"),
+                    partial(st.session_state.__setitem__, requested, True),
                     help=_how_long(),
                 )
             else:
                 _fetch(auxiliary.MESH, _("Count blinks: fetch {size}"), linked)
         if identity.DRIFT.id in ids and not weights.available(auxiliary.IDENTITY):
             _fetch(auxiliary.IDENTITY, _("Compare identity: fetch {size}"), linked)
-
-
-def _ask(key: str) -> None:
-    st.session_state[key] = True
 
 
 def _how_long() -> str:
@@ -168,23 +153,17 @@ def _how_long() -> str:
 
 
 def _fetch(aid: AuxiliaryModel, label: str, linked: ResultViewState) -> None:
-    """A button that downloads a network which measures; its license is said first."""
+    """Draw a button that downloads a network which measures; its license is said first."""
     size = labels.size(aid.files[0].size or 0)
     source = _("{title}, from its authors’ address. License: {license}.")
-    help = source.format(title=aid.title, license=aid.license)
+    help = source.format(title=aid.title, license=aid.license_weights)
     if aid is auxiliary.IDENTITY:
         help = f"{help} {_('Identity is compared in the next analysis.')}"
-    failed = st.session_state.get(linked.widget(f"fetch.{aid.id}.failed"))
-    st.button(
-        label.format(size=size),
-        icon=":material/download:",
-        on_click=_download,
-        args=(aid, linked.widget(f"fetch.{aid.id}.failed")),
-        key=linked.widget(f"fetch.{aid.id}"),
-        help=help,
-    )
-    if failed:
-        typography.caption(failed)
+    failed = linked.widget(f"fetch.{aid.id}.failed")
+    key, fetch = linked.widget(f"fetch.{aid.id}"), partial(_download, aid, failed)
+    controls.button(label.format(size=size), "download", key, fetch, help=help)
+    if error := st.session_state.get(failed):
+        typography.caption(error)
 
 
 def _download(aid: AuxiliaryModel, failed: str) -> None:

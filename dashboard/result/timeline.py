@@ -14,9 +14,10 @@ from dashboard.charts import LaneSize
 from dashboard.components import cards, evidence_view, typography
 from dashboard.components import lanes as beside
 from dashboard.components.cards import Mark
-from dashboard.components.chips import chip
+from dashboard.components.chips import bold, chip
+from dashboard.components.controls import choose
 from dashboard.components.lanes import zone_words
-from dashboard.components.markup import Text, rich, show, tag
+from dashboard.components.markup import Text, rich, show
 from dashboard.components.typography import heading
 from dashboard.i18n import LazyDict, _
 from dashboard.result.linked import ResultViewState
@@ -33,13 +34,13 @@ NAME_LENGTH = 16
 
 
 def drawn_from(analysis: Analysis, palette: Palette) -> str:
-    """What the figures depend on: another value is another widget with a fresh selection."""
+    """Return what the figures depend on: another value is another widget with a fresh selection."""
     text = repr((analysis.verdict.thresholds, sorted(m.id for m in analysis.models if m.counted)))
     return hashlib.sha1(f"{text}{palette.bg}".encode(), usedforsecurity=False).hexdigest()
 
 
 def titles(analysis: Analysis) -> dict[str, str]:
-    """The models that have lines, in the manifest's order."""
+    """Return the models that have lines, in the manifest's order."""
     scored = {id for track in analysis.judged for face in track.frames for id in face.scores}
     return {m.id: labels.plain(m) for m in analysis.models if m.id in scored}
 
@@ -63,30 +64,14 @@ def draw(
         That were asked, the one in front first; with more than one the card's head has a choice.
     """
     named = titles(analysis)
-    limits = analysis.verdict.thresholds
     with st.container(border=True, key="card-timeline"):
         with st.container(horizontal=True, vertical_alignment="center", key="timeline-head"):
             show(heading(_("Score over time")), keys(analysis, named), width="stretch")
             hint = st.empty()
             if len(questions) > 1:
-                st.segmented_control(
-                    _("Question"),
-                    list(questions),
-                    default=questions[0],
-                    required=True,
-                    format_func=lambda q: labels.QUESTIONS[q].short,
-                    key=linked.widget("question"),
-                    label_visibility="collapsed",
-                )
-            shown = st.segmented_control(
-                _("Show as"),
-                list(SHOWN),
-                default="lanes",
-                required=True,
-                format_func=SHOWN.__getitem__,
-                key=linked.widget("shown"),
-                label_visibility="collapsed",
-            )
+                shorts = {q: labels.QUESTIONS[q].short for q in questions}
+                choose(_("Question"), shorts, questions[0], linked.widget("question"), hidden=True)
+            shown = choose(_("Show as"), SHOWN, "lanes", linked.widget("shown"), hidden=True)
             click = (
                 _("Click a row to go there") if shown == "table" else _("Click a point to go there")
             )
@@ -96,10 +81,10 @@ def draw(
             return
         with st.container(key=evidence_view.LANES, gap=None):
             for lane, size in zip(lanes, sizes, strict=True):
-                _lane(analysis, lane, size, linked, palette, named, last=lane is lanes[-1])
+                _lane(analysis, lane, size, linked, palette, named)
         hatched(lanes, series.length(analysis))
-        linked.more_button(len(analysis.judged) - len(lanes), "lanes")
-        if limits.custom:
+        linked.more_button(len(analysis.seen) - len(lanes), "lanes")
+        if analysis.verdict.thresholds.custom:
             typography.caption(_("Drawn with your thresholds."))
 
 
@@ -109,17 +94,12 @@ def keys(analysis: Analysis, named: Mapping[str, str]) -> Markup:
     entries = [Mark(cls="line all", words=_("combined"))]
     for i, (id, name) in enumerate(named.items()):
         dash = charts.DASHES[i % len(charts.DASHES)]
-        if id not in counted:
-            name = _("{model} (not counted)").format(model=name)
-        entries.append(Mark(cls=f"line {dash}", words=name))
-    low, high = (labels.whole_percent(v) for v in _limits(analysis))
+        words = name if id in counted else _("{model} (not counted)").format(model=name)
+        entries.append(Mark(cls=f"line {dash}", words=words))
+    limits = analysis.verdict.thresholds
+    low, high = (labels.whole_percent(v) for v in (limits.low, limits.high))
     band = _("inconclusive, {low} to {high}\u00a0%").format(low=low, high=high)
     return cards.legend([*entries, Mark(cls="band", words=band)])
-
-
-def _limits(analysis: Analysis) -> tuple[float, float]:
-    limits = analysis.verdict.thresholds
-    return limits.low, limits.high
 
 
 def _lane(
@@ -129,31 +109,27 @@ def _lane(
     linked: ResultViewState,
     palette: Palette,
     named: Mapping[str, str],
-    *,
-    last: bool,
 ) -> None:
     limits = analysis.verdict.thresholds
+    question = analysis.verdict.question or Question.MANIPULATION
     end = series.length(analysis)
     person = lane.track.id
     with st.container(key=f"lane-{person}", gap=None):
         who, zones, plot, names = st.columns([15, 9, 68, 8], gap=None)
-        with who:
-            show(_who(lane, end))
+        show(_who(lane, end), at=who)
         with zones, st.container(key=f"lane-words-{person}"):
-            show(zone_words(limits, size, fake_words(analysis)))
-        with plot:
-            st.plotly_chart(
-                charts.lane_figure(
-                    lane, thresholds=limits, end=end, size=size, palette=palette, titles=named,
-                    axis=last,
-                ),
-                theme=None,
-                config=charts.CONFIG,
-                on_select="rerun",
-                selection_mode="points",
-                key=linked.widget(f"lane.{person}"),
-                alt=series.finding(lane, limits),
-            )  # fmt: skip
+            show(zone_words(limits, size, question))
+        plot.plotly_chart(
+            charts.lane_figure(
+                lane, thresholds=limits, end=end, size=size, palette=palette, titles=named
+            ),
+            theme=None,
+            config=charts.CONFIG,
+            on_select="rerun",
+            selection_mode="points",
+            key=linked.widget(f"lane.{person}"),
+            alt=series.finding(lane, limits),
+        )
         with names, st.container(key=f"lane-names-{person}"):
             show(beside.line_names(_ends(lane, named, size), size))
 
@@ -161,9 +137,9 @@ def _lane(
 def _who(lane: Lane, end: float) -> Markup:
     track = lane.track
     state = labels.state(track.label, track.question)
-    score: Text = series.said(track.reason or series.Missing.NO_SCORE)
+    score: Text = series.words(track.reason or series.Missing.NO_SCORE)
     if track.probability is not None:
-        percent = tag("b", labels.percent(track.probability))
+        percent = bold(labels.percent(track.probability))
         score = rich(_("{percent} combined"), percent=percent)
     return beside.owner(
         labels.who(track),
@@ -171,12 +147,6 @@ def _who(lane: Lane, end: float) -> Markup:
         chip(state.short, state.slug, state.icon),
         score,
     )
-
-
-def fake_words(analysis: Analysis) -> str:
-    """What a score over the threshold says, of the question that is shown."""
-    question = analysis.verdict.question or Question.MANIPULATION
-    return labels.QUESTIONS[question].fake_short
 
 
 def _ends(lane: Lane, named: Mapping[str, str], size: LaneSize) -> list[tuple[float, str, bool]]:
@@ -194,16 +164,11 @@ def _ends(lane: Lane, named: Mapping[str, str], size: LaneSize) -> list[tuple[fl
 def hatched(lanes: Sequence[Lane], end: float) -> None:
     """Draw the names of the gaps: on a desktop only those whose word has no room in the lane."""
     every = [(lane, gap) for lane in lanes for gap in lane.gaps]
-    if not every:
-        return
     tight = [(lane, gap) for lane, gap in every if not charts.fits(gap, end)]
-    several = len(lanes) > 1
 
-    def told(gaps: Sequence[tuple[Lane, series.Gap]]) -> str:
+    def words(gaps: Sequence[tuple[Lane, series.Gap]]) -> str:
         parts = [
-            f"{labels.who(lane.track)} {series.gap_words(gap)}"
-            if several
-            else series.gap_words(gap)
+            " ".join([labels.who(lane.track)] * (len(lanes) > 1) + [series.gap_words(gap)])
             for lane, gap in gaps[:6]
         ]
         text = (
@@ -213,38 +178,45 @@ def hatched(lanes: Sequence[Lane], end: float) -> None:
         )
         return text.format(gaps="; ".join(parts), number=len(gaps) - 6)
 
-    typography.by_width(narrow=told(every), wide=told(tight) if tight else "")
+    if every:
+        typography.by_width(narrow=words(every), wide=words(tight) if tight else "")
 
 
 # --- table ---------------------------------------------------------------------------------------
 
 
 def rows(lanes: Sequence[Lane]) -> list[tuple[float, str]]:
-    """(time, person) of each row of the table, in its order."""
+    """Return (time, person) of each row of the table, in its order."""
     return [(time, lane.track.id) for lane in lanes for time in lane.times]
 
 
 def frame(analysis: Analysis, lanes: Sequence[Lane], named: Mapping[str, str]) -> pd.DataFrame:
-    """The lanes as a table: whole percents, and why there is none."""
+    """Return the lanes as a table: whole percents, and why there is none."""
+    import pandas as pd  # a third of a second that the first page has no use for
+
     limits = analysis.verdict.thresholds
     records = []
     for lane in lanes:
-        reasons = charts.iter_gap_words(lane)
-        for i, time in enumerate(lane.times):
-            score = lane.score[i]
+        lines = {_("Combined"): lane.score}
+        lines |= {
+            title: lane.models.get(id, (None,) * len(lane.times)) for id, title in named.items()
+        }
+        for i, (time, score, gap) in enumerate(
+            zip(lane.times, lane.score, lane.gap_at, strict=True)
+        ):
             state = labels.state(series.label_at(score, limits), lane.track.question)
-            record: dict[str, object] = {
-                _("Person"): lane.track.id,
-                _("Time"): labels.clock(time),
-                _("Combined"): None if score is None else labels.whole_percent(score),
+            percents = {
+                name: None if (value := line[i]) is None else labels.whole_percent(value)
+                for name, line in lines.items()
             }
-            for id, title in named.items():
-                value = lane.models[id][i] if id in lane.models else None
-                record[title] = None if value is None else labels.whole_percent(value)
-            record[_("Reading")] = f"{state.glyph} {reasons[i] if score is None else state.short}"
-            records.append(record)
-    import pandas as pd  # a third of a second that the first page has no use for
-
+            records.append(
+                {
+                    _("Person"): lane.track.id,
+                    _("Time"): labels.clock(time),
+                    **percents,
+                    _("Reading"): f"{state.glyph} {gap if score is None else state.short}",
+                }
+            )
     return pd.DataFrame.from_records(records)
 
 

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import labels, session, url_state
-from dashboard.components import page_header, typography
-from dashboard.components.markup import Text, rich, show, tag
-from dashboard.i18n import _, advice
+from dashboard import labels, url_state
+from dashboard.components import controls, page_header, record_cells, typography
+from dashboard.components.markup import Text, rich, show
+from dashboard.i18n import _
 from dashboard.labels import NBSP
 from dashboard.result import downloads, pulls
 from dashboard.result.linked import ResultViewState, whole
-from dashboard.result.question import asked
-from detector.errors import InputError
+from dashboard.result.question import answered
 from detector.schema.analysis import Analysis, Question, Thresholds
-from service.tasks.jobs import QueueFull
-
-if TYPE_CHECKING:
-    from dashboard.result.record import ResultRecord
 
 
-def draw(record: ResultRecord, analysis: Analysis, linked: ResultViewState) -> None:
+def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the row, and below it that the answer is an earlier one, where it is."""
-    name = record.name
-    with page_header.row(name, facts(analysis, kept=record.again is not None)):
+    name, cached = linked.record.name, linked.record.again is not None
+    with page_header.row(name, facts(analysis, cached=cached)):
         if not linked.read_only:
             _actions(analysis, linked)
         st.download_button(
             _("Report"),
-            downloads.maker("pdf", record.path, analysis, linked.wishes),
+            downloads.maker("pdf", linked.path, analysis, linked.record.origin, linked.export),
             file_name=downloads.file_name(name, "pdf"),
             mime="application/pdf",
             icon=":material/picture_as_pdf:",
@@ -40,51 +34,39 @@ def draw(record: ResultRecord, analysis: Analysis, linked: ResultViewState) -> N
             on_click="ignore",
             key=linked.widget("report"),
         )
-
-    if record.again is not None and not linked.read_only:
-        _kept(record, analysis, linked)
+    if cached and not linked.read_only:
+        _cached(analysis, linked)
 
 
 def _actions(analysis: Analysis, linked: ResultViewState) -> None:
-    if st.button(_("New analysis"), icon=":material/add:", key=linked.widget("new")):
+    if controls.button(_("New analysis"), "add", linked.widget("new")):
         url_state.leave()
         st.rerun()
-    if st.button(_("Compare"), icon=":material/compare:", key=linked.widget("compare")):
-        st.switch_page("pages/compare.py", query_params={"a": linked.key})
+    if controls.button(_("Compare"), "compare", linked.widget("compare")):
+        url_state.go_to("compare", a=linked.key)
     with st.popover(_("Thresholds and models"), icon=":material/tune:"):
         _settings(analysis, linked)
 
 
-def _kept(record: ResultRecord, analysis: Analysis, linked: ResultViewState) -> None:
+def _cached(analysis: Analysis, linked: ResultViewState) -> None:
     """Nothing was computed for this file today."""
-    with st.container(
-        horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"
-    ):  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"):
         text = _(
             "You had this very file analyzed before, with the same models and settings. This is "
             "the answer of {when}."
         ).format(when=local(analysis.created))
         typography.caption(text, width="content")
-        if record.path.is_file() and st.button(
-            _("Analyze again"),
-            icon=":material/refresh:",
-            type="tertiary",
-            key=linked.widget("again"),
+        again = linked.widget("again")
+        if linked.path.is_file() and controls.button(
+            _("Analyze again"), "refresh", again, kind="tertiary"
         ):
-            try:
-                session.application().rerun(
-                    session.request_context(), record.key, analysis.settings
-                )
-            except (QueueFull, InputError) as error:
-                st.toast(advice(error), icon=":material/schedule:")
-            else:
-                st.rerun()
+            linked.rerun(analysis.settings)
 
 
-def facts(analysis: Analysis, *, kept: bool = False) -> list[str]:
-    """00:14.2, 1280×720, analyzed 20 Nov 2026, 10:42, 3 models, took 38 s."""
+def facts(analysis: Analysis, *, cached: bool = False) -> list[str]:
+    """Return 00:14.2, 1280×720, analyzed 20 Nov 2026, 10:42, 3 models, took 38 s."""
     ran = sum(1 for model in analysis.models if model.scored)
-    when = _("kept from {when}") if kept else _("analyzed {when}")
+    when = _("kept from {when}") if cached else _("analyzed {when}")
     parts = [
         *page_header.facts(analysis.media),
         when.format(when=local(analysis.created)),
@@ -96,28 +78,23 @@ def facts(analysis: Analysis, *, kept: bool = False) -> list[str]:
 
 
 def total(analysis: Analysis) -> float | None:
-    """How long the whole run took, s. Its stages overlap, so they don't add up to it."""
+    """Return how long the whole run took, s. Its stages overlap, so they don't add up to it."""
     return analysis.timings.get("total")
 
 
 def local(moment: datetime) -> str:
-    """A moment in the person's time zone: "20 Nov 2026, 10:42"."""
+    """Return a moment in the person's time zone: "20 Nov 2026, 10:42"."""
     offset = st.context.timezone_offset
-    if offset is not None:
-        moment = moment.astimezone(timezone(timedelta(minutes=-offset)))
-        zone = ""
-    else:
-        zone = f"{NBSP}UTC"
-        moment = moment.astimezone(UTC)
-    return f"{labels.day(moment)}, {moment:%H:%M}{zone}"
+    moment = moment.astimezone(record_cells.zone())
+    return f"{labels.day(moment)}, {moment:%H:%M}{f'{NBSP}UTC' if offset is None else ''}"
 
 
 def _settings(analysis: Analysis, linked: ResultViewState) -> None:
-    """The popover: two thresholds and what they mean, and which models count."""
-    questions = asked(analysis) or [Question.MANIPULATION]
+    questions = answered(analysis) or [analysis.media.questions[0]]
     named = {
         Question.MANIPULATION: _("Thresholds, face, %"),
         Question.SYNTHESIS: _("Thresholds, whole picture, %"),
+        Question.VOICE: _("Thresholds, voice, %"),
     }
     for question in questions:
         limits = analysis.verdict.answers[question].thresholds
@@ -150,29 +127,24 @@ def _settings(analysis: Analysis, linked: ResultViewState) -> None:
         key=linked.widget("models"),
         on_change=linked.choose_models,
     )
-    left_out = [m for m in linked.original.models if m not in able]
-    for model in left_out:
+    for model in (m for m in linked.original.models if m not in able):
         why = pulls.not_counted(model) if model.not_counted_because else model.error
         why = why or _("it gave no score")
         st.caption(f"{labels.plain_markdown(labels.plain(model))}: {labels.plain_markdown(why)}")
-    st.button(
-        _("Reset"),
-        icon=":material/restart_alt:",
-        disabled=not linked.changed and not linked.ours,
-        on_click=linked.reset,
-        key=linked.widget("reset"),
-    )
+    unchanged = not linked.changed and not linked.ours
+    reset = linked.widget("reset")
+    controls.button(_("Reset"), "restart_alt", reset, linked.reset, disabled=unchanged)
 
 
 def meaning(limits: Thresholds, says: str) -> Markup:
     """Return what the two values do; how often they err stands behind "How we know"."""
     low, high = labels.percent(limits.low), labels.percent(limits.high)
-    parts: list[Text] = [rich(_("<b>Above {high}</b>: {says}."), high=high, says=says)]
-    parts.append(
-        rich(_("<b>Below {low}</b>: no sign found. Between: inconclusive."), low=low)
-        if limits.no_sign
-        else _("Below: inconclusive; these models never say “no sign”.")
-    )
-    if limits.custom:
-        parts.append(_("How often your values err was not measured."))
-    return tag("div", *(tag("p", part) for part in parts), cls="um-caption")
+    above: Text = rich(_("<b>Above {high}</b>: {says}."), high=high, says=says)
+    below: Text = _("Below: inconclusive; these models never say “no sign”.")
+    if limits.no_sign:
+        below = rich(_("<b>Below {low}</b>: no sign found. Between: inconclusive."), low=low)
+    if limits.never_decide:
+        above = _("No score decides: it only leans to one side.")
+        below = ""
+    errs = [_("How often your values err was not measured.")] if limits.custom else []
+    return typography.small_paragraphs(above, below, *errs)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
-from dashboard import charts, theme
+from dashboard import theme
 from dashboard.charts import traces
 from dashboard.components import figures
-from dashboard.components.markup import tag
 from dashboard.i18n import LazyDict, _
 from dashboard.labels import NBSP
 from dashboard.result import pictures
@@ -32,13 +29,13 @@ FINE_BANDS = slice(9, 14)
 """The finer third of the DCT's diagonals."""
 
 
-def draw(
-    path: Path, analysis: Analysis, track: Subject, face: FrameSegment, linked: ResultViewState
-) -> None:
+def draw(analysis: Analysis, track: Subject, face: FrameSegment, linked: ResultViewState) -> None:
     """Draw the chosen view of the face at this moment."""
     view = st.session_state.get(linked.widget("traces"), "spectrum")
     try:
-        seen = pictures.traces(path, analysis.media.sha256, face.time, face, track.id, analysis)
+        seen = pictures.traces(
+            linked.path, analysis.media.sha256, face.time, face, track.id, analysis
+        )
     except (UnmaskError, OSError):
         figures.missing(_("The frame can’t be read any more."))
         return
@@ -64,44 +61,36 @@ def _chart(view: str, seen: Traces, kind: str) -> None:
     spectrum = view == "spectrum"
     values = seen.profile if spectrum else seen.bands
     assert values is not None
-    beside = reference.curve("profile" if spectrum else "bands", kind)
-    said = traces.apart(values, beside, frequency.FINE if spectrum else FINE_BANDS)
-    st.plotly_chart(
-        traces.frequency_figure(values, beside, theme.palette()),
-        theme=None,
-        config=charts.CONFIG,
-        key=f"traces-{view}",
-        alt=f"{VIEWS[view]}: {said}",
-    )
-    if beside:
-        of = (
+    untouched = reference.curve("profile" if spectrum else "bands", kind)
+    finding = traces.finding(values, untouched, frequency.FINE if spectrum else FINE_BANDS)
+    figure = traces.frequency_figure(values, untouched, theme.palette())
+    figures.chart(figure, f"traces-{view}", f"{VIEWS[view]}: {finding}")
+    if untouched:
+        text = (
             _("{finding}, beside {number} untouched clips")
             if kind == "video"
             else _("{finding}, beside {number} untouched pictures")
         )
-        said = of.format(finding=said, number=beside.files)
-    figures.caption(tag("b", VIEWS[view]), " ", said)
+        finding = text.format(finding=finding, number=untouched.files)
+    figures.caption(figures.titled(VIEWS[view], finding))
 
 
 def _picture(view: str, seen: Traces) -> None:
-    rgb, name, text = {
+    rgb, text = {
         "picture": (
             seen.spectrum,
-            _("Spectrum"),
             _("log power, coarse in the middle; a lone dot is a regular pattern"),
         ),
         "noise": (
             seen.noise,
-            VIEWS["noise"],
             _("what a high-pass filter leaves; face and surroundings should match"),
         ),
         "error": (
             seen.error,
-            VIEWS["error"],
             _("what one more JPEG changes; edges always do, patches may be pasted"),
         ),
     }[view]
     assert rgb is not None
     alt = _("{view} of the face").format(view=VIEWS[view])
     st.image(pictures.jpeg(rgb, 92), width="stretch", alt=alt)
-    figures.caption(tag("b", name), " ", text)
+    figures.caption(figures.titled(VIEWS["spectrum" if view == "picture" else view], text))

@@ -8,9 +8,10 @@ holds the two together.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -52,51 +53,42 @@ class Palette:
     not_applicable: StateColor
 
     def state(self, label: Label) -> StateColor:
-        """The colors of a verdict, a person or a score."""
-        return {
-            Label.FAKE: self.fake,
-            Label.REAL: self.real,
-            Label.INCONCLUSIVE: self.inconclusive,
-            Label.NOT_APPLICABLE: self.not_applicable,
-        }[label]
+        """Return the colors of a verdict, a person or a score."""
+        color: StateColor = getattr(self, label.name.lower())
+        return color
 
 
-LIGHT = Palette(
-    bg="#FBFAF7",
-    surface="#FFFFFF",
-    sunken="#F2F1EC",
-    line="#DEDCD4",
-    edge="#8A8C8B",
-    text="#1B1D21",
-    muted="#5B5F66",
-    accent="#00639C",
-    accent_tint="#E1EDF5",
-    on_accent="#FFFFFF",
-    band="#FCF2D9",
-    over_alpha=0.26,
-    fake=StateColor("#D55E00", "#A84300", "#FBEBDD"),
-    real=StateColor("#009E73", "#00694C", "#E0F3EC"),
-    inconclusive=StateColor("#E69F00", "#7A5200", "#FCF2D9"),
-    not_applicable=StateColor("#7A7F87", "#5B5F66", "#EEEEEC"),
-)
-DARK = Palette(
-    bg="#121416",
-    surface="#1A1D20",
-    sunken="#23272B",
-    line="#363B40",
-    edge="#7C828A",
-    text="#ECEBE7",
-    muted="#A9ADB3",
-    accent="#6AB6EE",
-    accent_tint="#1B2B37",
-    on_accent="#121416",
-    band="#2B2414",
-    over_alpha=0.42,
-    fake=StateColor("#D55E00", "#FF9A57", "#3A2315"),
-    real=StateColor("#009E73", "#45CFA3", "#12302A"),
-    inconclusive=StateColor("#E69F00", "#F3BC45", "#352A12"),
-    not_applicable=StateColor("#8B9098", "#A9ADB3", "#2A2E32"),
-)
+_COLORS: dict[str, tuple[Any, Any]] = {
+    "bg": ("#FBFAF7", "#121416"),
+    "surface": ("#FFFFFF", "#1A1D20"),
+    "sunken": ("#F2F1EC", "#23272B"),
+    "line": ("#DEDCD4", "#363B40"),
+    "edge": ("#8A8C8B", "#7C828A"),
+    "text": ("#1B1D21", "#ECEBE7"),
+    "muted": ("#5B5F66", "#A9ADB3"),
+    "accent": ("#00639C", "#6AB6EE"),
+    "accent_tint": ("#E1EDF5", "#1B2B37"),
+    "on_accent": ("#FFFFFF", "#121416"),
+    "band": ("#FCF2D9", "#2B2414"),
+    "over_alpha": (0.26, 0.42),
+    "fake": (
+        StateColor("#D55E00", "#A84300", "#FBEBDD"),
+        StateColor("#D55E00", "#FF9A57", "#3A2315"),
+    ),
+    "real": (
+        StateColor("#009E73", "#00694C", "#E0F3EC"),
+        StateColor("#009E73", "#45CFA3", "#12302A"),
+    ),
+    "inconclusive": (
+        StateColor("#E69F00", "#7A5200", "#FCF2D9"),
+        StateColor("#E69F00", "#F3BC45", "#352A12"),
+    ),
+    "not_applicable": (
+        StateColor("#7A7F87", "#5B5F66", "#EEEEEC"),
+        StateColor("#8B9098", "#A9ADB3", "#2A2E32"),
+    ),
+}
+LIGHT, DARK = (Palette(**{name: pair[n] for name, pair in _COLORS.items()}) for n in (0, 1))
 
 PAGE = '[data-testid="stMainBlockContainer"]'
 """What a page stands in."""
@@ -122,6 +114,7 @@ SHEETS = (
     "account",
     "live",
     "history",
+    "batch",
 )
 """The files of the style sheet, in the order of the cascade."""
 
@@ -133,27 +126,24 @@ AXIS = 12
 
 
 def palette() -> Palette:
-    """The colors of the theme the person looks at now, for figures drawn on the server."""
+    """Return the colors of the theme the person looks at now, for figures drawn on the server."""
     return DARK if st.context.theme.type == "dark" else LIGHT
 
 
 def variables() -> str:
-    """Tokens as custom properties. `light-dark()` follows the theme that Streamlit sets on the
-    page, so switching it needs no rerun."""
+    """Return tokens as custom properties. `light-dark()` follows the theme that Streamlit sets on
+    the page, so switching it needs no rerun."""
     lines = []
-    for field in fields(Palette):
-        light, dark = getattr(LIGHT, field.name), getattr(DARK, field.name)
-        name = field.name.replace("_", "-")
+    for name, (light, dark) in _COLORS.items():
+        name = name.replace("_", "-")
         if isinstance(light, StateColor):
-            lines += [
-                f"--um-{name}-{part}: light-dark({getattr(light, part)}, {getattr(dark, part)});"
-                for part in ("fill", "ink", "tint")
-            ]
+            pairs = zip(asdict(light).items(), asdict(dark).values(), strict=True)
+            lines += [f"--um-{name}-{part}: light-dark({a}, {b});" for (part, a), b in pairs]
         elif isinstance(light, str):
             lines.append(f"--um-{name}: light-dark({light}, {dark});")
-    lines += [f"--um-video: {VIDEO};", f"--um-on-video: {ON_VIDEO_TEXT};"]
-    lines += [f"--um-on-video-muted: {ON_VIDEO_MUTED};"]
-    lines += [f"--um-sans: {SANS};", f"--um-serif: {SERIF};"]
+    single = {"video": VIDEO, "on-video": ON_VIDEO_TEXT, "on-video-muted": ON_VIDEO_MUTED}
+    single |= {"sans": SANS, "serif": SERIF}
+    lines += [f"--um-{name}: {value};" for name, value in single.items()]
     return ":root { " + " ".join(lines) + " }"
 
 
@@ -170,9 +160,11 @@ def sheet(name: str) -> str:
 
 
 def first_paint() -> str:
-    """The style sheet for the time before the first run of the script has brought it. Streamlit
-    loads what draws a piece of HTML when the first one comes, and draws all of them as bars of one
-    height until then; the page shows when they have their own, or after some seconds in any case.
+    """Return the style sheet for the time before the first run of the script has brought it.
+
+    Streamlit loads what draws a piece of HTML when the first one comes, and draws all of them as
+    bars of one height until then; the page shows when they have their own, or after some seconds in
+    any case.
     """
     shown = "@keyframes um-show { to { visibility: visible; } }"
     return f"{css()} {shown} {PAGE} {{ visibility: hidden; animation: um-show 0s 5s forwards; }}"

@@ -6,7 +6,7 @@ from dashboard import i18n, labels, theme
 
 
 def page(title: str, body: str) -> str:
-    """A whole document.
+    """Return a whole document.
 
     Parameters
     ----------

@@ -7,62 +7,33 @@ group of commands; each has `add(commands)`, which adds its options to the parse
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import sys
 from collections.abc import Sequence
 
-from detector.cli import (
-    analyze,
-    app,
-    calibrate,
-    config,
-    evaluate,
-    fetch,
-    live,
-    models,
-    report,
-    robustness,
-    selfcheck,
-    train,
-    verify,
-)
 from detector.cli.common import ProgressBar, say
 from detector.errors import InputError, UnmaskError
 
 _COMMANDS = (
-    analyze,
-    live,
-    report,
-    verify,
-    robustness,
-    models,
-    fetch,
-    selfcheck,
-    evaluate,
-    train,
-    calibrate,
-    config,
-    app,
-)
-"""In the order of `unmask --help`."""
+    "analyze", "batch", "watch", "live", "report", "verify", "robustness", "compare", "library",
+    "models", "fetch", "selfcheck", "evaluate", "train", "calibrate", "config", "app", "serve",
+    "keys", "export_labels",
+)  # fmt: skip
+"""A module each, in the order of `unmask --help`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
-    parser = _parser()
-    args = parser.parse_args(argv)
-    logging.basicConfig(
-        level=logging.INFO if args.verbose else logging.ERROR, format="unmask: %(message)s"
-    )
+    """Run one command; return the exit status."""
+    args = _parser().parse_args(argv)
+    level = logging.INFO if args.verbose else logging.ERROR
+    logging.basicConfig(level=level, format="unmask: %(message)s")
     try:
         status: int = args.run(args)
         return status
-    except InputError as error:
-        say(error)
-        return 2
     except UnmaskError as error:
         say(error)
-        return 1
+        return 2 if isinstance(error, InputError) else 1
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
@@ -71,11 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # one line for a person; the traceback on request
         if args.verbose:
             raise
-        print(
-            f"unmask: this is our failure, not yours: {type(error).__name__}: {error} "
-            "(-v shows where)",
-            file=sys.stderr,
-        )
+        what = f"{type(error).__name__}: {error}"
+        print(f"unmask: this is our failure, not yours: {what} (-v shows where)", file=sys.stderr)
         return 1
     finally:
         ProgressBar.close_shown()
@@ -87,6 +55,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say more, show tracebacks")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.add(commands)
+    for name in _COMMANDS:
+        importlib.import_module(f"{__name__}.{name}").add(commands)
     return parser

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detector.cli import report
-from detector.cli.common import ProgressBar, ids, say, write_text
+from detector.cli.common import Commands, JsonOutput, ProgressBar, ids, say
 from detector.errors import InputError, UsageError
-from detector.messages import states
+from detector.messages import comparison, states
 from detector.messages.coverage import covered
 from detector.messages.format import percent, signed
 from detector.schema.analysis import (
@@ -26,57 +25,69 @@ from detector.schema.analysis import (
 )
 
 if TYPE_CHECKING:
-    from detector.cli.common import Commands
-    from detector.pipeline import Progress
+    from detector.pipeline import Analyzer, Progress
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     analyze = commands.add_parser("analyze", help="analyze videos and pictures")
     analyze.add_argument("paths", nargs="+", metavar="PATH")
-    analyze.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
+    add_settings(analyze)
+    analyze.add_argument("--json", metavar="FILE", help="write the Analysis as JSON; - is stdout")
+    analyze.add_argument("--report", metavar="FILE.pdf", help="sealed; or .json or .csv")
     analyze.add_argument(
+        "--original",
+        metavar="FILE",
+        type=Path,
+        help="hold it against this file as well, of which it may be a manipulated copy: a finding "
+        "of its own (as of unmask compare), which counts nothing in the verdict",
+    )
+    report.add_options(analyze)
+    add_machine(analyze)
+    analyze.set_defaults(run=_analyze)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Options of everything that analyzes files: with what, and what it looks at."""
+    parser.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
+    parser.add_argument(
         "--weights",
         metavar="ID=W,ID=W",
         help="how many times its usual evidence a model counts (1 where nothing is said; 0: not)",
     )
-    analyze.add_argument(
-        "--min-models", type=int, metavar="N", help="with fewer models: inconclusive"
-    )
-    analyze.add_argument(
+    parser.add_argument("--min-models", type=int, metavar="N", help="with fewer: inconclusive")
+    parser.add_argument(
         "--threshold",
         metavar="P or LOW,HIGH",
         help="likelihood above which a file counts as manipulated, 0 to 1; with two, no sign below "
         "the first",
     )
-    analyze.add_argument(
+    parser.add_argument(
         "--frames",
         type=int,
         metavar="N",
         help="moments to look at, at most (32; with fps 2000, with closer 480)",
     )
-    analyze.add_argument(
+    parser.add_argument(
         "--sampling",
         choices=["uniform", "keyframes", "fps", "closer"],
         default="uniform",
         help="closer: every shot, and more where a score moves",
     )
-    analyze.add_argument("--fps", type=float, default=5.0, help="with --sampling fps (3 to 10)")
-    analyze.add_argument("--min-face", type=int, default=40, metavar="PX")
-    analyze.add_argument("--start", type=float, default=0.0, metavar="S")
-    analyze.add_argument("--end", type=float, default=None, metavar="S")
-    analyze.add_argument("--json", metavar="FILE", help="write the Analysis as JSON; - is stdout")
-    analyze.add_argument(
-        "--report", metavar="FILE.pdf", help="write a sealed report: .pdf, .json or .csv"
-    )
-    report.add_options(analyze)
-    analyze.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    analyze.add_argument(
+    parser.add_argument("--fps", type=float, default=5.0, help="with --sampling fps (3 to 10)")
+    parser.add_argument("--min-face", type=int, default=40, metavar="PX")
+    parser.add_argument("--start", type=float, default=0.0, metavar="S")
+    parser.add_argument("--end", type=float, default=None, metavar="S")
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Options of how files are analyzed, which change no result."""
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument(
         "--sandbox",
         action="store_true",
         help="read the files in processes that may do nothing else, for files from strangers",
     )
-    analyze.set_defaults(run=_analyze)
 
 
 def _analyze(args: argparse.Namespace) -> int:
@@ -84,50 +95,73 @@ def _analyze(args: argparse.Namespace) -> int:
         from detector import media
 
         media.isolate()  # first: its own imports go on beside those of torch
-    from detector.decision import decide
     from detector.pipeline import Analyzer
 
-    settings, limits = _settings(args), _thresholds(args.threshold)
+    settings, limits = settings_of(args), thresholds_of(args.threshold)
     if args.report:
         report.ending(args.report)
         if len(args.paths) > 1:
             raise UsageError("A report is about one file.", hint="--json takes several.")
+    if args.original and len(args.paths) > 1:
+        raise UsageError("An original is that of one file.", hint="Give one file.")
     analyzer = Analyzer(device=args.device)
-    results: list[Analysis | Failure] = []
-    for path in args.paths:
-        bar = ProgressBar(Path(path).name, "share")
-        try:
-            found = analyzer.analyze(path, settings, observe=_shown_by(bar))
-            results.append(decide(found, thresholds=limits) if limits else found)
-        except InputError as error:
-            if isinstance(error, UsageError):
-                raise
-            bar.close()
-            say(error, Path(path).name)
-            results.append(
-                Failure(
-                    name=Path(path).name,
-                    error=ErrorDetail(code=error.code, message=error.message, hint=error.hint),
-                )
-            )
-        finally:
-            bar.close()
-    if args.json:
-        _write(args.json, results)
-    if args.report and isinstance(results[0], Analysis):
-        report.write_report(args.report, results[0], Path(args.paths[0]), args)
-    if args.json != "-":
-        for result in results:
-            if isinstance(result, Analysis):
-                print(summary(result))
-    return 2 if any(isinstance(r, Failure) for r in results) else 0
+    status = 0
+    with JsonOutput(args.json, several=len(args.paths) > 1) as output:
+        for path in args.paths:
+            result = _one(analyzer, path, settings, limits)
+            if isinstance(result, Failure):
+                status = 2
+                output.add(result.model_dump(mode="json"))
+                continue
+            if args.original:
+                result = _against(result, Path(path), args.original)
+            output.add(result.exported())
+            if args.report:
+                report.write_report(args.report, result, Path(path), args)
+            if args.json != "-":
+                print(summary(result), flush=True)
+    return status
 
 
-def _shown_by(bar: ProgressBar) -> Callable[[Progress], None]:
-    return lambda progress: bar(progress.fraction, 1)
+def _one(
+    analyzer: Analyzer, path: str, settings: Settings, limits: Thresholds | None
+) -> Analysis | Failure:
+    """Analyze a file; say what is wrong with it where it can't be."""
+    from detector.decision import decide
+
+    bar = ProgressBar(Path(path).name, "share")
+    try:
+        analysis = analyzer.analyze(path, settings, observe=partial(_show, bar))
+        return decide(analysis, thresholds=limits) if limits else analysis
+    except InputError as error:
+        if isinstance(error, UsageError):
+            raise
+        bar.close()
+        say(error, bar.text)
+        detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
+        return Failure(name=bar.text, error=detail)
+    finally:
+        bar.close()
 
 
-def _settings(args: argparse.Namespace) -> Settings:
+def _against(analysis: Analysis, path: Path, original: Path) -> Analysis:
+    """Return the result with what came of holding the file against its original."""
+    from detector.comparison import compare
+
+    bar = ProgressBar("comparing", "share")
+    found = compare(
+        path, original, copy_media=analysis.media, on_progress=lambda share: bar(share, 1.0)
+    )
+    bar.close()
+    return analysis.model_copy(update={"comparison": found})
+
+
+def _show(bar: ProgressBar, progress: Progress) -> None:
+    bar(progress.fraction, 1)
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """Return the settings that the options ask for. UsageError when they can't be."""
     from pydantic import ValidationError
 
     from detector.pipeline import CLOSER
@@ -137,13 +171,9 @@ def _settings(args: argparse.Namespace) -> Settings:
     try:
         return Settings(
             models=ids(args.models),
-            sampling=args.sampling,
             frames=args.frames if args.frames is not None else most,
-            fps=args.fps,
-            min_face=args.min_face,
-            start=args.start,
-            end=args.end,
             mix=_mix(args),
+            **{key: getattr(args, key) for key in ("sampling", "fps", "min_face", "start", "end")},
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -151,25 +181,25 @@ def _settings(args: argparse.Namespace) -> Settings:
         raise UsageError(f"--{option}: {first['msg'].lower()}.") from None
 
 
-def _write(target: str, results: Sequence[Analysis | Failure]) -> None:
-    """One input: its object. Several: a list in the order given."""
-    data = [r.exported() if isinstance(r, Analysis) else r.model_dump(mode="json") for r in results]
-    write_text(
-        target, json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False)
-    )
-
-
 def summary(analysis: Analysis) -> str:
-    """The verdict in a few lines for a terminal."""
+    """Return the verdict in a few lines for a terminal."""
     verdict = analysis.verdict
-    lines = [
-        f"{analysis.media.name}: {states.headline(verdict.label, verdict.question, verdict.lean)}"
-    ]
+    headline = states.headline(verdict.label, verdict.question, verdict.lean)
+    lines = [f"{analysis.media.name}: {headline}"]
+    if (found := analysis.comparison) is not None:
+        alone = "" if found.finding.same_footage else f" {comparison.lead(found)}"
+        lines = [
+            f"{analysis.media.name}: {comparison.sentence(found)}.{alone}",
+            f"  {comparison.against(found)}" if found.finding.same_footage else "",
+            f"  The detectors, alone: {headline}",
+        ]
+        lines = [line for line in lines if line]
     lead = verdict.answers.get(verdict.question) if verdict.question else None
     front = sorted(verdict.answers.items(), key=lambda pair: pair[0] is not verdict.question)
     lines += [line for question, answer in front if (line := _answered(question, answer))]
     if lead is not None and lead.odds is not None:
-        lines.append(f"  {states.odds(lead.odds.share, lead.odds.low, lead.odds.high)}")
+        odds = lead.odds
+        lines.append(f"  {states.odds(odds.share, odds.low, odds.high, verdict.question)}")
     for reason in verdict.reasons:
         lines.append(f"  - {reason.text}" + (f" ({reason.detail})" if reason.detail else ""))
     plain = {m.id: m.plain or m.title for m in analysis.models}
@@ -180,8 +210,8 @@ def summary(analysis: Analysis) -> str:
         if not model.counted:
             score = "" if model.probability is None else f" {percent(model.probability)},"
             lines.append(f"  {model.title}:{score} not counted: {model.not_counted_because}")
-    if looked := covered(analysis.coverage):
-        lines.append(f"  Looked at: {looked}")
+    if coverage := covered(analysis.coverage):
+        lines.append(f"  Looked at: {coverage}")
     lines += [f"  Note: {note}" for note in analysis.media.notes]
     lines.append(f"  Can't tell: {' '.join(verdict.limits)}")
     return "\n".join(lines)
@@ -193,19 +223,19 @@ def _answered(question: Question, answer: Answer) -> str:
         return ""
     limits = answer.thresholds
     low = f"no sign under {percent(limits.low)}, " if limits.no_sign and limits.low > 0 else ""
-    by = states.basis(answer.basis)
-    by = f", {by}" if by else ""
-    if limits.own:
-        by = f", by {limits.data}"
+    basis = f"by {limits.data}" if limits.own else states.basis(answer.basis)
+    by = f", {basis}" if basis else ""
     likely = f"{percent(answer.probability)} combined likelihood"
     if answer.stays_open:
         likely = f"stays open, {percent(answer.probability)} not counted"
     over = f"{states.says(question)} over {percent(limits.high)}"
+    if limits.never_decide:
+        over = "no score decides"
     return f"  {states.question(question)} {likely} ({low}{over}{by})"
 
 
 def _mix(args: argparse.Namespace) -> CustomEnsemble | None:
-    """An ensemble of one's own, as Compare puts one together; None where nothing was changed."""
+    """Return an ensemble of one's own, as Compare makes one; None where nothing was changed."""
     from detector.models import registry
 
     if args.weights is None and args.min_models is None:
@@ -235,7 +265,7 @@ def _mix(args: argparse.Namespace) -> CustomEnsemble | None:
 
 def _weights(text: str) -> dict[str, float]:
     """ "pairs=2,detail=0.5" -> {"pairs": 2.0, "detail": 0.5}."""
-    found = {}
+    weights = {}
     for part in text.split(","):
         id, equals, value = part.partition("=")
         try:
@@ -247,11 +277,11 @@ def _weights(text: str) -> dict[str, float]:
                 f"--weights: {part.strip()!r} is not a model and a number of 0 or more.",
                 hint="For example --weights pairs=1,detail=0.5.",
             )
-        found[id.strip()] = weight
-    return found
+        weights[id.strip()] = weight
+    return weights
 
 
-def _thresholds(text: str | None) -> Thresholds | None:
+def thresholds_of(text: str | None) -> Thresholds | None:
     """ "0.9" or "0.2,0.9" as thresholds for this one call."""
     if text is None:
         return None

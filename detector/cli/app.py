@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from detector.cli.common import Commands
 from detector.errors import UsageError
 
-if TYPE_CHECKING:
-    from detector.cli.common import Commands
+ROOT = Path(__file__).parents[2]
 
 
 def add(commands: Commands) -> None:
@@ -24,16 +25,36 @@ def add(commands: Commands) -> None:
 
 
 def _app(args: argparse.Namespace) -> int:
-    import importlib.util
-    import subprocess
-
-    page = Path(__file__).parents[2] / "app.py"
-    if not page.is_file() or importlib.util.find_spec("streamlit") is None:
-        raise UsageError(
-            "The dashboard runs from a checkout of the project.", hint="There, type: make run"
-        )
-    command = [sys.executable, "-m", "streamlit", "run", str(page)]
-    command += ["--server.port", str(args.port)]
+    command = ["streamlit", "run", str(ROOT / "app.py"), "--server.port", str(args.port)]
     if args.address:
         command += ["--server.address", args.address]
-    return subprocess.call(command, cwd=page.parent)
+    return run_module("The dashboard", "streamlit", *command)
+
+
+def run_module(what: str, needs: str, module: str, *args: str) -> int:
+    """Run a module of the checkout in this process's place, in the folder it was called from: paths
+    that a person gives are meant from there.
+
+    Parameters
+    ----------
+    what : str
+        What it is, for a person.
+    needs : str
+        A package without which it does not run.
+    module : str
+    args : str
+
+    Raises
+    ------
+    UsageError
+        This is no checkout, or the package is missing.
+    """
+    if not (ROOT / "app.py").is_file() or importlib.util.find_spec(needs) is None:
+        raise UsageError(
+            f"{what} runs from a checkout of the project.", hint="There, type: make run"
+        )
+    sys.stdout.flush()
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    # -P: a folder called `service` where the person stands is not ours.
+    command = [sys.executable, "-P", "-m", module, *args]
+    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from detector.cli.common import ProgressBar, ids, write_text
+from detector.cli.common import Commands, ProgressBar, ids, write_text
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
-    from detector.cli.common import Commands
     from detector.evaluation.calibration_report import Calibrated
 
 
@@ -33,34 +32,25 @@ def add(commands: Commands) -> None:
 
     labelled = calibrate.add_argument_group("from labelled clips")
     labelled.add_argument("--recipe", help="take only what this recipe kept out of training")
-    labelled.add_argument(
-        "--where",
-        default="",
-        metavar="COLUMN",
-        help="take the clips with something in this column (and those of --recipe): what was "
-        "collected after training",
-    )
-    labelled.add_argument(
-        "--right", type=float, default=0.95, help="of the decided clips, at least"
-    )
-    labelled.add_argument(
-        "--conditions",
-        default="",
-        metavar="NAMES",
-        help="learn doubt from worse copies too: crf-35,resize-0.5",
-    )
+    where = "clips with something in this column count too: what was collected after training"
+    labelled.add_argument("--where", default="", metavar="COLUMN", help=where)
+    labelled.add_argument("--right", type=float, default=0.95, help="of decided clips, at least")
+    conditions = "learn uncertainty from worse copies too: crf-35,resize-0.5"
+    labelled.add_argument("--conditions", default="", metavar="NAMES", help=conditions)
     labelled.add_argument("--store", type=Path, metavar="FILE", help="keep scores; go on from them")
     labelled.add_argument("--write", action="store_true", help="write it into the manifest")
     labelled.add_argument("--json", metavar="FILE", help="write what was found; - is stdout")
 
     own = calibrate.add_argument_group("from your own untouched clips")
-    own.add_argument("--real", type=Path, metavar="FOLDER", help="videos nobody has altered")
+    own.add_argument(
+        "--real", type=Path, metavar="FOLDER", help="videos nobody has altered, or real voices"
+    )
     own.add_argument("--domain", default="", metavar="WORDS", help="what they are, in a few words")
     own.add_argument(
         "--sources",
         type=int,
         metavar="N",
-        help="different recordings that the videos are of; without it, each folder is one",
+        help="different recordings that the clips are of; without it, each folder is one",
     )
     own.add_argument("--list", action="store_true", help="show the thresholds of your own")
     own.add_argument("--delete", metavar="ID", help="delete one of them; `all` deletes every one")
@@ -81,10 +71,10 @@ def _calibrate(args: argparse.Namespace) -> int:
     if args.real is not None:
         return _own(args)
     if args.list or args.delete or args.switch:
-        return _kept(args)
+        return _manage(args)
     raise UsageError(
         "There is nothing to calibrate on.",
-        hint="Name a LABELS.csv, or --real with a folder of untouched videos.",
+        hint="Name a LABELS.csv, or --real with a folder of untouched videos or voices.",
     )
 
 
@@ -92,8 +82,10 @@ def _labelled(args: argparse.Namespace) -> int:
     from detector.evaluation import manifest
     from detector.evaluation.calibration import calibrate
     from detector.evaluation.calibration_report import to_markdown
+    from detector.evaluation.operating_points import Promises
+    from detector.evaluation.scores import Scoring
     from detector.perturbation import corruptions
-    from detector.training import read_recipe
+    from detector.training.recipe import read_recipe
 
     fitted = calibrate(
         args.labels,
@@ -101,11 +93,8 @@ def _labelled(args: argparse.Namespace) -> int:
         recipe=read_recipe(args.recipe) if args.recipe else None,
         where=args.where,
         conditions=corruptions.parse(args.conditions) if args.conditions else (),
-        rate=args.rate,
-        right=args.right,
-        device=args.device,
-        store=args.store,
-        progress=ProgressBar("scored"),
+        promises=Promises(args.rate, args.right),
+        scoring=Scoring(device=args.device, store=args.store, on_progress=ProgressBar("scored")),
     )
     if args.json:
         write_text(args.json, fitted.model_dump_json(indent=2))
@@ -114,61 +103,60 @@ def _labelled(args: argparse.Namespace) -> int:
         if not args.write:
             print(manifest.to_toml(fitted))
     if args.write:
-        print(_kept_where(fitted), file=sys.stderr)
+        print(_write(fitted), file=sys.stderr)
     return 0
 
 
-def _kept_where(fitted: Calibrated) -> str:
-    """Keep what was found, and say where: of a person's own models in the data folder, which
+def _write(fitted: Calibrated) -> str:
+    """Write a calibration, and return where: of a person's own models in the data folder, which
     leaves the ensembles that ship as they are; else in the manifest."""
     from detector.evaluation import manifest
-    from detector.models import user_models as own
+    from detector.models import user_models
 
-    mine = {spec.id for spec in own.own_models()} & set(fitted.models)
+    mine = {spec.id for spec in user_models.own_models()} & set(fitted.models)
     if not mine:
         return f"written to {manifest.write(fitted)}"
     for id in sorted(mine):
-        own.keep_calibration(id, fitted.models[id])
+        user_models.keep_calibration(id, fitted.models[id])
     return f"kept with {', '.join(sorted(mine))}; our own ensembles stay as they are"
 
 
 def _own(args: argparse.Namespace) -> int:
-    from detector import conformal
-    from detector.evaluation.own_calibration import calibrate_own
+    from detector.decision import conformal
+    from detector.evaluation.own_calibration import OwnClips, calibrate_own
+    from detector.pipeline import Analyzer
 
-    made = calibrate_own(
-        args.real,
+    result = calibrate_own(
+        OwnClips(args.real, args.domain, args.sources),
         models=ids(args.models),
         rate=args.rate,
-        domain=args.domain,
-        sources=args.sources,
-        device=args.device,
+        analyzer=Analyzer(device=args.device),
         progress=ProgressBar("scored"),
     )
-    conformal.keep(made.calibration)
-    print(conformal.in_words(made.calibration))
-    print(conformal.guarantee(len(made.calibration.clips), args.rate))
-    if warning := conformal.alike(made.calibration):
+    conformal.keep(result.calibration)
+    print(conformal.in_words(result.calibration))
+    print(conformal.guarantee(len(result.calibration.clips), args.rate))
+    if warning := conformal.alike(result.calibration):
         print(f"Warning: {warning}")
-    for name, why in made.left_out.items():
+    for name, why in result.left_out.items():
         print(f"  left out: {name} ({why})")
     return 0
 
 
-def _kept(args: argparse.Namespace) -> int:
-    from detector import conformal
+def _manage(args: argparse.Namespace) -> int:
+    from detector.decision import conformal
     from detector.evaluation.own_calibration import holds
 
     if args.delete:
         conformal.delete(None if args.delete == "all" else args.delete)
     if args.switch:
         conformal.switch(args.switch == "on")
-    shelf = conformal.load()
-    for calibration in shelf.calibrations:
-        state = "in use" if shelf.on else "switched off"
+    store = conformal.load()
+    for calibration in store.calibrations:
+        state = "in use" if store.on else "switched off"
         if not holds(calibration):
             state = "not in use, its models have changed"
         print(f"{calibration.id}  {state}  {conformal.in_words(calibration)}")
-    if not shelf.calibrations:
+    if not store.calibrations:
         print("There are no thresholds of your own.")
     return 0

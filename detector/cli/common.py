@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from detector.errors import UnmaskError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    from detector.schema.analysis import ErrorDetail
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 WIDTH = 24
 """letters of a progress bar"""
 
 
 def ids(text: str | None) -> list[str] | None:
-    """Ids of a comma-separated list; None for none."""
+    """Return the ids of a comma-separated list; None for none."""
     return [part.strip() for part in text.split(",") if part.strip()] if text else None
 
 
@@ -34,6 +37,62 @@ def write_text(target: str, text: str) -> None:
         raise UsageError(f"{target} could not be written: {error.strerror}.") from None
 
 
+def write_json(target: str, data: object) -> None:
+    """Write as JSON to a file, or to standard output for "-"."""
+    write_text(target, json.dumps(data, indent=2, ensure_ascii=False))
+
+
+class JsonOutput:
+    """Results as JSON, to a file or to standard output for "-", each written as it comes.
+
+    One is written as it is, several as a list. A file is valid JSON after each of them.
+
+    Parameters
+    ----------
+    target : str, optional
+        None: nothing is written.
+    several : bool
+        Whether a list is written.
+    """
+
+    def __init__(self, target: str | None, *, several: bool) -> None:
+        self._target, self._several, self._count = target, several, 0
+
+    def add(self, data: object) -> None:
+        """Write one result. UsageError when the file can't be written."""
+        if self._target is None:
+            return
+        if not self._several:
+            write_json(self._target, data)
+            return
+        text = json.dumps(data, indent=2, ensure_ascii=False)
+        begin = ",\n" if self._count else "[\n"
+        self._count += 1
+        if self._target == "-":
+            sys.stdout.write(begin + text)
+            sys.stdout.flush()
+            return
+        try:
+            if self._count == 1:
+                Path(self._target).write_bytes(b"")
+            with open(self._target, "r+b", buffering=0) as file:
+                # Over the end of the list so far, in one piece.
+                file.seek(max(0, file.seek(0, 2) - len(_LIST_END)))
+                file.write((begin + text).encode("utf-8", "replace") + _LIST_END)
+        except OSError as error:
+            raise UsageError(f"{self._target} could not be written: {error.strerror}.") from None
+
+    def __enter__(self) -> JsonOutput:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._target == "-" and self._count and self._several:
+            print("\n]")
+
+
+_LIST_END = b"\n]\n"
+
+
 def write_bytes(target: str, data: bytes) -> None:
     """Write to a file, which appears whole or not at all."""
     temporary = Path(target).with_name(f".{Path(target).name}.part")
@@ -46,8 +105,8 @@ def write_bytes(target: str, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def say(error: UnmaskError, name: str = "") -> None:
-    """One line on standard error."""
+def say(error: UnmaskError | ErrorDetail, name: str = "") -> None:
+    """Print one line on standard error."""
     parts = [f"unmask: {name}:" if name else "unmask:", error.message, error.hint]
     print(" ".join(p for p in parts if p), file=sys.stderr)
 
@@ -97,28 +156,20 @@ class ProgressBar:
 
     def _draw(self, done: float, total: float) -> None:
         if self._bar is None:
+            from rich import progress
             from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                DownloadColumn,
-                Progress,
-                TextColumn,
-                TimeRemainingColumn,
-            )
 
             self.close_shown()
             count = "{task.completed:.0f} of {task.total:.0f} {task.description}"
-            named = TextColumn("{task.description}", markup=False)
+            name = progress.TextColumn("{task.description}", markup=False)
+            bar, left = progress.BarColumn(WIDTH), progress.TimeRemainingColumn(compact=True)
             columns = {
-                "count": [BarColumn(WIDTH), TextColumn(count, markup=False)],
-                "bytes": [named, BarColumn(WIDTH), DownloadColumn()],
-                "share": [named, BarColumn(WIDTH), TextColumn("{task.percentage:.0f}%")],
+                "count": (bar, progress.TextColumn(count, markup=False)),
+                "bytes": (name, bar, progress.DownloadColumn()),
+                "share": (name, bar, progress.TextColumn("{task.percentage:.0f}%")),
             }[self.unit]
-            self._bar = Progress(
-                *columns,
-                TimeRemainingColumn(compact=True),
-                console=Console(stderr=True), redirect_stdout=False,
-            )  # fmt: skip
+            console = Console(stderr=True)
+            self._bar = progress.Progress(*columns, left, console=console, redirect_stdout=False)
             ProgressBar._shown = self
             self._bar.add_task(self.text, total=total or None)
             self._bar.start()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from detector.cli.common import Commands
+from detector.cli.common import Commands
 
 
 def add(commands: Commands) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from detector.cli.common import ProgressBar, ids, write_text
+from detector.cli.common import Commands, ProgressBar, ids, write_text
 from detector.errors import UsageError
-
-if TYPE_CHECKING:
-    from detector.cli.common import Commands
 
 
 def add(commands: Commands) -> None:
@@ -18,7 +14,7 @@ def add(commands: Commands) -> None:
     evaluate = commands.add_parser("evaluate", help="measure the models on labelled files")
     evaluate.add_argument("labels", type=Path, metavar="LABELS.csv")
     evaluate.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
-    evaluate.add_argument("--kind", choices=["all", "video", "image"], default="all")
+    evaluate.add_argument("--kind", choices=["all", "video", "image", "audio"], default="all")
     evaluate.add_argument(
         "--match", default="", metavar="WORD", help="files whose name, source or method holds it"
     )
@@ -45,15 +41,9 @@ def add(commands: Commands) -> None:
         metavar="TRAIN.csv",
         help="leave out people who also occur there, as far as their faces tell",
     )
-    evaluate.add_argument(
-        "--recipe", help="take what this recipe kept out of training as not trained on"
-    )
-    evaluate.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="write report, figures, plots; go on from its scores",
-    )
+    evaluate.add_argument("--recipe", help="what it kept out of training counts as new")
+    out = "write report, figures, plots; go on from its scores"
+    evaluate.add_argument("--out", type=Path, metavar="DIR", help=out)
     evaluate.add_argument("--store", type=Path, metavar="FILE", help="keep scores; go on from them")
     evaluate.add_argument("--json", metavar="FILE", help="write the figures; - is stdout")
     evaluate.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
@@ -62,9 +52,10 @@ def add(commands: Commands) -> None:
 
 def _evaluate(args: argparse.Namespace) -> int:
     from detector.evaluation import tables
-    from detector.evaluation.evaluate import evaluate
+    from detector.evaluation.evaluate import FileSelection, evaluate
+    from detector.evaluation.scores import Scoring
     from detector.perturbation import corruptions
-    from detector.training import read_recipe
+    from detector.training.recipe import read_recipe
 
     if args.limit is not None and args.limit < 1:
         raise UsageError("--limit takes a number of files.")
@@ -76,18 +67,22 @@ def _evaluate(args: argparse.Namespace) -> int:
     report = evaluate(
         args.labels,
         models=ids(args.models),
-        kind=args.kind,
-        match=args.match,
-        frames=args.frames,
-        device=args.device,
+        selection=FileSelection(
+            kind=args.kind,
+            match=args.match,
+            limit=args.limit,
+            apart_from=args.apart_from,
+            recipe=read_recipe(args.recipe) if args.recipe else None,
+        ),
         conditions=corruptions.parse(args.conditions),
         against=args.baselines,
-        limit=args.limit,
-        apart_from=args.apart_from,
-        recipe=read_recipe(args.recipe) if args.recipe else None,
-        store=args.store or (args.out / "scores.jsonl" if args.out else None),
-        progress=ProgressBar("scored"),
-        comparing=ProgressBar("faces compared"),
+        scoring=Scoring(
+            frames=args.frames,
+            device=args.device,
+            store=args.store or (args.out / "scores.jsonl" if args.out else None),
+            on_progress=ProgressBar("scored"),
+        ),
+        on_compared=ProgressBar("faces compared"),
     )
     if args.out:
         for path in tables.write(report, args.out):

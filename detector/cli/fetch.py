@@ -6,11 +6,10 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from detector.cli.common import ProgressBar
+from detector.cli.common import Commands, ProgressBar
 from detector.errors import UsageError
 
 if TYPE_CHECKING:
-    from detector.cli.common import Commands
     from detector.models.base import ModelSpec
 
 
@@ -56,9 +55,9 @@ def _fetch_one(id: str, args: argparse.Namespace) -> None:
     from detector.vision.blazeface import BLAZEFACE
 
     # No detectors, but networks that some measurements and models need.
-    if aid := {**AUXILIARY_MODELS, BLAZEFACE.id: BLAZEFACE}.get(id):
-        print(f"{aid.title}: {aid.license}", file=sys.stderr)
-        for path in weights.fetch(aid, ProgressBar(aid.id, "bytes")):
+    if model := {**AUXILIARY_MODELS, BLAZEFACE.id: BLAZEFACE}.get(id):
+        print(f"{model.title}: {model.license_weights}", file=sys.stderr)
+        for path in weights.fetch(model, ProgressBar(id, "bytes")):
             print(path)
     else:
         _fetch_known(registry.get_spec(id), args)
@@ -85,9 +84,8 @@ def _fetch_recommended(args: argparse.Namespace) -> None:
     for entry in registry.manifest().recommended:
         spec = registry.get_spec(entry.id)
         size = weights.missing_bytes(spec)
-        amount = (
-            "here already" if size == 0 else f"{size / 1e6:,.0f} MB" if size else "size unknown"
-        )
+        known = "here already" if size == 0 else "size unknown"
+        amount = f"{size / 1e6:,.0f} MB" if size else known
         print(f"{spec.title} ({spec.license_weights}; {amount}): {entry.adds}", file=sys.stderr)
         _fetch_known(spec, args)
 
@@ -99,12 +97,16 @@ def _fetch_hub(name: str, args: argparse.Namespace) -> None:
     if args.fake is None and (known := hub_import.known(hub.parse(name)[0])):
         print(f"Unmask knows this model as {known.id}.", file=sys.stderr)
         return _fetch_known(registry.get_spec(known.id), args)
-    model = hub.look(name)
+    model = hub.inspect(name)
     labels = ", ".join(f"{number}: {label}" for number, label in sorted(model.labels.items()))
-    print(f"{model.repo} at {model.revision}", file=sys.stderr)
-    print(f"  classes {labels}", file=sys.stderr)
-    print(f"  license {model.license or 'none stated'}", file=sys.stderr)
-    print(f"  {model.size / 1e6:,.1f} MB", file=sys.stderr)
+    print(
+        f"{model.repo} at {model.revision}",
+        f"classes {labels}",
+        f"license {model.license or 'none stated'}",
+        f"{model.size / 1e6:,.1f} MB",
+        sep="\n  ",
+        file=sys.stderr,
+    )
     spec = hub_import.add(
         model,
         fake=args.fake,

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detector.cli.analyze import summary
-from detector.cli.common import ids, say, write_text
+from detector.cli.common import Commands, ids, say, write_json
 from detector.errors import MediaError, UsageError
+from detector.messages import states
+from detector.messages.format import clock
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from detector.cli.common import Commands
     from detector.live import LiveEngine, LiveSession, LiveState
+
+    Frames = Iterator[tuple[float, np.ndarray]]
 
 EVERY = 0.25
 """s between two updates of the line on a terminal"""
@@ -34,13 +38,9 @@ SETTLE = 2.0
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     live = commands.add_parser("live", help="watch a camera, a stream or a file")
-    live.add_argument(
-        "source", metavar="SOURCE", help="/dev/video0, rtsp://…, http://… or a video file"
-    )
+    live.add_argument("source", metavar="SOURCE", help="/dev/video0, rtsp://…, http://… or a file")
     live.add_argument("--models", metavar="ID,ID", help="instead of the default ensemble")
-    live.add_argument(
-        "--json", metavar="FILE", help="a JSON line for each scored frame; - is standard output"
-    )
+    live.add_argument("--json", metavar="FILE", help="a JSON line a scored frame; - is stdout")
     live.add_argument("--out", metavar="FILE", help="at the end, the session's Analysis as JSON")
     live.add_argument("--seconds", type=float, metavar="N", help="stop after so long")
     live.add_argument(
@@ -76,6 +76,8 @@ def _live(args: argparse.Namespace) -> int:
         name, frames = source.name, source.frames()
     else:
         name, frames = _file(args.source, real=not full)
+    if args.seconds is not None:
+        frames = itertools.takewhile(lambda frame: frame[0] <= args.seconds, frames)
     models = ids(args.models)
     engine = LiveEngine(workers=0 if full else None)
     settings = LiveSettings(
@@ -86,29 +88,29 @@ def _live(args: argparse.Namespace) -> int:
         alarm_seconds=args.alarm_seconds,
     )
     session = engine.open(settings)
-    lines = _Lines(args.json) if args.json else None
+    lines = _Lines(args.json)
     failure: MediaError | None = None
     try:
         try:
-            _watch(engine, session, frames, args.seconds, console, lines, full=full)
+            console.say("Loading the models.")
+            _watch(engine, session, frames, [lines, console], full=full)
         except MediaError as error:
             failure = error
         except KeyboardInterrupt:
             console.say("Stopped.")
         finally:
             stop.set()
-            console.end()
+            console.close()
         if not session.state.rates.looked:
             raise failure or MediaError(f"{name} gave no picture to look at.", code="no_picture")
         if failure is not None:
             say(failure)
         analysis = session.finish()
     finally:
-        if lines is not None:
-            lines.close()
+        lines.close()
         engine.close()
     if args.out:
-        write_text(args.out, json.dumps(analysis.exported(), indent=2, ensure_ascii=False))
+        write_json(args.out, analysis.exported())
     if args.json != "-" and args.out != "-":
         print(summary(analysis))
     return 2 if failure is not None else 0
@@ -125,8 +127,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--min-face is between 12 and 1000.")
 
 
-def _file(path: str, *, real: bool) -> tuple[str, Iterator[tuple[float, np.ndarray]]]:
-    """The name of a file, and its frames: at their times, or as fast as they are asked for."""
+def _file(path: str, *, real: bool) -> tuple[str, Frames]:
+    """Return the name of a file, and its frames: at their times, or as fast as they are read."""
     from detector import media
 
     info = media.probe(path)
@@ -138,7 +140,7 @@ def _file(path: str, *, real: bool) -> tuple[str, Iterator[tuple[float, np.ndarr
     rate = min(info.fps or 25.0, MOST_RATE)
     times = [n / rate for n in range(max(1, int(info.duration * rate)))]
 
-    def frames() -> Iterator[tuple[float, np.ndarray]]:
+    def frames() -> Frames:
         begun: float | None = None
         notes: list[str] = []
         for frame in media.decode(path, info, times, notes=notes):
@@ -155,99 +157,52 @@ def _file(path: str, *, real: bool) -> tuple[str, Iterator[tuple[float, np.ndarr
 def _watch(
     engine: LiveEngine,
     session: LiveSession,
-    frames: Iterator[tuple[float, np.ndarray]],
-    seconds: float | None,
-    console: _Console,
-    lines: _Lines | None,
+    frames: Frames,
+    outputs: Sequence[_Lines | _Console],
     *,
     full: bool,
 ) -> None:
-    """Push frames and tell what is read, until either ends."""
-    console.say("Loading the models.")
+    """Push frames and write what is read, until they end."""
     if full:
         engine.drain()
     while not session.state.ready:
         time.sleep(0.05)
     for t, rgb in frames:
-        if seconds is not None and t > seconds:
-            break
         session.push(rgb, t)
         if full:
             engine.drain()
-        state = session.state
-        if lines is not None:
-            lines.tell(state)
-        console.tell(state)
-    waited = time.monotonic() + SETTLE
-    while not full and time.monotonic() < waited and session.busy:
+        for output in outputs:
+            output.write(session.state)
+    deadline = time.monotonic() + SETTLE
+    while not full and time.monotonic() < deadline and session.busy:
         time.sleep(0.05)
-    state = session.state
-    if lines is not None:
-        lines.tell(state)
-    console.tell(state, last=True)
+    for output in outputs:
+        output.write(session.state, last=True)
 
 
 class _Lines:
-    """A JSON object a line: one for each scored frame."""
+    """A JSON object a line: one for each scored frame. Without a target nothing."""
 
-    def __init__(self, target: str) -> None:
-        self._told = float("-inf")
-        if target == "-":
-            self._file: Any = sys.stdout
-        else:
+    def __init__(self, target: str | None) -> None:
+        from detector.live.lines import ScoredFrameLines
+
+        self._frames = ScoredFrameLines()
+        self._file: Any = sys.stdout if target == "-" else None
+        if target and not self._file:
             try:
                 self._file = Path(target).open("w", encoding="utf-8")  # noqa: SIM115 closed by close()
             except OSError as error:
                 raise UsageError(f"{target} could not be written: {error.strerror}.") from None
 
-    def tell(self, state: LiveState) -> None:
+    def write(self, state: LiveState, *, last: bool = False) -> None:
         """Write the scored frames that are new."""
-        for dot in state.series:
-            if dot.time <= self._told or dot.score is None:
-                continue
-            self._told = dot.time
-            newest = dot is state.series[-1]
-            line = {
-                "time": round(dot.time, 3),
-                "score": round(dot.score, 4),
-                "mean": None if dot.mean is None else round(dot.mean, 4),
-                "label": dot.label,
-            }
-            if newest:
-                line |= _now(state)
+        for line in self._frames.new(state) if self._file else ():
             print(json.dumps(line, ensure_ascii=False), file=self._file, flush=True)
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not sys.stdout:
+        if self._file not in (None, sys.stdout):
             self._file.close()
-
-
-def _now(state: LiveState) -> dict[str, Any]:
-    """What is known beside a scored frame, at the time it is told."""
-    limits, rates = state.reading.thresholds, state.rates
-    return {
-        "thresholds": [limits.low, limits.high],
-        "question": state.reading.question,
-        "faces": [
-            {
-                "id": face.id,
-                "box": [round(edge, 1) for edge in face.box],
-                "probability": None if face.probability is None else round(face.probability, 4),
-                "label": face.label,
-                "problem": face.problem,
-            }
-            for face in state.faces
-        ],
-        "hints": [hint.code for hint in state.hints],
-        "alarm": next((a.number for a in state.alarms if a.end is None), None),
-        "frames": {
-            "pushed": rates.pushed,
-            "looked": rates.looked,
-            "scored": rates.scored,
-            "dropped": rates.dropped,
-        },
-    }
 
 
 class _Console:
@@ -256,40 +211,38 @@ class _Console:
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._next = 0.0
-        self._said: tuple[object, ...] = ()
+        self._shown: tuple[object, ...] = ()
         self._alarms: dict[int, bool] = {}
 
     def say(self, text: str) -> None:
-        """A line of its own."""
+        """Print a line of its own."""
         start = "\r\x1b[K" if self._terminal else ""
         print(f"{start}unmask: {text}", file=sys.stderr, flush=True)
 
     def lost(self, sentence: str, wait: float) -> None:
-        """The stream was lost."""
+        """Say that the stream was lost, and when the next retry is."""
         self.say(f"{sentence} Trying again in {wait:.0f} s.")
 
-    def tell(self, state: LiveState, *, last: bool = False) -> None:
+    def write(self, state: LiveState, *, last: bool = False) -> None:
         """Show the reading, if it is time to."""
-        from detector.messages.format import clock
-
         for alarm in reversed(state.alarms):
             over = alarm.end is not None
             if self._alarms.get(alarm.number) is over:
                 continue
             if alarm.number not in self._alarms:
-                what = "no face in view" if alarm.kind == "no_face" else "likely manipulated"
-                self.say(f"Alarm at {clock(alarm.start)}: {what}.")
+                text = "no face in view" if alarm.kind == "no_face" else states.says("manipulation")
+                self.say(f"Alarm at {clock(alarm.start)}: {text}.")
             if alarm.end is not None:
                 self.say(f"The alarm of {clock(alarm.start)} ended at {clock(alarm.end)}.")
             self._alarms[alarm.number] = over
         reading, rates = state.reading, state.rates
         changed = (reading.label, tuple(hint.code for hint in state.hints))
         now = time.monotonic()
-        due = now >= self._next or (not self._terminal and changed != self._said)
+        due = now >= self._next or (not self._terminal and changed != self._shown)
         if not (due or last):
             return
         self._next = now + (EVERY if self._terminal else PLAIN_EVERY)
-        self._said = changed
+        self._shown = changed
         hints = "".join(f" | {hint.title}" for hint in state.hints)
         text = (
             f"{clock(state.time)} {reading.word} {reading.percent} | "
@@ -301,7 +254,7 @@ class _Console:
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Leave the line."""
         if self._terminal:
             print(file=sys.stderr)

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from typing import TYPE_CHECKING
 
-from detector.cli.common import ProgressBar
-
-if TYPE_CHECKING:
-    from detector.cli.common import Commands
+from detector.cli.common import Commands, ProgressBar, write_json
 
 
 def add(commands: Commands) -> None:
@@ -56,17 +51,14 @@ def add(commands: Commands) -> None:
     )
     own.set_defaults(run=_add)
 
-    remove = actions.add_parser("remove", help="forget a model that you added")
-    remove.add_argument("ids", nargs="+", metavar="ID")
-    remove.set_defaults(run=_remove)
-
-    delete = actions.add_parser("delete", help="delete downloaded weights")
-    delete.add_argument("ids", nargs="+", metavar="ID")
-    delete.set_defaults(run=_delete)
-
-    accept = actions.add_parser("accept", help="accept the license of a model")
-    accept.add_argument("ids", nargs="+", metavar="ID")
-    accept.set_defaults(run=_accept)
+    for name, help, run in (
+        ("remove", "forget a model that you added", _remove),
+        ("delete", "delete downloaded weights", _delete),
+        ("accept", "accept the license of a model", _accept),
+    ):
+        action = actions.add_parser(name, help=help)
+        action.add_argument("ids", nargs="+", metavar="ID")
+        action.set_defaults(run=run)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -81,7 +73,7 @@ def _list(args: argparse.Namespace) -> int:
             | {"ready": s.ready, "state": s.state, "why": s.why}
             for s in states
         ]
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        write_json("-", rows)
         return 0
     for s in states:
         auc = next((m for m in s.spec.measured if m.metric.endswith("AUC")), None)
@@ -100,11 +92,10 @@ def _architectures(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
-    from detector.models import user_models as own
+    from detector.models import user_models
 
-    given = args.files[0] if len(args.files) == 1 else args.files
-    spec = own.add(
-        given,
+    spec = user_models.add(
+        args.files[0] if len(args.files) == 1 else args.files,
         args.architecture,
         id=args.id,
         fake_index=args.fake_index,
@@ -113,24 +104,25 @@ def _add(args: argparse.Namespace) -> int:
     )
     print(spec.id)
     if spec.own:
-        said = f"Added as {spec.id}. {spec.fake_output}"
+        message = f"Added as {spec.id}. {spec.fake_output}"
         if spec.label_order == "unverified":
-            said += (
+            message += (
                 " Nobody has shown that this holds for your file: it says so beside its scores and "
                 "takes no part in the verdict. --fake-index states it, `unmask selfcheck "
                 f"{spec.id}` tries it."
             )
     else:
-        said = f"This is the published {spec.title}; it is ready. License: {spec.license_weights}."
-    print(said, file=sys.stderr)
+        ready = f"This is the published {spec.title}; it is ready."
+        message = f"{ready} License: {spec.license_weights}."
+    print(message, file=sys.stderr)
     return 0
 
 
 def _remove(args: argparse.Namespace) -> int:
-    from detector.models import user_models as own
+    from detector.models import user_models
 
     for id in args.ids:
-        print(f"{id}: removed, {own.remove(id) / 1e6:,.1f} MB freed", file=sys.stderr)
+        print(f"{id}: removed, {user_models.remove(id) / 1e6:,.1f} MB freed", file=sys.stderr)
     return 0
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from detector.cli.common import write_bytes
+from detector.cli.common import Commands, write_bytes
 from detector.errors import UsageError
 from detector.schema.analysis import Analysis
-
-if TYPE_CHECKING:
-    from detector.cli.common import Commands
 
 ENDINGS = ("pdf", "json", "csv")
 LARGEST = 256 * 1024**2
@@ -48,11 +44,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def ending(target: str) -> str:
-    """The form of a report by its name. UsageError for any other."""
-    found = target.rpartition(".")[2].lower()
-    if found not in ENDINGS:
+    """Return the form of a report by its name. UsageError for any other."""
+    form = target.rpartition(".")[2].lower()
+    if form not in ENDINGS:
         raise UsageError("A report can be written as PDF, JSON or CSV.", hint="--report result.pdf")
-    return found
+    return form
 
 
 def write_report(
@@ -61,20 +57,14 @@ def write_report(
     """Write a report in the form that its name asks for."""
     from detector import report
 
-    write = report.FORMS[ending(target)]
+    form, place = ending(target), not args.no_place
     key = report.signing_key(args.sign)
-    content = report.collect(
-        analysis,
-        media,
-        notes=args.notes,
-        place=not args.no_place,
-        pictures=ending(target) == "pdf",
-    )
-    write_bytes(target, write(content, key))
+    content = report.collect(analysis, media, notes=args.notes, place=place, pictures=form == "pdf")
+    write_bytes(target, report.FORMS[form](content, key))
 
 
 def read_analysis(path: Path) -> Analysis:
-    """A saved analysis, bare or in a JSON report. UsageError when it is none."""
+    """Return a saved analysis, bare or in a JSON report. UsageError when it is none."""
     from pydantic import ValidationError
 
     try:

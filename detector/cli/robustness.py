@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from detector.cli.common import ProgressBar, ids, write_text
+from detector.cli.common import Commands, ProgressBar, ids, write_json
 from detector.messages.format import percent
 from detector.schema.analysis import Analysis, Robustness, Settings
-
-if TYPE_CHECKING:
-    from detector.cli.common import Commands
 
 
 def add(commands: Commands) -> None:
@@ -27,9 +22,7 @@ def add(commands: Commands) -> None:
     robustness.add_argument(
         "--conditions", metavar="NAME,NAME", help="instead of the usual: crf-32,resize-0.5,mirror"
     )
-    robustness.add_argument(
-        "--json", metavar="FILE", help="write the Analysis with its trials; - is stdout"
-    )
+    robustness.add_argument("--json", metavar="FILE", help="Analysis with its trials; - is stdout")
     robustness.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     robustness.set_defaults(run=_robustness)
 
@@ -40,37 +33,39 @@ def _robustness(args: argparse.Namespace) -> int:
     from detector.perturbation.robustness import USUAL, try_out
     from detector.pipeline import Analyzer
 
-    tried = (
-        [c for c in corruptions.parse(args.conditions) if c != corruptions.NONE]
-        if args.conditions
-        else USUAL
-    )
+    parsed = corruptions.parse(args.conditions) if args.conditions else USUAL
+    conditions = [condition for condition in parsed if condition != corruptions.NONE]
     analyzer = Analyzer(device=args.device)
     analysis = analyzer.analyze(args.path, Settings(models=ids(args.models)))
     bar = ProgressBar("changes tried")
-    found = try_out(
-        args.path, analysis, analyzer, tried=tried, observe=lambda done, total, _: bar(done, total)
+    robustness = try_out(
+        args.path,
+        analysis,
+        analyzer,
+        conditions=conditions,
+        on_progress=lambda done, total, _: bar(done, total),
     )
-    analysis = decide(analysis.model_copy(update={"robustness": found}))
+    analysis = decide(analysis.model_copy(update={"robustness": robustness}))
     if args.json:
-        write_text(args.json, json.dumps(analysis.exported(), indent=2, ensure_ascii=False))
+        write_json(args.json, analysis.exported())
     if args.json != "-":
-        print("\n".join(_lines(analysis, analysis.robustness or found)))
+        print("\n".join(_lines(analysis, analysis.robustness or robustness)))
     return 0
 
 
-def _lines(analysis: Analysis, found: Robustness) -> list[str]:
-    """A line a trial, then what it means."""
+def _lines(analysis: Analysis, robustness: Robustness) -> list[str]:
+    """Return a line a trial, then what it means."""
     question = analysis.verdict.question
-    from detector.report.words import GLYPHS, state  # brings the reports' fonts and PDFs
+    from detector.messages.states import state
+    from detector.report.words import GLYPHS  # brings the reports' fonts and PDFs
 
     lines = [f"{analysis.media.name}: {state(analysis.verdict.label, question)}"]
-    for trial in (found.unchanged, *found.trials):
+    for trial in (robustness.unchanged, *robustness.trials):
         score = "–" if trial.probability is None else percent(trial.probability)
-        said = trial.error or f"{GLYPHS[trial.label]} {state(trial.label, question)}"
-        lines.append(f"  {trial.title:24} {score:>5}  {said}")
-    if found.fragile:
-        lines.append(f"  Fragile: the verdict changes under {len(found.flipped)} of them.")
+        outcome = trial.error or f"{GLYPHS[trial.label]} {state(trial.label, question)}"
+        lines.append(f"  {trial.title:24} {score:>5}  {outcome}")
+    if robustness.fragile:
+        lines.append(f"  Fragile: the verdict changes under {len(robustness.flipped)} of them.")
     else:
-        lines.append(f"  The verdict is the same under all {len(found.trials)}.")
+        lines.append(f"  The verdict is the same under all {len(robustness.trials)}.")
     return lines

@@ -6,10 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from detector.cli.common import write_text
+from detector.cli.common import Commands, write_json
 
 if TYPE_CHECKING:
-    from detector.cli.common import Commands
     from detector.selfcheck import CheckProgress
 
 
@@ -29,14 +28,11 @@ def add(commands: Commands) -> None:
 
 
 def _selfcheck(args: argparse.Namespace) -> int:
-    import json
-
     from detector.selfcheck import selfcheck, table
 
     outcomes = selfcheck(args.ids or None, device=args.device, progress=_tell)
     if args.json:
-        rows = [outcome.model_dump(mode="json") for outcome in outcomes]
-        write_text(args.json, json.dumps(rows, indent=2, ensure_ascii=False))
+        write_json(args.json, [outcome.model_dump(mode="json") for outcome in outcomes])
     if args.json != "-":
         print(table(outcomes))
     return 0 if all(outcome.passed for outcome in outcomes) else 1

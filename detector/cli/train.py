@@ -6,20 +6,14 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from detector.cli.common import ProgressBar
-
-if TYPE_CHECKING:
-    from detector.cli.common import Commands
+from detector.cli.common import Commands, ProgressBar
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     train = commands.add_parser("train", help="train a model by a recipe")
-    train.add_argument(
-        "recipe", metavar="RECIPE", help="pairs, blend, motion, finetune, or a TOML file"
-    )
+    train.add_argument("recipe", metavar="RECIPE", help="pairs, blend, motion, finetune, or a TOML")
     train.add_argument("--data", type=Path, required=True, metavar="LABELS.csv")
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
     train.add_argument(
@@ -51,22 +45,25 @@ def add(commands: Commands) -> None:
 
 def _train(args: argparse.Namespace) -> int:
     from detector.pipeline.analyzer import pick_device
-    from detector.training import train
+    from detector.training.fit import TrainingOptions
+    from detector.training.recipe import read_recipe
+    from detector.training.run import train
 
+    changes = {name: getattr(args, name) for name in ("images", "rate", "leave_out")}
+    changes = {name: value for name, value in changes.items() if value is not None}
     weights = train(
-        args.recipe,
+        read_recipe(args.recipe).model_copy(update=changes),
         args.data,
-        args.out,
+        TrainingOptions(
+            args.out,
+            resume=args.resume,
+            device=pick_device(args.device),
+            on_progress=TrainingProgressBar(),
+        ),
         cache=args.cache,
         begin=args.begin,
         weights=args.weights,
         tune=args.tune,
-        images=args.images,
-        rate=args.rate,
-        leave_out=args.leave_out,
-        resume=args.resume,
-        device=pick_device(args.device),
-        progress=TrainingProgressBar(),
     )
     print(weights)
     return 0

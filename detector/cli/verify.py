@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from detector.cli.common import Commands
 
 if TYPE_CHECKING:
-    from detector.cli.common import Commands
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     verify = commands.add_parser(
         "verify",
-        help="check the seal of a report",
-        description="Check the seal of a report. Exit status 2 when it was changed.",
+        help="check the seal of a report, or of a result as JSON",
+        description="Check the seal of a report, or that of the server which made a result (JSON "
+        "of the REST API and of exports). Exit status 2 when it was changed.",
     )
     verify.add_argument("report", type=Path, metavar="REPORT")
-    verify.add_argument("--key", type=Path, metavar="PUBLIC.pem", help="it must be signed with")
+    verify.add_argument(
+        "--key",
+        metavar="PUBLIC",
+        help="it must be signed with: a PEM file, or a server's key as /v1/seal-keys gives it",
+    )
     verify.add_argument("--media", type=Path, metavar="FILE", help="it must be about")
     verify.set_defaults(run=_verify)
 
@@ -27,13 +35,74 @@ def _verify(args: argparse.Namespace) -> int:
     from detector import report
     from detector.media.files import open_file, sha256
 
-    key = report.public_key(args.key) if args.key else None
-    found = report.verify(args.report, key)
-    good = found.good
-    print("\n".join(found.lines()))
+    key = _public_key(args.key) if args.key else None
+    if (tree := _result(args.report)) is not None:
+        return _verify_result(tree, key, args.media)
+    verification = report.verify(args.report, key)
+    good = verification.good
+    print("\n".join(verification.lines()))
     if args.media:
         with open_file(args.media) as file:
-            same = sha256(file) == found.seal.media
+            same = sha256(file) == verification.seal.media
         good = good and same
         print(f"{args.media.name} is {'' if same else 'NOT '}the file that it is about.")
     return 0 if good else 2
+
+
+def _public_key(text: str) -> Ed25519PublicKey:
+    from detector import report, seals
+
+    try:
+        return seals.key_of(text)
+    except ValueError:
+        return report.public_key(text)
+
+
+def _result(path: Path) -> dict[str, Any] | None:
+    """Return the result that a file of JSON holds by itself, or as the REST API answers; None for
+    anything else, reports among them."""
+    from detector.report.verify import LARGEST
+
+    try:
+        if path.stat().st_size > LARGEST:
+            return None
+        data = path.read_bytes()
+        tree = json.loads(data) if data.lstrip()[:1] == b"{" else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(tree, dict) or "unmask_report" in tree:
+        return None
+    for found in (tree, tree.get("result"), tree.get("analysis")):
+        if isinstance(found, dict) and "schema_version" in found:
+            return found
+    return None
+
+
+def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Path | None) -> int:
+    from detector import seals
+    from detector.media.files import open_file, sha256
+    from detector.report import NoSeal
+
+    seal = seals.of_tree(tree)
+    if seal is None or not seal.holds:
+        raise NoSeal(
+            "No server's seal is under this result.",
+            hint="It was not made by a server of Unmask, or the seal was taken out.",
+        )
+    by = f"key {seals.fingerprint(seal.key)}"
+    good = seals.holds(seal, tree, {seal.key})
+    expected = key is None or seals.name_of(key) == seal.key
+    if not good:
+        print("CHANGED since it was sealed, or the seal is WRONG.")
+    else:
+        print(f"Intact: as the server with {by} made it, {seal.sealed}.")
+        if key is None:
+            print("Compare the key with the one the server publishes at /v1/seal-keys.")
+        elif not expected:
+            print("That is ANOTHER key than the given one.")
+    if media is not None:
+        with open_file(media) as file:
+            same = sha256(file) == seal.media
+        good = good and same
+        print(f"{media.name} is {'' if same else 'NOT '}the file that it is about.")
+    return 0 if good and expected else 2

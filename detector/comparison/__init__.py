@@ -1,1 +1,6 @@
-"""Two clips beside each other: how alike they are."""
+"""A suspected copy beside its original: what differs, and is it the same footage at all?"""
+
+from detector.comparison.engine import compare
+from detector.comparison.pictures import AlignedPictures, aligned, all_aligned
+
+__all__ = ["AlignedPictures", "aligned", "all_aligned", "compare"]

@@ -1,12 +1,12 @@
 """From logits to a verdict: numbers in, codes with parameters out; no sentences, files, networks.
 
-Method. Questions are kept apart to the end: was a face altered, and was the whole picture made by a
-machine. For each (`context`) a model's raw logit goes through its own Platt map, a person's logit
-is the starting point plus the weighted sum over the counted models of their means over time, held
-back by what is doubtful about the material (`people`). The file pools its people, and ordered rules
-lower what may not stand (`policy`). The questions then stand beside each other: the strongest one
-that decided is in front. `decide` may be called as often as a slider moves, on an analysis of this
-run or of last year's; it changes nothing in place.
+Method. Questions are kept apart to the end: was a face altered, was the whole picture made by a
+machine, was a voice cloned. For each (`context`) a model's raw logit goes through its own Platt
+map, a person's logit is the starting point plus the weighted sum over the counted models of their
+means over time, shrunk by the uncertainty that the material brings (`people`). The file pools its
+people, and ordered rules lower what may not stand (`policy`). The questions then stand beside each
+other: the strongest one that decided is in front. `decide` may be called as often as a slider
+moves, on an analysis of this run or of last year's; it changes nothing in place.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 from detector.decision import policy, reasons
-from detector.decision.background import background
 from detector.decision.context import Choice, Context
 from detector.decision.material import evidence
-from detector.decision.numbers import logit, sigmoid
-from detector.decision.people import Judged, judge
+from detector.decision.numbers import label_of, logit, sigmoid
+from detector.decision.people import Judged, background, judge
 from detector.decision.policy import Decision, Front
-from detector.decision.thresholds import label_of
 from detector.schema.analysis import (
+    OF_SOUND,
     Analysis,
     Answer,
     CustomEnsemble,
@@ -77,45 +76,40 @@ def decide(
         A new one, which shares with the given one what it does not change. Subjects are in
         order, the most suspicious first.
     """
-    limits = dict.fromkeys(Question, thresholds) if isinstance(thresholds, Thresholds) else (
-        dict(thresholds or {})
-    )  # fmt: skip
+    if isinstance(thresholds, Thresholds):
+        thresholds = dict.fromkeys(Question, thresholds)
+    limits = thresholds or {}
     mix = mix or analysis.settings.mix
-    contexts = {
-        q: Context(analysis, q, Choice.of(mix, models, weights, limits.get(q))) for q in Question
-    }
+    asked = analysis.media.questions
+    choices = {q: Choice.of(mix, models, weights, limits.get(q)) for q in asked}
+    contexts = {q: Context(analysis, q, choice) for q, choice in choices.items()}
     how = mix.aggregation if mix else "mean"
     judged, beside = analysis.judged, background(analysis)
     people = {s.id: judge(s, analysis, contexts, how, beside) for s in judged}
-    robustness = policy.retried(analysis.robustness, contexts)
+    robustness = policy.relabel(analysis.robustness, contexts)
     decisions = {
         q: policy.decide_question(analysis, context, people, robustness)
         for q, context in contexts.items()
     }
-    said = policy.front(decisions)
-    lead = decisions[said.leading] if said.leading else None
+    front = policy.front(decisions)
+    lead = decisions[front.leading] if front.leading else None
     first = lead.top.subject.id if lead and lead.top else None
     finished = policy.order(
-        [_finished(people[subject.id], decisions, said.leading) for subject in judged], first
+        [_finished(people[subject.id], decisions, front.leading) for subject in judged], first
     )
     why_not = reasons.unjudged(analysis, finished, contexts, judged=lead is not None)
     if why_not is not None:
-        decisions = {
-            q: Decision(context, Label.NOT_APPLICABLE, {}) for q, context in contexts.items()
-        }
-        said = Front(None, Label.NOT_APPLICABLE)
+        decisions = {q: Decision(c, Label.NOT_APPLICABLE, {}) for q, c in contexts.items()}
+        front = Front(None, Label.NOT_APPLICABLE)
     top = finished[0] if finished else None
-    evidence_of_all = (
-        [] if beside is None else [_unanswered(judge(beside, analysis, contexts, how))]
-    )
+    shared = [] if beside is None else [_unanswered(judge(beside, analysis, contexts, how))]
     material = evidence(analysis, top)
-    verdict = _verdict(analysis, decisions, said, why_not).model_copy(
-        update={"caveats": reasons.caveats(analysis, decisions, said, material, robustness)}
-    )
+    verdict = _verdict(analysis, decisions, front, why_not)
+    verdict.caveats = reasons.caveats(analysis, decisions, front, material, robustness)
     return analysis.model_copy(
         update={
-            "models": [_model(m, contexts, top) for m in analysis.models],
-            "subjects": [*finished, *evidence_of_all],
+            "models": [_model(m, contexts, finished) for m in analysis.models],
+            "subjects": [*finished, *shared],
             "evidence": material,
             "robustness": robustness,
             "verdict": verdict,
@@ -126,10 +120,9 @@ def decide(
 def _unanswered(judged: Judged) -> Subject:
     """Return the full frame beside faces: scored, and answered in each of them."""
     frames = [frame.model_copy(update={"answers": {}}) for frame in judged.subject.frames]
-    cleared: dict[str, object] = {"question": None, "probability": None, "reason": None}
-    return judged.subject.model_copy(
-        update=cleared | {"frames": frames, "label": Label.NOT_APPLICABLE}
-    )
+    update: dict[str, object] = {"question": None, "probability": None, "reason": None}
+    update |= {"frames": frames, "label": Label.NOT_APPLICABLE}
+    return judged.subject.model_copy(update=update)
 
 
 def _finished(
@@ -139,7 +132,7 @@ def _finished(
     file."""
     subject, answers = judged.subject, {}
     for question, decision in decisions.items():
-        if not decision.asked:
+        if not decision.asked or question not in subject.questions:
             continue
         opinion = judged.opinions.get(question)
         if opinion is None:
@@ -148,24 +141,15 @@ def _finished(
         label, why = opinion.label, opinion.abstains
         if opinion.abstains:
             label = Label.INCONCLUSIVE
-        elif subject.id in decision.several:
+        elif subject.id in decision.fake_alone:
             label, why = Label.INCONCLUSIVE, ReasonCode.SEVERAL_PEOPLE
         elif opinion.uncertain:
             why = ReasonCode.UNCERTAIN
-        answers[question] = SubjectAnswer(
-            probability=sigmoid(opinion.logit), label=label, reason=why, doubt=opinion.doubt
-        )
+        p, terms = sigmoid(opinion.logit), opinion.variance_terms
+        answers[question] = SubjectAnswer(probability=p, label=label, reason=why, uncertainty=terms)
     judged_for = [q for q, answer in answers.items() if answer.probability is not None]
     shown = leading if leading in judged_for else next(iter(judged_for or answers), None)
-    if shown is None:
-        why = _why_unjudged(subject.frames)
-        return subject.model_copy(
-            update={
-                "answers": {}, "question": None, "probability": None,
-                "label": Label.NOT_APPLICABLE, "reason": why,
-            }
-        )  # fmt: skip
-    answer = answers[shown]
+    answer = answers[shown] if shown else SubjectAnswer(reason=_why_unjudged(subject.frames))
     return subject.model_copy(
         update={
             "frames": [_with_score(frame, shown) for frame in subject.frames],
@@ -179,8 +163,8 @@ def _finished(
     )
 
 
-def _with_score(segment: AnySegment, question: Question) -> AnySegment:
-    score = segment.answers.get(question)
+def _with_score(segment: AnySegment, question: Question | None) -> AnySegment:
+    score = segment.answers.get(question) if question else None
     return segment if score is None else segment.model_copy(update={"score": score})
 
 
@@ -191,25 +175,18 @@ def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
 
 
 def _model(
-    model: ModelResult, contexts: Mapping[Question, Context], top: Subject | None
+    model: ModelResult, contexts: Mapping[Question, Context], subjects: Sequence[Subject]
 ) -> ModelResult:
-    """Return a model with its word on the person in front."""
-    if model.question is None:
-        update: dict[str, object] = {
-            "counted": False, "not_counted_because": "it judges no faces",
-        }  # fmt: skip
+    """Return a model with its word on the first of the subjects that it judges."""
+    if model.question is None or model.question not in contexts:
+        why = "there is no sound" if model.question in OF_SOUND else "there is no picture"
+        update: dict[str, object] = {"counted": False, "not_counted_because": why}
     else:
         decided = contexts[model.question].models[model.id]
-        update = {
-            "counted": decided.counted,
-            "not_counted_because": decided.not_counted_because,
-        }
+        update = decided.model_dump(include={"counted", "not_counted_because"})
+    top = next((s for s in subjects if model.question in s.questions), None)
     score = top.models.get(model.id) if top else None
-    update |= {
-        "logit": score.logit if score else None,
-        "probability": score.probability if score else None,
-        "label": score.label if score else None,
-    }
+    update |= {name: getattr(score, name, None) for name in ("logit", "probability", "label")}
     return model.model_copy(update=update)
 
 
@@ -237,12 +214,12 @@ def _answer(analysis: Analysis, decision: Decision, open: bool) -> Answer:
 def _verdict(
     analysis: Analysis,
     decisions: Mapping[Question, Decision],
-    said: Front,
+    front: Front,
     why_not: Reason | None,
 ) -> Verdict:
     """Return the answers beside each other, and the one in front."""
-    answers = {q: _answer(analysis, d, q in said.open) for q, d in decisions.items()}
-    lead = answers[said.leading] if said.leading else None
+    answers = {q: _answer(analysis, d, q in front.open) for q, d in decisions.items()}
+    lead = answers[front.leading] if front.leading else None
     if lead is None:
         return Verdict(
             label=Label.NOT_APPLICABLE,
@@ -250,14 +227,14 @@ def _verdict(
             thresholds=analysis.verdict.thresholds,
             reasons=[why_not] if why_not else [],
         )
-    first = [reasons.other_open(said, decisions)] if said.lowered_by else []
-    others = [a for q, a in answers.items() if q is not said.leading and a.label is Label.FAKE]
+    first = [reasons.other_open(front, decisions)] if front.lowered_by else []
+    others = [a for q, a in answers.items() if q is not front.leading and a.label is Label.FAKE]
     together = [*first, *(r for answer in (lead, *others) for r in answer.reasons)]
     return Verdict(
-        label=said.label,
+        label=front.label,
         probability=lead.probability,
-        question=said.leading,
-        lean=lead.lean if said.label is Label.INCONCLUSIVE else None,
+        question=front.leading,
+        lean=lead.lean if front.label is Label.INCONCLUSIVE else None,
         answers=answers,
         thresholds=lead.thresholds,
         subject=lead.subject,

@@ -16,12 +16,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from detector import conformal
+from detector.decision import conformal
 from detector.decision.numbers import logit, mapped, sigmoid
 from detector.schema.analysis import (
     Analysis,
     Basis,
-    Calibration,
     CustomEnsemble,
     Ensemble,
     ModelResult,
@@ -55,8 +54,6 @@ class Choice:
         Ids to count; None: all that can be.
     factors : mapping
         How many times its usual evidence a model counts, by id; 1 where nothing is said.
-    thresholds : Thresholds or None
-    min_models : int or None
     over_time : str
         How a model's logits over time become one; the usual is their mean.
     """
@@ -98,29 +95,25 @@ class Context:
         self.question = question
         self.choice = choice
         self.ensemble = analysis.ensembles.get(question) or Ensemble()
-        found = [m for m in analysis.models if m.question is question]
-        chosen = [m for m in found if choice.models is None or m.id in choice.models]
+        models = [m for m in analysis.models if m.question is question]
+        chosen = [m for m in models if choice.models is None or m.id in choice.models]
         self.voters = voters(chosen)
-        self.own = self._own(found)
-        self.models = {m.id: self._counting(m) for m in found}
+        self.own = self._own(models)
+        self.models = {m.id: self._counting(m) for m in models}
         self.counted = {id: m for id, m in self.models.items() if m.counted}
         self.published = [id for id, m in self.counted.items() if not _calibrated(m) and _point(m)]
         self.asked_by_name = analysis.settings.models is not None
 
     # --- who is counted
 
-    def _own(self, found: Collection[ModelResult]) -> OwnThreshold | None:
+    def _own(self, models: Collection[ModelResult]) -> OwnThreshold | None:
         """Return the person's own threshold, if it holds: for exactly these models as they are, put
         together as usual."""
         own = self.ensemble.own
-        able = {
-            m.id: m.identity
-            for m in found
-            if not m.error and m.scored
-            if m.id in self.voters
-        }  # fmt: skip
-        usual = self.choice.usual(able)
-        return own if own is not None and usual and own.models == able else None
+        able = [m for m in models if m.id in self.voters and m.scored and not m.error]
+        identities = {m.id: m.identity for m in able}
+        holds = own and own.models == identities and self.choice.usual(identities)
+        return own if holds else None
 
     def _counting(self, model: ModelResult) -> ModelResult:
         why = self._why_not(model)
@@ -213,9 +206,8 @@ class Context:
         if self.basis is Basis.SUBSET:
             least = min(ours.low, low) if ours.no_sign else 0.0
             return Thresholds(low=least, high=max(ours.high, high), no_sign=ours.no_sign)
-        return (
-            ours if self.basis is Basis.MEASURED or not self.counted else Thresholds(low=0, high=1)
-        )
+        measured = self.basis is Basis.MEASURED or not self.counted
+        return ours if measured else Thresholds(low=0, high=1)
 
     def _own_thresholds(self, own: OwnThreshold, ours: Thresholds) -> Thresholds:
         """Return the person's own `high`. What lies below `low` was learned on fakes, which
@@ -250,13 +242,12 @@ class Context:
             return self.ensemble.min_models
         chosen = self.choice.models
         promised = self.ensemble.own.models if self.ensemble.own else {}
-        able = [
-            id
-            for id, m in self.models.items()
-            if m.label_order != "unverified"
+        able = sum(
+            m.label_order != "unverified"
             and (_calibrated(m) or id in promised if chosen is None else id in chosen)
-        ]
-        return max(1, min(self.ensemble.min_models, len(able)))
+            for id, m in self.models.items()
+        )
+        return max(1, min(self.ensemble.min_models, able))
 
     @property
     def strength(self) -> tuple[bool, float]:
@@ -274,8 +265,7 @@ def voters(models: Collection[ModelResult]) -> set[str]:
 
 def _calibrated(model: ModelResult) -> bool:
     """Whether a map was fitted on clips. Of no clips (results before schema 1.2) is none."""
-    map: Calibration | None = model.calibration
-    return map is not None and map.clips > 0
+    return model.calibration is not None and model.calibration.clips > 0
 
 
 def _point(model: ModelResult) -> float | None:

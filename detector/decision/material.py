@@ -1,6 +1,6 @@
 """How good the material is that a score was made from: face size, sharpness, compression, frames.
 
-Numbers only: what is said of them stands in `detector.messages.evidence`.
+Numbers only: what is said of them stands in `detector.messages.caveats`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from detector.decision.numbers import CAUSES, weighted_mean
+from detector.decision import voice
+from detector.decision.numbers import CAUSES, Rating, rate, weighted_mean
 from detector.schema.analysis import Analysis, Evidence, Media, Modality, Subject, UncertaintyRates
 
 MIN_DURATION = 0.5
@@ -63,9 +64,8 @@ def material(analysis: Analysis, subject: Subject) -> Material:
         return Material(None, None, None, len(subject.spans))
     bits = bits_per_pixel(analysis.media)
     good = [f.quality for f in subject.frames if f.usable] or [f.quality for f in subject.frames]
-    scored = sum(1 for frame in subject.frames if frame.logits) or (
-        sum(1 for frame in subject.frames if frame.usable) if subject.spans else 0
-    )
+    usable = sum(frame.usable for frame in subject.frames) if subject.spans else 0
+    scored = sum(bool(frame.logits) for frame in subject.frames) or usable
     return Material(
         width=float(median(q.width for q in good)),
         sharpness=float(median(q.sharpness for q in good)),
@@ -97,21 +97,21 @@ def disagreement(logits: Mapping[str, float], weights: Mapping[str, float]) -> f
 
 
 def variance_terms(
-    doubt: UncertaintyRates, of: Material, logits: Mapping[str, float], weights: Mapping[str, float]
+    rates: UncertaintyRates, of: Material, logits: Mapping[str, float], weights: Mapping[str, float]
 ) -> dict[str, float]:
     """Return the variance of a person's logit by cause; causes that add nothing are left out."""
-    rates = {cause: getattr(doubt, cause) for cause in CAUSES}
-    if not any(rates.values()):
+    by_cause = {cause: getattr(rates, cause) for cause in CAUSES}
+    if not any(by_cause.values()):
         return {}
     amounts = shortfalls(of) | {"disagreement": disagreement(logits, weights)}
-    parts = {cause: rates[cause] * amounts[cause] for cause in CAUSES}
+    parts = {cause: by_cause[cause] * amounts[cause] for cause in CAUSES}
     return {cause: part for cause, part in parts.items() if part > 0}
 
 
 def bits_per_pixel(media: Media) -> float | None:
     """Return the bits spent on one pixel of one frame; None where the file does not tell."""
     pixels = media.width * media.height
-    if media.live:
+    if media.live or not pixels:
         return None
     if media.kind == "image":
         return media.size * 8 / pixels
@@ -123,8 +123,8 @@ def bits_per_pixel(media: Media) -> float | None:
 
 def widest_gap(analysis: Analysis) -> float:
     """Return the longest stretch of a clip without a moment, s; 0 where there are no stretches."""
-    times = analysis.moments
-    if analysis.media.kind == "image" or analysis.media.live:
+    times = analysis.timestamps
+    if analysis.media.kind in ("image", "audio") or analysis.media.live:
         return 0.0
     if analysis.coverage is not None:
         return analysis.coverage.longest_gap
@@ -132,37 +132,32 @@ def widest_gap(analysis: Analysis) -> float:
 
 
 def evidence(analysis: Analysis, top: Subject | None) -> list[Evidence]:
-    """Rate the material of the most suspicious person."""
+    """Rate the material of the most suspicious one: a face, a full frame or a voice."""
+    heard = voice.heard_of(analysis)
+    if heard and (analysis.media.kind == "audio" or (top and top.modality is Modality.VOICE)):
+        return voice.evidence(heard)
     if top is None or not top.frames:
         return []
     width = float(median(f.quality.width for f in top.frames))
     sharpness = float(median(f.quality.sharpness for f in top.frames))
-    scored = sum(1 for f in top.frames if f.score is not None)
     items = []
     if top.modality is Modality.FACE:  # the picture's own size says nothing of a face
-        rating = _rate(width, POOR_WIDTH, FAIR_WIDTH)
+        rating = rate(width, POOR_WIDTH, FAIR_WIDTH)
         items.append(_item("face_size", rating, width=round(width)))
-    items.append(_item("sharpness", _rate(sharpness, POOR_SHARPNESS, FAIR_SHARPNESS)))
+    items.append(_item("sharpness", rate(sharpness, POOR_SHARPNESS, FAIR_SHARPNESS)))
     bits = bits_per_pixel(analysis.media)
     if bits is not None:
         kind = analysis.media.kind
-        items.append(_item("compression", _rate(bits, POOR_BITS[kind], FAIR_BITS[kind])))
+        items.append(_item("compression", rate(bits, POOR_BITS[kind], FAIR_BITS[kind])))
     if analysis.media.kind != "image":
-        looked = len(analysis.moments)
-        share = scored / looked if looked else 0.0
-        rating = "poor" if scored < MIN_FRAMES else "fair" if share < 0.5 else "good"
-        items.append(_item("frames", rating, scored=scored, looked=looked))
+        scored, sampled = sum(f.score is not None for f in top.frames), len(analysis.timestamps)
+        rating = "poor" if scored < MIN_FRAMES else "fair" if scored < sampled / 2 else "good"
+        items.append(_item("frames", rating, scored=scored, looked=sampled))
     return items
 
 
-Rating = Literal["poor", "fair", "good"]
+Item = Literal["face_size", "sharpness", "compression", "frames"]
 
 
-def _item(
-    code: Literal["face_size", "sharpness", "compression", "frames"], rating: Rating, **params: int
-) -> Evidence:
+def _item(code: Item, rating: Rating, **params: int) -> Evidence:
     return Evidence(code=code, rating=rating, params={"rating": rating, **params})
-
-
-def _rate(value: float, poor: float, fair: float) -> Rating:
-    return "poor" if value < poor else "fair" if value < fair else "good"

@@ -6,7 +6,7 @@ stand in `detector.messages.actions`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -79,105 +79,61 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     if answer is None or verdict.label is Label.NOT_APPLICABLE:
         return []
-    found: list[NextStep] = []
-    for rule in RULES:
-        action = rule(analysis, answer, facts)
-        if action is not None and action.code not in {a.code for a in found}:
-            found.append(action)
-    return found[:MOST]
+    steps: dict[ActionCode, NextStep] = {}
+    for step in _steps(analysis, answer, facts):
+        steps.setdefault(step.code, step)
+    return list(steps.values())[:MOST]
 
 
-# --- the rules, most useful first -----------------------------------------------------------------
-
-
-def _look_closer(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
-    """Offer a closer look: a short change can hide between moments that are far apart."""
+def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextStep]:
+    """Yield what helps with a judged file, most useful first."""
     label = analysis.verdict.label
-    if (
-        not facts.may_run
-        or not facts.closer
-        or label is Label.FAKE
-        or widest_gap(analysis) <= WIDE_GAP
-    ):
-        return None
-    params: dict[str, Param] = {
-        "moments": facts.closer,
-        "looked": len(analysis.moments),
-        "frames": analysis.coverage.frames if analysis.coverage else 0,
-        "seconds": facts.closer_seconds,
-    }
-    return NextStep(ActionCode.LOOK_CLOSER, params)
-
-
-def _compare_fake(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
-    return _compare(analysis, answer, facts) if analysis.verdict.label is Label.FAKE else None
-
-
-def _ask_for_more(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
-    """Compression or size keep traces from being seen."""
-    rated = {item.code: item for item in analysis.evidence}
-    squeezed = rated.get("compression")
-    face = rated.get("face_size")
-    width = face.params.get("width") if face else None
-    if squeezed is not None and squeezed.rating != "good":
-        return NextStep(ActionCode.ASK_ORIGINAL, {"why": "compression"})
-    if isinstance(width, int | float) and width < SMALL_FACE:
-        return NextStep(ActionCode.ASK_ORIGINAL, {"why": "size", "width": round(width)})
-    return None
-
-
-def _add_model(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
-    if not facts.strong or analysis.verdict.label is Label.FAKE:
-        return None
-    leans = {part.logit > 0 for part in answer.contributions if part.kind == "model"}
-    return NextStep(
-        ActionCode.ADD_MODEL,
-        {"title": facts.strong, "bytes": facts.strong_bytes, "disagree": len(leans) == 2},
-    )
-
-
-def _own_threshold(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
-    """Offer a threshold of their own: the thresholds are ours, and the person has what it takes to
-    make them theirs."""
+    if analysis.media.kind == "audio":  # there are no faces to compare or to look at closer
+        if label is not Label.REAL:
+            yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "sound"})
+        yield NextStep(ActionCode.CHECK_ORIGIN)
+        return
+    # A short change can hide between frames that are far apart.
+    hidden = label is not Label.FAKE and widest_gap(analysis) > WIDE_GAP
+    if hidden and facts.may_run and facts.closer:
+        params: dict[str, Param] = {
+            "moments": facts.closer,
+            "looked": len(analysis.timestamps),
+            "frames": analysis.coverage.frames if analysis.coverage else 0,
+            "seconds": facts.closer_seconds,
+        }
+        yield NextStep(ActionCode.LOOK_CLOSER, params)
+    # Of the same scene: a match in which only the face differs is near-proof.
+    compare = [NextStep(ActionCode.COMPARE_ORIGINAL)] if facts.may_run else []
+    if label is Label.FAKE:
+        yield from compare
+    yield from _lost_traces(analysis)
+    if facts.strong and label is not Label.FAKE:
+        sides = {part.logit > 0 for part in answer.contributions if part.kind == "model"}
+        yield NextStep(
+            ActionCode.ADD_MODEL,
+            {"title": facts.strong, "bytes": facts.strong_bytes, "disagree": len(sides) == 2},
+        )
+    # The thresholds are ours, and the person has what it takes to make them theirs.
     ours = answer.basis in (Basis.MEASURED, Basis.PUBLISHED)
-    if not facts.may_run or not ours or facts.untouched < OWN_CLIPS:
-        return None
-    return NextStep(ActionCode.OWN_THRESHOLD, {"clips": facts.untouched, "needed": OWN_CLIPS})
+    if facts.may_run and ours and facts.untouched >= OWN_CLIPS:
+        clips: dict[str, Param] = {"clips": facts.untouched, "needed": OWN_CLIPS}
+        yield NextStep(ActionCode.OWN_THRESHOLD, clips)
+    if label is Label.REAL:
+        yield NextStep(ActionCode.CHECK_ORIGIN)
+    if analysis.verdict.lean is Lean.MANIPULATED:
+        yield from compare
+    if label is not Label.REAL:
+        yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
+    yield NextStep(ActionCode.CHECK_ORIGIN)
 
 
-def _check_origin(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
-    return NextStep(ActionCode.CHECK_ORIGIN) if analysis.verdict.label is Label.REAL else None
-
-
-def _compare(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
-    """Of the same scene: a match in which only the face differs is near-proof."""
-    return NextStep(ActionCode.COMPARE_ORIGINAL) if facts.may_run else None
-
-
-def _compare_leaning(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
-    leans = analysis.verdict.lean is Lean.MANIPULATED
-    return _compare(analysis, answer, facts) if leans else None
-
-
-def _ask_anyway(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
-    if analysis.verdict.label is Label.REAL:
-        return None
-    return NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
-
-
-def _check_anyway(analysis: Analysis, answer: Answer, facts: Facts) -> NextStep | None:
-    return NextStep(ActionCode.CHECK_ORIGIN)
-
-
-Rule = Callable[[Analysis, Answer, Facts], NextStep | None]
-RULES: tuple[Rule, ...] = (
-    _look_closer,
-    _compare_fake,
-    _ask_for_more,
-    _add_model,
-    _own_threshold,
-    _check_origin,
-    _compare_leaning,
-    _ask_anyway,
-    _check_anyway,
-)
+def _lost_traces(analysis: Analysis) -> Iterator[NextStep]:
+    """Yield what to ask for where compression or size keep traces from being seen."""
+    rated = {item.code: item for item in analysis.evidence}
+    compression, face = rated.get("compression"), rated.get("face_size")
+    width = face.params.get("width") if face else None
+    if compression is not None and compression.rating != "good":
+        yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "compression"})
+    elif isinstance(width, int | float) and width < SMALL_FACE:
+        yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "size", "width": round(width)})

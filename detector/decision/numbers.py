@@ -1,16 +1,37 @@
-"""Arithmetic of log odds and of shares. Numbers only."""
+"""Arithmetic of log odds and of shares: what a score means, and to which side it leans."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
-from detector.schema.analysis import Calibration, Tally
+from detector.schema.analysis import (
+    Calibration,
+    EmpiricalOdds,
+    Label,
+    Lean,
+    OddsPoint,
+    Tally,
+    Thresholds,
+)
 
 CAUSES = ("size", "sharpness", "compression", "frames", "disagreement")
 """Why a logit can be uncertain: the fields of `UncertaintyRates`."""
+FEWEST = 20
+"""clips near a score, for odds to be given"""
+LEANS = (0.40, 0.60)
+"""of clips with such a score so many were manipulated, at most or at least, for a lean"""
+
+
+Rating = Literal["poor", "fair", "good"]
+
+
+def rate(value: float, poor: float, fair: float) -> Rating:
+    """Return how good material is, of which more is better."""
+    return "poor" if value < poor else "fair" if value < fair else "good"
 
 
 def sigmoid(logit: float) -> float:
@@ -23,8 +44,8 @@ def sigmoid(logit: float) -> float:
 
 def logit(probability: float) -> float:
     """Return log odds, within what a probability can hold (about ±36)."""
-    kept = min(max(probability, 2e-16), 1.0 - 2e-16)
-    return math.log(kept / (1.0 - kept))
+    p = min(max(probability, 2e-16), 1.0 - 2e-16)
+    return math.log(p / (1.0 - p))
 
 
 def mapped(calibration: Calibration | None, raw: float) -> float:
@@ -35,27 +56,27 @@ def mapped(calibration: Calibration | None, raw: float) -> float:
 def weighted_mean(logits: Mapping[str, float], weights: Mapping[str, float]) -> float | None:
     """Return the weighted mean over the models that have a weight; None without any."""
     total = sum(weights.get(id, 0.0) for id in logits)
-    if total <= 0:
-        return None
-    return sum(weights.get(id, 0.0) * x for id, x in logits.items()) / total
+    added = sum(weights.get(id, 0.0) * x for id, x in logits.items())
+    return added / total if total > 0 else None
 
 
-def pooled(logits: Sequence[float], caution: float = 0.0) -> float:
+def pooled(logits: Sequence[float], penalty: float = 0.0) -> float:
     """Return the evidence that one of several is a fake, nobody knows which: log of the mean ratio.
 
     With a likelihood ratio for each of n people and each as likely as the others to be the
     manipulated one, the ratio for the whole is their mean (the Bayes factor of a mixture): these
     odds are true ones, where the highest of n scores grows with n by itself. True odds alone don't
     keep the false alarms at a threshold constant, since with more people more of the rare high
-    scores turn up; so `caution` times log n is taken off, fitted such that they do not grow even
-    when the people's scores have nothing in common (`training.fitting.fit_caution`).
+    scores turn up; so `penalty` times log n (`Ensemble.multiple_testing_penalty`) is taken off,
+    fitted such that they do not grow even when the people's scores have nothing in common
+    (`evaluation.fitting`).
     """
     if len(logits) == 1:
         return float(logits[0])
     values = np.asarray(logits, float)
     top = float(values.max())
     mean = top + math.log(float(np.exp(values - top).mean()))
-    return mean - caution * math.log(len(values))
+    return mean - penalty * math.log(len(values))
 
 
 def probit_shrink(logit: float, variance: float) -> float:
@@ -90,3 +111,37 @@ def printed(parts: Sequence[float], total: int) -> list[int]:
     if rest := total - sum(tenths):
         tenths[max(range(len(parts)), key=lambda i: abs(parts[i]))] += rest
     return tenths
+
+
+def label_of(probability: float, thresholds: Thresholds) -> Label:
+    """Return REAL below `low`, FAKE above `high`, INCONCLUSIVE between and on them."""
+    if probability > thresholds.high:
+        return Label.FAKE
+    if probability < thresholds.low:
+        return Label.REAL
+    return Label.INCONCLUSIVE
+
+
+def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
+    """Return the odds of a score, between the points of the table; None where it says too little.
+
+    Beyond its ends the table is level: further out nobody measured.
+    """
+    if not table:
+        return None
+    at = [point.logit for point in table]
+    odds = {
+        name: float(np.interp(logit, at, [getattr(point, name) for point in table]))
+        for name in EmpiricalOdds.model_fields
+    }
+    if odds["clips"] < FEWEST:
+        return None
+    return EmpiricalOdds.model_validate(odds | {"clips": int(odds["clips"])})
+
+
+def lean_of(odds: EmpiricalOdds | None, probability: float) -> Lean:
+    """Return where a score leans: by its odds, or by itself where there are none."""
+    share = odds.share if odds else probability
+    if share >= LEANS[1]:
+        return Lean.MANIPULATED
+    return Lean.UNTOUCHED if share <= LEANS[0] else Lean.NONE

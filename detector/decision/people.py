@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
-from detector.decision.background import with_background
+from detector.decision import voice
 from detector.decision.context import Context
 from detector.decision.material import MIN_FRAMES, POOR_WIDTH, material, variance_terms
-from detector.decision.numbers import probit_shrink, sigmoid
+from detector.decision.numbers import label_of, probit_shrink, sigmoid
 from detector.decision.over_time import moves, over_time, stands_for
-from detector.decision.thresholds import label_of
 from detector.schema.analysis import (
     Analysis,
     Contribution,
+    FrameSegment,
     Label,
+    Modality,
     ModelScore,
     Question,
     ReasonCode,
@@ -36,14 +38,16 @@ class Opinion:
         Combined log odds; the sum of `contributions`.
     abstains : ReasonCode or None
         Too poorly seen for a verdict, whatever the score.
+    variance_terms : dict
+        Variance of the logit that the material brings, by cause.
     uncertain : bool
-        Doubt about the material alone keeps it from a verdict.
+        They alone keep it from a verdict.
     """
 
     logit: float
     label: Label
     contributions: tuple[Contribution, ...]
-    doubt: dict[str, float]
+    variance_terms: dict[str, float]
     abstains: ReasonCode | None = None
     uncertain: bool = False
 
@@ -69,8 +73,6 @@ def judge(
     ----------
     subject : Subject
         With logits in its segments.
-    analysis : Analysis
-    contexts : mapping
     aggregation : str
         How logits over time become one (`over_time`).
     full_frame : Subject, optional
@@ -89,16 +91,15 @@ def judge(
     opinions = {}
     seen = material(analysis, known)
     for question, context in contexts.items():
-        if not context.counted:
+        if not context.counted or question not in subject.questions:
             continue
-        evidence = {
-            id: context.calibrate(id, mean) for id, mean in means.items() if id in context.counted
-        }
-        doubt = variance_terms(context.ensemble.doubt, seen, evidence, context.weights)
-        _answer_looks(known, context, sum(doubt.values()), scores, answers)
+        evidence = {id: context.calibrate(id, means[id]) for id in means if id in context.counted}
+        terms = variance_terms(context.ensemble.uncertainty, seen, evidence, context.weights)
+        _answer_looks(known, context, sum(terms.values()), scores, answers)
         if evidence:
-            scored = sum(question in answer for answer in answers)
-            opinions[question] = _opinion(known, analysis, context, evidence, doubt, scored, scores)
+            parts = _contributions(known, context, evidence, scores)
+            few = sum(question in answer for answer in answers) < MIN_FRAMES
+            opinions[question] = _opinion(parts, terms, context, _abstains(known, analysis, few))
     filled = [
         look.model_copy(update={"scores": s, "answers": a, "score": None})
         for look, s, a in zip(subject.looks, scores, answers, strict=True)
@@ -115,16 +116,13 @@ def _means(
     subject: Subject, analysis: Analysis, of: Mapping[str, Context], aggregation: str
 ) -> dict[str, float]:
     """Each model's logits over time as one."""
-    raw: dict[str, list[float]] = {}
-    shares, stands = stands_for(analysis), dict[str, list[float]]()
-    for frame in subject.frames:
-        for id, x in frame.logits.items():
-            raw.setdefault(id, []).append(x)
-            if shares:
-                stands.setdefault(id, []).append(shares[frame.index])
-    for span in subject.spans:
-        for id, x in span.logits.items():
-            raw.setdefault(id, []).append(x)
+    raw, stands = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
+    durations = stands_for(analysis)
+    for segment in subject.segments:
+        for id, x in segment.logits.items():
+            raw[id].append(x)
+            if durations and isinstance(segment, FrameSegment):
+                stands[id].append(durations[segment.index])
     moved = moves(subject) if aggregation == "motion" else {}
     return {
         id: over_time(values, moved.get(id, ()), aggregation, stands.get(id, ()))
@@ -137,48 +135,51 @@ def _calibrated(segment: Segment, of: Mapping[str, Context]) -> dict[str, float]
     return {id: sigmoid(of[id].calibrate(id, x)) for id, x in segment.logits.items() if id in of}
 
 
-def _opinion(
+def _contributions(
     subject: Subject,
-    analysis: Analysis,
     context: Context,
     evidence: Mapping[str, float],
-    doubt: dict[str, float],
-    scored: int,
     scores: Sequence[Mapping[str, float]],
-) -> Opinion:
-    parts = [
-        Contribution(
-            kind="model",
-            id=id,
-            logit=context.weights[id] * evidence[id],
-            time=_peak(subject, scores, id),
-        )
-        for id in context.counted
-        if id in evidence
-    ]
+) -> list[Contribution]:
+    """Return what each counted model adds, and the starting point."""
+    parts = []
+    for id in context.counted:
+        if id in evidence:
+            logit, time = context.weights[id] * evidence[id], _peak(subject, scores, id)
+            parts.append(Contribution(kind="model", id=id, logit=logit, time=time))
     if context.start:
         parts.append(Contribution(kind="start", logit=context.start))
-    total = sum(part.logit for part in parts)
-    variance = sum(doubt.values())
-    held = probit_shrink(total, variance) if variance else total
-    parts += [
-        Contribution(kind="held_back", id=cause, logit=(held - total) * part / variance)
-        for cause, part in doubt.items()
+    return parts
+
+
+def _abstains(subject: Subject, analysis: Analysis, few: bool) -> ReasonCode | None:
+    """Return why a subject is too poorly seen or heard for a verdict, if so."""
+    if subject.modality is Modality.VOICE:
+        return voice.abstains(voice.heard_of(analysis))
+    if not subject.frames:
+        return None
+    if few and analysis.media.kind == "video":
+        return ReasonCode.TOO_FEW_FRAMES
+    poor = median(f.quality.width for f in subject.frames) < POOR_WIDTH
+    return ReasonCode.LOW_QUALITY if poor else None
+
+
+def _opinion(
+    parts: list[Contribution],
+    terms: dict[str, float],
+    context: Context,
+    abstains: ReasonCode | None,
+) -> Opinion:
+    """Add evidence up, and shrink it by its uncertainty."""
+    total, variance = sum(part.logit for part in parts), sum(terms.values())
+    shrunk = probit_shrink(total, variance) if variance else total
+    shares = [
+        Contribution(kind="probit_shrink", id=cause, logit=(shrunk - total) * term / variance)
+        for cause, term in terms.items()
     ]
-    label = label_of(sigmoid(held), context.thresholds)
-    abstains = None
-    if analysis.media.kind == "video" and subject.frames and scored < MIN_FRAMES:
-        abstains = ReasonCode.TOO_FEW_FRAMES
-    elif subject.frames and median(f.quality.width for f in subject.frames) < POOR_WIDTH:
-        abstains = ReasonCode.LOW_QUALITY
-    return Opinion(
-        logit=held,
-        label=label,
-        contributions=tuple(parts),
-        doubt=doubt,
-        abstains=abstains,
-        uncertain=label is not label_of(sigmoid(total), context.thresholds),
-    )
+    label = label_of(sigmoid(shrunk), context.thresholds)
+    uncertain = label is not label_of(sigmoid(total), context.thresholds)
+    return Opinion(shrunk, label, (*parts, *shares), terms, abstains, uncertain)
 
 
 def _answer_looks(
@@ -198,34 +199,29 @@ def _answer_looks(
                    if id in context.models}  # fmt: skip
         for id, line in lines.items():
             scores[n][id] = sigmoid(line[n])
-        counted = [id for id in context.counted if id in at_once]
-        if not counted and at_frames:
+        if at_frames and context.counted.keys().isdisjoint(at_once):
             continue
-        everything = at_once | {id: line[n] for id, line in lines.items()}
-        found = [id for id in context.counted if id in everything]
-        if not found:
-            continue
-        total = context.start + sum(context.weights[id] * everything[id] for id in found)
-        answers[n][context.question] = sigmoid(
-            probit_shrink(total, variance) if variance else total
-        )
+        logits = at_once | {id: line[n] for id, line in lines.items()}
+        known = [id for id in context.counted if id in logits]
+        if known:
+            total = context.start + sum(context.weights[id] * logits[id] for id in known)
+            shrunk = probit_shrink(total, variance) if variance else total
+            answers[n][context.question] = sigmoid(shrunk)
 
 
 def _lines(subject: Subject, context: Context) -> dict[str, list[float]]:
-    """Calibrated logit of each model of spans at each frame: linear between the centers of its
-    spans, level before the first and after the last. None where spans are all there is."""
-    by_model: dict[str, list[tuple[float, float]]] = {}
+    """Interpolate the calibrated logit of each model of spans at each frame: linear between the
+    centers of its spans, level beyond them. Empty where spans are all there is."""
+    by_model = defaultdict[str, list[tuple[float, float]]](list)
     for span in subject.spans if subject.frames else ():
         for id, x in span.logits.items():
             if id in context.models:
-                by_model.setdefault(id, []).append((span.center, x))
+                by_model[id].append((span.center, context.calibrate(id, x)))
     times = [frame.time for frame in subject.frames]
     lines = {}
     for id, points in by_model.items():
-        points.sort()
-        centers, logits = zip(*points, strict=True)
-        known = [context.calibrate(id, x) for x in logits]
-        lines[id] = [float(x) for x in np.interp(times, centers, known)]
+        centers, logits = zip(*sorted(points), strict=True)
+        lines[id] = [float(x) for x in np.interp(times, centers, logits)]
     return lines
 
 
@@ -233,3 +229,26 @@ def _peak(subject: Subject, scores: Sequence[Mapping[str, float]], id: str) -> f
     """Return the moment at which a model's score is highest, s."""
     there = [(s[id], -at.start) for at, s in zip(subject.looks, scores, strict=True) if id in s]
     return -max(there)[1] if there else None
+
+
+# --- the full frame beside faces is evidence about every one of them -----------------------------
+
+
+def background(analysis: Analysis) -> Subject | None:
+    """Return the full frame where it stands beside faces; None where it is judged by itself."""
+    if all(subject.modality is Modality.FULL_FRAME for subject in analysis.seen):
+        return None
+    return next((s for s in analysis.subjects if s.modality is Modality.FULL_FRAME), None)
+
+
+def with_background(subject: Subject, full_frame: Subject | None) -> Subject:
+    """Return a face with the full frame's logits of the same frames, and its spans."""
+    if full_frame is None or subject.modality is not Modality.FACE:
+        return subject
+    at = {frame.index: frame.logits for frame in full_frame.frames}
+    frames = [
+        frame.model_copy(update={"logits": frame.logits | at.get(frame.index, {})})
+        for frame in subject.frames
+    ]
+    spans = [*subject.spans, *full_frame.spans]
+    return subject.model_copy(update={"frames": frames, "spans": spans})

@@ -1,21 +1,20 @@
 """The policy: ordered rules over what the models say, and the one place where a label is lowered.
 
 A label follows from the score and the thresholds. Then rules are asked in order whether a decided
-label may stand; the first that objects lowers it to INCONCLUSIVE, and its code is kept with the
-answer. Nothing here is changed in place, and nothing is raised.
+label may stand (`_objection`); the first that objects lowers it to INCONCLUSIVE, and its code is
+kept with the answer. Nothing here is changed in place, and nothing is raised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from detector.decision.context import Context
-from detector.decision.numbers import pooled, sigmoid
-from detector.decision.odds import lean_of, odds_at
+from detector.decision.numbers import label_of, lean_of, odds_at, pooled, sigmoid
 from detector.decision.people import Judged, Opinion
-from detector.decision.thresholds import label_of
 from detector.schema.analysis import (
+    OF_PICTURE,
     Analysis,
     Basis,
     Contribution,
@@ -59,19 +58,14 @@ class Decision:
     odds: EmpiricalOdds | None = None
     lean: Lean | None = None
     lowered_by: ReasonCode | None = None
-    turned: tuple[PerturbationResult, ...] = ()
-    several: tuple[str, ...] = ()
+    flipped: tuple[PerturbationResult, ...] = ()
+    fake_alone: tuple[str, ...] = ()
     """people who alone would be FAKE and among so many are not"""
 
     @property
     def asked(self) -> bool:
         """Whether any model of this question was counted."""
         return bool(self.context.counted)
-
-    @property
-    def suspicion(self) -> tuple[int, float]:
-        """To order decisions by, the least suspicious first."""
-        return RANK[self.label], -1.0 if self.logit is None else self.logit
 
 
 RANK = {Label.NOT_APPLICABLE: 0, Label.REAL: 1, Label.INCONCLUSIVE: 2, Label.FAKE: 3}
@@ -105,17 +99,17 @@ def decide_question(
         return none
     seen = tuple(id for id, o in opinions.items() if not o.abstains) or tuple(opinions)
     top = max(seen, key=lambda id: (opinions[id].logit, id))
-    total = pooled([opinions[id].logit for id in seen], context.ensemble.caution)
+    total = pooled([opinions[id].logit for id in seen], context.ensemble.multiple_testing_penalty)
     parts = opinions[top].contributions
     if len(seen) > 1:
         parts = (*parts, Contribution(kind="people", logit=total - opinions[top].logit))
     label = label_of(sigmoid(total), context.thresholds)
     measured = context.basis in (Basis.MEASURED, Basis.OWN) or (
-        context.basis is Basis.CUSTOM and context.as_fitted and not context.published
+        context.basis is Basis.CUSTOM and not context.published
     )
     measured = measured and context.as_fitted and analysis.media.kind != "image"
     odds = odds_at(context.ensemble.odds, total) if measured else None
-    tried = robustness is not None and robustness.question is context.question
+    fake_alone = [id for id in seen if opinions[id].label is Label.FAKE]
     draft = replace(
         none,
         label=label,
@@ -125,49 +119,35 @@ def decide_question(
         contributions=parts,
         odds=odds,
         lean=lean_of(odds, sigmoid(total)),
-        several=tuple(id for id in seen if opinions[id].label is Label.FAKE)
-        if label is not Label.FAKE
-        else (),
-        turned=tuple(t for t in robustness.flipped if t.label in DECIDED)
-        if tried and robustness is not None and robustness.unchanged.label in DECIDED
-        else (),
+        fake_alone=() if label is Label.FAKE else tuple(fake_alone),
+        flipped=_flipped(robustness, context.question),
     )
     return _lowered(draft, people)
 
 
-def _abstains(d: Decision) -> ReasonCode | None:
-    """Abstain where the person in front is too poorly seen."""
-    return d.opinions[d.top.subject.id].abstains if d.top else None
+def _flipped(robustness: Robustness | None, of: Question) -> tuple[PerturbationResult, ...]:
+    """Return the trials of a decided answer that decided otherwise."""
+    if robustness is None or robustness.question is not of:
+        return ()
+    decided = robustness.unchanged.label in DECIDED
+    return tuple(t for t in robustness.flipped if decided and t.label in DECIDED)
 
 
-def _too_few_models(d: Decision) -> ReasonCode | None:
-    return ReasonCode.TOO_FEW_MODELS if len(d.context.counted) < d.context.min_models else None
-
-
-def _somebody_above(d: Decision) -> ReasonCode | None:
-    """ "No sign" is said of a file only where it would be said of everybody in it."""
+def _objection(d: Decision) -> ReasonCode | None:
+    """Return why a decided label may not stand: the first of these rules that objects."""
+    if d.top and (abstains := d.opinions[d.top.subject.id].abstains):
+        return abstains
+    if len(d.context.counted) < d.context.min_models:
+        return ReasonCode.TOO_FEW_MODELS
+    # "No sign" is said of a file only where it would be said of everybody in it.
     if d.label is Label.REAL and any(o.label is not Label.REAL for o in d.opinions.values()):
         return ReasonCode.SOMEBODY_ABOVE
-    return None
-
-
-def _fragile(d: Decision) -> ReasonCode | None:
-    """Take back a verdict that turns around when the file is changed a little."""
-    return ReasonCode.FRAGILE if d.turned else None
-
-
-RULES: tuple[Callable[[Decision], ReasonCode | None], ...] = (
-    _abstains,
-    _too_few_models,
-    _somebody_above,
-    _fragile,
-)
-"""In this order; the first that objects names the reason."""
+    return ReasonCode.FRAGILE if d.flipped else None
 
 
 def _lowered(draft: Decision, people: Mapping[str, Judged]) -> Decision:
     """Lower the label where a rule objects: the one place where that happens for a question."""
-    code = next((code for rule in RULES if (code := rule(draft))), None)
+    code = _objection(draft)
     if code is None:
         return draft
     top = draft.top
@@ -205,7 +185,8 @@ def front(decisions: Mapping[Question, Decision]) -> Front:
 
     FAKE by any question stands, the highest in front. Else the strongest question that was judged
     is in front, and an undecided weaker one is open. "No sign" stands if a published model is
-    counted for it; where the bundled models are alone it takes every question that was asked.
+    counted for it; where the bundled models are alone it takes every question that was asked. What
+    is seen goes before what is heard, and an open question of the one takes nothing from the other.
     """
     asked = {q: d for q, d in decisions.items() if d.asked}
     judged = {q: d for q, d in asked.items() if d.logit is not None}
@@ -215,12 +196,12 @@ def front(decisions: Mapping[Question, Decision]) -> Front:
     leading = (
         max(fakes, key=lambda q: judged[q].logit or 0.0)
         if fakes
-        else max(judged, key=lambda q: judged[q].context.strength)
+        else max(judged, key=lambda q: (q in OF_PICTURE, judged[q].context.strength))
     )
     lead = judged[leading]
     others = [q for q in asked if q is not leading]
     undecided = tuple(q for q in others if asked[q].label not in DECIDED)
-    unsure = [q for q in others if asked[q].label is not Label.REAL]
+    unsure = [q for q in others if q in OF_PICTURE and asked[q].label is not Label.REAL]
     if lead.label is Label.REAL and unsure and not lead.context.published:
         return Front(leading, Label.INCONCLUSIVE, undecided, ReasonCode.OTHER_QUESTION_OPEN)
     return Front(leading, lead.label, undecided)
@@ -236,27 +217,16 @@ def order(subjects: list[Subject], leading: str | None) -> list[Subject]:
     return sorted(subjects, key=key)
 
 
-def retried(
-    robustness: Robustness | None, contexts: Mapping[Question, Context]
-) -> Robustness | None:
+def relabel(tried: Robustness | None, contexts: Mapping[Question, Context]) -> Robustness | None:
     """Label the trials by the thresholds that decide now, where a person moved them."""
-    if robustness is None:
-        return None
-    limits = contexts[robustness.question].thresholds
-    if not limits.custom:
-        return robustness
+    if tried is None or not contexts[tried.question].thresholds.custom:
+        return tried
+    limits = contexts[tried.question].thresholds
 
-    def again(trial: PerturbationResult) -> PerturbationResult:
+    def label(trial: PerturbationResult) -> PerturbationResult:
         if trial.probability is None:
             return trial
         return trial.model_copy(update={"label": label_of(trial.probability, limits)})
 
-    return robustness.model_copy(
-        update={
-            "unchanged": again(robustness.unchanged),
-            "trials": [again(trial) for trial in robustness.trials],
-        }
-    )
-
-
-__all__ = ["Decision", "Front", "decide_question", "front", "order", "retried"]
+    trials = [label(trial) for trial in tried.trials]
+    return tried.model_copy(update={"unchanged": label(tried.unchanged), "trials": trials})

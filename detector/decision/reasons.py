@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from detector.decision import voice
 from detector.decision.context import Context
 from detector.decision.material import MIN_DURATION, POOR_WIDTH, WIDE_GAP, widest_gap
 from detector.decision.numbers import sigmoid
 from detector.decision.policy import DECIDED, Decision, Front
 from detector.messages import Param
 from detector.schema.analysis import (
+    OF_PICTURE,
+    OF_SOUND,
     Analysis,
     Basis,
     Caveat,
@@ -27,6 +30,7 @@ from detector.schema.analysis import (
 
 MOST = 3
 """reasons"""
+POORLY_HEARD = (ReasonCode.SINGING, ReasonCode.TOO_NOISY, ReasonCode.PHONE_QUALITY)
 RIGHT = 0.95
 """of decided clips that must be decided rightly, originals and fakes weighted alike: the promise
 that "no sign" must keep (`training.operating`)"""
@@ -34,42 +38,40 @@ that "no sign" must keep (`training.operating`)"""
 
 def _reason(
     code: ReasonCode,
-    *,
+    top: Subject | None = None,
     time: float | None = None,
-    subject: str | None = None,
     model: str | None = None,
     **params: Param,
 ) -> Reason:
-    return Reason(code=code, params=params, time=time, subject=subject, model=model)
+    """Return a reason about a subject; `params` are what its sentence says."""
+    return Reason(code=code, params=params, time=time, subject=top.id if top else None, model=model)
 
 
 # --- one answer -----------------------------------------------------------------------------------
 
 
 def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
-    """Name at most three reasons for one question, strongest first, each with a moment."""
+    """Name at most three reasons for one question, strongest first, each with its time."""
     if decision.top is None:
         return []
-    top, context = decision.top.subject, decision.context
-    by_code = {
-        ReasonCode.TOO_FEW_FRAMES: _too_few_frames,
-        ReasonCode.LOW_QUALITY: _too_poor,
-        ReasonCode.SOMEBODY_ABOVE: _somebody,
-    }
+    top, context, code = decision.top.subject, decision.context, decision.lowered_by
+    if code is ReasonCode.TOO_FEW_FRAMES:
+        scored = sum(context.question in f.answers for f in top.frames)
+        whole = top.modality is Modality.FULL_FRAME
+        return [_reason(code, top, scored=scored, whole=whole)]
+    if code is ReasonCode.LOW_QUALITY:
+        widths = sorted(f.quality.width for f in top.frames)
+        return [_reason(code, top, width=round(widths[len(widths) // 2]), least=POOR_WIDTH)]
+    if code in POORLY_HEARD and (heard := voice.heard_of(analysis)):
+        return [Reason(code=code, params=voice.params(heard), subject=top.id)]
+    if code is ReasonCode.SOMEBODY_ABOVE:
+        return [_reason(code, top, _peak(top, context.question), person=top.id)]
     first: list[Reason] = []
-    if decision.lowered_by is ReasonCode.TOO_FEW_MODELS:
-        first = [
-            _reason(
-                ReasonCode.TOO_FEW_MODELS,
-                counted=len(context.counted),
-                needed=context.min_models,
-            )
-        ]
-    elif decision.lowered_by is ReasonCode.FRAGILE:
-        trials: list[str] = [t.title for t in decision.turned]
-        first = [_reason(ReasonCode.FRAGILE, trials=trials)]
-    elif decision.lowered_by in by_code:
-        return [by_code[decision.lowered_by](top, context.question)]
+    if code is ReasonCode.TOO_FEW_MODELS:
+        first = [_reason(code, counted=len(context.counted), needed=context.min_models)]
+    elif code is ReasonCode.FRAGILE:
+        trials: Param = [trial.title for trial in decision.flipped]
+        first = [_reason(code, trials=trials)]
     return [*first, *_of_scores(analysis, decision, top)][:MOST]
 
 
@@ -81,47 +83,36 @@ def _of_scores(analysis: Analysis, decision: Decision, top: Subject) -> list[Rea
         key=lambda pair: -pair[0].probability,
     )
     peak = _peak(top, question)
-    if decision.label is Label.FAKE or (
-        decision.lowered_by is ReasonCode.FRAGILE and sigmoid(decision.logit or 0.0) > limits.high
-    ):
+    fragile = decision.lowered_by is ReasonCode.FRAGILE
+    if decision.label is Label.FAKE or (fragile and sigmoid(decision.logit or 0.0) > limits.high):
         above = [
             _above(analysis, top, model, limits.high)
             for score, model in scores
             if score.label is Label.FAKE or len(scores) == 1
         ]
         return above or [_together(decision, top, peak)]
-    if decision.several:
-        person = max(decision.several, key=lambda id: decision.opinions[id].logit)
-        return [
-            _reason(
-                ReasonCode.SEVERAL_PEOPLE,
-                time=peak,
-                subject=person,
-                person=person,
-                people=len(decision.seen),
-            )
-        ]
+    if decision.fake_alone:
+        person = max(decision.fake_alone, key=lambda id: decision.opinions[id].logit)
+        people: dict[str, Param] = {"person": person, "people": len(decision.seen)}
+        code = ReasonCode.SEVERAL_PEOPLE
+        return [Reason(code=code, params=people, time=peak, subject=person)]
     labels = {score.label for score, _ in scores}
     if decision.label is Label.INCONCLUSIVE and {Label.FAKE, Label.REAL} <= labels:
         (high, most), (low, least) = scores[0], scores[-1]
-        return [
-            _reason(
-                ReasonCode.MODELS_DISAGREE,
-                time=_peak(top, most.id),
-                subject=top.id,
-                model=most.id,
-                most=_name(most),
-                most_score=high.probability,
-                least=_name(least),
-                least_score=low.probability,
-                question=question.value,
-                confused_by=most.confused_by,
-            )
-        ]
+        params: dict[str, Param] = {
+            "most": _name(most),
+            "most_score": high.probability,
+            "least": _name(least),
+            "least_score": low.probability,
+            "question": question.value,
+            "confused_by": most.confused_by,
+        }
+        time = _peak(top, most.id)
+        return [_reason(ReasonCode.MODELS_DISAGREE, top, time, most.id, **params)]
     opinion = decision.opinions[top.id]
-    if opinion.uncertain and opinion.doubt:
-        cause = max(opinion.doubt, key=lambda name: opinion.doubt[name])
-        return [_reason(ReasonCode.UNCERTAIN, time=peak, subject=top.id, cause=cause)]
+    if opinion.uncertain and opinion.variance_terms:
+        cause = max(opinion.variance_terms, key=lambda name: opinion.variance_terms[name])
+        return [_reason(ReasonCode.UNCERTAIN, top, peak, cause=cause)]
     return [_within(analysis, top, decision)]
 
 
@@ -130,7 +121,7 @@ def _name(model: ModelResult) -> str:
 
 
 def _above(analysis: Analysis, top: Subject, model: ModelResult, high: float) -> Reason:
-    """One model's evidence, with its strongest stretch."""
+    """Return one model's evidence, with its strongest stretch."""
     time = _peak(top, model.id)
     params: dict[str, Param] = {
         "title": model.title, "finding": model.finding, "confused_by": model.confused_by,
@@ -139,71 +130,39 @@ def _above(analysis: Analysis, top: Subject, model: ModelResult, high: float) ->
         start, end = _stretch(top, model.id, time, high)
         if end > start:
             params |= {"start": start, "end": end}
-    return Reason(
-        code=ReasonCode.ABOVE_THRESHOLD, params=params, time=time, subject=top.id, model=model.id
-    )
+    return _reason(ReasonCode.ABOVE_THRESHOLD, top, time, model.id, **params)
 
 
 def _together(decision: Decision, top: Subject, peak: float | None) -> Reason:
-    """No model decides alone: those that pull the same way, most first."""
-    pulling = sorted(
-        (c for c in decision.contributions if c.kind == "model" and c.logit > 0),
-        key=lambda c: -c.logit,
-    )
-    names = [_name(decision.context.counted[c.id]) for c in pulling]
-    return _reason(
-        ReasonCode.TOGETHER_ABOVE,
-        time=peak,
-        subject=top.id,
-        leans=names,
-        high=decision.context.thresholds.high,
-    )
+    """Name those that pull the same way, most first: no model decides alone."""
+    parts = [c for c in decision.contributions if c.kind == "model" and c.logit > 0]
+    parts.sort(key=lambda part: -part.logit)
+    context = decision.context
+    leans: Param = [_name(context.counted[part.id]) for part in parts]
+    high = context.thresholds.high
+    return _reason(ReasonCode.TOGETHER_ABOVE, top, peak, leans=leans, high=high)
 
 
 def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
-    """Not over the threshold: where the score is, and how high it gets."""
-    question = decision.context.question
-    under = decision.label is Label.REAL
+    """Say that it is not over the threshold: where the score is, and how high it gets."""
+    question, under = decision.context.question, decision.label is Label.REAL
     code = ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS
-    curve = _curve(top, question)
     return _reason(
         code,
-        time=_peak(top, question),
-        subject=top.id,
+        top,
+        _peak(top, question),
         kind=analysis.media.kind,
         which=code.value,
-        highest=max((s for _, s in curve), default=0.0),
+        highest=max((s for _, s in _curve(top, question)), default=0.0),
         high=decision.context.thresholds.high,
-    )
-
-
-def _too_few_frames(top: Subject, question: Question) -> Reason:
-    scored = sum(1 for f in top.frames if question in f.answers)
-    return _reason(
-        ReasonCode.TOO_FEW_FRAMES,
-        subject=top.id,
-        scored=scored,
-        whole=top.modality is Modality.FULL_FRAME,
-    )
-
-
-def _too_poor(top: Subject, question: Question) -> Reason:
-    widths = sorted(f.quality.width for f in top.frames)
-    width = round(widths[len(widths) // 2])
-    return _reason(ReasonCode.LOW_QUALITY, subject=top.id, width=width, least=POOR_WIDTH)
-
-
-def _somebody(top: Subject, question: Question) -> Reason:
-    return _reason(
-        ReasonCode.SOMEBODY_ABOVE, time=_peak(top, question), subject=top.id, person=top.id
     )
 
 
 def _curve(subject: Subject, of: str | Question) -> list[tuple[float, float]]:
     """(time, score) of one model, or of a question's models together, where there is a score."""
     points = [
-        (f.time, f.answers.get(of) if isinstance(of, Question) else f.scores.get(of))
-        for f in subject.frames
+        (look.start, look.answers.get(of) if isinstance(of, Question) else look.scores.get(of))
+        for look in subject.looks
     ]
     return [(t, s) for t, s in points if s is not None]
 
@@ -214,7 +173,7 @@ def _peak(subject: Subject, of: str | Question) -> float | None:
 
 
 def _stretch(subject: Subject, model: str, peak: float, above: float) -> tuple[float, float]:
-    """Return the run of moments around the peak that stays above a score."""
+    """Return the run of frames around the peak that stays above a score."""
     curve = _curve(subject, model)
     middle = next(i for i, (t, _) in enumerate(curve) if t == peak)
     first = last = middle
@@ -222,7 +181,8 @@ def _stretch(subject: Subject, model: str, peak: float, above: float) -> tuple[f
         first -= 1
     while last + 1 < len(curve) and curve[last + 1][1] > above:
         last += 1
-    return curve[first][0], curve[last][0]
+    ends = {look.start: look.end for look in subject.looks}
+    return curve[first][0], ends[curve[last][0]]
 
 
 def pulling(decision: Decision) -> int:
@@ -249,15 +209,19 @@ def unjudged(
     judged : bool
         Whether anybody has a score.
     """
-    media, top = analysis.media, subjects[0] if subjects else None
+    media = analysis.media
+    faces_first = sorted(subjects, key=lambda subject: subject.modality is not Modality.FACE)
+    top = next(iter(faces_first), None)
     if analysis.partial:
         return _reason(ReasonCode.CANCELED)
-    if top is None or (top.modality is Modality.FULL_FRAME and not judged):
+    if media.kind == "audio":
+        return None if judged else _unheard(analysis, contexts)
+    if top is None or (top.modality is not Modality.FACE and not judged):
         return _reason(
             ReasonCode.NO_FACE,
             kind=media.kind,
-            looked=len(analysis.moments),
-            scored=top is not None,
+            looked=len(analysis.timestamps),
+            scored=any(subject.modality is Modality.FULL_FRAME for subject in subjects),
             min_face=analysis.settings.min_face,
         )
     if media.kind == "video" and (media.duration or 0.0) < MIN_DURATION:
@@ -265,20 +229,14 @@ def unjudged(
     if judged:
         return None
     code = top.reason or ReasonCode.NO_MODEL
-    faces = [f for subject in analysis.judged for f in subject.frames]
     if code is ReasonCode.NO_MODEL:
-        silent: list[str] = [
-            m.title
-            for context in contexts.values()
-            for m in context.models.values()
-            if m.scored and not m.error and m.not_counted_because == "uncalibrated"
-        ]
-        if silent:
-            return _reason(ReasonCode.NO_OPERATING_POINT, subject=top.id, titles=silent)
-        return _reason(code, subject=top.id)
+        if silent := _without_a_point(contexts):
+            return _reason(ReasonCode.NO_OPERATING_POINT, top, titles=silent)
+        return _reason(code, top)
+    faces = [f for subject in analysis.judged for f in subject.frames]
     return _reason(
         code,
-        subject=top.id,
+        top,
         which=code.value,
         bad=sum(1 for f in faces if f.quality.problem is not None),
         faces=len(faces),
@@ -287,63 +245,80 @@ def unjudged(
     )
 
 
+def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason:
+    """Say why a sound has no verdict."""
+    heard = voice.heard_of(analysis)
+    if heard and (code := voice.unscorable(heard)):
+        return Reason(code=code, params=voice.params(heard))
+    if silent := _without_a_point(contexts):
+        return _reason(ReasonCode.NO_OPERATING_POINT, titles=silent, question=Question.VOICE.value)
+    return _reason(ReasonCode.NO_MODEL, question=Question.VOICE.value)
+
+
+def _without_a_point(contexts: Mapping[Question, Context]) -> list[str]:
+    """Return the titles of the models that gave scores, and of which nobody knows from which score
+    on they mean anything."""
+    models = [m for context in contexts.values() for m in context.models.values()]
+    return [
+        m.title
+        for m in models
+        if m.scored and not m.error and m.not_counted_because == "uncalibrated"
+    ]
+
+
 def caveats(
     analysis: Analysis,
     decisions: Mapping[Question, Decision],
-    said: Front,
+    front: Front,
     evidence: Sequence[Evidence],
     robustness: Robustness | None,
 ) -> list[Caveat]:
     """Name what this can't tell: what applies to this verdict, then to this file."""
-    lead = decisions[said.leading] if said.leading else None
+    lead = decisions[front.leading] if front.leading else None
     if lead is None:
         return [Caveat(code=CaveatCode.NOT_JUDGED)]
-    out = []
-    if said.label is not Label.REAL:
-        out.append(Caveat(code=CaveatCode.WHO_AND_WHY))
-    worst = next((e for e in evidence if e.rating == "poor"), None) or next(
-        (e for e in evidence if e.rating == "fair"), None
-    )
-    if worst:
-        out.append(
-            Caveat(code=CaveatCode.POOR_MATERIAL, params={"item": worst.code, **worst.params})
-        )
-    if said.label is Label.REAL:
-        out.append(Caveat(code=CaveatCode.NOT_GENUINE))
+    out: list[Caveat] = []
+
+    def add(code: CaveatCode, **params: Param) -> None:
+        out.append(Caveat(code=code, params=params))
+
+    heard = lead.context.question in OF_SOUND
+    if front.label is not Label.REAL:
+        add(CaveatCode.WHO_AND_WHY, **({"question": lead.context.question.value} if heard else {}))
+    doubtful = [item for item in evidence if item.rating != "good"]
+    for item in sorted(doubtful, key=lambda item: item.rating != "poor")[:1]:
+        add(CaveatCode.POOR_MATERIAL, item=item.code, **item.params)
+    if front.label is Label.REAL:
+        add(CaveatCode.NOT_GENUINE)
     if len(lead.seen) > 1:
-        out.append(Caveat(code=CaveatCode.WHICH_PERSON, params={"people": len(lead.seen)}))
+        add(CaveatCode.WHICH_PERSON, people=len(lead.seen))
     if lead.context.basis is Basis.PUBLISHED:
         voters = [lead.context.counted[id] for id in lead.context.published]
         titles: Param = [model.title for model in voters]
         sources: Param = [m.operating_point_source for m in voters if m.operating_point_source]
-        out.append(
-            Caveat(code=CaveatCode.PUBLISHED_POINT, params={"titles": titles, "sources": sources})
-        )
+        add(CaveatCode.PUBLISHED_POINT, titles=titles, sources=sources)
     elif lead.context.basis is Basis.SUBSET:
-        out.append(Caveat(code=CaveatCode.SUBSET))
-    if not lead.context.thresholds.no_sign and said.label is Label.INCONCLUSIVE:
-        out.append(Caveat(code=CaveatCode.NO_SIGN_WITHHELD, params={"right": RIGHT}))
+        add(CaveatCode.SUBSET)
+    if lead.context.thresholds.never_decide and lead.context.basis is Basis.MEASURED:
+        add(CaveatCode.NEVER_DECIDES, right=RIGHT, question=lead.context.question.value)
+    elif not lead.context.thresholds.no_sign and front.label is Label.INCONCLUSIVE:
+        add(CaveatCode.NO_SIGN_WITHHELD, right=RIGHT)
     if (gap := widest_gap(analysis)) > WIDE_GAP:
-        out.append(Caveat(code=CaveatCode.SAMPLING_GAP, params={"gap": round(gap)}))
-    for question in said.open:
-        out.append(Caveat(code=CaveatCode.STAYS_OPEN, params={"question": question.value}))
-    for question, decision in decisions.items():
-        if not decision.asked:
-            out.append(Caveat(code=CaveatCode.NOT_ASKED, params={"question": question.value}))
-    if robustness is not None and robustness.question is said.leading and said.label in DECIDED:
-        flipped: Param = [trial.title for trial in robustness.flipped]
-        if flipped:
-            out.append(Caveat(code=CaveatCode.COPIES, params={"trials": flipped}))
+        add(CaveatCode.SAMPLING_GAP, gap=round(gap))
+    for question in front.open:
+        add(CaveatCode.STAYS_OPEN, question=question.value)
+    for question in [q for q, decision in decisions.items() if not decision.asked]:
+        add(CaveatCode.NOT_ASKED, question=question.value)
+    tried = robustness if robustness and robustness.question is front.leading else None
+    if tried and tried.fragile and front.label in DECIDED:
+        add(CaveatCode.COPIES, trials=[trial.title for trial in tried.flipped])
     return out
 
 
-def other_open(said: Front, decisions: Mapping[Question, Decision]) -> Reason:
+def other_open(front: Front, decisions: Mapping[Question, Decision]) -> Reason:
     """Say that another question keeps "no sign" from the whole file."""
     unsure = next(
         q for q, d in decisions.items()
-        if d.asked and q is not said.leading and d.label is not Label.REAL
+        if d.asked and q in OF_PICTURE and q is not front.leading and d.label is not Label.REAL
     )  # fmt: skip
     return _reason(ReasonCode.OTHER_QUESTION_OPEN, open=unsure.value)
-
-
-__all__ = ["caveats", "other_open", "pulling", "reasons", "unjudged"]

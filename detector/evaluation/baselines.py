@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
 from detector import weights
 from detector.errors import UsageError
 from detector.evaluation import metrics, scores
@@ -46,7 +44,7 @@ class Baseline(StrictModel):
 
 
 def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Baselines among the models of the registry.
+    """Return baselines among the models of the registry.
 
     Parameters
     ----------
@@ -85,7 +83,7 @@ def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
 def compare(
     scored: Sequence[Scored], ids: Sequence[str], ours: Column, couples: Sequence[tuple[int, int]]
 ) -> list[Baseline]:
-    """Every baseline that judged any of these files, the published ones first.
+    """Return every baseline that judged any of these files, the published ones first.
 
     Parameters
     ----------
@@ -93,44 +91,30 @@ def compare(
         Of the ensemble, on the same files.
     """
     titles = {spec.id: spec.title for spec in registry.list_models()}
-    found = []
-    for id in ids:
-        values = [s.highest.get(id) for s in scored]
-        if any(value is not None for value in values):
-            column = Column.of(values, scored)
-            found.append(_against(id, titles[id], "published", column, False, ours, couples))
-    for name in scores.FEATURES:
-        values = [s.features.get(name) for s in scored]
-        if any(value is not None for value in values):
-            column = Column.of(values, scored)
-            turned = metrics.auc(column.values[column.judged], column.labels[column.judged]) < 0.5
-            if turned:
-                column = Column.of([None if v is None else -v for v in values], scored)
-            found.append(_against(name, name, "feature", column, turned, ours, couples))
-    return found
-
-
-def _against(
-    id: str,
-    title: str,
-    kind: Literal["published", "feature"],
-    column: Column,
-    turned: bool,
-    ours: Column,
-    couples: Sequence[tuple[int, int]],
-) -> Baseline:
-    gap = metrics.bootstrap_difference(
-        metrics.auc, ours.values, column.values, ours.labels, ours.groups
-    )
-    return Baseline(
-        id=id,
-        title=title,
-        kind=kind,
-        reversed=turned,
-        auc=figure_of(column),
-        judged=int(np.sum(column.judged)),
-        pairs_won=metrics.paired_ranking_accuracy(column.values, couples),
-        difference=gap.value,
-        low=gap.low,
-        high=gap.high,
-    )
+    columns = [(id, titles[id], [s.highest.get(id) for s in scored]) for id in ids]
+    columns += [(name, name, [s.features.get(name) for s in scored]) for name in scores.FEATURES]
+    compared = []
+    for place, (id, title, values) in enumerate(columns):
+        if all(value is None for value in values):
+            continue
+        column, feature = Column.of(values, scored), place >= len(ids)
+        judged = column.judged
+        turned = feature and metrics.auc(column.values[judged], column.labels[judged]) < 0.5
+        if turned:
+            column = Column.of([None if v is None else -v for v in values], scored)
+        gap = ours.auc_less(column)
+        compared.append(
+            Baseline(
+                id=id,
+                title=title,
+                kind="feature" if feature else "published",
+                reversed=turned,
+                auc=figure_of(column),
+                judged=int(judged.sum()),
+                pairs_won=metrics.paired_ranking_accuracy(column.values, couples),
+                difference=gap.value,
+                low=gap.low,
+                high=gap.high,
+            )
+        )
+    return compared

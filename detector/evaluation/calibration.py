@@ -1,4 +1,4 @@
-"""From raw logits to honest probabilities, ensemble weights and thresholds.
+"""From raw logits to calibrated probabilities, ensemble weights and thresholds.
 
 Everything is fitted on files that no model was trained on, and everything that is stated of it is
 held out: each source is judged by what was fitted on the others. Two questions are calibrated
@@ -8,13 +8,14 @@ since a file that either calls manipulated is called so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
-from detector.decision import material as material_of
 from detector.decision.numbers import CAUSES, pooled
 from detector.errors import InputError
 from detector.evaluation import fitting, groups, metrics, odds, operating_points, scores
@@ -25,12 +26,12 @@ from detector.evaluation.calibration_report import (
     Summary,
     risk,
 )
-from detector.evaluation.fitting import Final
+from detector.evaluation.ensemble_fit import EnsembleFit
+from detector.evaluation.groups import HoldOut, held_out_people
 from detector.evaluation.labels import Item, filled, read_labels
-from detector.evaluation.operating_points import Held
-from detector.evaluation.scores import Scored
-from detector.evaluation.splits import HoldOut, held_out_people
-from detector.evaluation.subjects import Clip, ScoredPerson, clip_of
+from detector.evaluation.operating_points import PROMISES, Held, Promises
+from detector.evaluation.scores import Scored, Scoring
+from detector.evaluation.subjects import Clip, clip_of
 from detector.models import registry
 from detector.perturbation.corruptions import NONE, Condition
 from detector.schema.analysis import (
@@ -44,30 +45,27 @@ from detector.schema.analysis import (
     UncertaintyRates,
 )
 
+Folds = dict[str, EnsembleFit | None]
+"""By source: what the other sources fit; None where they lack a label."""
+
 
 @dataclass(frozen=True)
-class _Fitted:
-    """One question's maps, weights and starting point, fitted on some clips."""
+class _QuestionFit:
+    """One question's ensemble, and what it says of each clip whose source was left out.
 
-    models: tuple[str, ...]
-    maps: dict[str, tuple[float, float]]
-    weights: np.ndarray
-    start: float
-    doubt: tuple[float, ...]
+    Attributes
+    ----------
+    held, plain : float [clips]
+        Logits, with uncertainty and without; NaN where a clip can't be judged.
+    about : bool [clips]
+        The fakes of the question.
+    """
 
-    def moved(self, scale: float, offset: float) -> _Fitted:
-        """The same with all evidence times a factor, and another starting point."""
-        return replace(self, weights=self.weights * scale, start=self.start * scale + offset)
-
-    def of(self, people: Sequence[ScoredPerson]) -> np.ndarray:
-        """Honest logit of each person, as `decision` computes it."""
-        fused, amounts = _fused(people, self.models, self.maps, self.weights)
-        return Final(1.0, self.start, self.doubt).apply(fused, amounts)
-
-    def clip(self, clip: Clip) -> float:
-        """Honest logit of a clip; NaN where nobody was judged."""
-        judged = [p for p in clip.people if any(id in p.logits for id in self.models)]
-        return pooled(self.of(judged).tolist()) if judged else float("nan")
+    ensemble: EnsembleFit
+    held: np.ndarray
+    plain: np.ndarray
+    about: np.ndarray
+    report: QuestionReport
 
 
 def fit_scores(
@@ -76,8 +74,7 @@ def fit_scores(
     data: str,
     *,
     worse: Sequence[Sequence[Scored]] = (),
-    rate: float = operating_points.RATE,
-    right: float = operating_points.RIGHT,
+    promises: Promises = PROMISES,
 ) -> Calibrated:
     """Calibrate from scores of files that no model was trained on, with their analyses.
 
@@ -86,15 +83,15 @@ def fit_scores(
     models : sequence of str
         Of which the ensembles are made; a question without any is not asked.
     worse : sequence of sequences of Scored
-        The same files in the same order under worse conditions: what doubt is learned from.
+        The same files in the same order under worse conditions: what uncertainty is learned from.
 
     Others as in `fit_clips`.
     """
-    asked: dict[Question, list[str]] = {}
+    by_question: dict[Question, list[str]] = {}
     for id in models:
         question = QUESTION_OF.get(registry.get_spec(id).task)
         if question:
-            asked.setdefault(question, []).append(id)
+            by_question.setdefault(question, []).append(id)
     versions = list(zip(*worse, strict=True)) or [()] * len(scored)
     clips = [clip_of(s, others) for s, others in zip(scored, versions, strict=True)]
     if all(groups.known(clip) for clip in clips):
@@ -103,70 +100,64 @@ def fit_scores(
     if len({clip.source for clip in clips}) == 1:
         # Of one camera only people can be left out in turn.
         clips = [replace(c, source=s.person) for c, s in zip(clips, scored, strict=True)]
-    return fit_clips(clips, asked, data, rate=rate, right=right)
+    return fit_clips(clips, by_question, data, promises)
 
 
 def fit_clips(
     clips: Sequence[Clip],
-    asked: Mapping[Question, Sequence[str]],
+    by_question: Mapping[Question, Sequence[str]],
     data: str,
-    *,
-    rate: float = operating_points.RATE,
-    right: float = operating_points.RIGHT,
+    promises: Promises = PROMISES,
 ) -> Calibrated:
     """Calibrate from clips.
 
     Parameters
     ----------
-    asked : mapping
+    by_question : mapping
         Model ids by question.
     data : str
         What the clips are, in words.
-    rate, right : float
-        The promises: of untouched clips at most `rate` called manipulated; of the decided clips at
-        least `right` decided rightly.
 
     Raises
     ------
     InputError
         A question has too few scored originals or fakes.
     """
-    fits: dict[Question, _Fitted] = {}
-    held: dict[Question, np.ndarray] = {}
-    plain: dict[Question, np.ndarray] = {}
-    reports = []
-    for question, ids in asked.items():
-        known = _known(clips, question, ids)
-        parts = _folds(clips, known, ids)
-        sure, doubting = (
-            {name: part.finish(doubting=d) if part else None for name, part in parts.items()}
-            for d in (False, True)
-        )
-        gains = _surprise(clips, known, sure) - _surprise(clips, known, doubting)
-        plain[question] = held[question] = _held_out(clips, sure)
-        if gains >= LEAST_GAIN:
-            held[question] = _held_out(clips, doubting)
-        whole = _Parts.fit([clips[i] for i in known], ids)
-        # What was fitted is surer of its own clips than it may be of others: by how much, those
-        # that were left out tell (a shrinkage factor, van Houwelingen & le Cessie 1990).
-        left, labels = held[question][known], np.array([clips[i].label for i in known])
-        seen = np.isfinite(left)
-        scale, offset = fitting.platt(left[seen], labels[seen])
-        held[question] = scale * held[question] + offset
-        plain[question] = scale * plain[question] + offset
-        fits[question] = whole.finish(doubting=gains >= LEAST_GAIN).moved(scale, offset)
-        reports.append(
-            _report(question, [clips[i] for i in known], ids, held[question][known], gains)
-        )
-    return _put_together(clips, fits, held, plain, reports, data, rate, right)
+    fits = {question: _fit_question(clips, question, ids) for question, ids in by_question.items()}
+    return _assemble(clips, fits, data, promises)
+
+
+def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str]) -> _QuestionFit:
+    known = _known(clips, question, ids)
+    folds = _folds(clips, known, ids)
+    doubting = {name: fold.with_uncertainty() if fold else None for name, fold in folds.items()}
+    gain = _surprise(clips, known, folds) - _surprise(clips, known, doubting)
+    whole = EnsembleFit.of([clips[i] for i in known], ids)
+    plain = held = _held_out(clips, folds)
+    if gain >= LEAST_GAIN:
+        whole, held = whole.with_uncertainty(), _held_out(clips, doubting)
+    # What was fitted is surer of its own clips than it may be of others: by how much, those that
+    # were left out tell (a shrinkage factor, van Houwelingen & le Cessie 1990).
+    left, labels = held[known], np.array([clips[i].label for i in known])
+    seen = np.isfinite(left)
+    scale, offset = fitting.platt(left[seen], labels[seen])
+    held, plain = scale * held + offset, scale * plain + offset
+    report = QuestionReport(
+        question=question,
+        originals=int((labels == 0).sum()),
+        fakes=int((labels == 1).sum()),
+        models={id: _raw_auc([clips[i] for i in known], labels, id) for id in ids},
+        **_quality(held[known], labels),
+        doubt_gains=gain,
+    )
+    about = np.array([clip.question is question for clip in clips])
+    return _QuestionFit(whole.moved(scale, offset), held, plain, about, report)
 
 
 def held_out_logits(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> np.ndarray:
-    """What a question's ensemble says of each clip, by what the other sources fit and without
-    doubt: float [clips], NaN where nobody is judged."""
-    folds = _folds(clips, _known(clips, question, models), models)
-    fitted = {name: part.finish(doubting=False) if part else None for name, part in folds.items()}
-    return _held_out(clips, fitted)
+    """Return what a question's ensemble says of each clip, by what the other sources fit and
+    without uncertainty: float [clips], NaN where nobody is judged."""
+    return _held_out(clips, _folds(clips, _known(clips, question, models), models))
 
 
 def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> list[int]:
@@ -189,216 +180,104 @@ def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> 
     return known
 
 
-def _fused(
-    people: Sequence[ScoredPerson],
-    models: Sequence[str],
-    maps: Mapping[str, tuple[float, float]],
-    weights: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Summed evidence of people without the starting point, and how much there is of each cause of
-    doubt."""
-    share = dict(zip(models, weights.tolist(), strict=True))
-    fused, amounts = [], []
-    for person in people:
-        mapped = {
-            id: maps[id][0] * person.logits[id] + maps[id][1]
-            for id in models
-            if id in person.logits
-        }
-        fused.append(sum(share[id] * x for id, x in mapped.items()))
-        found = material_of.shortfalls(person.material)
-        found["disagreement"] = material_of.disagreement(mapped, share)
-        amounts.append([found[cause] for cause in CAUSES])
-    return np.array(fused), np.array(amounts).reshape(len(fused), len(CAUSES))
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """What is fitted before doubt is: maps of the models, their weights, the starting point."""
-
-    models: tuple[str, ...]
-    maps: dict[str, tuple[float, float]]
-    weights: np.ndarray
-    start: float
-    clips: tuple[Clip, ...]
-
-    @classmethod
-    def fit(cls, clips: Sequence[Clip], models: Sequence[str]) -> _Parts:
-        """On the main person of each clip; a model that could not look adds nothing there."""
-        labels = np.array([c.label for c in clips])
-        raw = np.array([[c.people[0].logits.get(id, np.nan) for id in models] for c in clips])
-        maps = {}
-        for id, x in zip(models, raw.T, strict=True):
-            seen = np.isfinite(x)
-            # Of a model that these clips say too little of nothing is made.
-            both = len(set(labels[seen].tolist())) == 2
-            maps[id] = fitting.platt(x[seen], labels[seen]) if both else (1e-6, 0.0)
-        scales, offsets = (np.array(x) for x in zip(*maps.values(), strict=True))
-        calibrated = np.nan_to_num(raw * scales + offsets)
-        weights, start = fitting.fit_evidence(calibrated, labels)
-        return cls(tuple(models), maps, weights, start, tuple(clips))
-
-    def finish(self, *, doubting: bool) -> _Fitted:
-        """Fit, if `doubting`, what poor material takes away: on worse versions of the clips too."""
-        if not doubting:
-            none = (0.0,) * len(CAUSES)
-            return _Fitted(self.models, self.maps, self.weights, self.start, none)
-        rows, labels, weights = _rows(self.clips, self.models, worse=True)
-        fused, amounts = _fused(rows, self.models, self.maps, self.weights)
-        final = fitting.fit_final(fused, labels, amounts, weights)
-        if not any(final.doubt):
-            # Nothing to doubt: worse versions of the clips are no reason for another map.
-            return self.finish(doubting=False)
-        scaled = self.weights * final.scale
-        return _Fitted(self.models, self.maps, scaled, final.offset, final.doubt)
-
-
-def _rows(
-    clips: Sequence[Clip], models: Sequence[str], *, worse: bool
-) -> tuple[list[ScoredPerson], np.ndarray, np.ndarray]:
-    """Main people with labels and weights; their worse versions together weigh as much as they."""
-    rows: list[tuple[ScoredPerson, int, float]] = []
-    for clip in clips:
-        rows.append((clip.people[0], clip.label, 1.0))
-        others = [p for p in clip.worse if any(id in p.logits for id in models)] if worse else []
-        rows += [(person, clip.label, 1.0 / len(others)) for person in others]
-    people, labels, weights = zip(*rows, strict=True)
-    return list(people), np.array(labels), np.array(weights)
-
-
-def _folds(
-    clips: Sequence[Clip], known: Sequence[int], models: Sequence[str]
-) -> dict[str, _Parts | None]:
-    """By source: what the other sources fit; None where they lack a label."""
-    folds: dict[str, _Parts | None] = {}
+def _folds(clips: Sequence[Clip], known: Sequence[int], models: Sequence[str]) -> Folds:
+    folds: Folds = {}
     for name in sorted({clip.source for clip in clips}):
         rest = [clips[i] for i in known if clips[i].source != name]
         both = len({clip.label for clip in rest}) == 2
-        folds[name] = _Parts.fit(rest, models) if both else None
+        folds[name] = EnsembleFit.of(rest, models) if both else None
     return folds
 
 
-def _held_out(clips: Sequence[Clip], folds: Mapping[str, _Fitted | None]) -> np.ndarray:
+def _held_out(clips: Sequence[Clip], folds: Folds) -> np.ndarray:
     """Logit of each clip by what the other sources fit; NaN where that can't be."""
-    out = np.full(len(clips), np.nan)
-    for i, clip in enumerate(clips):
-        fitted = folds[clip.source]
-        if fitted:
-            out[i] = fitted.clip(clip)
-    return out
+    fits = [(folds[clip.source], clip) for clip in clips]
+    return np.array([fit.clip_logit(clip) if fit else np.nan for fit, clip in fits])
 
 
-def _surprise(
-    clips: Sequence[Clip], known: Sequence[int], folds: Mapping[str, _Fitted | None]
-) -> float:
+def _surprise(clips: Sequence[Clip], known: Sequence[int], folds: Folds) -> float:
     """Cross-entropy of clips and their worse versions by what the other sources fit."""
-    logits, labels, weights = [], [], []
-    for name, fitted in folds.items():
+    columns = []
+    for name, fit in folds.items():
         own = [clips[i] for i in known if clips[i].source == name]
-        if fitted and own:
-            rows, said, share = _rows(own, fitted.models, worse=True)
-            logits.append(fitted.of(rows))
-            labels.append(said)
-            weights.append(share)
-    return fitting.cross_entropy(*(np.concatenate(x) for x in (logits, labels, weights)))
+        if fit and own:
+            people, labels, weights = fit.versions(own)
+            columns.append((fit.logits(people), labels, weights))
+    logits, labels, weights = (np.concatenate(c) for c in zip(*columns, strict=True))
+    return fitting.cross_entropy(logits, labels, weights)
 
 
-def _report(
-    question: Question,
-    clips: Sequence[Clip],
-    models: Sequence[str],
-    held: np.ndarray,
-    gains: float,
-) -> QuestionReport:
-    labels = np.array([clip.label for clip in clips])
+def _quality(held: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return the figures of logits that stand in every report."""
     seen = np.isfinite(held)
-    p, y = metrics.sigmoid(held[seen]), labels[seen]
-    return QuestionReport(
-        question=question,
-        originals=int((labels == 0).sum()),
-        fakes=int((labels == 1).sum()),
-        models={id: _auc_of(clips, labels, id) for id in models},
-        auc=metrics.auc(p, y),
-        calibration_error=metrics.calibration_error(p, y),
-        by_chance=metrics.calibration_error_by_chance(p).high,
-        brier=metrics.brier(p, y),
-        doubt_gains=gains,
-    )
+    p, y = expit(held[seen]), labels[seen]
+    return {
+        "auc": metrics.auc(p, y),
+        "calibration_error": metrics.calibration_error(p, y),
+        "by_chance": metrics.calibration_error_by_chance(p).high,
+        "brier": metrics.brier(p, y),
+    }
 
 
-def _auc_of(clips: Sequence[Clip], labels: np.ndarray, id: str) -> float:
-    """AUC of one model's raw logit, where it could look."""
+def _raw_auc(clips: Sequence[Clip], labels: np.ndarray, id: str) -> float:
     x = np.array([c.people[0].logits.get(id, np.nan) for c in clips])
     seen = np.isfinite(x)
     return metrics.auc(x[seen], labels[seen])
 
 
-def _put_together(  # noqa: PLR0913
-    clips: Sequence[Clip],
-    fits: Mapping[Question, _Fitted],
-    held: dict[Question, np.ndarray],
-    plain: dict[Question, np.ndarray],
-    reports: list[QuestionReport],
-    data: str,
-    rate: float,
-    right: float,
+def _assemble(
+    clips: Sequence[Clip], fits: Mapping[Question, _QuestionFit], data: str, promises: Promises
 ) -> Calibrated:
     """Thresholds for all questions together, the combined answer, and what to expect."""
     labels = np.array([clip.label for clip in clips])
     sources = np.array([clip.source for clip in clips])
-    origins = np.array([clip.origin or clip.source for clip in clips])
-    about = {q: np.array([clip.question is q for clip in clips]) for q in fits}
-    chosen = operating_points.operate(Held(held, labels, about, sources), rate=rate, right=right)
     several = np.log([max(1, len(clip.people)) for clip in clips])
-    cautions = {}
-    for question in fits:
-        alone = held[question][(labels == 0) & (several == 0)]
-        cautions[question] = fitting.fit_caution(alone, chosen.limits[question][1])
-        for of in (held, plain):
-            of[question] = of[question] - cautions[question] * several
-    chosen = operating_points.operate(Held(held, labels, about, sources), rate=rate, right=right)
-    together = _combined(held, labels, sources)
+    about = {q: fit.about for q, fit in fits.items()}
+    held = {q: fit.held for q, fit in fits.items()}
+    plain = {q: fit.plain for q, fit in fits.items()}
+    chosen = operating_points.operate(Held(held, labels, about, sources), promises)
+    penalties = {}
+    for q in fits:
+        alone = held[q][(labels == 0) & (several == 0)]
+        penalties[q] = fitting.fit_penalty(alone, chosen.limits[q][1])
+        held[q], plain[q] = (x[q] - penalties[q] * several for x in (held, plain))
+    chosen = operating_points.operate(Held(held, labels, about, sources), promises)
+    origins = np.array([clip.origin or clip.source for clip in clips])
     ensembles, maps, weights = {}, {}, {}
-    for question, fitted in fits.items():
-        own = (labels == 0) | about[question]
-        ensembles[question] = _ensemble(
-            fitted, chosen.limits[question], held[question], labels, about[question], data
-        ).model_copy(
-            update={
-                "caution": cautions[question],
-                "auc": _strength(held[question][own], labels[own], origins[own]),
-                "odds": odds.table(held[question][own], labels[own], origins[own]),
-            }
-        )
-        clipped = len([c for c in clips if c.question in (None, question) and c.people])
-        for id, weight in zip(fitted.models, fitted.weights, strict=True):
-            scale, offset = fitted.maps[id]
-            maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=clipped)
+    for q, fit in fits.items():
+        own = (labels == 0) | about[q]
+        x, y, origin = held[q][own], labels[own], origins[own]
+        ensembles[q] = _ensemble(
+            fit.ensemble, x, data,
+            thresholds=_thresholds(chosen.limits[q], x, y, data),
+            multiple_testing_penalty=penalties[q],
+            auc=_strength(x, y, origin),
+            odds=odds.table(x, y, origin),
+        )  # fmt: skip
+        count = len([c for c in clips if c.question in (None, q) and c.people])
+        for id, weight in zip(fit.ensemble.models, fit.ensemble.weights, strict=True):
+            scale, offset = fit.ensemble.maps[id]
+            maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=count)
             weights[id] = round(float(weight), 3)
-    seen = np.isfinite(together)
-    p, y = metrics.sigmoid(together[seen]), labels[seen]
-    bare = _combined(plain, labels, sources)
-    found = chosen.elsewhere
+    together = _combined(held, labels, sources)
+    expected = chosen.elsewhere
     summary = Summary(
         clips=len(clips),
         sources=len(set(sources.tolist())),
-        auc=metrics.auc(p, y),
-        calibration_error=metrics.calibration_error(p, y),
-        by_chance=metrics.calibration_error_by_chance(p).high,
-        brier=metrics.brier(p, y),
-        alarms=found.alarms,
-        missed=found.missed,
-        decided=found.decided,
-        right=found.right,
-        kept=chosen.kept,
-        alarms_by_source=operating_points.by_source(chosen.said, labels, sources),
+        **_quality(together, labels),
+        alarms=expected.alarms,
+        missed=expected.missed,
+        decided=expected.decided,
+        right=expected.right,
+        kept=chosen.promises_hold,
+        alarms_by_source=operating_points.by_source(chosen.decisions, labels, sources),
         risk=risk(together, labels),
-        risk_without_doubt=risk(bare, labels),
+        risk_without_uncertainty=risk(_combined(plain, labels, sources), labels),
     )
+    reports = [fit.report for fit in fits.values()]
     return Calibrated(
-        models=maps, weights=weights, ensembles=ensembles, reports=reports,
-        summary=summary,
-    )  # fmt: skip
+        models=maps, weights=weights, ensembles=ensembles, reports=reports, summary=summary
+    )
 
 
 def _combined(
@@ -423,115 +302,99 @@ def _combined(
 def _strength(held: np.ndarray, labels: np.ndarray, origins: np.ndarray) -> ConfidenceInterval:
     """AUC per clip on sources left out, with its interval from resampling sources."""
     seen = np.isfinite(held)
-    found = metrics.bootstrap(metrics.auc, held[seen], labels[seen], origins[seen].tolist())
-    return ConfidenceInterval(
-        value=round(found.value, 3), low=round(found.low, 3), high=round(found.high, 3)
+    auc = metrics.bootstrap(metrics.auc, held[seen], labels[seen], origins[seen])
+    value, low, high = (round(x, 3) for x in (auc.value, auc.low, auc.high))
+    return ConfidenceInterval(value=value, low=low, high=high)
+
+
+def _thresholds(
+    limits: tuple[float, float], held: np.ndarray, labels: np.ndarray, data: str
+) -> Thresholds:
+    """Thresholds rounded outwards, with the rates of the held-out logits of originals and the
+    question's fakes."""
+    low, high = expit(np.array(limits))
+    low, high = float(np.floor(low * 1000) / 1000), float(np.ceil(high * 1000) / 1000)
+    p = expit(held)
+    real, fake = (p[np.isfinite(p) & (labels == label)] for label in (0, 1))
+    alarms = Tally(count=int((real > high).sum()), clips=len(real))
+    missed = Tally(count=int((fake < low).sum()), clips=len(fake))
+    return Thresholds(
+        low=low,
+        high=high,
+        false_positive_rate=round(alarms.count / alarms.clips, 4),
+        false_negative_rate=round(missed.count / missed.clips, 4),
+        false_positives=alarms,
+        false_negatives=missed,
+        data=f"{data}, each group of sources scored without it",
+        no_sign=bool(np.isfinite(limits[0])),
     )
 
 
-def _ensemble(
-    fitted: _Fitted,
-    limits: tuple[float, float],
-    held: np.ndarray,
-    labels: np.ndarray,
-    about: np.ndarray,
-    data: str,
-) -> Ensemble:
-    """One question as the manifest states it. Thresholds are rounded outwards, and their rates are
-    those of the held-out scores."""
-    no_sign = bool(np.isfinite(limits[0]))
-    low, high = (float(metrics.sigmoid(np.array(limit))) for limit in limits)
-    low, high = np.floor(low * 1000) / 1000, np.ceil(high * 1000) / 1000
-    p = metrics.sigmoid(held)
-    real, fake = np.isfinite(p) & (labels == 0), np.isfinite(p) & about
-    alarms = Tally(count=int((p[real] > high).sum()), clips=int(real.sum()))
-    missed = Tally(count=int((p[fake] < low).sum()), clips=int(fake.sum()))
-    counted = [id for id, w in zip(fitted.models, fitted.weights, strict=True) if w > 0]
-    clips = alarms.clips + missed.clips
-    doubt = dict(zip(CAUSES, fitted.doubt, strict=True))
+def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, **stated: Any) -> Ensemble:
+    """One question as the manifest states it."""
+    counted = [id for id, w in zip(fit.models, fit.weights, strict=True) if w > 0]
+    rates = dict(zip(CAUSES, fit.variances, strict=True))
+    clips = int(np.isfinite(held).sum())
     return Ensemble(
         models=counted,
-        calibration=Calibration(scale=1.0, offset=fitted.start, data=data, clips=clips),
-        doubt=UncertaintyRates(**doubt, data=data if any(fitted.doubt) else ""),
-        thresholds=Thresholds(
-            low=float(low),
-            high=float(high),
-            false_positive_rate=round(alarms.count / alarms.clips, 4),
-            false_negative_rate=round(missed.count / missed.clips, 4),
-            false_positives=alarms,
-            false_negatives=missed,
-            data=f"{data}, each group of sources scored without it",
-            no_sign=no_sign,
-        ),
+        calibration=Calibration(scale=1.0, offset=fit.start, data=data, clips=clips),
+        uncertainty=UncertaintyRates(**rates, data=data if any(fit.variances) else ""),
         # Thresholds were made with all of them: of three or more one may be missing.
         min_models=max(min(2, len(counted)), len(counted) - 1),
+        **stated,
     )
 
 
 def held_out_items(items: Sequence[Item], recipe: HoldOut) -> list[Item]:
-    """The clips of a training CSV that the recipe keeps out of training."""
-    kept = held_out_people(items, recipe)
-    return [item for item in items if item.kind == "video" and item.person in kept]
+    """Return the clips of a training CSV that the recipe keeps out of training."""
+    people = held_out_people(items, recipe)
+    return [item for item in items if item.kind != "image" and item.person in people]
 
 
-def calibrate(  # noqa: PLR0913
+def calibrate(
     labels: Path,
     *,
     models: Sequence[str] = (),
     recipe: HoldOut | None = None,
     where: str = "",
-    data: str = "",
-    frames: int = 32,
     conditions: Sequence[Condition] = (),
-    rate: float = operating_points.RATE,
-    right: float = operating_points.RIGHT,
-    device: str = "auto",
-    store: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    promises: Promises = PROMISES,
+    scoring: Scoring | None = None,
 ) -> Calibrated:
     """Calibrate models and the ensembles of both questions on the clips of a labelled CSV.
 
     Parameters
     ----------
     models : sequence of str
-        Of which the ensembles are made. Default: the default ones.
+        Of which the ensembles are made. Default: the default ones that look at the picture.
     recipe : HoldOut, optional
         Take only what this recipe kept out of training. Default: all clips; then the CSV must hold
         none that was trained on.
     where : str, optional
         A column of the CSV: take the clips that have something in it, beside those of `recipe`.
         For a collection of which a part came after training.
-    data : str
-        What the clips are, in words. Default: counted.
     conditions : sequence of Condition
         The clips are also scored under these, to learn what poor material takes away.
-    rate, right : float
-        See `fit_scores`.
-    store : Path, optional
-        Where to keep the scores, and to go on from.
     """
-    models = list(models) or [spec.id for spec in registry.choose()]
-    items = [item for item in read_labels(labels) if item.kind == "video"]
+    models = list(models) or [s.id for s in registry.choose() if s.kind != "audio"]
+    items = [item for item in read_labels(labels) if item.kind != "image"]
     if recipe is not None or where:
-        kept = {item.name for item in held_out_items(items, recipe)} if recipe else set()
-        kept |= filled(labels, where) if where else set()
-        items = [item for item in items if item.name in kept]
+        names = {item.name for item in held_out_items(items, recipe)} if recipe else set()
+        names |= filled(labels, where) if where else set()
+        items = [item for item in items if item.name in names]
     scored, *worse = (
-        scores.score_files(
-            items, models=models, frames=frames, device=device, condition=condition,
-            store=store, progress=progress,
-        )
+        scores.score_files(items, models=models, condition=condition, scoring=scoring)
         for condition in (NONE, *conditions)
-    )  # fmt: skip
-    words = data or _in_words(items, conditions)
-    return fit_scores(scored, models, words, worse=worse, rate=rate, right=right)
+    )
+    data = _in_words(items, conditions)
+    return fit_scores(scored, models, data, worse=worse, promises=promises)
 
 
 def _in_words(items: Sequence[Item], conditions: Sequence[Condition]) -> str:
     real, fake = ([i for i in items if i.label == label] for label in (0, 1))
     copies = ", ".join(condition.name for condition in conditions)
     return (
-        f"{len(items)} clips that training never saw ({len(real)} untouched of "
+        f"{len(items)} clips, each judged by weights that never saw it ({len(real)} untouched of "
         f"{len({i.source for i in real})} sources, {len(fake)} manipulated of "
         f"{len({i.source for i in fake})} sources)" + (f", and {copies} copies" if copies else "")
     )

@@ -9,7 +9,7 @@ from detector.schema.analysis import Calibration, Ensemble, Question
 from detector.schema.base import StrictModel
 
 LEAST_GAIN = 0.001
-"""nats a clip that doubt must save on sources held out, or it is left out."""
+"""nats a clip that uncertainty must save on sources held out, or it is left out."""
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -27,7 +27,7 @@ class QuestionReport(StrictModel):
     """Calibration error that honest probabilities would show on so few clips, 97.5 %."""
     brier: float
     doubt_gains: float
-    """Cross-entropy that doubt takes away, nats a clip; it is kept where this is positive."""
+    """Cross-entropy that uncertainty takes away, nats a clip; it is kept where this is positive."""
 
 
 class Summary(StrictModel):
@@ -50,7 +50,7 @@ class Summary(StrictModel):
     alarms_by_source: dict[str, tuple[int, int]]
     risk: dict[str, float]
     """Share wrong of the surest 20, 40 … 100 % of the clips, and "area" under that curve."""
-    risk_without_doubt: dict[str, float]
+    risk_without_uncertainty: dict[str, float]
 
 
 class Calibrated(StrictModel):
@@ -64,20 +64,18 @@ class Calibrated(StrictModel):
 
 
 def risk(together: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Share wrong among the surest clips, by how many of them are answered."""
+    """Return the share wrong among the surest clips, by how many of them are answered."""
     seen = np.isfinite(together)
     curve = metrics.risk_coverage(np.abs(together[seen]), (together[seen] > 0) != labels[seen])
-    found = {
-        f"{share:.0%}": float(np.interp(share, curve.coverage, curve.risk)) for share in COVERAGES
-    }
-    return found | {"area": curve.area}
+    shares = np.interp(COVERAGES, curve.coverage, curve.risk).tolist()
+    return dict(zip((f"{c:.0%}" for c in COVERAGES), shares, strict=True)) | {"area": curve.area}
 
 
 def to_markdown(result: Calibrated) -> str:
-    """What was found, as Markdown; every figure but the models' AUC is held out by source."""
+    """Return the result as Markdown; every figure but the models' AUC is held out by source."""
     lines = [
         "| question | originals | fakes | AUC of each model | together | ECE (by chance) | Brier | "
-        "doubt saves |",
+        "uncertainty saves |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for r in result.reports:
@@ -103,6 +101,8 @@ def to_markdown(result: Calibrated) -> str:
         "| answered | " + " | ".join(s.risk) + " |",
         "|---|" + "---|" * len(s.risk),
         "| wrong | " + " | ".join(f"{v:.1%}" for v in s.risk.values()) + " |",
-        "| without doubt | " + " | ".join(f"{v:.1%}" for v in s.risk_without_doubt.values()) + " |",
+        "| without uncertainty | "
+        + " | ".join(f"{v:.1%}" for v in s.risk_without_uncertainty.values())
+        + " |",
     ]
     return "\n".join(lines) + "\n"

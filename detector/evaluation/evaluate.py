@@ -7,8 +7,9 @@ groups, all takes of a person together (`detector.evaluation.metrics`).
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,12 +17,12 @@ import numpy as np
 
 from detector.errors import InputError
 from detector.evaluation import baselines, identity, metrics, scores
-from detector.evaluation.labels import Item, read_labels
+from detector.evaluation.groups import HoldOut, held_out_people
+from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.evaluation.methods import family, question
 from detector.evaluation.report import (
     ENSEMBLE,
     AnswerReport,
-    Bar,
     CalibrationQuality,
     ConditionReport,
     Decisions,
@@ -32,8 +33,7 @@ from detector.evaluation.report import (
     ReportRow,
     Risk,
 )
-from detector.evaluation.scores import Scored
-from detector.evaluation.splits import HoldOut, held_out_people
+from detector.evaluation.scores import Scored, Scoring
 from detector.evaluation.tallies import (
     Column,
     Estimate,
@@ -41,35 +41,76 @@ from detector.evaluation.tallies import (
     couples_of,
     figure_of,
     paired_ranking,
+    reliability,
 )
 from detector.models import registry
 from detector.perturbation.corruptions import NONE, Condition
 from detector.pipeline.software import software
 from detector.schema.analysis import Label, Question
 
-KINDS = ("video", "image")
-TITLES = {
-    Question.MANIPULATION: "Face manipulation",
-    Question.SYNTHESIS: "Whole-image synthesis",
-}
+KINDS = ("video", "image", "audio")
+TITLES = {Question.MANIPULATION: "Face manipulation", Question.SYNTHESIS: "Whole-image synthesis"}
 
 
-def evaluate(  # noqa: PLR0913
+@dataclass(frozen=True)
+class FileSelection:
+    """Which of the labelled files are evaluated.
+
+    Attributes
+    ----------
+    kind : {"all", "video", "image", "audio"}
+        Clips, pictures and sounds get figures of their own.
+    match : str
+        Only files whose name, source or method holds this.
+    limit : int or None
+        About so many files of each kind, in whole groups, always the same.
+    apart_from : Path or None
+        The CSV that was trained on: files are left out whose people also occur there, as far as a
+        face recognition network tells (`detector.evaluation.identity`).
+    recipe : HoldOut or None
+        What this recipe kept out of training counts as not trained on; of the labels, if that is
+        the CSV that was trained on, only this is evaluated.
+    """
+
+    kind: str = "all"
+    match: str = ""
+    limit: int | None = None
+    apart_from: Path | None = None
+    recipe: HoldOut | None = None
+
+    def of(
+        self, labels: Path, cache: Path | None, on_compared: Callable[[int, int], None] | None
+    ) -> tuple[list[Item], list[str]]:
+        """Return the files of a labelled CSV, whatever their kinds hold, and notes on what is left
+        out."""
+        items, notes = read_labels(labels), []
+        if self.recipe and (self.apart_from is None or self.apart_from.samefile(labels)):
+            people = held_out_people(items, self.recipe)
+            items = [item for item in items if item.person in people]
+        items = [
+            item
+            for item in items
+            if self.kind in ("all", item.kind)
+            and self.match in f"{item.name} {item.source} {item.method}"
+        ]
+        if self.apart_from is not None:
+            trained = read_labels(self.apart_from)
+            people = held_out_people(trained, self.recipe) if self.recipe else set()
+            trained = [item for item in trained if item.person not in people]
+            items, note = identity.apart(items, trained, cache=cache, progress=on_compared)
+            notes.append(note)
+        return items, notes
+
+
+def evaluate(
     labels: Path,
     *,
     models: Sequence[str] | None = None,
-    kind: str = "all",
-    match: str = "",
-    frames: int = 32,
-    device: str = "auto",
+    selection: FileSelection | None = None,
     conditions: Sequence[Condition] = (NONE,),
     against: str | None = None,
-    limit: int | None = None,
-    apart_from: Path | None = None,
-    recipe: HoldOut | None = None,
-    store: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    comparing: Callable[[int, int], None] | None = None,
+    scoring: Scoring | None = None,
+    on_compared: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Evaluate on a labelled CSV.
 
@@ -79,91 +120,64 @@ def evaluate(  # noqa: PLR0913
         See `detector.evaluation.labels`.
     models : sequence of str, optional
         Default: the default ensemble.
-    kind : {"all", "video", "image"}
-        Which files to take. Clips and pictures get figures of their own.
-    match : str
-        Only files whose name, source or method holds this.
     conditions : sequence of Condition
         What to do to the files, one after another; the first is `NONE`.
     against : str, optional
         Published models to compare with: "all" whose weights are here, or ids with commas.
-    limit : int, optional
-        About so many files of each kind, in whole groups, always the same.
-    apart_from : Path, optional
-        The CSV that was trained on: files are left out whose people also occur there, as far as a
-        face recognition network tells (`detector.evaluation.identity`).
-    recipe : HoldOut, optional
-        What this recipe kept out of training counts as not trained on; of `labels`, if that is the
-        CSV that was trained on, only this is evaluated.
-    store : Path, optional
-        Where to keep the scores (see `score_files`).
-    progress : callable, optional
-        Called with (files done, files in all), each condition counted.
-    comparing : callable, optional
-        The same for the faces that `apart_from` compares.
+    scoring : Scoring
+        Its `on_progress` counts each condition.
+    on_compared : callable, optional
+        Called with (faces done, faces in all) while `selection.apart_from` compares.
+
+    Raises
+    ------
+    InputError
+        No kind has both originals and fakes.
     """
+    selection, scoring = selection or FileSelection(), scoring or Scoring()
     ours = [spec.id for spec in registry.choose(models)]
     here, missing = baselines.published(against, ours) if against else ([], [])
-    items, notes = read_labels(labels), []
-    if recipe is not None and (apart_from is None or apart_from.samefile(labels)):
-        kept = held_out_people(items, recipe)
-        items = [item for item in items if item.person in kept]
-    items = [
-        item
-        for item in items
-        if kind in ("all", item.kind) and match in f"{item.name} {item.source} {item.method}"
-    ]
-    if apart_from is not None:
-        trained = read_labels(apart_from)
-        if recipe is not None:
-            kept = held_out_people(trained, recipe)
-            trained = [item for item in trained if item.person not in kept]
-        cache = store.with_suffix(".faces.npz") if store else None
-        items, note = identity.apart(items, trained, cache=cache, progress=comparing)
-        notes.append(note)
+    cache = scoring.store.with_suffix(".faces.npz") if scoring.store else None
+    items, notes = selection.of(labels, cache, on_compared)
     by_kind: dict[str, list[Item]] = {}
     for name in KINDS:
-        found = [item for item in items if item.kind == name]
-        found = limited(found, limit) if limit else found
-        if len({item.label for item in found}) == 2:
-            by_kind[name] = found
-        elif found:
-            notes.append(f"The {len(found)} files of the kind {name} are all of one label.")
+        files = [item for item in items if item.kind == name]
+        files = limited(files, selection.limit) if selection.limit else files
+        if len({item.label for item in files}) == 2:
+            by_kind[name] = files
+        elif files:
+            notes.append(f"The {len(files)} files of the kind {name} are all of one label.")
     if not by_kind:
-        raise InputError(f"{labels} needs both originals and fakes of one kind, image or video.")
-    fitting = {name: [c for c in conditions if c.fits(name)] for name in by_kind}
-    total = sum(len(by_kind[name]) * len(fitting[name]) for name in by_kind)
-    done, kinds = 0, []
-    for name, found in by_kind.items():
-        scored: dict[Condition, list[Scored]] = {}
-        for condition in fitting[name]:
+        raise InputError(
+            f"{labels} needs both originals and fakes of one kind, image, video or audio."
+        )
+    passes = [(name, c) for name in by_kind for c in conditions if c.fits(name)]
+    total, before = sum(len(by_kind[name]) for name, _ in passes), 0
+    scored: dict[str, dict[Condition, list[Scored]]] = {name: {} for name in by_kind}
+    for name, condition in passes:
 
-            def count(so_far: int, _: int, before: int = done) -> None:
-                if progress:
-                    progress(before + so_far, total)
+        def on_progress(done: int, _: int, before: int = before) -> None:
+            if scoring.on_progress:
+                scoring.on_progress(before + done, total)
 
-            scored[condition] = scores.score_files(
-                found,
-                models=ours,
-                also=here if condition == NONE else (),
-                frames=frames,
-                device=device,
-                condition=condition,
-                store=store,
-                progress=count,
-            )
-            done += len(found)
-        kinds.append(report(scored, ours, here))
-        silent = set(here) - {baseline.id for baseline in kinds[-1].baselines}
-        if silent:
-            notes.append(f"Gave no score on any {name}: {', '.join(sorted(silent))}.")
-    manifest = registry.manifest()
+        scored[name][condition] = scores.score_files(
+            by_kind[name],
+            models=ours,
+            also=here if condition == NONE else (),
+            condition=condition,
+            scoring=replace(scoring, on_progress=on_progress),
+        )
+        before += len(by_kind[name])
+    kinds = [report(files, ours, here) for files in scored.values()]
+    for kind in kinds:
+        if silent := set(here) - {baseline.id for baseline in kind.baselines}:
+            notes.append(f"Gave no score on any {kind.kind}: {', '.join(sorted(silent))}.")
     return Report(
         labels=str(labels),
         created=datetime.now(UTC),
-        software=software(device),
-        frames=frames,
-        thresholds={q: ensemble.thresholds for q, ensemble in manifest.ensembles.items()},
+        software=software(scoring.device),
+        frames=scoring.frames,
+        thresholds={q: e.thresholds for q, e in registry.manifest().ensembles.items()},
         weights={id: str(registry.get_spec(id).files[0].sha256) for id in [*ours, *here]},
         kinds=kinds,
         missing_baselines=missing,
@@ -172,27 +186,18 @@ def evaluate(  # noqa: PLR0913
 
 
 def limited(items: Sequence[Item], limit: int) -> list[Item]:
-    """About so many files, in whole groups, drawn by a hash of the groups' names."""
-    groups: dict[str, list[Item]] = {}
-    for item in items:
-        groups.setdefault(f"{item.source}/{item.group}", []).append(item)
-    order = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    kept: set[str] = set()
-    count = 0
-    for name in order:
-        if count >= limit:
-            break
-        kept.add(name)
-        count += len(groups[name])
-    return [item for item in items if f"{item.source}/{item.group}" in kept]
+    """Return about so many files, in whole groups, drawn by a hash of the groups' names."""
+    sizes = Counter(f"{item.source}/{item.group}" for item in items)
+    order = sorted(sizes, key=hash_of)
+    enough = int(np.searchsorted(np.cumsum([sizes[name] for name in order]), limit)) + 1
+    chosen = set(order[:enough])
+    return [item for item in items if f"{item.source}/{item.group}" in chosen]
 
 
 def report(
-    scored: Mapping[Condition, Sequence[Scored]],
-    ours: Sequence[str],
-    others: Sequence[str] = (),
+    scored: Mapping[Condition, Sequence[Scored]], ours: Sequence[str], others: Sequence[str] = ()
 ) -> KindReport:
-    """Every figure of one kind of file, from scores alone.
+    """Return every figure of one kind of file, from scores alone.
 
     Parameters
     ----------
@@ -226,8 +231,8 @@ def report(
             for id, column in columns.items()
         ],
         baselines=baselines.compare(plain, others, whole, couples),
-        methods=_methods(whole, plain),
-        sources=_sources(whole, plain),
+        methods=_rows(whole, plain, [s.method if s.label else "" for s in plain], True),
+        sources=_rows(whole, plain, [s.source for s in plain], False),
         conditions=[
             _condition(condition, under, whole, ours)
             for condition, under in scored.items()
@@ -238,13 +243,13 @@ def report(
 
 
 def _answers(scored: Sequence[Scored]) -> list[AnswerReport]:
-    """The combined answer first, then each question's that was asked."""
-    found = [_answer(scored, "combined", "Combined", None)]
+    """Return the combined answer first, then each question's that was asked."""
+    answers = [_answer(scored, "combined", "Combined", None)]
     for asked in Question:
         own = [s for s in scored if s.label == 0 or question(s.method) is asked]
         if any(asked in s.answers for s in own) and any(s.label for s in own):
-            found.append(_answer(own, str(asked), TITLES[asked], asked))
-    return found
+            answers.append(_answer(own, str(asked), TITLES[asked], asked))
+    return answers
 
 
 def _answer(
@@ -270,10 +275,7 @@ def _answer(
             error_by_chance=chance.value,
             error_by_chance_high=chance.high,
             brier=metrics.brier(p, truth) if len(p) else float("nan"),
-            bars=[
-                Bar(low=b.low, high=b.high, said=b.said, seen=Share.of_interval(b.seen, b.count))
-                for b in metrics.reliability(p, truth)
-            ],
+            bars=reliability(p, truth),
         ),
         risk=Risk(area=curve.area, coverage=curve.coverage.tolist(), risk=curve.risk.tolist()),
     )
@@ -295,8 +297,8 @@ def _ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Ranking:
     )
 
 
-def _decisions(said: Sequence[str], labels: np.ndarray) -> Decisions:
-    verdicts = np.array(said)
+def _decisions(answers: Sequence[str], labels: np.ndarray) -> Decisions:
+    verdicts = np.array(answers)
     decided = np.isin(verdicts, [Label.FAKE, Label.REAL])
     right = np.where(labels == 1, verdicts == Label.FAKE, verdicts == Label.REAL)
     return Decisions(
@@ -308,49 +310,30 @@ def _decisions(said: Sequence[str], labels: np.ndarray) -> Decisions:
 
 
 def _families(column: Column, scored: Sequence[Scored]) -> dict[str, Estimate]:
-    kinds = np.array([family(s.method) if s.label else "" for s in scored])
-    return {
-        name: figure_of(column.only((kinds == name) | (column.labels == 0)))
-        for name in sorted(set(kinds.tolist()) - {""})
-    }
+    names = [family(s.method) if s.label else "" for s in scored]
+    return {row.name: row.auc for row in _rows(column, scored, names, True) if row.auc}
 
 
-def _methods(column: Column, scored: Sequence[Scored]) -> list[ReportRow]:
-    """Each method of fakes against all originals."""
-    methods = np.array([s.method if s.label else "" for s in scored])
-    found = np.array([s.verdict == Label.FAKE for s in scored])
+def _rows(
+    column: Column, scored: Sequence[Scored], names: Sequence[str], all_originals: bool
+) -> list[ReportRow]:
+    """Files by a name of each, "" in no row; with `all_originals` each against all of these."""
+    by_name, real = np.array(names), column.labels == 0
+    called_fake = np.array([s.verdict == Label.FAKE for s in scored])
     rows = []
-    for name in sorted(set(methods.tolist()) - {""}):
-        own = methods == name
+    for name in sorted(set(names) - {""}):
+        chosen = (by_name == name) | (real & all_originals)
+        originals, fakes = chosen & real, chosen & ~real
+        both = originals.any() and fakes.any()
+        alarms = Share.of_all(called_fake[originals]) if originals.any() else None
         rows.append(
             ReportRow(
                 name=name,
-                real=int((column.labels == 0).sum()),
-                fake=int(own.sum()),
-                auc=figure_of(column.only(own | (column.labels == 0))),
-                false_positives=None,
-                true_positives=Share.of_all(found[own]),
-            )
-        )
-    return rows
-
-
-def _sources(column: Column, scored: Sequence[Scored]) -> list[ReportRow]:
-    """Each source by itself: AUC only where it has both labels."""
-    names = np.array([s.source for s in scored])
-    found = np.array([s.verdict == Label.FAKE for s in scored])
-    rows = []
-    for name in sorted(set(names.tolist())):
-        own = names == name
-        real, fake = own & (column.labels == 0), own & (column.labels == 1)
-        rows.append(
-            ReportRow(
-                name=name,
-                real=int(real.sum()),
-                fake=int(fake.sum()),
-                auc=figure_of(column.only(own)) if real.any() and fake.any() else None,
-                false_positives=Share.of_all(found[real]) if real.any() else None,
-                true_positives=Share.of_all(found[fake]) if fake.any() else None,
+                real=int(originals.sum()),
+                fake=int(fakes.sum()),
+                auc=figure_of(column.only(chosen)) if both else None,
+                false_positives=None if all_originals else alarms,
+                true_positives=Share.of_all(called_fake[fakes]) if fakes.any() else None,
             )
         )
     return rows
@@ -360,9 +343,7 @@ def _condition(
     condition: Condition, scored: Sequence[Scored], plain: Column, ours: Sequence[str]
 ) -> ConditionReport:
     column = Column.of([s.probability for s in scored], scored)
-    fall = metrics.bootstrap_difference(
-        metrics.auc, plain.values, column.values, plain.labels, plain.groups
-    )
+    fall = plain.auc_less(column)
     alone = {id: Column.of([s.highest.get(id) for s in scored], scored) for id in ours}
     return ConditionReport(
         name=condition.name,

@@ -1,4 +1,4 @@
-"""What calibration fits to scores: Platt maps, ensemble weights, doubt. Numbers only.
+"""What calibration fits to scores: Platt maps, ensemble weights, uncertainty. Numbers only.
 
 Originals and fakes are weighted alike: a probability of 0.5 means "as likely one as the other if
 both are as common".
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from detector.decision.numbers import pooled
 from detector.errors import InputError
-from detector.evaluation.metrics import sigmoid
 
 Array = np.ndarray
 
 PRIOR = 0.5
 """Of the squared log of the scale: keeps few, well separated clips from giving certainty."""
-DOUBT_PRIOR = 1.0
-"""Of each doubt: it has to gain a nat over all clips for each unit of variance."""
+VARIANCE_PRIOR = 1.0
+"""Of each variance: it has to gain a nat over all clips for each unit of variance."""
 EVEN_PRIOR = 1.0
 """nats for each unit of squared distance of a weight from an even one."""
 LEAST_WEIGHT = 0.02
@@ -31,23 +31,21 @@ DRAWS = 4000
 
 
 def balanced(labels: Array) -> Array:
-    """A weight for each clip, so that originals and fakes weigh alike and the sum is the count."""
-    positive = labels.sum()
-    weights: Array = np.where(
-        labels == 1, len(labels) / (2 * positive), len(labels) / (2 * (len(labels) - positive))
-    )
+    """Return a weight for each clip, so that originals and fakes weigh alike and the sum is the
+    count."""
+    weights: Array = len(labels) / 2 / np.where(labels == 1, labels.sum(), (1 - labels).sum())
     return weights
 
 
 def softened(labels: Array) -> Array:
-    """Platt's targets: short of 0 and 1 by what so many clips can't rule out."""
+    """Return Platt's targets: short of 0 and 1 by what so many clips can't rule out."""
     positive, negative = labels.sum(), (1 - labels).sum()
     targets: Array = np.where(labels == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
     return targets
 
 
 def platt(logits: Array, labels: Array) -> tuple[float, float]:
-    """Scale and offset that make logits honest (Platt 1999), labels weighted alike.
+    """Return scale and offset that calibrate logits (Platt 1999), labels weighted alike.
 
     Minimizes cross-entropy with Platt's softened targets, and a weak prior on the scale.
 
@@ -72,7 +70,7 @@ def platt(logits: Array, labels: Array) -> tuple[float, float]:
     # Newton on (log scale, offset): the log keeps the scale positive whatever the data.
     for _ in range(100):
         scale = np.exp(log_scale)
-        p = sigmoid(scale * z + offset)
+        p = expit(scale * z + offset)
         error = weight * (p - target)
         curve = weight * p * (1 - p)
         gradient = np.array([(error * z).sum() * scale + PRIOR * log_scale, error.sum()])
@@ -91,7 +89,7 @@ def platt(logits: Array, labels: Array) -> tuple[float, float]:
 
 
 def cross_entropy(logits: Array, labels: Array, weights: Array | None = None) -> float:
-    """Mean surprise in nats, originals and fakes weighted alike."""
+    """Return the mean surprise in nats, originals and fakes weighted alike."""
     loss = np.logaddexp(0, -logits * np.where(labels == 1, 1, -1))
     share = np.ones(len(loss)) if weights is None else weights
     return sum(float(np.average(loss[labels == y], weights=share[labels == y])) for y in (0, 1)) / 2
@@ -121,39 +119,39 @@ def fit_evidence(logits: Array, labels: Array) -> tuple[Array, float]:
     def loss(theta: Array) -> tuple[float, Array]:
         z = x @ theta[:-1] + theta[-1]
         off = theta[:-1] - 1 / count
-        error = weight * (sigmoid(z) - target)
+        error = weight * (expit(z) - target)
         value = (weight * (np.logaddexp(0, z) - target * z)).sum() + EVEN_PRIOR * (off**2).sum()
         return float(value), np.append(x.T @ error + 2 * EVEN_PRIOR * off, error.sum())
 
     begin = np.append(np.full(count, 1 / count), 0.0)
     bounds = [*((0.0, None) for _ in range(count)), (None, None)]
     best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds)
-    found: Array = np.where(best.x[:-1] < LEAST_WEIGHT, 0.0, best.x[:-1])
-    return found, float(best.x[-1])
+    weights: Array = np.where(best.x[:-1] < LEAST_WEIGHT, 0.0, best.x[:-1])
+    return weights, float(best.x[-1])
 
 
 @dataclass(frozen=True)
 class Final:
-    """The ensemble's own map: (scale * fused + offset), held back by doubt."""
+    """The ensemble's own map: (scale * fused + offset), shrunk by its variance (probit)."""
 
     scale: float
     offset: float
-    doubt: tuple[float, ...]
-    """Variance for each unit of each amount."""
+    variances: tuple[float, ...]
+    """For each unit of each amount."""
 
     def apply(self, fused: Array, amounts: Array) -> Array:
-        """Honest logits of fused ones. `amounts`: float [clips, causes], how much of each."""
-        variance = amounts @ np.asarray(self.doubt)
-        held: Array = (self.scale * fused + self.offset) / np.sqrt(1 + np.pi * variance / 8)
-        return held
+        """Return calibrated logits of fused ones. `amounts`: float [clips, causes]."""
+        variance = amounts @ np.asarray(self.variances)
+        shrunk: Array = (self.scale * fused + self.offset) / np.sqrt(1 + np.pi * variance / 8)
+        return shrunk
 
 
 def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None = None) -> Final:
-    """Fit scale, offset and the variance that each cause of doubt brings.
+    """Fit scale, offset and the variance that each cause of uncertainty brings.
 
     By cross-entropy with the same softened targets and prior as `platt`; each variance has an
-    exponential prior, so that a cause without evidence for it stays at 0. Doubt can only take
-    certainty away (`decision.numbers.held_back`), so poor material never counts for or against
+    exponential prior, so that a cause without evidence for it stays at 0. Variance can only take
+    certainty away (`decision.numbers.probit_shrink`), so poor material never counts for or against
     anybody.
 
     Parameters
@@ -174,21 +172,27 @@ def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None
         weight = weight * weights
     spread = max(float(fused.std()), 1e-6)
 
-    def loss(x: Array) -> float:
-        made = Final(float(np.exp(x[0])) / spread, float(x[1]), tuple(x[2:]))
-        z = made.apply(fused, amounts)
-        fit = (weight * (np.logaddexp(0, z) - target * z)).sum()
-        return float(fit + PRIOR * x[0] ** 2 / 2 + DOUBT_PRIOR * x[2:].sum())
+    def loss(x: Array) -> tuple[float, Array]:
+        # With its own gradient: differences step over the bounds by rounding, and SciPy stops.
+        scale, root = np.exp(x[0]) / spread, np.sqrt(1 + np.pi * (amounts @ x[2:]) / 8)
+        z = (scale * fused + x[1]) / root
+        error = weight * (expit(z) - target)
+        value = (weight * (np.logaddexp(0, z) - target * z)).sum()
+        value += PRIOR * x[0] ** 2 / 2 + VARIANCE_PRIOR * x[2:].sum()
+        steps = (error * scale * fused / root).sum() + PRIOR * x[0], (error / root).sum()
+        spreads = VARIANCE_PRIOR - np.pi / 16 * (error * z / root**2) @ amounts
+        return float(value), np.append(steps, spreads)
 
     begin = np.array([np.log(scale * spread), offset, *(0.1 for _ in none)])
     bounds = [(-6, 6), (None, None), *((0, 20) for _ in none)]
-    best = minimize(loss, begin, method="L-BFGS-B", bounds=bounds)
-    found = np.where(best.x[2:] < 0.01, 0.0, best.x[2:])
-    return Final(float(np.exp(best.x[0])) / spread, float(best.x[1]), tuple(map(float, found)))
+    best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds)
+    variances = np.where(best.x[2:] < 0.01, 0.0, best.x[2:]).tolist()
+    return Final(float(np.exp(best.x[0])) / spread, float(best.x[1]), tuple(variances))
 
 
-def fit_caution(originals: Array, high: float, *, seed: int = 0) -> float:
-    """The least caution with several people for which false alarms stay as with one.
+def fit_penalty(originals: Array, high: float) -> float:
+    """Return the least multiple-testing penalty, to take off for each log of the number of people,
+    for which false alarms stay as with one.
 
     Files of several people are drawn from the logits of originals as if these had nothing in
     common, which is the worst case: people of one clip share its camera and codec. Scores are
@@ -197,14 +201,14 @@ def fit_caution(originals: Array, high: float, *, seed: int = 0) -> float:
     Parameters
     ----------
     originals : float [clips]
-        Honest logits of single people.
+        Calibrated logits of single people.
     high : float
         The threshold, a logit.
     """
     real = originals[np.isfinite(originals)]
     if len(real) < 2 or not np.isfinite(high):
         return 0.0
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     width = 1.06 * float(real.std()) * len(real) ** -0.2
 
     def draw(people: int) -> Array:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_array, vstack
+from scipy.sparse.csgraph import connected_components
 
 from detector import media
 from detector.errors import MediaError, UsageError
@@ -19,7 +21,7 @@ from detector.evaluation.labels import Item
 from detector.signals import auxiliary
 from detector.signals import identity as recognition
 from detector.signals.patch import cut_patch
-from detector.vision import FaceDetector, load_detector
+from detector.vision import FaceDetector, load_detector, widest
 
 SAME = 0.6
 """Cosine from which two faces are held to be one person when people are kept apart. Of 2.4 million
@@ -40,7 +42,7 @@ def embed(
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Embedding of the largest face of each file, float32 [128] of length 1, by path.
+    """Return the embedding of the largest face of each file, float32 [128] of length 1, by path.
 
     Files without a face, or that can't be read, are left out.
 
@@ -90,15 +92,11 @@ def _faces(item: Item, detector: FaceDetector) -> list[np.ndarray]:
         info = media.probe(item.file)
         count = 1 if info.kind == "image" else FRAMES
         times = np.linspace(0, info.duration or 0.0, count + 2)[1:-1].tolist()
-        found = []
+        aligned = []
         for frame in media.decode(item.file, info, times, notes=[]):
-            faces = detector.detect(frame.rgb, 40)
-            if faces:
-                face = max(faces, key=lambda f: f.box[2] - f.box[0])
-                aligned = recognition.align(cut_patch(frame.rgb, face.box, face.landmarks))
-                if aligned is not None:
-                    found.append(aligned)
-        return found
+            if (face := widest(detector.detect(frame.rgb, 40))) is not None:
+                aligned.append(recognition.align(cut_patch(frame.rgb, face.box, face.landmarks)))
+        return [face for face in aligned if face is not None]
     except MediaError:
         return []
 
@@ -110,7 +108,7 @@ def apart(
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Item], str]:
-    """Files whose people do not occur in training.
+    """Return the files whose people do not occur in training.
 
     A file goes if its own face, or that of the original of its group, is like one of the untouched
     faces that were trained on (fakes show a mixture of two of these); or if it has no face.
@@ -125,27 +123,21 @@ def apart(
     originals = [item for item in trained if item.label == 0]
     vectors = embed([*items, *originals], cache=cache, progress=progress)
     known = np.stack([vectors[str(i.file)] for i in originals if str(i.file) in vectors])
-    seen: set[tuple[str, str]] = set()
-    likeness: dict[str, float] = {}
-    for item in items:
-        vector = vectors.get(str(item.file))
-        likeness[item.name] = 1.0 if vector is None else float((known @ vector).max())
-        if item.label == 0 and likeness[item.name] > SAME:
-            seen.add((item.source, item.group))
-    kept = [
-        item
-        for item in items
-        if likeness[item.name] <= SAME and (item.source, item.group) not in seen
-    ]
+    embeddings = [vectors.get(str(item.file)) for item in items]
+    strangers = [v is not None and float((known @ v).max()) <= SAME for v in embeddings]
+    pairs = list(zip(items, strangers, strict=True))
+    trained_groups = {(i.source, i.group) for i, new in pairs if i.label == 0 and not new}
+    others = [i for i, new in pairs if new and (i.source, i.group) not in trained_groups]
     note = (
-        f"{len(items) - len(kept)} of {len(items)} files left out: their faces are like one of "
+        f"{len(items) - len(others)} of {len(items)} files left out: their faces are like one of "
         f"{len(known)} trained on (cosine over {SAME:g}), or can't be compared."
     )
-    return kept, note
+    return others, note
 
 
 def people(vectors: Sequence[np.ndarray], link: float = LINK) -> np.ndarray:
-    """A number for each face: the same for all that are linked by likeness, however indirectly.
+    """Return a number for each face: the same for all that are linked by similarity, however
+    indirectly.
 
     Parameters
     ----------
@@ -153,11 +145,7 @@ def people(vectors: Sequence[np.ndarray], link: float = LINK) -> np.ndarray:
         Of length 1.
     """
     faces = np.stack(vectors)
-    person = np.arange(len(faces))
-    for start in range(0, len(faces), _ROWS):
-        alike = faces[start : start + _ROWS] @ faces.T > link
-        for a, b in zip(*np.nonzero(alike), strict=True):
-            a += start
-            if a < b and person[a] != person[b]:
-                person[person == person[b]] = person[a]
-    return np.unique(person, return_inverse=True)[1]
+    starts = range(0, len(faces), _ROWS)
+    linked = vstack([csr_array(faces[i : i + _ROWS] @ faces.T > link) for i in starts])
+    numbers: np.ndarray = connected_components(linked, directed=False)[1]
+    return numbers

@@ -1,9 +1,9 @@
 """What there is to learn from: labelled files in a CSV, and splits that share nobody.
 
 The CSV has a header with `file` (relative to the CSV's folder), `label` (real or fake) and, where
-known, `kind` (image or video), `method`, `group`, `source` and `person`. Files of one group show
-the same footage: an original and what was made of it. A person who appears in several groups, or in
-several sources, is kept on one side of every split only if the column `person` names them.
+known, `kind` (image, video or audio), `method`, `group`, `source` and `person`. Files of one group
+show the same footage: an original and what was made of it. A person who appears in several groups,
+or in several sources, is kept on one side of every split only if the column `person` names them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _TAKE = re.compile(r"[_-]\d+$")
 _FRAME = re.compile(r"([_-]f|[/_-]frame[_-]?)\d{1,6}$")
 """How the name of a video's frame ends: `_f04`, `_frame12`, or `frame_0012` alone in a folder. A
 plain number says nothing: collections of different people's portraits are numbered too."""
+SOUNDS = {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus"}
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
@@ -39,7 +40,7 @@ class Item:
     label : int
         1 manipulated, 0 untouched.
     kind : str
-        "image" or "video".
+        "image", "video" or "audio".
     method : str
         How it was made; "none" for untouched.
     group : str
@@ -63,8 +64,8 @@ class Item:
 
     @property
     def person(self) -> str:
-        """Who is shown, as the CSV has it, or the group without the number of the take: several
-        takes of a person never part."""
+        """Who is shown, as the CSV has it, or the group without the number of the take: takes of a
+        person never part."""
         return self.named or f"{self.source}:{self.footage}"
 
     @property
@@ -73,7 +74,14 @@ class Item:
         return _TAKE.sub("", self.group)
 
 
-class Labelled(Protocol):
+class Sourced(Protocol):
+    """What tells the fold of a file, of its cached faces or its scores."""
+
+    @property
+    def source(self) -> str: ...
+
+
+class Labelled(Sourced, Protocol):
     """What a split and a pairing ask of a file, or of its cached faces."""
 
     @property
@@ -87,13 +95,11 @@ class Labelled(Protocol):
     @property
     def group(self) -> str: ...
     @property
-    def source(self) -> str: ...
-    @property
     def person(self) -> str: ...
 
 
 def filled(path: Path, column: str) -> set[str]:
-    """Names of the files that have something in a column of a labelled CSV.
+    """Return the names of the files that have something in a column of a labelled CSV.
 
     Raises
     ------
@@ -132,7 +138,7 @@ def read_labels(path: Path) -> list[Item]:
             raise InputError(f"Line {number} of {path}: the label is {label!r}, not real or fake.")
         name = row["file"] or ""
         suffix = Path(name).suffix.lower()
-        kind = row.get("kind") or ("image" if suffix in _PICTURES else "video")
+        kind = row.get("kind") or _kind(suffix)
         items.append(
             Item(
                 file=path.parent / name,
@@ -148,18 +154,22 @@ def read_labels(path: Path) -> list[Item]:
     return _joined(items)
 
 
+def _kind(suffix: str) -> str:
+    return "image" if suffix in _PICTURES else "audio" if suffix in SOUNDS else "video"
+
+
 def _own_group(name: str, kind: str) -> str:
-    """The group of a file that the CSV gives none: the video that a still was taken from, if its
-    name says so, or the file alone."""
+    """Return the group of a file that the CSV gives none: the video that a still was taken from,
+    if its name says so, or the file alone."""
     stem = name.removesuffix(Path(name).suffix)
     video = _FRAME.sub("", stem)
     return video if kind == "image" and video != stem else name
 
 
 def _joined(items: Sequence[Item]) -> list[Item]:
-    """The same files, one name for all that must not part: a name is one person in every source;
-    given to one file of a group, or to one take, it holds for the others; names that share a group
-    are one."""
+    """Return the same files, one name for all that must not part: a name is one person in every
+    source; given to one file of a group, or to one take, it holds for the others; names that share
+    a group are one."""
     names: dict[tuple[str, str], set[str]] = {}
     for item in items:
         names.setdefault((item.source, item.footage), set()).update({item.named} - {""})
@@ -170,33 +180,29 @@ def _joined(items: Sequence[Item]) -> list[Item]:
             return 1, item.source, item.footage
         return 2, item.source, item.group
 
-    same: dict[tuple[int, str, str], tuple[int, str, str]] = {}
+    from scipy.cluster.hierarchy import DisjointSet  # half a second
 
-    def first(key: tuple[int, str, str]) -> tuple[int, str, str]:
-        while key in same:
-            key = same[key]
-        return key
-
+    alike = DisjointSet(map(shown, items))
     for item in items:
         if item.named:
-            # Sorted: names before footage, and no order of files decides which name stays.
-            one, other = sorted((first((0, item.named, "")), first(shown(item))))
-            if one != other:
-                same[other] = one
-    found = [first(shown(item)) for item in items]
+            alike.add((0, item.named, ""))
+            alike.merge((0, item.named, ""), shown(item))
+    # The least of each set: names before footage, and no order of files decides which name stays.
+    first = {key: min(keys) for keys in alike.subsets() for key in keys}
+    people = [(item, *first[shown(item)][:2]) for item in items]
     # A person is called after the source that names most people, so that a few files elsewhere move
     # nobody of it to the other side of a split.
-    places = {(n, item.source) for item, (r, n, _) in zip(items, found, strict=True) if r == 0}
+    places = {(name, item.source) for item, rank, name in people if rank == 0}
     size = Counter(source for _, source in places)
     home = dict(sorted(places, key=lambda place: (size[place[1]], place)))
     return [
         replace(item, named=f"{home[name]}:{name}") if rank == 0 else item
-        for item, (rank, name, _) in zip(items, found, strict=True)
+        for item, rank, name in people
     ]
 
 
 def held_out(items: Iterable[Labelled], shares: Mapping[str, float], seed: int = 0) -> set[str]:
-    """Persons (`Item.person`) to keep out of training.
+    """Return the persons (`Item.person`) to keep out of training.
 
     Drawn source by source, so that every source with several persons is on both sides, in the order
     of a hash of their names, so that it depends on no order of files. Whoever is in several sources
@@ -206,34 +212,33 @@ def held_out(items: Iterable[Labelled], shares: Mapping[str, float], seed: int =
     Parameters
     ----------
     shares : mapping of str to float
-        Kind ("image", "video") to the share of the persons of each source, 0..1.
+        Kind ("image", "video", "audio") to the share of the persons of each source, 0..1.
     """
     by_source: dict[tuple[str, str], set[str]] = {}
     for item in items:
         by_source.setdefault((item.kind, item.source), set()).add(item.person)
-    kept: set[str] = set()
+    held: set[str] = set()
     trained: set[str] = set()
     for kind, source in sorted(by_source, key=lambda k: (k[0] != "video", -len(by_source[k]), k)):
         persons = by_source[kind, source]
         wanted = round(shares[kind] * len(persons)) if len(persons) > 1 else 0
-        free = sorted(persons - kept - trained, key=lambda person: hash_of(f"{seed}/{person}"))
-        kept.update(free[: max(0, wanted - len(persons & kept))])
-        trained.update(persons - kept)
-    return kept
+        free = sorted(persons - held - trained, key=lambda person: hash_of(f"{seed}/{person}"))
+        held.update(free[: max(0, wanted - len(persons & held))])
+        trained.update(persons - held)
+    return held
 
 
 def pairs(items: Sequence[Labelled]) -> list[tuple[int, int]]:
-    """Indices (original, fake of it) within groups, fakes in order of appearance."""
+    """Return indices (original, fake of it) within groups, fakes in order of appearance."""
     originals: dict[tuple[str, str], int] = {}
     for index, item in enumerate(items):
         if item.label == 0:
             originals.setdefault((item.source, item.group), index)
-    found = []
-    for index, item in enumerate(items):
-        original = originals.get((item.source, item.group))
-        if item.label == 1 and original is not None:
-            found.append((original, index))
-    return found
+    return [
+        (originals[item.source, item.group], index)
+        for index, item in enumerate(items)
+        if item.label == 1 and (item.source, item.group) in originals
+    ]
 
 
 def hash_of(text: str) -> str:

@@ -1,22 +1,31 @@
-"""Writes what calibration found into the manifest, and leaves everything else in it as it is."""
+"""Writes what calibration fits into the manifest, and leaves everything else in it as it is."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.items import InlineTable, Table
 
 from detector import paths
 from detector.errors import ModelError
 from detector.evaluation.calibration_report import Calibrated
 from detector.models.registry import Manifest
-from detector.schema.analysis import Calibration, Ensemble, OddsPoint, Tally
+from detector.schema.analysis import QUESTION_OF
 
-_HEADER = re.compile(r"^\[\[?([A-Za-z0-9_.]+)\]\]?", re.MULTILINE)
+_ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\])", re.MULTILINE)
+"""All tables of ensembles, without the comments before the first model."""
+_QUESTION = re.compile(r"^(?=\[ensembles\.\w+\]$)", re.MULTILINE)
+_TABLES = ("calibration", "uncertainty", "thresholds")
+"""Of an ensemble; all else stands in one line."""
 
 
 def write(result: Calibrated, path: Path | None = None) -> Path:
-    """Replace the ensembles, and the weight and calibration of each model that was calibrated.
+    """Replace the ensembles of what was calibrated, and the weight and calibration of each model.
 
     Bundled models of a calibrated question are `default` if they were calibrated, and no others:
     one whose weight came out as 0 runs beside them, is shown, and does not vote.
@@ -43,140 +52,60 @@ def write(result: Calibrated, path: Path | None = None) -> Path:
 
 
 def updated(text: str, result: Calibrated) -> str:
-    """A manifest's text with the result in it."""
-    blocks = _blocks(text)
-    kept = [b for b in blocks if not _name(b).startswith(("ensembles.", "combined"))]
-    # What stands after the last key of a dropped table (comments about the next) is kept.
-    tail = "".join(_after_keys(b) for b in blocks if b not in kept)
-    first = next((i for i, b in enumerate(kept) if _name(b) == "models"), len(kept))
-    head, models = kept[:first], kept[first:]
-    entries: list[list[str]] = []
-    for block in models:
-        if _name(block) == "models":
-            entries.append([])
-        entries[-1].append(block)
-    done = [_entry(entry, result) for entry in entries]
-    return "".join([*head, to_toml(result), "\n" if not tail.strip() else tail, *done])
+    """Return a manifest's text with the result in it. Ensembles of other questions stay.
+
+    Raises
+    ------
+    ValueError
+        It has no ensembles before its models.
+    """
+    if (found := _ENSEMBLES.search(text)) is None or _ENSEMBLES.search(text, found.end()):
+        raise ValueError("the tables of the ensembles do not stand together before the models")
+    tables = _by_question(found[0]) | _by_question(to_toml(result))
+    block = "\n".join(f"{table.rstrip()}\n" for table in tables.values())
+    text = text[: found.start()] + block + text[found.end() :]
+    document: Any = tomlkit.parse(text)
+    for entry in document["models"]:
+        id, task = entry["id"], entry.get("task", "face manipulation")
+        if entry.get("bundled") and QUESTION_OF.get(task) in result.ensembles:
+            entry["default"] = id in result.models
+        if id in result.models:
+            entry["weight"] = result.weights[id]
+            calibration = _table(result.models[id].model_dump(exclude_none=True))
+            entry.setdefault("calibration", tomlkit.table()).update(calibration)
+    return tomlkit.dumps(document)
+
+
+def _by_question(block: str) -> dict[str, str]:
+    """Return the tables of each question."""
+    return {table.split("]")[0]: table for table in _QUESTION.split(block) if table.strip()}
 
 
 def to_toml(result: Calibrated) -> str:
-    """The tables of the ensembles."""
+    """Return the tables of the ensembles."""
     parts = []
     for question, ensemble in result.ensembles.items():
         report = next(r for r in result.reports if r.question is question)
-        notes = ", ".join(f"{id} {auc:.3f}" for id, auc in report.models.items())
-        parts.append(
-            f"[ensembles.{question.value}]\n"
-            f"# AUC there: {notes}; together, each source held out: {report.auc:.3f}\n"
-            + _ensemble(f"ensembles.{question.value}", ensemble)
-        )
+        each = ", ".join(f"{id} {auc:.3f}" for id, auc in report.models.items())
+        note = f"# AUC there: {each}; together, each source held out: {report.auc:.3f}\n"
+        values = ensemble.model_dump(exclude_none=True, exclude_defaults=True)
+        # Tables come after what stands in the ensemble's own.
+        values = dict(sorted(values.items(), key=lambda pair: pair[0] in _TABLES))
+        tables = tomlkit.dumps({"ensembles": {question.value: _table(values)}})
+        parts.append(tables.replace("]\n", f"]\n{note}", 1))
     return "\n".join(parts)
 
 
-def _ensemble(name: str, ensemble: Ensemble) -> str:
-    models = ", ".join(f'"{id}"' for id in ensemble.models)
-    limits, doubt = ensemble.thresholds, ensemble.doubt
-    assert ensemble.calibration is not None
-    text = f"models = [{models}]\nmin_models = {ensemble.min_models}\n"
-    text += f"caution = {ensemble.caution:g}\n"
-    if (auc := ensemble.auc) is not None:
-        text += f"auc = {{ value = {auc.value:g}, low = {auc.low:g}, high = {auc.high:g} }}\n"
-    if ensemble.odds:
-        points = "".join(f"  {_point(point)},\n" for point in ensemble.odds)
-        text += f"odds = [\n{points}]\n"
-    text += "\n"
-    text += _calibration(f"{name}.calibration", ensemble.calibration)
-    causes = {k: v for k, v in doubt.model_dump(exclude={"data"}).items() if v}
-    if causes:
-        figures = "".join(f"{cause} = {value:.3g}\n" for cause, value in causes.items())
-        text += f"\n[{name}.doubt]\n{figures}data = {_quoted(doubt.data)}\n"
-    return text + (
-        f"\n[{name}.thresholds]\nlow = {limits.low:g}\nhigh = {limits.high:g}\n"
-        f"false_positive_rate = {limits.false_positive_rate}\n"
-        f"false_negative_rate = {limits.false_negative_rate}\n"
-        f"false_positives = {_tally(limits.false_positives)}\n"
-        f"false_negatives = {_tally(limits.false_negatives)}\n"
-        f"data = {_quoted(limits.data)}\n" + ("" if limits.no_sign else "no_sign = false\n")
-    )
-
-
-def _point(point: OddsPoint) -> str:
-    return (
-        f"{{ logit = {point.logit:g}, share = {point.share:g}, low = {point.low:g}, "
-        f"high = {point.high:g}, clips = {point.clips} }}"
-    )
-
-
-def _tally(found: Tally | None) -> str:
-    assert found is not None
-    return f"{{ count = {found.count}, clips = {found.clips} }}"
-
-
-def _calibration(table: str, fitted: Calibration) -> str:
-    return (
-        f"[{table}]\nscale = {fitted.scale:.5g}\noffset = {fitted.offset:.5g}\n"
-        f"data = {_quoted(fitted.data)}\nclips = {fitted.clips}\n"
-    )
-
-
-def _quoted(text: str) -> str:
-    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
-
-
-def _blocks(text: str) -> list[str]:
-    """The text before the first table, then each table from its header on."""
-    starts = [m.start() for m in _HEADER.finditer(text)]
-    ends = [*starts, len(text)]
-    return [text[a:b] for a, b in zip([0, *starts], ends, strict=True) if text[a:b]]
-
-
-def _name(block: str) -> str:
-    found = _HEADER.match(block)
-    return found[1] if found else ""
-
-
-def _after_keys(block: str) -> str:
-    """Blank lines and comments behind the last key of a table."""
-    lines = block.splitlines(keepends=True)
-    last = max((i for i, line in enumerate(lines) if line.strip() and line[0] != "#"), default=0)
-    return "".join(lines[last + 1 :]).lstrip("\n") and "".join(lines[last + 1 :])
-
-
-def _entry(blocks: list[str], result: Calibrated) -> str:
-    """One model's tables, with its weight, default and calibration as they are now."""
-    spec = tomllib.loads("".join(blocks))["models"][0]
-    id = spec["id"]
-    calibration = result.models.get(id)
-    question_asked = {q.value for q in result.ensembles}
-    task = spec.get("task", "face manipulation")
-    of = {"face manipulation": "manipulation", "whole-image synthesis": "synthesis"}.get(task)
-    main = blocks[0]
-    if spec.get("bundled") and of in question_asked:
-        main = _set(main, "default", "true" if id in result.models else "false")
-    if calibration is None:
-        return "".join([main, *blocks[1:]])
-    main = _set(main, "weight", f"{result.weights[id]:g}")
-    written = _calibration("models.calibration", calibration)
-    out, placed = [main], False
-    for block in blocks[1:]:
-        if _name(block) == "models.calibration":
-            out.append(written + (_after_keys(block) or "\n"))
-            placed = True
-        else:
-            out.append(block)
-    if not placed:
-        files = max(i for i, b in enumerate(out) if _name(b) in ("models", "models.files"))
-        rest = _after_keys(out[files])
-        out[files] = out[files][: len(out[files]) - len(rest)] + "\n" + written + (rest or "\n")
-    return "".join(out)
-
-
-def _set(block: str, key: str, value: str) -> str:
-    """A table with a key set: in its place, else before its last key."""
-    line = re.compile(rf"^{key} *=.*$", re.MULTILINE)
-    if line.search(block):
-        return line.sub(f"{key} = {value}", block, count=1)
-    head, _, rest = block.partition("\n")
-    return f"{head}\n" + re.sub(
-        r"^(summary *=.*)$", rf"\1\n{key} = {value}", rest, count=1, flags=re.MULTILINE
-    )
+def _table(values: Mapping[str, Any], *, inline: bool = False) -> Table | InlineTable:
+    """Return a table of values, with five digits of each number and points of a list one a line."""
+    table = tomlkit.inline_table() if inline else tomlkit.table()
+    for key, value in values.items():
+        if isinstance(value, float):
+            value = float(f"{value:.5g}")
+        elif isinstance(value, dict):
+            value = _table(value, inline=key not in _TABLES)
+        elif key == "odds":
+            value = tomlkit.array().multiline(True)
+            value.extend(_table(point, inline=True) for point in values[key])
+        table.add(key, value)
+    return table

@@ -1,4 +1,5 @@
-"""Figures of merit, from scores and labels alone. NumPy only; checked against scikit-learn."""
+"""Figures of merit, from scores and labels alone, checked against scikit-learn in the tests. NumPy
+only: a bootstrap asks a thousand times, and scikit-learn takes 20 to 100 times as long for each."""
 
 from __future__ import annotations
 
@@ -6,12 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from detector.decision import numbers
 
 Array = np.ndarray
 ROUNDS = 1000
 """of a bootstrap"""
+BINS = 10
+"""of a reliability diagram, of equal width"""
+GRID = np.linspace(0.0, 1.0, 101)
+"""False positive rates at which the band of a ROC is given."""
+BAND_ROUNDS = 400
+"""of the bootstrap over groups"""
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,8 @@ class Interval:
 
 
 def auc(scores: Array, labels: Array) -> float:
-    """Probability that a fake scores above an original; ties count half. NaN for one label only."""
+    """Return the probability that a fake scores above an original; ties count half. NaN for one
+    label only."""
     scores, labels = np.asarray(scores, float), np.asarray(labels).astype(bool)
     positive, negative = int(labels.sum()), int((~labels).sum())
     if not positive or not negative:
@@ -42,43 +51,35 @@ def bootstrap(
     figure: Callable[[Array, Array], float],
     scores: Array,
     labels: Array,
-    groups: Sequence[str],
+    groups: Sequence[str] | Array,
     *,
-    rounds: int = ROUNDS,
-    seed: int = 0,
+    less: Array | None = None,
 ) -> Interval:
-    """A figure with an interval from resampling whole groups (clips of one footage move together).
+    """Return a figure with an interval from resampling whole groups (clips of one footage move
+    together).
 
     Rounds in which the figure is undefined (one label only) are left out.
+
+    Parameters
+    ----------
+    figure : callable
+        Of scores and labels.
+    less : float array, optional
+        Other scores of the same files, whose figure is taken off that of `scores`: a paired
+        difference, both in each round on the same resampled groups.
     """
     scores, labels = np.asarray(scores, float), np.asarray(labels)
-    values = [figure(scores[drawn], labels[drawn]) for drawn in _draws(groups, rounds, seed)]
-    return _interval(figure(scores, labels), values)
+
+    def value(rows: Array | slice) -> float:
+        other = 0.0 if less is None else figure(np.asarray(less, float)[rows], labels[rows])
+        return figure(scores[rows], labels[rows]) - other
+
+    return _interval(value(slice(None)), [value(rows) for rows in resample(groups)])
 
 
-def bootstrap_difference(
-    figure: Callable[[Array, Array], float],
-    first: Array,
-    second: Array,
-    labels: Array,
-    groups: Sequence[str],
-    *,
-    rounds: int = ROUNDS,
-    seed: int = 0,
-) -> Interval:
-    """`figure` of the first scores less that of the second, paired: both on the same files, and in
-    each round on the same resampled groups."""
-    first, second = np.asarray(first, float), np.asarray(second, float)
-    labels = np.asarray(labels)
-    values = [
-        figure(first[drawn], labels[drawn]) - figure(second[drawn], labels[drawn])
-        for drawn in _draws(groups, rounds, seed)
-    ]
-    return _interval(figure(first, labels) - figure(second, labels), values)
-
-
-def _draws(groups: Sequence[str], rounds: int, seed: int) -> Iterator[Array]:
-    """Indices of resampled groups, all members of a group together."""
+def resample(groups: Sequence[str] | Array, rounds: int = ROUNDS, seed: int = 0) -> Iterator[Array]:
+    """Yield indices of as many groups as there are, drawn with replacement, each with all its
+    members: int [members], `rounds` times."""
     names = np.asarray(groups)
     members = [np.flatnonzero(names == name) for name in np.unique(names)]
     rng = np.random.default_rng(seed)
@@ -93,14 +94,15 @@ def _interval(value: float, values: Sequence[float]) -> Interval:
 
 
 def wilson(count: int, total: int) -> Interval:
-    """A share with its 95 % interval (`decision.numbers.wilson`). NaN for a total of 0."""
+    """Return a share with its 95 % interval (`decision.numbers.wilson`). NaN for a total of 0."""
     if not total:
         return Interval(float("nan"), float("nan"), float("nan"))
     return Interval(count / total, *numbers.wilson(count, total))
 
 
 def paired_ranking_accuracy(scores: Array, couples: Sequence[tuple[int, int]]) -> float:
-    """Share of (original, fake) index pairs in which the fake scores higher; ties count half."""
+    """Return the share of (original, fake) index pairs in which the fake scores higher; ties count
+    half."""
     if not couples:
         return float("nan")
     real, fake = np.asarray(scores, float)[np.asarray(couples).T]
@@ -108,7 +110,7 @@ def paired_ranking_accuracy(scores: Array, couples: Sequence[tuple[int, int]]) -
 
 
 def tpr_at(scores: Array, labels: Array, rate: float) -> float:
-    """Share of fakes found when at most this share of originals is called fake."""
+    """Return the share of fakes found when at most this share of originals is called fake."""
     scores, labels = np.asarray(scores, float), np.asarray(labels)
     real = np.sort(scores[labels == 0])[::-1]
     fake = scores[labels == 1]
@@ -119,74 +121,41 @@ def tpr_at(scores: Array, labels: Array, rate: float) -> float:
 
 
 def equal_error(scores: Array, labels: Array) -> float:
-    """Equal error rate: where as many originals are called fake as fakes are missed."""
+    """Return the equal error rate: where as many originals are called fake as fakes are missed."""
     scores, labels = np.asarray(scores, float), np.asarray(labels)
     real, fake = scores[labels == 0], scores[labels == 1]
     if not real.size or not fake.size:
         return float("nan")
     cuts = np.unique(scores)
-    false_alarm = np.array([(real >= cut).mean() for cut in cuts])
-    miss = np.array([(fake < cut).mean() for cut in cuts])
+    false_alarm = 1 - np.searchsorted(np.sort(real), cuts) / len(real)
+    miss = np.searchsorted(np.sort(fake), cuts) / len(fake)
     best = int(np.argmin(np.abs(false_alarm - miss)))
     return float((false_alarm[best] + miss[best]) / 2)
 
 
-@dataclass(frozen=True)
-class Bin:
-    """One bar of a reliability diagram.
-
-    Attributes
-    ----------
-    low, high : float
-        Probabilities low <= p < high (the last bin holds 1 too).
-    count : int
-        Files in it.
-    said : float
-        Mean probability of these.
-    seen : Interval
-        Share of fakes among these, with its Wilson interval.
-    """
-
-    low: float
-    high: float
-    count: int
-    said: float
-    seen: Interval
+def bins_of(probabilities: Array) -> Array:
+    """Return the bin of each probability, of `BINS` of equal width: int [files]."""
+    bins: Array = np.minimum((np.asarray(probabilities, float) * BINS).astype(int), BINS - 1)
+    return bins
 
 
-def reliability(probabilities: Array, labels: Array, bins: int = 10) -> list[Bin]:
-    """The bins that hold any file, of equal width."""
-    p, y = np.asarray(probabilities, float), np.asarray(labels)
-    which = np.minimum((p * bins).astype(int), bins - 1)
-    found = []
-    for b in np.unique(which):
-        inside = which == b
-        seen = wilson(int(y[inside].sum()), int(inside.sum()))
-        found.append(
-            Bin(b / bins, (b + 1) / bins, int(inside.sum()), float(p[inside].mean()), seen)
-        )
-    return found
+def calibration_error(probabilities: Array, labels: Array) -> float:
+    """Return the expected calibration error over bins of equal width, weighted by their counts
+    (Naeini et al. 2015). NaN for no files."""
+    p = np.asarray(probabilities, float)
+    gaps = np.bincount(bins_of(p), np.asarray(labels, float) - p)
+    return float(np.abs(gaps).sum() / len(p)) if len(p) else np.nan
 
 
-def calibration_error(probabilities: Array, labels: Array, bins: int = 10) -> float:
-    """Expected calibration error over bins of equal width, weighted by their counts (Naeini et al.
-    2015). NaN for no files."""
-    found = reliability(probabilities, labels, bins)
-    total = sum(b.count for b in found)
-    return sum(b.count * abs(b.said - b.seen.value) for b in found) / total if total else np.nan
-
-
-def calibration_error_by_chance(
-    probabilities: Array, bins: int = 10, *, rounds: int = ROUNDS, seed: int = 0
-) -> Interval:
-    """The calibration error that honest probabilities would show on so many files.
+def calibration_error_by_chance(probabilities: Array) -> Interval:
+    """Return the calibration error that honest probabilities would show on so many files.
 
     It is never 0: with nine files in a bin, the share of fakes among them is off by chance alone.
     Labels are drawn from the probabilities. The value is the mean; low and high hold 95 % of them.
     """
     p = np.asarray(probabilities, float)
-    rng = np.random.default_rng(seed)
-    values = [calibration_error(p, rng.random(len(p)) < p, bins) for _ in range(rounds)]
+    rng = np.random.default_rng(0)
+    values = [calibration_error(p, rng.random(len(p)) < p) for _ in range(ROUNDS)]
     return _interval(float(np.mean(values)), values)
 
 
@@ -210,7 +179,8 @@ class RiskCoverageCurve:
 
 
 def risk_coverage(confidence: Array, wrong: Array) -> RiskCoverageCurve:
-    """The curve of answers from the surest on; among equally sure ones the wrong are spread."""
+    """Return the curve of answers from the surest on; among equally sure ones the wrong are
+    spread."""
     sure, wrong = np.asarray(confidence, float), np.asarray(wrong, float)
     values, which = np.unique(-sure, return_inverse=True)
     ends = np.cumsum(np.bincount(which, minlength=len(values)))
@@ -223,12 +193,78 @@ def risk_coverage(confidence: Array, wrong: Array) -> RiskCoverageCurve:
 
 
 def brier(probabilities: Array, labels: Array) -> float:
-    """Mean squared error of the probabilities."""
+    """Return the mean squared error of the probabilities."""
     return float(np.mean((np.asarray(probabilities, float) - np.asarray(labels, float)) ** 2))
 
 
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), without overflow."""
-    x = np.asarray(x, float)
-    p: Array = np.where(x >= 0, 1 / (1 + np.exp(-np.abs(x))), 1 - 1 / (1 + np.exp(-np.abs(x))))
-    return p
+@dataclass(frozen=True)
+class Roc:
+    """A ROC with a 95 % band.
+
+    Attributes
+    ----------
+    fpr, tpr : float arrays, ascending from (0, 0) to (1, 1)
+        The curve itself, one point a threshold.
+    grid, low, high : float arrays
+        The band: `low` and `high` true positive rate at each false positive rate of `grid`. Empty
+        if a resample never held both labels.
+    """
+
+    fpr: Array
+    tpr: Array
+    grid: Array
+    low: Array
+    high: Array
+
+
+def roc(scores: ArrayLike, labels: ArrayLike, groups: Sequence[str]) -> Roc:
+    """Return the ROC of scores; the band comes from resampling groups, so that takes of one
+    original do not count as independent.
+
+    Parameters
+    ----------
+    scores : float [N], higher is more suspicious
+    labels : int [N], 1 is fake
+    groups : [N] names
+    """
+    s, y = np.asarray(scores, float), np.asarray(labels, int)
+    fpr, tpr = _points(s, y)
+    drawn = [
+        _at(*_points(s[rows], y[rows]))
+        for rows in resample(groups, BAND_ROUNDS)
+        if 0 < y[rows].sum() < len(rows)
+    ]
+    if not drawn:
+        return Roc(fpr, tpr, np.empty(0), np.empty(0), np.empty(0))
+    low, high = np.quantile(np.stack(drawn), [0.025, 0.975], axis=0)
+    return Roc(fpr, tpr, GRID, low, high)
+
+
+def precision_recall(scores: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
+    """Return recall ascending, and the precision at each, one point a threshold; starts at recall
+    0."""
+    s, y = np.asarray(scores, float), np.asarray(labels, int)
+    true_positives, positives = _counts(s, y)
+    recall, precision = true_positives / max(1, y.sum()), true_positives / positives
+    return np.append(0.0, recall), np.append(precision[:1], precision)
+
+
+def _counts(scores: Array, labels: Array) -> tuple[Array, Array]:
+    """Fakes and files called fake at each threshold, the highest first."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    return np.cumsum(labels[order], dtype=float)[last], (last + 1).astype(float)
+
+
+def _points(scores: Array, labels: Array) -> tuple[Array, Array]:
+    true_positives, positives = _counts(scores, labels)
+    fakes = int(labels.sum())
+    fpr = (positives - true_positives) / max(1, len(labels) - fakes)
+    return np.append(0.0, fpr), np.append(0.0, true_positives / max(1, fakes))
+
+
+def _at(fpr: Array, tpr: Array) -> Array:
+    """Return the curve at the rates of `GRID`: the best that is reached with no more false alarms,
+    so that an upright part counts at its foot."""
+    best = np.maximum.accumulate(tpr)
+    return best[np.searchsorted(fpr, GRID, side="right") - 1]

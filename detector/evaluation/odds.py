@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+from detector.evaluation.metrics import resample
 from detector.schema.analysis import OddsPoint
 
 Array = np.ndarray
@@ -21,7 +22,7 @@ ROUNDS = 500
 """of the bootstrap over sources"""
 
 
-def table(logits: Array, labels: Array, sources: Array, *, seed: int = 0) -> list[OddsPoint]:
+def table(logits: Array, labels: Array, sources: Array) -> list[OddsPoint]:
     """Make the table of one question.
 
     At each point the share of manipulated ones among the nearest clips, labels weighted alike, made
@@ -47,23 +48,12 @@ def table(logits: Array, labels: Array, sources: Array, *, seed: int = 0) -> lis
         return []
     at = np.unique(np.round(np.quantile(x, np.linspace(0.02, 0.98, POINTS)), 3))
     shares = _shares(x, y, at)
-    rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(names == name) for name in np.unique(names)]
-    rounds = []
-    for _ in range(ROUNDS):
-        drawn = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        if len(set(y[drawn].tolist())) == 2:
-            rounds.append(_shares(x[drawn], y[drawn], at))
-    low, high = np.percentile(rounds, [2.5, 97.5], axis=0)
+    drawn = [rows for rows in resample(names, ROUNDS) if len(np.unique(y[rows])) == 2]
+    low, high = np.percentile([_shares(x[rows], y[rows], at) for rows in drawn], [2.5, 97.5], 0)
+    columns = (at, shares, np.minimum(low, shares), np.maximum(high, shares))
     return [
-        OddsPoint(
-            logit=float(at[n]),
-            share=round(float(shares[n]), 3),
-            low=round(float(min(low[n], shares[n])), 3),
-            high=round(float(max(high[n], shares[n])), 3),
-            clips=min(NEAR, len(x)),
-        )
-        for n in range(len(at))
+        OddsPoint(**dict(zip(("logit", "share", "low", "high"), row, strict=True)), clips=NEAR)
+        for row in np.round(columns, 3).T.tolist()
     ]
 
 
@@ -75,5 +65,5 @@ def _shares(x: Array, y: Array, at: Array) -> Array:
     one = 1.0 / len(x)
     fake = (weight[near] * (y[near] == 1)).sum(1) + one / 2
     every = weight[near].sum(1) + one
-    found: Array = isotonic_regression(fake / every).x
-    return found
+    shares: Array = isotonic_regression(fake / every).x
+    return shares

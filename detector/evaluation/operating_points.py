@@ -9,29 +9,47 @@ hold where each source is judged by thresholds that the others chose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from detector.decision.reasons import RIGHT as RIGHT
+from detector.decision.reasons import RIGHT
 from detector.schema.analysis import Question
 
 Array = np.ndarray
 Limits = dict[Question, tuple[float, float]]
 """low and high, as logits"""
 
-Way = Callable[["Held", float], Limits | None]
-"""How limits are chosen on clips, with this share of the error rates."""
-
-RATE = 0.05
-"""of untouched clips that may be called manipulated"""
 WEAKER = 4
 """A weaker question may raise a quarter of the false alarms that the strongest may."""
 TIGHTER = (1.0, 0.75, 0.5, 0.25)
 """Shares of the two error rates that are tried, until the held-out rates are kept."""
 INCONCLUSIVE, FAKE, REAL = 0, 1, -1
+
+
+@dataclass(frozen=True)
+class Promises:
+    """What thresholds keep.
+
+    Attributes
+    ----------
+    rate : float
+        Of untouched clips at most so many are called manipulated.
+    right : float
+        Of the decided clips at least so many are decided rightly.
+    """
+
+    rate: float = 0.05
+    right: float = RIGHT
+
+    def tightened(self, share: float) -> Promises:
+        """Return the promises with this share of both error rates."""
+        return Promises(self.rate * share, 1 - (1 - self.right) * share)
+
+
+PROMISES = Promises()
 
 
 @dataclass(frozen=True)
@@ -67,7 +85,7 @@ class Held:
         return max(self.logits, key=auc)
 
     def of(self, chosen: Array) -> Held:
-        """Some of the clips."""
+        """Return some of the clips."""
         return Held(
             {q: x[chosen] for q, x in self.logits.items()},
             self.labels[chosen],
@@ -102,55 +120,53 @@ class Rates:
 
 
 def decisions(logits: Mapping[Question, Array], limits: Limits) -> Array:
-    """FAKE if any question says so, REAL only if all do, else inconclusive."""
-    fake = [logits[q] > limits[q][1] for q in logits]
-    real = [logits[q] < limits[q][0] for q in logits]
-    said = np.where(np.all(real, axis=0), REAL, INCONCLUSIVE)
-    found: Array = np.where(np.any(fake, axis=0), FAKE, said)
-    return found
+    """Return FAKE if any question says so, REAL only if all do, else inconclusive."""
+    fake = np.any([logits[q] > limits[q][1] for q in logits], axis=0)
+    real = np.all([logits[q] < limits[q][0] for q in logits], axis=0)
+    return np.select([fake, real], [FAKE, REAL], INCONCLUSIVE)
 
 
-def rates(said: Array, labels: Array) -> Rates:
-    """What decisions come to on labelled clips."""
+def rates(decided_as: Array, labels: Array) -> Rates:
+    """Return what decisions come to on labelled clips."""
     real, fake = labels == 0, labels == 1
     weight = np.where(real, 0.5 / max(1, real.sum()), 0.5 / max(1, fake.sum()))
-    wrong = ((said == FAKE) & real) | ((said == REAL) & fake)
-    decided = float(weight[said != INCONCLUSIVE].sum())
+    wrong = ((decided_as == FAKE) & real) | ((decided_as == REAL) & fake)
+    decided = float(weight[decided_as != INCONCLUSIVE].sum())
     wrongly, one = float(weight[wrong].sum()), 1.0 / max(1, len(labels))
     return Rates(
-        alarms=float((said[real] == FAKE).mean()) if real.any() else float("nan"),
-        missed=float((said[fake] == REAL).mean()) if fake.any() else float("nan"),
+        alarms=float((decided_as[real] == FAKE).mean()) if real.any() else float("nan"),
+        missed=float((decided_as[fake] == REAL).mean()) if fake.any() else float("nan"),
         decided=decided,
         right=1 - wrongly / decided if decided else float("nan"),
         promised=1 - (wrongly + one) / (decided + one),
     )
 
 
-def choose(held: Held, *, rate: float = RATE, right: float = RIGHT) -> Limits | None:
-    """The limits that decide most clips while both promises are kept; None if none do.
+def choose(held: Held, promises: Promises = PROMISES) -> Limits | None:
+    """Return the limits that decide most clips while both promises are kept; None if none do.
 
-    At most `rate` of originals are called FAKE, with one clip more for each question counted as
-    wrong, and at least `right` of the decided is right, with one more. Each question's `high` lies
-    above all but a number of originals, its `low` below all but a number of the fakes it is about;
-    the numbers are the same for all questions.
+    They are kept with one clip more for each question counted as a false alarm, and with one more
+    of the decided counted as wrong. Each question's `high` lies above all but a number of
+    originals, its `low` below all but a number of the fakes it is about; the numbers are the same
+    for all questions.
     """
     best: tuple[float, Limits] | None = None
     # With more fakes than this called REAL the second promise is broken whatever else is decided.
-    most = int(2 * (1 - right) * (held.labels == 1).sum())
-    for above in _alarms(held, rate):
+    most = int(2 * (1 - promises.right) * (held.labels == 1).sum())
+    for above in _alarms(held, promises.rate):
         for below in range(-1, most + 1):
             limits = _limits(held, above, below)
-            found = rates(decisions(held.logits, limits), held.labels)
-            if found.promised >= right and (best is None or found.decided > best[0]):
-                best = found.decided, limits
+            now = rates(decisions(held.logits, limits), held.labels)
+            if now.promised >= promises.right and (best is None or now.decided > best[0]):
+                best = now.decided, limits
     return best[1] if best else None
 
 
-def by_alarms(held: Held, *, rate: float = RATE) -> Limits:
-    """Limits by the rate of originals called FAKE alone, with one clip more for each question
-    counted as wrong. Nothing is called REAL: no `low` keeps the promise that such an answer
-    makes."""
-    return _limits(held, _alarms(held, rate)[0], -1)
+def by_alarms(held: Held, promises: Promises = PROMISES) -> Limits:
+    """Return limits by the rate of originals called FAKE alone, with one clip more for each
+    question counted as wrong. Nothing is called REAL: no `low` keeps the promise that such an
+    answer makes."""
+    return _limits(held, _alarms(held, promises.rate)[0], -1)
 
 
 def _alarms(held: Held, rate: float) -> list[int]:
@@ -160,18 +176,14 @@ def _alarms(held: Held, rate: float) -> list[int]:
     limit of its own, and the next clip may be the one over either.
     """
     real = held.labels == 0
-    allowed = _allowed(rate, int(real.sum()), limits=len(held.logits))
+    # How many may be wrong, for the rate to hold with one more for each limit.
+    allowed = int(rate * (int(real.sum()) + 1) + 1e-9) - len(held.logits)
     return [
         above
         for above in range(allowed, -2, -1)
         if above < 0
         or (decisions(held.logits, _limits(held, above, -1))[real] == FAKE).sum() <= allowed
     ]
-
-
-def _allowed(rate: float, count: int, limits: int = 1) -> int:
-    """How many of so many clips may be wrong, for the rate to hold with one more for each limit."""
-    return int(rate * (count + 1) + 1e-9) - limits
 
 
 def _limits(held: Held, above: int, below: int) -> Limits:
@@ -191,8 +203,7 @@ def _high(held: Held, question: Question, above: int) -> float:
     real = np.sort(real[np.isfinite(real)])[::-1]
     if above >= len(real):
         return float("inf")
-    upper = real[above - 1] if above else real[0] + 1.0
-    return float((upper + real[above]) / 2) if above else float(real[0] + 1e-3)
+    return float((real[above - 1] + real[above]) / 2 if above else real[0] + 1e-3)
 
 
 def _low(held: Held, question: Question, below: int, high: float) -> float:
@@ -213,60 +224,46 @@ class Operating:
 
     limits: Limits
     elsewhere: Rates
-    said: Array
-    """Decision for each clip by limits that were chosen without its source."""
-    kept: bool
-    """Whether both promises hold elsewhere."""
+    decisions: Array
+    """For each clip by limits that were chosen without its source."""
+    promises_hold: bool
+    """Both of them elsewhere."""
 
 
-def operate(held: Held, *, rate: float = RATE, right: float = RIGHT) -> Operating:
+def operate(held: Held, promises: Promises = PROMISES) -> Operating:
     """Choose limits and tighten them until their promises hold on sources left out of the choice.
 
     Where no limits keep both promises (the scores are too weak), nothing is called REAL, and FAKE
     by the rate of false alarms alone: these are still as promised, but more of the decided may be
-    wrong, and `kept` says so.
+    wrong, and `promises_hold` says so.
     """
-
-    def both(of: Held, share: float) -> Limits | None:
-        return choose(of, rate=rate * share, right=1 - (1 - right) * share)
-
-    def alarms_only(of: Held, share: float) -> Limits:
-        return by_alarms(of, rate=rate * share)
-
     last: Operating | None = None
-    ways: tuple[Way, ...] = (both, alarms_only)
-    for way in ways:
+    for alone, way in ((False, choose), (True, by_alarms)):
         for share in TIGHTER:
-            limits = way(held, share)
-            if limits is None:
+            tightened = promises.tightened(share)
+            if (limits := way(held, tightened)) is None:
                 continue
-            said = _elsewhere(held, way, share)
-            found = rates(said, held.labels)
-            last = Operating(limits, found, said, found.alarms <= rate and found.promised >= right)
-            if last.kept or (way is alarms_only and found.alarms <= rate):
+            # Each source by limits that the other sources chose.
+            decided = np.full(len(held.labels), INCONCLUSIVE)
+            for name in np.unique(held.sources):
+                own = held.sources == name
+                rest = held.of(~own)
+                both = len(set(rest.labels.tolist())) == 2
+                if both and (others := way(rest, tightened)) is not None:
+                    decided[own] = decisions({q: x[own] for q, x in held.logits.items()}, others)
+            now = rates(decided, held.labels)
+            few = now.alarms <= promises.rate
+            last = Operating(limits, now, decided, few and now.promised >= promises.right)
+            if last.promises_hold or (alone and few):
                 return last
     assert last is not None
     return last
 
 
-def _elsewhere(held: Held, way: Way, share: float) -> Array:
-    """Decisions about each source by limits that the other sources chose."""
-    said = np.zeros(len(held.labels), int)
-    for name in np.unique(held.sources):
-        own = held.sources == name
-        rest = held.of(~own)
-        limits = way(rest, share) if len(set(rest.labels.tolist())) == 2 else None
-        if limits is not None:
-            said[own] = decisions({q: x[own] for q, x in held.logits.items()}, limits)
-    return said
-
-
-def by_source(said: Array, labels: Array, sources: Array) -> dict[str, tuple[int, int]]:
-    """(originals called FAKE, originals) of each source that has any."""
+def by_source(decided_as: Array, labels: Array, sources: Array) -> dict[str, tuple[int, int]]:
+    """Return (originals called FAKE, originals) of each source that has any."""
+    names, alarms = sources[labels == 0], decided_as[labels == 0] == FAKE
     return {
-        str(name): (
-            int(((said == FAKE) & (sources == name) & (labels == 0)).sum()),
-            int(((sources == name) & (labels == 0)).sum()),
-        )
-        for name in np.unique(sources[labels == 0])
+        str(name): (int(alarms[names == name].sum()), int((names == name).sum()))
+        for name in np.unique(names)
     }

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from detector import conformal
-from detector.conformal import OwnCalibration
-from detector.decision import decide
+from detector.decision import conformal, decide
+from detector.decision.conformal import OwnCalibration
 from detector.decision.numbers import logit
 from detector.errors import InputError, ModelError
+from detector.evaluation.labels import SOUNDS
 from detector.models import registry
+from detector.models.base import ModelSpec
 from detector.pipeline import Analyzer, initial_results
-from detector.schema.analysis import Analysis, Question, Settings
+from detector.schema.analysis import Analysis, Modality, Question, Settings
 from detector.schema.base import StrictModel
 
-ENDINGS = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".wmv"}
+VIDEOS = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".wmv"}
+ENDINGS = VIDEOS | SOUNDS
 """Files that are taken from a folder; whatever else lies there is passed over."""
 
 
-class Made(StrictModel):
+class OwnCalibrationResult(StrictModel):
     """A calibration, and the clips that are not in it."""
 
     calibration: OwnCalibration
@@ -30,81 +33,113 @@ class Made(StrictModel):
 
 
 def holds(calibration: OwnCalibration) -> bool:
-    """Whether its models are today what they were when it was made."""
-    made_for = {id: then for models in calibration.models.values() for id, then in models.items()}
-    asked = [spec for spec in registry.list_models() if spec.id in made_for]
-    return {spec.id: initial_results.result(spec).identity for spec in asked} == made_for
+    """Return whether its models are today what they were when it was made."""
+    then = {id: known for models in calibration.models.values() for id, known in models.items()}
+    specs = [spec for spec in registry.list_models() if spec.id in then]
+    return {spec.id: initial_results.result(spec).identity for spec in specs} == then
 
 
 def clips_in(folder: Path) -> list[Path]:
-    """The videos of a folder and its subfolders, sorted.
+    """Return the videos and sounds of a folder and its subfolders, sorted.
 
     Raises
     ------
     InputError
-        It is no folder, or holds no video.
+        It is no folder, or holds none.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder.", code="not_found")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
-    if not found:
-        raise InputError(f"{folder} holds no videos.", hint="MP4, MOV, WebM, MKV and AVI are read.")
-    return found
+    clips = sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
+    if not clips:
+        raise InputError(
+            f"{folder} holds no videos and no sounds.",
+            hint="MP4, MOV, WebM, MKV and AVI are read; of voices WAV, MP3, M4A, FLAC and Ogg.",
+        )
+    return clips
 
 
-def calibrate_own(  # noqa: PLR0913
-    clips: Path | Sequence[Path],
+def _asked(files: Sequence[Path], models: Sequence[str] | None) -> list[ModelSpec]:
+    """Return the models that were named, or the default ones for what the files are.
+
+    Those of voices get a threshold by recordings of voices alone: beside a picture's their score
+    would move the picture's threshold too (`OwnCalibration.move`).
+    """
+    specs = registry.choose(models)
+    if models is not None:
+        return specs
+    sounds = [file.suffix.lower() in SOUNDS for file in files]
+    if any(sounds) != all(sounds):
+        raise InputError(
+            "These are videos and sounds, and a threshold is for one of both.",
+            hint="Give them one after the other.",
+        )
+    return [spec for spec in specs if (spec.modality is Modality.VOICE) == all(sounds)]
+
+
+@dataclass(frozen=True)
+class OwnClips:
+    """A person's own untouched clips.
+
+    Attributes
+    ----------
+    files : Path or sequence of Path
+        A folder, or files.
+    domain : str
+        What they are, in the person's words.
+    sources : int or None
+        Different recordings that they are of: one person at one place and time, however many cuts
+        there are of it. None: the folders that the clips lie in.
+    """
+
+    files: Path | Sequence[Path]
+    domain: str = ""
+    sources: int | None = None
+
+
+def calibrate_own(
+    clips: OwnClips,
     *,
     models: Sequence[str] | None = None,
     rate: float = 0.05,
-    domain: str = "",
-    sources: int | None = None,
-    frames: int = 32,
     analyzer: Analyzer | None = None,
-    device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
     cancel: threading.Event | None = None,
-) -> Made:
+) -> OwnCalibrationResult:
     """Set the thresholds of a set of models by untouched clips alone.
 
     Parameters
     ----------
-    clips : Path or sequence of Path
-        A folder, or files.
     models : sequence of str, optional
-        Default: the default ones. Models without a calibration are counted too.
+        Default: the default ones, of voices for sounds and of pictures for videos. Models without
+        a calibration are counted too.
     rate : float
         Of untouched clips like these that may be called manipulated.
-    domain : str
-        What the clips are, in the person's words.
-    sources : int, optional
-        Different recordings that the clips are of: one person at one place and time, however many
-        cuts there are of it. Default: the folders that the clips lie in.
     progress : callable
         Called with (clips done, clips in all).
 
     Returns
     -------
-    Made
+    OwnCalibrationResult
         Not kept yet: `conformal.keep`.
 
     Raises
     ------
     InputError
-        Too few clips that can be judged; `conformal.least` says how many a rate takes.
+        Too few clips that can be judged; `conformal.least` says how many a rate takes. Or some are
+        videos and some are sounds.
     ModelError
         A model gave no score for any clip.
     Canceled
         `cancel` was set.
     """
-    files = clips_in(clips) if isinstance(clips, Path) else list(clips)
+    files = clips_in(clips.files) if isinstance(clips.files, Path) else list(clips.files)
     if len(files) < conformal.least(rate):
         raise conformal.too_few(len(files), rate)
-    specs = registry.choose(models)
-    settings = Settings(models=[spec.id for spec in specs], frames=frames)
-    analyzer = analyzer or Analyzer(device=device)
+    specs = _asked(files, models)
+    settings = Settings(models=[spec.id for spec in specs])
+    analyzer = analyzer or Analyzer()
     scored: list[dict[Question, float]] = []
-    places, seen, left_out = set(), set(), {}
+    folders, seen, left_out = set(), set(), {}
     last: Analysis | None = None
     for done, file in enumerate(files):
         try:
@@ -112,15 +147,15 @@ def calibrate_own(  # noqa: PLR0913
         except InputError as error:
             left_out[file.name] = error.message
         else:
-            analysis = decide(analysis, models=[spec.id for spec in specs])
-            why = _unusable(analysis)
-            if analysis.media.sha256 in seen:
-                left_out[file.name] = "There is another copy of it."
-            elif why:
+            analysis = decide(analysis, models=settings.models)
+            copy = "There is another copy of it." if analysis.media.sha256 in seen else ""
+            if why := copy or _unusable(analysis):
                 left_out[file.name] = why
             else:
-                scored.append(_logits(analysis))
-                places.add(file.parent)
+                answers = analysis.verdict.answers.items()
+                known = [(q, a.probability) for q, a in answers if a.probability is not None]
+                scored.append({q: logit(probability) for q, probability in known})
+                folders.add(file.parent)
                 last = analysis
             seen.add(analysis.media.sha256)
         if progress:
@@ -131,8 +166,8 @@ def calibrate_own(  # noqa: PLR0913
         id=conformal.new_id(),
         created=datetime.now(UTC),
         rate=rate,
-        domain=domain,
-        sources=min(sources or len(places), len(scored)),
+        domain=clips.domain,
+        sources=min(clips.sources or len(folders), len(scored)),
         models={
             q: {m.id: m.identity for m in last.models if m.counted and m.question is q}
             for q in scored[0]
@@ -141,7 +176,7 @@ def calibrate_own(  # noqa: PLR0913
         clips=scored,
     )
     calibration.move()
-    return Made(calibration=calibration, left_out=left_out)
+    return OwnCalibrationResult(calibration=calibration, left_out=left_out)
 
 
 def _unusable(analysis: Analysis) -> str:
@@ -166,9 +201,3 @@ def _base(analysis: Analysis, question: Question) -> float:
     """Our threshold as a logit; 0 where we have none."""
     high = analysis.ensembles[question].thresholds.high
     return logit(high) if high < 1 else 0.0
-
-
-def _logits(analysis: Analysis) -> dict[Question, float]:
-    """The file's logit for each asked question."""
-    answers = analysis.verdict.answers.items()
-    return {q: logit(a.probability) for q, a in answers if a.probability is not None}

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import computed_field, field_validator, model_validator
 
 from detector.evaluation.baselines import Baseline
-from detector.evaluation.tallies import Estimate, Number, Share
+from detector.evaluation.tallies import Bar, Estimate, Number, Share
 from detector.schema.analysis import Question, Software, Thresholds
 from detector.schema.base import StrictModel
 
@@ -49,16 +49,6 @@ class Decisions(StrictModel):
     """Files that got FAKE or REAL."""
     right: Share
     """Of these."""
-
-
-class Bar(StrictModel):
-    """One bar of the reliability diagram: `said` is the mean probability of its files."""
-
-    low: Number
-    high: Number
-    said: Number
-    seen: Share
-    """Fakes among them."""
 
 
 class CalibrationQuality(StrictModel):
@@ -152,7 +142,7 @@ class ConditionReport(StrictModel):
     @field_validator("models", mode="before")
     @classmethod
     def _numbers_alone(cls, models: dict[str, Any]) -> dict[str, Any]:
-        """Reports that were kept from before hold no intervals here."""
+        """Take reports from before, which hold no intervals here."""
         bare = {"low": None, "high": None, "real": 0, "fake": 0}
         return {
             id: {"value": figure, **bare} if isinstance(figure, float) else figure

@@ -7,10 +7,10 @@ again from them, and no network runs.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from detector.decision import decide
 from detector.errors import InputError, ModelError
-from detector.evaluation.labels import Item
+from detector.evaluation.labels import Item, hash_of
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.perturbation import corruptions
@@ -77,16 +77,34 @@ class _Stored(StrictModel):
     analysis: Analysis | None = None
 
 
-def score_files(  # noqa: PLR0913
+@dataclass(frozen=True)
+class Scoring:
+    """How files are scored.
+
+    Attributes
+    ----------
+    frames : int
+        Sampled of a clip.
+    store : Path or None
+        JSON lines to keep, and to go on from. A line is used again if it holds these models as
+        they are today (weights, crop), as many frames, and a file of the same size.
+    on_progress : callable or None
+        Called with (files done, files in all).
+    """
+
+    frames: int = 32
+    device: str = "auto"
+    store: Path | None = None
+    on_progress: Callable[[int, int], None] | None = None
+
+
+def score_files(
     items: Sequence[Item],
     *,
     models: Sequence[str] | None = None,
     also: Sequence[str] = (),
-    frames: int = 32,
-    device: str = "auto",
     condition: Condition = NONE,
-    store: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    scoring: Scoring | None = None,
 ) -> list[Scored]:
     """Run the pipeline over labelled files.
 
@@ -96,15 +114,8 @@ def score_files(  # noqa: PLR0913
         Model ids that decide; default the default ensemble.
     also : sequence of str
         Models that are scored beside them, and not counted.
-    frames : int
-        Moments to look at in a clip.
     condition : Condition
         What is done to each file before.
-    store : Path, optional
-        JSON lines to keep, and to go on from. A line is used again if it holds these models as
-        they are today (weights, crop), as many frames, and a file of the same size.
-    progress : callable
-        Called with (files done, files in all).
 
     Raises
     ------
@@ -115,11 +126,13 @@ def score_files(  # noqa: PLR0913
     ModelError
         One of the models that decide can't be used. What was scored before is in the store.
     """
+    scoring = scoring or Scoring()
     deciding = registry.choose(models)
     specs = registry.choose([*(spec.id for spec in deciding), *also])
-    settings = Settings(models=[spec.id for spec in specs], frames=frames)
+    settings = Settings(models=[spec.id for spec in specs], frames=scoring.frames)
+    store = scoring.store
     known = _read(store) if store else {}
-    analyzer = Analyzer(device=device)
+    analyzer = Analyzer(device=scoring.device)
     ids = [spec.id for spec in deciding]
     out = []
     for done, item in enumerate(items):
@@ -130,20 +143,22 @@ def score_files(  # noqa: PLR0913
                 raise ModelError(why)
             line.made_by = {spec.id: _made_by(spec) for spec in specs}
             if store:
-                with store.open("a", encoding="utf-8") as stream:
-                    stream.write(line.model_dump_json(exclude={"analysis": _LEFT_OUT}) + "\n")
+                _append(store, [line])
         out.append(_scored(item, line, ids))
-        if progress:
-            progress(done + 1, len(items))
+        if scoring.on_progress:
+            scoring.on_progress(done + 1, len(items))
     return out
 
 
 def replace(store: Path, analyses: Mapping[str, Analysis], models: Sequence[str]) -> None:
     """Put other analyses of files, by name, into a store: as if these models had made them."""
     made_by = {id: _made_by(registry.get_spec(id)) for id in models}
+    _append(store, [_Stored(name=n, made_by=made_by, analysis=a) for n, a in analyses.items()])
+
+
+def _append(store: Path, lines: Sequence[_Stored]) -> None:
     with store.open("a", encoding="utf-8") as stream:
-        for name, analysis in analyses.items():
-            line = _Stored(name=name, made_by=made_by, analysis=analysis)
+        for line in lines:
             stream.write(line.model_dump_json(exclude={"analysis": _LEFT_OUT}) + "\n")
 
 
@@ -166,11 +181,7 @@ def _read(store: Path) -> dict[tuple[str, str], _Stored]:
 
 
 def _holds(
-    line: _Stored,
-    item: Item,
-    specs: Sequence[ModelSpec],
-    settings: Settings,
-    condition: Condition,
+    line: _Stored, item: Item, specs: Sequence[ModelSpec], settings: Settings, condition: Condition
 ) -> bool:
     """Whether a stored analysis is what would come out today."""
     there = item.file.is_file()
@@ -185,15 +196,16 @@ def _holds(
 
 
 def _made_by(spec: ModelSpec) -> str:
-    """A hash of what decides a model's logits: its weights, and how a face is cut and fed to it."""
-    told = spec.model_dump_json(
+    """Return a hash of what decides a model's logits: its weights, and how a face is cut and fed
+    to it."""
+    recipe = spec.model_dump_json(
         include={
             "files": {"__all__": {"path", "sha256"}},
             "crop": True, "normalization": True, "options": True, "fake_index": True,
             "clip_frames": True, "clip_step": True, "clip_stride": True,
         }
     )  # fmt: skip
-    return hashlib.sha256(told.encode()).hexdigest()
+    return hash_of(recipe)
 
 
 def _analyze(item: Item, analyzer: Analyzer, settings: Settings, condition: Condition) -> _Stored:
@@ -233,14 +245,10 @@ def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
     scored.analysis = analysis
     scored.verdict = str(analysis.verdict.label)
     scored.probability = analysis.verdict.probability
-    scored.answers = {
-        question: answer.probability
-        for question, answer in analysis.verdict.answers.items()
-        if answer.probability is not None
-    }
-    scored.answer_labels = {
-        question: str(analysis.verdict.answers[question].label) for question in scored.answers
-    }
+    for question, answer in analysis.verdict.answers.items():
+        if answer.probability is not None:
+            scored.answers[question] = answer.probability
+            scored.answer_labels[question] = str(answer.label)
     scored.logits = {m.id: m.logit for m in analysis.models if m.logit is not None}
     for track in analysis.judged:
         for id, score in track.models.items():
@@ -252,7 +260,7 @@ def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
 
 
 def refreshed(analysis: Analysis) -> Analysis:
-    """With what the manifest says today; a person's own thresholds are left out."""
+    """Return an analysis with what the manifest says today, without a person's own thresholds."""
     manifest = registry.manifest()
     specs = {spec.id: spec for spec in manifest.models}
     fresh = analysis.model_copy(deep=True)
@@ -267,8 +275,6 @@ def refreshed(analysis: Analysis) -> Analysis:
 def _features(analysis: Analysis) -> dict[str, float]:
     if not analysis.judged or not analysis.judged[0].frames:
         return {}
-    seen = [face.quality for face in analysis.judged[0].frames]
-    columns = zip(
-        *((q.sharpness, q.brightness, q.width, q.confidence or 0.0) for q in seen), strict=True
-    )
-    return {name: float(np.mean(column)) for name, column in zip(FEATURES, columns, strict=True)}
+    qualities = [face.quality for face in analysis.judged[0].frames]
+    rows = [(q.sharpness, q.brightness, q.width, q.confidence or 0.0) for q in qualities]
+    return dict(zip(FEATURES, np.mean(rows, axis=0).tolist(), strict=True))

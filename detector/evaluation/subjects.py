@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detector.decision import material as material_of
-from detector.decision.background import background, with_background
 from detector.decision.material import Material
+from detector.decision.people import background, with_background
 from detector.evaluation import methods
 from detector.evaluation.scores import Scored
 from detector.schema.analysis import Analysis, Question, Subject
@@ -44,7 +44,7 @@ class Clip:
 
 
 def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
-    """A scored file as calibration sees it: people as the verdict would pool them.
+    """Return a scored file as calibration sees it: people as the verdict would pool them.
 
     Parameters
     ----------
@@ -64,27 +64,22 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
         and (not video or person.material.frames >= material_of.MIN_FRAMES)
     ]
     people.sort(key=lambda pair: -pair[0].material.frames)
-    short: list[ScoredPerson] = []
+    short: list[ScoredPerson | None] = []
     if people and video:
         main, track = people[0]
-        made = [person_of(analysis, track, frames=n) for n in SHORT if n < main.material.frames]
-        short = [person for person in made if person]
+        few = (n for n in SHORT if n < main.material.frames)
+        short = [person_of(analysis, track, frames=n) for n in few]
+    versions = [person for person in short if person]
     for version in worse:
-        short += clip_of(version).people[:1]
-    return Clip(
-        scored.label,
-        scored.source,
-        about,
-        tuple(person for person, _ in people),
-        tuple(short),
-        scored.source,
-    )
+        versions += clip_of(version).people[:1]
+    everybody = tuple(person for person, _ in people)
+    return Clip(scored.label, scored.source, about, everybody, tuple(versions), scored.source)
 
 
 def person_of(
     analysis: Analysis, track: Subject, *, frames: int | None = None
 ) -> ScoredPerson | None:
-    """Raw mean logits of one person, over all scored frames or so many spread over the clip."""
+    """Return the raw mean logits of one person, over all scored frames or so many of them."""
     raw: dict[str, list[float]] = {}
     known = with_background(track, background(analysis))
     faces = [face for face in known.frames if face.logits]
@@ -92,11 +87,8 @@ def person_of(
     if frames is not None:
         faces = [faces[i] for i in np.linspace(0, len(faces) - 1, frames).astype(int)]
         spans = spans[:1]
-    for face in faces:
-        for id, value in face.logits.items():
-            raw.setdefault(id, []).append(value)
-    for span in spans:
-        for id, value in span.logits.items():
+    for segment in (*faces, *spans):
+        for id, value in segment.logits.items():
             raw.setdefault(id, []).append(value)
     if not raw:
         return None

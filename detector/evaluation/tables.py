@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from detector.evaluation.metrics import Interval
 from detector.evaluation.plots import reliability_svg, risk_svg
 from detector.evaluation.report import (
     AnswerReport,
-    ConditionReport,
     Decisions,
     KindReport,
     Ranking,
@@ -21,16 +21,16 @@ from detector.evaluation.report import (
 from detector.evaluation.scores import FEATURES, Scored
 from detector.evaluation.tallies import Estimate, Share
 
-_KINDS = {"video": "Clips", "image": "Pictures"}
+_KINDS = {"video": "Clips", "image": "Pictures", "audio": "Sounds"}
 
 
 def to_markdown(report: Report) -> str:
-    """A report as Markdown tables."""
+    """Return a report as Markdown tables."""
     lines = [
         f"{report.labels}, {report.created:%Y-%m-%d}, version {report.software.version}"
         + (f" ({report.software.commit[:7]})" if report.software.commit else "")
         + ". AUC and pairs won with 95 % intervals (bootstrap over groups), shares with Wilson's; "
-        "files that could not be judged are counted against us.",
+        "files that could not be judged are counted against us."
     ]
     lines += report.notes
     for kind in report.kinds:
@@ -64,7 +64,9 @@ def _answers(answers: Sequence[AnswerReport]) -> Iterator[str]:
     )  # fmt: skip
     for a in answers:
         yield line(
-            a.title, str(a.ranking.auc.fake), *_ranked(a.ranking),
+            a.title, str(a.ranking.auc.fake), figure_text(a.ranking.auc),
+            f"{figure_text(a.ranking.auc_judged)} ({a.ranking.judged})", _pairs(a.ranking),
+            *map(number, (a.ranking.tpr_at_1, a.ranking.tpr_at_5, a.ranking.equal_error)),
             f"{number(a.calibration.error, 3)} ({number(a.calibration.error_by_chance, 3)})",
             number(a.calibration.brier, 3), number(a.risk.area, 3),
         )  # fmt: skip
@@ -75,7 +77,7 @@ def _answers(answers: Sequence[AnswerReport]) -> Iterator[str]:
     yield "\n### At the shipped thresholds"
     yield from head("answer", "originals called FAKE", "fakes called FAKE", "decided", "right")
     for a in answers:
-        yield line(a.title, *_decided(a.decisions))
+        yield line(a.title, *map(share_text, (s for _, s in a.decisions)))
 
 
 def _models(kind: KindReport, report: Report) -> Iterator[str]:
@@ -114,26 +116,23 @@ def _families(kind: KindReport) -> Iterator[str]:
 
 
 def _conditions(kind: KindReport) -> Iterator[str]:
-    titles = {m.id: m.title for m in kind.models}
     alone = list(kind.conditions[0].models)
+    own = {m.id: m for m in kind.models if m.id in alone}
     yield "\n### Under worse conditions"
     yield from head(
         "condition", "AUC", "AUC lost", "pairs won", "originals called FAKE", "decided", "right",
-        *(titles[id] for id in alone),
+        *(own[id].title for id in alone),
     )  # fmt: skip
-    first = kind.models[0].ranking
-    plain = kind.answers[0].decisions
-    own = [m.ranking.auc for m in kind.models if m.id in alone]
-    yield line(
-        "as it is", figure_text(first.auc), "", _pairs(first), share_text(plain.false_positives),
-        share_text(plain.decided), share_text(plain.right), *map(figure_text, own),
-    )  # fmt: skip
-    for c in kind.conditions:
+    plain = {id: m.ranking.auc for id, m in own.items()}
+    rows = [("as it is", "", kind.models[0].ranking, kind.answers[0].decisions, plain)]
+    rows += [
+        (c.title, between(c.fall, c.fall_low, c.fall_high), c.ranking, c.decisions, c.models)
+        for c in kind.conditions
+    ]
+    for title, fall, r, d, models in rows:
         yield line(
-            c.title, figure_text(c.ranking.auc), between(c.fall, c.fall_low, c.fall_high),
-            _pairs(c.ranking), share_text(c.decisions.false_positives),
-            share_text(c.decisions.decided), share_text(c.decisions.right),
-            *(figure_text(c.models[id]) for id in alone),
+            title, figure_text(r.auc), fall, _pairs(r), share_text(d.false_positives),
+            share_text(d.decided), share_text(d.right), *(figure_text(models[id]) for id in alone),
         )  # fmt: skip
 
 
@@ -148,106 +147,95 @@ def _rows(title: str, rows: Sequence[ReportRow]) -> Iterator[str]:
 
 
 def to_csv(report: Report) -> str:
-    """Every figure on a line of its own: kind, table, name, figure, value, low, high."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["kind", "table", "name", "figure", "value", "low", "high"])
+    """Return every figure on a line of its own: kind, table, name, figure, value, low, high."""
+    rows: list[list[str]] = []
     for kind in report.kinds:
-        for table, name, figure, *values in _figures(kind):
-            cells = ["" if v is None or not math.isfinite(v) else f"{v:.6g}" for v in values]
-            writer.writerow([kind.kind, table, name, figure, *cells])
-    return out.getvalue()
+        for table, name, figures in _figures(kind):
+            for figure, value in figures.items():
+                if value is None:
+                    continue
+                if isinstance(value, float):
+                    value = Interval(value, math.nan, math.nan)
+                numbers = (value.value, value.low, value.high)
+                cells = [f"{v:.6g}" if math.isfinite(v) else "" for v in numbers]
+                rows.append([kind.kind, table, name, figure, *cells])
+    return _csv(["kind", "table", "name", "figure", "value", "low", "high"], rows)
 
 
-_Cells = tuple[str, str, str, float, float | None, float | None]
+_Figures = dict[str, float | Interval | Estimate | Share | None]
 
 
-def _figures(kind: KindReport) -> Iterator[_Cells]:
+def _figures(kind: KindReport) -> Iterator[tuple[str, str, _Figures]]:
+    """Each table of a report, each name in it and its figures."""
     for a in kind.answers:
-        yield from _ranking_cells("answer", a.name, a.ranking)
-        yield from _decision_cells("answer", a.name, a.decisions)
-        yield "answer", a.name, "ECE", a.calibration.error, None, None
-        yield "answer", a.name, "ECE by chance", a.calibration.error_by_chance, None, None
-        yield "answer", a.name, "Brier", a.calibration.brier, None, None
-        yield "answer", a.name, "area of risk", a.risk.area, None, None
+        calibration: _Figures = {
+            "ECE": a.calibration.error, "ECE by chance": a.calibration.error_by_chance,
+            "Brier": a.calibration.brier, "area of risk": a.risk.area,
+        }  # fmt: skip
+        yield "answer", a.name, _ranking(a.ranking) | _decisions(a.decisions) | calibration
     for m in kind.models:
-        yield from _ranking_cells("model", m.id, m.ranking)
-        for name, f in m.families.items():
-            yield "model", m.id, f"AUC, {name}", f.value, f.low, f.high
+        families: _Figures = {f"AUC, {name}": auc for name, auc in m.families.items()}
+        yield "model", m.id, _ranking(m.ranking) | families
     for b in kind.baselines:
-        yield "baseline", b.id, "AUC", b.auc.value, b.auc.low, b.auc.high
-        yield "baseline", b.id, "AUC of ours less this", b.difference, b.low, b.high
-        yield "baseline", b.id, "pairs won", b.pairs_won, None, None
+        gap = Interval(b.difference, b.low, b.high)
+        figures: _Figures = {"AUC": b.auc, "AUC of ours less this": gap, "pairs won": b.pairs_won}
+        yield "baseline", b.id, figures
     for c in kind.conditions:
-        yield from _condition_cells(c)
+        fall: _Figures = {"AUC lost": Interval(c.fall, c.fall_low, c.fall_high)}
+        models: _Figures = {f"AUC, {id}": auc for id, auc in c.models.items()}
+        yield "condition", c.name, _ranking(c.ranking) | _decisions(c.decisions) | fall | models
     for table, rows in (("method", kind.methods), ("source", kind.sources)):
         for row in rows:
-            if row.auc:
-                yield table, row.name, "AUC", row.auc.value, row.auc.low, row.auc.high
-            for name, share in (
-                ("originals called FAKE", row.false_positives),
-                ("fakes called FAKE", row.true_positives),
-            ):
-                if share:
-                    yield table, row.name, name, share.value, share.low, share.high
+            yield table, row.name, {
+                "AUC": row.auc, "originals called FAKE": row.false_positives,
+                "fakes called FAKE": row.true_positives,
+            }  # fmt: skip
 
 
-def _condition_cells(c: ConditionReport) -> Iterator[_Cells]:
-    yield from _ranking_cells("condition", c.name, c.ranking)
-    yield from _decision_cells("condition", c.name, c.decisions)
-    yield "condition", c.name, "AUC lost", c.fall, c.fall_low, c.fall_high
-    for id, auc in c.models.items():
-        yield "condition", c.name, f"AUC, {id}", auc.value, auc.low, auc.high
+def _ranking(r: Ranking) -> _Figures:
+    return {
+        "AUC": r.auc, "AUC of the judged": r.auc_judged,
+        "pairs won": Interval(r.pairs_won, r.pairs_low, r.pairs_high),
+        "TPR at 1 % FPR": r.tpr_at_1, "TPR at 5 % FPR": r.tpr_at_5, "EER": r.equal_error,
+    }  # fmt: skip
 
 
-def _ranking_cells(table: str, name: str, r: Ranking) -> Iterator[_Cells]:
-    yield table, name, "AUC", r.auc.value, r.auc.low, r.auc.high
-    judged = r.auc_judged
-    yield table, name, "AUC of the judged", judged.value, judged.low, judged.high
-    yield table, name, "pairs won", r.pairs_won, r.pairs_low, r.pairs_high
-    yield table, name, "TPR at 1 % FPR", r.tpr_at_1, None, None
-    yield table, name, "TPR at 5 % FPR", r.tpr_at_5, None, None
-    yield table, name, "EER", r.equal_error, None, None
-
-
-def _decision_cells(table: str, name: str, d: Decisions) -> Iterator[_Cells]:
-    for figure, share in (
-        ("originals called FAKE", d.false_positives),
-        ("fakes called FAKE", d.true_positives),
-        ("decided", d.decided),
-        ("right of the decided", d.right),
-    ):
-        yield table, name, figure, share.value, share.low, share.high
+def _decisions(d: Decisions) -> _Figures:
+    return {
+        "originals called FAKE": d.false_positives, "fakes called FAKE": d.true_positives,
+        "decided": d.decided, "right of the decided": d.right,
+    }  # fmt: skip
 
 
 def scores_csv(scored: Sequence[Scored]) -> str:
-    """One line a file: what it is and what was said of it."""
+    """Return one line a file: what it is and what was said of it."""
     models = list(dict.fromkeys(id for s in scored for id in s.highest))
-    asked = list(dict.fromkeys(q for s in scored for q in s.answers))
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
+    questions = list(dict.fromkeys(q for s in scored for q in s.answers))
+    head = [
+        "file", "condition", "label", "kind", "method", "group", "source", "verdict",
+        "probability", *(f"probability of {q}" for q in questions),
+        *(f"logit of {id}" for id in models), *FEATURES, "problem",
+    ]  # fmt: skip
+    rows = [
         [
-            "file", "condition", "label", "kind", "method", "group", "source", "verdict",
-            "probability", *(f"probability of {q}" for q in asked),
-            *(f"logit of {id}" for id in models), *FEATURES, "problem",
+            s.name, s.condition, "fake" if s.label else "real", s.kind, s.method, s.group,
+            s.source, s.verdict, s.probability, *map(s.answers.get, questions),
+            *map(s.highest.get, models), *map(s.features.get, FEATURES), s.problem,
         ]
-    )  # fmt: skip
-    for s in scored:
-        writer.writerow(
-            [
-                s.name, s.condition, "fake" if s.label else "real", s.kind, s.method, s.group,
-                s.source, s.verdict, s.probability, *(s.answers.get(q) for q in asked),
-                *(s.highest.get(id) for id in models), *(s.features.get(f) for f in FEATURES),
-                s.problem,
-            ]
-        )  # fmt: skip
+        for s in scored
+    ]  # fmt: skip
+    return _csv(head, rows)
+
+
+def _csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([head, *rows])
     return out.getvalue()
 
 
 def write(report: Report, folder: Path) -> list[Path]:
     """Write report.json, report.md, figures.csv, and a reliability diagram and a risk–coverage
-    curve of each kind as SVG. Gives the files."""
+    curve of each kind as SVG; return the files."""
     files = {
         "report.json": report.model_dump_json(indent=2) + "\n",
         "report.md": to_markdown(report),
@@ -262,24 +250,14 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 
 def head(*cells: str) -> Iterator[str]:
-    """The two lines that a Markdown table begins with."""
+    """Yield the two lines that a Markdown table begins with."""
     yield line(*cells)
     yield "|" + "---|" * len(cells)
 
 
 def line(*cells: str) -> str:
-    """A row of a Markdown table."""
+    """Return a row of a Markdown table."""
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _ranked(r: Ranking) -> tuple[str, ...]:
-    numbers = (r.tpr_at_1, r.tpr_at_5, r.equal_error)
-    judged = f"{figure_text(r.auc_judged)} ({r.judged})"
-    return figure_text(r.auc), judged, _pairs(r), *(number(v) for v in numbers)
-
-
-def _decided(d: Decisions) -> tuple[str, ...]:
-    return tuple(share_text(s) for s in (d.false_positives, d.true_positives, d.decided, d.right))
 
 
 def _pairs(r: Ranking) -> str:
@@ -289,12 +267,12 @@ def _pairs(r: Ranking) -> str:
 
 
 def figure_text(figure: Estimate) -> str:
-    """0.71 [0.61, 0.81]"""
+    """Return a figure as in 0.71 [0.61, 0.81]."""
     return between(figure.value, figure.low, figure.high)
 
 
 def share_text(share: Share | None) -> str:
-    """5 % [1, 17] (2 of 39); nothing for a share of none."""
+    """Return a share as in 5 % [1, 17] (2 of 39); nothing for a share of none."""
     if share is None or not share.of:
         return ""
     low, high = round(100 * share.low), round(100 * share.high)
@@ -302,10 +280,10 @@ def share_text(share: Share | None) -> str:
 
 
 def between(value: float, low: float, high: float) -> str:
-    """A figure and its interval."""
+    """Return a figure and its interval."""
     return f"{number(value)} [{number(low)}, {number(high)}]"
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A dash where there is none."""
+    """Return a figure, or a dash where there is none."""
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,6 +12,7 @@ import numpy as np
 from pydantic import BeforeValidator
 
 from detector.evaluation import metrics
+from detector.evaluation.labels import pairs
 from detector.evaluation.metrics import Interval
 from detector.evaluation.scores import Scored
 from detector.schema.base import StrictModel
@@ -44,15 +46,35 @@ class Share(StrictModel):
 
     @classmethod
     def of_all(cls, hits: Sequence[bool] | np.ndarray) -> Share:
-        """Share of the true ones; NaN of none."""
+        """Return the share of the true ones; NaN of none."""
         count, total = int(np.sum(hits)), len(hits)
-        return cls.of_interval(metrics.wilson(count, total), total)
+        share = metrics.wilson(count, total)
+        return cls(count=count, of=total, value=share.value, low=share.low, high=share.high)
 
-    @classmethod
-    def of_interval(cls, found: Interval, total: int) -> Share:
-        """A share of so many that is known with its interval."""
-        count = round(found.value * total) if total else 0
-        return cls(count=count, of=total, value=found.value, low=found.low, high=found.high)
+
+class Bar(StrictModel):
+    """One bar of the reliability diagram: `said` is the mean probability of its files, which are
+    low <= p < high (the last holds 1 too)."""
+
+    low: Number
+    high: Number
+    said: Number
+    seen: Share
+    """Fakes among them."""
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[Bar]:
+    """Return the bars that hold any file, of equal width."""
+    which = metrics.bins_of(probabilities)
+    return [
+        Bar(
+            low=b / metrics.BINS,
+            high=(b + 1) / metrics.BINS,
+            said=float(probabilities[which == b].mean()),
+            seen=Share.of_all(labels[which == b] == 1),
+        )
+        for b in np.unique(which).tolist()
+    ]
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,7 @@ class Column:
 
     @classmethod
     def of(cls, values: Sequence[float | None], scored: Sequence[Scored]) -> Column:
-        """A column of these files; None where there is no score."""
+        """Return a column of these files; None where there is no score."""
         labels = np.array([s.label for s in scored], int)
         judged = np.array([value is not None for value in values], bool)
         filled = np.where(labels == 1, -_WORST, _WORST)
@@ -86,43 +108,39 @@ class Column:
         return cls(filled, labels, judged, [s.person for s in scored])
 
     def only(self, chosen: np.ndarray) -> Column:
-        """The files where `chosen` (bool [files]) is true."""
+        """Return the files where `chosen` (bool [files]) is true."""
         groups = [group for group, c in zip(self.groups, chosen, strict=True) if c]
         return Column(self.values[chosen], self.labels[chosen], self.judged[chosen], groups)
 
+    def auc_less(self, other: Column) -> Interval:
+        """Return the AUC less that of another column of the same files, paired, over groups."""
+        return metrics.bootstrap(
+            metrics.auc, self.values, self.labels, self.groups, less=other.values
+        )
+
 
 def figure_of(column: Column) -> Estimate:
-    """AUC with its interval over groups."""
-    found = metrics.bootstrap(metrics.auc, column.values, column.labels, column.groups)
-    real = int((column.labels == 0).sum())
-    return Estimate(
-        value=found.value, low=found.low, high=found.high, real=real, fake=len(column.labels) - real
-    )
+    """Return the AUC with its interval over groups."""
+    auc = metrics.bootstrap(metrics.auc, column.values, column.labels, column.groups)
+    fake = int(column.labels.sum())
+    real = len(column.labels) - fake
+    return Estimate(value=auc.value, low=auc.low, high=auc.high, real=real, fake=fake)
 
 
 def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:
-    """Indices (original, fake of it). A group with several originals says who, not which footage,
-    and is left out."""
-    originals: dict[tuple[str, str], list[int]] = {}
-    for index, s in enumerate(scored):
-        if s.label == 0:
-            originals.setdefault((s.source, s.group), []).append(index)
-    return [
-        (found[0], index)
-        for index, s in enumerate(scored)
-        if s.label == 1 and len(found := originals.get((s.source, s.group), [])) == 1
-    ]
+    """Return indices (original, fake of it). A group with several originals says who, not which
+    footage, and is left out."""
+    originals = Counter((s.source, s.group) for s in scored if s.label == 0)
+    return [(a, b) for a, b in pairs(scored) if originals[scored[b].source, scored[b].group] == 1]
 
 
 def paired_ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Interval:
-    """Share of pairs ranked rightly, with its interval over groups.
+    """Return the share of pairs ranked rightly, with its interval over groups.
 
     Where all are won, or none, no resampling shows another share: then Wilson's interval of so
     many groups.
     """
-    wins = np.array(
-        [metrics.paired_ranking_accuracy(column.values, [couple]) for couple in couples]
-    )
+    wins = np.array([metrics.paired_ranking_accuracy(column.values, [pair]) for pair in couples])
     groups = [column.groups[original] for original, _ in couples]
     if not couples:
         return Interval(float("nan"), float("nan"), float("nan"))

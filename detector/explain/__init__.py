@@ -6,7 +6,7 @@ heatmap too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from detector import media, vision
 from detector.decision import sigmoid
 from detector.errors import UsageError
 from detector.explain.picture import Heatmap, fit, on_frame, overlay, place_of, without
-from detector.explain.ways import METHODS, Method, Tell, draw, methods
+from detector.explain.ways import METHODS, Method, OnProgress, draw, methods
 from detector.models import registry
-from detector.models.base import Model
+from detector.models.base import Model, ModelSpec
 from detector.schema.analysis import (
     Analysis,
     Box,
@@ -26,6 +26,7 @@ from detector.schema.analysis import (
     Modality,
     ModelResult,
     Point,
+    SpanSegment,
     Subject,
 )
 
@@ -38,11 +39,9 @@ __all__ = [
     "face_at",
     "find_track",
     "heatmap",
-    "methods",
     "methods_of",
     "on_frame",
     "overlay",
-    "without",
 ]
 
 DRAWS = 5
@@ -50,7 +49,7 @@ DRAWS = 5
 
 
 def face_at(track: Subject, time: float) -> FrameSegment:
-    """Return the looked-at moment of a person that is nearest to a time."""
+    """Return the analyzed frame of a person that is nearest to a time."""
     return min(track.frames, key=lambda face: abs(face.time - time))
 
 
@@ -62,12 +61,12 @@ def find_track(analysis: Analysis, track_id: str) -> Subject:
     raise UsageError(f"There is no person {track_id} in this analysis.")
 
 
-def methods_of(model_id: str, *, device: str = "cpu") -> list[Method]:
+def methods_of(model_id: str) -> list[Method]:
     """Return the ways to look into a model, the usual one first. Loads it."""
-    return methods(registry.load_model(model_id, device=device))
+    return methods(registry.load_model(model_id))
 
 
-def heatmap(  # noqa: PLR0913
+def heatmap(
     path: str | Path,
     analysis: Analysis,
     track_id: str,
@@ -75,10 +74,9 @@ def heatmap(  # noqa: PLR0913
     model_id: str,
     method_id: str | None = None,
     *,
-    device: str = "cpu",
-    tell: Tell | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Heatmap | None:
-    """Where `model_id` looked on a person's face at the moment nearest to `time`.
+    """Draw where `model_id` looked on a person's face in the frame nearest to `time`.
 
     Returns None when the model can't show it, is made for another modality, or a clip model has no
     window of this person.
@@ -88,8 +86,8 @@ def heatmap(  # noqa: PLR0913
     ----------
     method_id : str, optional
         Key of `METHODS`; default: the usual one for this model.
-    tell : callable, optional
-        Told the share of the work done, 0..1; may raise to stop.
+    on_progress : callable, optional
+        Called with the share of the work done, 0..1; may raise to stop.
 
     Raises
     ------
@@ -99,26 +97,38 @@ def heatmap(  # noqa: PLR0913
     """
     track = find_track(analysis, track_id)
     face = face_at(track, time)
-    model = registry.load_model(model_id, device=device)
+    model = registry.load_model(model_id)
     method = _choose(model, method_id)
-    if model.spec.modality not in (track.modality, Modality.FULL_FRAME):
+    spec = model.spec
+    if spec.modality not in (track.modality, Modality.FULL_FRAME):
         return None
-    if model.spec.kind == "clip":
-        return _clip_heatmap(path, analysis, track, face.time, model, method, tell)
-    frame = media.frame_at(path, analysis.media, face.time)
-    box = vision.box_for(model.spec.crop, face.box)
-    crop = vision.cut(frame.rgb, box, model.spec.crop, face.landmarks)
-    maps = draw(method, model, crop[None], tell)
+    what = method.what.format(spec.plain or spec.title)
+    if spec.kind != "clip":
+        frame = media.frame_at(path, analysis.media, face.time)
+        crop, place = _cut(frame.rgb, vision.box_for(spec.crop, face.box), face.landmarks, spec)
+        maps = draw(method, model, crop[None], on_progress)
+        if maps is None:
+            return None
+        return Heatmap(crop, fit(maps[0], crop), what, method.id, place())
+    window = _window(analysis, track, face.time, spec)
+    if window is None:
+        return None
+    times = np.linspace(window.start, window.end, spec.clip_frames).tolist()
+    frames = list(media.decode(path, analysis.media, times, notes=[]))
+    cuts = []
+    for position in range(spec.clip_frames):
+        frame = max((f for f in frames if f.index <= position), key=lambda f: f.index)
+        cuts.append(_cut(frame.rgb, *_interpolate(track.frames, frame.time), spec))
+    batch = np.stack([crop for crop, _ in cuts])
+    maps = draw(method, model, batch[None], on_progress)
     if maps is None:
         return None
-    place = place_of(frame.rgb.shape, box, model.spec.crop, face.landmarks)
-    return Heatmap(
-        crop,
-        fit(maps[0], crop),
-        method.what.format(model.spec.plain or model.spec.title),
-        method.id,
-        place,
-    )
+    run_map = maps[0][np.arange(len(batch)) * len(maps[0]) // len(batch)]
+    position = int(np.argmin([abs(t - face.time) for t in times]))
+    crop, place = cuts[position]
+    caption = f"{what}, {window.start:.1f} to {window.end:.1f} s"
+    shown = fit(run_map[position], crop)
+    return Heatmap(crop, shown, caption, method.id, place(), batch, run_map, tuple(times))
 
 
 def _choose(model: Model, method_id: str | None) -> Method:
@@ -134,99 +144,62 @@ def _choose(model: Model, method_id: str | None) -> Method:
     )
 
 
-def _clip_heatmap(
-    path: str | Path,
-    analysis: Analysis,
-    track: Subject,
-    time: float,
-    model: Model,
-    method: Method,
-    tell: Tell | None,
-) -> Heatmap | None:
-    spec = model.spec
-    beside = [s for s in analysis.subjects if s.modality is spec.modality]
-    fed = track if track.modality is spec.modality else next(iter(beside), track)
+def _window(analysis: Analysis, track: Subject, time: float, spec: ModelSpec) -> SpanSegment | None:
+    """Return the window nearest to a time that a clip model scored."""
+    beside = (s for s in analysis.subjects if s.modality is spec.modality)
+    fed = track if track.modality is spec.modality else next(beside, track)
     spans = [span for span in fed.spans if spec.id in span.logits]
-    if not spans:
-        return None
-    window = min(spans, key=lambda span: abs(span.center - time))
-    times = np.linspace(window.start, window.end, spec.clip_frames).tolist()
-    frames = list(media.decode(path, analysis.media, times, notes=[]))
-    crops, places = [], []
-    for position in range(spec.clip_frames):
-        frame = max((f for f in frames if f.index <= position), key=lambda f: f.index)
-        box, landmarks = _between(track.frames, frame.time)
-        crops.append(vision.cut(frame.rgb, box, spec.crop, landmarks))
-        places.append((frame.rgb.shape, box, spec.crop, landmarks))
-    batch = np.stack(crops)
-    maps = draw(method, model, batch[None], tell)
-    if maps is None:
-        return None
-    position = int(np.argmin([abs(t - time) for t in times]))
-    steps = np.arange(len(crops)) * len(maps[0]) // len(crops)
-    what = method.what.format(spec.plain or spec.title)
-    return Heatmap(
-        batch[position],
-        fit(maps[0][steps[position]], batch[position]),
-        f"{what}, {window.start:.1f} to {window.end:.1f} s",
-        method.id,
-        place_of(*places[position]),
-        batch,
-        maps[0][steps],
-        tuple(times),
-    )
+    return min(spans, key=lambda span: abs(span.center - time), default=None)
 
 
-def _between(looked: Sequence[FrameSegment], time: float) -> tuple[Box, list[Point]]:
-    """Return a person's box and landmarks between two looked-at moments, on a straight line."""
-    times = [face.time for face in looked]
+def _cut(
+    rgb: np.ndarray, box: Box, landmarks: Sequence[Point], spec: ModelSpec
+) -> tuple[np.ndarray, Callable[[], np.ndarray | None]]:
+    """Cut a crop; the second tells its place in the frame."""
+    crop = vision.cut(rgb, box, spec.crop, landmarks)
+    return crop, lambda: place_of(rgb.shape, box, spec.crop, landmarks)
 
-    def at(columns: Sequence[Sequence[float]]) -> list[float]:
-        return [float(np.interp(time, times, column)) for column in zip(*columns, strict=True)]
 
-    x0, y0, x1, y1 = at([face.box for face in looked])
-    points = [at([face.landmarks[i] for face in looked]) for i in range(len(looked[0].landmarks))]
+def _interpolate(faces: Sequence[FrameSegment], time: float) -> tuple[Box, list[Point]]:
+    """Interpolate a person's box and landmarks between two analyzed frames."""
+    times = [face.time for face in faces]
+    numbers = [np.vstack([np.reshape(face.box, (2, 2)), *face.landmarks]) for face in faces]
+    columns = np.stack(numbers).reshape(len(faces), -1).T
+    (x0, y0), (x1, y1), *points = np.reshape(
+        [np.interp(time, times, column) for column in columns], (-1, 2)
+    ).tolist()
     return (x0, y0, x1, y1), [(x, y) for x, y in points]
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What hiding the hottest places of a heatmap does to the score.
-
-    Attributes
-    ----------
-    crop : uint8 array [S, S, 3]
-        With these places blurred away.
-    before, after : float
-        The model's probability, calibrated where it is.
-    at_random : float
-        The same with as much hidden elsewhere, mean of `DRAWS`: what hiding does by itself.
-    share : float
-        How much was hidden, 0..1.
-    """
+    """What hiding the hottest places of a heatmap does to the score."""
 
     crop: np.ndarray
+    """uint8 [S, S, 3], with these places blurred away"""
     before: float
+    """The model's probability, calibrated where it is."""
     after: float
     at_random: float
+    """The same with as much hidden elsewhere, mean of `DRAWS`: what hiding does by itself."""
     share: float
+    """How much was hidden, 0..1."""
 
 
-def effect(heat: Heatmap, model: ModelResult, *, share: float = 0.1, device: str = "cpu") -> Effect:
+def effect(heat: Heatmap, model: ModelResult, *, share: float = 0.1) -> Effect:
     """Hide the hottest places and score again. Runs the network `DRAWS` + 2 times.
 
     Raises
     ------
     UsageError, ModelError
     """
-    network = registry.load_model(model.id, device=device)
+    network = registry.load_model(model.id)
     rng = np.random.default_rng(0)
     hidden = without(heat, share)
     elsewhere = [without(heat, share, rng) for _ in range(DRAWS)]
     items = [one.crop if one.run is None else one.run for one in (heat, hidden, *elsewhere)]
-    scale, offset = (
-        (model.calibration.scale, model.calibration.offset) if model.calibration else (1.0, 0.0)
-    )
+    map = model.calibration
+    scale, offset = (map.scale, map.offset) if map else (1.0, 0.0)
     before, after, *random = (
         sigmoid(scale * float(logit) + offset) for logit in network.score(np.stack(items))
     )

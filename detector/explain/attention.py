@@ -18,8 +18,8 @@ from torch.overrides import TorchFunctionMode
 
 from detector.models.base import Model, check_batch
 from detector.models.maps import MapModel
-from detector.models.network import TorchModel
-from detector.models.vit import TokenClipModel, TokenModel, layout
+from detector.models.network import TorchModel, layout
+from detector.models.vit import TokenClipModel, TokenModel
 
 
 class _Attention(TorchFunctionMode):
@@ -67,21 +67,14 @@ def roll(layers: list[Tensor]) -> Tensor:
 def rollout(model: Model, batch: np.ndarray) -> np.ndarray | None:
     """Return what a transformer attended to, over all its layers.
 
-    Parameters
-    ----------
-    batch : uint8 array [N, S, S, 3]; clip models [N, T, S, S, 3]
-
-    Returns
-    -------
-    float32 array [N, g, g] ([N, T, g, g]) in 0..1, or None
-        None where no square attention over the patches was computed.
+    uint8 [N, S, S, 3] (clip models [N, T, S, S, 3]) -> float32 [N, g, g] ([N, T, g, g]) in 0..1, or
+    None where no square attention over the patches was computed.
     """
     if not isinstance(model, TorchModel):
         return None
     check_batch(batch, model.spec)
     maps = []
-    for item in batch:  # one by one: layers x tokens x tokens is a lot to keep
-        x = model.preprocess(item)[None].to(model.device)
+    for x in model.batches(batch, 1):  # layers x tokens x tokens is a lot to keep
         with torch.no_grad(), _Attention() as seen:
             model.network(x)
         layers = [w for w in seen.layers if w.shape[-1] == w.shape[-2]]

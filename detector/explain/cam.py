@@ -1,41 +1,17 @@
-"""Grad-CAM and Grad-CAM++ through pytorch-grad-cam, on networks that other threads use meanwhile.
+"""Grad-CAM and Grad-CAM++ of single pictures, as large as the picture.
 
-The library hangs hooks on the layer that is looked at. Here that layer is a probe of our own: the
-target layer's output is led through it for this one call, in this one thread, and gradients go to
-that output alone. So the shared network is neither copied (some have a gigabyte) nor written to,
-and no hook stays on it.
+Gradients are those of `TorchModel.gradient`, which other threads don't notice; weights and scaling
+are those of pytorch-grad-cam, which the tests hold them against.
 """
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from detector.models.base import Model, check_batch
-from detector.models.network import EXPLAINED, TorchModel, forward_hook
-from detector.models.vit import layout
-
-
-class _CamAdapter(nn.Module):
-    """A model as grad-cam wants one: [N, 1] of the log odds of fake, with a layer to look at."""
-
-    def __init__(self, model: TorchModel) -> None:
-        super().__init__()
-        self.probe = nn.Identity()
-        # grad-cam asks a parameter for its device.
-        self.on = nn.Parameter(torch.zeros((), device=model.device))
-        self.shared = (model,)  # in a tuple: no part of this module, which grad-cam writes to
-
-    def forward(self, x: Tensor) -> Tensor:
-        (model,) = self.shared
-        assert model.target_layer is not None
-        with forward_hook(model.target_layer, self.watch), torch.enable_grad():
-            return model.log_odds(model.network(x))[:, None]
-
-    def watch(self, output: Tensor) -> Tensor:
-        # The layers after this one may work in place, which a leaf does not bear.
-        return self.probe(output.detach().requires_grad_(True)).clone()
+from detector.models.network import EXPLAINED, TorchModel, layout
 
 
 def as_maps(output: Tensor) -> Tensor:
@@ -47,31 +23,29 @@ def as_maps(output: Tensor) -> Tensor:
 
 
 def grad_cam(model: Model, batch: np.ndarray, *, plus: bool = False) -> np.ndarray | None:
-    """Where a frame model looked for its "fake".
+    """Return where a frame model looked for its "fake".
 
-    Parameters
-    ----------
-    batch : uint8 array [N, S, S, 3]
-    plus : bool
-        Grad-CAM++ instead.
-
-    Returns
-    -------
-    float32 array [N, S, S] in 0..1, or None
-        All zeros where nothing spoke for "fake". None for a model without a target layer.
+    uint8 [N, S, S, 3] -> float32 [N, S, S] in 0..1, all zeros where nothing spoke for "fake"; None
+    for a model without a target layer. `plus`: Grad-CAM++ instead.
     """
-    from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
-    from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
-
     if not isinstance(model, TorchModel) or model.target_layer is None:
         return None
     check_batch(batch, model.spec)
-    method = GradCAMPlusPlus if plus else GradCAM
     maps = []
-    glass = _CamAdapter(model)
-    with method(glass, [glass.probe], reshape_transform=as_maps) as looking:
-        for start in range(0, len(batch), EXPLAINED):
-            items = batch[start : start + EXPLAINED]
-            x = torch.stack([model.preprocess(item) for item in items]).to(model.device)
-            maps.append(looking(x, [RawScoresOutputTarget()] * len(x)))
-    return np.concatenate(maps).astype(np.float32) if maps else None
+    for x in model.batches(batch, EXPLAINED):
+        output, gradient = map(as_maps, model.gradient(x))
+        weights = gradient.mean((2, 3), keepdim=True)
+        if plus:
+            square = gradient**2
+            total = output.sum((2, 3), keepdim=True)
+            alpha = square / (2 * square + total * square * gradient + 1e-6)
+            weights = (gradient.clamp_min(0) * alpha).sum((2, 3), keepdim=True)
+        for one in (weights * output).sum(1).clamp_min(0).cpu().numpy():
+            size = x.shape[-1], x.shape[-2]
+            maps.append(_stretched(cv2.resize(_stretched(one), size)))
+    return np.stack(maps) if maps else None
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    values = values - values.min()
+    return np.asarray(values / (1e-7 + values.max()), np.float32)

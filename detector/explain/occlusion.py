@@ -21,20 +21,13 @@ BATCH = 8
 
 
 def occlude(
-    model: Model, batch: np.ndarray, tell: Callable[[float], object] | None = None
+    model: Model, batch: np.ndarray, on_progress: Callable[[float], object] | None = None
 ) -> np.ndarray:
-    """Where hiding a part lowers the score.
+    """Return where hiding a part lowers the score.
 
-    Parameters
-    ----------
-    batch : uint8 array [N, S, S, 3]; clip models [N, T, S, S, 3]: the same place in all frames
-    tell : callable, optional
-        Told the share that is done; may raise to stop.
-
-    Returns
-    -------
-    float32 array [N, 7, 7] ([N, T, 7, 7]) in 0..1
-        All zeros where hiding nothing lowered the score.
+    uint8 [N, S, S, 3] (clip models [N, T, S, S, 3]: the same place in all frames) -> float32
+    [N, 7, 7] ([N, T, 7, 7]) in 0..1, all zeros where hiding nothing lowered the score.
+    `on_progress` is called with the share that is done; it may raise to stop.
     """
     clip = batch.ndim == 5
     maps = []
@@ -46,9 +39,9 @@ def occlude(
             places = range(start, min(start + step, len(falls)))
             hidden = np.stack([_hide(item, *divmod(place, GRID)) for place in places])
             falls[start : start + step] = whole - model.score(hidden)
-            if tell:
+            if on_progress:
                 done = min(start + step, len(falls)) / len(falls)
-                tell((number + done) / len(batch))
+                on_progress((number + done) / len(batch))
         mattered = np.maximum(falls, 0).reshape(GRID, GRID)
         mattered = mattered / max(float(mattered.max()), 1e-9)
         maps.append(np.repeat(mattered[None], len(item), axis=0) if clip else mattered)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -38,7 +38,7 @@ class Heatmap:
 
     @property
     def over_time(self) -> np.ndarray | None:
-        """Clip models: how much each frame of the window raised the score, float [T] in 0..1."""
+        """Return of clip models how much each frame raised the score, float [T] in 0..1."""
         if self.run_map is None:
             return None
         shares = self.run_map.reshape(len(self.run_map), -1).mean(1)
@@ -107,10 +107,7 @@ def without(
         run = np.stack(
             [hide(one, fit(values, one)) for one, values in zip(run, heat.run_map, strict=True)]
         )
-    return Heatmap(
-        hide(heat.crop, heat.map), heat.map, heat.caption, heat.method, heat.place, run,
-        heat.run_map, heat.times,
-    )  # fmt: skip
+    return replace(heat, crop=hide(heat.crop, heat.map), run=run)
 
 
 def _blend(rgb: np.ndarray, values: np.ndarray, alpha: float) -> np.ndarray:
@@ -123,7 +120,7 @@ def _blend(rgb: np.ndarray, values: np.ndarray, alpha: float) -> np.ndarray:
 def place_of(
     shape: tuple[int, ...], box: Box, recipe: CropRecipe, landmarks: Sequence[Point]
 ) -> np.ndarray | None:
-    """From px of a crop to px of its frame, float [2, 3]; None where that is no affine map.
+    """Return the map from px of a crop to px of its frame, [2, 3]; None where none is affine.
 
     A picture whose colors are its own coordinates is cut as the frame was, whatever the recipe.
     """
@@ -140,13 +137,11 @@ def place_of(
     coordinates = np.full((height, width, 3), 255, np.uint8)
     coordinates[..., 0] = columns.round()
     coordinates[..., 1] = rows.round()[:, None]
-    found = cut(coordinates, box, recipe, landmarks)
-    known = (found[..., 2] == 255) & (found[..., :2] > 2).all(2) & (found[..., :2] < 253).all(2)
+    mapped = cut(coordinates, box, recipe, landmarks)
+    known = (mapped[..., 2] == 255) & ((mapped[..., :2] > 2) & (mapped[..., :2] < 253)).all(2)
     y, x = np.nonzero(known)
     if len(x) < 16:
         return None
-    given = np.column_stack([x + 0.5, y + 0.5, np.ones(len(x))])
-    seen = (found[y, x, :2].astype(float) - 1) / scale + np.array(middle) - reach
-    solved, *_ = np.linalg.lstsq(given, seen, rcond=None)
-    affine: np.ndarray = solved.T
-    return affine
+    inside = np.column_stack([x + 0.5, y + 0.5, np.ones(len(x))])
+    outside = (mapped[y, x, :2].astype(float) - 1) / scale + np.array(middle) - reach
+    return np.asarray(np.linalg.lstsq(inside, outside, rcond=None)[0].T)

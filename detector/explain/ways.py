@@ -12,58 +12,38 @@ import numpy as np
 
 from detector.models.base import Model
 
-Tell = Callable[[float], object]
-"""Told what share of the work is done, 0..1; may raise to stop."""
+OnProgress = Callable[[float], object]
+"""Called with the share of the work that is done, 0..1; may raise to stop."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """One way.
-
-    Attributes
-    ----------
-    id, title : str
-    what : str
-        What its map shows, with the model's name put in.
-    source : str
-        Paper.
-    forwards : int
-        Runs of the network it takes, about; a backward pass counts as two.
-    """
+    """One way."""
 
     id: str
     title: str
     what: str
+    """What its map shows, with the model's name put in."""
     source: str
+    """Paper."""
     forwards: int
+    """Runs of the network it takes, about; a backward pass counts as two."""
 
 
-METHODS: dict[str, Method] = {
-    method.id: method
-    for method in (
-        Method(
-            "gradcam", "Grad-CAM", "what raised the score of {}",
-            "Selvaraju et al., ICCV 2017, arXiv:1610.02391", 3,
-        ),
-        Method(
-            "gradcam++", "Grad-CAM++", "what raised the score of {}, several places weighed apart",
-            "Chattopadhyay et al., WACV 2018, arXiv:1710.11063", 3,
-        ),
-        Method(
-            "rollout", "Attention rollout", "what {} attended to, whatever it then said",
-            "Abnar and Zuidema, ACL 2020, arXiv:2005.00928", 1,
-        ),
-        Method("own", "Its own map", "what {} marks by itself", "the model’s own paper", 1),
-        Method(
-            "saliency", "Saliency over time", "what raised the score of {}, by place and time",
-            "gradient times input: Shrikumar et al. 2016, arXiv:1605.01713", 3,
-        ),
-        Method(
-            "occlusion", "Occlusion", "where hiding a part lowers the score of {}",
-            "Zeiler and Fergus, ECCV 2014, arXiv:1311.2901", 50,
-        ),
-    )
-}  # fmt: skip
+_METHODS = (
+    ("gradcam", "Grad-CAM", "what raised the score of {}",
+     "Selvaraju et al., ICCV 2017, arXiv:1610.02391", 3),
+    ("gradcam++", "Grad-CAM++", "what raised the score of {}, several places weighed apart",
+     "Chattopadhyay et al., WACV 2018, arXiv:1710.11063", 3),
+    ("rollout", "Attention rollout", "what {} attended to, whatever it then said",
+     "Abnar and Zuidema, ACL 2020, arXiv:2005.00928", 1),
+    ("own", "Its own map", "what {} marks by itself", "the model’s own paper", 1),
+    ("saliency", "Saliency over time", "what raised the score of {}, by place and time",
+     "gradient times input: Shrikumar et al. 2016, arXiv:1605.01713", 3),
+    ("occlusion", "Occlusion", "where hiding a part lowers the score of {}",
+     "Zeiler and Fergus, ECCV 2014, arXiv:1311.2901", 50),
+)  # fmt: skip
+METHODS = {row[0]: Method(*row) for row in _METHODS}
 
 KINDS: dict[str, tuple[str, ...]] = {
     "convolutions": ("gradcam", "gradcam++", "occlusion"),
@@ -99,17 +79,11 @@ def methods(model: Model) -> list[Method]:
     return [METHODS[id] for id in KINDS[kind_of(model)]]
 
 
-def draw(method: Method, model: Model, batch: np.ndarray, tell: Tell | None) -> np.ndarray | None:
-    """Look into a model.
-
-    Parameters
-    ----------
-    batch : uint8 array [N, S, S, 3]; clip models [N, T, S, S, 3]
-
-    Returns
-    -------
-    float32 array [N, h, w] ([N, T, h, w]) in 0..1, or None where this model can't show it
-    """
+def draw(
+    method: Method, model: Model, batch: np.ndarray, on_progress: OnProgress | None
+) -> np.ndarray | None:
+    """Look into a model: uint8 [N, S, S, 3] (clip models [N, T, S, S, 3]) -> float32 [N, h, w]
+    ([N, T, h, w]) in 0..1, or None where this model can't show it."""
     from detector.explain import attention, cam, occlusion
 
     if method.id in ("gradcam", "gradcam++"):
@@ -117,5 +91,5 @@ def draw(method: Method, model: Model, batch: np.ndarray, tell: Tell | None) -> 
     if method.id == "rollout":
         return attention.rollout(model, batch)
     if method.id == "occlusion":
-        return occlusion.occlude(model, batch, tell)
+        return occlusion.occlude(model, batch, on_progress)
     return model.explain(batch)

@@ -1,26 +1,136 @@
 """Functions over strangers' files, each in a process of its own. See README.md in this folder.
 
-A small library: it knows how to fork, confine and check, and nothing of what is run in it.
+A small library: it knows how to fork, confine and check, and nothing of what is run in it. After
+one call of `isolate`, what a program runs by `run_isolated` and `stream_isolated` runs in workers.
+Without it they call the function as it is, so that a library can use them and leave the choice to
+the program.
 """
 
-from detector.isolation.frame import Frame
-from detector.isolation.limits import Limits
-from detector.isolation.sandbox import Sandbox
-from detector.isolation.switch import (
-    isolate,
-    isolated,
-    run_isolated,
-    stop_isolating,
-    stream_isolated,
-)
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar
+
+from detector.isolation.sandbox import Sandbox, bare_environment
+from detector.isolation.types import Frame, Limits
 
 __all__ = [
     "Frame",
     "Limits",
     "Sandbox",
+    "bare_environment",
+    "connect_isolated",
     "isolate",
     "isolated",
     "run_isolated",
     "stop_isolating",
     "stream_isolated",
 ]
+
+T = TypeVar("T")
+
+_active: Sandbox | None = None
+
+
+def isolate(limits: Limits, preload: Sequence[str] = ()) -> Sandbox:
+    """Run every `run_isolated` and `stream_isolated` of this program in a worker from here on.
+
+    Calling it again changes nothing. Parameters as of `Sandbox`.
+
+    Raises
+    ------
+    UnmaskError
+        This system has no such processes.
+    """
+    global _active
+    if _active is None:
+        _active = Sandbox(limits, preload)
+        _active.start()
+        atexit.register(stop_isolating)
+    return _active
+
+
+def stop_isolating() -> None:
+    """Back to parsing in this process; for tests, and at the end."""
+    global _active
+    box, _active = _active, None
+    if box is not None:
+        box.close()
+
+
+def isolated() -> bool:
+    """Whether this program parses media in workers."""
+    return _active is not None
+
+
+def run_isolated(
+    function: Callable[..., T],
+    path: str | os.PathLike[str],
+    *arguments: Any,
+    returns: Any,
+    writes: Path | None = None,
+    timeout: float | None = None,
+    cancel: Event | None = None,
+) -> T:
+    """`function(path, *arguments)`, in a worker where this program is isolated.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module. Where it is called here it is given `cancel` too, if that is not None.
+    path : path
+        The one file it may read.
+    returns, writes, timeout, cancel
+        As of `Sandbox.call`.
+
+    Raises
+    ------
+    MediaError
+        Also when the worker crashed (`reader_crashed`), hung (`reader_timeout`) or took too much
+        memory (`reader_memory`).
+    Canceled
+    """
+    if _active is None:
+        return function(path, *arguments, **({} if cancel is None else {"cancel": cancel}))
+    options: dict[str, Any] = {"writes": writes, "timeout": timeout, "cancel": cancel}
+    result: T = _active.call(function, path, *arguments, returns=returns, reads=(path,), **options)
+    return result
+
+
+def stream_isolated(
+    function: Callable[..., Iterator[Frame]],
+    path: str | os.PathLike[str],
+    *arguments: Any,
+    size: tuple[int, int],
+    count: int,
+    notes: list[str],
+    cancel: Event | None = None,
+) -> Iterator[Frame]:
+    """`function(path, *arguments, notes=..., cancel=...)`, in a worker where this program is
+    isolated. See `Sandbox.frames`."""
+    options: dict[str, Any] = {"notes": notes, "cancel": cancel}
+    if _active is None:
+        return function(path, *arguments, **options)
+    frames = _active.frames
+    return frames(function, path, *arguments, size=size, count=count, reads=(path,), **options)
+
+
+def connect_isolated(
+    function: Callable[..., Iterator[Frame]],
+    *arguments: Any,
+    port: int,
+    size: tuple[int, int],
+    timeout: float,
+    cancel: Event,
+) -> Iterator[Frame]:
+    """`function(*arguments, notes=..., cancel=...)`, in a worker that may connect to one port of
+    TCP and read no file, where this program is isolated. See `Sandbox.connection`."""
+    if _active is None:
+        return function(*arguments, notes=[], cancel=cancel)
+    return _active.connection(
+        function, *arguments, port=port, size=size, timeout=timeout, cancel=cancel
+    )

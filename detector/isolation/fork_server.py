@@ -1,11 +1,10 @@
 """The fork server (zygote): the process that workers are forked from, and what a worker does.
 
 Run as a program. It imports what is preloaded once, reads nothing itself, and forks a worker for
-each call: a fresh one,
-within milliseconds, that never saw anybody else's file. A worker gives up all it can
-(`detector.isolation.privileges`) before it opens its file, and answers on a socket in JSON and
-raw pixels, which can do nothing to who receives them; the parent's request may be a pickle, the
-way back never.
+each call: a fresh one, within milliseconds, that never saw anybody else's file. A worker gives up
+all it can (`detector.isolation.privileges`) before it opens its file, and answers on a socket in
+JSON and raw pixels, which can do nothing to who receives them; the parent's request may be a
+pickle, the way back never.
 
 A worker lives as long as its parent holds the other end of its `status` socket: closing that kills
 it, and so does the parent's own end, however it comes. No process id is handed around.
@@ -33,43 +32,35 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from detector.isolation.limits import Limits
+    from detector.isolation.types import Limits
 
 LENGTH = struct.Struct(">I")
 NO_MEMORY = 3
 """exit status of a worker that ran out of memory"""
-_LONGEST = 500
+_MAX_TEXT = 500
 """characters of an error's text"""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a worker is asked for.
-
-    Attributes
-    ----------
-    function : str
-        "module:name". It returns something that JSON can hold by its annotation, or, with `slots`,
-        an iterator of Frames.
-    arguments, options : tuple, dict
-        For the function.
-    limits : Limits
-    reads : tuple of path
-        The files that it may open.
-    writes : path, optional
-        The folder that it may write to.
-    slots, slot : int
-        How many frames fit into the shared memory, and bytes of each; 0 for none.
-    """
+    """What a worker is asked for."""
 
     function: str
+    """"module:name". It returns something that JSON can hold by its annotation, or, with `slots`,
+    an iterator of Frames."""
     arguments: tuple[Any, ...]
     options: dict[str, Any]
+    """For the function."""
     limits: Limits
     reads: tuple[str, ...]
+    """The files that it may open."""
     writes: str | None = None
+    """The folder that it may write to."""
+    port: int | None = None
+    """The one port of TCP that it may connect to."""
     slots: int = 0
     slot: int = 0
+    """How many frames fit into the shared memory, and bytes of each; 0 for none."""
 
 
 def send(link: socket.socket, message: bytes) -> None:
@@ -84,13 +75,10 @@ def receive(link: socket.socket) -> bytes:
 
 
 def _exactly(link: socket.socket, size: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size:
-        part = link.recv(min(size - len(parts), 1 << 20))
-        if not part:
-            raise EOFError
-        parts += part
-    return bytes(parts)
+    data = link.recv(size, socket.MSG_WAITALL)
+    if len(data) < size:
+        raise EOFError
+    return data
 
 
 # --- the fork server -----------------------------------------------------------------------------
@@ -189,10 +177,11 @@ def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
     end = 1
     try:
         request: Request = pickle.loads(receive(link))  # from the parent, whom we trust
-        function = _find(request.function)
+        module, _, name = request.function.partition(":")
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
         from detector.isolation.privileges import drop_privileges
 
-        drop_privileges(request.limits, request.reads, request.writes)
+        drop_privileges(request.limits, request.reads, request.writes, request.port)
         _answer(link, memory, request, function)
         end = 0
     except (EOFError, BrokenPipeError):  # nobody waits for it any more
@@ -201,12 +190,6 @@ def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
         end = NO_MEMORY
     finally:
         os._exit(end)
-
-
-def _find(name: str) -> Callable[..., Any]:
-    module, _, attribute = name.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    return found
 
 
 def _answer(
@@ -225,14 +208,14 @@ def _answer(
     except UnmaskError as error:
         answer = {
             "error": type(error).__name__,
-            "message": error.message[:_LONGEST],
+            "message": error.message[:_MAX_TEXT],
             "code": error.code,
-            "hint": error.hint[:_LONGEST],
+            "hint": error.hint[:_MAX_TEXT],
         }
     except (MemoryError, EOFError, BrokenPipeError):
         raise
     except Exception as error:
-        answer = {"failed": type(error).__name__, "message": str(error)[:_LONGEST]}
+        answer = {"failed": type(error).__name__, "message": str(error)[:_MAX_TEXT]}
     if "notes" in request.options:
         answer["notes"] = request.options["notes"]
     send(link, json.dumps(answer).encode())
@@ -259,9 +242,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it is over
     sys.path[:] = json.loads(sys.argv[1])
     control = socket.socket(fileno=int(sys.argv[3]))
-    sys.modules["detector.isolation.fork_server"] = sys.modules[
-        "__main__"
-    ]  # what requests are made of
+    # What requests are made of.
+    sys.modules["detector.isolation.fork_server"] = sys.modules["__main__"]
     for name in json.loads(sys.argv[2]):
         importlib.import_module(name)
     gc.collect()

@@ -7,6 +7,8 @@ Each layer holds by itself, and each is left out where the system lacks it:
 - a seccomp filter (Linux, x86-64 and ARM64): no sockets, no programs, no other processes, no
   writing. What it refuses fails with "not permitted", as on a system that forbids it.
 
+What is to read from a connection may connect to one port by TCP, and to nothing else.
+
 None needs a privilege, and all of them work inside an unprivileged container.
 """
 
@@ -16,19 +18,23 @@ import contextlib
 import ctypes
 import os
 import platform
+import resource
 import struct
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from detector.isolation.limits import Limits
+from detector.isolation.types import Limits
 
 _WRITTEN = 8 * 1024**3
 """bytes of the largest file a worker may write, where it may write at all"""
 
 
 def drop_privileges(
-    limits: Limits, reads: Sequence[str] = (), writes: str | None = None
+    limits: Limits,
+    reads: Sequence[str] = (),
+    writes: str | None = None,
+    port: int | None = None,
 ) -> list[str]:
     """Give up everything but reading these files; there is no way back.
 
@@ -39,32 +45,31 @@ def drop_privileges(
         Files that are to be read. One that is not there is left out: opening it will say so.
     writes : path, optional
         The one folder that may be written to.
+    port : int, optional
+        The one port of TCP that may be connected to. Where Landlock knows no ports (before Linux
+        6.7) that is any, and still nothing but TCP.
 
     Returns
     -------
     list of str
         Which layers hold: "limits", "memory", "landlock", "seccomp".
     """
-    held = _limit(limits, writes is not None)
+    layers = _limit(limits, writes is not None)
     if sys.platform != "linux":
-        return held
+        return layers
     libc = ctypes.CDLL(None, use_errno=True)
     # Without it neither of the two may be asked for by an ordinary user.
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        return held
-    if _landlock(libc, reads, writes):
-        held.append("landlock")
-    if _seccomp(libc, may_write=writes is not None):
-        held.append("seccomp")
-    return held
+        return layers
+    if _landlock(libc, reads, writes, port):
+        layers.append("landlock")
+    if _seccomp(libc, may_write=writes is not None, may_connect=port is not None):
+        layers.append("seccomp")
+    return layers
 
 
 def _limit(limits: Limits, may_write: bool) -> list[str]:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return []
-    held = ["limits"]
+    layers = ["limits"]
     bounds = [
         (resource.RLIMIT_CORE, 0),  # a core dump would be a copy of somebody's pictures
         (resource.RLIMIT_CPU, limits.cpu),
@@ -79,11 +84,11 @@ def _limit(limits: Limits, may_write: bool) -> list[str]:
         resource.setrlimit(what, (bound, hard))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
-        held.append("memory")
+        layers.append("memory")
         # Should the machine run out of memory all the same, this process goes first.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
-    return held
+    return layers
 
 
 # --- Landlock: which files ------------------------------------------------------------------------
@@ -93,6 +98,8 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on all ar
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_AND_REMOVE = 0x1FF0  # bits 4 to 12
 _REFER, _TRUNCATE, _IOCTL = 1 << 13, 1 << 14, 1 << 15
+_BENEATH, _PORT = 1, 2  # kinds of rules
+_BIND, _CONNECT = 1 << 0, 1 << 1
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
 
 _SYSTEM = (
@@ -103,15 +110,17 @@ _SYSTEM = (
 """What libraries look at; nothing of a person's."""
 
 
-def _landlock(libc: ctypes.CDLL, reads: Sequence[str], writes: str | None) -> bool:
+def _landlock(
+    libc: ctypes.CDLL, reads: Sequence[str], writes: str | None, port: int | None
+) -> bool:
     version = libc.syscall(_CREATE_RULESET, None, 0, 1)
     if version < 1:
         return False
     handled = _EXECUTE | _WRITE_FILE | _READ_FILE | _READ_DIR | _MAKE_AND_REMOVE
     handled |= _REFER * (version >= 2) | _TRUNCATE * (version >= 3) | _IOCTL * (version >= 5)
     rules = struct.pack("=Q", handled)
-    if version >= 4:  # TCP: neither bind nor connect
-        rules += struct.pack("=Q", 3)
+    if version >= 4:  # TCP: neither bind nor connect, but for one port
+        rules += struct.pack("=Q", _BIND | _CONNECT)
     if version >= 6:  # no abstract sockets and no signals to anybody outside
         rules += struct.pack("=Q", 3)
     ruleset = libc.syscall(_CREATE_RULESET, rules, len(rules), 0)
@@ -122,6 +131,8 @@ def _landlock(libc: ctypes.CDLL, reads: Sequence[str], writes: str | None) -> bo
             _allow(libc, ruleset, path, _READ_FILE | _READ_DIR)
         if writes is not None:
             _allow(libc, ruleset, writes, handled & ~(_EXECUTE | _IOCTL))
+        if port is not None and version >= 4:
+            libc.syscall(_ADD_RULE, ruleset, _PORT, struct.pack("=QQ", _CONNECT, port), 0)
         return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
@@ -145,7 +156,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
     try:
         if not os.path.isdir(path):
             access &= _OF_FILES
-        libc.syscall(_ADD_RULE, ruleset, 1, struct.pack("=Qi", access, place), 0)
+        libc.syscall(_ADD_RULE, ruleset, _BENEATH, struct.pack("=Qi", access, place), 0)
     finally:
         os.close(place)
 
@@ -176,6 +187,8 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51),
     "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
 }  # fmt: skip
+_CONNECTING = ("socket", "connect")
+"""Calls that who may connect needs; `socket` for TCP over IPv4 alone."""
 _CHANGES: dict[str, tuple[int | None, int | None]] = {
     "creat": (85, None), "truncate": (76, 45), "ftruncate": (77, 46),
     "rename": (82, None), "renameat": (264, 38), "renameat2": (316, 276),
@@ -201,21 +214,21 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _EPERM, _ENOSYS = 1, 38
-_LOAD, _EQUAL, _ATLEAST, _ANYBIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _ATLEAST, _ANYBIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in what a filter is given
 
 
-def _seccomp(libc: ctypes.CDLL, *, may_write: bool) -> bool:
+def _seccomp(libc: ctypes.CDLL, *, may_write: bool, may_connect: bool) -> bool:
     machine = platform.machine()
     if machine not in _ARCHITECTURES or sys.byteorder != "little":
         return False
-    code = b"".join(_filter(machine, may_write=may_write))
+    code = b"".join(_filter(machine, may_write=may_write, may_connect=may_connect))
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
     return bool(libc.prctl(_PR_SET_SECCOMP, 2, program, 0, 0) == 0)
 
 
-def _filter(machine: str, *, may_write: bool) -> Iterator[bytes]:
+def _filter(machine: str, *, may_write: bool, may_connect: bool) -> Iterator[bytes]:
     """Yield the instructions. Every test either returns or falls through to the next."""
 
     def step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -228,9 +241,15 @@ def _filter(machine: str, *, may_write: bool) -> Iterator[bytes]:
     if machine == "x86_64":
         yield step(_ATLEAST, _X32, 0, 1) + refuse
     calls = _REFUSED if may_write else _REFUSED | _CHANGES
-    for number in (numbers[column] for numbers in calls.values()):
-        if number is not None:
+    for name, numbers in calls.items():
+        number = numbers[column]
+        if number is not None and not (may_connect and name in _CONNECTING):
             yield step(_EQUAL, number, 0, 1) + refuse
+    if may_connect:  # AF_INET; SOCK_STREAM, whatever its flags; TCP, no kin that Landlock misses
+        yield step(_EQUAL, _REFUSED["socket"][column] or 0, 0, 12) + step(_LOAD, _ARGUMENTS)
+        yield step(_EQUAL, 2, 1) + refuse + step(_LOAD, _ARGUMENTS + 8) + step(_AND, 0xF)
+        yield step(_EQUAL, 1, 1) + refuse + step(_LOAD, _ARGUMENTS + 16)
+        yield step(_EQUAL, 0, 2) + step(_EQUAL, 6, 1) + refuse + allow
     for number in _HIDDEN.values():
         yield step(_EQUAL, number, 0, 1) + step(_RETURN, _ERRNO | _ENOSYS)
     yield step(_EQUAL, _CLONE[machine], 0, 4) + step(_LOAD, _ARGUMENTS)

@@ -33,12 +33,12 @@ from pydantic import TypeAdapter, ValidationError
 from detector.errors import Canceled, UnmaskError
 from detector.isolation import fork_server
 from detector.isolation.fork_server import Request
-from detector.isolation.frame import Frame
-from detector.isolation.limits import Limits
+from detector.isolation.types import Frame, Limits
 from detector.isolation.worker import POLL_SECONDS, WorkerChannel, checked_frame, implausible
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Paths = tuple[str | os.PathLike[str], ...]
 
 AT_ONCE = 16
 """workers that may live at a time; the others wait in line"""
@@ -46,7 +46,7 @@ _AHEAD, _ROOM = 3, 96 * 1024**2
 """frames that a worker may be ahead, and bytes of shared memory that they may take together"""
 
 
-class Sandbox:
+class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
     """Makes workers. One instance serves all threads.
 
     Parameters
@@ -75,9 +75,6 @@ class Sandbox:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
-    def __enter__(self) -> Sandbox:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
@@ -101,8 +98,9 @@ class Sandbox:
         function: Callable[..., Any],
         *arguments: Any,
         returns: type[T] | Any,
-        reads: tuple[str | os.PathLike[str], ...],
+        reads: Paths,
         writes: Path | None = None,
+        port: int | None = None,
         timeout: float | None = None,
         cancel: Event | None = None,
     ) -> T:
@@ -118,6 +116,8 @@ class Sandbox:
             The files that it may open.
         writes : Path, optional
             A folder that it may write to.
+        port : int, optional
+            The one port of TCP that it may connect to.
         timeout : float, optional
             s to wait for the answer; default that of the limits.
         cancel : threading.Event, optional
@@ -129,7 +129,10 @@ class Sandbox:
             What `function` raised; or the worker crashed, hung or took too much.
         Canceled
         """
-        request = self._request(function, arguments, reads, writes)
+        request = self._request(function, arguments, reads)
+        if writes is not None:
+            request = replace(request, writes=str(writes.resolve()))
+        request = replace(request, port=port)
         with self._worker(request, cancel=cancel) as worker:
             answer = worker.answer(timeout)
             try:
@@ -145,7 +148,7 @@ class Sandbox:
         size: tuple[int, int],
         count: int,
         notes: list[str],
-        reads: tuple[str | os.PathLike[str], ...],
+        reads: Paths,
         cancel: Event | None = None,
     ) -> Iterator[Frame]:
         """Let a function of frames run in a worker, a few frames ahead.
@@ -163,16 +166,56 @@ class Sandbox:
         MediaError, Canceled
             As `call`.
         """
+        request = self._request(function, arguments, reads)
+        return self._stream(request, size, count, notes, cancel=cancel)
+
+    def connection(
+        self,
+        function: Callable[..., Iterator[Frame]],
+        *arguments: Any,
+        port: int,
+        size: tuple[int, int],
+        timeout: float,
+        cancel: Event | None = None,
+    ) -> Iterator[Frame]:
+        """Let a function of frames run in a worker that may read no file and connect to one port of
+        TCP, for as long as frames come.
+
+        Parameters
+        ----------
+        function, size
+            As of `frames`.
+        timeout : float
+            s to wait for a frame.
+
+        Raises
+        ------
+        MediaError, Canceled
+            As `call`.
+        """
+        request = replace(self._request(function, arguments, ()), port=port)
+        return self._stream(request, size, sys.maxsize, [], timeout=timeout, cancel=cancel)
+
+    def _stream(
+        self,
+        request: Request,
+        size: tuple[int, int],
+        count: int,
+        notes: list[str],
+        *,
+        timeout: float | None = None,
+        cancel: Event | None = None,
+    ) -> Iterator[Frame]:
+        """Yield the frames of a request; parameters as of `frames`."""
         slot = size[0] * size[1] * 3
         if not 0 < slot <= self.limits.frame:
             raise implausible()
         slots = max(1, min(_AHEAD, _ROOM // slot))
         with _shared(slots * slot) as memory, mmap.mmap(memory, slots * slot) as shared:
-            request = self._request(function, arguments, reads)
             request = replace(request, options={"notes": []}, slots=slots, slot=slot)
             with self._worker(request, memory, cancel) as worker:
                 number, index, last = 0, -1, -math.inf
-                while (answer := worker.answer()).get("frame") is not None:
+                while (answer := worker.answer(timeout)).get("frame") is not None:
                     index, last, height, width = checked_frame(
                         answer["frame"], (index + 1, count), last, slot
                     )
@@ -184,11 +227,7 @@ class Sandbox:
                 notes += [str(note)[:300] for note in answer.get("notes") or []][:20]
 
     def _request(
-        self,
-        function: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        reads: tuple[str | os.PathLike[str], ...],
-        writes: Path | None = None,
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], reads: Paths
     ) -> Request:
         return Request(
             function=f"{function.__module__}:{function.__qualname__}",
@@ -196,7 +235,6 @@ class Sandbox:
             options={},
             limits=self.limits,
             reads=tuple(os.path.abspath(path) for path in reads),
-            writes=None if writes is None else str(writes.resolve()),
         )
 
     @contextlib.contextmanager
@@ -208,32 +246,24 @@ class Sandbox:
             if cancel.is_set():
                 raise Canceled()
         try:
-            with self._worker_channel(memory) as (link, status):
+            link, its_link = socket.socketpair()
+            status, its_status = socket.socketpair()
+            with link, status:  # the worker ends with them
+                with its_link, its_status, self._lock:
+                    fds = [its_link.fileno(), its_status.fileno()]
+                    self._spawn(fds if memory is None else [*fds, memory])
                 worker = WorkerChannel(link, status, self.limits, cancel)
                 worker.ask(pickle.dumps(request))
                 yield worker
         finally:
             self._free.release()
 
-    @contextlib.contextmanager
-    def _worker_channel(self, memory: int | None) -> Iterator[tuple[socket.socket, socket.socket]]:
-        """Yield a new worker's link and status; it ends with them."""
-        link, its_link = socket.socketpair()
-        status, its_status = socket.socketpair()
-        with link, status:
-            with its_link, its_status:
-                given = [its_link.fileno(), its_status.fileno()]
-                given += [] if memory is None else [memory]
-                with self._lock:
-                    self._spawn(given)
-            yield link, status
-
-    def _spawn(self, given: list[int]) -> None:
+    def _spawn(self, fds: list[int]) -> None:
         """Ask the fork server for a worker; a new fork server when it is gone. The lock is held."""
         for attempt in (1, 2):
             control = self._server()
             try:
-                socket.send_fds(control, [b"r"], given)
+                socket.send_fds(control, [b"r"], fds)
                 return
             except OSError as error:
                 if attempt == 2:
@@ -247,14 +277,17 @@ class Sandbox:
         if self._control is None:
             ours, theirs = socket.socketpair()
             path = [str(Path(entry or ".").resolve()) for entry in sys.path]
-            command = [sys.executable, "-I", fork_server.__file__, json.dumps(path)]
-            command.append(json.dumps(self.preload))
+            command = [sys.executable, "-I", fork_server.__file__]
+            command += [json.dumps(path), json.dumps(self.preload), str(theirs.fileno())]
+            environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+            if sys.platform == "darwin":  # its frameworks end a fork that touches them: none does
+                environment["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
             with theirs:
                 self._process = subprocess.Popen(
-                    [*command, str(theirs.fileno())],
+                    command,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    env=_environment(),
+                    env=bare_environment() | environment,
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,  # an interrupt at the terminal is not for it
                 )
@@ -293,10 +326,7 @@ def _shared(size: int) -> Iterator[int]:
         yield file.fileno()
 
 
-def _environment() -> dict[str, str]:
-    """Only what a process needs to start: no keys, no tokens, no proxies."""
-    kept = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
-    own = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    if sys.platform == "darwin":  # its frameworks end a fork that touches them; nothing here does
-        own["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
-    return {name: os.environ[name] for name in kept if name in os.environ} | own
+def bare_environment() -> dict[str, str]:
+    """Return only what a process needs to start: no keys, no tokens, no proxies."""
+    needed = ["PATH", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH"]
+    return {name: os.environ[name] for name in needed if name in os.environ}

@@ -21,13 +21,13 @@ from detector import errors
 from detector.errors import Canceled, MediaError
 from detector.isolation import fork_server
 from detector.isolation.fork_server import LENGTH, NO_MEMORY
-from detector.isolation.limits import Limits
+from detector.isolation.types import Limits
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 """Between two looks at whether the caller still wants an answer."""
-_LARGEST_ANSWER = 8 * 1024**2
+_MAX_ANSWER_BYTES = 8 * 1024**2
 """bytes of an answer without pixels; provenance with everything in it has 200 kB"""
 _RAISED = {name: getattr(errors, name) for name in ("InputError", "MediaError", "UsageError")}
 _HINT = "If you trust it, convert it to MP4 or PNG and try again."
@@ -60,7 +60,7 @@ class WorkerChannel:
         """Return the next answer; raises what went wrong in the worker, or with it."""
         end = time.monotonic() + (timeout or self._limits.timeout)
         (size,) = LENGTH.unpack(self._exactly(LENGTH.size, end))
-        if size > _LARGEST_ANSWER:
+        if size > _MAX_ANSWER_BYTES:
             raise implausible()
         try:
             answer = json.loads(self._exactly(size, end), parse_constant=_not_a_number)

@@ -19,6 +19,7 @@ from detector.live.state import (
     LiveState,
     ModelState,
 )
+from detector.live.voice import LiveVoice, VoiceState
 
 __all__ = [
     "Alarm",
@@ -32,7 +33,9 @@ __all__ = [
     "LiveSession",
     "LiveSettings",
     "LiveState",
+    "LiveVoice",
     "ModelState",
     "Style",
+    "VoiceState",
     "draw",
 ]

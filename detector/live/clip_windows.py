@@ -27,7 +27,7 @@ MISSED_STEPS = 3
 """steps without a frame after which a run begins anew"""
 AROUND = 0.6
 """times the longer side of a face's box on each side that is kept of a waiting frame"""
-MOST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 """of the crops of one window; a larger one is not for live use"""
 
 
@@ -40,7 +40,7 @@ def unfit(spec: ModelSpec) -> str | None:
     shape = ClipShape.of(spec, None)
     if shape.recipe.modality is Modality.FULL_FRAME:
         return "it judges whole frames over time, which the live view does not keep"
-    if shape.frames * shape.recipe.size**2 * 3 > MOST_BYTES:
+    if shape.frames * shape.recipe.size**2 * 3 > MAX_BYTES:
         return "its windows take more memory than a live session has"
     return None
 
@@ -76,16 +76,11 @@ class _WaitingPatch:
 class _CropBuffer:
     """One person's window in the making, for one shape."""
 
-    crops: deque[np.ndarray]
-    times: deque[float]
+    crops: deque[tuple[float, np.ndarray]]
+    """(s, uint8 [S, S, 3])"""
     waiting: list[_WaitingPatch] = field(default_factory=list)
     anchor: tuple[float, Detection] | None = None
     step: int = -1
-
-    def clear(self) -> None:
-        """Begin anew."""
-        self.crops.clear()
-        self.times.clear()
 
 
 class ClipCollector:
@@ -106,23 +101,16 @@ class ClipCollector:
         complete = []
         for shape in self._shapes:
             for person in people:
-                strip = self._strips.setdefault(
-                    (person.number, shape),
-                    _CropBuffer(deque(maxlen=shape.frames), deque(maxlen=shape.frames)),
-                )
+                empty = _CropBuffer(deque(maxlen=shape.frames))
+                strip = self._strips.setdefault((person.number, shape), empty)
                 if self._extend(strip, shape, rgb, time, person):
-                    run = ClipCrops(
-                        shape,
-                        person.number,
-                        strip.times[0],
-                        strip.times[-1],
-                        np.stack(strip.crops),
-                    )
-                    complete.append(run)
+                    times, crops = zip(*strip.crops, strict=True)
+                    window = ClipCrops(shape, person.number, times[0], times[-1], np.stack(crops))
+                    complete.append(window)
         here = {person.number for person in people}
         for key, strip in list(self._strips.items()):
-            seen = strip.waiting[-1].time if strip.waiting else max(strip.times, default=time)
-            if key[0] not in here and time - seen > MISSED_STEPS * key[1].step:
+            times = [patch.time for patch in strip.waiting] or [t for t, _ in strip.crops]
+            if key[0] not in here and time - max(times, default=time) > MISSED_STEPS * key[1].step:
                 del self._strips[key]
         return complete
 
@@ -138,7 +126,7 @@ class ClipCollector:
         step = round(time / shape.step)
         if step > strip.step:
             if strip.step >= 0 and step - strip.step > MISSED_STEPS:
-                strip.clear()
+                strip.crops.clear()
                 strip.waiting.clear()
                 strip.anchor = None
             # What was on the screen at a missed step is the frame before, as in a slow file.
@@ -154,18 +142,18 @@ class ClipCollector:
         for patch in strip.waiting:
             face = vision.interpolate(between, patch.time)
             if face is None:  # from before the first search, or across too long a gap
-                strip.clear()
+                strip.crops.clear()
                 continue
             box = vision.box_for(shape.recipe, face.box, self._detector)
-            strip.crops.append(patch.cut(Detection(box, face.landmarks, 1.0), shape.recipe))
-            strip.times.append(patch.time)
+            crop = patch.cut(Detection(box, face.landmarks, 1.0), shape.recipe)
+            strip.crops.append((patch.time, crop))
         strip.waiting.clear()
         strip.anchor = here
         return len(strip.crops) == shape.frames
 
 
 def _patch(rgb: np.ndarray, time: float, face: Detection) -> _WaitingPatch:
-    """A copy of a face's surroundings: the frame itself need not be kept."""
+    """Copy a face's surroundings: the frame itself need not be kept."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = face.box
     around = AROUND * max(x1 - x0, y1 - y0)

@@ -11,57 +11,40 @@ from dataclasses import dataclass, replace
 
 from detector.live.face_tracker import TrackedFace
 from detector.live.hints import SCREEN, SHORT, Alarms, QualityMonitor
-from detector.live.hysteresis import EARLY_FRAMES, FRESH
+from detector.live.hysteresis import EARLY_FRAMES, SHORT_WINDOW
 from detector.live.rate_counter import RateCounter
 from detector.live.readout import UNREAD, LiveReadout
 from detector.live.score_history import ScoreHistory
 from detector.live.state import Alarm, Hint, HintCode, LiveFace, LiveSettings, LiveState, ModelState
-from detector.messages.format import clock as minutes
-from detector.messages.format import percent
+from detector.messages.format import clock, percent
 from detector.models.base import ModelSpec
 from detector.schema.analysis import Analysis, FrameSegment, Label
 
 
 @dataclass(frozen=True)
 class ScoredFrame:
-    """A frame that was scored.
-
-    Attributes
-    ----------
-    time : float
-        s, by the viewer's clock.
-    came : float
-        s, by the engine's clock.
-    faces : mapping
-        By number; with the logits that they got.
-    count : int
-        Faces in it, those too that were not judged.
-    scored : bool
-        Whether any model gave a score.
-    """
+    """A frame that was scored."""
 
     time: float
-    came: float
+    """s, by the viewer's clock."""
+    arrived: float
+    """s, by the engine's clock."""
     faces: Mapping[int, FrameSegment]
+    """By number; with the logits that they got."""
     count: int
+    """Faces in it, those too that were not judged."""
     scored: bool
+    """Whether any model gave a score."""
 
 
 class SessionDisplay:
-    """The shown side of one session.
+    """The shown side of one session. `drop_frames`: frames may be left out to keep up."""
 
-    Parameters
-    ----------
-    settings : LiveSettings
-    specs : sequence of ModelSpec
-    hurried : bool
-        Whether frames may be left out to keep up.
-    """
-
-    def __init__(self, settings: LiveSettings, specs: Sequence[ModelSpec], hurried: bool) -> None:
-        self._settings, self._specs, self._hurried = settings, list(specs), hurried
-        asked = list(settings.models) if settings.models is not None else None
-        self.history = ScoreHistory(specs, asked, settings.name, settings.min_face)
+    def __init__(
+        self, settings: LiveSettings, specs: Sequence[ModelSpec], drop_frames: bool
+    ) -> None:
+        self._settings, self._specs, self._drop_frames = settings, list(specs), drop_frames
+        self.history = ScoreHistory(specs, settings)
         self.readout = LiveReadout(self.history.thresholds)
         self.quality = QualityMonitor(0.0, settings.most_faces)
         self.alarms = Alarms(settings.alarm_seconds)
@@ -80,20 +63,19 @@ class SessionDisplay:
         self.quality = QualityMonitor(self.time, self._settings.most_faces)
 
     def state(
-        self, now: float, *, ready: bool, failures: Mapping[str, str], stopped: Mapping[str, str]
+        self,
+        now: float,
+        *,
+        ready: bool,
+        failures: Mapping[str, str],
+        stopped: Mapping[str, str],
+        every: Mapping[str, int],
     ) -> LiveState:
-        """Return a snapshot.
+        """Return a snapshot at `now`, s by the engine's clock.
 
-        Parameters
-        ----------
-        now : float
-            s, by the engine's clock.
-        ready : bool
-            Whether the models are loaded.
-        failures : mapping
-            Why a model takes no part, by id.
-        stopped : mapping
-            Of these, the models that stopped as they scored.
+        `ready`: the models are loaded. `failures`: why a model takes no part, by id; `stopped`: of
+        these, the models that stopped as they scored. `every`: by id, in every n-th of the scored
+        frames a model scores.
         """
         return LiveState(
             time=self.time,
@@ -105,49 +87,38 @@ class SessionDisplay:
             alarms=self.alarms.all,
             rates=self.rates.rates(now),
             series=self.readout.series,
-            models=tuple(self._model_states(failures)),
+            models=tuple(self._model_states(failures, every)),
             ready=ready,
         )
 
     # --- after a look ----------------------------------------------------------------------------
 
-    def looked(self, time: float, people: Sequence[TrackedFace], *, sure: bool) -> None:
-        """Take in who is in view.
-
-        Parameters
-        ----------
-        time : float
-            s, of the frame.
-        people : sequence of TrackedFace
-        sure : bool
-            Whether anybody is there without doubt.
-        """
-        self._show(people)
-        if sure:
-            self.quality.face(time)
-        self.alarms.faces(time, self.quality.no_face_since)
-        self._unread(time)
-
-    def _show(self, people: Sequence[TrackedFace]) -> None:
-        """The faces as they are drawn, most suspicious first."""
-        shown = []
+    def update_faces(self, time: float, people: Sequence[TrackedFace], *, sure: bool) -> None:
+        """Take in who is in view in the frame of `time`, s; `sure`: somebody is without doubt."""
+        faces = []
         for person in people:
             problem = self._problems.get(person.number)
-            face = LiveFace(
-                id=self.history.letter(person.number),
-                box=person.face.box,
-                velocity=person.velocity,
-                time=person.time,
-                probability=None,
-                label=Label.NOT_APPLICABLE if problem else Label.INCONCLUSIVE,
-                problem=problem,
-                landmarks=person.face.landmarks,
+            faces.append(
+                LiveFace(
+                    id=self.history.letter(person.number),
+                    box=person.face.box,
+                    velocity=person.velocity,
+                    time=person.time,
+                    probability=None,
+                    label=Label.NOT_APPLICABLE if problem else Label.INCONCLUSIVE,
+                    problem=problem,
+                    landmarks=person.face.landmarks,
+                )
             )
-            shown.append(face)
-        self._read(shown)
+        self._label(faces)
+        if sure:
+            self.quality.note_face(time)
+        self.alarms.update_faces(time, self.quality.no_face_since)
+        self._end_reading(time)
 
-    def _read(self, faces: Iterable[LiveFace]) -> None:
-        """Put the newest words and numbers to the faces, so that no box is behind the reading."""
+    def _label(self, faces: Iterable[LiveFace]) -> None:
+        """Put the newest words and numbers to the faces, so that no box is behind the reading; the
+        most suspicious comes first."""
         shown = []
         for face in faces:
             line = self.readout.people.get(face.id)
@@ -155,7 +126,7 @@ class SessionDisplay:
                 face = replace(
                     face,
                     probability=line.probability,
-                    label=line.steady.label,
+                    label=line.hysteresis.label,
                     scored=line.scored,
                     question=line.question,
                 )
@@ -163,7 +134,7 @@ class SessionDisplay:
         shown.sort(key=lambda f: -1.0 if f.probability is None else f.probability, reverse=True)
         self._faces = tuple(shown)
 
-    def _unread(self, time: float) -> None:
+    def _end_reading(self, time: float) -> None:
         """End the reading where nobody could be judged for a while."""
         last = self.readout.scored
         if last is not None and time - last > UNREAD:
@@ -171,43 +142,35 @@ class SessionDisplay:
                 h for h in self.quality.hints(time, silent=0.0, rate=9.0, lag=0.0) if h.blocking
             ]
             self.readout.lose(time, hints[0].text if hints else "No face is being scored.")
-            self.alarms.reading(time, None, 1.0)
+            self.alarms.update_reading(time, None, 1.0)
 
     # --- after a score ---------------------------------------------------------------------------
 
-    def scored(
-        self, frame: ScoredFrame, slow: Analysis | None, fresh: Analysis | None, now: float
+    def update_scores(
+        self, frame: ScoredFrame, long: Analysis | None, short: Analysis | None, now: float
     ) -> None:
-        """Take in what a scored frame says.
-
-        Parameters
-        ----------
-        frame : ScoredFrame
-        slow, fresh : Analysis, optional
-            Decided, of the long and the short window.
-        now : float
-            s, by the engine's clock.
-        """
-        looks = frame.faces
+        """Take in a scored frame, and the decided analyses of the long and the short window; `now`
+        is s, by the engine's clock."""
+        faces = frame.faces
         self._problems = {
-            n: SHORT.get(look.quality.problem, "not judged")
-            for n, look in looks.items()
-            if look.quality.problem
+            n: SHORT.get(face.quality.problem, "not judged")
+            for n, face in faces.items()
+            if face.quality.problem
         }
-        if looks:
-            largest = max(looks, key=lambda n: looks[n].quality.width)
-            quality, letter = looks[largest].quality, self.history.letter(largest)
-            self.quality.look(frame.time, frame.count, quality, letter)
+        if faces:
+            largest = max(faces, key=lambda n: faces[n].quality.width)
+            quality, letter = faces[largest].quality, self.history.letter(largest)
+            self.quality.add_sample(frame.time, frame.count, quality, letter)
         if self.quality.screen:
             self.readout.abstain(frame.time, SCREEN)
-            self.alarms.reading(frame.time, None, 1.0)
-        elif slow is not None and frame.scored:
-            for letter in self.readout.update(frame.time, slow, fresh):
-                self.history.forget(letter, frame.time - FRESH - (self.began or 0.0))
-            self._read(self._faces)
+            self.alarms.update_reading(frame.time, None, 1.0)
+        elif long is not None and frame.scored:
+            for letter in self.readout.update(frame.time, long, short):
+                self.history.forget(letter, frame.time - SHORT_WINDOW - (self.began or 0.0))
+            self._label(self._faces)
             reading = self.readout.now
             level = self._settings.alarm_above
-            self.alarms.reading(
+            self.alarms.update_reading(
                 frame.time,
                 self.readout.cautious,
                 reading.thresholds.high if level is None else level,
@@ -215,20 +178,19 @@ class SessionDisplay:
             )
         if frame.scored:
             self.rates.count("scored", now)
-            self.rates.delay("scored", now, now - frame.came)
+            self.rates.delay("scored", now, now - frame.arrived)
         self.version += 1
 
     # --- in words --------------------------------------------------------------------------------
 
     def _hints(self, now: float, ready: bool, stopped: Mapping[str, str]) -> list[Hint]:
         if not ready:
-            text = "The models are being loaded."
-            return [Hint(HintCode.STARTING, "Starting", text, blocking=True)]
+            return [Hint(HintCode.STARTING, "Starting", "The models are being loaded.", True)]
         rates = self.rates.rates(now)
         lag = (rates.score_delay or 0.0) + EARLY_FRAMES / max(rates.scored_fps, 0.1)
-        came = self.rates.last("pushed")
-        silent = now - came if came is not None and self._hurried else 0.0
-        rate = rates.scored_fps if self._hurried else math.inf
+        pushed = self.rates.last("pushed")
+        silent = now - pushed if pushed is not None and self._drop_frames else 0.0
+        rate = rates.scored_fps if self._drop_frames else math.inf
         hints = self.quality.hints(self.time, silent=silent, rate=rate, lag=lag)
         titles = {spec.id: spec.title for spec in self._specs}
         for id, why in stopped.items():
@@ -236,7 +198,7 @@ class SessionDisplay:
             hints.append(Hint(HintCode.MODEL_FAILED, "Model stopped", text, blocking=False))
         return hints
 
-    def _model_states(self, why: Mapping[str, str]) -> list[ModelState]:
+    def _model_states(self, why: Mapping[str, str], every: Mapping[str, int]) -> list[ModelState]:
         return [
             ModelState(
                 id=spec.id,
@@ -245,15 +207,16 @@ class SessionDisplay:
                 scored=self.history.results[spec.id].scored,
                 counted=spec.id in self.readout.counted,
                 note=why.get(spec.id) or self.readout.left_out.get(spec.id),
+                every=every.get(spec.id, 1),
             )
             for spec in self._specs
         ]
 
-    def noted(self, alarm: Alarm) -> str:
-        """An alarm as a sentence of the session's Analysis."""
+    def note(self, alarm: Alarm) -> str:
+        """Return an alarm as a sentence of the session's Analysis."""
         origin = self.began or 0.0
         end = self.time if alarm.end is None else alarm.end
-        when = f"from {minutes(alarm.start - origin)} to {minutes(end - origin)}"
+        when = f"from {clock(alarm.start - origin)} to {clock(end - origin)}"
         if alarm.kind == "no_face":
             return f"No face {when}."
         return f"Alarm {when}: a mean of 3 s up to {percent(alarm.peak or 0.0)}."

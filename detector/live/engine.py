@@ -12,12 +12,14 @@ from detector.errors import UsageError
 from detector.live.pool import Pool
 from detector.live.session import LiveSession
 from detector.live.state import LiveSettings
+from detector.live.voice import WEIGHT, LiveVoice
 from detector.models import registry
 from detector.models.base import Model
+from detector.schema.analysis import Modality
 
-MOST_WORKERS = 4
+MAX_WORKERS = 4
 """More threads serve no more viewers: each has one frame to look at and one to score."""
-MOST_VIEWERS = 8
+MAX_VIEWERS = 8
 
 
 class LiveEngine:
@@ -28,7 +30,7 @@ class LiveEngine:
     models : sequence of str, optional
         Ids for sessions that name none; default: the default ensemble.
     workers : int, optional
-        Threads that find and score faces; default: one a core, at most `MOST_WORKERS`. With 0
+        Threads that find and score faces; default: one a core, at most `MAX_WORKERS`. With 0
         nothing runs by itself: `drain` does what waits, in the caller's thread.
     detector : str or FaceDetector
         The face detector, or its name (`detector.vision.load_detector`).
@@ -47,11 +49,11 @@ class LiveEngine:
         workers: int | None = None,
         detector: str | vision.FaceDetector = "mtcnn",
         load: Callable[[str], Model] = registry.load_model,
-        viewers: int = MOST_VIEWERS,
+        viewers: int = MAX_VIEWERS,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._models = tuple(models) if models is not None else None
-        count = min(os.cpu_count() or 1, MOST_WORKERS) if workers is None else workers
+        count = min(os.cpu_count() or 1, MAX_WORKERS) if workers is None else workers
         self._pool = Pool(count)
         self._detector, self._load = detector, load
         self._viewers, self._clock = viewers, clock
@@ -69,6 +71,8 @@ class LiveEngine:
         settings = settings or LiveSettings()
         asked = settings.models if settings.models is not None else self._models
         specs = registry.choose(asked)
+        if asked is None:  # a camera is not heard
+            specs = [spec for spec in specs if spec.modality is not Modality.VOICE]
         session = LiveSession(
             settings, specs, self._pool, self._load, self._find_detector, self._clock
         )
@@ -84,6 +88,14 @@ class LiveEngine:
             self._open.append(session)
         self._pool.add(session)
         return session
+
+    def listen(self) -> LiveVoice:
+        """Begin to hear a microphone, with the default models of voices; no place of a camera's is
+        taken. Returns at once."""
+        specs = [spec for spec in registry.choose(None) if spec.modality is Modality.VOICE]
+        voice = LiveVoice(specs, self._pool, self._load)
+        self._pool.add(voice, WEIGHT)
+        return voice
 
     @property
     def sessions(self) -> int:

@@ -13,48 +13,39 @@ from detector import vision
 from detector.live.optical_flow import FlowFrame, track_faces
 from detector.vision import Detection
 
-GONE = 0.6
+FACE_TTL_SECONDS = 0.6
 """s without being found or followed, after which a face is no longer drawn."""
-LOOKS = 40
-"""searches by which a face is told from an earring (`faces.keep`)"""
-GLIDE = 0.4
+MAX_DETECTIONS = 40
+"""searches by which a face is told from an earring (`vision.is_face_track`)"""
+VELOCITY_WEIGHT = 0.4
 """weight of the newest movement in a face's velocity"""
 
 
 @dataclass
 class TrackedFace:
-    """One face in view.
-
-    Attributes
-    ----------
-    number : int
-        The tracker's.
-    face : Detection
-        In the newest frame it was found or followed in.
-    time : float
-        Of that frame.
-    searched : bool
-        It was found in that frame, not followed into it.
-    velocity : tuple of float
-        px/s of the center.
-    found : deque of Detection
-        The newest searches' that found it.
-    looks : int
-        Searches since it first was found.
-    """
+    """One face in view."""
 
     number: int
+    """The tracker's."""
     face: Detection
+    """In the newest frame it was found or followed in."""
     time: float
+    """Of that frame."""
     searched: bool = True
+    """It was found in that frame, not followed into it."""
     velocity: tuple[float, float] = (0.0, 0.0)
-    found: deque[Detection] = field(default_factory=lambda: deque(maxlen=LOOKS))
-    looks: int = 0
+    """px/s of the center."""
+    detections: deque[Detection] = field(default_factory=lambda: deque(maxlen=MAX_DETECTIONS))
+    """The newest searches' that found it."""
+    searches: int = 0
+    """Searches since it first was found."""
 
     @property
-    def sure(self) -> bool:
+    def confirmed(self) -> bool:
         """A person, not something that looked like a face."""
-        return vision.keep(list(self.found), max(min(self.looks, LOOKS), 2))
+        return vision.is_face_track(
+            list(self.detections), max(min(self.searches, MAX_DETECTIONS), 2)
+        )
 
     @property
     def width(self) -> float:
@@ -62,7 +53,7 @@ class TrackedFace:
         return self.face.box[2] - self.face.box[0]
 
     def move(self, face: Detection, time: float, *, searched: bool) -> None:
-        """It is here now."""
+        """Bring up to date where it is."""
         gap = time - self.time
         if gap > 0:
             moved = [
@@ -70,7 +61,7 @@ class TrackedFace:
                 for k in (0, 1)
             ]
             x, y = (
-                (1 - GLIDE) * old + GLIDE * m / gap
+                (1 - VELOCITY_WEIGHT) * old + VELOCITY_WEIGHT * m / gap
                 for old, m in zip(self.velocity, moved, strict=True)
             )
             self.velocity = (x, y)
@@ -78,14 +69,8 @@ class TrackedFace:
 
 
 class FaceTracker:
-    """Faces of one viewer. Used by one thread at a time, fed in order of time.
-
-    Parameters
-    ----------
-    detector : FaceDetector
-    min_face : int
-        px, of the narrowest face that is judged.
-    """
+    """Faces of one viewer. Used by one thread at a time, fed in order of time. `min_face`: px, of
+    the narrowest face that is judged."""
 
     def __init__(self, detector: vision.FaceDetector, min_face: int) -> None:
         self._detector = detector
@@ -101,28 +86,18 @@ class FaceTracker:
         return any(person.time < self._at for person in self._people.values())
 
     def search(self, rgb: np.ndarray, time: float, coarser: float = 1.0) -> list[TrackedFace]:
-        """Find the faces of a frame.
-
-        Parameters
-        ----------
-        coarser : float
-            Times the smallest face looked for.
-
-        Returns
-        -------
-        list of Person
-            Those found in this frame. The same objects are given again and change.
-        """
-        found = self._detector.detect(rgb, max(12, round(self._min_face * coarser)))
-        numbers = self._tracker.update(time, rgb, found)
+        """Find the faces of a frame, and return those in it: the same objects are given again and
+        change. `coarser`: times the smallest face looked for."""
+        detections = self._detector.detect(rgb, max(12, round(self._min_face * coarser)))
+        numbers = self._tracker.update(time, rgb, detections)
         for person in self._people.values():
-            person.looks += 1
-        for number, face in zip(numbers, found, strict=True):
+            person.searches += 1
+        for number, face in zip(numbers, detections, strict=True):
             if number in self._people:
                 self._people[number].move(face, time, searched=True)
             else:
-                self._people[number] = TrackedFace(number, face, time, looks=1)
-            self._people[number].found.append(face)
+                self._people[number] = TrackedFace(number, face, time, searches=1)
+            self._people[number].detections.append(face)
         self._before, self._at = FlowFrame.of(rgb), time
         self._forget(time)
         return [self._people[number] for number in numbers]
@@ -142,8 +117,8 @@ class FaceTracker:
 
     def in_view(self) -> Sequence[TrackedFace]:
         """Everybody who is drawn."""
-        return [person for person in self._people.values() if person.sure]
+        return [person for person in self._people.values() if person.confirmed]
 
     def _forget(self, time: float) -> None:
-        for number in [n for n, p in self._people.items() if time - p.time > GONE]:
+        for number in [n for n, p in self._people.items() if time - p.time > FACE_TTL_SECONDS]:
             del self._people[number]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
 from dataclasses import replace
 
 from detector.decision import material
 from detector.live import recapture
-from detector.live.state import Alarm, Hint, HintCode
+from detector.live.state import Alarm, AlarmKind, Hint, HintCode
 from detector.schema.analysis import Quality, ReasonCode
 
 STEADY = 1.0
@@ -27,7 +26,7 @@ SLOW_SECONDS = 5.0
 """s after the start before slowness is said: the first frames are always slow."""
 ALARM_SLACK = 0.10
 """of the likelihood, below the alarm's level, before an alarm can end"""
-MOST_ALARMS = 50
+MAX_ALARMS = 50
 NO_FACE_ALARM = 3.0
 """s without a face that are put on record"""
 
@@ -62,13 +61,7 @@ _PROBLEMS: dict[ReasonCode, tuple[HintCode, str, str]] = {
         "The face is turned away. Ask for a look into the camera.",
     ),
 }
-SHORT = {
-    ReasonCode.FACE_TOO_SMALL: "too small",
-    ReasonCode.TOO_DARK: "too dark",
-    ReasonCode.TOO_BRIGHT: "too bright",
-    ReasonCode.TOO_BLURRED: "too blurred",
-    ReasonCode.TURNED_AWAY: "turned away",
-}
+SHORT = {code: title.removeprefix("Face ").lower() for code, (_, title, _) in _PROBLEMS.items()}
 """Why a face has no score, for the label on its box."""
 
 
@@ -77,22 +70,22 @@ class QualityMonitor:
 
     def __init__(self, time: float, most_faces: int) -> None:
         self._most_faces = most_faces
-        self._looks: deque[tuple[float, int, Quality | None, str]] = deque()
+        self._samples: deque[tuple[float, int, Quality | None, str]] = deque()
         self._stripes: deque[float] = deque(maxlen=5)
         self._face_at = time
         self._began = time
 
-    def look(self, time: float, people: int, quality: Quality | None, person: str) -> None:
+    def add_sample(self, time: float, people: int, quality: Quality | None, person: str) -> None:
         """One look: how many people, and how good the largest face is."""
-        self._looks.append((time, people, quality, person))
-        while self._looks[0][0] < time - STEADY:
-            self._looks.popleft()
+        self._samples.append((time, people, quality, person))
+        while self._samples[0][0] < time - STEADY:
+            self._samples.popleft()
 
-    def face(self, time: float) -> None:
-        """A face is in view."""
+    def note_face(self, time: float) -> None:
+        """Note that a face is in view."""
         self._face_at = time
 
-    def stripes(self, strength: float) -> None:
+    def add_stripes(self, strength: float) -> None:
         """One measurement of `recapture.stripes`."""
         self._stripes.append(strength)
 
@@ -108,18 +101,10 @@ class QualityMonitor:
         return self._face_at
 
     def hints(self, time: float, *, silent: float, rate: float, lag: float) -> list[Hint]:
-        """What to say now, most important first.
+        """Return what to say now, most important first.
 
-        Parameters
-        ----------
-        time : float
-            s, of the newest frame.
-        silent : float
-            s since the last frame was pushed.
-        rate : float
-            Scored frames a second.
-        lag : float
-            s that the reading can lag by.
+        `time`: s, of the newest frame. `silent`: s since the last one was pushed. `rate`: scored
+        frames a second. `lag`: s that the reading can lag by.
         """
         if silent > NO_SIGNAL:
             text = "No picture has come for a moment. Check the camera or the connection."
@@ -128,11 +113,11 @@ class QualityMonitor:
         if time - self._face_at > NO_FACE:
             text = "No face in view. Look at the camera, and see that nothing covers it."
             hints.append(Hint(HintCode.NO_FACE, "No face", text, blocking=True))
-        elif len(self._looks) >= LEAST_LOOKS:
+        elif len(self._samples) >= LEAST_LOOKS:
             hints += self._of_the_face()
         if self.screen:
             hints.insert(0, Hint(HintCode.RECAPTURE, "Screen filmed", SCREEN, blocking=True))
-        most = max((people for _, people, _, _ in self._looks), default=0)
+        most = max((people for _, people, _, _ in self._samples), default=0)
         if most > self._most_faces:
             text = f"{most} faces are in view; the {self._most_faces} largest are judged."
             hints.append(Hint(HintCode.TOO_MANY, f"{most} faces", text, blocking=False))
@@ -144,42 +129,38 @@ class QualityMonitor:
         return hints
 
     def _of_the_face(self) -> list[Hint]:
-        """What is wrong with the largest face in most of the last looks, or could be better."""
-        seen = [(quality, person) for _, _, quality, person in self._looks if quality]
-        if not seen:
+        """Return what is wrong with the largest face in most samples, or could be better."""
+        measured = [(quality, person) for _, _, quality, person in self._samples if quality]
+        if not measured:
             return []
-        qualities = [quality for quality, _ in seen]
-        person = seen[-1][1]
+        qualities = [quality for quality, _ in measured]
+        person = measured[-1][1]
         width = sorted(q.width for q in qualities)[len(qualities) // 2]
         problem, times = Counter(q.problem for q in qualities).most_common(1)[0]
         if problem in _PROBLEMS and 2 * times > len(qualities):
             code, title, text = _PROBLEMS[problem]
             return [Hint(code, title, text.format(width=width), blocking=True, person=person)]
-        hints = []
-        fewer = "so scores are less sure."
-
-        def most(below: Sequence[bool]) -> bool:
-            return 2 * sum(below) > len(below)
-
-        if most([q.width < material.FAIR_WIDTH for q in qualities]):
-            text = f"The face is {width:.0f} px wide, {fewer} Move the camera closer."
-            hints.append(Hint(HintCode.TOO_SMALL, "Face small", text, False, person))
-        if most([q.brightness < DIM for q in qualities]):
-            text = f"The light on the face is low, {fewer} Ask for more light."
-            hints.append(Hint(HintCode.TOO_DARK, "Light low", text, False, person))
-        elif most([q.sharpness < material.POOR_SHARPNESS for q in qualities]):
-            text = f"The face is soft, {fewer} Keep the camera still, or wipe its lens."
-            hints.append(Hint(HintCode.TOO_BLURRED, "Picture soft", text, False, person))
-        return hints
+        half, fewer = len(qualities) / 2, "so scores are less sure."
+        small = sum(q.width < material.FAIR_WIDTH for q in qualities) > half
+        dim = sum(q.brightness < DIM for q in qualities) > half
+        soft = sum(q.sharpness < material.POOR_SHARPNESS for q in qualities) > half and not dim
+        wide = f"The face is {width:.0f} px wide, {fewer} Move the camera closer."
+        light = f"The light on the face is low, {fewer} Ask for more light."
+        still = f"The face is soft, {fewer} Keep the camera still, or wipe its lens."
+        rows = (
+            (small, HintCode.TOO_SMALL, "Face small", wide),
+            (dim, HintCode.TOO_DARK, "Light low", light),
+            (soft, HintCode.TOO_BLURRED, "Picture soft", still),
+        )
+        return [
+            Hint(code, title, text, False, person) for holds, code, title, text in rows if holds
+        ]
 
 
 class Alarms:
     """Stretches above a level, and stretches without a face. Each begins once and ends once.
 
-    Parameters
-    ----------
-    seconds : float
-        For how long the mean has to be above the level, and, to end, `ALARM_SLACK` below it.
+    `seconds`: how long the mean has to be above the level, and, to end, `ALARM_SLACK` below it.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -195,25 +176,21 @@ class Alarms:
         """Newest first."""
         return tuple(reversed(self._alarms))
 
-    def reading(
+    def update_reading(
         self, time: float, probability: float | None, level: float, person: str | None = None
     ) -> None:
         """Take notice of a mean; None: there is none now, which neither begins nor ends one."""
         if probability is None:
             self._above = self._below = None
             return
-        going = self._going("manipulated")
-        if going is not None:
-            self._replace(going, peak=max(going.peak or 0.0, probability))
-            going = self._going("manipulated")
-            assert going is not None
+        if (alarm := self._ongoing("manipulated")) is not None:
+            alarm = self._replace(alarm, peak=max(alarm.peak or 0.0, probability))
             if probability >= level - ALARM_SLACK:
                 self._below = None
             elif self._below is None:
                 self._below = time
             if self._below is not None and time - self._below >= self._seconds:
-                self._replace(going, end=self._below)
-                self._above = self._below = None
+                self._end(alarm, self._below)
             return
         if probability <= level:
             self._above = None
@@ -225,30 +202,36 @@ class Alarms:
             self._begin("manipulated", self._above, self._peak, person)
             self._below = None
 
-    def faces(self, time: float, last_face: float) -> None:
+    def update_faces(self, time: float, last_face: float) -> None:
         """Take notice of when a face was last in view."""
-        going = self._going("no_face")
-        if going is None and time - last_face > NO_FACE_ALARM:
-            self._begin("no_face", last_face, None, None)
-            raised = self._going("manipulated")
-            if raised is not None:  # nobody is there whom it could be about
-                self._replace(raised, end=last_face)
-                self._above = self._below = None
-        elif going is not None and last_face > going.start:
-            self._replace(going, end=last_face)
+        absence = self._ongoing("no_face")
+        if absence is None and time - last_face > NO_FACE_ALARM:
+            self._begin("no_face", last_face)
+            if (raised := self._ongoing("manipulated")) is not None:
+                self._end(raised, last_face)  # nobody is there whom it could be about
+        elif absence is not None and last_face > absence.start:
+            self._replace(absence, end=last_face)
 
     def end(self, time: float) -> None:
-        """The session is over."""
+        """End what goes on: the session is over."""
         for alarm in [a for a in self._alarms if a.end is None]:
             self._replace(alarm, end=time)
 
-    def _going(self, kind: str) -> Alarm | None:
+    def _ongoing(self, kind: AlarmKind) -> Alarm | None:
         return next((a for a in self._alarms if a.kind == kind and a.end is None), None)
 
-    def _begin(self, kind: str, start: float, peak: float | None, person: str | None) -> None:
+    def _begin(
+        self, kind: AlarmKind, start: float, peak: float | None = None, person: str | None = None
+    ) -> None:
         self._count += 1
-        alarm = Alarm(self._count, kind, start, None, peak, person)  # type: ignore[arg-type]
-        self._alarms = [*self._alarms, alarm][-MOST_ALARMS:]
+        alarm = Alarm(self._count, kind, start, None, peak, person)
+        self._alarms = [*self._alarms, alarm][-MAX_ALARMS:]
 
-    def _replace(self, alarm: Alarm, **changed: float | None) -> None:
-        self._alarms[self._alarms.index(alarm)] = replace(alarm, **changed)  # type: ignore[arg-type]
+    def _end(self, alarm: Alarm, time: float) -> None:
+        self._replace(alarm, end=time)
+        self._above = self._below = None
+
+    def _replace(self, alarm: Alarm, **changes: float) -> Alarm:
+        changed = replace(alarm, **changes)  # type: ignore[arg-type]
+        self._alarms[self._alarms.index(alarm)] = changed
+        return changed

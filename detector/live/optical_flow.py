@@ -41,38 +41,21 @@ class FlowFrame:
         height, width = rgb.shape[:2]
         scale = min(1.0, SIDE / max(height, width))
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        return cls(
-            cv2.cvtColor(
-                cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if scale < 1 else rgb,
-                cv2.COLOR_RGB2GRAY,
-            ),
-            scale,
-        )
+        small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
+        return cls(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), scale)
 
 
 def track_faces(
     before: FlowFrame, now: FlowFrame, faces: list[Detection]
 ) -> list[Detection | None]:
-    """Where faces of one frame are in the next.
-
-    Parameters
-    ----------
-    before, now : Small
-        Of the same size.
-    faces : list of Detection
-        As they were in `before`.
-
-    Returns
-    -------
-    list of Detection or None
-        Moved and scaled; None for a face that was lost.
-    """
+    """Return where faces of one frame are in the next, which is of the same size: moved and scaled,
+    or None for a face that was lost."""
     if not faces or before.gray.shape != now.gray.shape:
         return [None] * len(faces)
     start = np.concatenate([_grid(face, before.scale) for face in faces])
-    there, found = _flow(before.gray, now.gray, start)
+    there, status = _flow(before.gray, now.gray, start)
     back, again = _flow(now.gray, before.gray, there)
-    good = (found.ravel() == 1) & (again.ravel() == 1)
+    good = (status.ravel() == 1) & (again.ravel() == 1)
     good &= np.linalg.norm(back - start, axis=1) <= BACK
     moved = []
     for i, face in enumerate(faces):
@@ -83,17 +66,11 @@ def track_faces(
 
 def _flow(one: np.ndarray, other: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where points [N, 2] of one picture are in the other, and whether they were found."""
-    there = np.empty_like(points)
-    there, found, _ = cv2.calcOpticalFlowPyrLK(
-        one,
-        other,
-        points,
-        there,
-        winSize=(13, 13),
-        maxLevel=3,
-        criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
+    until = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
+    there, status, _ = cv2.calcOpticalFlowPyrLK(
+        one, other, points, np.empty_like(points), winSize=(13, 13), maxLevel=3, criteria=until
     )
-    return there, found
+    return there, status
 
 
 def _grid(face: Detection, scale: float) -> np.ndarray:
@@ -120,6 +97,4 @@ def _moved(
         return None
     points = np.array([face.box[:2], face.box[2:], *face.landmarks])
     points = (points - middle / scale) * growth + (middle + shift) / scale
-    (x0, y0), (x1, y1) = points[:2].tolist()
-    landmarks = tuple((float(x), float(y)) for x, y in points[2:])
-    return Detection((x0, y0, x1, y1), landmarks, face.confidence)
+    return Detection.of(points[:2].ravel(), points[2:], face.confidence)

@@ -31,15 +31,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 @dataclass(frozen=True)
 class Style:
-    """Colors of the overlay; the page passes its theme's.
-
-    Attributes
-    ----------
-    colors : mapping of Label to Color
-        Of box and icon.
-    ink, plate : Color
-        Text, and the plate behind it.
-    """
+    """Colors of the overlay; the page passes its theme's."""
 
     colors: Mapping[Label, Color] = field(
         default_factory=lambda: {
@@ -49,8 +41,10 @@ class Style:
             Label.NOT_APPLICABLE: (138, 140, 139),
         }
     )
+    """Of box and icon."""
     ink: Color = (255, 255, 255)
     plate: Color = (18, 20, 22)
+    """Text, and the plate behind it."""
 
 
 PLAIN = Style()
@@ -71,7 +65,7 @@ def draw(
     time: float | None = None,
     mirror: bool = False,
 ) -> np.ndarray:
-    """A copy of a frame with a box and a label per face.
+    """Return a copy of a frame with a box and a label per face.
 
     Parameters
     ----------
@@ -113,14 +107,24 @@ def _box(face: LiveFace, time: float | None, scale: float) -> tuple[int, int, in
 def _draw_face(
     out: np.ndarray, face: LiveFace, box: tuple[int, int, int, int], style: Style
 ) -> None:
+    """Draw the box, and its label on a plate over it, or in it where there is no room above."""
     color = style.colors[face.label]
     line = max(2, out.shape[1] // 320)
     thin = line if face.label is not Label.NOT_APPLICABLE else max(1, line // 2)
     _dashed(out, box, color, thin, _DASHES[face.label])
     word = f"{face.word} - {face.percent}" if face.probability is not None else face.word
-    if out.shape[1] < NARROW:
+    height, width = out.shape[:2]
+    if width < NARROW:
         word = f"{face.id} {face.percent}"
-    _plate(out, word, face.label, box, color, style)
+    plate = _label(word, face.label, color, style.ink, style.plate, max(18, round(width / 27)))
+    rows, columns = plate.shape[:2]
+    top = box[1] - rows - 2
+    if top < 0:
+        top = max(0, min(box[1] + 2, height - rows))
+    left = max(0, min(box[0], width - columns))
+    rows, columns = min(rows, height - top), min(columns, width - left)
+    if rows > 0 and columns > 0:
+        out[top : top + rows, left : left + columns] = plate[:rows, :columns]
 
 
 def _dashed(
@@ -130,7 +134,7 @@ def _dashed(
     line: int,
     dash: tuple[int, int],
 ) -> None:
-    """A rectangle of dashes: pixels are set side by side, no loop over them."""
+    """Draw a rectangle of dashes: pixels are set side by side, no loop over them."""
     height, width = out.shape[:2]
     x0, y0, x1, y1 = box
     if x1 <= x0 or y1 <= y0:
@@ -150,32 +154,11 @@ def _dashed(
             out[down, left:right] = color
 
 
-def _plate(
-    out: np.ndarray,
-    word: str,
-    label: Label,
-    box: tuple[int, int, int, int],
-    color: Color,
-    style: Style,
-) -> None:
-    """The label on a plate over the box, or in it where there is no room above."""
-    height, width = out.shape[:2]
-    plate = _label(word, label, color, style.ink, style.plate, max(18, round(width / 27)))
-    rows, columns = plate.shape[:2]
-    top = box[1] - rows - 2
-    if top < 0:
-        top = max(0, min(box[1] + 2, height - rows))
-    left = max(0, min(box[0], width - columns))
-    rows, columns = min(rows, height - top), min(columns, width - left)
-    if rows > 0 and columns > 0:
-        out[top : top + rows, left : left + columns] = plate[:rows, :columns]
-
-
 @lru_cache(maxsize=256)
 def _label(
     word: str, label: Label, color: Color, ink: Color, plate: Color, height: int
 ) -> np.ndarray:
-    """A plate with icon and text. The same few are drawn again and again."""
+    """Return a plate with icon and text. The same few are drawn again and again."""
     size = height / 40
     thickness = max(1, round(height / 20))
     text = word.replace("–", "-")  # OpenCV's letters are ASCII

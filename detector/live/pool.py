@@ -30,27 +30,23 @@ class Client(Protocol):
 
 
 class Pool:
-    """Worker threads that live while there are clients.
-
-    Parameters
-    ----------
-    workers : int
-        Threads; 0: none, and `step` does the work (tests, files that are read at any speed).
-    clock : callable
-        Seconds.
-    """
+    """Worker threads that live while there are clients; with 0 `workers` there are none, and `step`
+    does the work (tests, files that are read at any speed)."""
 
     def __init__(self, workers: int, clock: Callable[[], float] = time.perf_counter) -> None:
         self.workers = workers
         self._clock = clock
         self._wake = threading.Condition()
         self._spent: dict[Client, float] = {}
+        self._weights: dict[Client, float] = {}
         self._busy: set[tuple[Client, str]] = set()
         self._threads: set[threading.Thread] = set()
 
-    def add(self, client: Client) -> None:
-        """Begin to serve a client. It starts level with the one that has had the least."""
+    def add(self, client: Client, weight: float = 1.0) -> None:
+        """Begin to serve a client. It starts level with the one that has had the least; `weight` is
+        what it takes beside one that watches a camera."""
         with self._wake:
+            self._weights[client] = weight
             self._spent[client] = min(self._spent.values(), default=0.0)
             while len(self._threads) < self.workers:
                 name = f"unmask-live-{len(self._threads) + 1}"
@@ -65,6 +61,7 @@ class Pool:
         """
         with self._wake:
             self._spent.pop(client, None)
+            self._weights.pop(client, None)
             self._wake.notify_all()
 
     def nudge(self) -> None:
@@ -73,9 +70,10 @@ class Pool:
             self._wake.notify()
 
     @property
-    def clients(self) -> int:
-        """How many are served."""
-        return len(self._spent)
+    def clients(self) -> float:
+        """How many are served, by their weights."""
+        with self._wake:
+            return sum(self._weights.values())
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the threads to end, after the last client was removed."""
@@ -87,10 +85,9 @@ class Pool:
         """Do the next piece of work in the caller's thread; False when nothing waits."""
         with self._wake:
             turn = self._next()
-        if turn is None:
-            return False
-        self._do(*turn)
-        return True
+        if turn is not None:
+            self._do(*turn)
+        return turn is not None
 
     def _serve(self) -> None:
         import torch

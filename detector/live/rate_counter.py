@@ -10,7 +10,7 @@ from detector.live.state import LiveRates
 
 MEASURED = 3.0
 """s"""
-MOST = 256
+MAX_TIMES = 256
 """moments kept for each figure: 3 s at 85 a second"""
 
 
@@ -25,11 +25,11 @@ class RateCounter:
     def count(self, what: str, now: float) -> None:
         """One frame was pushed, looked at, scored."""
         self.counts[what] += 1
-        self._at.setdefault(what, deque(maxlen=MOST)).append(now)
+        self._at.setdefault(what, deque(maxlen=MAX_TIMES)).append(now)
 
     def delay(self, what: str, now: float, seconds: float) -> None:
         """How long one took."""
-        self._delays.setdefault(what, deque(maxlen=MOST)).append((now, seconds))
+        self._delays.setdefault(what, deque(maxlen=MAX_TIMES)).append((now, seconds))
 
     def last(self, what: str) -> float | None:
         """When it last was."""
@@ -45,7 +45,7 @@ class RateCounter:
         return (len(inside) - 1) / max(now - inside[0], 1e-3)
 
     def rates(self, now: float) -> LiveRates:
-        """The figures as they are shown."""
+        """Return the figures as they are shown."""
         looked, scored = (
             [seconds for t, seconds in self._delays.get(what, ()) if t > now - MEASURED]
             for what in ("looked", "scored")
@@ -56,7 +56,6 @@ class RateCounter:
             scored=self.counts["scored"],
             dropped=self.counts["dropped"],
             fps=self.rate("pushed", now),
-            looked_fps=self.rate("looked", now),
             scored_fps=self.rate("scored", now),
             delay=float(np.median(looked)) if looked else None,
             delay_p95=float(np.percentile(looked, 95)) if looked else None,

@@ -5,32 +5,22 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from detector.live.hysteresis import HOLD, LabelHysteresis, WindowVerdict
-from detector.live.state import HISTORY, WINDOW, Dot, LiveReading
-from detector.schema.analysis import (
-    Analysis,
-    Label,
-    Question,
-    ReasonCode,
-    Subject,
-    SubjectAnswer,
-    Thresholds,
-)
+from detector.live.state import HISTORY, WINDOW, Dot, LiveReading, Trend
+from detector.schema.analysis import Analysis, Label, Question, ReasonCode, Subject, Thresholds
 
 UNREAD = 2.0
 """s without a scored face after which there is no reading"""
 TREND = 0.05
 """of the likelihood, in half a window, from which it rises or falls"""
-Trend = Literal["rising", "falling", "steady"]
 
 
 @dataclass
 class LabelTimeline:
     """What the word on one face, or on the session, rests on."""
 
-    steady: LabelHysteresis
+    hysteresis: LabelHysteresis
     probability: float | None = None
     question: Question | None = None
     scored: float | None = None
@@ -39,14 +29,14 @@ class LabelTimeline:
     """(s, probability) of the last window"""
 
     def update(
-        self, time: float, slow: WindowVerdict, fresh: WindowVerdict | None, question: Question
+        self, time: float, long: WindowVerdict, short: WindowVerdict | None, question: Question
     ) -> bool:
-        """See `Steady.update`."""
-        self.probability, self.question, self.scored = slow.probability, question, time
-        self.means.append((time, slow.probability))
+        """See `LabelHysteresis.update`."""
+        self.probability, self.question, self.scored = long.probability, question, time
+        self.means.append((time, long.probability))
         while self.means[0][0] < time - WINDOW:
             self.means.popleft()
-        return self.steady.update(time, slow, fresh)
+        return self.hysteresis.update(time, long, short)
 
     @property
     def trend(self) -> Trend:
@@ -61,13 +51,7 @@ class LabelTimeline:
 
 
 class LiveReadout:
-    """The words of one viewer. Not locked.
-
-    Parameters
-    ----------
-    thresholds : Thresholds
-        Shown until there is a score.
-    """
+    """The words of one viewer. Not locked. `thresholds` are shown until there is a score."""
 
     def __init__(self, thresholds: Thresholds) -> None:
         self._thresholds = thresholds
@@ -91,25 +75,13 @@ class LiveReadout:
 
     def nothing(self, time: float, text: str) -> LiveReading:
         """No reading, and why."""
-        return LiveReading(
-            label=Label.NOT_APPLICABLE,
-            probability=None,
-            low=None,
-            high=None,
-            since=time,
-            text=text,
-            trend="steady",
-            question=None,
-            thresholds=self._thresholds,
-        )
+        return LiveReading(Label.NOT_APPLICABLE, time, text, self._thresholds)
 
     def lose(self, time: float, text: str) -> None:
         """There has been nobody to judge for `UNREAD` s: what was said is over."""
         self._whole = None
         self.people.clear()
-        since = time
-        if self.now.label is Label.NOT_APPLICABLE:
-            since = self.now.since
+        since = self.now.since if self.now.label is Label.NOT_APPLICABLE else time
         self.now = self.nothing(since, text)
         self._dot(Dot(time, None, None, Label.NOT_APPLICABLE))
 
@@ -126,99 +98,83 @@ class LiveReadout:
         """s of the newest frame that the reading is from."""
         return self._whole.scored if self._whole else None
 
-    def update(self, time: float, slow: Analysis, fresh: Analysis | None) -> list[str]:
-        """Take notice of a scored frame.
-
-        Parameters
-        ----------
-        time : float
-            s, of the frame.
-        slow, fresh : Analysis
-            Decided, of the last `WINDOW` and `FRESH` seconds.
-
-        Returns
-        -------
-        list of str
-            Letters of people whose older evidence is to be forgotten (`LabelHysteresis.update`).
-        """
-        self.counted = {model.id for model in slow.models if model.counted}
+    def update(self, time: float, long: Analysis, short: Analysis | None) -> list[str]:
+        """Take in a scored frame of `time`, s: what was decided of the last `WINDOW` and
+        `SHORT_WINDOW` seconds. Return the letters of people whose older evidence is to be forgotten
+        (`LabelHysteresis.update`)."""
+        self.counted = {model.id for model in long.models if model.counted}
         self.left_out = {
             model.id: model.not_counted_because
-            for model in slow.models
+            for model in long.models
             if model.not_counted_because is not None
         }
-        changed = self._update_people(time, slow, fresh)
-        verdict, question = _window_verdict(slow), slow.verdict.question
+        changed = self._update_people(time, long, short)
+        question = long.verdict.question
+        verdict = _window_verdict(long, question)
         if verdict is None or question is None:
             return changed
-        if self._whole is None:
-            self._whole = LabelTimeline(LabelHysteresis(time))
-        whole = self._whole
-        early = whole.update(time, verdict, _window_verdict(fresh) if fresh else None, question)
-        if early and fresh and whole.steady.label is Label.FAKE:
+        whole = self._whole = self._whole or LabelTimeline(LabelHysteresis(time))
+        lately = _window_verdict(short, short.verdict.question) if short else None
+        early = whole.update(time, verdict, lately, question)
+        if early and short and whole.hysteresis.label is Label.FAKE:
             # Somebody new has come into the picture: their own word need not wait either.
-            for subject in fresh.judged:
+            for subject in short.judged:
                 if subject.label is Label.FAKE and subject.id in self.people:
-                    self.people[subject.id].steady.warn(time)
+                    self.people[subject.id].hysteresis.latch_fake(time)
         self.cautious = verdict.probability
-        self.now = self._reading(time, slow, verdict, whole, question)
+        self.now = self._reading(time, long, verdict, whole, question)
         newest = [
             frame.answers[question]
-            for subject in slow.judged
+            for subject in long.judged
             for frame in subject.frames[-1:]
-            if question in frame.answers and frame.index == len(slow.moments) - 1
+            if question in frame.answers and frame.index == len(long.timestamps) - 1
         ]
         shown = self.now.probability
-        self._dot(Dot(time, max(newest, default=None), shown, whole.steady.label))
+        self._dot(Dot(time, max(newest, default=None), shown, whole.hysteresis.label))
         return changed
 
-    def _update_people(self, time: float, slow: Analysis, fresh: Analysis | None) -> list[str]:
-        """Take in the verdict on each person; gives those whose older evidence is to be
-        forgotten."""
+    def _update_people(self, time: float, long: Analysis, short: Analysis | None) -> list[str]:
         changed = []
-        lately = {subject.id: subject for subject in fresh.judged} if fresh else {}
-        for subject in slow.judged:
-            question = _shown_question(subject, slow)
-            verdict = _subject_verdict(subject, slow, question)
+        lately = {subject.id: subject for subject in short.judged} if short else {}
+        for subject in long.judged:
+            question = _shown_question(subject, long)
+            verdict = _window_verdict(long, question, subject)
             if verdict is None or question is None:
                 continue
             line = self.people.setdefault(subject.id, LabelTimeline(LabelHysteresis(time)))
-            now = None
-            if fresh and subject.id in lately:
-                now = _subject_verdict(lately[subject.id], fresh, question)
+            same = lately.get(subject.id)
+            now = _window_verdict(short, question, same) if short and same else None
             if line.update(time, verdict, now, question):
                 changed.append(subject.id)
-        here = {subject.id for subject in slow.judged}
+        here = {subject.id for subject in long.judged}
         self.people = {id: line for id, line in self.people.items() if id in here}
         return changed
 
     def _reading(
         self,
         time: float,
-        slow: Analysis,
+        long: Analysis,
         verdict: WindowVerdict,
         whole: LabelTimeline,
         question: Question,
     ) -> LiveReading:
-        top = next((s for s in slow.judged if s.id == slow.verdict.subject), slow.judged[0])
+        top = next((s for s in long.judged if s.id == long.verdict.subject), long.judged[0])
         scores = [frame.answers[question] for frame in top.frames if question in frame.answers]
         # What stands on the box of this person: one number for one face.
-        theirs = self.people.get(top.id)
-        shown = verdict.probability
-        if theirs is not None and theirs.question is question and theirs.probability is not None:
-            shown = theirs.probability
+        line = self.people.get(top.id)
+        own = line.probability if line is not None and line.question is question else None
         return LiveReading(
-            label=whole.steady.label,
-            probability=shown,
+            label=whole.hysteresis.label,
+            probability=verdict.probability if own is None else own,
             low=min(scores, default=None),
             high=max(scores, default=None),
-            since=whole.steady.since,
+            since=whole.hysteresis.since,
             text=_text(time, whole, verdict, top),
             trend=whole.trend,
             question=question,
             thresholds=verdict.thresholds,
-            person=top.id if len(slow.judged) > 1 else None,
-            counted=slow.verdict.counted,
+            person=top.id if len(long.judged) > 1 else None,
+            counted=long.verdict.counted,
         )
 
     def _dot(self, dot: Dot) -> None:
@@ -227,56 +183,41 @@ class LiveReadout:
             self._series.popleft()
 
 
-def stirred(slow: Analysis, seconds: float) -> bool:
+def may_be_suspicious(long: Analysis, seconds: float) -> bool:
     """Whether the last seconds alone could be other than "no sign": some frame of them is."""
-    if slow.verdict.label is Label.NOT_APPLICABLE or not slow.moments:
+    if long.verdict.label is Label.NOT_APPLICABLE or not long.timestamps:
         return False
     return any(
-        score > slow.verdict.answers[question].thresholds.low
-        for track in slow.judged
+        score > long.verdict.answers[question].thresholds.low
+        for track in long.judged
         for face in track.frames
-        if face.time > slow.moments[-1] - seconds
+        if face.time > long.timestamps[-1] - seconds
         for question, score in face.answers.items()
     )
 
 
-def _window_verdict(analysis: Analysis) -> WindowVerdict | None:
-    """The verdict on the session, or None where there is none."""
-    question = analysis.verdict.question
+def _window_verdict(
+    analysis: Analysis, question: Question | None, subject: Subject | None = None
+) -> WindowVerdict | None:
+    """Return the verdict on a person, or on the session, or None where there is none."""
     if question is None:
         return None
-    answer = analysis.verdict.answers[question]
-    if answer.probability is None:
+    answer = (subject or analysis.verdict).answers.get(question)
+    if answer is None or answer.probability is None:
         return None
-    return WindowVerdict(
-        analysis.verdict.label,
-        answer.probability,
-        answer.thresholds,
-        max((_frames(track, question) for track in analysis.judged), default=0),
-    )
+    label = subject.answers[question].label if subject else analysis.verdict.label
+    thresholds = analysis.verdict.answers[question].thresholds
+    subjects = [subject] if subject else analysis.judged
+    counts = (sum(question in frame.answers for frame in one.frames) for one in subjects)
+    return WindowVerdict(label, answer.probability, thresholds, max(counts, default=0))
 
 
 def _shown_question(track: Subject, analysis: Analysis) -> Question | None:
-    """The question of which a person's box says the answer: that of the verdict, where they have
+    """Return the question that a person's box answers: that of the verdict, where they have
     one, so that box and card never speak of two."""
     leading = analysis.verdict.question
     answer = track.answers.get(leading) if leading else None
     return leading if answer is not None and answer.probability is not None else track.question
-
-
-def _subject_verdict(
-    track: Subject, analysis: Analysis, question: Question | None
-) -> WindowVerdict | None:
-    """The verdict on one person, or None where there is none."""
-    answer: SubjectAnswer | None = track.answers.get(question) if question else None
-    if question is None or answer is None or answer.probability is None:
-        return None
-    thresholds = analysis.verdict.answers[question].thresholds
-    return WindowVerdict(answer.label, answer.probability, thresholds, _frames(track, question))
-
-
-def _frames(track: Subject, question: Question) -> int:
-    return sum(question in face.answers for face in track.frames)
 
 
 _ABSTAINED = {
@@ -287,27 +228,27 @@ _ABSTAINED = {
 }
 
 
-def _text(time: float, line: LabelTimeline, said: WindowVerdict, top: Subject) -> str:
+def _text(time: float, line: LabelTimeline, verdict: WindowVerdict, top: Subject) -> str:
     """One or two sentences under the word."""
-    label, limits = line.steady.label, said.thresholds
+    label, limits = line.hysteresis.label, verdict.thresholds
     moves = "" if line.trend == "steady" else f"is {line.trend} and "
     if label is Label.FAKE:
         what = "a machine-made face" if line.question is Question.SYNTHESIS else "manipulation"
-        if said.probability > limits.high:
+        if verdict.probability > limits.high:
             return f"The score is over the upper threshold: consistent with {what}."
         return f"The score has been over the upper threshold. It {moves}is below it now."
     if label is Label.REAL:
         text = "No sign of manipulation in the last 3 s."
-        if said.label is not Label.REAL:
+        if verdict.label is not Label.REAL:
             text += f" The score {moves}is above the lower threshold now."
         return text
-    if time - line.steady.since < HOLD and line.steady.new:
+    if time - line.hysteresis.since < HOLD and line.hysteresis.initial:
         return "Looking. A first reading takes about 3 s of a face."
-    if said.abstained:
+    if verdict.abstained:
         return _ABSTAINED.get(
             top.reason or ReasonCode.UNCERTAIN, "Too few models gave a score for a verdict."
         )
-    if said.label is Label.INCONCLUSIVE:
+    if verdict.label is Label.INCONCLUSIVE:
         return f"The score {moves}is between the thresholds. Ask for a still face in good light."
-    side = "over the upper" if said.label is Label.FAKE else "below the lower"
+    side = "over the upper" if verdict.label is Label.FAKE else "below the lower"
     return f"The score has just come {side} threshold. The word waits, so that it doesn't flicker."

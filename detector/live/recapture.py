@@ -24,17 +24,8 @@ set have 2.53 or less (`bench.live --recapture`)."""
 
 
 def stripes(rgb: np.ndarray) -> float:
-    """How far the highest narrow peak of the spectrum stands above what is around it.
-
-    Parameters
-    ----------
-    rgb : uint8 array [H, W, 3]
-
-    Returns
-    -------
-    float
-        In standard deviations of the log spectrum about it; 0 for a picture that is too small.
-    """
+    """Return how far the highest narrow peak of the spectrum of uint8 [H, W, 3] stands above what
+    is around it, in standard deviations of the log spectrum; 0 for a picture that is too small."""
     height, width = rgb.shape[:2]
     if min(height, width) < SIDE:
         return 0.0

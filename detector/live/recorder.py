@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -29,7 +30,7 @@ WAITING = 12
 """Frames that may wait for the encoder: about 11 MB at 640 x 480."""
 CLOCK = 90_000
 """Ticks a second of the video."""
-MOST_SECONDS = 3600.0
+MAX_SECONDS = 3600.0
 """A recording stops here; scoring goes on."""
 
 
@@ -39,20 +40,14 @@ class Ring:
     def __init__(self, seconds: float = LAST, fps: float = RING_FPS) -> None:
         self.seconds = seconds
         self._step = 1 / fps
-        self._kept: deque[tuple[float, bytes]] = deque()
+        self._pictures: deque[tuple[float, bytes]] = deque()
         self._lock = threading.Lock()
         self._due = 0.0
 
     def add(self, rgb: np.ndarray, time: float) -> None:
-        """Keep a frame, unless one was kept a moment ago.
-
-        Parameters
-        ----------
-        rgb : uint8 array [H, W, 3]
-        time : float
-            s, ascending.
-        """
-        if self._kept and time < self._due:
+        """Keep a frame (uint8 [H, W, 3]) of a time in s, ascending, unless one was kept a moment
+        ago."""
+        if self._pictures and time < self._due:
             return
         # From the time it was due, not from now: else a step that is no multiple of the
         # camera's own would lose a third of the pictures.
@@ -63,31 +58,28 @@ class Ring:
         if not ok:
             return
         with self._lock:
-            self._kept.append((time, data.tobytes()))
-            while self._kept[0][0] < time - self.seconds:
-                self._kept.popleft()
+            self._pictures.append((time, data.tobytes()))
+            while self._pictures[0][0] < time - self.seconds:
+                self._pictures.popleft()
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._pictures)
 
     @property
     def span(self) -> float:
         """Seconds from the first kept picture to the last."""
         with self._lock:
-            return self._kept[-1][0] - self._kept[0][0] if self._kept else 0.0
+            return self._pictures[-1][0] - self._pictures[0][0] if self._pictures else 0.0
 
     def write(self, path: Path) -> int:
         """Write what is kept as an MP4 that begins at 0 s; how many pictures it has."""
         with self._lock:
-            kept = list(self._kept)
-        if kept:
-            first = kept[0][0]
-            write(path, ((_decoded(data), time - first) for time, data in kept))
-        return len(kept)
+            pictures = list(self._pictures)
+        return write(path, ((_decoded(data), time - pictures[0][0]) for time, data in pictures))
 
     def clear(self) -> None:
         with self._lock:
-            self._kept.clear()
+            self._pictures.clear()
 
 
 class Recorder:
@@ -109,7 +101,7 @@ class Recorder:
 
     def add(self, rgb: np.ndarray, time: float) -> None:
         """Hand in a frame (uint8 [H, W, 3]) of a time in s from the start."""
-        if self._closed or time > MOST_SECONDS:
+        if self._closed or time > MAX_SECONDS:
             return
         try:
             self._queue.put_nowait((rgb, time))
@@ -158,7 +150,7 @@ def write(path: Path, frames: Iterable[tuple[np.ndarray, float]]) -> int:
         )
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = Fraction(1, CLOCK)
-        for rgb, time in _chain(head, frames):
+        for rgb, time in chain([head], frames):
             if rgb.shape[:2] != (height, width):
                 rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
@@ -168,13 +160,6 @@ def write(path: Path, frames: Iterable[tuple[np.ndarray, float]]) -> int:
             count += 1
         output.mux(stream.encode(None))
     return count
-
-
-def _chain(
-    head: tuple[np.ndarray, float], rest: Iterable[tuple[np.ndarray, float]]
-) -> Iterable[tuple[np.ndarray, float]]:
-    yield head
-    yield from rest
 
 
 def _decoded(data: bytes) -> np.ndarray:

@@ -25,36 +25,31 @@ ENOUGH = 8.0
 """scored frames a second at which faces are searched as finely and as often as can be"""
 COARSER = (1.0, 1.5, 2.0, 3.0)
 """times the smallest face that is searched for: the picture is shrunk by as much"""
-SLOW_MODEL = 4.0
-"""times the median cost of the frame models: slower ones score fewer frames"""
+SLOW_MODEL = 2.0
+"""times the median cost of the frame models: slower ones score fewer frames, where all of them in
+all frames would take more than there is"""
+SELDOM = 4
+"""A slow model scores at least every fourth scored frame, unless that is still too often."""
 LIVELY = 4.0
-"""scored frames a second below which a slow model gives way"""
+"""scored frames a second below which faces are searched most seldom"""
 MEMORY = 0.2
 """weight of the newest cost in the average"""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What the costs allow.
-
-    Attributes
-    ----------
-    score_every, clip_every, follow_every : float
-        s between scored frames, windows, and frames in which faces are followed.
-    detect_every : int
-        Faces are searched in every n-th scored frame, and followed in between.
-    coarser : float
-        Times the smallest face searched for.
-    model_every : mapping of str to int
-        A frame model scores every n-th scored frame.
-    """
+    """What the costs allow."""
 
     score_every: float = 1 / BEST_SCORED
     clip_every: float = 1 / BEST_CLIPS
     follow_every: float = 0.0
+    """s between scored frames, windows, and frames in which faces are followed."""
     detect_every: int = 1
+    """Faces are searched in every n-th scored frame, and followed in between."""
     coarser: float = 1.0
+    """Times the smallest face searched for."""
     model_every: Mapping[str, int] = field(default_factory=dict)
+    """A frame model scores every n-th scored frame."""
 
 
 class Costs:
@@ -75,21 +70,11 @@ class Costs:
 def plan(
     costs: Costs, frame_models: Collection[str], share: float, fps: float, coarser: float = 1.0
 ) -> Schedule:
-    """Intervals that fit into a share of the machine.
+    """Return intervals that fit into a share of the machine: `share` seconds of work a second.
 
-    Parameters
-    ----------
-    costs : Costs
-        Of "follow", "detect", "cut" and "judge" (a frame), "clip" (a window of all clip models),
-        and "model:ID" (a frame's faces).
-    frame_models : collection of str
-        Ids.
-    share : float
-        Seconds of work a second that this viewer may have.
-    fps : float
-        Of the frames that are pushed.
-    coarser : float
-        What `costs["detect"]` was measured with: one of `COARSER`.
+    `costs` are of "follow", "detect", "cut" and "judge" (a frame), "clip" (a window of all clip
+    models), and "model:ID" (a frame's faces, by one of the `frame_models`). `fps`: of the frames
+    that are pushed. `coarser`: what `costs["detect"]` was measured with, one of `COARSER`.
     """
     share = max(share, 0.05)
     follow = costs["follow"]
@@ -106,31 +91,36 @@ def plan(
     fixed = costs["cut"] + costs["judge"]
     detect = costs["detect"]  # as measured at `coarser`
 
-    def cost(every: Mapping[str, int], detect_every: int, detect: float) -> float:
-        return fixed + detect / detect_every + sum(c / every[id] for id, c in models.items())
+    every = dict.fromkeys(models, 1)
 
-    def rate(every: Mapping[str, int], detect_every: int, detect: float) -> float:
-        frame = cost(every, detect_every, detect)
+    def taken(detect: float) -> float:
+        """Seconds of a scored frame, where finding its faces takes so long."""
+        return fixed + detect + sum(cost / every[id] for id, cost in models.items())
+
+    def rate(detect: float) -> float:
+        """Scored frames a second."""
+        frame = taken(detect)
         return BEST_SCORED if frame <= 0 else min(BEST_SCORED, left / frame)
 
-    every = dict.fromkeys(models, 1)
     step, detect_every = coarser, 1
-    mostly = detect > EASY_DETECTION * cost(every, 1, detect)
-    if mostly and rate(every, 1, detect) < ENOUGH:
+    mostly = detect > EASY_DETECTION * (fixed + detect + sum(models.values()))
+    if mostly and rate(detect) < ENOUGH:
         step = next((c for c in COARSER if c > coarser), coarser)
         detect *= (coarser / step) ** 2
-    elif coarser > 1 and rate(every, 1, detect) >= BEST_SCORED:
+    elif coarser > 1 and rate(detect) >= BEST_SCORED:
         finer = max(c for c in COARSER if c < coarser)
         dearer = detect * (coarser / finer) ** 2
-        if rate(every, 1, dearer) >= BEST_SCORED:
+        if rate(dearer) >= BEST_SCORED:
             step, detect = finer, dearer
-    for id, one in models.items():
-        if median and one > SLOW_MODEL * median and rate(every, detect_every, detect) < LIVELY:
-            every[id] = math.ceil(one / (SLOW_MODEL * median))
+    for id, cost in sorted(models.items(), key=lambda pair: -pair[1]):
+        slow = median and cost > SLOW_MODEL * median
+        most = max(SELDOM, math.ceil(cost / (SLOW_MODEL * median))) if slow else 1
+        while every[id] < most and left <= BEST_SCORED * taken(detect):
+            every[id] += 1
     for most, wanted in ((2, ENOUGH), (4, LIVELY)):
-        while detect_every < most and rate(every, detect_every, detect) < wanted and mostly:
+        while detect_every < most and rate(detect / detect_every) < wanted and mostly:
             detect_every += 1
-    scored = max(WORST_SCORED, rate(every, detect_every, detect))
+    scored = max(WORST_SCORED, rate(detect / detect_every))
     return Schedule(
         score_every=1 / scored,
         clip_every=1 / max(clips, 0.1),

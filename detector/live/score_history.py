@@ -2,7 +2,7 @@
 
 Scores are kept as the records of an `Analysis`, and everything said of them comes from
 `detector.decision.decide`: a live reading is the verdict on a clip of the last 3 s, no second way
-to count. Memory has a bound: of a long session every second moment is forgotten when there are too
+to count. Memory has a bound: of a long session every second sample is forgotten when there are too
 many, evenly over its whole length.
 """
 
@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from detector import conformal
-from detector.live.state import WINDOW
+from detector.decision import conformal
+from detector.live.state import WINDOW, LiveSettings
 from detector.models.base import ModelSpec
-from detector.pipeline import initial_results
+from detector.pipeline import initial_results, subjects
 from detector.pipeline.software import software
-from detector.pipeline.subjects import SubjectBuilder, full_frame, letter
-from detector.pipeline.subjects import people as faces_of
+from detector.pipeline.subjects import SubjectBuilder, full_frame
 from detector.schema.analysis import (
+    OF_PICTURE,
     Analysis,
     FrameSegment,
     Label,
@@ -35,14 +35,15 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
+from detector.schema.subject import letter
 
-MOST_MOMENTS = 1200
+MAX_SAMPLES = 1200
 """kept of a session: two minutes of all, ten of every fifth"""
-MOST_SPANS = 600
-MOST_PEOPLE = 48
+MAX_SPANS = 600
+MAX_PEOPLE = 48
 """kept of a session; who was seen least goes first"""
-GLIMPSE = 3
-"""moments: somebody seen in fewer is left out of the session's Analysis where there are others"""
+MIN_FRAMES = 3
+"""samples: somebody seen in fewer is left out of the session's Analysis where there are others"""
 NEWEST_WINDOW = 2 * WINDOW
 """s. How long a clip model's newest window speaks for the present."""
 THUMBNAIL = 96
@@ -50,16 +51,10 @@ THUMBNAIL = 96
 
 
 @dataclass
-class _ScoredMoment:
+class _ScoreSample:
     time: float
     faces: dict[int, FrameSegment]
     full_frame: FrameSegment | None = None
-
-
-@dataclass
-class _Thumbnail:
-    worth: tuple[bool, float]
-    crop: np.ndarray
 
 
 @dataclass
@@ -82,39 +77,30 @@ class DecimatingBuffer:
 
 
 class ScoreHistory:
-    """The scores of one viewer. Not locked: the session does that. Times are seconds from
-    the first frame.
+    """The scores of one viewer by the models that it asked for. Not locked: the session does that.
+    Times are seconds from the first frame."""
 
-    Parameters
-    ----------
-    specs : sequence of ModelSpec
-        The models that were asked for.
-    asked : sequence of str or None
-        As they were named.
-    name : str
-    min_face : int
-    """
-
-    def __init__(
-        self, specs: Sequence[ModelSpec], asked: Sequence[str] | None, name: str, min_face: int
-    ) -> None:
-        self._asked, self._name, self._min_face = asked, name, min_face
+    def __init__(self, specs: Sequence[ModelSpec], settings: LiveSettings) -> None:
+        self._settings = settings
         self.results = {spec.id: initial_results.result(spec) for spec in specs}
-        self._ensembles = initial_results.ensembles(self.results.values(), conformal.load())
-        self._recent: deque[_ScoredMoment] = deque()
+        self._ensembles = initial_results.ensembles(
+            self.results.values(), conformal.load(), OF_PICTURE
+        )
+        self._recent: deque[_ScoreSample] = deque()
         self._recent_spans: list[tuple[int, SpanSegment]] = []
-        self._session = DecimatingBuffer(MOST_MOMENTS)
-        self._session_spans = DecimatingBuffer(MOST_SPANS)
+        self._session = DecimatingBuffer(MAX_SAMPLES)
+        self._session_spans = DecimatingBuffer(MAX_SPANS)
         self._seen: Counter[int] = Counter()
         self._letters: dict[int, str] = {}
-        self._thumbnails: dict[int, _Thumbnail] = {}
+        self._thumbnails: dict[int, tuple[tuple[bool, float], np.ndarray]] = {}
+        """worth, crop"""
         self._since: dict[int, float] = {}
         self.size = (1, 1)
         """px, of the frames"""
         self.begun = datetime.now(UTC)
 
     def letter(self, number: int) -> str:
-        """A, B, ... of a person, in order of their first score."""
+        """Return A, B, ... of a person, in order of their first score."""
         return self._letters.setdefault(number, letter(len(self._letters)))
 
     def add(
@@ -123,11 +109,11 @@ class ScoreHistory:
         faces: Mapping[int, FrameSegment],
         full_frame: FrameSegment | None = None,
     ) -> None:
-        """One scored moment; no faces: nobody was there. Times ascend."""
-        self._session.add(_ScoredMoment(time, dict(faces), full_frame))
+        """One scored sample; no faces: nobody was there. Times ascend."""
+        self._session.add(_ScoreSample(time, dict(faces), full_frame))
         # No verdict looks at landmarks, and copying them takes most of its time.
         bare = {n: face.model_copy(update={"landmarks": []}) for n, face in faces.items()}
-        self._recent.append(_ScoredMoment(time, bare, full_frame))
+        self._recent.append(_ScoreSample(time, bare, full_frame))
         self._seen.update(faces.keys())
         for id, result in self.results.items():
             result.scored += sum(id in face.logits for face in faces.values())
@@ -155,47 +141,37 @@ class ScoreHistory:
         """Those shown until there is a score."""
         return self._ensembles[Question.MANIPULATION].thresholds
 
-    def offer(self, number: int, face: FrameSegment, crop: np.ndarray) -> None:
+    def add_thumbnail(self, number: int, face: FrameSegment, crop: np.ndarray) -> None:
         """Keep the best picture of each person."""
         good, width = face.quality.problem is None, face.quality.width
         worth = (good, width * (1 - abs(face.quality.yaw or 0.0)))
-        if number not in self._thumbnails or worth > self._thumbnails[number].worth:
-            self._thumbnails[number] = _Thumbnail(worth, crop)
+        if number not in self._thumbnails or worth > self._thumbnails[number][0]:
+            self._thumbnails[number] = worth, crop
 
     def recent(self, seconds: float, time: float) -> Analysis | None:
-        """The last seconds as an undecided Analysis; None where nobody was scored."""
-        moments = [m for m in self._recent if m.time > time - seconds - 1e-6]
+        """Return the last seconds as an undecided Analysis; None where nobody was scored."""
+        samples = [s for s in self._recent if s.time > time - seconds - 1e-6]
         newest: dict[tuple[int, str], float] = {}
         for number, span in self._recent_spans:
             for id in span.logits:
                 newest[number, id] = max(newest.get((number, id), 0.0), span.end)
-        people = self._people(
-            moments,
-            [
-                (n, span)
-                for n, span in self._recent_spans
-                # In any case the newest one, so that the models that take part stay the same.
-                if span.end > time - seconds or any(span.end == newest[n, id] for id in span.logits)
-            ],
-            self._since,
-        )
-        return self._analysis(people, moments) if people else None
+        spans = [
+            (n, span)
+            for n, span in self._recent_spans
+            # In any case the newest one, so that the models that take part stay the same.
+            if span.end > time - seconds or any(span.end == newest[n, id] for id in span.logits)
+        ]
+        people = self._people(samples, spans, self._since)
+        return self._analysis(people, samples) if people else None
 
     def session(self, notes: Sequence[str], failed: Mapping[str, str]) -> Analysis:
-        """All that was scored as an undecided Analysis.
-
-        Parameters
-        ----------
-        notes : sequence of str
-            Sentences for `Media.notes`.
-        failed : mapping of str to str
-            Why a model took no part, by id.
-        """
-        moments = list(self._session.items)
-        inside = {n for n, count in self._seen.items() if count >= GLIMPSE} or set(self._seen)
-        people = self._people(moments, self._session_spans.items, {})
+        """Return all that was scored as an undecided Analysis, with sentences for `Media.notes`,
+        and why a model took no part, by id."""
+        samples = list(self._session.items)
+        inside = {n for n, count in self._seen.items() if count >= MIN_FRAMES} or set(self._seen)
+        people = self._people(samples, self._session_spans.items, {})
         people = {n: person for n, person in people.items() if n in inside}
-        analysis = self._analysis(people, moments)
+        analysis = self._analysis(people, samples)
         for model in analysis.models:
             model.error = failed.get(model.id)
         analysis.media.notes.extend(notes)
@@ -206,19 +182,19 @@ class ScoreHistory:
         return analysis
 
     def thumbnails(self) -> dict[str, np.ndarray]:
-        """The best picture of each person, by letter."""
-        return {self.letter(n): thumb.crop for n, thumb in self._thumbnails.items()}
+        """Return the best picture of each person, by letter."""
+        return {self.letter(n): crop for n, (_, crop) in self._thumbnails.items()}
 
     def _people(
         self,
-        moments: Sequence[_ScoredMoment],
+        samples: Sequence[_ScoreSample],
         spans: Sequence[tuple[int, SpanSegment]],
         since: Mapping[int, float],
     ) -> dict[int, SubjectBuilder]:
         people: dict[int, SubjectBuilder] = {}
-        for index, moment in enumerate(moments):
-            for number, face in moment.faces.items():
-                if moment.time >= since.get(number, 0.0):
+        for index, sample in enumerate(samples):
+            for number, face in sample.faces.items():
+                if sample.time >= since.get(number, 0.0):
                     person = people.setdefault(number, SubjectBuilder())
                     person.frames[index] = face.model_copy(update={"index": index})
         for number, span in spans:
@@ -227,21 +203,26 @@ class ScoreHistory:
         return people
 
     def _analysis(
-        self, people: Mapping[int, SubjectBuilder], moments: Sequence[_ScoredMoment]
+        self, people: Mapping[int, SubjectBuilder], samples: Sequence[_ScoreSample]
     ) -> Analysis:
-        times = [round(m.time, 4) for m in moments]
+        times = [round(s.time, 4) for s in samples]
         length = times[-1] - times[0] if times else 0.0
-        found = faces_of(list(people.values()), self.size[0])
-        for number, subject in zip(people, found, strict=True):
+        faces = subjects.people(list(people.values()), self.size[0])
+        for number, subject in zip(people, faces, strict=True):
             subject.id = self.letter(number)
         builder = SubjectBuilder(
             frames={
-                index: moment.full_frame.model_copy(update={"index": index})
-                for index, moment in enumerate(moments)
-                if moment.full_frame is not None
+                index: sample.full_frame.model_copy(update={"index": index})
+                for index, sample in enumerate(samples)
+                if sample.full_frame is not None
             }
         )
-        scored = Counter(self._scored([*people.values(), builder]))
+        scored = Counter(
+            id
+            for person in (*people.values(), builder)
+            for segment in (*person.frames.values(), *person.spans)
+            for id in segment.logits
+        )
         results = [
             result.model_copy(update={"scored": scored[id]}) for id, result in self.results.items()
         ]
@@ -249,7 +230,7 @@ class ScoreHistory:
             id=self._id(times, people),
             created=self.begun,
             media=Media(
-                name=self._name,
+                name=self._settings.name,
                 sha256="",
                 kind="video",
                 size=0,
@@ -261,49 +242,39 @@ class ScoreHistory:
                 live=True,
             ),
             settings=Settings(
-                models=list(self._asked) if self._asked is not None else None,
+                models=list(models) if (models := self._settings.models) is not None else None,
                 sampling="fps",
                 frames=max(1, min(len(times), 2000)),
                 fps=min(60.0, max(0.1, len(times) / length)) if length > 0 else 5.0,
-                min_face=self._min_face,
+                min_face=self._settings.min_face,
             ),
-            verdict=Verdict(
-                label=Label.NOT_APPLICABLE,
-                thresholds=self.thresholds,
-            ),
+            verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=self.thresholds),
             ensembles=self._ensembles,
             models=results,
-            subjects=[*found, *full_frame(builder)],
-            moments=times,
+            subjects=[*faces, *full_frame(builder)],
+            timestamps=times,
             software=software("cpu"),
         )
-
-    @staticmethod
-    def _scored(builders: Iterable[SubjectBuilder]) -> Iterator[str]:
-        """The id of a model for each score."""
-        for person in builders:
-            for segment in (*person.frames.values(), *person.spans):
-                yield from segment.logits
 
     def _id(self, times: Sequence[float], people: Mapping[int, SubjectBuilder]) -> str:
         """Hash of the scores and the weights: there is no file to hash."""
         parts = [f"{r.id}:{r.weights_sha256}" for r in self.results.values()]
-        parts += [self._name, self.begun.isoformat(), str(list(times))]
+        parts += [self._settings.name, self.begun.isoformat(), str(list(times))]
         parts += [str(face.logits) for person in people.values() for face in person.frames.values()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     def _forget(self) -> None:
         """Whoever was seen least, when there were too many people."""
-        if len(self._seen) <= MOST_PEOPLE:
+        if len(self._seen) <= MAX_PEOPLE:
             return
         here = {n for m in self._recent for n in m.faces}
         away = [n for n in self._seen if n not in here]
-        for number in sorted(away, key=self._seen.__getitem__)[: len(self._seen) - MOST_PEOPLE]:
+        for number in sorted(away, key=self._seen.__getitem__)[: len(self._seen) - MAX_PEOPLE]:
             del self._seen[number]
             self._thumbnails.pop(number, None)
             self._since.pop(number, None)
-            for moment in self._session.items:
-                moment.faces.pop(number, None)
+            for sample in self._session.items:
+                sample.faces.pop(number, None)
             self._session_spans.items = [
                 (n, w) for n, w in self._session_spans.items if n != number
             ]

@@ -12,7 +12,7 @@ from detector import vision
 from detector.errors import ModelError
 from detector.live.clip_windows import ClipCrops
 from detector.live.schedule import Costs, Schedule
-from detector.models.base import Model
+from detector.models.base import Model, first_of_network
 from detector.pipeline.windows import ClipShape
 from detector.schema.analysis import Modality, SpanSegment
 from detector.vision import Detection
@@ -23,18 +23,13 @@ log = logging.getLogger(__name__)
 class Scorer:
     """The loaded models of one viewer. Frames and windows may be scored at once.
 
-    Parameters
-    ----------
-    models : mapping of str to Model
-    detector : str
-        Whose boxes are given.
-    costs : Costs
-        Is told what each model takes.
+    `detector`: whose boxes are given; `costs`: gets what each model takes.
     """
 
     def __init__(self, models: Mapping[str, Model], detector: str, costs: Costs) -> None:
         self._frames = {id: m for id, m in models.items() if m.spec.kind != "clip"}
         self._clips = {id: m for id, m in models.items() if m.spec.kind == "clip"}
+        self._first = first_of_network(m.spec for m in self._frames.values())
         self._detector, self._costs = detector, costs
         self._count = 0
         self.failed: dict[str, str] = {}
@@ -45,37 +40,45 @@ class Scorer:
         """Ids."""
         return list(self._frames)
 
+    def every(self, schedule: Schedule) -> dict[str, int]:
+        """Return n by id, where a model scores every n-th of the scored frames: as its network
+        does, whose cost is that of the first model that asks it."""
+        return {id: schedule.model_every.get(first, 1) for id, first in self._first.items()}
+
     @property
     def shapes(self) -> list[ClipShape]:
         """Of the windows that are needed."""
         return list(dict.fromkeys(ClipShape.of(m.spec, None) for m in self._clips.values()))
 
     def frame(
-        self, rgb: np.ndarray, people: Mapping[int, Detection], pace: Schedule
+        self, rgb: np.ndarray, people: Mapping[int, Detection], schedule: Schedule
     ) -> tuple[dict[int, dict[str, float]], dict[str, float]]:
         """Logits of the frame models that are due: by person and id, and of the full frame by
         id."""
         logits: dict[int, dict[str, float]] = {number: {} for number in people}
         of_full_frame: dict[str, float] = {}
         cuts: dict[object, np.ndarray] = {}
-        numbers = list(people)
+        said: dict[str, list[float]] = {}
+        numbers, every = list(people), self.every(schedule)
         for id, model in self._frames.items():
-            if not numbers or self._count % pace.model_every.get(id, 1):
+            if not numbers or self._count % every[id]:
                 continue
             begun = time.perf_counter()
             recipe = model.spec.crop
             if recipe not in cuts:
                 if recipe.modality is Modality.FULL_FRAME:
-                    height, width = rgb.shape[:2]
-                    whole = (0.0, 0.0, float(width), float(height))
-                    cuts[recipe] = vision.cut(rgb, whole, recipe)[None]
+                    unused_box = (0.0, 0.0, 0.0, 0.0)
+                    cuts[recipe] = vision.cut(rgb, unused_box, recipe)[None]
                 else:
                     crops = []
                     for face in people.values():
                         box = vision.box_for(recipe, face.box, self._detector)
                         crops.append(vision.cut(rgb, box, recipe, face.landmarks))
                     cuts[recipe] = np.stack(crops)
-            scores = self._run(id, model, cuts[recipe])
+            first = self._first[id]
+            if first not in said:
+                said[first] = self._run(id, model, cuts[recipe])
+            scores = said[first]
             if recipe.modality is Modality.FULL_FRAME and scores:
                 of_full_frame[id] = scores[0]
             elif recipe.modality is Modality.FACE:
@@ -86,7 +89,7 @@ class Scorer:
         return logits, of_full_frame
 
     def clip(self, run: ClipCrops) -> SpanSegment | None:
-        """The scores of one window, by every model of its shape; None where none gave one."""
+        """Score one window by every model of its shape; None where none gave a score."""
         begun = time.perf_counter()
         logits = {
             id: logit

@@ -9,24 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector import vision as faces
+from detector import vision
 from detector.decision import decide
 from detector.errors import ModelError, UsageError
 from detector.live import recapture
 from detector.live.clip_windows import ClipCollector, ClipCrops, unfit
 from detector.live.display import ScoredFrame, SessionDisplay
 from detector.live.face_tracker import FaceTracker
-from detector.live.hysteresis import FRESH
+from detector.live.hysteresis import SHORT_WINDOW
 from detector.live.pool import Pool
-from detector.live.readout import stirred
+from detector.live.readout import may_be_suspicious
 from detector.live.schedule import LEAVE, Costs, Schedule, plan
 from detector.live.score_history import THUMBNAIL
 from detector.live.scoring import Scorer
-from detector.live.state import (
-    WINDOW,
-    LiveSettings,
-    LiveState,
-)
+from detector.live.state import WINDOW, LiveSettings, LiveState
 from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.pipeline.modalities.full_frame import full_frame_segment
 from detector.pipeline.windows import ClipShape
@@ -40,10 +36,10 @@ SEARCH_AGAIN = 0.25
 LONGEST_FOLLOWED = 0.5
 """s after which faces are searched again, whatever there is to do: who comes in is seen by then"""
 STRIPES_EVERY = 1.0
-"""s between two looks for a filmed screen"""
+"""s between two segments for a filmed screen"""
 PLAN_EVERY = 0.5
 """s"""
-MOST_SIDE = 4096
+MAX_SIDE = 4096
 """px. A larger frame is refused: it would be held several times over."""
 PORTRAIT = CropRecipe(scale=1.3, size=THUMBNAIL, border="replicate")
 SLACK = 1e-3
@@ -54,7 +50,7 @@ SLACK = 1e-3
 class _TimedFrame:
     rgb: np.ndarray
     time: float
-    came: float
+    arrived: float
     """by the engine's clock"""
 
 
@@ -81,14 +77,14 @@ class LiveSession:
         specs: Sequence[ModelSpec],
         pool: Pool,
         load: Callable[[str], Model],
-        detector: Callable[[], faces.FaceDetector],
+        detector: Callable[[], vision.FaceDetector],
         clock: Callable[[], float],
     ) -> None:
         self.settings = settings
         self._specs, self._pool, self._clock = list(specs), pool, clock
         self._load, self._detector = load, detector
         # Without workers every frame is handled in its turn: then nothing is left out to keep up.
-        self._hurried = pool.workers > 0
+        self._drop_frames = pool.workers > 0
         self._lock = threading.Lock()
         self._closed = self._loaded = False
         self._notes: dict[str, str] = {}
@@ -107,8 +103,8 @@ class LiveSession:
         self._candidates = 0
 
         # Under the lock.
-        self._display = SessionDisplay(settings, specs, self._hurried)
-        self._costs, self._pace, self._planned = Costs(), Schedule(), float("-inf")
+        self._display = SessionDisplay(settings, specs, self._drop_frames)
+        self._costs, self._schedule, self._planned = Costs(), Schedule(), float("-inf")
 
     # --- what a viewer calls ---------------------------------------------------------------------
 
@@ -126,23 +122,21 @@ class LiveSession:
         Raises
         ------
         ValueError
-            It is no such array, or larger than `MOST_SIDE`.
+            It is no such array, or larger than `MAX_SIDE`.
         """
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
             raise ValueError(
                 f"a frame is uint8 [H, W, 3] in RGB, got {frame.dtype} {list(frame.shape)}"
             )
-        if max(frame.shape) > MOST_SIDE:
-            raise ValueError(f"a frame is at most {MOST_SIDE} px wide and high")
+        if max(frame.shape) > MAX_SIDE:
+            raise ValueError(f"a frame is at most {MAX_SIDE} px wide and high")
         now = self._clock()
         with self._lock:
             if self._closed or (self._display.began is not None and t <= self._display.time):
                 return
-            first = self._display.began is None
-            if first:
-                self._display.began = t
             self._display.time, self._display.size = t, (frame.shape[1], frame.shape[0])
-            if first:
+            if self._display.began is None:
+                self._display.began = t
                 self._display.wait_for_faces()
             self._display.rates.count("pushed", now)
             if self._frame is not None:
@@ -157,11 +151,15 @@ class LiveSession:
         now = self._clock()
         with self._lock:
             return self._display.state(
-                now, ready=self._loaded, failures=self._failures(), stopped=self._stopped()
+                now,
+                ready=self._loaded,
+                failures=self._failures(),
+                stopped=self._stopped(),
+                every=self._scorer.every(self._schedule) if self._scorer else {},
             )
 
     def finish(self) -> Analysis:
-        """The session's scores as an Analysis; may be called while it goes on, and after `close`.
+        """Return the session's scores as an Analysis, while it goes on or after `close`.
 
         `media.live` is True, and there is no file: `media.sha256` is empty. Its verdict is on the
         whole session as on one clip; the alarms are in `media.notes`.
@@ -178,7 +176,7 @@ class LiveSession:
                     code="nothing_seen",
                 )
             length = self._display.time - self._display.began
-            notes = [self._display.noted(alarm) for alarm in reversed(self._display.alarms.all)]
+            notes = [self._display.note(alarm) for alarm in reversed(self._display.alarms.all)]
             undecided = self._display.history.session(notes, self._failures())
             undecided.media.duration = round(length, 3)
             undecided.media.frame_count = self._display.rates.counts["pushed"]
@@ -186,7 +184,7 @@ class LiveSession:
         return decide(undecided)
 
     def thumbnails(self) -> dict[str, np.ndarray]:
-        """The best face of each track of `finish()`, by its id: uint8 [96, 96, 3]."""
+        """Return the best face of each track of `finish()`, by its id: uint8 [96, 96, 3]."""
         with self._lock:
             return self._display.history.thumbnails()
 
@@ -221,25 +219,18 @@ class LiveSession:
             return ()
         if not self._loaded:
             return ("load",)
-        kinds = []
-        frame = self._frame
-        if frame is not None and frame.time - self._last_look >= self._pace.follow_every - SLACK:
-            kinds.append("look")
-        if self._candidate is not None:
-            kinds.append("score")
-        if self._complete and self._display.time - self._last_clip >= self._pace.clip_every - SLACK:
-            kinds.append("clip")
-        return kinds
+        frame, schedule, now = self._frame, self._schedule, self._display.time
+        ready = {
+            "look": frame and frame.time - self._last_look >= schedule.follow_every - SLACK,
+            "score": self._candidate,
+            "clip": self._complete and now - self._last_clip >= schedule.clip_every - SLACK,
+        }
+        return [kind for kind, waits in ready.items() if waits]
 
     def work(self, kind: str) -> None:
         """See `Client.work`."""
-        works = {
-            "load": self._load_models,
-            "look": self._look,
-            "score": self._score,
-            "clip": self._score_clip,
-        }
-        works[kind]()
+        load, look, score, clip = self._load_models, self._look, self._score, self._score_clip
+        {"load": load, "look": look, "score": score, "clip": clip}[kind]()
 
     def _load_models(self) -> None:
         models: dict[str, Model] = {}
@@ -271,25 +262,25 @@ class LiveSession:
     def _look(self) -> None:
         with self._lock:
             frame, self._frame = self._frame, None
-            tracker, collector, pace = self._tracker, self._collector, self._pace
+            tracker, collector, schedule = self._tracker, self._collector, self._schedule
             free = self._candidate is None
         if frame is None or tracker is None or collector is None:
             return
         begun = self._clock()
-        due = free and frame.time - self._last_candidate >= pace.score_every - SLACK
+        due = free and frame.time - self._last_candidate >= schedule.score_every - SLACK
         since = frame.time - self._last_search
         search = (
-            (due and bool(tracker.in_view()) and self._candidates % pace.detect_every == 0)
+            (due and bool(tracker.in_view()) and self._candidates % schedule.detect_every == 0)
             or since >= min(LONGEST_FOLLOWED, collector.anchor_every) - SLACK
             or (since >= SEARCH_AGAIN and (tracker.lost or not tracker.in_view()))
         )
         if search:
             self._last_search = frame.time
-            here = tracker.search(frame.rgb, frame.time, pace.coarser)
+            here = tracker.search(frame.rgb, frame.time, schedule.coarser)
         else:
             here = tracker.follow(frame.rgb, frame.time)
         self._costs.add("detect" if search else "follow", self._clock() - begun)
-        sure = [person for person in here if person.sure]
+        sure = [person for person in here if person.confirmed]
         judged = sorted(sure, key=lambda p: -p.width)[: self.settings.most_faces]
         complete = collector.add(frame.rgb, frame.time, judged)
         candidate = None
@@ -306,43 +297,43 @@ class LiveSession:
             here_now = {p.number for p in judged}
             self._complete = {k: run for k, run in self._complete.items() if k[0] in here_now}
             self._complete |= {(run.person, run.shape): run for run in complete}
-            self._display.looked(frame.time, tracker.in_view(), sure=bool(sure))
+            self._display.update_faces(frame.time, tracker.in_view(), sure=bool(sure))
             now = self._clock()
             self._display.rates.count("looked", now)
-            self._display.rates.delay("looked", now, now - frame.came)
+            self._display.rates.delay("looked", now, now - frame.arrived)
             self._display.version += 1
-            if self._hurried and now - self._planned >= PLAN_EVERY and self._scorer is not None:
+            if self._drop_frames and now - self._planned >= PLAN_EVERY and self._scorer is not None:
                 self._planned = now
                 share = self._pool.workers * (1 - LEAVE) / max(1, self._pool.clients)
                 fps = self._display.rates.rate("pushed", now)
                 models = self._scorer.frame_models
-                self._pace = plan(self._costs, models, share, fps, pace.coarser)
+                self._schedule = plan(self._costs, models, share, fps, schedule.coarser)
 
     # --- score: frame models, then the reading ---------------------------------------------------
 
     def _score(self) -> None:
         with self._lock:
             candidate, self._candidate = self._candidate, None
-            scorer, pace, origin = self._scorer, self._pace, self._display.began
+            scorer, schedule, origin = self._scorer, self._schedule, self._display.began
         if candidate is None or scorer is None or origin is None:
             return
         frame, begun = candidate.frame, self._clock()
-        looks = {
+        segments = {
             number: FrameSegment(
                 index=0,
                 time=round(frame.time - origin, 4),
                 box=face.box,
                 landmarks=list(face.landmarks),
-                quality=faces.assess(frame.rgb, face, self.settings.min_face),
+                quality=vision.assess(frame.rgb, face, self.settings.min_face),
             )
             for number, face in candidate.people.items()
         }
-        portraits = {n: faces.cut(frame.rgb, look.box, PORTRAIT) for n, look in looks.items()}
+        portraits = {n: vision.cut(frame.rgb, look.box, PORTRAIT) for n, look in segments.items()}
         self._costs.add("cut", self._clock() - begun)
-        good = {n: candidate.people[n] for n, x in looks.items() if x.quality.problem is None}
-        scores, of_full_frame = scorer.frame(frame.rgb, good, pace)
+        good = {n: candidate.people[n] for n, x in segments.items() if x.quality.problem is None}
+        scores, of_full_frame = scorer.frame(frame.rgb, good, schedule)
         for number, logits in scores.items():
-            looks[number].logits = logits
+            segments[number].logits = logits
         full_frame = None
         if of_full_frame:
             full_frame = full_frame_segment(frame.rgb, frame.time - origin, 0)
@@ -356,21 +347,21 @@ class LiveSession:
             if self._closed:
                 return
             if striped is not None:
-                self._display.quality.stripes(striped)
+                self._display.quality.add_stripes(striped)
             self._display.history.size = self._display.size
-            self._display.history.add(frame.time - origin, looks, full_frame)
+            self._display.history.add(frame.time - origin, segments, full_frame)
             for number, portrait in portraits.items():
-                self._display.history.offer(number, looks[number], portrait)
-            slow = self._display.history.recent(WINDOW, frame.time - origin)
-            fresh = self._display.history.recent(FRESH, frame.time - origin)
+                self._display.history.add_thumbnail(number, segments[number], portrait)
+            long = self._display.history.recent(WINDOW, frame.time - origin)
+            short = self._display.history.recent(SHORT_WINDOW, frame.time - origin)
         # Deciding takes milliseconds, in which nobody has to wait for the lock.
-        slow = decide(slow) if slow else None
-        fresh = decide(fresh) if fresh and slow and stirred(slow, FRESH) else None
+        long = decide(long) if long else None
+        short = decide(short) if short and long and may_be_suspicious(long, SHORT_WINDOW) else None
         with self._lock:
             if not self._closed:
-                scored = full_frame is not None or any(x.logits for x in looks.values())
-                done = ScoredFrame(frame.time, frame.came, looks, candidate.count, scored)
-                self._display.scored(done, slow, fresh, self._clock())
+                scored = full_frame is not None or any(x.logits for x in segments.values())
+                done = ScoredFrame(frame.time, frame.arrived, segments, candidate.count, scored)
+                self._display.update_scores(done, long, short, self._clock())
         self._costs.add("judge", self._clock() - begun)
 
     # --- clip: clip models -----------------------------------------------------------------------

@@ -22,71 +22,47 @@ HISTORY = 60.0
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """What one viewer asks for.
-
-    Attributes
-    ----------
-    models : tuple of str or None
-        Ids; None: the default ensemble.
-    name : str
-        What the session is called in its Analysis: "Camera", a file's name, an address.
-    min_face : int
-        px. Narrower faces are not judged.
-    most_faces : int
-        More people than that are boxed and not scored: the largest are.
-    alarm_above : float or None
-        Likelihood of the 3 s mean above which an alarm begins; None: the upper threshold.
-    alarm_seconds : float
-        s for which it must stay above, and, to end, `ALARM_SLACK` below.
-    """
+    """What one viewer asks for."""
 
     models: tuple[str, ...] | None = None
+    """Ids; None: the default ensemble."""
     name: str = "Live session"
+    """What the session is called in its Analysis: "Camera", a file's name, an address."""
     min_face: int = 40
+    """px. Narrower faces are not judged."""
     most_faces: int = 4
+    """More people than that are boxed and not scored: the largest are."""
     alarm_above: float | None = None
+    """Likelihood of the 3 s mean above which an alarm begins; None: the upper threshold."""
     alarm_seconds: float = 3.0
+    """s for which it must stay above, and, to end, `ALARM_SLACK` below."""
 
 
 @dataclass(frozen=True)
 class LiveFace:
-    """One person in view.
-
-    Attributes
-    ----------
-    id : str
-        A, B, ... in order of first appearance in the session.
-    box : Box
-        At `time`.
-    velocity : tuple of float
-        px/s of the box's center, so that a display may move the box to its own frame's time.
-    time : float
-        Of the frame that the box was measured in.
-    probability : float or None
-        Calibrated and fused over the last `WINDOW` s; None while there is too little.
-    label : Label
-        The word, with hysteresis. INCONCLUSIVE while evidence is thin, NOT_APPLICABLE when this
-        face can't be judged (`problem` says why).
-    problem : str or None
-        In a few words for a person: "too small", "too dark", "turned away" ...
-    landmarks : tuple of Point
-        As `Detection.landmarks`.
-    scored : float or None
-        Time of the newest frame that `probability` is from.
-    question : Question or None
-        Which of the two it answers.
-    """
+    """One person in view."""
 
     id: str
+    """A, B, ... in order of first appearance in the session."""
     box: Box
+    """At `time`."""
     velocity: tuple[float, float]
+    """px/s of the box's center, so that a display may move the box to its own frame's time."""
     time: float
+    """Of the frame that the box was measured in."""
     probability: float | None
+    """Calibrated and fused over the last `WINDOW` s; None while there is too little."""
     label: Label
+    """The word, with hysteresis. INCONCLUSIVE while evidence is thin, NOT_APPLICABLE when this face
+    can't be judged (`problem` says why)."""
     problem: str | None = None
+    """In a few words for a person: "too small", "too dark", "turned away" ..."""
     landmarks: tuple[Point, ...] = ()
+    """As `Detection.landmarks`."""
     scored: float | None = None
+    """Time of the newest frame that `probability` is from."""
     question: Question | None = None
+    """Which of the two it answers."""
 
     @property
     def percent(self) -> str:
@@ -109,51 +85,40 @@ _WORDS = {
 
 
 def word(label: Label, question: Question | None) -> str:
-    """A label in at most two words."""
+    """Return a label in at most two words."""
     if label is Label.FAKE:
         return states.state(Label.FAKE, question or Question.MANIPULATION, short=True)
     return _WORDS[label]
 
 
+Trend = Literal["rising", "falling", "steady"]
+
+
 @dataclass(frozen=True)
 class LiveReading:
-    """What is said of the session now.
-
-    Attributes
-    ----------
-    label : Label
-        The word. It changes only by the rule of `detector.live.hysteresis`.
-    probability : float or None
-        Mean of the last `WINDOW` s as `detector.decision` adds it up; None without a scored face.
-    low, high : float or None
-        Range of the frames' own scores in those seconds.
-    since : float
-        Time at which the word became this one.
-    text : str
-        One or two sentences under the word.
-    trend : {"rising", "falling", "steady"}
-        Of the probability over the window.
-    question : Question or None
-        Which of the two questions leads.
-    thresholds : Thresholds
-        That `probability` stands against.
-    person : str or None
-        Whose face it is, with several.
-    counted : int
-        Models that take part now.
-    """
+    """What is said of the session now."""
 
     label: Label
-    probability: float | None
-    low: float | None
-    high: float | None
+    """The word. It changes only by the rule of `detector.live.hysteresis`."""
     since: float
+    """Time at which the word became this one."""
     text: str
-    trend: Literal["rising", "falling", "steady"]
-    question: Question | None
+    """One or two sentences under the word."""
     thresholds: Thresholds
+    """That `probability` stands against."""
+    probability: float | None = None
+    """Mean of the last `WINDOW` s as `detector.decision` adds it up; None without a scored face."""
+    low: float | None = None
+    high: float | None = None
+    """Range of the frames' own scores in those seconds."""
+    trend: Trend = "steady"
+    """Of the probability over the window."""
+    question: Question | None = None
+    """Which of the two questions leads."""
     person: str | None = None
+    """Whose face it is, with several."""
     counted: int = 0
+    """Models that take part now."""
 
     @property
     def percent(self) -> str:
@@ -187,109 +152,76 @@ class HintCode(StrEnum):
 
 @dataclass(frozen=True)
 class Hint:
-    """One thing to change, or to know, in words.
-
-    Attributes
-    ----------
-    code : HintCode
-    title : str
-        For a chip: "Light low".
-    text : str
-        A sentence: "The face is dark, so scores are less sure. Ask for more light."
-    blocking : bool
-        Nothing is judged while it holds; else scores are only less sure.
-    person : str or None
-        Whose face, with several.
-    """
+    """One thing to change, or to know, in words."""
 
     code: HintCode
     title: str
+    """For a chip: "Light low"."""
     text: str
+    """A sentence: "The face is dark, so scores are less sure. Ask for more light"."""
     blocking: bool
+    """Nothing is judged while it holds; else scores are only less sure."""
     person: str | None = None
+    """Whose face, with several."""
+
+
+AlarmKind = Literal["manipulated", "no_face"]
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A stretch that deserves attention. Each begins once and ends once.
-
-    Attributes
-    ----------
-    number : int
-        1, 2, ...: the same alarm has the same number in every later state.
-    kind : {"manipulated", "no_face"}
-    start : float
-        When the condition began (not when the wait was over).
-    end : float or None
-        None while it goes on.
-    peak : float or None
-        Highest 3 s mean in it.
-    person : str or None
-    """
+    """A stretch that deserves attention. Each begins once and ends once."""
 
     number: int
-    kind: Literal["manipulated", "no_face"]
+    """1, 2, ...: the same alarm has the same number in every later state."""
+    kind: AlarmKind
     start: float
+    """When the condition began (not when the wait was over)."""
     end: float | None = None
+    """None while it goes on."""
     peak: float | None = None
+    """Highest 3 s mean in it."""
     person: str | None = None
 
 
 @dataclass(frozen=True)
 class LiveRates:
-    """How the session keeps up.
-
-    Attributes
-    ----------
-    pushed, looked, scored, dropped : int
-        Frames since the start: handed in, in which faces were searched or followed, scored by a
-        frame model, never looked at because a newer one came (pushed = looked + dropped + waiting).
-    fps, looked_fps, scored_fps : float
-        Each over the last few seconds.
-    delay : float or None
-        s from push to the state with that frame's box, median of the last few seconds.
-    delay_p95 : float or None
-        Its 95th percentile.
-    score_delay : float or None
-        s from push to the state with that frame's score, median.
-    """
+    """How the session keeps up."""
 
     pushed: int = 0
     looked: int = 0
     scored: int = 0
     dropped: int = 0
+    """Frames since the start: handed in, in which faces were searched or followed, scored by a
+    frame model, never looked at because a newer one came (pushed = looked + dropped + waiting)."""
     fps: float = 0.0
-    looked_fps: float = 0.0
     scored_fps: float = 0.0
+    """Each over the last few seconds."""
     delay: float | None = None
+    """s from push to the state with that frame's box, median of the last few seconds."""
     delay_p95: float | None = None
+    """Its 95th percentile."""
     score_delay: float | None = None
+    """s from push to the state with that frame's score, median."""
 
 
 @dataclass(frozen=True)
 class Dot:
-    """One scored frame of the chart: a dot, and the line through them.
-
-    Attributes
-    ----------
-    time : float
-    score : float or None
-        Of this frame alone, the most suspicious face; None where there was no face to score.
-    mean : float or None
-        Of the last `WINDOW` s: `LiveReading.probability` then.
-    label : Label
-        The word then.
-    """
+    """One scored frame of the chart: a dot, and the line through them."""
 
     time: float
     score: float | None
+    """Of this frame alone, the most suspicious face; None where there was no face to score."""
     mean: float | None
+    """Of the last `WINDOW` s: `LiveReading.probability` then."""
     label: Label
+    """The word then."""
 
 
 @dataclass(frozen=True)
 class ModelState:
-    """One model in this session: `error` says why it takes no part; `scored` frames or windows."""
+    """One model in this session: `note` says why it takes no part; `scored` frames or windows;
+    `every`: it scores every n-th of the scored frames, as there is time."""
 
     id: str
     title: str
@@ -297,43 +229,29 @@ class ModelState:
     scored: int = 0
     counted: bool = False
     note: str | None = None
+    every: int = 1
 
 
 @dataclass(frozen=True)
 class LiveState:
-    """An immutable snapshot; cheap to take, safe to keep.
-
-    Attributes
-    ----------
-    time : float
-        Of the newest pushed frame.
-    version : int
-        Grows with every change.
-    size : tuple of int
-        Width and height of the pushed frames, px.
-    faces : tuple of Face
-        People in view, most suspicious first.
-    reading : LiveReading
-    hints : tuple of Hint
-        Most important first; empty when all is well.
-    alarms : tuple of Alarm
-        Of the whole session (the newest `MOST_ALARMS`), newest first.
-    rates : Rates
-    series : tuple of Dot
-        The last `HISTORY` s, ascending.
-    models : tuple of ModelState
-    ready : bool
-        The models are loaded.
-    """
+    """An immutable snapshot; cheap to take, safe to keep."""
 
     time: float
+    """Of the newest pushed frame."""
     version: int
+    """Grows with every change."""
     size: tuple[int, int]
+    """Width and height of the pushed frames, px."""
     faces: tuple[LiveFace, ...]
+    """People in view, most suspicious first."""
     reading: LiveReading
     hints: tuple[Hint, ...]
+    """Most important first; empty when all is well."""
     alarms: tuple[Alarm, ...]
+    """Of the whole session (the newest `MAX_ALARMS`), newest first."""
     rates: LiveRates
     series: tuple[Dot, ...]
+    """The last `HISTORY` s, ascending."""
     models: tuple[ModelState, ...] = field(default=())
     ready: bool = False
+    """The models are loaded."""

@@ -12,21 +12,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import numpy as np
 
 from detector import isolation
 from detector.errors import MediaError
-from detector.isolation import isolated, run_isolated, stream_isolated
+from detector.isolation import Frame, isolated, run_isolated, stream_isolated
 from detector.media.container import open_media
 from detector.media.cuts import Shot, seen, shots, with_every_shot
 from detector.media.facts import probe_video
-from detector.media.files import display_name, open_file, safe_name, sha256, sniff
-from detector.media.limits import SNIFF_BYTES, WORKER, WORKER_PRELOAD
-from detector.media.sampling import part, plan
+from detector.media.files import open_file, safe_name, sha256, sniff
+from detector.media.limits import WORKER, WORKER_PRELOAD
+from detector.media.sampling import Plan, part, plan
 from detector.media.stills import decode_still, probe_still
-from detector.media.types import Frame, Plan
 from detector.media.video import decode_video
 from detector.media.webm import playable
 from detector.schema.analysis import Media
@@ -83,27 +83,14 @@ def probe(path: str | os.PathLike[str], *, name: str | None = None) -> Media:
         unsupported, unsupported_codec, reference, no_picture, index_missing, undecodable; where
         files are read apart also reader_crashed, reader_memory, reader_timeout.
     """
-    name = display_name(path, name)
+    name = safe_name(Path(path).name if name is None else name)
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         picture = sniff(file) == "picture"
         digest = sha256(file)
-    found = run_isolated(_probe_still if picture else _probe_video, path, returns=Media)
+    media = run_isolated(probe_still if picture else probe_video, path, returns=Media)
     # What is known here is not left to a parser: a hash that lies would be another file's result.
-    return found.model_copy(update={"name": name, "sha256": digest, "size": size})
-
-
-def _probe_still(path: str | os.PathLike[str]) -> Media:
-    with open_file(path) as file:
-        sniff(file)
-        return probe_still(file, name="", sha256="", size=os.fstat(file.fileno()).st_size)
-
-
-def _probe_video(path: str | os.PathLike[str]) -> Media:
-    with open_file(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(SNIFF_BYTES)
-    return probe_video(path, name="", sha256="", size=size, head=head)
+    return media.model_copy(update={"name": name, "sha256": digest, "size": size})
 
 
 def decode(
@@ -144,7 +131,8 @@ def decode(
         Nothing can be decoded.
     Canceled
     """
-    source = _as_in_the_file(media)
+    # What the readers know: upright as its tags say.
+    source = turned(media, -media.turned) if media.turned else media
     frames = stream_isolated(
         _decode,
         path,
@@ -172,11 +160,6 @@ def turned(media: Media, degrees: int) -> Media:
 def turn(rgb: np.ndarray, degrees: int) -> np.ndarray:
     """Return a picture [H, W, 3] turned clockwise by a multiple of 90 degrees, contiguous."""
     return np.ascontiguousarray(np.rot90(rgb, -degrees // 90))
-
-
-def _as_in_the_file(media: Media) -> Media:
-    """Return what the readers know: upright as its tags say."""
-    return turned(media, -media.turned) if media.turned else media
 
 
 def _decode(

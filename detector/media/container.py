@@ -6,9 +6,11 @@ import heapq
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from types import SimpleNamespace
+from typing import Any
 
 import av
+from av.audio.stream import AudioStream
 from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.packet import Packet
@@ -21,8 +23,8 @@ from detector.media.files import ACCEPTED, open_file, sniff, top_boxes
 from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS
 
 # Containers that hold their own samples. Everything that reads a list of other files, an address,
-# a device or a picture sequence (hls, dash, concat, sdp, image2, lavfi ...) is left out. Sound
-# formats are in, so that we can say that there is no picture; raw streams have no times.
+# a device or a picture sequence (hls, dash, concat, sdp, image2, lavfi ...) is left out. Raw
+# streams have no times.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,ivf,mxf,dv,wtv,nut,rm,"
     "yuv4mpegpipe,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au"
@@ -36,15 +38,6 @@ _CODEC_OPTIONS = {"max_pixels": str(MAX_VIDEO_PIXELS)}
 
 _MAX_READ_ERRORS = 16
 _MAX_THREADS = 4
-
-
-class _InputSource:
-    """An open file without a name, so that libav judges by content alone."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.read = file.read
-        self.seek = file.seek
-        self.tell = file.tell
 
 
 def _refuse_more(url: str, flags: int, options: dict[str, str]) -> None:
@@ -68,9 +61,10 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
             raise MediaError("This is a picture, not a video.", code="unsupported", hint=ACCEPTED)
         boxes = top_boxes(file)
         file.seek(0)
+        nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
         try:
             container = av.open(
-                _InputSource(file),
+                nameless,  # so that libav judges by content alone
                 mode="r",
                 options=_CODEC_OPTIONS,
                 container_options=_OPTIONS,
@@ -93,20 +87,10 @@ def picture_stream(container: InputContainer) -> VideoStream:
     MediaError
         There is none, its codec is unknown, or it is too large.
     """
-    real = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & Disposition.attached_pic
-    ]
-    if not real:
-        if container.streams.audio:
-            raise MediaError(
-                "This file has sound but no picture, so there is no face to look at.",
-                code="no_picture",
-                hint="Choose a video or a picture.",
-            )
+    moving = moving_pictures(container)
+    if not moving:
         raise MediaError("There is no video in this file.", code="no_picture", hint=ACCEPTED)
-    known = [stream for stream in real if stream.codec_context is not None]
+    known = [stream for stream in moving if stream.codec_context is not None]
     if not known:
         raise MediaError(
             "We can't decode this kind of video.",
@@ -118,9 +102,19 @@ def picture_stream(container: InputContainer) -> VideoStream:
     return stream
 
 
+def moving_pictures(container: InputContainer) -> list[VideoStream]:
+    """Return the streams of pictures that are no cover."""
+    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+
+
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """Return the first sound that can be decoded."""
+    return next((s for s in container.streams.audio if s.codec_context is not None), None)
+
+
 def packets(
     container: InputContainer,
-    stream: VideoStream | None = None,
+    stream: VideoStream | AudioStream | None = None,
     damage: Callable[[float | None], None] = lambda time: None,
 ) -> Iterator[Packet[Any]]:
     """Demux one stream (or all), reading on past errors.
@@ -151,7 +145,7 @@ def packets(
             hole = True
 
 
-def seek(container: InputContainer, stream: VideoStream, ticks: int) -> bool:
+def seek(container: InputContainer, stream: VideoStream | AudioStream, ticks: int) -> bool:
     """Go to the key frame at or before `ticks` of the stream's clock; say whether it worked."""
     try:
         container.seek(ticks, stream=stream)

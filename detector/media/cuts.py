@@ -21,35 +21,26 @@ from av.video.stream import VideoStream
 from detector import colors
 from detector.errors import Canceled
 from detector.isolation import run_isolated
-from detector.media.container import (
-    Decoder,
-    demuxer,
-    open_media,
-    packets,
-    picture_stream,
-    seek,
-)
+from detector.media.container import Decoder, demuxer, open_media, packets, picture_stream, seek
 from detector.media.limits import WORKER_PASS_SECONDS
+from detector.media.sampling import SCAN_SIZE, centers, small_pictures
 from detector.media.upright import Upright
-from detector.media.video import pictures
 from detector.schema.analysis import Media
 
 STEP = 0.25
 """s between the pictures that the thorough way compares."""
-MOST_COMPARED = 2400
+MAX_COMPARED = 2400
 """pictures: ten minutes at `STEP`; a longer clip is compared at larger steps."""
-SIZE = (64, 36)
-"""px of the copies that are compared."""
 INDEXED = ("mov", "matroska")
 """Demuxers that land on the key frame they are sent to."""
-MOST_READ = 256 * 1024**2
+MAX_READ_BYTES = 256 * 1024**2
 """bytes of a file without an index that are read through to find its key frames."""
 SHARE = 0.1
 """of the analysis that the quick way may cost, by the counts below."""
 MOMENT_COSTS, PREDICTED_COSTS = 10.0, 0.3
 """What a looked-at moment (faces, models) and a predicted frame take, as megapixels of key frames
 decoded and in shares of a key frame of the same size. `python -m bench.shots` measures both."""
-LONGEST_GROUP, LONGEST_GROUP_FRAMES = 12.0, 310
+MAX_GROUP, MAX_GROUP_FRAMES = 12.0, 310
 """s and frames. Key frames further apart (encoders' usual most are 250 and 300 frames) say nothing
 about cuts."""
 MARGIN = 0.5
@@ -65,7 +56,7 @@ def shots(
     path: str | os.PathLike[str],
     media: Media,
     part: tuple[float, float],
-    moments: int,
+    samples: int,
     *,
     thorough: bool = False,
     cancel: Event | None = None,
@@ -79,7 +70,7 @@ def shots(
         From `probe`.
     part : (start, end)
         s; shots outside it are left out.
-    moments : int
+    samples : int
         How many will be looked at: what the quick way is held against.
     thorough : bool
         Read the whole part, whatever it costs.
@@ -91,37 +82,35 @@ def shots(
     """
     if media.kind != "video" or not media.duration:
         return None
-    found: list[Shot] | None = run_isolated(
+    result: list[Shot] | None = run_isolated(
         _compared if thorough else _at_key_frames,
         path,
-        media,
-        *part,
-        moments,
+        *(media, part, samples),
         returns=list[Shot] | None,
         timeout=WORKER_PASS_SECONDS,
         cancel=cancel,
     )
-    return found
+    return result
 
 
-def seen(shots: Sequence[Shot], moments: Sequence[float]) -> list[bool]:
+def seen(shots: Sequence[Shot], timestamps: Sequence[float]) -> list[bool]:
     """Which shots have a moment in them."""
-    times = np.asarray(moments, float)
-    slack = 1e-3  # moments are rounded where they are stored
+    times = np.asarray(timestamps, float)
+    slack = 1e-3  # they are rounded where they are stored
     return [bool(((times >= a - slack) & (times <= b + slack)).any()) for a, b in shots]
 
 
 def with_every_shot(
-    moments: Sequence[float], shots: Sequence[Shot], most: int
+    timestamps: Sequence[float], shots: Sequence[Shot], most: int
 ) -> tuple[float, ...]:
-    """Return the moments, with one in each shot, as far as `most` allows.
+    """Return the timestamps, with one in each shot, as far as `most` allows.
 
-    A shot without one gets its middle. What is too many then is taken from where moments of one
+    A shot without one gets its middle. What is too many then is taken from where those of one
     shot lie closest.
     """
-    missed = [shot for shot, known in zip(shots, seen(shots, moments), strict=True) if not known]
+    missed = [shot for shot, known in zip(shots, seen(shots, timestamps), strict=True) if not known]
     missed.sort(key=lambda shot: shot[0] - shot[1])  # the longest first
-    times = sorted({*moments, *((a + b) / 2 for a, b in missed[: max(0, most - 1)])})
+    times = sorted({*timestamps, *((a + b) / 2 for a, b in missed[: max(0, most - 1)])})
     while len(times) > most:
         inside = np.array([[a <= t <= b for t in times] for a, b in shots])
         only = inside[inside.sum(axis=1) == 1].any(axis=0)
@@ -134,31 +123,28 @@ def with_every_shot(
 def _compared(
     path: str | os.PathLike[str],
     media: Media,
-    start: float,
-    end: float,
-    moments: int,
+    part: tuple[float, float],
+    samples: int,
     *,
     cancel: Event | None = None,
 ) -> list[Shot]:
-    count = max(1, min(MOST_COMPARED, int((end - start) / STEP)))
-    scan = [start + (number + 0.5) * (end - start) / count for number in range(count)]
-    upright = Upright(*SIZE)
-    looked = [
-        (time, False, colors.of(upright(frame)))
-        for _, time, frame in pictures(path, scan, notes=[], cancel=cancel)
+    start, end = part
+    times = centers(start, end, max(1, min(MAX_COMPARED, int((end - start) / STEP))))
+    compared = [
+        (time, False, colors.of(rgb)) for time, rgb in small_pictures(path, media, times, cancel)
     ]
-    return _split(looked, start, end)
+    return _split(compared, start, end)
 
 
 def _at_key_frames(
     path: str | os.PathLike[str],
     media: Media,
-    start: float,
-    end: float,
-    moments: int,
+    part: tuple[float, float],
+    samples: int,
     *,
     cancel: Event | None = None,
 ) -> list[Shot] | None:
+    start, end = part
     with open_media(path) as container:
         if demuxer(container) not in INDEXED:
             return None
@@ -169,31 +155,28 @@ def _at_key_frames(
             return None
         times = (np.array(keys) - keys[0]) * base
         gaps = np.diff([*times, media.duration])
-        if gaps.max() > max(LONGEST_GROUP, LONGEST_GROUP_FRAMES / (media.fps or 25.0)):
+        if gaps.max() > max(MAX_GROUP, MAX_GROUP_FRAMES / (media.fps or 25.0)):
             return None
         early, due = _early(times, media.duration or 0.0)
         first = int(np.searchsorted(times, start, side="right")) - 1
         inside = np.arange(max(first, 0), int(np.searchsorted(times, end)))
         wanted = sorted({0, *inside.tolist()})  # times count from the first
-        if not _affordable(len(wanted), len(keys), media, moments):
+        if not _affordable(len(wanted), len(keys), media, samples):
             # Where a key frame came when it was due there hardly was a cut.
-            kept = [n for n in wanted if n in (0, first) or early[n : n + 2].any()]
-            if not (due and early.any() and _affordable(len(kept), len(keys), media, moments)):
+            wanted = [n for n in wanted if n in (0, first) or early[n : n + 2].any()]
+            if not (due and early.any() and _affordable(len(wanted), len(keys), media, samples)):
                 return None
-            wanted = kept
-        looked = []
-        origin: float | None = None
-        for number, time, picture in _pictures(container, stream, keys, wanted, cancel):
-            origin = time if origin is None else origin
-            looked.append((time - origin, bool(early[number]), colors.of(picture)))
-    return _split(looked, start, end)
+        pictures = list(_pictures(container, stream, keys, wanted, cancel))
+    origin = pictures[0][1] if pictures else 0.0
+    compared = [(time - origin, bool(early[n]), colors.of(rgb)) for n, time, rgb in pictures]
+    return _split(compared, start, end)
 
 
 def _keys(container: InputContainer, stream: VideoStream, size: int) -> list[int]:
     """Where the key frames are, in ticks of the stream; empty where that would take long to say."""
     if demuxer(container) == "mov":  # others learn theirs as they go
         return [entry.timestamp for entry in stream.index_entries if entry.is_keyframe]
-    if size > MOST_READ:
+    if size > MAX_READ_BYTES:
         return []
     return [
         packet.pts
@@ -211,11 +194,11 @@ def _early(times: np.ndarray, duration: float) -> tuple[np.ndarray, bool]:
     return np.concatenate([[False], ~is_long[:-1] | (not due)]), due
 
 
-def _affordable(compared: int, keys: int, media: Media, moments: int) -> bool:
-    """Whether so many key frames cost little beside what a look at the moments does."""
+def _affordable(compared: int, keys: int, media: Media, samples: int) -> bool:
+    """Whether so many key frames cost little beside what a look at the samples does."""
     size = media.width * media.height / 1e6
     group = (media.duration or 0.0) * (media.fps or 0.0) / keys
-    usual = moments * (MOMENT_COSTS + PREDICTED_COSTS * size * group / 2)
+    usual = samples * (MOMENT_COSTS + PREDICTED_COSTS * size * group / 2)
     return compared * size <= SHARE * usual
 
 
@@ -228,7 +211,7 @@ def _pictures(
 ) -> Iterator[tuple[int, float, np.ndarray]]:
     """Yield (number, time on the stream's clock in s, small picture) of some key frames."""
     decoder = Decoder(container, stream, tolerant=True)
-    upright = Upright(*SIZE)
+    upright = Upright(*SCAN_SIZE)
     margin = int(MARGIN / decoder.base)
     indexed = demuxer(container) == "mov"
     for number in wanted:
@@ -259,16 +242,16 @@ def _pictures(
 
 
 def _split(
-    looked: Sequence[tuple[float, bool, np.ndarray]], start: float, end: float
+    compared: Sequence[tuple[float, bool, np.ndarray]], start: float, end: float
 ) -> list[Shot]:
     """Shots from pictures in order: (time, whether a change is known to lie right at it, colors).
 
     A change that doesn't is somewhere after the picture before.
     """
-    found: list[Shot] = []
     begun = start
-    for (before, _, here), (time, exact, there) in pairwise(looked):
+    shots: list[Shot] = []
+    for (before, _, here), (time, exact, there) in pairwise(compared):
         if colors.affinity(here, there) < colors.CUT and start < time < end:
-            found.append((begun, time if exact else max(begun, before)))
+            shots.append((begun, time if exact else max(begun, before)))
             begun = time
-    return [*found, (begun, end)]
+    return [*shots, (begun, end)]

@@ -8,26 +8,32 @@ from typing import Any
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from detector.errors import MediaError
 from detector.media.container import (
     Decoder,
     check_size,
     demuxer,
+    moving_pictures,
     open_media,
     packets,
     picture_stream,
     rate,
     seek,
+    sound_stream,
     undecodable,
 )
+from detector.media.files import open_file
+from detector.media.limits import SNIFF_BYTES
 from detector.media.upright import upright_size
 from detector.schema.analysis import Audio, Media
 
-_LOOKED_AT_PACKETS = 300
+_PROBED_PACKETS = 300
 
 _MAX_FRUITLESS = 2_000
 """Packets read in search of the first frame that can be decoded."""
@@ -39,14 +45,15 @@ _REORDER = 16
 """The most frames that a codec here may put out of order."""
 
 
-def probe_video(
-    path: str | os.PathLike[str], *, name: str, sha256: str, size: int, head: bytes
-) -> Media:
-    """Describe a video: one frame is decoded, the rest is read from packets.
-
-    `head` is the file's beginning, from which the kind of container is named.
-    """
+def probe_video(path: str | os.PathLike[str]) -> Media:
+    """Describe a video or a sound, but for its name and hash: one frame is decoded, the rest is
+    read from packets."""
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(SNIFF_BYTES)
     with open_media(path) as container:
+        if not moving_pictures(container) and (sound := sound_stream(container)):
+            return _of_sound(container, sound, size, head)
         stream = picture_stream(container)
         decoder = Decoder(container, stream, tolerant=True)
         opening = _Opening(container, stream, decoder)
@@ -71,8 +78,8 @@ def probe_video(
         check_size(width, height)
         context = stream.codec_context
         return Media(
-            name=name,
-            sha256=sha256,
+            name="",
+            sha256="",
             kind="video",
             size=size,
             width=width,
@@ -104,7 +111,7 @@ class _Opening:
                 self.times.append(time)
             if self.frame is None:
                 self._decode(decoder, packet)
-            if number >= (_LOOKED_AT_PACKETS if self.frame is not None else _MAX_FRUITLESS):
+            if number >= (_PROBED_PACKETS if self.frame is not None else _MAX_FRUITLESS):
                 break
         if self.frame is None:
             self._decode(decoder, None)
@@ -140,9 +147,8 @@ def _ends(container: InputContainer, stream: VideoStream, decoder: Decoder) -> t
     decoded) when its end can't be found by seeking.
     """
     start = stream.start_time or 0
-    stated = _stated(container, stream)
     offsets = [start]
-    if stated is not None:
+    if (stated := _stated(container, stream)) is not None:
         offsets.insert(0, start + int((stated - _TAIL) / decoder.base))
     for offset in offsets:
         if not seek(container, stream, offset):
@@ -179,8 +185,50 @@ def _bit_rate(
     return max(size * 8 / duration - sound, 0.0) if duration else None
 
 
+def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: bytes) -> Media:
+    """Describe a file of sound alone; a cover is no picture of it."""
+    duration = _sound_end(container, stream)
+    if duration <= 0:
+        raise MediaError(
+            "We can't read this sound: it holds nothing that can be decoded.",
+            hint="Download or copy it again, or convert it to MP3 or WAV.",
+        )
+    audio = _audio(container)
+    return Media(
+        name="",
+        sha256="",
+        kind="audio",
+        size=size,
+        width=0,
+        height=0,
+        duration=duration,
+        container=_container_name(container, head),
+        codec=stream.codec_context.codec.canonical_name,
+        bit_rate=float(stream.bit_rate) if stream.bit_rate else size * 8 / duration,
+        audio=audio and audio.model_copy(update={"duration": duration}),
+    )
+
+
+def _sound_end(container: InputContainer, stream: AudioStream) -> float:
+    """Return how long a sound lasts by its last packets, s: headers are often wrong. All of it
+    is read (but not decoded) when its end can't be found by seeking."""
+    base = float(stream.time_base or 1)
+    start = (stream.start_time or 0) * base
+    stated = stream.duration * base if stream.duration else (container.duration or 0) / 1e6
+    for at in (start + stated - _TAIL, start):
+        if not seek(container, stream, int(at / base)):
+            continue
+        end = -math.inf
+        for packet in packets(container, stream):
+            if packet.pts is not None:
+                end = max(end, (packet.pts + (packet.duration or 0)) * base)
+        if end > start:
+            return end - start
+    return 0.0
+
+
 def _audio(container: InputContainer) -> Audio | None:
-    stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
+    stream = sound_stream(container)
     if stream is None:
         return None
     return Audio(
@@ -196,6 +244,8 @@ def _container_name(container: InputContainer, head: bytes) -> str:
     name = demuxer(container)
     if name == "mov":
         brand = head[8:12] if head[4:8] == b"ftyp" else b"qt  "
+        if brand in (b"M4A ", b"M4B "):
+            return "m4a"
         return "mov" if brand == b"qt  " else "3gp" if brand.startswith(b"3g") else "mp4"
     if name == "matroska":
         return "webm" if b"webm" in head[:64] else "mkv"

@@ -13,13 +13,12 @@ import os
 import re
 import stat
 import unicodedata
-from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn
 
 from detector.errors import MediaError
 from detector.media.limits import MAX_BYTES, MAX_INDEX_BYTES, MAX_NAME, SNIFF_BYTES
 
-ACCEPTED = "Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP or GIF."
+ACCEPTED = "Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg."
 
 _CHUNK = 1024 * 1024
 
@@ -40,6 +39,14 @@ _DOCUMENTS = (
     (b"\xff\x0a", "a JPEG XL picture"),
 )
 
+_SPECIAL = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
 # Text files that libav would follow to other files or addresses.
 _REFERENCES = re.compile(
     rb"""\A\s*(?:
@@ -58,50 +65,47 @@ def safe_name(name: str) -> str:
     Control and format characters (a right-to-left override makes `gpj.exe` look like a picture),
     line breaks, path separators and lone surrogates go; a long name is shortened in its middle.
     """
-    base = re.split(r"[/\\]", name)[-1]
-    kept = "".join(
+    base = one_line(re.split(r"[/\\]", name)[-1])
+    if len(base) > MAX_NAME:
+        tail = 24
+        base = f"{base[: MAX_NAME - tail - 1]}…{base[-tail:]}"
+    return base if base.strip(". ") else "file"
+
+
+def one_line(text: str) -> str:
+    """Return a stranger's text as one line (NFC), without control, format (Cf) and private
+    characters and lone surrogates."""
+    shown = "".join(
         " " if ch.isspace() else ch
-        for ch in unicodedata.normalize("NFC", base)
+        for ch in unicodedata.normalize("NFC", text)
         if ch.isspace() or unicodedata.category(ch) not in ("Cc", "Cf", "Cs", "Co", "Cn")
     )
-    kept = " ".join(kept.split())
-    if len(kept) > MAX_NAME:
-        tail = 24
-        kept = f"{kept[: MAX_NAME - tail - 1]}…{kept[-tail:]}"
-    return kept if kept.strip(". ") else "file"
+    return " ".join(shown.split())
 
 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file for reading; raise MediaError for anything else, without blocking."""
     try:
-        info = os.stat(path)
-        if not stat.S_ISREG(info.st_mode):
-            _refuse_special(info.st_mode)
+        _refuse_special(os.stat(path).st_mode)
         # Never block: between the look and the opening the path may have become a pipe.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags)
-    except FileNotFoundError as error:
-        raise MediaError(
-            "There is no such file.", code="not_found", hint="Check the path."
-        ) from error
-    except PermissionError as error:
-        raise MediaError(
-            "We are not allowed to read this file.",
-            code="unreadable",
-            hint="Change its permissions, or make a copy.",
-        ) from error
     except (OSError, ValueError) as error:
-        too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
-        raise MediaError(
-            "The file's name is too long." if too_long else "This path can't be opened.",
-            code="unreadable",
-            hint="Rename the file, or make a copy.",
-        ) from error
+        code, message = "unreadable", "This path can't be opened."
+        hint = "Rename the file, or make a copy."
+        match error:
+            case FileNotFoundError():
+                code, message, hint = "not_found", "There is no such file.", "Check the path."
+            case PermissionError():
+                message = "We are not allowed to read this file."
+                hint = "Change its permissions, or make a copy."
+            case OSError(errno=errno.ENAMETOOLONG):
+                message = "The file's name is too long."
+        raise MediaError(message, code=code, hint=hint) from error
     file = os.fdopen(descriptor, "rb", buffering=0)
     try:
         info = os.fstat(descriptor)
-        if not stat.S_ISREG(info.st_mode):
-            _refuse_special(info.st_mode)
+        _refuse_special(info.st_mode)
         if info.st_size == 0:
             raise MediaError("This file is empty.", code="empty", hint="Download or copy it again.")
         if info.st_size > MAX_BYTES:
@@ -147,18 +151,16 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
         return "stream"
     if head.startswith(b"YUV4MPEG2 "):
         return "stream"
-    for magic, what in _DOCUMENTS:
-        if head.startswith(magic):
-            raise MediaError(
-                f"This is {what}, not a video or a picture.", code="unsupported", hint=ACCEPTED
-            )
+    what = next((f"is {what}" for magic, what in _DOCUMENTS if head.startswith(magic)), None)
     text = head.removeprefix(b"\xef\xbb\xbf")
-    if _REFERENCES.match(text):
-        _refuse_reference()
-    if _is_text(text):
-        what = "a drawing (SVG)" if _DRAWING.search(text) else "text"
+    if what is None:
+        if _REFERENCES.match(text):
+            _refuse_reference()
+        if _is_text(text):
+            what = "file is a drawing (SVG)" if _DRAWING.search(text) else "file is text"
+    if what is not None:
         raise MediaError(
-            f"This file is {what}, not a video or a picture.", code="unsupported", hint=ACCEPTED
+            f"This {what}, not a video or a picture.", code="unsupported", hint=ACCEPTED
         )
     return "stream"
 
@@ -192,8 +194,8 @@ def _refers_elsewhere(file: BinaryIO) -> bool:
     index = file.read(min(place[1], MAX_INDEX_BYTES))
     if b"rmra" in index and b"rdrf" in index:
         return True
-    for found in re.finditer(b"dref", index):
-        at = found.end() + 8
+    for match in re.finditer(b"dref", index):
+        at = match.end() + 8
         count = int.from_bytes(index[at - 4 : at], "big")
         for _ in range(min(count, 16)):
             size = int.from_bytes(index[at : at + 4], "big")
@@ -225,30 +227,14 @@ def _refuse_reference() -> NoReturn:
     )
 
 
-def _refuse_special(mode: int) -> NoReturn:
-    what = next(
-        (
-            word
-            for test, word in (
-                (stat.S_ISDIR, "a folder"),
-                (stat.S_ISFIFO, "a named pipe"),
-                (stat.S_ISSOCK, "a socket"),
-                (stat.S_ISCHR, "a device"),
-                (stat.S_ISBLK, "a device"),
-            )
-            if test(mode)
-        ),
-        "something else",
-    )
-    raise MediaError(
-        f"This is {what}, not a file.", code="not_a_file", hint="Choose a video or a picture."
-    )
+def _refuse_special(mode: int) -> None:
+    """Raise MediaError for what is no regular file."""
+    if not stat.S_ISREG(mode):
+        what = _SPECIAL.get(stat.S_IFMT(mode), "something else")
+        raise MediaError(
+            f"This is {what}, not a file.", code="not_a_file", hint="Choose a video or a picture."
+        )
 
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
-
-
-def display_name(path: str | os.PathLike[str], name: str | None) -> str:
-    """Return the name to show for a file: the one it was uploaded under, or its own."""
-    return safe_name(name if name is not None else Path(os.fspath(path)).name)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from threading import Event
 
+import cv2
 import numpy as np
 
 from detector.errors import UsageError
 from detector.isolation import run_isolated
 from detector.media.limits import WORKER_PASS_SECONDS
 from detector.media.stills import decode_still
-from detector.media.types import Plan
 from detector.media.upright import Upright
 from detector.media.video import pictures
 from detector.schema.analysis import Media, Settings
@@ -21,10 +22,21 @@ _SCAN_STEP = 0.25
 """Seconds between the pictures compared when looking for changes."""
 
 _MAX_SCAN = 600
-_SCAN_SIZE = (64, 36)
+SCAN_SIZE = (64, 36)
+"""px of the copies that are compared."""
 _BINS = 8
 _EVEN = 0.25
 """Share of the key moments that is spread evenly, so that a still passage is looked at too."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which times to decode, in seconds from the first frame."""
+
+    timestamps: tuple[float, ...]
+    """Ascending; faces are looked for here."""
+    windows: tuple[tuple[float, ...], ...] = ()
+    """Runs for clip models. Each starts at one of the moments."""
 
 
 def plan(
@@ -33,7 +45,7 @@ def plan(
     windows: tuple[int, int, float] | tuple[()] = (),
     path: str | os.PathLike[str] | None = None,
     *,
-    moments: Sequence[float] | None = None,
+    timestamps: Sequence[float] | None = None,
     cancel: Event | None = None,
 ) -> Plan:
     """Choose which times of a clip to decode.
@@ -54,7 +66,7 @@ def plan(
         a moment, stay within the clip and don't overlap. A short clip gets fewer, or none.
     path : path, optional
         Needed for "keyframes".
-    moments : sequence of float, optional
+    timestamps : sequence of float, optional
         Chosen already: only windows are planned.
     cancel : threading.Event, optional
         Stops the reading for "keyframes".
@@ -64,32 +76,32 @@ def plan(
     UsageError
         The part asked for is not in the clip.
     """
+    if media.kind == "audio":
+        return Plan(timestamps=())
     if media.kind == "image" or not media.duration:
-        return Plan(moments=(0.0,))
+        return Plan(timestamps=(0.0,))
     start, end = part(media.duration, settings)
-    if moments is not None:
-        moments = tuple(moments)
+    if timestamps is not None:
+        timestamps = tuple(timestamps)
     elif settings.sampling == "fps":
         count = min(settings.frames, max(1, int((end - start) * settings.fps + 1e-6)))
-        moments = _centers(start, end, count)
+        timestamps = centers(start, end, count)
     elif settings.sampling == "keyframes":
         if path is None:
             raise ValueError("sampling by key frames needs the path")
-        moments = run_isolated(
+        arguments = media, (start, end), settings.frames
+        timestamps = run_isolated(
             _by_change,
             path,
-            media,
-            start,
-            end,
-            settings.frames,
+            *arguments,
             returns=tuple[float, ...],
             timeout=WORKER_PASS_SECONDS,
             cancel=cancel,
         )
     else:
         count = settings.frames if settings.sampling == "uniform" else _first_look(settings.frames)
-        moments = _centers(start, end, count)
-    return Plan(moments, _runs(moments, end, *windows) if windows else ())
+        timestamps = centers(start, end, count)
+    return Plan(timestamps, _runs(timestamps, end, *windows) if windows else ())
 
 
 def part(duration: float, settings: Settings) -> tuple[float, float]:
@@ -111,7 +123,8 @@ def _first_look(frames: int) -> int:
     return 3 * usual if frames >= 8 * usual else usual if frames >= 2 * usual else frames // 2 or 1
 
 
-def _centers(start: float, end: float, count: int) -> tuple[float, ...]:
+def centers(start: float, end: float, count: int) -> tuple[float, ...]:
+    """Return the centers of equal parts, s."""
     part = (end - start) / count
     return tuple(start + (number + 0.5) * part for number in range(count))
 
@@ -119,15 +132,16 @@ def _centers(start: float, end: float, count: int) -> tuple[float, ...]:
 def _by_change(
     path: str | os.PathLike[str],
     media: Media,
-    start: float,
-    end: float,
+    part: tuple[float, float],
     count: int,
     *,
     cancel: Event | None = None,
 ) -> tuple[float, ...]:
     """Moments at equal shares of the summed histogram change."""
-    scan = _centers(start, end, min(_MAX_SCAN, max(4 * count, int((end - start) / _SCAN_STEP))))
-    times, histograms = _histograms(path, media, scan, cancel)
+    start, end = part
+    scan = centers(start, end, min(_MAX_SCAN, max(4 * count, int((end - start) / _SCAN_STEP))))
+    scanned = [(t, _histogram(rgb)) for t, rgb in small_pictures(path, media, scan, cancel)]
+    times, histograms = [time for time, _ in scanned], [histogram for _, histogram in scanned]
     if len(times) <= count:
         return tuple(times)
     change = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(histograms, axis=0)).sum(axis=1))])
@@ -144,37 +158,33 @@ def _by_change(
     return tuple(times[number] for number in sorted(chosen))
 
 
-def _histograms(
-    path: str | os.PathLike[str], media: Media, scan: tuple[float, ...], cancel: Event | None
-) -> tuple[list[float], np.ndarray]:
-    """Color histograms [n, bins ** 3] of small copies, each summing to 1, and their times."""
-    times: list[float] = []
-    rows: list[np.ndarray] = []
+def small_pictures(
+    path: str | os.PathLike[str], media: Media, times: Sequence[float], cancel: Event | None
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield small copies of the pictures on screen at these times, upright, and when each comes."""
     if media.kind == "animation":
-        for picture in decode_still(path, media, scan, cancel=cancel):
-            step = max(1, picture.rgb.shape[1] // _SCAN_SIZE[0])
-            times.append(picture.time)
-            rows.append(_histogram(picture.rgb[::step, ::step]))
-    else:
-        upright = Upright(*_SCAN_SIZE)
-        for _, time, frame in pictures(path, scan, notes=[], cancel=cancel):
-            times.append(time)
-            rows.append(_histogram(upright(frame)))
-    return times, np.stack(rows)
+        for picture in decode_still(path, media, times, cancel=cancel):
+            step = max(1, picture.rgb.shape[1] // SCAN_SIZE[0])
+            yield picture.time, picture.rgb[::step, ::step]
+        return
+    upright = Upright(*SCAN_SIZE)
+    for _, time, frame in pictures(path, times, notes=[], cancel=cancel):
+        yield time, upright(frame)
 
 
 def _histogram(rgb: np.ndarray) -> np.ndarray:
-    bins = (rgb // (256 // _BINS)).reshape(-1, 3).astype(np.int64)
-    codes = (bins[:, 0] * _BINS + bins[:, 1]) * _BINS + bins[:, 2]
-    return np.bincount(codes, minlength=_BINS**3) / len(codes)
+    """Color histogram [bins ** 3] that sums to 1."""
+    counts = cv2.calcHist([rgb], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3)
+    histogram: np.ndarray = counts.ravel().astype(np.float64) / (rgb.shape[0] * rgb.shape[1])
+    return histogram
 
 
 def _runs(
-    moments: tuple[float, ...], end: float, count: int, frames: int, step: float
+    timestamps: tuple[float, ...], end: float, count: int, frames: int, step: float
 ) -> tuple[tuple[float, ...], ...]:
     """Spread up to `count` windows over the moments; none overlaps another or leaves the clip."""
     span = (frames - 1) * step
-    possible = [moment for moment in moments if moment + span <= end + 1e-9]
+    possible = [moment for moment in timestamps if moment + span <= end + 1e-9]
     if not possible or count < 1:
         return ()
     room = possible[-1] - possible[0]

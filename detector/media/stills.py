@@ -12,16 +12,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
-from typing import BinaryIO
 
 import numpy as np
 import pillow_heif
 from PIL import ExifTags, Image
 
 from detector.errors import Canceled, MediaError
+from detector.isolation import Frame
 from detector.media.files import open_file, sniff
 from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE
-from detector.media.types import Frame
 from detector.schema.analysis import Media
 
 pillow_heif.register_heif_opener()
@@ -58,17 +57,20 @@ _USUAL_DELAY = 0.1
 """Browsers show a delay under 20 ms as 100 ms: old encoders wrote 0 for "as fast as you can"."""
 
 
-def probe_still(file: BinaryIO, *, name: str, sha256: str, size: int) -> Media:
-    """Describe an open picture or animation.
+def probe_still(path: str | os.PathLike[str]) -> Media:
+    """Describe a picture or animation, but for its name and hash.
 
     A still is decoded once, so that a damaged one is refused here rather than later.
     """
-    with _opened(file) as image:
-        width, height = _upright_size(image)
+    size = os.stat(path).st_size
+    with open_still(path) as image:
+        turned = _orientation(image) in (5, 6, 7, 8)
+        width, height = image.size[:: -1 if turned else 1]
         notes: list[str] = []
         duration = fps = None
         ends: list[float] = []
-        stated = _pictures_in(image)
+        with _parsing():  # formats that hold previews or pages have one picture
+            stated = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
         if stated > 1:
             ends = [end for _, end in _timeline(image, min(stated, MAX_ANIMATION_FRAMES))]
             if stated > len(ends):
@@ -79,8 +81,8 @@ def probe_still(file: BinaryIO, *, name: str, sha256: str, size: int) -> Media:
         if len(ends) > 1:
             duration, fps = ends[-1], len(ends) / ends[-1]
         return Media(
-            name=name,
-            sha256=sha256,
+            name="",
+            sha256="",
             kind="image" if duration is None else "animation",
             size=size,
             width=width,
@@ -108,32 +110,35 @@ def decode_still(
     """Yield the one picture, or those of an animation that are on screen at `times`."""
     if not times:
         return
-    with open_file(path) as file:
-        sniff(file)
-        with _opened(file) as image:
-            if media.kind == "image":
-                yield Frame(0, 0.0, flatten(image))
+    with open_still(path) as image:
+        if media.kind == "image":
+            yield Frame(0, 0.0, flatten(image))
+            return
+        wanted = list(enumerate(times))
+        count = media.frame_count or 1
+        for number, (start, end) in enumerate(_timeline(image, count)):
+            if cancel is not None and cancel.is_set():
+                raise Canceled()
+            last = number == count - 1
+            here = [index for index, time in wanted if last or time < end - _EPSILON]
+            if here:
+                yield Frame(here[0], start, flatten(image))
+                wanted = wanted[len(here) :]
+            if not wanted:
                 return
-            wanted = list(enumerate(times))
-            count = media.frame_count or 1
-            for number, (start, end) in enumerate(_timeline(image, count)):
-                if cancel is not None and cancel.is_set():
-                    raise Canceled()
-                last = number == count - 1
-                here = [index for index, time in wanted if last or time < end - _EPSILON]
-                if here:
-                    yield Frame(here[0], start, flatten(image))
-                    wanted = wanted[len(here) :]
-                if not wanted:
-                    return
 
 
 @contextmanager
 def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
-    """Open a picture under the same limits, for its tags; no pixel is decoded yet."""
+    """Open a picture by content; what is too large is refused before a pixel is decoded."""
     with open_file(path) as file:
         sniff(file)
-        with _opened(file) as image:
+        file.seek(0)
+        with _parsing():
+            image = Image.open(file, formats=_FORMATS)
+        with image:
+            if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+                raise _too_large(image.size)
             yield image
 
 
@@ -175,24 +180,6 @@ def _parsing() -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def _opened(file: BinaryIO) -> Iterator[Image.Image]:
-    """Open by content, refuse what is too large before a pixel of it is decoded."""
-    file.seek(0)
-    with _parsing():
-        image = Image.open(file, formats=_FORMATS)
-    with image:
-        if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-            raise _too_large(image.size)
-        yield image
-
-
-def _pictures_in(image: Image.Image) -> int:
-    """How many pictures of a film there are: formats that hold previews or pages have one."""
-    with _parsing():
-        return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
-
-
 def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:
     """Step through an animation: when each picture comes and goes. It is loaded meanwhile."""
     start = 0.0
@@ -221,11 +208,6 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except _BROKEN:
         return 1
-
-
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    turned = _orientation(image) in (5, 6, 7, 8)
-    return (image.height, image.width) if turned else (image.width, image.height)
 
 
 def _too_large(size: tuple[int, int] | None = None) -> MediaError:

@@ -1,13 +1,14 @@
 """Pictures that come as they are made: cameras of this computer, and streams by address.
 
 Unlike a file, a stream has no end that is known, may stall, and may come back. So every wait has a
-limit, and a lost stream is opened again after a pause that grows. A stranger's stream is held to
-whitelists like a stranger's file: what it names on its own may only be fetched by network
-protocols, never read from this computer.
+timeout, and a lost stream is opened again (a retry) after a pause that grows. A stranger's stream
+is held to whitelists like a stranger's file: what it names on its own may only be fetched by
+network protocols, never read from this computer.
 """
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,22 +19,30 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 from av.container import InputContainer
+from av.error import (
+    ExitError,
+    HTTPForbiddenError,
+    HTTPNotFoundError,
+    HTTPUnauthorizedError,
+    InvalidDataError,
+)
 
 from detector.errors import MediaError, UsageError
+from detector.isolation import Frame
 from detector.media.container import picture_stream
 from detector.media.upright import Upright, upright_size
 
-OPENING, READING = 10.0, 10.0
+OPENING_TIMEOUT = READING_TIMEOUT = 10.0
 """s. Without an answer, without a packet."""
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """s before a lost stream is opened again; the last one from then on."""
-MOST_PAUSES = 12
+MAX_RETRIES = 12
 """in a row without a picture: two and a half minutes"""
-LONGEST_SIDE = 1920
+MAX_SIDE = 1920
 """px. Larger pictures are shrunk: the face is as good to judge, and four of them fit in the place
 of one."""
 _NETWORK = "http,https,rtsp,rtsps,rtp,srtp,udp,tcp,tls,rtmp,rtmps,crypto,httpproxy"
-_FORMATS = (
+FORMATS = (
     "rtsp,rtp,sdp,hls,mpegts,flv,live_flv,mpjpeg,mjpeg,mov,mp4,matroska,webm,h264,hevc,nut,asf,ogg"
 )
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "tcp", "udp")
@@ -62,9 +71,16 @@ class Stream:
     stop : Event, optional
         Set it to end.
     opening, reading : float
-        s of patience.
+        s of timeout: without an answer, without a packet.
     pauses : sequence of float
         s between tries.
+
+    Attributes
+    ----------
+    name : str
+        What it is called to a person: an address without its password.
+    formats : str
+        Containers that may be opened, as libav calls them.
 
     Raises
     ------
@@ -78,13 +94,14 @@ class Stream:
         *,
         lost: Callable[[str, float], None] | None = None,
         stop: Event | None = None,
-        opening: float = OPENING,
-        reading: float = READING,
+        opening: float = OPENING_TIMEOUT,
+        reading: float = READING_TIMEOUT,
         pauses: tuple[float, ...] = PAUSES,
     ) -> None:
         self._source, self._stop = source, stop or Event()
         self._lost = lost or (lambda sentence, wait: None)
-        self._patience, self._pauses = (opening, reading), pauses
+        self._timeouts, self._pauses = (opening, reading), pauses
+        self.name, self.formats = _name_of(source), FORMATS
         self.finite = False
         """It was a recording: its end is no loss."""
         if is_address(source):
@@ -107,67 +124,68 @@ class Stream:
             "refused", "denied", "no_answer", "busy", "undecodable", "lost".
         """
         begun: float | None = None
-        misses = 0
+        retries = 0
         while not self._stop.is_set():
             try:
-                came = False
-                with self._opened() as container:
-                    for picture in self._pictures(container):
-                        misses, came = 0, True
-                        now = time.monotonic()
-                        begun = now if begun is None else begun
-                        yield now - begun, picture
-                        if self._stop.is_set():
-                            return
-                if self.finite:
-                    return
-                problem = MediaError(f"{self.name} has ended.", code="lost")
-            except (av.error.FFmpegError, OSError, ValueError) as error:
-                problem = self._said(error)
-                if came:
-                    broke = f"The connection to {self.name} broke."
-                    problem = MediaError(broke, code="lost", hint=problem.hint)
+                for picture in self.connection():
+                    retries = 0
+                    now = time.monotonic()
+                    begun = now if begun is None else begun
+                    yield now - begun, picture
+                    if self._stop.is_set():
+                        return
+                return
             except MediaError as error:
                 problem = error
             if begun is None or problem.code in ("denied", "no_picture"):
                 raise problem
-            if misses >= MOST_PAUSES:
+            if retries >= MAX_RETRIES:
                 raise MediaError(
                     f"{self.name} was lost and did not come back.",
                     code="lost",
                     hint=problem.message,
                 )
-            pause = self._pauses[min(misses, len(self._pauses) - 1)]
-            misses += 1
+            pause = self._pauses[min(retries, len(self._pauses) - 1)]
+            retries += 1
             self._lost(problem.message, pause)
             self._stop.wait(pause)
 
-    @property
-    def name(self) -> str:
-        """What it is called to a person: an address without its password."""
-        if not is_address(self._source):
-            return self._source
-        parts = urlsplit(self._source)
-        where = parts.hostname or ""
-        where += f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{where}{parts.path}"
+    def connection(self) -> Iterator[np.ndarray]:
+        """Pictures of one connection, uint8 [H, W, 3] upright RGB, until it ends.
+
+        Raises
+        ------
+        MediaError
+            It could not be opened, or has ended and was no recording; `code` as of `frames`.
+        """
+        delivered = False
+        try:
+            with self._opened() as container:
+                for picture in self._pictures(container):
+                    delivered = True
+                    yield picture
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            problem = self._failure(error)
+            if delivered:
+                broke = f"The connection to {self.name} broke."
+                problem = MediaError(broke, code="lost", hint=problem.hint)
+            raise problem from error
+        if not self.finite:
+            raise MediaError(f"{self.name} has ended.", code="lost")
 
     def _opened(self) -> InputContainer:
         if not is_address(self._source):
-            return self._camera()
+            kind = _CAMERAS.get(sys.platform)
+            if kind is None:
+                raise UsageError("Cameras can't be read on this system.", hint="Use the dashboard.")
+            return av.open(self._source, mode="r", format=kind, timeout=self._timeouts)
         options = {
             "protocol_whitelist": _NETWORK,
-            "format_whitelist": _FORMATS,
+            "format_whitelist": self.formats,
             "fflags": "nobuffer",  # what waits in a buffer is no longer live
             "rtsp_transport": "tcp",  # a lost packet of UDP smears the face for seconds
         }
-        return av.open(self._source, mode="r", timeout=self._patience, container_options=options)
-
-    def _camera(self) -> InputContainer:
-        kind = _CAMERAS.get(sys.platform)
-        if kind is None:
-            raise UsageError("Cameras can't be read on this system.", hint="Use the dashboard.")
-        return av.open(self._source, mode="r", format=kind, timeout=self._patience)
+        return av.open(self._source, mode="r", timeout=self._timeouts, container_options=options)
 
     def _pictures(self, container: InputContainer) -> Iterator[np.ndarray]:
         stream = picture_stream(container)
@@ -178,7 +196,7 @@ class Stream:
         for frame in container.decode(stream):
             if upright is None:
                 width, height = upright_size(frame, stream)
-                shrink = min(1.0, LONGEST_SIDE / max(width, height))
+                shrink = min(1.0, MAX_SIDE / max(width, height))
                 upright = Upright(max(1, round(width * shrink)), max(1, round(height * shrink)))
             if self.finite and frame.time is not None:
                 # A recording comes as fast as the network: it is shown at its own speed.
@@ -188,37 +206,78 @@ class Stream:
                 self._stop.wait(1 / rate)
             yield upright(frame)
 
-    def _said(self, error: Exception) -> MediaError:
+    def _failure(self, error: Exception) -> MediaError:
         """Return what went wrong, in words."""
         name, camera = self.name, not is_address(self._source)
-        if isinstance(error, ConnectionRefusedError):
-            hint = "Check the port, and that the camera or server is running."
-            return MediaError(f"{name} refused the connection.", code="refused", hint=hint)
-        denied = (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError, PermissionError)
-        if isinstance(error, denied):
-            hint = (
-                "Your account may need to be in the group that may use cameras (video)."
-                if camera
-                else "Check the name and the password in the address."
-            )
-            return MediaError(f"{name} does not let us in.", code="denied", hint=hint)
-        if isinstance(error, (FileNotFoundError, av.error.HTTPNotFoundError)):
-            hint = "Is it plugged in?" if camera else "Check the path of the address."
-            what = "There is no camera" if camera else "There is nothing at"
-            return MediaError(f"{what} {name}.", code="not_found", hint=hint)
-        if isinstance(error, (av.error.ExitError, TimeoutError)):
-            return MediaError(
-                f"{name} did not answer within {self._patience[0]:.0f} s.",
-                code="no_answer",
-                hint="Check the address, and that no firewall is in between.",
-            )
-        if isinstance(error, OSError) and error.errno == 16:
-            hint = "Close the program that has it."
-            return MediaError(f"{name} is in use by another program.", code="busy", hint=hint)
-        if isinstance(error, (av.error.InvalidDataError, ValueError)):
-            what = "is no camera" if camera else "sends no video that we can read"
-            return MediaError(f"{name} {what}.", code="undecodable")
-        if isinstance(error, OSError) and error.errno == 5 and not camera:
-            hint = "Check the name in the address, and your connection."
-            return MediaError(f"{name} can't be reached.", code="not_found", hint=hint)
-        return MediaError(f"{name} can't be read: {error}.", code="undecodable")
+        code, message, hint = "undecodable", f"{name} can't be read: {error}.", ""
+        match error:
+            case ConnectionRefusedError():
+                code, message = "refused", f"{name} refused the connection."
+                hint = "Check the port, and that the camera or server is running."
+            case HTTPUnauthorizedError() | HTTPForbiddenError() | PermissionError():
+                code, message = "denied", f"{name} does not let us in."
+                hint = "Check the name and the password in the address."
+                if camera:
+                    hint = "Your account may need to be in the group that may use cameras (video)."
+            case FileNotFoundError() | HTTPNotFoundError():
+                what = "There is no camera" if camera else "There is nothing at"
+                code, message = "not_found", f"{what} {name}."
+                hint = "Is it plugged in?" if camera else "Check the path of the address."
+            case ExitError() | TimeoutError():
+                code = "no_answer"
+                message = f"{name} did not answer within {self._timeouts[0]:.0f} s."
+                hint = "Check the address, and that no firewall is in between."
+            case OSError(errno=errno.EBUSY):
+                code, message = "busy", f"{name} is in use by another program."
+                hint = "Close the program that has it."
+            case InvalidDataError() | ValueError():
+                what = "is no camera" if camera else "sends no video that we can read"
+                message = f"{name} {what}."
+            case OSError(errno=errno.EIO) if not camera:
+                code, message = "not_found", f"{name} can't be reached."
+                hint = "Check the name in the address, and your connection."
+        return MediaError(message, code=code, hint=hint)
+
+
+def connect(
+    url: str,
+    name: str,
+    formats: str,
+    timeouts: tuple[float, float],
+    *,
+    notes: list[str] | None = None,
+    cancel: Event | None = None,
+) -> Iterator[Frame]:
+    """Pictures of one connection, for `detector.isolation`: where it is read in a worker.
+
+    Parameters
+    ----------
+    url : str
+        An address of this computer that leads to one stream and nowhere else.
+    name : str
+        What to call it in sentences.
+    formats : str
+        Containers that may be opened, as libav calls them.
+    timeouts : (float, float)
+        s without an answer, s without a packet.
+
+    Raises
+    ------
+    MediaError
+        As `Stream.connection`.
+    """
+    opening, reading = timeouts
+    stream = Stream(url, stop=cancel, opening=opening, reading=reading)
+    stream.name, stream.formats = name, formats
+    begun = time.monotonic()
+    for number, picture in enumerate(stream.connection()):
+        yield Frame(number, time.monotonic() - begun, picture)
+
+
+def _name_of(source: str) -> str:
+    if not is_address(source):
+        return source
+    parts = urlsplit(source)
+    where = parts.hostname or ""
+    where += f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{where}{parts.path}"

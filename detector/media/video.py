@@ -6,6 +6,7 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
@@ -15,6 +16,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from detector.errors import Canceled
+from detector.isolation import Frame
 from detector.media.container import (
     Decoder,
     demuxer,
@@ -24,7 +26,6 @@ from detector.media.container import (
     seek,
     undecodable,
 )
-from detector.media.types import Frame
 from detector.media.upright import Upright
 from detector.schema.analysis import Media
 
@@ -95,41 +96,39 @@ class _Damaged(Exception):
     """Several threads met damage; the rest of the way is gone carefully."""
 
 
+@dataclass
 class _Walk:
     """One pass through a video, from its first frame to the last wanted time.
 
     Packets are held back, undecoded, until one reaches past the wanted time. A key frame at or
-    before the wanted time makes everything held, and all the decoder knows, unneeded.
+    before the wanted time makes everything held, and all the decoder knows, unneeded. Of what is
+    decoded, pictures that no other needs (half of a usual clip's, B-frames) are left out where a
+    later one is still not after the wanted time.
     """
 
-    def __init__(
-        self,
-        container: InputContainer,
-        wanted: deque[tuple[int, float]],
-        given: float | None,
-        notes: list[str],
-        cancel: Event | None,
-        skip: bool,
-        tolerant: bool,
-    ) -> None:
-        self.container = container
-        self.stream = picture_stream(container)
-        self.wanted = wanted
-        self.tolerant = tolerant
-        self.notes = notes
-        self.cancel = cancel
-        self.decoder = Decoder(container, self.stream, tolerant=tolerant)
+    container: InputContainer
+    wanted: deque[tuple[int, float]]
+    given: float | None  # time of the last frame that was handed out
+    notes: list[str]
+    cancel: Event | None
+    skip: bool
+    tolerant: bool
+    origin: float | None = None
+    previous: tuple[float, VideoFrame] | None = None
+    floor: float = -math.inf  # time of the key frame that decoding began at
+    high: float = -math.inf  # latest time of a packet so far
+    end: float = 0.0
+    damaged_at: float | None = None
+    ahead: list[float] = field(default_factory=list)  # of packets after the last answer, times
+    spared: bool = False
+
+    def __post_init__(self) -> None:
+        self.stream = picture_stream(self.container)
+        self.decoder = Decoder(self.container, self.stream, tolerant=self.tolerant)
         # AVI knows only decoding times, so a jump into a stream with reordered frames can't be
         # placed exactly: there, everything is decoded.
-        self.skip = skip and not self.decoder.reordered
-        self.jump = self.skip and demuxer(container) in _JUMPABLE
-        self.origin: float | None = None
-        self.previous: tuple[float, VideoFrame] | None = None
-        self.given = given  # time of the last frame that was handed out
-        self.floor = -math.inf  # time of the key frame that decoding began at
-        self.high = -math.inf  # latest time of a packet so far
-        self.end = 0.0
-        self.damaged_at: float | None = None
+        self.skip = self.skip and not self.decoder.reordered
+        self.jump = self.skip and demuxer(self.container) in _JUMPABLE
 
     @property
     def target(self) -> float:
@@ -169,10 +168,13 @@ class _Walk:
                     left = None
                 if self._restarts_at(time):
                     held.clear()
+                    self.ahead.clear()
                     reach = -math.inf
             if left is not None:
                 continue
             held.append(packet)
+            if time is not None:
+                self.ahead.append(time)
             reach = max(reach, math.inf if time is None else time)
             if time is not None and self.origin is not None:
                 self.end = max(self.end, time + self.decoder.length_of(packet) - self.origin)
@@ -183,7 +185,7 @@ class _Walk:
                     return
             if time is not None:
                 self.high = max(self.high, time)
-            if self._far():
+            if self.jump and self.origin is not None and self.target - self.high > _JUMP:
                 held.clear()
                 reach, left = -math.inf, self.high
                 source = self._seek(self.target - _JUMP_MARGIN)
@@ -207,6 +209,9 @@ class _Walk:
 
     def _feed(self, packet: Packet[Any] | None) -> Iterator[tuple[int, float, VideoFrame]]:
         self._check()
+        spare = self._is_spare(packet)
+        self.spared = self.spared or spare
+        self.decoder.context.skip_frame = "NONREF" if spare else "DEFAULT"
         try:
             frames = self.decoder.decode(packet)
         except av.error.FFmpegError as error:
@@ -216,6 +221,14 @@ class _Walk:
             return
         for time, frame in frames:
             yield from self._take(time, frame)
+
+    def _is_spare(self, packet: Packet[Any] | None) -> bool:
+        """Whether a packet's picture answers nothing, so that it matters only to others that may
+        need it."""
+        if packet is None or not self.skip or self.tolerant or self.origin is None:
+            return False
+        time, target = self.decoder.time_of(packet), self.target
+        return time is not None and any(time < other <= target for other in self.ahead)
 
     def _take(self, clock: float, frame: VideoFrame) -> Iterator[tuple[int, float, VideoFrame]]:
         if frame.is_corrupt:
@@ -231,12 +244,21 @@ class _Walk:
         if self.previous is not None and time <= self.previous[0]:
             return
         while self.wanted and time > self.wanted[0][1] + _EPSILON:
-            index, _ = self.wanted.popleft()
-            chosen = self.previous if self.previous is not None else (time, frame)
-            if chosen[0] != self.given:
-                self.given = chosen[0]
-                yield index, *chosen
+            yield from self._answer(*(self.previous or (time, frame)))
         self.previous = (time, frame)
+
+    def _answer(self, time: float, frame: VideoFrame) -> Iterator[tuple[int, float, VideoFrame]]:
+        """Answer the next wanted time; a frame that was given before is not given again."""
+        assert self.origin is not None
+        target, shown = self.target, time + self.origin + _EPSILON
+        if self.spared and any(shown < other <= target for other in self.ahead):
+            # Without the pictures that were left out the decoder took the order for another.
+            raise _Damaged()
+        self.ahead = [other for other in self.ahead if other > target]
+        index, _ = self.wanted.popleft()
+        if time != self.given:
+            self.given = time
+            yield index, time, frame
 
     def _finish(self) -> Iterator[tuple[int, float, VideoFrame]]:
         """End the stream: the last frame answers what it was on screen for."""
@@ -246,17 +268,11 @@ class _Walk:
         reached = max(self.end, 0.0 if last is None else last[0])
         if last is not None:
             while self.wanted and self.wanted[0][1] <= reached + _SLACK:
-                index, _ = self.wanted.popleft()
-                if last[0] != self.given:
-                    self.given = last[0]
-                    yield index, *last
+                yield from self._answer(*last)
         if self.wanted:
             self.notes.append(
                 f"The video stops after {reached:.1f} s: the rest is missing or damaged."
             )
-
-    def _far(self) -> bool:
-        return self.jump and self.origin is not None and self.target - self.high > _JUMP
 
     def _check(self) -> None:
         if self.cancel is not None and self.cancel.is_set():

@@ -6,15 +6,17 @@ head. It is made where the file is read, confined, from pictures that stand upri
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
 
 import av
 import numpy as np
-from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
@@ -31,9 +33,9 @@ from detector.schema.analysis import Media
 NAME = "playable.webm"
 SIDE = 720
 """px of the shorter side, at most."""
-LONGEST = 1200.0
+MAX_SECONDS = 1200.0
 """s. A longer file gets no copy: encoding it would take as long as watching it."""
-LARGEST = 256 * 1024**2
+MAX_BYTES = 256 * 1024**2
 """bytes; a copy that grows beyond is given up."""
 RATE = 30.0
 """pictures a second, at most."""
@@ -69,7 +71,7 @@ def playable(
         It is no video, too long ("too_long"), or can't be read; or the copy would be too large.
     Canceled
     """
-    if media.kind != "video" or (media.duration or 0.0) > LONGEST:
+    if media.kind != "video" or (media.duration or 0.0) > MAX_SECONDS:
         raise MediaError("There is no playable copy of files like this.", code="too_long")
     run_isolated(
         _write,
@@ -103,8 +105,8 @@ def _write(
         stream.pix_fmt, stream.options = "yuv420p", {**_OPTIONS}
         stream.codec_context.time_base = Fraction(1, _CLOCK)
         stream.codec_context.thread_count = 2
-        sound = _Sound(path, out)
-        with sound:
+        with contextlib.closing(_transcode_sound(path, out)) as sound:
+            heard = next(sound, math.inf)
             convert = VideoReformatter()
             space = _BT709 if shown[1] >= _HD else _BT601
             for _, time, frame in pictures(path, times, notes=[], cancel=cancel):
@@ -116,61 +118,44 @@ def _write(
                 encoded = stream.encode(picture)
                 written += sum(packet.size for packet in encoded)
                 out.mux(encoded)
-                sound.until(time)
-                if written > LARGEST:
+                while heard < time:
+                    heard = next(sound, math.inf)
+                if written > MAX_BYTES:
                     raise MediaError("The playable copy would be too large.", code="too_large")
                 if cancel is not None and cancel.is_set():
                     raise Canceled()
-            sound.until(float("inf"))
+            deque(sound, maxlen=0)  # the rest of it
         out.mux(stream.encode(None))
     return target.stat().st_size
 
 
-class _Sound:
-    """The first sound stream, decoded, and encoded as Opus; nothing where there is none, and as
-    much as can be decoded."""
-
-    def __init__(self, path: str | os.PathLike[str], out: OutputContainer) -> None:
-        self._open = open_media(path)
-        self._out = out
-        self._reached = -1.0
-        self._samples = 0
-
-    def __enter__(self) -> None:
-        container = self._open.__enter__()
+def _transcode_sound(
+    path: str | os.PathLike[str], out: OutputContainer
+) -> Generator[float, None, None]:
+    """Add the first sound stream as Opus, as much of it as can be decoded, and yield how far it
+    has come, s; nothing where there is none."""
+    with open_media(path) as container:
         source = next((s for s in container.streams.audio if s.codec_context is not None), None)
+        if source is None:
+            return
         first = container.streams.video[0] if container.streams.video else None
-        self._origin = float((first.start_time or 0) * (first.time_base or 0)) if first else 0.0
-        self._frames: Iterator[AudioFrame] = iter(())
-        if source is not None:
-            self._stream = self._out.add_stream("libopus", rate=_SOUND)
-            self._stream.codec_context.layout = "stereo"
-            self._resample = AudioResampler("flt", "stereo", _SOUND, frame_size=_SOUND // 50)
-            self._frames = container.decode(source)
-
-    def __exit__(self, *error: object) -> None:
-        self._open.__exit__(None, None, None)
-
-    def until(self, time: float) -> None:
-        """Write what is heard up to a time, s."""
-        while self._reached < time:
-            try:
-                frame = next(self._frames, None)
-                if frame is None:
-                    if self._reached < float("inf") and hasattr(self, "_stream"):
-                        self._out.mux(self._stream.encode(None))
-                    self._reached = float("inf")
-                    return
-                at = (frame.time or 0.0) - self._origin
-                if at < 0:
+        origin = float((first.start_time or 0) * (first.time_base or 0)) if first else 0.0
+        stream = out.add_stream("libopus", rate=_SOUND)
+        stream.codec_context.layout = "stereo"
+        resampler = AudioResampler("flt", "stereo", _SOUND, frame_size=_SOUND // 50)
+        samples = 0
+        yield -1.0
+        with contextlib.suppress(av.error.FFmpegError, ValueError):
+            for frame in container.decode(source):
+                time = (frame.time or 0.0) - origin
+                if time < 0:
                     continue
-                self._reached = at
                 frame.pts = None
-                for part in self._resample.resample(frame):
-                    if self._samples == 0:
-                        self._samples = round(at * _SOUND)
-                    part.pts, part.time_base = self._samples, Fraction(1, _SOUND)
-                    self._samples += part.samples
-                    self._out.mux(self._stream.encode(part))
-            except (av.error.FFmpegError, ValueError):
-                self._frames = iter(())
+                for part in resampler.resample(frame):
+                    samples = samples or round(time * _SOUND)
+                    part.pts, part.time_base = samples, Fraction(1, _SOUND)
+                    samples += part.samples
+                    out.mux(stream.encode(part))
+                yield time
+        with contextlib.suppress(av.error.FFmpegError, ValueError):
+            out.mux(stream.encode(None))

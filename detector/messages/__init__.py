@@ -8,7 +8,7 @@ gettext, so that a translated page translates its reasons too: whoever asks brin
 
 from __future__ import annotations
 
-from detector.messages import caveats, evidence, reasons
+from detector.messages import caveats, reasons
 from detector.messages.types import ENGLISH, Coded, Param, Params, Speech, Wording
 
 __all__ = ["ENGLISH", "Coded", "Param", "Params", "Speech", "Wording", "detail", "text", "wording"]
@@ -27,7 +27,7 @@ def wording(message: Coded, speech: Speech = ENGLISH) -> tuple[str, str]:
     if "written" in message.params:
         return str(message.params["written"]), str(message.params.get("written_detail", ""))
     code = str(message.code)
-    for catalogue in (reasons.WORDINGS, caveats.WORDINGS, evidence.WORDINGS):
+    for catalogue in (reasons.WORDINGS, caveats.WORDINGS, caveats.EVIDENCE):
         if code in catalogue:
             return catalogue[code](message.params, speech)
     raise KeyError(f"no sentence for the code {code!r}")

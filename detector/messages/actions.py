@@ -36,20 +36,18 @@ def step(action: Coded, speech: Speech = ENGLISH) -> Step:
 
 def _look_closer(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
-    looked, frames = int(p["looked"]), int(p["frames"])
+    sampled, frames, seconds = int(p["looked"]), int(p["frames"]), p.get("seconds")
     why = (
-        _("{looked} of {frames} frames so far. A short change can hide between them.")
-        if frames > looked
-        else _("{looked} moments so far. A short change can hide between them.")
+        _("{looked:,} of {frames:,} frames so far. A short change can hide between them.")
+        if frames > sampled
+        else _("{looked:,} moments so far. A short change can hide between them.")
     )
-    seconds = p.get("seconds")
+    cost = "" if seconds is None else _("about {time} here")
     return Step(
         _("Look closer"),
-        why.format(looked=f"{looked:,}", frames=f"{frames:,}"),
-        _("Look at {moments} moments").format(moments=f"{int(p['moments']):,}"),
-        _("about {time} here").format(time=_duration(float(seconds), speech))
-        if isinstance(seconds, int | float)
-        else "",
+        why.format(looked=sampled, frames=frames),
+        _("Look at {moments:,} moments").format(moments=int(p["moments"])),
+        cost and cost.format(time=_duration(float(seconds or 0), speech)),
     )
 
 
@@ -66,44 +64,39 @@ def _compare(p: Params, speech: Speech) -> Step:
 
 def _ask(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
+    if p["why"] == "sound":
+        why = _("Each copy loses traces; the file that was recorded has them all.")
+        return Step(_("Ask for the recording itself"), why, _("How to ask"), _("changes most"))
     why = {
         "compression": _("This copy was compressed; the traces we look for go first."),
         "size": _("The face is {width} px wide in this copy; larger shows more."),
         "copies": _("Each copy loses traces; the file of the camera has them all."),
-    }[str(p["why"])]
-    return Step(
-        _("Ask for the camera original"),
-        why.format(width=p.get("width")),
-        _("How to ask"),
-        _("changes most"),
-    )
+    }[str(p["why"])].format(width=p.get("width"))
+    return Step(_("Ask for the camera original"), why, _("How to ask"), _("changes most"))
 
 
 def _add(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
-    size = p.get("bytes")
     why = (
         _("{model} would read the same faces; the small models disagree.")
         if p["disagree"]
         else _("{model} reads the same faces, and is stronger than the small models.")
     )
+    cost = "" if p.get("bytes") is None else _("{size:.1f} GB to download")
     return Step(
         _("Add the strong model"),
         why.format(model=p["title"]),
         _("Add {model}").format(model=p["title"]),
-        _("{size} GB to download").format(size=f"{size / 1e9:.1f}")
-        if isinstance(size, int | float)
-        else "",
+        cost and cost.format(size=(p.get("bytes") or 0) / 1e9),
     )
 
 
 def _own(p: Params, speech: Speech) -> Step:
     _ = speech.gettext
+    why = _("You confirmed {clips} clips as untouched; {needed} are enough.")
     return Step(
         _("Set the threshold by your own footage"),
-        _("You confirmed {clips} clips as untouched; {needed} are enough.").format(
-            clips=p["clips"], needed=p["needed"]
-        ),
+        why.format(clips=p["clips"], needed=p["needed"]),
         _("Make it yours"),
         _("they are scored once"),
     )
@@ -119,19 +112,28 @@ def _origin(p: Params, speech: Speech) -> Step:
     )
 
 
-def how_to_ask(name: str, speech: Speech = ENGLISH) -> tuple[str, str]:
+def how_to_ask(name: str, speech: Speech = ENGLISH, *, sound: bool = False) -> tuple[str, str]:
     """Return what to ask for, and a message to send.
 
     Parameters
     ----------
     name : str
         The file's.
+    sound : bool
+        It is a sound, without a picture.
     """
     _ = speech.gettext
-    what = _(
-        "Ask whoever recorded it for the file as the camera wrote it: by cable, as a file transfer "
-        "or on a stick. Messengers and social networks compress what they send."
-    )
+    if sound:
+        what = _(
+            "Ask whoever recorded it for the file as the phone or recorder wrote it: by cable, as "
+            "a file transfer or on a stick. Messengers compress what they send, and a voice "
+            "message was compressed before it was sent."
+        )
+    else:
+        what = _(
+            "Ask whoever recorded it for the file as the camera wrote it: by cable, as a file "
+            "transfer or on a stick. Messengers and social networks compress what they send."
+        )
     message = _(
         "Hello, could you send me the original recording of “{name}”, as the camera or phone "
         "saved it? Please send it as a file (a transfer link or cloud folder), not through a "
@@ -140,9 +142,16 @@ def how_to_ask(name: str, speech: Speech = ENGLISH) -> tuple[str, str]:
     return what, message.format(name=name)
 
 
-def how_to_check(speech: Speech = ENGLISH) -> list[str]:
-    """Return steps, one sentence each."""
+def how_to_check(speech: Speech = ENGLISH, *, sound: bool = False) -> list[str]:
+    """Return steps, one sentence each, for what is seen or for a sound."""
     _ = speech.gettext
+    if sound:
+        return [
+            _("Call the person back on a number that you knew before, and ask."),
+            _("Ask for something that only they know; a clone says what it is fed."),
+            _("Find who sent or posted it first, and ask how they got it."),
+            _("Hold what is heard against the date and place: room, traffic, other voices."),
+        ]
     return [
         _("Search for single frames in two or more picture search engines, and sort by date."),
         _("Find who posted it first, and ask how they got it."),

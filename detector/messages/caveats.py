@@ -1,18 +1,43 @@
-"""What a verdict can't tell: a sentence for each `CaveatCode`."""
+"""What a verdict can't tell: a sentence for each `CaveatCode`; how good the material is."""
 
 from __future__ import annotations
 
-from detector.messages.evidence import WORDINGS as EVIDENCE
-from detector.messages.format import listed, percent
+from detector.messages.template import Template, _, by
 from detector.messages.types import Params, Speech, Wording
 
 
-def _who(p: Params, speech: Speech) -> tuple[str, str]:
-    return speech.gettext("Who changed it, or why."), ""
+def _rated(name: str, poor: str, fair: str, good: str) -> Wording:
+    values = {"poor": poor, "fair": fair, "good": good}
+    return by("rating", **{rating: Template(name, value) for rating, value in values.items()})
 
 
-def _anything(p: Params, speech: Speech) -> tuple[str, str]:
-    return speech.gettext("Anything about this file. It was not judged."), ""
+EVIDENCE: dict[str, Wording] = {
+    "face_size": _rated(
+        _("Face size"), _("{width} px, small"), _("{width} px, fair"), _("{width} px, good")
+    ),
+    "sharpness": _rated(_("Sharpness"), _("very soft"), _("soft"), _("good")),
+    "compression": _rated(_("Compression"), _("very heavy"), _("heavy"), _("light")),
+    "frames": Template(_("Frames"), _("{scored} of {looked} scored")),
+    "speech": _rated(
+        _("Speech"),
+        _("{seconds} of {heard} s, short"),
+        _("{seconds} of {heard} s, fair"),
+        _("{seconds} of {heard} s, good"),
+    ),
+    "band": _rated(
+        _("Band"),
+        _("up to {band} kHz, as by phone"),
+        _("up to {band} kHz, narrow"),
+        _("up to {band} kHz, full"),
+    ),
+    "noise": _rated(
+        _("Noise"),
+        _("{snr} dB below speech, loud"),
+        _("{snr} dB below speech, fair"),
+        _("{snr} dB below speech, good"),
+    ),
+}
+"""How good the material is: (name, value) for each kind."""
 
 
 def _material(p: Params, speech: Speech) -> tuple[str, str]:
@@ -21,84 +46,73 @@ def _material(p: Params, speech: Speech) -> tuple[str, str]:
     return text.format(name=name, value=value), ""
 
 
-def _genuine(p: Params, speech: Speech) -> tuple[str, str]:
-    _ = speech.gettext
-    return (
-        _("That the file is genuine. New methods can leave no trace these models know."),
-        "",
-    )
-
-
-def _which(p: Params, speech: Speech) -> tuple[str, str]:
-    text = speech.gettext(
-        "Which of {people} people was altered, for sure: the more there are, the more often a high "
-        "score is chance, and the likelihood allows for that."
-    )
-    return text.format(people=p["people"]), ""
-
-
-def _not_asked(p: Params, speech: Speech) -> tuple[str, str]:
-    _ = speech.gettext
-    if p["question"] == "manipulation":
-        return _("Whether a face was altered: no model here was asked that."), ""
-    return _("Whether the whole picture was generated: no model here was made for that."), ""
-
-
-def _open(p: Params, speech: Speech) -> tuple[str, str]:
-    _ = speech.gettext
-    if p["question"] == "manipulation":
-        return _("Whether a face was altered: that question stays open."), ""
-    return _("Whether the whole picture was made by a machine: that question stays open."), ""
-
-
-def _withheld(p: Params, speech: Speech) -> tuple[str, str]:
-    text = speech.gettext(
-        "That nothing was altered: these models never say “no sign”, since on footage of sources "
-        "they had not seen no threshold made {right} of such answers right."
-    )
-    return text.format(right=percent(float(p["right"]))), ""
-
-
 def _published(p: Params, speech: Speech) -> tuple[str, str]:
-    text = speech.gettext(
-        "How often it errs on footage like yours: {models} is judged by its authors’ threshold, "
+    text = Template(
+        "How often it errs on footage like yours: {titles} is judged by its authors’ threshold, "
         "not measured here."
     )
-    names = listed([str(name) for name in p["titles"]], speech)
-    return text.format(models=names), " ".join(str(source) for source in p.get("sources", ()))
+    return text(p, speech)[0], " ".join(str(source) for source in p.get("sources", ()))
 
 
-def _subset(p: Params, speech: Speech) -> tuple[str, str]:
-    return speech.gettext(
-        "How often it errs: these thresholds were not made for just these models."
-    ), ""
+def _who(p: Params, speech: Speech) -> tuple[str, str]:
+    if p.get("question") == "voice":
+        text = _(
+            "Who made the voice, or whose it imitates. Strong noise removal, dubbing and some "
+            "phone apps leave like traces."
+        )
+        return Template(text)({}, speech)
+    return Template("Who changed it, or why.")(p, speech)
 
 
-def _gap(p: Params, speech: Speech) -> tuple[str, str]:
-    text = speech.gettext(
-        "What lies between: a swap shorter than {gap} s could fall between the moments we looked "
-        "at."
-    )
-    return text.format(gap=p["gap"]), ""
-
-
-def _copies(p: Params, speech: Speech) -> tuple[str, str]:
-    _ = speech.gettext
-    trials = listed([_(str(title)) for title in p["trials"]], speech)
-    return _("Whether it holds for copies: under {trials} it does not.").format(trials=trials), ""
-
-
+_NEVER_DECIDES = Template(
+    "Whether it was altered: on footage of sources these models had not seen no threshold made "
+    "{right} of their answers right, so they give a likelihood and no verdict."
+)
 WORDINGS: dict[str, Wording] = {
     "who_and_why": _who,
-    "not_judged": _anything,
+    "not_judged": Template("Anything about this file. It was not judged."),
     "poor_material": _material,
-    "not_genuine": _genuine,
-    "which_person": _which,
-    "not_asked": _not_asked,
-    "stays_open": _open,
-    "no_sign_withheld": _withheld,
+    "not_genuine": Template(
+        "That the file is genuine. New methods can leave no trace these models know."
+    ),
+    "which_person": Template(
+        "Which of {people} people was altered, for sure: the more there are, the more often a "
+        "high score is chance, and the likelihood allows for that."
+    ),
+    "not_asked": by(
+        "question",
+        manipulation=Template("Whether a face was altered: no model here was asked that."),
+        synthesis=Template(
+            "Whether the whole picture was generated: no model here was made for that."
+        ),
+        voice=Template("Whether a voice was cloned: no model that was asked here may decide that."),
+    ),
+    "stays_open": by(
+        "question",
+        manipulation=Template("Whether a face was altered: that question stays open."),
+        synthesis=Template(
+            "Whether the whole picture was made by a machine: that question stays open."
+        ),
+        voice=Template("Whether a voice was cloned: that question stays open."),
+    ),
+    "no_sign_withheld": Template(
+        "That nothing was altered: these models never say “no sign”, since on footage of sources "
+        "they had not seen no threshold made {right} of such answers right."
+    ),
+    "never_decides": by(
+        "question",
+        manipulation=_NEVER_DECIDES,
+        synthesis=_NEVER_DECIDES,
+        voice=Template(
+            "Whether the voice was cloned: on speech of sources the model had not heard no "
+            "threshold made {right} of its answers right, so it gives a likelihood and no verdict."
+        ),
+    ),
     "published_point": _published,
-    "subset": _subset,
-    "sampling_gap": _gap,
-    "copies": _copies,
+    "subset": Template("How often it errs: these thresholds were not made for just these models."),
+    "sampling_gap": Template(
+        "What lies between: a swap shorter than {gap} s could fall between the moments we looked "
+        "at."
+    ),
+    "copies": Template("Whether it holds for copies: under {trials} it does not."),
 }

@@ -15,15 +15,19 @@ def state(
     label : str
         FAKE, REAL, INCONCLUSIVE or NOT_APPLICABLE.
     question : str, optional
-        "manipulation" or "synthesis".
+        "manipulation", "synthesis" or "voice".
     short : bool
         For chips and table cells.
     """
     _ = speech.gettext
     if label == "FAKE" and question == "synthesis":
         return _("Likely machine-made") if short else _("Likely made by a machine")
+    if label == "FAKE" and question == "voice":
+        return _("Likely cloned")
     if label == "FAKE":
         return _("Likely manipulated")
+    if label == "REAL" and question == "voice" and not short:
+        return _("No sign of a cloned voice found")
     if label == "REAL":
         return _("No sign found") if short else _("No sign of manipulation found")
     if label == "INCONCLUSIVE":
@@ -36,9 +40,10 @@ def headline(label: str, question: str | None, lean: str | None, speech: Speech 
     _ = speech.gettext
     if label == "INCONCLUSIVE" and lean is not None:
         return {
-            "manipulated": _("Inconclusive, leans machine-made")
-            if question == "synthesis"
-            else _("Inconclusive, leans manipulated"),
+            "manipulated": {
+                "synthesis": _("Inconclusive, leans machine-made"),
+                "voice": _("Inconclusive, leans cloned"),
+            }.get(question or "", _("Inconclusive, leans manipulated")),
             "untouched": _("Inconclusive, leans untouched"),
             "none": _("Inconclusive, no lean"),
         }[lean]
@@ -50,17 +55,38 @@ def question(name: str, speech: Speech = ENGLISH, *, short: bool = False) -> str
     _ = speech.gettext
     if name == "synthesis":
         return _("Whole picture") if short else _("Whole picture made by a machine?")
+    if name == "voice":
+        return _("Voice") if short else _("Voice cloned?")
     return _("Face") if short else _("Face manipulated?")
 
 
 def says(name: str, speech: Speech = ENGLISH) -> str:
     """Return what a score over the threshold says, within a sentence."""
-    return _lower(state("FAKE", name, speech, short=True))
+    text = state("FAKE", name, speech, short=True)
+    return text[:1].lower() + text[1:]
+
+
+def zone(label: str, question: str | None = None, speech: Speech = ENGLISH) -> str:
+    """Return what a part of the axis of likelihoods says, beside it: "no sign".
+
+    Parameters
+    ----------
+    label : str
+        FAKE, REAL or INCONCLUSIVE.
+    question : str, optional
+        Whose axis it is; None: that of a face.
+    """
+    _ = speech.gettext
+    if label == "FAKE":
+        return says(question or "manipulation", speech)
+    return _("no sign") if label == "REAL" else _("inconclusive")
 
 
 def subject(name: str | None, speech: Speech = ENGLISH, *, whole: bool = False) -> str:
     """Return what a question is about, within a sentence: "face" is said of faces only."""
     _ = speech.gettext
+    if name == "voice":
+        return _("the voice")
     return _("the whole picture") if whole or name == "synthesis" else _("the face")
 
 
@@ -69,6 +95,8 @@ def subject_name(modality: str, id: str, speech: Speech = ENGLISH) -> str:
     _ = speech.gettext
     if modality == "full_frame":
         return _("The whole picture")
+    if id == "voice":
+        return _("The voice")
     text = _("Speaker {person}") if modality == "voice" else _("Person {person}")
     return text.format(person=id)
 
@@ -79,7 +107,7 @@ def contribution(kind: str, id: str, title: str = "", speech: Speech = ENGLISH) 
     Parameters
     ----------
     kind : str
-        model, start, held_back or people.
+        model, start, probit_shrink or people.
     id : str
         The model, or the cause that holds back.
     title : str
@@ -88,11 +116,8 @@ def contribution(kind: str, id: str, title: str = "", speech: Speech = ENGLISH) 
     _ = speech.gettext
     if kind == "model":
         return _(title) if title else id
-    if kind == "start":
-        return _("Starting point")
-    if kind == "people":
-        return _("Several people")
-    return _("Held back: {cause}").format(cause=cause(id, speech))
+    parts = {"start": _("Starting point"), "people": _("Several people")}
+    return parts.get(kind) or _("Held back: {cause}").format(cause=cause(id, speech))
 
 
 def cause(id: str, speech: Speech = ENGLISH) -> str:
@@ -118,7 +143,13 @@ def basis(name: str, speech: Speech = ENGLISH) -> str:
     }.get(name, "")
 
 
-def odds(share: float, low: float, high: float, speech: Speech = ENGLISH) -> str:
+def odds(
+    share: float,
+    low: float,
+    high: float,
+    question: str | None = None,
+    speech: Speech = ENGLISH,
+) -> str:
     """Return what a score meant in our tests, in a sentence.
 
     Parameters
@@ -127,11 +158,13 @@ def odds(share: float, low: float, high: float, speech: Speech = ENGLISH) -> str
         Of clips with such a score, how many were manipulated, 0..1, with its 95 % interval.
     """
     _ = speech.gettext
-    return _(
+    said = _(
         "Of 100 clips with a score like this, about {share} were manipulated in our tests; "
         "{low} to {high}."
-    ).format(share=round(share * 100), low=round(low * 100), high=round(high * 100))
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    )
+    if question == "voice":
+        said = _(
+            "Of 100 clips with a score like this, about {share} were cloned in our tests; "
+            "{low} to {high}."
+        )
+    return said.format(share=round(share * 100), low=round(low * 100), high=round(high * 100))

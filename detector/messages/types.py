@@ -13,13 +13,9 @@ Params = Mapping[str, Any]
 class Speech(Protocol):
     """A language: what `gettext.NullTranslations` offers."""
 
-    def gettext(self, message: str, /) -> str:
-        """Return a text in this language."""
-        ...
+    def gettext(self, message: str, /) -> str: ...
 
-    def ngettext(self, msgid1: str, msgid2: str, n: int, /) -> str:
-        """Return the form that goes with a number."""
-        ...
+    def ngettext(self, msgid1: str, msgid2: str, n: int, /) -> str: ...
 
 
 ENGLISH: Speech = gettext.NullTranslations()

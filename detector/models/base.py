@@ -1,22 +1,23 @@
 """What a model is: data that says how to feed it (`ModelSpec`), and a class that scores.
 
 A family is one file in this folder with a `load(spec, files, device)` function that returns a
-`FrameModel` or a `ClipModel`. It knows nothing of media, faces, thresholds or the other families.
+`Model`. It knows nothing of media, faces, thresholds or the other families.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
+from detector.errors import ModelError
 from detector.schema.analysis import Calibration, LabelOrder, Modality
 from detector.schema.base import StrictModel
-from detector.weights.files import PREFIXES, WRAPPERS
+from detector.weights.entry import WRAPPERS, StoredEntry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,26 +94,28 @@ class CropRecipe(StrictModel):
         return bool(self.size) and self.fit != "even" and not (self.short or self.tile)
 
 
+class SoundRecipe(StrictModel):
+    """How speech becomes a model's input: mono samples, -1..1."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sample_rate: Literal[16000] = 16000
+    samples: int = Field(default=64_600, gt=0)
+    """of a window; shorter speech is repeated to fill it"""
+    normalize: bool = False
+    """Each window to mean 0 and variance 1, as transformers' Wav2Vec2FeatureExtractor does."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of a window, s."""
+        return self.samples / self.sample_rate
+
+
 class Normalization(StrictModel):
     """x / 255, then (x - mean) / std, per channel R, G, B."""
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-
-class WeightFile(StrictModel):
-    """One file of weights. `path` is relative to weights/ when bundled, else to the cache."""
-
-    path: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        default=None, description="None: never published; only a person's own file is accepted"
-    )
-    size: int | None = Field(default=None, description="bytes; None: not published")
-    url: str | None = Field(default=None, description="None: bundled, or put there by hand")
-    mirrors: list[str] = Field(default_factory=list, description="tried in order after `url`")
-    original_sha256: str | None = Field(
-        default=None, description="of the file that this one was converted from"
-    )
 
 
 class Measured(StrictModel):
@@ -136,14 +139,12 @@ class PublishedMetric(StrictModel):
     source: str
 
 
-class ModelSpec(StrictModel):
+class ModelSpec(StoredEntry):
     """One entry of weights/manifest.toml or of weights/catalog/."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(:[a-z0-9][a-z0-9_.-]*)?$")]
     """The architecture, then the variant of the weights after a colon where there are several."""
-    title: str
     plain: str = Field(default="", description="what it looks for, as a short name for a person")
-    architecture: str = Field(default="", description="unless stated, the id before the colon")
     family: str = Field(description="module in detector/models/families/")
     kind: Literal["frame", "clip", "image", "audio"]
     task: Literal["face manipulation", "whole-image synthesis", "voice"] = "face manipulation"
@@ -152,14 +153,7 @@ class ModelSpec(StrictModel):
     confused_by: str = Field(
         default="", description="what else can raise the score, in a few words"
     )
-    files: list[WeightFile]
     wrappers: tuple[str, ...] = WRAPPERS
-    """Keys under which training scripts put the weights in their file."""
-    state: str = Field(default="", description="which of several sets of weights in its file")
-    prefixes: tuple[str, ...] = PREFIXES
-    """What such scripts put before every name."""
-    bundled: bool = False
-    own: bool = Field(default=False, description="brought by a person, not known to Unmask")
     default: bool = Field(default=False, description="in the default ensemble")
     weight: float = Field(default=1.0, ge=0)
     fake_output: str = Field(description="which output means fake, and how that is known")
@@ -176,7 +170,8 @@ class ModelSpec(StrictModel):
     operating_point_source: str = Field(
         default="", description="where the authors say so, or that they don't: a sentence"
     )
-    crop: CropRecipe
+    crop: CropRecipe = Field(default=CropRecipe(), description="of a model that sees")
+    sound: SoundRecipe | None = Field(default=None, description="of a model that hears")
     normalization: Normalization = Normalization()
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="the family's own settings (architecture, variant)"
@@ -195,11 +190,6 @@ class ModelSpec(StrictModel):
     published: list[PublishedMetric] = Field(default_factory=list)
     weak_on: list[str] = Field(default_factory=list)
     license_code: str
-    license_weights: str
-    research_only: bool = Field(
-        default=False, description="its license must be acknowledged before it is used"
-    )
-    source: str = Field(description="paper, repository")
     card: str | None = Field(default=None, description="Markdown file in weights/")
 
     @property
@@ -207,10 +197,28 @@ class ModelSpec(StrictModel):
         """What it judges, and the only thing it is fed."""
         return Modality.VOICE if self.kind == "audio" else self.crop.modality
 
+    @property
+    def network(self) -> str:
+        """What its logits follow from. Models that are equal in it say the same of a crop: one
+        network, asked two questions, with a calibration for each."""
+        fed = {"family", "kind", "crop", "sound", "normalization", "options", "fake_index"}
+        files = [file.sha256 or file.path for file in self.files]
+        return f"{files} {self.model_dump_json(include=fed)}"
+
     @model_validator(mode="after")
-    def _architecture_from_id(self) -> ModelSpec:
+    def _complete(self) -> ModelSpec:
         self.architecture = self.architecture or self.id.split(":")[0]
+        if self.kind == "audio":
+            self.sound = self.sound or SoundRecipe()
+        elif "crop" not in self.model_fields_set:
+            raise ValueError("crop: how its pictures are cut must be stated")
         return self
+
+
+def first_of_network(specs: Iterable[ModelSpec]) -> dict[str, str]:
+    """Return for each model, by id, the first that has its network: the others say what it says."""
+    first: dict[str, str] = {}
+    return {spec.id: first.setdefault(spec.network, spec.id) for spec in specs}
 
 
 class Model(ABC):
@@ -228,7 +236,7 @@ class Model(ABC):
 
     @abstractmethod
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """What the network takes for one item, exactly as the original prepares it.
+        """Return what the network takes for one item, exactly as the original prepares it.
 
         Parameters
         ----------
@@ -286,7 +294,7 @@ class Model(ABC):
         return np.concatenate(scores).astype(np.float32)
 
     def trials(self) -> list[Image | Sequence[Image]]:
-        """A few items for `preprocess` that have nothing in common, to try a new file on: noise,
+        """Return items for `preprocess` that have nothing in common, to try a new file on: noise,
         a drawing, a plain surface; for a clip model each moves in another way."""
         noise = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8)
         rows, columns = np.mgrid[0:_SIDE, 0:_SIDE]
@@ -303,7 +311,7 @@ class Model(ABC):
         ]
 
     def _infer(self, batch: Tensor) -> Tensor:
-        """What `forward` gives, by the fastest way that there is."""
+        """Do what `forward` does by the fastest way that there is."""
         return self.forward(batch)
 
     def explain(self, batch: np.ndarray) -> np.ndarray | None:
@@ -312,16 +320,26 @@ class Model(ABC):
         return None
 
 
-class FrameModel(Model):
-    """Scores single crops."""
+T = TypeVar("T")
 
 
-class ClipModel(Model):
-    """Scores windows of consecutive crops of one person."""
+def option(spec: ModelSpec, name: str, known: Mapping[str, T]) -> T:
+    """Return what an option of an entry names. ModelError where it names nothing."""
+    chosen = str(spec.options.get(name))
+    if chosen not in known:
+        raise ModelError(f"{spec.title} has no {name} {chosen!r}, only {', '.join(known)}.")
+    return known[chosen]
 
 
 def check_batch(batch: np.ndarray, spec: ModelSpec) -> None:
     """Raise ValueError when `batch` is not what `spec` is fed with."""
+    if spec.sound:
+        if batch.dtype != np.float32 or batch.shape[1:] != (spec.sound.samples,):
+            raise ValueError(
+                f"{spec.id} takes float32 [N, {spec.sound.samples}], "
+                f"got {batch.dtype} {list(batch.shape)}"
+            )
+        return
     sides = (spec.crop.size, spec.crop.size) if spec.crop.final else batch.shape[-3:-1]
     tail = (spec.clip_frames, *sides, 3) if spec.kind == "clip" else (*sides, 3)
     if batch.dtype != np.uint8 or batch.shape[1:] != tail:

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from detector.errors import UsageError, WeightsError
-from detector.models.base import ModelSpec, WeightFile
+from detector.errors import UsageError
+from detector.models.base import ModelSpec
 from detector.weights import digest
+from detector.weights.entry import WeightFile
 
 
 def with_files(
     template: ModelSpec, given: str | Path | Sequence[str | Path], known: Iterable[ModelSpec] = ()
 ) -> ModelSpec:
-    """The entry of `template` for somebody's own files.
+    """Return the entry of `template` for somebody's own files.
 
     Files that are a published variant's are recognized by their hash: the entry is then that
     variant's. Of others nothing that was published or measured holds, and their label order is
@@ -38,10 +39,9 @@ def with_files(
     files = [
         WeightFile(path=str(path), sha256=digest(path), size=path.stat().st_size) for path in paths
     ]
-    hashes = [file.sha256 for file in files]
     for spec in known:
-        same = spec.architecture == template.architecture
-        if same and [file.sha256 for file in spec.files] == hashes:
+        hashes = [file.sha256 for file in spec.files]
+        if spec.architecture == template.architecture and hashes == [f.sha256 for f in files]:
             return spec.model_copy(update={"files": files, "bundled": False})
     return template.model_copy(update={"files": files, **UNKNOWN})
 
@@ -63,8 +63,8 @@ UNKNOWN: dict[str, Any] = {
 """What is not known of weights that nobody published: a retrained model is another model."""
 
 
-def point_of(template: ModelSpec, fake_index: int) -> dict[str, Any]:
-    """The operating point of somebody's own file once the person said which output means fake.
+def operating_point_of(template: ModelSpec, fake_index: int) -> dict[str, Any]:
+    """Return the operating point of somebody's own file once they said which output means fake.
 
     Authors' points are for their weights. Where nobody published a hash, whether a file is theirs
     can't be known: it is judged by their point as long as the person's word is theirs too, and
@@ -84,7 +84,7 @@ def point_of(template: ModelSpec, fake_index: int) -> dict[str, Any]:
 
 
 def find_files(template: ModelSpec, given: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The files of a model among what a person named, in the order of `template.files`."""
+    """Return the files of a model among what a person named, in the order of `template.files`."""
     named = [given] if isinstance(given, (str, Path)) else given
     paths = [Path(path).expanduser() for path in named]
     for path in paths:
@@ -95,12 +95,14 @@ def find_files(template: ModelSpec, given: str | Path | Sequence[str | Path]) ->
         folder = first if first.is_dir() else first.parent
         names = [PurePosixPath(file.path).name for file in template.files]
         if not first.is_dir() and first.name not in names:
-            names[_main(template)] = first.name
+            # It stands for the weights: the first file that is neither text nor settings.
+            kinds = [PurePosixPath(name).suffix not in {".json", ".txt", ".npy"} for name in names]
+            names[kinds.index(True)] = first.name
         paths = [folder / name for name in names]
-        if lost := [path.name for path in paths if not path.is_file()]:
+        if missing := [path.name for path in paths if not path.is_file()]:
             raise UsageError(
-                f"{template.title} is read from {len(names)} files, and {', '.join(lost)} "
-                f"{'is' if len(lost) == 1 else 'are'} not in {folder}.",
+                f"{template.title} is read from {len(names)} files, and {', '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} not in {folder}.",
                 code="no_such_file",
             )
     if len(paths) != len(template.files):
@@ -110,11 +112,3 @@ def find_files(template: ModelSpec, given: str | Path | Sequence[str | Path]) ->
     if folders := [path for path in paths if not path.is_file()]:
         raise UsageError(f"{folders[0]} is not a file.", code="no_such_file")
     return [path.resolve() for path in paths]
-
-
-def _main(template: ModelSpec) -> int:
-    """Which of several files holds the weights: the first that is neither text nor settings."""
-    for index, file in enumerate(template.files):
-        if PurePosixPath(file.path).suffix not in {".json", ".txt", ".npy"}:
-            return index
-    raise WeightsError(f"{template.id} has no file of weights.")

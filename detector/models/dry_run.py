@@ -1,4 +1,4 @@
-"""Whether a file that somebody brought is a detector at all: it is tried before it is kept."""
+"""A dry run of a file that somebody brought: whether it is a detector at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check(model: Model) -> int:
     import torch
 
     spec = model.spec
-    found = []
+    answers = []
     for item in model.trials():
         try:
             logits = model.forward(model.preprocess(item)[None])
@@ -34,8 +34,8 @@ def check(model: Model) -> int:
                 f"{spec.title} was read, but its scores are not numbers: the file is damaged.",
                 code="weights_damaged",
             )
-        found.append(float(odds))
-    if max(found) - min(found) < SAME:
+        answers.append(float(odds))
+    if max(answers) - min(answers) < SAME:
         raise ModelError(
             f"{spec.title} was read, but gives the same answer to everything: noise, a drawing and "
             f"a plain surface all have {float(score):.1%} of fake. Its training failed, or what it "

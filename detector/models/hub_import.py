@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from detector import weights as store
+from detector import weights
 from detector.errors import ModelError, UnmaskError
 from detector.models import dry_run, registry, user_models
-from detector.models.base import ModelSpec, WeightFile
+from detector.models.base import ModelSpec
 from detector.models.families.hub import recipe
 from detector.models.labels import fake_index, require_agreement
 from detector.weights import hub
+from detector.weights.entry import WeightFile
 
 NONCOMMERCIAL = ("-nc", "noncommercial", "non-commercial", "research")
 """What the name of a license holds that is not free for every use."""
@@ -20,12 +21,10 @@ _NO_POINT = "None published: 0.5, more likely fake than not by its own output."
 
 
 def known(repo: str) -> ModelSpec | None:
-    """The catalog's own entry for a repository, whose recipe is proven and not derived."""
-    for spec in registry.list_models():
-        for file in spec.files:
-            if not spec.own and file.url and f"/{repo}/resolve/" in file.url:
-                return spec
-    return None
+    """Return the catalog's own entry for a repository: its recipe is proven and not derived."""
+    place = f"/{repo}/resolve/"
+    specs = (spec for spec in registry.list_models() if not spec.own)
+    return next((s for s in specs if any(place in (file.url or "") for file in s.files)), None)
 
 
 def add(
@@ -34,13 +33,12 @@ def add(
     fake: str | int | None = None,
     id: str | None = None,
     accept_license: bool = False,
-    progress: store.Progress | None = None,
+    progress: weights.Progress | None = None,
 ) -> ModelSpec:
-    """Download a model that `hub.look` has looked at, check it, and add it.
+    """Download a model that `hub.inspect` returned, check it, and add it.
 
     Parameters
     ----------
-    model : HubModel
     fake : str or int, optional
         The class that means fake, by name or number; needed where the names don't say it.
     id : str, optional
@@ -67,24 +65,24 @@ def add(
             code="license",
             hint="Add --accept-license if you accept it.",
         )
-    paths = hub.bring(model, progress)
+    paths = hub.download_files(model, progress)
     try:
         paths = [_as_safetensors(path, spec) for path in paths]
         dry_run.check(registry.load_family(spec, paths, "cpu"))
         spec = user_models.keep(spec, paths, move=True)
     except UnmaskError:
-        hub.discard(model)  # what it holds does not work: another try would bring the same
+        hub.discard(model)  # it does not work: another try would bring the same
         raise
     hub.discard(model)
     if spec.research_only:
-        store.accept_license(spec)
+        weights.accept_license(spec)
     return spec
 
 
 def entry(
     model: hub.HubModel, *, fake: str | int | None = None, id: str | None = None
 ) -> ModelSpec:
-    """The entry that a model of the hub would get. Nothing is downloaded.
+    """Return the entry that a model of the hub would get. Nothing is downloaded.
 
     Raises
     ------
@@ -104,8 +102,8 @@ def entry(
             "family": "hub",
             "summary": "A classifier from Hugging Face's hub, brought by you.",
             "files": [
-                WeightFile(path=file.name, sha256=file.sha256, size=file.size)
-                for file in model.files
+                WeightFile(path=file.path, sha256=file.sha256, size=file.size)
+                for file in model.files.values()
             ],
             "own": True,
             "fake_output": f"Its classes are {names}; "
@@ -121,6 +119,8 @@ def entry(
             # The family checks that the names and the entry agree, unless a person overrode them.
             "options": {"label_map_override": True} if fake is not None else {},
             **fields,
+            # A voice gets no verdict from what nobody calibrated: 0.5 says little of a microphone.
+            **({"operating_point": None} if fields["kind"] == "audio" else {}),
         }
     )
 
@@ -130,5 +130,5 @@ def _as_safetensors(path: Path, spec: ModelSpec) -> Path:
     if path.name != hub.WEIGHTS[1]:
         return path
     target = path.with_name(hub.WEIGHTS[0])
-    store.as_safetensors(path, target, spec.wrappers)
+    weights.as_safetensors(path, target, spec.wrappers)
     return target

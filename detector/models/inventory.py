@@ -1,21 +1,20 @@
-"""What stands in the shop: the state of every model on this computer, and what can be done to it.
-
-This is what the Models page and `unmask models` show.
-"""
+"""The state of every model on this computer, and what can be done to it: what the Models page and
+`unmask models` show."""
 
 from __future__ import annotations
 
 import logging
-import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from detector import weights as store
+from detector import weights
 from detector.errors import UnmaskError
 from detector.models import registry, user_models
 from detector.models.base import ModelSpec
+from detector.weights import pins
 
 log = logging.getLogger(__name__)
 
@@ -27,39 +26,26 @@ usable, or what came was not the file that was asked for (`why`)."""
 
 _failures: dict[str, tuple[str, str]] = {}
 """By id: the code and the sentence of what went wrong last."""
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Status:
-    """One model on this computer.
-
-    Attributes
-    ----------
-    spec : ModelSpec
-    state : State
-    why : str
-        One sentence where the state needs one.
-    download : int or None
-        Bytes that a download would bring; None when nobody says.
-    accepted : datetime or None
-        When its license was accepted; None also where it needs no word.
-    memory : int
-        Bytes it takes in memory now; 0 when it is not loaded.
-    recommended : str
-        What it adds, when it is on the short list; else empty.
-    problem : str
-        The code of the error behind `why`; empty where none happened.
-    """
+    """One model on this computer."""
 
     spec: ModelSpec
     state: State
     why: str
+    """One sentence where the state needs one."""
     download: int | None
+    """Bytes that a download would bring; None when nobody says."""
     accepted: datetime | None
+    """When its license was accepted; None also where it needs no word."""
     memory: int
+    """Bytes it takes in memory now; 0 when it is not loaded."""
     recommended: str
+    """What it adds, when it is on the short list; else empty."""
     problem: str = ""
+    """The code of the error behind `why`; empty where none happened."""
 
     @property
     def ready(self) -> bool:
@@ -68,35 +54,32 @@ class Status:
 
     @property
     def words(self) -> str:
-        """The state in a word or two."""
-        if self.state == "available":
-            size = f", {self.download / 1e6:,.0f} MB" if self.download else ""
-            return f"not downloaded{size}"
+        """Return the state in a word or two."""
+        size = f", {self.download / 1e6:,.0f} MB" if self.download else ""
         return {
             "bundled": "ready",
-            "ready": "ready",
             "license": "license not accepted",
+            "available": f"not downloaded{size}",
             "manual": "bring its file",
-            "failed": "failed",
-        }[self.state]
+        }.get(self.state, self.state)
 
 
 def inventory() -> list[Status]:
-    """The status of every model, in the order of the manifest. Opens no weight file."""
+    """Return the status of every model, in the order of the manifest. Opens no weight file."""
     return _statuses(registry.list_models())
 
 
 def offered() -> list[Status]:
-    """The status of the models of the short list, in its order."""
+    """Return the status of the models of the short list, in its order."""
     return _statuses([registry.get_spec(entry.id) for entry in registry.manifest().recommended])
 
 
 def status(id: str) -> Status:
-    """The status of one model. UsageError when there is none of that id."""
+    """Return the status of one model. UsageError when there is none of that id."""
     return _statuses([registry.get_spec(id)])[0]
 
 
-def download(id: str, progress: store.Progress | None = None) -> Status:
+def download(id: str, progress: weights.Progress | None = None) -> Status:
     """Download a model's weights; `progress(done, total)` in bytes may raise to stop.
 
     Raises
@@ -107,17 +90,17 @@ def download(id: str, progress: store.Progress | None = None) -> Status:
         Its license was not accepted (code "license").
     """
     spec = registry.get_spec(id)
-    store.require_license(spec)
+    weights.require_license(spec)
     try:
-        if not store.fetchable(spec) and store.can_pin(spec.files):
-            store.pin(spec)
+        if not weights.fetchable(spec) and pins.can_pin(spec.files):
+            pins.pin(spec)
             spec = registry.get_spec(spec.id)
-        store.fetch(spec, progress)
+        weights.fetch(spec, progress)
     except UnmaskError as error:
         if error.code != "canceled":
-            _remember(spec.id, error.message, error.code)
+            remember_failure(spec.id, error.message, error.code)
         raise
-    _remember(spec.id, "")
+    remember_failure(spec.id, "")
     return status(spec.id)
 
 
@@ -132,43 +115,37 @@ def delete(id: str) -> int:
     spec = registry.get_spec(id)
     if spec.own:
         return user_models.remove(spec.id)
-    freed = store.delete(spec, keep=registry.list_models())
+    freed = weights.delete(spec, keep=registry.list_models())
     registry.unload(spec.id)
-    _remember(spec.id, "")
+    remember_failure(spec.id, "")
     return freed
 
 
 def verify(ids: Iterable[str] | None = None) -> dict[str, str]:
     """Read every byte of the files that are here; returns id -> what is wrong, "" for nothing."""
     specs = [registry.get_spec(id) for id in ids] if ids else registry.list_models()
-    found = {}
-    for spec in specs:
-        if store.available(spec):
-            try:
-                store.resolve(spec)
-                found[spec.id] = ""
-                _remember(spec.id, "")
-            except UnmaskError as error:
-                found[spec.id] = error.message
-                _remember(spec.id, error.message, error.code)
-    return found
+    problems = {}
+    for spec in filter(weights.available, specs):
+        problem, code = "", "error"
+        try:
+            weights.resolve(spec)
+        except UnmaskError as error:
+            problem, code = error.message, error.code
+        problems[spec.id] = problem
+        remember_failure(spec.id, problem, code)
+    return problems
 
 
 def take_in() -> list[ModelSpec]:
     """Put files that a person laid into the weights folder where their models look for them; they
     are known by their hash, whatever they are called. Returns the models that are here now."""
     everything = registry.list_models()
-    absent = [s for s in everything if not s.bundled and not store.available(s)]
-    store.take_in(absent, keep=everything)
-    came = [spec for spec in absent if store.available(spec)]
-    for spec in came:
-        _remember(spec.id, "")
-    return came
-
-
-def failed(id: str, why: str) -> None:
-    """Remember that a model could not be used, for as long as this process lives."""
-    _remember(id, why)
+    absent = [s for s in everything if not s.bundled and not weights.available(s)]
+    weights.take_in(absent, keep=everything)
+    taken_in = [spec for spec in absent if weights.available(spec)]
+    for spec in taken_in:
+        remember_failure(spec.id, "")
+    return taken_in
 
 
 def fetch_at_start() -> None:
@@ -177,46 +154,46 @@ def fetch_at_start() -> None:
     for id in registry.ids_of_host():
         try:
             spec = registry.get_spec(id)
-            if spec.research_only and store.accepted_license(spec) is None:
-                store.accept_license(spec)
+            if spec.research_only and weights.accepted_license(spec) is None:
+                weights.accept_license(spec)
             download(spec.id)
         except UnmaskError as error:
             log.warning("%s: %s %s", id, error.message, error.hint)
 
 
 def _statuses(specs: Sequence[ModelSpec]) -> list[Status]:
-    memory: dict[str, int] = {}
+    memory = Counter[str]()
     for id, _device, size in registry.loaded():
-        memory[id] = memory.get(id, 0) + size
+        memory[id] += size
     adds = {entry.id: entry.adds for entry in registry.manifest().recommended}
-    return [_status(spec, memory.get(spec.id, 0), adds.get(spec.id, "")) for spec in specs]
+    return [_status(spec, memory[spec.id], adds.get(spec.id, "")) for spec in specs]
 
 
 def _status(spec: ModelSpec, memory: int, recommended: str) -> Status:
     state: State
     problem, why = _failures.get(spec.id, ("", ""))
-    accepted = store.accepted_license(spec) if spec.research_only else None
+    accepted = weights.accepted_license(spec) if spec.research_only else None
     if spec.bundled:
-        state = "bundled" if store.available(spec) and not why else "failed"
-    elif store.available(spec):
+        state = "bundled" if weights.available(spec) and not why else "failed"
+    elif weights.available(spec):
         state = "failed" if why else "ready"
         if state == "ready" and spec.research_only and not spec.own and accepted is None:
             state, why = "license", f"Its license must be accepted first: {spec.license_weights}."
-    elif store.fetchable(spec) or store.can_pin(spec.files):
+    elif weights.fetchable(spec) or pins.can_pin(spec.files):
         # What came and was another file is a fault; that nothing came says nothing of the model.
         state = "failed" if problem == "weights_corrupted" else "available"
-        if not why and not store.fetchable(spec):
+        if not why and not weights.fetchable(spec):
             why = "Its checksum is read from its page at the first download."
     else:
         state = "manual"
         why = "Its authors publish no checksum: download the file and add it."
-    size = store.missing_bytes(spec)
+    size = weights.missing_bytes(spec)
     return Status(spec, state, why, size, accepted, memory, recommended, problem)
 
 
-def _remember(id: str, why: str, code: str = "error") -> None:
-    with _lock:
-        if why:
-            _failures[id] = (code, why)
-        else:
-            _failures.pop(id, None)
+def remember_failure(id: str, why: str, code: str = "error") -> None:
+    """Remember why a model could not be used, for as long as this process lives; "": it can."""
+    if why:
+        _failures[id] = (code, why)
+    else:
+        _failures.pop(id, None)

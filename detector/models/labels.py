@@ -18,9 +18,9 @@ def _words(text: str) -> frozenset[str]:
 
 
 FAKE = _words("""
-    ai aigc altered artificial computer counterfeit dalle deepfake deepfakes df diffusion fake fakes
-    faceswap flux forged forgery gan generated machine manipulated manipulation midjourney sdxl sd
-    spoof spoofed swapped synthesized synthetic synthetically tampered
+    ai aigc altered artificial cloned computer counterfeit dalle deepfake deepfakes df diffusion
+    fake fakes faceswap flux forged forgery gan generated machine manipulated manipulation
+    midjourney sdxl sd spoof spoofed swapped synthesized synthetic synthetically tampered
 """)
 REAL = _words("""
     actual authentic bonafide camera genuine hum human humans live natural original pristine real
@@ -28,7 +28,7 @@ REAL = _words("""
 """)
 NEUTRAL = _words("""
     a an and art audio by class content deep face faces frame frames image images made media of or
-    photo photograph photos picture pictures video videos with
+    photo photograph photos picture pictures sound sounds speech video videos voice voices with
 """)
 """Words that say nothing of which of the two is meant."""
 
@@ -45,16 +45,10 @@ def meaning(name: str) -> bool | None:
     joined = joined.replace("face swap", "faceswap").replace("dall e", "dalle")
     words = joined.split()
     negated = [word for word in words if word in _NEGATIONS]
-    told = [word for word in words if word not in _NEGATIONS | NEUTRAL]
-    if not told or len(negated) > 1:
+    telling = frozenset(words) - _NEGATIONS - NEUTRAL
+    if not telling or len(negated) > 1 or not (telling <= FAKE or telling <= REAL):
         return None
-    if all(word in FAKE for word in told):
-        fake = True
-    elif all(word in REAL for word in told):
-        fake = False
-    else:
-        return None
-    return fake != bool(negated)
+    return (telling <= FAKE) != bool(negated)
 
 
 def fake_index(
@@ -62,8 +56,8 @@ def fake_index(
     fake: str | int | None = None,
     name: str = "The model",
 ) -> int:
-    """The output that means fake, as `ModelSpec.fake_index` has it: of a single output 1 when it is
-    of fake and 0 when it is of real.
+    """Return the output that means fake, as `ModelSpec.fake_index` has it: of a single output 1
+    when it is of fake and 0 when it is of real.
 
     Parameters
     ----------
@@ -82,27 +76,24 @@ def fake_index(
     """
     pairs = labels.items() if isinstance(labels, Mapping) else enumerate(labels)
     classes = {int(index): str(label) for index, label in pairs}
-    listed = ", ".join(f"{index}: {label}" for index, label in sorted(classes.items()))
+    listed = _listed(classes)
     if len(classes) == 1 and str(fake) in {"0", "1"}:
         return int(str(fake))
     if fake is not None:
-        asked = str(fake).strip().lower()
-        found = [i for i, label in classes.items() if label.strip().lower() == asked]
-        if not found and asked.isdigit() and int(asked) in classes:
-            found = [int(asked)]
-        if len(found) != 1:
+        label = str(fake).strip().lower()
+        matches = [index for index, known in classes.items() if known.strip().lower() == label]
+        if not matches and label.isdigit() and int(label) in classes:
+            matches = [int(label)]
+        if len(matches) != 1:
             raise LabelOrderError(f"{name} has no class {fake!r}; its classes are {listed}.")
-        return found[0] if len(classes) > 1 else 1
+        return matches[0] if len(classes) > 1 else 1
     means = {index: meaning(label) for index, label in classes.items()}
     fakes = [index for index, is_fake in means.items() if is_fake]
     others = [index for index, is_fake in means.items() if is_fake is False]
     # One class of fake and all others real, or nothing is said. Several kinds of fake (gan,
     # diffusion, real) have no single output that means fake.
-    if len(fakes) + len(others) == len(classes):
-        if len(classes) == 1:
-            return len(fakes)
-        if len(fakes) == 1:
-            return fakes[0]
+    if len(fakes) + len(others) == len(classes) and 1 in (len(classes), len(fakes)):
+        return fakes[0] if len(classes) > 1 else len(fakes)
     why = (
         "has no class that means fake"
         if all(is_fake is False for is_fake in means.values())
@@ -149,15 +140,13 @@ def require_agreement(
         one, other = meaning(label), meaning(named.get(index, ""))
         moved = turned.get(label.strip().lower(), index) != index
         if moved or (one is not None and other is not None and one != other):
-            first = ", ".join(f"{i}: {n}" for i, n in sorted(named.items()))
-            second = ", ".join(f"{i}: {n}" for n, i in sorted(numbered.items(), key=_by_index))
             raise LabelOrderError(
-                f"The configuration of {name} contradicts itself: id2label says {first}, "
-                f"label2id says {second}.",
+                f"The configuration of {name} contradicts itself: id2label says {_listed(named)}, "
+                f"label2id says {_listed({i: n for n, i in numbered.items()})}.",
                 hint="Find out which one its training used, then say the number of the output "
                 f"that means fake: {option} NUMBER.",
             )
 
 
-def _by_index(pair: tuple[str, int]) -> int:
-    return pair[1]
+def _listed(classes: Mapping[int, str]) -> str:
+    return ", ".join(f"{index}: {label}" for index, label in sorted(classes.items()))

@@ -7,7 +7,6 @@ We have far too few clips to learn seeing from. The trunk of a trained frame mod
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +16,6 @@ from detector import runtime
 from detector.models.base import ModelSpec, check_batch
 from detector.models.families.mobilenet import MIDDLE, MIDDLE_CHANNELS, MobileNetV2, fuse
 from detector.models.network import TorchClipModel, scaled
-from detector.weights import load_strict
 
 STRIDE = 16
 """px of the crop a cell of the maps."""
@@ -40,7 +38,7 @@ class MapNetwork(nn.Module):
         self.register_buffer("std", torch.ones(MIDDLE_CHANNELS))
 
     def train(self, mode: bool = True) -> MapNetwork:
-        """The trunk's statistics never follow the clips."""
+        """Keep the trunk as it is: its statistics never follow the clips."""
         super().train(mode)
         self.trunk.eval()
         return self
@@ -60,7 +58,7 @@ class MapNetwork(nn.Module):
         """Scaled maps [N, T, 96, h, w] -> logits [N]."""
 
     def judge(self, maps: Tensor) -> Tensor:
-        """Maps of the trunk [N, T, 96, h, w] -> logits [N]."""
+        """Judge maps of the trunk: [N, T, 96, h, w] -> logits [N]."""
         return self.decide(self.scale(maps))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,28 +89,12 @@ class MapModel(TorchClipModel):
         """
         check_batch(batch, self.spec)
         side = self.spec.crop.size // STRIDE
-        found = [np.zeros((0, self.spec.clip_frames, side, side), np.float32)]
+        saliency = [np.zeros((0, self.spec.clip_frames, side, side), np.float32)]
         for clip in batch:
             with torch.no_grad():
                 maps = self.network.maps(self.preprocess(clip)[None].to(self.device))
             # Gradients go to the maps alone, so nothing shared is written.
             maps = maps.detach().requires_grad_(True)
             (gradient,) = torch.autograd.grad(self.network.judge(maps).sum(), maps)
-            found.append(scaled((gradient * maps).sum(2).clamp_min(0).detach()))
-        return np.concatenate(found)
-
-
-N = TypeVar("N", bound=MapNetwork)
-
-
-def filled(network: N, state: dict[str, Any], name: str) -> N:
-    """The network in evaluation mode with these weights.
-
-    Raises
-    ------
-    WeightsError
-        If a tensor is missing, left over or of another shape.
-    """
-    load_strict(network, state, name)
-    ready: N = network.eval().requires_grad_(False)
-    return ready
+            saliency.append(scaled((gradient * maps).sum(2).clamp_min(0).detach()))
+        return np.concatenate(saliency)

@@ -42,7 +42,7 @@ class ModelCache:
         self._loading = threading.Lock()  # one at a time: two big ones would exceed the budget
 
     def get(self, key: Key, need: int, load: Callable[[], Model]) -> Model:
-        """The model of this key, loaded by `load` if it isn't here. `need` is bytes, a guess.
+        """Return the model of this key, loaded if it isn't here. `need` is bytes, a guess.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class ModelCache:
             return model
 
     def sizes(self) -> dict[Key, int]:
-        """Bytes of each model in memory."""
+        """Return the bytes of each model in memory."""
         with self._lock:
             return dict(self._sizes)
 
@@ -85,20 +85,15 @@ class ModelCache:
         if need > limit:
             raise _too_little(key, need, f"Unmask may use {_words(limit)} of {_where(device)}")
         with self._lock:
-            candidates = [other for other in self._models if other[1] == device]
-        for candidate in candidates:
-            used = sum(size for other, size in self.sizes().items() if other[1] == device)
-            if used + need <= limit:
-                return
+            candidates = iter([other for other in self._models if other[1] == device])
+        while (used := self._used(device)) + need > limit:
+            if (candidate := next(candidates, None)) is None:
+                left = f"{_words(max(0, limit - used))} of the {_words(limit)} of {_where(device)}"
+                raise _too_little(key, need, f"the models in use leave {left} that Unmask may use")
             self._evict(candidate)
-        used = sum(size for other, size in self.sizes().items() if other[1] == device)
-        if used + need > limit:
-            raise _too_little(
-                key,
-                need,
-                f"the models in use leave {_words(max(0, limit - used))} of the {_words(limit)} "
-                f"of {_where(device)} that Unmask may use",
-            )
+
+    def _used(self, device: str) -> int:
+        return sum(size for key, size in self.sizes().items() if key[1] == device)
 
     def _evict(self, key: Key) -> None:
         """Let a model go if nobody holds it."""
@@ -106,21 +101,24 @@ class ModelCache:
             model = self._models.pop(key, None)
         if model is None:
             return
-        watched = ref(model)
+        weak = ref(model)
         del model
-        if watched() is not None:
+        if weak() is not None:
             gc.collect()  # networks may hold themselves in circles
         with self._lock:
-            if (held := watched()) is not None:
-                self._models.setdefault(key, held)
+            if (in_use := weak()) is not None:
+                self._models.setdefault(key, in_use)
                 return
             self._sizes.pop(key, None)
         log.info("%s was let go to make room", key[0])
-        _empty_cache(key[1])
+        if key[1].startswith("cuda"):
+            import torch
+
+            torch.cuda.empty_cache()
 
 
 def budget(device: str) -> int:
-    """Bytes that models may take on a device.
+    """Return the bytes that models may take on a device.
 
     The environment variable UNMASK_MEMORY ("4GB", "1500MB", "25%"), else a share of what there is:
     half of the machine's (or its container's) memory, or four fifths of the GPU's.
@@ -136,7 +134,7 @@ def budget(device: str) -> int:
 
 
 def total(device: str) -> int:
-    """Bytes of memory of a device: of a GPU, or of this machine or the container it runs in."""
+    """Return the bytes of memory of a device: of a GPU, or of this machine or its container."""
     if device.startswith("cuda"):
         import torch
 
@@ -158,23 +156,12 @@ def _machine() -> int:
 
 
 def footprint(model: Model) -> int:
-    """Bytes of the networks that a model holds, with the copy that a faster runtime keeps."""
+    """Return the bytes of a model's networks, with the copy that a faster runtime keeps."""
     from torch import nn
 
-    tensors = {
-        tensor.data_ptr(): tensor.nbytes
-        for value in vars(model).values()
-        if isinstance(value, nn.Module)
-        for tensor in [*value.parameters(), *value.buffers()]
-    }
+    networks = [value for value in vars(model).values() if isinstance(value, nn.Module)]
+    tensors = {t.data_ptr(): t.nbytes for n in networks for t in [*n.parameters(), *n.buffers()]}
     return int(sum(tensors.values()) * (2 if getattr(model, "run", None) else 1))
-
-
-def _empty_cache(device: str) -> None:
-    if device.startswith("cuda"):
-        import torch
-
-        torch.cuda.empty_cache()
 
 
 def _too_little(key: Key, need: int, why: str) -> ModelError:

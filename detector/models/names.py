@@ -28,7 +28,7 @@ class RenamedState(dict[str, Tensor]):
                 self._origins[new] = name
 
     def original(self, name: str) -> str:
-        """What the file calls this tensor, or would call it if it had it."""
+        """Return what the file calls this tensor, or would call it if it had it."""
         older = self._origins.get(name) or self._inverse(name)
         return self._before.original(older) if isinstance(self._before, RenamedState) else older
 
@@ -45,7 +45,7 @@ class RenamedState(dict[str, Tensor]):
 
 
 def rename(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> RenamedState:
-    """The tensors under their new names; the first rule that fits counts.
+    """Return the tensors under their new names; the first rule that fits counts.
 
     A name that no rule knows stays as it is, so that the strict load names it.
     """
@@ -54,9 +54,9 @@ def rename(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> RenamedState:
 
 def _apply(name: str, rules: Sequence[Rule]) -> str | None:
     for pattern, replacement in rules:
-        if found := re.match(pattern, name):
+        if match := re.match(pattern, name):
             if replacement is None:
                 return None
-            start = replacement if isinstance(replacement, str) else replacement(found)
-            return start + name[found.end() :]
+            start = replacement if isinstance(replacement, str) else replacement(match)
+            return start + name[match.end() :]
     return name

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector.models.base import ClipModel, FrameModel, Image, Model, ModelSpec, check_batch
+from detector.models.base import Files, Image, Model, ModelSpec, check_batch
+from detector.models.names import Rule, rename
 from detector.models.pictures import fit
 from detector.runtime import Runner
+from detector.weights import load_state, load_strict
+
+N = TypeVar("N", bound=nn.Module)
 
 EXPLAINED = 4
 """Items explained at once: gradients hold every layer's maps."""
 
 
+def load_network(network: N, spec: ModelSpec, files: Files, rules: Sequence[Rule] = ()) -> N:
+    """Put the tensors of a published file into a network, strictly, once `rules` renamed them.
+
+    Raises
+    ------
+    WeightsError
+        A tensor is missing, left over or of another shape.
+    """
+    load_strict(network, rename(load_state(files[0], spec), rules), spec.id)
+    return network
+
+
 def normalize(pictures: np.ndarray, spec: ModelSpec) -> Tensor:
-    """uint8 [..., H, W, 3] -> float32 [..., 3, H, W], normalized as the spec says."""
+    """Normalize as the spec says: uint8 [..., H, W, 3] -> float32 [..., 3, H, W]."""
     x = torch.tensor(pictures).movedim(-1, -3).float() / 255
     mean = torch.tensor(spec.normalization.mean).view(3, 1, 1)
     std = torch.tensor(spec.normalization.std).view(3, 1, 1)
@@ -32,12 +51,10 @@ class TorchModel(Model):
 
     Parameters
     ----------
-    spec : ModelSpec
     network : nn.Module
         Takes [N, 3, S, S] (a clip model [N, T, 3, S, S]), gives the original's logits.
-    device : str
     target_layer : nn.Module, optional
-        The layer of `network` whose maps [N, C, h, w] explain a score (Grad-CAM).
+        The layer of `network` whose maps [N, C, h, w] or tokens [N, n, C] explain a score.
     run : Runner, optional
         The same network made faster (`runtime.compile`); scores come from it.
     """
@@ -89,40 +106,87 @@ class TorchModel(Model):
         return torch.from_numpy(self.run(batch.numpy())[0]) if self.run else self.forward(batch)
 
     def explain(self, batch: np.ndarray) -> np.ndarray | None:
-        """Grad-CAM (Selvaraju et al. 2017) towards "fake" on the target layer.
+        """Grad-CAM (Selvaraju et al. 2017) towards "fake" on the output of the target layer.
 
-        float32 [N, h, w] in 0..1; all zeros where nothing spoke for "fake".
+        float32 [N, h, w] (of a clip's tokens [N, t, g, g], t tubelets) in 0..1; all zeros where
+        nothing spoke for "fake".
         """
         check_batch(batch, self.spec)
         if self.target_layer is None:
             return None
-        if not len(batch):
-            return np.zeros((0, 1, 1), np.float32)
-        maps = []
-        for start in range(0, len(batch), EXPLAINED):
-            items = batch[start : start + EXPLAINED]
-            x = torch.stack([self.preprocess(item) for item in items]).to(self.device)
-            seen: list[Tensor] = []
+        clip = self.spec.kind == "clip"
+        maps = [
+            scaled(_cam(*self.gradient(x), self.spec.clip_frames if clip else 0))
+            for x in self.batches(batch, 1 if clip else EXPLAINED)
+        ]
+        return np.concatenate(maps) if maps else np.zeros((0, 1, 1), np.float32)
 
-            def keep(output: Tensor, seen: list[Tensor] = seen) -> Tensor:
-                # A leaf: gradients go to these maps alone, so nothing shared is written.
-                seen.append(output.detach().requires_grad_(True))
-                # The layers after this one may work in place, which a leaf does not bear.
-                return seen[-1].clone()
+    def batches(self, batch: np.ndarray, count: int) -> Iterator[Tensor]:
+        """Yield `count` items at a time as the network takes them, on its device."""
+        for start in range(0, len(batch), count):
+            items = [self.preprocess(item) for item in batch[start : start + count]]
+            yield torch.stack(items).to(self.device)
 
-            with forward_hook(self.target_layer, keep), torch.enable_grad():
-                odds = self.log_odds(self.network(x))
-            (gradient,) = torch.autograd.grad(odds.sum(), seen[-1])
-            weight = gradient.mean((2, 3), keepdim=True)
-            maps.append(scaled((weight * seen[-1].detach()).sum(1).clamp_min(0)))
-        return np.concatenate(maps)
+    def gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the output of the target layer, and how the log odds rise with it."""
+        assert self.target_layer is not None
+        outputs: list[Tensor] = []
+
+        def as_leaf(output: Tensor) -> Tensor:
+            # Gradients go to this leaf alone, so nothing shared is written.
+            outputs.append(output.detach().requires_grad_(True))
+            # The layers after this one may work in place, which a leaf does not bear.
+            return outputs[-1].clone()
+
+        with forward_hook(self.target_layer, as_leaf), torch.enable_grad():
+            odds = self.log_odds(self.network(x))
+        # Of several runs of the layer the last one counts.
+        (gradient,) = torch.autograd.grad(odds.sum(), outputs[-1])
+        return outputs[-1].detach(), gradient
 
 
-class TorchFrameModel(TorchModel, FrameModel):
+def _cam(output: Tensor, gradient: Tensor, frames: int) -> Tensor:
+    """Weigh maps [N, C, h, w] or tokens [N, n, C] by their mean gradient: [N, (t,) g, g]."""
+    if output.dim() == 4:
+        return (gradient.mean((2, 3), keepdim=True) * output).sum(1).clamp_min(0)
+    prefix, steps, side = layout(output.shape[1], frames or 1)
+    gradient, tokens = gradient[:, prefix:], output[:, prefix:]
+    maps = (gradient.mean(1, keepdim=True) * tokens).sum(2).clamp_min(0)
+    return maps.unflatten(1, (steps, side, side) if frames else (side, side))
+
+
+def layout(count: int, frames: int) -> tuple[int, int, int]:
+    """Return how many of `count` tokens stand in front (class, registers), and how the others lie:
+    steps in time (tubelets of one or more of the frames; the most that leave squares), and a side.
+    """
+    for prefix in range(count):
+        for steps in range(frames, 0, -1):
+            side = math.isqrt((count - prefix) // steps)
+            if steps * side * side == count - prefix:
+                return prefix, steps, side
+    raise ValueError(f"{count} tokens are no picture")
+
+
+class TorchFrameModel(TorchModel):
     """A network that scores single crops."""
 
 
-class TorchClipModel(TorchModel, ClipModel):
+class MappingModel(TorchFrameModel):
+    """A network that draws a map of its own."""
+
+    @abstractmethod
+    def own_map(self, x: Tensor) -> Tensor:
+        """Return the map, 0..1: [N, 3, S, S] -> [N, h, w]."""
+
+    def explain(self, batch: np.ndarray) -> np.ndarray:
+        """Return the network's own maps: float32 [N, h, w] in 0..1."""
+        check_batch(batch, self.spec)
+        with torch.inference_mode():
+            maps = [self.own_map(x).cpu().numpy() for x in self.batches(batch, self.BATCH)]
+        return np.concatenate(maps) if maps else np.zeros((0, 1, 1), np.float32)
+
+
+class TorchClipModel(TorchModel):
     """A network that scores windows of crops."""
 
     BATCH = 1  # memory does not grow with the batch
@@ -147,7 +211,7 @@ def forward_hook(layer: nn.Module, callback: Callable[[Tensor], Tensor | None]) 
 
 
 def scaled(maps: Tensor) -> np.ndarray:
-    """Maps [N, ...], not negative -> float32 0..1, each item's highest at 1."""
+    """Scale maps [N, ...], none of them negative, so that each item's highest is 1: float32."""
     top = maps.flatten(1).amax(1).clamp_min(torch.finfo(torch.float32).tiny)
     normalized: np.ndarray = (maps / top.view(-1, *[1] * (maps.dim() - 1))).float().cpu().numpy()
     return normalized

@@ -11,16 +11,8 @@ from detector.models.base import CropRecipe, Image
 def fit(picture: Image, recipe: CropRecipe) -> Image:
     """Bring a cut to the recipe's size; one that has it already stays as it is.
 
-    Parameters
-    ----------
-    picture : uint8 array [H, W, 3]
-    recipe : CropRecipe
-        Its `size`, `fit` and `resize`; where it was cut is over by now.
-
-    Returns
-    -------
-    uint8 array [size, size, 3]
-        Contiguous. With size 0 the picture itself.
+    uint8 [H, W, 3] -> uint8 [size, size, 3], contiguous; with size 0 the picture itself. Of the
+    recipe it takes `size`, `fit` and `resize`.
     """
     size = recipe.size
     if not size:
@@ -42,7 +34,7 @@ def fit(picture: Image, recipe: CropRecipe) -> Image:
 
 
 def roughly(picture: Image, recipe: CropRecipe) -> Image:
-    """What `fit` does before it takes the middle. Once done, doing it again changes nothing."""
+    """Do what `fit` does before it takes the middle. Doing it again changes nothing."""
     height, width = picture.shape[:2]
     if recipe.fit == "cover":
         short, side = recipe.short or recipe.size, min(height, width)
@@ -58,17 +50,11 @@ def resize(picture: Image, size: tuple[int, int], how: str) -> Image:
     width, height = size
     if picture.shape[:2] == (height, width):
         return np.ascontiguousarray(picture)
-    if how == "nearest":
-        return cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST_EXACT)
     if how in ("antialias", "float", "bicubic"):
         from PIL import Image as Pillow
 
         way = Pillow.Resampling.BICUBIC if how == "bicubic" else Pillow.Resampling.BILINEAR
         return np.array(Pillow.fromarray(picture).resize(size, way))
-    if how == "inter-area":
-        return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    if how == "cubic":
-        return cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
     if how in ("area", "area-cubic"):
         # OpenCV's INTER_AREA averages only if no axis grows: shrink first, grow what is left.
         smaller = (min(picture.shape[1], width), min(picture.shape[0], height))
@@ -76,16 +62,23 @@ def resize(picture: Image, size: tuple[int, int], how: str) -> Image:
             picture = cv2.resize(picture, smaller, interpolation=cv2.INTER_AREA)
         if smaller == size:
             return picture
-    grow = cv2.INTER_CUBIC if how == "area-cubic" else cv2.INTER_LINEAR
-    return cv2.resize(picture, size, interpolation=grow)
+    return cv2.resize(picture, size, interpolation=_INTERPOLATION[how])
+
+
+_INTERPOLATION = {
+    "nearest": cv2.INTER_NEAREST_EXACT,
+    "inter-area": cv2.INTER_AREA,
+    "cubic": cv2.INTER_CUBIC,
+    "area-cubic": cv2.INTER_CUBIC,
+    "bilinear": cv2.INTER_LINEAR,
+    "area": cv2.INTER_LINEAR,
+}
 
 
 def _pad(picture: Image, size: int) -> Image:
     """Zeros around what is smaller than `size`, the odd pixel at the bottom and right."""
-    height, width = picture.shape[:2]
-    down, across = max(0, size - height), max(0, size - width)
-    ends = ((down // 2, down - down // 2), (across // 2, across - across // 2), (0, 0))
-    return np.pad(picture, ends)
+    spare = [max(0, size - side) for side in picture.shape[:2]]
+    return np.pad(picture, [*((n // 2, n - n // 2) for n in spare), (0, 0)])
 
 
 def _middle(picture: Image, size: int, odd: str) -> Image:

@@ -12,15 +12,14 @@ import functools
 import importlib
 import importlib.util
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from detector import paths as folders
-from detector import weights as store
+from detector import paths
 from detector.config import get_config
 from detector.errors import ModelError, UnmaskError, UsageError
 from detector.models.base import Files, Model, ModelSpec
@@ -28,11 +27,13 @@ from detector.models.custom_weights import with_files
 from detector.models.memory import ModelCache
 from detector.schema.analysis import Ensemble, Question
 from detector.schema.base import StrictModel
+from detector.weights import available, pins, require_license, resolve
+from detector.weights.files import ProbeMatched
 
 FAMILY_PACKAGES = ["detector.models.families"]
 """Where a family is looked for, in this order: a module of its name with `load`."""
 
-_shelf = ModelCache()
+_cache = ModelCache()
 
 
 class Recommended(StrictModel):
@@ -52,33 +53,33 @@ class Manifest(StrictModel):
 
 
 def manifest() -> Manifest:
-    """The manifest with the catalog and a person's own models appended. Read again when a file has
-    changed.
+    """Return the manifest with the catalog and a person's own models appended. Read again when a
+    file has changed.
 
     Raises
     ------
     ModelError
         A manifest can't be read; the message names the file, the entry and the key.
     """
-    bundled = folders.bundled()
-    paths = [bundled / "manifest.toml", *sorted((bundled / "catalog").glob("*.toml"))]
-    own, pins = own_manifest(), store.pins.path()
-    return _read(tuple((path, _changed(path)) for path in [*paths, own, pins]))
+    bundled = paths.bundled()
+    files = [bundled / "manifest.toml", *sorted((bundled / "catalog").glob("*.toml"))]
+    files += [own_manifest(), pins.path()]
+    return _read(tuple((file, _changed(file)) for file in files))
 
 
 def own_manifest() -> Path:
-    """File of a person's own models. It need not exist."""
-    return folders.data() / "models.toml"
+    """Return the file of a person's own models. It need not exist."""
+    return paths.data() / "models.toml"
 
 
 def list_models() -> list[ModelSpec]:
-    """All known models, in the order of the manifest."""
+    """Return all known models, in the order of the manifest."""
     return list(manifest().models)
 
 
 def get_spec(id: str) -> ModelSpec:
-    """The entry of one model. An architecture without a variant means the first of its weights
-    that is on this computer, else the first there is.
+    """Return the entry of one model. An architecture without a variant means the first of its
+    weights that is on this computer, else the first there is.
 
     Raises
     ------
@@ -89,29 +90,34 @@ def get_spec(id: str) -> ModelSpec:
     if id in specs:
         return specs[id]
     if variants := [s for s in specs.values() if s.architecture == id and not s.own]:
-        return next((spec for spec in variants if store.available(spec)), variants[0])
-    close = difflib.get_close_matches(id, specs, n=3, cutoff=0.5)
-    names = ", ".join(close or specs)
+        return next((spec for spec in variants if available(spec)), variants[0])
     raise UsageError(
         f"There is no model {id!r}.",
         code="unknown_model",
-        hint=f"Did you mean {' or '.join(close)}?" if close else f"Known models: {names}.",
+        hint=did_you_mean(id, specs, cutoff=0.5),
     )
 
 
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float) -> str:
+    """Return the hint beside an unknown name: the closest ones, else all."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=cutoff)
+    return f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known)}."
+
+
 def architectures() -> dict[str, ModelSpec]:
-    """Every architecture that a person's own weights can be loaded into, with an entry that says
-    how it is fed. Keys are what `unmask models add --as` takes."""
-    found: dict[str, ModelSpec] = {}
+    """Return every architecture that a person's own weights can be loaded into, with an entry that
+    says how it is fed. Keys are what `unmask models add --as` takes."""
+    first: dict[str, ModelSpec] = {}
     for spec in manifest().models:
         if not spec.bundled and not spec.own:
-            found.setdefault(spec.architecture, spec)
-    return found
+            first.setdefault(spec.architecture, spec)
+    return first
 
 
 def choose(ids: Sequence[str] | None = None) -> list[ModelSpec]:
-    """The models somebody asked for, each once, in the asked order; or the default ensemble with
-    what is on this computer of the short list and of what the host named.
+    """Return the models of these ids, each once, in their order; or the default ensemble with what
+    is on this computer of the short list and of what the host named.
 
     Raises
     ------
@@ -127,13 +133,13 @@ def choose(ids: Sequence[str] | None = None) -> list[ModelSpec]:
 
 
 def strong_ids() -> list[str]:
-    """The short list, and what the host of this installation names in UNMASK_MODELS ("id,id", also
-    "recommended")."""
+    """Return the short list, and what the host of this installation names in UNMASK_MODELS."""
     return list(dict.fromkeys([*(e.id for e in manifest().recommended), *ids_of_host()]))
 
 
 def ids_of_host() -> list[str]:
-    """What UNMASK_MODELS names: to be there from the start, and to take part."""
+    """Return what UNMASK_MODELS names ("id,id", also "recommended"): to be there from the start,
+    and to take part."""
     short = [entry.id for entry in manifest().recommended]
     named = get_config().models
     ids = [id for name in named for id in (short if name == "recommended" else [name])]
@@ -143,16 +149,16 @@ def ids_of_host() -> list[str]:
 def usable(spec: ModelSpec) -> bool:
     """Whether a model can score now: its weights are here, and its license needs no more word."""
     try:
-        store.require_license(spec)
+        require_license(spec)
     except ModelError:
         return False
-    return store.available(spec)
+    return available(spec)
 
 
 def load_model(
     id: str, weights: str | Path | Sequence[str | Path] | None = None, device: str = "cpu"
 ) -> Model:
-    """A model ready to score. Loaded once per process, device and weights.
+    """Return a model ready to score. Loaded once per process, device and weights.
 
     Parameters
     ----------
@@ -185,28 +191,28 @@ def load_model(
     def load() -> Model:
         if weights is not None:
             return load_family(spec, [Path(file.path) for file in spec.files], device)
-        store.require_license(spec)
-        return load_family(spec, store.resolve(spec), device)
+        require_license(spec)
+        return load_family(spec, resolve(spec), device)
 
-    return _shelf.get(key, sum(file.size or 0 for file in spec.files), load)
+    return _cache.get(key, sum(file.size or 0 for file in spec.files), load)
 
 
 def loaded() -> list[tuple[str, str, int]]:
-    """Models in memory: id, device, bytes."""
-    return [(key[0], key[1], size) for key, size in _shelf.sizes().items()]
+    """Return the models in memory: id, device, bytes."""
+    return [(key[0], key[1], size) for key, size in _cache.sizes().items()]
 
 
 def unload(id: str) -> None:
     """Let go of a model; a run that is using it keeps its copy until it ends."""
-    _shelf.drop(lambda key: key[0] == id)
+    _cache.drop(lambda key: key[0] == id)
 
 
 def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
-    """A new model of these files, which were verified before. Not shared, not counted."""
+    """Load a new model of these files, which were verified before. Not shared, not counted."""
     family = _family(spec)
     try:
         model: Model = family.load(spec, files, device)
-    except (UnmaskError, store.ProbeMatched):
+    except (UnmaskError, ProbeMatched):
         raise
     except Exception as error:
         raise ModelError(f"{spec.title} can't be loaded: {error}") from error
@@ -214,11 +220,8 @@ def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
 
 
 def _family(spec: ModelSpec) -> ModuleType:
-    names = [f"{package}.{spec.family}" for package in FAMILY_PACKAGES]
-    if spec.family.isidentifier():
-        for name in names:
-            if importlib.util.find_spec(name) is None:
-                continue
+    for name in (f"{package}.{spec.family}" for package in FAMILY_PACKAGES):
+        if spec.family.isidentifier() and importlib.util.find_spec(name):
             family = importlib.import_module(name)
             if not hasattr(family, "load"):
                 raise ModelError(f"{name} has no load(spec, files, device), so it is not a family.")
@@ -227,7 +230,7 @@ def _family(spec: ModelSpec) -> ModuleType:
 
 
 def _changed(path: Path) -> int | None:
-    """When a file was last written, or None when there is none."""
+    """Return when a file was last written, or None when there is none."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
@@ -255,19 +258,16 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
                 raise ModelError(
                     f"{path}: {spec.id!r} can't be bundled; only Unmask's own models are."
                 )
-            if path == own:
-                spec.own = True
+            spec.own = spec.own or path == own
         models += added
-    known = {spec.id: spec for spec in models}
+    known = {spec.id for spec in models}
     for entry in read.recommended:
         if entry.id not in known:
             raise ModelError(f"{main} recommends {entry.id!r}, which is no model.")
-    pins = store.pinned()
+    known_pins = pins.pinned()
     for spec in models:
         spec.files = [
-            file
-            if file.sha256 or file.path not in pins
-            else file.model_copy(update=pins[file.path])
+            file if file.sha256 else file.model_copy(update=known_pins.get(file.path))
             for file in spec.files
         ]
     return read.model_copy(update={"models": models})

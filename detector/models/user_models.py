@@ -10,26 +10,26 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AoT, Table
 
-from detector import paths as folders
-from detector import weights as store
+from detector import paths, weights
 from detector.errors import ModelError, UnmaskError, UsageError, WeightsError
 from detector.models import dry_run, registry
-from detector.models.base import ModelSpec, WeightFile
-from detector.models.custom_weights import point_of, with_files
+from detector.models.base import ModelSpec
+from detector.models.custom_weights import operating_point_of, with_files
 from detector.schema.analysis import Calibration
+from detector.weights.entry import WeightFile
+from detector.weights.files import ProbeMatched, probing
 
 
 def own_models() -> list[ModelSpec]:
-    """The models that a person added, in the order in which they came."""
+    """Return the models that a person added, in the order in which they came."""
     return [spec for spec in registry.list_models() if spec.own]
 
 
@@ -41,7 +41,7 @@ def add(
     title: str | None = None,
     fake_index: int | None = None,
     state: str = "",
-    progress: store.Progress | None = None,
+    progress: weights.Progress | None = None,
 ) -> ModelSpec:
     """Add a checkpoint file as a model.
 
@@ -82,20 +82,20 @@ def add(
     """
     template = _template(architecture)
     if isinstance(path, str) and path.startswith("https://"):
-        path = _downloaded(path, progress)
+        path = _download(path, progress)
     template = template.model_copy(update={"state": state})
     if fake_index is not None and template.family == "hub":
         # The person's word goes before the names of the classes in its configuration.
-        said = {**template.options, "label_map_override": True}
-        template = template.model_copy(update={"options": said})
+        options = {**template.options, "label_map_override": True}
+        template = template.model_copy(update={"options": options})
     spec = with_files(template, path, known=() if state else registry.list_models())
-    paths = [Path(file.path) for file in spec.files]
+    files = [Path(file.path) for file in spec.files]
     if fake_index is None and (known := _already(spec)):
-        return known if known.own else _install(known, paths)
+        return known if known.own else _install(known, files)
     try:
-        model = registry.load_family(spec, paths, "cpu")
+        model = registry.load_family(spec, files, "cpu")
     except WeightsError as error:
-        raise _misfit(error, template, paths) from error
+        raise _misfit(error, template, files) from error
     outputs = dry_run.check(model)
     if fake_index is not None:
         if not 0 <= fake_index < max(2, outputs):
@@ -105,27 +105,25 @@ def add(
             update={
                 "fake_index": fake_index,
                 "label_order": "documented",
-                **point_of(template, fake_index),
+                **operating_point_of(template, fake_index),
                 "fake_output": f"Output {fake_index}: {order}."
                 if outputs > 1
                 else f"One logit, of {'fake' if fake_index else 'real'}: {order}.",
             }
         )
-    main = paths[-1] if len(paths) == 1 else paths[0].parent
-    added = keep(
-        spec.model_copy(
-            update={
-                "id": new_id(id or main.stem, taken_ok=id is None),
-                "title": title or f"{id or main.name} ({template.architecture})",
-                "architecture": template.architecture,
-                "summary": f"Your own weights for the architecture {template.architecture}.",
-                "source": f"{main.name}, added by you; architecture: {template.source}",
-            }
-        ),
-        paths,
+    main = files[-1] if len(files) == 1 else files[0].parent
+    spec = spec.model_copy(
+        update={
+            "id": new_id(id or main.stem, taken_ok=id is None),
+            "title": title or f"{id or main.name} ({template.architecture})",
+            "architecture": template.architecture,
+            "summary": f"Your own weights for the architecture {template.architecture}.",
+            "source": f"{main.name}, added by you; architecture: {template.source}",
+        }
     )
-    shutil.rmtree(_brought(), ignore_errors=True)  # it has been copied from there
-    return added
+    spec = keep(spec, files)
+    shutil.rmtree(_downloads(), ignore_errors=True)  # it has been copied from there
+    return spec
 
 
 def remove(id: str) -> int:
@@ -137,10 +135,9 @@ def remove(id: str) -> int:
         There is no such model, or it isn't a person's own.
     """
     spec = _own(id, hint=f"`unmask models delete {id}` deletes its downloaded files.")
-    with _entries() as entries:
-        _remove(entries, spec.id)
+    _replace_entry(spec.id)
     registry.unload(spec.id)
-    return store.delete(spec, keep=registry.list_models())
+    return weights.delete(spec, keep=registry.list_models())
 
 
 def keep_calibration(id: str, calibration: Calibration) -> ModelSpec:
@@ -152,9 +149,7 @@ def keep_calibration(id: str, calibration: Calibration) -> ModelSpec:
         There is no such model, or it isn't a person's own.
     """
     spec = _own(id)
-    with _entries() as entries:
-        _remove(entries, spec.id)
-        entries.append(_entry(spec.model_copy(update={"calibration": calibration})))
+    _replace_entry(id, spec.model_copy(update={"calibration": calibration}))
     return registry.get_spec(id)
 
 
@@ -165,8 +160,8 @@ def _own(id: str, hint: str = "") -> ModelSpec:
     return spec
 
 
-def looks_like(paths: Sequence[Path], state: str = "") -> list[str]:
-    """Architectures that every tensor of these files finds its place in. Loads no network.
+def matching_architectures(paths: Sequence[Path], state: str = "") -> list[str]:
+    """Return architectures that every tensor of these files finds its place in. Loads no network.
 
     `state` is as `add` has it.
 
@@ -177,14 +172,14 @@ def looks_like(paths: Sequence[Path], state: str = "") -> list[str]:
     """
     import torch
 
-    found = []
+    fitting = []
     specs = {
         name: spec.model_copy(update={"state": state})
         for name, spec in registry.architectures().items()
     }
     any_of_them = next(iter(specs.values()))
-    names = {name for path in paths for name in store.load_state(path, any_of_them)}
-    with store.probing():
+    names = {name for path in paths for name in weights.load_state(path, any_of_them)}
+    with probing():
         for name, spec in specs.items():
             hub = spec.family == "hub"
             if len(spec.files) != len(paths) or (hub and "classifier.weight" not in names):
@@ -194,26 +189,25 @@ def looks_like(paths: Sequence[Path], state: str = "") -> list[str]:
                 # load does not bear it.
                 with nullcontext() if hub else torch.device("meta"):
                     registry.load_family(spec, list(paths), "cpu")
-            except store.ProbeMatched:
-                found.append(name)
+            except ProbeMatched:
+                fitting.append(name)
             except UnmaskError:
                 continue
-    return found
+    return fitting
 
 
 def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> ModelSpec:
     """Copy (or move) the files of a checked model into the data folder and write its entry."""
-    folder = store.cache() / "own" / spec.id
+    folder = weights.cache() / "own" / spec.id
     total = sum(path.stat().st_size for path in paths)
     files = []
     try:
         folder.mkdir(parents=True)
-        store.check_space(folder, total)
+        weights.check_space(folder, total)
         for file, path in zip(spec.files, paths, strict=True):
             files.append(_keep_file(spec, file, path, folder, move))
         entry = spec.model_copy(update={"files": files, "bundled": False, "own": True})
-        with _entries() as entries:
-            entries.append(_entry(entry))
+        _replace_entry(spec.id, entry)
     except FileExistsError:
         raise UsageError(f"{folder} is in the way.", hint="Choose another id.") from None
     except OSError as error:
@@ -226,7 +220,7 @@ def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> Model
 
 
 def new_id(wanted: str, *, taken_ok: bool = False) -> str:
-    """An id made of a name. UsageError when it is taken, unless another may be found."""
+    """Make an id of a name. UsageError when it is taken, unless another may be found."""
     id = re.sub(r"[^a-z0-9_-]+", "-", wanted.lower()).strip("-_")[:60] or "own"
     taken = {spec.id for spec in registry.list_models()} | set(registry.architectures())
     if id not in taken and (taken_ok or id == wanted):
@@ -238,39 +232,34 @@ def new_id(wanted: str, *, taken_ok: bool = False) -> str:
 
 
 def _template(architecture: str) -> ModelSpec:
-    known = registry.architectures()
+    known = {spec.id: spec for spec in registry.list_models() if not spec.bundled}
+    known |= registry.architectures()
     if architecture in known:
         return known[architecture]
-    spec = next((s for s in registry.list_models() if s.id == architecture), None)
-    if spec is not None and not spec.bundled:
-        return spec
-    import difflib
-
-    close = difflib.get_close_matches(architecture, known, n=3, cutoff=0.4)
     raise UsageError(
         f"There is no architecture {architecture!r}.",
         code="unknown_architecture",
-        hint=f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known)}.",
+        hint=registry.did_you_mean(architecture, registry.architectures(), cutoff=0.4),
     )
 
 
-def _downloaded(address: str, progress: store.Progress | None) -> Path:
-    """The file of an address whose hash nobody published: it is checked by names and shapes."""
+def _download(address: str, progress: weights.Progress | None) -> Path:
+    """Download a file whose hash nobody published: it is checked by names and shapes."""
     name = re.sub(r"[^\w.-]+", "-", PurePosixPath(urlsplit(address).path).name) or "weights"
-    folder = _brought() / hashlib.sha256(address.encode()).hexdigest()[:16]
+    folder = _downloads() / hashlib.sha256(address.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / name).is_file():
         file = WeightFile(path=name, url=address)
-        store.download(file, folder / name, progress or (lambda _done, _total: None))
+        weights.download(file, folder / name, progress or (lambda _done, _total: None))
     return folder / name
 
 
-def _brought() -> Path:
-    return store.cache() / "brought"
+def _downloads() -> Path:
+    return weights.cache() / "brought"
 
 
 def _already(spec: ModelSpec) -> ModelSpec | None:
-    """The published or own model that these very files are of."""
+    """Return the published or own model that these very files are of."""
     hashes = [file.sha256 for file in spec.files]
     for known in registry.list_models():
         theirs = [file.original_sha256 or file.sha256 for file in known.files]
@@ -281,12 +270,12 @@ def _already(spec: ModelSpec) -> ModelSpec | None:
 
 
 def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> WeightsError:
-    """The error, with what the file looks like instead."""
+    """Return the error with what the file looks like instead."""
     if error.code != "weights_misfit":
         return error
     try:
-        others = looks_like(paths, template.state)
-        others = [name for name in others if name != template.architecture]
+        fitting = matching_architectures(paths, template.state)
+        others = [name for name in fitting if name != template.architecture]
     except WeightsError:
         return error  # no tensors to go by, or more than one set of them
     hint = "It fits no architecture that Unmask knows."
@@ -298,10 +287,10 @@ def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> 
 def _install(spec: ModelSpec, paths: Sequence[Path]) -> ModelSpec:
     """Put published files where a download would have put them."""
     for file, path in zip(spec.files, paths, strict=True):
-        target = store.locate(spec, file)
+        target = weights.locate(spec, file)
         if target != path and not target.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
-            store.check_space(target, path.stat().st_size)
+            weights.check_space(target, path.stat().st_size)
             making = target.with_name(target.name + ".making")
             shutil.copyfile(path, making)
             os.replace(making, target)
@@ -314,13 +303,13 @@ def _keep_file(
     name = PurePosixPath(path.name)
     original = file.sha256
     target = folder / f"{name.stem}.safetensors"
-    if not store.as_safetensors(path, target, spec.wrappers, spec.state):
+    if not weights.as_safetensors(path, target, spec.wrappers, spec.state):
         target = folder / name.name
         (shutil.move if move else shutil.copyfile)(path, target)
-    digest = store.digest(target)
+    digest = weights.digest(target)
     return file.model_copy(
         update={
-            "path": target.relative_to(store.cache()).as_posix(),
+            "path": target.relative_to(weights.cache()).as_posix(),
             "sha256": digest,
             "size": target.stat().st_size,
             "original_sha256": original if original != digest else None,
@@ -328,9 +317,8 @@ def _keep_file(
     )
 
 
-@contextmanager
-def _entries() -> Iterator[AoT]:
-    """The entries of models.toml, to be changed; comments and other keys stay.
+def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:
+    """Take an entry out of models.toml and put another in; comments and other keys stay.
 
     Raises
     ------
@@ -348,32 +336,28 @@ def _entries() -> Iterator[AoT]:
         except TOMLKitError as error:
             raise ModelError(f"{path} can't be read: {error}.") from error
         entries = document.setdefault("models", tomlkit.aot())
-        yield entries
+        for number in reversed([n for n, old in enumerate(entries) if old.get("id") == id]):
+            del entries[number]
+        if entry:
+            table = tomlkit.table()
+            table.update(
+                entry.model_dump(
+                    mode="json", exclude_defaults=True, exclude_none=True, exclude={"own"}
+                )
+            )
+            entries.append(table)
         if not entries:
             del document["models"]
-        _put(path, tomlkit.dumps(document))
+        _write(path, tomlkit.dumps(document))
         try:
             registry.manifest()
         except ModelError:
-            _put(path, before)
+            _write(path, before)
             raise
 
 
-def _put(path: Path, text: str) -> None:
-    if not text.strip():
+def _write(path: Path, text: str) -> None:
+    if text.strip():
+        paths.write(path, text)
+    else:
         path.unlink(missing_ok=True)
-        return
-    folders.write(path, text)
-
-
-def _entry(spec: ModelSpec) -> Table:
-    """The `[[models]]` table of a model."""
-    kept = spec.model_dump(mode="json", exclude_defaults=True, exclude_none=True, exclude={"own"})
-    table = tomlkit.table()
-    table.update(kept)
-    return table
-
-
-def _remove(entries: AoT, id: str) -> None:
-    for number in reversed([n for n, entry in enumerate(entries) if entry.get("id") == id]):
-        del entries[number]

@@ -29,28 +29,19 @@ from PIL import Image
 from detector import media
 from detector.errors import UsageError
 from detector.media.limits import WORKER_PASS_SECONDS
-from detector.schema.analysis import Media
 from detector.vision import Detection
 
-_LEVELS: dict[str, tuple[float, ...]] = {
-    "jpeg": (30, 50, 75, 95),
-    "crf": (23, 30, 32, 35, 38, 40),
-    "resize": (0.25, 0.5, 0.75),
-    "blur": (1, 2, 3, 4, 5),
-    "noise": (1, 2, 3, 4, 5),
-    "crop": (0.05, 0.1, 0.2),
-    "mirror": (),
+_KINDS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "none": ("as it is", ()),
+    "jpeg": ("JPEG quality {:g}", (30, 50, 75, 95)),
+    "crf": ("h264 CRF {:g}", (23, 30, 32, 35, 38, 40)),
+    "resize": ("scaled to {:.0%}", (0.25, 0.5, 0.75)),
+    "blur": ("blur, level {:g}", (1, 2, 3, 4, 5)),
+    "noise": ("noise, level {:g}", (1, 2, 3, 4, 5)),
+    "crop": ("{:.0%} cut off each side", (0.05, 0.1, 0.2)),
+    "mirror": ("mirrored", ()),
 }
-_WORDS = {
-    "none": "as it is",
-    "jpeg": "JPEG quality {:g}",
-    "crf": "h264 CRF {:g}",
-    "resize": "scaled to {:.0%}",
-    "blur": "blur, level {:g}",
-    "noise": "noise, level {:g}",
-    "crop": "{:.0%} cut off each side",
-    "mirror": "mirrored",
-}
+"""How each kind is called, and its levels."""
 _KERNELS = (7, 9, 13, 17, 21)
 """px of the Gaussian at the five levels; its sigma is a sixth."""
 _VARIANCES = (0.001, 0.002, 0.005, 0.01, 0.05)
@@ -82,16 +73,19 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """As on the command line, such as "crf-32"; "none" for the file as it is."""
-        return f"{self.kind}-{self.level:g}" if _LEVELS.get(self.kind) else self.kind
+        """Return it as on the command line, such as "crf-32"; "none" for the file as it is."""
+        return f"{self.kind}-{self.level:g}" if _KINDS[self.kind][1] else self.kind
 
     @property
     def title(self) -> str:
-        """For a person, such as "h264 CRF 32"."""
-        return _WORDS[self.kind].format(self.level).replace("%", " %")
+        """Return it for a person, such as "h264 CRF 32"."""
+        return _KINDS[self.kind][0].format(self.level).replace("%", " %")
 
     def fits(self, kind: str) -> bool:
-        """Whether it can be put on an "image" or a "video": a picture has no video compression."""
+        """Whether it can be put on an "image", a "video" or an "audio": a picture has no video
+        compression, and a sound nothing that changes pictures."""
+        if kind == "audio":
+            return self.kind == "none"
         return self.kind != "crf" or kind == "video"
 
 
@@ -100,7 +94,7 @@ ALL = (
     NONE,
     *(
         Condition(kind, level)
-        for kind, levels in _LEVELS.items()
+        for kind, (_, levels) in _KINDS.items()
         for level in levels
         if kind not in ("crop", "mirror")
     ),
@@ -118,7 +112,7 @@ FEW = (
 
 
 def parse(text: str) -> tuple[Condition, ...]:
-    """Conditions of a comma-separated list, "few" or "all". The file as it is always comes first.
+    """Read a comma-separated list of conditions, "few" or "all". `NONE` always comes first.
 
     Raises
     ------
@@ -127,25 +121,26 @@ def parse(text: str) -> tuple[Condition, ...]:
     """
     if text in ("few", "all"):
         return FEW if text == "few" else ALL
-    found = [NONE]
+    conditions = [NONE]
     for part in filter(None, (part.strip() for part in text.split(","))):
         kind, _, level = part.partition("-")
         try:
-            found.append(_known(kind, float(level) if level else None))
+            conditions.append(_known(kind, float(level) if level else None))
         except ValueError:
             ranges = "; ".join(
                 f"{name}-{min(levels):g} to {name}-{max(levels):g}" if levels else name
-                for name, levels in _LEVELS.items()
+                for name, (_, levels) in _KINDS.items()
+                if name != "none"
             )
             raise UsageError(f"There is no condition {part!r}.", hint=f"Known: {ranges}.") from None
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(conditions))
 
 
 def _known(kind: str, level: float | None) -> Condition:
-    """ValueError unless there is such a kind and the level is within its range."""
-    if level is None and (kind == "none" or _LEVELS.get(kind) == ()):
+    """Raise ValueError unless there is such a kind and the level is within its range."""
+    _, levels = _KINDS.get(kind, ("", None))
+    if levels == () and level is None:
         return Condition(kind)
-    levels = _LEVELS.get(kind)
     if not levels or level is None or not min(levels) <= level <= max(levels):
         raise ValueError
     if kind in ("jpeg", "blur", "noise") and level != int(level):
@@ -158,8 +153,7 @@ def apply(
     condition: Condition,
     folder: Path,
     *,
-    start: float = 0.0,
-    end: float | None = None,
+    part: tuple[float, float | None] = (0.0, None),
     turned: int = 0,
     cancel: Event | None = None,
 ) -> Path:
@@ -176,8 +170,8 @@ def apply(
         Not `NONE`.
     folder : Path
         Where to put the new file, named after the old one and the condition.
-    start, end : float
-        Only this part of a clip is written, in seconds.
+    part : (start, end)
+        Only this part of a clip is written, in seconds; no end: all that follows.
     turned : int
         Degrees clockwise beyond what the file's tags say, as `Media.turned`.
     cancel : threading.Event, optional
@@ -189,20 +183,11 @@ def apply(
         The file can't be read.
     Canceled
     """
-    made: Path = media.run_isolated(
-        _apply,
-        path,
-        condition,
-        folder,
-        start,
-        end,
-        turned,
-        returns=Path,
-        writes=folder,
-        timeout=WORKER_PASS_SECONDS,
-        cancel=cancel,
-    )
-    return made
+    written: Path = media.run_isolated(
+        _apply, path, condition, folder, part[0], math.inf if part[1] is None else part[1], turned,
+        returns=Path, writes=folder, timeout=WORKER_PASS_SECONDS, cancel=cancel,
+    )  # fmt: skip
+    return written
 
 
 def _apply(
@@ -210,14 +195,13 @@ def _apply(
     condition: Condition,
     folder: Path,
     start: float,
-    end: float | None,
-    turned: int = 0,
+    end: float,
+    turned: int,
     *,
     cancel: Event | None = None,
 ) -> Path:
-    """What `apply` does, in this process."""
+    """Do what `apply` does, in this process."""
     info = media.turned(media.probe(path), turned)
-    change = _change(condition, zlib.crc32(path.name.encode()))
     if info.kind == "image":
         (frame,) = media.decode(path, info, [0.0], notes=[])
         if condition.kind == "jpeg":
@@ -225,17 +209,22 @@ def _apply(
             Image.fromarray(frame.rgb).save(target, quality=int(condition.level))
         else:
             target = folder / f"{path.stem}-{condition.name}.png"
-            Image.fromarray(np.ascontiguousarray(change(frame.rgb))).save(target)
+            rgb = change(condition, path.name)(frame.rgb)
+            Image.fromarray(np.ascontiguousarray(rgb)).save(target)
         return target
     target = folder / f"{path.stem}-{condition.name}.mkv"  # Matroska takes any sound as it is
+    # Asking twice per frame time finds every frame, and each is given once.
+    step = 0.5 / (info.fps or 25.0)
+    times = np.arange(start, min(info.duration or 0.0, end) + step, step).tolist()
+    frames = media.decode(path, info, times, notes=[], cancel=cancel)
     crf = condition.level if condition.kind == "crf" else _FINE
     preset = "medium" if condition.kind == "crf" else "veryfast"
+    changed, convert = change(condition, path.name), VideoReformatter()
     with _sound(path, start, end) as (template, sound), av.open(str(target), "w") as out:
-        stream = None
         track = out.add_stream_from_template(template) if template else None
-        first = None
-        for frame in _frames(path, info, start, end, cancel):
-            rgb = change(frame.rgb)
+        stream = None
+        for frame in frames:
+            rgb = changed(frame.rgb)
             rgb = rgb[: rgb.shape[0] // 2 * 2, : rgb.shape[1] // 2 * 2]  # h264 halves the color
             if stream is None:
                 rate = Fraction(info.fps or 25).limit_denominator(1001)
@@ -245,40 +234,25 @@ def _apply(
                 stream.options = {"crf": f"{crf:g}", "preset": preset}
                 stream.codec_context.time_base = Fraction(1, _CLOCK)
                 space = _BT709 if rgb.shape[0] >= _HD else _BT601
-                convert = VideoReformatter()
+                first = frame.time
             picture = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
             picture = convert.reformat(picture, format="yuv420p", dst_colorspace=space)
-            first = frame.time if first is None else first
             picture.pts = round((frame.time - first) * _CLOCK)
             picture.time_base = Fraction(1, _CLOCK)
             out.mux(stream.encode(picture))
-            for packet in sound(frame.time):
-                packet.stream = track
-                out.mux(packet)
+            out.mux(list(sound(frame.time, track)))
         if stream is not None:
             out.mux(stream.encode(None))
-        for packet in sound(float("inf")):
-            packet.stream = track
-            out.mux(packet)
+        out.mux(list(sound(math.inf, track)))
     return target
-
-
-def _frames(
-    path: Path, info: Media, start: float, end: float | None, cancel: Event | None
-) -> Iterator[media.Frame]:
-    """Every frame: asking twice per frame time finds each, and each is given once."""
-    step = 0.5 / (info.fps or 25.0)
-    last = min(info.duration or 0.0, math.inf if end is None else end)
-    times = np.arange(start, last + step, step).tolist()
-    return media.decode(path, info, times, notes=[], cancel=cancel)
 
 
 @contextmanager
 def _sound(
-    path: Path, start: float, end: float | None
-) -> Iterator[tuple[av.AudioStream | None, Callable[[float], Iterator[Packet[Any]]]]]:
-    """The first sound stream, and a function that gives its packets up to a time, as they are but
-    for their times, which count from `start`."""
+    path: Path, start: float, end: float
+) -> Iterator[tuple[av.AudioStream | None, Callable[[float, Any], Iterator[Packet[Any]]]]]:
+    """Yield the first sound stream, and a function that gives its packets up to a time for a track,
+    as they are but for their times, which count from `start`."""
     with media.open_media(path) as container:
         source = container.streams.audio[0] if container.streams.audio else None
         first = container.streams.video[0] if container.streams.video else None
@@ -286,12 +260,12 @@ def _sound(
         packets = iter(container.demux(source)) if source else iter(())
         waiting: list[Packet[Any]] = []
 
-        def until(time: float) -> Iterator[Packet[Any]]:
+        def until(time: float, track: Any) -> Iterator[Packet[Any]]:
             while packet := waiting.pop() if waiting else next(packets, None):
                 if packet.dts is None or source is None or source.time_base is None:
                     return
                 at = float(packet.dts * source.time_base) - origin
-                if at > min(time, math.inf if end is None else end):
+                if at > min(time, end):
                     waiting.append(packet)
                     return
                 if at < start:
@@ -299,13 +273,14 @@ def _sound(
                 shift = round((origin + start) / source.time_base)
                 packet.dts -= shift
                 packet.pts = packet.dts if packet.pts is None else packet.pts - shift
+                packet.stream = track
                 yield packet
 
         yield source, until
 
 
 def change(condition: Condition, name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """What happens to one picture, uint8 [H, W, 3] to the same or a smaller one.
+    """Return what happens to one picture: uint8 [H, W, 3] to the same or a smaller one.
 
     Parameters
     ----------
@@ -314,53 +289,6 @@ def change(condition: Condition, name: str) -> Callable[[np.ndarray], np.ndarray
     name : str
         Of the file: noise is the same each time for the same one.
     """
-    return _change(condition, zlib.crc32(name.encode()))
-
-
-def size_after(condition: Condition, size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of a changed picture."""
-    height, width = _change(condition, 0)(np.zeros((size[1], size[0], 3), np.uint8)).shape[:2]
-    return width, height
-
-
-def moved(
-    condition: Condition, found: Sequence[Detection], size: tuple[int, int]
-) -> list[Detection]:
-    """Where faces are in the changed picture. Faces whose middle was cut off are gone.
-
-    Parameters
-    ----------
-    condition : Condition
-    found : sequence of Detection
-        In the picture as it was.
-    size : (width, height)
-        Of that.
-    """
-    width, height = size_after(condition, size)
-    x, y = 0, 0
-    scale = (1.0, 1.0)
-    if condition.kind == "crop":
-        x, y = round(condition.level * size[0]), round(condition.level * size[1])
-    elif condition.kind == "resize":
-        scale = width / size[0], height / size[1]
-    out = []
-    for face in found:
-        box = (np.array(face.box).reshape(2, 2) - (x, y)) * scale
-        points = (np.array(face.landmarks).reshape(-1, 2) - (x, y)) * scale
-        if condition.kind == "mirror":
-            box[:, 0] = width - box[::-1, 0]
-            points[:, 0] = width - 1 - points[:, 0]
-            points = points[list(_MIRRORED)] if len(points) == len(_MIRRORED) else points
-        middle = box.mean(axis=0)
-        if (middle >= 0).all() and (middle < (width, height)).all():
-            (x0, y0), (x1, y1) = box.tolist()
-            five = tuple((float(a), float(b)) for a, b in points)
-            out.append(Detection((x0, y0, x1, y1), five, face.confidence))
-    return sorted(out, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
-
-
-def _change(condition: Condition, seed: int) -> Callable[[np.ndarray], np.ndarray]:
-    """What happens to one picture; `seed` is of the noise."""
     kind, level = condition.kind, condition.level
     if kind == "jpeg":
         return lambda rgb: _jpeg(rgb, int(level))
@@ -374,8 +302,50 @@ def _change(condition: Condition, seed: int) -> Callable[[np.ndarray], np.ndarra
         size = _KERNELS[int(level) - 1]
         return lambda rgb: cv2.GaussianBlur(rgb, (size, size), size / 6)
     if kind == "noise":
-        return _GrainNoise(_VARIANCES[int(level) - 1], seed)
+        return _GrainNoise(_VARIANCES[int(level) - 1], zlib.crc32(name.encode()))
     return lambda rgb: rgb
+
+
+def size_after(condition: Condition, size: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height of a changed picture."""
+    height, width = change(condition, "")(np.zeros((size[1], size[0], 3), np.uint8)).shape[:2]
+    return width, height
+
+
+def moved(
+    condition: Condition, faces: Sequence[Detection], size: tuple[int, int]
+) -> list[Detection]:
+    """Return where faces are in the changed picture, but for those whose middle was cut off.
+
+    Parameters
+    ----------
+    condition : Condition
+    faces : sequence of Detection
+        In the picture as it was.
+    size : (width, height)
+        Of that.
+    """
+    width, height = size_after(condition, size)
+    x, y = 0, 0
+    scale = (1.0, 1.0)
+    if condition.kind == "crop":
+        x, y = round(condition.level * size[0]), round(condition.level * size[1])
+    elif condition.kind == "resize":
+        scale = width / size[0], height / size[1]
+    out = []
+    for face in faces:
+        box = (np.array(face.box).reshape(2, 2) - (x, y)) * scale
+        points = (np.array(face.landmarks).reshape(-1, 2) - (x, y)) * scale
+        if condition.kind == "mirror":
+            box[:, 0] = width - box[::-1, 0]
+            points[:, 0] = width - 1 - points[:, 0]
+            points = points[list(_MIRRORED)] if len(points) == len(_MIRRORED) else points
+        middle = box.mean(axis=0)
+        if (middle >= 0).all() and (middle < (width, height)).all():
+            (x0, y0), (x1, y1) = box.tolist()
+            five = tuple((float(a), float(b)) for a, b in points)
+            out.append(Detection((x0, y0, x1, y1), five, face.confidence))
+    return sorted(out, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
 
 
 def _cropped(rgb: np.ndarray, share: float) -> np.ndarray:
@@ -396,21 +366,22 @@ class _GrainNoise:
     than the networks do.
     """
 
-    ROOM = 64
+    MARGIN = 64
     """px by which the sheet is larger than a frame."""
 
     def __init__(self, variance: float, seed: int) -> None:
         # The narrow range has 219 steps of luma and 224 of color where the full one has 255.
-        self.scale = 255 * np.sqrt(variance) * np.array([255 / 219, 255 / 224, 255 / 224])
+        spread = 255 * np.sqrt(variance) * np.array([255 / 219, 255 / 224, 255 / 224])
+        self.scale = spread.astype(np.float32)
         self.rng = np.random.default_rng(seed)
         self.sheet: np.ndarray | None = None
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         height, width = rgb.shape[:2]
         if self.sheet is None:
-            drawn = self.rng.standard_normal((height + self.ROOM, width + self.ROOM, 3), np.float32)
-            self.sheet = drawn * self.scale.astype(np.float32)
-        y, x = self.rng.integers(0, self.ROOM, 2)
+            shape = (height + self.MARGIN, width + self.MARGIN, 3)
+            self.sheet = self.rng.standard_normal(shape, np.float32) * self.scale
+        y, x = self.rng.integers(0, self.MARGIN, 2)
         noise = self.sheet[y : y + height, x : x + width]
         planes = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2YCrCb) + noise / 255
         return (cv2.cvtColor(planes, cv2.COLOR_YCrCb2RGB) * 255).clip(0, 255).astype(np.uint8)

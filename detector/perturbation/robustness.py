@@ -22,13 +22,13 @@ from detector.errors import Canceled, InputError, UsageError
 from detector.perturbation import corruptions
 from detector.perturbation.corruptions import Condition
 from detector.pipeline import Analyzer, FacesByTime, RunOptions
-from detector.schema.analysis import Analysis, Media, PerturbationResult, Robustness, Settings
+from detector.schema.analysis import OF_SOUND, Analysis, PerturbationResult, Robustness, Settings
 from detector.vision import Detection
 
 PART = 6.0
 """s of a clip that are tried: enough for every clip model"""
-MOMENTS = 12
-"""looked at in each trial"""
+FRAMES = 12
+"""scored in each trial"""
 USUAL = (
     Condition("crf", 32),
     Condition("jpeg", 50),
@@ -44,7 +44,7 @@ on pictures, h264 on clips."""
 ROUNDED = 0.002
 """s by which times of a copy may differ: its container counts in milliseconds"""
 
-Tell = Callable[[int, int, str], None]
+OnProgress = Callable[[int, int, str], None]
 """(trials done, trials in all, title of the next)"""
 
 
@@ -53,8 +53,8 @@ def try_out(
     analysis: Analysis,
     analyzer: Analyzer,
     *,
-    tried: Sequence[Condition] = USUAL,
-    observe: Tell | None = None,
+    conditions: Sequence[Condition] = USUAL,
+    on_progress: OnProgress = lambda done, total, title: None,
     cancel: Event | None = None,
 ) -> Robustness:
     """Analyze a part of a file again under each condition.
@@ -66,9 +66,9 @@ def try_out(
     analysis : Analysis
         Its result; the same models are run.
     analyzer : Analyzer
-    tried : sequence of Condition
+    conditions : sequence of Condition
         Those that don't fit a picture or a clip are left out.
-    observe : callable, optional
+    on_progress : callable
         Called from this thread before each trial, and at the end.
     cancel : threading.Event, optional
         Set it from elsewhere to stop.
@@ -84,48 +84,49 @@ def try_out(
     question = analysis.verdict.question
     if question is None or analysis.verdict.answers[question].probability is None:
         raise UsageError("This file has no score, so there is nothing that could move.")
+    if question in OF_SOUND:
+        raise UsageError("The trials change pictures, and this verdict is of the sound.")
     begun = time.perf_counter()
     kind = "image" if analysis.media.kind == "image" else "video"
-    chosen = [c for c in tried if c.fits(kind) and not (kind == "video" and c.kind == "jpeg")]
+    chosen = [c for c in conditions if c.fits(kind) and not (kind == "video" and c.kind == "jpeg")]
     start, end = part(analysis)
-    asked = analysis.settings.model_copy(
+    settings = analysis.settings.model_copy(
         update={
             "models": [m.id for m in analysis.models if m.counted],
-            "frames": MOMENTS,
+            "frames": FRAMES,
             "sampling": "uniform",
             "start": start,
             "end": end,
         }
     )
-    tell = observe or (lambda done, total, title: None)
-    tell(0, len(chosen) + 1, "unchanged")
-    found, faces = analyzer.first_of_several(path, asked, analysis.media, cancel=cancel)
-    unchanged = _trial(corruptions.NONE, found, analysis)
-    seen = _Observed(found.media, tuple(found.moments), faces)
-    trials = []
+    on_progress(0, len(chosen) + 1, "unchanged")
+    probed = RunOptions(media=analysis.media.model_copy(deep=True))
+    unchanged, faces = analyzer.rerun(path, settings, probed, cancel=cancel)
+    trials = _Trials(path, analysis, analyzer, settings, cancel, unchanged, faces)
+    results = []
     for number, condition in enumerate(chosen, 1):
-        tell(number, len(chosen) + 1, condition.title)
-        trials.append(_try_one(path, condition, analyzer, analysis, asked, seen, cancel))
-    tell(len(chosen) + 1, len(chosen) + 1, "")
+        on_progress(number, len(chosen) + 1, condition.title)
+        results.append(trials.run(condition))
+    on_progress(len(chosen) + 1, len(chosen) + 1, "")
     return Robustness(
         question=question,
         start=start,
         end=end,
-        moments=1 if kind == "image" else MOMENTS,
-        unchanged=unchanged,
-        trials=trials,
+        sampled=1 if kind == "image" else FRAMES,
+        unchanged=trials.result(corruptions.NONE, unchanged),
+        trials=results,
         seconds=round(time.perf_counter() - begun, 2),
     )
 
 
 def part(analysis: Analysis) -> tuple[float, float | None]:
-    """The stretch that is tried: `PART` seconds around the most suspicious moment of the most
+    """Return the stretch that is tried: `PART` seconds around the highest score of the most
     suspicious person, inside what was analyzed. (0, None) for a picture."""
     if analysis.media.kind == "image":
         return 0.0, None
     first = analysis.settings.start
     last = min(analysis.settings.end or float("inf"), analysis.media.duration or 0.0)
-    track = next((t for t in analysis.judged if t.id == analysis.verdict.subject), None)
+    track = next((t for t in analysis.seen if t.id == analysis.verdict.subject), None)
     scored = [f for f in track.frames if f.score is not None] if track else []
     peak = max(scored, key=lambda f: (f.score or 0.0, -f.time)).time if scored else first
     start = min(max(first, peak - PART / 2), max(first, last - PART))
@@ -133,131 +134,104 @@ def part(analysis: Analysis) -> tuple[float, float | None]:
 
 
 @dataclass(frozen=True)
-class _Observed:
-    """The unchanged part: what each trial looks at again."""
+class _Trials:
+    """What all trials of one file share; `unchanged` is the analysis of its part as it is."""
 
-    media: Media
-    moments: tuple[float, ...]
+    path: Path
+    analysis: Analysis
+    analyzer: Analyzer
+    settings: Settings
+    cancel: Event
+    unchanged: Analysis
     faces: FacesByTime
 
+    def run(self, condition: Condition) -> PerturbationResult:
+        """Return what becomes of the part. A copy in which nothing is found is a result too."""
+        try:
+            again = self._compressed if condition.kind == "crf" else self._changed
+            return self.result(condition, again(condition))
+        except Canceled:
+            raise
+        except InputError as error:
+            return PerturbationResult(
+                condition=condition.name,
+                title=condition.title,
+                label=self.analysis.verdict.label,
+                error=error.message,
+            )
 
-def _try_one(
-    path: Path,
-    condition: Condition,
-    analyzer: Analyzer,
-    analysis: Analysis,
-    asked: Settings,
-    seen: _Observed,
-    cancel: Event,
-) -> PerturbationResult:
-    """One trial. A copy in which nothing can be found is a result too."""
-    try:
-        if condition.kind == "crf":
-            found = _compressed(path, condition, analyzer, asked, seen, cancel)
-        else:
-            found = _changed(path, condition, analyzer, asked, seen, cancel)
-        return _trial(condition, found, analysis)
-    except Canceled:
-        raise
-    except InputError as error:
+    def _changed(self, condition: Condition) -> Analysis:
+        """Change each picture of the part on its way from the decoder. No file is written."""
+        source = self.unchanged.media
+        size = source.width, source.height
+        width, height = corruptions.size_after(condition, size)
+        # A smaller picture has as many bits for a pixel: compression is another condition.
+        share = width * height / (size[0] * size[1])
+        changed = source.model_copy(
+            update={
+                "width": width,
+                "height": height,
+                "size": max(1, round(source.size * share)),
+                "bit_rate": None if source.bit_rate is None else source.bit_rate * share,
+            },
+            deep=True,
+        )
+
+        def faces_at(time: float) -> list[Detection] | None:
+            faces = self.faces.get(time)
+            return None if faces is None else corruptions.moved(condition, faces, size)
+
+        options = RunOptions(
+            media=changed,
+            source=source,
+            timestamps=tuple(self.unchanged.timestamps),
+            faces_at=faces_at,
+            change=corruptions.change(condition, self.path.name),
+        )
+        return self.analyzer.rerun(self.path, self.settings, options, cancel=self.cancel)[0]
+
+    def _compressed(self, condition: Condition) -> Analysis:
+        """Let an encoder write a copy of the part."""
+        start = media.frame_at(self.path, self.unchanged.media, self.settings.start).time
+        faces = sorted((time - start, found) for time, found in self.faces.items())
+
+        def faces_at(time: float) -> list[Detection] | None:
+            at = bisect.bisect_left(faces, time - ROUNDED, key=lambda pair: pair[0])
+            close = at < len(faces) and faces[at][0] <= time + ROUNDED
+            return faces[at][1] if close else None
+
+        with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+            copy = corruptions.apply(
+                self.path,
+                condition,
+                Path(folder),
+                part=(self.settings.start, self.settings.end),
+                turned=self.unchanged.media.turned,
+                cancel=self.cancel,
+            )
+            options = RunOptions(
+                media=media.probe(copy),
+                timestamps=tuple(t - start + ROUNDED for t in self.unchanged.timestamps),
+                faces_at=faces_at,
+            )
+            whole = self.settings.model_copy(update={"start": 0.0, "end": None})
+            return self.analyzer.rerun(copy, whole, options, cancel=self.cancel)[0]
+
+    def result(self, condition: Condition, outcome: Analysis) -> PerturbationResult:
+        """Return the answer to the question that leads in the file's own verdict."""
+        question = self.analysis.verdict.question
+        assert question is not None
+        answer = outcome.verdict.answers[question]
+        why = next((r.text for r in answer.reasons or outcome.verdict.reasons), "no score")
         return PerturbationResult(
             condition=condition.name,
             title=condition.title,
-            label=analysis.verdict.label,
-            error=error.message,
+            probability=answer.probability,
+            label=answer.label,
+            models={
+                m.id: m.probability
+                for m in outcome.models
+                if m.counted and m.question is question and m.probability is not None
+            },
+            error=None if answer.probability is not None else why,
         )
-
-
-def _changed(
-    path: Path,
-    condition: Condition,
-    analyzer: Analyzer,
-    asked: Settings,
-    seen: _Observed,
-    cancel: Event,
-) -> Analysis:
-    """The part with each picture changed on its way from the decoder. No file is written."""
-    size = seen.media.width, seen.media.height
-    width, height = corruptions.size_after(condition, size)
-    # A smaller picture has as many bits for a pixel as before: compression is another condition.
-    share = width * height / (size[0] * size[1])
-    rate = seen.media.bit_rate
-    about = seen.media.model_copy(
-        update={
-            "width": width,
-            "height": height,
-            "size": max(1, round(seen.media.size * share)),
-            "bit_rate": None if rate is None else rate * share,
-        },
-        deep=True,
-    )
-
-    def faces_at(time: float) -> list[Detection] | None:
-        known = seen.faces.get(time)
-        return None if known is None else corruptions.moved(condition, known, size)
-
-    look = RunOptions(
-        media=about,
-        source=seen.media,
-        moments=seen.moments,
-        faces_at=faces_at,
-        change=corruptions.change(condition, path.name),
-    )
-    return analyzer.again(path, asked, look, cancel=cancel)
-
-
-def _compressed(
-    path: Path,
-    condition: Condition,
-    analyzer: Analyzer,
-    asked: Settings,
-    seen: _Observed,
-    cancel: Event,
-) -> Analysis:
-    """A copy of the part that an encoder has written."""
-    begins = media.frame_at(path, seen.media, asked.start).time
-    known = sorted((time - begins, faces) for time, faces in seen.faces.items())
-
-    def faces_at(time: float) -> list[Detection] | None:
-        at = bisect.bisect_left(known, time - ROUNDED, key=lambda pair: pair[0])
-        if at < len(known) and known[at][0] <= time + ROUNDED:
-            return known[at][1]
-        return None
-
-    with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
-        copy = corruptions.apply(
-            path,
-            condition,
-            Path(folder),
-            start=asked.start,
-            end=asked.end,
-            turned=seen.media.turned,
-            cancel=cancel,
-        )
-        look = RunOptions(
-            media=media.probe(copy),
-            moments=tuple(t - begins + ROUNDED for t in seen.moments),
-            faces_at=faces_at,
-        )
-        whole = asked.model_copy(update={"start": 0.0, "end": None})
-        return analyzer.again(copy, whole, look, cancel=cancel)
-
-
-def _trial(condition: Condition, found: Analysis, analysis: Analysis) -> PerturbationResult:
-    """The answer to the question that leads in the file's own verdict."""
-    question = analysis.verdict.question
-    assert question is not None
-    answer = found.verdict.answers[question]
-    why = next((reason.text for reason in answer.reasons or found.verdict.reasons), "no score")
-    return PerturbationResult(
-        condition=condition.name,
-        title=condition.title,
-        probability=answer.probability,
-        label=answer.label,
-        models={
-            m.id: m.probability
-            for m in found.models
-            if m.counted and m.question is question and m.probability is not None
-        },
-        error=None if answer.probability is not None else why,
-    )

@@ -6,19 +6,12 @@ batches; a thread reads the signals. Each frame is decoded once, each face found
 cut once per crop recipe, whatever the number of models.
 """
 
-from detector.pipeline.analyzer import Analyzer, FacesByTime, analyze
-from detector.pipeline.coverage import CLOSER, estimate
-from detector.pipeline.options import RunOptions
-from detector.pipeline.progress import Observer, Progress, Stage
-
-__all__ = [
-    "CLOSER",
-    "Analyzer",
-    "FacesByTime",
-    "Observer",
-    "Progress",
-    "RunOptions",
-    "Stage",
-    "analyze",
-    "estimate",
-]
+from detector.pipeline.analyzer import Analyzer as Analyzer
+from detector.pipeline.analyzer import FacesByTime as FacesByTime
+from detector.pipeline.analyzer import analyze as analyze
+from detector.pipeline.coverage import CLOSER as CLOSER
+from detector.pipeline.coverage import estimate as estimate
+from detector.pipeline.options import RunOptions as RunOptions
+from detector.pipeline.progress import Observer as Observer
+from detector.pipeline.progress import Progress as Progress
+from detector.pipeline.progress import Stage as Stage

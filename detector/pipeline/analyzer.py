@@ -10,11 +10,13 @@ from pathlib import Path
 from detector import vision
 from detector.errors import ModelError, UsageError
 from detector.models import registry
+from detector.pipeline import initial_results
+from detector.pipeline.batching import BatchingFront
 from detector.pipeline.closer import look_closer
 from detector.pipeline.options import RunOptions
 from detector.pipeline.progress import Observer
 from detector.pipeline.run import AnalysisRun, RunRequest
-from detector.schema.analysis import Analysis, Media, Settings
+from detector.schema.analysis import Analysis, Settings
 
 FacesByTime = dict[float, list[vision.Detection]]
 """Time of a frame in s -> its faces; empty where none was found."""
@@ -31,6 +33,9 @@ class Analyzer:
         Where networks run. "auto": a GPU when there is one.
     detector : str
         Name of the face detector (`detector.vision.load_detector`).
+    turns : int
+        Let analyses that go on at the same time share their models' batches, with so many passes of
+        one model side by side; 0: each feeds the models by itself.
 
     Raises
     ------
@@ -38,18 +43,29 @@ class Analyzer:
         There is no such device.
     """
 
-    def __init__(self, *, device: str = "auto", detector: str = "mtcnn") -> None:
+    def __init__(self, *, device: str = "auto", detector: str = "mtcnn", turns: int = 0) -> None:
         self.device = pick_device(device)
         self._name = detector
         self._detector: vision.FaceDetector | None = None
+        self._front = BatchingFront(turns) if turns else None
         self._lock = threading.Lock()
 
     def detector(self) -> vision.FaceDetector:
-        """The face detector, loaded once."""
+        """Return the face detector, loaded once."""
         with self._lock:
             if self._detector is None:
                 self._detector = vision.load_detector(self._name, self.device)
             return self._detector
+
+    def id_of(self, sha256: str, settings: Settings) -> str:
+        """Return the `id` that the analysis of a file with this content will have.
+
+        Raises
+        ------
+        UsageError
+            A model id is unknown.
+        """
+        return initial_results.id_of(sha256, settings)
 
     def warm_up(self, models: Sequence[str] | None = None) -> None:
         """Load the face detector and the models, so that the first analysis doesn't wait."""
@@ -76,7 +92,6 @@ class Analyzer:
         ----------
         path : path
             A file on this machine. Treated as hostile.
-        settings : Settings, optional
         name : str, optional
             What to call the file; default its own name.
         observe : callable, optional
@@ -100,6 +115,10 @@ class Analyzer:
         Canceled
             `cancel` was set.
         """
+        if self._front is not None:
+            import torch
+
+            torch.set_num_threads(1)  # helpers that spin take cores from the runs beside
         request = RunRequest(
             detector=self.detector(),
             device=self.device,
@@ -107,67 +126,36 @@ class Analyzer:
             cancel=cancel or threading.Event(),
             observe=observe,
             scores_only=scores_only,
+            front=self._front,
         )
         if request.settings.sampling == "closer":
             return look_closer(request, Path(path), name)
         return AnalysisRun(request).execute(Path(path), name)
 
-    def first_of_several(
-        self,
-        path: str | Path,
-        settings: Settings,
-        about: Media,
-        *,
-        cancel: threading.Event | None = None,
-    ) -> tuple[Analysis, FacesByTime]:
-        """Analyze a file, scores only, and keep where its faces are: for `again`.
-
-        Parameters
-        ----------
-        path : path
-        settings : Settings
-        about : Media
-            Of an analysis of the same file.
-        cancel : threading.Event, optional
-
-        Raises
-        ------
-        MediaError, UsageError, Canceled
-            As `analyze`.
-        """
-        options = RunOptions(media=about.model_copy(deep=True))
-        run = AnalysisRun(self._scores(settings, cancel), options)
-        return run.execute(Path(path)), run.faces.found
-
-    def again(
+    def rerun(
         self,
         path: str | Path,
         settings: Settings,
         options: RunOptions,
         *,
         cancel: threading.Event | None = None,
-    ) -> Analysis:
-        """Analyze a file, scores only, with what is known of it already.
+    ) -> tuple[Analysis, FacesByTime]:
+        """Analyze a file, scores only, with what is known of it already; return its faces too.
 
         Parameters
         ----------
-        path : path
-        settings : Settings
         options : RunOptions
             What need not be found out, and how its pictures are changed.
-        cancel : threading.Event, optional
 
         Raises
         ------
         MediaError, UsageError, Canceled
             As `analyze`.
         """
-        return AnalysisRun(self._scores(settings, cancel), options).execute(Path(path))
-
-    def _scores(self, settings: Settings, cancel: threading.Event | None) -> RunRequest:
-        """A run for scores only, watched by nobody."""
         stop = cancel or threading.Event()
-        return RunRequest(self.detector(), self.device, settings, stop, scores_only=True)
+        request = RunRequest(self.detector(), self.device, settings, stop, scores_only=True)
+        run = AnalysisRun(request, options)
+        return run.execute(Path(path)), run.faces.by_time
 
 
 def analyze(
@@ -177,14 +165,14 @@ def analyze(
     return Analyzer(device=device).analyze(path, settings)
 
 
-def pick_device(wanted: str) -> str:
+def pick_device(device: str) -> str:
     """ "cpu" or "cuda" for "auto" or either of them. UsageError when there is no such device."""
-    if wanted == "cpu":
+    if device == "cpu":
         return "cpu"
     import torch
 
-    if wanted == "auto":
+    if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("No GPU was found.", hint="Leave --device out to use the processor.")
-    return wanted
+    return device

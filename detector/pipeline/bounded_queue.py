@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
 
 from detector.media import Frame
@@ -31,28 +32,24 @@ class CancellationToken(threading.Event):
 
 
 class BoundedQueue(Generic[T]):
-    """A bounded queue whose both ends give up when the run has stopped."""
+    """A queue whose both ends give up with `StageCancelled` when the run has stopped."""
 
     def __init__(self, length: int, stop: CancellationToken) -> None:
         self._queue: queue.Queue[T] = queue.Queue(length)
         self._stop = stop
 
     def put(self, item: T) -> None:
-        """Wait for a place. Stopped when the run ends before there is one."""
+        """Wait for a place."""
         while not self._stop.is_set():
-            try:
+            with suppress(queue.Full):
                 return self._queue.put(item, timeout=POLL_SECONDS)
-            except queue.Full:
-                continue
         raise StageCancelled
 
     def take(self) -> T:
-        """Wait for an item. Stopped when the run ends before there is one."""
+        """Wait for an item."""
         while not self._stop.is_set():
-            try:
+            with suppress(queue.Empty):
                 return self._queue.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                continue
         raise StageCancelled
 
 
@@ -74,38 +71,35 @@ class Worker(threading.Thread):
             self._halt.set()
 
 
-class Timer:
-    """Adds the time spent inside to a table, in seconds."""
-
-    def __init__(self, table: dict[str, float], key: str) -> None:
-        self.table, self.key = table, key
-
-    def __enter__(self) -> None:
-        self.begun = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.table[self.key] = self.table.get(self.key, 0.0) + time.perf_counter() - self.begun
+@contextmanager
+def timed(table: dict[str, float], key: str) -> Iterator[None]:
+    """Add the time spent inside to a table, in seconds."""
+    begun = time.perf_counter()
+    try:
+        yield
+    finally:
+        table[key] = table.get(key, 0.0) + time.perf_counter() - begun
 
 
 def with_timestamps(
-    frames: BoundedQueue[Frame | None], wanted: Sequence[float], shown: float
+    frames: BoundedQueue[Frame | None], times: Sequence[float], shown: float
 ) -> Iterator[tuple[Frame, tuple[float, ...]]]:
-    """Each frame with all the wanted times that fall on it (several, at a low frame rate).
+    """Yield each frame with all the planned times that fall on it (several, at a low frame rate).
 
     Parameters
     ----------
     frames : BoundedQueue of Frame, None at the end
-    wanted : ascending times in s; `Frame.index` counts in them
+    times : ascending, s; `Frame.index` counts in them
     shown : s that the last frame stays on screen: a damaged file may stop early, and later times
         fall on no picture
     """
-    held = frames.take()
-    while held is not None:
+    frame = frames.take()
+    while frame is not None:
         following = frames.take()
         if following is not None:
             end = following.index
         else:
-            on_it = [t for t in wanted[held.index :] if t - held.time < shown]
-            end = held.index + max(1, len(on_it))
-        yield held, tuple(wanted[held.index : end])
-        held = following
+            on_it = [t for t in times[frame.index :] if t - frame.time < shown]
+            end = frame.index + max(1, len(on_it))
+        yield frame, tuple(times[frame.index : end])
+        frame = following

@@ -1,10 +1,10 @@
 """Looking closer: twice through a clip, first everywhere, then where a person's score moves.
 
-The first time, moments are spread evenly and every shot gets one. The second time takes what the
-first found and scored as it is and adds moments, each in the middle of the gap that promises most:
-a long one, in which a score changes, or is high. A person's score over the clip stays an average
-over time: a moment counts for the time it stands for (`detector.verdict`), so that looking more
-often at one place does not make it weigh more.
+The first time, timestamps are spread evenly and every shot gets one. The second time takes what the
+first found and scored as it is and adds timestamps, each in the middle of the gap that promises
+most: a long one, in which a score changes, or is high. A person's score over the clip stays an
+average over time: a frame counts for the time it stands for (`detector.decision.over_time`), so
+that more frames at one place do not make it weigh more.
 """
 
 from __future__ import annotations
@@ -31,59 +31,65 @@ BASE = 0.1
 def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:
     """Go through a file twice. Parameters as of `AnalysisRun` and its `execute`."""
     settings, observe = request.settings, request.observe
-    told = _ProgressRelay(observe, settings.frames)
-    quick = replace(request, observe=told.first if observe else None, scores_only=True)
-    first = AnalysisRun(quick, RunOptions(frames_only=True))
-    found = first.execute(path, name)
-    info = found.media
-    moments = tuple(found.moments)
+    relay = _ProgressRelay(observe, settings.frames)
+    quick = replace(request, observe=relay.first if observe else None, scores_only=True)
+    run = AnalysisRun(quick, RunOptions(frames_only=True))
+    first = run.execute(path, name)
+    info = first.media
+    if info.kind == "audio":  # there are no frames to look at closer
+        return first
+    timestamps = tuple(first.timestamps)
     if info.duration and info.kind != "image":
         part = media.part(info.duration, settings)
-        moments = refine(first.timestamps, _curves(found), part, settings.frames)
-    told.begin(len(moments))
-    thorough = replace(request, observe=told.second if observe else None)
-    out = AnalysisRun(thorough, replace(first.known(), moments=moments)).execute(path, name)
-    for stage, seconds in found.timings.items():
+        timestamps = refine(run.timestamps, _curves(first), part, settings.frames)
+    relay.begin(len(timestamps))
+    thorough = replace(request, observe=relay.second if observe else None)
+    out = AnalysisRun(thorough, replace(run.known(), timestamps=timestamps)).execute(path, name)
+    for stage, seconds in first.timings.items():
         out.timings[stage] = round(out.timings.get(stage, 0.0) + seconds, 3)
-    for model, before in zip(out.models, found.models, strict=True):
+    for model, before in zip(out.models, first.models, strict=True):
         if before.seconds:
             model.seconds = (model.seconds or 0.0) + before.seconds
     return out
 
 
+Gap = tuple[float, float, float, tuple[tuple[float, float], ...]]
+"""To sort by, start and end in s, each person's scores at both."""
+
+
 def refine(
-    moments: Sequence[float],
+    timestamps: Sequence[float],
     curves: Sequence[Mapping[float, float]],
     part: tuple[float, float],
     most: int,
 ) -> tuple[float, ...]:
-    """Moments, and more of them where scores move or are high.
+    """Return timestamps, and more of them where scores move or are high.
 
     Parameters
     ----------
-    moments : sequence of float
-        Looked at, ascending, s.
+    timestamps : sequence of float
+        Of sampled frames, ascending, s.
     curves : sequence of mappings
         One for each person: time, rounded to 0.1 ms -> score, 0..1.
     part : (start, end)
         s; nothing is added outside.
     most : int
-        Moments, at most.
+        Timestamps, at most.
 
     Returns
     -------
     tuple of float
-        Ascending; all of `moments` are among them.
+        Ascending; all of `timestamps` are among them.
     """
-    times = [part[0], *moments, part[1]]
+    times = [part[0], *timestamps, part[1]]
     lines = []
     for curve in curves:
-        known = [curve.get(round(t, 4), np.nan) for t in moments]
+        known = [curve.get(round(t, 4), np.nan) for t in timestamps]
         lines.append([known[0], *known, known[-1]] if known else [])
-    gaps: list[tuple[float, float, float, tuple[tuple[float, float], ...]]] = []
+    gaps: list[Gap] = []
     for n, (a, b) in enumerate(pairwise(times)):
         heapq.heappush(gaps, _gap(a, b, tuple((line[n], line[n + 1]) for line in lines)))
-    chosen = list(moments)
+    chosen = list(timestamps)
     while len(chosen) < most and gaps:
         _, a, b, ends = heapq.heappop(gaps)
         if b - a < 2 * CLOSEST:
@@ -98,10 +104,8 @@ def refine(
     return tuple(sorted(chosen))
 
 
-def _gap(
-    a: float, b: float, ends: tuple[tuple[float, float], ...]
-) -> tuple[float, float, float, tuple[tuple[float, float], ...]]:
-    """A gap between two moments with the scores at its ends, to sort: the most promising first."""
+def _gap(a: float, b: float, ends: tuple[tuple[float, float], ...]) -> Gap:
+    """Return a gap with the scores at its ends, to sort: the most promising first."""
     promise = 0.0
     for pair in ends:
         known = [x for x in pair if not np.isnan(x)]
@@ -126,38 +130,35 @@ class _ProgressRelay:
         self._share = 0.5
         self._last: Progress | None = None
 
-    def begin(self, moments: int) -> None:
-        """The second time begins, with so many moments in all."""
-        self._most = max(moments, 1)
+    def begin(self, frames: int) -> None:
+        """Begin the second time, with so many frames in all."""
+        self._most = max(frames, 1)
         if self._last is not None:
             self._begun = self._last.seconds.get("total", 0.0)
-            self._share = min(0.5, self._last.moments / self._most)
+            self._share = min(0.5, self._last.sampled / self._most)
 
     def first(self, progress: Progress) -> None:
         """Hand on, as a part of the whole."""
-        share = min(0.5, max(progress.moments_total, 1) / self._most)
-        progress = replace(progress, fraction=share * progress.fraction, moments_total=self._most)
-        self._tell(progress)
+        sound = progress.media is not None and progress.media.kind == "audio"
+        share = 1.0 if sound else min(0.5, max(progress.sampled_total, 1) / self._most)
+        fraction = share * progress.fraction
+        self._report(replace(progress, fraction=fraction, sampled_total=self._most))
 
     def second(self, progress: Progress) -> None:
         """Hand on; what is known from the first time is shown until there is more."""
         last = self._last
         seconds = progress.seconds | {"total": progress.seconds.get("total", 0.0) + self._begun}
-        progress = replace(
-            progress,
-            fraction=self._share + (1 - self._share) * progress.fraction,
-            seconds=seconds,
-        )
-        if last is not None and progress.moments < last.moments and progress.fraction < 1:
-            progress = replace(
-                progress, moments=last.moments, models=last.models, partial=last.partial
-            )
-        self._tell(progress)
+        fraction = self._share + (1 - self._share) * progress.fraction
+        progress = replace(progress, fraction=fraction, seconds=seconds)
+        if last is not None and progress.sampled < last.sampled and progress.fraction < 1:
+            progress = replace(progress, sampled=last.sampled, models=last.models)
+            progress.partial = last.partial
+        self._report(progress)
 
-    def _tell(self, progress: Progress) -> None:
+    def _report(self, progress: Progress) -> None:
         assert self._observe is not None
         if self._last is not None:
             progress = replace(progress, fraction=max(progress.fraction, self._last.fraction))
-        kept = progress.partial or (self._last.partial if self._last else None)
-        self._last = replace(progress, partial=kept)
+        partial = progress.partial or (self._last.partial if self._last else None)
+        self._last = replace(progress, partial=partial)
         self._observe(progress)

@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from detector.conformal import ThresholdStore
+from detector._version import __version__
+from detector.decision.conformal import ThresholdStore
 from detector.decision.context import voters
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.schema.analysis import Ensemble, ModelResult, Question
+from detector.schema.analysis import Ensemble, ModelResult, Question, Settings
+
+STATED = (
+    "id", "title", "plain", "kind", "modality", "task", "calibration", "label_order",
+    "operating_point", "operating_point_source", "weight", "finding", "confused_by",
+)  # fmt: skip
+"""What a result says of a model as the catalog does."""
 
 
 def result(spec: ModelSpec) -> ModelResult:
-    """An empty result. Several weight files are named by the hash of their hashes."""
+    """Return an empty result. Several weight files are named by the hash of their hashes."""
     together = hashlib.sha256("".join(f.sha256 or "" for f in spec.files).encode()).hexdigest()
-    return ModelResult(
-        id=spec.id,
-        title=spec.title,
-        plain=spec.plain,
-        kind=spec.kind,
-        modality=spec.modality,
-        task=spec.task,
-        weights_sha256=spec.files[0].sha256 if len(spec.files) == 1 else together,
-        calibration=spec.calibration,
-        label_order=spec.label_order,
-        operating_point=spec.operating_point,
-        operating_point_source=spec.operating_point_source,
-        weight=spec.weight,
-        finding=spec.finding,
-        confused_by=spec.confused_by,
-    )
+    weights = spec.files[0].sha256 if len(spec.files) == 1 else together
+    return ModelResult(weights_sha256=weights, **{name: getattr(spec, name) for name in STATED})
 
 
-def ensembles(results: Iterable[ModelResult], own: ThresholdStore) -> dict[Question, Ensemble]:
-    """The manifest's ensemble of each question, with the person's own threshold if it is for just
-    these models."""
+def ensembles(
+    results: Iterable[ModelResult], own: ThresholdStore, asked: Sequence[Question]
+) -> dict[Question, Ensemble]:
+    """Return the manifest's ensemble of each question that is asked, with the person's own
+    threshold if it is for just these models."""
     known, results = registry.manifest().ensembles, list(results)
-    made = {}
-    for q in Question:
-        asked = [r for r in results if r.question is q]
-        models = {r.id: r.identity for r in asked if r.id in voters(asked)}
-        update = {"own": own.threshold(q, models)}
-        made[q] = known.get(q, Ensemble()).model_copy(update=update)
-    return made
+    out = {}
+    for q in asked:
+        models = [r for r in results if r.question is q]
+        voting = voters(models)
+        threshold = own.threshold(q, {r.id: r.identity for r in models if r.id in voting})
+        out[q] = known.get(q, Ensemble()).model_copy(update={"own": threshold})
+    return out
+
+
+def analysis_id(sha256: str, settings: Settings, specs: Sequence[ModelSpec]) -> str:
+    """Return the id of an analysis, a hash of the media's sha256, settings, program and weights: of
+    all models that were asked for, so that it is known before the file is read."""
+    parts = [sha256, settings.model_dump_json(), __version__]
+    parts += [f"{r.id}:{r.weights_sha256}" for r in map(result, specs)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def id_of(sha256: str, settings: Settings) -> str:
+    """Return the id that the analysis of this content will have.
+
+    Raises
+    ------
+    UsageError
+        A model id is unknown.
+    """
+    return analysis_id(sha256, settings, registry.choose(settings.models))

@@ -29,8 +29,8 @@ class RunOptions:
         What is decoded, where `media` says what it is changed to.
     shots : list of Shot, optional
         Searched already, with `media`.
-    moments : tuple of float, optional
-        Chosen already, s.
+    timestamps : tuple of float, optional
+        Of the frames to sample, chosen already, s.
     known : mapping
         What was found and scored before, by modality.
     frames_only : bool
@@ -44,7 +44,7 @@ class RunOptions:
     media: Media | None = None
     source: Media | None = None
     shots: list[Shot] | None = None
-    moments: tuple[float, ...] | None = None
+    timestamps: tuple[float, ...] | None = None
     known: Mapping[Modality, SeenAt] = field(default_factory=dict)
     frames_only: bool = False
     faces_at: Callable[[float], list[Detection] | None] | None = None

@@ -1,8 +1,8 @@
 """Whether a file stands on its head, as where a rotation tag was lost on the way.
 
-Faces are searched anyway. Where the first looks find no sure face, the same frames are searched
+Faces are searched anyway. Where the first frames have no sure face, the same frames are searched
 turned; a file whose faces are all found the same way around is turned as a whole and gone through
-again. A file with a face in its first looks costs nothing.
+again. A file with a face in its first frames costs nothing.
 """
 
 from __future__ import annotations
@@ -39,11 +39,10 @@ class WrongOrientation(Exception):
 
 
 class OrientationCheck:
-    """Counts, over the first looks at a file, which way around its faces are found.
+    """Counts, over the first frames of a file, which way around its faces are found.
 
     Parameters
     ----------
-    detector : FaceDetector
     least : int
         px; narrower faces don't count.
     """
@@ -51,52 +50,51 @@ class OrientationCheck:
     def __init__(self, detector: vision.FaceDetector, least: int) -> None:
         self._detector, self._least = detector, least
         self._upright = 0
-        self._found: Counter[int] = Counter()
+        self._turned: Counter[int] = Counter()
         self._left = LOOKS
 
-    def look(self, rgb: np.ndarray, found: Sequence[vision.Detection]) -> None:
-        """Take notice of a frame and of the faces found in it.
+    def check(self, rgb: np.ndarray, faces: Sequence[vision.Detection]) -> None:
+        """Take notice of a frame and of its faces.
 
         Raises
         ------
-        Turned
+        WrongOrientation
             It is sure by now.
         """
         if self._left <= 0 or self._upright:
             return
-        if sure(found):
+        if sure(faces):
             self._upright += 1
             return
         self._left -= 1
         least = max(self._least, min(rgb.shape[:2]) // COARSE)
         for degrees in TURNS:
             if sure(self._detector.detect(media.turn(rgb, degrees), least)):
-                self._found[degrees] += 1
-                if self._found[degrees] >= ENOUGH:
+                self._turned[degrees] += 1
+                if self._turned[degrees] >= ENOUGH:
                     raise WrongOrientation(degrees)
 
-    def end(self, looks: int) -> None:
-        """Nothing follows. A file with fewer looks than are usually enough is judged by all of
-        them.
+    def end(self, sampled: int) -> None:
+        """Judge a file with fewer sampled frames than are usually enough by all of them.
 
         Raises
         ------
-        Turned
+        WrongOrientation
         """
-        if self._upright or looks >= ENOUGH:
+        if self._upright or sampled >= ENOUGH:
             return
-        for degrees, count in self._found.most_common(1):
-            if 0 < looks == count:
+        for degrees, count in self._turned.most_common(1):
+            if 0 < sampled == count:
                 raise WrongOrientation(degrees)
 
 
-def sure(found: Sequence[vision.Detection]) -> bool:
-    """Whether a face among them is one without doubt, and upright."""
-    return any(face.confidence >= SURE and abs(lean(face)) <= LEANS for face in found)
+def sure(faces: Sequence[vision.Detection]) -> bool:
+    """Whether a face among them is one for certain, and upright."""
+    return any(face.confidence >= SURE and abs(lean(face)) <= LEANS for face in faces)
 
 
 def lean(face: vision.Detection) -> float:
-    """Degrees by which a head leans, -180..180: 180 with the eyes below the mouth."""
+    """Return the degrees by which a head leans, -180..180: 180 with the eyes below the mouth."""
     points = np.asarray(face.landmarks, float)
     down = (points[3] + points[4] - points[0] - points[1]) / 2
     return math.degrees(math.atan2(down[0], down[1]))

@@ -13,7 +13,7 @@ OBSERVE_EVERY, OBSERVE_SHARE = 0.25, 0.05
 """s between two progress reports, and the most of a run's time that they may take: with 20 people
 in 2,000 frames a report is no small thing."""
 
-Stage = Literal["read", "faces", "score", "signals", "verdict"]
+Stage = Literal["read", "faces", "sound", "score", "signals", "verdict"]
 
 
 @dataclass
@@ -25,8 +25,9 @@ class Progress:
     """0..1 of the whole run; never falls."""
     seconds: dict[str, float]
     """spent by stage, and "total" so far."""
-    moments: int = 0
-    moments_total: int = 0
+    sampled: int = 0
+    """frames sampled"""
+    sampled_total: int = 0
     models: dict[str, tuple[int, int]] = field(default_factory=dict)
     """id -> (scored, known so far)"""
     media: Media | None = None
@@ -42,7 +43,6 @@ class ProgressReporter:
 
     Parameters
     ----------
-    observe : callable, optional
     begun : float
         When the run began (`time.perf_counter`), s.
     """
@@ -51,41 +51,24 @@ class ProgressReporter:
         self._observe, self._begun = observe, begun
         self._now = self._next = self._fraction = 0.0
         self.planned = 0
-        """moments that will be sampled"""
+        """frames that will be sampled"""
 
     def due(self, *, done: bool) -> bool:
         """Whether it is time for a report; one of the end always is."""
         self._now = time.perf_counter()
         return self._observe is not None and (done or self._now > self._next)
 
-    def report(
-        self,
-        stage: Stage,
-        seconds: dict[str, float],
-        models: dict[str, tuple[int, int]],
-        *,
-        sampled: int,
-        media: Media | None,
-        partial: Analysis | None,
-        done: bool,
-    ) -> None:
-        """Tell it, where `due`. Parameters as in `Progress`; `sampled` moments by now."""
+    def report(self, progress: Progress, *, done: bool) -> None:
+        """Tell it, where `due`; fills in the fraction and the totals."""
         assert self._observe is not None
-        shares = [scored / known for scored, known in models.values() if known]
+        shares = [scored / known for scored, known in progress.models.values() if known]
         scored = sum(shares) / len(shares) if shares else 1.0
-        share = sampled / self.planned * (0.5 + 0.5 * scored) if self.planned else 0.0
+        looked = progress.sampled / self.planned if self.planned else float(bool(shares))
+        share = looked * (0.5 + 0.5 * scored)
         self._fraction = 1.0 if done else max(self._fraction, min(0.99, 0.02 + 0.97 * share))
-        self._observe(
-            Progress(
-                stage=stage,
-                fraction=self._fraction,
-                seconds=seconds | {"total": self._now - self._begun},
-                moments=sampled,
-                moments_total=sampled if done else self.planned,
-                models=models,
-                media=media,
-                partial=partial,
-            )
-        )
+        progress.fraction = self._fraction
+        progress.seconds["total"] = self._now - self._begun
+        progress.sampled_total = progress.sampled if done else self.planned
+        self._observe(progress)
         end = time.perf_counter()
         self._next = end + max(OBSERVE_EVERY, (end - self._now) / OBSERVE_SHARE)

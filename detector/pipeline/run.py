@@ -10,37 +10,49 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from detector import conformal, media, provenance, runtime, vision
-from detector.decision import decide
+from detector import media, provenance, runtime, vision
+from detector.decision import conformal, decide
 from detector.errors import Canceled
 from detector.media import Frame, Shot
 from detector.models import registry
+from detector.models.base import ModelSpec
 from detector.pipeline import initial_results, planning
-from detector.pipeline.assembly import Findings, assemble
+from detector.pipeline.batching import BatchingFront
 from detector.pipeline.bounded_queue import (
     BoundedQueue,
     CancellationToken,
     StageCancelled,
-    Timer,
     Worker,
+    timed,
     with_timestamps,
 )
+from detector.pipeline.coverage import coverage
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.orientation import WrongOrientation
-from detector.pipeline.progress import Observer, ProgressReporter, Stage
+from detector.pipeline.progress import Observer, Progress, ProgressReporter, Stage
 from detector.pipeline.scoring import ScoreStage
-from detector.pipeline.signal_stage import SignalStage
+from detector.pipeline.signal_stage import SignalStage, talking
+from detector.pipeline.software import software
 from detector.pipeline.windows import FrameWindow
-from detector.schema.analysis import Analysis, Media, Modality, Settings
+from detector.schema.analysis import (
+    QUESTION_OF,
+    Analysis,
+    Coverage,
+    Label,
+    Media,
+    Modality,
+    Settings,
+    Verdict,
+)
 from detector.schema.origin import Provenance
 
 QUEUED_FRAMES = 4
 """decoded frames that may wait; a 4K frame is 25 MB."""
-NOT_EXTRACTED = "nothing here finds what it judges"
 
 
 @dataclass(frozen=True)
@@ -49,16 +61,16 @@ class RunRequest:
 
     Attributes
     ----------
-    detector : FaceDetector
     device : str
         Where models run: "cpu" or "cuda".
-    settings : Settings
     observe : callable, optional
         Told how far it is, from the caller's thread.
     cancel : Event
         Set from elsewhere to stop.
     scores_only : bool
         Leave out signals and provenance.
+    front : BatchingFront, optional
+        Through which runs side by side share their models' batches.
     """
 
     detector: vision.FaceDetector
@@ -67,6 +79,7 @@ class RunRequest:
     cancel: threading.Event
     observe: Observer | None = None
     scores_only: bool = False
+    front: BatchingFront | None = None
 
 
 class AnalysisRun:
@@ -83,8 +96,8 @@ class AnalysisRun:
     def _begin(self) -> None:
         """Nothing is known yet."""
         self.own = conformal.load()
-        self.specs = registry.choose(self.settings.models)
-        self.results = {s.id: initial_results.result(s) for s in self.specs}
+        self.asked_for = registry.choose(self.settings.models)
+        self._take(self.asked_for)
         self.extractors: dict[Modality, Extractor] = {}
         self.timestamps: list[float] = []
         """of the sampled frames, s"""
@@ -92,23 +105,25 @@ class AnalysisRun:
         self.lock = threading.Lock()
         self.stop = CancellationToken(self.cancel)
         self.frames: BoundedQueue[Frame | None] = BoundedQueue(QUEUED_FRAMES, self.stop)
-        self.scoring = ScoreStage(
-            self.specs, self.results, self.request.device, self.lock, self.stop
-        )
         self.media: Media | None = None
         self.shots: list[Shot] | None = None
         self.provenance: Provenance | None = None
         self.signals: SignalStage | None = None
 
+    def _take(self, specs: Sequence[ModelSpec]) -> None:
+        """Begin with these models."""
+        self.specs = specs
+        self.results = {spec.id: initial_results.result(spec) for spec in specs}
+
     def execute(self, path: Path, name: str | None = None) -> Analysis:
         """Run the stages and decide. Raises what any of them raised."""
         try:
             return self._execute(path, name)
-        except WrongOrientation as found:
+        except WrongOrientation as error:
             assert self.media is not None
-            about = media.turned(self.media, found.degrees)
+            about = media.turned(self.media, error.degrees)
             about.notes.append(
-                f"A face was only found with the picture turned by {found.degrees}°, so it is shown"
+                f"A face was only found with the picture turned by {error.degrees}°, so it is shown"
                 " and was judged turned. The file's own rotation is wrong or missing."
             )
             self.options = replace(self.options, media=about, shots=self.shots)
@@ -119,20 +134,23 @@ class AnalysisRun:
         if self.cancel.is_set():
             raise Canceled()
         self._report("read")
-        moments, windows = self._plan(path, name)
+        sampled, windows = self._plan(path, name)
         assert self.media is not None
-        wanted = tuple(sorted({*moments, *(t for window in windows for t in window.times)}))
+        decoded = tuple(sorted({*sampled, *(t for window in windows for t in window.times)}))
+        self.scoring = ScoreStage(
+            self.specs, self.results, self.request.device, self.lock, self.stop, self.request.front
+        )
         notes: list[str] = []
-        workers = self._workers(path, len(moments), wanted, notes)
+        workers = self._workers(path, len(sampled), decoded, notes)
         self._extractors(path, windows)
         readers = [Worker(e.read, self.stop) for e in self.extractors.values() if e.reads]
-        workers |= dict.fromkeys(readers, "faces")
+        workers |= dict.fromkeys(readers, "sound")
         for worker in workers:
             worker.start()
         try:
             with runtime.beside_others():
-                self._extract(moments, wanted)
-            self._wait(dict.fromkeys(readers, "faces"))
+                self._extract(sampled, decoded)
+            self._wait(dict.fromkeys(readers, "sound"))
             self.scoring.end()
             if self.signals:
                 self.signals.end()
@@ -149,65 +167,69 @@ class AnalysisRun:
             if worker.error:
                 raise worker.error
         self.media.notes += [note for note in notes if note not in self.media.notes]
-        return self._decide()
+        return self._decide(path)
 
-    # --- what is looked at -----------------------------------------------------------------------
+    # --- what is sampled -------------------------------------------------------------------------
 
     def _plan(self, path: Path, name: str | None) -> tuple[tuple[float, ...], list[FrameWindow]]:
         options = self.options
-        with Timer(self.timings, "read"):
+        with timed(self.timings, "read"):
             self.media = options.media or media.probe(path, name=name)
-            self.shots = options.shots if options.media else self._search_shots(path)
-            planned = planning.plan(
+            if self.settings.models is None:  # who names a model is told why it gave no score
+                asked = self.media.questions
+                self._take([s for s in self.specs if QUESTION_OF.get(s.task) in asked])
+            self.shots = options.shots
+            if options.media is None and self._shots_planned():
+                self.shots = planning.shots(path, self.media, self.settings, self.cancel)
+            sampled, windows, unfit = planning.plan(
                 path,
                 self.media,
                 self.settings,
-                [s for s in self.specs if not (options.frames_only and s.kind == "clip")],
+                self.specs,
                 self.cancel,
+                replace(options, shots=self.shots),
                 for_signals=not self.request.scores_only,
-                moments=options.moments,
-                shots=self.shots,
             )
-        moments, windows, unfit = planned
         for id, why in unfit.items():
             self.results[id].not_counted_because = why
-        self.reporter.planned = len(moments)
-        return moments, windows
+        self.reporter.planned = len(sampled)
+        return sampled, windows
 
-    def _search_shots(self, path: Path) -> list[Shot] | None:
-        """Where the clip cuts: as part of the plan, or to say what was looked at."""
+    def _shots_planned(self) -> bool:
+        """Whether what is sampled follows from where the clip cuts."""
         assert self.media is not None
-        planned = self.settings.sampling == "closer" or planning.sparse(self.media, self.settings)
-        if self.request.scores_only and not planned:
-            return None
-        return planning.shots(path, self.media, self.settings, self.cancel)
+        return self.settings.sampling == "closer" or planning.sparse(self.media, self.settings)
 
     # --- the stages ------------------------------------------------------------------------------
 
     def _workers(
-        self, path: Path, moments: int, wanted: Sequence[float], notes: list[str]
+        self, path: Path, sampled: int, times: Sequence[float], notes: list[str]
     ) -> dict[Worker, Stage]:
-        """The stages that have a thread each, and what is reported while one of them is waited
-        for."""
+        """Return the stages that have a thread each, and what is reported while one of them is
+        waited for."""
         workers: dict[Worker, Stage] = {
-            Worker(lambda: self._decode(path, wanted, notes), self.stop): "faces",
+            Worker(lambda: self._decode(path, times, notes), self.stop): "faces",
             Worker(self.scoring.work, self.stop): "score",
         }
-        if not self.request.scores_only:
-            self.signals = SignalStage(moments, self.stop, self.timings)
-            workers[Worker(lambda: self._inspect(path), self.stop)] = "score"
+        assert self.media is not None
+        if self.request.scores_only:
+            return workers
+        workers[Worker(lambda: self._inspect(path), self.stop)] = "score"
+        if self.media.kind != "audio":
+            self.signals = SignalStage(sampled, self.stop, self.timings)
+            if self.shots is None and not self._shots_planned():
+                workers[Worker(lambda: self._search_shots(path), self.stop)] = "score"
             workers[Worker(self.signals.work, self.stop)] = "signals"
         return workers
 
     def _extractors(self, path: Path, windows: Sequence[FrameWindow]) -> None:
-        """One for faces, and for each other modality that a model was asked for."""
+        """Make one for faces, or of a sound for its voice; and for each other modality that a model
+        was asked for."""
         assert self.media is not None
-        for spec in self.specs:
-            if spec.modality not in EXTRACTORS:
-                self.results[spec.id].not_counted_because = NOT_EXTRACTED
+        always = Modality.VOICE if self.media.kind == "audio" else Modality.FACE
         for modality, make in EXTRACTORS.items():
             specs = [spec for spec in self.specs if spec.modality is modality]
-            if specs or modality is Modality.FACE:
+            if modality is always or (specs and self._holds(modality)):
                 self.extractors[modality] = make(
                     Extraction(
                         path=path,
@@ -216,22 +238,35 @@ class AnalysisRun:
                         options=self.options,
                         detector=self.request.detector,
                         specs=specs,
-                        windows=[w for w in windows if w.modality is modality],
+                        windows=[w for w in windows if w.recipe.modality is modality],
                         submit=self.scoring.submit,
                         results=self.results,
                         lock=self.lock,
                         timings=self.timings,
                         signals=self.signals,
+                        cancel=self.stop,
                     )
                 )
+        self.scoring.leave_out(set(Modality) - set(self.extractors))
 
-    def _decode(self, path: Path, wanted: Sequence[float], notes: list[str]) -> None:
+    def _holds(self, modality: Modality) -> bool:
+        """Whether the file has what a modality is extracted from. A rerun of changed pictures, or a
+        first look at frames, leaves the sound out."""
         assert self.media is not None
+        if modality is not Modality.VOICE:
+            return self.media.kind != "audio"
+        again = self.options.frames_only or self.options.change is not None
+        return self.media.audio is not None and not again
+
+    def _decode(self, path: Path, times: Sequence[float], notes: list[str]) -> None:
+        assert self.media is not None
+        if not times:
+            return self.frames.put(None)
         source = self.options.source or self.media
-        decoded = media.decode(path, source, wanted, notes=notes, cancel=self.stop)
+        decoded = media.decode(path, source, times, notes=notes, cancel=self.stop)
         try:
             while True:
-                with Timer(self.timings, "decode"):
+                with timed(self.timings, "decode"):
                     frame = next(decoded, None)
                     if frame is not None and self.options.change is not None:
                         frame = replace(frame, rgb=self.options.change(frame.rgb))
@@ -241,20 +276,28 @@ class AnalysisRun:
         except Canceled:
             raise StageCancelled from None
 
+    def _search_shots(self, path: Path) -> None:
+        """Search where the clip cuts, to say what was covered."""
+        assert self.media is not None
+        try:
+            self.shots = planning.shots(path, self.media, self.settings, self.stop)
+        except Canceled:
+            raise StageCancelled from None
+
     def _inspect(self, path: Path) -> None:
         """Read where the file says it comes from."""
         assert self.media is not None
-        with Timer(self.timings, "provenance"):
+        with timed(self.timings, "provenance"):
             self.provenance = provenance.inspect(path, self.media, cancel=self.stop)
 
-    def _extract(self, moments: Sequence[float], wanted: Sequence[float]) -> None:
+    def _extract(self, sampled: Sequence[float], decoded: Sequence[float]) -> None:
         """Hand each frame to every modality, in the caller's thread."""
         assert self.media is not None
         shown = 1.5 / self.media.fps if self.media.fps else 1.0
-        sampled = frozenset(moments)
-        for frame, times in with_timestamps(self.frames, wanted, shown):
+        planned = frozenset(sampled)
+        for frame, times in with_timestamps(self.frames, decoded, shown):
             index = None
-            if not sampled.isdisjoint(times):
+            if not planned.isdisjoint(times):
                 with self.lock:
                     index = len(self.timestamps)
                     self.timestamps.append(frame.time)
@@ -272,12 +315,14 @@ class AnalysisRun:
 
     # --- what comes out --------------------------------------------------------------------------
 
-    def _decide(self) -> Analysis:
-        with Timer(self.timings, "verdict"):
+    def _decide(self, path: Path) -> Analysis:
+        with timed(self.timings, "verdict"):
             analysis = decide(self._analysis())
         if self.signals:
-            with Timer(analysis.timings, "signals"):
-                analysis.signals = self.signals.signals(analysis, self.faces.kept())
+            with timed(analysis.timings, "signals"):
+                people = self.faces.people()
+                clip = talking(path, analysis.media, self.request.detector, self.cancel)
+                analysis.signals = self.signals.signals(analysis, people, clip)
         analysis.timings["total"] = round(time.perf_counter() - self.begun, 3)
         self._report("verdict", done=True)
         return analysis
@@ -290,30 +335,40 @@ class AnalysisRun:
         return extractor
 
     def _analysis(self, *, partial: bool = False) -> Analysis:
-        """What is known by now, undecided."""
+        """Return what is known by now, undecided."""
         assert self.media is not None
         with self.lock:
             subjects = [s for e in self.extractors.values() for s in e.subjects(partial=partial)]
             results = [r.model_copy() for r in self.results.values()]
-            moments = [round(t, 4) for t in self.timestamps]
-        return assemble(
-            Findings(
-                media=self.media,
-                settings=self.settings,
-                device=self.request.device,
-                subjects=subjects,
-                results=results,
-                ensembles=initial_results.ensembles(results, self.own),
-                moments=moments,
-                shots=self.shots,
-                provenance=self.provenance,
-                timings=self.timings,
-            ),
+            timestamps = [round(t, 4) for t in self.timestamps]
+        asked = self.media.questions
+        ensembles = initial_results.ensembles(results, self.own, asked)
+        thresholds = ensembles[asked[0]].thresholds
+        return Analysis(
+            id=initial_results.analysis_id(self.media.sha256, self.settings, self.asked_for),
+            created=datetime.now(UTC),
+            media=self.media.model_copy(deep=True),
+            settings=self.settings,
+            verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=thresholds),
+            ensembles=ensembles,
+            models=results,
+            subjects=subjects,
+            timestamps=timestamps,
+            coverage=self._coverage(timestamps),
+            provenance=self.provenance,
+            timings={k: round(v, 3) for k, v in self.timings.items()},
+            software=software(self.request.device),
             partial=partial,
         )
 
+    def _coverage(self, moments: Sequence[float]) -> Coverage | None:
+        assert self.media is not None
+        if self.media.kind == "audio":
+            return None
+        return coverage(self.media, self.settings, moments, self.shots)
+
     def known(self) -> RunOptions:
-        """What a second run of the same file need not find and score again."""
+        """Return what a second run of the same file need not find and score again."""
         assert self.media is not None
         known = {modality: extractor.seen() for modality, extractor in self.extractors.items()}
         return RunOptions(media=self.media, shots=self.shots, known=known)
@@ -333,12 +388,8 @@ class AnalysisRun:
             }
         sampled = len(self.timestamps)
         partial = decide(self._analysis(partial=True)) if sampled and not done else None
-        self.reporter.report(
-            stage,
-            dict(self.timings),
-            models,
-            sampled=sampled,
-            media=self.media,
-            partial=partial,
-            done=done,
-        )
+        progress = Progress(
+            stage, 0.0, dict(self.timings), sampled,
+            models=models, media=self.media, partial=partial,
+        )  # fmt: skip
+        self.reporter.report(progress, done=done)

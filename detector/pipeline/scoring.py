@@ -10,14 +10,15 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from detector.errors import ModelError
 from detector.models import registry
-from detector.models.base import Model, ModelSpec
+from detector.models.base import Model, ModelSpec, first_of_network
+from detector.pipeline.batching import BatchingFront
 from detector.pipeline.bounded_queue import BoundedQueue, CancellationToken
 from detector.schema.analysis import Modality, ModelResult, Segment
 
@@ -63,13 +64,12 @@ class ScoreStage:
 
     Parameters
     ----------
-    specs : sequence of ModelSpec
     results : mapping
         By model id: scores are counted and failures noted there.
-    device : str
     lock : Lock
         Held while a segment's logits are written.
-    stop : CancellationToken
+    front : BatchingFront, optional
+        Shared with other runs; None: this run's batches go to the models by themselves.
     """
 
     def __init__(
@@ -79,12 +79,19 @@ class ScoreStage:
         device: str,
         lock: threading.Lock,
         stop: CancellationToken,
+        front: BatchingFront | None = None,
     ) -> None:
+        self._front = front
         self._specs = {spec.id: spec for spec in specs}
         self._results, self._device, self._lock = results, device, lock
         self._models: dict[str, Model] = {}
+        self._first: dict[str, str] = {}
         self._items: BoundedQueue[ScoreItem | None] = BoundedQueue(MAX_WAITING, stop)
         self._large: BoundedQueue[None] = BoundedQueue(MAX_LARGE_WAITING, stop)
+
+    def leave_out(self, modalities: Collection[Modality]) -> None:
+        """Load no models of these: nothing will come for them."""
+        self._specs = {id: s for id, s in self._specs.items() if s.modality not in modalities}
 
     def submit(self, item: ScoreItem) -> None:
         """Hand over an item; waits while there are enough.
@@ -127,7 +134,8 @@ class ScoreStage:
             self._score(batch)
 
     def _load(self) -> None:
-        for id in self._specs:
+        self._first = first_of_network(self._specs.values())
+        for id in dict.fromkeys(self._first.values()):
             try:
                 self._models[id] = registry.load_model(id, device=self._device)
             except ModelError as error:
@@ -135,8 +143,15 @@ class ScoreStage:
 
     def _score(self, items: Sequence[ScoreItem]) -> None:
         batch = np.stack([item.data for item in items])
+        said: dict[str, list[float]] = {}
         for id in items[0].models:
-            logits = self._run_model(id, batch)
+            first = self._first[id]
+            if first not in said:
+                said[first] = self._run_model(first, batch)
+            logits = said[first]
+            if id != first:
+                self._results[id].scored += len(logits)
+                self._results[id].error = self._results[first].error
             with self._lock:
                 for item, logit in zip(items, logits, strict=False):
                     item.segment.logits[id] = logit
@@ -148,7 +163,8 @@ class ScoreStage:
             return []
         begun = time.perf_counter()
         try:
-            logits = self._models[id].score(batch)
+            model, front = self._models[id], self._front
+            logits = front.score(model, batch) if front else model.score(batch)
             if not np.isfinite(logits).all():
                 raise ModelError(f"{result.title} gave a score that is not a number.")
         except Exception as error:  # a broken model must not take the others down

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from detector import signals
+from detector import signals, vision
 from detector.media import Frame
-from detector.pipeline.bounded_queue import BoundedQueue, CancellationToken, Timer
-from detector.pipeline.subjects import SubjectBuilder, letter
-from detector.schema.analysis import Analysis, Signal
+from detector.pipeline.bounded_queue import BoundedQueue, CancellationToken, timed
+from detector.pipeline.subjects import SubjectBuilder
+from detector.schema.analysis import Analysis, Media, Signal
+from detector.schema.subject import letter
+from detector.signals.lips import TalkingClip
 from detector.vision import Detection
 
 QUEUED = 48
 """faces and runs that may wait: half a megabyte each at most, and a run of crops twice that."""
-
-
-@dataclass(frozen=True)
-class _SignalFace:
-    person: int
-    index: int
-    face: signals.FacePatch
-
-
-@dataclass(frozen=True)
-class _SignalWindow:
-    person: int
-    start: float
-    end: float
-    crops: np.ndarray
+SMALLEST = 40
+"""px; lips of a narrower face are too small"""
 
 
 class SignalStage:
@@ -38,44 +29,45 @@ class SignalStage:
 
     Parameters
     ----------
-    moments : int
-        How many moments will be looked at.
-    stop : Halt
+    frames : int
+        How many will be sampled.
     timings : dict
         Seconds by stage; "signals" is added to.
     """
 
-    def __init__(self, moments: int, stop: CancellationToken, timings: dict[str, float]) -> None:
-        self._reader = signals.SignalReader(moments)
-        self._belt: BoundedQueue[_SignalFace | _SignalWindow | None] = BoundedQueue(QUEUED, stop)
+    def __init__(self, frames: int, stop: CancellationToken, timings: dict[str, float]) -> None:
+        self._reader = signals.SignalReader(frames)
+        self._queue: BoundedQueue[Callable[[], None] | None] = BoundedQueue(QUEUED, stop)
         self._timings = timings
 
     def face(self, frame: Frame, index: int, person: int, face: Detection) -> None:
-        """Send off one person's face at one moment."""
+        """Send off one person's face in one sampled frame."""
         patch = signals.cut_patch(frame.rgb, face.box, face.landmarks, frame.time)
-        self._belt.put(_SignalFace(person, index, patch))
+        self._queue.put(partial(self._reader.face, person, index, patch))
 
     def run(self, person: int, start: float, end: float, crops: np.ndarray) -> None:
         """Send off one person's run of crops."""
-        self._belt.put(_SignalWindow(person, start, end, crops))
+        self._queue.put(partial(self._reader.run, person, start, end, crops))
 
     def end(self) -> None:
         """Nothing follows."""
-        self._belt.put(None)
+        self._queue.put(None)
 
     def work(self) -> None:
         """Read until the end, in the thread of this stage."""
-        while (item := self._belt.take()) is not None:
-            with Timer(self._timings, "signals"):
-                if isinstance(item, _SignalFace):
-                    self._reader.face(item.person, item.index, item.face)
-                else:
-                    self._reader.run(item.person, item.start, item.end, item.crops)
-        with Timer(self._timings, "signals"):
+        while (read := self._queue.take()) is not None:
+            with timed(self._timings, "signals"):
+                read()
+        with timed(self._timings, "signals"):
             self._reader.close()
 
-    def signals(self, analysis: Analysis, people: Mapping[int, SubjectBuilder]) -> list[Signal]:
-        """What was read.
+    def signals(
+        self,
+        analysis: Analysis,
+        people: Mapping[int, SubjectBuilder],
+        clip: TalkingClip | None = None,
+    ) -> list[Signal]:
+        """Return what was read.
 
         Parameters
         ----------
@@ -83,13 +75,29 @@ class SignalStage:
             Decided.
         people : mapping
             By number, in order of first appearance: those that the tracks were made of.
+        clip : TalkingClip, optional
+            The file, where somebody speaks in it.
         """
         shapes = {
             letter(i): (number, [(time, np.array(face.landmarks)) for time, face in person.anchors])
             for i, (number, person) in enumerate(people.items())
         }
-        return self._reader.signals(analysis, shapes)
+        return self._reader.signals(analysis, shapes, clip)
 
     def curves(self, person: int) -> dict[str, np.ndarray]:
         """See `signals.SignalReader.curves`."""
         return self._reader.curves(person)
+
+
+def talking(
+    path: Path, about: Media, detector: vision.FaceDetector, cancel: threading.Event
+) -> TalkingClip | None:
+    """Return the file for the signal that holds lips against sound; None where nobody speaks."""
+    heard = about.audio.heard if about.audio else None
+    if heard is None or not heard.speech or about.kind != "video":
+        return None
+
+    def find(rgb: np.ndarray) -> Detection | None:
+        return vision.widest(detector.detect(rgb, SMALLEST))
+
+    return TalkingClip(path, about, heard.speech, find, cancel)

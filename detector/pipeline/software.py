@@ -14,7 +14,7 @@ from detector.schema.analysis import Software
 
 @lru_cache
 def software(device: str) -> Software:
-    """What computes on `device` in this process."""
+    """Return what computes on `device` in this process."""
     return Software(
         version=__version__,
         commit=_commit(Path(__file__).parents[2] / ".git"),
@@ -26,7 +26,7 @@ def software(device: str) -> Software:
 
 
 def _commit(git: Path) -> str | None:
-    """The checkout's commit, read without running git; None outside a checkout."""
+    """Return the checkout's commit, read without running git; None outside a checkout."""
     try:
         head = (git / "HEAD").read_text().strip()
         if not head.startswith("ref: "):

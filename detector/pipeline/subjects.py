@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
 from detector.schema.analysis import FrameSegment, Modality, SpanSegment, Subject
+from detector.schema.subject import letter
 from detector.vision import Detection
 
 LEFT, RIGHT = 0.4, 0.6
@@ -26,13 +27,6 @@ class SubjectBuilder:
     spans: list[SpanSegment] = field(default_factory=list)
 
 
-def copied(builder: SubjectBuilder) -> tuple[list[FrameSegment], list[SpanSegment]]:
-    """Return copies of a subject's segments in order of time; of the spans those with a score."""
-    frames = [builder.frames[i].model_copy(deep=True) for i in sorted(builder.frames)]
-    spans = [span.model_copy(deep=True) for span in builder.spans if span.logits]
-    return frames, sorted(spans, key=lambda span: (span.start, span.end))
-
-
 def people(builders: Sequence[SubjectBuilder], width: int) -> list[Subject]:
     """Return faces as subjects, given in order of first appearance.
 
@@ -41,52 +35,43 @@ def people(builders: Sequence[SubjectBuilder], width: int) -> list[Subject]:
     width : int
         px of the upright frame.
     """
-    alone = len(builders) == 1
-    return [_person(letter(i), builder, width, alone) for i, builder in enumerate(builders)]
+    out = []
+    for number, builder in enumerate(builders):
+        person = _subject(letter(number), Modality.FACE, builder, _visibility)
+        if len(builders) > 1:
+            center = np.mean([(f.box[0] + f.box[2]) / 2 for f in person.frames]) / width
+            person.side = "left" if center < LEFT else "right" if center > RIGHT else "center"
+        out.append(person)
+    return out
 
 
-def _person(id: str, builder: SubjectBuilder, width: int, alone: bool) -> Subject:
-    frames, spans = copied(builder)
-    best = max(frames, key=lambda f: (f.usable, f.quality.width * (1 - abs(f.quality.yaw or 0.0))))
-    center = float(np.mean([(f.box[0] + f.box[2]) / 2 for f in frames])) / width
-    side: Literal["left", "center", "right"] | None = None
-    if not alone:
-        side = "left" if center < LEFT else "right" if center > RIGHT else "center"
-    return Subject(
-        id=id,
-        side=side,
-        start=frames[0].time,
-        end=frames[-1].time,
-        thumbnail_time=best.time,
-        frames=frames,
-        spans=spans,
-    )
+def _visibility(frame: FrameSegment) -> tuple[bool, float]:
+    """Rank frames by how well they show a face."""
+    return frame.usable, frame.quality.width * (1 - abs(frame.quality.yaw or 0.0))
 
 
 def full_frame(builder: SubjectBuilder) -> list[Subject]:
-    """Return the full frame as a subject, if anything was said of it."""
-    frames, spans = copied(builder)
-    if not frames or not (spans or any(frame.logits for frame in frames)):
+    """Return the full frame as a subject, if any model scored it."""
+    segments = (*builder.frames.values(), *builder.spans)
+    if not builder.frames or not any(segment.logits for segment in segments):
         return []
-    sharpest = int(np.argmax([frame.quality.sharpness for frame in frames]))
-    return [
-        Subject(
-            id=str(Modality.FULL_FRAME),
-            modality=Modality.FULL_FRAME,
-            start=frames[0].time,
-            end=frames[-1].time,
-            thumbnail_time=frames[sharpest].time,
-            frames=frames,
-            spans=spans,
-        )
-    ]
+    id = str(Modality.FULL_FRAME)
+    return [_subject(id, Modality.FULL_FRAME, builder, lambda frame: frame.quality.sharpness)]
 
 
-def letter(number: int) -> str:
-    """0 -> A, 25 -> Z, 26 -> AA."""
-    letters = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
+def _subject(
+    id: str, modality: Modality, builder: SubjectBuilder, rank: Callable[[FrameSegment], Any]
+) -> Subject:
+    """Return copies of a subject's segments in order of time, of the spans those with a score; the
+    frame that ranks highest is its thumbnail."""
+    frames = [builder.frames[i].model_copy(deep=True) for i in sorted(builder.frames)]
+    spans = [span.model_copy(deep=True) for span in builder.spans if span.logits]
+    return Subject(
+        id=id,
+        modality=modality,
+        start=frames[0].time,
+        end=frames[-1].time,
+        thumbnail_time=max(frames, key=rank).time,
+        frames=frames,
+        spans=sorted(spans, key=lambda span: (span.start, span.end)),
+    )

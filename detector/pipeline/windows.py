@@ -1,6 +1,6 @@
 """Runs of consecutive frames for clip models.
 
-Faces are searched at the looked-at moments and at every `ANCHOR_EVERY`-th frame of a window; in
+Faces are searched in the sampled frames and in every `ANCHOR_EVERY`-th frame of a window; in
 between, the box is interpolated. A frame is held only until the next search has been made. Models
 of whole frames need no search.
 """
@@ -18,11 +18,11 @@ from detector.models.base import CropRecipe, ModelSpec
 from detector.schema.analysis import Modality, Settings, SpanSegment
 
 COUNT = 4
-"""windows of a clip, spread over it, at the usual number of moments; with more of them, more."""
-MOMENTS = 8
-"""looked-at moments for each window."""
+"""windows of a clip, spread over it, at the usual number of frames; with more of them, more."""
+FRAMES_PER_WINDOW = 8
+"""sampled frames for each window."""
 MAX_ADAPTIVE_WINDOWS = 24
-"""windows of a closer look, which has hundreds of moments: each takes four face searches."""
+"""windows of a closer look, which has hundreds of frames: each takes four face searches."""
 ANCHOR_EVERY = 5
 """frames between two face searches (0.4 s at the usual step of 0.08 s)."""
 USUAL_RATE = 25.0
@@ -40,14 +40,14 @@ class ClipShape:
 
     @classmethod
     def of(cls, spec: ModelSpec, fps: float | None) -> ClipShape:
-        """The shape for a source: counted frames last as long as its rate says, if it says one."""
+        """Return the shape for a source: counted frames last as long as its rate says, if any."""
         step = spec.clip_stride / (fps or USUAL_RATE) if spec.clip_stride else spec.clip_step
         return cls(spec.clip_frames, step, spec.crop)
 
 
 def count(settings: Settings) -> int:
     """How many windows a clip gets at most."""
-    most = max(COUNT, settings.frames // MOMENTS)
+    most = max(COUNT, settings.frames // FRAMES_PER_WINDOW)
     return min(most, MAX_ADAPTIVE_WINDOWS) if settings.sampling == "closer" else most
 
 
@@ -65,15 +65,10 @@ class FrameWindow:
     """(subject, position) -> crop"""
 
     @property
-    def modality(self) -> Modality:
-        """Whose frames it holds."""
-        return self.recipe.modality
-
-    @property
     def anchors(self) -> tuple[float, ...]:
         """Times at which faces are searched: every few frames, and the last; of full frames
         none."""
-        if self.modality is not Modality.FACE:
+        if self.recipe.modality is not Modality.FACE:
             return ()
         last = len(self.times) - 1
         return tuple(self.times[p] for p in [*range(0, last, ANCHOR_EVERY), last])

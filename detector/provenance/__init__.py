@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -31,8 +32,7 @@ __all__ = ["inspect"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Said = tuple[list[Fact], GeoLocation | None, Mapping[str, str]]
-Hashes = list[FrameHash]
+Tags = tuple[list[Fact], GeoLocation | None, Mapping[str, str]]
 
 
 def inspect(
@@ -55,7 +55,7 @@ def inspect(
         The configured trust list can't be read.
     """
     begun = time.perf_counter()
-    found = Provenance()
+    result = Provenance()
 
     def attempt(what: str, read: Callable[[], T]) -> T | None:
         """Read a part; one that fails is named, and the others go on: tags are anybody's bytes."""
@@ -69,29 +69,25 @@ def inspect(
             return None
         except Exception as error:
             log.info("%s could not be read: %s", what, type(error).__name__)
-            found.unread.append(f"{what} could not be read: damaged, or not as it should be.")
+            result.unread.append(f"{what} could not be read: damaged, or not as it should be.")
             return None
 
     with open_file(path) as file:
         credential = attempt("The C2PA manifest", lambda: read_credential(file, cancel=cancel))
-    found.credential = credential or found.credential
+    result.credential = credential or result.credential
     film = media.kind == "video"
-    said: Said | None
-    said = attempt(
-        "The tags", lambda: run_isolated(read_film if film else read_still, path, returns=Said)
-    )
+    reader = read_film if film or media.kind == "audio" else read_still
+    tags: Tags | None = attempt("The tags", lambda: run_isolated(reader, path, returns=Tags))
     properties: Mapping[str, str] = {}
-    if said is not None:
-        found.facts, found.place, properties = said
+    if tags is not None:
+        result.facts, result.place, properties = tags
     if film:
-        found.repeats = attempt(
+        result.repeats = attempt(
             "The frames", lambda: run_isolated(find_repeats, path, returns=Repeats, cancel=cancel)
         )
-    found.hashes = (
-        attempt("The picture", lambda: run_isolated(perceptual_hashes, path, media, returns=Hashes))
-        or []
-    )
-    found.earlier = from_metadata(properties) or from_sidecar(Path(path))
-    found.findings = findings(found)
-    found.seconds = round(time.perf_counter() - begun, 3)
-    return found
+    hashes = partial(run_isolated, perceptual_hashes, path, media, returns=list[FrameHash])
+    result.hashes = [] if media.kind == "audio" else attempt("The picture", hashes) or []
+    result.earlier = from_metadata(properties) or from_sidecar(Path(path))
+    result.findings = findings(result)
+    result.seconds = round(time.perf_counter() - begun, 3)
+    return result

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-MOST = 20_000
+MAX_BOXES = 20_000
 """boxes of one level that are looked at; a fragmented hour has 7,000"""
 XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """Kind of the `uuid` box that holds an XMP packet (XMP specification, part 3)."""
@@ -16,23 +16,16 @@ XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
 @dataclass(frozen=True)
 class Box:
-    """One box.
-
-    Attributes
-    ----------
-    kind : bytes
-        Four letters.
-    start, body, end : int
-        Offsets in the file: of its header, its content, and the first byte after it.
-    open : bool
-        It has no length of its own and reaches to the end of the file.
-    """
+    """One box."""
 
     kind: bytes
+    """Four letters."""
     start: int
     body: int
     end: int
+    """Offsets in the file: of its header, its content, and the first byte after it."""
     open: bool = False
+    """It has no length of its own and reaches to the end of the file."""
 
 
 def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Box]:
@@ -40,7 +33,7 @@ def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Bo
     sense."""
     if end is None:
         end = os.fstat(file.fileno()).st_size
-    for _ in range(MOST):
+    for _ in range(MAX_BOXES):
         if start + 8 > end:
             return
         file.seek(start)
@@ -71,38 +64,29 @@ def xmp_box(file: BinaryIO) -> Box | None:
 
 @dataclass(frozen=True)
 class Edits:
-    """The edit list of one track: which parts of the recording are shown, in which order.
-
-    Attributes
-    ----------
-    parts : int
-        Stretches of recording that are shown.
-    first : int
-        Where the first begins, in ticks of the track; a few frames are usual with B frames.
-    gaps : int
-        Stretches of nothing.
-    """
+    """The edit list of one track: which parts of the recording are shown, in which order."""
 
     parts: int
-    first: int
+    """Stretches of recording that are shown."""
     gaps: int
+    """Stretches of nothing."""
 
 
 def edit_lists(file: BinaryIO) -> list[Edits]:
     """One entry for each track that has an edit list."""
-    found = []
+    lists = []
     for track in _below(file, (b"moov", b"trak", b"edts", b"elst")):
         file.seek(track.body)
-        data = file.read(min(track.end - track.body, 8 + 20 * MOST))
+        data = file.read(min(track.end - track.body, 8 + 20 * MAX_BOXES))
         if len(data) < 8:
             continue
         wide = data[0] == 1
         entry = struct.Struct(">qqi" if wide else ">iii")
         count = min(int.from_bytes(data[4:8], "big"), (len(data) - 8) // entry.size)
         starts = [entry.unpack_from(data, 8 + i * entry.size)[1] for i in range(count)]
-        shown = [start for start in starts if start >= 0]
-        found.append(Edits(len(shown), shown[0] if shown else 0, len(starts) - len(shown)))
-    return found
+        shown = sum(start >= 0 for start in starts)
+        lists.append(Edits(shown, len(starts) - shown))
+    return lists
 
 
 def _below(file: BinaryIO, path: tuple[bytes, ...]) -> list[Box]:
@@ -111,5 +95,5 @@ def _below(file: BinaryIO, path: tuple[bytes, ...]) -> list[Box]:
     for kind in path[1:]:
         level = [
             inner for box in level for inner in boxes(file, box.body, box.end) if inner.kind == kind
-        ][:MOST]
+        ][:MAX_BOXES]
     return level

@@ -21,11 +21,11 @@ MEMORY = 2 * 1024**3
 """bytes; a manifest is kilobytes, the file itself is hashed in pieces"""
 LIMITS = {"RLIMIT_CPU": 20, "RLIMIT_NOFILE": 64, "RLIMIT_FSIZE": 1 << 20, "RLIMIT_CORE": 0}
 """s, files, bytes of the answer, and no copy of memory on disk"""
-DEEPEST, MOST = 12, 4_000
+MAX_DEPTH, MAX_NODES = 12, 4_000
 """levels and nodes of assertions that are searched"""
 LISTED = 40
 """actions, source types, ingredients, problems that are handed on"""
-LONGEST = 300
+MAX_TEXT = 300
 
 
 def main() -> None:
@@ -46,17 +46,17 @@ def main() -> None:
     try:
         context = c2pa.Context(settings=c2pa.Settings.from_dict(settings))
         reader = c2pa.Reader.try_create(sys.stdin.buffer, context=context)
-        said = {"state": "none"} if reader is None else _said(json.loads(reader.json()))
+        answer = {"state": "none"} if reader is None else _summary(json.loads(reader.json()))
     except c2pa.C2paError.NotSupported:
-        said = {"state": "none"}
+        answer = {"state": "none"}
     except Exception as error:  # the library's errors are told apart by their text only
-        said = {"state": "unreadable", "problems": [str(error)[:LONGEST]]}
+        answer = {"state": "unreadable", "problems": [str(error)[:MAX_TEXT]]}
         if elsewhere := re.search(r"fetch remote manifests from url (\S+)", str(error)):
-            said = {"state": "elsewhere", "address": elsewhere[1][:LONGEST]}
-    json.dump(said, sys.stdout)
+            answer = {"state": "elsewhere", "address": elsewhere[1][:MAX_TEXT]}
+    json.dump(answer, sys.stdout)
 
 
-def _said(store: dict[str, Any]) -> dict[str, Any]:
+def _summary(store: dict[str, Any]) -> dict[str, Any]:
     """Return the few things of a manifest store that we show."""
     manifests = store.get("manifests") or {}
     active = manifests.get(store.get("active_manifest")) or {}
@@ -98,13 +98,14 @@ def _agent(agent: Any) -> str:
 
 
 def _actions(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for assertion in manifest.get("assertions") or []:
-        if str(assertion.get("label", "")).startswith("c2pa.actions"):
-            data = assertion.get("data")
-            listed = data.get("actions") if isinstance(data, dict) else None
-            found += [a for a in listed or [] if isinstance(a, dict)]
-    return found
+    return [
+        action
+        for assertion in manifest.get("assertions") or []
+        if str(assertion.get("label", "")).startswith("c2pa.actions")
+        and isinstance(data := assertion.get("data"), dict)
+        for action in data.get("actions") or []
+        if isinstance(action, dict)
+    ]
 
 
 def _action(action: dict[str, Any]) -> str:
@@ -116,22 +117,20 @@ def _action(action: dict[str, Any]) -> str:
 
 def _values(tree: Any, key: str) -> list[str]:
     """Texts under a key (with or without a namespace) anywhere in a tree, within bounds."""
-    found: list[str] = []
-    level, depth, seen = [tree], 0, 0
-    while level and depth < DEEPEST:
+    values: list[str] = []
+    level, depth, nodes = [tree], 0, 0
+    while level and depth < MAX_DEPTH:
         below: list[Any] = []
         for node in level:
             if isinstance(node, dict):
                 for name, value in node.items():
-                    if str(name).split(":")[-1].lower() == key.lower() and isinstance(value, str):
-                        found.append(value)
-                    else:
-                        below.append(value)
+                    matches = str(name).split(":")[-1].lower() == key.lower()
+                    (values if matches and isinstance(value, str) else below).append(value)
             elif isinstance(node, list):
                 below += node
-        seen += len(below)
-        level, depth = below if seen < MOST else [], depth + 1
-    return found
+        nodes += len(below)
+        level, depth = below if nodes < MAX_NODES else [], depth + 1
+    return values
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO
 
 from detector.config import get_config
 from detector.errors import UsageError
+from detector.isolation import bare_environment
 from detector.provenance.text import clean
 from detector.schema.origin import Credential
 
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 TRUST = "UNMASK_C2PA_TRUST"
 """Environment variable: a PEM file with the certificates whose signers are trusted."""
-TIME = 20.0
+TIMEOUT_SECONDS = 20.0
 """s to read a manifest; the file is hashed meanwhile, 4 GB in about 10 s"""
-ANSWER = 200_000
-"""bytes of the reading process's answer that are read"""
+MAX_ANSWER_BYTES = 200_000
+"""of the reading process's answer"""
 GENERATED = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia")
 """IPTC digital source types that say a machine made the picture, or a part of it."""
 
@@ -51,14 +51,14 @@ def read_credential(file: BinaryIO, *, cancel: Event | None = None) -> Credentia
         return none
     file.seek(0)
     command = [sys.executable, "-I", str(_CHILD), *([str(anchors)] if anchors else [])]
+    problem = f"Reading it took longer than {TIMEOUT_SECONDS:g} s."
     try:
-        answer = _run(command, file, cancel or Event())
-        if answer is None:
-            return _unreadable(none, f"Reading it took longer than {TIME:g} s.")
-        return _credential(json.loads(answer), none)
+        if (answer := _run(command, file, cancel or Event())) is not None:
+            return _credential(json.loads(answer), none)
     except (OSError, ValueError) as error:  # pydantic's errors are ValueErrors
         log.warning("a C2PA manifest could not be read: %s", type(error).__name__)
-        return _unreadable(none, "The program that reads it stopped.")
+        problem = "The program that reads it stopped."
+    return none.model_copy(update={"state": "unreadable", "problems": [problem]})
 
 
 def _run(command: list[str], file: BinaryIO, cancel: Event) -> bytes | None:
@@ -66,10 +66,10 @@ def _run(command: list[str], file: BinaryIO, cancel: Event) -> bytes | None:
     canceled."""
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
-            command, stdin=file, stdout=out, stderr=subprocess.DEVNULL, env=_environment()
+            command, stdin=file, stdout=out, stderr=subprocess.DEVNULL, env=bare_environment()
         )
         try:
-            end = time.monotonic() + TIME
+            end = time.monotonic() + TIMEOUT_SECONDS
             while process.poll() is None:
                 if cancel.is_set() or time.monotonic() > end:
                     return None
@@ -78,7 +78,7 @@ def _run(command: list[str], file: BinaryIO, cancel: Event) -> bytes | None:
             process.kill()
             process.wait()
         out.seek(0)
-        return out.read(ANSWER)
+        return out.read(MAX_ANSWER_BYTES)
 
 
 def trust_list() -> Path | None:
@@ -95,40 +95,16 @@ def trust_list() -> Path | None:
     return path.resolve()
 
 
-def _credential(said: dict[str, Any], none: Credential) -> Credential:
+def _credential(answer: dict[str, Any], none: Credential) -> Credential:
     """Return the reader's answer, cleaned: it holds a stranger's texts."""
-
-    def one(key: str) -> str | None:
-        return clean(said.get(key) or "") or None
-
-    def several(key: str) -> list[str]:
-        return [text for text in map(clean, said.get(key) or []) if text]
-
-    sources = several("sources")
-    return Credential(
-        state=said["state"],
-        signer=one("signer"),
-        organization=one("organization"),
-        signed=one("signed"),
-        generator=one("generator"),
-        actions=several("actions"),
-        sources=sources,
-        generated=any(source in GENERATED for source in sources),
-        ingredients=several("ingredients"),
-        problems=several("problems"),
-        address=one("address"),
-        trust_list=none.trust_list,
-    )
-
-
-def _unreadable(none: Credential, why: str) -> Credential:
-    return none.model_copy(update={"state": "unreadable", "problems": [why]})
-
-
-def _environment() -> dict[str, str]:
-    """Only what a process needs to start: no keys, no proxies."""
-    kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LD_LIBRARY_PATH")
-    return {name: os.environ[name] for name in kept if name in os.environ}
+    texts = ("signer", "organization", "signed", "generator", "address")
+    lists = ("actions", "sources", "ingredients", "problems")
+    values: dict[str, Any] = {key: clean(answer.get(key) or "") or None for key in texts}
+    values |= {key: [t for t in map(clean, answer.get(key) or []) if t] for key in lists}
+    values |= {"state": answer["state"], "trust_list": none.trust_list}
+    credential = Credential.model_validate(values)
+    credential.generated = any(source in GENERATED for source in credential.sources)
+    return credential
 
 
 def _mentions(file: BinaryIO, marks: tuple[bytes, ...]) -> bool:

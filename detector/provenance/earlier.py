@@ -14,46 +14,46 @@ from detector.schema.origin import EarlierVerdict
 
 SIDECAR = ".unmask.json"
 """Added to the whole name of a file: `clip.webm.unmask.json`."""
-LARGEST = 64_000
+MAX_BYTES = 64_000
 """bytes of a sidecar"""
 
 
 def from_metadata(properties: Mapping[str, str]) -> EarlierVerdict | None:
     """Return the verdict among the XMP properties of a file, if there is one."""
-    said = {
+    claims = {
         key.removeprefix("unmask:").lower(): value
         for key, value in properties.items()
         if key.startswith("unmask:")
     }
-    return _verdict(said, "metadata")
+    return _verdict(claims, "metadata")
 
 
 def from_sidecar(path: Path) -> EarlierVerdict | None:
     """Return the verdict in the sidecar of a file, if there is one that we can read."""
     beside = path.with_name(path.name + SIDECAR)
     try:
-        if not beside.is_file() or beside.stat().st_size > LARGEST:
+        if not beside.is_file() or beside.stat().st_size > MAX_BYTES:
             return None
-        said = json.loads(beside.read_text(encoding="utf-8"))
+        claims = json.loads(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return _verdict(said, "sidecar") if isinstance(said, dict) else None
+    return _verdict(claims, "sidecar") if isinstance(claims, dict) else None
 
 
 def _verdict(
-    said: Mapping[str, Any], where: Literal["metadata", "sidecar"]
+    claims: Mapping[str, Any], where: Literal["metadata", "sidecar"]
 ) -> EarlierVerdict | None:
-    if not said.get("label"):
+    if not claims.get("label"):
         return None
-    likelihood = str(said.get("likelihood", ""))
+    likelihood = str(claims.get("likelihood", ""))
     try:
         return EarlierVerdict(
-            label=clean(said["label"], 40),
+            label=clean(claims["label"], 40),
             likelihood=int(likelihood) if likelihood.isascii() and likelihood.isdigit() else None,
-            analyzed=clean(said.get("analyzed", ""), 40),
-            sha256=clean(said.get("sha256", ""), 64),
-            version=clean(said.get("version", ""), 40),
-            analysis=clean(said.get("analysis", ""), 64),
+            analyzed=clean(claims.get("analyzed", ""), 40),
+            sha256=clean(claims.get("sha256", ""), 64),
+            version=clean(claims.get("version", ""), 40),
+            analysis=clean(claims.get("analysis", ""), 64),
             where=where,
         )
     except (ValidationError, ValueError):

@@ -5,15 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
+from typing import BinaryIO
 
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
-from detector.media.container import demuxer, open_media, packets, picture_stream
+from detector.media.container import (
+    demuxer,
+    moving_pictures,
+    open_media,
+    packets,
+    picture_stream,
+)
 from detector.media.files import open_file
 from detector.provenance import xmp
 from detector.provenance.boxes import edit_lists, xmp_box
-from detector.provenance.pictures import XMP, Group, place
-from detector.provenance.text import clean
+from detector.provenance.pictures import XMP, Group, named_facts, place
 from detector.schema.origin import Fact, GeoLocation
 
 TAGS: Mapping[str, tuple[Group, str]] = {
@@ -46,14 +54,12 @@ STREAM_TAGS: Mapping[str, tuple[Group, str]] = {
     "vendor_id": ("container", "Encoder's vendor"),
     "creation_time": ("time", "Track made"),
 }
-_EMPTY = ("", "[0][0][0][0]", "VideoHandler")
-"""What muxers write when they have nothing to say."""
 _PLACES = ("location", "com.apple.quicktime.location.iso6709", "location-eng")
 _ISO6709 = re.compile(r"\A([+-]\d{1,2}(?:\.\d{1,8})?)([+-]\d{1,3}(?:\.\d{1,8})?)")
 
 _SETTINGS = re.compile(rb"(x26[45]) (?:- core|\(build) (\d+)[^\x00\x80]{0,200}?")
 _SETTING = re.compile(rb"\b(rc|crf|bitrate|qp|keyint|bframes)=([\w.]{1,12})")
-_LOOKED_AT = 3
+_SEARCHED_PACKETS = 3
 """Packets searched for the encoder's settings: x264 and x265 write them into the first."""
 _PACKET = 64_000
 """bytes of each"""
@@ -62,88 +68,62 @@ _PACKET = 64_000
 def read_film(
     path: str | os.PathLike[str],
 ) -> tuple[list[Fact], GeoLocation | None, Mapping[str, str]]:
-    """Facts, place and XMP properties of a video, from its tags and first packets.
+    """Facts, place and XMP properties of a video or a sound, from its tags and first packets.
 
     Raises
     ------
     MediaError
         It can't be opened.
     """
-    facts: list[Fact] = []
+    properties: Mapping[str, str] = {}
     with open_media(path) as container:
-        stream = picture_stream(container)
-        tags = {str(k).lower(): v for k, v in list(container.metadata.items())[:200]}
-        facts += _tagged(tags, TAGS, "container")
-        track = {str(k).lower(): v for k, v in list(stream.metadata.items())[:200]}
-        facts += _tagged(track, STREAM_TAGS, "container")
-        facts += _encoder(container)
-        where = _where(tags)
-        boxes = demuxer(container) == "mov"
-    said: Mapping[str, str] = {}
-    if boxes:
-        found, packet = _boxes(path)
-        facts += found
-        if packet:
-            said = xmp.fields(packet)
-            facts += [
-                Fact(group=group, name=name, value=said[key], source="XMP")
-                for key, (group, name) in XMP.items()
-                if said.get(key)
-            ]
-    return facts, where, said
+        tags = _tags(container)
+        facts = [*named_facts(tags, TAGS, "container")]
+        if moving_pictures(container) or not container.streams.audio:
+            stream = picture_stream(container)
+            facts += named_facts(_tags(stream), STREAM_TAGS, "container")
+            facts += _encoder(container, stream)
+        has_boxes = demuxer(container) == "mov"
+    if has_boxes:
+        with open_file(path) as file:
+            facts += _edit_list(file)
+            if (box := xmp_box(file)) is not None:
+                file.seek(box.body)
+                if packet := file.read(min(box.end - box.body, xmp.MAX_BYTES + 1)):
+                    properties = xmp.fields(packet)
+                    facts += named_facts(properties, XMP, "XMP")
+    return facts, _location(tags), properties
 
 
-def _boxes(path: str | os.PathLike[str]) -> tuple[list[Fact], bytes | None]:
-    """Return what the boxes of an MP4 or MOV file tell: its edit lists, and its XMP packet."""
-    with open_file(path) as file:
-        lists = [edits for edits in edit_lists(file) if edits.parts > 1 or edits.gaps]
-        packet = None
-        if (box := xmp_box(file)) is not None:
-            file.seek(box.body)
-            packet = file.read(min(box.end - box.body, xmp.LARGEST + 1))
-    facts = []
+def _tags(of: InputContainer | VideoStream) -> dict[str, str]:
+    return {str(key).lower(): value for key, value in list(of.metadata.items())[:200]}
+
+
+def _edit_list(file: BinaryIO) -> Iterator[Fact]:
+    lists = [edits for edits in edit_lists(file) if edits.parts > 1 or edits.gaps]
     if lists:
-        most = max(lists, key=lambda edits: edits.parts)
-        value = f"{most.parts} parts" if most.parts > 1 else "starts after a gap"
-        facts = [Fact(group="container", name="Edit list", value=value, source="container")]
-    return facts, packet
+        parts = max(edits.parts for edits in lists)
+        value = f"{parts} parts" if parts > 1 else "starts after a gap"
+        yield Fact(group="container", name="Edit list", value=value, source="container")
 
 
-def _tagged(
-    tags: Mapping[str, str], wanted: Mapping[str, tuple[Group, str]], source: str
-) -> Iterator[Fact]:
-    for key, (group, name) in wanted.items():
-        value = clean(tags.get(key, ""))
-        if value not in _EMPTY:
-            yield Fact(group=group, name=name, value=value, source=source)
-
-
-def _encoder(container: InputContainer) -> Iterator[Fact]:
+def _encoder(container: InputContainer, stream: VideoStream) -> Iterator[Fact]:
     """Yield the settings that x264 and x265 write into the stream itself, where retagging leaves
     them."""
-    stream = picture_stream(container)
-    looked = [bytes(stream.codec_context.extradata or b"")[:_PACKET]]
-    for number, packet in enumerate(packets(container, stream)):
-        looked.append(bytes(packet)[:_PACKET])
-        if number + 1 >= _LOOKED_AT:
-            break
-    for data in looked:
-        found = _SETTINGS.search(data)
-        if found:
-            text = data[found.start() : found.start() + 2_000].split(b"\x00")[0]
+    first = (bytes(packet) for packet in islice(packets(container, stream), _SEARCHED_PACKETS))
+    for data in chain([stream.codec_context.extradata or b""], first):
+        if match := _SETTINGS.search(data[:_PACKET]):
+            text = data[match.start() : match.start() + 2_000].split(b"\x00")[0]
             settings = ", ".join(
                 f"{k.decode()} {v.decode()}" for k, v in dict(_SETTING.findall(text)).items()
             )
-            value = f"{found[1].decode()} {found[2].decode()}" + (
-                f": {settings}" if settings else ""
-            )
+            value = f"{match[1].decode()} {match[2].decode()}{': ' * bool(settings)}{settings}"
             yield Fact(group="encoder", name="Video encoder", value=value, source="video stream")
             return
 
 
-def _where(tags: Mapping[str, str]) -> GeoLocation | None:
+def _location(tags: Mapping[str, str]) -> GeoLocation | None:
     for key in _PLACES:
-        found = _ISO6709.match(str(tags.get(key, ""))[:60])
-        if found:
-            return place(float(found[1]), float(found[2]), "container")
+        if match := _ISO6709.match(str(tags.get(key, ""))[:60]):
+            return place(float(match[1]), float(match[2]), "container")
     return None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from detector.provenance.credential import GENERATED
-from detector.schema.origin import Fact, Provenance
+from detector.schema.origin import Provenance
 
 GENERATORS = re.compile(
     r"stable diffusion|midjourney|dall[-·. ]?e\b|adobe firefly|comfyui|invokeai|novelai|"
@@ -18,16 +18,17 @@ FEW = 0.02
 """share of repeated frames under which nothing is said: cameras drop a frame now and then"""
 
 
-def findings(found: Provenance) -> list[str]:
+def findings(provenance: Provenance) -> list[str]:
     """Sentences for a person, the most telling first."""
-    return [*_generated(found), *_encoded_again(found.facts), *_edited(found), *_repeated(found)]
+    parts = (_generated, _encoded_again, _edited, _repeated)
+    return [sentence for part in parts for sentence in part(provenance)]
 
 
-def _generated(found: Provenance) -> Iterator[str]:
-    credential = found.credential
+def _generated(provenance: Provenance) -> Iterator[str]:
+    credential = provenance.credential
     if credential.generated and credential.state in ("trusted", "untrusted"):
         yield "Its signed origin says that a machine made this picture, or a part of it."
-    for fact in found.facts:
+    for fact in provenance.facts:
         last = re.split(r"[/:]", fact.value)[-1]
         if fact.group == "generator" and fact.source == "XMP" and last in GENERATED:
             yield "Its XMP says that a machine made this picture, or a part of it."
@@ -37,10 +38,10 @@ def _generated(found: Provenance) -> Iterator[str]:
             yield f"It names a program that makes pictures: {named[0]} ({fact.source})."
 
 
-def _encoded_again(facts: list[Fact]) -> Iterator[str]:
-    camera = next((f for f in facts if f.name == "Camera"), None) or next(
-        (f for f in facts if f.name == "Camera maker"), None
-    )
+def _encoded_again(provenance: Provenance) -> Iterator[str]:
+    facts = provenance.facts
+    named = {fact.name: fact for fact in reversed(facts)}
+    camera = named.get("Camera") or named.get("Camera maker")
     encoder = next((f for f in facts if f.group == "encoder" and "x26" in f.value.lower()), None)
     if encoder is not None:
         program = "x265" if "x265" in encoder.value.lower() else "x264"
@@ -59,20 +60,20 @@ def _encoded_again(facts: list[Fact]) -> Iterator[str]:
         yield "The file was written by FFmpeg, as editors, sites and messengers do."
 
 
-def _edited(found: Provenance) -> Iterator[str]:
-    for fact in found.facts:
+def _edited(provenance: Provenance) -> Iterator[str]:
+    for fact in provenance.facts:
         if fact.name == "Edit list" and fact.value.endswith("parts"):
             yield (
                 f"Its edit list shows {fact.value} of the recording: something was left out, "
                 "repeated or moved, without encoding again."
             )
-    times = {f.name: f.value for f in found.facts if f.source == "EXIF" and f.group == "time"}
+    times = {f.name: f.value for f in provenance.facts if f.source == "EXIF" and f.group == "time"}
     if "Recorded" in times and "Changed" in times and times["Recorded"] != times["Changed"]:
         yield f"Recorded {times['Recorded']}, changed {times['Changed']}, by its own account."
 
 
-def _repeated(found: Provenance) -> Iterator[str]:
-    repeats = found.repeats
+def _repeated(provenance: Provenance) -> Iterator[str]:
+    repeats = provenance.repeats
     if repeats is None:
         return
     if repeats.frames and repeats.repeated / repeats.frames > FEW:

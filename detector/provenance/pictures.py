@@ -51,17 +51,14 @@ XMP: Mapping[str, tuple[Group, str]] = {
     "dcterms:provenance": ("software", "Manifest kept at"),
 }
 
-PROMPTS: Mapping[str, str] = {
-    "parameters": "Generation settings, as Stable Diffusion web UI writes them",
-    "prompt": "Prompt, as ComfyUI writes it",
-    "workflow": "Workflow, as ComfyUI writes it",
-    "invokeai_metadata": "Generation settings of InvokeAI",
-    "sd-metadata": "Generation settings of InvokeAI",
-    "dream": "Prompt of InvokeAI",
-}
-"""Names of text chunks in which image generators keep their settings."""
-
-_CHUNKS: Mapping[str, tuple[Group, str]] = {
+CHUNKS: Mapping[str, tuple[Group, str]] = {
+    # What image generators keep their settings in.
+    "parameters": ("generator", "Generation settings, as Stable Diffusion web UI writes them"),
+    "prompt": ("generator", "Prompt, as ComfyUI writes it"),
+    "workflow": ("generator", "Workflow, as ComfyUI writes it"),
+    "invokeai_metadata": ("generator", "Generation settings of InvokeAI"),
+    "sd-metadata": ("generator", "Generation settings of InvokeAI"),
+    "dream": ("generator", "Prompt of InvokeAI"),
     "software": ("software", "Software"),
     "author": ("words", "Author"),
     "title": ("words", "Title"),
@@ -71,6 +68,7 @@ _CHUNKS: Mapping[str, tuple[Group, str]] = {
     "creation time": ("time", "Made"),
     "source": ("words", "Source"),
 }
+"""Names of text chunks."""
 
 # Table K.1 of ITU-T T.81 in the order that Pillow gives it (rows of 8).
 _LUMINANCE = (
@@ -79,6 +77,10 @@ _LUMINANCE = (
     18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
     49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 )  # fmt: skip
+
+
+_EMPTY = ("", "[0][0][0][0]", "VideoHandler")
+"""What programs write when they have nothing to say."""
 
 
 def read_still(
@@ -95,43 +97,33 @@ def read_still(
     """
     with open_still(path) as image:
         exif = image.getexif()
-        inner = exif.get_ifd(ExifTags.IFD.Exif)
         packet = image.info.get("xmp") or b""
-        said = (
-            dict(xmp.fields(packet.encode() if isinstance(packet, str) else packet))
-            if packet
-            else {}
+        properties = (
+            xmp.fields(packet.encode() if isinstance(packet, str) else packet) if packet else {}
         )
-        found = [
-            *_exif({**inner, **exif}),
-            *(Fact(group=group, name=name, value=said[key], source="XMP")
-              for key, (group, name) in XMP.items() if said.get(key)),
-            *_chunks(image),
+        # Text chunks and comments: only what stands before the pixels is read.
+        chunks = {
+            str(key).lower(): value
+            for key, value in list(image.info.items())[:100]
+            if isinstance(value, str | bytes)
+        }
+        facts = [
+            *named_facts({**exif.get_ifd(ExifTags.IFD.Exif), **exif}, EXIF, "EXIF"),
+            *named_facts(properties, XMP, "XMP"),
+            *named_facts(chunks, CHUNKS, f"{image.format or 'file'} text"),
             *_compression(image),
-        ]  # fmt: skip
-        return found, _place(exif.get_ifd(ExifTags.IFD.GPSInfo)), said
+        ]
+        return facts, _place(exif.get_ifd(ExifTags.IFD.GPSInfo)), properties
 
 
-def _exif(tags: Mapping[int, Any]) -> Iterator[Fact]:
-    for tag, (group, name) in EXIF.items():
-        value = clean(tags[tag]) if tag in tags else ""
-        if value:
-            yield Fact(group=group, name=name, value=value, source="EXIF")
-
-
-def _chunks(image: Image.Image) -> Iterator[Fact]:
-    """Text chunks and comments. Only what stands before the pixels is read."""
-    source = f"{image.format or 'file'} text"
-    for key, value in list(image.info.items())[:100]:
-        if not isinstance(value, str | bytes):
-            continue
-        known = str(key).lower()
-        meant = _CHUNKS.get(known)
-        if known in PROMPTS:
-            meant = "generator", PROMPTS[known]
-        text = clean(value) if meant else ""
-        if meant and text:
-            yield Fact(group=meant[0], name=meant[1], value=text, source=source)
+def named_facts(
+    tags: Mapping[Any, Any], names: Mapping[Any, tuple[Group, str]], source: str
+) -> Iterator[Fact]:
+    """Yield the tags that have a name here and a value, in the order of the names."""
+    for key, (group, name) in names.items():
+        value = clean(tags[key]) if key in tags else ""
+        if value not in _EMPTY:
+            yield Fact(group=group, name=name, value=value, source=source)
 
 
 def _compression(image: Image.Image) -> Iterator[Fact]:
@@ -142,8 +134,8 @@ def _compression(image: Image.Image) -> Iterator[Fact]:
         return
     table = tuple(tables[0])
     quality = next((q for q in range(1, 101) if _scaled(q) == table), None)
-    said = f"standard tables, quality {quality}" if quality else "tables of its own"
-    yield Fact(group="encoder", name="JPEG quantization", value=said, source="JPEG")
+    value = f"standard tables, quality {quality}" if quality else "tables of its own"
+    yield Fact(group="encoder", name="JPEG quantization", value=value, source="JPEG")
 
 
 def _scaled(quality: int) -> tuple[int, ...]:

@@ -22,8 +22,9 @@ FRAMES = 300
 """decoded frames compared with the one before, from the beginning; at most `SECONDS` of them"""
 PACKETS = 20_000
 """compressed pictures compared with all earlier ones: 13 minutes at 25 a second"""
-SECONDS = 1.5
-"""s that each of the two may take"""
+SECONDS, BUSY = 1.5, 4
+"""s of this thread's work that each of the two may take; how many times that on the clock of a
+computer that is busy, so that the same file gives the same answer there"""
 SMALL = 400
 """bytes; a smaller picture says "nothing has changed", equals others by chance, begins no run"""
 RUN = 3
@@ -66,16 +67,17 @@ def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -
         stream = picture_stream(container)
         decoder = Decoder(container, stream, tolerant=True)
         changes, copies = _Changes(), _Copies()
-        begun = time.perf_counter()
+        begun = time.perf_counter(), time.thread_time()
         for packet in packets(container, stream):
-            spent = time.perf_counter() - begun
+            waited, worked = time.perf_counter() - begun[0], time.thread_time() - begun[1]
+            spent = max(worked, waited / BUSY)
             if copies.count >= PACKETS or spent > 2 * SECONDS or (cancel and cancel.is_set()):
                 break
-            if len(changes.found) < FRAMES and spent < SECONDS:
+            if len(changes.differences) < FRAMES and spent < SECONDS:
                 changes.add(decoder, packet)
             copies.add(packet)
     return Repeats(
-        frames=len(changes.found),
+        frames=len(changes.differences),
         repeated=changes.repeated(),
         packets=copies.count,
         copied=copies.copied,
@@ -86,7 +88,7 @@ class _Changes:
     """How much each frame differs from the one before, mean of |difference| in levels of 255."""
 
     def __init__(self) -> None:
-        self.found: list[float] = []
+        self.differences: list[float] = []
         self._last: np.ndarray | None = None
 
     def add(self, decoder: Decoder, packet: av.Packet[Any]) -> None:
@@ -99,14 +101,14 @@ class _Changes:
             height = max(1, round(frame.height * width / frame.width))
             gray = frame.reformat(width, height, "gray").to_ndarray().astype(np.int16)
             if self._last is not None and self._last.shape == gray.shape:
-                self.found.append(float(np.abs(gray - self._last).mean()))
+                self.differences.append(float(np.abs(gray - self._last).mean()))
             self._last = gray
 
     def repeated(self) -> int:
-        if not self.found:
+        if not self.differences:
             return 0
-        usual = float(np.percentile(self.found, 75))
-        return sum(change == 0 or change < min(NEAR, SHARE * usual) for change in self.found)
+        usual = float(np.percentile(self.differences, 75))
+        return sum(change == 0 or change < min(NEAR, SHARE * usual) for change in self.differences)
 
 
 class _Copies:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
-LONGEST = 200
+from detector.media.files import one_line
+
+MAX_TEXT = 200
 """characters of one value that are kept"""
 
 
-def clean(value: object, longest: int = LONGEST) -> str:
+def clean(value: object, longest: int = MAX_TEXT) -> str:
     """Return a value from a file as one harmless line.
 
     Control and format characters (which can turn the reading direction, or hide text) go, bytes are
@@ -19,11 +20,5 @@ def clean(value: object, longest: int = LONGEST) -> str:
         # EXIF's UserComment begins with the name of its character set.
         value = re.sub(rb"\A(ASCII|UNICODE|JIS)\x00+", b"", value[: 8 * longest])
         value = value.decode("utf-8", "replace")
-    text = str(value)[: 8 * longest]
-    kept = "".join(
-        " " if ch.isspace() else ch
-        for ch in unicodedata.normalize("NFC", text)
-        if ch.isspace() or unicodedata.category(ch) not in ("Cc", "Cf", "Cs", "Co", "Cn")
-    )
-    kept = " ".join(kept.split())
-    return kept if len(kept) <= longest else f"{kept[: longest - 1]}…"
+    text = one_line(str(value)[: 8 * longest])
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -11,9 +11,9 @@ from defusedxml.ElementTree import fromstring
 
 from detector.provenance.text import clean
 
-LARGEST = 1 << 20
+MAX_BYTES = 1 << 20
 """bytes of a packet; cameras write 2 to 10 kB, editors with a long history some 100 kB"""
-MOST = 20_000
+MAX_ELEMENTS = 20_000
 """elements"""
 
 NAMESPACES = {
@@ -40,7 +40,7 @@ def fields(packet: bytes) -> Mapping[str, str]:
     ValueError
         The packet is too large, damaged, or tries something (entities, external documents).
     """
-    if len(packet) > LARGEST:
+    if len(packet) > MAX_BYTES:
         raise ValueError("the XMP packet is too large")
     # Some writers pad with zero bytes, or put the packet markers in twice.
     body = re.sub(rb"<\?xpacket[^>]*\?>", b"", packet).strip(b"\x00 \r\n\t")
@@ -48,16 +48,16 @@ def fields(packet: bytes) -> Mapping[str, str]:
         root = fromstring(body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise ValueError("the XMP packet is damaged") from error
-    found: dict[str, str] = {}
+    properties: dict[str, str] = {}
     for number, description in enumerate(root.iter(f"{_RDF}Description")):
-        if number >= MOST:
+        if number >= MAX_ELEMENTS:
             break
         pairs = [*description.attrib.items(), *((child.tag, child) for child in description)]
         for tag, value in pairs:
             name = _name(tag)
-            if name and name not in found:
-                found[name] = value if isinstance(value, str) else _text(value)
-    return found
+            if name and name not in properties:
+                properties[name] = value if isinstance(value, str) else _text(value)
+    return properties
 
 
 def _name(tag: object) -> str | None:
@@ -67,7 +67,7 @@ def _name(tag: object) -> str | None:
 
 
 def _text(element: Element) -> str:
-    items = list(element.iter(f"{_RDF}li"))[:MOST]
+    items = list(element.iter(f"{_RDF}li"))[:MAX_ELEMENTS]
     if str(element.tag).endswith("}History"):
         return str(len(items))
     if items:

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
+from detector.messages import states
 from detector.messages.format import clock, percent
 from detector.report.paper import BAND, EDGE, FILL, LINE, MARGIN, MUTED, SMALL, TEXT, WIDTH, Paper
-from detector.schema.analysis import Analysis, FrameSegment, Label, Robustness, Subject, Thresholds
+from detector.schema.analysis import (
+    Analysis,
+    FrameSegment,
+    Label,
+    Question,
+    Robustness,
+    Subject,
+    Thresholds,
+)
 
 LANE = 34.0
 """mm; height of one person's chart"""
 _LEFT = 12.0
 Line = Sequence[tuple[float, float] | None]
-"""(time, score) at each looked-at moment; None where there is no score."""
+"""(time, score) at each sampled moment; None where there is no score."""
 
 
-def scale(pdf: Paper, probability: float, thresholds: Thresholds) -> None:
-    """Draw the likelihood on a line from 0 to 100 %, with the three zones."""
+def scale(
+    pdf: Paper, probability: float, thresholds: Thresholds, question: Question | None = None
+) -> None:
+    """Draw the likelihood on a line from 0 to 100 %, with the three zones in the words of the
+    question that it answers."""
     x, y, height = MARGIN, pdf.get_y() + 4, 3.2
     low = thresholds.low if thresholds.no_sign else 0.0
     zones = (
-        (0.0, low, Label.REAL, "no sign"),
-        (low, thresholds.high, Label.INCONCLUSIVE, "inconclusive"),
-        (thresholds.high, 1.0, Label.FAKE, "likely manipulated"),
+        (0.0, low, Label.REAL),
+        (low, thresholds.high, Label.INCONCLUSIVE),
+        (thresholds.high, 1.0, Label.FAKE),
     )
-    for start, end, label, word in zones:
+    for start, end, label in zones:
+        word = states.zone(label.value, question and question.value)
         pdf.set_fill_color(*FILL[label])
         pdf.rect(x + start * WIDTH, y, max(0.0, end - start) * WIDTH - 0.4, height, style="F")
         pdf.ink(SMALL, MUTED)
@@ -36,7 +50,7 @@ def scale(pdf: Paper, probability: float, thresholds: Thresholds) -> None:
         elif room > 0:
             pdf.cell(room, 3.5, word, align="C")
     pdf.ink(SMALL, style="B")
-    for value in (low, thresholds.high) if low else (thresholds.high,):
+    for value in (v for v in (low, thresholds.high) if 0 < v < 1):
         pdf.set_xy(x + value * WIDTH - 6, y + height + 4.2)
         pdf.cell(12, 3.5, percent(value), align="C")
     at = x + probability * WIDTH
@@ -73,16 +87,14 @@ def bars(pdf: Paper, rows: Sequence[tuple[str, str, bool]]) -> None:
 
 
 def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresholds) -> None:
-    """One person's score over time: all counted models together as a line, each model thin."""
+    """Draw one person's score over time: all counted models together as a line, each model thin."""
     end = max(analysis.media.duration or 0.0, track.end, 0.1)
     x, y = MARGIN + _LEFT, pdf.get_y() + 2
     width, height = WIDTH - _LEFT - 2, LANE - 10
     _axes(pdf, x, y, width, height, thresholds)
     faces = {face.index: face for face in track.frames}
 
-    def draw(
-        values: Sequence[tuple[float, float] | None], color: Sequence[int], line: float
-    ) -> None:
+    def draw(values: Line, color: Sequence[int], line: float) -> None:
         pdf.set_draw_color(*color)
         pdf.set_line_width(line)
         for run in _runs(values):
@@ -93,16 +105,14 @@ def timeline(pdf: Paper, analysis: Analysis, track: Subject, thresholds: Thresho
             else:
                 pdf.polyline(points)
 
-    moments = range(len(analysis.moments))
+    sampled = range(len(analysis.timestamps))
     for model in analysis.models:
-        draw([_score(faces.get(i), model.id) for i in moments], EDGE, 0.15)
-    draw([_score(faces.get(i), None) for i in moments], TEXT, 0.55)
+        draw([_score(faces.get(i), model.id) for i in sampled], EDGE, 0.15)
+    draw([_score(faces.get(i), None) for i in sampled], TEXT, 0.55)
     pdf.ink(SMALL, MUTED)
-    steps = 5
-    for step in range(steps + 1):
-        at = end * step / steps
-        pdf.set_xy(x + at / end * width - 8, y + height + 0.8)
-        pdf.cell(16, 3.5, clock(at), align="C")
+    for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+        pdf.set_xy(x + share * width - 8, y + height + 0.8)
+        pdf.cell(16, 3.5, clock(end * share), align="C")
     pdf.set_line_width(0.2)
     pdf.set_xy(MARGIN, y + LANE - 4)
 
@@ -174,10 +184,5 @@ def _score(face: FrameSegment | None, model: str | None) -> tuple[float, float] 
 
 def _runs(values: Line) -> list[list[tuple[float, float]]]:
     """Stretches without a gap: a gap is never drawn through."""
-    runs: list[list[tuple[float, float]]] = [[]]
-    for value in values:
-        if value is None:
-            runs.append([])
-        else:
-            runs[-1].append(value)
-    return [run for run in runs if run]
+    groups = groupby(values, key=lambda value: value is None)
+    return [[value for value in run if value] for gap, run in groups if not gap]

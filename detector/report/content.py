@@ -74,6 +74,8 @@ class Content:
     figures : tuple of Figure
     missing : tuple of str
         Why there are no figures, or fewer, in sentences.
+    origin : str
+        What a server says of who made the result, where there is something to say.
     """
 
     analysis: Analysis
@@ -82,6 +84,7 @@ class Content:
     notes: str = ""
     figures: tuple[ReportPicture, ...] = ()
     missing: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def unchanged(self) -> bool | None:
@@ -115,22 +118,21 @@ def collect(
     exported : datetime, optional
         Instead of now.
     """
-    if not place and analysis.provenance is not None:
-        analysis = analysis.model_copy(update={"provenance": analysis.provenance.without_place()})
-    moment = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
-    content = Content(analysis, moment, notes=notes.strip()[:LONGEST_NOTES])
+    if not place:
+        analysis = analysis.without_place()
+    time = (exported or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    content = Content(analysis, time, notes=notes.strip()[:LONGEST_NOTES])
     if path is None:
         return content
     try:
         with open_file(path) as file:
-            found = sha256(file)
+            content = replace(content, sha256=sha256(file))
     except MediaError:
         return replace(content, missing=("The file was not there when this report was made.",))
-    content = replace(content, sha256=found)
     if not content.unchanged:
         why = "The file has changed since it was analyzed, so no picture of it is shown."
         return replace(content, missing=(why,))
-    if not pictures or not analysis.judged:
+    if not pictures or not analysis.seen:
         return content
     missing: list[str] = []
     try:
@@ -144,7 +146,7 @@ def collect(
 def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[ReportPicture]:
     """Yield the most suspicious person at the most suspicious moment: the frame, the face, and
     where the models looked. What can't be shown is added to `missing`."""
-    track = analysis.judged[0]
+    track = analysis.seen[0]
     face = peak(track)
     if face is None:
         return
@@ -163,8 +165,7 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Rep
         if heat is None:
             missing.append(f"No heatmap of {model.title}: {why.rstrip('.')}.")
             continue
-        caption = capital(heat.caption)
-        yield _figure("heatmap", caption, explain.overlay(heat))
+        yield _figure("heatmap", capital(heat.caption), explain.overlay(heat))
 
 
 def peak(track: Subject) -> FrameSegment | None:
@@ -179,12 +180,11 @@ def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
     """Return a frame with everybody's box, no longer than `FRAME_SIDE`."""
     scale = min(1.0, FRAME_SIDE / max(rgb.shape[:2]))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    for track in analysis.judged:
+    for track in analysis.seen:
         for face in track.frames:
             if face.index == index:
                 x0, y0, x1, y1 = (round(v * scale) for v in face.box)
-                color = STROKES[track.label]
-                cv2.rectangle(small, (x0, y0), (x1, y1), color, 2, cv2.LINE_AA)
+                cv2.rectangle(small, (x0, y0), (x1, y1), STROKES[track.label], 2, cv2.LINE_AA)
                 place = (x0 + 4, max(16, y0 - 6))
                 for stroke, ink in ((4, (15, 18, 21)), (1, (255, 255, 255))):
                     cv2.putText(

@@ -45,8 +45,8 @@ _XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
  xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
  xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/">
-<rdf:Description rdf:about="" xmp:CreatorTool="Unmask" xmp:CreateDate="{made}"
- xmp:ModifyDate="{made}" pdfaid:part="3" pdfaid:conformance="B">
+<rdf:Description rdf:about="" xmp:CreatorTool="Unmask" xmp:CreateDate="{created}"
+ xmp:ModifyDate="{created}" pdfaid:part="3" pdfaid:conformance="B">
 <dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
 </rdf:Description></rdf:RDF></x:xmpmeta>"""
 """Instead of fpdf2's own, which holds the time of day, so that no two reports would be equal."""
@@ -63,17 +63,17 @@ _FACES = {
 class Paper(FPDF):
     """A4, every font embedded, PDF/A-3 (which may carry the data it shows)."""
 
-    def __init__(self, title: str, footer: str, made: datetime) -> None:
+    def __init__(self, title: str, footer: str, created: datetime) -> None:
         super().__init__(format="A4", enforce_compliance="PDF/A-3B")
         self.foot = footer
         self.numbered = False
         """Whether a letter stands as its number, because no embedded font has it."""
-        self.set_creation_date(made)
+        self.set_creation_date(created)
         self.set_title(title)
         self.set_creator("Unmask")
         self.set_lang("en-US")
         self.set_xmp_metadata(
-            _XMP.format(title=html.escape(printable(title)), made=made.isoformat())
+            _XMP.format(title=html.escape(printable(title)), created=created.isoformat())
         )
         for (family, style), file in _FACES.items():
             self.add_font(family, style, _FONTS / file)
@@ -117,6 +117,11 @@ class Paper(FPDF):
         self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
         self.ln(2.5)
 
+    def subhead(self, text: str) -> None:
+        """Draw the title of a part of a section."""
+        self.ink(BODY, style="B")
+        self.cell(WIDTH, 5, text, new_x="LMARGIN", new_y="NEXT")
+
     def say(
         self,
         text: str,
@@ -135,7 +140,7 @@ class Paper(FPDF):
         self.ln(0.8)
 
     def facts(self, rows: Sequence[tuple[str, str]], names: float = 40.0) -> None:
-        """Names on the left, values beside them. Hashes are set in a font of equal widths."""
+        """Draw names on the left, values beside them; hashes in a font of equal widths."""
         for name, value in rows:
             hexadecimal = len(value) >= 32 and all(c in "0123456789abcdef" for c in value)
             if self.will_page_break(10):
@@ -171,17 +176,21 @@ class Paper(FPDF):
         return shown
 
 
+_TURNING = frozenset([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Embeddings, overrides and isolates of bidirectional text, and what ends them."""
+
+
 def printable(text: str) -> str:
-    """Text with every letter that no embedded font has replaced by its number."""
-    known = _letters()
+    """Return text with every letter that no embedded font has replaced by its number; and those
+    that would turn what follows around, so that a name or a note reads as it is written."""
+    known = (_covered(_FONTS / _FACES["sans", ""]) | _covered(own_font())) - _TURNING
     return "".join(c if ord(c) in known or c in "\n\t " else f"[U+{ord(c):04X}]" for c in text)
 
 
 def own_font() -> Path | None:
     """Return the operator's font for more scripts, if one is configured. UsageError when it is
     none."""
-    named = get_config().report_font
-    if named is None:
+    if (named := get_config().report_font) is None:
         return None
     path = named.expanduser()
     try:
@@ -189,10 +198,6 @@ def own_font() -> Path | None:
     except Exception as error:
         raise UsageError(f"{FONT}: {path.name} is not a font that we can read.") from error
     return path
-
-
-def _letters() -> frozenset[int]:
-    return _covered(_FONTS / _FACES["sans", ""]) | _covered(own_font())
 
 
 @lru_cache(maxsize=4)
@@ -205,5 +210,4 @@ def _covered(font: Path | None) -> frozenset[int]:
 
 def _wrapping(text: str) -> WrapMode:
     """Lines break between words, unless one is so long that it has to be broken anywhere."""
-    long = any(len(word) > 60 for word in text.split())
-    return WrapMode.CHAR if long else WrapMode.WORD
+    return WrapMode.CHAR if any(len(word) > 60 for word in text.split()) else WrapMode.WORD

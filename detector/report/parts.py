@@ -11,8 +11,8 @@ from pypdf import PageObject, PdfReader
 from pypdf.generic import StreamObject
 
 from detector.report.content import Content
-from detector.report.seal import digest
 from detector.report.table import new_seal
+from detector.seals import digest
 
 ATTACHMENT = "unmask-report.json"
 PDF_MARK = b"%unmask-seal "

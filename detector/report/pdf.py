@@ -6,14 +6,13 @@ Longer than 400 lines because it is one document: a function a section, in the o
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from detector.messages import states
+from detector.messages import comparison, states
 from detector.messages.coverage import covered
 from detector.messages.format import clock, percent
-from detector.report import charts, words
+from detector.report import charts, original, words
 from detector.report.content import Content, ReportPicture
 from detector.report.paper import BODY, FILL, INK, MARGIN, MUTED, SMALL, SUNKEN, WIDTH, Paper
 from detector.report.parts import ATTACHMENT, seal_pdf
@@ -26,6 +25,18 @@ OPENING = 62.0
 """mm; height of the frame on the first page, at most"""
 FACTS = 40
 """facts of the metadata that are printed; all are in the attached data"""
+LIKELIHOOD = (
+    "A likelihood is no fact about a person: it says how the scores of this file compare with "
+    "those of labeled files, and it holds for files like those."
+)
+SIGNED = (
+    "It is signed with the operator's Ed25519 key. Compare the key's fingerprint with the one that "
+    "the operator publishes, or check with: unmask verify REPORT.pdf --key KEY.pem"
+)
+UNSIGNED = (
+    "It is not signed. Its seal shows changes by accident; somebody who changes a report on "
+    "purpose can seal it again."
+)
 
 
 def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
@@ -33,16 +44,13 @@ def as_pdf(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
 
     The same content gives the same bytes.
     """
-    analysis = content.analysis
-    media = analysis.media
+    analysis, media = content.analysis, content.analysis.media
     of = "a live session, no file" if media.live else f"sha256 {media.sha256[:32]}…"
-    pdf = Paper(
-        f"Unmask report: {media.name}",
-        f"{of}  analysis {analysis.id[:16]}",
-        content.exported,
-    )
+    footer = f"{of}  analysis {analysis.id[:16]}"
+    pdf = Paper(f"Unmask report: {media.name}", footer, content.exported)
     _opening(pdf, content)
     _questions(pdf, analysis)
+    original.draw(pdf, analysis)
     _file(pdf, content)
     _material(pdf, analysis)
     _people(pdf, analysis)
@@ -68,20 +76,30 @@ def _opening(pdf: Paper, content: Content) -> None:
     analysis = content.analysis
     verdict = analysis.verdict
     lead = verdict.answers.get(verdict.question) if verdict.question else None
-    pdf.set_fill_color(*FILL[verdict.label])
+    state = Label.FAKE if original.head(analysis) else verdict.label
+    pdf.set_fill_color(*FILL[state])
     pdf.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
     pdf.set_y(MARGIN + 4)
     pdf.say(f"Unmask report · {content.exported:%d %B %Y, %H:%M} UTC", SMALL, MUTED)
     pdf.say(analysis.media.name, 11, style="B")
-    pdf.ink(19, INK[verdict.label], style="B", family="serif")
-    pdf.multi_cell(WIDTH, 9, words.headline(verdict), align="L", new_x="LMARGIN", new_y="NEXT")
+    pdf.ink(19, INK[state], style="B", family="serif")
+    headline = alone = states.headline(verdict.label, verdict.question, verdict.lean)
+    if manipulated := original.head(analysis):
+        headline = comparison.headline(manipulated)
+    pdf.multi_cell(WIDTH, 9, headline, align="L", new_x="LMARGIN", new_y="NEXT")
     pdf.ln(1)
+    if content.origin:
+        pdf.say(content.origin, style="B")
+    if manipulated:
+        pdf.say(f"{comparison.lead(manipulated)} {comparison.against(manipulated)}", 11)
+        pdf.say(f"The detectors, alone: {alone}.", color=MUTED)
     if lead is not None and lead.probability is not None:
-        by = states.basis(lead.basis.value)
+        by = states.basis(lead.basis)
         pdf.say(f"{percent(lead.probability)} combined likelihood{f', {by}' if by else ''}.", 11)
-        charts.scale(pdf, lead.probability, lead.thresholds)
+        charts.scale(pdf, lead.probability, lead.thresholds, verdict.question)
         if lead.odds is not None:
-            pdf.say(states.odds(lead.odds.share, lead.odds.low, lead.odds.high))
+            odds = lead.odds
+            pdf.say(states.odds(odds.share, odds.low, odds.high, verdict.question))
     if analysis.robustness is not None and analysis.robustness.fragile:
         flips = ", ".join(t.title for t in analysis.robustness.flipped)
         pdf.say(f"Fragile: the verdict changes under {flips}.", style="B")
@@ -89,17 +107,14 @@ def _opening(pdf: Paper, content: Content) -> None:
     if lead is not None:
         _bars(pdf, analysis, lead)
     if verdict.reasons:
-        pdf.ink(BODY, style="B")
-        pdf.cell(WIDTH, 5, "Why", new_x="LMARGIN", new_y="NEXT")
+        pdf.subhead("Why")
         for number, reason in enumerate(verdict.reasons, 1):
-            where = (
-                f" ({clock(reason.time)})" if reason.time is not None and _moves(analysis) else ""
-            )
+            timed = reason.time is not None and _moves(analysis)
+            where = f" ({clock(reason.time or 0.0)})" if timed else ""
             detail = f" {reason.detail}." if reason.detail else ""
             pdf.say(f"{number}. {reason.text}{where}.{detail}".replace("..", "."))
     pdf.ln(1)
-    pdf.ink(BODY, style="B")
-    pdf.cell(WIDTH, 5, "What this can't tell", new_x="LMARGIN", new_y="NEXT")
+    pdf.subhead("What this can't tell")
     pdf.set_fill_color(*SUNKEN)
     pdf.ink(BODY)
     pdf.multi_cell(
@@ -124,20 +139,11 @@ def _moment(pdf: Paper, content: Content) -> None:
 
 def _bars(pdf: Paper, analysis: Analysis, lead: Answer) -> None:
     """Draw what pulled which way, in log odds; as printed the rows add up."""
-    found = words.bars(analysis, lead)
-    if not found:
-        return
-    pdf.ln(1)
-    pdf.ink(BODY, style="B")
-    pdf.cell(WIDTH, 5, "What pulled which way", new_x="LMARGIN", new_y="NEXT")
-    pdf.say("Log odds: above 0 towards manipulated, below 0 towards untouched.", SMALL, MUTED)
-    charts.bars(pdf, found)
-
-
-LIKELIHOOD = (
-    "A likelihood is no fact about a person: it says how the scores of this file compare with "
-    "those of labeled files, and it holds for files like those."
-)
+    if rows := words.bars(analysis, lead):
+        pdf.ln(1)
+        pdf.subhead("What pulled which way")
+        pdf.say("Log odds: above 0 towards manipulated, below 0 towards untouched.", SMALL, MUTED)
+        charts.bars(pdf, rows)
 
 
 def _moves(analysis: Analysis) -> bool:
@@ -146,20 +152,21 @@ def _moves(analysis: Analysis) -> bool:
 
 def _questions(pdf: Paper, analysis: Analysis) -> None:
     pdf.head("The questions")
-    rows = []
-    lead = analysis.verdict.question
+    rows, lead = [], analysis.verdict.question
     ordered = sorted(analysis.verdict.answers.items(), key=lambda pair: pair[0] is not lead)
     for question, answer in ordered:
         likelihood = "" if answer.probability is None else percent(answer.probability)
         if likelihood and answer.stays_open:
             likelihood += ", not counted"
         limits = f"{percent(answer.thresholds.low)}, {percent(answer.thresholds.high)}"
-        if not answer.thresholds.no_sign:
+        if answer.thresholds.never_decide:
+            limits = "none"
+        elif not answer.thresholds.no_sign:
             limits = f"none, {percent(answer.thresholds.high)}"
         glyph = words.GLYPHS[Label.NOT_APPLICABLE if answer.stays_open else answer.label]
         rows.append(
             (
-                states.question(question.value),
+                states.question(question),
                 f"{glyph} {words.answered(question, answer)}",
                 likelihood,
                 limits if answer.asked else "",
@@ -169,13 +176,12 @@ def _questions(pdf: Paper, analysis: Analysis) -> None:
     pdf.rows(
         ("Question", "Answer", "Likelihood", "Thresholds", "Models"), rows, (48, 58, 28, 26, 14)
     )
-    asked = [(question, answer) for question, answer in ordered if answer.asked]
-    for place, (question, answer) in enumerate(asked):
-        if place == 0:
-            pdf.say("How we know", style="B")
-        said = " ".join(words.statistics(answer))
-        about = f"{states.question(question.value)} " if len(asked) > 1 else ""
-        pdf.say(f"{about}{said}", SMALL)
+    put = [(question, answer) for question, answer in ordered if answer.asked]
+    if put:
+        pdf.say("How we know", style="B")
+    for question, answer in put:
+        about = f"{states.question(question)} " if len(put) > 1 else ""
+        pdf.say(about + " ".join(words.statistics(answer)), SMALL)
 
 
 def _file(pdf: Paper, content: Content) -> None:
@@ -214,18 +220,17 @@ def _people(pdf: Paper, analysis: Analysis) -> None:
     pdf.head("The people", 40)
     rows = []
     for track in analysis.judged:
-        scored = sum(1 for face in track.frames if face.score is not None)
+        scored = sum(1 for look in track.looks if look.score is not None)
         widths = sorted(face.quality.width for face in track.frames)
         likelihood = "" if track.probability is None else percent(track.probability)
+        nobody = {Modality.FULL_FRAME: "–", Modality.VOICE: "Voice"}.get(track.modality)
         rows.append(
             (
-                "–"
-                if track.modality is Modality.FULL_FRAME
-                else f"{track.id} {track.side or ''}".strip(),
+                nobody or f"{track.id} {track.side or ''}".strip(),
                 f"{clock(track.start)} to {clock(track.end)}" if _moves(analysis) else "",
-                f"{scored} of {len(track.frames)}",
+                f"{scored} of {len(track.looks)}",
                 f"{widths[len(widths) // 2]:.0f} px" if widths else "",
-                f"{words.GLYPHS[track.label]} {words.state(track.label, track.question)}",
+                f"{words.GLYPHS[track.label]} {states.state(track.label, track.question)}",
                 likelihood,
             )
         )
@@ -248,9 +253,8 @@ def _lane(pdf: Paper, analysis: Analysis, track: Subject) -> None:
         return
     if pdf.will_page_break(charts.LANE + 6):
         pdf.add_page()
-    pdf.ink(BODY, style="B")
-    question = f": {states.question(track.question.value)}" if track.question else ""
-    pdf.cell(WIDTH, 5, f"{track.name}{question}", new_x="LMARGIN", new_y="NEXT")
+    question = f": {states.question(track.question)}" if track.question else ""
+    pdf.subhead(f"{track.name}{question}")
     limits = analysis.verdict.thresholds
     if track.question in analysis.verdict.answers:
         limits = analysis.verdict.answers[track.question].thresholds
@@ -261,13 +265,13 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
     pdf.head("The models", 40)
     rows = []
     for model in analysis.models:
-        said = words.state(model.label, model.question) if model.label else ""
+        label = states.state(model.label, model.question) if model.label else ""
         rows.append(
             (
                 f"{model.plain} ({model.title})" if model.plain else model.title,
                 model.task,
                 "" if model.probability is None else percent(model.probability),
-                f"{words.GLYPHS[model.label]} {said}" if model.label else "",
+                f"{words.GLYPHS[model.label]} {label}" if model.label else "",
                 words.counted(model),
                 f"{model.scored}",
                 f"{model.weight:g}",
@@ -286,24 +290,17 @@ def _models(pdf: Paper, analysis: Analysis) -> None:
 
 
 def _figures(pdf: Paper, content: Content) -> None:
-    if not content.figures:
-        _missing(pdf, content)
-        return
-    pdf.head("Pictures", 60.0 + 24)
+    if content.figures:
+        pdf.head("Pictures", 60.0 + 24)
     small = [f for f in content.figures if f.kind != "frame"]
-    each = (WIDTH - 3 * 4) / 4
     if small:
-        _row(pdf, small[:4], each)
+        _row(pdf, small[:4], (WIDTH - 3 * 4) / 4)
     if any(f.kind == "heatmap" for f in small):
         pdf.say(
             "A heatmap shows which places raised a model's score, scaled for each picture by "
             "itself. It is no proof: a high score for a wrong reason has a heatmap too.",
             SMALL, MUTED,
         )  # fmt: skip
-    _missing(pdf, content)
-
-
-def _missing(pdf: Paper, content: Content) -> None:
     for why in content.missing:
         pdf.say(why, SMALL, MUTED)
 
@@ -348,7 +345,7 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
         return
     pdf.head("Robustness", 36 + 5 * len(tried.trials))
     part = (
-        f"{tried.moments} moments from {clock(tried.start)} to {clock(tried.end)}"
+        f"{tried.sampled} moments from {clock(tried.start)} to {clock(tried.end)}"
         if tried.end is not None
         else "The picture"
     )
@@ -363,33 +360,28 @@ def _robustness(pdf: Paper, analysis: Analysis) -> None:
 
 
 def _provenance(pdf: Paper, analysis: Analysis) -> None:
-    found = analysis.provenance
-    if found is None:
+    origin = analysis.provenance
+    if origin is None:
         return
     pdf.head("What the file says of its origin")
     pdf.say(
         "All of this can be written by anybody, and is lost when a file is sent on. That something "
         "is missing says nothing either way.", SMALL, MUTED,
     )  # fmt: skip
-    pdf.facts(words.credential_rows(found.credential))
-    for sentence in found.findings:
+    pdf.facts(words.credential_rows(origin.credential))
+    for sentence in origin.findings:
         pdf.say(f"· {sentence}")
-    for sentence in found.unread:
+    for sentence in origin.unread:
         pdf.say(f"· {sentence}", color=MUTED)
-    if found.earlier is not None:
-        pdf.say(f"· {words.earlier(found.earlier, analysis.media)}")
-    rows = [(f.name, f.value, f.source) for f in found.facts[:FACTS]]
-    if found.place is not None:
-        spot = f"{found.place.latitude:.5f}, {found.place.longitude:.5f}"
-        rows.append(("Recorded at (private)", spot, found.place.source))
-    rows += [
-        (
-            "Perceptual hash" + (f", {h.time:.1f} s" if h.time is not None else ""),
-            h.phash,
-            "computed here",
-        )
-        for h in found.hashes
-    ]
+    if origin.earlier is not None:
+        pdf.say(f"· {words.earlier(origin.earlier, analysis.media)}")
+    rows = [(f.name, f.value, f.source) for f in origin.facts[:FACTS]]
+    if origin.place is not None:
+        spot = f"{origin.place.latitude:.5f}, {origin.place.longitude:.5f}"
+        rows.append(("Recorded at (private)", spot, origin.place.source))
+    for h in origin.hashes:
+        when = f", {h.time:.1f} s" if h.time is not None else ""
+        rows.append((f"Perceptual hash{when}", h.phash, "computed here"))
     if rows:
         pdf.rows(("Says", "Value", "Where"), rows, (50, 90, 34))
 
@@ -397,24 +389,24 @@ def _provenance(pdf: Paper, analysis: Analysis) -> None:
 def _making(pdf: Paper, analysis: Analysis) -> None:
     software, settings = analysis.software, analysis.settings
     pdf.head("How it was made")
-    looked = {
+    sampling = {
         "uniform": "spread evenly",
         "keyframes": "where the picture changes",
         "fps": f"{settings.fps:g} a second",
         "closer": "more of them where the score moves",
     }[settings.sampling]
     if seen := covered(analysis.coverage):
-        looked += f"; {seen}"
+        sampling += f"; {seen}"
     part = f", from {settings.start:g} s" if settings.start else ""
     part += f", to {settings.end:g} s" if settings.end is not None else ""
     total = analysis.timings.get("total")
+    commit = f", commit {software.commit}" if software.commit else ""
     pdf.facts(
         [
-            ("Program", f"Unmask {software.version}"
-             + (f", commit {software.commit}" if software.commit else "")),
+            ("Program", f"Unmask {software.version}{commit}"),
             ("Runs on", f"Python {software.python}, PyTorch {software.torch}, {software.backend}, "
              f"{software.device}"),
-            ("Looked at", f"{len(analysis.moments)} moments, {looked}{part}"),
+            ("Looked at", f"{len(analysis.timestamps)} moments, {sampling}{part}"),
             ("Smallest face", f"{settings.min_face} px wide"),
             ("Took", f"{total:.1f} s" if total is not None else "not measured"),
             ("Result format", analysis.schema_version),
@@ -432,29 +424,14 @@ def _notes(pdf: Paper, content: Content) -> None:
 
 def _checking(pdf: Paper, signed: bool) -> None:
     pdf.head("How to check this report")
-    for line in checking(signed):
-        pdf.say(line)
+    pdf.say(
+        "This file carries the sha256 of its own content, and the whole analysis as data "
+        f"({ATTACHMENT}). Check it with: unmask verify REPORT.pdf"
+    )
+    pdf.say(SIGNED if signed else UNSIGNED)
     if pdf.numbered:
         pdf.say(
             "Letters that this report has no font for stand as their numbers, such as [U+4E2D]; "
             "the attached data has them. The operator can name a font that has them in "
             "UNMASK_REPORT_FONT."
-        )
-
-
-def checking(signed: bool) -> Iterator[str]:
-    """How a reader checks a report."""
-    yield (
-        "This file carries the sha256 of its own content, and the whole analysis as data "
-        f"({ATTACHMENT}). Check it with: unmask verify REPORT.pdf"
-    )
-    if signed:
-        yield (
-            "It is signed with the operator's Ed25519 key. Compare the key's fingerprint with the "
-            "one that the operator publishes, or check with: unmask verify REPORT.pdf --key KEY.pem"
-        )
-    else:
-        yield (
-            "It is not signed. Its seal shows changes by accident; somebody who changes a report "
-            "on purpose can seal it again."
         )

@@ -7,25 +7,19 @@ a report on purpose can seal it again. A signature can only be made with the ope
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from pydantic import Field
 
 from detector.config import get_config
 from detector.errors import UsageError
 from detector.schema.base import StrictModel
+from detector.seals import canonical, name_of
 
 KEY = "UNMASK_SIGNING_KEY"
 """Environment variable: a PEM file with the operator's Ed25519 private key."""
@@ -59,7 +53,7 @@ class Seal(StrictModel):
         """Return this seal with a signature; without a key itself."""
         if key is None:
             return self
-        named = self.model_copy(update={"key": _name(key.public_key())})
+        named = self.model_copy(update={"key": name_of(key.public_key())})
         signature = base64.b64encode(key.sign(named.payload())).decode()
         return named.model_copy(update={"signature": signature})
 
@@ -78,24 +72,7 @@ class Seal(StrictModel):
 
     def is_of(self, key: Ed25519PublicKey) -> bool:
         """Whether the seal names this key."""
-        return self.key == _name(key)
-
-
-def canonical(tree: Any) -> bytes:
-    """Return a JSON tree as bytes, the same for equal trees."""
-    text = json.dumps(tree, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
-
-
-def digest(data: bytes) -> str:
-    """Return the sha256 of bytes, in hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def fingerprint(key: str) -> str:
-    """Return a public key in a form that two people can compare: 16 hex digits in fours."""
-    short = digest(base64.b64decode(key))[:16]
-    return " ".join(short[i : i + 4] for i in range(0, 16, 4))
+        return self.key == name_of(key)
 
 
 def signing_key(path: str | os.PathLike[str] | None = None) -> Ed25519PrivateKey | None:
@@ -138,10 +115,6 @@ def public_key(path: str | os.PathLike[str]) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise UsageError(f"{Path(path).name} is not an Ed25519 key.")
     return key
-
-
-def _name(key: Ed25519PublicKey) -> str:
-    return base64.b64encode(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
 
 
 def _read(path: Path) -> bytes:

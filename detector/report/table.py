@@ -10,8 +10,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.report.content import Content
-from detector.report.seal import Seal, canonical, digest
+from detector.report.seal import Seal
 from detector.schema.analysis import Analysis
+from detector.seals import canonical, digest
 
 CSV_MARK = "# unmask-seal "
 """Begins the last line of a sealed table; most programs can be told that # is a comment."""
@@ -29,6 +30,7 @@ def as_tree(content: Content) -> dict[str, Any]:
         "exported": content.exported.isoformat(),
         "sha256_at_export": content.sha256,
         "notes": content.notes,
+        **({"origin": content.origin} if content.origin else {}),
         "analysis": content.analysis.exported(),
     }
 
@@ -70,7 +72,8 @@ def tree_parts(tree: dict[str, Any]) -> dict[str, str]:
 
 
 def scores(analysis: Analysis) -> str:
-    """Return a row a person and looked-at moment; an empty field is no score, and `why` says why.
+    """Return a row a person and looked-at moment, or a voice and window (at its start); an empty
+    field is no score, and `why` says why.
 
     Scores have four decimals, times three, boxes are px of the upright frame. `score` is that of
     the person's leading question, then come all questions, then all models.
@@ -79,23 +82,24 @@ def scores(analysis: Analysis) -> str:
     questions = list(analysis.verdict.answers)
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    named = [question.value for question in questions]
-    corners = ["x0", "y0", "x1", "y1"]
-    table.writerow(["person", "time_s", "score", *named, *ids, *corners, "why"])
+    table.writerow(["person", "time_s", "score", *questions, *ids, "x0", "y0", "x1", "y1", "why"])
     for track in analysis.judged:
+        moments = enumerate(analysis.timestamps) if track.frames else ()
         faces = {face.index: face for face in track.frames}
-        for index, time in enumerate(analysis.moments):
+        for index, time in moments:
             face = faces.get(index)
             numbers: list[float | None] = [None] * (1 + len(questions) + len(ids))
             box, why = [""] * 4, "not_in_frame"
             if face is not None:
-                numbers = [
-                    face.score,
-                    *map(face.answers.get, questions),
-                    *map(face.scores.get, ids),
-                ]
+                answers, scores = map(face.answers.get, questions), map(face.scores.get, ids)
+                numbers = [face.score, *answers, *scores]
                 box = [f"{v:.1f}" for v in face.box]
                 why = str(face.quality.problem or "no_score") if face.score is None else ""
             row = ["" if n is None else f"{n:.4f}" for n in numbers]
             table.writerow([track.id, f"{time:.3f}", *row, *box, why])
+        for span in track.spans if not track.frames else ():
+            answers, scores = map(span.answers.get, questions), map(span.scores.get, ids)
+            row = ["" if n is None else f"{n:.4f}" for n in (span.score, *answers, *scores)]
+            why = "no_score" if span.score is None else ""
+            table.writerow([track.id, f"{span.start:.3f}", *row, *[""] * 4, why])
     return out.getvalue()

@@ -15,10 +15,15 @@ from pydantic import ValidationError
 
 from detector.errors import InputError
 from detector.report.parts import PDF_MARK, PDF_SEAL, pdf_parts
-from detector.report.seal import Seal, canonical, digest, fingerprint
+from detector.report.seal import Seal
 from detector.report.table import CSV_MARK, tree_parts
+from detector.seals import canonical, digest, fingerprint
 
 log = logging.getLogger(__name__)
+
+Form = Literal["pdf", "json", "csv"]
+SignatureState = Literal["none", "valid", "expected", "other", "wrong"]
+Parts = Callable[[], dict[str, str]]
 
 LARGEST = 256 * 1024**2
 """bytes of a report that is read; a long one with pictures has 2 MB"""
@@ -43,42 +48,34 @@ class Verification:
     """
 
     intact: bool
-    kind: Literal["pdf", "json", "csv"]
+    kind: Form
     seal: Seal
     changed: tuple[str, ...]
-    signature: Literal["none", "valid", "expected", "other", "wrong"]
+    signature: SignatureState
 
     @property
     def good(self) -> bool:
-        """Intact, and signed as expected if a key was given."""
+        """Whether it is intact, and signed as expected if a key was given."""
         return self.intact and self.signature not in ("wrong", "other")
 
     def lines(self) -> list[str]:
         """Return the result in sentences."""
-        said = []
-        if self.intact:
-            said.append("Intact: nothing was changed since it was sealed.")
-        else:
-            said.append("CHANGED since it was sealed.")
-            said += [f"  - {part}" for part in self.changed]
-        by = (
-            f"key {fingerprint(self.seal.key)}"
-            if self.seal.key and self.signature != "wrong"
-            else ""
-        )
-        said.append(
-            {
-                "none": "Not signed: whoever changes a report on purpose can seal it again.",
-                "valid": f"Signed with {by}. Compare it with the one the operator publishes.",
-                "expected": f"Signed with the given key ({by}).",
-                "other": f"Signed with another key than the given one ({by}).",
-                "wrong": "Its signature is WRONG: it was not made over this seal.",
-            }[self.signature]
-        )
         seal = self.seal
-        said.append(f"Exported {seal.exported}, analysis {seal.analysis}.")
-        said.append(f"Of the file with sha256 {seal.media}.")
-        return said
+        by = f"key {fingerprint(seal.key)}" if seal.key and self.signature != "wrong" else ""
+        signature = {
+            "none": "Not signed: whoever changes a report on purpose can seal it again.",
+            "valid": f"Signed with {by}. Compare it with the one the operator publishes.",
+            "expected": f"Signed with the given key ({by}).",
+            "other": f"Signed with another key than the given one ({by}).",
+            "wrong": "Its signature is WRONG: it was not made over this seal.",
+        }[self.signature]
+        changed = ["CHANGED since it was sealed.", *(f"  - {part}" for part in self.changed)]
+        return [
+            *(["Intact: nothing was changed since it was sealed."] if self.intact else changed),
+            signature,
+            f"Exported {seal.exported}, analysis {seal.analysis}.",
+            f"Of the file with sha256 {seal.media}.",
+        ]
 
 
 class NoSeal(InputError):
@@ -112,25 +109,18 @@ def verify(path: str | os.PathLike[str], key: Ed25519PublicKey | None = None) ->
     return _checked("csv", *_split_csv(data), key)
 
 
-Parts = Callable[[], dict[str, str]]
-
-
 def _checked(
-    kind: Literal["pdf", "json", "csv"],
-    seal: Seal,
-    found: str,
-    parts: Parts,
-    key: Ed25519PublicKey | None,
+    kind: Form, seal: Seal, sha256: str, parts: Parts, key: Ed25519PublicKey | None
 ) -> Verification:
     holds = seal.signature_holds()
-    signature: Literal["none", "valid", "expected", "other", "wrong"]
+    signature: SignatureState
     if holds is None:
         signature = "none" if key is None else "other"
     elif not holds:
         signature = "wrong"
     else:
         signature = "valid" if key is None else "expected" if seal.is_of(key) else "other"
-    intact = found == seal.sha256
+    intact = sha256 == seal.sha256
     changed = () if intact else tuple(_differences(seal, parts))
     return Verification(intact and signature != "wrong", kind, seal, changed, signature)
 
@@ -154,11 +144,11 @@ def _differences(seal: Seal, parts: Parts) -> list[str]:
 
 
 def _split_pdf(data: bytes) -> tuple[Seal, str, Parts]:
-    found = list(PDF_SEAL.finditer(data))
-    if len(found) != 1 or data.count(PDF_MARK) != 1:
-        raise _no_seal(len(found))
-    rest = data[: found[0].start()] + data[found[0].end() :]
-    return _seal(found[0][1]), digest(rest), lambda: pdf_parts(rest)
+    seals = list(PDF_SEAL.finditer(data))
+    if len(seals) != 1 or data.count(PDF_MARK) != 1:
+        raise _no_seal(len(seals))
+    rest = data[: seals[0].start()] + data[seals[0].end() :]
+    return _seal(seals[0][1]), digest(rest), lambda: pdf_parts(rest)
 
 
 def _split_json(data: bytes) -> tuple[Seal, str, Parts]:

@@ -8,14 +8,12 @@ from detector.messages.format import percent, signed
 from detector.schema.analysis import (
     Analysis,
     Answer,
-    Audio,
     Basis,
     Label,
     Media,
     ModelResult,
     Question,
     Tally,
-    Verdict,
 )
 from detector.schema.origin import Credential, EarlierVerdict
 
@@ -53,25 +51,13 @@ SOURCES: dict[str, str] = {
 """IPTC digital source types (cv.iptc.org/newscodes/digitalsourcetype) in words."""
 
 
-def state(label: Label, question: Question | None = None) -> str:
-    """Return what is said, in the words of the question."""
-    return states.state(label.value, question and question.value)
-
-
-def headline(verdict: Verdict) -> str:
-    """Return what is said of the file: an inconclusive one leans, or does not."""
-    lean = verdict.lean and verdict.lean.value
-    return states.headline(verdict.label.value, verdict.question and verdict.question.value, lean)
-
-
 def answered(question: Question, answer: Answer) -> str:
     """Return a question's answer in a table."""
     if not answer.asked:
         return "Not asked: no model for it"
     if answer.stays_open:
         return "Not decided"
-    lean = answer.lean and answer.lean.value
-    return states.headline(answer.label.value, question.value, lean)
+    return states.headline(answer.label, question, answer.lean)
 
 
 def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
@@ -95,12 +81,10 @@ def bars(analysis: Analysis, answer: Answer) -> list[tuple[str, str, bool]]:
 
 
 def statistics(answer: Answer) -> list[str]:
-    """How often the thresholds erred, on what that was measured, how the odds are made."""
-    limits = answer.thresholds
-    out = []
-    by = states.basis(answer.basis.value)
+    """Return how often the thresholds erred, on what that was measured, how the odds are made."""
+    limits, out = answer.thresholds, []
     if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM):
-        out.append(f"Judged {by}.")
+        out.append(f"Judged {states.basis(answer.basis)}.")
     elif limits.own and limits.false_positive_rate is not None:
         rate = percent(limits.false_positive_rate)
         out.append(
@@ -108,16 +92,17 @@ def statistics(answer: Answer) -> list[str]:
             f"{limits.data}."
         )
     else:
-        above = _share(
-            limits.false_positives, limits.false_positive_rate, "untouched", "above the upper"
-        )
-        below = _share(
-            limits.false_negatives, limits.false_negative_rate, "manipulated", "below the lower"
-        )
-        out += [text for text in (above, below) if text]
+        alarms, misses = limits.false_positives, limits.false_negatives
+        out += _share(alarms, limits.false_positive_rate, "untouched", "above the upper")
+        out += _share(misses, limits.false_negative_rate, "manipulated", "below the lower")
         if limits.data:
             out.append(f"Measured on {limits.data}.")
-    if not limits.no_sign:
+    if limits.never_decide:
+        out.append(
+            "No threshold made 95 % of the answers right on sources left out, so there is a "
+            "likelihood and no verdict."
+        )
+    elif not limits.no_sign:
         out.append(
             "No lower threshold made 95 % of “no sign” right on sources left out, so these models "
             "never say it."
@@ -131,18 +116,20 @@ def statistics(answer: Answer) -> list[str]:
     return out
 
 
-def _share(tally: Tally | None, rate: float | None, kind: str, where: str) -> str:
+def _share(tally: Tally | None, rate: float | None, kind: str, where: str) -> list[str]:
     """How many files of a kind lie where they should not; empty where nobody said."""
     if tally is None:
-        return "" if rate is None else f"{percent(rate)} of {kind} files land {where} threshold."
-    return (
+        return [] if rate is None else [f"{percent(rate)} of {kind} files land {where} threshold."]
+    return [
         f"{tally.count or 'None'} of {tally.clips} {kind} clips landed {where} threshold; with "
         f"95 % certainty at most {percent(at_most(tally))} of clips like these do."
-    )
+    ]
 
 
 def file_rows(media: Media) -> list[tuple[str, str]]:
     """Return what the file is, as (name, value)."""
+    if media.kind == "audio":
+        return _sound_rows(media)
     picture = f"{media.width} × {media.height} px, {media.codec}"
     if media.pixel_format:
         picture += f", {media.pixel_format}"
@@ -165,18 +152,26 @@ def file_rows(media: Media) -> list[tuple[str, str]]:
     if media.turned:
         rows.append(("Turned", f"{media.turned}° clockwise, since faces were only found so"))
     if media.kind == "video" and not media.live:
-        audio = media.audio
-        sound = (
-            f"{audio.codec}, {audio.channels} channels, {audio.sample_rate:,} Hz" if audio else ""
-        )
-        rows.append(("Sound", sound or "none"))
+        sound = "none"
+        if audio := media.audio:
+            sound = f"{audio.codec}, {audio.channels} channels, {audio.sample_rate:,} Hz"
+        rows.append(("Sound", sound))
     return rows
 
 
-def _sound(audio: Audio | None) -> str:
-    if audio is None:
-        return "none"
-    return f"{audio.codec}, {audio.channels} channels, {audio.sample_rate:,} Hz"
+def _sound_rows(media: Media) -> list[tuple[str, str]]:
+    rows = [("Kind", f"sound, {media.container}"), ("Size", f"{media.size:,} bytes")]
+    if audio := media.audio:
+        sound = f"{audio.codec}, {audio.channels} channels, {audio.sample_rate:,} Hz"
+        rows.append(("Sound", sound))
+        if heard := audio.heard:
+            spoken = f"{heard.seconds:.1f} s, of it {heard.speech_seconds:.1f} s of speech"
+            rows.append(("Listened to", spoken))
+    if media.duration:
+        rows.append(("Length", f"{media.duration:.2f} s"))
+    if media.bit_rate:
+        rows.append(("Bit rate", f"{media.bit_rate / 1e3:.0f} kbit/s"))
+    return rows
 
 
 def credential_rows(credential: Credential) -> list[tuple[str, str]]:
@@ -198,7 +193,7 @@ def credential_rows(credential: Credential) -> list[tuple[str, str]]:
 
 
 def counted(model: ModelResult) -> str:
-    """Whether a model counts, and if not, why."""
+    """Return whether a model counts, and if not, why."""
     return "yes" if model.counted else f"no: {model.not_counted_because or 'not said'}"
 
 
@@ -219,10 +214,9 @@ def earlier(verdict: EarlierVerdict, media: Media) -> str:
     where = "into its metadata" if verdict.where == "metadata" else "beside it"
     likelihood = "" if verdict.likelihood is None else f", {verdict.likelihood} % likelihood"
     when = f", on {verdict.analyzed}" if verdict.analyzed else ""
-    known = {label.value for label in Label}
-    said = states.state(verdict.label) if verdict.label in known else verdict.label
+    label = states.state(verdict.label) if verdict.label in set(Label) else verdict.label
     same = " of this very file" if verdict.sha256 == media.sha256 else ""
     return (
-        f"An earlier verdict{same} was written {where}: “{said}{likelihood}”{when}. Anybody can "
+        f"An earlier verdict{same} was written {where}: “{label}{likelihood}”{when}. Anybody can "
         "write that; it had no influence here."
     )

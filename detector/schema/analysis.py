@@ -13,10 +13,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from pydantic import Field, computed_field, model_validator
+from pydantic import Field, model_validator
 
 from detector.schema.base import Probability as Probability
-from detector.schema.base import StrictModel, deprecated, written_only
+from detector.schema.base import StrictModel, deprecated, track_of_subject, written_only
+from detector.schema.codes import OF_PICTURE as OF_PICTURE
+from detector.schema.codes import OF_SOUND as OF_SOUND
 from detector.schema.codes import QUESTION_OF as QUESTION_OF
 from detector.schema.codes import Basis as Basis
 from detector.schema.codes import CaveatCode as CaveatCode
@@ -26,6 +28,7 @@ from detector.schema.codes import Modality as Modality
 from detector.schema.codes import Question as Question
 from detector.schema.codes import ReasonCode as ReasonCode
 from detector.schema.codes import Task as Task
+from detector.schema.comparison import Comparison
 from detector.schema.ensemble import Calibration as Calibration
 from detector.schema.ensemble import CustomEnsemble as CustomEnsemble
 from detector.schema.ensemble import Ensemble as Ensemble
@@ -35,11 +38,14 @@ from detector.schema.ensemble import OwnThreshold as OwnThreshold
 from detector.schema.ensemble import UncertaintyRates as UncertaintyRates
 from detector.schema.extent import Audio as Audio
 from detector.schema.extent import Coverage as Coverage
+from detector.schema.extent import Heard as Heard
 from detector.schema.extent import Software as Software
+from detector.schema.media import Media as Media
 from detector.schema.migrations import exported, migrate
 from detector.schema.origin import Provenance
 from detector.schema.robustness import PerturbationResult as PerturbationResult
 from detector.schema.robustness import Robustness as Robustness
+from detector.schema.seal import ResultSeal as ResultSeal
 from detector.schema.subject import Box as Box
 from detector.schema.subject import FrameSegment as FrameSegment
 from detector.schema.subject import ModelScore as ModelScore
@@ -64,51 +70,10 @@ from detector.schema.verdict import Verdict as Verdict
 SCHEMA_VERSION: Final = "2.0"
 
 
-class Media(StrictModel):
-    """What the file is. Width and height are upright, after rotation."""
-
-    name: str
-    sha256: str
-    kind: Literal["video", "image", "animation"]
-    size: int = Field(description="bytes")
-    width: int
-    height: int
-    duration: float | None = Field(default=None, description="seconds; None for a still picture")
-    fps: float | None = Field(default=None, description="average frames per second")
-    frame_count: int | None = Field(
-        default=None, description="as the container states it; an estimate"
-    )
-    variable_frame_rate: bool | None = None
-    container: str
-    codec: str
-    pixel_format: str | None = None
-    bit_rate: float | None = Field(
-        default=None, description="bits per second of the picture stream"
-    )
-    rotation: int = Field(default=0, description="degrees clockwise, applied to stand upright")
-    turned: Literal[0, 90, 180, 270] = Field(
-        default=0,
-        description="degrees clockwise beyond `rotation`: faces were only found so. Sizes, boxes "
-        "and points are those of the turned picture",
-    )
-    audio: Audio | None = None
-    live: bool = Field(
-        default=False,
-        description="a session at a camera or stream: no file was kept, so `size` is 0 and "
-        "`sha256` is empty",
-    )
-    notes: list[str] = Field(
-        default_factory=list,
-        description="sentences for a person, such as where a truncated file stops",
-    )
-
-
 class Settings(StrictModel):
     """What was asked for; part of the identity of a result."""
 
-    models: list[str] | None = Field(
-        default=None, description="model ids; None: the default ensemble"
-    )
+    models: list[str] | None = Field(default=None, description="ids; None: the default ensemble")
     sampling: Literal["uniform", "keyframes", "fps", "closer"] = "uniform"
     """"closer" looks evenly and at every shot first, then spends the rest of `frames` where a
     person's score moves or is high."""
@@ -140,13 +105,8 @@ class Signal(StrictModel):
     )
     times: list[float] = Field(default_factory=list, description="moments to look at, s")
 
+    track = track_of_subject()
     _drop_written = written_only("track")
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def track(self) -> str | None:
-        """Deprecated, goes with 2.1: `subject`."""
-        return self.subject
 
 
 class Analysis(StrictModel):
@@ -161,7 +121,7 @@ class Analysis(StrictModel):
     ensembles: dict[Question, Ensemble]
     models: list[ModelResult]
     subjects: list[Subject] = Field(description="the most suspicious first")
-    moments: list[float] = Field(description="times that were looked at for faces, ascending")
+    timestamps: list[float] = Field(description="s, ascending; of the sampled frames")
     coverage: Coverage | None = Field(
         default=None, description="None for a live session, and in results of older versions"
     )
@@ -169,9 +129,17 @@ class Analysis(StrictModel):
     signals: list[Signal] = Field(default_factory=list)
     provenance: Provenance | None = None
     robustness: Robustness | None = Field(default=None, description="where it was asked for")
+    comparison: Comparison | None = Field(
+        default=None,
+        description="held against its original, where there is one: a finding of its own beside "
+        "the verdict, which counts nothing in it",
+    )
     timings: dict[str, float] = Field(default_factory=dict, description="seconds by stage")
     software: Software
     partial: bool = Field(default=False, description="stopped early; a partial run gets no verdict")
+    seal: ResultSeal | None = Field(
+        default=None, description="of the server that made it; None for what no server keeps"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -180,11 +148,24 @@ class Analysis(StrictModel):
         return migrate(data) if isinstance(data, dict) else data
 
     @property
+    def seen(self) -> list[Subject]:
+        """Those of `judged` that are in the picture."""
+        return [subject for subject in self.judged if subject.modality is not Modality.VOICE]
+
+    @property
     def judged(self) -> list[Subject]:
         """Subjects with answers of their own, the most suspicious first. The full frame is one only
         where there is no face: beside faces it is evidence about each of them."""
         faces = any(subject.modality is Modality.FACE for subject in self.subjects)
         return [s for s in self.subjects if not (faces and s.modality is Modality.FULL_FRAME)]
+
+    def without_place(self) -> Analysis:
+        """Return it without the place where the file says it was recorded."""
+        if self.provenance is None or self.provenance.place is None:
+            return self
+        # A signature over the place lets whoever guesses it know.
+        seal = self.seal.model_copy(update={"place": None}) if self.seal else None
+        return self.model_copy(update={"provenance": self.provenance.without_place(), "seal": seal})
 
     def exported(self) -> dict[str, Any]:
         """Return it as JSON for readers outside: until 2.1 with `tracks`, as 1.2 wrote them."""

@@ -25,6 +25,8 @@ class Question(StrEnum):
     """Was the face of a real recording altered: swapped, reenacted, lip-synced?"""
     SYNTHESIS = "synthesis"
     """Was the whole picture made by a machine: talking heads, GAN and diffusion faces?"""
+    VOICE = "voice"
+    """Was the voice made by a machine: cloned, converted or read out by one?"""
 
 
 class Modality(StrEnum):
@@ -40,8 +42,13 @@ Task = Literal["face manipulation", "whole-image synthesis", "voice"]
 QUESTION_OF: dict[str, Question] = {
     "face manipulation": Question.MANIPULATION,
     "whole-image synthesis": Question.SYNTHESIS,
+    "voice": Question.VOICE,
 }
-"""Which question a model of a task answers; a voice model answers neither."""
+"""Which question a model of a task answers."""
+OF_PICTURE = (Question.MANIPULATION, Question.SYNTHESIS)
+"""What is asked of a picture, and of a face as of a full frame in it."""
+OF_SOUND = (Question.VOICE,)
+"""What is asked of a sound, and of a voice in it."""
 
 
 class ReasonCode(StrEnum):
@@ -62,6 +69,9 @@ class ReasonCode(StrEnum):
     SOMEBODY_ABOVE = "somebody_above"
     OTHER_QUESTION_OPEN = "other_question_open"
     FRAGILE = "fragile"
+    SINGING = "singing"
+    TOO_NOISY = "too_noisy"
+    PHONE_QUALITY = "phone_quality"
     # why it could not be judged
     NO_FACE = "no_face"
     FACE_TOO_SMALL = "face_too_small"
@@ -72,6 +82,9 @@ class ReasonCode(StrEnum):
     CLIP_TOO_SHORT = "clip_too_short"
     NO_MODEL = "no_model"
     NO_OPERATING_POINT = "no_operating_point"
+    NO_SPEECH = "no_speech"
+    MUSIC = "music"
+    SPEECH_TOO_SHORT = "speech_too_short"
     CANCELED = "canceled"
     UNDECODABLE = "undecodable"
 
@@ -87,6 +100,7 @@ class CaveatCode(StrEnum):
     NOT_ASKED = "not_asked"
     STAYS_OPEN = "stays_open"
     NO_SIGN_WITHHELD = "no_sign_withheld"
+    NEVER_DECIDES = "never_decides"
     PUBLISHED_POINT = "published_point"
     SUBSET = "subset"
     SAMPLING_GAP = "sampling_gap"

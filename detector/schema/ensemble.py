@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat
 
-from detector.schema.base import Probability, StrictModel
+from detector.schema.base import Probability, StrictModel, renamed
 from detector.schema.codes import QUESTION_OF, Label, Modality, Question, Task
 from detector.schema.verdict import ConfidenceInterval, OddsPoint, Thresholds
 
@@ -42,9 +42,7 @@ class ModelResult(StrictModel):
         default=None, description="of its own P(fake), where its authors say fake (`ModelSpec`)"
     )
     operating_point_source: str = Field(default="", description="where they say so, a sentence")
-    weight: float = Field(
-        default=1.0, ge=0, description="its calibrated log odds are counted so many times"
-    )
+    weight: float = Field(default=1.0, ge=0, description="how often its calibrated log odds count")
     finding: str = Field(default="", description="what a high score points to, in a few words")
     confused_by: str = Field(default="", description="what else can raise the score")
     counted: bool = Field(default=True, description="whether it takes part in the verdict")
@@ -122,16 +120,16 @@ class Ensemble(StrictModel):
 
     Evidence is added: logit = starting point + sum of weight * calibrated logit over the counted
     models (`ModelResult.weight`, `calibration.offset`; logistic regression on sources left out),
-    then less certain by `doubt`. A model that could not look adds nothing. (`calibration.scale` is
-    1; results before schema 1.2 scaled a weighted mean.)
+    then less certain by `uncertainty`. A model that could not look adds nothing.
+    (`calibration.scale` is 1; results before schema 1.2 scaled a weighted mean.)
     """
 
     models: list[str] = Field(
         default_factory=list, description="the default ones; `calibration` was fitted on these"
     )
     calibration: Calibration | None = None
-    doubt: UncertaintyRates = UncertaintyRates()
-    caution: float = Field(
+    uncertainty: UncertaintyRates = UncertaintyRates()
+    multiple_testing_penalty: float = Field(
         default=0.0, ge=0, description="times log(people), off the logit of a file with several"
     )
     thresholds: Thresholds = Field(
@@ -152,3 +150,5 @@ class Ensemble(StrictModel):
     own: OwnThreshold | None = Field(
         default=None, description="instead of `thresholds.high`, where its models are counted"
     )
+
+    _read_older = renamed(doubt="uncertainty", caution="multiple_testing_penalty")

@@ -4,7 +4,38 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from detector.schema.base import StrictModel
+from detector.schema.base import StrictModel, renamed
+
+
+class Heard(StrictModel):
+    """What was heard of a sound: where somebody speaks, and how good that is for judging a voice.
+
+    Measured on at most a minute of speech, and of what is between.
+    """
+
+    seconds: float = Field(ge=0, description="that were listened to")
+    speech: list[tuple[float, float]] = Field(
+        default_factory=list, description="start and end of what is spoken, s, ascending"
+    )
+    band: float | None = Field(
+        default=None, description="Hz up to which speech holds anything; None without speech"
+    )
+    snr: float | None = Field(
+        default=None, description="dB of speech over what is between; None without pauses"
+    )
+    clipped: float | None = Field(default=None, description="share of samples at full scale")
+    level: float | None = Field(default=None, description="dB of speech, 0 the full scale")
+    held: float | None = Field(
+        default=None, description="share of what is voiced that stays on a note, as in singing"
+    )
+    tonal: float = Field(
+        default=0.0, ge=0, le=1, description="share of what is no speech that holds tones: music"
+    )
+
+    @property
+    def speech_seconds(self) -> float:
+        """How much is spoken, s."""
+        return sum(end - start for start, end in self.speech)
 
 
 class Audio(StrictModel):
@@ -14,27 +45,23 @@ class Audio(StrictModel):
     channels: int
     sample_rate: int
     duration: float | None = None
+    heard: Heard | None = Field(default=None, description="None: nobody listened")
 
 
 class Coverage(StrictModel):
     """How much of the file was looked at."""
 
-    moments: int = Field(ge=0, description="looked at for faces")
+    sampled: int = Field(ge=0, description="frames that were searched for faces")
     frames: int = Field(
         ge=0, description="of the part that was asked for; an estimate from its length and rate"
     )
-    longest_gap: float = Field(
-        ge=0, description="s; the longest stretch of that part without a moment"
-    )
+    longest_gap: float = Field(ge=0, description="s; longest stretch of that part without a moment")
     shots: int | None = Field(
         default=None, description="found between cuts; None: not searched, since that takes long"
     )
     shots_seen: int | None = Field(default=None, description="of these, with a moment in them")
 
-    @property
-    def every_shot(self) -> bool:
-        """Whether shots were searched and none was left out."""
-        return self.shots is not None and self.shots_seen == self.shots
+    _read_older = renamed(moments="sampled")
 
 
 class Software(StrictModel):

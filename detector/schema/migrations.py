@@ -6,8 +6,9 @@ file is checked on its original bytes, before this. Each step takes one version 
 1.0  one question, one ensemble.
 1.1  questions beside each other, and a number of all of them together; sentences as text.
 1.2  codes with parameters in place of sentences; a face in a frame is the unit of everything.
-2.0  subjects (`modality`) with frames and spans. Until 2.1 `tracks`, as 1.2 had them, is written
-     along in exports (`exported`), and `track` beside each `subject`.
+2.0  subjects (`modality`) with frames and spans, `timestamps` for `moments`. Until 2.1 `tracks` and
+     `moments`, as 1.2 had them, are written along in exports (`exported`), and `track` beside each
+     `subject`; a name within a node that 1.2 had is read there (`schema.base.renamed`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ Tree = dict[str, Any]
 CURRENT = "2.0"
 _QUESTION = "manipulation"
 """the one that 1.0 knew"""
+_OF_1_2 = ("tracks", "moments")
+"""Keys that exports have for its readers."""
 _ANSWER_OF_1_0 = ("label", "probability", "thresholds", "track", "agree", "counted", "reasons")
 
 
@@ -27,7 +30,9 @@ def migrate(data: Tree) -> Tree:
     """Return a result in the present schema; one of an unknown version as it is."""
     while (step := STEPS.get(data.get("schema_version", CURRENT))) is not None:
         data = step(data)
-    return {key: value for key, value in data.items() if key != "tracks"}
+    if "moments" in data:
+        data = {"timestamps": data["moments"]} | data
+    return {key: value for key, value in data.items() if key not in _OF_1_2}
 
 
 # --- 1.0 ------------------------------------------------------------------------------------------
@@ -102,6 +107,11 @@ def _from_1_2(old: Tree) -> Tree:
     every face, and stays there."""
     new = {key: value for key, value in old.items() if key != "tracks"}
     no_face = {id for track in old["tracks"] if track.get("whole") for id in track["models"]}
+
+    def modality(model: Tree) -> str:
+        usual = _MODALITY_OF_KIND.get(model["kind"], "face")
+        return "full_frame" if model["id"] in no_face else usual
+
     verdict = dict(old["verdict"])
     verdict["answers"] = {
         question: _subject_for_track(answer) | {
@@ -114,15 +124,7 @@ def _from_1_2(old: Tree) -> Tree:
         "schema_version": "2.0",
         "verdict": _subject_for_track(verdict),
         "signals": [_subject_for_track(signal) for signal in old.get("signals", [])],
-        "models": [
-            model
-            | {
-                "modality": "full_frame"
-                if model["id"] in no_face
-                else _MODALITY_OF_KIND.get(model["kind"], "face")
-            }
-            for model in old["models"]
-        ],
+        "models": [model | {"modality": modality(model)} for model in old["models"]],
         "subjects": [_subject(track) for track in old["tracks"]],
     }
 
@@ -134,12 +136,10 @@ def _subject_for_track(node: Tree) -> Tree:
 def _subject(track: Tree) -> Tree:
     rest = {k: v for k, v in track.items() if k not in ("whole", "faces", "windows")}
     whole = track.get("whole", False)
-    spans: dict[tuple[float, float], Tree] = {}
+    spans: dict[tuple[float, ...], Tree] = {}
     for window in track.get("windows", []):
-        start, end = window["start"], window["end"]
-        span = spans.setdefault(
-            (start, end), {"start": start, "end": end, "logits": {}, "scores": {}}
-        )
+        bounds = {"start": window["start"], "end": window["end"]}
+        span = spans.setdefault(tuple(bounds.values()), bounds | {"logits": {}, "scores": {}})
         span["logits"][window["model"]] = window["logit"]
         if window.get("score") is not None:
             span["scores"][window["model"]] = window["score"]
@@ -166,8 +166,8 @@ STEPS: dict[str, Callable[[Tree], Tree]] = {
 
 
 def exported(analysis: Tree) -> Tree:
-    """Return a dumped result with `tracks` beside its subjects, as 1.2 wrote them."""
-    return analysis | {"tracks": tracks_1_2(analysis)}
+    """Return a dumped result with what readers of 1.2 look for: `tracks` and `moments`."""
+    return analysis | {"tracks": tracks_1_2(analysis), "moments": analysis["timestamps"]}
 
 
 def tracks_1_2(analysis: Tree) -> list[Tree]:

@@ -101,9 +101,7 @@ class Provenance(StrictModel):
     repeats: Repeats | None = None
     hashes: list[FrameHash] = Field(default_factory=list)
     earlier: EarlierVerdict | None = None
-    unread: list[str] = Field(
-        default_factory=list, description="what could not be read, in sentences"
-    )
+    unread: list[str] = Field(default_factory=list, description="what could not be read, in words")
     seconds: float = 0.0
 
     def without_place(self) -> Provenance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from detector.schema.base import Probability, StrictModel
+from detector.schema.base import Probability, StrictModel, renamed
 from detector.schema.codes import Label, Question
 
 
@@ -32,10 +32,12 @@ class Robustness(StrictModel):
     question: Question = Field(description="the one that led when it was tried")
     start: float = Field(default=0.0, description="s; of the part that was tried")
     end: float | None = Field(default=None, description="s; None for a picture")
-    moments: int
+    sampled: int = Field(description="frames that each trial looked at")
     unchanged: PerturbationResult
     trials: list[PerturbationResult]
     seconds: float
+
+    _read_older = renamed(moments="sampled")
 
     @property
     def flipped(self) -> list[PerturbationResult]:

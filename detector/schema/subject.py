@@ -15,8 +15,8 @@ from typing import Literal
 from pydantic import Field
 
 from detector.messages.states import subject_name
-from detector.schema.base import Probability, StrictModel, deprecated
-from detector.schema.codes import Label, Modality, Question, ReasonCode
+from detector.schema.base import Probability, StrictModel, deprecated, renamed
+from detector.schema.codes import OF_PICTURE, OF_SOUND, Label, Modality, Question, ReasonCode
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels of the upright frame; may reach past its edges."""
@@ -59,7 +59,7 @@ class FrameSegment(Segment):
     """A subject that is seen, in one sampled frame. Its `scores` are those of the models of single
     frames, and at this time those of spans and of the full frame."""
 
-    index: int = Field(description="position in Analysis.moments")
+    index: int = Field(description="position in Analysis.timestamps")
     time: float = Field(description="s")
     box: Box
     landmarks: list[Point] = Field(
@@ -112,11 +112,13 @@ class SubjectAnswer(StrictModel):
     reason: ReasonCode | None = Field(
         default=None, description="why there is no score, or no verdict in spite of one"
     )
-    doubt: dict[str, float] = Field(
+    uncertainty: dict[str, float] = Field(
         default_factory=dict,
         description="variance of the logit by cause: size, sharpness, compression, frames, "
         "disagreement",
     )
+
+    _read_older = renamed(doubt="uncertainty")
 
 
 class Subject(StrictModel):
@@ -127,7 +129,9 @@ class Subject(StrictModel):
     models say of it is evidence about every face in it.
     """
 
-    id: str = Field(description="of a person A, B, … in order of first appearance; full_frame")
+    id: str = Field(
+        description="of a person A, B, … in order of first appearance; full_frame; voice"
+    )
     modality: Modality = Modality.FACE
     side: Literal["left", "center", "right"] | None = Field(
         default=None, description="where the person is; None when alone"
@@ -147,6 +151,11 @@ class Subject(StrictModel):
     reason: ReasonCode | None = Field(
         default=None, description="why there is no score, or no verdict in spite of one"
     )
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What is asked of it."""
+        return OF_SOUND if self.modality is Modality.VOICE else OF_PICTURE
 
     @property
     def segments(self) -> list[FrameSegment | SpanSegment]:
@@ -174,3 +183,13 @@ class Subject(StrictModel):
         """Deprecated, goes with 2.1: `modality`."""
         deprecated("Subject.whole", "Subject.modality")
         return self.modality is Modality.FULL_FRAME
+
+
+def letter(number: int) -> str:
+    """Return a name by number: 0 -> A, 25 -> Z, 26 -> AA."""
+    letters = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, computed_field
+from pydantic import Field, computed_field, field_validator
 
 from detector import messages
 from detector.messages import Param
-from detector.schema.base import Probability, StrictModel, written_only
+from detector.schema.base import Probability, StrictModel, track_of_subject, written_only
 from detector.schema.codes import Basis, CaveatCode, Label, Lean, Question, ReasonCode
 
 
@@ -49,6 +49,11 @@ class Thresholds(StrictModel):
         "say REAL",
     )
 
+    @property
+    def never_decide(self) -> bool:
+        """Whether every score is inconclusive."""
+        return (self.low <= 0 or not self.no_sign) and self.high >= 1
+
 
 class ConfidenceInterval(StrictModel):
     """A figure with its 95 % interval."""
@@ -62,9 +67,7 @@ class OddsPoint(StrictModel):
     """What a score meant among the calibration's clips, each scored by what other sources fit."""
 
     logit: float
-    share: Probability = Field(
-        description="manipulated, if as many clips are manipulated as untouched"
-    )
+    share: Probability = Field(description="manipulated, if as many are manipulated as untouched")
     low: Probability = Field(description="95 % interval, by resampling groups of sources")
     high: Probability
     clips: int = Field(description="near this score")
@@ -109,11 +112,7 @@ class Reason(CodedMessage):
     subject: str | None = None
     model: str | None = None
 
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def track(self) -> str | None:
-        """Deprecated, goes with 2.1: `subject`."""
-        return self.subject
+    track = track_of_subject()
 
 
 class Caveat(CodedMessage):
@@ -123,9 +122,10 @@ class Caveat(CodedMessage):
 
 
 class Evidence(StrictModel):
-    """How good the material is: face size, sharpness, compression, frames."""
+    """How good the material is: face size, sharpness, compression, frames; of a voice how much
+    speech there is, up to which frequency, and over how much noise."""
 
-    code: Literal["face_size", "sharpness", "compression", "frames"]
+    code: Literal["face_size", "sharpness", "compression", "frames", "speech", "band", "noise"]
     rating: Literal["good", "fair", "poor"]
     params: dict[str, Param] = Field(default_factory=dict)
 
@@ -150,14 +150,19 @@ class Contribution(StrictModel):
     kind
         "model": `id` is the model's; its weight times its calibrated logit.
         "start": the starting point that the fit gave.
-        "held_back": `id` is the cause of doubt (`UncertaintyRates`).
+        "probit_shrink": `id` is the cause of uncertainty (`UncertaintyRates`).
         "people": what several people in one file take off, or add.
     """
 
-    kind: Literal["model", "start", "held_back", "people"]
+    kind: Literal["model", "start", "probit_shrink", "people"]
     id: str = ""
     logit: float
     time: float | None = Field(default=None, description="that model's strongest moment, s")
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _read_older(cls, kind: object) -> object:
+        return "probit_shrink" if kind == "held_back" else kind
 
 
 class Answer(StrictModel):
@@ -193,13 +198,8 @@ class Answer(StrictModel):
     )
     counted: int = Field(default=0, description="models that were counted")
 
+    track = track_of_subject()
     _drop_written = written_only("track")
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def track(self) -> str | None:
-        """Deprecated, goes with 2.1: `subject`."""
-        return self.subject
 
 
 class Verdict(StrictModel):
@@ -232,8 +232,4 @@ class Verdict(StrictModel):
         """What this can't tell, in English."""
         return [caveat.text for caveat in self.caveats]
 
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def track(self) -> str | None:
-        """Deprecated, goes with 2.1: `subject`."""
-        return self.subject
+    track = track_of_subject()

@@ -4,15 +4,15 @@ A signal has a value, the range in which the middle 90 % of untouched clips lie 
 a reading (usual, unclear, unusual, absent) and how to read it. It informs and never votes: no
 signal was validated as a detector, and each has innocent causes, which it names.
 
-One file a signal in `measures/`, found by `registry`: another takes that file and its ranges in
+One file a signal in `measures/`, found by `list_signals`: another takes that file and its ranges in
 `reference.json` (`python -m bench.signals`). `SignalReader` feeds them in the pipeline, from frames
 that are decoded anyway; `blinks.watch` takes a closer look on demand; `views` draws one frame's
 spectrum, noise and error level.
 """
 
-from detector.signals.motion import RECIPE, STEP
+from detector.signals.measure import list_signals
+from detector.signals.measures.flow import RECIPE, STEP
 from detector.signals.patch import FacePatch, cut_patch
 from detector.signals.reader import SignalReader
-from detector.signals.registry import list_signals
 
 __all__ = ["RECIPE", "STEP", "FacePatch", "SignalReader", "cut_patch", "list_signals"]

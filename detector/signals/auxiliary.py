@@ -6,8 +6,13 @@ kept beside the downloaded models and used only when its sha256 is the one state
 
 from __future__ import annotations
 
-from detector.models.auxiliary import AuxiliaryModel
-from detector.models.base import WeightFile
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+from detector import weights
+from detector.weights.entry import AuxiliaryModel, WeightFile
 
 MESH = AuxiliaryModel(
     id="face-landmarker",
@@ -22,7 +27,7 @@ MESH = AuxiliaryModel(
             "face_landmarker_v2_with_blendshapes.task",
         )
     ],
-    license="Apache-2.0",
+    license_weights="Apache-2.0",
     source="Google MediaPipe; Grishchenko et al. 2020, Attention Mesh, arXiv:2006.10962",
 )
 """478 points on a face, the eyelids among them."""
@@ -39,7 +44,7 @@ IDENTITY = AuxiliaryModel(
             "a6cc9032a659b615f477833e1a70b5e7931bcccc/weights/mobilefacenet.pt",
         )
     ],
-    license="Apache-2.0; trained on MS-Celeb-1M, which its makers have withdrawn",
+    license_weights="Apache-2.0; trained on MS-Celeb-1M, which its makers have withdrawn",
     source="Chen et al. 2018, MobileFaceNets, arXiv:1804.07573; github.com/foamliu/MobileFaceNet",
 )
 """Who a face is, as 128 numbers. They are compared within one clip and never kept."""
@@ -47,4 +52,27 @@ IDENTITY = AuxiliaryModel(
 IDENTITY_SIDE = 112
 """px of an aligned face, as it takes it."""
 
-AUXILIARY_MODELS = {aid.id: aid for aid in (MESH, IDENTITY)}
+AUXILIARY_MODELS = {model.id: model for model in (MESH, IDENTITY)}
+
+T = TypeVar("T")
+
+
+class LoadedOnce(Generic[T]):
+    """A network that is loaded at its first call, once for each folder of weights."""
+
+    def __init__(self, model: AuxiliaryModel, load: Callable[[], T]) -> None:
+        self._model, self._lock = model, threading.Lock()
+        self._load = lru_cache(maxsize=1)(lambda folder: load())
+
+    def __call__(self) -> T | None:
+        """Return the network; None where its weights are not on this computer."""
+        if not weights.available(self._model):
+            return None
+        with self._lock:
+            return self._load(weights.cache())
+
+
+def absent(model: AuxiliaryModel, name: str) -> str:
+    """Return why nothing was measured without a network, with the size of its download."""
+    size = (model.files[0].size or 0) / 1e6
+    return f"Needs {name} ({size:.1f} MB), which is not on this computer."

@@ -1,23 +1,21 @@
 """Does the person blink, and how often? Read on demand: it takes more frames than an analysis.
 
-The lids come from MediaPipe's face landmarker (`aids.MESH`); openness is the eye aspect ratio of
-Soukupova and Cech (2016), the height of the eye over its width, held against the person's own
+The lids come from MediaPipe's face landmarker (`auxiliary.MESH`); openness is the eye aspect ratio
+of Soukupova and Cech (2016), the height of the eye over its width, held against the person's own
 usual opening. Early deepfakes hardly blinked (Li et al. 2018, arXiv:1806.02877); today's do.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from detector import media, weights
-from detector.errors import WeightsError
 from detector.models.mesh import SIDE, Mesh
 from detector.schema.analysis import Analysis, FrameSegment, Signal, Subject
 from detector.signals import auxiliary
@@ -71,30 +69,15 @@ class Lids:
         return 60 * len(self.blinks) / max(self.seconds, 1e-9)
 
 
-_loading = threading.Lock()
+mesh = auxiliary.LoadedOnce(auxiliary.MESH, lambda: Mesh(*weights.resolve(auxiliary.MESH)))
 
 
-@lru_cache(maxsize=1)
-def _load(_cache: Path) -> Mesh:
-    (path,) = weights.resolve(auxiliary.MESH)
-    return Mesh(path)
-
-
-def mesh() -> Mesh | None:
-    """The landmarker, loaded once; None where it is not on this computer."""
-    if not weights.available(auxiliary.MESH):
-        return None
-    with _loading:
-        return _load(weights.cache())
-
-
-def ready() -> bool:
-    """Whether the landmarker is on this computer."""
-    return weights.available(auxiliary.MESH)
+ready = partial(weights.available, auxiliary.MESH)
+"""Whether the landmarker is on this computer."""
 
 
 def openness(points: np.ndarray) -> float:
-    """Height over width of the eyes, mean of both, from 478 points."""
+    """Return height over width of the eyes, mean of both, from 478 points."""
     ratios = []
     for outer, inner, *lids in (RIGHT, LEFT):
         width = np.linalg.norm(points[outer] - points[inner])
@@ -106,7 +89,7 @@ def openness(points: np.ndarray) -> float:
 def find(
     times: Sequence[float] | np.ndarray, open_: Sequence[float] | np.ndarray
 ) -> tuple[float, ...]:
-    """When eyes close and open again, s.
+    """Return when eyes close and open again, s.
 
     A blink is a short dip below `SHUT` of the opening both before and after it: eyes that look down
     half close too, but stay so.
@@ -117,7 +100,7 @@ def find(
     open_ : openness at these times, in any unit
     """
     at, line = np.asarray(times, float), np.asarray(open_, float)
-    found: list[int] = []
+    blinks: list[int] = []
     for i, time in enumerate(at):
         sides = [
             line[(at >= time + a) & (at <= time + b)] for a, b in ((-AROUND, -DIP), (DIP, AROUND))
@@ -128,53 +111,49 @@ def find(
         level = min(float(np.percentile(side, 60)) for side in sides)
         if line[i] > near.min() or line[i] >= SHUT * level:
             continue
-        if found and line[found[-1] : i + 1].max() < OPEN * level:
+        if blinks and line[blinks[-1] : i + 1].max() < OPEN * level:
             continue  # still the same closing
-        found.append(i)
-    return tuple(float(at[i]) for i in found)
+        blinks.append(i)
+    return tuple(float(at[i]) for i in blinks)
 
 
 def watch(
     path: str | Path, analysis: Analysis, track: Subject, on_progress: OnProgress | None = None
 ) -> Lids:
-    """Look at a person's eyes, `RATE` times a second, for at most `LONGEST` seconds.
+    """Watch a person's eyes, `RATE` times a second, for at most `LONGEST` seconds.
 
     Decodes that part of the file once more.
 
     Raises
     ------
     WeightsError
-        The landmarker is not on this computer (`aids.MESH`).
+        The landmarker is not on this computer (`auxiliary.MESH`).
     MediaError
     """
-    network = mesh()
-    if network is None:
-        weights.resolve(auxiliary.MESH)  # says what is missing
-        raise WeightsError(f"{auxiliary.MESH.title} is missing.")
+    network = mesh() or Mesh(*weights.resolve(auxiliary.MESH))  # which says what is missing
     end = min(track.end, track.start + LONGEST)
     times = np.arange(track.start, end, 1 / RATE).tolist() or [track.start]
-    seen: list[tuple[float, float]] = []
+    at, line = [], []
     for frame in media.decode(path, analysis.media, times, notes=[]):
-        face = _upright(frame.rgb, track.frames, frame.time)
-        points = network.points(face)
+        points = network.points(_upright(frame.rgb, track.frames, frame.time))
         if points is not None:
-            seen.append((frame.time, openness(points)))
+            at.append(frame.time)
+            line.append(openness(points))
         if on_progress:
             on_progress((frame.index + 1) / len(times))
-    at, line = np.array([t for t, _ in seen]), np.array([o for _, o in seen])
     gaps = np.diff(at)
-    return Lids(at, line, find(at, line), float(gaps[gaps < 3 / RATE].sum()))
+    return Lids(np.array(at), np.array(line), find(at, line), float(gaps[gaps < 3 / RATE].sum()))
 
 
-def _upright(rgb: np.ndarray, looked: Sequence[FrameSegment], time: float) -> np.ndarray:
-    """The face with its eyes level, uint8 [256, 256, 3]."""
-    times = [face.time for face in looked]
+def _upright(rgb: np.ndarray, faces: Sequence[FrameSegment], time: float) -> np.ndarray:
+    """Interpolate where the face is, and turn its eyes level: uint8 [256, 256, 3]."""
+    times = [face.time for face in faces]
 
     def at(values: Sequence[Sequence[float]]) -> list[float]:
         return [float(np.interp(time, times, column)) for column in zip(*values, strict=True)]
 
-    x0, y0, x1, y1 = at([face.box for face in looked])
-    eyes = [face.landmarks[:2] for face in looked]
+    x0, y0, x1, y1 = at([face.box for face in faces])
+    eyes = [face.landmarks[:2] for face in faces]
     tilt = 0.0
     if all(len(pair) == 2 for pair in eyes):
         (lx, ly), (rx, ry) = at([pair[0] for pair in eyes]), at([pair[1] for pair in eyes])
@@ -188,7 +167,7 @@ def _upright(rgb: np.ndarray, looked: Sequence[FrameSegment], time: float) -> np
 
 
 def signal(lids: Lids, track: str, media_kind: str = "video") -> Signal:
-    """The rate of blinking as a `Signal`."""
+    """Return the rate of blinking as a `Signal`."""
     if lids.seconds < SHORTEST:
         return BLINKS.absent(
             f"The eyes were seen for {lids.seconds:.0f} s; a rate needs {SHORTEST:.0f} s.", track
@@ -198,7 +177,7 @@ def signal(lids: Lids, track: str, media_kind: str = "video") -> Signal:
 
 
 def expected(seconds: float) -> Range | None:
-    """How many blinks a minute are usual in so many seconds.
+    """Return how many blinks a minute are usual in so many seconds.
 
     People's rates are taken as gamma distributed, blinks of one person as chance at that rate: the
     counts are then negative binomial, and wide where little was seen.
@@ -211,9 +190,7 @@ def expected(seconds: float) -> Range | None:
     shape = (people["rate"] / people["spread"]) ** 2
     minutes = max(seconds, 1e-3) / 60
     counts = nbinom(shape, 1 / (1 + minutes * people["rate"] / shape))
-    p1, p5, p50, p95, p99 = (
-        float(counts.ppf(share)) / minutes for share in (0.01, 0.05, 0.5, 0.95, 0.99)
-    )
+    p1, p5, p50, p95, p99 = (counts.ppf((0.01, 0.05, 0.5, 0.95, 0.99)) / minutes).tolist()
     return Range(p1, p5, p50, p95, p99, files=int(people["files"]), sources=int(people["sources"]))
 
 
@@ -231,8 +208,4 @@ BLINKS = SignalSpec(
     purpose="Points to eyes that hardly close, as in early face swaps.",
 )
 NOT_YET = "Takes a closer look at the eyes, frame by frame."
-ABSENT = (
-    f"Needs the {auxiliary.MESH.title.lower()} "
-    f"({(auxiliary.MESH.files[0].size or 0) / 1e6:.1f} MB), "
-    "which is not on this computer."
-)
+ABSENT = auxiliary.absent(auxiliary.MESH, "the face landmarker")

@@ -29,7 +29,7 @@ FINE = slice(24, 48)
 BLOCK = 8
 """px of the blocks of JPEG, and of most of those of video codecs."""
 HUM = 10
-"""Bins from the middle of the spectrum in which no pattern is looked for: a face's own shape."""
+"""Bins from the middle of the spectrum in which no pattern is searched: a face's own shape."""
 
 _WINDOW = np.outer(np.hanning(SIDE), np.hanning(SIDE)).astype(np.float32)
 _FREQUENCY = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE))) * SIDE
@@ -38,8 +38,8 @@ _COUNT = np.bincount(_RING.ravel(), minlength=BINS + 2)[1 : BINS + 1]
 
 
 def face_plane(face: FacePatch) -> np.ndarray | None:
-    """The face's luma at `SIDE` px, float32 [SIDE, SIDE]; None where it is smaller than that or
-    partly outside the frame."""
+    """Return the face's luma at `SIDE` px, float32 [SIDE, SIDE]; None where it is smaller than that
+    or partly outside the frame."""
     square = _middle(face, round(FACE * face.side))
     if square is None or len(square) < SIDE:
         return None
@@ -47,7 +47,7 @@ def face_plane(face: FacePatch) -> np.ndarray | None:
 
 
 def native_plane(face: FacePatch) -> np.ndarray | None:
-    """The middle `SIDE` px of the face as they are in the frame, or None."""
+    """Return the middle `SIDE` px of the face as they are in the frame, or None."""
     return _middle(face, SIDE) if face.side >= SMALLEST else None
 
 
@@ -61,18 +61,20 @@ def _middle(face: FacePatch, side: int) -> np.ndarray | None:
 
 
 def spectrum(plane: np.ndarray) -> np.ndarray:
-    """Log power of a plane, dB, float [SIDE, SIDE] with the coarse end in the middle."""
-    return np.fft.fftshift(10 * np.log10(_power(plane) + 1e-3))
+    """Return log power of a plane, dB, float [SIDE, SIDE] with the coarse end in the middle."""
+    return np.fft.fftshift(10 * np.log10(power(plane) + 1e-3))
 
 
-def _power(plane: np.ndarray) -> np.ndarray:
+def power(plane: np.ndarray) -> np.ndarray:
+    """Return the power spectrum of a plane, float [SIDE, SIDE]. Averaged over frames, what is
+    regular stays and what moves with the face fades."""
     return np.abs(np.fft.fft2((plane - plane.mean()) * _WINDOW)) ** 2
 
 
 def profile(plane: np.ndarray) -> np.ndarray:
-    """Mean log power by fineness, dB over the face's own coarse end, float [BINS]."""
+    """Return mean log power by fineness, dB over the face's own coarse end, float [BINS]."""
     rings = (
-        np.bincount(_RING.ravel(), _power(plane).ravel(), minlength=BINS + 2)[1 : BINS + 1] / _COUNT
+        np.bincount(_RING.ravel(), power(plane).ravel(), minlength=BINS + 2)[1 : BINS + 1] / _COUNT
     )
     level = 10 * np.log10(rings + 1e-3)
     relative: np.ndarray = level - level[COARSE].mean()
@@ -80,12 +82,12 @@ def profile(plane: np.ndarray) -> np.ndarray:
 
 
 def fine_detail(profile: np.ndarray) -> float:
-    """The fine end of a profile, dB over the coarse end."""
+    """Return the fine end of a profile, dB over the coarse end."""
     return float(profile[FINE].mean())
 
 
 def bands(plane: np.ndarray) -> np.ndarray:
-    """Energy of the 8 x 8 DCT by diagonal, dB over the first one, float [14].
+    """Return the energy of the 8 x 8 DCT by diagonal, dB over the first one, float [14].
 
     Diagonal i holds the coefficients with u + v = i + 1, as JPEG orders them: from coarse to fine.
     """
@@ -100,14 +102,8 @@ def bands(plane: np.ndarray) -> np.ndarray:
     return relative
 
 
-def pattern_power(plane: np.ndarray) -> np.ndarray:
-    """Power spectrum of a plane as it is in the frame, float [SIDE, SIDE]. Averaged over frames,
-    what is regular stays and what moves with the face fades."""
-    return _power(plane)
-
-
 def peak(power: np.ndarray) -> float:
-    """How far the strongest lone peak stands out of its neighborhood, dB.
+    """Return how far the strongest lone peak stands out of its neighborhood, dB.
 
     The blocks of compression have peaks at eighths of both axes; these and the coarse end are left
     out.
@@ -120,7 +116,7 @@ def peak(power: np.ndarray) -> float:
 
 
 def _places() -> np.ndarray:
-    """Where a pattern is looked for, bool [SIDE, SIDE], the coarse end in the middle."""
+    """Return where a pattern is searched, bool [SIDE, SIDE], the coarse end in the middle."""
     index = np.arange(SIDE) - SIDE // 2
     every = SIDE // BLOCK
     on_grid = np.abs((index + every // 2) % every - every // 2) <= 1

@@ -1,15 +1,13 @@
 """Is it the same face from the start of a clip to its end?
 
-A few aligned faces of a person are embedded by a small recognition network (`aids.IDENTITY`) and
-the clip is cut in two wherever the two sides differ most. Nothing is looked up and nothing is kept:
-faces are only held against each other.
+A few aligned faces of a person are embedded by a small recognition network (`auxiliary.IDENTITY`)
+and the clip is cut in two wherever the two sides differ most. Nothing is looked up and nothing is
+kept: faces are only held against each other.
 """
 
 from __future__ import annotations
 
-import threading
-from functools import lru_cache
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -32,31 +30,22 @@ PLACES = np.array(
 FEWEST = 4
 """faces: two on each side of a cut."""
 
-_loading = threading.Lock()
 
-
-@lru_cache(maxsize=1)
-def _load(_path: Path) -> Embedder:
+def _load() -> Embedder:
     from detector.signals.mobilefacenet import Embedder
 
     return Embedder()
 
 
-def ready() -> bool:
-    """Whether the network is on this computer."""
-    return weights.available(auxiliary.IDENTITY)
+embedder = auxiliary.LoadedOnce(auxiliary.IDENTITY, _load)
 
 
-def embedder() -> Embedder | None:
-    """The network, loaded once; None where its weights are not on this computer."""
-    if not weights.available(auxiliary.IDENTITY):
-        return None
-    with _loading:
-        return _load(weights.cache())
+ready = partial(weights.available, auxiliary.IDENTITY)
+"""Whether the network is on this computer."""
 
 
 def align(face: FacePatch) -> np.ndarray | None:
-    """The face turned upright with its landmarks in place, uint8 [112, 112, 3]; None without
+    """Return the face turned upright with its landmarks in place, uint8 [112, 112, 3]; None without
     landmarks."""
     if len(face.points) != len(PLACES):
         return None
@@ -72,7 +61,7 @@ def align(face: FacePatch) -> np.ndarray | None:
 
 
 def drift(vectors: np.ndarray) -> tuple[float, int] | None:
-    """How alike the face is before and after the cut that parts it most.
+    """Return how alike the face is before and after the cut that parts it most.
 
     Parameters
     ----------
@@ -109,7 +98,4 @@ DRIFT = SignalSpec(
     "taken for the same, a turned head or other light can look alike.",
     purpose="Points to the moment at which the face becomes another one.",
 )
-ABSENT = (
-    f"Needs {auxiliary.IDENTITY.title} ({(auxiliary.IDENTITY.files[0].size or 0) / 1e6:.1f} MB), "
-    "which is not on this computer."
-)
+ABSENT = auxiliary.absent(auxiliary.IDENTITY, auxiliary.IDENTITY.title)

@@ -1,6 +1,7 @@
 """MobileFaceNet: a face as 128 numbers that are close for one person (Chen et al. 2018).
 
-The layers are named as in github.com/foamliu/MobileFaceNet, whose published weights are used.
+The layers are named as in github.com/foamliu/MobileFaceNet, whose published weights are used; its
+blocks are those of MobileNetV2.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchvision.models.mobilenetv2 import InvertedResidual
+from torchvision.ops import Conv2dNormActivation
 
 from detector import runtime, weights
 from detector.signals import auxiliary
@@ -19,14 +22,6 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # expansion, channels, repeats, stride
 STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
-
-
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU6(),
-    )
 
 
 class _Separable(nn.Module):
@@ -53,36 +48,22 @@ class _Whole(nn.Module):
         return self.bn(self.depthwise(x))
 
 
-class _Inverted(nn.Module):
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        hidden = inputs * expansion
-        self.same = stride == 1 and inputs == outputs
-        self.conv = nn.Sequential(
-            _conv(inputs, hidden, 1),
-            _conv(hidden, hidden, 3, stride, hidden),
-            nn.Conv2d(hidden, outputs, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x) if self.same else self.conv(x)
-
-
 class MobileFaceNet(nn.Module):
     """float [N, 3, 112, 112], ImageNet's mean and deviation -> [N, 128]."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = _conv(3, 64, 3, 2)
+        self.conv1 = Conv2dNormActivation(3, 64, 3, 2, activation_layer=nn.ReLU6)
         self.dw_conv = _Separable(64)
         blocks, channels = [], 64
         for expansion, outputs, repeats, stride in STAGES:
             for place in range(repeats):
-                blocks.append(_Inverted(channels, outputs, stride if place == 0 else 1, expansion))
+                blocks.append(
+                    InvertedResidual(channels, outputs, stride if place == 0 else 1, expansion)
+                )
                 channels = outputs
         self.features = nn.Sequential(*blocks)
-        self.conv2 = _conv(channels, 512, 1)
+        self.conv2 = Conv2dNormActivation(channels, 512, 1, activation_layer=nn.ReLU6)
         self.gdconv = _Whole(512)
         self.conv3 = nn.Conv2d(512, 128, 1)
         self.bn = nn.BatchNorm2d(128)

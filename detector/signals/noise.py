@@ -1,6 +1,6 @@
 """Noise of the camera and of compression: is the face from the same picture as what is around it?
 
-A high-pass filter (`detector.models.highpass`) removes content and leaves noise. The error level is
+A high-pass filter removes content and leaves noise. The error level is
 what one more JPEG compression changes (Krawetz 2007): places with another history change more or
 less than their surroundings.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from detector.models.highpass import SQUARE_5
 from detector.signals.patch import FacePatch
 from detector.signals.reference import Range
 
@@ -20,17 +19,25 @@ FEWEST = 400
 """px in the face and in the ring around it, below which neither says anything."""
 
 
+SQUARE_5 = (
+    np.array(
+        [[-1, 2, -2, 2, -1], [2, -6, 8, -6, 2], [-2, 8, -12, 8, -2], [2, -6, 8, -6, 2],
+         [-1, 2, -2, 2, -1]], np.float32,
+    ) / 12
+)  # fmt: skip
+"""A high-pass filter of the spatial rich model (Fridrich and Kodovsky, IEEE TIFS 2012). It gives
+zero where grey levels are even or rise evenly."""
 NO_RING = "Too little of the face or of what is around it is in the frame."
 """Why it is absent where that is so."""
 
 
 def residual(luma: np.ndarray) -> np.ndarray:
-    """What is left of a picture without its content, float32 of the same shape."""
+    """Return what is left of a picture without its content, float32 of the same shape."""
     return cv2.filter2D(luma, cv2.CV_32F, SQUARE_5, borderType=cv2.BORDER_REFLECT)
 
 
 def error_level(rgb: np.ndarray) -> np.ndarray:
-    """What one more JPEG changes, float32 [H, W] in grey levels, mean of the three channels."""
+    """Return what one more JPEG changes, float32 [H, W] in grey levels, mean of the channels."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     _, saved = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     again = cv2.imdecode(saved, cv2.IMREAD_COLOR)
@@ -40,7 +47,7 @@ def error_level(rgb: np.ndarray) -> np.ndarray:
 
 
 def against_around(values: np.ndarray, patch: FacePatch, *, middle: bool) -> float | None:
-    """A figure inside the face over that around it, dB; None where either is too small.
+    """Return a figure inside the face over that around it, dB; None where either is too small.
 
     Parameters
     ----------
@@ -56,12 +63,12 @@ def against_around(values: np.ndarray, patch: FacePatch, *, middle: bool) -> flo
 
 
 def noise(patch: FacePatch) -> float | None:
-    """Noise in the face over noise around it, dB."""
+    """Return noise in the face over noise around it, dB."""
     return against_around(np.abs(residual(patch.luma)), patch, middle=True)
 
 
 def recompression(patch: FacePatch) -> float | None:
-    """Error level in the face over that around it, dB."""
+    """Return the error level in the face over that around it, dB."""
     return against_around(error_level(patch.patch), patch, middle=False)
 
 

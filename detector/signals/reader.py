@@ -8,12 +8,12 @@ import numpy as np
 
 from detector.decision import material
 from detector.schema.analysis import Analysis, Modality, Signal, Subject
-from detector.signals.measure import Observer, RunPlan, SubjectContext
+from detector.signals.lips import TalkingClip
+from detector.signals.measure import Observer, SubjectContext, list_signals
 from detector.signals.patch import FacePatch
-from detector.signals.registry import list_signals
 
 PEOPLE = 6
-"""most suspicious people whose signals are told."""
+"""most suspicious people whose signals are given"""
 COMPRESSED = "Heavy compression can look alike."
 SOFT = "A small or soft face can look alike."
 SMALL = 96.0
@@ -28,21 +28,21 @@ class SignalReader:
 
     Parameters
     ----------
-    moments : int
-        How many moments will be looked at.
+    frames : int
+        How many frames will be sampled.
     """
 
-    def __init__(self, moments: int) -> None:
-        self._plan = RunPlan(moments)
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
         self._people: dict[int, dict[str, Observer]] = {}
 
     def face(self, person: int, index: int, face: FacePatch) -> None:
-        """Read one face at one looked-at moment."""
+        """Read one face in one sampled frame."""
         for observer in self._observers(person).values():
             observer.on_face(face, index)
 
     def run(self, person: int, start: float, end: float, crops: np.ndarray) -> None:
-        """Read one run of consecutive crops (`motion.RECIPE`) of a person."""
+        """Read one run of consecutive crops (`flow.RECIPE`) of a person."""
         for observer in self._observers(person).values():
             observer.on_window(start, end, crops)
 
@@ -53,7 +53,10 @@ class SignalReader:
                 observer.close()
 
     def signals(
-        self, analysis: Analysis, people: Mapping[str, tuple[int, Landmarks]]
+        self,
+        analysis: Analysis,
+        people: Mapping[str, tuple[int, Landmarks]],
+        clip: TalkingClip | None = None,
     ) -> list[Signal]:
         """Return what was read, the most suspicious people first.
 
@@ -62,22 +65,24 @@ class SignalReader:
         analysis : Analysis
             Decided.
         people : mapping
-            Track id -> the person's number as `face` and `run` were told, and its landmarks.
+            Subject's id -> the person's number as in `face` and `run`, and its landmarks.
+        clip : TalkingClip, optional
+            The file, where somebody speaks in it.
         """
         compressed = _compressed(analysis)
-        found: list[Signal] = []
-        for track in [t for t in analysis.judged if t.modality is Modality.FACE][:PEOPLE]:
+        signals: list[Signal] = []
+        seen = [t for t in analysis.judged if t.modality is Modality.FACE]
+        no_clip = _silent(analysis)
+        if clip is not None and len(seen) > 1:
+            clip, no_clip = None, "Several people are seen, and nobody knows who of them speaks."
+        for track in seen[:PEOPLE]:
             number, landmarks = people[track.id]
-            subject = SubjectContext(
-                track, analysis.media.kind, compressed, _soft(track), landmarks
-            )
+            kind, soft = analysis.media.kind, _soft(track)
+            subject = SubjectContext(track, kind, compressed, soft, landmarks, clip, no_clip)
             observers = self._observers(number)
-            found += [
-                observers[measure.spec.id].finish(subject)
-                for measure in list_signals()
-                if measure.stills or subject.kind != "image"
-            ]
-        return found
+            shown = [measure for measure in list_signals() if measure.stills or kind != "image"]
+            signals += [observers[measure.spec.id].finish(subject) for measure in shown]
+        return signals
 
     def curves(self, person: int) -> dict[str, np.ndarray]:
         """Return means over a person's faces that the reference keeps: see `Observer.curves`."""
@@ -89,9 +94,17 @@ class SignalReader:
     def _observers(self, person: int) -> dict[str, Observer]:
         if person not in self._people:
             self._people[person] = {
-                measure.spec.id: measure.observe(self._plan) for measure in list_signals()
+                measure.spec.id: measure.observe(self._frames) for measure in list_signals()
             }
         return self._people[person]
+
+
+def _silent(analysis: Analysis) -> str:
+    """Why there is no speech to hold lips against."""
+    if analysis.media.audio is None:
+        return "There is no sound."
+    heard = analysis.media.audio.heard
+    return "Nobody listened to the sound." if heard is None else "Nobody speaks in it."
 
 
 def _soft(track: Subject) -> str:

@@ -55,13 +55,13 @@ def _table() -> dict[str, Any]:
 
 
 def usual(id: str, kind: str) -> Range | None:
-    """What untouched files of a kind ("video", "image") measure. None where that is not known."""
+    """Return what untouched files of a kind ("video", "image") measure; None if nobody knows."""
     row = _table()["ranges"].get(kind, {}).get(id)
     return Range(**row) if row else None
 
 
 def curve(id: str, kind: str) -> CurveRange | None:
-    """The same for a row of figures, such as the radial profile of the spectrum."""
+    """Return the same for a row of figures, such as the radial profile of the spectrum."""
     row = _table()["curves"].get(kind, {}).get(id)
     if row is None:
         return None
@@ -70,12 +70,12 @@ def curve(id: str, kind: str) -> CurveRange | None:
 
 
 def blink_rate() -> dict[str, float] | None:
-    """How often people blink: `rate` and `spread` a minute, and of how many `files`, `sources`."""
+    """Return how often people blink: `rate`, `spread` a minute, of how many `files`, `sources`."""
     return _table().get("blinking")
 
 
 def read(value: float, known: Range | None, side: Side, weak: bool = False) -> SignalRating:
-    """How a measurement reads.
+    """Return how a measurement reads.
 
     usual: within the middle 90 % of untouched files. unusual: beyond 98 % of them. unclear:
     between, or with nothing to compare with.
@@ -128,14 +128,13 @@ class SignalSpec:
     """Ranges are said beside the median: the figures by themselves mean nothing to a person."""
 
     def span(self, known: Range) -> str:
-        """The usual range in words."""
+        """Return the usual range in words."""
         middle = known.p50 if self.relative else 0.0
-        low, high = (
-            f"{bound - middle + 0.0:.2g}".replace("-", "−") for bound in (known.p5, known.p95)
-        )
-        bound = {"high": f"up to {high}", "low": f"from {low}", "both": f"{low} to {high}"}
+        bounds = (f"{bound - middle + 0.0:.2g}" for bound in (known.p5, known.p95))
+        low, high = (bound.replace("-", "−") for bound in bounds)
+        usual = {"high": f"up to {high}", "low": f"from {low}", "both": f"{low} to {high}"}
         beside = " beside the median" if self.relative else ""
-        return f"Usual: {bound[self.side]} {self.unit}{beside}."
+        return f"Usual: {usual[self.side]} {self.unit}{beside}."
 
     def signal(
         self,
@@ -147,7 +146,7 @@ class SignalSpec:
         times: Sequence[float] = (),
         known: Range | None = None,
     ) -> Signal:
-        """The measurement as a `Signal`.
+        """Return the measurement as a `Signal`.
 
         Parameters
         ----------
@@ -166,17 +165,16 @@ class SignalSpec:
         if reading != "usual" and known is not None:
             how = (self.low if value < known.p50 else self.high) or self.means
             how += f" {weak}" if weak else ""
-        if known is not None:
-            how += f" {self.span(known)}"
-        else:
+        if known is None:
             how = f"There is no range of untouched files to compare with yet. {self.means}"
-        how += f" {self.purpose}" if self.purpose else ""
+        else:
+            how += f" {self.span(known)}"
         return Signal(
             id=self.id,
             title=self.title,
             value=self.say(value, known),
             reading=reading,
-            how_to_read=how,
+            how_to_read=f"{how} {self.purpose}".rstrip(),
             subject=track,
             number=round(float(value), 4),
             unit=self.unit,
@@ -185,7 +183,7 @@ class SignalSpec:
         )
 
     def absent(self, why: str, track: str | None = None) -> Signal:
-        """The signal where it could not be measured, and why."""
+        """Return the signal where it could not be measured, and why."""
         return Signal(
             id=self.id,
             title=self.title,

@@ -68,8 +68,8 @@ class AugmentationParams:
 
 
 def draw_framing(rng: np.random.Generator, tight: bool, wide: bool = False) -> Framing:
-    """A square around a face; `tight` files can hardly be zoomed out of, and of what was cached
-    with its surroundings (`wide`) no border is to be seen."""
+    """Draw a square around a face; `tight` files can hardly be zoomed out of, and of what was
+    cached with its surroundings (`wide`) no border is to be seen."""
     flip = bool(rng.random() < 0.5)
     if wide and not tight:
         dx, dy = rng.normal(0, 0.03, 2).clip(-0.06, 0.06)
@@ -142,7 +142,7 @@ _UNCHANGED: dict[Change, dict[str, Any]] = {
 
 
 def only_color(look: AugmentationParams) -> AugmentationParams:
-    """The same look without what takes detail away."""
+    """Return the same look without what takes detail away."""
     return replace(_less(look, ["size", "blur", "noise", "jpeg"]), crf=0)
 
 
@@ -161,10 +161,8 @@ def apply(picture: np.ndarray, look: AugmentationParams) -> np.ndarray:
     if look.gamma != 1.0 or look.gain != 1.0:
         out = _color(out, look)
     if look.shrink < 1.0:
-        small = max(16, round(side * look.shrink))
-        out = cv2.resize(out, (small, small), interpolation=cv2.INTER_AREA)
         how = cv2.INTER_LINEAR if look.smooth_up else cv2.INTER_CUBIC
-        out = cv2.resize(out, (side, side), interpolation=how)
+        out = _through(out, max(16, round(side * look.shrink)), how)
     if look.blur:
         out = cv2.GaussianBlur(out, (0, 0), look.blur)
     if look.noise:
@@ -186,27 +184,25 @@ def level(real: np.ndarray, fake: np.ndarray, native: float) -> tuple[np.ndarray
     small = max(24, round(native))
     if small >= side:
         return real, fake
-    out = []
-    for picture in (real, fake):
-        shrunk = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
-        out.append(cv2.resize(shrunk, (side, side), interpolation=cv2.INTER_CUBIC))
-    return out[0], out[1]
+    return _through(real, small), _through(fake, small)
 
 
 def soften(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Take sharpness off an original, as a swap would lose it: the whole or the face alone."""
     side = picture.shape[0]
     if rng.random() < 0.5:
-        soft = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.4)))
-    else:
-        small = round(side * float(rng.uniform(0.4, 0.85)))
-        soft = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
-        soft = cv2.resize(soft, (side, side), interpolation=cv2.INTER_CUBIC)
-    return soft
+        return cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.4)))
+    return _through(picture, round(side * float(rng.uniform(0.4, 0.85))))
+
+
+def _through(picture: np.ndarray, small: int, enlarged: int = cv2.INTER_CUBIC) -> np.ndarray:
+    """Return a square picture through a smaller size and back."""
+    shrunk = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
+    return cv2.resize(shrunk, picture.shape[:2], interpolation=enlarged)
 
 
 def batch_to_array(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """float32 [N, 3, S, S] in -1..1."""
+    """Return float32 [N, 3, S, S] in -1..1."""
     stack = np.stack(pictures).astype(np.float32)
     return (stack / 127.5 - 1.0).transpose(0, 3, 1, 2)
 
@@ -224,6 +220,6 @@ def _color(picture: np.ndarray, look: AugmentationParams) -> np.ndarray:
 def _jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    kept = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    assert kept is not None  # it was encoded just now
-    return cv2.cvtColor(kept, cv2.COLOR_BGR2RGB)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None  # it was encoded just now
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)

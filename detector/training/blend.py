@@ -121,7 +121,7 @@ def draw(rng: np.random.Generator) -> BlendParams:
 
 
 def mask(shape: tuple[int, int], points: Points, blend: BlendParams) -> np.ndarray:
-    """The soft region of a blending: float32 [H, W] in 0..strength, exactly 0 away from it.
+    """Return the soft region of a blending: float32 [H, W] in 0..strength, exactly 0 away from it.
 
     Parameters
     ----------
@@ -141,9 +141,8 @@ def mask(shape: tuple[int, int], points: Points, blend: BlendParams) -> np.ndarr
     filled: np.ndarray = np.zeros((height, width), np.uint8)
     cv2.fillPoly(filled, [np.round(outline).astype(np.int32)], 255)
     grid_y, grid_x = np.mgrid[:height, :width].astype(np.float32)
-    filled = cv2.remap(
-        filled, grid_x + waves[0] * reach, grid_y + waves[1] * reach, cv2.INTER_LINEAR
-    )
+    map_x, map_y = grid_x + waves[0] * reach, grid_y + waves[1] * reach
+    filled = cv2.remap(filled, map_x, map_y, cv2.INTER_LINEAR)
     size = max(1, round(blend.feather * float(np.hypot(*along)) / 2)) * 2 + 1
     # Blur inwards: cut what lies outside the region, so that nothing changes beyond it.
     soft = cv2.blur(cv2.blur(filled, (size, size)), (size, size)).astype(np.float32) / 255
@@ -152,7 +151,7 @@ def mask(shape: tuple[int, int], points: Points, blend: BlendParams) -> np.ndarr
 
 
 def known(points: Points, shape: tuple[int, ...]) -> Points:
-    """Landmarks in px, or the average place in a tight crop of this height and width."""
+    """Return landmarks in px, or the average place in a tight crop of this height and width."""
     if len(points) == 5:
         return points
     return [(x * shape[1], y * shape[0]) for x, y in AVERAGE]
@@ -177,15 +176,18 @@ def apply(picture: np.ndarray, points: Points, blend: BlendParams) -> np.ndarray
         # The face stays and what is around it is the copy: the same border, seen from outside.
         # Black that `cut` put beyond the picture's edge stays black, or its color would tell.
         copy = np.where(picture.any(axis=2, keepdims=True), copy, picture)
-        mixed = copy * (1 - weight) + picture * weight
-    else:
-        mixed = picture * (1 - weight) + copy * weight
-    blended: np.ndarray = np.round(mixed).clip(0, 255).astype(np.uint8)
-    return blended
+        return mixed(copy, picture, weight)
+    return mixed(picture, copy, weight)
+
+
+def mixed(under: np.ndarray, over: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return one picture, or clip, with a share of another laid over it: uint8."""
+    out: np.ndarray = np.round(under * (1 - weight) + over * weight).clip(0, 255).astype(np.uint8)
+    return out
 
 
 def nearest(points: Points, others: Sequence[Points], *, tight: bool = False) -> int | None:
-    """Which of the others has landmarks most alike, after scale, turn and place are taken out.
+    """Return which of the others has landmarks most alike, without scale, turn and place.
 
     Where none has landmarks, or these are not known: in tight crops the first, since the average
     place serves there; else None.
@@ -227,10 +229,7 @@ def of_two(
         gain = own.std(0) / (new.std(0) + 1e-3)
         levels = (laid.astype(np.float32) - new.mean(0)) * gain + own.mean(0)
         laid = np.clip(levels, 0, 255).astype(np.uint8)
-    laid = _changed(laid, blend)
-    mixed = picture * (1 - weight) + laid * weight
-    blended: np.ndarray = np.round(mixed).clip(0, 255).astype(np.uint8)
-    return blended
+    return mixed(picture, _changed(laid, blend), weight)
 
 
 def _misfit(source: np.ndarray, target: np.ndarray) -> float:

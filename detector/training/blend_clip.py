@@ -61,17 +61,10 @@ def blend_clip(
     if way == "tremble" or _idle(drawn):
         drawn = replace(drawn, outside=False)  # only a face is moved, its surroundings are not
     steps = _course(drawn, way, len(clip), rng)
-    if donor is not None:
-        face, theirs = donor
-        frames = [
-            blend.of_two(picture, points, face, theirs, now)
-            for picture, now in zip(clip, steps, strict=True)
-        ]
-    else:
-        frames = [
-            blend.apply(picture, points, now) for picture, now in zip(clip, steps, strict=True)
-        ]
-    return np.stack(frames)
+    pairs = zip(clip, steps, strict=True)
+    if donor is None:
+        return np.stack([blend.apply(picture, points, step) for picture, step in pairs])
+    return np.stack([blend.of_two(picture, points, *donor, step) for picture, step in pairs])
 
 
 def _idle(drawn: BlendParams) -> bool:
@@ -101,7 +94,7 @@ def _course(
 def _freeze(
     clip: np.ndarray, points: Points, drawn: BlendParams, rng: np.random.Generator
 ) -> np.ndarray:
-    """The region shows an earlier frame for a while, once or more often."""
+    """Show an earlier frame for a while, once or more often."""
     height, width = clip.shape[1:3]
     weight = blend.mask((height, width), blend.known(points, (height, width)), drawn)[..., None]
     shown = np.arange(len(clip))
@@ -110,13 +103,11 @@ def _freeze(
         held = int(rng.integers(2, 6))
         shown[t : t + held] = shown[t - 1]
         t += held + int(rng.integers(1, 5))
-    mixed = clip * (1 - weight) + clip[shown] * weight
-    frozen: np.ndarray = np.round(mixed).astype(np.uint8)
-    return frozen
+    return blend.mixed(clip, clip[shown], weight)
 
 
 def _mouth(clip: np.ndarray, points: Points, rng: np.random.Generator) -> np.ndarray:
-    """The mouth is pulled up and down (and a little sideways) in a rhythm of its own."""
+    """Pull the mouth up and down (and a little sideways) in a rhythm of its own."""
     height, width = clip.shape[1:3]
     five = np.asarray(blend.known(points, (height, width)), np.float32)
     center = (five[3] + five[4]) / 2
@@ -130,15 +121,15 @@ def _mouth(clip: np.ndarray, points: Points, rng: np.random.Generator) -> np.nda
     side = 0.3 * far * (2 * _wave(len(clip), rng) - 1)
     out = []
     for t, picture in enumerate(clip):
-        map_x = (grid_x + near * side[t]).astype(np.float32)
-        map_y = (grid_y + near * apart * up[t]).astype(np.float32)
+        maps = grid_x + near * side[t], grid_y + near * apart * up[t]
+        map_x, map_y = (grid.astype(np.float32) for grid in maps)
         border = cv2.BORDER_REFLECT_101
         out.append(cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=border))
     return np.stack(out)
 
 
 def _wave(frames: int, rng: np.random.Generator, *, fast: bool = False) -> np.ndarray:
-    """A course over a clip in 0..1: a sine of some turns, or steps up and down."""
+    """Return a course over a clip in 0..1: a sine of some turns, or steps up and down."""
     phase = rng.uniform(0, 2 * np.pi)
     turns = rng.uniform(2, 6) if fast else rng.uniform(0.5, 4)
     wave = 0.5 + 0.5 * np.sin(phase + turns * 2 * np.pi * np.arange(frames) / frames)

@@ -109,16 +109,35 @@ class FaceCache:
         return crops
 
 
-def build(  # noqa: PLR0913
+@dataclass(frozen=True)
+class CacheSpec:
+    """What a cache holds for a network.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder.
+    margin : float
+        Side of a cached crop in longer sides of the face box.
+    side : int
+        px of a cached crop.
+    seconds : float
+        So much of a clip is cached, from its start.
+    """
+
+    name: str
+    margin: float = MARGIN
+    side: int = SIDE
+    seconds: float = SECONDS
+
+
+def build(
     items: Sequence[Item],
     folder: Path,
+    spec: CacheSpec,
     *,
     aligned: Collection[str] = (),
     tight: bool = False,
-    side: int = SIDE,
-    margin: float = MARGIN,
-    seconds: float = SECONDS,
-    detector: FaceDetector | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FaceCache:
     """Cut the faces of many files into a cache.
@@ -133,19 +152,13 @@ def build(  # noqa: PLR0913
         Names of files. A fake of these shows the very frames of its original, and is cut with the
         boxes of the original, so that both crops show the same pixels.
     tight : bool
-        The files are face crops already: they are resized to `side`, and landmarks are looked for.
-    side : int
-        px of a cached crop.
-    margin : float
-        Side of a cached crop in longer sides of the face box.
-    seconds : float
-        So much of a clip is cached, from its start.
+        The files are face crops already: they are resized, and landmarks are looked for.
     progress : callable
         Called with (files done, files in all).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    detector = detector or load_detector()
-    recipe = CropRecipe(scale=margin, size=side)
+    detector, side = load_detector(), spec.side
+    recipe = CropRecipe(scale=spec.margin, size=side)
     # With the size of the frames: a fake of other size shows no pixel where its original does.
     boxes: dict[tuple[str, str], tuple[list[Detection], tuple[int, ...]]] = {}
     order = sorted(items, key=lambda item: item.label)
@@ -154,7 +167,7 @@ def build(  # noqa: PLR0913
     scratch = folder / "crops.raw"
     with scratch.open("wb") as stream:
         for done, item in enumerate(order):
-            frames = _frames(item, seconds)
+            frames = _frames(item, spec.seconds)
             key = (item.source, item.group)
             places: list[list[float]] = []
             shape = frames[0].shape if frames else ()
@@ -170,7 +183,7 @@ def build(  # noqa: PLR0913
                     boxes.setdefault(key, (faces, shape))
                 n = min(len(frames), len(faces))
                 crops = [cut(frames[i], faces[i].box, recipe) for i in range(n)]
-                places = [_in_crop(face, side, margin) for face in faces[:n]]
+                places = [_in_crop(face, side, spec.margin) for face in faces[:n]]
                 points = _pairs(places[0][4:]) if n else []
                 face = _side(faces[0].box) if n else 0.0
             if crops:
@@ -193,7 +206,7 @@ def build(  # noqa: PLR0913
 
 
 def tried(folder: Path) -> set[str]:
-    """Names of the files that a cache was built from, with a face or without; empty if none."""
+    """Return the names of the files that a cache was built from, with a face or without."""
     if not (folder / "index.json").is_file():
         return set()
     return set(json.loads((folder / "tried.json").read_text()))
@@ -202,10 +215,7 @@ def tried(folder: Path) -> set[str]:
 def _finish(scratch: Path, target: Path, shape: tuple[int, ...]) -> None:
     """Give raw bytes the header of a .npy file without holding them in memory."""
     raw = np.memmap(scratch, np.uint8, "r", shape=shape) if shape[0] else np.zeros(shape, np.uint8)
-    out = np.lib.format.open_memmap(target, "w+", np.uint8, shape)
-    for start in range(0, shape[0], 512):
-        out[start : start + 512] = raw[start : start + 512]
-    out.flush()
+    np.save(target, raw)  # in pieces, as NumPy writes what is larger than its buffer
     del raw
     scratch.unlink()
 
@@ -223,36 +233,33 @@ def _frames(item: Item, seconds: float) -> list[np.ndarray]:
 
 
 def _follow(frames: Sequence[np.ndarray], detector: FaceDetector) -> list[Detection]:
-    """The largest face of a clip, one detection a frame; empty if it is seen too seldom."""
-    looked: list[tuple[int, Detection]] = []
+    """Return the largest face of a clip, one detection a frame; empty if it is seen too seldom."""
+    seen: dict[int, Detection] = {}
     last: Detection | None = None
-    looks = range(0, len(frames), LOOK)
-    for index in looks:
-        found = detector.detect(frames[index], 40)
-        if not found:
+    sampled = range(0, len(frames), LOOK)
+    for index in sampled:
+        faces = detector.detect(frames[index], 40)
+        if not faces:
             continue
-        place = last.box if last else None
-        now = (
-            min(found, key=lambda face: _far(face.box, place))
-            if place
-            else max(found, key=lambda face: _side(face.box))
-        )
-        if last is not None and _far(now.box, last.box) > 0.6 * _side(last.box):
-            continue
-        last = now
-        looked.append((index, now))
-    if not looked or len(looked) < 0.5 * len(looks):
+        if last is None:
+            now = max(faces, key=lambda face: _side(face.box))
+        else:
+            near = [(_far(face.box, last.box), face) for face in faces]
+            distance, now = min(near, key=lambda pair: pair[0])
+            if distance > 0.6 * _side(last.box):
+                continue
+        seen[index] = last = now
+    if last is None or len(seen) < 0.5 * len(sampled):
         return []
-    times = [index for index, _ in looked]
-    values = np.array([[*face.box, *np.ravel(face.landmarks)] for _, face in looked])
-    filled = np.stack([np.interp(range(len(frames)), times, column) for column in values.T], 1)
+    values = np.array([[*face.box, *np.ravel(face.landmarks)] for face in seen.values()])
+    interpolated = [np.interp(range(len(frames)), list(seen), column) for column in values.T]
     return [
         replace(
-            looked[0][1],
+            next(iter(seen.values())),
             box=tuple(row[:4].tolist()),
             landmarks=tuple(map(tuple, row[4:].reshape(-1, 2).tolist())),
         )
-        for row in filled
+        for row in np.stack(interpolated, 1)
     ]
 
 
@@ -261,17 +268,17 @@ def _as_is(
 ) -> tuple[list[np.ndarray], list[tuple[float, float]], float]:
     whole = CropRecipe(kind="whole", size=side)
     crops = [cut(frame, (0, 0, 1, 1), whole) for frame in frames]
-    found = detector.detect(frames[0], 40) if detector and frames else []
-    if not found:
+    faces = detector.detect(frames[0], 40) if detector and frames else []
+    if not faces:
         return crops, [], 0.0
     height, width = frames[0].shape[:2]
-    face = max(found, key=lambda face: _side(face.box))
+    face = max(faces, key=lambda face: _side(face.box))
     points = [(x * side / width, y * side / height) for x, y in face.landmarks]
     return crops, points, _side(face.box)
 
 
 def _in_crop(face: Detection, side: int, margin: float) -> list[float]:
-    """The box and the landmarks of a face in the crop that was cut about it: 14 numbers."""
+    """Return the box and the landmarks of a face in the crop that was cut about it: 14 numbers."""
     x0, y0, x1, y1 = face.box
     k = side / (margin * _side(face.box))
     left, top = (x0 + x1) / 2 - side / k / 2, (y0 + y1) / 2 - side / k / 2

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from detector.evaluation import metrics
+from detector.training.cache import Faces
 from detector.training.input_transform import InputTransform
 from detector.training.sample import PairSource
 
@@ -28,25 +29,20 @@ class HeldOut:
         self.transform = transform
         self.parts: dict[str, tuple[np.ndarray, int]] = {}
         for source in sources:
-            every = [couple for group in source.groups for couple in group]
-            couples = every[:: -(-len(every) // PAIRS) or 1]
             count = 1 if source.part.kind == "image" else FRAMES
             shown = []
-            for couple in couples:
-                for entry in couple:
-                    if entry is None:
-                        continue
-                    frames = source.cache.frames(entry)
-                    for i in np.linspace(0, len(frames) - 1, count).round().astype(int):
-                        shown.append(transform.plain(frames[i], entry, int(i)))
-            if shown and not source.part.makes_fakes:
+            for entry in held_out_pairs(source, PAIRS):
+                frames = source.cache.frames(entry)
+                for i in np.linspace(0, len(frames) - 1, count).round().astype(int):
+                    shown.append(transform.plain(frames[i], entry, int(i)))
+            if shown:
                 self.parts[source.part.name] = np.stack(shown), count
 
     @torch.inference_mode()
     def __call__(self, network: nn.Module) -> dict[str, float]:
         network.eval()
         device = next(network.parameters()).device
-        figures = {}
+        figures: dict[str, float] = {}
         for name, (pictures, count) in self.parts.items():
             logits = []
             for start in range(0, len(pictures), 32):
@@ -54,9 +50,22 @@ class HeldOut:
                 x = x.to(device, memory_format=torch.channels_last)
                 with torch.autocast(x.device.type, torch.bfloat16):
                     logits.append(network(x).float().cpu().numpy())
-            scores = np.concatenate(logits).reshape(-1, count).mean(1)
-            labels = np.arange(len(scores)) % 2
-            couples = [(i, i + 1) for i in range(0, len(scores), 2)]
-            figures[f"{name} auc"] = metrics.auc(scores, labels)
-            figures[f"{name} pairs won"] = metrics.paired_ranking_accuracy(scores, couples)
+            figures |= ranking(name, np.concatenate(logits).reshape(-1, count).mean(1))
         return figures
+
+
+def held_out_pairs(source: PairSource, most: int) -> list[Faces]:
+    """Return originals and fakes in turn, spread over at most so many pairs; none of a part whose
+    fakes are made while training."""
+    couples = [couple for group in source.groups for couple in group]
+    spread = couples[:: -(-len(couples) // most) or 1]
+    return [entry for pair in spread if pair[1] is not None for entry in pair if entry is not None]
+
+
+def ranking(name: str, scores: np.ndarray) -> dict[str, float]:
+    """Return AUC and pairs won of the scores of originals and fakes in turn."""
+    couples = [(i, i + 1) for i in range(0, len(scores), 2)]
+    return {
+        f"{name} auc": metrics.auc(scores, np.arange(len(scores)) % 2),
+        f"{name} pairs won": metrics.paired_ranking_accuracy(scores, couples),
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from detector.errors import InputError, UsageError
-from detector.evaluation import metrics
 from detector.models.base import CropRecipe
 from detector.models.families.videomae import HybridVideoMae
 from detector.models.maps import MapNetwork
 from detector.training import augment, input_transform, masking, motion, pool, start
 from detector.training.cache import FaceCache, Faces
+from detector.training.check import held_out_pairs, ranking
 from detector.training.fit import fit
 from detector.training.job import TrainingJob
 from detector.training.recipe import Recipe
@@ -58,96 +59,66 @@ def network_of(plan: Recipe, family: Family = HybridVideoMae) -> MapNetwork:
 
 def train(job: TrainingJob, family: Family = HybridVideoMae) -> MapNetwork:
     """Train a clip model by a recipe; see `detector.training.run.train`."""
-    plan, out = job.plan, job.out
+    plan, run = job.plan, job.run
     network = network_of(plan, family)
     network.trunk.load_state_dict(start.trunk_state(job.begin))
-    out.mkdir(parents=True, exist_ok=True)
-    show = partial(_report_progress, job, "maps")
-    size = int(plan.options.get("pool", 1000))
-    make = partial(_pair, job.sources, plan)
-    maps = pool.fill(make, size, network, out / "maps.npy", resume=job.resume, progress=show)
+    run.out.mkdir(parents=True, exist_ok=True)
+    maps = _maps(
+        job, network, partial(_pair, job.sources, plan), plan.options.get("pool", 1000), "maps.npy"
+    )
     pool.set_scale(network, maps)
     if plan.pretrain is not None:
         _pretrain(job, network)
-    checked = Windows([s for s in job.held if not s.part.makes_fakes], plan.crop, plan.clip_frames)
+    check = HeldOutMaps(job.held, plan, network)
     trained = fit(
         OnMaps(network),
         plan,
         lambda step: pool.draw_pairs(maps, plan, step),
-        out,
-        check=HeldOutMaps(checked, network) if checked.parts else None,
-        resume=job.resume,
-        stop_after=job.stop_after,
-        progress=job.training,
-        device=job.device,
+        run,
+        check=check if check.maps else None,
     )
     assert isinstance(trained, OnMaps)
     return trained.network
 
 
+def _maps(
+    job: TrainingJob, network: MapNetwork, make: pool.Make, count: str | float, name: str
+) -> np.ndarray:
+    """Return a pool of the run, kept in its folder."""
+    file, show = job.run.out / name, partial(job.run.report, "maps")
+    return pool.fill(make, int(count), network, file, resume=job.run.resume, progress=show)
+
+
 def _pretrain(job: TrainingJob, network: MapNetwork) -> None:
     """Mask all clips there are but those of held-out people, whatever their labels say."""
-    asked = job.plan.pretrain
-    if asked is None or not isinstance(network, HybridVideoMae):
-        raise UsageError(f"{job.plan.name}: only a videomae is pretrained by masking.")
+    plan = job.plan
+    if plan.pretrain is None or not isinstance(network, HybridVideoMae):
+        raise UsageError(f"{plan.name}: only a videomae is pretrained by masking.")
     caches = {s.cache.folder: s.cache for s in [*job.sources, *job.held]}
-    every = [(c, e) for c in caches.values() for e in c.entries if e.kind == "video"]
-    learned = [(cache, entry) for cache, entry in every if entry.person not in job.kept]
-    held = [(cache, entry) for cache, entry in every if entry.person in job.kept]
-    if not learned:
-        raise InputError(f"There are no clips for the pretraining of {job.plan.name!r}.")
-    folder = job.out / "pretrain"
-    folder.mkdir(exist_ok=True)
-    fill = partial(
-        pool.fill,
-        network=network,
-        resume=job.resume,
-        progress=partial(_report_progress, job, "maps"),
+    clips = [(c, e) for c in caches.values() for e in c.entries if e.kind == "video"]
+    learned, held = (
+        [(cache, entry) for cache, entry in clips if (entry.person in job.held_out) == out]
+        for out in (False, True)
     )
-    make = partial(_clip, learned, job.plan)
-    maps = fill(make, asked.pool, file=folder / "maps.npy")
-    checked = None
+    if not learned:
+        raise InputError(f"There are no clips for the pretraining of {plan.name!r}.")
+    folder = job.run.out / "pretrain"
+    folder.mkdir(exist_ok=True)
+    maps = _maps(
+        job, network, partial(_clip, learned, plan), plan.pretrain.pool, "pretrain/maps.npy"
+    )
+    watched = None
     if held:
-        make = partial(_clip, held, job.plan)
-        checked = fill(make, min(len(held), WATCHED), file=folder / "held.npy")
-    masking.pretrain(
-        network, job.plan, maps, folder, held=checked, resume=job.resume,
-        progress=partial(job.on_progress, "masking"), device=job.device,
-    )  # fmt: skip
-
-
-class Windows:
-    """Clean windows from the middle of held-out clips, part by part.
-
-    Attributes
-    ----------
-    parts : dict of str to list of (cache, entry)
-        Originals and fakes in turn.
-    """
-
-    def __init__(self, sources: Sequence[PairSource], crop: CropRecipe, frames: int) -> None:
-        self.crop, self.frames = crop, frames
-        self.parts: dict[str, list[tuple[FaceCache, Faces]]] = {}
-        for source in sources:
-            couples = [couple for group in source.groups for couple in group]
-            found = [
-                (source.cache, entry)
-                for couple in couples[:: -(-len(couples) // WATCHED) or 1]
-                for entry in couple
-                if entry is not None
-            ]
-            if found:
-                self.parts[source.part.name] = found
-
-    def clip(self, cache: FaceCache, entry: Faces) -> np.ndarray:
-        """uint8 [T, S, S, 3]."""
-        return window(cache, entry, self.crop, self.frames)
+        count = min(len(held), WATCHED)
+        watched = _maps(job, network, partial(_clip, held, plan), count, "pretrain/held.npy")
+    run = replace(job.run, out=folder, stop_after=None)
+    masking.pretrain(network, plan, maps, run, held=watched)
 
 
 def window(
     cache: FaceCache, entry: Faces, crop: CropRecipe, frames: int, where: float = 0.5
 ) -> np.ndarray:
-    """Consecutive frames as a model is shown them, unchanged: uint8 [T, S, S, 3].
+    """Return consecutive frames as a model is shown them, unchanged: uint8 [T, S, S, 3].
 
     Parameters
     ----------
@@ -161,33 +132,32 @@ def window(
 
 
 class HeldOutMaps:
-    """AUC and pairs won on held-out pairs, part by part. Call it with an `OnMaps`.
+    """AUC and pairs won on clean windows from the middle of held-out clips, part by part. Call it
+    with an `OnMaps`.
 
     The trunk of `network` sees the windows once, now.
     """
 
-    def __init__(self, windows: Windows, network: MapNetwork) -> None:
-        trunk = pool.seeing(network, windows.crop.size)
+    def __init__(self, sources: Sequence[PairSource], plan: Recipe, network: MapNetwork) -> None:
+        trunk = pool.seeing(network, plan.crop.size)
 
         def maps(cache: FaceCache, entry: Faces) -> Tensor:
-            frames = augment.batch_to_array(list(windows.clip(cache, entry)))
-            return torch.from_numpy(trunk(frames)[0]).half()
+            frames = window(cache, entry, plan.crop, plan.clip_frames)
+            return torch.from_numpy(trunk(augment.batch_to_array(list(frames)))[0]).half()
 
         self.maps = {
-            name: [maps(cache, entry) for cache, entry in found]
-            for name, found in windows.parts.items()
+            source.part.name: [maps(source.cache, entry) for entry in entries]
+            for source in sources
+            if (entries := held_out_pairs(source, WATCHED))
         }
 
     @torch.inference_mode()
     def __call__(self, network: nn.Module) -> dict[str, float]:
         network.eval()
-        figures = {}
+        figures: dict[str, float] = {}
         for name, maps in self.maps.items():
             scores = np.array([float(network(one[None].float())) for one in maps])
-            labels = np.arange(len(scores)) % 2
-            couples = [(i, i + 1) for i in range(0, len(scores), 2)]
-            figures[f"{name} auc"] = metrics.auc(scores, labels)
-            figures[f"{name} pairs won"] = metrics.paired_ranking_accuracy(scores, couples)
+            figures |= ranking(name, scores)
         return figures
 
 
@@ -201,7 +171,3 @@ def _clip(every: Sequence[tuple[FaceCache, Faces]], plan: Recipe, index: int) ->
     # All clips in turn, so that none is missing, each time another window under another look.
     cache, entry = every[index % len(every)]
     return [motion.one_clip(entry, cache.frames(entry), plan, rng)]
-
-
-def _report_progress(job: TrainingJob, stage: str, done: int, total: int) -> None:
-    job.on_progress(stage, done, total, {})

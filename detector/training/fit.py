@@ -13,7 +13,9 @@ import math
 import platform
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,55 @@ Check = Callable[[nn.Module], dict[str, float]]
 Objective = Callable[[Tensor, Tensor], Tensor]
 """Output of the network and labels -> loss."""
 
+OnProgress = Callable[[str, int, int, dict[str, float]], None]
+"""Stage ("faces", "maps", "masking", "training"), done, in all, figures (none between checks)."""
+
 SAVE_EVERY = 120
 """Seconds between saved states."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Where and how a training runs.
+
+    Attributes
+    ----------
+    out : Path
+        The run's folder; made.
+    resume : bool
+        Go on where a stopped run left off. The result is that of a run never stopped.
+    stop_after : int or None
+        Stop (and save) before this step; the schedule stays that of the whole run.
+    """
+
+    out: Path
+    resume: bool = False
+    stop_after: int | None = None
+    device: str = "cpu"
+    on_progress: OnProgress = lambda stage, done, total, figures: None
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Tell how far a stage without figures is."""
+        self.on_progress(stage, done, total, {})
+
+
+class _SinglePrecision:
+    """Before a convolution's class: it computes in fp32 whatever autocast says."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            out: Tensor = super().forward(x.float())  # type: ignore[misc]
+        return out.to(x.dtype)
+
+
+def depthwise_in_fp32(network: nn.Module) -> None:
+    """Let convolutions per channel with kernels over 3 compute in fp32, where a CPU is 4 to 10
+    times as fast backwards as in bf16, and hardly slower forwards. Weights and names stay."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1 and module.kernel_size[0] > 3:
+            kind = type(module)
+            if not issubclass(kind, _SinglePrecision):
+                module.__class__ = type(kind.__name__, (_SinglePrecision, kind), {})
 
 
 class WeightAverage:
@@ -55,8 +104,8 @@ class WeightAverage:
 
 
 def loss_of(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
-    """Cross-entropy or focal loss (Lin et al. 2017), and a ranking term: within a pair the fake is
-    to score higher."""
+    """Return cross-entropy or focal loss (Lin et al. 2017), and a ranking term: within a pair the
+    fake is to score higher."""
     target = labels * (1 - 2 * recipe.smoothing) + recipe.smoothing
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     if recipe.loss == "focal":
@@ -71,8 +120,8 @@ def loss_of(logits: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
 
 
 def feature_loss(features: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
-    """Alignment and uniformity on the sphere (Wang & Isola, ICML 2020), as LNCLIP-DF trains with
-    (arXiv:2508.06248), and the supervised contrastive loss (Khosla et al., NeurIPS 2020).
+    """Return alignment and uniformity on the sphere (Wang & Isola, ICML 2020), as LNCLIP-DF trains
+    with (arXiv:2508.06248), and the supervised contrastive loss (Khosla et al., NeurIPS 2020).
 
     Parameters
     ----------
@@ -99,12 +148,12 @@ def feature_loss(features: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
 
 
 def uses_features(recipe: Recipe) -> bool:
-    """Whether the loss of a recipe looks at features too."""
+    """Return whether the loss of a recipe looks at features too."""
     return bool(recipe.align_weight or recipe.uniform_weight or recipe.contrast_weight)
 
 
 def rate_at(step: int, steps: int, recipe: Recipe) -> float:
-    """Learning rate: a rise, then half a cosine down to a hundredth."""
+    """Return the learning rate: a rise, then half a cosine down to a hundredth."""
     rise = max(1, round(recipe.warmup * steps))
     if step < rise:
         return recipe.rate * (step + 1) / rise
@@ -112,18 +161,47 @@ def rate_at(step: int, steps: int, recipe: Recipe) -> float:
     return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def fit(  # noqa: PLR0913
+class _State:
+    """What a run is resumed from: the network, its average and its optimizer, in `state.pt`."""
+
+    def __init__(self, network: nn.Module, recipe: Recipe, run: TrainingOptions) -> None:
+        self.network = network.to(run.device)
+        if run.device != "cpu":
+            self.network = self.network.to(memory_format=torch.channels_last)
+        else:
+            depthwise_in_fp32(self.network)
+        self.optimizer = torch.optim.AdamW(_grouped(self.network, recipe.decay), lr=recipe.rate)
+        self.average = WeightAverage(self.network, recipe.average)
+        self.parts: dict[str, Any] = {
+            "network": self.network, "average": self.average.network, "optimizer": self.optimizer,
+        }  # fmt: skip
+        self.step, self.file = 0, run.out / "state.pt"
+        if run.resume and self.file.is_file():
+            state = torch.load(self.file, weights_only=True, map_location=run.device)
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+            self.step = int(state["step"])
+        else:
+            (run.out / "config.json").write_text(json.dumps(configuration(recipe), indent=1))
+            (run.out / "curve.csv").unlink(missing_ok=True)
+
+    def save(self) -> None:
+        scratch = self.file.with_suffix(".part")
+        torch.save(
+            {n: p.state_dict() for n, p in self.parts.items()} | {"step": self.step}, scratch
+        )
+        scratch.replace(self.file)
+
+
+def fit(
     network: nn.Module,
     recipe: Recipe,
     draw: Draw,
-    out: Path,
+    run: TrainingOptions,
     *,
     objective: Objective | None = None,
     check: Check | None = None,
-    resume: bool = False,
-    stop_after: int | None = None,
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
-    device: str = "cpu",
+    stage: str = "training",
 ) -> nn.Module:
     """Train, and give the network with averaged weights.
 
@@ -131,100 +209,66 @@ def fit(  # noqa: PLR0913
     ----------
     draw : callable
         See `Draw`; must depend on the step alone.
-    out : Path
-        The run's folder.
     objective : callable, optional
         What is made small instead of the recipe's loss on pairs: for learning without labels.
     check : callable
         Looks at held-out data; its figures go to `curve.csv`.
-    resume : bool
-        Go on from `out`/state.pt if there is one. The result is that of a run never stopped.
-    stop_after : int
-        Stop (and save) before this step; the schedule stays that of the whole run.
-    progress : callable
-        Called after every step with (step, steps, figures); no figures between checks.
+    stage : str
+        What `run.on_progress` is told after every step.
+
+    Raises
+    ------
+    UsageError
+        The recipe's loss looks at features, which the network does not show.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    steps = recipe.steps
-    network = network.to(device)
-    if device != "cpu":
-        network = network.to(memory_format=torch.channels_last)
+    run.out.mkdir(parents=True, exist_ok=True)
     with_features = uses_features(recipe)
     if with_features and not hasattr(network, "embed"):
         raise UsageError(f"{recipe.name}: a {recipe.family} shows no features to a loss.")
-    several = torch.device(device).type == "cuda" and torch.cuda.device_count() > 1
+    state = _State(network, recipe, run)
+    network, optimizer = state.network, state.optimizer
+    several = torch.device(run.device).type == "cuda" and torch.cuda.device_count() > 1
     spread = nn.DataParallel(network) if several and not with_features else network
-    optimizer = torch.optim.AdamW(_grouped(network, recipe.decay), lr=recipe.rate)
-    average = WeightAverage(network, recipe.average)
-    start = 0
-    state_file = out / "state.pt"
-    if resume and state_file.is_file():
-        state = torch.load(state_file, weights_only=True, map_location=device)
-        network.load_state_dict(state["network"])
-        average.network.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = int(state["step"])
-    else:
-        (out / "config.json").write_text(json.dumps(_config(recipe), indent=1))
-        (out / "curve.csv").unlink(missing_ok=True)
-
-    def save(step: int) -> None:
-        scratch = state_file.with_suffix(".part")
-        torch.save(
-            {
-                "network": network.state_dict(),
-                "average": average.network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": step,
-            },
-            scratch,
-        )
-        scratch.replace(state_file)
-
     began = saved = time.monotonic()
-    recent: list[float] = []
-    end = steps if stop_after is None else min(steps, stop_after)
-    for step in range(start, end):
+    recent: deque[float] = deque(maxlen=100)
+    steps = recipe.steps
+    end = steps if run.stop_after is None else min(steps, run.stop_after)
+    for step in range(state.step, end):
         torch.manual_seed(recipe.seed * 1_000_003 + step)
         inputs, labels = draw(step)
-        x = torch.from_numpy(inputs).to(device)
+        x, y = torch.from_numpy(inputs).to(run.device), torch.from_numpy(labels).to(run.device)
         if x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step, steps, recipe)
         network.train()
-        y = torch.from_numpy(labels).to(device)
         with torch.autocast(x.device.type, torch.bfloat16):
-            if with_features:
-                features = network.embed(x)
-                logits = network.judge(features)
-            else:
-                logits = spread(x)
-        loss = objective(logits.float(), y) if objective else loss_of(logits.float(), y, recipe)
-        if with_features:
+            features = network.embed(x) if with_features else None
+            logits = (spread(x) if features is None else network.judge(features)).float()
+        loss = objective(logits, y) if objective else loss_of(logits, y, recipe)
+        if features is not None:
             loss = loss + feature_loss(features, y, recipe)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
-        average.update(network, step)
-        recent = [*recent[-99:], float(loss.detach())]
-        last = step + 1 == end
+        state.average.update(network, step)
+        state.step = step + 1
+        recent.append(float(loss.detach()))
         figures: dict[str, float] = {}
-        if (step + 1) % recipe.check_every == 0 or last:
+        if state.step % recipe.check_every == 0 or state.step == end:
             figures = {"loss": float(np.mean(recent)), "seconds": time.monotonic() - began}
-            figures |= check(average.network) if check else {}
-            _log(out / "curve.csv", step + 1, figures)
-        if progress:
-            progress(step + 1, steps, figures)
-        if last or time.monotonic() - saved > SAVE_EVERY:
-            save(step + 1)
+            figures |= check(state.average.network) if check else {}
+            _log(run.out / "curve.csv", state.step, figures)
+        run.on_progress(stage, state.step, steps, figures)
+        if state.step == end or time.monotonic() - saved > SAVE_EVERY:
+            state.save()
             saved = time.monotonic()
-    return average.network
+    return state.average.network
 
 
 def packed(network: nn.Module) -> dict[str, Tensor]:
-    """A state dict to keep: kernels and matrices as fp16, the rest (statistics) as it is."""
+    """Return a state dict to keep: kernels and matrices as fp16, the rest (statistics) as it is."""
     return {
         name: (value.half() if value.ndim > 1 else value).cpu().contiguous().clone()
         for name, value in network.state_dict().items()
@@ -233,11 +277,10 @@ def packed(network: nn.Module) -> dict[str, Tensor]:
 
 def _grouped(network: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Weight decay is for matrices and kernels; not for biases and normalization."""
-    matrices = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
-    rest = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+    learned = [p for p in network.parameters() if p.requires_grad]
     return [
-        {"params": matrices, "weight_decay": decay},
-        {"params": rest, "weight_decay": 0.0},
+        {"params": [p for p in learned if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
     ]
 
 
@@ -250,7 +293,8 @@ def _log(path: Path, step: int, figures: dict[str, float]) -> None:
         writer.writerow([step, *(f"{value:.5g}" for value in figures.values())])
 
 
-def _config(recipe: Recipe) -> dict[str, Any]:
+def configuration(recipe: Recipe) -> dict[str, Any]:
+    """Return what `config.json` of a run holds."""
     return {
         "recipe": recipe.model_dump(),
         "commit": _commit(),
@@ -261,7 +305,7 @@ def _config(recipe: Recipe) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of the code, with a + if the tree differs from it."""
+    """Return the commit of the code, with a + if the tree differs from it."""
 
     def git(*words: str) -> str:
         run = subprocess.run(

@@ -41,19 +41,13 @@ class FrameTrainer:
         plan, sources = job.plan, job.sources
         network = start.frame_network(plan, job.begin, self.family, self.untrained)
         if self.folded and network.features is not None and not start.is_trained(job.begin):
-            some = [
-                sample.draw(sources, plan, AHEAD + i)[0]
-                for i in range(max(1, STATISTICS // (2 * plan.pairs)))
-            ]
+            steps = range(AHEAD, AHEAD + max(1, STATISTICS // (2 * plan.pairs)))
+            some = [sample.draw(sources, plan, step)[0] for step in steps]
             start.refit_statistics(network.features, torch.from_numpy(np.concatenate(some)))
         return fit(
             network.to(memory_format=torch.channels_last),  # on a CPU too it takes half the time
             plan,
             lambda step: sample.draw(sources, plan, step),
-            job.out,
+            job.run,
             check=HeldOut(job.held, job.transform),
-            resume=job.resume,
-            stop_after=job.stop_after,
-            progress=job.training,
-            device=job.device,
         )

@@ -16,7 +16,7 @@ from detector.models.base import CropRecipe, Model
 from detector.schema.analysis import Box
 from detector.training import augment
 from detector.training.augment import Framing
-from detector.training.cache import MARGIN, SECONDS, SIDE, TIGHT_SIDE, Faces
+from detector.training.cache import MARGIN, TIGHT_SIDE, CacheSpec, Faces
 from detector.training.recipe import Part, Recipe
 from detector.vision import box_for, cut
 from detector.vision.alignment import five_points, goal, similarity
@@ -34,22 +34,12 @@ MOST = 640
 """px of a cached crop, at most."""
 
 
-@dataclass(frozen=True)
-class CacheSpec:
-    """What a cache holds for a network: its folder's name, and how `cache.build` is to cut."""
-
-    name: str
-    margin: float = MARGIN
-    side: int = SIDE
-    seconds: float = SECONDS
-
-
 class InputTransform(ABC):
     """One network's way to look."""
 
     @abstractmethod
     def cached(self, part: Part) -> CacheSpec:
-        """Which cache holds the faces of a part."""
+        """Return which cache holds the faces of a part."""
 
     @abstractmethod
     def framing(self, rng: np.random.Generator, tight: bool) -> Framing:
@@ -57,15 +47,15 @@ class InputTransform(ABC):
 
     @abstractmethod
     def cut(self, crop: np.ndarray, entry: Faces, index: int, framing: Framing) -> np.ndarray:
-        """What is shown of the `index`-th crop of an entry: uint8 [S, S, 3]."""
+        """Return what is shown of the `index`-th crop of an entry: uint8 [S, S, 3]."""
 
-    @abstractmethod
     def plain(self, crop: np.ndarray, entry: Faces, index: int) -> np.ndarray:
-        """The same without any change, as in use."""
+        """Return the same without any change, as in use."""
+        return self.cut(crop, entry, index, _still(entry.tight))
 
     @abstractmethod
     def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """The network's input: float32 [N, 3, S, S]."""
+        """Return the network's input: float32 [N, 3, S, S]."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +70,6 @@ class OwnInput(InputTransform):
         return MARGIN if self.crop.scale * ROOM <= MARGIN else round(self.crop.scale * WIDE, 2)
 
     def cached(self, part: Part) -> CacheSpec:
-        """See `InputTransform.cached`."""
         if part.tight:
             return CacheSpec(f"{part.kind}-tight", side=TIGHT_SIDE)
         if self.margin == MARGIN:
@@ -89,19 +78,12 @@ class OwnInput(InputTransform):
         return CacheSpec(f"{part.kind}-{self.margin:g}-{side}", self.margin, side, WIDE_SECONDS)
 
     def framing(self, rng: np.random.Generator, tight: bool) -> Framing:
-        """See `InputTransform.framing`."""
         return augment.draw_framing(rng, tight, self.margin > MARGIN)
 
     def cut(self, crop: np.ndarray, entry: Faces, index: int, framing: Framing) -> np.ndarray:
-        """See `InputTransform.cut`."""
         return augment.frame(crop, framing, self.crop, entry.tight, self.margin)
 
-    def plain(self, crop: np.ndarray, entry: Faces, index: int) -> np.ndarray:
-        """See `InputTransform.plain`."""
-        return plain(crop, entry.tight, self.crop, self.margin)
-
     def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """See `InputTransform.batch`."""
         return augment.batch_to_array(pictures)
 
 
@@ -111,22 +93,21 @@ class PretrainedInput(InputTransform):
     def __init__(self, model: Model) -> None:
         self.model = model
         self.recipe = model.spec.crop
-        shown = reach(self.recipe)
-        self.margin = round(shown * ROOM, 2)
+        self.margin = round(reach(self.recipe) * ROOM, 2)
         self.side = min(MOST, round((self.recipe.size or MOST) * ROOM))
 
     def cached(self, part: Part) -> CacheSpec:
-        """See `InputTransform.cached`: as wide as this recipe looks, and as fine."""
+        """Return a cache as wide as this recipe looks, and as fine."""
         return CacheSpec(f"{part.kind}-{self.margin:g}-{self.side}", self.margin, self.side)
 
     def framing(self, rng: np.random.Generator, tight: bool) -> Framing:
-        """See `InputTransform.framing`: about what a face detector is off by."""
+        """Draw about what a face detector is off by."""
         dx, dy = rng.normal(0, 0.02, 2).clip(-0.04, 0.04)
         zoom = rng.uniform(0.93, 1.05)
         return Framing(float(zoom), float(dx), float(dy), bool(rng.random() < 0.5))
 
     def cut(self, crop: np.ndarray, entry: Faces, index: int, framing: Framing) -> np.ndarray:
-        """See `InputTransform.cut`: the face is taken to be where the framing moves it."""
+        """Cut as if the face were where the framing moves it."""
         place = np.array(entry.places[index]).reshape(7, 2)
         middle = place[:2].mean(0)
         longer = float(np.ptp(place[:2], axis=0).max())
@@ -137,31 +118,29 @@ class PretrainedInput(InputTransform):
         shown = cut(crop, box_for(self.recipe, box), self.recipe, points)
         return np.ascontiguousarray(shown[:, ::-1]) if framing.flip else shown
 
-    def plain(self, crop: np.ndarray, entry: Faces, index: int) -> np.ndarray:
-        """See `InputTransform.plain`."""
-        return self.cut(crop, entry, index, Framing(1.0, 0.0, 0.0, False))
-
     def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """See `InputTransform.batch`: prepared as the original prepares them."""
+        """Return pictures prepared as the original prepares them."""
         return np.stack([self.model.preprocess(picture).numpy() for picture in pictures])
 
 
 def input_transform_of(recipe: Recipe, published: Model | None = None) -> InputTransform:
-    """How the network of a recipe sees faces, or a published one."""
+    """Return how the network of a recipe sees faces, or a published one."""
     return PretrainedInput(published) if published else OwnInput(recipe.crop)
 
 
 def plain(crop: np.ndarray, tight: bool, recipe: CropRecipe, margin: float = MARGIN) -> np.ndarray:
-    """A crop that was cached with this margin, as our own networks see it without any change."""
-    framing = Framing(
-        augment.TIGHT_SCALE if tight else 1.0, 0.0, augment.TIGHT_SHIFT if tight else 0.0, False
-    )
-    return augment.frame(crop, framing, recipe, tight, margin)
+    """Return a crop that was cached with this margin, as our own networks see it unchanged."""
+    return augment.frame(crop, _still(tight), recipe, tight, margin)
+
+
+def _still(tight: bool) -> Framing:
+    scale, shift = (augment.TIGHT_SCALE, augment.TIGHT_SHIFT) if tight else (1.0, 0.0)
+    return Framing(scale, 0.0, shift, False)
 
 
 def reach(recipe: CropRecipe) -> float:
-    """Side of the square about a face box that holds all a recipe shows of an average face, in
-    longer sides of the box."""
+    """Return the side of the square about a face box that holds all a recipe shows of an average
+    face, in longer sides of the box."""
     if recipe.kind == "square":
         return recipe.scale
     if recipe.kind == "points":
@@ -170,8 +149,7 @@ def reach(recipe: CropRecipe) -> float:
         return float(2 * np.abs(corners).max())
     x0, y0, x1, y1 = box_for(recipe, (-0.4, -0.5, 0.4, 0.5))
     left, top, right, bottom = recipe.margins
-    across = down = y1 - y0
-    if recipe.margin_of == "sides":
-        across = x1 - x0
+    down = y1 - y0
+    across = x1 - x0 if recipe.margin_of == "sides" else down
     edges = (x0 - left * across, y0 - top * down, x1 + right * across, y1 + bottom * down)
     return float(2 * np.abs(edges).max())

@@ -7,9 +7,6 @@ normalized maps back. The decoder is that of `transformers` and is thrown away a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,7 +14,7 @@ from torch import Tensor, nn
 from detector.errors import UsageError
 from detector.models.families.videomae import HybridVideoMae
 from detector.training import pool
-from detector.training.fit import fit
+from detector.training.fit import TrainingOptions, fit
 from detector.training.recipe import Recipe
 
 
@@ -58,7 +55,7 @@ class Masked(nn.Module):
         return (order < self.hidden).repeat(1, self.times)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps [N, T, 96, h, w] -> mean squared error on what is hidden, [1]."""
+        """Turn maps [N, T, 96, h, w] into the mean squared error on what is hidden, [1]."""
         shape = (1, 1, -1, 1, 1)
         scaled = (maps - self.mean.view(shape)) / self.std.view(shape)
         return self.whole(pixel_values=scaled, bool_masked_pos=self.mask(len(maps))).loss[None]
@@ -78,17 +75,13 @@ class HeldOutLoss:
         return {"held-out loss": float(np.mean([float(network(row)) for row in rows]))}
 
 
-def pretrain(  # noqa: PLR0913
+def pretrain(
     network: HybridVideoMae,
     plan: Recipe,
     maps: np.ndarray,
-    out: Path,
+    run: TrainingOptions,
     *,
     held: np.ndarray | None = None,
-    resume: bool = False,
-    stop_after: int | None = None,
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
-    device: str = "cpu",
 ) -> None:
     """Pretrain the encoder of a network, in place.
 
@@ -100,8 +93,8 @@ def pretrain(  # noqa: PLR0913
         Its `pretrain` says for how long.
     maps : array [count, K, T, 96, h, w]
         A pool; labels play no part.
-    out : Path
-        A folder of its own: `fit` leaves its record there.
+    run : TrainingOptions
+        With a folder of its own: `fit` leaves its record there.
     held : array [count, K, T, 96, h, w], optional
         Clips to watch the loss on.
 
@@ -110,21 +103,18 @@ def pretrain(  # noqa: PLR0913
     UsageError
         The recipe asks for no pretraining.
     """
-    if plan.pretrain is None:
+    if (how := plan.pretrain) is None:
         raise UsageError(f"The recipe {plan.name!r} has no pretraining.")
-    asked = plan.pretrain
-    changes = {"images": asked.images, "rate": asked.rate, "pairs": asked.clips // 2}
+    changes = {"images": how.images, "rate": how.rate, "pairs": how.clips // 2}
+    plan = plan.model_copy(update=changes)
     trained = fit(
-        Masked(network, asked.masked),
-        plan.model_copy(update=changes),
-        lambda step: pool.draw_any(maps, plan.model_copy(update=changes), step),
-        out,
+        Masked(network, how.masked),
+        plan,
+        lambda step: pool.draw_any(maps, plan, step),
+        run,
         objective=lambda loss, labels: loss.mean(),
         check=None if held is None else HeldOutLoss(held),
-        resume=resume,
-        stop_after=stop_after,
-        progress=progress,
-        device=device,
+        stage="masking",
     )
     assert isinstance(trained, Masked)
     network.mae.videomae.load_state_dict(trained.whole.videomae.state_dict())

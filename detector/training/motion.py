@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from detector.training import augment, blend
+from detector.training import augment, blend, sample
 from detector.training.blend_clip import blend_clip
 from detector.training.cache import Faces
 from detector.training.codec import QUALITY, h264
@@ -25,26 +25,20 @@ SHAKE = 0.012
 def pick(
     sources: Sequence[PairSource], recipe: Recipe, index: int
 ) -> tuple[PairSource, Faces, Faces | None, np.random.Generator]:
-    """Which original and which fake make pair `index`, and the randomness left to make it with.
+    """Draw which original and which fake make pair `index`, and the randomness left to make it
+    with.
 
     Depends on the recipe's seed and the index alone.
     """
     rng = np.random.default_rng([recipe.seed, 7, index])
-    shares = np.array([source.part.share for source in sources])
-    source = sources[rng.choice(len(sources), p=shares / shares.sum())]
-    group = source.groups[rng.integers(len(source.groups))]
-    first, second = group[rng.integers(len(group))]
-    return source, first, second, rng
+    source = sources[rng.choice(len(sources), p=sample.shares(sources))]
+    return source, *sample.couple(source, rng), rng
 
 
 def one_pair(
-    source: PairSource,
-    first: Faces,
-    second: Faces | None,
-    recipe: Recipe,
-    rng: np.random.Generator,
+    source: PairSource, first: Faces, second: Faces | None, recipe: Recipe, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An original and a fake of it over time under the same conditions, uint8 [T, S, S, 3] each.
+    """Make an original and a fake of it over time alike, uint8 [T, S, S, 3] each.
 
     Without a fake, the original is blended: with itself, or in the mode "people" with the face of
     somebody else of the source.
@@ -52,8 +46,8 @@ def one_pair(
     tight, frames = source.part.tight, recipe.clip_frames
     if second is None:
         real = source.cache.frames(first)[run(rng, first.count, frames)]
-        donor = _donor(source, first, rng) if source.part.mode == "people" else None
-        fake = blend_clip(real, first.points, rng, donor)
+        face = _donor(source, first, rng) if source.part.mode == "people" else None
+        fake = blend_clip(real, first.points, rng, face)
     else:
         together = source.part.aligned and source.part.matched
         where = run(rng, min(first.count, second.count) if together else first.count, frames)
@@ -63,8 +57,7 @@ def one_pair(
     path = _path(rng, frames)
     pair = [_framed(clip, base, path, recipe, tight) for clip in (real, fake)]
     if second is not None and not source.part.matched:
-        shown = base.zoom * (1.0 if tight else recipe.crop.scale)
-        native = shown * min(first.face, second.face) * rng.uniform(0.6, 1.0)
+        native = sample.native_side((first, second), tight, base.zoom, recipe, rng)
         levelled = [augment.level(a, b, native) for a, b in zip(*pair, strict=True)]
         pair = [np.stack(clip) for clip in zip(*levelled, strict=True)]
     if rng.random() < recipe.soften:
@@ -72,15 +65,14 @@ def one_pair(
         soft = [augment.soften(one, np.random.default_rng(softness)) for one in pair[0]]
         pair[0] = np.stack(soft)
     look = augment.draw_augmentation(rng, without=recipe.without)
-    encoded = bool(rng.random() < recipe.h264)
-    crf = int(rng.integers(*QUALITY, endpoint=True)) if encoded else None
+    crf = _draw_crf(recipe, rng)
     return _seen(pair[0], look, crf), _seen(pair[1], look, crf)
 
 
 def one_clip(
     entry: Faces, clip: np.ndarray, recipe: Recipe, rng: np.random.Generator
 ) -> np.ndarray:
-    """A window of any clip under some condition, uint8 [T, S, S, 3]: for training without labels.
+    """Draw a window of any clip under some condition, uint8 [T, S, S, 3]: without labels.
 
     Parameters
     ----------
@@ -90,9 +82,13 @@ def one_clip(
     window = clip[run(rng, entry.count, recipe.clip_frames)]
     base = augment.draw_framing(rng, entry.tight)
     shown = _framed(window, base, _path(rng, recipe.clip_frames), recipe, entry.tight)
-    encoded = bool(rng.random() < recipe.h264)
-    crf = int(rng.integers(*QUALITY, endpoint=True)) if encoded else None
+    crf = _draw_crf(recipe, rng)
     return _seen(shown, augment.draw_augmentation(rng, without=recipe.without), crf)
+
+
+def _draw_crf(recipe: Recipe, rng: np.random.Generator) -> int | None:
+    encoded = rng.random() < recipe.h264
+    return int(rng.integers(*QUALITY, endpoint=True)) if encoded else None
 
 
 def _framed(
@@ -106,7 +102,8 @@ def _framed(
 
 
 def _seen(clip: np.ndarray, look: augment.AugmentationParams, crf: int | None) -> np.ndarray:
-    """A look on every frame, with grain of its own; a video's compression in place of JPEG."""
+    """Return a look on every frame, with grain of its own; a video's compression in place of
+    JPEG."""
     if crf is not None:
         look = replace(look, jpeg=0)
     frames = [
@@ -120,20 +117,14 @@ def _seen(clip: np.ndarray, look: augment.AugmentationParams, crf: int | None) -
 def _donor(
     source: PairSource, first: Faces, rng: np.random.Generator
 ) -> tuple[np.ndarray, blend.Points] | None:
-    """A face of somebody else with landmarks like these, or of anybody where the average place
-    serves, and its landmarks; None: nobody's fit."""
+    """Return a face of somebody else, of some that are drawn."""
     others = [group[0][0] for group in source.groups if group[0][0].person != first.person]
-    if not others:
-        return None
-    some = [others[i] for i in rng.permutation(len(others))[:24]]
-    which = blend.nearest(first.points, [other.points for other in some], tight=source.part.tight)
-    if which is None:
-        return None
-    return source.cache.frames(some[which])[0], some[which].points
+    drawn = [others[i] for i in rng.permutation(len(others))[: sample.OTHERS]]
+    return sample.donor(source, first, drawn)
 
 
 def run(rng: np.random.Generator, count: int, frames: int) -> np.ndarray:
-    """Indices of consecutive frames; a shorter clip runs forth and back."""
+    """Return indices of consecutive frames; a shorter clip runs forth and back."""
     if count >= frames:
         return np.arange(frames) + rng.integers(count - frames + 1)
     if count == 1:

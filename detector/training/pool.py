@@ -34,7 +34,8 @@ def fill(
     resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Maps of `count` rows of clips, seen as in use: float16 memory map [count, K, T, 96, h, w].
+    """Compute the maps of `count` rows of clips, seen as in use: float16 memory map
+    [count, K, T, 96, h, w].
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ def fill(
     mark = file.with_suffix(".done")
     start = int(mark.read_text()) if resume and mark.is_file() and file.is_file() else 0
     maps = np.lib.format.open_memmap(file, "r+") if start else None
-    mark.unlink(missing_ok=True) if not start else None
+    if not start:
+        mark.unlink(missing_ok=True)
     for index in range(start, count):
         clips = make(index)
         frames = augment.batch_to_array([picture for clip in clips for picture in clip])
@@ -74,7 +76,7 @@ def fill(
 
 
 def seeing(network: MapNetwork, side: int) -> runtime.Runner:
-    """The trunk of a network as it is run in use: float32 [N, 3, side, side] -> (maps,)."""
+    """Return the trunk of a network as it is run in use: float32 [N, 3, side, side] -> (maps,)."""
     trunk = fuse(copy.deepcopy(network.trunk))
     return runtime.compile(trunk, torch.zeros(2, 3, side, side), "cpu")
 
@@ -88,7 +90,7 @@ def set_scale(network: MapNetwork, maps: np.ndarray) -> None:
 
 
 def draw_pairs(maps: np.ndarray, recipe: Recipe, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """The maps of one step, float32 [2 P, T, 96, h, w], originals first, and labels.
+    """Draw the maps of one step, float32 [2 P, T, 96, h, w], originals first, and labels.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def draw_pairs(maps: np.ndarray, recipe: Recipe, step: int) -> tuple[np.ndarray,
 
 
 def draw_any(maps: np.ndarray, recipe: Recipe, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Clips of one step without labels: float32 [2 P, T, 96, h, w], and zeros.
+    """Draw clips of one step without labels: float32 [2 P, T, 96, h, w], and zeros.
 
     Parameters
     ----------

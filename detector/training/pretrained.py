@@ -17,7 +17,7 @@ from detector.models.custom_weights import with_files
 from detector.models.network import TorchFrameModel
 from detector.models.vit import TokenModel
 from detector.training.recipe import Recipe
-from detector.weights.files import Origin
+from detector.weights.files import Origin, Trace, tracing
 
 OURS = ("mobilenet", "videomae")
 """Families with recipes of their own, which start from a file."""
@@ -38,7 +38,7 @@ class PretrainedDetector:
 
 
 def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | PretrainedDetector:
-    """What a run begins with: a file for our own families, else a loaded detector.
+    """Open what a run begins with: a file for our own families, else a loaded detector.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | PretrainedDet
         raise UsageError(
             f"{spec.title} does not judge single faces, and only such can be trained on from."
         )
-    with store.tracing() as trace:
+    with tracing() as trace:
         model = registry.load_family(spec, paths, "cpu")
     if not isinstance(model, TorchFrameModel):
         raise UsageError(f"{spec.title} can't be trained: its file is a finished program.")
@@ -83,7 +83,7 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> Path | PretrainedDet
 
 
 def adapted(plan: Recipe, start: PretrainedDetector, tune: str | None = None) -> Recipe:
-    """A recipe as it is for a published detector: its crop, and what may change of it.
+    """Return a recipe as it is for a published detector: its crop, and what may change of it.
 
     Parts whose files are tight crops are left out: published crops show more than these hold.
 
@@ -110,20 +110,19 @@ def adapted(plan: Recipe, start: PretrainedDetector, tune: str | None = None) ->
 
 
 def _origins(
-    network: nn.Module, spec: ModelSpec, paths: Sequence[Path], trace: store.Trace
+    network: nn.Module, spec: ModelSpec, paths: Sequence[Path], trace: Trace
 ) -> dict[str, Origin]:
     """By the network's names: the file of each tensor and its name there, where it is in one."""
     own = network.state_dict(keep_vars=True)
     if paths[0].suffix == ".h5":
         # Keras's layers, under our names from now on.
         return {name: Origin(0, name) for name in own}
-    found = {name: trace.origin(tensor, paths) for name, tensor in own.items()}
-    if None in found.values():
+    origins = {name: trace.origin(tensor, paths) for name, tensor in own.items()}
+    if None in origins.values():
         # Networks that another library has filled: the same numbers under (nearly) the same name.
         states = [{} if p.suffix == ".json" else store.load_state(p, spec) for p in paths]
-        for name in [name for name, origin in found.items() if origin is None]:
-            found[name] = _alike(name, own[name], states)
-    return {name: origin for name, origin in found.items() if origin is not None}
+        origins = {name: o or _alike(name, own[name], states) for name, o in origins.items()}
+    return {name: origin for name, origin in origins.items() if origin is not None}
 
 
 def _alike(name: str, tensor: Tensor, states: Sequence[dict[str, Tensor]]) -> Origin | None:

@@ -46,9 +46,8 @@ class LogOddsHead(nn.Module):
         super().__init__()
         self.network = model.network.requires_grad_(False)
         self.tune = tune
-        self._read: Callable[[Tensor], Tensor] = lambda logits: model.log_odds(
-            logits
-        )  # a function is not copied with it
+        # A function is not copied with it, as a method would be.
+        self._read: Callable[[Tensor], Tensor] = lambda logits: model.log_odds(logits)
         for module in _tuned(model, tune):
             module.requires_grad_(True)
 
@@ -65,7 +64,7 @@ class LogOddsHead(nn.Module):
 
 
 def train(job: TrainingJob) -> nn.Module:
-    """Train on from `job.published`; gives the averaged `Odds`.
+    """Train on from `job.published`; gives the averaged `LogOddsHead`.
 
     Raises
     ------
@@ -86,8 +85,7 @@ def train(job: TrainingJob) -> nn.Module:
             "are made of those in its file, and there is no way back.",
             hint="Train its last layer alone: --tune head.",
         )
-    job.out.mkdir(parents=True, exist_ok=True)
-    trial = job.out / "trial"
+    trial = job.run.out / "trial"
     try:
         write(start, start.model.network, trial)
     except UnmaskError as error:
@@ -101,12 +99,8 @@ def train(job: TrainingJob) -> nn.Module:
         odds,
         plan,
         lambda step: sample.draw(job.sources, plan, step, job.transform),
-        job.out,
+        job.run,
         check=HeldOut(job.held, job.transform),
-        resume=job.resume,
-        stop_after=job.stop_after,
-        progress=job.training,
-        device=job.device,
     )
 
 
@@ -131,14 +125,13 @@ def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[P
     written = []
     for number, path in enumerate(start.paths):
         mine = {
-            origin.name: state[name].cpu().contiguous().clone()
+            origin.name: state[name].cpu()
             for name, origin in start.origins.items()
             if origin.file == number
         }
-        single = len(start.paths) == 1
-        target = folder / ("model.safetensors" if single else path.name)
-        _write_one(start.spec, path, mine, target)
-        written.append(target)
+        name = "model.safetensors" if len(start.paths) == 1 else path.name
+        _write_one(start.spec, path, mine, folder / name)
+        written.append(folder / name)
     again = registry.load_family(with_files(start.spec, written), written, "cpu")
     _same(start.model, network, again)
     return written
@@ -150,9 +143,9 @@ def _write_one(spec: ModelSpec, path: Path, mine: dict[str, Tensor], target: Pat
     if not mine:
         shutil.copyfile(path, target)
         return
+    unused = {} if path.suffix == ".h5" else store.load_state(path, spec)
     # A copy of each: safetensors refuses tensors that share memory.
-    kept = {} if path.suffix == ".h5" else store.load_state(path, spec)
-    whole = {name: tensor.contiguous().clone() for name, tensor in kept.items()} | mine
+    whole = {name: tensor.contiguous().clone() for name, tensor in (unused | mine).items()}
     if target.suffix == ".safetensors":
         save_file(whole, target)
     else:
@@ -191,7 +184,7 @@ def _tuned(model: TorchFrameModel, tune: str) -> list[nn.Module]:
 
 @torch.no_grad()
 def _head(model: TorchFrameModel) -> nn.Module | None:
-    """The layer whose output is the network's, if there is one."""
+    """Return the layer whose output is the network's, if there is one."""
     layers = [m for m in model.network.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
     last: list[tuple[nn.Module, Tensor]] = []
     hooks = [
@@ -204,7 +197,5 @@ def _head(model: TorchFrameModel) -> nn.Module | None:
     finally:
         for hook in hooks:
             hook.remove()
-    for module, said in reversed(last):
-        if said.numel() == out.numel() and torch.equal(said.reshape(-1), out):
-            return module
-    return None
+    same = (m for m, y in reversed(last) if y.numel() == out.numel() and y.reshape(-1).equal(out))
+    return next(same, None)

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from detector.errors import UsageError
-from detector.evaluation.splits import HoldOut
+from detector.evaluation.groups import HoldOut
 from detector.models.base import CropRecipe
 from detector.schema.base import StrictModel
 
@@ -117,15 +117,13 @@ def read_recipe(name: str | Path) -> Recipe:
     UsageError
         If there is none, or it does not hold what a recipe holds.
     """
-    path = Path(name)
+    path, hint = Path(name), ""
     if path.suffix != ".toml":
         ours = {file.stem: file for folder in FOLDERS for file in folder.glob("*.toml")}
         path = ours.get(str(name), path)
-        if not path.is_file():
-            known = ", ".join(sorted(ours))
-            raise UsageError(f"There is no recipe {str(name)!r}.", hint=f"Known: {known}.")
-    elif not path.is_file():
-        raise UsageError(f"There is no recipe {str(name)!r}.")
+        hint = f"Known: {', '.join(sorted(ours))}."
+    if not path.is_file():
+        raise UsageError(f"There is no recipe {str(name)!r}.", hint=hint)
     try:
         return Recipe.model_validate(tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, ValidationError) as error:

@@ -9,34 +9,27 @@ import torch
 from torch import nn
 
 from detector.errors import InputError, UsageError
+from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import Item, read_labels
-from detector.evaluation.splits import held_out_people
-from detector.training import clips, published, sample
+from detector.training import clips, published, sample, texture
 from detector.training.cache import FaceCache, build, tried
-from detector.training.fit import packed
+from detector.training.fit import OnProgress, TrainingOptions, packed
 from detector.training.frames import FrameTrainer
 from detector.training.input_transform import InputTransform, OwnInput, input_transform_of
-from detector.training.job import Progress, TrainingJob
+from detector.training.job import TrainingJob
 from detector.training.pretrained import PretrainedDetector, adapted, open_start
 from detector.training.recipe import Recipe, read_recipe
 
 
-def train(  # noqa: PLR0913
+def train(
     recipe: str | Path | Recipe,
     data: Path,
-    out: Path,
+    run: TrainingOptions | Path,
     *,
     cache: Path | None = None,
     begin: Path | str | None = None,
     weights: Sequence[Path] = (),
     tune: str | None = None,
-    images: int | None = None,
-    rate: float | None = None,
-    leave_out: str | None = None,
-    resume: bool = False,
-    stop_after: int | None = None,
-    device: str = "cpu",
-    progress: Progress | None = None,
 ) -> Path | None:
     """Train by a recipe.
 
@@ -46,10 +39,10 @@ def train(  # noqa: PLR0913
         A name (`pairs`, `blend`, `motion`), a TOML file, or the recipe itself.
     data : Path
         CSV of labelled files; see `detector.evaluation.labels`.
-    out : Path
-        The run's folder; made.
+    run : TrainingOptions or Path
+        Where and how; a path is the run's folder.
     cache : Path, optional
-        Where cut faces are kept between runs. Default: `out`/faces.
+        Where cut faces are kept between runs. Default: `run.out`/faces.
     begin : Path or str, optional
         Weights to start from instead of the recipe's: a trunk or a trained model. For a clip model
         this is the frame model whose trunk it stands on. Or the id of a model: a published detector
@@ -59,33 +52,23 @@ def train(  # noqa: PLR0913
     tune : str, optional
         What may change of a published detector, one of `published.TUNES`. Default: the
         normalizations and the last layer of transformers, all of others.
-    images, rate : optional
-        Instead of the recipe's.
-    leave_out : str, optional
-        A fold of sources (`detector.evaluation.groups`; several with commas between them) that is
-        held out in place of some people of every source.
-    resume : bool
-        Go on where a stopped run left off.
-    stop_after : int, optional
-        Stop before this step; a later call with `resume` finishes the run.
 
     Returns
     -------
     Path or None
-        `out`/model.safetensors (of a detector that is read from several files, the folder they are
-        in); None if stopped early.
+        `run.out`/model.safetensors (of a detector that is read from several files, the folder they
+        are in); None if stopped early.
 
     Raises
     ------
     UsageError, InputError, WeightsError
         The recipe, the labels or the weights can't be used.
     """
+    run = TrainingOptions(run) if isinstance(run, Path) else run
     plan = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
-    changed = {"images": images, "rate": rate, "leave_out": leave_out}
-    plan = plan.model_copy(update={k: v for k, v in changed.items() if v is not None})
     first = str(begin or plan.start)
-    start_from = open_start(first, weights) if first else None
-    detector = start_from if isinstance(start_from, PretrainedDetector) else None
+    start = open_start(first, weights) if first else None
+    detector = start if isinstance(start, PretrainedDetector) else None
     if detector:
         plan = adapted(plan, detector, tune)
     elif tune or weights:
@@ -96,38 +79,35 @@ def train(  # noqa: PLR0913
             hint=f"Known: {', '.join(sorted(TRAINERS))}.",
         )
     transform = input_transform_of(plan, detector.model if detector else None)
-    on_progress = progress or (lambda stage, done, total, figures: None)
     items = read_labels(data)
     parts = [p for p in plan.parts if not p.optional or sample.select(p, items)]
     plan = plan.model_copy(update={"parts": parts})
-    caches = faces(plan, items, cache or out / "faces", on_progress, transform)
+    caches = faces(plan, items, cache or run.out / "faces", run.on_progress, transform)
     # Who is held out follows from the labels, not from where a face was found.
-    kept = held_out_people(items, plan)
-    of = [(part, caches[transform.cached(part).name]) for part in plan.parts]
-    sources = [sample.gather(part, shelf, kept) for part, shelf in of]
-    held = [sample.gather(part, shelf, kept, held=True) for part, shelf in of]
-    sources = [source for source in sources if source.groups]
-    held = [source for source in held if source.groups]
+    people = held_out_people(items, plan)
+    shared = [(part, caches[transform.cached(part).name]) for part in plan.parts]
+    gathered = [
+        [sample.gather(part, cached, people, held=held) for part, cached in shared]
+        for held in (False, True)
+    ]
+    sources, held = ([source for source in side if source.groups] for side in gathered)
     if not sources:
         raise InputError(
             f"{data} has nothing that the recipe {plan.name!r} asks for.",
             hint="Pairs are an original and a fake of it with the same word in the column group.",
         )
     torch.manual_seed(plan.seed)  # what is not loaded starts at random
-    path = start_from if isinstance(start_from, Path) else None
-    job = TrainingJob(
-        plan, sources, held, kept, out, path, resume, stop_after, device, on_progress, detector
-    )
-    network = trainer(job)
-    if stop_after is not None and stop_after < plan.steps:
+    path = start if isinstance(start, Path) else None
+    network = trainer(TrainingJob(plan, sources, held, people, run, path, detector))
+    if run.stop_after is not None and run.stop_after < plan.steps:
         return None
     if detector:
         assert isinstance(network, published.LogOddsHead)
-        written = published.write(detector, network.network, out)
-        return written[0] if len(written) == 1 else out
+        written = published.write(detector, network.network, run.out)
+        return written[0] if len(written) == 1 else run.out
     from safetensors.torch import save_file
 
-    target = out / "model.safetensors"
+    target = run.out / "model.safetensors"
     save_file(packed(network), target)
     return target
 
@@ -136,15 +116,21 @@ def faces(
     recipe: Recipe,
     items: Sequence[Item],
     folder: Path,
-    on_progress: Progress,
+    on_progress: OnProgress,
     transform: InputTransform | None = None,
 ) -> dict[str, FaceCache]:
-    """The caches that the parts of a recipe need, by name; built where they are missing."""
+    """Return the caches that the parts of a recipe need, by name, built where they are missing.
+
+    Raises
+    ------
+    InputError
+        The labels hold no files for one of them.
+    """
     transform = transform or OwnInput(recipe.crop)
     caches = {}
-    for wanted_cache in dict.fromkeys(transform.cached(part) for part in recipe.parts):
-        kind = wanted_cache.name
-        parts = [part for part in recipe.parts if transform.cached(part) == wanted_cache]
+    for spec in dict.fromkeys(transform.cached(part) for part in recipe.parts):
+        kind = spec.name
+        parts = [part for part in recipe.parts if transform.cached(part) == spec]
         wanted = {
             item.name: item
             for part in parts
@@ -167,11 +153,9 @@ def faces(
         caches[kind] = build(
             both,
             folder / kind,
+            spec,
             aligned=as_one,
             tight=parts[0].tight,
-            side=wanted_cache.side,
-            margin=wanted_cache.margin,
-            seconds=wanted_cache.seconds,
             progress=lambda done, total: on_progress("faces", done, total, {}),
         )
     return caches
@@ -181,5 +165,6 @@ TRAINERS: dict[str, Callable[[TrainingJob], nn.Module]] = {
     "mobilenet": FrameTrainer(),
     "videomae": clips.train,
     "published": published.train,
+    "texture": texture.train,
 }
 """How the networks of a recipe's family are trained."""

@@ -18,6 +18,9 @@ from detector.training.cache import FaceCache, Faces
 from detector.training.input_transform import InputTransform, OwnInput
 from detector.training.recipe import Part, Recipe
 
+Couple = tuple[Faces, Faces | None]
+"""An original and a fake; without one it is made while training."""
+
 OTHERS = 24
 """Faces among which the one is sought whose landmarks lie most alike."""
 
@@ -28,61 +31,57 @@ class PairSource:
 
     Attributes
     ----------
-    groups : list of lists of (original, fake or None)
-        Pairs by person (or by source, as the part says), so that people and not takes are drawn
+    groups : list of lists of Couple
+        By person (or by source, as the part says), so that people and not takes are drawn
         alike.
     """
 
     part: Part
     cache: FaceCache
-    groups: list[list[tuple[Faces, Faces | None]]]
+    groups: list[list[Couple]]
 
 
 F = TypeVar("F", bound=Labelled)
 
 
 def select(part: Part, entries: Sequence[F]) -> list[F]:
-    """Files or cached faces that belong to a part."""
-
-    def fits(entry: F) -> bool:
-        text = f"{entry.name} {entry.source} {entry.method}"
-        return (
-            entry.kind == part.kind
-            and (not part.match or any(word in text for word in part.match))
-            and not any(word in text for word in part.skip)
-        )
-
-    return [entry for entry in entries if fits(entry)]
+    """Return the files or cached faces that belong to a part."""
+    texts = ((e, f"{e.name} {e.source} {e.method}") for e in entries if e.kind == part.kind)
+    return [
+        entry
+        for entry, text in texts
+        if (not part.match or any(word in text for word in part.match))
+        and not any(word in text for word in part.skip)
+    ]
 
 
-def gather(part: Part, cache: FaceCache, kept: set[str], *, held: bool = False) -> PairSource:
-    """The pairs of a part: of persons that are not in `kept`, or with `held` of those that are."""
-    entries = [e for e in select(part, cache.entries) if (e.person in kept) == held]
-    couples: list[tuple[Faces, Faces | None]]
+def gather(part: Part, cache: FaceCache, people: set[str], *, held: bool = False) -> PairSource:
+    """Return the pairs of a part: of persons not held out (`people`), or with `held` of those."""
+    entries = [e for e in select(part, cache.entries) if (e.person in people) == held]
+    couples: list[Couple]
     if not part.matched:
         couples = _unmatched(part, entries)
     elif part.makes_fakes:
         couples = [(entry, None) for entry in entries if entry.label == 0]
     else:
         couples = [(entries[a], entries[b]) for a, b in pairs(entries)]
-    alike: dict[str, list[tuple[Faces, Faces | None]]] = {}
+    alike: dict[str, list[Couple]] = {}
     for first, second in couples:
         # Without an original there is no person to both: sources are drawn alike.
-        if part.matched or second is None:
-            key = first.source if part.each == "source" else first.person
-        else:
+        key = first.source if part.each == "source" else first.person
+        if second is not None and not part.matched:
             key = second.source
         alike.setdefault(key, []).append((first, second))
     return PairSource(part, cache, list(alike.values()))
 
 
-def _unmatched(part: Part, entries: Sequence[Faces]) -> list[tuple[Faces, Faces | None]]:
+def _unmatched(part: Part, entries: Sequence[Faces]) -> list[Couple]:
     """Each fake with some originals, of its own source or of any, sources drawn alike."""
     by_source: dict[str, list[Faces]] = {}
     for entry in entries:
         if entry.label == 0:
             by_source.setdefault(entry.source, []).append(entry)
-    couples: list[tuple[Faces, Faces | None]] = []
+    couples: list[Couple] = []
     for number, fake in enumerate(entry for entry in entries if entry.label == 1):
         rng = np.random.default_rng([17, number])
         wanted = [fake.source] if part.mode == "source" else sorted(by_source)
@@ -98,7 +97,7 @@ def draw(
     step: int,
     transform: InputTransform | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures of one step.
+    """Draw the pictures of one step.
 
     Parameters
     ----------
@@ -114,14 +113,18 @@ def draw(
     """
     transform = transform or OwnInput(recipe.crop)
     rng = np.random.default_rng([recipe.seed, step])
-    shares = np.array([source.part.share for source in sources])
-    originals, fakes = [], []
-    for choice in rng.choice(len(sources), recipe.pairs, p=shares / shares.sum()):
-        real, fake = one(sources[choice], recipe, rng, transform)
-        originals.append(real)
-        fakes.append(fake)
+    chosen = rng.choice(len(sources), recipe.pairs, p=shares(sources))
+    drawn = [one(sources[choice], recipe, rng, transform) for choice in chosen]
+    originals, fakes = zip(*drawn, strict=True)
     labels = np.repeat(np.array([0, 1], np.float32), recipe.pairs)
-    return transform.batch(originals + fakes), labels
+    return transform.batch([*originals, *fakes]), labels
+
+
+def shares(sources: Sequence[PairSource]) -> np.ndarray:
+    """Return how often each part is drawn: float [sources], summing to 1."""
+    each = np.array([source.part.share for source in sources])
+    total: np.ndarray = each / each.sum()
+    return total
 
 
 def one(
@@ -130,11 +133,9 @@ def one(
     rng: np.random.Generator,
     transform: InputTransform | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An original and a fake of it under the same conditions, uint8 [S, S, 3] each."""
+    """Draw an original and a fake of it under the same conditions, uint8 [S, S, 3] each."""
     transform = transform or OwnInput(recipe.crop)
-    group = source.groups[rng.integers(len(source.groups))]
-    first, second = group[rng.integers(len(group))]
-    tight = source.part.tight
+    (first, second), tight = couple(source, rng), source.part.tight
     aligned = source.part.aligned and source.part.matched
     count = first.count if second is None or not aligned else min(first.count, second.count)
     index = other = int(rng.integers(count))
@@ -150,8 +151,7 @@ def one(
     real = transform.cut(real, first, index, framing)
     fake = transform.cut(fake, second or first, other, framing)
     if second is not None and not source.part.matched:
-        shown = framing.zoom * (1.0 if tight else recipe.crop.scale)
-        native = shown * min(first.face, second.face) * rng.uniform(0.6, 1.0)
+        native = native_side((first, second), tight, framing.zoom, recipe, rng)
         real, fake = augment.level(real, fake, native)
     if rng.random() < recipe.soften:
         real = augment.soften(real, rng)
@@ -161,17 +161,38 @@ def one(
     return augment.apply(real, look), augment.apply(fake, look)
 
 
+def couple(source: PairSource, rng: np.random.Generator) -> Couple:
+    """Draw a couple, groups alike however many there are in each."""
+    group = source.groups[rng.integers(len(source.groups))]
+    return group[rng.integers(len(group))]
+
+
+def native_side(
+    shown: Couple, tight: bool, zoom: float, recipe: Recipe, rng: np.random.Generator
+) -> float:
+    """Draw to what side in px a couple of different footage is brought: that of the smaller face,
+    or less."""
+    sides = [entry.face for entry in shown if entry]
+    return zoom * (1.0 if tight else recipe.crop.scale) * min(sides) * rng.uniform(0.6, 1.0)
+
+
 def _made(
     source: PairSource, first: Faces, real: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """A fake of an original, blended with itself or with the face of somebody else."""
+    """Return a fake of an original, blended with itself or with the face of somebody else."""
     if source.part.mode == "people":
         others = [source.groups[rng.integers(len(source.groups))][0][0] for _ in range(OTHERS)]
         others = [other for other in others if other.person != first.person]
-        places = [other.points for other in others]
-        donor = blend.nearest(first.points, places, tight=source.part.tight)
-        if donor is not None:
-            other = others[donor]
-            face = source.cache.frames(other)[0]
-            return blend.of_two(real, first.points, face, other.points, blend.draw(rng))
+        if (face := donor(source, first, others)) is not None:
+            return blend.of_two(real, first.points, *face, blend.draw(rng))
     return blend.apply(real, first.points, blend.draw(rng))
+
+
+def donor(
+    source: PairSource, first: Faces, others: Sequence[Faces]
+) -> tuple[np.ndarray, blend.Points] | None:
+    """Return the face among others whose landmarks are most alike, or any where the average place
+    serves, and its landmarks; None: nobody's fit."""
+    points = [other.points for other in others]
+    which = blend.nearest(first.points, points, tight=source.part.tight)
+    return None if which is None else (source.cache.frames(others[which])[0], points[which])

@@ -93,11 +93,8 @@ def refit_statistics(network: nn.Module, batch: Tensor) -> None:
         mean.copy_(new_mean)
         var.copy_(new_var)
 
-    hooks: list[Any] = [
-        module.register_forward_pre_hook(refit)
-        for module in network.modules()
-        if isinstance(module, nn.BatchNorm2d)
-    ]
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks: list[Any] = [norm.register_forward_pre_hook(refit) for norm in norms]
     was_training = network.training
     network.eval()
     try:
@@ -109,12 +106,12 @@ def refit_statistics(network: nn.Module, batch: Tensor) -> None:
 
 
 def is_trained(path: Path | None) -> bool:
-    """Whether these are weights of a whole model, not of a trunk."""
+    """Return whether these are weights of a whole model, not of a trunk."""
     return path is not None and any(name.startswith("classifier") for name in load_state(path))
 
 
 def trunk_state(path: Path | None) -> dict[str, Tensor]:
-    """The state of `MobileNetV2.features[:MIDDLE]` from a trained frame model.
+    """Return the state of `MobileNetV2.features[:MIDDLE]` from a trained frame model.
 
     Raises
     ------

@@ -7,18 +7,21 @@ gives boxes, quality, people and crops.
 from detector.vision.crops import box_for, cut
 from detector.vision.detection import DETECTORS, load_detector
 from detector.vision.quality import assess
-from detector.vision.tracking import Tracker, interpolate, keep
-from detector.vision.types import Detection, FaceDetector
+from detector.vision.search import FaceSearch
+from detector.vision.tracking import Tracker, interpolate, is_face_track
+from detector.vision.types import Detection, FaceDetector, widest
 
 __all__ = [
     "DETECTORS",
     "Detection",
     "FaceDetector",
+    "FaceSearch",
     "Tracker",
     "assess",
     "box_for",
     "cut",
     "interpolate",
-    "keep",
+    "is_face_track",
     "load_detector",
+    "widest",
 ]

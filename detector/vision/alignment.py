@@ -38,6 +38,9 @@ _LOWER_LIP = (0.1586, 0.1598)
 def align(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
     """Return the face under `landmarks`, moved onto the recipe's template by a similarity.
 
+    A `native` recipe's is turned upright and hardly resized, robustly, as GenD does it (source:
+    github.com/yermandy/GenD at e03532d, detector.py, MIT).
+
     Parameters
     ----------
     rgb : uint8 array [H, W, 3]
@@ -47,8 +50,9 @@ def align(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np
 
     Returns
     -------
-    uint8 array [size, size, 3]
-        Bilinear, black where it leaves the frame.
+    uint8 array [S, S, 3]
+        S is the recipe's size, or as large as the face is; bilinear, black where it leaves the
+        frame.
 
     Raises
     ------
@@ -56,17 +60,25 @@ def align(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np
         If there are not five finite landmarks that differ.
     """
     points = five_points(landmarks, recipe)
-    return warp(rgb, similarity(points, goal(recipe, recipe.size)), recipe.size)
+    size, matrix = recipe.size, None
+    if recipe.native:
+        from scipy.spatial.distance import pdist  # a tenth of a second
+
+        # Distances between the points stay about as they are.
+        growth = (pdist(points) / pdist(np.array(TEMPLATES[recipe.template]))).mean()
+        size = max(1, round(float(growth) * recipe.scale))
+        # The similarity with the smallest median error: one point that is far off does not count.
+        matrix, _ = cv2.estimateAffinePartial2D(
+            points.astype(np.float32), goal(recipe, size).astype(np.float32), method=cv2.LMEDS
+        )
+    if matrix is None:
+        matrix = similarity(points, goal(recipe, size))
+    return cv2.warpAffine(rgb, matrix, (size, size), flags=cv2.INTER_LINEAR)
 
 
 def five_points(landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
     """Return the landmarks as the points that the recipe's template is of: float64 [5, 2].
-
-    Raises
-    ------
-    ValueError
-        If there are not five finite landmarks that differ.
-    """
+    ValueError as of `align`."""
     points = np.asarray(landmarks, np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all() or np.ptp(points) == 0:
         raise ValueError(f"an alignment takes five landmarks, got {landmarks}")
@@ -80,8 +92,8 @@ def goal(recipe: CropRecipe, size: int) -> np.ndarray:
 
 
 def similarity(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """Return the shift, turn and scale that moves points nearest to others in least squares: [2,
-    3]."""
+    """Return the shift, turn and scale that moves points nearest to others in least squares, as a
+    matrix [2, 3]."""
     # A turn with a scale is one complex factor.
     source, target = points @ (1, 1j), onto @ (1, 1j)
     centered = source - source.mean()
@@ -92,24 +104,12 @@ def similarity(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
     )
 
 
-def warp(rgb: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """Return a picture moved by a matrix [2, 3], cut to `size` px."""
-    return cv2.warpAffine(rgb, matrix, (size, size), flags=cv2.INTER_LINEAR)
-
-
 def to_dlib(points: np.ndarray) -> np.ndarray:
     """About where dlib's parts 37, 44, 30, 49 and 55 are, given eye centers and mouth corners."""
     face = points @ (1, 1j)
     across = face[1] - face[0]
     # Mirrored for the right eye; the two lip points are not each other's mirror.
-    offsets = np.array(
-        [
-            complex(-_LID[0], _LID[1]),
-            complex(_LID[0], _LID[1]),
-            0,
-            complex(*_UPPER_LIP),
-            complex(-_LOWER_LIP[0], _LOWER_LIP[1]),
-        ]
-    )
+    other_lid, lower_lip = (-_LID[0], _LID[1]), (-_LOWER_LIP[0], _LOWER_LIP[1])
+    offsets = np.array([other_lid, _LID, (0, 0), _UPPER_LIP, lower_lip]) @ (1, 1j)
     moved = face + offsets * across
     return np.stack([moved.real, moved.imag], 1)

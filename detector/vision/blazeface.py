@@ -8,6 +8,7 @@ repository were trained on its boxes, which are square and end at the brows and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -16,11 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector.models.auxiliary import AuxiliaryModel
-from detector.models.base import WeightFile
-from detector.schema.analysis import Point
-from detector.vision.types import Detection
+from detector.vision.types import Detection, from_left_to_right, iou
 from detector.weights import load_state, load_strict, resolve
+from detector.weights.entry import AuxiliaryModel, WeightFile
 
 SIDE = 128
 """px. What the network takes."""
@@ -47,7 +46,7 @@ BLAZEFACE = AuxiliaryModel(
             "852bfd8e3d44ed6775761105bdcead4ef389a538/blazeface.pth",
         )
     ],
-    license="Apache-2.0",
+    license_weights="Apache-2.0",
     source="Bazarevsky et al. 2019, arXiv:1907.05047; github.com/hollance/BlazeFace-PyTorch",
 )
 
@@ -123,8 +122,11 @@ class BlazeFace:
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
         """See `FaceDetector.detect`."""
         faces = merge(self.find(rgb))
-        found = [_detection(face) for face in faces if face[2] - face[0] >= min_face]
-        return sorted(found, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
+        return from_left_to_right(_detection(f) for f in faces if f[2] - f[0] >= min_face)
+
+    def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
+        """See `FaceDetector.follow`: everywhere, which costs it little."""
+        return self.detect(rgb, min_face)
 
     def find(self, rgb: np.ndarray) -> np.ndarray:
         """All detections of all tiles: x0, y0, x1, y1, six points x, y, score; pixels. [N, 17]."""
@@ -177,13 +179,13 @@ def decode(places: np.ndarray) -> np.ndarray:
     return np.concatenate([center - extent / 2, center + extent / 2, points], -1)
 
 
-def merge(found: np.ndarray) -> np.ndarray:
+def merge(detections: np.ndarray) -> np.ndarray:
     """One detection a face, best first: the mean of those that overlap, weighed by their scores.
     Its score is their mean."""
-    left = found[np.argsort(-found[:, -1], kind="stable")]
+    left = detections[np.argsort(-detections[:, -1], kind="stable")]
     merged = [np.zeros((0, 17))]
     while len(left):
-        same = _overlap(left[0], left) > OVERLAP
+        same = iou(left[0, :4], left[:, :4]) > OVERLAP
         group, left = left[same], left[~same]
         weights = group[:, -1:]
         place = (group[:, :-1] * weights).sum(0) / weights.sum()
@@ -191,21 +193,9 @@ def merge(found: np.ndarray) -> np.ndarray:
     return np.concatenate(merged)
 
 
-def _overlap(one: np.ndarray, many: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes."""
-    low = np.maximum(one[:2], many[:, :2])
-    high = np.minimum(one[2:4], many[:, 2:4])
-    common = (high - low).clip(0).prod(1)
-    area = (many[:, 2:4] - many[:, :2]).prod(1)
-    iou: np.ndarray = common / (area + (one[2:4] - one[:2]).prod() - common)
-    return iou
-
-
 def _detection(face: np.ndarray) -> Detection:
     # Eyes (the picture's left one first), nose, middle of the mouth, ears.
     left, right, nose, mouth = face[4:12].reshape(4, 2)
     half = MOUTH * (right - left)
-    points = (left, right, nose, mouth - half, mouth + half)
-    x0, y0, x1, y1 = (float(value) for value in face[:4])
-    landmarks: tuple[Point, ...] = tuple((float(x), float(y)) for x, y in points)
-    return Detection((x0, y0, x1, y1), landmarks, float(face[-1]))
+    points = np.array([left, right, nose, mouth - half, mouth + half])
+    return Detection.of(face[:4], points, float(face[-1]))

@@ -15,7 +15,6 @@ from detector.models.base import CropRecipe
 from detector.models.pictures import fit, roughly
 from detector.schema.analysis import Box, Point
 from detector.vision.alignment import align
-from detector.vision.native import align_native
 
 # BlazeFace's boxes are squares between brows and chin. On 70 faces of as many clips its side was
 # .82 of the height of MTCNN's box (deviation .05), its center .10 of it lower (.03).
@@ -58,7 +57,7 @@ def cut(
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
         raise ValueError(f"a frame is uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
     if recipe.kind == "points":
-        patch = (align_native if recipe.native else align)(rgb, landmarks or (), recipe)
+        patch = align(rgb, landmarks or (), recipe)
     elif recipe.kind == "box":
         patch = _widened(rgb, box, recipe)
     else:
@@ -66,19 +65,19 @@ def cut(
     return fit(patch, recipe) if recipe.final else roughly(patch, recipe)
 
 
-def box_for(recipe: CropRecipe, box: Box, found_by: str = "mtcnn") -> Box:
+def box_for(recipe: CropRecipe, box: Box, detector: str = "mtcnn") -> Box:
     """Return the box that the detector of the recipe would give for a face that another one found.
 
     Parameters
     ----------
     recipe : CropRecipe
     box : Box
-    found_by : str
+    detector : str
         Name of the detector that gave `box`.
     """
-    if recipe.kind != "box" or (found_by, recipe.boxes) not in CONVERSIONS:
+    if recipe.kind != "box" or (detector, recipe.boxes) not in CONVERSIONS:
         return box
-    side, down = CONVERSIONS[found_by, recipe.boxes]
+    side, down = CONVERSIONS[detector, recipe.boxes]
     x0, y0, x1, y1 = _checked(box)
     half = side * (y1 - y0) / 2
     x, y = (x0 + x1) / 2, (y0 + y1) / 2 + down * (y1 - y0)
@@ -116,23 +115,25 @@ def _checked(box: Box) -> Box:
 def _square(rgb: np.ndarray, box: Box, recipe: CropRecipe) -> np.ndarray:
     x0, y0, x1, y1 = _checked(box)
     side = max(1, _round(recipe.scale * max(x1 - x0, y1 - y0)))
-    left = _round((x0 + x1 - side) / 2)
-    top = _round((y0 + y1 - side) / 2)
+    left, top = _round((x0 + x1 - side) / 2), _round((y0 + y1 - side) / 2)
+    return window(rgb, left, top, left + side, top + side, replicate=recipe.border == "replicate")
+
+
+def window(
+    rgb: np.ndarray, x0: int, y0: int, x1: int, y1: int, *, replicate: bool = False
+) -> np.ndarray:
+    """Return a window of a frame, uint8 [y1 - y0, x1 - x0, 3]: black where it leaves the frame, or
+    the nearest pixel repeated."""
     height, width = rgb.shape[:2]
-    if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
-        return rgb[top : top + side, left : left + side]
-    rows = np.arange(top, top + side)
-    columns = np.arange(left, left + side)
-    if recipe.border == "replicate":
-        square: np.ndarray = rgb[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)]
-        return square
-    patch = np.zeros((side, side, 3), np.uint8)
-    inside_rows = (rows >= 0) & (rows < height)
-    inside_columns = (columns >= 0) & (columns < width)
-    if inside_rows.any() and inside_columns.any():
-        patch[np.ix_(inside_rows, inside_columns)] = rgb[
-            max(top, 0) : min(top + side, height), max(left, 0) : min(left + side, width)
-        ]
+    if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
+        return rgb[y0:y1, x0:x1]
+    if replicate:
+        rows, columns = np.arange(y0, y1), np.arange(x0, x1)
+        repeated: np.ndarray = rgb[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)]
+        return repeated
+    patch = np.zeros((y1 - y0, x1 - x0, 3), np.uint8)
+    (left, right), (top, bottom) = np.clip((x0, x1), 0, width), np.clip((y0, y1), 0, height)
+    patch[top - y0 : bottom - y0, left - x0 : right - x0] = rgb[top:bottom, left:right]
     return patch
 
 

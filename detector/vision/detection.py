@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pkgutil
 
 from detector.errors import UsageError
 from detector.vision.types import FaceDetector
 
-
-def _mtcnn(device: str) -> FaceDetector:
-    # Here, so that `import detector.vision` brings no torch.
-    from detector.vision.mtcnn import Mtcnn
-
-    return Mtcnn(device)
-
-
-def _blazeface(device: str) -> FaceDetector:
-    from detector.vision.blazeface import BlazeFace
-
-    return BlazeFace(device)
-
-
-DETECTORS: dict[str, Callable[[str], FaceDetector]] = {
-    "mtcnn": _mtcnn,
-    "blazeface": _blazeface,
+DETECTORS = {
+    "mtcnn": "detector.vision.mtcnn:Mtcnn",
+    "blazeface": "detector.vision.blazeface:BlazeFace",
 }
-"""Name -> how it is made for a device. Another detector is one more entry."""
+"""Name -> class, imported when it is used: `import detector.vision` brings no torch. Another
+detector is one more entry."""
 
 
 def load_detector(name: str = "mtcnn", device: str = "cpu") -> FaceDetector:
@@ -44,4 +31,5 @@ def load_detector(name: str = "mtcnn", device: str = "cpu") -> FaceDetector:
             code="unknown_detector",
             hint=f"Known: {', '.join(sorted(DETECTORS))}.",
         )
-    return DETECTORS[name](device)
+    detector: FaceDetector = pkgutil.resolve_name(DETECTORS[name])(device)
+    return detector

@@ -60,24 +60,20 @@ def assess(rgb: np.ndarray, detection: Detection, min_face: int) -> Quality:
     sharpness = float(cv2.Laplacian(gray, cv2.CV_64F).var())
     brightness = float(gray.mean())
     yaw, pitch = pose(detection.landmarks)
-    problem = None
-    if width < min_face:
-        problem = ReasonCode.FACE_TOO_SMALL
-    elif brightness < DARK:
-        problem = ReasonCode.TOO_DARK
-    elif brightness > BRIGHT:
-        problem = ReasonCode.TOO_BRIGHT
-    elif sharpness < BLURRED:
-        problem = ReasonCode.TOO_BLURRED
-    elif abs(yaw) > TURNED or not FROM_BELOW <= pitch <= FROM_ABOVE:
-        problem = ReasonCode.TURNED_AWAY
+    problems = {
+        ReasonCode.FACE_TOO_SMALL: width < min_face,
+        ReasonCode.TOO_DARK: brightness < DARK,
+        ReasonCode.TOO_BRIGHT: brightness > BRIGHT,
+        ReasonCode.TOO_BLURRED: sharpness < BLURRED,
+        ReasonCode.TURNED_AWAY: abs(yaw) > TURNED or not FROM_BELOW <= pitch <= FROM_ABOVE,
+    }
     return Quality(
         width=width,
         sharpness=sharpness,
         brightness=brightness,
         yaw=yaw,
         confidence=detection.confidence,
-        problem=problem,
+        problem=next((code for code, holds in problems.items() if holds), None),
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from detector import colors
 from detector.models.base import CropRecipe
 from detector.vision.crops import cut
-from detector.vision.types import Detection
+from detector.vision.types import Detection, iou
 
 SAME_COLORS = 0.9
 """Color affinity from which a face may be one that was lost. 96 % of pairs of one person 1.6 s and
@@ -37,7 +37,7 @@ LOST = 1.0
 """s. A face that was not found for longer, nor at the last look, needs its colors to return."""
 FORGOTTEN, FORGOTTEN_LOOKS = 10.0, 3
 """s, looks. A face that was not found for both longer is forgotten: who comes then is new."""
-MOST_REMEMBERED = 64
+MAX_REMEMBERED = 64
 """People not in view, so that memory has a bound."""
 GLIDE = 0.5
 """s for which a motion is expected to go on; half of that averages it."""
@@ -108,10 +108,8 @@ class Tracker:
         """
         self._look += 1
         frame_colors = colors.of(colors.small(rgb))
-        if (
-            self._frame_colors is not None
-            and colors.affinity(frame_colors, self._frame_colors) < colors.CUT
-        ):
+        before = self._frame_colors
+        if before is not None and colors.affinity(frame_colors, before) < colors.CUT:
             self._scene += 1
         self._frame_colors = frame_colors
 
@@ -127,8 +125,8 @@ class Tracker:
             )
             for detection in detections
         ]
-        for known in (self._in_view(time), self._people):
-            self._link(known, seen)
+        self._link([person for person in self._people if self._in_view(person, time)], seen)
+        self._link(self._people, seen)
         for person in seen:
             if person.number < 0:
                 person.number = self._count
@@ -137,14 +135,10 @@ class Tracker:
         self._forget(time)
         return [person.number for person in seen]
 
-    def _in_view(self, time: float) -> list[_Tracklet]:
-        """People whom the place alone can identify."""
-        return [
-            person
-            for person in self._people
-            if person.scene == self._scene
-            and (person.look == self._look - 1 or time - person.time <= LOST)
-        ]
+    def _in_view(self, person: _Tracklet, time: float) -> bool:
+        """Whether the place alone can identify a person."""
+        lately = person.look == self._look - 1 or time - person.time <= LOST
+        return person.scene == self._scene and lately
 
     def _link(self, known: list[_Tracklet], seen: list[_Tracklet]) -> None:
         """Give numbers to faces that have none, from people who are not in this look yet."""
@@ -163,7 +157,7 @@ class Tracker:
         """How unlikely it is that `face` is `person`: 0 (as expected) .. about 4, or NO_MATCH."""
         gap = face.time - person.time
         cut_between = person.scene != face.scene
-        in_view = not cut_between and (person.look == self._look - 1 or gap <= LOST)
+        in_view = self._in_view(person, face.time)
         affinity = colors.affinity(person.colors, face.colors)
         growth = abs(math.log(face.side / person.side))
         reach = REACH_OVER_CUT
@@ -179,7 +173,7 @@ class Tracker:
         ):
             return NO_MATCH
         half = (person.box[2:] - person.box[:2]) / 2
-        overlap = _overlap(np.hstack([expected - half, expected + half]), face.box)
+        overlap = float(iou(np.hstack([expected - half, expected + half]), face.box[None])[0])
         return moved / reach + (1 - overlap) + growth + 2 * (1 - affinity)
 
     def _forget(self, time: float) -> None:
@@ -189,11 +183,11 @@ class Tracker:
             if time - person.time <= FORGOTTEN or self._look - person.look <= FORGOTTEN_LOOKS
         ]
         away = sorted(p.look for p in remembered if p.look < self._look)
-        oldest = away[-MOST_REMEMBERED] if len(away) > MOST_REMEMBERED else 0
+        oldest = away[-MAX_REMEMBERED] if len(away) > MAX_REMEMBERED else 0
         self._people = [person for person in remembered if person.look >= oldest]
 
 
-def keep(track: Sequence[Detection], looks: int) -> bool:
+def is_face_track(track: Sequence[Detection], looks: int) -> bool:
     """Whether a track is a person, rather than an earring that looked like a face.
 
     A track goes when the detector was never sure of it (`SURE`) and missed it in half of the looks
@@ -238,17 +232,11 @@ def interpolate(track: Sequence[tuple[float, Detection]], time: float) -> Detect
     if end - start > BRIDGED:
         return None
     share = (time - start) / (end - start)
-    box = _mix(here.box, there.box, share)
-    points = _mix(here.landmarks, there.landmarks, share)
-    return Detection(
-        (float(box[0]), float(box[1]), float(box[2]), float(box[3])),
-        tuple((float(x), float(y)) for x, y in points),
-        min(here.confidence, there.confidence),
+    box, points = (
+        np.asarray(a) * (1 - share) + np.asarray(b) * share
+        for a, b in ((here.box, there.box), (here.landmarks, there.landmarks))
     )
-
-
-def _mix(here: Sequence[object], there: Sequence[object], share: float) -> np.ndarray:
-    return np.asarray(here) * (1 - share) + np.asarray(there) * share
+    return Detection.of(box, points, min(here.confidence, there.confidence))
 
 
 def _move(person: _Tracklet, face: _Tracklet) -> None:
@@ -265,10 +253,3 @@ def _move(person: _Tracklet, face: _Tracklet) -> None:
     person.box, person.time = face.box, face.time
     person.look, person.scene = face.look, face.scene
     face.number = person.number
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union."""
-    shared = np.prod((np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])).clip(0))
-    area = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared
-    return float(shared / area) if area > 0 else 0.0

@@ -8,19 +8,9 @@ This room knows what a weight file is (`WeightFile`), not what any network looks
 remembers which were accepted, `hub` reads a model's page on Hugging Face.
 """
 
-from detector.weights.download import TRIES, Progress, check_space, download, offline
-from detector.weights.files import (
-    ProbeMatched,
-    Trace,
-    as_safetensors,
-    load_state,
-    load_strict,
-    probing,
-    require_fractions,
-    tracing,
-)
+from detector.weights.download import Progress, check_space, download, offline
+from detector.weights.files import as_safetensors, load_state, load_strict, require_fractions
 from detector.weights.licenses import accept_license, accepted_license, require_license
-from detector.weights.pins import can_pin, pin, pinned
 from detector.weights.store import (
     available,
     cache,
@@ -32,19 +22,15 @@ from detector.weights.store import (
     resolve,
     take_in,
 )
-from detector.weights.verify import digest, verify
+from detector.weights.verify import digest
 
 __all__ = [
-    "TRIES",
-    "ProbeMatched",
     "Progress",
-    "Trace",
     "accept_license",
     "accepted_license",
     "as_safetensors",
     "available",
     "cache",
-    "can_pin",
     "check_space",
     "delete",
     "digest",
@@ -56,13 +42,8 @@ __all__ = [
     "locate",
     "missing_bytes",
     "offline",
-    "pin",
-    "pinned",
-    "probing",
     "require_fractions",
     "require_license",
     "resolve",
     "take_in",
-    "tracing",
-    "verify",
 ]

@@ -18,7 +18,7 @@ from detector.weights.verify import first_line, verify
 if TYPE_CHECKING:
     import httpx
 
-    from detector.weights.entry import StoredFile
+    from detector.weights.entry import WeightFile
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ CHUNK = 1 << 18  # bytes written between two progress calls
 TIMEOUT = 20.0  # s without a byte before a download is given up
 TRIES = 3  # retries of a connection that breaks in the middle; each resumes where it stopped
 SPARE = 64 << 20  # bytes left free on the disk after a download
-MOST = 16 << 30  # bytes of a file whose size nobody stated
+MAX_SIZE = 16 << 30  # bytes of a file whose size nobody stated
 
 HUB = "https://huggingface.co"
 
@@ -52,14 +52,14 @@ def require_online(what: str) -> None:
 
 
 def endpoint() -> str:
-    """Address of the hub: huggingface.co, or what HF_ENDPOINT names."""
+    """Return the address of the hub: huggingface.co, or what HF_ENDPOINT names."""
     return get_config().hf_endpoint.rstrip("/") or HUB
 
 
-def download(file: StoredFile, path: Path, report: Progress) -> None:
-    """Bring one file, under a `.part` name until it is whole and verified.
+def download(file: WeightFile, path: Path, on_progress: Progress) -> None:
+    """Download one file, under a `.part` name until it is whole and verified.
 
-    `report(done, size)` in bytes may raise to stop; what was received is kept.
+    `on_progress(done, size)` in bytes may raise to stop; what was received is kept.
 
     Raises
     ------
@@ -72,14 +72,14 @@ def download(file: StoredFile, path: Path, report: Progress) -> None:
     addresses = [file.url, *file.mirrors]
     for number, address in enumerate(addresses, start=1):
         try:
-            _from(address, file, path, report)
+            _download_from(address, file, path, on_progress)
             return
         except WeightsError as error:
             if number == len(addresses) or error.code in {"disk_full", "offline"}:
                 raise
 
 
-def _from(address: str, file: StoredFile, path: Path, report: Progress) -> None:
+def _download_from(address: str, file: WeightFile, path: Path, on_progress: Progress) -> None:
     import httpx
 
     if address.startswith(HUB + "/"):
@@ -106,7 +106,7 @@ def _from(address: str, file: StoredFile, path: Path, report: Progress) -> None:
         for attempt in range(TRIES):
             before = part.stat().st_size if part.is_file() else 0
             try:
-                _receive(client, address, file, part, report)
+                _receive(client, address, file, part, on_progress)
                 break
             except httpx.TransportError as error:
                 grew = part.is_file() and part.stat().st_size > before
@@ -140,21 +140,13 @@ def check_space(path: Path, size: int, part: Path | None = None) -> None:
 
 def refused(address: str, status: int) -> WeightsError:
     """Return what an answer with this HTTP status means, for a person."""
-    hub = address.startswith(endpoint() + "/")
-    page = address.split("/resolve/")[0] if hub else address
     if status in {401, 403}:
-        token = bool(_token())
-        why = (
-            "its terms have to be accepted with your account, or it is private"
-            if hub
-            else "it needs an account"
-        )
-        hint = (
-            f"Open {page}, accept the terms there, "
-            + ("and check that HF_TOKEN is of that account." if token else "then set HF_TOKEN.")
-            if hub
-            else ""
-        )
+        page, why, hint = address, "it needs an account", ""
+        if address.startswith(endpoint() + "/"):
+            page = address.split("/resolve/")[0]
+            why = "its terms have to be accepted with your account, or it is private"
+            then = "and check that HF_TOKEN is of that account" if _token() else "then set HF_TOKEN"
+            hint = f"Open {page}, accept the terms there, {then}."
         return WeightsError(
             f"{page} may not be downloaded ({status}): {why}.", code="refused", hint=hint
         )
@@ -180,7 +172,7 @@ def _authorization(address: str) -> dict[str, str]:
 
 
 def _receive(
-    client: httpx.Client, address: str, file: StoredFile, part: Path, report: Progress
+    client: httpx.Client, address: str, file: WeightFile, part: Path, on_progress: Progress
 ) -> None:
     """One request: append to `part` what it still lacks, or start it again."""
     have = part.stat().st_size if part.is_file() else 0
@@ -203,11 +195,11 @@ def _receive(
         length = response.headers.get("Content-Length", "")
         stated = have + int(length) if length.isdigit() else None
         size = file.size or stated or 0
-        most = file.size or min(stated or MOST, MOST)
+        most = file.size or min(stated or MAX_SIZE, MAX_SIZE)
         if file.size is None:
             check_space(part, size - have)
         with part.open("ab" if have else "wb") as out:
-            report(have, max(size, have))
+            on_progress(have, max(size, have))
             for piece in response.iter_raw(CHUNK):
                 have += len(piece)
                 if have > most:
@@ -215,7 +207,7 @@ def _receive(
                     part.unlink()
                     raise _unreachable(address, f"it sends more than the {most:,} bytes stated")
                 out.write(piece)
-                report(have, max(size, have))
+                on_progress(have, max(size, have))
             out.flush()
             os.fsync(out.fileno())
     if have < size:

@@ -1,83 +1,57 @@
-"""What this room asks of an entry: any that has these fields can be stored and read.
-
-`ModelSpec` and `WeightFile` of `detector.models.base` have them.
-"""
+"""What this room knows of an entry of a manifest: its files, and what stands around the weights in
+them. `detector.models.base.ModelSpec` says the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import Annotated
+
+from pydantic import Field
+
+from detector.schema.base import StrictModel
+
+WRAPPERS = ("state_dict", "model", "net", "network")
+"""Keys under which training scripts put the weights in their file, unless an entry says others."""
+PREFIXES = ("module.",)
+"""What such scripts put before every name, unless an entry says others."""
 
 
-class StoredFile(Protocol):
-    """One file. `path` is relative to weights/ when bundled, else to the cache."""
+class WeightFile(StrictModel):
+    """One file of weights. `path` is relative to weights/ when bundled, else to the cache."""
 
-    @property
-    def path(self) -> str: ...
-
-    @property
-    def sha256(self) -> str | None:
-        """In hex; None when nobody published it: such a file is never downloaded."""
-
-    @property
-    def size(self) -> int | None:
-        """Bytes; None when nobody published it."""
-
-    @property
-    def url(self) -> str | None:
-        """None: bundled, or put there by hand."""
-
-    @property
-    def mirrors(self) -> Sequence[str]:
-        """Tried in order after `url`."""
+    path: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="None: never published; only a person's own file is accepted"
+    )
+    size: int | None = Field(default=None, description="bytes; None: not published")
+    url: str | None = Field(default=None, description="None: bundled, or put there by hand")
+    mirrors: list[str] = Field(default_factory=list, description="tried in order after `url`")
+    original_sha256: str | None = Field(
+        default=None, description="of the file that this one was converted from"
+    )
 
 
-class StoredEntry(Protocol):
-    """What stands in a manifest."""
+class StoredEntry(StrictModel):
+    """A network whose files are stored and read here."""
 
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def bundled(self) -> bool: ...
-
-    @property
-    def files(self) -> Sequence[StoredFile]: ...
-
-
-class Wrapped(Protocol):
-    """What stands around the weights in a file; see `detector.weights.files.load_state`."""
-
-    @property
-    def wrappers(self) -> Sequence[str]: ...
-
-    @property
-    def prefixes(self) -> Sequence[str]: ...
-
-    @property
-    def state(self) -> str: ...
+    id: str
+    title: str
+    architecture: str = Field(default="", description="unless stated, the id before the colon")
+    files: list[WeightFile]
+    wrappers: tuple[str, ...] = ()
+    """Keys under which training scripts put the weights in their file; none: files stay as they
+    were published."""
+    state: str = Field(default="", description="which of several sets of weights in its file")
+    prefixes: tuple[str, ...] = PREFIXES
+    """What such scripts put before every name."""
+    bundled: bool = False
+    own: bool = Field(default=False, description="brought by a person, not known to Unmask")
+    license_weights: str
+    research_only: bool = Field(
+        default=False, description="its license must be acknowledged before it is used"
+    )
+    source: str = Field(description="paper, repository")
 
 
-class Licensed(Protocol):
-    """What is used under terms."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def architecture(self) -> str: ...
-
-    @property
-    def license_weights(self) -> str: ...
-
-    @property
-    def research_only(self) -> bool: ...
-
-    @property
-    def own(self) -> bool: ...
+class AuxiliaryModel(StoredEntry):
+    """A network that measures or finds and doesn't judge. It is in no manifest; its files are used
+    only when their sha256 is the one stated, and its license is shown before a download."""

@@ -13,21 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detector.errors import WeightsError
+from detector.weights.entry import PREFIXES, WRAPPERS, StoredEntry
 
 if TYPE_CHECKING:
     import torch
 
-    from detector.weights.entry import Wrapped
-
-WRAPPERS = ("state_dict", "model", "net", "network")
-"""Keys under which training scripts put the weights in their file, unless an entry says others."""
-PREFIXES = ("module.",)
-"""What such scripts put before every name, unless an entry says others."""
-
 _TORCH_STARTS = (b"PK\x03\x04", b"\x80\x02")
 """How a file begins that `torch.save` wrote: a zip archive, or before 2020 a bare pickle."""
 
-_WANTED = re.compile(r"(?:GLOBAL|class|global:?) ([\w.]+\.\w+) ")
+_CALLED = re.compile(r"(?:GLOBAL|class|global:?) ([\w.]+\.\w+) ")
 """How torch says what a pickle wanted to be called."""
 
 _probe: ContextVar[dict[Path, dict[str, Any]] | None] = ContextVar("probe", default=None)
@@ -55,8 +49,8 @@ class Trace:
 
     def origin(self, tensor: torch.Tensor, paths: Sequence[Path]) -> Origin | None:
         """Of a parameter or buffer of a network; None where it is no tensor of a file."""
-        found = self.placed.get(id(tensor))
-        return Origin(paths.index(found[0]), found[1]) if found and found[0] in paths else None
+        path, name = self.placed.get(id(tensor), (None, ""))
+        return Origin(paths.index(path), name) if path in paths else None
 
 
 _tracing: ContextVar[Trace | None] = ContextVar("tracing", default=None)
@@ -75,7 +69,7 @@ def tracing() -> Iterator[Trace]:
 
 @contextmanager
 def probing() -> Iterator[None]:
-    """Inside, `load_strict` only compares names and shapes and raises `Fits` when they agree."""
+    """Inside, `load_strict` only compares names and shapes; `ProbeMatched` says that they agree."""
     token = _probe.set({})
     try:
         yield
@@ -83,14 +77,14 @@ def probing() -> Iterator[None]:
         _probe.reset(token)
 
 
-def load_state(path: Path, spec: Wrapped | None = None) -> dict[str, torch.Tensor]:
+def load_state(path: Path, spec: StoredEntry | None = None) -> dict[str, torch.Tensor]:
     """Tensors of a weight file on the CPU, by name, without running code that it may hold.
 
     Parameters
     ----------
     path : Path
         .safetensors, or what `torch.save` wrote of a dictionary of tensors.
-    spec : Wrapped, optional
+    spec : StoredEntry, optional
         Says under which keys the weights may be wrapped (`wrappers`), which of several sets of
         them is meant (`state`) and what stands before their names (`prefixes`). Default: the usual
         ones.
@@ -102,10 +96,10 @@ def load_state(path: Path, spec: Wrapped | None = None) -> dict[str, torch.Tenso
         "weights_several").
     """
     state = _unwrapped(path, spec.wrappers if spec else WRAPPERS, spec.state if spec else "")
-    found = bare(state, spec.prefixes if spec else PREFIXES, path.name)
+    tensors = bare(state, spec.prefixes if spec else PREFIXES, path.name)
     if trace := _tracing.get():
-        trace.read |= {id(tensor): (path, name, tensor) for name, tensor in found.items()}
-    return found
+        trace.read |= {id(tensor): (path, name, tensor) for name, tensor in tensors.items()}
+    return tensors
 
 
 def bare(
@@ -123,8 +117,8 @@ def bare(
     prefixes = tuple(prefixes)
     for key, tensor in state.items():
         short = key
-        while found := next((p for p in prefixes if short.startswith(p)), None):
-            short = short[len(found) :]
+        while prefix := next((p for p in prefixes if short.startswith(p)), None):
+            short = short.removeprefix(prefix)
         if short in out:
             raise WeightsError(f"{name} holds {short} twice, once with a prefix.")
         out[short] = tensor
@@ -136,8 +130,6 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
 
     Parameters
     ----------
-    module : torch.nn.Module
-    state : mapping of str to tensor
     name : str
         What to call the weights in the error.
 
@@ -203,7 +195,6 @@ def as_safetensors(
 
     Parameters
     ----------
-    path, target : Path
     wrappers : iterable of str
         As `ModelSpec.wrappers`.
     chosen : str
@@ -239,18 +230,18 @@ def _unwrapped(path: Path, wrappers: Sequence[str], chosen: str) -> dict[str, to
     Beside the weights there is often a second set, such as an average of them over the training.
     Which one its author publishes the file for nobody can see: the person says it (`chosen`).
     """
-    state, told = _read(path), not chosen
+    state, resolved = _read(path), not chosen
     seen: list[str] = []
     while True:
         sets = [str(key) for key, value in state.items() if _is_set(value)]
         seen += sets
         key: str | None
-        if not told and isinstance(state.get(chosen), Mapping):
-            key, told = chosen, True
+        if not resolved and isinstance(state.get(chosen), Mapping):
+            key, resolved = chosen, True
         else:
             key = next((k for k in wrappers if isinstance(state.get(k), Mapping)), None)
             rivals = [k for k in sets if key and k != key and _rival(state, key, k, wrappers)]
-            if told and (rivals or (key is None and len(sets) > 1)):
+            if resolved and (rivals or (key is None and len(sets) > 1)):
                 names = sets if key is None else [key, *rivals]
                 raise WeightsError(
                     f"The weight file {path} holds several sets of weights: {', '.join(names)}.",
@@ -260,7 +251,7 @@ def _unwrapped(path: Path, wrappers: Sequence[str], chosen: str) -> dict[str, to
         if key is None:
             break
         state = dict(state[key])
-    if not told and seen:  # a bare file is the chosen set itself, as it was kept
+    if not resolved and seen:  # a bare file is the chosen set itself, as it was kept
         raise WeightsError(
             f"The weight file {path} holds no set of weights called {chosen!r}.",
             hint=f"It has {', '.join(seen)}.",
@@ -381,8 +372,8 @@ def _why(path: Path, error: Exception) -> str:
         return "it is text, not weights; perhaps a page that a download gave instead of the file."
     if start.startswith(b"\x89HDF"):
         return "it is an HDF5 file, as Keras writes them."
-    if found := _WANTED.search(text):
-        return f"opening it would call {found[1]}, which weights never need. It was not opened."
+    if match := _CALLED.search(text):
+        return f"opening it would call {match[1]}, which weights never need. It was not opened."
     if start.startswith(_TORCH_STARTS) or path.suffix == ".safetensors":
         return "it is truncated or damaged."
     return "it is damaged, or no weight file."

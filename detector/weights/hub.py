@@ -12,7 +12,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from detector.weights.download import (
     refused,
     require_online,
 )
+from detector.weights.entry import WeightFile
 from detector.weights.store import cache
 from detector.weights.verify import digest, first_line
 
@@ -34,76 +35,37 @@ CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """In the order in which they are preferred."""
 
-MOST = 1 << 20
+MAX_SETTINGS = 1 << 20
 """Bytes of a file of settings: theirs have one or two kilobytes."""
-
-
-@dataclass(frozen=True)
-class _StoredHubFile:
-    """A `File` for the store."""
-
-    path: str
-    sha256: str
-    size: int
-    url: str
-    mirrors: tuple[str, ...] = ()
 
 
 _NAME = re.compile(r"(?:hf:)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
 
 @dataclass(frozen=True)
-class HubFile:
-    """A file of a repository. `sha256` is stated by the hub for large files only."""
-
-    name: str
-    size: int
-    sha256: str | None
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A repository at one commit: its license as its page states it, and its files by name."""
-
-    repo: str
-    revision: str
-    license: str | None
-    files: dict[str, HubFile]
-
-
-@dataclass(frozen=True)
 class HubModel:
-    """A repository at one revision.
-
-    Attributes
-    ----------
-    repo : str
-        "owner/name".
-    revision : str
-        The commit, in full.
-    license : str or None
-        As its page states it.
-    config, preprocessor : dict
-        Its settings; `preprocessor` is empty when there are none.
-    files : tuple of HubFile
-        The ones that are needed: settings, then weights.
-    """
+    """A repository at one commit."""
 
     repo: str
+    """owner/name"""
     revision: str
+    """The commit, in full."""
     license: str | None
-    config: dict[str, Any]
-    preprocessor: dict[str, Any]
-    files: tuple[HubFile, ...]
+    """As its page states it."""
+    files: dict[str, WeightFile]
+    """By name. The hub states `sha256` for large ones only."""
+    config: dict[str, Any] = field(default_factory=dict)
+    preprocessor: dict[str, Any] = field(default_factory=dict)
+    """Settings, once they were read; empty when there are none."""
 
     @property
     def size(self) -> int:
-        """Bytes to download."""
-        return sum(file.size for file in self.files)
+        """Return the bytes to download."""
+        return sum(file.size or 0 for file in self.files.values())
 
     @property
     def labels(self) -> dict[int, str]:
-        """Its classes by number. Without names, the numbers are all there is."""
+        """Return its classes by number. Without names, the numbers are all there is."""
         named = self.config.get("id2label")
         if isinstance(named, dict) and named:
             return {int(index): str(label) for index, label in named.items()}
@@ -112,12 +74,13 @@ class HubModel:
 
     @property
     def folder(self) -> Path:
-        """Where its files are while they come."""
+        """Return where its files are while they are downloaded."""
         return cache() / "hub" / self.repo.replace("/", "--") / self.revision
 
 
-def look(name: str) -> HubModel:
-    """Return what a repository holds: its settings are read, its weights not yet.
+def inspect(name: str) -> HubModel:
+    """Return a repository with the files that are needed, settings, then weights. Its settings are
+    read, its weights not yet.
 
     Parameters
     ----------
@@ -132,10 +95,10 @@ def look(name: str) -> HubModel:
         There is no such repository or revision, it may not be read (code "refused"), it holds no
         weights that Unmask reads, or the hub can't be reached.
     """
-    repo, asked = parse(name)
-    known = listing(repo, asked)
-    weights = next((known.files[name] for name in WEIGHTS if name in known.files), None)
-    if CONFIG not in known.files:
+    repo, revision = parse(name)
+    model = listing(repo, revision)
+    weights = next((name for name in WEIGHTS if name in model.files), None)
+    if CONFIG not in model.files:
         raise WeightsError(
             f"{repo} has no {CONFIG}, so nothing says how its network is built.",
             code="not_supported",
@@ -145,16 +108,18 @@ def look(name: str) -> HubModel:
             f"{repo} has neither {' nor '.join(WEIGHTS)}. Unmask reads weights in one such file.",
             code="not_supported",
         )
-    settings = [known.files[name] for name in (CONFIG, PREPROCESSOR) if name in known.files]
-    if big := next((file for file in settings if file.size > MOST), None):
-        raise WeightsError(f"{big.name} of {repo} has {big.size:,} bytes; settings have few.")
-    model = HubModel(repo, known.revision, known.license, {}, {}, (*settings, weights))
-    read = [_settings(model, file) for file in settings]
-    return replace(model, config=read[0], preprocessor=read[1] if len(read) > 1 else {})
+    settings: dict[str, Any] = {}
+    for key, name in (("config", CONFIG), ("preprocessor", PREPROCESSOR)):
+        if file := model.files.get(name):
+            if (file.size or 0) > MAX_SETTINGS:
+                raise WeightsError(f"{name} of {repo} has {file.size:,} bytes; settings have few.")
+            settings[key] = _settings(model, file)
+    needed = [name for name in (CONFIG, PREPROCESSOR, weights) if name in model.files]
+    return replace(model, files={name: model.files[name] for name in needed}, **settings)
 
 
-def listing(repo: str, revision: str | None = None) -> Listing:
-    """Return what a repository holds at a revision; default: its newest.
+def listing(repo: str, revision: str | None = None) -> HubModel:
+    """Return a repository with all its files at a revision; default: its newest.
 
     Raises
     ------
@@ -164,33 +129,34 @@ def listing(repo: str, revision: str | None = None) -> Listing:
     require_online(repo)
     from huggingface_hub import HfApi
 
-    with _in_words(repo):
+    with _raise_in_words(repo):
         info = HfApi(endpoint=endpoint()).model_info(repo, revision=revision, files_metadata=True)
-    return Listing(
+    return HubModel(
         repo,
         info.sha or revision or "main",
         info.card_data.get("license") if info.card_data else None,
         {
-            s.rfilename: HubFile(s.rfilename, s.size or 0, s.lfs.sha256 if s.lfs else None)
+            s.rfilename: WeightFile(
+                path=s.rfilename, size=s.size or 0, sha256=s.lfs.sha256 if s.lfs else None
+            )
             for s in info.siblings or []
         },
     )
 
 
 def parse(name: str) -> tuple[str, str | None]:
-    """Repository and revision of "hf:owner/name@revision". UsageError when it is none."""
-    found = _NAME.fullmatch(name.strip().removeprefix("https://huggingface.co/"))
-    if not found or ".." in name:
+    """Split "hf:owner/name@revision". UsageError when it is none."""
+    match = _NAME.fullmatch(name.strip().removeprefix("https://huggingface.co/"))
+    if not match or ".." in name:
         raise UsageError(f"{name!r} is no model of the hub.", hint="Say hf:owner/name.")
-    return found[1], found[2]
+    return match[1], match[2]
 
 
-def bring(model: HubModel, progress: Progress | None = None) -> list[Path]:
+def download_files(model: HubModel, progress: Progress | None = None) -> list[Path]:
     """Download the files of a repository; what stopped goes on where it was.
 
     Parameters
     ----------
-    model : HubModel
     progress : callable, optional
         `progress(done, total)` in bytes. It may raise to stop; what was received is kept.
 
@@ -202,45 +168,42 @@ def bring(model: HubModel, progress: Progress | None = None) -> list[Path]:
     Raises
     ------
     WeightsError
-        As `look`, or the disk is full, or a file is not the one the hub states.
+        As `inspect`, or the disk is full, or a file is not the one the hub states.
     """
     paths, done = [], 0
-    for file in model.files:
-        before = done
+    for file in model.files.values():
 
-        def report(received: int, _size: int, before: int = before) -> None:
+        def on_progress(received: int, _size: int, before: int = done) -> None:
             if progress:
                 progress(before + received, model.size)
 
-        paths.append(_one(model, file, report))
-        done += file.size
-        report(file.size, file.size)
+        paths.append(_download(model, file, on_progress))
+        done += file.size or 0
+        on_progress(file.size or 0, 0)
     return paths
 
 
 def discard(model: HubModel) -> None:
-    """Delete what `bring` has brought."""
+    """Delete what `download_files` brought."""
     shutil.rmtree(model.folder, ignore_errors=True)
     parent = model.folder.parent
     if parent.is_dir() and not any(parent.iterdir()):
         parent.rmdir()
 
 
-def _one(model: HubModel, file: HubFile, report: Progress) -> Path:
-    """One file. The hub's client fetches the settings; weights come by our own way, which goes on
-    where it stopped and verifies what came: the client begins again."""
+def _download(model: HubModel, file: WeightFile, on_progress: Progress) -> Path:
+    """Fetch settings by the hub's client, and weights by our own way, which resumes where it
+    stopped and verifies what came: the client begins again."""
     from huggingface_hub import hf_hub_url
 
-    path = model.folder / file.name
+    path = model.folder / file.path
     if file.sha256 is None:
-        return small(model.repo, model.revision, file.name, model.folder)
-    if not path.is_file() or digest(path) != file.sha256:
-        address = hf_hub_url(model.repo, file.name, revision=model.revision, endpoint=endpoint())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        wanted = _StoredHubFile(file.name, file.sha256, file.size, address)
-        with FileLock(f"{path}.lock"):
-            if not path.is_file() or digest(path) != file.sha256:
-                download(wanted, path, report)
+        return small(model.repo, model.revision, file.path, model.folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if not path.is_file() or digest(path) != file.sha256:
+            url = hf_hub_url(model.repo, file.path, revision=model.revision, endpoint=endpoint())
+            download(file.model_copy(update={"url": url}), path, on_progress)
     return path
 
 
@@ -249,24 +212,24 @@ def small(repo: str, revision: str, name: str, folder: Path) -> Path:
     from huggingface_hub import hf_hub_download
 
     require_online(repo)
-    with _in_words(repo):
+    with _raise_in_words(repo):
         hf_hub_download(repo, name, revision=revision, local_dir=folder, endpoint=endpoint())
     return folder / name
 
 
-def _settings(model: HubModel, file: HubFile) -> dict[str, Any]:
-    path = _one(model, file, lambda _received, _size: None)
+def _settings(model: HubModel, file: WeightFile) -> dict[str, Any]:
+    path = _download(model, file, lambda _received, _size: None)
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{file.name} of {model.repo} can't be read: {error}") from error
-    if not isinstance(read, dict):
-        raise WeightsError(f"{file.name} of {model.repo} holds no settings.")
-    return read
+        raise WeightsError(f"{file.path} of {model.repo} can't be read: {error}") from error
+    if not isinstance(tree, dict):
+        raise WeightsError(f"{file.path} of {model.repo} holds no settings.")
+    return tree
 
 
 @contextmanager
-def _in_words(repo: str) -> Iterator[None]:
+def _raise_in_words(repo: str) -> Iterator[None]:
     """Turn the client's errors into one sentence each."""
     from huggingface_hub import errors
 

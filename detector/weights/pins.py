@@ -7,7 +7,6 @@ file is as pinned as one whose hash the entry states.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from detector import paths
 from detector.errors import WeightsError
 from detector.weights import hub
 from detector.weights.download import HUB
-from detector.weights.entry import StoredEntry, StoredFile
+from detector.weights.entry import StoredEntry, WeightFile
 from detector.weights.store import cache
 from detector.weights.verify import digest
 
@@ -31,40 +30,36 @@ def path() -> Path:
 
 def pinned() -> dict[str, dict[str, Any]]:
     """By a file's `path`: `sha256`, `size` and `url` at the commit."""
-    try:
-        return dict(json.loads(path().read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
+    return paths.read_json(path())
 
 
-def can_pin(files: Sequence[StoredFile]) -> bool:
+def can_pin(files: Sequence[WeightFile]) -> bool:
     """Whether the hub can be asked for every hash that these files lack."""
     return all(file.sha256 or _ADDRESS.fullmatch(file.url or "") for file in files)
 
 
 def pin(entry: StoredEntry) -> None:
-    """Ask the hub for the hashes that the files of an entry lack, and keep them.
+    """Ask the hub for the hashes that the files of an entry lack, and remember them.
 
     Raises
     ------
     WeightsError
         As `hub.listing`: it can't be reached, refuses, or has no such file.
     """
-    found = pinned()
+    pins = pinned()
     for file in entry.files:
         address = _ADDRESS.fullmatch(file.url or "")
         if file.sha256 or not address:
             continue
         repo, revision, name = address.groups()
-        known = hub.listing(repo, revision)
-        if name not in known.files:
+        listing = hub.listing(repo, revision)
+        if name not in listing.files:
             raise WeightsError(f"{repo} has no {name} any more.", code="not_found")
-        sha256, size = known.files[name].sha256, known.files[name].size
+        sha256, size = listing.files[name].sha256, listing.files[name].size
         if sha256 is None:  # a small one, of which the hub only knows git's own hash
-            small = hub.small(repo, known.revision, name, cache() / "hub" / "small")
+            small = hub.small(repo, listing.revision, name, cache() / "hub" / "small")
             sha256, size = digest(small), small.stat().st_size
             small.unlink()
-        url = f"{HUB}/{repo}/resolve/{known.revision}/{name}"
-        found[file.path] = {"sha256": sha256, "size": size, "url": url}
-    path().parent.mkdir(parents=True, exist_ok=True)
-    paths.write(path(), json.dumps(found, indent=2) + "\n")
+        url = f"{HUB}/{repo}/resolve/{listing.revision}/{name}"
+        pins[file.path] = {"sha256": sha256, "size": size, "url": url}
+    paths.write_json(path(), pins)

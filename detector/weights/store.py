@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
-from detector import paths as folders
+from detector import paths
 from detector.errors import WeightsError
 from detector.weights.download import Progress, download
+from detector.weights.entry import StoredEntry, WeightFile
 from detector.weights.files import as_safetensors
 from detector.weights.verify import digest, verify
 
-if TYPE_CHECKING:
-    from detector.weights.entry import StoredEntry, StoredFile
-
 
 def cache() -> Path:
-    """Folder of the downloaded weights and of a person's own."""
-    return folders.data() / "weights"
+    """Return the folder of the downloaded weights and of a person's own."""
+    return paths.data() / "weights"
 
 
-def locate(spec: StoredEntry, file: StoredFile) -> Path:
-    """Where this file of a model is, or would be after a download. It need not exist."""
+def locate(spec: StoredEntry, file: WeightFile) -> Path:
+    """Return where this file of a model is, or would be after a download. It need not exist."""
     relative = PurePosixPath(file.path)
     if relative.is_absolute() or ".." in relative.parts or "\\" in file.path:
         raise WeightsError(f"The weight path {file.path!r} of {spec.id} leaves the weights folder.")
-    return (folders.bundled() if spec.bundled else cache()) / relative
+    return (paths.bundled() if spec.bundled else cache()) / relative
 
 
 def available(spec: StoredEntry) -> bool:
     """Whether all files are on this computer. Does not verify them."""
-    return all(_held(spec, file) is not None for file in spec.files)
+    return all(_local(spec, file) is not None for file in spec.files)
 
 
 def missing_bytes(spec: StoredEntry) -> int | None:
     """Return what a download of the files that aren't here would bring, in bytes; None: nobody
     says."""
-    sizes = [file.size for file in spec.files if _held(spec, file) is None]
+    sizes = [file.size for file in spec.files if _local(spec, file) is None]
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
@@ -48,14 +44,8 @@ def fetchable(spec: StoredEntry) -> bool:
     return not spec.bundled and all(file.url and file.sha256 for file in spec.files)
 
 
-def resolve(spec: StoredEntry, fetch: bool = False) -> list[Path]:
-    """Return verified files of a model, in the order of `spec.files`.
-
-    Parameters
-    ----------
-    spec : Entry
-    fetch : bool
-        Download what is missing.
+def resolve(spec: StoredEntry) -> list[Path]:
+    """Return verified files of a model, in the order of `spec.files`. Nothing is downloaded.
 
     Raises
     ------
@@ -63,19 +53,14 @@ def resolve(spec: StoredEntry, fetch: bool = False) -> list[Path]:
         A file is missing (code "weights_missing") or is not the one the manifest states (code
         "weights_corrupted").
     """
-    if fetch and not available(spec):
-        return _fetch(spec)
-    paths = []
+    local = []
     for file in spec.files:
-        path = _held(spec, file)
+        path = _local(spec, file)
         if path is None:
             raise _missing(spec, locate(spec, file))
-        if path == locate(spec, file):
-            verify(path, file, remedy=_remedy(spec))
-        else:
-            _verify_converted(spec, path)
-        paths.append(path)
-    return paths
+        _verify(spec, file, path)
+        local.append(path)
+    return local
 
 
 def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
@@ -87,7 +72,6 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
 
     Parameters
     ----------
-    spec : Entry
     progress : callable, optional
         `progress(done, total)` in bytes. It may raise to stop; what was received is kept.
 
@@ -107,7 +91,7 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
     total = sum(file.size or 0 for file in spec.files)
     done = received = 0
 
-    def report(here: int, size: int) -> None:
+    def on_progress(here: int, size: int) -> None:
         nonlocal received
         received = here
         if progress:
@@ -115,15 +99,15 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
 
     for file in spec.files:
         path = locate(spec, file)
-        if not _sound(spec, file):
+        if not _is_sound(spec, file):
             if not fetchable(spec):
                 raise _missing(spec, path)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with FileLock(f"{path}.lock"):
                     # Another process may have brought it while this one waited.
-                    if not _sound(spec, file):
-                        download(file, path, report)
+                    if not _is_sound(spec, file):
+                        download(file, path, on_progress)
                         _convert(spec, path, file)
             except OSError as error:
                 raise WeightsError(
@@ -135,13 +119,10 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
     return resolve(spec)
 
 
-_fetch = fetch  # for `resolve`, which has an argument of that name
-
-
 def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> list[Path]:
-    """Files in the cache folder that are one of the models' under another name or in another
-    place, moved to where they belong. Only what has the stated size and sha256 is touched, and
-    nothing that stands where a model of `keep` has it.
+    """Move files in the cache folder that are one of the models' under another name or in another
+    place to where they belong. Only what has the stated size and sha256 is touched, and nothing
+    that stands where a model of `keep` has it.
 
     Returns
     -------
@@ -153,22 +134,22 @@ def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> l
     WeightsError
         A file can't be read or moved.
     """
-    wanted = [(s, f) for s in specs for f in s.files if f.sha256 and _held(s, f) is None]
+    wanted = [(s, f) for s in specs for f in s.files if f.sha256 and _local(s, f) is None]
     placed = {locate(spec, file) for spec in keep for file in spec.files}
     root = cache()
     moved: list[Path] = []
     if not wanted or not root.is_dir():
         return moved
     for path in sorted(root.rglob("*")):
-        if path.suffix in _NOT_DROPPED or path in placed or path.is_symlink():
+        if path.suffix in _NOT_WEIGHTS or path in placed or path.is_symlink():
             continue
-        if not path.is_file() or path.relative_to(root).parts[0] in _NOT_LOOKED:
+        if not path.is_file() or path.relative_to(root).parts[0] in _RESERVED:
             continue
         size = path.stat().st_size
         for spec, file in wanted:
-            if file.size not in (None, size) or (file.size is None and size < _SMALL):
+            if file.size not in (None, size) or (file.size is None and size < _MIN_SIZE):
                 continue
-            if _held(spec, file) is None and digest(path) == file.sha256:
+            if _local(spec, file) is None and digest(path) == file.sha256:
                 target = locate(spec, file)
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -180,10 +161,10 @@ def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> l
     return moved
 
 
-_NOT_DROPPED = frozenset({".part", ".lock", ".json", ".making", ".crdownload", ".download"})
-_NOT_LOOKED = frozenset({"own", "hub", "brought"})
+_NOT_WEIGHTS = frozenset({".part", ".lock", ".json", ".making", ".crdownload", ".download"})
+_RESERVED = frozenset({"own", "hub", "brought"})
 """Folders of the cache that are nobody's to lay files into."""
-_SMALL = 1 << 20
+_MIN_SIZE = 1 << 20
 """Bytes below which a file is not read for one whose size nobody published."""
 
 
@@ -204,18 +185,9 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
         raise WeightsError(f"{spec.title} comes with Unmask and can't be deleted.")
     needed = {file.path for other in keep if other.id != spec.id for file in other.files}
     freed = 0
-    for file in spec.files:
-        if file.path in needed:
-            continue
-        path = locate(spec, file)
-        converted = _converted(path)
-        for one in [
-            path,
-            converted,
-            _record(converted),
-            _with(path, ".part"),
-            _with(path, ".lock"),
-        ]:
+    for path in [locate(spec, file) for file in spec.files if file.path not in needed]:
+        for ending in ("", ".safetensors", ".safetensors.json", ".part", ".lock"):
+            one = path.with_name(path.name + ending)
             try:
                 if one.is_file():
                     freed += one.stat().st_size
@@ -233,54 +205,27 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
 # --- as safetensors ------------------------------------------------------------------------------
 
 
-def _held(spec: StoredEntry, file: StoredFile) -> Path | None:
+def _converted(path: Path) -> tuple[Path, Path]:
+    """Return the file as safetensors, and the record of what it was converted from."""
+    target = path.with_name(path.name + ".safetensors")
+    return target, target.with_name(target.name + ".json")
+
+
+def _local(spec: StoredEntry, file: WeightFile) -> Path | None:
     """Return the file as it is here: as it was published, or converted. None: it isn't."""
     path = locate(spec, file)
     if path.is_file():
         return path
-    converted = _converted(path)
-    if not spec.bundled and converted.is_file() and _read(converted).get("of") == file.sha256:
-        return converted
-    return None
+    converted, record = _converted(path)
+    same = converted.is_file() and paths.read_json(record).get("of") == file.sha256
+    return converted if same and not spec.bundled else None
 
 
-def _sound(spec: StoredEntry, file: StoredFile) -> bool:
-    """Whether the file is here and is the right one. Raises for one that can't be brought again."""
-    held = _held(spec, file)
-    if held is None:
-        return False
-    try:
-        if held == locate(spec, file):
-            verify(held, file, remedy=_remedy(spec))
-        else:
-            _verify_converted(spec, held)
-    except WeightsError:
-        if not fetchable(spec):
-            raise
-        held.unlink(missing_ok=True)
-        return False
-    return True
-
-
-def _convert(spec: StoredEntry, path: Path, file: StoredFile) -> None:
-    """Keep what `torch.save` wrote as safetensors instead. Where that can't be, it stays."""
-    target = _converted(path)
-    wrappers = getattr(spec, "wrappers", None)
-    if not wrappers or shutil.disk_usage(path.parent).free < path.stat().st_size:
-        return  # it is no model of ours, or both do not fit
-    try:
-        if not as_safetensors(path, target, wrappers):
-            return
-    except WeightsError:  # it holds more than weights: its family will know
-        return
-    _record(target).write_text(
-        json.dumps({"of": file.sha256, "sha256": digest(target)}), encoding="utf-8"
-    )
-    path.unlink()
-
-
-def _verify_converted(spec: StoredEntry, path: Path) -> None:
-    if digest(path) != _read(path).get("sha256"):
+def _verify(spec: StoredEntry, file: WeightFile, path: Path) -> None:
+    published = locate(spec, file)
+    if path == published:
+        verify(path, file, remedy=_remedy(spec))
+    elif digest(path) != paths.read_json(_converted(published)[1]).get("sha256"):
         raise WeightsError(
             f"The weight file {path} has changed since it was converted.",
             code="weights_corrupted",
@@ -288,35 +233,44 @@ def _verify_converted(spec: StoredEntry, path: Path) -> None:
         )
 
 
-def _read(converted: Path) -> dict[str, str]:
+def _is_sound(spec: StoredEntry, file: WeightFile) -> bool:
+    """Whether the file is here and is the right one. Raises for one that can't be brought again."""
+    path = _local(spec, file)
+    if path is None:
+        return False
     try:
-        return dict(json.loads(_record(converted).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
+        _verify(spec, file, path)
+    except WeightsError:
+        if not fetchable(spec):
+            raise
+        path.unlink(missing_ok=True)
+        return False
+    return True
 
 
-def _converted(path: Path) -> Path:
-    return _with(path, ".safetensors")
-
-
-def _record(converted: Path) -> Path:
-    return _with(converted, ".json")
-
-
-def _with(path: Path, ending: str) -> Path:
-    return path.with_name(path.name + ending)
+def _convert(spec: StoredEntry, path: Path, file: WeightFile) -> None:
+    """Keep what `torch.save` wrote as safetensors instead. Where that can't be, it stays."""
+    target, record = _converted(path)
+    if not spec.wrappers or shutil.disk_usage(path.parent).free < path.stat().st_size:
+        return  # it is no model of ours, or both do not fit
+    try:
+        if not as_safetensors(path, target, spec.wrappers):
+            return
+    except WeightsError:  # it holds more than weights: its family will know
+        return
+    paths.write_json(record, {"of": file.sha256, "sha256": digest(target)})
+    path.unlink()
 
 
 # --- in words ------------------------------------------------------------------------------------
 
 
 def _missing(spec: StoredEntry, path: Path) -> WeightsError:
-    size = missing_bytes(spec)
+    hint = _remedy(spec)
     if fetchable(spec):
+        size = missing_bytes(spec)
         amount = f" ({size / 1e6:,.1f} MB)" if size else ""
         hint = f"`unmask fetch {spec.id}` downloads them{amount}."
-    else:
-        hint = _remedy(spec)
     return WeightsError(
         f"The weights of {spec.title} are not on this computer ({path} is missing).",
         code="weights_missing",
@@ -329,16 +283,14 @@ def _remedy(spec: StoredEntry) -> str:
         return "It comes with Unmask: install it again, or restore it with `git checkout`."
     if fetchable(spec):
         return f"`unmask fetch {spec.id}` downloads it again."
-    if getattr(spec, "own", False):
+    if spec.own:
         return f"`unmask models remove {spec.id}`, then add the file again."
-    architecture = getattr(spec, "architecture", spec.id)
     if len(spec.files) == 1 and (address := spec.files[0].url):
         return (
             "Its authors publish no checksum. If you trust the address: "
-            f"`unmask models add {address} --as {architecture}`."
+            f"`unmask models add {address} --as {spec.architecture}`."
         )
     return (
         "Its authors publish no address or checksum that Unmask could go by. Get the file yourself "
-        f"({getattr(spec, 'source', spec.title)}), then: `unmask models add FILE --as "
-        f"{architecture}`."
+        f"({spec.source}), then: `unmask models add FILE --as {spec.architecture}`."
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,29 @@ from torch import Tensor
 
 from detector.errors import WeightsError
 
-_TYPES = {
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "ShortStorage": torch.int16,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "DoubleStorage": torch.float64,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "BoolStorage": torch.bool,
+
+def _tensor(flat: Tensor, offset: int, shape: Any, stride: Any, *_rest: Any) -> Tensor:
+    return flat.as_strided(tuple(shape), tuple(stride), offset)
+
+
+def _first(value: Any, *_rest: Any) -> Any:
+    return value
+
+
+_ALLOWED: dict[str, Any] = {
+    "collections.OrderedDict": OrderedDict,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_parameter": _first,
+    "torch.CharStorage": torch.int8,
+    "torch.ByteStorage": torch.uint8,
+    "torch.ShortStorage": torch.int16,
+    "torch.FloatStorage": torch.float32,
+    "torch.HalfStorage": torch.float16,
+    "torch.BFloat16Storage": torch.bfloat16,
+    "torch.DoubleStorage": torch.float64,
+    "torch.LongStorage": torch.int64,
+    "torch.IntStorage": torch.int32,
+    "torch.BoolStorage": torch.bool,
 }
 
 
@@ -79,16 +92,10 @@ class _ArchiveReader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module.startswith("__torch__"):
             return _Holder
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return lambda data, *_rest: data
-        if module == "torch" and name in _TYPES:
-            return _TYPES[name]
+        if allowed := _ALLOWED.get(f"{module}.{name}"):
+            return allowed
         if module == "torch.jit._pickle" and name.startswith("build_"):
-            return lambda values, *_rest: values  # lists of plain values
+            return _first  # lists of plain values
         if name == "_rebuild_qtensor" or name.startswith(("QInt", "QUInt")):
             raise WeightsError(
                 "The TorchScript file was quantized: its weights are whole numbers.",
@@ -112,15 +119,9 @@ class _ArchiveReader(pickle.Unpickler):
         return flat
 
 
-def _tensor(flat: Tensor, offset: int, shape: Any, stride: Any, *_rest: Any) -> Tensor:
-    return flat.as_strided(tuple(shape), tuple(stride), offset)
-
-
-def _tensors(holder: Any, prefix: str) -> list[tuple[str, Tensor]]:
-    found = []
+def _tensors(holder: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
     for name, value in vars(holder).items():
         if isinstance(value, Tensor):
-            found.append((prefix + name, value))
+            yield prefix + name, value
         elif isinstance(value, _Holder):
-            found += _tensors(value, f"{prefix}{name}.")
-    return found
+            yield from _tensors(value, f"{prefix}{name}.")

@@ -10,22 +10,21 @@ from typing import TYPE_CHECKING
 from detector.errors import WeightsError
 
 if TYPE_CHECKING:
-    from detector.weights.entry import StoredFile
+    from detector.weights.entry import WeightFile
 
 _hashes: dict[tuple[Path, int, int], str] = {}
 _hash_lock = threading.Lock()
 
 
-def verify(path: Path, file: StoredFile, *, remedy: str = "") -> None:
+def verify(path: Path, file: WeightFile, *, remedy: str = "") -> None:
     """Raise WeightsError unless `path` holds exactly the bytes that the model's entry states."""
-    found = digest(path)
-    if found != file.sha256:
-        size = path.stat().st_size
+    actual = digest(path)
+    if actual != file.sha256:
         expected = f"{file.size:,} bytes with sha256" if file.size is not None else "sha256"
         raise WeightsError(
             f"The weight file {path} is not the one the manifest states: "
             f"expected {expected} {file.sha256}, "
-            f"found {size:,} bytes with sha256 {found}.",
+            f"found {path.stat().st_size:,} bytes with sha256 {actual}.",
             code="weights_corrupted",
             hint=remedy,
         )

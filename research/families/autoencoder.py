@@ -64,7 +64,7 @@ class Autoencoder(nn.Module):
 
 
 def build(state: dict[str, Any], name: str = "autoencoder", **options: Any) -> Autoencoder:
-    """A network in evaluation mode with these weights.
+    """Return a network in evaluation mode with these weights.
 
     Raises
     ------

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from detector.errors import ModelError
 from detector.models.base import Files, ModelSpec, Normalization
-from detector.models.vit import TokenModel, clip_vision, unfilled
+from detector.models.vit import TokenModel, clip_vision, skip_init
 from detector.weights import load_state, load_strict
 
 WAYS = ("slerp", "weighted", "concat")
@@ -85,7 +85,7 @@ class Fusion(nn.Module):
         return slerp(a, b, share) if self.how == "slerp" else (1 - share) * a + share * b
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
-        """What is trained; the two trunks stay as they were."""
+        """Return what is trained; the two trunks stay as they were."""
         return (p for p in self.parameters() if p.requires_grad)
 
     def load_trunks(self, clip: Mapping[str, Tensor], cnn: Mapping[str, Tensor]) -> None:
@@ -101,7 +101,8 @@ class Fusion(nn.Module):
 
 
 def slerp(a: Tensor, b: Tensor, share: Tensor | float) -> Tensor:
-    """The points that part the arcs from `a` to `b`, both of unit length [N, C], at `share`."""
+    """Return the points that part the arcs from `a` to `b`, both of unit length [N, C], at
+    `share`."""
     # From the chord and the sum: exact for small angles, where the cosine says nothing.
     angle = 2 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1))[:, None]
     sine = angle.sin()
@@ -114,7 +115,8 @@ def slerp(a: Tensor, b: Tensor, share: Tensor | float) -> Tensor:
 
 
 def build(spec: ModelSpec) -> Fusion:
-    """A network without weights; `spec.options` say how (`how`, `cnn`, `cnn_norm`, `width`)."""
+    """Return a network without weights; `spec.options` say how (`how`, `cnn`, `cnn_norm`,
+    `width`)."""
     norm = NORMS.get(str(spec.options.get("cnn_norm", "imagenet")))
     if norm is None:
         raise ModelError(f"{spec.id}: cnn_norm is one of {', '.join(NORMS)}.")
@@ -132,7 +134,7 @@ def build(spec: ModelSpec) -> Fusion:
 
 def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
     """Load a trained fusion: one file with the names of `Fusion`."""
-    with unfilled():
+    with skip_init():
         network = build(spec)
     load_strict(network, load_state(files[0], spec), spec.id)
     return TokenModel(spec, network, device, network.clip.encoder.layers[-2])

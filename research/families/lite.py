@@ -28,13 +28,19 @@ class LiteNet(nn.Module):
 
     `forward` takes float [N, 3, S, S] in -1..1 (x / 127.5 - 1) and gives [N].
 
+    Parameters
+    ----------
+    frozen : int
+        So many stages of the trunk, and what comes before them, stay as they begin while it learns;
+        and all of its batch statistics, which a step of a few pairs would tell badly. 0: nothing.
+
     Raises
     ------
     ModelError
         There is no such trunk.
     """
 
-    def __init__(self, trunk: str = TRUNKS[0], dropout: float = 0.2) -> None:
+    def __init__(self, trunk: str = TRUNKS[0], dropout: float = 0.2, frozen: int = 0) -> None:
         super().__init__()
         if trunk not in TRUNKS:
             raise ModelError(f"There is no trunk {trunk!r}: {', '.join(TRUNKS)}.")
@@ -44,6 +50,22 @@ class LiteNet(nn.Module):
         self.classifier = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(self.features.num_features, 1)
         )
+        self.frozen = frozen
+        if frozen:
+            for module in (self.features.conv_stem, self.features.bn1, *self._kept()):
+                module.requires_grad_(False)
+
+    def _kept(self) -> nn.Sequential:
+        return self.features.blocks[: self.frozen]
+
+    def train(self, mode: bool = True) -> LiteNet:
+        """See `nn.Module.train`. What is frozen stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            for module in self.features.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         return self.judge(self.embed(x))
@@ -58,7 +80,7 @@ class LiteNet(nn.Module):
 
 
 def build(state: dict[str, Any], name: str = "lite", trunk: str = TRUNKS[0]) -> LiteNet:
-    """A network in evaluation mode with these weights.
+    """Return a network in evaluation mode with these weights.
 
     Raises
     ------

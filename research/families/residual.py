@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from detector import runtime
 from detector.models.base import Files, ModelSpec
 from detector.models.families import mobilenet
-from detector.models.families.mobilenet import InvertedResidual, SameConv, started, unit
-from detector.models.highpass import BANK
+from detector.models.families.mobilenet import InvertedResidual, SameConv, init_weights, unit
 from detector.models.network import TorchFrameModel
+from detector.signals.noise import SQUARE_5
 from detector.weights import load_state, load_strict
 
 # channels, stride: the picture's side is halved before the first of them
@@ -28,6 +28,13 @@ FEATURES = 128
 LIMIT = 4.0
 """Grey levels at which what the filters leave is cut off: edges of the content would drown the
 noise otherwise."""
+
+SQUARE_3 = np.pad(np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], np.float32) / 4, 1)
+LINE = np.pad(np.array([[1, -2, 1]], np.float32) / 2, ((2, 2), (1, 1)))
+"""Second difference along a row."""
+BANK = np.stack([SQUARE_5, SQUARE_3, LINE])
+"""float32 [3, 5, 5]: the three that two-stream networks look through (Zhou et al., Learning Rich
+Features for Image Manipulation Detection, CVPR 2018)."""
 
 
 class NoiseResiduals(nn.Module):
@@ -55,7 +62,7 @@ def branch() -> nn.Sequential:
         layers.append(InvertedResidual(channels, outputs, stride, expansion=2))
         channels = outputs
     layers.append(unit(nn.Conv2d(channels, FEATURES, 1, bias=False)))
-    return started(nn.Sequential(*layers))
+    return init_weights(nn.Sequential(*layers))
 
 
 class ResidualNet(nn.Module):
@@ -106,7 +113,7 @@ class ResidualNet(nn.Module):
 
 
 def build(state: dict[str, Any], name: str = "residual") -> ResidualNet:
-    """A network in evaluation mode with these weights, with a trunk if they hold one.
+    """Return a network in evaluation mode with these weights, with a trunk if they hold one.
 
     Raises
     ------

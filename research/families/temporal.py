@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from detector.errors import WeightsError
 from detector.models.base import Files, ModelSpec
 from detector.models.families.mobilenet import MIDDLE_CHANNELS
-from detector.models.maps import STRIDE, MapModel, MapNetwork, filled
-from detector.weights import load_state
+from detector.models.maps import STRIDE, MapModel, MapNetwork
+from detector.weights import load_state, load_strict
 
 
 class FrameEncoder(nn.Module):
@@ -210,14 +210,17 @@ class Temporal(MapNetwork):
 
 
 def build(state: dict[str, Any], name: str = "temporal", **options: Any) -> Temporal:
-    """A network in evaluation mode with these weights.
+    """Return a network in evaluation mode with these weights.
 
     Raises
     ------
     WeightsError
         If a tensor is missing, left over or of another shape, or the head is unknown.
     """
-    return filled(Temporal(**options), state, name)
+    network = Temporal(**options)
+    load_strict(network, state, name)
+    network.eval().requires_grad_(False)
+    return network
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> MapModel:

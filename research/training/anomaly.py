@@ -61,13 +61,9 @@ def train(job: TrainingJob) -> Autoencoder:
         Denoising(Autoencoder(plan.crop.size, **options)),
         plan,
         lambda step: draw(job.sources, plan, step),
-        job.out,
+        job.run,
         objective=lambda loss, labels: loss.mean(),
         check=HeldOutError(augment.batch_to_array(held)) if held else None,
-        resume=job.resume,
-        stop_after=job.stop_after,
-        progress=job.training,
-        device=job.device,
     )
     assert isinstance(trained, Denoising)
     return trained.network

@@ -23,7 +23,7 @@ from research.families.lite import TRUNKS, LiteNet
 
 
 def trunk_of(path: Path) -> dict[str, Tensor]:
-    """The state of `LiteNet` without its classifier, whichever of the trunks it is.
+    """Return the state of `LiteNet` without its classifier, whichever of the trunks it is.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def trunk_of(path: Path) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    """The command."""
+    """Write the trunk."""
     from safetensors.torch import save_file
 
     parser = argparse.ArgumentParser(description="A published trunk for unmask train --begin.")

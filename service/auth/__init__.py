@@ -26,14 +26,8 @@ __all__ = ["accounts", "auth_service", "find_session", "guest_of", "identify"]
 
 
 def identify(caller: Caller, session: Session | None) -> Principal | None:
-    """Return who is behind a connection; None where nothing tells.
-
-    Parameters
-    ----------
-    caller : Caller
-    session : Session, optional
-        That its browser is signed in with (`find_session`).
-    """
+    """Return who is behind a connection whose browser is signed in with `session`; None where
+    nothing tells."""
     if session is not None:
         try:
             return session.principal()
@@ -46,14 +40,8 @@ def identify(caller: Caller, session: Session | None) -> Principal | None:
 
 
 def find_session(caller: Caller, cookie: str | None = None) -> Session | None:
-    """Return the session that a browser is signed in with, if it is.
-
-    Parameters
-    ----------
-    caller : Caller
-    cookie : str, optional
-        Of a session, where the browser keeps none.
-    """
+    """Return the session that a browser is signed in with, if it is; `cookie` is that of a
+    session, where the browser keeps none."""
     service = auth_service()
     cookie = cookie or caller.cookie(SESSION)
     return service.sessions.find(cookie) if service is not None and cookie else None
@@ -61,20 +49,20 @@ def find_session(caller: Caller, cookie: str | None = None) -> Session | None:
 
 def guest_of(secret: str) -> Principal:
     """Return the guest whose cookie this is."""
-    kept = accounts()
-    role = Role.VIEWER if kept and kept.required else Role.ANALYST
+    project = accounts()
+    role = Role.VIEWER if project and project.required else Role.ANALYST
     return Principal(f"guest:{digest(secret)}", PrincipalKind.GUEST, role)
 
 
 def auth_service() -> AuthService | None:
     """Return what makes and ends sessions; None without accounts."""
-    kept = accounts()
-    return _auth_service(kept, paths.data()) if kept else None
+    project = accounts()
+    return _auth_service(project, paths.data()) if project else None
 
 
 @lru_cache(maxsize=4)
-def _auth_service(kept: Accounts, data: Path) -> AuthService:
+def _auth_service(project: Accounts, data: Path) -> AuthService:
     from service.auth.flows import AuthService  # Supabase's library takes seconds to import
     from service.auth.session_store import EncryptedSessionStore
 
-    return AuthService(kept, EncryptedSessionStore(data))
+    return AuthService(project, EncryptedSessionStore(data))

@@ -29,25 +29,20 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "
 
 
 def token() -> str:
-    """22 URL-safe characters, 128 random bits."""
+    """Return 22 URL-safe characters, 128 random bits."""
     return secrets.token_urlsafe(16)
 
 
 def digest(secret: str) -> str:
-    """22 characters from which the secret can't be found; the same for the same secret."""
+    """Return 22 characters from which the secret can't be found; the same for the same secret."""
     hashed = hashlib.sha256(f"unmask:{secret}".encode()).digest()
     return base64.urlsafe_b64encode(hashed[:16]).decode().rstrip("=")
 
 
 def public_url() -> str:
-    """Scheme and host that people use, from `UNMASK_PUBLIC_URL`; else empty."""
+    """Return scheme and host that people use, from `UNMASK_PUBLIC_URL`; else empty."""
     parts = urlsplit(get_config().public_url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
-
-
-def trusted_proxies() -> int:
-    """How many proxies of ours a request passes: `UNMASK_TRUST_PROXY`, else none."""
-    return get_config().trust_proxy
 
 
 def lower_names(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -57,23 +52,15 @@ def lower_names(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ..
 
 @dataclass(frozen=True)
 class Caller:
-    """What is known of the other end.
-
-    Attributes
-    ----------
-    peer : str or None
-        Address of the connection itself: a proxy's, where there is one. None: this computer.
-    headers : tuple of (str, str)
-        In their order, names in lower case.
-    cookies : mapping
-    tls : bool
-        This server itself speaks TLS.
-    """
+    """What is known of the other end."""
 
     peer: str | None
+    """Address of the connection itself: a proxy's, where there is one. None: this computer."""
     headers: tuple[tuple[str, str], ...] = ()
+    """In their order, names in lower case."""
     cookies: Mapping[str, str] = field(default_factory=dict)
     tls: bool = False
+    """This server itself speaks TLS."""
 
     @classmethod
     def of_request(cls, request: HTTPConnection, *, tls: bool = False) -> Caller:
@@ -82,7 +69,7 @@ class Caller:
         return cls(peer, lower_names(request.headers.items()), request.cookies, tls)
 
     def header(self, name: str) -> str:
-        """The first value, or nothing."""
+        """Return the first value, or nothing."""
         return next((value for known, value in self.headers if known == name), "")
 
     @property
@@ -98,15 +85,10 @@ class Caller:
         that the outermost of them saw. What stands further left in X-Forwarded-For anybody may
         have written. IPv6 by its /64, of which one person has all."""
         address = self.peer or "127.0.0.1"
-        if hops := trusted_proxies():
-            chain = [
-                part.strip()
-                for name, value in self.headers
-                if name == "x-forwarded-for"
-                for part in value.split(",")
-            ]
-            if len(chain) >= hops:
-                address = chain[-hops]
+        if hops := get_config().trust_proxy:
+            sent = [value for name, value in self.headers if name == "x-forwarded-for"]
+            chain = ",".join(sent).split(",") if sent else []
+            address = chain[-hops].strip() if len(chain) >= hops else address
         return _counted(address)
 
     @property
@@ -115,21 +97,49 @@ class Caller:
 
         The connection comes from a loopback address, no proxy left its mark, and the page was
         opened under a loopback name: a proxy on this computer would look local, and so would a
-        stranger's page that had its own name resolve to 127.0.0.1. `UNMASK_LOCAL=off` says that
-        nobody is; `all`, that everybody who can reach the server is.
+        stranger's page that had its own name resolve to 127.0.0.1. Nor is it the page of another
+        server here, on another port. `UNMASK_LOCAL=off` says that nobody is; `all`, that everybody
+        who can reach the server is.
         """
-        if wish := get_config().local:
-            return wish == "all"
-        if not _loopback(self.peer) or trusted_proxies():
+        if owners := get_config().local:
+            return owners == "all"
+        return self._direct and _loopback(self._host) and not self._of_another_origin
+
+    @property
+    def misled(self) -> bool:
+        """Whether a browser on this computer was led here by a name that is not this server's.
+        With an operator's word on who is local, or on the server's address, that is theirs."""
+        config = get_config()
+        if config.local or config.public_url or config.space_id or not self.header("host"):
             return False
-        if any(self.header(name) for name in _FORWARDED):
+        return self._direct and not _loopback(self._host)
+
+    @property
+    def from_a_neighbor(self) -> bool:
+        """Whether the page of another server on this computer opened this connection."""
+        origin = _hostname(self.header("origin")) if self.header("origin") else ""
+        ours = self._direct and _loopback(self._host)
+        return ours and bool(origin) and _loopback(origin) and self._of_another_origin
+
+    @property
+    def _direct(self) -> bool:
+        """The connection comes from this computer, and no proxy left its mark."""
+        if not _loopback(self.peer) or get_config().trust_proxy:
             return False
+        return not any(self.header(name) for name in _FORWARDED)
+
+    @property
+    def _host(self) -> str:
+        return _hostname(f"//{self.header('host')}")
+
+    @property
+    def _of_another_origin(self) -> bool:
+        """A browser named a page of another name or port as the one that asks."""
         origin = self.header("origin")
-        names = [_hostname(f"//{self.header('host')}"), *([_hostname(origin)] if origin else [])]
-        return all(_loopback(name) for name in names)
+        return bool(origin) and _netloc(origin) != self.header("host").lower()
 
     def cookie(self, name: str) -> str | None:
-        """A token of ours, if the browser has it and it can be one."""
+        """Return a token of ours, if the browser has it and it can be one."""
         value = self.cookies.get(cookie_name(name, self.secure), "")
         return value if _TOKEN.fullmatch(value) else None
 
@@ -151,8 +161,8 @@ class Caller:
 
 
 def cookie_name(name: str, secure: bool) -> str:
-    """With HTTPS, browsers hold `__Host-` to this one host: no neighbor under the same domain can
-    set it."""
+    """Return its name in the browser. With HTTPS, browsers hold `__Host-` to this one host: no
+    neighbor under the same domain can set it."""
     return f"__Host-{name}" if secure else name
 
 
@@ -161,6 +171,13 @@ def _hostname(url: str) -> str:
         return urlsplit(url).hostname or "nowhere"
     except ValueError:
         return "nowhere"
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _loopback(address: str | None) -> bool:
@@ -173,8 +190,8 @@ def _loopback(address: str | None) -> bool:
 
 
 def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An address, of IPv4 where it is one: a socket of both kinds says ::ffff:127.0.0.1, which
-    Python before 3.13 does not take for loopback. ValueError where it is none."""
+    """Return an address, of IPv4 where it is one: a socket of both kinds says ::ffff:127.0.0.1,
+    which Python before 3.13 does not take for loopback. ValueError where it is none."""
     parsed = ipaddress.ip_address(address)
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return mapped or parsed

@@ -10,30 +10,21 @@ from service.context import Role
 
 @dataclass(frozen=True)
 class Accounts:
-    """The project that keeps the accounts.
-
-    Attributes
-    ----------
-    url, key : str
-    required : bool
-        Nobody works here without one.
-    providers : tuple of str
-        Of `service.config.PROVIDERS`.
-    default_role : Role
-    days : float
-        A browser stays signed in.
-    """
+    """The project that keeps the accounts."""
 
     url: str
     key: str
     required: bool = False
+    """Nobody works here without one."""
     providers: tuple[str, ...] = ()
+    """Of `service.config.PROVIDERS`."""
     default_role: Role = Role.ANALYST
     days: float = 30.0
+    """A browser stays signed in."""
 
 
 def accounts() -> Accounts | None:
-    """The accounts of this server; None when it has none, or they are switched off.
+    """Return the accounts of this server; None when it has none, or they are switched off.
 
     Raises
     ------

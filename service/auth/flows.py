@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from supabase_auth import SyncMemoryStorage
 from supabase_auth.constants import STORAGE_KEY
@@ -50,18 +50,16 @@ ADDRESS_FACTOR = 4
 """times as many for everybody behind one network address."""
 KINDS = ("signup", "email", "magiclink", "recovery", "invite", "email_change")
 """What an e-mail with a hash in its link can be about, as Supabase calls it."""
+STRANGER = ("user_not_found", "otp_disabled", "signup_disabled")
+REGISTERED = ("user_already_exists", "email_exists")
+"""Errors that would say whether an address has an account."""
+
+ResultT = TypeVar("ResultT")
 
 
 class AuthService:
-    """The accounts of this server.
-
-    Parameters
-    ----------
-    accounts : Accounts
-    store : EncryptedSessionStore
-    pool : callable
-        Makes the connection pool of one client. Tests put a recorded server behind it.
-    """
+    """The accounts of this server. Tests put a recorded server behind `pool`, which makes the
+    connection pool of one client."""
 
     def __init__(
         self, accounts: Accounts, store: EncryptedSessionStore, pool: Transport = http
@@ -69,34 +67,19 @@ class AuthService:
         self.accounts = accounts
         self.sessions = SessionManager(store, accounts, pool)
         self._store, self._pool = store, pool
-        self._tries, self._mails = (
-            SlidingWindowRateLimiter(TRIES_WINDOW),
-            SlidingWindowRateLimiter(MAILS_WINDOW),
-        )
-
-    # --- in a page
+        self._tries = SlidingWindowRateLimiter(TRIES_WINDOW)
+        self._mails = SlidingWindowRateLimiter(MAILS_WINDOW)
 
     def sign_up(self, email: str, password: str, return_to: AuthReturnContext) -> Grant | None:
         """Make an account. None when its address has to be confirmed first: an e-mail is on its
         way. The same is said when there is such an account already."""
-        self._count(self._mails, MAX_MAILS, email, return_to)
-        client, memory = self._client()
-        nonce = token()
-        with _explained():
-            try:
-                answer = client.auth.sign_up(
-                    {
-                        "email": email,
-                        "password": password,
-                        "options": {"email_redirect_to": return_to.back(nonce)},
-                    }
-                )
-            except AuthError as error:
-                if error.code in ("user_already_exists", "email_exists"):
-                    return None
-                raise
-        self._remember(nonce, Purpose.CONFIRM, return_to, memory, email)
-        return answer.session
+
+        def send(client: supabase.Client, link: str) -> Grant | None:
+            options: Any = {"email_redirect_to": link}
+            answer = client.auth.sign_up({"email": email, "password": password, "options": options})
+            return answer.session
+
+        return self._mail(Purpose.CONFIRM, email, return_to, send, REGISTERED)
 
     def sign_in(self, email: str, password: str, return_to: AuthReturnContext) -> Grant:
         """Sign in with a password."""
@@ -108,48 +91,33 @@ class AuthService:
 
     def send_link(self, email: str, return_to: AuthReturnContext) -> None:
         """Have a sign-in link sent, to who has an account."""
-        self._count(self._mails, MAX_MAILS, email, return_to)
-        client, memory = self._client()
-        nonce = token()
-        with _explained(), _silent_on_strangers():
-            client.auth.sign_in_with_otp(
-                {
-                    "email": email,
-                    "options": {
-                        "email_redirect_to": return_to.back(nonce),
-                        "should_create_user": False,
-                    },
-                }
-            )
-        self._remember(nonce, Purpose.LINK, return_to, memory, email)
+
+        def send(client: supabase.Client, link: str) -> None:
+            options: Any = {"email_redirect_to": link, "should_create_user": False}
+            client.auth.sign_in_with_otp({"email": email, "options": options})
+
+        self._mail(Purpose.LINK, email, return_to, send)
 
     def send_reset(self, email: str, return_to: AuthReturnContext) -> None:
         """Have a link sent that leads to a new password, to who has an account."""
-        self._count(self._mails, MAX_MAILS, email, return_to)
-        client, memory = self._client()
-        nonce = token()
-        with _explained(), _silent_on_strangers():
-            client.auth.reset_password_for_email(email, {"redirect_to": return_to.back(nonce)})
-        self._remember(nonce, Purpose.RESET, return_to, memory, email)
+
+        def send(client: supabase.Client, link: str) -> None:
+            client.auth.reset_password_for_email(email, {"redirect_to": link})
+
+        self._mail(Purpose.RESET, email, return_to, send)
 
     def send_confirmation(self, email: str, return_to: AuthReturnContext) -> None:
         """Have the link of a new account sent again."""
-        self._count(self._mails, MAX_MAILS, email, return_to)
-        client, memory = self._client()
-        nonce = token()
-        with _explained(), _silent_on_strangers():
-            client.auth.resend(
-                {
-                    "type": "signup",
-                    "email": email,
-                    "options": {"email_redirect_to": return_to.back(nonce)},
-                }
-            )
-        self._remember(nonce, Purpose.CONFIRM, return_to, memory, email)
+
+        def send(client: supabase.Client, link: str) -> None:
+            options: Any = {"email_redirect_to": link}
+            client.auth.resend({"type": "signup", "email": email, "options": options})
+
+        self._mail(Purpose.CONFIRM, email, return_to, send)
 
     def ticket(self, grant: Grant, browser: str) -> str:
-        """What the page that signed in hands to `redeem`, to get a cookie: a script run can't set
-        one. Good for a minute, once, and for this browser."""
+        """Return what the page that signed in hands to `redeem`, to get a cookie: a script run
+        can't set one. Good for a minute, once, and for this browser."""
         ticket = token()
         body = json.dumps({"browser": browser, "session": grant.model_dump_json()})
         self._store.put("ticket", digest(ticket), body, TICKET_TTL, grant.user.id)
@@ -169,7 +137,7 @@ class AuthService:
         self._store.remove("reset", session.key)
 
     def needs_new_password(self, session: Session) -> bool:
-        """Whether this browser came by a link to reset the password, and has not done it yet."""
+        """Return whether this browser came by a link to reset the password, and has not yet."""
         return self._store.get("reset", session.key) is not None
 
     def sign_out(self, session: Session) -> None:
@@ -190,20 +158,18 @@ class AuthService:
             client.auth.sign_out({"scope": "global"})
         self.sessions.end_all(user)
 
-    # --- in a request
-
     def redeem(self, ticket: str, browser: str) -> SignedIn:
-        """The cookie for a ticket."""
-        kept = self._store.take("ticket", digest(ticket))
-        if kept is None:
+        """Return the cookie for a ticket."""
+        body = self._store.take("ticket", digest(ticket))
+        if body is None:
             raise account_error("expired")
-        content = json.loads(kept)
+        content = json.loads(body)
         if content["browser"] != browser:
             raise account_error("elsewhere")
         return self._begin(Grant.model_validate_json(content["session"]))
 
     def begin_oauth(self, provider: str, return_to: AuthReturnContext) -> str:
-        """The address at which a provider vouches for the person."""
+        """Return the address at which a provider vouches for the person."""
         if provider not in self.accounts.providers:
             raise account_error("not_offered")
         self._count(self._tries, MAX_TRIES, f"{provider}:{return_to.browser}", return_to)
@@ -216,29 +182,24 @@ class AuthService:
         return answer.url
 
     def pending(self, nonce: str) -> Pending | None:
-        """The flow that a nonce belongs to; it stays."""
-        kept = self._store.get("flow", digest(nonce))
-        return _pending(kept) if kept else None
+        """Return the flow that a nonce belongs to; it stays."""
+        body = self._store.get("flow", digest(nonce))
+        return _pending(body) if body else None
 
     def finish(self, nonce: str, code: str) -> SignedIn:
-        """The end of a flow that came back with a code; its nonce is used up."""
-        kept = self._store.take("flow", digest(nonce))
-        if kept is None:
+        """End a flow that came back with a code; its nonce is used up."""
+        body = self._store.take("flow", digest(nonce))
+        if body is None:
             raise account_error("expired")
-        pending = _pending(kept)
+        pending = _pending(body)
         client, _ = self._client()
+        exchange: Any = {"auth_code": code, "code_verifier": pending.verifier, "redirect_to": ""}
         with _explained():
-            answer = client.auth.exchange_code_for_session(
-                {
-                    "auth_code": code,
-                    "code_verifier": pending.verifier,
-                    "redirect_to": "",
-                }
-            )
+            answer = client.auth.exchange_code_for_session(exchange)
         return self._begin(_session(answer), reset=pending.purpose is Purpose.RESET)
 
     def confirm(self, token_hash: str, kind: str) -> SignedIn:
-        """The end of a flow whose e-mail carried a hash."""
+        """End a flow whose e-mail carried a hash."""
         if kind not in KINDS:
             raise account_error("expired")
         client, _ = self._client()
@@ -247,10 +208,8 @@ class AuthService:
         return self._begin(_session(answer), reset=kind in ("recovery", "invite"))
 
     def forget(self, nonce: str) -> None:
-        """This flow won't come back."""
+        """Forget a flow that won't come back."""
         self._store.remove("flow", digest(nonce))
-
-    # --- inside
 
     def _begin(self, grant: Grant, *, reset: bool = False) -> SignedIn:
         ttl = self.accounts.days * DAY
@@ -260,9 +219,30 @@ class AuthService:
         return SignedIn(cookie, ttl, reset)
 
     def _client(self) -> tuple[supabase.Client, SyncMemoryStorage]:
-        """A client for one flow, and its memory."""
         memory = SyncMemoryStorage()
         return connect(self.accounts, memory, self._pool()), memory
+
+    def _mail(
+        self,
+        purpose: Purpose,
+        email: str,
+        return_to: AuthReturnContext,
+        send: Callable[[supabase.Client, str], ResultT],
+        silent: tuple[str, ...] = STRANGER,
+    ) -> ResultT | None:
+        """Have an e-mail sent whose link leads back here. Errors that would say whether an address
+        has an account are nobody's business: then it is as if one had been sent."""
+        self._count(self._mails, MAX_MAILS, email, return_to)
+        client, memory = self._client()
+        nonce, result = token(), None
+        with _explained():
+            try:
+                result = send(client, return_to.back(nonce))
+            except AuthError as error:
+                if error.code not in silent:
+                    raise
+        self._remember(nonce, purpose, return_to, memory, email)
+        return result
 
     def _remember(
         self,
@@ -288,8 +268,8 @@ class AuthService:
             raise account_error("too_many" if window is self._tries else "too_many_mails")
 
 
-def _pending(kept: str) -> Pending:
-    content = json.loads(kept)
+def _pending(body: str) -> Pending:
+    content = json.loads(body)
     return Pending(**{**content, "purpose": Purpose(content["purpose"])})
 
 
@@ -301,18 +281,7 @@ def _session(answer: AuthResponse) -> Grant:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Errors of the library, in words."""
     try:
         yield
     except AuthError as error:
         raise explain_auth_error(error) from error
-
-
-@contextmanager
-def _silent_on_strangers() -> Iterator[None]:
-    """Whether an address has an account is nobody's business."""
-    try:
-        yield
-    except AuthError as error:
-        if error.code not in ("user_not_found", "otp_disabled", "signup_disabled"):
-            raise

@@ -81,45 +81,38 @@ SENTENCES: dict[str, tuple[str, str]] = {
 """By our code: what, and what to do."""
 
 _CODES = {
-    "invalid_credentials": "wrong",
-    "user_not_found": "wrong",
-    "email_not_confirmed": "unconfirmed",
-    "provider_email_needs_verification": "unconfirmed",
-    "weak_password": "weak",
-    "same_password": "same",
-    "reauthentication_needed": "again",
-    "email_address_invalid": "address",
-    "email_address_not_authorized": "address",
-    "validation_failed": "address",
-    "over_request_rate_limit": "too_many",
-    "over_email_send_rate_limit": "too_many_mails",
-    "otp_expired": "expired",
-    "flow_state_expired": "expired",
-    "flow_state_not_found": "expired",
-    "bad_code_verifier": "expired",
-    "bad_oauth_state": "expired",
-    "bad_oauth_callback": "expired",
-    "access_denied": "denied",
-    "signup_disabled": "closed",
-    "otp_disabled": "not_offered",
-    "email_provider_disabled": "not_offered",
-    "provider_disabled": "not_offered",
-    "oauth_provider_not_supported": "not_offered",
-    "user_banned": "banned",
-    "captcha_failed": "captcha",
-    "request_timeout": "unreachable",
-    "session_not_found": "signed_out",
-    "session_expired": "signed_out",
-    "refresh_token_not_found": "signed_out",
-    "refresh_token_already_used": "signed_out",
-    "bad_jwt": "signed_out",
-    "no_authorization": "signed_out",
-}
-"""Supabase's code to ours."""
+    "wrong": ("invalid_credentials", "user_not_found"),
+    "unconfirmed": ("email_not_confirmed", "provider_email_needs_verification"),
+    "weak": ("weak_password",),
+    "same": ("same_password",),
+    "again": ("reauthentication_needed",),
+    "address": ("email_address_invalid", "email_address_not_authorized", "validation_failed"),
+    "too_many": ("over_request_rate_limit",),
+    "too_many_mails": ("over_email_send_rate_limit",),
+    "expired": (
+        "otp_expired", "flow_state_expired", "flow_state_not_found", "bad_code_verifier",
+        "bad_oauth_state", "bad_oauth_callback",
+    ),
+    "denied": ("access_denied",),
+    "closed": ("signup_disabled",),
+    "not_offered": (
+        "otp_disabled", "email_provider_disabled", "provider_disabled",
+        "oauth_provider_not_supported",
+    ),
+    "banned": ("user_banned",),
+    "captcha": ("captcha_failed",),
+    "unreachable": ("request_timeout",),
+    "signed_out": (
+        "session_not_found", "session_expired", "refresh_token_not_found",
+        "refresh_token_already_used", "bad_jwt", "no_authorization",
+    ),
+}  # fmt: skip
+"""Our code to Supabase's."""
+_OURS = {theirs: ours for ours, codes in _CODES.items() for theirs in codes}
 
 
 def account_error(code: str) -> AccountError:
-    """The error of one of our codes; an unknown one says only that it did not work."""
+    """Return the error of one of our codes; an unknown one says only that it did not work."""
     code = code if code in SENTENCES else "account"
     what, then = SENTENCES[code]
     kind = {"unreachable": Unreachable, "signed_out": SignedOut}.get(code, AccountError)
@@ -127,12 +120,12 @@ def account_error(code: str) -> AccountError:
 
 
 def code_of_supabase(code: str) -> str:
-    """Our code for one of Supabase's, as its redirects name them."""
-    return _CODES.get(code, "account")
+    """Return our code for one of Supabase's, as its redirects name them."""
+    return _OURS.get(code, "account")
 
 
 def explain_auth_error(error: AuthError) -> AccountError:
-    """What to tell a person of an error of Supabase's client."""
+    """Return what to tell a person of an error of Supabase's client."""
     from supabase_auth.errors import (
         AuthApiError,
         AuthRetryableError,
@@ -147,7 +140,7 @@ def explain_auth_error(error: AuthError) -> AccountError:
         return account_error("signed_out")
     if isinstance(error, AuthWeakPasswordError):
         return account_error("weak")
-    ours = _CODES.get(error.code or "")
+    ours = _OURS.get(error.code or "")
     if ours is None and isinstance(error, AuthApiError):
         # Older servers send no code.
         if error.status == 429:

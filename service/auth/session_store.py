@@ -37,21 +37,14 @@ create index if not exists vault_owner on vault (kind, owner);
 
 
 class EncryptedSessionStore:
-    """Safe to use from several threads and processes.
-
-    Parameters
-    ----------
-    folder : Path
-        Made when it is missing.
-    clock : callable
-        Seconds since 1970.
-    """
+    """Safe to use from several threads and processes. The folder is made when it is missing; the
+    clock gives seconds since 1970."""
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "sessions.sqlite"
         self._clock = clock
-        self._fernet = Fernet(_key(folder / "sessions.key"))
+        self._fernet = Fernet(load_key(folder / "sessions.key"))
         path.touch(mode=0o600)
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, timeout=10, check_same_thread=False)
@@ -70,7 +63,7 @@ class EncryptedSessionStore:
             )
 
     def get(self, kind: str, key: str) -> str | None:
-        """What is kept, unless its time is up."""
+        """Return what is kept, unless its time is up."""
         with self._open() as database:
             row = database.execute(
                 "select body from vault where kind = ? and key = ? and until > ?",
@@ -79,7 +72,7 @@ class EncryptedSessionStore:
         return self._unseal(row)
 
     def take(self, kind: str, key: str) -> str | None:
-        """As `get`, but only one caller ever gets it."""
+        """Return and remove what is kept: only one caller ever gets it."""
         with self._open() as database:
             row = database.execute(
                 "delete from vault where kind = ? and key = ? and until > ? returning body",
@@ -97,11 +90,12 @@ class EncryptedSessionStore:
             return changed.rowcount > 0
 
     def remove(self, kind: str, key: str) -> None:
+        """Remove what is kept, if it is."""
         with self._open() as database:
             database.execute("delete from vault where kind = ? and key = ?", (kind, key))
 
     def keys(self, kind: str, owner: str) -> list[str]:
-        """Of everything that belongs to an owner."""
+        """Return those of everything that belongs to an owner."""
         with self._open() as database:
             rows = database.execute(
                 "select key from vault where kind = ? and owner = ?", (kind, owner)
@@ -125,10 +119,11 @@ class EncryptedSessionStore:
             return None
 
 
-def _key(path: Path) -> bytes:
-    """The key, from the environment or the file; the file is made on first use."""
-    if chosen := get_config().secret_key:
-        digest = hashlib.sha256(chosen.get_secret_value().encode()).digest()
+def load_key(path: Path) -> bytes:
+    """Return a key of this server, 32 bytes in base64: from the environment or the file, which is
+    made on first use."""
+    if secret := get_config().secret_key:
+        digest = hashlib.sha256(secret.get_secret_value().encode()).digest()
         return base64.urlsafe_b64encode(digest)
     try:
         with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:

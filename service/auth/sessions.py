@@ -50,8 +50,8 @@ _ssl_context: object = None
 
 
 def http() -> httpx.Client:
-    """A connection pool for one client. Pools share nothing but the list of certificates, which
-    takes a tenth of a second to read."""
+    """Return a connection pool for one client. Pools share nothing but the list of certificates,
+    which takes a tenth of a second to read."""
     global _ssl_context
     with _SSL:
         if _ssl_context is None:
@@ -62,8 +62,8 @@ def http() -> httpx.Client:
 def connect(
     accounts: Accounts, storage: SyncSupportedStorage, pool: httpx.Client
 ) -> supabase.Client:
-    """A client that keeps its session in `storage`, and begins with the one that is there. No timer
-    refreshes it: `Session.client` does."""
+    """Return a client that keeps its session in `storage`, and begins with the one that is there.
+    No timer refreshes it: `Session.client` does."""
     options = supabase.ClientOptions(
         storage=storage, auto_refresh_token=False, flow_type="pkce", httpx_client=pool
     )
@@ -74,26 +74,16 @@ def connect(
 
 
 def principal_of(user: Account, accounts: Accounts) -> Principal:
-    """A person from what the account server itself said of them. `app_metadata` is written by the
-    server alone; `user_metadata` is not looked at, since people write it themselves."""
-    named = user.app_metadata.get("role")
-    if user.is_anonymous:
-        role = Role.VIEWER
-    elif named is None:
-        role = accounts.default_role
-    else:
-        role = Role(named) if named in set(Role) else Role.VIEWER
+    """Return a person from what the account server itself said of them. `app_metadata` is written
+    by the server alone; `user_metadata` is not looked at, since people write it themselves."""
+    name = user.app_metadata.get("role")
+    name = accounts.default_role if name is None else name
+    role = Role(name) if name in set(Role) and not user.is_anonymous else Role.VIEWER
     return Principal(user.id, PrincipalKind.USER, role, user.email or "")
 
 
 class Session:
-    """One signed-in browser.
-
-    Attributes
-    ----------
-    key : str
-        Digest of its cookie.
-    """
+    """One signed-in browser; `key` is the digest of its cookie."""
 
     def __init__(
         self, key: str, store: EncryptedSessionStore, accounts: Accounts, pool: httpx.Client
@@ -109,7 +99,7 @@ class Session:
         self._failure: Unreachable | None = None
 
     def client(self) -> supabase.Client:
-        """The client, with a token that is good for some seconds at least.
+        """Return the client, with a token that is good for some seconds at least.
 
         Raises
         ------
@@ -136,7 +126,7 @@ class Session:
             return self._client
 
     def principal(self) -> Principal:
-        """Who is signed in, as the account server said within the last minutes.
+        """Return who is signed in, as the account server said within the last minutes.
 
         Raises
         ------
@@ -200,15 +190,7 @@ class _TokenStorage(SyncSupportedStorage):
 
 
 class SessionManager:
-    """All signed-in browsers of this server.
-
-    Parameters
-    ----------
-    store : EncryptedSessionStore
-    accounts : Accounts
-    pool : callable
-        Makes the connection pool of one client.
-    """
+    """All signed-in browsers of this server; `pool` makes the connection pool of one client."""
 
     def __init__(
         self, store: EncryptedSessionStore, accounts: Accounts, pool: Transport = http
@@ -232,12 +214,12 @@ class SessionManager:
         return cookie
 
     def find(self, cookie: str) -> Session | None:
-        """The session of a cookie, if somebody has it. The store has the say, each time: a sign-out
-        in another tab, browser or process holds here at once."""
+        """Return the session of a cookie, if somebody has it. The store has the say, each time: a
+        sign-out in another tab, browser or process holds here at once."""
         key = digest(cookie)
-        kept = self._store.get(KIND, key) is not None
+        exists = self._store.get(KIND, key) is not None
         with self._lock:
-            if not kept:
+            if not exists:
                 self._sessions.pop(key, None)
                 return None
             session = self._sessions.get(key)

@@ -20,60 +20,39 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True)
 class Pending:
-    """A flow that is on its way.
-
-    Attributes
-    ----------
-    browser : str
-        Digest of the cookie of the browser that began.
-    verifier : str
-        PKCE; empty where the library gives none.
-    email : str
-        Whom an e-mail went to.
-    """
+    """A flow that is on its way."""
 
     purpose: Purpose
     browser: str
+    """Digest of the cookie of the browser that began."""
     verifier: str = ""
+    """PKCE; empty where the library gives none."""
     email: str = ""
+    """Whom an e-mail went to."""
 
 
 @dataclass(frozen=True)
 class SignedIn:
-    """What a flow ended with.
-
-    Attributes
-    ----------
-    cookie : str
-        For the browser.
-    ttl : float
-        s.
-    reset : bool
-        A new password is to be chosen.
-    """
+    """What a flow ended with."""
 
     cookie: str
+    """For the browser."""
     ttl: float
+    """s"""
     reset: bool = False
+    """A new password is to be chosen."""
 
 
 @dataclass(frozen=True)
 class AuthReturnContext:
-    """Where a flow begins.
-
-    Attributes
-    ----------
-    browser : str
-        Digest of its cookie; empty where it keeps none.
-    address : str
-        To count by.
-    origin : str
-        Scheme, host and base path of this server, as that browser sees it.
-    """
+    """Where a flow begins."""
 
     browser: str
+    """Digest of its cookie; empty where it keeps none."""
     address: str
+    """To count by."""
     origin: str
+    """Scheme, host and base path of this server, as that browser sees it."""
 
     @classmethod
     def of(cls, caller: Caller, base_path: str) -> AuthReturnContext:
@@ -83,5 +62,5 @@ class AuthReturnContext:
         return cls(browser, caller.address, f"{caller.origin}{base_path}")
 
     def back(self, nonce: str) -> str:
-        """The address that a flow comes back to."""
+        """Return the address that a flow comes back to."""
         return f"{self.origin}/session/return/{nonce}"

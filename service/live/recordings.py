@@ -9,45 +9,37 @@ from __future__ import annotations
 import io
 import logging
 import tempfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from detector import paths
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Analysis, Media
 from service.live.viewers import Keep, Viewer
 from service.messages import _
-from service.records.scope import RecordScope
 
 log = logging.getLogger(__name__)
 
-SHORTEST = 1.0
+MIN_SECONDS = 1.0
 """s; a session that ended sooner was a slip of the finger."""
 
 
-class KeepLive(Protocol):
-    """Keeps an analysis among a person's records: `Application.keep_live`."""
-
-    def __call__(
-        self, analysis: Analysis, name: str, *, scope: RecordScope, media: Path | None
-    ) -> str: ...
-
-
 def film() -> Path:
-    """Where a session's video is written while it runs."""
+    """Return a new file to write a session's video to while it runs."""
     folder = paths.data() / "live"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Path(tempfile.mkstemp(prefix="session-", suffix=".mp4", dir=folder)[1])
 
 
-def ended(viewer: Viewer, keep: KeepLive) -> None:
-    """Keep of a session what its person asked for; `viewer.result` is its address then."""
-    video = viewer.film
+def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
+    """Keep of a session what its person asked for; `viewer.result` is its address then, as `keep`
+    returns it (`Application.keep_live`)."""
+    video = viewer.options.film
     try:
-        if viewer.wishes.keep is Keep.NOTHING or viewer.seconds < SHORTEST:
+        if viewer.options.keep is Keep.NOTHING or viewer.seconds < MIN_SECONDS:
             return
-        if viewer.scope is None:
+        if viewer.options.scope is None:
             raise TypeError("a session that is kept must say whose it is")
         try:
             analysis = viewer.session.finish()
@@ -57,25 +49,23 @@ def ended(viewer: Viewer, keep: KeepLive) -> None:
         name = session_name(viewer.began)
         if video is not None and video.stat().st_size:
             name = f"{name}.mp4"
-            analysis = analysis.model_copy(update={"media": filmed(analysis, video, name)})
-        viewer.result = keep(
-            analysis, name, scope=viewer.scope, media=video if analysis.media.size else None
-        )
+            analysis = analysis.model_copy(update={"media": _filmed(analysis, video, name)})
+        media = video if analysis.media.size else None
+        viewer.result = keep(analysis, name, scope=viewer.options.scope, media=media)
     finally:
         if video is not None:
             video.unlink(missing_ok=True)
 
 
-def filmed(analysis: Analysis, video: Path, name: str) -> Media:
-    """The media of a session whose video was kept."""
+def _filmed(analysis: Analysis, video: Path, name: str) -> Media:
     from detector import media
 
-    found = media.probe(video, name=name)
-    return found.model_copy(update={"live": True, "notes": analysis.media.notes})
+    probed = media.probe(video, name=name)
+    return probed.model_copy(update={"live": True, "notes": analysis.media.notes})
 
 
 def last_seconds(viewer: Viewer) -> tuple[io.BytesIO, str]:
-    """The last 14 s as a clip, and its name.
+    """Return the last 14 s as a clip, and its name.
 
     Raises
     ------
@@ -90,5 +80,5 @@ def last_seconds(viewer: Viewer) -> tuple[io.BytesIO, str]:
 
 
 def session_name(began: datetime) -> str:
-    """ "live-2026-11-20-184205" (UTC)."""
+    """Return "live-2026-11-20-184205" (UTC)."""
     return f"live-{began:%Y-%m-%d-%H%M%S}"

@@ -8,8 +8,10 @@ lost network or a changed page frees its place and keeps its scores.
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -28,9 +30,11 @@ from service.config import get_config
 from service.messages import _, ngettext
 
 if TYPE_CHECKING:
-    from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, Style
+    from av.audio.frame import AudioFrame
+
+    from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, LiveVoice, Style
     from detector.live.recorder import Recorder
-    from service.records.scope import RecordScope
+    from service.records.store import RecordScope
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +42,11 @@ SIZE = (640, 480)
 """px. What is asked of a camera: a face of 40 px and more at arm's length, little to send."""
 CORES = 1.0
 """That following one camera takes from the budget of all tasks."""
-LOST = 2.5
+LOST_SECONDS = 2.5
 """s without a frame after which the picture counts as lost; a key frame may take one."""
-GRACE = 20.0
+RECONNECT_SECONDS = 20.0
 """s for which a lost session waits for its picture and then goes on as the same one."""
-FIRST = 45.0
+FIRST_FRAME_SECONDS = 45.0
 """s that a place is held for a first frame: the link comes up or the page gives up before."""
 
 
@@ -70,64 +74,57 @@ class VideoFrameLike(Protocol):
 
 
 @dataclass(frozen=True)
-class Wishes:
+class LiveOptions:
     """What a person chose before Start, and may change while it runs (`mirror`)."""
 
     models: tuple[str, ...] | None = None
     keep: Keep = Keep.SCORES
     mirror: bool = True
+    microphone: bool = False
+    """Hear the browser's microphone too, and judge the voice in it."""
     alarm_above: float | None = None
     alarm_seconds: float = 3.0
+    scope: RecordScope | None = None
+    """Among whose records it is kept (`Application.scope`, taken while the person was here)."""
+    film: Path | None = None
+    """Where to write the video, if it is to be kept."""
+    style: Style | None = None
+    """Colors of what is drawn into the picture."""
 
 
 class Viewer:
-    """One running camera.
-
-    Parameters
-    ----------
-    session : LiveSession
-    wishes : Wishes
-    scope : RecordScope, optional
-        Among whose records it is kept (`Application.scope`, taken while the person was here).
-    film : Path, optional
-        Where to write the video, if it is to be kept.
-    style : Style, optional
-        Colors of what is drawn into the picture.
-    on_end : callable
-        Called once, from whatever thread ends it.
-    clock : callable
-        Seconds, for tests.
-    """
+    """One running camera; `on_end` is called once, from whatever thread ends it."""
 
     def __init__(
         self,
         session: LiveSession,
-        wishes: Wishes,
+        options: LiveOptions,
         *,
-        scope: RecordScope | None = None,
-        film: Path | None = None,
-        style: Style | None = None,
+        voice: LiveVoice | None = None,
         on_end: Callable[[Viewer], None] = lambda viewer: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from detector.live.recorder import Recorder, Ring
 
         self.session = session
-        self.wishes = wishes
-        self.mirror = wishes.mirror
-        self.scope = scope
+        self.voice = voice
+        """Of the microphone, where it is heard."""
+        self.options = options
+        self.mirror = options.mirror
         self.began = datetime.now(UTC)
         """Of the first frame: 0 s of the session's own clock."""
         self.ring = Ring()
-        self.film = film
-        self._style = style
         self.frames = 0
         self.ended = False
         self.result: str | None = None
         """Address of the analysis it became, once it has ended."""
         self.problem: str | None = None
         """What kept it from becoming one: the engine's words, empty where it has none for it."""
-        self._recorder: Recorder | None = Recorder(film) if film else None
+        self.failure: UnmaskError | None = None
+        """Why the camera's picture ended, where this server watches the camera itself."""
+        self.token = secrets.token_urlsafe(16)
+        """Names its picture in an address; who has it may look."""
+        self._recorder: Recorder | None = Recorder(options.film) if options.film else None
         self._on_end = on_end
         self._clock = clock
         self._opened = clock()
@@ -139,30 +136,53 @@ class Viewer:
         """Gives back what was reserved for it."""
 
     def receive(self, frame: VideoFrameLike) -> Any:
-        """A frame of the camera in, the same with its overlay out; from a thread of WebRTC."""
-        rgb = fitted(frame.to_ndarray(format="rgb24"))
+        """Take a frame of the camera and return it with its overlay; from a thread of WebRTC."""
+        shown = self._take(frame.to_ndarray(format="rgb24"))
+        return frame if shown is None else type(frame).from_ndarray(shown, format="rgb24")
+
+    def hear(self, frame: AudioFrame) -> None:
+        """Take sound of the microphone; from a thread of WebRTC. What comes before the first frame
+        of the picture is none of the session."""
+        if self.voice is not None and self._first is not None and not self.ended:
+            self.voice.push(frame, self._clock() - self._first)
+
+    def show(self, rgb: np.ndarray) -> bool:
+        """Take a picture that this server fetched itself, uint8 [H, W, 3]; False once it has
+        ended."""
+        return self._take(rgb) is not None
+
+    def _take(self, rgb: np.ndarray) -> np.ndarray | None:
+        rgb = letterbox(rgb)
+        timestamp = self.push(rgb)
+        if timestamp is None:
+            return None
+        shown = self._draw(rgb, timestamp)
+        self._shown = shown
+        return shown
+
+    def push(self, rgb: np.ndarray) -> float | None:
+        """Hand in a frame, uint8 [H, W, 3], of one size (`letterbox`), and return its time in the
+        session, s; None once it has ended."""
         if self.ended:
-            return frame
+            return None
         now = self._clock()
         if self._first is None:
             self._first, self.began = now, datetime.now(UTC)
-        moment = now - self._first
+        timestamp = now - self._first
         self._last = now
         self.frames += 1
-        self.session.push(rgb, moment)
-        self.ring.add(rgb, moment)
+        self.session.push(rgb, timestamp)
+        self.ring.add(rgb, timestamp)
         recorder = self._recorder
         if recorder is not None:
-            recorder.add(rgb, moment)
-        self._shown = self._draw(rgb, moment)
-        return type(frame).from_ndarray(self._shown, format="rgb24")
+            recorder.add(rgb, timestamp)
+        return timestamp
 
-    def _draw(self, rgb: np.ndarray, moment: float) -> np.ndarray:
-        """Return a frame with what is known in it."""
+    def _draw(self, rgb: np.ndarray, timestamp: float) -> np.ndarray:
         from detector.live import overlay
 
-        style = self._style or overlay.PLAIN
-        return overlay.draw(rgb, self.session.state, style, time=moment, mirror=self.mirror)
+        style = self.options.style or overlay.PLAIN
+        return overlay.draw(rgb, self.session.state, style, time=timestamp, mirror=self.mirror)
 
     @property
     def state(self) -> LiveState:
@@ -179,12 +199,12 @@ class Viewer:
         return self._clock() - (self._opened if self._last is None else self._last)
 
     @property
-    def over(self) -> bool:
+    def expired(self) -> bool:
         """Whether nobody is there any more."""
-        return self.silent > (FIRST if self._last is None else GRACE)
+        return self.silent > (FIRST_FRAME_SECONDS if self._last is None else RECONNECT_SECONDS)
 
     def picture(self) -> np.ndarray | None:
-        """The newest frame as it was shown, uint8 [H, W, 3]; None before the first."""
+        """Return the newest frame as it was shown, uint8 [H, W, 3]; None before the first."""
         return self._shown
 
     def end(self) -> None:
@@ -203,36 +223,31 @@ class Viewer:
             finally:
                 self.release()
                 self.session.close()
+                if self.voice is not None:
+                    self.voice.close()
                 self._recorder, self._shown = None, None
                 self.ring.clear()  # what was not asked to be kept is not
 
 
 class Viewers:
-    """All running cameras of this server.
+    """All running cameras of this server, `capacity` at a time.
 
-    Parameters
-    ----------
-    engine : callable
-        Gives the engine; called at the first `open`, because it loads torch.
-    most : int
-        Cameras at a time.
-    on_end : callable
-        Called with each viewer that ends, before its session is closed.
-    reserve : callable
-        Called for each viewer that is opened; returns what gives back the cores it takes.
+    `engine` is called at the first `open`, because it loads torch; `on_end` with each viewer that
+    ends, before its session is closed; `reserve` for each that is opened, and returns what gives
+    back the cores it takes.
     """
 
     def __init__(
         self,
         engine: Callable[[], LiveEngine],
-        most: int,
+        capacity: int,
         on_end: Callable[[Viewer], None] = lambda viewer: None,
         *,
         reserve: Callable[[], Callable[[], object]] = lambda: lambda: None,
         clock: Callable[[], float] = time.monotonic,
         watch: float = 1.0,
     ) -> None:
-        self.most = most
+        self.capacity = capacity
         self._reserve = reserve
         self._engine = engine
         self._on_end = on_end
@@ -242,16 +257,8 @@ class Viewers:
         self._open: list[Viewer] = []
         self._reaper: threading.Thread | None = None
 
-    def open(
-        self,
-        settings: LiveSettings,
-        wishes: Wishes,
-        *,
-        scope: RecordScope | None = None,
-        film: Path | None = None,
-        style: Style | None = None,
-    ) -> Viewer:
-        """Begin; the parameters are those of `Viewer`.
+    def open(self, settings: LiveSettings, options: LiveOptions) -> Viewer:
+        """Begin to follow a camera.
 
         Raises
         ------
@@ -263,21 +270,15 @@ class Viewers:
         engine = self._engine()
         with self._lock:
             self._open = [viewer for viewer in self._open if not viewer.ended]
-            if len(self._open) >= self.most:
+            if len(self._open) >= self.capacity:
                 raise self._full()
-            viewer = Viewer(
-                engine.open(settings),
-                wishes,
-                scope=scope,
-                film=film,
-                style=style,
-                on_end=self._on_end,
-                clock=self._clock,
-            )
+            session = engine.open(settings)
+            voice = engine.listen() if options.microphone else None
+            viewer = Viewer(session, options, voice=voice, on_end=self._on_end, clock=self._clock)
             viewer.release = self._reserve()
             self._open.append(viewer)
             if self._reaper is None or not self._reaper.is_alive():
-                self._reaper = threading.Thread(target=self._reap, name="live-watch", daemon=True)
+                self._reaper = threading.Thread(target=self._reap, name="reaper", daemon=True)
                 self._reaper.start()
         return viewer
 
@@ -285,12 +286,16 @@ class Viewers:
         text = ngettext(
             "{number} camera is on already, and no more can be followed here.",
             "{number} cameras are on already, and no more can be followed here.",
-            self.most,
+            self.capacity,
         )
-        return Full(
-            text.format(number=self.most),
-            hint=_("Try again when one of them has stopped. Clips can be analyzed as usual."),
-        )
+        hint = _("Try again when one of them has stopped. Clips can be analyzed as usual.")
+        return Full(text.format(number=self.capacity), hint=hint)
+
+    def find(self, token: str) -> Viewer | None:
+        """Return the running camera whose picture a token names."""
+        with self._lock:
+            known = [viewer for viewer in self._open if not viewer.ended]
+        return next((v for v in known if hmac.compare_digest(v.token, token)), None)
 
     @property
     def running(self) -> int:
@@ -300,10 +305,9 @@ class Viewers:
     def sweep(self) -> int:
         """End those whose frames stay away; how many are left."""
         with self._lock:
-            viewers = list(self._open)
-        for viewer in viewers:
-            if viewer.over:
-                viewer.end()
+            expired = [viewer for viewer in self._open if viewer.expired]
+        for viewer in expired:
+            viewer.end()
         with self._lock:
             self._open = [viewer for viewer in self._open if not viewer.ended]
             left = len(self._open)
@@ -324,28 +328,28 @@ class Viewers:
             wait.wait(self._watch)
 
 
-def fitted(rgb: np.ndarray) -> np.ndarray:
-    """A frame at the one size of a session: `SIZE`, or as much of it as its proportions fill. A
+def letterbox(rgb: np.ndarray) -> np.ndarray:
+    """Return a frame at the one size of a session: `SIZE`, or what of it its proportions fill. A
     browser that is short of time or bandwidth sends smaller frames for a while, and a face that
     jumps to half its size would be taken for another person."""
     height, width = rgb.shape[:2]
     scale = min(SIZE[0] / width, SIZE[1] / height)
     if abs(scale - 1) < 1e-3:
         return rgb
-    way = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
+    interpolation = cv2.INTER_LINEAR if scale > 1 else cv2.INTER_AREA
     size = (round(width * scale), round(height * scale))
-    return cv2.resize(rgb, size, interpolation=way)
+    return cv2.resize(rgb, size, interpolation=interpolation)
 
 
-def limit() -> int:
-    """Cameras at a time: `UNMASK_LIVE_VIEWERS`, else one a core, and two at least."""
-    chosen = get_config().live_viewers
-    return max(2, min(8, os.cpu_count() or 2)) if chosen is None else chosen
+def max_viewers() -> int:
+    """Return the cameras at a time: `UNMASK_LIVE_VIEWERS`, else one a core, and two at least."""
+    configured = get_config().live_viewers
+    return max(2, min(8, os.cpu_count() or 2)) if configured is None else configured
 
 
 @lru_cache(maxsize=1)
 def engine() -> LiveEngine:
-    """The one engine of this process."""
+    """Return the one engine of this process."""
     from detector.live import LiveEngine
 
-    return LiveEngine(viewers=max(1, limit()))
+    return LiveEngine(viewers=max(1, max_viewers()))

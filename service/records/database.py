@@ -13,15 +13,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    make_url,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from service.messages import _
 from service.records import migrate
 from service.records.model import RecordsError
+from service.records.tables import Moment
 
 FILE = "unmask.db"
 TIMEOUT_SECONDS = 15.0
@@ -29,17 +40,8 @@ TIMEOUT_SECONDS = 15.0
 
 
 class Database:
-    """An open database.
-
-    Parameters
-    ----------
-    where : Path or str
-        A file of SQLite's, made when it is missing, readable by this user of the computer only; or
-        the address of a PostgreSQL database.
-
-    Attributes
-    ----------
-    dialect : {"sqlite", "postgresql"}
+    """An open database: a file of SQLite's, made when it is missing, readable by this user of the
+    computer only; or a PostgreSQL database by its address.
 
     Raises
     ------
@@ -78,13 +80,21 @@ class Database:
         """The engine that writes, for tests and tools."""
         return self._write
 
+    @property
+    def now(self) -> ColumnElement[datetime]:
+        """The time by the database's clock, which all its servers share, as a part of a
+        statement."""
+        if self.dialect == "sqlite":
+            return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", type_=Moment)
+        return func.clock_timestamp(type_=Moment)
+
     def close(self) -> None:
         """Close all connections."""
         self._write.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees the database as it is at one moment.
+        """Begin a transaction that sees the database as it is at one moment.
 
         Raises
         ------
@@ -96,7 +106,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction: all of it or nothing, whatever stops it.
+        """Begin a transaction: all of it or nothing, whatever stops it.
 
         Raises
         ------
@@ -201,24 +211,17 @@ def sqlite_engine(url: URL) -> Engine:
 
 
 def _refused_file(error: BaseException) -> RecordsError:
-    """What SQLite said, for a person. Its own words name columns, never contents."""
-    said = str(error).lower()
-    if "not a database" in said or "malformed" in said:
-        return RecordsError(
-            _("The file {name} in the data folder is damaged or is something else.").format(
-                name=FILE
-            ),
-            code="records_damaged",
-            hint=_("Put a copy of it back, or move it away to begin anew. Nothing was changed."),
-        )
-    if "locked" in said or "busy" in said:
+    """Return what SQLite said, for a person. Its own words name columns, never contents."""
+    text = str(error).lower()
+    if "not a database" in text or "malformed" in text:
+        problem = _("The file {name} in the data folder is damaged or is something else.")
+        hint = _("Put a copy of it back, or move it away to begin anew. Nothing was changed.")
+        return RecordsError(problem.format(name=FILE), code="records_damaged", hint=hint)
+    if "locked" in text or "busy" in text:
         return _in_use()
-    if "full" in said:
-        return RecordsError(
-            _("There is no room left on this computer's disk to keep records."),
-            code="disk_full",
-            hint=_("Free some space and try again."),
-        )
+    if "full" in text:
+        problem = _("There is no room left on this computer's disk to keep records.")
+        return RecordsError(problem, code="disk_full", hint=_("Free some space and try again."))
     why = error.strerror if isinstance(error, OSError) else error
     return RecordsError(_("The records can't be used: {problem}.").format(problem=why))
 
@@ -227,19 +230,15 @@ def _refused_file(error: BaseException) -> RecordsError:
 
 
 def _postgresql(url: URL) -> Engine:
+    arguments = {"connect_timeout": int(TIMEOUT_SECONDS)}
     try:
-        engine = create_engine(
-            url,
-            connect_args={"connect_timeout": int(TIMEOUT_SECONDS)},
-            pool_pre_ping=True,  # a server that was started anew
-            hide_parameters=True,
-        )
+        # The ping is for a server that was started anew.
+        options: Any = {"connect_args": arguments, "pool_pre_ping": True, "hide_parameters": True}
+        engine = create_engine(url, **options)
     except ImportError as error:
-        raise RecordsError(
-            _("UNMASK_DATABASE names a PostgreSQL database, and its driver is not installed."),
-            code="records_setup",
-            hint=_("pip install 'psycopg[binary]'"),
-        ) from error
+        text = _("UNMASK_DATABASE names a PostgreSQL database, and its driver is not installed.")
+        hint = _("pip install 'psycopg[binary]'")
+        raise RecordsError(text, code="records_setup", hint=hint) from error
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -251,40 +250,26 @@ def _postgresql(url: URL) -> Engine:
 
 
 def _refused_server(error: BaseException) -> RecordsError:
-    """What PostgreSQL means, for a person. Its own words may quote a row, and the driver's the
-    address: they are not passed on."""
+    """Return what PostgreSQL means, for a person. Its own words may quote a row, and the driver's
+    the address: they are not passed on."""
     state = getattr(error, "sqlstate", None) or ""
+    code, hint = "records", _("Try again in a moment.")
     if state in ("55P03", "40P01", "40001"):  # lock timeout, deadlock, serialization
         return _in_use()
     if state.startswith("53"):  # disk full, too many connections, out of memory
-        return RecordsError(
-            _("The database of the records has no room left ({code}).").format(code=state),
-            code="disk_full",
-            hint=_("Try again in a moment, or tell who runs this server."),
-        )
-    if not state or state.startswith(("08", "57P")):
-        return RecordsError(
-            _("The database of the records can't be reached just now."),
-            code="records_unreachable",
-            hint=_("Try again in a moment."),
-        )
-    if state.startswith("28") or state in ("3D000", "42501"):
-        return RecordsError(
-            _("The database of the records does not let this server in ({code}).").format(
-                code=state
-            ),
-            code="records_setup",
-            hint=_("Look at the name, user and password in UNMASK_DATABASE."),
-        )
-    return RecordsError(
-        _("The records can't be used just now ({code}).").format(code=state),
-        hint=_("Try again in a moment."),
-    )
+        code, hint = "disk_full", _("Try again in a moment, or tell who runs this server.")
+        text = _("The database of the records has no room left ({code}).")
+    elif not state or state.startswith(("08", "57P")):
+        code = "records_unreachable"
+        text = _("The database of the records can't be reached just now.")
+    elif state.startswith("28") or state in ("3D000", "42501"):
+        code, hint = "records_setup", _("Look at the name, user and password in UNMASK_DATABASE.")
+        text = _("The database of the records does not let this server in ({code}).")
+    else:
+        text = _("The records can't be used just now ({code}).")
+    return RecordsError(text.format(code=state), code=code, hint=hint)
 
 
 def _in_use() -> RecordsError:
-    return RecordsError(
-        _("The records are in use by another program."),
-        code="records_locked",
-        hint=_("Try again in a moment."),
-    )
+    text = _("The records are in use by another program.")
+    return RecordsError(text, code="records_locked", hint=_("Try again in a moment."))

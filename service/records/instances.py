@@ -1,63 +1,157 @@
-"""Which server processes on this data folder live, so that an analysis that runs elsewhere is told
-from one that was lost with its server.
+"""Which servers live, so that a task that runs elsewhere is told from one that was lost with its
+server.
 
-Each holds the lock of a file of its own for as long as it lives; the system lets go of it whatever
-ends the process, kill -9 too.
+Two signs of life. Each server says every `BEAT_SECONDS` in the database that it is there: whoever
+has not for `LEASE_SECONDS` is taken for dead, by any machine. And it holds the lock of a file in
+its data folder, of which the system lets go whatever ends the process, kill -9 too: servers on one
+data folder know at once.
+
+No server's clock is believed: a beat has the database's time, and is compared with the database's
+time. That may have stood still or jumped, and a server may have been paused; so nobody is taken for
+dead by a server that has not itself beaten for a lease without a gap.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
+import threading
 import time
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from sqlalchemy import delete, select
 
+from detector.errors import InputError
+from service.records.database import Database
+from service.records.sql.rows import upsert
+from service.records.tables import servers
+
+log = logging.getLogger(__name__)
+
+BEAT_SECONDS = 4.0
+LEASE_SECONDS = 20.0
+"""Five beats: a process that compiles a network, or a database that is slow, may miss some."""
 STALE_SECONDS = 3600.0
-"""s after which the file of a dead server is cleared away; a new one holds its lock by then."""
+"""s after which the row and the file of a dead server are cleared away; a new one has its own by
+then."""
 
 
 class Server:
-    """This process among those on a data folder.
+    """This process among those on a database.
 
     Attributes
     ----------
     id : str
+
+    Raises
+    ------
+    RecordsError
+        The database can't be used.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, database: Database) -> None:
         self._folder = data / "servers"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.id = secrets.token_hex(6)
-        self._lock = FileLock(self._path(self.id))
+        self._database = database
+        self._lock = FileLock(self._path(self.id), thread_local=False)
         self._lock.acquire(timeout=0)
+        self._closed = threading.Event()
+        self._last: datetime | None = None
+        self._steady_since: datetime | None = None
         self._clear()
+        self.beat()
+        self._thread = threading.Thread(target=self._go_on, name="heartbeat", daemon=True)
+        self._thread.start()
 
     def alive(self, id: str) -> bool:
-        """Whether a server lives: this one, or another on this computer."""
+        """Return whether a server lives: this one, or another on any machine.
+
+        Raises
+        ------
+        RecordsError
+            The database can't be used.
+        """
         if id == self.id:
-            return self._lock.is_locked
+            return not self._closed.is_set()
+        near = self._holds_its_lock(id)
+        return self._beats(id) if near is None else near
+
+    def beat(self) -> None:
+        """Say that this server lives.
+
+        Raises
+        ------
+        RecordsError
+            The database can't be used.
+        """
+        with self._database.writing() as connection:
+            upsert(connection, servers, {"id": self.id, "seen": self._database.now})
+            now = connection.execute(
+                select(servers.c.seen).where(servers.c.id == self.id)
+            ).scalar_one()
+        gap = None if self._last is None else now - self._last
+        if gap is None or not timedelta(0) <= gap <= timedelta(seconds=LEASE_SECONDS):
+            self._steady_since = now
+        self._last = now
+
+    def close(self) -> None:
+        """Say that this server is gone."""
+        self._closed.set()
+        self._thread.join()
+        with suppress(InputError), self._database.writing() as connection:
+            connection.execute(delete(servers).where(servers.c.id == self.id))
+        self._lock.release()
+        self._path(self.id).unlink(missing_ok=True)
+
+    def _go_on(self) -> None:
+        while not self._closed.wait(BEAT_SECONDS):
+            try:
+                self.beat()
+            except InputError as error:
+                log.warning("the heartbeat of this server was not taken: %s", error.message)
+
+    def _beats(self, id: str) -> bool:
+        query = select(servers.c.id, servers.c.seen).where(servers.c.id.in_([id, self.id]))
+        with self._database.reading() as connection:
+            seen = {row.id: row.seen for row in connection.execute(query)}
+            now = connection.execute(select(self._database.now)).scalar_one()
+        if id not in seen:
+            return False  # closed, or cleared away
+        lease = timedelta(seconds=LEASE_SECONDS)
+        steady = (
+            self._steady_since is not None
+            and self.id in seen
+            and abs(now - seen[self.id]) <= lease
+            and now - self._steady_since >= lease
+        )
+        # Its time to come: the database's clock was set back, and whoever lives beats anew.
+        return abs(now - seen[id]) <= lease or not steady
+
+    def _holds_its_lock(self, id: str) -> bool | None:
+        """Return whether a server of this data folder lives; None for one of another folder."""
         path = self._path(id)
         if not id.isalnum() or not path.is_file():
-            return False
+            return None
         try:
             with FileLock(path, timeout=0):
                 return False
         except Timeout:
             return True
 
-    def close(self) -> None:
-        self._lock.release()
-        self._path(self.id).unlink(missing_ok=True)
-
     def _path(self, id: str) -> Path:
         return self._folder / f"{id}.lock"
 
     def _clear(self) -> None:
         for path in self._folder.glob("*.lock"):
-            try:
+            with suppress(OSError):
                 old = time.time() - path.stat().st_mtime > STALE_SECONDS
-            except OSError:
-                continue
-            if old and not self.alive(path.stem):
-                path.unlink(missing_ok=True)
+                if old and self._holds_its_lock(path.stem) is False:
+                    path.unlink(missing_ok=True)
+        with self._database.writing() as connection:
+            now = connection.execute(select(self._database.now)).scalar_one()
+            old_rows = servers.c.seen < now - timedelta(seconds=STALE_SECONDS)
+            connection.execute(delete(servers).where(old_rows))

@@ -10,23 +10,21 @@ nothing but the copy.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from detector.errors import InputError
 from service.config import get_config
 from service.records.model import Record
 from service.records.store import Store
+from service.storage.uploads import Uploads
 
 log = logging.getLogger(__name__)
-
-
-def copies_enabled() -> bool:
-    """Whether the host asks for copies (UNMASK_SUPABASE_MEDIA)."""
-    return get_config().supabase_media
 
 
 class MediaReplicator:
@@ -41,19 +39,35 @@ class MediaReplicator:
     def keep(self, store: Store, record: Record, file: Path) -> Future[None] | None:
         """Make a copy of a record's file."""
         keep_media: Any = getattr(store, "keep_media", None)
-        if keep_media is None or not copies_enabled() or not file.is_file():
+        if keep_media is None or not get_config().supabase_media or not file.is_file():
             return None
         return self._do(record.id, lambda: keep_media(record.owner, record.id, file))
 
-    def bring(self, store: Store, record: Record, folder: Path) -> Future[None] | None:
-        """Bring a record's file back into its folder."""
+    def bring(self, store: Store, record: Record, uploads: Uploads) -> Future[None] | None:
+        """Bring a record's file back into its folder, where it is not kept here any more."""
         fetch_media: Any = getattr(store, "fetch_media", None)
-        if fetch_media is None or not copies_enabled() or record.id in self._has_none:
+        if fetch_media is None or not get_config().supabase_media or record.id in self._has_none:
+            return None
+        if not record.size or uploads.has(record.id):
             return None
 
         def work() -> None:
-            if not fetch_media(record.owner, record.id, folder):
-                self._has_none.add(record.id)
+            with TemporaryDirectory(prefix=".copy-", dir=uploads.root) as name:
+                folder = Path(name)
+                if not fetch_media(record.owner, record.id, folder):
+                    self._has_none.add(record.id)
+                    return
+                (copy,) = folder.iterdir()
+                with copy.open("rb") as file:
+                    same = hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
+                if not same:
+                    # An account fills its part of the bucket itself.
+                    self._has_none.add(record.id)
+                    log.warning("a copy of media is another file than its record says")
+                    return
+                target = uploads.root / record.id
+                target.mkdir(mode=0o700, exist_ok=True)
+                copy.replace(target / copy.name)
 
         return self._do(record.id, work)
 

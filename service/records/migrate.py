@@ -37,39 +37,39 @@ def upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.set_config("lock_timeout", f"{TIMEOUT_SECONDS}s", True)))
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
-    had, stamped = _form(connection)
-    if had > int(HEAD):
+    revision, stamped = _form(connection)
+    if revision > int(HEAD):
         raise RecordsError(
             _(
                 "The records here were written by a newer Unmask (form {form}; this one knows "
                 "{known})."
-            ).format(form=had, known=int(HEAD)),
+            ).format(form=revision, known=int(HEAD)),
             code="records_newer",
             hint=_(
                 "Start that version again, or choose another folder with UNMASK_DATA. Nothing "
                 "was changed."
             ),
         )
-    if had < int(HEAD):
-        _run(connection, stamp=f"{had:04}" if had and not stamped else None)
+    if revision < int(HEAD):
+        _run(connection, stamp=f"{revision:04}" if revision and not stamped else None)
 
 
 def _form(connection: Connection) -> tuple[int, bool]:
-    """The number of the last step that a database had, and whether Alembic's table says so."""
+    """Return the number of the last step that a database had, and whether Alembic says so."""
     numbered = 0
     if connection.dialect.name == "sqlite":
         numbered = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     if not inspect(connection).has_table("alembic_version"):
         return numbered, False
-    asked = select(table("alembic_version", column("version_num", Text)))
-    had: str | None = connection.execute(asked).scalar_one_or_none()
-    if had is not None and not had.isdigit():
+    query = select(table("alembic_version", column("version_num", Text)))
+    revision: str | None = connection.execute(query).scalar_one_or_none()
+    if revision is not None and not revision.isdigit():
         raise RecordsError(
             _("The database holds something else than the records of Unmask."),
             code="records_damaged",
             hint=_("Name a database of its own in UNMASK_DATABASE. Nothing was changed."),
         )
-    return max(numbered, int(had or 0)), had is not None
+    return max(numbered, int(revision or 0)), revision is not None
 
 
 def _run(connection: Connection, stamp: str | None) -> None:

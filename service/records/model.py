@@ -24,12 +24,15 @@ from detector.schema.analysis import (
     Question,
     Settings,
 )
+from detector.schema.seal import ResultSeal
 from service.messages import MessageSpec
 
 LOCAL = "local"
 """The owner of everything analyzed at this computer's own screen."""
 GUEST = "guest:"
 """How the ids of visitors without an account begin."""
+KEY = "key:"
+"""How the ids of programs begin."""
 MAX_NOTE_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NAME_LENGTH = 4000, 40, 20, 300
 """characters of a note and a tag, tags of a record, characters of a name"""
 MAX_PRESETS = 40
@@ -60,6 +63,16 @@ class Confirmed(StrEnum):
     REAL = "real"
 
 
+class ResultOrigin(StrEnum):
+    """Who made a result."""
+
+    HERE = "this_server"
+    BEFORE = "before_seals"
+    """Kept in this server's own database since before it sealed what it makes."""
+    ELSEWHERE = "not_this_server"
+    """Nobody's seal, or one that does not hold: whoever may write the row may have written this."""
+
+
 class RecordsError(InputError):
     """The place where records are kept can't be used: full, locked, not reachable, or newer."""
 
@@ -71,29 +84,20 @@ class _Row(BaseModel):
 
 
 class ErrorReport(_Row):
-    """Why a job failed.
-
-    Attributes
-    ----------
-    problem : Problem
-        For the person: what, and what to do, in English.
-    message, hint : MessageSpec, optional
-        The same, to be said in the reader's language; where our own words say it.
-    ours : bool
-        The file is not at fault.
-    reference : str
-        Printed on the page and in the log, to find one from the other.
-    details : str
-        For a bug report. Holds no file name, path or setting of this computer.
-    """
+    """Why a job failed."""
 
     problem: ErrorDetail
+    """For the person: what, and what to do, in English."""
     message: MessageSpec | None = None
+    """The same, to be said in the reader's language, as `hint` is; where our own words say it."""
     hint: MessageSpec | None = None
     ours: bool
+    """The file is not at fault."""
     reference: str
+    """Printed on the page and in the log, to find one from the other."""
     when: datetime
     details: str
+    """For a bug report. Holds no file name, path or setting of this computer."""
 
 
 class ResultSummary(_Row):
@@ -110,6 +114,7 @@ class ResultSummary(_Row):
     duration: float | None = Field(default=None, description="s")
     models: tuple[str, ...] = Field(default=(), description="ids of those that gave a score")
     version: str = Field(default="", description="of Unmask, that scored it")
+    seal: ResultSeal | None = Field(default=None, description="of the server that made it")
 
     @classmethod
     def of(cls, analysis: Analysis) -> ResultSummary:
@@ -124,6 +129,7 @@ class ResultSummary(_Row):
             duration=analysis.media.duration,
             models=tuple(model.id for model in analysis.models if model.scored),
             version=analysis.software.version,
+            seal=analysis.seal,
         )
 
 
@@ -233,6 +239,7 @@ class SharedResult(_Row):
     name: str
     analysis: Analysis
     expires: datetime
+    origin: ResultOrigin
 
 
 class Preferences(BaseModel):
@@ -242,6 +249,11 @@ class Preferences(BaseModel):
 
     keep_days: float | None = Field(
         default=None, gt=0, description="how long their records are kept; None: as the server does"
+    )
+    find_originals: bool = Field(
+        default=True,
+        description="whether fingerprints of what they analyze are kept, and each file is looked "
+        "for among them and the rest of their library",
     )
 
 

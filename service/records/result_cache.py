@@ -11,15 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 
 import detector
-from detector import conformal
+from detector.decision import conformal
 from detector.errors import UnmaskError
 from detector.models import registry
 from detector.schema.analysis import Analysis, Settings
 
 
 def key(sha256: str, settings: Settings) -> str:
-    """The key, or an empty text where the answer can't be foreseen: a model that isn't known, or
-    weights whose hash isn't."""
+    """Return the key, or an empty text where the answer can't be foreseen: a model that is unknown,
+    or weights whose hash isn't."""
     try:
         models = registry.choose(settings.models)
         known = registry.manifest()
@@ -37,13 +37,13 @@ def key(sha256: str, settings: Settings) -> str:
 
 
 def reusable(analysis: Analysis) -> bool:
-    """Whether a result may be given again: nothing in it failed that might work the next time."""
+    """Return whether a result may be given again: nothing failed that might work the next time."""
     return not analysis.partial and all(model.error is None for model in analysis.models)
 
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    """The program itself: versions are raised by hand, and seldom while somebody works on it."""
+    """Return a hash of the program: versions are raised by hand, seldom while it is worked on."""
     digest = hashlib.sha256(detector.__version__.encode())
     root = Path(detector.__file__).parent
     for path in sorted(root.rglob("*.py")):

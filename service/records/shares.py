@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from detector.schema.analysis import Analysis
-from service.records.model import SharedResult
+from service.records.model import ResultOrigin, SharedResult
 from service.storage.uploads import Uploads
 
 
@@ -18,38 +18,26 @@ from service.storage.uploads import Uploads
 class SharedView:
     """A shared result in the form the result page draws."""
 
-    token: str
-    shared: SharedResult
-    uploads: Uploads
+    key: str
+    name: str
+    analysis: Analysis
+    path: Path
+    address: str
+    expires: datetime
+    origin: ResultOrigin
+    picture: bytes | None = None
+    again: datetime | None = None
+    read_only: bool = True
 
-    @property
-    def key(self) -> str:
-        return f"share-{self.shared.share}"
-
-    @property
-    def name(self) -> str:
-        return self.shared.name
-
-    @property
-    def analysis(self) -> Analysis:
-        return self.shared.analysis
-
-    @property
-    def path(self) -> Path:
-        return self.uploads.path(self.shared.record)
-
-    @property
-    def address(self) -> str:
-        return f"shared/{self.token}"
-
-    @property
-    def picture(self) -> bytes | None:
-        return None
-
-    @property
-    def again(self) -> datetime | None:
-        return None
-
-    @property
-    def read_only(self) -> bool:
-        return True
+    @classmethod
+    def of(cls, token: str, shared: SharedResult, uploads: Uploads) -> SharedView:
+        """Return the view of what a link's token leads to."""
+        return cls(
+            key=f"share-{shared.share}",
+            name=shared.name,
+            analysis=shared.analysis,
+            path=uploads.path(shared.record),
+            address=f"shared/{token}",
+            expires=shared.expires,
+            origin=shared.origin,
+        )

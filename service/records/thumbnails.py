@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -17,19 +19,59 @@ from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis
 from service.records.model import MAX_THUMBNAIL_BYTES
 
+if TYPE_CHECKING:
+    from detector.pipeline import Progress
+
 log = logging.getLogger(__name__)
 
 SIDE = 320
 """px of the longer side"""
 
 
+def moment(analysis: Analysis) -> float:
+    """Return the moment that speaks most, s: the most suspicious person's best one."""
+    if analysis.seen:
+        return analysis.seen[0].thumbnail_time
+    return analysis.timestamps[len(analysis.timestamps) // 2] if analysis.timestamps else 0.0
+
+
+class EarlyThumbnail:
+    """The picture of a file that is being analyzed, made while its faces are scored: the moment is
+    known by then, unless the scores say that another person is the more suspicious one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._time: float | None = None
+        self._made: bytes | None = None
+        self._thread: threading.Thread | None = None
+
+    def look(self, progress: Progress) -> None:
+        """Begin once all faces were searched for."""
+        known = progress.partial
+        if self._thread is None and known and known.seen:
+            if progress.sampled < progress.sampled_total:
+                return
+            self._time = moment(known)
+            self._thread = threading.Thread(target=self._make, args=(known,), daemon=True)
+            self._thread.start()
+
+    def of(self, analysis: Analysis) -> bytes | None:
+        """Return the picture of a finished analysis; as `of`."""
+        if self._thread is None or self._time != moment(analysis):
+            return of(self._path, analysis)
+        self._thread.join()
+        return self._made
+
+    def _make(self, known: Analysis) -> None:
+        self._made = of(self._path, known)
+
+
 def of(path: Path, analysis: Analysis) -> bytes | None:
-    """The picture of a file at the most suspicious person's best moment; None where it can't be
-    read, which is no reason to lose a result."""
-    if analysis.judged:
-        time = analysis.judged[0].thumbnail_time
-    else:
-        time = analysis.moments[len(analysis.moments) // 2] if analysis.moments else 0.0
+    """Return the picture of a file at its moment; None of a sound, and where it can't be read,
+    which is no reason to lose a result."""
+    if analysis.media.kind == "audio":
+        return None
+    time = moment(analysis)
     try:
         return small(media.frame_at(path, analysis.media, time).rgb)
     except (UnmaskError, OSError, ValueError) as error:
@@ -38,7 +80,7 @@ def of(path: Path, analysis: Analysis) -> bytes | None:
 
 
 def small(rgb: np.ndarray) -> bytes:
-    """A picture (uint8 [H, W, 3]) as a thumbnail."""
+    """Return a picture (uint8 [H, W, 3]) as a thumbnail."""
     image = Image.fromarray(rgb)
     side = SIDE
     while True:

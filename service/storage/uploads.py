@@ -17,7 +17,8 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,19 +28,21 @@ from detector.errors import InputError
 from service.config import get_config
 from service.messages import _
 
-CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
 """bytes copied at a time, so that a large file never stands in memory twice."""
-KEEP_FREE = 100_000_000
+MIN_FREE_BYTES = 100_000_000
 """bytes left on the disk whatever comes in: results and logs need room too."""
-NAME_LENGTH = 80
+MAX_UPLOAD_MB = 500
+"""where nobody says otherwise; .streamlit/config.toml says the same of the pages."""
+MAX_STEM_LENGTH = 80
 """characters of a file name that are kept on disk; some systems stop at 255 bytes."""
-LEFT_OVER = timedelta(hours=1)
+INCOMPLETE_TTL = timedelta(hours=1)
 """after which half a file is taken for what a stopped server left: copying takes seconds."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _COMING = ".coming"
-_GONE = "gone"
+_MISSING = "missing"
 """Stands for the name of a file that is not kept: its folder is empty or missing."""
 
 
@@ -50,133 +53,141 @@ class StorageError(InputError):
 
 
 def retention() -> timedelta:
-    """How long a file is kept: `UNMASK_RETENTION_HOURS`, else 24 hours."""
+    """Return how long a file is kept: `UNMASK_RETENTION_HOURS`, else 24 hours."""
     return timedelta(hours=get_config().retention_hours)
 
 
 def records_retention() -> timedelta:
-    """How long results are kept at most: `UNMASK_KEEP_RECORDS_DAYS`, else 30 days."""
+    """Return how long results are kept at most: `UNMASK_KEEP_RECORDS_DAYS`, else 30 days."""
     return timedelta(days=get_config().keep_records_days)
 
 
+def max_upload_mb() -> int:
+    """Return the largest upload in MB: `UNMASK_MAX_UPLOAD_MB`, else `MAX_UPLOAD_MB`."""
+    return upload_limit_mb() or MAX_UPLOAD_MB
+
+
 def upload_limit_mb() -> int | None:
-    """Largest upload in MB from `UNMASK_MAX_UPLOAD_MB`; None leaves Streamlit's configuration."""
+    """Return the largest upload in MB from `UNMASK_MAX_UPLOAD_MB`; None leaves Streamlit's."""
     limit = get_config().max_upload_mb
     return max(1, round(limit)) if limit else None
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A file that was just taken in.
-
-    Attributes
-    ----------
-    token : str
-        22 URL-safe characters, 128 random bits.
-    sha256 : str
-    size : int
-        Bytes.
-    """
+class Upload:
+    """A file that was just taken in."""
 
     token: str
+    """22 URL-safe characters, 128 random bits."""
     sha256: str
     size: int
+    """bytes"""
 
 
 class Uploads:
-    """All uploads under one data folder. Safe to use from several threads and processes: each token
-    has its own folder, and a file appears whole or not at all."""
+    """All uploads under one data folder (`shared.SharedUploads`: of several servers). Safe to use
+    from several threads and processes: each token has its own folder, and a file appears whole or
+    not at all."""
 
     def __init__(self, root: Path) -> None:
         self.root = root / "uploads"
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._secret = secrets.token_bytes(32)
 
-    def keep(self, source: BinaryIO, name: str, *, size: int | None = None) -> Kept:
+    def add(self, source: BinaryIO, name: str, *, size: int | None = None) -> Upload:
         """Copy a file to disk under a fresh token.
 
-        Parameters
-        ----------
-        source : binary file
-            Read from its present position to the end, in chunks.
-        name : str
-            As the person named it.
-        size : int, optional
-            Bytes to come, when known, to refuse before writing.
+        `source` is read from its present position to the end, in chunks; `size` are the bytes to
+        come, when known, to refuse before writing.
 
         Raises
         ------
         StorageError
             When the disk is full; what was written is removed first.
         """
-        if size is not None and shutil.disk_usage(self.root).free - size < KEEP_FREE:
-            raise _no_room()
+        if size is not None and not self.has_room(size):
+            raise no_room()
         token = secrets.token_urlsafe(16)
         folder = self.root / token
         digest, count = hashlib.sha256(), 0
         try:
             folder.mkdir(mode=0o700)
             with (folder / _COMING).open("wb") as target:
-                while chunk := source.read(CHUNK):
+                while chunk := source.read(CHUNK_BYTES):
                     digest.update(chunk)
                     count += target.write(chunk)
             (folder / _COMING).replace(folder / safe_name(name))
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(error, OSError) and error.errno in _FULL:
-                raise _no_room() from error
+            if is_full(error):
+                raise no_room() from error
             raise
-        return Kept(token, digest.hexdigest(), count)
+        return Upload(token, digest.hexdigest(), count)
+
+    def has_room(self, size: int = 0) -> bool:
+        """Return whether so many bytes fit on the disk."""
+        return shutil.disk_usage(self.root).free - size >= MIN_FREE_BYTES
 
     def path(self, token: str) -> Path:
-        """The media of a token; where it is not kept, a path that does not exist."""
-        if _TOKEN.fullmatch(token):
+        """Return the media of a token; where it is not kept, a path that does not exist."""
+        return self._here(token)
+
+    def has(self, token: str) -> bool:
+        """Return whether the media of a token is kept."""
+        return self._here(token).is_file()
+
+    def _here(self, token: str) -> Path:
+        if is_token(token):
             folder = self.root / token
-            try:
+            with suppress(OSError):
                 for entry in folder.iterdir():
                     if not entry.name.startswith("."):
                         return entry
-            except OSError:
-                pass
-            return folder / _GONE
-        return self.root / _GONE / _GONE
+            return folder / _MISSING
+        return self.root / _MISSING / _MISSING
 
     def hand_over(self, token: str, to: str) -> None:
         """Make the file of one token another's that has none; else it is deleted."""
-        path = self.path(token)
-        if not self.path(to).is_file():
+        path = self._here(token)
+        if not self._here(to).is_file():
             (self.root / to).mkdir(mode=0o700, exist_ok=True)
             path.replace(self.root / to / path.name)
         self.delete(token)
 
     def delete(self, token: str) -> None:
         """Remove an upload. Nothing happens when it is gone already."""
-        if _TOKEN.fullmatch(token):
+        if is_token(token):
             shutil.rmtree(self.root / token, ignore_errors=True)
 
+    @contextmanager
+    def deleted_on_error(self, token: str) -> Iterator[None]:
+        """Delete an upload where what is done with it raises."""
+        try:
+            yield
+        except BaseException:
+            with suppress(StorageError):  # that it can't be deleted is the lesser problem: in time
+                self.delete(token)
+            raise
+
     def size(self, tokens: Iterable[str]) -> int:
-        """Bytes that the media of these take up."""
+        """Return the bytes that the media of these take up."""
         total = 0
         for token in tokens:
-            try:
+            with suppress(OSError):
                 total += self.path(token).stat().st_size
-            except OSError:
-                continue
         return total
 
-    # --- handing files out
-
     def address(self, token: str) -> str:
-        """Where the server hands this file out, without a leading slash.
+        """Return where the server hands this file out, without a leading slash.
 
         It holds a pass that only this process can make: a page gives it to whoever may see the
         file, and knowing the token alone is not enough.
         """
         return f"file/{token}/{self._pass(token)}"
 
-    def admit(self, token: str, given: str) -> Path | None:
-        """The media, if the pass is right and it is kept."""
-        if not hmac.compare_digest(self._pass(token).encode(), given.encode()):
+    def admit(self, token: str, key: str) -> Path | None:
+        """Return the media, if the pass is right and it is there."""
+        if not hmac.compare_digest(self._pass(token).encode(), key.encode()):
             return None
         path = self.path(token)
         return path if path.is_file() else None
@@ -184,26 +195,11 @@ class Uploads:
     def _pass(self, token: str) -> str:
         return hmac.digest(self._secret, token.encode(), "sha256").hex()[:32]
 
-    # --- in time
-
     def sweep(
         self, older_than: timedelta, *, spare: Collection[str] = (), now: datetime | None = None
     ) -> list[str]:
-        """Delete what was kept long enough.
-
-        Parameters
-        ----------
-        older_than : timedelta
-        spare : tokens
-            In use at the moment; they go with a later sweep.
-        now : datetime, optional
-            UTC.
-
-        Returns
-        -------
-        list of str
-            The tokens that were deleted.
-        """
+        """Delete what was kept long enough, but for tokens to `spare`, which are in use; return the
+        tokens that were deleted."""
         now = now or datetime.now(UTC)
         deleted = []
         for folder in list(self.root.iterdir()):
@@ -215,29 +211,38 @@ class Uploads:
             except OSError:
                 continue
             whole = any(not entry.name.startswith(".") for entry in entries)
-            limit = older_than if whole else min(older_than, LEFT_OVER)
+            limit = older_than if whole else min(older_than, INCOMPLETE_TTL)
             if datetime.fromtimestamp(stamp, UTC) <= now - limit:
                 shutil.rmtree(folder, ignore_errors=True)
                 deleted.append(folder.name)
         return deleted
 
 
+def is_token(text: str) -> bool:
+    """Return whether a text can be the token of an upload."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 def safe_name(name: str) -> str:
-    """A file name that is harmless on disk, in a shell and in a header.
+    """Return a file name that is harmless on disk, in a shell and in a header.
 
     The extension is kept in lower case, since some formats are told apart by it.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     plain = plain.replace("\\", "/").rsplit("/", 1)[-1]
-    stem, dot, suffix = plain.rpartition(".")
-    if not dot:
-        stem, suffix = plain, ""
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:NAME_LENGTH] or "file"
+    stem, _dot, suffix = plain.rpartition(".") if "." in plain else (plain, "", "")
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:MAX_STEM_LENGTH] or "file"
     suffix = re.sub(r"[^a-z0-9]", "", suffix.lower())[:8]
     return f"{stem}.{suffix}" if suffix else stem
 
 
-def _no_room() -> StorageError:
+def is_full(error: BaseException) -> bool:
+    """Return whether an error says that a disk is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def no_room() -> StorageError:
+    """Return what is said when a file does not fit on the disk."""
     return StorageError(
         _("There is not enough room left on this computer's disk to keep the file."),
         hint=_("Free some space, or wait until older files are deleted, and try again."),

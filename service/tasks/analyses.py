@@ -9,40 +9,45 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Analysis, Settings
+from service import metrics
 from service.config import get_config
 from service.messages import _, ngettext
 from service.records import result_cache, thumbnails
 from service.records.media_replicator import MediaReplicator
 from service.records.model import ErrorReport, State
-from service.tasks.errors import QueueFull
 from service.tasks.job import Job
-from service.tasks.task import Priority, Task, TaskKind
+from service.tasks.task import Priority, QueueFull, Task, TaskKind
 from service.tasks.throughput import ThroughputEstimator
 
 if TYPE_CHECKING:
+    from detector.cluster import ClusterAnalyzer
     from detector.pipeline import Observer, Progress
 
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 20
 """Jobs that may wait; beyond it a person is told to come back, rather than left in a long line."""
+MAX_IN_MEMORY = 32
+"""Jobs remembered in memory: 0.2 MB each of a picture or a short clip, 10 of an hour. Older results
+are read from the records, which takes milliseconds."""
 CORES = 2.0
 """That one analysis keeps busy: decoding and scoring run side by side."""
 
 
 class AnalyzerLike(Protocol):
-    """What a worker needs of `detector.pipeline.Analyzer`."""
+    """What a worker needs of `detector.pipeline.Analyzer` or `detector.cluster.ClusterAnalyzer`."""
 
     def analyze(
         self,
         path: Path,
         settings: Settings | None = None,
+        /,
         *,
         name: str | None = None,
         observe: Observer | None = None,
@@ -50,88 +55,111 @@ class AnalyzerLike(Protocol):
     ) -> Analysis: ...
 
 
-def kind(workers: int, waiting: int, cores: float) -> TaskKind:
-    """Return the kind of work that analyses are on a server.
+@dataclass(frozen=True)
+class QueueLimits:
+    """The bounds of a server's analyses."""
 
-    Parameters
-    ----------
-    workers : int
-        Files analyzed at once. Who asks for more than there are cores gets them.
-    waiting : int
-        Files that may wait.
-    cores : float
-        The budget of the server.
-    """
+    workers: int | None = None
+    """Files analyzed at once. Who asks for more than there are cores gets them."""
+    waiting: int = MAX_WAITING
+    in_memory: int = MAX_IN_MEMORY
+    cores: float = CORES
+    """Of this computer, that one keeps busy."""
+
+    @classmethod
+    def on(cls, cluster: ClusterAnalyzer | None) -> QueueLimits:
+        """Return those of a server whose analyses run on a cluster, or here."""
+        return cls(workers=cluster.slots, cores=0.0) if cluster is not None else cls()
+
+
+DEFAULT_LIMITS = QueueLimits()
+
+
+def kind(limits: QueueLimits, cores: float) -> TaskKind[Task]:
+    """Return the kind of work that analyses are on a server with a budget of `cores`."""
+    workers = limits.workers or default_workers()
+
+    def refuse(waiting: int, running: int) -> UnmaskError | None:
+        if waiting < limits.waiting:
+            return None
+        text = ngettext(
+            "{number} file is waiting already.", "{number} files are waiting already.", waiting
+        )
+        return QueueFull(
+            text.format(number=waiting), hint=_("Try again in a few minutes; nothing was kept.")
+        )
+
     return TaskKind(
         "analysis",
         Priority.INTERACTIVE,
-        min(CORES, cores / workers),
+        min(limits.cores, cores / workers),
+        Task,
         max_running=workers,
-        refuse=partial(_refuse, waiting),
-        kept=0,  # they are remembered with their records (`jobs`)
+        refuse=refuse,
+        max_in_memory=0,  # they are remembered with their records (`jobs`)
     )
 
 
 class AnalysisRunner:
-    """Runs analyses and writes what comes of them into their records.
-
-    Parameters
-    ----------
-    analyzer : AnalyzerLike
-        Shared by all workers.
-    speed : ThroughputEstimator
-        Learns how fast this computer is.
-    copies : MediaReplicator
-    """
+    """Runs analyses and writes what comes of them into their records. The analyzer is shared by all
+    workers; `speed` learns how fast this computer is."""
 
     def __init__(
         self, analyzer: AnalyzerLike, speed: ThroughputEstimator, copies: MediaReplicator
     ) -> None:
         self._analyzer, self._speed, self._copies = analyzer, speed, copies
+        self.on_done: Callable[[Job], None] = lambda job: None
+        """Called with each that has a result, when that is written."""
 
     def run(self, job: Task) -> None:
         """Analyze a file; in a worker."""
         assert isinstance(job, Job)
 
+        picture = thumbnails.EarlyThumbnail(job.path)
+
         def observe(progress: Progress) -> None:
             job.progress = progress
+            picture.look(progress)
+            job.checkpoint()
 
         analysis = self._analyzer.analyze(
             job.path, job.settings, name=job.name, observe=observe, cancel=job.cancel
         )
+        analysis = job.store.seals.seal(job.record, analysis)
         job.analysis = analysis
-        _save(job, analysis)
+        _save(job, analysis, picture)
         self._speed.learn(analysis)
         self._copies.keep(job.store, job.record, job.path)
 
     def end(self, job: Task, state: State, fault: ErrorReport | None) -> None:
         """Write the end of a run without a result into its record."""
         assert isinstance(job, Job)
+        metrics.count_end(state, fault, job.analysis)
+        if job.progress is not None:  # what it knew on the way is as large as the result
+            job.progress = replace(job.progress, partial=None)
         record = job.record
         if state is not State.DONE:
-            keep_safely(lambda: job.store.stop(record.owner, record.id, record.run, state, fault))
+            save_safely(lambda: job.store.stop(record.owner, record.id, record.run, state, fault))
+        else:
+            self.on_done(job)
 
 
-def _save(job: Job, analysis: Analysis) -> None:
+def _save(job: Job, analysis: Analysis, picture: thumbnails.EarlyThumbnail) -> None:
     """Put a result into the record, unless it was deleted meanwhile or asked for again with other
     settings."""
     record = job.record
     key = result_cache.key(record.sha256, job.settings) if result_cache.reusable(analysis) else ""
-    thumbnail = thumbnails.of(job.path, analysis)
-    keep_safely(
+    thumbnail = picture.of(analysis)
+    # Own thresholds or a model may have changed while this waited.
+    key = key if key == record.cache_key else ""
+    save_safely(
         lambda: job.store.finish(
-            record.owner,
-            record.id,
-            record.run,
-            analysis,
-            thumbnail=thumbnail,
-            # Own thresholds or a model may have changed while this waited.
-            cache_key=key if key == record.cache_key else "",
+            record.owner, record.id, record.run, analysis, thumbnail=thumbnail, cache_key=key
         )
     )
 
 
-def keep_safely(write: Callable[[], object]) -> None:
+def save_safely(write: Callable[[], object]) -> None:
     """Write; a store that refuses costs nothing but that: the outcome can still be read until the
     server stops."""
     try:
@@ -140,20 +168,7 @@ def keep_safely(write: Callable[[], object]) -> None:
         log.warning("an outcome could not be kept: %s", error.message)
 
 
-def _refuse(most: int, waiting: int, running: int) -> UnmaskError | None:
-    if waiting < most:
-        return None
-    return QueueFull(
-        ngettext(
-            "{number} file is waiting already.",
-            "{number} files are waiting already.",
-            waiting,
-        ).format(number=waiting),
-        hint=_("Try again in a few minutes; nothing was kept."),
-    )
-
-
 def default_workers() -> int:
-    """`UNMASK_WORKERS`, else one for two cores and at most two: decoding and scoring of one file
-    already run side by side, and more threads than cores slow each other down."""
+    """Return `UNMASK_WORKERS`, else one for two cores and at most two: decoding and scoring of one
+    file already run side by side, and more threads than cores slow each other down."""
     return get_config().workers or max(1, min(2, (os.cpu_count() or 2) // 2))

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from types import MappingProxyType
+from typing import TYPE_CHECKING, BinaryIO
 
-from detector import conformal
+from detector.decision import conformal
 from detector.errors import Canceled, InputError, UnmaskError
 from service.context import Principal
-from service.error_reports import hint_of, message_of
-from service.messages import _, join
+from service.messages import _
 from service.records.model import ErrorReport, State
 from service.storage.uploads import safe_name
 from service.tasks.manager import TaskManager
-from service.tasks.task import INTERNAL, Priority, StepProgress, Task, TaskKind
+from service.tasks.task import Priority, StepProgress, Task, TaskKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,60 +34,31 @@ _PREFIX = "own-clips-"
 
 @dataclass(frozen=True)
 class CalibrationRequest:
-    """What thresholds are asked for.
-
-    Attributes
-    ----------
-    clips : sequence of Path
-    models : sequence of str or None
-        Default the default set.
-    rate : float
-        False alarms at most, 0..1.
-    domain : str
-        What kind of clips they are.
-    sources : int, optional
-        Different recordings that the clips are of. Default: the folders that they lie in.
-    uploads : Path, optional
-        The folder to delete at the end: that of uploaded clips.
-    """
+    """What thresholds are asked for."""
 
     clips: Sequence[Path]
     models: Sequence[str] | None
+    """Default the default set."""
     rate: float
+    """False alarms at most, 0..1."""
     domain: str
+    """What kind of clips they are."""
     sources: int | None = None
+    """Different recordings that the clips are of. Default: the folders that they lie in."""
     uploads: Path | None = None
+    """The folder to delete at the end: that of uploaded clips."""
 
 
 class CalibrationTask(Task):
-    """One calibration; steps are clips, its result an `OwnCalibration`.
+    """One calibration; steps are clips, its result an `OwnCalibration`."""
 
-    Attributes
-    ----------
-    left_out : dict
-        Name of a clip to why it does not count.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.left_out: dict[str, str] = {}
-
-    @property
-    def error(self) -> str:
-        """Why there is none, for a person, and what to do; empty while there may be one."""
-        if self.state is State.CANCELED:
-            return Canceled().advice
-        if self.state is State.INTERRUPTED:
-            return _("The server stopped before it was done. Start it again.")
-        if self.fault is None:
-            return ""
-        return join(message_of(self.fault), hint_of(self.fault))
+    left_out: Mapping[str, str] = MappingProxyType({})
+    """Name of a clip to why it does not count."""
 
     @property
     def reference(self) -> str:
         """What to look for in the log, when the fault was ours; else empty."""
-        ours = self.fault is not None and self.fault.problem.code == INTERNAL
-        return self.fault.reference if self.fault is not None and ours else ""
+        return self.fault.reference if self.fault is not None and not self.code else ""
 
 
 def _refuse(waiting: int, running: int) -> UnmaskError | None:
@@ -97,23 +68,23 @@ def _refuse(waiting: int, running: int) -> UnmaskError | None:
 
 
 class Calibrations:
-    """The calibrations of a server.
-
-    Parameters
-    ----------
-    tasks : TaskManager
-    analyzer : callable
-        Gives the analyzer, in the worker.
-    data : Path
-        The data folder, where uploaded clips are put meanwhile.
-    """
+    """The calibrations of a server; uploaded clips are put in its data folder meanwhile."""
 
     def __init__(self, tasks: TaskManager, analyzer: Callable[[], Analyzer], data: Path) -> None:
         self._tasks, self._analyzer, self._data = tasks, analyzer, data
         self.kind = TaskKind(
-            "calibration", Priority.BATCH, 2.0, max_running=1, refuse=_refuse,
-            restore=CalibrationTask, on_interrupted=self._delete_clips,
-        )  # fmt: skip
+            "calibration",
+            Priority.BATCH,
+            2.0,
+            CalibrationTask,
+            max_running=1,
+            refuse=_refuse,
+            on_interrupted=self._delete_clips,
+            sentences={
+                State.CANCELED: Canceled().message,
+                State.INTERRUPTED: _("The server stopped before it was done. Start it again."),
+            },
+        )
         tasks.register(self.kind)
 
     def keep_clips(self, files: Sequence[tuple[str, BinaryIO]]) -> list[Path]:
@@ -127,16 +98,16 @@ class Calibrations:
         self._data.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._data))
         try:
-            kept = []
+            clips = []
             for number, (name, source) in enumerate(files):
                 path = folder / f"{number:03d}-{safe_name(name)}"
                 with path.open("wb") as target:
                     shutil.copyfileobj(source, target)
-                kept.append(path)
+                clips.append(path)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return kept
+        return clips
 
     def start(self, request: CalibrationRequest, principal: Principal) -> CalibrationTask:
         """Begin.
@@ -158,27 +129,23 @@ class Calibrations:
 
     def current(self, principal: Principal) -> CalibrationTask | None:
         """Return the one that goes on, or the last one until it is dismissed."""
-        known = self._tasks.visible(self.kind, principal)
-        last = known[-1] if known else None
-        return last if isinstance(last, CalibrationTask) else None
+        return next(reversed(self._tasks.visible(self.kind, principal)), None)
 
     def _work(self, request: CalibrationRequest, task: Task) -> conformal.OwnCalibration:
-        from detector.evaluation.own_calibration import calibrate_own
+        from detector.evaluation.own_calibration import OwnClips, calibrate_own
 
         assert isinstance(task, CalibrationTask)
-        made = calibrate_own(
-            list(request.clips),
+        outcome = calibrate_own(
+            OwnClips(request.clips, request.domain, request.sources),
             analyzer=self._analyzer(),
             models=request.models,
             rate=request.rate,
-            domain=request.domain,
-            sources=request.sources,
             progress=task.on_progress,
             cancel=task.cancel,
         )
-        conformal.keep(made.calibration)
-        task.left_out = made.left_out
-        return made.calibration
+        conformal.keep(outcome.calibration)
+        task.left_out = outcome.left_out
+        return outcome.calibration
 
     def _end(self, task: Task, state: State, fault: ErrorReport | None) -> None:
         self._delete_clips(task)

@@ -7,15 +7,13 @@ where it was, when somebody starts it again.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from service.context import Principal
-from service.error_reports import hint_of, message_of
 from service.messages import _
 from service.records.model import State
 from service.tasks.manager import TaskManager
-from service.tasks.task import INTERNAL, Priority, Task, TaskKind
+from service.tasks.task import Priority, Task, TaskKind
 
 OnProgress = Callable[[int, int], None]
 """Called with the bytes that are there and those of all files."""
@@ -28,38 +26,29 @@ class Download(Task):
 
     @property
     def error(self) -> str:
-        """Why it ended without the file, for a person; empty while it runs and when it came."""
-        if self.state is State.CANCELED:
-            return _("Stopped. What was received is kept, and the next download goes on there.")
-        if self.state is State.INTERRUPTED:
-            return _(
-                "The server stopped. What was received is kept, and the next download goes on "
-                "there."
-            )
-        if self.fault is None:
-            return ""
-        if self.code == "no_connection":
-            return _("No connection.")
-        if self.fault.problem.code == INTERNAL:
-            return _("Something went wrong here; the log says more.")
-        return message_of(self.fault)
-
-    @property
-    def code(self) -> str:
-        """Which error it was, where it was one that is known; else empty, also where a person
-        stopped it."""
-        code = self.fault.problem.code if self.fault is not None else ""
-        return "" if code == INTERNAL else code
+        return _("No connection.") if self.code == "no_connection" else super().error
 
     @property
     def hint(self) -> str:
-        """What to do about it; may be empty."""
-        if self.code == "no_connection":
-            return _("Try again when there is one.")
-        return hint_of(self.fault) if self.fault is not None else ""
+        return _("Try again when there is one.") if self.code == "no_connection" else super().hint
 
 
-KIND = TaskKind("download", Priority.BATCH, 0.0, restore=Download, log_level=logging.WARNING)
+KIND = TaskKind(
+    "download",
+    Priority.BATCH,
+    0.0,
+    Download,
+    log_level=logging.WARNING,
+    sentences={
+        State.CANCELED: _(
+            "Stopped. What was received is kept, and the next download goes on there."
+        ),
+        State.INTERRUPTED: _(
+            "The server stopped. What was received is kept, and the next download goes on there."
+        ),
+        State.FAILED: _("Something went wrong here; the log says more."),
+    },
+)
 
 
 class Downloads:
@@ -67,26 +56,18 @@ class Downloads:
 
     def __init__(self, tasks: TaskManager) -> None:
         self._tasks = tasks
-        self._starting = threading.Lock()
         tasks.register(KIND)
 
     def start(
         self, model: str, work: Callable[[OnProgress], object], principal: Principal
     ) -> Download:
         """Begin `work(on_progress)` in the background, unless it is under way."""
-        with self._starting:
-            known = self.find(model, principal)
-            if known is not None and known.active:
-                return known
-            self.dismiss(model, principal)
-            download = Download(KIND, principal.id, subject=model)
-            self._tasks.submit(download, lambda task: work(task.on_progress))
-            return download
+        download = Download(KIND, principal.id, subject=model)
+        return self._tasks.submit_once(download, lambda task: work(task.on_progress), principal)
 
     def find(self, model: str, principal: Principal) -> Download | None:
         """Return a download that runs or ended lately."""
-        found = self._tasks.latest(KIND, model, principal)
-        return found if isinstance(found, Download) else None
+        return self._tasks.latest(KIND, model, principal)
 
     def dismiss(self, model: str, principal: Principal) -> None:
         """Forget a download that has ended."""

@@ -16,16 +16,15 @@ import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from detector.errors import UnmaskError
 from service.context import LOCAL, Principal
-from service.error_reports import hint_of, message_of
-from service.labelled_sets import Given, LabelledSet, Why, make
+from service.labelled_sets import LabelledSet, LeftOutReason, UploadedMedia, make
 from service.messages import _
 from service.records.model import State
 from service.tasks.manager import TaskManager
-from service.tasks.task import INTERNAL, SYSTEM, Priority, Task, TaskKind
+from service.tasks.task import SYSTEM, Priority, Task, TaskKind
 
 if TYPE_CHECKING:  # these bring torch, which a first page need not wait for
     from detector.evaluation.report import Report
@@ -35,48 +34,32 @@ _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class Evaluation(Task):
-    """One evaluation; steps are files.
-
-    Attributes
-    ----------
-    folder : Path
-    labelled_set : LabelledSet
-    models : list of str or None
-        Default the default set.
-    condition : str
-        As `unmask evaluate --conditions` takes it.
-    report, scored : Report or None, list of Scored
-        The figures, at the end.
-    """
+    """One evaluation; steps are files."""
 
     MIN_STEPS = 3
     folder: Path
     labelled_set: LabelledSet
     models: list[str] | None
+    """Default the default set."""
     condition: str
+    """As `unmask evaluate --conditions` takes it."""
+    report: Report | None = None
+    """The figures, at the end, as `scored` are."""
+    scored: Sequence[Scored] = ()
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.report: Report | None = None
-        self.scored: list[Scored] = []
 
-    @property
-    def error(self) -> str:
-        """Why there are no figures, for a person; empty while there may be some."""
-        if self.state is State.CANCELED:
-            return _("You stopped it. What was scored is gone with it.")
-        if self.state is State.INTERRUPTED:
-            return _("The server stopped before it was done. What was scored is kept.")
-        if self.fault is None:
-            return ""
-        if self.fault.problem.code == INTERNAL:
-            return _("Something went wrong here, not with your files. The log says more.")
-        return message_of(self.fault)
-
-    @property
-    def hint(self) -> str:
-        """What to do about it; may be empty."""
-        return hint_of(self.fault) if self.fault is not None else ""
+KIND = TaskKind(
+    "evaluation",
+    Priority.BATCH,
+    2.0,
+    Evaluation,
+    max_running=1,
+    sentences={
+        State.CANCELED: _("You stopped it. What was scored is gone with it."),
+        State.INTERRUPTED: _("The server stopped before it was done. What was scored is kept."),
+        State.FAILED: _("Something went wrong here, not with your files. The log says more."),
+    },
+)
 
 
 class Evaluations:
@@ -86,33 +69,23 @@ class Evaluations:
         self.root = data / "evaluations"
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._tasks = tasks
-        self.kind = TaskKind(
-            "evaluation", Priority.BATCH, 2.0, max_running=1, restore=Evaluation
-        )  # fmt: skip
-        tasks.register(self.kind)
+        tasks.register(KIND)
 
     def start(
         self,
-        given: Sequence[Given],
+        given: Sequence[UploadedMedia],
         principal: Principal,
         models: list[str] | None = None,
         condition: str = "none",
     ) -> Evaluation:
-        """Keep what was brought and begin.
-
-        Parameters
-        ----------
-        models : list of str, optional
-            Ids; default the default ensemble.
-        condition : str
-            As `unmask evaluate --conditions` takes it.
+        """Keep what was brought and begin; see `Evaluation`.
 
         Raises
         ------
         InputError
             It is no labelled set; nothing is kept.
         """
-        run = Evaluation(self.kind, principal.id)
+        run = Evaluation(KIND, principal.id)
         run.folder = self.root / run.id
         run.models, run.condition = models, condition
         run.folder.mkdir(mode=0o700)
@@ -134,7 +107,7 @@ class Evaluations:
         if known is None or known.active:
             return known
         self._tasks.dismiss(known)
-        run = Evaluation(self.kind, known.owner, id=id)
+        run = Evaluation(KIND, known.owner, id=id)
         _read(run, known.folder)
         self._tasks.submit(run, _work)
         return run
@@ -143,7 +116,7 @@ class Evaluations:
         """Return the evaluation of an address, if whoever asks may see it and it is still kept."""
         if not _ID.fullmatch(id):
             return None
-        run = self._tasks.find(id, principal) or self._of_before(id, principal)
+        run = self._tasks.find(id, principal) or self._without_owner(id, principal)
         if not isinstance(run, Evaluation):
             return None
         if not hasattr(run, "folder") and not _read(run, self.root / id):
@@ -171,9 +144,9 @@ class Evaluations:
                     self._tasks.dismiss(run)
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _of_before(self, id: str, principal: Principal) -> Evaluation | None:
-        """An evaluation of a version that kept no owners: an administrator's to see."""
-        run = Evaluation(self.kind, LOCAL.id, id=id)
+    def _without_owner(self, id: str, principal: Principal) -> Evaluation | None:
+        """Return an evaluation of a version that kept no owners: an administrator's to see."""
+        run = Evaluation(KIND, LOCAL.id, id=id)
         if not run.visible_to(principal) or not _read(run, self.root / id) or run.report is None:
             return None
         run.state = State.DONE
@@ -183,7 +156,7 @@ class Evaluations:
 def _work(task: Task) -> None:
     from detector.evaluation.evaluate import evaluate
     from detector.evaluation.labels import read_labels
-    from detector.evaluation.scores import score_files
+    from detector.evaluation.scores import Scoring, score_files
     from detector.perturbation import corruptions
 
     assert isinstance(task, Evaluation)
@@ -192,11 +165,10 @@ def _work(task: Task) -> None:
         labels,
         models=task.models,
         conditions=corruptions.parse(task.condition),
-        store=store,
-        progress=task.on_progress,
+        scoring=Scoring(store=store, on_progress=task.on_progress),
     )
     # Again from the store, without a network: the page draws file by file.
-    task.scored = score_files(read_labels(labels), models=task.models, store=store)
+    task.scored = score_files(read_labels(labels), models=task.models, scoring=Scoring(store=store))
     report.labels = "labels.csv"  # where it lies here is nobody's business
     (task.folder / "report.json").write_text(report.model_dump_json(), "utf-8")
     task.report = report
@@ -206,17 +178,19 @@ def _read(run: Evaluation, folder: Path) -> bool:
     """Fill in what a folder holds of an evaluation; whether it is one."""
     from detector.evaluation.labels import read_labels
     from detector.evaluation.report import Report
-    from detector.evaluation.scores import score_files
+    from detector.evaluation.scores import Scoring, score_files
 
     try:
         note = json.loads((folder / "run.json").read_text("utf-8"))
         items = read_labels(folder / "labels.csv")
-        left_out = [(str(name), Why(why)) for name, why in note["left_out"]]
+        left_out = [(str(name), LeftOutReason(why)) for name, why in note["left_out"]]
         run.models, run.condition = note["models"], note["condition"]
         if (folder / "report.json").is_file():
             text = (folder / "report.json").read_text("utf-8")
             run.report = Report.model_validate_json(text)
-            run.scored = score_files(items, models=run.models, store=folder / "scores.jsonl")
+            run.scored = score_files(
+                items, models=run.models, scoring=Scoring(store=folder / "scores.jsonl")
+            )
     except (OSError, ValueError, KeyError, UnmaskError):
         return False
     fakes = sum(item.label for item in items)

@@ -1,6 +1,6 @@
 """Where tasks run. Which may start, and when, is the scheduler's business (`scheduler`).
 
-Another place to run them (a Ray cluster, processes) is one more class with these two methods.
+Another place to run them (processes, say) is one more class with these two methods.
 """
 
 from __future__ import annotations
@@ -8,7 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from detector.media import isolated
+from service.config import get_config
+
+if TYPE_CHECKING:
+    from detector.cluster import ClusterAnalyzer
 
 
 class Executor(Protocol):
@@ -31,6 +37,9 @@ class ThreadExecutor:
     """A thread for each task. They are daemons: a server that is told to stop does not wait for an
     hour of work that its next start offers again."""
 
+    cluster: ClusterAnalyzer | None = None
+    """Where analyses run, unless in this process."""
+
     def __init__(self) -> None:
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
@@ -49,3 +58,36 @@ class ThreadExecutor:
             threads = list(self._threads)
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+
+
+class ClusterExecutor(ThreadExecutor):
+    """A thread for each task, which waits while a worker of a Ray cluster analyzes.
+
+    Only the analysis travels: who may see a task, how far it is and what is kept of it stay with
+    the server that answers for it in the records."""
+
+    def __init__(self, cluster: ClusterAnalyzer) -> None:
+        super().__init__()
+        self.cluster: ClusterAnalyzer = cluster
+
+    def close(self, timeout: float) -> None:
+        """Wait for all threads, s at most in all, and end this server's workers."""
+        super().close(timeout)
+        self.cluster.close()
+
+
+def open_executor() -> ThreadExecutor:
+    """Return where this server's tasks run: on the cluster that UNMASK_RAY_ADDRESS names, or here.
+
+    Raises
+    ------
+    UsageError, ClusterError
+        The cluster can't be used.
+    """
+    if not get_config().ray_address:
+        return ThreadExecutor()
+    from detector.cluster import ClusterAnalyzer, ClusterOptions  # brings torch
+
+    options = ClusterOptions.configured(isolate=isolated())
+    assert options is not None
+    return ClusterExecutor(ClusterAnalyzer(options))

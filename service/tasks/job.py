@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from detector.schema.analysis import Analysis
-from service.records.model import Record
+from service.records.model import Record, ResultOrigin
+from service.records.seals import origin
 from service.records.store import Store
 from service.storage.uploads import Uploads
 from service.tasks.task import Task, TaskKind
 
 
 class Job(Task):
-    """One run of the analysis of one record (`subject`).
+    """One run of the analysis of one record (`subject`). `record` is as it was when the run began:
+    what a person adds to it since is in the store; `analysis` is the result, at the end."""
 
-    Attributes
-    ----------
-    record : Record
-        As it was when the run began; what a person adds to it since is in the store.
-    store : Store
-        Where it is kept.
-    progress : detector.pipeline.Progress or None
-        With the scores so far.
-    analysis : Analysis or None
-        The result, at the end.
-    """
-
-    def __init__(self, kind: TaskKind, record: Record, store: Store, uploads: Uploads) -> None:
+    def __init__(self, kind: TaskKind[Any], record: Record, store: Store, uploads: Uploads) -> None:
         super().__init__(kind, record.owner, subject=record.id, id=record.run.rpartition(":")[2])
         self.record = record
         self.store = store
@@ -49,13 +40,13 @@ class Job(Task):
 
     @property
     def path(self) -> Path:
-        """The media on disk. There is none any more when its time is up (`has_media`), and never
-        was one of a live session that was not recorded."""
+        """The media on disk, brought there where servers share it. There is none any more when its
+        time is up (`has_media`), and never was one of a live session that was not recorded."""
         return self._uploads.path(self.key)
 
     @property
     def has_media(self) -> bool:
-        return self.path.is_file()
+        return self._uploads.has(self.key)
 
     @property
     def address(self) -> str:
@@ -71,6 +62,12 @@ class Job(Task):
     def again(self) -> datetime | None:
         """When the same file came once more and was given this result without a run."""
         return self.record.again
+
+    @property
+    def origin(self) -> ResultOrigin:
+        """Who made the result."""
+        seal = self.analysis.seal if self.analysis is not None else None
+        return origin(seal, self.record.owner)
 
     @property
     def read_only(self) -> bool:

@@ -18,79 +18,47 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO, cast
 
-from detector.decision import decide
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.schema.analysis import Analysis, Robustness, Settings
+from detector.schema.analysis import Analysis, Settings
+from service import metrics
 from service.error_reports import fault_of
 from service.messages import _
 from service.records import result_cache, thumbnails
 from service.records.media_replicator import MediaReplicator
 from service.records.model import ErrorReport, Record, State
 from service.records.rules import new_id
-from service.records.scope import RecordScope
+from service.records.seals import believed
 from service.records.sql import SQLStore
-from service.records.store import Store
-from service.storage.uploads import Kept, Uploads
+from service.records.store import RecordScope, Store
+from service.storage.uploads import Upload, Uploads
 from service.tasks import analyses
 from service.tasks.analyses import (
-    MAX_WAITING,
+    DEFAULT_LIMITS,
     AnalysisRunner,
     AnalyzerLike,
+    QueueLimits,
     default_workers,
-    keep_safely,
+    save_safely,
 )
-from service.tasks.errors import QueueFull
 from service.tasks.job import Job
 from service.tasks.manager import TaskManager
+from service.tasks.task import SYSTEM, QueueFull
 from service.tasks.throughput import ThroughputEstimator
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = [
-    "AnalyzerLike",
-    "ErrorReport",
-    "Job",
-    "Jobs",
-    "QueueFull",
-    "RecordScope",
-    "State",
-    "default_workers",
-    "fault_of",
-]
+__all__ = ["AnalyzerLike", "ErrorReport", "Job", "Jobs", "QueueFull", "QueueLimits", "State",
+           "default_workers", "fault_of"]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
-MAX_KEPT = 200
-"""Jobs remembered in memory (about 1 MB each at most); older results are read from the records."""
-
 
 class Jobs:
-    """All analyses of this server.
+    """All analyses of this server. `store` is where the records of people without an account are
+    kept; `check` is called when a file arrives and raises `MediaError` for one that can't be read,
+    as an analysis would at its beginning."""
 
-    Parameters
-    ----------
-    analyzer : AnalyzerLike
-        Shared by all workers.
-    uploads : Uploads
-    store : SQLStore
-        Where the records of people without an account are kept.
-    tasks : TaskManager
-        Runs them.
-    speed : ThroughputEstimator
-        Learns how fast this computer is.
-    look : callable, optional
-        Raises `MediaError` for a file that can't be read, as an analysis would at its beginning. It
-        is called when a file arrives, whatever waits before it.
-    workers : int
-        Files analyzed at once.
-    waiting, kept : int
-        Bounds of the line and of the memory.
-    """
-
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         analyzer: AnalyzerLike,
         uploads: Uploads,
@@ -98,23 +66,20 @@ class Jobs:
         tasks: TaskManager,
         speed: ThroughputEstimator,
         *,
-        look: Callable[[Path], object] | None = None,
-        workers: int | None = None,
-        waiting: int = MAX_WAITING,
-        kept: int = MAX_KEPT,
+        check: Callable[[Path], object] = lambda path: None,
+        limits: QueueLimits = DEFAULT_LIMITS,
     ) -> None:
         self.uploads = uploads
         self.store = store
         self.speed = speed
-        self.workers = workers or default_workers()
-        self.kind = analyses.kind(self.workers, waiting, tasks.scheduler.cores)
+        self.kind = analyses.kind(limits, tasks.scheduler.cores)
+        self.workers = self.kind.max_running or 1
         tasks.register(self.kind)
         self._tasks = tasks
-        self._server = tasks.server
         self._copies = MediaReplicator()
-        self._runner = AnalysisRunner(analyzer, speed, self._copies)
-        self._kept = kept
-        self._look = look
+        self.runner = AnalysisRunner(analyzer, speed, self._copies)
+        self._max_in_memory = limits.in_memory
+        self._check = check
         self._arrivals = ThreadPoolExecutor(1, thread_name_prefix="arrival")
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, Job] = OrderedDict()  # oldest first
@@ -127,9 +92,11 @@ class Jobs:
         scope: RecordScope,
         *,
         size: int | None = None,
+        start: bool = True,
     ) -> Job:
         """Keep a file and put its analysis in line; or, where this person's records hold the answer
-        to just this question (`records.cache`), give that at once.
+        to just this question (`records.cache`), give that at once. Without `start` it is kept as if
+        it had been interrupted: `rerun` puts it in line.
 
         Raises
         ------
@@ -138,17 +105,19 @@ class Jobs:
         StorageError, RecordsError
             The disk is full, or the records can't be used; nothing is kept.
         """
-        self._tasks.refuse_when_full(self.kind)
-        kept = self.uploads.keep(source, name, size=size)
-        try:
-            key = result_cache.key(kept.sha256, settings)
-            if given := self._given(key, kept, scope):
-                return given
-            record = self._record(kept, scope, name, settings, cache_key=key)
+        if start:
+            self._tasks.scheduler.refuse_when_full(self.kind)
+        upload = self.uploads.add(source, name, size=size)
+        with self.uploads.deleted_on_error(upload.token):
+            key = result_cache.key(upload.sha256, settings)
+            if cached := self._cached(key, upload, scope):
+                return cached
+            record = self._record(upload, scope, name, settings, cache_key=key)
             scope.store.add(record)
-        except BaseException:
-            self.uploads.delete(kept.token)
-            raise
+        if not start:
+            job = self._restore(record, scope.store, None)
+            self._arrivals.submit(self._check_arrival, job)
+            return job
         try:
             return self._enqueue(Job(self.kind, record, scope.store, self.uploads))
         except BaseException:  # others were faster, or the task could not be written down
@@ -162,49 +131,47 @@ class Jobs:
         scope: RecordScope,
         *,
         media: BinaryIO | None = None,
-        live: bool = False,
         thumbnail: bytes | None = None,
     ) -> Job:
-        """Keep a result that was made elsewhere, such as that of a live session, with its media
-        where there is one.
+        """Keep the result of a live session, with its media where there is one.
 
         Raises
         ------
         StorageError, RecordsError
             As in `submit`.
         """
-        kept = self.uploads.keep(media, name) if media else Kept(new_id(), "", 0)
-        record = self._record(kept, scope, name, analysis.settings, live=live)
-        try:
+        upload = self.uploads.add(media, name) if media else Upload(new_id(), "", 0)
+        record = self._record(upload, scope, name, analysis.settings, source="live")
+        analysis = scope.store.seals.seal(record, analysis)
+        with self.uploads.deleted_on_error(upload.token):
             if media and thumbnail is None:
-                thumbnail = thumbnails.of(self.uploads.path(kept.token), analysis)
+                thumbnail = thumbnails.of(self.uploads.path(upload.token), analysis)
             scope.store.add(record, analysis, thumbnail)
-        except BaseException:
-            self.uploads.delete(kept.token)
-            raise
-        job = self.find(kept.token, scope)
-        assert job is not None
-        return job
+        return cast(Job, self.find(upload.token, scope))
 
-    def rerun(self, key: str, settings: Settings, scope: RecordScope) -> Job | None:
-        """Analyze a kept file once more, under the same address; None when it is gone."""
+    def rerun(
+        self, key: str, settings: Settings, scope: RecordScope, *, start: bool = True
+    ) -> Job | None:
+        """Analyze a kept file once more, under the same address; None when it is gone. Without
+        `start` it is set aside, as in `submit`."""
         job = self.find(key, scope)
         if job is None or not job.has_media:
             return None
-        self._tasks.refuse_when_full(self.kind)
+        if start:
+            self._tasks.scheduler.refuse_when_full(self.kind)
         self.cancel(key)
         record = job.store.restart(
-            job.record.owner,
-            key,
-            run=self._new_run(),
-            settings=settings,
-            cache_key=result_cache.key(job.record.sha256, settings),
-            now=datetime.now(UTC),
-        )
-        return self._enqueue(Job(self.kind, record, job.store, self.uploads)) if record else None
+            job.record.owner, key, run=self._new_run(), settings=settings,
+            cache_key=result_cache.key(job.record.sha256, settings), now=datetime.now(UTC),
+        )  # fmt: skip
+        if record is None:
+            return None
+        if not start:
+            return self._restore(record, job.store, None)
+        return self._enqueue(Job(self.kind, record, job.store, self.uploads))
 
     def find(self, key: str, scope: RecordScope) -> Job | None:
-        """The job behind an address, for whoever asks (`Store.open`); None when there is none.
+        """Return the job behind an address, for whoever asks (`Store.open`), or None.
 
         The record decides: what was deleted elsewhere is gone here too.
         """
@@ -221,21 +188,21 @@ class Jobs:
             raise
         if record is None:
             return None
-        if job is None or job.record.run != record.run or self._elsewhere(record):
+        other = job is None or job.record.run != record.run or job.state is State.INTERRUPTED
+        if job is None or other or self._elsewhere(record):
             return self._restore(record, scope.store, job)
         job.record = record
         return job
 
     def ahead(self, job: Job) -> int:
-        """How many waiting files come before this one."""
+        """Return how many waiting files come before this one."""
         return self._tasks.scheduler.ahead(job)
 
     def busy(self) -> list[Job]:
-        """Jobs that wait or run."""
+        """Return the jobs that wait or run."""
         with self._lock:
-            return [
-                job for job in self._jobs.values() if job.active and not self._elsewhere(job.record)
-            ]
+            jobs = list(self._jobs.values())
+        return [job for job in jobs if job.active and not self._elsewhere(job.record)]
 
     def cancel(self, key: str) -> None:
         """Ask a job to stop. A waiting one stops at once, a running one within about a second."""
@@ -244,23 +211,26 @@ class Jobs:
         if job is not None and job.active:
             self._tasks.cancel(job)
 
-    def update(self, job: Job, tried: Robustness) -> None:
-        """Add the outcome of robustness trials to a finished result."""
+    def end_waiting(
+        self, job: Job, state: State = State.CANCELED, fault: ErrorReport | None = None
+    ) -> None:
+        """End one that was set aside, or interrupted, without a run."""
+        if job.store.stop(job.record.owner, job.key, job.record.run, state, fault):
+            with self._lock:
+                self._jobs.pop(job.key, None)
+
+    def update(self, job: Job, change: Callable[[Analysis], Analysis]) -> None:
+        """Put a result that says more in the place of a finished one."""
         with self._lock:
             job = self._jobs.get(job.key, job)  # what pages look at now
         if job.analysis is not None:
-            analysis = decide(job.analysis.model_copy(update={"robustness": tried}))
+            analysis = job.store.seals.seal_again(job.record, job.analysis, change(job.analysis))
             job.analysis = analysis
-            keep_safely(lambda: job.store.update_result(job.record.owner, job.key, analysis))
+            save_safely(lambda: job.store.update_result(job.record.owner, job.key, analysis))
 
     def delete(self, keys: Collection[str], scope: RecordScope) -> list[str]:
-        """Stop jobs and delete them with files, pictures, results and links. Only the owner's own.
-
-        Returns
-        -------
-        list of str
-            The ids that were there.
-        """
+        """Stop jobs and delete them with files, pictures, results and links. Only the owner's own;
+        return the ids that were there."""
         ours = [key for key in keys if scope.store.get(scope.owner, key) is not None]
         self._drop(ours)  # before the rows: stopped in between, there is still a record to delete
         return scope.store.delete(scope.owner, ours)
@@ -270,12 +240,7 @@ class Jobs:
         at work or came to nothing stays, and links end.
 
         Each is kept there before it is deleted here: whoever is stopped in between has it twice,
-        and moves the rest by asking again.
-
-        Returns
-        -------
-        int
-            How many.
+        and moves the rest by asking again. Return how many.
 
         Raises
         ------
@@ -300,17 +265,10 @@ class Jobs:
         return moved
 
     def sweep(self, media: timedelta, records: timedelta, *, now: datetime | None = None) -> None:
-        """Delete what was kept long enough, but for what is at work: files, and the records of
-        people without an account.
-
-        Parameters
-        ----------
-        media, records : timedelta
-            How long each is kept.
-        """
-        now = now or datetime.now(UTC)
-        busy = {job.key for job in self.busy()}
-        self._drop(self.store.sweep(now, records, spare=busy))
+        """Delete what was kept long enough, but for what is at work on any server: files, and the
+        records of people without an account."""
+        busy = self._tasks.subjects(self.kind)
+        self._drop(self.store.sweep(now or datetime.now(UTC), records, spare=busy))
         self.uploads.sweep(media, spare=busy, now=now)
 
     def close(self) -> None:
@@ -319,47 +277,31 @@ class Jobs:
         self._tasks.close()
         self._copies.close()
 
-    # --- inside ----------------------------------------------------------------------------------
-
     def _new_run(self) -> str:
-        return f"{self._server.id}:{secrets.token_hex(6)}"
+        return f"{self._tasks.server.id}:{secrets.token_hex(6)}"
 
     def _record(
-        self,
-        kept: Kept,
-        scope: RecordScope,
-        name: str,
-        settings: Settings,
-        *,
-        live: bool = False,
-        cache_key: str = "",
+        self, upload: Upload, scope: RecordScope, name: str, settings: Settings, **more: Any
     ) -> Record:
-        """A new one of what was kept, with its first run."""
+        """Return a new one of a file, with its first run."""
         now = datetime.now(UTC)
         return Record(
-            id=kept.token,
-            owner=scope.owner,
-            created=now,
-            touched=now,
-            name=name,
-            sha256=kept.sha256,
-            size=kept.size,
-            source="live" if live else "upload",
-            settings=settings,
-            run=self._new_run(),
-            cache_key=cache_key,
-        )
+            id=upload.token, owner=scope.owner, name=name, sha256=upload.sha256, size=upload.size,
+            created=now, touched=now, settings=settings, run=self._new_run(), **more,
+        )  # fmt: skip
 
-    def _given(self, key: str, kept: Kept, scope: RecordScope) -> Job | None:
-        """The earlier answer to the same question, with the new copy of the file where the earlier
-        one is gone."""
-        found = scope.store.find_cached(scope.owner, key) if key else None
-        if found is None or scope.store.analysis(scope.owner, found.id) is None:
+    def _cached(self, key: str, upload: Upload, scope: RecordScope) -> Job | None:
+        """Return the earlier answer to the same question, with the new copy of the file where the
+        earlier one is gone."""
+        record = scope.store.find_cached(scope.owner, key) if key else None
+        analysis = scope.store.analysis(scope.owner, record.id) if record else None
+        if record is None or analysis is None or not believed(analysis.seal, record.owner):
             return None
-        if scope.store.record_cache_hit(scope.owner, found.id, datetime.now(UTC)) is None:
+        if scope.store.record_cache_hit(scope.owner, record.id, datetime.now(UTC)) is None:
             return None
-        self.uploads.hand_over(kept.token, found.id)
-        return self.find(found.id, scope)
+        metrics.CACHE_HITS.inc()
+        self.uploads.hand_over(upload.token, record.id)
+        return self.find(record.id, scope)
 
     def _enqueue(self, job: Job) -> Job:
         with self._lock:
@@ -367,51 +309,65 @@ class Jobs:
             self._jobs[job.key] = job
             self._trim()
         try:
-            self._tasks.submit(job, self._runner.run, self._runner.end)
+            self._tasks.submit(job, self.runner.run, self.runner.end)
         except UnmaskError as error:
             job.fault = fault_of(error)
-            self._runner.end(job, State.FAILED, job.fault)
+            self.runner.end(job, State.FAILED, job.fault)
             job.state = State.FAILED
             raise
-        if self._look is not None:
-            self._arrivals.submit(self._look_at, job)
+        self._arrivals.submit(self._check_arrival, job)
         return job
 
     def _elsewhere(self, record: Record) -> bool:
         """Whether another process runs it, or ran it."""
-        return not record.run.startswith(f"{self._server.id}:")
+        return not record.run.startswith(f"{self._tasks.server.id}:")
 
     def _restore(self, record: Record, store: Store, known: Job | None) -> Job:
-        """A job from its record, as another process or an earlier one left it."""
+        """Return a job from its record, as another process or an earlier one left it."""
         if known is not None and known.record == record and not known.active:
             return known
         job = Job(self.kind, record, store, self.uploads)
-        if not job.has_media and record.size:
-            self._copies.bring(store, record, job.path.parent)
+        self._copies.bring(store, record, self.uploads)
         if record.state is State.DONE:
             job.analysis = store.analysis(record.owner, record.id)
             if job.analysis is None:
-                job.fault = fault_of(
-                    UnmaskError(
-                        _("This result was written by another version of Unmask."),
-                        code="other_version",
-                        hint=_("Analyze the file again."),
-                    )
-                )
+                text = _("This result was written by another version of Unmask.")
+                hint = _("Analyze the file again.")
+                job.fault = fault_of(UnmaskError(text, code="other_version", hint=hint))
                 job.state = State.FAILED
         elif record.state is State.QUEUED:
-            lives = self._elsewhere(record) and self._server.alive(record.run.partition(":")[0])
-            if lives and known is not None and known.record.run == record.run:
-                return known
-            job.state = State.RUNNING if lives else State.INTERRUPTED
+            job.state = State.INTERRUPTED
+            if self._elsewhere(record):
+                if known is not None and known.record.run == record.run and self._follow(known):
+                    return known
+                self._follow(job)
         with self._lock:
+            begun = self._jobs.get(job.key)
+            ours = begun is not None and not self._elsewhere(begun.record)
+            if begun is not None and ours and (
+                begun.active or (begun is not known and begun.record.run == record.run)
+            ):  # fmt: skip
+                return begun  # since the record was read; it may be over already
             self._jobs[job.key] = job
             self._trim()
         return job
 
+    def _follow(self, job: Job) -> bool:
+        """Bring a job that another process has up to date, where it waits or runs there: not before
+        its task is written down, nor after that was given up for lost."""
+        from detector.pipeline import Progress
+
+        task = self._tasks.find(job.id, SYSTEM)
+        if task is None or not task.active:
+            return False
+        if task.progress is not None:
+            job.progress = Progress(cast(Any, task.stage), task.fraction, {})
+        job.state = task.state
+        return True
+
     def _trim(self) -> None:
         """Forget the oldest finished jobs beyond the bound. The lock is held."""
-        over = len(self._jobs) - self._kept
+        over = len(self._jobs) - self._max_in_memory
         idle = [k for k, j in self._jobs.items() if not j.active or self._elsewhere(j.record)]
         for key in idle[: max(0, over)]:
             del self._jobs[key]
@@ -424,14 +380,19 @@ class Jobs:
                 self._jobs.pop(key, None)
             self.uploads.delete(key)
 
-    def _look_at(self, job: Job) -> None:
-        """Refuse a waiting file that can't be read. Where the reader itself failed, the file stays
-        in line: that may be the moment's fault. A file that runs already says so itself."""
-        assert self._look is not None
+    def _check_arrival(self, job: Job) -> None:
+        """Refuse a waiting file that can't be read; one that runs already says so itself. Where the
+        reader itself failed, the file stays in line: that may be the moment's fault."""
+        if job.state is State.RUNNING:
+            return
         try:
-            self._look(job.path)
+            self._check(job.path)
         except MediaError as error:
-            if not error.code.startswith("reader_"):
+            if error.code.startswith("reader_"):
+                return
+            if job.state is State.INTERRUPTED:
+                self.end_waiting(job, State.FAILED, fault_of(error))
+            else:
                 self._tasks.fail_waiting(job, error)
         except Exception:
-            log.exception("a file could not be looked at when it arrived")
+            log.exception("a file could not be checked when it arrived")

@@ -1,7 +1,8 @@
 """All background work of a server: takes tasks in, runs them, and finds them for who may see them.
 
 Every task ends DONE, FAILED, CANCELED or INTERRUPTED, once, whatever happens in its worker; what a
-server took with it when it died is noticed by the next one (`recover`).
+server took with it when it died is noticed by the others, or the next one (`recover`). Servers on
+one database see and stop each other's tasks; how far one is, they hear every half second.
 """
 
 from __future__ import annotations
@@ -9,24 +10,29 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 from detector.errors import Canceled, InputError, UnmaskError
 from service.context import Principal
 from service.error_reports import fault_of
-from service.records.instances import Server
+from service.records.instances import BEAT_SECONDS, Server
 from service.records.model import ErrorReport, State
-from service.tasks.executor import ThreadExecutor
+from service.tasks.executor import Executor, ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from service.tasks.store import TaskStore, restore
-from service.tasks.task import Task, TaskKind
+from service.tasks.task import AnyTask, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 10.0
 """Longest wait for workers when a server stops."""
+REPORT_SECONDS = 0.5
+"""Between two writes of how far a task is, and two looks at what other servers run."""
 
 Work = Callable[[Task], object]
 """Does the work of a task and returns its result. Raises `Canceled` when it was asked to stop."""
@@ -35,32 +41,34 @@ OnEnd = Callable[[Task, State, ErrorReport | None], None]
 
 
 class TaskManager:
-    """The tasks of a server.
-
-    Parameters
-    ----------
-    store : TaskStore
-    server : Server
-    scheduler : Scheduler, optional
-        Default: threads, and a budget of all cores of this computer.
-    """
+    """The tasks of a server; its scheduler is by default one of an `executor` (threads), with a
+    budget of all cores of this computer."""
 
     def __init__(
         self,
         store: TaskStore,
         server: Server,
         scheduler: Scheduler | None = None,
+        *,
+        executor: Executor | None = None,
     ) -> None:
         self.server = server
-        self.scheduler = scheduler or Scheduler(os.cpu_count() or 2, ThreadExecutor())
+        self.scheduler = scheduler or Scheduler(os.cpu_count() or 2, executor or ThreadExecutor())
         self._store = store
-        self._kinds: dict[str, TaskKind] = {}
-        self._closing = False
+        self._kinds: dict[str, TaskKind[Any]] = {}
+        self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._known: dict[str, OrderedDict[str, Task]] = {}
+        self._starting = threading.Lock()
+        self._tasks: dict[str, OrderedDict[str, Task]] = {}
+        self._here: set[Task] = set()
+        """What waits or runs in this process."""
         self._on_end: dict[Task, OnEnd] = {}
+        self._reported: dict[Task, float] = {}
+        self._lost: set[Task] = set()
+        self._foreign: list[Task] = []
+        self._foreign_read = float("-inf")
 
-    def register(self, kind: TaskKind) -> None:
+    def register(self, kind: TaskKind[Any]) -> None:
         """Make a kind known, before `recover` and whatever may find a task of it."""
         self._kinds[kind.name] = kind
 
@@ -78,8 +86,9 @@ class TaskManager:
         """
         self.scheduler.refuse_when_full(task.kind)
         self._store.add(task, self.server.id)
-        task.at_checkpoint = lambda: self.scheduler.checkpoint(task)
+        task.checkpoint = lambda: self._checkpoint(task)
         with self._lock:
+            self._here.add(task)
             self._on_end[task] = on_end
             self._remember(task)
         try:
@@ -87,37 +96,80 @@ class TaskManager:
         except BaseException:
             with self._lock:
                 del self._on_end[task]  # it never began
+                self._here.discard(task)
             self.dismiss(task)
             raise
 
-    def refuse_when_full(self, kind: TaskKind) -> None:
-        """Raise what `submit` would of a kind that takes no more."""
-        self.scheduler.refuse_when_full(kind)
+    def submit_once(self, task: AnyTask, work: Work, principal: Principal) -> AnyTask:
+        """Put a task in line and return it; the one of its kind about the same thing where that
+        waits or runs already. What ended before is forgotten.
+
+        Raises
+        ------
+        UnmaskError, RecordsError
+            As in `submit`.
+        """
+        with self._starting:
+            known = self.latest(task.kind, task.subject, principal)
+            if known is not None and known.active:
+                return cast(AnyTask, known)
+            self.submit(task, work)
+        if known is not None:
+            self.dismiss(known)
+        return task
+
+    def counts(self) -> list[tuple[str, int, int]]:
+        """Return each kind's name with how many tasks of it wait and run."""
+        return [(name, *self.scheduler.count(name)) for name in self._kinds]
+
+    def kinds(self) -> list[TaskKind[Any]]:
+        """Return all kinds that are known."""
+        return list(self._kinds.values())
 
     def find(self, id: str, principal: Principal) -> Task | None:
         """Return a task by its id; None when there is none, or none for whoever asks."""
         with self._lock:
-            known = next((tasks[id] for tasks in self._known.values() if id in tasks), None)
+            known = next((tasks[id] for tasks in self._tasks.values() if id in tasks), None)
         task = known or self._restore(id)
         return task if task is not None and task.visible_to(principal) else None
 
-    def latest(self, kind: TaskKind, subject: str, principal: Principal) -> Task | None:
-        """Return the newest task about something that whoever asks may see, among those in memory:
-        what runs, and what ended lately."""
-        own = [t for t in self.visible(kind, principal) if t.subject == subject]
+    def latest(self, kind: TaskKind[AnyTask], subject: str, principal: Principal) -> AnyTask | None:
+        """Return the newest task about something that whoever asks may see, as `visible`."""
+        own = [task for task in self.visible(kind, principal) if task.subject == subject]
         return own[-1] if own else None
 
-    def visible(self, kind: TaskKind, principal: Principal) -> list[Task]:
-        """Return the tasks of a kind in memory that somebody may see, oldest first."""
+    def visible(self, kind: TaskKind[AnyTask], principal: Principal) -> list[AnyTask]:
+        """Return the tasks of a kind that somebody may see, oldest first: what is in memory, which
+        is what runs and what ended lately, and what other servers are at."""
         with self._lock:
-            tasks = list(self._known.get(kind.name, {}).values())
-        return [task for task in tasks if task.visible_to(principal)]
+            own = list(self._tasks.get(kind.name, {}).values())
+        known = {task.id for task in own}
+        foreign = [t for t in self._elsewhere() if t.kind is kind and t.id not in known]
+        return [cast(AnyTask, task) for task in foreign + own if task.visible_to(principal)]
+
+    def subjects(self, kind: TaskKind[Any]) -> set[str]:
+        """Return what the tasks of a kind are about that wait or run, on any server."""
+        return {row.subject for row in self._store.active() if row.kind == kind.name}
+
+    def now(self, task: Task) -> Task:
+        """Return a task as it is now: itself where it runs here, else as its server last said."""
+        if not task.active or self.runs_here(task):
+            return task
+        return self._restore(task.id) or task
+
+    def runs_here(self, task: Task) -> bool:
+        """Return whether it waits or runs in this process."""
+        return task in self._here
 
     def cancel(self, task: Task) -> None:
-        """Ask a task to stop: one that waits ends at once, one that runs at its next step."""
+        """Ask a task to stop: one that waits ends at once, one that runs at its next step, that of
+        another server when it next says how far it is, or looks (`obey`)."""
         task.cancel.set()
         if self.scheduler.remove(task):
             self._end(task, State.CANCELED)
+        elif task.active and not self.runs_here(task):
+            with _tolerated():
+                self._store.request_cancel(task.id)
 
     def fail_waiting(self, task: Task, error: BaseException) -> bool:
         """End a task that still waits, for a reason that its work would meet; whether it did."""
@@ -130,22 +182,46 @@ class TaskManager:
         """Stop a task and forget it."""
         self.cancel(task)
         with self._lock:
-            self._known.get(task.kind.name, OrderedDict()).pop(task.id, None)
-        self._keep(lambda: self._store.delete([task.id]))
+            self._tasks.get(task.kind.name, OrderedDict()).pop(task.id, None)
+        with _tolerated():
+            self._store.delete(task.id)
 
-    def dismiss_subject(self, kind: TaskKind, subject: str) -> None:
+    def dismiss_subject(self, kind: TaskKind[Any], subject: str) -> None:
         """Stop and forget all tasks about something, whoever owns them: it is deleted."""
         with self._lock:
-            known = self._known.get(kind.name, OrderedDict())
+            known = self._tasks.get(kind.name, OrderedDict())
             about = [task for task in known.values() if task.subject == subject]
             for task in about:
                 del known[task.id]
         for task in about:
             self.cancel(task)
-        self._keep(lambda: self._store.delete_subject(kind.name, subject))
+        with _tolerated():
+            self._store.delete_subject(kind.name, subject)
+
+    def obey(self) -> None:
+        """Stop what was canceled or deleted on another server; what runs hears it by itself when it
+        says how far it is.
+
+        Raises
+        ------
+        RecordsError
+            The database can't be used.
+        """
+        with self._lock:
+            own = [task for task in self._here if not task.cancel.is_set()]
+        wanted = self._store.wanted(self.server.id) if own else set()
+        for task in own:
+            if task.id not in wanted:
+                self.cancel(task)
 
     def recover(self) -> list[Task]:
-        """Note what was lost with a server that no longer lives; the tasks, interrupted."""
+        """Note what was lost with a server that no longer lives; the tasks, interrupted.
+
+        Raises
+        ------
+        RecordsError
+            The database can't be used.
+        """
         lost = []
         for row in self._store.active():
             if row.kind not in self._kinds or self.server.alive(row.server):
@@ -161,33 +237,40 @@ class TaskManager:
             lost.append(task)
         return lost
 
+    def watch(self) -> None:
+        """Until this is closed, hear what other servers asked for (`obey`), and take over what one
+        of them left (`recover`)."""
+        while not self._closing.wait(BEAT_SECONDS):
+            with _tolerated():
+                self.obey()
+                self.recover()
+
     def sweep(self, older_than: timedelta, *, now: datetime | None = None) -> None:
-        """Forget what ended long enough ago, and notice what was lost."""
-        gone = set(self._store.sweep((now or datetime.now(UTC)) - older_than))
+        """Forget what ended long enough ago."""
+        expired = self._store.sweep((now or datetime.now(UTC)) - older_than)
         with self._lock:
-            for known in self._known.values():
-                for id in gone & set(known):
+            for known in self._tasks.values():
+                for id in expired & set(known):
                     del known[id]
-        self.recover()
 
     def close(self) -> None:
         """Stop everything and wait for the workers. What they were at counts as interrupted: the
         next server offers it again."""
-        self._closing = True
+        self._closing.set()
         with self._lock:
-            active = [t for known in self._known.values() for t in known.values() if t.active]
+            active = [t for known in self._tasks.values() for t in known.values() if t.active]
         for task in active:
             self.cancel(task)
         self.scheduler.close(CLOSE_SECONDS)
-        self._store.close()
         self.server.close()
+        self._store.database.close()
 
     # --- inside -----------------------------------------------------------------------------------
 
     def _run(self, task: Task, work: Work) -> None:
         """In a worker: always leaves a final state."""
         task.begin()
-        self._keep(lambda: self._store.update(task, State.RUNNING))
+        self._report(task)
         try:
             if task.cancel.is_set():
                 raise Canceled
@@ -199,28 +282,42 @@ class TaskManager:
         else:
             self._end(task, State.DONE)
 
+    def _checkpoint(self, task: Task) -> None:
+        if time.monotonic() - self._reported.get(task, 0.0) >= REPORT_SECONDS:
+            self._report(task)
+        self.scheduler.checkpoint(task)
+
+    def _report(self, task: Task) -> None:
+        """Write how far a task is; stop it where it was canceled or deleted on another server, or
+        taken for lost: this one was paused, or cut off from the database."""
+        self._reported[task] = time.monotonic()
+        with _tolerated():
+            if not self._store.update(task, State.RUNNING):
+                row = self._store.get(task.id)
+                if row is not None and row.state == State.INTERRUPTED:
+                    self._lost.add(task)
+                task.cancel.set()
+
     def _fail(self, task: Task, error: BaseException) -> None:
         fault = fault_of(error)
         if fault.ours:
             level = task.kind.log_level if isinstance(error, UnmaskError) else logging.ERROR
-            log.log(
-                level,
-                "%s failed, reference %s: %s",
-                task.kind.name,
-                fault.reference,
-                error,
-                exc_info=error,
-            )
+            name, reference = task.kind.name, fault.reference
+            log.log(level, "%s failed, reference %s: %s", name, reference, error, exc_info=error)
         self._end(task, State.FAILED, fault)
 
     def _end(self, task: Task, state: State, fault: ErrorReport | None = None) -> None:
         """Give a task its final state; once is enough."""
         with self._lock:
             on_end = self._on_end.pop(task, None)
+            self._reported.pop(task, None)
+            lost = task in self._lost
+            self._lost.discard(task)
         if on_end is None:
             return
-        if self._closing and state is State.CANCELED:
+        if (self._closing.is_set() or lost) and state is State.CANCELED:
             task.state = State.INTERRUPTED
+            self._here.discard(task)
             return
         try:
             on_end(task, state, fault)
@@ -228,8 +325,11 @@ class TaskManager:
             log.exception("the end of a task could not be noted")
         finally:
             task.fault, task.ended = fault, datetime.now(UTC)
-            self._keep(lambda: self._store.update(task, state))
+            with _tolerated():
+                self._store.update(task, state)
+            task.checkpoint = _nothing  # it held the task: a circle, which waits for the collector
             task.state = state
+            self._here.discard(task)
 
     def _restore(self, id: str) -> Task | None:
         row = self._store.get(id)
@@ -243,17 +343,37 @@ class TaskManager:
                 self._remember(task)
         return task
 
+    def _elsewhere(self) -> list[Task]:
+        """Return what other servers that live are at."""
+        now = time.monotonic()
+        if now - self._foreign_read >= REPORT_SECONDS:
+            self._foreign_read = now
+            with _tolerated():
+                self._foreign = [
+                    restore(row, self._kinds[row.kind])
+                    for row in self._store.active()
+                    if row.server != self.server.id
+                    and row.kind in self._kinds
+                    and self.server.alive(row.server)
+                ]
+        return self._foreign
+
     def _remember(self, task: Task) -> None:
-        """The lock is held."""
-        known = self._known.setdefault(task.kind.name, OrderedDict())
+        """Keep a task in memory. The lock is held."""
+        known = self._tasks.setdefault(task.kind.name, OrderedDict())
         known[task.id] = task
         idle = [id for id, one in known.items() if not one.active and one is not task]
-        for id in idle[: max(0, len(known) - task.kind.kept)]:
+        for id in idle[: max(0, len(known) - task.kind.max_in_memory)]:
             del known[id]
 
-    def _keep(self, write: Callable[[], object]) -> None:
-        """Write; a store that refuses costs nothing but that."""
-        try:
-            write()
-        except InputError as error:
-            log.warning("the state of a task could not be kept: %s", error.message)
+
+def _nothing() -> None: ...
+
+
+@contextmanager
+def _tolerated() -> Iterator[None]:
+    """Log it where a store refuses to write or read the state of tasks: that costs no more."""
+    try:
+        yield
+    except InputError as error:
+        log.warning("the state of a task could not be kept or read: %s", error.message)

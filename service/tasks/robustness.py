@@ -7,50 +7,27 @@ shows it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
 
+from detector.decision import decide
 from detector.errors import UnmaskError
 from detector.schema.analysis import Analysis, Robustness
 from service.context import Principal
-from service.error_reports import message_of
 from service.messages import _
 from service.records.model import State
-from service.tasks.errors import QueueFull
+from service.tasks.jobs import Job, Jobs
 from service.tasks.manager import TaskManager
-from service.tasks.task import INTERNAL, Priority, Task, TaskKind
-
-if TYPE_CHECKING:
-    from detector.pipeline import Analyzer
+from service.tasks.task import Priority, QueueFull, Task, TaskKind
 
 MAX_WAITING = 5
 """Files that may wait."""
 
 OnTrial = Callable[[int, int, str], None]
 Perturb = Callable[[Path, Analysis, OnTrial, Event], Robustness]
-"""Runs the trials of a file (`perturb_with`)."""
-Keep = Callable[[Robustness], None]
+"""Runs the trials of a file."""
+OnResult = Callable[[Robustness], None]
 """Adds the outcome to the result; called in the worker."""
-
-
-class RobustnessTask(Task):
-    """The trials of one file (`subject`: its record); steps are trials, `stage` the one that runs,
-    its result a `Robustness`."""
-
-    @property
-    def error(self) -> str:
-        """Why there is no outcome, for a person; empty while there may be one."""
-        if self.state is State.CANCELED:
-            return _("You stopped it.")
-        if self.state is State.INTERRUPTED:
-            return _("The server stopped before this was done.")
-        if self.fault is None:
-            return ""
-        if self.fault.problem.code == INTERNAL:
-            return _("It stopped. Your file is not at fault.")
-        return message_of(self.fault)
 
 
 def _refuse(waiting: int, running: int) -> UnmaskError | None:
@@ -60,37 +37,36 @@ def _refuse(waiting: int, running: int) -> UnmaskError | None:
 
 
 KIND = TaskKind(
-    "robustness", Priority.INTERACTIVE, 2.0, max_running=1, refuse=_refuse, restore=RobustnessTask
+    "robustness",
+    Priority.INTERACTIVE,
+    2.0,
+    Task,
+    max_running=1,
+    refuse=_refuse,
+    sentences={
+        State.CANCELED: _("You stopped it."),
+        State.INTERRUPTED: _("The server stopped before this was done."),
+        State.FAILED: _("It stopped. Your file is not at fault."),
+    },
 )
 
 
-def perturb_with(analyzer: Callable[[], Analyzer]) -> Perturb:
-    """Return what runs the trials of a file with an analyzer, which is asked for in the worker."""
-
-    def perturb(path: Path, analysis: Analysis, tell: OnTrial, cancel: Event) -> Robustness:
-        from detector.perturbation.robustness import try_out  # brings torch
-
-        return try_out(path, analysis, analyzer(), observe=tell, cancel=cancel)
-
-    return perturb
+def add_to(jobs: Jobs, job: Job, outcome: Robustness) -> None:
+    """Add the outcome of trials to a finished result."""
+    jobs.update(job, lambda a: decide(a.model_copy(update={"robustness": outcome})))
 
 
 class RobustnessQueue:
-    """The robustness runs of a server.
-
-    Parameters
-    ----------
-    tasks : TaskManager
-    perturb : callable
-    """
+    """The robustness runs of a server. A task's subject is the record, its steps are trials,
+    `stage` the one that runs, its result a `Robustness`."""
 
     def __init__(self, tasks: TaskManager, perturb: Perturb) -> None:
         self._tasks, self._perturb = tasks, perturb
         tasks.register(KIND)
 
     def start(
-        self, key: str, path: Path, analysis: Analysis, principal: Principal, keep: Keep
-    ) -> RobustnessTask:
+        self, key: str, path: Path, analysis: Analysis, principal: Principal, on_result: OnResult
+    ) -> Task:
         """Put a file's trials in line; the running ones where there are any.
 
         Raises
@@ -98,19 +74,15 @@ class RobustnessQueue:
         QueueFull
             Too many files are waiting.
         """
-        known = self.find(key, principal)
-        if known is not None and known.active:
-            return known
-        task = RobustnessTask(KIND, principal.id, subject=key)
-        self._tasks.submit(task, partial(self._work, path, analysis, keep))
-        return task
 
-    def find(self, key: str, principal: Principal) -> RobustnessTask | None:
+        def work(task: Task) -> Robustness:
+            outcome = self._perturb(path, analysis, task.on_progress, task.cancel)
+            on_result(outcome)
+            return outcome
+
+        task = Task(KIND, principal.id, subject=key)
+        return self._tasks.submit_once(task, work, principal)
+
+    def find(self, key: str, principal: Principal) -> Task | None:
         """Return the trials of a file, running or ended."""
-        found = self._tasks.latest(KIND, key, principal)
-        return found if isinstance(found, RobustnessTask) else None
-
-    def _work(self, path: Path, analysis: Analysis, keep: Keep, task: Task) -> Robustness:
-        found = self._perturb(path, analysis, task.on_progress, task.cancel)
-        keep(found)
-        return found
+        return self._tasks.latest(KIND, key, principal)

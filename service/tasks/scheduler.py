@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from service.tasks.executor import Executor
 from service.tasks.task import Priority, Task, TaskKind
@@ -55,16 +56,8 @@ class _Entry:
 
 
 class Scheduler:
-    """The line of all tasks of a process.
-
-    Parameters
-    ----------
-    cores : float
-        The budget.
-    executor : Executor
-    pause_ratio, max_pause : float
-        How long a batch pauses, in times of its last step, and s at most.
-    """
+    """The line of all tasks of a process, on a budget of `cores`. A batch pauses `pause_ratio`
+    times as long as its last step took, `max_pause` s at most."""
 
     def __init__(
         self,
@@ -77,6 +70,7 @@ class Scheduler:
         self.cores = cores
         self._executor = executor
         self._pause_ratio, self._max_pause = pause_ratio, max_pause
+        self._held = False
         self._changed = threading.Condition(threading.RLock())
         self._waiting: list[_Entry] = []  # in the order they came
         self._running: dict[Task, _Entry] = {}
@@ -87,14 +81,8 @@ class Scheduler:
         """of each owner's last in line"""
 
     def add(self, task: Task, run: Run, fail: Fail) -> None:
-        """Put a task in line; it may start at once.
-
-        Parameters
-        ----------
-        run : callable
-            Does the work in a worker, and gives the task its final state.
-        fail : callable
-            Gives it one where that was not possible: no worker could be started, or `run` raised.
+        """Put a task in line; it may start at once. `run` does the work in a worker and gives the
+        task its final state; `fail` gives it one where no worker could be started, or `run` raised.
 
         Raises
         ------
@@ -103,17 +91,40 @@ class Scheduler:
         """
         with self._changed:
             self.refuse_when_full(task.kind)
-            who, now = (task.owner, task.kind.priority), self._turn[task.kind.priority]
-            turn = self._last[who] = max(now, self._last.get(who, now - 1) + 1)
+            line, now = (task.owner, task.kind.priority), self._turn[task.kind.priority]
+            turn = self._last[line] = max(now, self._last.get(line, now - 1) + 1)
             self._waiting.append(_Entry(task, run, fail, turn))
         self._dispatch()
 
-    def refuse_when_full(self, kind: TaskKind) -> None:
+    def refuse_when_full(self, kind: TaskKind[Any]) -> None:
         """Raise what `add` would."""
-        with self._changed:
-            waiting, running = self.count(kind.name)
+        waiting, running = self.count(kind.name)
         if refusal := kind.refuse(waiting, running):
             raise refusal
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing more starts that keeps cores busy."""
+        return self._held
+
+    def hold(self) -> None:
+        """Start nothing more that keeps cores busy: what runs goes on, what comes waits in line."""
+        self._held = True
+
+    def resume(self) -> None:
+        """Start what waits again."""
+        self._held = False
+        self._dispatch()
+
+    def advance(self, task: Task) -> bool:
+        """Put a waiting task before all others of its priority; whether it still waits."""
+        with self._changed:
+            entry = next((e for e in self._waiting if e.task is task), None)
+            if entry is None:
+                return False
+            peers = [e for e in self._waiting if e.task.kind.priority == task.kind.priority]
+            entry.turn = min(peer.turn for peer in peers) - 1
+        return True
 
     def remove(self, task: Task) -> bool:
         """Take a task out of the line; whether it was still in it."""
@@ -221,10 +232,12 @@ class Scheduler:
         return self._used(above) + task.kind.cores > self.cores + 1e-9
 
     def _next(self) -> _Entry | None:
-        """What may start now, moved from the line to what runs."""
+        """Return what may start now, moved from the line to what runs."""
         blocked: set[Priority] = set()
         for entry in self._line():
             kind = entry.task.kind
+            if self._held and kind.cores:
+                continue
             if kind.max_running is not None and self.count(kind.name)[1] >= kind.max_running:
                 continue
             if kind.cores and (kind.priority in blocked or not self._fits(entry.task)):

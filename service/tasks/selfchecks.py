@@ -1,4 +1,4 @@
-"""The self-check of the models that are here, one at a time.
+"""The self-check of the models that are here, one at a time; steps are models.
 
 Kept: its outcomes, in memory, until the next one: what they say of speed holds for everybody.
 """
@@ -8,34 +8,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from service.context import Principal
-from service.error_reports import message_of
 from service.messages import _
 from service.records.model import State
 from service.tasks.manager import TaskManager
-from service.tasks.task import INTERNAL, Priority, Task, TaskKind
+from service.tasks.task import Priority, Task, TaskKind
 
 if TYPE_CHECKING:
     from detector.selfcheck import Outcome
 
 SUBJECT = "self-check"
-
-
-class SelfCheck(Task):
-    """One check of all models; steps are models, its result a list of `Outcome`."""
-
-    @property
-    def error(self) -> str:
-        """Why there is no outcome, for a person; empty while there may be one."""
-        if self.state in (State.CANCELED, State.INTERRUPTED):
-            return _("It was stopped.")
-        if self.fault is None:
-            return ""
-        if self.fault.problem.code == INTERNAL:
-            return _("Something went wrong here; the log says more.")
-        return message_of(self.fault)
-
-
-KIND = TaskKind(SUBJECT, Priority.BATCH, 1.0, max_running=1, restore=SelfCheck)
+KIND = TaskKind(
+    SUBJECT,
+    Priority.BATCH,
+    1.0,
+    Task,
+    max_running=1,
+    sentences={
+        State.CANCELED: _("It was stopped."),
+        State.INTERRUPTED: _("It was stopped."),
+        State.FAILED: _("Something went wrong here; the log says more."),
+    },
+)
 
 
 class SelfChecks:
@@ -46,19 +39,14 @@ class SelfChecks:
         self._outcomes: dict[str, Outcome] = {}
         tasks.register(KIND)
 
-    def start(self, principal: Principal) -> SelfCheck:
+    def start(self, principal: Principal) -> Task:
         """Begin, unless it is under way."""
-        known = self.find(principal)
-        if known is not None and known.active:
-            return known
-        check = SelfCheck(KIND, principal.id, subject=SUBJECT)
-        self._tasks.submit(check, self._work)
-        return check
+        check = Task(KIND, principal.id, subject=SUBJECT)
+        return self._tasks.submit_once(check, self._work, principal)
 
-    def find(self, principal: Principal) -> SelfCheck | None:
-        """Return the newest, running or ended."""
-        found = self._tasks.latest(KIND, SUBJECT, principal)
-        return found if isinstance(found, SelfCheck) else None
+    def find(self, principal: Principal) -> Task | None:
+        """Return the newest, running or ended; its result is a list of `Outcome`."""
+        return self._tasks.latest(KIND, SUBJECT, principal)
 
     def seconds(self, model: str) -> float | None:
         """Return the seconds that a face or window takes a model, as the last self-check measured

@@ -1,4 +1,4 @@
-"""The table of tasks: what outlives the process that runs them.
+"""The table of tasks: what outlives the process that runs them, and what other processes see.
 
 A row says who runs a task (`server`); when that server no longer lives, the task was interrupted.
 Results are not in here: each kind keeps its own where it belongs.
@@ -7,70 +7,30 @@ Results are not in here: each kind keeps its own where it belongs.
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Column, Index, MetaData, Table, Text
-from sqlalchemy.engine import Connection, Row
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.engine import Row
 
-from service.messages import _
-from service.records.database import sqlite_engine
-from service.records.model import ErrorReport, RecordsError, State
-from service.tasks.task import ACTIVE, Task, TaskKind
-
-FILE = "tasks.db"
-FORM = 1
-"""Of the table. Whoever changes it counts on: tasks of another form are forgotten."""
-
-metadata = MetaData()
-tasks = Table(
-    "tasks",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("params", Text, nullable=False),
-    Column("server", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("created", Text, nullable=False),
-    Column("started", Text),
-    Column("ended", Text),
-    Column("fault", Text),
-    Index("tasks_by_owner", "owner", "kind", "created"),
-    Index("tasks_by_state", "state"),
-)
+from service.records.database import Database
+from service.records.model import ErrorReport, State
+from service.records.tables import tasks
+from service.tasks.task import ACTIVE, StepProgress, Task, TaskKind
 
 
 class TaskStore:
-    """The tasks of the servers of one data folder, in a file beside what they work on.
-
-    Parameters
-    ----------
-    data : Path
-        The data folder.
+    """The tasks of all servers of a database.
 
     Raises
     ------
     RecordsError
-        Here and in every method: the file can't be used.
+        In every method: the database can't be used.
     """
 
-    def __init__(self, data: Path) -> None:
-        url = URL.create("sqlite+pysqlite", database=str(data / FILE))
-        self._engine = sqlite_engine(url).execution_options(writes=True)
-        self._turn = threading.Lock()  # SQLite would let a thread try, sleep and try again
-        with self._transaction() as connection:
-            form = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if form not in (0, FORM):
-                metadata.drop_all(connection)  # tasks are gone after hours anyway
-            metadata.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {FORM}")
+    def __init__(self, database: Database) -> None:
+        self.database = database
 
     def add(self, task: Task, server: str) -> None:
         """Write a new task."""
@@ -81,93 +41,94 @@ class TaskStore:
             "subject": task.subject,
             "params": json.dumps(task.params),
             "server": server,
-            **_changing(task, task.state),
+            "created": task.created,
+            **_state_columns(task, task.state),
         }
-        with self._transaction() as connection:
-            connection.execute(tasks.insert().values(**values))
+        with self.database.writing() as connection:
+            connection.execute(insert(tasks).values(values))
 
-    def update(self, task: Task, state: State) -> None:
-        """Write its new state, its times and its fault, unless it was deleted meanwhile."""
-        with self._transaction() as connection:
-            connection.execute(
-                tasks.update().where(tasks.c.id == task.id).values(**_changing(task, state))
-            )
+    def update(self, task: Task, state: State) -> bool:
+        """Write its new state, its times, its fault and how far it is; return whether it is still
+        wanted: neither deleted meanwhile, nor asked to stop (`request_cancel`), nor given up for
+        lost by another server (`interrupt`). What was given up does not begin to run again."""
+        which = [tasks.c.id == task.id]
+        if state in ACTIVE:
+            which.append(tasks.c.state.in_(ACTIVE))
+        changed = update(tasks).where(*which).values(_state_columns(task, state))
+        with self.database.writing() as connection:
+            return connection.execute(changed.returning(tasks.c.cancel)).scalar() is False
+
+    def request_cancel(self, id: str) -> None:
+        """Ask the process that runs a task to stop it."""
+        with self.database.writing() as connection:
+            connection.execute(update(tasks).where(tasks.c.id == id).values(cancel=True))
 
     def get(self, id: str) -> Row[Any] | None:
-        with self._transaction() as connection:
-            return connection.execute(tasks.select().where(tasks.c.id == id)).first()
+        """Return the row of a task."""
+        with self.database.reading() as connection:
+            return connection.execute(select(tasks).where(tasks.c.id == id)).first()
 
     def active(self) -> list[Row[Any]]:
         """Return all that waited or ran when somebody last said so, oldest first."""
-        query = tasks.select().where(tasks.c.state.in_(ACTIVE)).order_by(tasks.c.created)
-        with self._transaction() as connection:
+        query = select(tasks).where(tasks.c.state.in_(ACTIVE)).order_by(tasks.c.created)
+        with self.database.reading() as connection:
             return list(connection.execute(query))
+
+    def wanted(self, server: str) -> set[str]:
+        """Return the ids of what waits or runs on a server and was not asked to stop."""
+        mine = tasks.c.server == server, tasks.c.state.in_(ACTIVE), tasks.c.cancel.is_(False)
+        with self.database.reading() as connection:
+            return set(connection.execute(select(tasks.c.id).where(*mine)).scalars())
 
     def interrupt(self, id: str, server: str, now: datetime) -> bool:
         """Note that a task was lost with its server; False when somebody else did."""
-        query = tasks.update().where(
-            tasks.c.id == id, tasks.c.server == server, tasks.c.state.in_(ACTIVE)
-        )
-        with self._transaction() as connection:
-            done = connection.execute(query.values(state=State.INTERRUPTED, ended=_text(now)))
-            return bool(done.rowcount)
+        which = tasks.c.id == id, tasks.c.server == server, tasks.c.state.in_(ACTIVE)
+        changed = update(tasks).where(*which).values(state=State.INTERRUPTED, ended=now)
+        with self.database.writing() as connection:
+            return bool(connection.execute(changed).rowcount)
 
-    def delete(self, ids: Collection[str]) -> None:
-        with self._transaction() as connection:
-            connection.execute(tasks.delete().where(tasks.c.id.in_(list(ids))))
+    def delete(self, id: str) -> None:
+        """Delete a task."""
+        with self.database.writing() as connection:
+            connection.execute(delete(tasks).where(tasks.c.id == id))
 
     def delete_subject(self, kind: str, subject: str) -> None:
         """Delete all tasks of a kind about something."""
-        with self._transaction() as connection:
-            connection.execute(
-                tasks.delete().where(tasks.c.kind == kind, tasks.c.subject == subject)
-            )
+        about = delete(tasks).where(tasks.c.kind == kind, tasks.c.subject == subject)
+        with self.database.writing() as connection:
+            connection.execute(about)
 
-    def sweep(self, before: datetime) -> list[str]:
-        """Delete what ended before a moment; the ids."""
-        old = tasks.c.ended < _text(before)
-        with self._transaction() as connection:
-            ids = [row.id for row in connection.execute(tasks.select().where(old))]
-            connection.execute(tasks.delete().where(tasks.c.id.in_(ids)))
-        return ids
-
-    def close(self) -> None:
-        self._engine.dispose()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        """All of it or nothing, whatever stops it."""
-        try:
-            with self._turn, self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            text = _("The list of tasks can't be used: {problem}.")
-            raise RecordsError(text.format(problem=type(error).__name__)) from error
+    def sweep(self, before: datetime) -> set[str]:
+        """Delete what ended before a moment; return the ids."""
+        old = delete(tasks).where(tasks.c.ended < before).returning(tasks.c.id)
+        with self.database.writing() as connection:
+            return set(connection.execute(old).scalars())
 
 
-def restore(row: Row[Any], kind: TaskKind) -> Task:
+def restore(row: Row[Any], kind: TaskKind[Any]) -> Task:
     """Make a task from its row, as it was last written."""
-    make = kind.restore or Task
     params = json.loads(row.params)
-    task: Task = make(kind, row.owner, subject=row.subject, params=params, id=row.id)
-    task.created = datetime.fromisoformat(row.created)
-    task.started = datetime.fromisoformat(row.started) if row.started else None
-    task.ended = datetime.fromisoformat(row.ended) if row.ended else None
+    task: Task = kind.restore(kind, row.owner, subject=row.subject, params=params, id=row.id)
+    task.created, task.started, task.ended = row.created, row.started, row.ended
     task.fault = ErrorReport.model_validate_json(row.fault) if row.fault else None
+    task.progress = progress_of(row)
     task.state = State(row.state)
     return task
 
 
-def _changing(task: Task, state: State) -> dict[str, str | None]:
+def progress_of(row: Row[Any]) -> StepProgress | None:
+    """Return how far a task was when its process last said so."""
+    return StepProgress(**json.loads(row.progress)) if row.progress else None
+
+
+def _state_columns(task: Task, state: State) -> dict[str, Any]:
+    progress = task.progress
+    if progress is not None and not isinstance(progress, StepProgress):
+        progress = StepProgress(progress.stage, round(1000 * progress.fraction), 1000)
     return {
-        "state": state.value,
-        "created": _text(task.created),
-        "started": _text(task.started),
-        "ended": _text(task.ended),
+        "state": state,
+        "started": task.started,
+        "ended": task.ended,
         "fault": task.fault.model_dump_json() if task.fault else None,
+        "progress": json.dumps(asdict(progress)) if progress else None,
     }
-
-
-def _text(moment: datetime | None) -> str | None:
-    """UTC with microseconds, so that it sorts as text."""
-    return moment.isoformat(timespec="microseconds") if moment else None

@@ -10,23 +10,22 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any, Generic, TypeVar
 
 from detector.errors import Canceled, UnmaskError
 from service.context import Principal, PrincipalKind, Role
+from service.error_reports import hint_of, message_of
 from service.records.model import ErrorReport, State
 
 ACTIVE = (State.QUEUED, State.RUNNING)
 INTERNAL = "internal"
 """The error code of what nobody raised on purpose."""
-MAX_KEPT = 100
+MAX_IN_MEMORY = 100
 """Ended tasks of a kind remembered in memory; older ones are read from the store."""
-
-
 SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)
 """Sees all tasks: what is old is deleted, whoever owns it."""
 
@@ -43,30 +42,21 @@ class Priority(IntEnum):
     cores."""
 
 
-class TaskProgress(Protocol):
-    """How far a task is."""
+class QueueFull(UnmaskError):
+    """Too many files are waiting."""
 
-    @property
-    def stage(self) -> str: ...
-    @property
-    def fraction(self) -> float: ...
+    default_code = "busy"
 
 
 @dataclass(frozen=True)
 class StepProgress:
-    """Progress of work that is counted in steps: files, trials, bytes.
-
-    Attributes
-    ----------
-    stage : str
-        What is done just now; may be empty.
-    done, total : int
-        Steps; total 0 until it is known.
-    """
+    """Progress of work that is counted in steps: files, trials, bytes."""
 
     stage: str = ""
+    """What is done just now; may be empty."""
     done: int = 0
     total: int = 0
+    """Steps; 0 until it is known."""
 
     @property
     def fraction(self) -> float:
@@ -74,49 +64,11 @@ class StepProgress:
         return min(1.0, self.done / self.total) if self.total else 0.0
 
 
-@dataclass(frozen=True)
-class TaskKind:
-    """What all tasks of a kind have in common.
-
-    Attributes
-    ----------
-    name : str
-        As it stands in the store.
-    priority : Priority
-    cores : float
-        Cores that one keeps busy; 0 for what waits for a network.
-    max_running : int, optional
-        Run at a time, however many cores there are.
-    refuse : callable
-        Given how many of this kind wait and how many run, the error to raise instead of taking one
-        more, or None.
-    restore : callable
-        Makes a task of this kind from its row (`Task` or a class derived from it).
-    on_interrupted : callable
-        Called with a task that was lost with its server, when that is noticed.
-    kept : int
-        Ended tasks remembered in memory.
-    log_level : int
-        Of what it raised on purpose and is no fault of what it was given.
-    """
-
-    name: str
-    priority: Priority
-    cores: float
-    max_running: int | None = None
-    refuse: Callable[[int, int], UnmaskError | None] = lambda waiting, running: None
-    restore: Callable[..., Task] | None = None
-    on_interrupted: Callable[[Task], None] = lambda task: None
-    kept: int = MAX_KEPT
-    log_level: int = logging.ERROR
-
-
 class Task:
     """Work of one kind for one owner.
 
     Parameters
     ----------
-    kind : TaskKind
     owner : str
         Id of whoever asked for it.
     subject : str
@@ -125,53 +77,42 @@ class Task:
         What it takes to run it again after a restart. Plain JSON; no file names of people.
     id : str, optional
         Default: 128 random bits. It may stand in addresses.
-
-    Attributes
-    ----------
-    state : State
-    progress : TaskProgress or None
-        None before a worker has said anything.
-    result : object
-        What the work returned, in this process only; what has to outlive it is kept by the work.
-    fault : ErrorReport or None
-        Why it failed.
-    created, started, ended : datetime or None
-        UTC.
-    cancel : threading.Event
-        Set when somebody asked to stop it (`TaskManager.cancel`).
-    MIN_STEPS, MIN_SECONDS : int, float
-        What must be over before a time left is told.
     """
 
     MIN_STEPS = 1
     MIN_SECONDS = 0.0
+    """What must be over before a time left is told."""
 
     def __init__(
         self,
-        kind: TaskKind,
+        kind: TaskKind[Any],
         owner: str,
         *,
         subject: str = "",
         params: dict[str, Any] | None = None,
         id: str | None = None,
     ) -> None:
-        self.kind = kind
+        self.kind, self.owner, self.subject = kind, owner, subject
         self.id = id or secrets.token_urlsafe(16)
-        self.owner = owner
-        self.subject = subject
         self.params = params or {}
         self.created = datetime.now(UTC)
         self.started: datetime | None = None
         self.ended: datetime | None = None
         self.cancel = threading.Event()
+        """Set when somebody asked to stop it (`TaskManager.cancel`)."""
         self.progress: Any = None
+        """A `StepProgress` or `detector.pipeline.Progress`; None before a worker has said
+        anything."""
         self.result: Any = None
+        """What the work returned, in this process only; what has to outlive it is kept by the
+        work."""
         self.fault: ErrorReport | None = None
+        """Why it failed."""
         self.state = State.QUEUED
-        self.at_checkpoint: Callable[[], None] = lambda: None
-        """Called between two steps; returns when this may go on."""
-        self._began: float | None = None
-        self._first = 0
+        self.checkpoint: Callable[[], None] = lambda: None
+        """Called when progress was made; returns when the work may go on."""
+        self._start_time: float | None = None
+        self._first_step = 0
 
     @property
     def active(self) -> bool:
@@ -183,12 +124,12 @@ class Task:
 
     def begin(self) -> None:
         """Note that a worker took it."""
-        self.started, self._began = datetime.now(UTC), time.monotonic()
+        self.started, self._start_time = datetime.now(UTC), time.monotonic()
         self.state = State.RUNNING
 
     def elapsed(self) -> float:
-        """Seconds since a worker took it; 0 before."""
-        return time.monotonic() - self._began if self._began is not None else 0.0
+        """Return the seconds since a worker took it; 0 before."""
+        return time.monotonic() - self._start_time if self._start_time is not None else 0.0
 
     def on_progress(self, done: int, total: int, stage: str = "") -> None:
         """Say how far it is; from the work, between two steps.
@@ -201,9 +142,9 @@ class Task:
         if self.cancel.is_set():
             raise Canceled
         if self.progress is None:
-            self._first = done  # a resumed file begins in the middle
+            self._first_step = done  # a resumed file begins in the middle
         self.progress = StepProgress(stage, done, total)
-        self.at_checkpoint()
+        self.checkpoint()
         if self.cancel.is_set():
             raise Canceled
 
@@ -228,9 +169,61 @@ class Task:
     @property
     def seconds_left(self) -> float | None:
         """Time left by the rate so far; None while a rate would mean little."""
-        made, elapsed = self.done - self._first, self.elapsed()
-        if self._began is None or not self.total or made < self.MIN_STEPS:
+        steps, elapsed = self.done - self._first_step, self.elapsed()
+        if self._start_time is None or not self.total:
             return None
-        if elapsed < self.MIN_SECONDS:
+        if steps < self.MIN_STEPS or elapsed < self.MIN_SECONDS:
             return None
-        return elapsed / made * (self.total - self.done)
+        return elapsed / steps * (self.total - self.done)
+
+    @property
+    def code(self) -> str:
+        """Which error it was, where it was one that is known; else empty, also where a person
+        stopped it."""
+        code = self.fault.problem.code if self.fault is not None else ""
+        return "" if code == INTERNAL else code
+
+    @property
+    def error(self) -> str:
+        """Why there is no result, for a person; empty while there may be one."""
+        if self.state in (State.CANCELED, State.INTERRUPTED):
+            return self.kind.sentences.get(self.state, "")
+        if self.fault is None:
+            return ""
+        ours = "" if self.code else self.kind.sentences.get(State.FAILED, "")
+        return ours or message_of(self.fault)
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; may be empty."""
+        return hint_of(self.fault) if self.fault is not None else ""
+
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+@dataclass(frozen=True)
+class TaskKind(Generic[AnyTask]):
+    """What all tasks of a kind have in common."""
+
+    name: str
+    """As it stands in the store."""
+    priority: Priority
+    cores: float
+    """Cores that one keeps busy; 0 for what waits for a network."""
+    restore: Callable[..., AnyTask]
+    """Makes a task of this kind from its row (`Task` or a class derived from it)."""
+    max_running: int | None = None
+    """Run at a time, however many cores there are."""
+    refuse: Callable[[int, int], UnmaskError | None] = lambda waiting, running: None
+    """Given how many of this kind wait and how many run, the error to raise instead of taking one
+    more, or None."""
+    on_interrupted: Callable[[Task], None] = lambda task: None
+    """Called with a task that was lost with its server, when that is noticed."""
+    sentences: Mapping[State, str] = field(default_factory=dict)
+    """What to say of one that ended CANCELED or INTERRUPTED, and of one that FAILED for a reason
+    that is nobody's business; without one, what the error itself says."""
+    max_in_memory: int = MAX_IN_MEMORY
+    """Ended tasks remembered."""
+    log_level: int = logging.ERROR
+    """Of what it raised on purpose and is no fault of what it was given."""

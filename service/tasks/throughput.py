@@ -10,33 +10,26 @@ from pathlib import Path
 
 from detector.schema.analysis import Analysis
 
-MEMORY = 0.5
+SMOOTHING = 0.5
 """weight of the newest run: follows a busy or a freed machine within a few files."""
 
 
 class ThroughputEstimator:
-    """Seconds per looked-at moment of a video, for faces and for each model.
-
-    Parameters
-    ----------
-    file : Path, optional
-        Where it is remembered over restarts.
-    """
+    """Seconds per sampled frame of a video, for faces and for each model; `file` keeps them over
+    restarts."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._lock = threading.Lock()
         self._rates: dict[str, float] = {}
         if file is not None and file.is_file():
-            try:
-                known = json.loads(file.read_text("utf-8"))
-                self._rates = {str(k): float(v) for k, v in known.items()}
-            except (OSError, ValueError, AttributeError, TypeError):
-                self._rates = {}
+            with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+                rates = json.loads(file.read_text("utf-8"))
+                self._rates = {str(k): float(v) for k, v in rates.items()}
 
     def learn(self, analysis: Analysis) -> None:
         """Take the times of a finished video. Pictures are over before a time matters."""
-        moments = len(analysis.moments)
+        moments = len(analysis.timestamps)
         total = analysis.timings.get("total", 0.0)
         if analysis.media.kind != "video" or moments < 8 or total <= 0 or not analysis.judged:
             return
@@ -50,18 +43,19 @@ class ThroughputEstimator:
         with self._lock:
             for key, value in new.items():
                 old = self._rates.get(key, value)
-                self._rates[key] = MEMORY * value + (1 - MEMORY) * old
+                self._rates[key] = SMOOTHING * value + (1 - SMOOTHING) * old
             if self._file is not None:
                 with contextlib.suppress(OSError):  # an estimate is not worth an error
                     self._file.write_text(json.dumps(self._rates), "utf-8")
 
     def rate(self, model: str) -> float | None:
-        """Seconds a looked-at moment that a model takes here, or None before it ran."""
+        """Return the seconds a sampled frame that a model takes here, or None before it ran."""
         with self._lock:
             return self._rates.get(model)
 
     def estimate(self, moments: int, models: Collection[str]) -> float | None:
-        """Seconds for a video with a face in all its moments, or None when a rate isn't known."""
+        """Return the seconds for a video with a face in all its sampled frames, or None when a rate
+        isn't known."""
         with self._lock:
             if not models or any(key not in self._rates for key in ("faces", *models)):
                 return None

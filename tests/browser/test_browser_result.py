@@ -95,7 +95,21 @@ def _mpeg4(path: Path) -> Path:
 
 
 @pytest.fixture
-def page(browser: Browser, served: Served) -> Iterator[Page]:
+def blank(browser: Browser) -> Iterator[Page]:
+    """A page that shows nothing yet."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(QUICK)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, served: Served) -> Iterator[tuple[Page, list[str]]]:
+    """The clip's page and what went wrong on it, for one test after another: each leads to moments
+    of its own, whichever the last one left."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.set_default_timeout(QUICK)
     errors: list[str] = []
@@ -104,9 +118,15 @@ def page(browser: Browser, served: Served) -> Iterator[Page]:
     page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
     page.wait_for_function("document.querySelector('.st-key-player video').readyState >= 1")
     page.wait_for_function("document.querySelectorAll('.um-cursor-line').length === 2")
+    yield page, errors
+    page.close()
+
+
+@pytest.fixture
+def page(opened: tuple[Page, list[str]]) -> Iterator[Page]:
+    page, errors = opened
     wait_drawn(page)
     yield page
-    page.close()
     assert errors == []
 
 
@@ -133,33 +153,11 @@ def click_tile(tile: Locator, shows: Callable[[], object]) -> None:
     until(tile.click, shows)
 
 
-def test_a_click_on_a_lane_moves_everything_and_keeps_the_player(page: Page) -> None:
-    moments = make_analysis().moments
-    page.evaluate("document.querySelector('.st-key-player video').dataset.same = 'yes'")
-    click_lane(page, "A", moments[20])
-    expect(page.locator(".st-key-card-inspector")).to_contain_text("Person A")
-    # the same point again, after going elsewhere: plotly reports it as a deselection
-    earlier = "document.querySelector('.st-key-player video').currentTime < 5"
-    click_tile(page.locator(".tile").nth(13), lambda: page.wait_for_function(earlier))
-    click_lane(page, "A", moments[20])
-    assert page.evaluate("document.querySelector('.st-key-player video').dataset.same") == "yes"
-
-
-def test_reasons_peaks_and_table_rows_lead_to_their_moment(page: Page) -> None:
-    second = pulls.rows(make_analysis())[1]
-    assert second.time is not None
-    time = second.time
-    until(
-        page.locator(f".st-key-pull-to-{second.id}").get_by_role("button").click,
-        lambda: wait_for_moment(page, time),
-    )
-    wait_drawn(page)
-    until(
-        page.get_by_role("button", name="Later peak").click,
-        lambda: page.wait_for_function(
-            "t => document.querySelector('.st-key-player video').currentTime > t + 0.2", arg=time
-        ),
-    )
+# These two look at the page as it opens.
+def test_every_hook_of_the_style_sheet_is_there(page: Page) -> None:
+    for rule in rules():
+        if rule.where == "result":
+            page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
 
 
 def test_pausing_tells_the_inspector_and_playing_moves_boxes_without_a_rerun(page: Page) -> None:
@@ -198,7 +196,37 @@ def _seconds(text: str) -> float:
     return int(minutes) * 60 + float(seconds)
 
 
-def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(page: Page, served: Served) -> None:
+def test_a_click_on_a_lane_moves_everything_and_keeps_the_player(page: Page) -> None:
+    moments = make_analysis().timestamps
+    page.evaluate("document.querySelector('.st-key-player video').dataset.same = 'yes'")
+    click_lane(page, "A", moments[20])
+    expect(page.locator(".st-key-card-inspector")).to_contain_text("Person A")
+    # the same point again, after going elsewhere: plotly reports it as a deselection
+    earlier = "document.querySelector('.st-key-player video').currentTime < 5"
+    click_tile(page.locator(".tile").nth(13), lambda: page.wait_for_function(earlier))
+    click_lane(page, "A", moments[20])
+    assert page.evaluate("document.querySelector('.st-key-player video').dataset.same") == "yes"
+
+
+def test_reasons_peaks_and_table_rows_lead_to_their_moment(page: Page) -> None:
+    second = pulls.rows(make_analysis())[1]
+    assert second.time is not None
+    time = second.time
+    until(
+        page.locator(f".st-key-pull-to-{second.id}").get_by_role("button").click,
+        lambda: wait_for_moment(page, time),
+    )
+    wait_drawn(page)
+    until(
+        page.get_by_role("button", name="Later peak").click,
+        lambda: page.wait_for_function(
+            "t => document.querySelector('.st-key-player video').currentTime > t + 0.2", arg=time
+        ),
+    )
+
+
+def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(blank: Page, served: Served) -> None:
+    page = blank
     page.goto(served.picture)
     page.wait_for_function("document.querySelector('.st-key-player img')?.naturalWidth > 0")
     wait_drawn(page)
@@ -222,7 +250,8 @@ def test_boxes_stand_on_the_faces_of_a_letterboxed_picture(page: Page, served: S
     expect(page.locator(".st-key-card-timeline")).to_have_count(0)
 
 
-def test_a_file_the_browser_refuses_is_shown_frame_by_frame(page: Page, served: Served) -> None:
+def test_a_file_the_browser_refuses_is_shown_frame_by_frame(blank: Page, served: Served) -> None:
+    page = blank
     page.goto(served.unplayable)
     page.locator(".st-key-player img").wait_for(timeout=PATIENT)
     expect(page.get_by_text("This browser can’t play the file")).to_be_visible()
@@ -233,7 +262,8 @@ def test_a_file_the_browser_refuses_is_shown_frame_by_frame(page: Page, served: 
     expect(page.get_by_text(f"so the frame at {tag} is shown")).to_be_visible()
 
 
-def test_an_avi_is_played_from_a_copy_at_its_own_times(page: Page, served: Served) -> None:
+def test_an_avi_is_played_from_a_copy_at_its_own_times(blank: Page, served: Served) -> None:
+    page = blank
     page.goto(served.avi)
     page.wait_for_function(
         "document.querySelector('.st-key-player video')?.readyState >= 2", timeout=PATIENT
@@ -245,24 +275,30 @@ def test_an_avi_is_played_from_a_copy_at_its_own_times(page: Page, served: Serve
     expect(page.get_by_text("This browser can’t play the file")).to_have_count(0)
     tile = page.locator(".tile").nth(3)
     click_tile(tile, lambda: expect(tile).to_have_attribute("aria-current", "true"))
-    page.wait_for_function(
-        "!document.querySelector('.st-key-player video').seeking"
-        " && document.querySelector('.st-key-player video').currentTime > 0"
-    )
-    # The picture on screen is the one the file has at this moment.
-    time, bright = video.evaluate(
-        """v => {
-            const canvas = document.createElement('canvas');
-            canvas.width = canvas.height = 8;
-            const pen = canvas.getContext('2d');
-            pen.drawImage(v, 0, 0, 8, 8);
-            return [v.currentTime, pen.getImageData(4, 4, 1, 1).data[0]];
-        }"""
-    )
-    assert bright == pytest.approx(3 * int(time * 5 + 0.01), abs=4)
+
+    def shown() -> tuple[float, float]:
+        """Moment, and how bright the picture on screen is; 0 while it seeks."""
+        read: tuple[float, float] = video.evaluate(
+            """v => {
+                const canvas = document.createElement('canvas');
+                canvas.width = canvas.height = 8;
+                const pen = canvas.getContext('2d');
+                pen.drawImage(v, 0, 0, 8, 8);
+                return [v.seeking ? 0 : v.currentTime, pen.getImageData(4, 4, 1, 1).data[0]];
+            }"""
+        )
+        return read
+
+    def own(read: tuple[float, float]) -> bool:
+        """Whether the picture is the one that the file has at this moment."""
+        return read[0] > 0 and read[1] == pytest.approx(3 * int(read[0] * 5 + 0.01), abs=4)
+
+    time, _bright = eventually(page, shown, own)
     page.evaluate("document.querySelector('.st-key-player video').play()")
     page.wait_for_function(
-        "t => document.querySelector('.st-key-player video').currentTime > t + 0.5", arg=time
+        "t => document.querySelector('.st-key-player video').currentTime > t + 0.5",
+        arg=time,
+        timeout=PATIENT,
     )
 
 
@@ -291,12 +327,6 @@ def test_thresholds_and_models_redraw_the_verdict_at_once(page: Page) -> None:
     )
     wait_drawn(page)
     until(reset.click, lambda: expect(own).to_have_count(0))
-
-
-def test_every_hook_of_the_style_sheet_is_there(page: Page) -> None:
-    for rule in rules():
-        if rule.where == "result":
-            page.locator(rule.hook).first.wait_for(state="attached", timeout=PATIENT)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

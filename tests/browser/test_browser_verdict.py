@@ -55,8 +55,15 @@ def served(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[S
         yield Served(server, ids, results)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module", params=CLIPS)
+def clip(request: pytest.FixtureRequest) -> str:
+    """All tests of one clip come in a row."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
+    """One for all tests, in their order: the last of a clip changes what its page shows."""
     width, height = DESKTOP
     page = browser.new_page(viewport={"width": width, "height": height})
     page.set_default_timeout(QUICK)
@@ -65,7 +72,9 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def open_result(page: Page, address: str) -> None:
-    page.goto(address)
+    """Open a result, unless it is what the page shows."""
+    if page.url != address:
+        page.goto(address)
     page.locator(".um-cursor-tag").wait_for(timeout=PATIENT)
     wait_drawn(page)
 
@@ -80,20 +89,10 @@ def number_of(analysis: Analysis) -> int:
     return labels.whole_percent(analysis.verdict.probability)
 
 
-@pytest.mark.parametrize("clip", CLIPS)
 def test_a_clip_has_one_number_on_every_page(page: Page, served: Served, clip: str) -> None:
     analysis = served.results[clip]
     number = number_of(analysis)
     people = [t for t in analysis.judged if t.probability is not None]
-
-    open_result(page, served.at(clip))
-    card = page.locator('[class*="st-key-verdict-"]').first
-    assert percents(card.locator(".um-number b").inner_text()) == [number]
-    assert percents(card.locator(".um-pull.all").inner_text()) == [number]
-    assert percents(card.locator(".um-questions .first .n").inner_text()) == [number]
-    if len(people) == 1:  # with more, each has a number of their own beside the file's
-        assert percents(page.locator(".strip .chip").first.inner_text()) == [number]
-        assert number in percents(page.locator(".um-who .whole").first.inner_text())
 
     page.goto(f"{served.server.url}/history?r={served.ids[clip]}")
     kept = page.locator('[class*="st-key-verdict-"][class*="-kept"]')
@@ -116,8 +115,16 @@ def test_a_clip_has_one_number_on_every_page(page: Page, served: Served, clip: s
     second = page.locator(".st-key-card-pair-second .um-chip")
     assert percents(second.inner_text()) == [number_of(served.results[other])]
 
+    open_result(page, served.at(clip))
+    card = page.locator('[class*="st-key-verdict-"]').first
+    assert percents(card.locator(".um-number b").inner_text()) == [number]
+    assert percents(card.locator(".um-pull.all").inner_text()) == [number]
+    assert percents(card.locator(".um-questions .first .n").inner_text()) == [number]
+    if len(people) == 1:  # with more, each has a number of their own beside the file's
+        assert percents(page.locator(".strip .chip").first.inner_text()) == [number]
+        assert number in percents(page.locator(".um-who .whole").first.inner_text())
 
-@pytest.mark.parametrize("clip", CLIPS)
+
 def test_the_words_of_a_verdict_hold_together(page: Page, served: Served, clip: str) -> None:
     analysis = served.results[clip]
     verdict = analysis.verdict
@@ -159,7 +166,15 @@ def test_the_words_of_a_verdict_hold_together(page: Page, served: Served, clip: 
     assert "so at most" not in body
 
 
-@pytest.mark.parametrize("clip", CLIPS)
+def test_the_columns_end_level(page: Page, served: Served, clip: str) -> None:
+    open_result(page, served.at(clip))
+    ends = page.evaluate(
+        """() => ['[class*="st-key-verdict-"]', '.st-key-result-side']
+             .map(hook => document.querySelector(hook).getBoundingClientRect().bottom)"""
+    )
+    assert abs(ends[0] - ends[1]) <= 2
+
+
 def test_the_choice_of_a_question_changes_the_chart_and_nothing_above(
     page: Page, served: Served, clip: str
 ) -> None:
@@ -213,12 +228,3 @@ def test_a_phone_reads_a_result_in_four_screens(
     )
     assert broken == []
     context.close()
-
-
-def test_the_columns_end_level(page: Page, served: Served) -> None:
-    open_result(page, served.at("swap"))
-    ends = page.evaluate(
-        """() => ['[class*="st-key-verdict-"]', '.st-key-result-side']
-             .map(hook => document.querySelector(hook).getBoundingClientRect().bottom)"""
-    )
-    assert abs(ends[0] - ends[1]) <= 2

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from service.application import Application
+
 
 @pytest.fixture(autouse=True)
-def at_this_computer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw pages for a browser on this computer: AppTest has none, and who has none is a guest."""
+def at_this_computer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Draw pages for a browser on this computer: AppTest has none, and who has none is a guest. The
+    application that they compose ends with the test: its heart would go on beating."""
     if "streamlit.testing.v1" not in sys.modules:
+        yield
         return
     from dashboard import session
+    from service.application import Application
     from service.auth.caller import Caller
+
+    composed: dict[Path, Application] = {}
+
+    def application(data: Path) -> Application:
+        if data not in composed:
+            composed[data] = Application(data)
+        return composed[data]
 
     browser = Caller("127.0.0.1", (("host", "localhost:8501"),))
     monkeypatch.setattr(session, "page_caller", lambda: browser)
+    monkeypatch.setattr(session, "_application", application)
+    yield
+    for each in composed.values():
+        each.stop()

@@ -94,7 +94,27 @@ def test_each_clip_is_judged_by_the_model_that_never_saw_its_fold(
     assert [sorted(line["logits"]) for line in again] == [["surround"]] * 2 + [
         ["left-out", "surround"]
     ] * 2
-    assert "surround, left-out, the difference" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "on the 2 clips that left-out has scored" in out
+    # The mean of a model with itself ranks as it does.
+    rows = {text[:48].strip(): text[48:] for text in out.splitlines()}
+    assert "+0.000" in rows["all: surround"] and "+0.000" in rows["all: mean of both"]
+
+
+def test_cached_faces_are_judged_much_as_the_pipeline_judges_them(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(runs / "data"))
+    usual = {line["name"]: line for line in ask(runs, monkeypatch)}
+    monkeypatch.setattr("detector.pipeline.Analyzer.analyze", None)
+    cached = ask(runs, monkeypatch, "--cache", str(runs / "faces"))
+    assert "4 of 4 clips judged" in capsys.readouterr().out
+    spread = np.ptp([line["logits"]["surround"] for line in usual.values()])
+    for line in cached:
+        other = usual[line["name"]]
+        assert {**line, "frames": 0, "logits": 0} == {**other, "frames": 0, "logits": 0}
+        assert line["frames"] == 3
+        assert abs(line["logits"]["surround"] - other["logits"]["surround"]) < spread / 4
 
 
 def test_a_fold_that_two_runs_leave_out_is_refused(
@@ -125,3 +145,25 @@ def test_within_sources_a_camera_tells_nothing(capsys: pytest.CaptureFixture[str
     row = next(text for text in capsys.readouterr().out.splitlines() if text.startswith("all"))
     assert "2 real    4 fake  0.625" in row
     assert "within sources 0.750  pairs 2/2" in row
+
+
+def test_the_mean_of_two_models_counts_both_alike(capsys: pytest.CaptureFixture[str]) -> None:
+    """Logits of one spread a hundred times as far as the other's: alone they err once each."""
+
+    def line(name: str, label: int, one: float, other: float) -> dict:
+        return {
+            "name": name, "label": label, "method": "swap" if label else "none", "group": name,
+            "person": name, "source": name, "fold": groups.names()[0],
+            "logits": {"m": one, "o": other},
+        }  # fmt: skip
+
+    lines = [
+        line("a", 0, 0.0, 1.0), line("b", 0, 1.0, 0.0),
+        line("c", 1, 0.9, 4.0), line("d", 1, 4.0, 0.9),
+    ]  # fmt: skip
+    for each in lines:
+        each["logits"]["o"] *= 100
+    folds.table(lines, "m")
+    rows = {t[:48].strip(): t[48:] for t in capsys.readouterr().out.splitlines()}
+    assert "fake  0.750" in rows["all: m"] and "fake  0.750" in rows["all: o"]
+    assert "fake  1.000" in rows["all: mean of both"] and "+0.250" in rows["all: mean of both"]

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from detector.evaluation.splits import held_out_people
+from detector.evaluation.groups import held_out_people
 from detector.training.cache import FaceCache, Faces
 from detector.training.recipe import read_recipe
 from research import learning_curve

@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from detector.errors import ModelError, WeightsError
-from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
+from detector.models.base import CropRecipe, ModelSpec, Normalization
 from detector.training import augment, input_transform, start
 from detector.training.recipe import Part, read_recipe
+from detector.weights.entry import WeightFile
 from research.families import lite
 from research.training import trunks
 
@@ -99,6 +100,25 @@ def test_weights_that_do_not_fit_are_refused(network, tmp_path: Path) -> None:
         lite.load(spec(), [tmp_path / "short.safetensors"], "cpu")
     with pytest.raises(ModelError, match="no trunk 'resnet18'"):
         lite.load(spec("resnet18"), [tmp_path / "short.safetensors"], "cpu")
+
+
+def test_what_is_frozen_stays_while_the_rest_learns(crops: np.ndarray) -> None:
+    torch.manual_seed(2)
+    network = lite.LiteNet(frozen=2).train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    x = torch.from_numpy(augment.batch_to_array(list(crops[:4])))
+    rates = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
+    for _ in range(2):
+        rates.zero_grad()
+        network(x).sum().backward()
+        rates.step()
+    after = network.state_dict()
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    early = ("features.conv_stem", "features.bn1", "features.blocks.0", "features.blocks.1")
+    assert not [name for name in changed if name.startswith(early) or "running" in name]
+    assert "features.blocks.2.0.conv_pw.weight" in changed and "classifier.1.weight" in changed
+    # The names in the file are the same, so it loads as any other.
+    lite.build(after)
 
 
 # --- the published trunk -------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from detector.models import registry
 from detector.models.families import mobilenet
 from detector.models.network import TorchFrameModel
 from detector.training import run
+from detector.training.fit import TrainingOptions
 from detector.training.job import TrainingJob
 from detector.training.recipe import read_recipe
 from research.families import reference
@@ -59,6 +60,6 @@ def test_it_is_loaded_by_an_entry(
 
 def test_no_loss_looks_at_its_features(tmp_path: Path) -> None:
     plan = read_recipe("reference").model_copy(update={"align_weight": 1.0})
-    job = TrainingJob(plan, [], [], set(), tmp_path, None, False, None, "cpu", lambda *_: None)
+    job = TrainingJob(plan, [], [], set(), TrainingOptions(tmp_path))
     with pytest.raises(UsageError, match="no loss looks at features"):
         run.TRAINERS["reference"](job)

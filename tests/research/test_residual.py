@@ -13,13 +13,14 @@ from safetensors.torch import load_file, save_file
 
 from detector.errors import WeightsError
 from detector.models import registry
-from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
+from detector.models.base import CropRecipe, ModelSpec, Normalization
 from detector.models.families import mobilenet
-from detector.models.highpass import BANK
 from detector.training import start
 from detector.training.recipe import Part, Recipe
 from detector.training.run import train
+from detector.weights.entry import WeightFile
 from research.families import residual
+from research.families.residual import BANK
 from tests.integration.detector.test_training import write_labels
 
 SIDE = 64

@@ -12,12 +12,13 @@ import torch
 from safetensors.torch import save_file
 
 from detector.errors import UsageError, WeightsError
-from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
+from detector.models.base import CropRecipe, ModelSpec, Normalization
 from detector.models.families.mobilenet import MIDDLE_CHANNELS
 from detector.training import clips as clip_training
 from detector.training import run
 from detector.training.cache import FaceCache
 from detector.training.recipe import Pretrain, Recipe
+from detector.weights.entry import WeightFile
 from research.families import temporal
 from tests.integration.detector.test_training_clips import curve, job
 from tests.integration.detector.test_training_clips import recipe as clip_recipe

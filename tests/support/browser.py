@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import os
 import re
-import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 import warnings
@@ -25,15 +21,17 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Locator,
     Page,
+    Playwright,
     TimeoutError,
     expect,
     sync_playwright,
 )
 
-from detector.samples import make_samples
 from service.records.database import FILE
+from tests.support.samples import copy_samples
 from tests.support.style_sheet import Where, rules
 from tools import chromium
 
@@ -47,6 +45,7 @@ QUICK = 60_000
 expect.set_options(timeout=QUICK)
 
 _browsers: list[Browser] = []
+_drivers: list[Playwright] = []
 _Read = TypeVar("_Read")
 
 
@@ -57,27 +56,19 @@ class Server:
     log: Path
 
 
-@functools.cache
-def _samples() -> Path:
-    """A data folder that holds the first screen's samples and nothing else."""
-    folder = Path(tempfile.mkdtemp(prefix="unmask-samples-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    make_samples(folder)
-    return folder
-
-
 @contextmanager
 def serve(data: Path, *, first_start: bool = False, **environment: str) -> Iterator[Server]:
-    """The app, started the way the README says, on a folder of its own. It finds its samples made,
-    unless this is to be a `first_start`."""
+    """The app, started the way the README says, on a folder of its own. It finds its samples made
+    and loads models when they are asked for, unless this is to be a `first_start`."""
     if not first_start:
-        shutil.copytree(_samples(), data, dirs_exist_ok=True)
+        copy_samples(data)
     log = data / "server.log"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     inherited = {k: v for k, v in os.environ.items() if k != "UNMASK_RETENTION_HOURS"}
-    own = {"UNMASK_DATA": str(data), **environment}
+    ahead = "on" if first_start else "off"
+    own = {"UNMASK_DATA": str(data), "UNMASK_WARM_UP": ahead, **environment}
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
@@ -127,7 +118,7 @@ def chrome(*flags: str) -> Iterator[Browser]:
     path = chromium.find()
     assert path, "There is no Chromium: python tools/chromium.py installs one."
     ARTIFACTS.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
+    with _driver() as playwright:
         opened = playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", *flags], timeout=PATIENT
         )
@@ -135,6 +126,20 @@ def chrome(*flags: str) -> Iterator[Browser]:
         yield opened
         _browsers.remove(opened)
         opened.close()
+
+
+@contextmanager
+def _driver() -> Iterator[Playwright]:
+    """What starts browsers, of which a process can have one."""
+    if _drivers:
+        yield _drivers[0]
+        return
+    with sync_playwright() as started:
+        _drivers.append(started)
+        try:
+            yield started
+        finally:
+            _drivers.clear()
 
 
 def seen(test: str) -> Iterator[tuple[str, str]]:
@@ -276,11 +281,12 @@ def eventually(
 
 def until(act: Callable[[], object], shows: Callable[[], object]) -> None:
     """Do something and wait for what it brings, and do it once more where that does not come: what
-    is drawn anew at the very moment of a click does not hear it. Doing it twice must do no harm."""
+    is drawn anew at the very moment of a click does not hear it, or is there twice. Doing it twice
+    must do no harm."""
     try:
         act()
         shows()
-    except (AssertionError, TimeoutError) as first:
+    except (AssertionError, Error) as first:
         with suppress(TimeoutError):  # what it brings was late, and what is acted on has gone
             act()
         shows()

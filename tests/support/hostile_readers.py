@@ -3,6 +3,7 @@ in one way. They stand in a module of their own because a reader imports it by n
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -106,3 +107,50 @@ def attempts(path: str, elsewhere: str, parent: int) -> dict[str, str]:
         except OSError as error:
             found[name] = type(error).__name__
     return found
+
+
+def reaching(own: int, other: int, *, notes: list[str]) -> Iterator[Frame]:
+    """As a camera that took its worker over: what of five it reached, a pixel each."""
+
+    def connects(port: int) -> None:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+
+    attempts = (
+        lambda: connects(own),
+        lambda: connects(other),
+        lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
+        lambda: Path("/etc/passwd").read_bytes(),
+        lambda: subprocess.run(["true"], check=True),
+    )
+    reached = np.zeros((1, len(attempts), 3), np.uint8)
+    for number, attempt in enumerate(attempts):
+        with contextlib.suppress(OSError):
+            attempt()
+            reached[0, number] = 1
+    yield Frame(0, 0.0, reached)
+
+
+def reached(own: int, other: int, folder: str) -> list[int]:
+    """As a downloader that was taken over: what it reached, 1 each."""
+
+    def connects(port: int) -> None:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+
+    attempts = (
+        lambda: connects(own),
+        lambda: Path(folder, "file").write_bytes(b"x"),
+        lambda: connects(other),
+        lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
+        lambda: Path("/etc/passwd").read_bytes(),
+        lambda: subprocess.run(["true"], check=True),
+        lambda: Path("/tmp/elsewhere").write_bytes(b"x"),
+    )
+    out = []
+    for attempt in attempts:
+        try:
+            attempt()
+        except OSError:
+            out.append(0)
+        else:
+            out.append(1)
+    return out

@@ -9,6 +9,7 @@ from detector.schema.analysis import Analysis, Settings
 from service.records import result_cache
 from service.records.database import FILE
 from service.records.model import LOCAL, Record
+from service.records.seals import Keyring
 from service.records.sql import open_store
 from service.storage.uploads import Uploads
 
@@ -25,7 +26,7 @@ def put(
     """Keep a copy of `file` with its result; the address (`/?a=`). With `key_for` it is the answer
     to who asks for that once more."""
     with file.open("rb") as source:
-        kept = Uploads(data).keep(source, name or file.name)
+        kept = Uploads(data).add(source, name or file.name)
     now = datetime.now(UTC)
     record = Record(
         id=kept.token,
@@ -40,6 +41,7 @@ def put(
         cache_key=result_cache.key(kept.sha256, key_for) if key_for else "",
     )
     store = open_store(data / FILE)
-    store.add(record, analysis)
+    store.seals = Keyring.open(data, store.database)
+    store.add(record, store.seals.seal(record, analysis))
     store.close()
     return kept.token

@@ -22,6 +22,7 @@ from detector.live import (
     LiveReading,
     LiveSettings,
     LiveState,
+    VoiceState,
 )
 from detector.schema.analysis import Analysis, Label, Question, Thresholds
 from tests.conftest import Picture
@@ -68,7 +69,7 @@ def made_state(time: float = 60.0, **changes: object) -> LiveState:
             Hint(HintCode.TOO_DARK, "Light low", "Scores are less sure. Turn to a lamp.", False),
         ),
         alarms=tuple(alarm for alarm in ALARMS if alarm.end is not None and alarm.end <= time),
-        rates=LiveRates(1500, 1440, 480, 60, 24.2, 23.0, 8.1, 0.11, 0.19, 0.3),
+        rates=LiveRates(1500, 1440, 480, 60, 24.2, 8.1, 0.11, 0.19, 0.3),
         series=tuple(series),
         ready=True,
     )
@@ -110,9 +111,34 @@ class StandInSession:
         self.closed += 1
 
 
+class StandInVoice:
+    """Counts frames of sound. `shown` is the state."""
+
+    def __init__(self) -> None:
+        self.heard: list[float] = []
+        self.closed = 0
+        self.shown = VoiceState(None, True, None, Thresholds(low=0, high=1), ())
+
+    def push(self, frame: object, t: float) -> None:
+        assert not self.closed, "a closed microphone got sound"
+        self.heard.append(t)
+
+    @property
+    def state(self) -> VoiceState:
+        return self.shown
+
+    def close(self) -> None:
+        self.closed += 1
+
+
 class StandInEngine:
     def __init__(self) -> None:
         self.opened: list[StandInSession] = []
+        self.voices: list[StandInVoice] = []
+
+    def listen(self) -> StandInVoice:
+        self.voices.append(StandInVoice())
+        return self.voices[-1]
 
     def open(self, settings: LiveSettings | None = None) -> StandInSession:
         self.opened.append(StandInSession(settings or LiveSettings()))

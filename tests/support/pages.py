@@ -12,11 +12,13 @@ from types import SimpleNamespace
 import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from dashboard import session
 from detector.schema.analysis import Analysis
 from service.application import Application, SharedAnalyzer
 from service.context import LOCAL, Principal, RequestContext
+from service.records.model import ResultOrigin
 from service.tasks.jobs import Jobs
 from tests.support.waiting import PATIENT
 
@@ -77,6 +79,7 @@ def result(path: Path, analysis: Analysis, name: str = "a.webm") -> AppTest:
         key="k",
         again=None,
         read_only=False,
+        origin=ResultOrigin.HERE,
         picture=None,
     )
     at.run()
@@ -90,3 +93,10 @@ def _result() -> None:
     from dashboard import result
 
     result.render(st.session_state["record"])
+
+
+def turn_to(at: AppTest, name: str) -> AppTest:
+    """Have the next run draw another page. `AppTest.switch_page` knows pages that are files only;
+    Streamlit itself goes by the path in the address."""
+    at._page_hash = calc_hash(name)
+    return at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from pathlib import Path
 
 _LISTEN = "0A"
@@ -23,3 +24,11 @@ def listening(port: int) -> set[str]:
 def _bytes(words: str) -> bytes:
     """The kernel writes an address as words of four bytes, the lowest first."""
     return b"".join(bytes.fromhex(words[i : i + 8])[::-1] for i in range(0, len(words), 8))
+
+
+def free_port() -> int:
+    """Return a TCP port of this computer that nothing listens to just now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port

@@ -150,7 +150,7 @@ def make_analysis(
         ),
         settings=Settings(), verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=thresholds),
         ensembles=ensembles,
-        models=models, subjects=tracks, moments=moments,
+        models=models, subjects=tracks, timestamps=moments,
         timings={"read": 0.4, "decode": 2.2, "faces": 8.1, "verdict": 0.1, "total": 38.2},
         software=Software(version="0.1.0", python="3.11", torch="2.13.0", device="cpu",
                           backend="torch"),
@@ -198,7 +198,7 @@ def make_picture(name: str = "portrait.png") -> Analysis:
     )
     return decide(
         analysis.model_copy(
-            update={"media": media, "subjects": [track], "moments": [0.0], "models": models}
+            update={"media": media, "subjects": [track], "timestamps": [0.0], "models": models}
         )
     )
 

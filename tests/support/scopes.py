@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.context import LOCAL
-from service.records.scope import RecordScope
+from service.records.store import RecordScope
 from service.tasks.jobs import Jobs
 
 

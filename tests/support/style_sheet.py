@@ -18,9 +18,11 @@ Where = Literal[
     "models",
     "evaluate",
     "compare",
+    "comparison",
     "account",
     "live",
     "history",
+    "batch",
 ]
 """The states of pages in which the browser tests look for hooks."""
 

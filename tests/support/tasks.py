@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.context import Principal, PrincipalKind, Role
+from service.records.database import FILE, Database
 from service.records.instances import Server
 from service.tasks.executor import ThreadExecutor
 from service.tasks.manager import TaskManager
@@ -24,7 +25,8 @@ AnyTask = TypeVar("AnyTask", bound=Task)
 def make_tasks(data: Path, scheduler: Scheduler | None = None) -> TaskManager:
     """Make a server's tasks on a data folder, on two cores."""
     scheduler = scheduler or Scheduler(2.0, ThreadExecutor())
-    return TaskManager(TaskStore(data), Server(data), scheduler)
+    database = Database(data / FILE)
+    return TaskManager(TaskStore(database), Server(data, database), scheduler)
 
 
 def ended(task: AnyTask) -> AnyTask:

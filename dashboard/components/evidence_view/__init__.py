@@ -42,7 +42,7 @@ def evidence_view(data: Mapping[str, Any], *, key: str, on_moment: Callable[[], 
 
 
 def reported(key: str) -> dict[str, Any] | None:
-    """What the view reported for this run: {"time", "person" or None, "cause"}."""
+    """Return what the view reported for this run: {"time", "person" or None, "cause"}."""
     state = st.session_state.get(key)
     value = state.get("moment") if state is not None else None
     return value if isinstance(value, dict) else None
@@ -58,7 +58,7 @@ def view_data(
     pictures: Mapping[tuple[str, int], str],
     charted: Sequence[Lane] | None = None,
 ) -> dict[str, Any]:
-    """Everything the view needs.
+    """Return everything the view needs.
 
     Parameters
     ----------
@@ -71,11 +71,10 @@ def view_data(
     pictures : mapping of (person, position of the moment) to str
         Data addresses of face pictures; a tile without one shows an icon.
     """
-    limits = analysis.verdict.thresholds
     end = series.length(analysis)
-    moments = analysis.moments
+    moments = analysis.timestamps
     ids = {key: i for i, key in enumerate(pictures)}
-    color, dash = ON_VIDEO[Label.NOT_APPLICABLE]
+    (color, dash), unjudged = ON_VIDEO[Label.NOT_APPLICABLE], labels.STATES[Label.NOT_APPLICABLE]
     body: dict[str, Any] = {
         "player": f".st-key-{PLAYER}",
         "lanes": f".st-key-{LANES}",
@@ -83,13 +82,9 @@ def view_data(
         "still": analysis.media.kind == "image",
         "end": end,
         "step": end / len(moments) if moments else end,
-        "unjudged": {
-            "color": color,
-            "dash": dash,
-            "icon": labels.STATES[Label.NOT_APPLICABLE].icon,
-        },
-        "people": [_person(lane, analysis.verdict, limits, end, ids) for lane in lanes],
-        "faces": [_faces(track) for track in analysis.judged],
+        "unjudged": {"color": color, "dash": dash, "icon": unjudged.icon},
+        "people": [_person(lane, analysis.verdict, end, ids) for lane in lanes],
+        "faces": [_faces(track) for track in analysis.seen],
         "pictures": list(pictures.values()),
         "lane": {
             "left": charts.LEFT,
@@ -103,14 +98,11 @@ def view_data(
 
 
 def _person(
-    lane: Lane,
-    verdict: Verdict,
-    limits: Thresholds,
-    end: float,
-    pictures: Mapping[tuple[str, int], int],
+    lane: Lane, verdict: Verdict, end: float, pictures: Mapping[tuple[str, int], int]
 ) -> dict[str, Any]:
     track = lane.track
     state = labels.state(track.label, track.question)
+    limits = verdict.thresholds
     whole = len(lane.times) <= NARROW
     return {
         "id": track.id,
@@ -120,14 +112,13 @@ def _person(
         "chip": chip(track, verdict),
         "unit": _("score, %") if whole else _("highest score, %"),
         "tiles": {
-            "wide": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, WIDE, end)],
-            "narrow": [_tile(lane, t, limits, pictures) for t in series.tiles(lane, NARROW, end)],
+            name: [_tile(lane, t, limits, pictures) for t in series.tiles(lane, count, end)]
+            for name, count in (("wide", WIDE), ("narrow", NARROW))
         },
     }
 
 
 def _faces(track: Subject) -> dict[str, Any]:
-    """The boxes of one person over time, and how they are drawn."""
     state = labels.state(track.label, track.question)
     color, dash = ON_VIDEO[track.label]
     return {
@@ -148,15 +139,15 @@ def _faces(track: Subject) -> dict[str, Any]:
 
 
 def chip(track: Subject, verdict: Verdict) -> str:
-    """The short words of a person's state with the score, or with why there is none. The person in
-    front of an inconclusive file leans where the file does."""
+    """Return the short words of a person's state with the score, or with why there is none. The
+    person in front of an inconclusive file leans where the file does."""
     short = labels.state(track.label, track.question).short
     if track.label is verdict.label is Label.INCONCLUSIVE and track.id == verdict.subject:
         short = labels.headline(verdict)
+    detail = labels.WHY_NOT.get(track.reason) if track.reason else None
     if track.probability is not None:
-        return f"{short} · {labels.percent(track.probability)}"
-    reason = labels.WHY_NOT.get(track.reason) if track.reason else None
-    return f"{short} · {reason}" if reason else short
+        detail = labels.percent(track.probability)
+    return f"{short} · {detail}" if detail else short
 
 
 def _tile(
@@ -168,14 +159,11 @@ def _tile(
     if score is None:
         face = next((f for f in lane.track.frames if f.index == tile.index), None)
         name, text = f"{who}, {when}, {series.why(face)}", "–"
-        missing = face is None
     else:
-        number = labels.whole_percent(score)
-        text = str(number)
+        text = str(labels.whole_percent(score))
         name = _("{person}, {time}, {number} percent, {state}").format(
-            person=who, time=when, number=number, state=state.short.lower()
+            person=who, time=when, number=text, state=state.short.lower()
         )
-        missing = False
     return {
         "time": time,
         "from": tile.start,
@@ -183,6 +171,6 @@ def _tile(
         "text": text,
         "name": name,
         "state": state.slug,
-        "icon": NO_FACE_ICON if missing or score is None else NO_PICTURE_ICON,
+        "icon": NO_FACE_ICON if score is None else NO_PICTURE_ICON,
         "picture": pictures.get((lane.track.id, tile.index), -1),
     }

@@ -1,4 +1,4 @@
-"""The Account page: sign in, make an account, choose a password, sign out.
+"""The page: sign in, make an account, choose a password, sign out.
 
 With UNMASK_SIGN_IN=required it also stands in the place of every other page until somebody signed
 in.
@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, session
-from dashboard.components import signin, typography
-from dashboard.components.markup import rich, show, tag
+from dashboard.components import controls, signin, typography
+from dashboard.components.markup import rich, show
 from dashboard.components.tables import facts
 from dashboard.hosting import base_path
 from dashboard.i18n import LazyDict, _, advice, say
+from dashboard.pages.account import state
 from service import auth, limits
 from service.auth.config import Accounts
 from service.auth.problems import SENTENCES, AccountError, account_error
@@ -56,7 +59,7 @@ ROLES: LazyDict[Role, str] = LazyDict(
         Role.ADMIN: _("Admin: also changes what holds for everybody here"),
     }
 )
-SENT: LazyDict[str, str] = LazyDict(
+SENT_TEXTS: LazyDict[str, str] = LazyDict(
     lambda: {
         "confirm": _(
             "Open the link in it to confirm your address. If you have an account already, sign in "
@@ -67,16 +70,14 @@ SENT: LazyDict[str, str] = LazyDict(
     }
 )
 
-_VIEW, _EMAIL, _SAY, _SENT = "account-view", "account-email", "account-say", "account-sent"
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def outside() -> bool:
-    """Whether this person has to sign in before they see any page."""
-    kept = auth.accounts()
-    return (
-        kept is not None and kept.required and session.current_user().kind is not PrincipalKind.USER
-    )
+    """Return whether this person has to sign in before they see any page."""
+    accounts = auth.accounts()
+    signed_in = session.current_user().kind is PrincipalKind.USER
+    return accounts is not None and accounts.required and not signed_in
 
 
 def warn() -> None:
@@ -94,32 +95,36 @@ def draw(*, gate: bool = False) -> None:
     gate : bool
         In the place of another page, to which a sign-in leads back.
     """
-    kept = auth.accounts()
+    accounts = auth.accounts()
     with (
         st.container(horizontal_alignment="center", key="account"),
         st.container(border=True, width=WIDTH, key="card-account"),
     ):
-        if kept is None:
+        if accounts is None:
             _head(_("There are no accounts here"), _("What you analyze is kept for this browser."))
             return
-        person = session.current_user()
+        person, form = session.current_user(), st.session_state.get(state.FORM)
         if person.kind is PrincipalKind.USER:
             _account(person)
-        elif st.session_state.get(_VIEW) == "sent":
+        elif form == "sent":
             _sent()
-        elif st.session_state.get(_VIEW) == "up":
+        elif form == "up":
             _sign_up(gate)
         else:
-            _sign_in(kept, gate)
+            _sign_in(accounts, gate)
+
+
+def _centered() -> DeltaGenerator:
+    return st.container(horizontal=True, horizontal_alignment="center")
 
 
 # --- not signed in --------------------------------------------------------------------------------
 
 
-def _sign_in(kept: Accounts, gate: bool) -> None:
+def _sign_in(accounts: Accounts, gate: bool) -> None:
     lead = (
         _("Only people with an account can work here.")
-        if kept.required
+        if accounts.required
         else _("Your analyses are then kept for you, wherever you sign in.")
     )
     _head(_("Sign in"), lead)
@@ -132,11 +137,14 @@ def _sign_in(kept: Accounts, gate: bool) -> None:
         with st.container(horizontal=True, horizontal_alignment="distribute"):
             link = st.form_submit_button(_("Send me a sign-in link"), type="tertiary")
             reset = st.form_submit_button(_("Forgot the password?"), type="tertiary")
-    _providers(kept)
-    with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
-        st.button(_("Create an account"), type="tertiary", on_click=_view, args=("up",))
-    if st.session_state.get(_SAY) == "unconfirmed":
-        st.button(_("Send the confirmation again"), on_click=_resend, key="resend")
+    _providers(accounts)
+    with _centered():
+        show_up = partial(state.show_form, "up")
+        controls.button(_("Create an account"), on_click=show_up, kind="tertiary")
+    if st.session_state.get(state.NOTICE) == "unconfirmed" and controls.button(
+        _("Send the confirmation again"), key="resend"
+    ):
+        _try(lambda: _send("confirm", st.session_state.get(state.EMAIL, "")))
     if entered:
         _try(lambda: _enter(email, password, gate))
     elif link:
@@ -148,92 +156,75 @@ def _sign_in(kept: Accounts, gate: bool) -> None:
 def _enter(email: str, password: str, gate: bool) -> None:
     if not password:
         raise account_error("wrong")
-    service, place = _service(), _place()
-    _begin_session(service.sign_in(_address(email), password, place), gate)
+    _begin_session(_service().sign_in(_address(email), password, _return_context()), gate)
 
 
 def _sign_up(gate: bool) -> None:
     _head(_("Create an account"), _("An e-mail address and a password are all it takes."))
     with st.form("sign-up", border=False):
         email = _email_field()
-        password = st.text_input(
-            _("Password, at least {number} characters").format(number=SHORTEST),
-            type="password",
-            autocomplete="new-password",
-            key="sign-up-password",
+        password = _new_password_field(
+            _("Password, at least {number} characters"), "sign-up-password"
         )
-        made = st.form_submit_button(_("Create account"), type="primary", width="stretch")
-    with st.container(horizontal=True, horizontal_alignment="center"):
-        st.button(_("I have an account"), type="tertiary", on_click=_view, args=("in",))
-    if made:
-        _try(lambda: _make(email, password, gate))
+        sent = st.form_submit_button(_("Create account"), type="primary", width="stretch")
+    with _centered():
+        show_in = partial(state.show_form, "in")
+        controls.button(_("I have an account"), on_click=show_in, kind="tertiary")
+    if sent:
+        _try(lambda: _create_account(email, password, gate))
 
 
-def _make(email: str, password: str, gate: bool) -> None:
+def _create_account(email: str, password: str, gate: bool) -> None:
     email = _address(email)
     _check_password(password)
-    grant = _service().sign_up(email, password, _place())
+    grant = _service().sign_up(email, password, _return_context())
     if grant is not None:
         _begin_session(grant, gate)
     else:
         _wait_for("confirm", email)
 
 
-def _send(what: str, email: str) -> None:
+def _send(purpose: str, email: str) -> None:
     email = _address(email)
     send: dict[str, Callable[..., None]] = {
         "link": _service().send_link,
         "reset": _service().send_reset,
         "confirm": _service().send_confirmation,
     }
-    send[what](email, _place())
-    _wait_for(what, email)
+    send[purpose](email, _return_context())
+    _wait_for(purpose, email)
 
 
-def _wait_for(what: str, email: str) -> None:
-    st.session_state[_VIEW], st.session_state[_SENT] = "sent", what
-    st.session_state[_EMAIL] = email
-    st.session_state.pop(_SAY, None)
+def _wait_for(purpose: str, email: str) -> None:
+    st.session_state[state.EMAIL] = email
+    state.wait_for(purpose)
     st.rerun()
 
 
 def _sent() -> None:
-    """An e-mail is on its way."""
-    email, what = st.session_state.get(_EMAIL, ""), st.session_state.get(_SENT, "link")
-    _head(_("Look in your inbox"), SENT[what])
-    wrote = _(
+    """Say that an e-mail is on its way."""
+    email = st.session_state.get(state.EMAIL, "")
+    purpose = st.session_state.get(state.SENT, "link")
+    _head(_("Look in your inbox"), SENT_TEXTS[purpose])
+    text = _(
         "We wrote to {email}. The link works once, for an hour. If nothing comes, look in the spam "
         "folder."
     )
-    typography.paragraph(rich(wrote, email=tag("b", email)))
+    typography.paragraph(rich(text, email=typography.strong(email)))
     with st.container(horizontal=True):
-        st.button(_("Back"), on_click=_view, args=("in",))
-        again = st.button(_("Send it again"), type="tertiary")
+        controls.button(_("Back"), on_click=partial(state.show_form, "in"))
+        again = controls.button(_("Send it again"), kind="tertiary")
     if again:
-        _try(lambda: _send(what, email))
+        _try(lambda: _send(purpose, email))
 
 
-def _resend() -> None:
-    try:
-        _service().send_confirmation(st.session_state.get(_EMAIL, ""), _place())
-    except AccountError as error:
-        st.session_state[_SAY] = error.code
-    else:
-        st.session_state[_VIEW], st.session_state[_SENT] = "sent", "confirm"
-        st.session_state.pop(_SAY, None)
-
-
-def _providers(kept: Accounts) -> None:
-    if not kept.providers:
-        return
-    through = _("Continue with {provider}")
-    signin.providers(
-        _("or"),
-        [
-            (f"{base_path()}/session/with/{name}", through.format(provider=PROVIDERS[name]))
-            for name in kept.providers
-        ],
-    )
+def _providers(accounts: Accounts) -> None:
+    if accounts.providers:
+        through, start = _("Continue with {provider}"), f"{base_path()}/session/with"
+        links = [
+            (f"{start}/{n}", through.format(provider=PROVIDERS[n])) for n in accounts.providers
+        ]
+        signin.providers(_("or"), links)
 
 
 # --- signed in ------------------------------------------------------------------------------------
@@ -249,111 +240,96 @@ def _account(person: Principal) -> None:
         return
     _head(_("Your account"), "")
     most = limits.files_per_hour(PrincipalKind.USER)
-    rows = [
-        (_("E-mail"), person.email),
-        (_("Role"), ROLES[person.role]),
-        (
-            _("Limit"),
-            _("{files} an hour").format(files=labels.count(most, "file", "files"))
-            if most
-            else _("none"),
-        ),
-    ]
-    show(facts(rows))
+    rate = _("{files} an hour").format(files=labels.count(most, "file", "files"))
+    show(
+        facts(
+            [
+                (_("E-mail"), person.email),
+                (_("Role"), ROLES[person.role]),
+                (_("Limit"), rate if most else _("none")),
+            ]
+        )
+    )
     with st.container(horizontal=True, key="actions-account"):
-        st.button(_("Sign out"), icon=":material/logout:", on_click=_leave, key="sign-out")
-        everywhere = st.button(_("Sign out everywhere"), key="sign-out-everywhere")
-        change = st.button(_("Change the password"), key="change-password")
-    how = _("To change the password we send a link to your address.")
-    typography.caption(how)
+        controls.button(_("Sign out"), "logout", "sign-out", _sign_out)
+        everywhere = controls.button(_("Sign out everywhere"), key="sign-out-everywhere")
+        change = controls.button(_("Change the password"), key="change-password")
+    typography.caption(_("To change the password we send a link to your address."))
     if everywhere:
-        _try(_leave_everywhere)
+        _try(_sign_out_everywhere)
     elif change:
-        _try(lambda: _change(person.email))
+        _try(lambda: _send_reset(person.email))
 
 
 def _new_password() -> None:
     _head(_("Choose a new password"), _("All other browsers will be signed out."))
     with st.form("new-password", border=False):
-        password = st.text_input(
-            _("New password, at least {number} characters").format(number=SHORTEST),
-            type="password",
-            autocomplete="new-password",
-            key="new-password-field",
-        )
+        label = _("New password, at least {number} characters")
+        password = _new_password_field(label, "new-password-field")
         chosen = st.form_submit_button(_("Save it"), type="primary", width="stretch")
-    with st.container(horizontal=True, horizontal_alignment="center"):
-        st.button(_("Sign out"), type="tertiary", on_click=_leave, key="sign-out")
+    with _centered():
+        controls.button(_("Sign out"), "", "sign-out", _sign_out, kind="tertiary")
     if chosen:
-        _try(lambda: _choose(password))
+        _try(lambda: _set_password(password))
 
 
-def _choose(password: str) -> None:
+def _set_password(password: str) -> None:
     _check_password(password)
     signed_in = session.current_session()
     if signed_in is None:
         raise account_error("signed_out")
     _service().set_password(signed_in, password)
-    st.session_state[_SAY] = "changed"
+    st.session_state[state.NOTICE] = "changed"
     st.rerun()
 
 
-def _change(email: str) -> None:
-    _service().send_reset(email, _place())
-    st.session_state[_SAY] = ""
+def _send_reset(email: str) -> None:
+    _service().send_reset(email, _return_context())
+    st.session_state[state.NOTICE] = ""
     st.toast(_("A link to a new password is on its way to you."), icon=":material/mail:")
 
 
-def _leave() -> None:
+def _sign_out() -> None:
     if signed_in := session.current_session():
         _service().sign_out(signed_in)
-    _forget()
+    state.sign_out()
 
 
-def _leave_everywhere() -> None:
+def _sign_out_everywhere() -> None:
     if signed_in := session.current_session():
         _service().sign_out_everywhere(signed_in)
-    _forget()
+    state.sign_out()
     st.rerun()
-
-
-def _forget() -> None:
-    """Nothing of the person stays in this tab."""
-    st.session_state.clear()
-    st.query_params.clear()
-    st.session_state[_SAY] = "signed_out"
 
 
 # --- what they share ------------------------------------------------------------------------------
 
 
 def _head(title: str, lead: str) -> None:
-    """The head of the card, and what there is to say."""
-    code = st.session_state.get(_SAY)
-    if code is None and (asked := st.query_params.get("said")):
-        code = asked if asked in NOTICES or asked in SENTENCES else "account"
-    said = None
+    """Draw the head of the card, and what there is to say."""
+    code = st.session_state.get(state.NOTICE)
+    if code is None and (code := st.query_params.get("said")):
+        code = code if code in NOTICES or code in SENTENCES else "account"
+    notice = None
     if code:
-        what, then = map(say, NOTICES.get(code) or SENTENCES[code])
-        role = "status" if code in NOTICES else "alert"
-        said = (what, then, role)
-    signin.head(title, lead, said)
+        text, then = map(say, NOTICES.get(code) or SENTENCES[code])
+        notice = (text, then, "status" if code in NOTICES else "alert")
+    signin.head(title, lead, notice)
 
 
 def _email_field() -> str:
-    address: str = st.text_input(
+    return st.text_input(
         _("E-mail"),
-        value=st.session_state.get(_EMAIL, ""),
+        value=str(st.session_state.get(state.EMAIL, "")),
         max_chars=254,
         autocomplete="username",
-        key=f"email-{st.session_state.get(_VIEW, 'in')}",
+        key=f"email-{st.session_state.get(state.FORM, 'in')}",
     )
-    return address
 
 
-def _view(view: str) -> None:
-    st.session_state[_VIEW] = view
-    st.session_state[_SAY] = ""
+def _new_password_field(label: str, key: str) -> str:
+    label = label.format(number=SHORTEST)
+    return st.text_input(label, type="password", autocomplete="new-password", key=key)
 
 
 def _try(act: Callable[[], None]) -> None:
@@ -362,13 +338,13 @@ def _try(act: Callable[[], None]) -> None:
     try:
         act()
     except AccountError as error:
-        st.session_state[_SAY] = error.code
+        st.session_state[state.NOTICE] = error.code
         st.rerun()
 
 
 def _address(email: str) -> str:
     email = email.strip()
-    st.session_state[_EMAIL] = email
+    st.session_state[state.EMAIL] = email
     if not _MAIL.fullmatch(email):
         raise account_error("address")
     return email
@@ -384,13 +360,12 @@ def _check_password(password: str) -> None:
 def _begin_session(grant: Grant, gate: bool) -> None:
     """Give the browser its cookie, and draw the page anew. One that keeps no cookie is signed in
     for this tab."""
-    service, place = _service(), _place()
-    for key in (_VIEW, _EMAIL, _SAY, _SENT):
-        st.session_state.pop(key, None)
-    if not place.browser:
+    service, context = _service(), _return_context()
+    state.clear()
+    if not context.browser:
         session.attach_session(service.begin_tab_session(grant))
         st.rerun()
-    ticket = service.ticket(grant, place.browser)
+    ticket = service.ticket(grant, context.browser)
     home = "" if gate else f"{base_path()}/"
     signin.begin(
         _("Signing in…"),
@@ -408,5 +383,5 @@ def _service() -> AuthService:
     return service
 
 
-def _place() -> AuthReturnContext:
+def _return_context() -> AuthReturnContext:
     return AuthReturnContext.of(session.page_caller(), base_path())

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
 
 import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, session, url_state
-from dashboard.components import cards, status_cards, style, typography, upsell_banner
+from dashboard.components import (
+    cards,
+    controls,
+    status_cards,
+    style,
+    task_progress,
+    typography,
+    upsell_banner,
+)
 from dashboard.components.chips import bullets, chip
-from dashboard.components.markup import join, show, tag
+from dashboard.components.markup import join, show
 from dashboard.i18n import LazyDict, _, advice, say
-from dashboard.pages.analyze import arrivals
-from dashboard.pages.analyze.arrivals import Arrival
+from dashboard.pages.analyze import arrivals, state
+from dashboard.pages.analyze.state import Arrival
+from detector import links
 from detector.errors import InputError
+from detector.links.addresses import MAX_URL
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, list_models, usable
 from detector.schema.analysis import Label, Settings
 from service import limits
+from service.links import refusal
 from service.storage.uploads import records_retention, retention
-from service.tasks.jobs import QueueFull
+from service.tasks.jobs import Job, QueueFull, State
+from service.tasks.task import Task
 
 if TYPE_CHECKING:
     from dashboard._compat import UploadedFile
     from detector.samples import Sample
 
-FORMATS = "MP4, MOV, WebM, MKV, GIF, JPEG, PNG"
-MOMENTS = (16, 32, 64, 128)
-"""Choices for the moments to look at; the library's default is among them."""
+FORMATS = "MP4, MOV, WebM, MKV, GIF, JPEG, PNG, MP3, M4A, WAV"
+FRAME_COUNTS = (16, 32, 64, 128)
+"""Choices for the frames to sample; the library's default is among them."""
 RATES = (3.0, 5.0, 10.0)
-MOST_BY_RATE = 600
-"""moments, when so many a second are asked for: two minutes at 5 a second."""
+MAX_FRAMES_BY_RATE = 600
+"""when so many a second are asked for: two minutes at 5 a second."""
 SAMPLING: LazyDict[str, str] = LazyDict(
     lambda: {
         "uniform": _("Evenly spread"),
@@ -45,23 +59,28 @@ ANSWERS = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
 
 
 def draw() -> None:
-    """The page without a file."""
+    """Draw the page without a file."""
     specs = [spec for spec in list_models() if usable(spec)]
     left, right = st.columns([800, 480], gap="large")
     with left:
         st.title(_("Check a face in a clip or picture"), anchor=False)
-        lead = _("Get a reading in plain words, the frames behind it, and what it can’t tell.")
-        typography.lead(lead)
+        typography.lead(
+            _("Get a reading in plain words, the frames behind it, and what it can’t tell.")
+        )
         if not specs:
             status_cards.show(status_cards.no_model())
             return
-        if error := st.session_state.pop("refused", None):
+        if error := st.session_state.pop(state.REFUSED, None):
             status_cards.show(status_cards.refused(error))
         uploader = st.container(key="drop")
-        brought = st.container()
+        link = st.container()
+        listed = st.container()
         settings = _settings(specs)
         _take(uploader, settings)
-        with brought:
+        if links.allowed():
+            with link:
+                _take_link(settings)
+        with listed:
             arrivals.draw()
         _stronger()
     with right:
@@ -70,25 +89,24 @@ def draw() -> None:
 
 
 def _stronger() -> None:
-    """Where a better model is."""
-    wanted = upsell_banner.standing()
-    if wanted is None:
+    """Draw where a better model is."""
+    model = upsell_banner.standing()
+    if model is None:
         return
-    text = _("The bundled models are small. {model} is stronger, as published.").format(
-        model=upsell_banner.named(wanted)
-    )
+    text = _("The bundled models are small. {model} is stronger, as published.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stronger"):
-        typography.caption(text, width="content")
+        typography.caption(text.format(model=upsell_banner.named(model)), width="content")
         st.page_link(
-            "pages/models.py", label=_("Add it"), icon=":material/download:", width="content"
+            url_state.page("models"), label=_("Add it"), icon=":material/download:", width="content"
         )
 
 
 def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
-    """The drop zone. Files are copied to disk at once; then the uploader is replaced by a fresh
-    one, which lets go of the copies in memory. One file is gone to; of several each gets a row."""
+    """Draw the drop zone. Files are copied to disk at once; then the uploader is replaced by a
+    fresh one, which lets go of the copies in memory. One file is gone to; of several each gets a
+    row."""
     limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
-    turn = st.session_state.get("uploads", 0)
+    turn = st.session_state.get(state.UPLOADS, 0)
     with place:
         style.drop_zone(
             _("Drop videos or pictures here"),
@@ -107,131 +125,160 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
         )
     if not files:
         return
-    st.session_state["uploads"] = turn + 1
+    st.session_state[state.UPLOADS] = turn + 1
     if len(files) == 1:
-        try:
-            job = session.application().submit(
-                session.request_context(), files[0], files[0].name, settings, size=files[0].size
-            )
-        except (QueueFull, InputError) as error:
-            st.session_state["refused"] = error
-        else:
-            url_state.enter(job.key)
+        _analyze(files[0], files[0].name, settings, size=files[0].size)
     else:
         for file in files:
-            arrivals.add(_arrive(file, settings))
+            state.add_arrival(_arrive(file, settings))
     st.rerun()
+
+
+def _take_link(settings: Settings) -> None:
+    """Draw the field of a link; while what it leads to is fetched, how far that is. It is gone to
+    once it is here."""
+    if task := session.find_task(st.session_state.get(state.FETCH)):
+        if task.active:
+            task_progress.draw(task, _fetched, _("Cancel"), "link-cancel", note=_fetching())
+            return
+        del st.session_state[state.FETCH]
+        if task.result:
+            url_state.enter(str(task.result))
+        elif task.state is not State.CANCELED:
+            st.session_state[state.REFUSED] = refusal(task)
+        st.rerun()
+    with st.form("link", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        url = st.text_input(
+            _("Or the address of a video or picture"),
+            placeholder="https://",
+            max_chars=MAX_URL,
+            key="link-url",
+            help=_("The address of the file itself. Its server sees that we ask."),
+        )
+        pressed = st.form_submit_button(_("Fetch"), icon=":material/link:")
+    if links.pages_allowed():
+        typography.caption(
+            _(
+                "Pages with a player work too, through yt-dlp. Mind the terms of use of the site; "
+                "it sees this server’s address and that a program asks."
+            )
+        )
+    if not pressed or not url.strip():
+        return
+    try:
+        st.session_state[state.FETCH] = session.start_link(url, settings).id
+    except (QueueFull, InputError) as error:
+        st.session_state[state.REFUSED] = error
+    st.rerun()
+
+
+def _fetching() -> str:
+    return _("It goes on if you leave this page, and is in the history then.")
+
+
+def _fetched(task: Task) -> str:
+    """Return how much of a file is here."""
+    if not task.done:
+        return _("Fetching the file …")
+    here = labels.size(task.done)
+    if not task.total:
+        return _("Fetching the file: {bytes}").format(bytes=here)
+    text = _("Fetching the file: {bytes} of {total}").format(
+        bytes=here, total=labels.size(task.total)
+    )
+    return task_progress.with_time_left(text, task)
+
+
+def _analyze(file: BinaryIO, name: str, settings: Settings, *, size: int | None = None) -> None:
+    """Put a file in line and go to it, or have it said why not."""
+    _go_to(lambda: session.submit(file, name, settings, size=size))
+
+
+def _go_to(submit: Callable[[], Job]) -> None:
+    """Go to what was put in line, or have it said why it was not."""
+    try:
+        url_state.enter(submit().key)
+    except (QueueFull, InputError) as error:
+        st.session_state[state.REFUSED] = error
 
 
 def _arrive(file: UploadedFile, settings: Settings) -> Arrival:
     """Put one of several files in line, or say why not."""
     try:
-        job = session.application().submit(
-            session.request_context(), file, file.name, settings, size=file.size
-        )
+        job = session.submit(file, file.name, settings, size=file.size)
     except (QueueFull, InputError) as error:
         return Arrival(file.name, refused=advice(error))
     return Arrival(file.name, job.key)
 
 
 def _settings(specs: list[ModelSpec]) -> Settings:
-    """How long it takes, in a line under the drop zone; what an expert may change, folded away."""
+    """Draw how long it takes, in a line under the drop zone; what an expert may change, folded
+    away."""
     time = st.empty()
+    chosen = {spec.id for spec in choose()}
+    default = [spec.id for spec in specs if spec.id in chosen] or [specs[0].id]
     with st.expander(_("Options"), icon=":material/tune:", key="options"):
-        ids = _models(specs)
+        ids = _models(specs, default)
         options = _options()
-    titles = {spec.id: spec.title for spec in specs}
-    usual = _usual(specs)
     if not ids:
-        ids = usual
-        names = labels.listed([titles[id] for id in ids])
-        none = _("none chosen: {models}").format(models=names)
-        typography.caption(none, at=time)
+        ids = default
+        names = labels.listed([spec.title for spec in specs if spec.id in ids])
+        typography.caption(_("none chosen: {models}").format(models=names), at=time)
     elif seconds := _estimate(options, ids):
         takes = (
             _("A video takes {time} on this computer.")
             if session.is_loopback_client()
             else _("A video takes {time} on this server.")
-        ).format(time=labels.about(seconds))
-        typography.caption(takes, at=time)
-    if options.mix is not None:
-        return options.model_copy(update={"models": options.mix.models})
-    return options.model_copy(update={"models": None if ids == usual else ids})
-
-
-def _usual(specs: list[ModelSpec]) -> list[str]:
-    """The models that an analysis has unless somebody chooses."""
-    usual = {spec.id for spec in choose()}
-    return [spec.id for spec in specs if spec.id in usual] or [specs[0].id]
-
-
-def _models(specs: list[ModelSpec]) -> list[str]:
-    """What to look for: a model each, by what it looks for. Those that are off say why."""
-    names = {spec.id: spec.plain or spec.title for spec in specs}
-    usual = _usual(specs)
-    chosen = st.pills(
-        _("What to look for"),
-        list(names),
-        selection_mode="multi",
-        default=usual,
-        format_func=names.__getitem__,
-        wrap=True,
-        key="models",
+        )
+        typography.caption(takes.format(time=labels.about(seconds)), at=time)
+    models = None if ids == default else ids
+    return options.model_copy(
+        update={"models": options.mix.models if options.mix is not None else models}
     )
-    rows = (_looks(spec, names[spec.id], off=spec.id not in usual) for spec in specs)
+
+
+def _models(specs: list[ModelSpec], default: list[str]) -> list[str]:
+    """Draw what to look for: a model each, by what it looks for. Those that are off say why."""
+    names = {spec.id: spec.plain or spec.title for spec in specs}
+    ids = controls.choose_any(_("What to look for"), names, default, "models")
+    rows = (_looks(spec, names[spec.id], off=spec.id not in default) for spec in specs)
     show(bullets(rows, "um-looks"))
-    return [id for id in names if id in chosen]
+    return ids
 
 
 def _looks(spec: ModelSpec, name: str, *, off: bool) -> Markup:
     """Return what one model looks for, and why it is off at first."""
-    told = [(spec.finding or spec.summary).rstrip(".") + "."]
+    sentences = [(spec.finding or spec.summary).rstrip(".") + "."]
     if name != spec.title:
-        told.append(_("Model: {title}.").format(title=spec.title))
+        sentences.append(_("Model: {title}.").format(title=spec.title))
     if off:
-        told.append(_("Off unless you turn it on: the thresholds were made for a set without it."))
-    return join([tag("b", name), f": {' '.join(told)}"])
+        sentences.append(
+            _("Off unless you turn it on: the thresholds were made for a set without it.")
+        )
+    return join([typography.strong(name), f": {' '.join(sentences)}"])
 
 
 def _estimate(settings: Settings, ids: list[str]) -> float | None:
-    """Seconds for a video; unknown where its length decides, and before a first file."""
+    """Return the seconds for a video; unknown where its length decides, and before a first file."""
     if settings.sampling == "fps":
         return None
     return session.application().jobs.speed.estimate(settings.frames, ids)
 
 
 def _options() -> Settings:
-    """What an expert may change: how many moments, which, and the smallest face."""
+    """Draw what an expert may change: how many frames, which, and the smallest face."""
     usual = Settings()
-    sampling = st.segmented_control(
-        _("Which moments to look at"),
-        list(SAMPLING),
-        default=usual.sampling,
-        required=True,
-        format_func=SAMPLING.__getitem__,
-        key="sampling",
-    )
+    sampling = controls.choose(_("Which moments to look at"), SAMPLING, usual.sampling, "sampling")
     if sampling == "fps":
-        rate = st.segmented_control(
-            _("How many a second"),
-            RATES,
-            default=usual.fps,
-            required=True,
-            format_func="{:g}".format,
-            key="rate",
-            help=_("At most {number} in all.").format(number=MOST_BY_RATE),
-        )
-        amount = {"fps": rate, "frames": MOST_BY_RATE}
+        most = _("At most {number} in all.").format(number=MAX_FRAMES_BY_RATE)
+        rates = {rate: f"{rate:g}" for rate in RATES}
+        rate = controls.choose(_("How many a second"), rates, usual.fps, "rate", help=most)
+        amount: dict[str, float] = {"fps": rate, "frames": MAX_FRAMES_BY_RATE}
     else:
-        moments = st.segmented_control(
-            _("How many"),
-            MOMENTS,
-            default=usual.frames,
-            required=True,
-            key="moments",
-            help=_("More moments find shorter events and take longer."),
-        )
-        amount = {"frames": moments}
+        longer = _("More moments find shorter events and take longer.")
+        counts = {count: str(count) for count in FRAME_COUNTS}
+        frames = controls.choose(_("How many"), counts, usual.frames, "moments", help=longer)
+        amount = {"frames": frames}
     smallest = st.slider(
         _("Smallest face, px wide"),
         min_value=16,
@@ -241,25 +288,24 @@ def _options() -> Settings:
         key="smallest",
         help=_("Narrower faces are skipped. Under 64 px scores mean little."),
     )
-    mix = None
+    ensemble = None
     scope = session.record_scope()
-    if known := scope.store.presets(scope.owner):
+    if presets := scope.store.presets(scope.owner):
         name = st.selectbox(
             _("Ensemble"),
-            [None, *known],
+            [None, *presets],
             format_func=lambda n: n or _("The default, or the models chosen here"),
             key="preset",
             help=_("Presets are put together on the Compare page."),
         )
-        mix = known.get(name) if name else None
+        ensemble = presets.get(name) if name else None
     return Settings.model_validate(
-        {"sampling": sampling, "min_face": smallest, "mix": mix, **amount}
+        {"sampling": sampling, "min_face": smallest, "mix": ensemble, **amount}
     )
 
 
 def _answers() -> None:
-    """The four answers, in their colors and words, and what happens to a file."""
-    states = [(labels.STATES[label], labels.WHAT_IT_MEANS[label]) for label in ANSWERS]
+    """Draw the four answers, in their colors and words, and what happens to a file."""
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     if session.application().replicates_media(session.request_context()):
@@ -279,7 +325,10 @@ def _answers() -> None:
     show(
         cards.explained(
             _("What you will read"),
-            [(chip(state.words, state.slug, state.icon), means) for state, means in states],
+            [
+                (chip(answer.words, answer.slug, answer.icon), labels.WHAT_IT_MEANS[label])
+                for label, answer in ((label, labels.STATES[label]) for label in ANSWERS)
+            ],
         ),
         typography.with_icon("lock", f"{where} {fate}", "um-privacy"),
     )
@@ -289,14 +338,14 @@ def _samples(settings: Settings) -> None:
     """Clips that show it working with no file at hand."""
     gallery = session.application().gallery
     if gallery.problem:
-        why = _("There are no samples: {problem}").format(problem=say(gallery.problem))
-        typography.caption(why)
+        none = _("There are no samples: {problem}")
+        typography.caption(none.format(problem=say(gallery.problem)))
         return
     what = _(
         "Made for Unmask from pictures that are free of rights. Results are computed when you "
         "open one."
     )
-    aside = tag("span", what, cls="um-caption")
+    aside = typography.small(what)
     cards.part_head(_("Try a sample"), aside, cls="samples")
     if gallery.samples is None:
         _wait_for_samples()
@@ -306,25 +355,13 @@ def _samples(settings: Settings) -> None:
         with grid, st.container(border=True, key=f"card-sample-{sample.id}", height="stretch"):
             st.image(str(sample.thumbnail), alt=sample.title, width="stretch")
             cards.named(sample.title, sample.subtitle, cls="um-sample")
-            with st.container(
-                horizontal=True,
-                horizontal_alignment="distribute",
-                vertical_alignment="center",
-                wrap=False,
-                key=f"actions-sample-{sample.id}",
-            ):
+            with controls.apart(f"actions-sample-{sample.id}", wrap=False):
                 typography.remark(_length(sample))
-                st.button(
-                    _("Open"),
-                    key=f"open-{sample.id}",
-                    icon=":material/arrow_forward:",
-                    on_click=_open,
-                    args=(sample, settings),
-                )
+                open_it = partial(_open, sample, settings)
+                controls.button(_("Open"), "arrow_forward", f"open-{sample.id}", open_it)
 
 
 def _length(sample: Sample) -> str:
-    """ "10 s video", "picture"."""
     if sample.duration is None:
         return _("picture")
     return _("{seconds}\u00a0s video").format(seconds=f"{sample.duration:.0f}")
@@ -332,15 +369,8 @@ def _length(sample: Sample) -> str:
 
 def _open(sample: Sample, settings: Settings) -> None:
     """Analyze a sample as if it had been uploaded."""
-    try:
-        with sample.path.open("rb") as file:
-            job = session.application().submit(
-                session.request_context(), file, sample.path.name, settings
-            )
-    except (QueueFull, InputError) as error:
-        st.session_state["refused"] = error
-    else:
-        url_state.enter(job.key)
+    with sample.path.open("rb") as file:
+        _analyze(file, sample.path.name, settings)
 
 
 @st.fragment(run_every=1.0)

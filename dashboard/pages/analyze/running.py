@@ -12,7 +12,7 @@ import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,22 @@ from markupsafe import Markup
 from PIL import Image
 
 from dashboard import charts, labels, series, session, theme
-from dashboard.components import cards, evidence_view, page_header, player, status_cards, typography
-from dashboard.components import lanes as beside
-from dashboard.components import progress as bars
+from dashboard.components import (
+    cards,
+    controls,
+    evidence_view,
+    figures,
+    page_header,
+    player,
+    status_cards,
+    typography,
+)
+from dashboard.components import lanes as lane_parts
+from dashboard.components import progress as progress_parts
 from dashboard.components.chips import chip
-from dashboard.components.markup import join, show, tag
+from dashboard.components.markup import join, show
 from dashboard.components.progress import ProgressStep
-from dashboard.i18n import LazyDict, _
+from dashboard.i18n import _
 from dashboard.result import question, timeline
 from dashboard.series import Lane
 from detector import media, vision
@@ -42,35 +51,27 @@ if TYPE_CHECKING:
 
 POLL = 0.5
 """s between two looks at the job."""
-PEOPLE_EVERY = 2.0
-TIMELINE_EVERY = 2.0
-"""s between two drawings of the timeline: slower, since a figure is heavy."""
-MOST_PEOPLE = 6
-MOST_LANES = 3
+DRAW_EVERY = 2.0
+"""s between two drawings of the people and the timeline: slower, since a figure is heavy."""
+MAX_PEOPLE = 6
+MAX_LANES = 3
 THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
-SETTLE = 3.0
-"""s before a time left is told: earlier it would only jump."""
-SURE = 0.08
+MIN_ELAPSED_SECONDS = 3.0
+"""before a time left is told: earlier it would only jump."""
+MIN_FRACTION = 0.08
 """of the work that must be done before a time left is told, for the same reason."""
-STAGES: LazyDict[str, str] = LazyDict(
-    lambda: {
-        "read": _("Reading the file"),
-        "faces": _("Finding faces"),
-        "score": _("Scoring faces"),
-        "signals": _("Reading signals"),
-        "verdict": _("Writing the result"),
-    }
-)
 
 
 def draw(job: Job) -> None:
-    """The page of a job that waits or runs."""
+    """Draw the page of a job that waits or runs."""
     progress = job.progress
     info = progress.media if progress else None
     facts = page_header.facts(info) if info else []
-    facts.append(labels.count(len(choose(job.settings.models)), "model", "models"))
+    models = progress.models if info and progress else choose(job.settings.models)
+    facts.append(labels.count(len(models), "model", "models"))
     with page_header.row(job.name, facts):
-        st.button(_("Cancel"), icon=":material/close:", key="cancel", on_click=_cancel, args=(job,))
+        cancel = partial(session.application().jobs.cancel, job.key)
+        controls.button(_("Cancel"), "close", "cancel", cancel)
     left, right = st.columns([45, 55], gap="medium")
     with left:
         with st.container(border=True, key="card-progress"):
@@ -86,45 +87,44 @@ def draw(job: Job) -> None:
             st.skeleton(height=360)
         else:
             player.draw(job, info)
-        _people(job)
-    if info is not None and info.kind != "image":
+        if info is None or info.kind != "audio":
+            _people(job)
+    if info is not None and info.kind not in ("image", "audio"):
         with st.container(border=True, key="card-timeline"):
             _timeline(job)
 
 
-def _cancel(job: Job) -> None:
-    session.application().jobs.cancel(job.key)
-
-
 @st.fragment(run_every=POLL)
 def _progress(job: Job, media_drawn: bool) -> None:
-    """The card with the bar and the steps. It also notices when the page has to change."""
-    current = session.application().find(session.request_context(), job.key)
-    if current is not job or not job.active:
+    """Draw the card with the bar and the steps. It also notices when the page has to change."""
+    if session.find_job(job.key) is not job or not job.active:
         st.rerun()
     progress = job.progress
     if progress is not None and progress.media is not None and not media_drawn:
         st.rerun()
     if job.state is State.QUEUED or progress is None:
-        show(_waiting(job))
-        return
-    left = st.session_state.setdefault(f"left-{job.key}", TimeLeft())
-    remaining = left.text(job.elapsed(), progress.fraction)
-    head = _("Stopping") if job.cancel.is_set() else STAGES[progress.stage]
+        head, drawn = _waiting(job)
+    else:
+        head = _("Stopping") if job.cancel.is_set() else labels.STAGES[progress.stage]
+        left = st.session_state.setdefault(f"left-{job.key}", TimeLeft())
+        drawn = _steps(job, progress, head, left.text(job.elapsed(), progress.fraction))
+    # In one place for both, so that the card keeps its height as one follows the other.
     with st.container(gap=None):
         # On its own, so that a screen reader hears each step once and no percents.
         typography.quiet(head)
-        show(_steps(job, progress, head, remaining))
+        show(drawn)
 
 
-def _waiting(job: Job) -> Markup:
-    """In line, or just taken by a worker."""
+def _waiting(job: Job) -> tuple[str, Markup]:
+    """In line, or just taken by a worker: in a word, and drawn."""
     ahead = session.application().jobs.ahead(job)
     if job.state is not State.QUEUED:
         line = _("The models are being loaded; only the first file waits for this.")
         head = _("Getting ready")
     else:
         head = _("Waiting")
+        if session.application().tasks.scheduler.held:
+            head = _("Paused by who runs this server")
         seconds = session.application().jobs.speed.estimate(
             job.settings.frames, [spec.id for spec in choose(job.settings.models)]
         )
@@ -137,12 +137,14 @@ def _waiting(job: Job) -> Markup:
             time=labels.about((ahead + 1) * (seconds or 0.0) / session.application().jobs.workers),
         )
     most = len(choose(job.settings.models))
-    return bars.waiting(head, line, _stay(), most=most)
+    return head, progress_parts.waiting(head, line, _stay(), most=most)
 
 
 def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
     """Return the steps as rows of one block, so that they stay aligned."""
-    at = list(STAGES).index(progress.stage)
+    # What is heard is listened to beside the search for faces: one step, and one place.
+    at = list(labels.STAGES).index("faces" if progress.stage == "sound" else progress.stage)
+    at -= at > list(labels.STAGES).index("sound")
     seconds, waiting = progress.seconds, _("waiting")
 
     def spent(*keys: str) -> str:
@@ -155,21 +157,26 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
         _contents(progress.media) if progress.media else "",
         spent("read") if at > 0 else "",
     )
-    rows = [read, _faces_step(progress, at, spent("faces")), _score_step(job, progress, at, spent)]
+    heard = progress.media is not None and progress.media.kind == "audio"
+    find = (
+        _sound_step(progress, at, spent("sound"))
+        if heard
+        else _faces_step(progress, at, spent("faces"))
+    )
+    score = _("Score the voice") if heard else _("Score faces")
+    rows = [read, find, _score_step(job, progress, at, spent, score)]
     last = {"signals": _("Read signals"), "verdict": _("Verdict")}
     for place, (key, name) in enumerate(last.items(), 3):
-        if at > place:
+        if at == place:
+            rows.append(ProgressStep(name, "now"))
+        elif at > place:
             rows.append(ProgressStep(name, "done", right=spent(key)))
         else:
-            rows.append(
-                ProgressStep(name, "now")
-                if at == place
-                else ProgressStep(name, "wait", right=waiting)
-            )
+            rows.append(ProgressStep(name, "wait", right=waiting))
     whole = f"{min(99, math.floor(progress.fraction * 100))}{labels.NBSP}%"
-    return bars.run(
+    return progress_parts.run(
         head,
-        join([tag("b", whole), f" · {remaining}" if remaining else ""]),
+        join([typography.strong(whole), f" · {remaining}" if remaining else ""]),
         progress.fraction,
         rows,
         _stay(),
@@ -178,28 +185,39 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
     )
 
 
+def _sound_step(progress: Progress, at: int, took: str) -> ProgressStep:
+    """Return the step that listens for speech."""
+    audio = progress.media.audio if progress.media else None
+    if audio and audio.heard:
+        spoken = _("{time} of speech").format(time=labels.took(audio.heard.speech_seconds))
+        return ProgressStep(_("Found speech"), "done", spoken, took)
+    return ProgressStep(_("Listen for speech"), "now" if at == 1 else "wait")
+
+
 def _faces_step(progress: Progress, at: int, took: str) -> ProgressStep:
-    """Whom it found, in how much of the file."""
-    people = progress.partial.judged if progress.partial else []
-    found = labels.count(len(people), "person", "people") if people else _("no face so far")
-    frames = labels.count(progress.moments_total, "frame", "frames")
+    """Return the step that finds people: whom, in how much of the file."""
+    people = progress.partial.seen if progress.partial else []
+    who = labels.count(len(people), "person", "people") if people else _("no face so far")
+    frames = labels.count(progress.sampled_total, "frame", "frames")
     if at > 1:
-        detail = _("{people} in {frames}").format(people=found, frames=frames)
+        detail = _("{people} in {frames}").format(people=who, frames=frames)
         return ProgressStep(_("Found faces"), "done", detail, took)
     if at < 1:
         return ProgressStep(_("Find faces"), "wait", right=_("waiting"))
-    looked = _("{people}, {number} of {frames}").format(
-        people=found, number=progress.moments, frames=frames
+    searched = _("{people}, {number} of {frames}").format(
+        people=who, number=progress.sampled, frames=frames
     )
-    return ProgressStep(_("Find faces"), "now", looked if progress.moments else "")
+    return ProgressStep(_("Find faces"), "now", searched if progress.sampled else "")
 
 
-def _score_step(job: Job, progress: Progress, at: int, spent: Callable[[str], str]) -> ProgressStep:
+def _score_step(
+    job: Job, progress: Progress, at: int, spent: Callable[[str], str], name: str
+) -> ProgressStep:
     """How far each model is."""
     if at > 2:
-        return ProgressStep(_("Score faces"), "done", right=spent("score"))
+        return ProgressStep(name, "done", right=spent("score"))
     if not any(known for scored, known in progress.models.values()):
-        return ProgressStep(_("Score faces"), "wait", right=_("waiting"))
+        return ProgressStep(name, "wait", right=_("waiting"))
     titles = {spec.id: spec.plain or spec.title for spec in choose(job.settings.models)}
     share = _("{number} of {total}")
     parts = [
@@ -214,12 +232,14 @@ def _score_step(job: Job, progress: Progress, at: int, spent: Callable[[str], st
     if len(parts) > 1:
         side = _("{models}, side by side").format(models=side)
     so_far = _("{time} so far").format(time=spent("score")) if spent("score") else ""
-    return ProgressStep(_("Score faces"), "now", side, so_far, parts)
+    return ProgressStep(name, "now", side, so_far, parts)
 
 
 def _contents(info: Media) -> str:
     if info.kind == "image":
         return _("one picture")
+    if info.kind == "audio":
+        return labels.sound(info)
     frames = labels.count(info.frame_count, "frame", "frames") if info.frame_count else _("video")
     return _("{frames}, sound").format(frames=frames) if info.audio else frames
 
@@ -243,7 +263,7 @@ class TimeLeft:
         fraction : float
             Of the work that is done, 0..1.
         """
-        if elapsed < SETTLE or fraction < SURE:
+        if elapsed < MIN_ELAPSED_SECONDS or fraction < MIN_FRACTION:
             return ""
         seconds = elapsed * (1 - fraction) / fraction
         new = max(5, 5 * math.ceil(seconds / 5))
@@ -258,16 +278,16 @@ class TimeLeft:
         return _("{time} left").format(time=labels.about(new))
 
 
-@st.fragment(run_every=PEOPLE_EVERY)
+@st.fragment(run_every=DRAW_EVERY)
 def _people(job: Job) -> None:
-    """The people found so far, in order of first appearance."""
+    """Draw the people found so far, in order of first appearance."""
     partial = job.progress.partial if job.progress else None
-    if partial is None or not partial.judged:
+    if partial is None or not partial.seen:
         cards.people([])
         return
-    first = sorted(partial.judged, key=lambda track: track.start)
-    rows = [_person(job, partial, track) for track in first[:MOST_PEOPLE]]
-    more = len(first) - MOST_PEOPLE
+    first = sorted(partial.seen, key=lambda track: track.start)
+    rows = [_person(job, partial, track) for track in first[:MAX_PEOPLE]]
+    more = len(first) - MAX_PEOPLE
     order = (
         _("in order of first appearance, and {number} more").format(number=more)
         if more > 0
@@ -277,9 +297,9 @@ def _people(job: Job) -> None:
 
 
 def _person(job: Job, partial: Analysis, track: Subject) -> tuple[str, str, str]:
-    """A face as a data address, who it is, and how much was seen of them."""
+    """Return a face as a data address, who it is, and how much was seen of them."""
     frames = _("{number} of {frames}").format(
-        number=len(track.frames), frames=labels.count(len(partial.moments), "frame", "frames")
+        number=len(track.frames), frames=labels.count(len(partial.timestamps), "frame", "frames")
     )
     width = f"{max(face.quality.width for face in track.frames):.0f}{labels.NBSP}px"
     detail = " · ".join(part for part in (labels.SIDES[track.side], frames, width) if part)
@@ -290,7 +310,7 @@ def _person(job: Job, partial: Analysis, track: Subject) -> tuple[str, str, str]
 
 
 def thumbnail(path: Path, media: Media, track: Subject) -> str:
-    """A person's face as a data address; empty where it can't be cut.
+    """Return a person's face as a data address; empty where it can't be cut.
 
     Of the first face that was found: a better one later is not worth decoding again while the file
     is being analyzed.
@@ -313,19 +333,19 @@ def _thumbnail(path: Path, described: str, time: float, box: Box) -> str:
 # --- the timeline --------------------------------------------------------------------------------
 
 
-@st.fragment(run_every=TIMELINE_EVERY)
+@st.fragment(run_every=DRAW_EVERY)
 def _timeline(job: Job) -> None:
     """Scores so far: each model as far as it has got, the bold line where all have a score."""
     partial = job.progress.partial if job.progress else None
-    if partial is not None and (questions := question.asked(partial)):
+    if partial is not None and (questions := question.of_picture(partial)):
         partial = question.viewed(partial, questions[0])
-    tracks = partial.judged[:MOST_LANES] if partial else []
+    tracks = partial.seen[:MAX_LANES] if partial else []
     named = timeline.titles(partial) if partial else {}
     note = _("the bold line is drawn where all models have a score") if len(named) > 1 else ""
     cards.part_head(
         _("Score over time"),
         timeline.keys(partial, named) if partial and named else "",
-        tag("span", note, cls="um-caption"),
+        typography.small(note),
     )
     if partial is None or not tracks:
         typography.caption(_("No face has been found so far."))
@@ -338,33 +358,28 @@ def _timeline(job: Job) -> None:
             with st.container(key=f"lane-{track.id}", gap=None):
                 who, zones, plot, _right = st.columns([15, 9, 68, 8], gap=None)
                 scoring = chip(_("Scoring"), "na", "hourglass_top")
-                show(beside.owner(labels.who(track), labels.SIDES[track.side], scoring), at=who)
+                show(lane_parts.owner(labels.who(track), labels.SIDES[track.side], scoring), at=who)
                 with zones, st.container(key=f"lane-words-{track.id}"):
-                    show(beside.zone_words(limits, size))
-                plot.plotly_chart(
-                    charts.lane_figure(
-                        lane, thresholds=limits, end=series.length(partial), size=size,
-                        palette=palette, titles=named, axis=track is tracks[-1],
-                    ),
-                    theme=None,
-                    config=charts.CONFIG,
-                    key=f"so-far-{track.id}",
-                    alt=_("{person}: scores so far; they can still change.").format(
-                        person=labels.who(track)
-                    ),
+                    show(lane_parts.zone_words(limits, size))
+                figure = charts.lane_figure(
+                    lane, thresholds=limits, end=series.length(partial), size=size,
+                    palette=palette, titles=named,
                 )  # fmt: skip
+                scores = _("{person}: scores so far; they can still change.")
+                alt = scores.format(person=labels.who(track))
+                figures.chart(figure, f"so-far-{track.id}", alt, at=plot)
 
 
 def so_far(partial: Analysis, track: Subject) -> Lane:
-    """A lane of an unfinished run: nothing stands for a score that is only on its way.
+    """Return a lane of an unfinished run: nothing stands for a score that is only on its way.
 
-    The time after the last looked-at moment is "not scored yet"; the line of all models together
+    The time after the last sampled frame is "not scored yet"; the line of all models together
     has only the moments that every model has scored.
     """
-    last = partial.moments[-1]
+    last = partial.timestamps[-1]
     end = series.length(partial)
     if end > last:
-        partial = partial.model_copy(update={"moments": [*partial.moments, end]})
+        partial = partial.model_copy(update={"timestamps": [*partial.timestamps, end]})
     lane = series.lane(partial, track, until=last)
     complete = tuple(
         score if all(line[i] is not None for line in lane.models.values()) else None

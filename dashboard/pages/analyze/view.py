@@ -8,11 +8,20 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import labels, result, session, url_state
-from dashboard.components import page_header, player, stage, status_cards, typography
+from dashboard.components import (
+    controls,
+    origin,
+    page_header,
+    player,
+    stage,
+    status_cards,
+    typography,
+)
 from dashboard.components.status_cards import Card
 from dashboard.i18n import _
 from dashboard.pages.analyze import first_screen, running
-from detector.schema.analysis import Label, Media
+from dashboard.result import original
+from detector.schema.analysis import Analysis, Label, Media
 from service.records.model import RecordsError
 from service.tasks.jobs import Job, State
 
@@ -26,9 +35,9 @@ def draw() -> None:
         with stage.enter("empty"):
             first_screen.draw()
         return
-    job = session.application().find(session.request_context(), key)
+    job = session.find_job(key)
     if job is None:
-        _without_verdict(None, status_cards.gone())
+        _without_verdict(None, status_cards.not_found())
     elif job.active:
         with stage.enter(f"running-{key}"):
             running.draw(job)
@@ -38,8 +47,9 @@ def draw() -> None:
         _without_verdict(job, status_cards.canceled(job))
     elif job.analysis is None:
         _without_verdict(job, status_cards.interrupted(job))
-    elif job.analysis.verdict.label is Label.NOT_APPLICABLE and not status_cards.wants_scores(job):
-        _without_verdict(job, status_cards.unjudged(job, job.analysis))
+    elif _unjudged(job.analysis) and not status_cards.wants_scores(job):
+        origin.draw(job.origin)
+        _without_verdict(job, status_cards.unjudged(job.key, job.analysis))
     else:
         with stage.enter(f"result-{key}"):
             result.render(job)
@@ -57,9 +67,10 @@ def shared(token: str) -> None:
         _without_verdict(None, status_cards.no_link())
         return
     until = _("You were sent this result to read, until {date}.")
-    typography.caption(until.format(date=labels.day(guest.shared.expires)))
-    if guest.analysis.verdict.label is Label.NOT_APPLICABLE:
-        card = status_cards.unjudged(guest, guest.analysis)
+    typography.caption(until.format(date=labels.day(guest.expires)))
+    if _unjudged(guest.analysis):
+        origin.draw(guest.origin)
+        card = status_cards.unjudged(guest.key, guest.analysis)
         _without_verdict(
             None, replace(card, actions=(status_cards.choose_another(_("Analyze a file")),))
         )
@@ -68,8 +79,14 @@ def shared(token: str) -> None:
             result.render(guest)
 
 
+def _unjudged(analysis: Analysis) -> bool:
+    """Whether a card stands in the result's place. A sound without a verdict still shows what was
+    heard."""
+    return analysis.verdict.label is Label.NOT_APPLICABLE and analysis.media.kind != "audio"
+
+
 def _without_verdict(job: Job | None, card: Card) -> None:
-    """A state card in the verdict's place, beside the file where it can be shown."""
+    """Draw a state card in the verdict's place, beside the file where it can be shown."""
     with stage.enter(f"{card.slug}-{job.key if job else ''}"):
         _card(job, card)
 
@@ -78,7 +95,8 @@ def _card(job: Job | None, card: Card) -> None:
     media = _media(job) if job else None
     if job:
         with page_header.row(job.name, page_header.facts(media) if media else []):
-            st.button(_("New analysis"), icon=":material/add:", key="new", on_click=url_state.leave)
+            controls.button(_("New analysis"), "add", "new", url_state.leave)
+        original.banner(job)
     left, right = st.columns([45, 55], gap="medium")
     with left:
         status_cards.show(card)
@@ -88,7 +106,7 @@ def _card(job: Job | None, card: Card) -> None:
 
 
 def _media(job: Job) -> Media | None:
-    """What is known of the file, also when its analysis did not end."""
+    """Return what is known of the file, also when its analysis did not end."""
     if job.analysis:
         return job.analysis.media
     return job.progress.media if job.progress else None

@@ -5,25 +5,26 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import charts, labels, series
-from dashboard.components import cards, typography
+from dashboard.components import cards, controls, figures, typography
 from dashboard.components.cards import Mark
 from dashboard.i18n import _
 from dashboard.pages.compare import state
-from dashboard.pages.compare.lanes import limits
-from dashboard.pages.compare.state import Chosen
+from dashboard.pages.compare.state import Selection
 from dashboard.series import Lane
 from dashboard.theme import AXIS, Palette
 from detector.schema.analysis import Label, Thresholds
 
 ROW = 26
 """px of a model in the strip."""
+Line = tuple[str, Lane, Thresholds]
+"""A model: its name, its scores, and what they are read by."""
 ORDER = (Label.REAL, Label.INCONCLUSIVE, Label.FAKE)
 
 
@@ -56,99 +57,59 @@ class Difference:
     text: str
 
 
-def readings(lane: Lane, asked: Thresholds) -> list[Label]:
-    """The reading of each moment; NOT_APPLICABLE where there is no score."""
-    return [series.label_at(value, asked) for value in lane.score]
+def readings(lane: Lane, thresholds: Thresholds) -> list[Label]:
+    """Return the reading of each moment; NOT_APPLICABLE where there is no score."""
+    return [series.label_at(value, thresholds) for value in lane.score]
 
 
-def pairs(said: Mapping[str, Sequence[Label]], drawn: Mapping[str, Lane]) -> list[Pair]:
-    """Every pair of models."""
+def pairs(labelled: Mapping[str, Sequence[Label]], lanes: Mapping[str, Lane]) -> list[Pair]:
+    """Return every pair of models, by the readings and the scores of each."""
     out = []
-    for a, b in itertools.combinations(said, 2):
-        both = [
-            i
-            for i, (x, y) in enumerate(zip(said[a], said[b], strict=True))
-            if Label.NOT_APPLICABLE not in (x, y)
-        ]
-        same = sum(said[a][i] is said[b][i] for i in both)
-        opposite = sum({said[a][i], said[b][i]} == {Label.FAKE, Label.REAL} for i in both)
-        x = np.array([drawn[a].score[i] for i in both], float)
-        y = np.array([drawn[b].score[i] for i in both], float)
-        steady = len(both) < 3 or x.std() < 1e-6 or y.std() < 1e-6
+    for a, b in itertools.combinations(labelled, 2):
+        read = list(zip(labelled[a], labelled[b], strict=True))
+        both = [i for i, pair in enumerate(read) if Label.NOT_APPLICABLE not in pair]
+        same = sum(read[i][0] is read[i][1] for i in both)
+        opposite = sum(set(read[i]) == {Label.FAKE, Label.REAL} for i in both)
+        x, y = (np.array([lanes[id].score[i] for i in both], float) for id in (a, b))
+        steady = len(both) < 3 or min(x.std(), y.std()) < 1e-6
         correlation = None if steady else float(np.corrcoef(x, y)[0, 1])
         out.append(Pair(a, b, len(both), same, opposite, correlation))
     return out
 
 
 def differences(
-    said: Mapping[str, Sequence[Label]], times: Sequence[float], titles: Mapping[str, str]
+    labelled: Mapping[str, Sequence[Label]], times: Sequence[float], titles: Mapping[str, str]
 ) -> list[Difference]:
-    """Stretches in which one model is over and another under the thresholds, longest first; then
-    those in which one is sure and another is not."""
-    found: list[tuple[int, int, Difference]] = []
-    for a, b in itertools.permutations(said, 2):
-        for rank, other in ((0, Label.REAL), (1, Label.INCONCLUSIVE)):
-            says = (
-                _("{other} finds no sign where {model} says likely manipulated")
-                if rank == 0
-                else _("{other} stays inconclusive where {model} says likely manipulated")
-            )
-            apart = [x is Label.FAKE and y is other for x, y in zip(said[a], said[b], strict=True)]
-            for on, group in itertools.groupby(enumerate(apart), key=lambda item: item[1]):
-                members = [i for i, differs in group]
-                if on:
-                    text = says.format(other=titles[b], model=titles[a])
-                    stretch = Difference(times[members[0]], times[members[-1]], text)
-                    found.append((rank, -len(members), stretch))
-    found.sort(key=lambda item: item[:2])
-    return [difference for _, _, difference in found]
+    """Return stretches in which one model is over and another under the thresholds, longest first;
+    then those in which one is sure and another is not."""
+    texts = {
+        Label.REAL: _("{other} finds no sign where {model} says likely manipulated"),
+        Label.INCONCLUSIVE: _("{other} stays inconclusive where {model} says likely manipulated"),
+    }
+    stretches: list[tuple[int, int, Difference]] = []
+    for a, b in itertools.permutations(labelled, 2):
+        for rank, (other, text) in enumerate(texts.items()):
+            pairs = zip(labelled[a], labelled[b], strict=True)
+            apart = [i for i, pair in enumerate(pairs) if pair == (Label.FAKE, other)]
+            # What stands next to each other has the same distance from its place in the list.
+            for _gap, group in itertools.groupby(enumerate(apart), lambda item: item[1] - item[0]):
+                run = [i for _place, i in group]
+                sentence = text.format(other=titles[b], model=titles[a])
+                stretch = Difference(times[run[0]], times[run[-1]], sentence)
+                stretches.append((rank, -len(run), stretch))
+    stretches.sort(key=lambda item: item[:2])
+    return [stretch for *_, stretch in stretches]
 
 
 def strip(
-    said: Mapping[str, Sequence[Label]],
+    labelled: Mapping[str, Sequence[Label]],
     times: Sequence[float],
     time: float,
     titles: Mapping[str, str],
     palette: Palette,
 ) -> go.Figure:
-    """A cell a model and moment, in the state's color with its glyph."""
-    rows = list(said)[::-1]
-    place = {label: i for i, label in enumerate(ORDER)}
-    values = [[place.get(label) for label in said[id]] for id in rows]
-    glyphs = [
-        [labels.STATES[x].glyph if x is not Label.NOT_APPLICABLE else "" for x in said[id]]
-        for id in rows
-    ]
-    colors = [palette.state(label).fill for label in ORDER]
-    scale = [(edge, colors[i]) for i in range(3) for edge in (i / 3, (i + 1) / 3)]
-    texts = [
-        [
-            _("{model} at {time}: {reading}").format(
-                model=labels.escape(titles[id]),
-                time=labels.clock(t),
-                reading=labels.STATES[label].short,
-            )
-            for t, label in zip(times, said[id], strict=True)
-        ]
-        for id in rows
-    ]
-    cells = {
-        "type": "heatmap",
-        "x": list(range(len(times))),
-        "y": [titles[id] for id in rows],
-        "z": values,
-        "zmin": -0.5,
-        "zmax": 2.5,
-        "colorscale": scale,
-        "showscale": False,
-        "text": glyphs,
-        "texttemplate": "%{text}",
-        "textfont": {"size": AXIS, "color": "#FFFFFF"},
-        "customdata": texts,
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "xgap": 2,
-        "ygap": 3,
-    }
+    """Return a cell a model and moment, in the state's color with its glyph."""
+    rows = list(labelled)[::-1]
     at = min(range(len(times)), key=lambda i: abs(times[i] - time))
     frame = {
         "type": "rect", "x0": at - 0.5, "x1": at + 0.5, "y0": -0.5, "y1": len(rows) - 0.5,
@@ -169,13 +130,46 @@ def strip(
         margin={"l": 90, "r": 6, "t": 4, "b": 28},
         dragmode=False,
     )
-    return go.Figure(cells, layout)
+    return go.Figure(_cells({titles[id]: labelled[id] for id in rows}, times, palette), layout)
 
 
-def scatter(
-    a: tuple[str, Lane, Thresholds], b: tuple[str, Lane, Thresholds], palette: Palette
-) -> go.Figure:
-    """One model against another: a dot a moment, over both models' thresholds."""
+def _cells(
+    rows: Mapping[str, Sequence[Label]], times: Sequence[float], palette: Palette
+) -> charts.Part:
+    glyphs = {label: labels.STATES[label].glyph for label in ORDER}
+    colors = [palette.state(label).fill for label in ORDER]
+    hover = _("{model} at {time}: {reading}")
+    return {
+        "type": "heatmap",
+        "x": list(range(len(times))),
+        "y": list(rows),
+        "z": [[ORDER.index(x) if x in ORDER else None for x in row] for row in rows.values()],
+        "zmin": -0.5,
+        "zmax": 2.5,
+        "colorscale": [(e, colors[i]) for i in range(3) for e in (i / 3, (i + 1) / 3)],
+        "showscale": False,
+        "text": [[glyphs.get(label, "") for label in row] for row in rows.values()],
+        "texttemplate": "%{text}",
+        "textfont": {"size": AXIS, "color": "#FFFFFF"},
+        "customdata": [
+            [
+                hover.format(
+                    model=labels.escape(title),
+                    time=labels.clock(t),
+                    reading=labels.STATES[label].short,
+                )
+                for t, label in zip(times, row, strict=True)
+            ]
+            for title, row in rows.items()
+        ],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "xgap": 2,
+        "ygap": 3,
+    }
+
+
+def scatter(a: Line, b: Line, palette: Palette) -> go.Figure:
+    """Return one model against another: a dot a moment, over both models' thresholds."""
     (name_a, lane_a, limits_a), (name_b, lane_b, limits_b) = a, b
     both = [
         (t, x, y)
@@ -210,9 +204,8 @@ def scatter(
     return go.Figure(dots, layout)
 
 
-def _scores_of(name: str, asked: Thresholds, palette: Palette) -> charts.Part:
-    """The axis of a model."""
-    values, texts = charts.score_ticks(asked)
+def _scores_of(name: str, thresholds: Thresholds, palette: Palette) -> charts.Part:
+    values, texts = charts.score_ticks(thresholds)
     return {
         **charts.PLAIN, "range": [-0.02, 1.02], "tickvals": values, "ticktext": texts,
         "title": {"text": f"{labels.escape(name)}, %", "font": {"size": AXIS}},
@@ -220,97 +213,81 @@ def _scores_of(name: str, asked: Thresholds, palette: Palette) -> charts.Part:
     }  # fmt: skip
 
 
-def draw(view: Chosen, drawn: dict[str, Lane], palette: Palette) -> None:
+def draw(selection: Selection, lanes: dict[str, Lane], palette: Palette) -> None:
     """Draw the card."""
-    titles = {m.id: labels.plain(m) for m in view.models}
-    asked = {m.id: limits(view, m) for m in view.models}
-    said = {id: readings(lane, asked[id]) for id, lane in drawn.items()}
-    times = list(next(iter(drawn.values())).times)
+    titles = {m.id: labels.plain(m) for m in selection.models}
+    thresholds = {m.id: state.limits(selection, m) for m in selection.models}
+    labelled = {id: readings(lane, thresholds[id]) for id, lane in lanes.items()}
+    times = list(next(iter(lanes.values())).times)
     with st.container(border=True, key="card-agree"):
-        keys = [
-            Mark(cls=f"cell {state.slug}", words=f"{state.glyph} {state.short.lower()}")
-            for state in (labels.STATES[x] for x in (Label.FAKE, Label.INCONCLUSIVE, Label.REAL))
-        ]
+        states = (labels.STATES[x] for x in reversed(ORDER))
+        keys = [Mark(f"cell {s.slug}", f"{s.glyph} {s.short.lower()}") for s in states]
         cards.wide_head(_("Agreement"), cards.legend(keys))
-        whole = pairs(said, drawn)
-        st.plotly_chart(
-            strip(said, times, view.time, titles, palette),
-            theme=None,
-            config=charts.CONFIG,
-            key="compare-strip",
-            alt=_finding(whole, titles),
+        compared = pairs(labelled, lanes)
+        figures.chart(
+            strip(labelled, times, selection.time, titles, palette),
+            "compare-strip",
+            _finding(compared, titles),
         )
         left, right = st.columns(2, gap="medium")
-        same = _("Same reading")
         with left:
-            st.dataframe(
-                pd.DataFrame(
-                    {
-                        _("Pair"): labels.listed([titles[p.first], titles[p.second]]),
-                        same: round(100 * p.same / p.both) if p.both else None,
-                        _("Moments"): p.both,
-                        _("Opposite"): p.opposite,
-                        _("Correlation"): None
-                        if p.correlation is None
-                        else round(p.correlation, 2),
-                    }
-                    for p in whole
-                ),
-                hide_index=True,
-                column_config={
-                    same: st.column_config.ProgressColumn(
-                        format="%d %%", min_value=0, max_value=100
-                    )
-                },
-            )
-            _differences(differences(said, times, titles))
+            _pairs(compared, titles)
+            _differences(differences(labelled, times, titles))
         with right:
-            _scatter(drawn, titles, asked, palette)
-
-
-def _differences(found: Sequence[Difference]) -> None:
-    typography.chapter(_("Where they differ"))
-    if not found:
-        nowhere = _("Nowhere: no model is sure where another is not.")
-        typography.caption(nowhere)
-    for number, one in enumerate(found[:4]):
-        with st.container(
-            horizontal=True, horizontal_alignment="distribute", key=f"differ-{number}", wrap=False
-        ):
-            typography.paragraph(one.text, width="stretch")
-            st.button(
-                labels.clock(one.start),
-                icon=":material/play_arrow:",
-                type="tertiary",
-                key=f"differ-go-{number}",
-                on_click=state.go,
-                args=(one.start,),
+            _scatter(
+                {id: (titles[id], lane, thresholds[id]) for id, lane in lanes.items()}, palette
             )
 
 
-def _scatter(
-    drawn: Mapping[str, Lane],
-    titles: Mapping[str, str],
-    asked: Mapping[str, Thresholds],
-    palette: Palette,
-) -> None:
-    ids = list(drawn)
-    with st.container(horizontal=True):
-        a = st.selectbox(_("Across"), ids, 0, format_func=titles.__getitem__, key="scatter-a")
-        b = st.selectbox(_("Up"), ids, 1, format_func=titles.__getitem__, key="scatter-b")
-    st.plotly_chart(
-        scatter((titles[a], drawn[a], asked[a]), (titles[b], drawn[b], asked[b]), palette),
-        theme=None,
-        config=charts.CONFIG,
-        key="compare-scatter",
-        alt=_("{first} against {second}, a dot a moment").format(first=titles[a], second=titles[b]),
+def _pairs(compared: Sequence[Pair], titles: Mapping[str, str]) -> None:
+    same = _("Same reading")
+    percent = st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100)
+    st.dataframe(
+        [
+            {
+                _("Pair"): labels.listed([titles[p.first], titles[p.second]]),
+                same: round(100 * p.same / p.both) if p.both else None,
+                _("Moments"): p.both,
+                _("Opposite"): p.opposite,
+                _("Correlation"): None if p.correlation is None else round(p.correlation, 2),
+            }
+            for p in compared
+        ],
+        hide_index=True,
+        column_config={same: percent},
     )
 
 
-def _finding(whole: Sequence[Pair], titles: Mapping[str, str]) -> str:
+def _differences(stretches: Sequence[Difference]) -> None:
+    typography.chapter(_("Where they differ"))
+    if not stretches:
+        typography.caption(_("Nowhere: no model is sure where another is not."))
+    for number, stretch in enumerate(stretches[:4]):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", key=f"differ-{number}", wrap=False
+        ):
+            typography.paragraph(stretch.text, width="stretch")
+            go_there, time = partial(state.go, stretch.start), labels.clock(stretch.start)
+            controls.button(time, "play_arrow", f"differ-go-{number}", go_there, kind="tertiary")
+
+
+def _scatter(lines: Mapping[str, Line], palette: Palette) -> None:
+    ids = list(lines)
+
+    def title(id: str) -> str:
+        return lines[id][0]
+
+    with st.container(horizontal=True):
+        a = st.selectbox(_("Across"), ids, 0, format_func=title, key="scatter-a")
+        b = st.selectbox(_("Up"), ids, 1, format_func=title, key="scatter-b")
+    alt = _("{first} against {second}, a dot a moment").format(first=title(a), second=title(b))
+    figures.chart(scatter(lines[a], lines[b], palette), "compare-scatter", alt)
+
+
+def _finding(compared: Sequence[Pair], titles: Mapping[str, str]) -> str:
     return "; ".join(
         _("{models} read {same} of {both} moments alike").format(
             models=labels.listed([titles[p.first], titles[p.second]]), same=p.same, both=p.both
         )
-        for p in whole
+        for p in compared
     )

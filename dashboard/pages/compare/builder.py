@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.components import cards, typography
+from dashboard.components import cards, controls, typography
 from dashboard.components.chips import chip
 from dashboard.i18n import LazyDict, _, say
-from dashboard.pages.compare import state as chosen
-from dashboard.pages.compare.state import Chosen
+from dashboard.pages.compare import state
+from dashboard.pages.compare.state import Selection
 from detector.decision import decide
 from detector.errors import InputError
 from detector.schema.analysis import Analysis, CustomEnsemble
 
-WAYS: LazyDict[Literal["mean", "top", "motion"], str] = LazyDict(
+AGGREGATIONS: LazyDict[Literal["mean", "top", "motion"], str] = LazyDict(
     lambda: {
         "mean": _("Mean over the clip"),
         "top": _("Highest quarter"),
@@ -26,10 +27,9 @@ WAYS: LazyDict[Literal["mean", "top", "motion"], str] = LazyDict(
 
 
 @st.fragment
-def draw(view: Chosen) -> None:
+def draw(selection: Selection) -> None:
     """Draw the card. Only this card is drawn again while sliders move."""
-    able = chosen.able(view.analysis)
-    titles = {m.id: labels.plain(m) for m in able}
+    analysis = selection.analysis
     with st.container(border=True, key="card-builder"):
         what = _(
             "How many times its usual evidence each model counts: 1 is as it was analyzed, 0 not "
@@ -39,128 +39,115 @@ def draw(view: Chosen) -> None:
         cards.introduced(_("Put an ensemble together"), what)
         left, right = st.columns([58, 42], gap="large")
         with left:
-            mix = _sliders(titles, view)
+            ensemble = _sliders(selection)
         with right:
-            if mix is None:
-                none = _("Give at least one model a weight.")
-                typography.caption(none)
+            if ensemble is None:
+                typography.caption(_("Give at least one model a weight."))
                 return
-            _verdict(
-                view.analysis if untouched(mix, view) else decide(view.analysis, mix=mix),
-                view.analysis,
-            )
-            _keep(mix)
+            same = untouched(ensemble, analysis)
+            _verdict(_("With your ensemble"), analysis if same else decide(analysis, mix=ensemble))
+            _verdict(_("As it was analyzed"), analysis)
+            _presets(ensemble)
 
 
-def _sliders(titles: dict[str, str], view: Chosen) -> CustomEnsemble | None:
-    start = view.analysis.settings.mix
-    usual = _usual(view)
+def _sliders(selection: Selection) -> CustomEnsemble | None:
+    """Draw what an ensemble is made of; return it, or None where no model has a weight."""
+    analysis = selection.analysis
+    titles = {m.id: labels.plain(m) for m in state.able(analysis, selection.track)}
+    start, usual = analysis.settings.mix, _usual(analysis)
     scope = session.record_scope()
-    known = scope.store.presets(scope.owner)
-    if known:
+    if presets := scope.store.presets(scope.owner):
         name = st.selectbox(
             _("Preset"),
-            [None, *known],
+            [None, *presets],
             format_func=lambda name: name or _("None"),
             key="builder-preset",
         )
-        start = known[name] if name else start
-    weights = {}
-    for id, title in titles.items():
-        given = (start.weights.get(id, 1.0) if id in start.models else 0.0) if start else None
-        value = usual.get(id, 0.0) if given is None else given
-        weights[id] = st.slider(
-            title, 0.0, 3.0, min(3.0, float(value)), 0.1, key=f"builder-{id}-{_tag(start)}"
+        start = presets[name] if name else start
+    if start is not None:
+        usual = {id: start.weights.get(id, 1.0) for id in start.models}
+    preset = start.name if start else ""  # another preset is another set of sliders
+    weights = {
+        id: st.slider(
+            title, 0.0, 3.0, min(3.0, float(usual.get(id, 0.0))), 0.1, key=f"builder-{id}-{preset}"
         )
-    counted = [id for id, weight in weights.items() if weight > 0]
+        for id, title in titles.items()
+    }
+    weights = {id: weight for id, weight in weights.items() if weight > 0}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        way = st.selectbox(
+        aggregation = st.selectbox(
             _("Over time"),
-            list(WAYS),
-            list(WAYS).index(start.aggregation) if start else 0,
-            format_func=WAYS.__getitem__,
-            key=f"builder-way-{_tag(start)}",
+            list(AGGREGATIONS),
+            list(AGGREGATIONS).index(start.aggregation) if start else 0,
+            format_func=AGGREGATIONS.__getitem__,
+            key=f"builder-way-{preset}",
         )
-        least = st.number_input(
+        fewest = st.number_input(
             _("Fewest models"),
             1,
             max(1, len(titles)),
             min(start.min_models, len(titles)) if start else 1,
-            key=f"builder-least-{_tag(start)}",
+            key=f"builder-least-{preset}",
             help=_("With fewer models that gave a score, the answer is inconclusive."),
         )
-    if not counted:
+    if not weights:
         return None
+    # Models of a subject that is not looked at stay as they are.
+    weights |= {id: weight for id, weight in usual.items() if id not in titles and weight > 0}
     return CustomEnsemble(
-        models=counted,
-        weights={id: weights[id] for id in counted},
-        min_models=int(least),
-        aggregation=way,
+        models=list(weights), weights=weights, min_models=int(fewest), aggregation=aggregation
     )
 
 
-def _usual(view: Chosen) -> dict[str, float]:
-    """The sliders as the verdict stands: how many times its usual evidence each model counts."""
-    mix = view.analysis.settings.mix
-    asked = mix.weights if mix else {}
-    return {m.id: asked.get(m.id, 1.0) if m.counted else 0.0 for m in view.analysis.models}
+def _usual(analysis: Analysis) -> dict[str, float]:
+    """Return how many times its usual evidence each model counts in the verdict that stands."""
+    ensemble = analysis.settings.mix
+    weights = ensemble.weights if ensemble else {}
+    return {m.id: weights.get(m.id, 1.0) if m.counted else 0.0 for m in analysis.models}
 
 
-def untouched(mix: CustomEnsemble, view: Chosen) -> bool:
-    """Whether nothing was changed: the verdict then is the one that stands."""
-    before = view.analysis.settings.mix
-    usual = {id: factor for id, factor in _usual(view).items() if factor > 0}
-    way, least = (before.aggregation, before.min_models) if before else ("mean", 1)
+def untouched(ensemble: CustomEnsemble, analysis: Analysis) -> bool:
+    """Return whether nothing was changed: the verdict then is the one that stands."""
+    before = analysis.settings.mix or CustomEnsemble(models=ensemble.models)
     return (
-        {id: mix.weights.get(id, 1.0) for id in mix.models} == usual
-        and mix.aggregation == way
-        and mix.min_models == least
+        {id: ensemble.weights.get(id, 1.0) for id in ensemble.models}
+        == {id: weight for id, weight in _usual(analysis).items() if weight > 0}
+        and ensemble.aggregation == before.aggregation
+        and ensemble.min_models == before.min_models
     )
 
 
-def _tag(start: CustomEnsemble | None) -> str:
-    """Another preset is another set of sliders."""
-    return start.name if start else ""
+def _verdict(title: str, analysis: Analysis) -> None:
+    verdict = analysis.verdict
+    answer, likely = labels.STATES[verdict.label], verdict.probability
+    cards.built(
+        title,
+        chip(labels.headline(verdict), answer.slug, answer.icon),
+        labels.percent(likely) if likely is not None else _("no score"),
+        [labels.say(reason) for reason in verdict.reasons[:2]],
+    )
 
 
-def _verdict(now: Analysis, before: Analysis) -> None:
-    for head, one in ((_("With your ensemble"), now), (_("As it was analyzed"), before)):
-        state, likely = labels.STATES[one.verdict.label], one.verdict.probability
-        said = labels.percent(likely) if likely is not None else _("no score")
-        cards.built(
-            head,
-            chip(labels.headline(one.verdict), state.slug, state.icon),
-            said,
-            [labels.say(reason) for reason in one.verdict.reasons[:2]],
-        )
-
-
-def _delete(name: str) -> None:
+def _presets(ensemble: CustomEnsemble) -> None:
+    """Draw what keeps and deletes ensembles."""
     scope = session.record_scope()
-    scope.store.delete_preset(scope.owner, name)
-
-
-def _keep(mix: CustomEnsemble) -> None:
-    scope = session.record_scope()
+    store, owner = scope.store, scope.owner
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             _("Name"), key="builder-name", max_chars=60, placeholder=_("My ensemble")
         )
-        if st.button(_("Save as preset"), icon=":material/save:", key="builder-save"):
+        if controls.button(_("Save as preset"), "save", "builder-save"):
             try:
-                scope.store.save_preset(scope.owner, mix.model_copy(update={"name": name.strip()}))
+                store.save_preset(owner, ensemble.model_copy(update={"name": name.strip()}))
             except InputError as error:
                 typography.alert(say(error.message))
             else:
-                kept = _("{name} is kept. The Analyze page offers it too.")
-                kept = kept.format(name=name)
-                typography.notice(kept)
-    known = scope.store.presets(scope.owner)
-    if known and (
-        gone := st.selectbox(_("Delete a preset"), [None, *known], key="builder-gone",
-                             format_func=lambda name: name or _("Choose one"))
+                saved = _("{name} is kept. The Analyze page offers it too.")
+                typography.notice(saved.format(name=name))
+    presets = store.presets(owner)
+    if presets and (
+        unwanted := st.selectbox(_("Delete a preset"), [None, *presets], key="builder-gone",
+                                 format_func=lambda name: name or _("Choose one"))
     ):  # fmt: skip
-        st.button(
-            _("Delete {name}").format(name=gone), icon=":material/delete:", key="builder-delete",
-            on_click=_delete, args=(gone,),
-        )  # fmt: skip
+        delete, label = partial(store.delete_preset, owner, unwanted), _("Delete {name}")
+        controls.button(label.format(name=unwanted), "delete", "builder-delete", delete)

@@ -1,7 +1,8 @@
-"""Where each model looked: a heatmap a model and moment, in a grid that moves together."""
+"""Where each model looked: a heatmap a model and sampled time, in a grid that moves together."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -9,13 +10,12 @@ from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, series
-from dashboard.components import cards, figures, typography
+from dashboard.components import cards, controls, figures, typography
 from dashboard.components.chips import inked
-from dashboard.components.markup import join, show, tag
+from dashboard.components.markup import join, show
 from dashboard.i18n import _
-from dashboard.pages.compare import state as chosen
-from dashboard.pages.compare.lanes import limits
-from dashboard.pages.compare.state import Chosen
+from dashboard.pages.compare import state
+from dashboard.pages.compare.state import Selection, limits
 from dashboard.result import pictures
 from dashboard.series import Lane
 from detector import explain
@@ -24,18 +24,20 @@ from detector.schema.analysis import Analysis, ModelResult
 
 COLUMNS = 8
 """Moments that stand for a clip."""
-KEPT = 600
-"""heatmaps that are kept, about 10 kB each."""
+CACHE_ENTRIES = 600
+"""heatmaps, about 10 kB each."""
+Slot = tuple[DeltaGenerator, ModelResult, float]
+"""Where a heatmap comes, of which model and time."""
 SIDE = 160
 """px of a heatmap in the grid."""
 
 
-def moments(drawn: dict[str, Lane], end: float) -> list[float]:
-    """The moments of the columns: stretches of equal length, each stood for by the moment that the
-    most suspicious model finds worst."""
-    if not drawn:
+def column_times(lanes: dict[str, Lane], end: float) -> list[float]:
+    """Return the times of the columns: stretches of equal length, each stood for by the time that
+    the most suspicious model finds worst."""
+    if not lanes:
         return []
-    lines = list(drawn.values())
+    lines = list(lanes.values())
     highest = [
         max((lane.score[i] for lane in lines if lane.score[i] is not None), default=None)  # type: ignore[type-var]
         for i in range(len(lines[0].times))
@@ -48,11 +50,11 @@ def moments(drawn: dict[str, Lane], end: float) -> list[float]:
     ]
 
 
-def draw(view: Chosen, drawn: dict[str, Lane]) -> list[tuple[DeltaGenerator, ModelResult, float]]:
-    """Draw the card with places for the heatmaps; returns what `fill` fills, so that nothing else
+def draw(selection: Selection, lanes: dict[str, Lane]) -> list[Slot]:
+    """Draw the card with slots for the heatmaps; return what `fill` fills, so that nothing else
     of the page waits for a network."""
-    times = moments(drawn, series.length(view.analysis))
-    wanted: list[tuple[DeltaGenerator, ModelResult, float]] = []
+    times = column_times(lanes, series.length(selection.analysis))
+    slots: list[Slot] = []
     with st.container(border=True, key="card-looked"):
         scaled = _("scaled per model: compare places, not strength")
         colors = figures.inferno(_("little"), _("most"), scaled)
@@ -60,17 +62,17 @@ def draw(view: Chosen, drawn: dict[str, Lane]) -> list[tuple[DeltaGenerator, Mod
         if not times:
             typography.caption(_("No model scored this person."))
             return []
-        if not view.job.has_media:
-            gone = _(
+        if not selection.job.has_media:
+            lost = _(
                 "The file is not kept here any more, so nothing can be drawn of it. Its scores are."
             )
-            typography.caption(gone)
+            typography.caption(lost)
             return []
-        nearest = min(times, key=lambda t: abs(t - view.time))
+        nearest = min(times, key=lambda t: abs(t - selection.time))
         with st.container(key="looked-grid"):
-            for id, lane in drawn.items():
-                model = next(m for m in view.models if m.id == id)
-                show(tag("b", labels.plain(model), cls="um-caption"))
+            for id, lane in lanes.items():
+                model = next(m for m in selection.models if m.id == id)
+                show(typography.small(typography.strong(labels.plain(model))))
                 grid = st.grid(len(times), min_column_width=96, wrap=False, gap="small")
                 for time in times:
                     with grid:
@@ -78,48 +80,48 @@ def draw(view: Chosen, drawn: dict[str, Lane]) -> list[tuple[DeltaGenerator, Mod
                         with st.container(key=f"looked{on}-{id}-{time:.2f}", gap="small"):
                             place = st.empty()
                             place.skeleton(height=96)
-                            wanted.append((place, model, time))
-                            show(_score(lane, model, view, time))
+                            slots.append((place, model, time))
+                            show(_score(lane, model, selection, time))
             grid = st.grid(len(times), min_column_width=96, wrap=False, gap="small")
             for time in times:
                 with grid:
-                    st.button(
+                    controls.button(
                         labels.clock(time),
-                        key=f"looked-go-{time:.2f}",
-                        on_click=chosen.go,
-                        args=(time,),
-                        type="primary" if time == nearest else "tertiary",
+                        "",
+                        f"looked-go-{time:.2f}",
+                        partial(state.go, time),
+                        kind="primary" if time == nearest else "tertiary",
                         help=_("Go to this moment"),
                     )
-    return wanted
+    return slots
 
 
-def fill(view: Chosen, wanted: list[tuple[DeltaGenerator, ModelResult, float]]) -> None:
+def fill(selection: Selection, slots: list[Slot]) -> None:
     """Draw the heatmaps, one after another."""
-    for place, model, time in wanted:
-        assert view.track is not None
+    analysis = selection.analysis
+    for place, model, time in slots:
+        assert selection.track is not None
+        person = selection.track.id
         try:
-            found = heatmap(
-                view.job.path, view.analysis.id, view.track.id, time, model.id, view.analysis
-            )
+            heat = heatmap(selection.job.path, analysis.id, person, time, model.id, analysis)
         except (UnmaskError, OSError):
-            found = None
-        if found is None:
+            heat = None
+        if heat is None:
             none = _("{model} can’t show where it looked.").format(model=labels.plain(model))
             typography.caption(none, at=place)
             continue
-        picture, caption = found
+        picture, caption = heat
         alt = _("{model} at {time}: {caption}").format(
             model=labels.plain(model), time=labels.clock(time), caption=caption
         )
         place.image(picture, width="stretch", alt=alt)
 
 
-@st.cache_data(max_entries=KEPT, show_spinner=False)
+@st.cache_data(max_entries=CACHE_ENTRIES, show_spinner=False)
 def heatmap(
     path: Path, analysis_id: str, person: str, time: float, model: str, _analysis: Analysis
 ) -> tuple[bytes, str] | None:
-    """A heatmap as a small JPEG with its caption; None where the model can't show it."""
+    """Return a heatmap as a small JPEG with its caption; None where the model can't show it."""
     heat = pictures.heatmap(path, analysis_id, person, time, model, _analysis)
     if heat is None:
         return None
@@ -128,10 +130,11 @@ def heatmap(
     return pictures.jpeg(shown[::step, ::step]), heat.caption
 
 
-def _score(lane: Lane, model: ModelResult, view: Chosen, time: float) -> Markup:
+def _score(lane: Lane, model: ModelResult, selection: Selection, time: float) -> Markup:
     value = lane.at(time)
     if value is None:
-        return tag("span", "–", cls="um-caption")
-    state = labels.STATES[series.label_at(value, limits(view, model))]
-    said = tag("span", " ", _("percent, {reading}").format(reading=state.short), cls="um-quiet")
-    return inked(join([str(labels.whole_percent(value)), said]), state.slug, state.icon, "um-cell")
+        return typography.small("–")
+    answer = labels.STATES[series.label_at(value, limits(selection, model))]
+    words = _("percent, {reading}").format(reading=answer.short)
+    percent = join([str(labels.whole_percent(value)), typography.unseen(words)])
+    return inked(percent, answer.slug, answer.icon, "um-cell")

@@ -1,22 +1,21 @@
-"""What is compared, kept in the address: clips, models, person, moment."""
+"""What the page remembers: what is compared, in the address, so that a link reopens it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from dashboard import series
-from detector.schema.analysis import Analysis, ModelResult, Subject
+from detector.schema.analysis import Analysis, ModelResult, Question, Subject, Thresholds
 from service.tasks.jobs import Job
 
-MOST_MODELS = 6
+MAX_MODELS = 6
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """A clip and what is looked at in it.
+class Selection:
+    """A clip and what is compared in it.
 
     Attributes
     ----------
@@ -25,7 +24,7 @@ class Chosen:
     track : Subject or None
         The person; None where nobody was scored.
     time : float
-        The moment, s; one that was looked at.
+        The moment, s; that of a sampled frame.
     """
 
     job: Job
@@ -35,22 +34,23 @@ class Chosen:
     time: float
 
 
-def read(job: Job) -> Chosen:
-    """What the address asks for of this clip; what it leaves open is chosen here."""
+def read(job: Job) -> Selection:
+    """Return what the address asks for of this clip; what it leaves open is chosen here."""
     analysis = job.analysis
     assert analysis is not None
-    scored = able(analysis)
-    asked = [id for id in st.query_params.get("m", "").split(",") if id]
-    models = [m for m in scored if m.id in asked] or scored[:3]
     tracks = [t for t in analysis.judged if t.models]
     track = next((t for t in tracks if t.id == st.query_params.get("p")), None)
     track = track or (tracks[0] if tracks else None)
-    return Chosen(job, analysis, models[:MOST_MODELS], track, _moment(analysis, track))
+    scored = able(analysis, track)
+    ids = st.query_params.get("m", "").split(",")
+    models = [m for m in scored if m.id in ids] or scored[:3]
+    return Selection(job, analysis, models[:MAX_MODELS], track, _time(analysis, track))
 
 
-def able(analysis: Analysis) -> list[ModelResult]:
-    """The models that gave a score."""
-    return [m for m in analysis.models if m.scored]
+def able(analysis: Analysis, track: Subject | None = None) -> list[ModelResult]:
+    """Return the models that gave a score, of a subject those that judge it: models of voices stand
+    beside models of voices only."""
+    return [m for m in analysis.models if m.scored and (track is None or m.id in track.models)]
 
 
 def go(time: float) -> None:
@@ -58,19 +58,29 @@ def go(time: float) -> None:
     st.query_params["t"] = f"{time:.2f}"
 
 
-def choose(name: str, value: str | Sequence[str]) -> None:
+def choose(name: str, value: str) -> None:
     """Put a choice into the address."""
-    st.query_params[name] = value if isinstance(value, str) else ",".join(value)
+    st.query_params[name] = value
 
 
-def _moment(analysis: Analysis, track: Subject | None) -> float:
-    """The looked-at moment nearest to the address's, else that of the highest score."""
-    moments = [f.time for f in track.frames] if track else list(analysis.moments)
-    if not moments:
+def limits(selection: Selection, model: ModelResult) -> Thresholds:
+    """Return the thresholds that a model's score is read by: those of its question."""
+    question = model.question or Question.MANIPULATION
+    verdict = selection.analysis.verdict
+    answer = verdict.answers.get(question)
+    return answer.thresholds if answer else verdict.thresholds
+
+
+def _time(analysis: Analysis, track: Subject | None) -> float:
+    """Return the sampled time nearest to the address's, else that of the highest score."""
+    times = list(analysis.timestamps)
+    if track is not None:
+        times = [f.time for f in track.frames] or [span.center for span in track.spans]
+    if not times:
         return 0.0
     try:
-        wanted = float(st.query_params.get("t", ""))
+        target = float(st.query_params.get("t", ""))
     except ValueError:
         line = series.lane(analysis, track).scored if track else []
-        return max(line, key=lambda p: p[1])[0] if line else moments[0]
-    return min(moments, key=lambda t: abs(t - wanted))
+        return max(line, key=lambda p: p[1])[0] if line else times[0]
+    return min(times, key=lambda t: abs(t - target))

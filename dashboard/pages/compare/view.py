@@ -2,200 +2,240 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard import labels, session, theme, url_state
-from dashboard.components import page_header, typography
+from dashboard.components import controls, page_header, task_progress, typography
 from dashboard.i18n import LazyDict, _, say
-from dashboard.pages.compare import agree, builder, cost, heatmaps, lanes, pair, state
-from dashboard.pages.compare.state import MOST_MODELS, Chosen
+from dashboard.pages.compare import agree, builder, cost, heatmaps, lanes, near, pair, state
+from dashboard.pages.compare.state import MAX_MODELS, Selection
 from detector.errors import InputError
+from detector.evaluation.labels import SOUNDS
 from detector.models import registry
-from detector.schema.analysis import Settings
+from detector.models.base import ModelSpec
+from detector.schema.analysis import Analysis, Modality, Settings
 from service.tasks.jobs import Job, QueueFull
 
-WHAT: LazyDict[str, str] = LazyDict(lambda: {"models": _("Models"), "clips": _("Clips")})
+WHAT: LazyDict[str, str] = LazyDict(
+    lambda: {"models": _("Models"), "clips": _("Copy and original")}
+)
 
 
 def draw() -> None:
     """Draw what the address asks for."""
     token = url_state.current()
-    job = session.application().find(session.request_context(), token) if token else None
-    if job is None:
-        _empty(gone=token is not None)
+    job = session.find_job(token)
+    if job is not None and _by_clips():
+        _clips(job)
+    elif job is None:
+        what = _(
+            "Put models on one time axis, so that disagreement is visible before it is read. Or "
+            "hold a suspected copy against its original."
+        )
+        page_header.head(_("Compare"), what)
+        if token is not None:
+            typography.notice(_("This result is not kept here any more."))
+        _first()
     elif job.active:
         _waiting(job)
     elif job.analysis is None:
-        none = _("This file gave no result to compare. Bring another one.")
-        typography.notice(none)
-        _bring("a", _("A clip or picture"))
+        typography.notice(_("This file gave no result to compare. Bring another one."))
+        _upload("a", _("A clip, picture or sound"))
     else:
-        _view(job)
+        _compare(job, job.analysis)
 
 
-def _empty(*, gone: bool) -> None:
-    page_header.head(
-        _("Compare"),
-        _(
-            "Put models on one time axis, so that disagreement is visible before it is read. Or "
-            "hold a suspected copy against its original."
-        ),
-    )
-    if gone:
-        lost = _("This result is not kept here any more.")
-        typography.notice(lost)
-    _bring("a", _("A clip or picture"))
+def _by_clips() -> bool:
+    return "b" in st.query_params or st.query_params.get("w") == "clips"
 
 
-def _bring(name: str, label: str, *, like: Settings | None = None) -> None:
+def _first() -> None:
+    """Ask for a clip, or for a copy and its original."""
+    default = "clips" if _by_clips() else "models"
+    if controls.choose(_("Compare"), WHAT, default, "compare-first", hidden=True) == "models":
+        _upload("a", _("A clip, picture or sound"))
+        return
+    with st.container(border=True, key="card-bring-both"):
+        left, right = st.columns(2, gap="medium")
+        copy = left.file_uploader(_("Suspected copy"), key="bring-copy")
+        original = right.file_uploader(_("Its original"), key="bring-original")
+        text = _(
+            "Both stay on this server. They are aligned in time and place; then what differs "
+            "inside faces is held against what re-encoding leaves everywhere else. The detectors "
+            "judge both as well, for themselves."
+        )
+        typography.caption(text)
+        ready = copy is not None and original is not None
+        label = _("Compare the two")
+        pressed = st.button(
+            label, key="bring-compare", type="primary", icon=":material/compare:",
+            disabled=not ready,
+        )  # fmt: skip
+    if not pressed or copy is None or original is None:
+        return
+    try:
+        for name, file in (("a", copy), ("b", original)):
+            state.choose(name, session.submit(file, file.name, Settings(), size=file.size).key)
+    except (QueueFull, InputError) as error:
+        typography.alert(say(error.message))
+        return
+    st.rerun()
+
+
+def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
     """Drop a file; it is analyzed as `like`, or with models that are chosen here, then compared."""
-    specs = [s for s in registry.list_models() if registry.usable(s) and s.kind != "audio"]
+    usable = [spec for spec in registry.list_models() if registry.usable(spec)]
+    specs = [spec for spec in usable if spec.modality is not Modality.VOICE]
     names = {spec.id: spec.plain or spec.title for spec in specs}
-    usual = [spec.id for spec in specs if spec.default]
+    default = [spec.id for spec in specs if spec.default]
     with st.container(border=True, key=f"card-bring-{name}"):
         settings = like
         if settings is None:
-            picked = st.pills(
-                _("Models, two to {most}").format(most=MOST_MODELS),
-                list(names),
-                selection_mode="multi",
-                default=usual,
-                format_func=names.__getitem__,
-                key=f"bring-models-{name}",
-            )
-            wanted = [id for id in names if id in picked]
-            if 2 <= len(wanted) <= MOST_MODELS:
-                settings = Settings(models=None if wanted == usual else wanted)
+            limit = _("Models, two to {most}").format(most=MAX_MODELS)
+            ids = controls.choose_any(limit, names, default, f"bring-models-{name}")
+            if 2 <= len(ids) <= MAX_MODELS:
+                settings = Settings(models=None if ids == default else ids)
+            typography.caption(_("Of a sound, all voice models that are ready are compared."))
         file = st.file_uploader(label, key=f"bring-file-{name}")
         if settings is None:
             why = (
-                _("Choose two to {most} models to compare.").format(most=MOST_MODELS)
+                _("Choose two to {most} models to compare.").format(most=MAX_MODELS)
                 if len(names) > 1
                 else _("Only one model is ready. The Models page has more.")
             )
             typography.warning(why)
+    if file is not None and like is None and Path(file.name).suffix.lower() in SOUNDS:
+        settings = _of_voices(usable)
     if file is None or settings is None:
         return
     try:
-        job = session.application().submit(
-            session.request_context(), file, file.name, settings, size=file.size
-        )
+        job = session.submit(file, file.name, settings, size=file.size)
     except (QueueFull, InputError) as error:
         typography.alert(say(error.message))
         return
-    st.query_params[name] = job.key
+    state.choose(name, job.key)
     st.rerun()
 
 
-@st.fragment(run_every=0.7)
+def _of_voices(usable: Sequence[ModelSpec]) -> Settings:
+    """Return what a sound is analyzed with: every voice model that is ready."""
+    voices = [spec for spec in usable if spec.modality is Modality.VOICE]
+    alone = all(spec.default for spec in voices)
+    return Settings(models=None if alone else [spec.id for spec in voices][:MAX_MODELS])
+
+
 def _waiting(job: Job) -> None:
-    if session.application().find(session.request_context(), job.key) is not job or not job.active:
+    text = _("Analyzing {name}").format(name=job.name)
+    task_progress.draw(job, lambda _job: text, _("Cancel"), f"cancel-{job.key}")
+
+
+def _compare(job: Job, analysis: Analysis) -> None:
+    facts = [*page_header.facts(analysis.media), _("nothing is computed again here")]
+    with page_header.row(job.name, facts):
+        _choice("models", job)
+        _leave_and_verdict(job)
+    _models(state.read(job))
+
+
+def _choice(now: str, job: Job) -> None:
+    """Draw what is compared, and go to the other where that is chosen."""
+    what = controls.choose(_("Compare"), WHAT, now, f"compare-what-{now}", hidden=True)
+    if what != now:
+        st.query_params.clear()
+        url_state.enter(job.key)
+        if what == "clips":
+            state.choose("w", "clips")
         st.rerun()
-        return
-    done = job.progress.fraction if job.progress else 0.0
-    st.progress(done, text=_("Analyzing {name}").format(name=job.name))
-    st.button(
-        _("Cancel"), icon=":material/close:", key=f"cancel-{job.key}",
-        on_click=session.application().jobs.cancel, args=(job.key,),
+
+
+def _leave_and_verdict(job: Job) -> None:
+    if controls.button(_("Change clips"), "movie", "compare-change"):
+        url_state.leave()
+        st.rerun()
+    st.page_link(
+        url_state.page("analyze"), label=_("Verdict"), icon=":material/gavel:",
+        query_params={"a": job.key},
     )  # fmt: skip
 
 
-def _view(job: Job) -> None:
-    analysis = job.analysis
-    assert analysis is not None
-    second = st.query_params.get("b")
-    facts = [*page_header.facts(analysis.media), _("nothing is computed again here")]
-    with page_header.row(job.name, facts):
-        what = st.segmented_control(
-            _("Compare"),
-            list(WHAT),
-            default="clips" if second or st.query_params.get("w") == "clips" else "models",
-            required=True,
-            format_func=WHAT.__getitem__,
-            label_visibility="collapsed",
-            key="compare-what",
-        )
-        if st.button(_("Change clip"), icon=":material/movie:", key="compare-change"):
-            url_state.leave()
-            st.rerun()
-        st.page_link(
-            "pages/analyze.py", label=_("Verdict"), icon=":material/gavel:",
-            query_params={"a": job.key},
-        )  # fmt: skip
-    if what == "clips":
-        _clips(job)
-    else:
-        st.query_params.pop("b", None)
-        _models(state.read(job))
-
-
-def _clips(first: Job) -> None:
+def _clips(copy: Job) -> None:
+    """Draw a suspected copy against its original."""
     token = st.query_params.get("b")
-    second = session.application().find(session.request_context(), token) if token else None
-    if second is not None and second.active:
-        _waiting(second)
-    elif second is None or second.analysis is None:
+    original = session.find_job(token)
+    facts = [copy.name]
+    if original is not None:
+        facts.append(_("against {name}").format(name=original.name))
+    with page_header.row(_("Suspected copy against its original"), facts):
+        _choice("clips", copy)
+        if original is not None and controls.button(_("Swap"), "swap_horiz", "compare-swap"):
+            url_state.enter(original.key)
+            state.choose("b", copy.key)
+            st.rerun()
+        place = st.container(width="content", key="near-actions")
+        _leave_and_verdict(copy)
+    if original is None:
         if token:
-            lost = _("The second clip is not kept here.")
-            typography.notice(lost)
-        _bring("b", _("The second clip: a copy, or the original"), like=first.settings)
-    else:
-        pair.draw(first, second, theme.palette())
-        if st.button(_("Another second clip"), icon=":material/movie:", key="pair-change"):
-            st.query_params.pop("b", None)
-            st.rerun()
-
-
-def _models(view: Chosen) -> None:
-    _toolbar(view)
-    palette = theme.palette()
-    drawn = lanes.lanes(view)
-    if not drawn:
-        typography.notice(_("No model scored a face in this file."), announced=False)
+            typography.notice(_("The original is not kept here."))
+        _upload("b", _("The original, or what it may be a copy of"), like=copy.settings)
         return
-    still = view.analysis.media.kind == "image"
-    if not still:
-        lanes.draw(view, drawn, palette)
-    if len(drawn) < 2:
-        alone = _("Choose a second model to compare.")
-        typography.notice(alone)
-    wanted = heatmaps.draw(view, drawn)
-    if len(drawn) > 1:
-        agree.draw(view, drawn, palette)
-    cost.draw(view)
-    builder.draw(view)
-    heatmaps.fill(view, wanted)  # last: nothing else waits for a network
+    kept = None
+    if _heard(copy) or _heard(original):
+        pair.clips(copy, original)
+        typography.caption(_("Sounds are not aligned: only what is seen can be held together."))
+    else:
+        kept = near.draw(copy, original)
+    if kept is not None:
+        with place:
+            near.export(kept, copy)
+    waiting = [job for job in (copy, original) if job.active]
+    for job in waiting:
+        with st.container(border=True, key=f"card-judged-{job.key}"):
+            _waiting(job)
+    if not waiting:
+        pair.scores(copy, original, theme.palette())
 
 
-def _toolbar(view: Chosen) -> None:
-    able = {m.id: labels.plain(m) for m in state.able(view.analysis)}
-    with st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
-        key="compare-toolbar",
-    ):  # fmt: skip
-        picked = st.pills(
-            _("Models"),
-            list(able),
-            selection_mode="multi",
-            default=[m.id for m in view.models],
-            format_func=able.__getitem__,
-            label_visibility="collapsed",
-            key=f"compare-models-{view.job.key}",
-        )
-        ids = [id for id in able if id in picked][:MOST_MODELS]
-        if ids and ids != [m.id for m in view.models]:
-            state.choose("m", ids)
+def _heard(job: Job) -> bool:
+    return job.analysis is not None and job.analysis.media.kind == "audio"
+
+
+def _models(selection: Selection) -> None:
+    _toolbar(selection)
+    palette = theme.palette()
+    lanes_by_model = lanes.model_lanes(selection)
+    if not lanes_by_model:
+        typography.notice(_("No model scored anything in this file."), announced=False)
+        return
+    if selection.analysis.media.kind != "image":
+        lanes.draw(selection, lanes_by_model, palette)
+    if len(lanes_by_model) < 2:
+        typography.notice(_("Choose a second model to compare."))
+    heard = selection.track is not None and selection.track.modality is Modality.VOICE
+    slots = [] if heard else heatmaps.draw(selection, lanes_by_model)
+    if len(lanes_by_model) > 1:
+        agree.draw(selection, lanes_by_model, palette)
+    cost.draw(selection)
+    builder.draw(selection)
+    heatmaps.fill(selection, slots)  # last: nothing else waits for a network
+
+
+def _toolbar(selection: Selection) -> None:
+    titles = {m.id: labels.plain(m) for m in state.able(selection.analysis, selection.track)}
+    current, job = [m.id for m in selection.models], selection.job.key
+    with controls.apart("compare-toolbar"):
+        key = f"compare-models-{job}"
+        ids = controls.choose_any(_("Models"), titles, current, key, hidden=True)[:MAX_MODELS]
+        if ids and ids != current:
+            state.choose("m", ",".join(ids))
             st.rerun()
-        people = [t for t in view.analysis.judged if t.models]
-        if len(people) > 1:
-            person = st.segmented_control(
-                _("Person"),
-                [t.id for t in people],
-                default=view.track.id if view.track else None,
-                required=True,
-                key=f"compare-person-{view.job.key}",
-            )
-            if person and view.track and person != view.track.id:
+        people = {t.id: labels.who(t) for t in selection.analysis.judged if t.models}
+        if len(people) > 1 and selection.track:
+            shown = selection.track.id
+            person = controls.choose(_("Person"), people, shown, f"compare-person-{job}")
+            if person != shown:
                 state.choose("p", person)
                 st.query_params.pop("t", None)
                 st.rerun()

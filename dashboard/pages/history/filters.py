@@ -1,4 +1,4 @@
-"""What is looked for: the filters, as widgets and as a query."""
+"""The filters, as widgets and as a query."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels
+from dashboard.components import controls, record_cells
 from dashboard.i18n import LazyDict, _
 from detector.schema.analysis import Label
 from service.records.model import Confirmed, Facets, Order, Query
@@ -75,15 +76,9 @@ class HistoryFilter:
         return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:12]
 
 
-def zone() -> timezone:
-    """The person's time zone, as their browser has it."""
-    offset = st.context.timezone_offset
-    return UTC if offset is None else timezone(timedelta(minutes=-offset))
-
-
 def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, DeltaGenerator]:
-    """Draw all filters but that of the verdict; returns them and the place of the latter, which
-    needs the numbers found.
+    """Draw all filters but that of the verdict; return them and the place of the latter, which
+    needs the numbers of matches.
 
     Parameters
     ----------
@@ -111,27 +106,22 @@ def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, Delt
             key=_WHEN,
         )
         with st.popover(_("More filters"), icon=":material/tune:", type="tertiary"):
-            models, tags, confirmed, order = _more(facets, titles)
+            more = _more(facets, titles)
         since, until = _span(when)
     verdict = st.session_state.get(_VERDICT, ALL)
-    query = Query(
-        text=text or "",
-        verdicts=frozenset() if verdict == ALL else frozenset({Label(verdict)}),
-        models=frozenset(models),
-        tags=frozenset(tags),
-        confirmed=frozenset(confirmed),
-        since=since,
-        until=until,
-        order=order,
-        limit=PAGE,
+    every = Query(order=more.order, limit=PAGE)
+    query = more.model_copy(
+        update={
+            "text": text or "",
+            "verdicts": frozenset() if verdict == ALL else frozenset({Label(verdict)}),
+            "since": since,
+            "until": until,
+        }
     )
-    plain = Query(order=order, limit=PAGE)
-    return HistoryFilter(query, query != plain), place
+    return HistoryFilter(query, query != every), place
 
 
-def _more(
-    facets: Facets, titles: Mapping[str, str]
-) -> tuple[list[str], list[str], list[Confirmed], Order]:
+def _more(facets: Facets, titles: Mapping[str, str]) -> Query:
     models = st.multiselect(
         _("Scored by"),
         list(facets.models),
@@ -147,22 +137,22 @@ def _more(
         disabled=not facets.tags,
         key=_TAGS,
     )
-    confirmed = st.pills(
-        _("What you found out"),
-        list(CONFIRMED),
-        selection_mode="multi",
-        format_func=CONFIRMED.__getitem__,
-        key=_CONFIRMED,
-    )
+    confirmed = controls.choose_any(_("What you found out"), CONFIRMED, [], _CONFIRMED)
     order = st.selectbox(
         _("Order"), list(ORDERS), format_func=ORDERS.__getitem__, required=True, key=_ORDER
     )
-    return models, tags, list(confirmed), order or "newest"
+    return Query(
+        models=frozenset(models),
+        tags=frozenset(tags),
+        confirmed=frozenset(confirmed),
+        order=order or "newest",
+        limit=PAGE,
+    )
 
 
 def _span(when: int | None) -> tuple[datetime | None, datetime | None]:
-    """From when until when, of the person's own days."""
-    here = zone()
+    """Return from when until when, of the person's own days."""
+    here = record_cells.zone()
     today = datetime.now(here).date()
     if when == DATES:
         chosen = st.date_input(
@@ -177,7 +167,7 @@ def _span(when: int | None) -> tuple[datetime | None, datetime | None]:
         if not days:
             return None, None
         return _start(days[0], here), _start(days[-1] + timedelta(days=1), here)
-    return (_start(today - timedelta(days=when - 1), here) if when else None), None
+    return _start(today - timedelta(days=when - 1), here) if when else None, None
 
 
 def _start(day: date, here: timezone) -> datetime:

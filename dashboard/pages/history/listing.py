@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from functools import partial
 
-import pandas as pd
 import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, session
-from dashboard.components import chips, figures, markup
-from dashboard.components.markup import tag
+from dashboard.components import chips, controls, figures, markup, origin, record_cells, typography
 from dashboard.i18n import LazyDict, _
 from dashboard.labels import StateWords
-from dashboard.pages.history.filters import CONFIRMED, zone
+from dashboard.pages.history import state as page
+from dashboard.pages.history.filters import CONFIRMED
 from detector.schema.analysis import Label, Question
+from service.records import seals
 from service.records.model import Confirmed, Record, State
 
 ROW = 56
@@ -35,79 +34,57 @@ _RUNS: LazyDict[State, tuple[str, str]] = LazyDict(
 
 
 def state(record: Record) -> StateWords:
-    """How a record is shown: its verdict, or where its analysis stands."""
+    """Return how a record is shown: its verdict, or where its analysis stands."""
     if record.result is not None:
         return labels.state(record.result.verdict, record.result.question)
-    stands = record.state
-    if stands is State.QUEUED:  # the store knows no more: the server that runs it does
-        job = session.application().find(session.request_context(), record.id)
-        stands = job.state if job else State.INTERRUPTED
-    icon, text = _RUNS[stands]
+    progress = record.state
+    if progress is State.QUEUED:  # the store knows no more: the server that runs it does
+        job = session.find_job(record.id)
+        progress = job.state if job else State.INTERRUPTED
+    icon, text = _RUNS[progress]
     return StateWords(icon, text, text, "–", "gray", "na")
 
 
 def chip(record: Record) -> Markup:
-    """Return its state."""
+    """Return its state, as a chip."""
     shown = state(record)
     return chips.chip(shown.short, shown.slug, shown.icon)
 
 
-def length(record: Record) -> str:
-    """ "14 s", "2 min 5 s", "picture"; empty before it was read."""
-    if record.result is None:
-        return ""
-    if record.result.duration is None:
-        return _("picture") if record.result.kind == "image" else "–"
-    return labels.took(max(1.0, round(record.result.duration)))
-
-
-def when(moment: datetime) -> str:
-    """ "20 Nov, 10:42" in the person's time; with the year where it is another."""
-    here = moment.astimezone(zone())
-    another = here.year != datetime.now(zone()).year
-    return f"{labels.day(here, year=another)}, {here:%H:%M}"
-
-
-def data_url(picture: bytes | None) -> str | None:
-    """Return a WebP picture as an address that holds it; None without one."""
-    return f"data:image/webp;base64,{base64.b64encode(picture).decode()}" if picture else None
-
-
 def selected(key: str, records: Sequence[Record]) -> tuple[list[Record], Record | None]:
-    """The records that are marked in the table, and the one that is looked at: the row whose cell
-    was pressed last, else the last that was marked."""
+    """Return the records that are marked in the table, and the one to show: the row whose cell was
+    pressed last, else the last that was marked."""
     event = st.session_state.get(key)
-    chosen = event["selection"] if event else {"rows": [], "cells": []}
-    rows = [row for row in chosen["rows"] if row < len(records)]
-    cells = [row for row, _column in chosen["cells"] if row < len(records)]
-    marked = [records[row] for row in rows]
-    looked = cells[-1] if cells else rows[-1] if rows else None
-    return marked, None if looked is None else records[looked]
+    selection = event["selection"] if event else {"rows": [], "cells": []}
+    marked = [records[row] for row in selection["rows"] if row < len(records)]
+    pressed = [records[row] for row, _column in selection["cells"] if row < len(records)]
+    return marked, next(iter([*pressed[-1:], *marked[-1:]]), None)
 
 
-def frame(records: Sequence[Record], pictures: Mapping[str, bytes]) -> pd.DataFrame:
-    """The records as a table."""
-    rows = []
+def _elsewhere(record: Record) -> str:
+    return origin.short(seals.origin_of(record))
+
+
+def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
     for record in records:
         shown, result = state(record), record.result
         likely = result.probability if result else None
-        said = [f"{shown.glyph} {shown.short}"]
         rows.append(
             {
-                "picture": data_url(pictures.get(record.id)),
+                "picture": record_cells.data_url(pictures.get(record.id)),
                 "file": record.name,
-                "verdict": said,
+                "verdict": [f"{shown.glyph} {shown.short}", *filter(None, [_elsewhere(record)])],
                 "likelihood": None if likely is None else labels.whole_percent(likely),
                 "people": (result.people or None) if result else None,
-                "length": length(record),
-                "analyzed": when(record.touched),
-                "found": CONFIRMED[record.confirmed]
-                if record.confirmed is not Confirmed.OPEN
-                else "",
+                "length": record_cells.length(record),
+                "analyzed": record_cells.when(record.touched),
             }
         )
-    made = pd.DataFrame(rows)
-    return made if made["found"].any() else made.drop(columns="found")
+        if any(other.confirmed is not Confirmed.OPEN for other in records):
+            confirmed = record.confirmed is not Confirmed.OPEN
+            rows[-1]["found"] = CONFIRMED[record.confirmed] if confirmed else ""
+    return rows
 
 
 def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) -> None:
@@ -118,8 +95,9 @@ def table(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) ->
         for question in Question
         for one in [labels.state(label, question)]
     } | {f"– {text}": "gray" for _icon, text in _RUNS.values()}
+    colors |= {_elsewhere(record): "red" for record in records if _elsewhere(record)}
     st.dataframe(
-        frame(records, pictures),
+        _rows(records, pictures),
         hide_index=True,
         row_height=ROW,
         height=ROW * len(records) + 40,
@@ -153,41 +131,22 @@ def cards(records: Sequence[Record], pictures: Mapping[str, bytes]) -> None:
             key=f"card-history-{record.id}",
         ):  # fmt: skip
             markup.show(card(record, pictures.get(record.id)))
-            st.button(
-                _("Show"),
-                type="tertiary",
-                width="content",
-                key=f"show-{record.id}",
-                on_click=show,
-                args=(record.id,),
-            )
+            show = partial(page.show_record, record.id)
+            controls.button(_("Show"), "", f"show-{record.id}", show, kind="tertiary")
 
 
 def card(record: Record, picture: bytes | None) -> Markup:
     """Return a record in short."""
     likely = record.result.probability if record.result else None
-    parts = [
-        labels.percent(likely) if likely is not None else "",
-        length(record),
-        when(record.touched),
-    ]
-    line = " · ".join(part for part in parts if part)
-    return figures.tile(
-        data_url(picture),
-        tag("b", record.name),
-        chip(record),
-        tag("span", line, cls="um-caption"),
+    percent = labels.percent(likely) if likely is not None else ""
+    line = " · ".join(
+        part
+        for part in (percent, record_cells.length(record), record_cells.when(record.touched))
+        if part
     )
-
-
-def show(id: str | None) -> None:
-    """Look at a record (on a phone: instead of the list), or at none."""
-    if id is None:
-        st.query_params.pop("r", None)
-    else:
-        st.query_params["r"] = id
-
-
-def shown() -> str | None:
-    """The record that the address asks to look at."""
-    return st.query_params.get("r")
+    return figures.tile(
+        record_cells.data_url(picture),
+        typography.strong(record.name),
+        chip(record),
+        typography.small(" · ".join(filter(None, [_elsewhere(record), line]))),
+    )

@@ -1,26 +1,28 @@
-"""One record beside the list: what it is, what was found, and what a person wrote to it."""
+"""One record beside the list: what it is, its verdict, and what a person wrote to it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 from markupsafe import Markup
 
 import detector
-from dashboard import labels, session
-from dashboard.components import typography
+from dashboard import labels, session, url_state
+from dashboard.components import cards, controls, origin, record_cells, typography
 from dashboard.components.chips import bullets, chip
-from dashboard.components.markup import Text, show, tag
+from dashboard.components.markup import Text, show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import LazyDict, _, advice, say
-from dashboard.pages.history import dialogs, listing
+from dashboard.pages.history import dialogs, listing, state
 from dashboard.pages.history.filters import CONFIRMED
 from dashboard.result import downloads, pulls, verdict_card
 from dashboard.result.title import local
 from detector.errors import InputError
 from detector.schema.analysis import Analysis
 from service import error_reports
+from service.records import seals
 from service.records.model import (
     MAX_NOTE_LENGTH,
     MAX_TAG_LENGTH,
@@ -29,9 +31,8 @@ from service.records.model import (
     Facets,
     Record,
 )
-from service.tasks.jobs import QueueFull
+from service.tasks.jobs import Job, QueueFull
 
-_REFUSED = "history-refused"
 _SHORT: LazyDict[Confirmed, str] = LazyDict(
     lambda: {
         Confirmed.OPEN: _("Not yet"),
@@ -41,53 +42,47 @@ _SHORT: LazyDict[Confirmed, str] = LazyDict(
 )
 
 
-def draw(record: Record, picture: bytes | None, named: Mapping[str, str], facets: Facets) -> None:
-    """Draw the card. `named` are the models' names by id."""
+def draw(record: Record, picture: bytes | None, titles: Mapping[str, str], facets: Facets) -> None:
+    """Draw the card. `titles` are the models' names by id."""
     scope = session.record_scope()
     analysis = scope.store.analysis(scope.owner, record.id) if record.result else None
+    if analysis is not None:  # of those that are not known here any more as well
+        titles = dict(titles) | {m.id: labels.plain(m) for m in analysis.models}
     with st.container(
         border=True, key=f"verdict-{listing.state(record).slug}-kept", height="content"
     ):
-        st.button(
-            _("All analyses"),
-            icon=":material/arrow_back:",
-            type="tertiary",
-            key="history-back",
-            on_click=listing.show,
-            args=(None,),
-        )
+        back = partial(state.show_record, None)
+        controls.button(_("All analyses"), "arrow_back", "history-back", back, kind="tertiary")
         if picture:
             st.image(picture, width="stretch", alt=_("A moment of {file}").format(file=record.name))
-        show(_head(record, analysis), facts(_facts(record, _named(named, analysis))))
-        _older(record, analysis)
-        _written(record, facets)
-        _actions(record, analysis)
+        if (made := seals.origin_of(record)) is not None:
+            origin.draw(made)
+        show(_head(record, analysis), facts(_facts(record, titles)))
+        job = session.find_job(record.id)
+        _older(record, analysis, job)
+        _notes(record, facets)
+        _actions(record, analysis, job)
 
 
 def _head(record: Record, analysis: Analysis | None) -> Markup:
-    parts: list[Text] = [tag("h2", record.name), listing.chip(record)]
+    parts: list[Text] = [typography.name(record.name), listing.chip(record)]
     if record.confirmed is not Confirmed.OPEN:
         parts += [" ", chip(CONFIRMED[record.confirmed], symbol="gavel")]
     if analysis is not None:
-        parts.append(tag("p", verdict_card.sentence(analysis), cls="um-say"))
+        parts.append(typography.outcome(verdict_card.sentence(analysis)))
         if pulls.answer_of(analysis) is not None and not verdict_card.guessing(analysis):
             parts += [verdict_card.number(analysis), verdict_card.scale(analysis)]
     elif record.fault is not None:
-        parts.append(tag("p", say(error_reports.message_of(record.fault)), cls="um-say"))
-    return tag("div", *parts, cls="um-preview")
+        parts.append(typography.outcome(say(error_reports.message_of(record.fault))))
+    return cards.preview(*parts)
 
 
-def _named(named: Mapping[str, str], analysis: Analysis | None) -> Mapping[str, str]:
-    """The models' names, of those that are not known here any more as well."""
-    return dict(named) | {m.id: labels.plain(m) for m in analysis.models} if analysis else named
-
-
-def _facts(record: Record, named: Mapping[str, str]) -> list[tuple[str, Text]]:
+def _facts(record: Record, titles: Mapping[str, str]) -> list[tuple[str, Text]]:
     result = record.result
     rows: list[tuple[str, Text]] = []
     if result is not None:
-        size = labels.clock(result.duration) if result.duration else listing.length(record)
-        models = labels.listed([named.get(id, id) for id in result.models])
+        size = labels.clock(result.duration) if result.duration else record_cells.length(record)
+        models = labels.listed([titles.get(id, id) for id in result.models])
         rows = [
             (_("Length"), size),
             (_("Models"), models or _("none gave a score")),
@@ -103,8 +98,8 @@ def _facts(record: Record, named: Mapping[str, str]) -> list[tuple[str, Text]]:
     return rows
 
 
-def _older(record: Record, analysis: Analysis | None) -> None:
-    """What another version of the program found is not compared with what this one finds."""
+def _older(record: Record, analysis: Analysis | None, job: Job | None) -> None:
+    """Say that another version of the program found this, which is not to be compared."""
     if record.result is None or record.result.version == detector.__version__:
         return
     version = record.result.version or _("an earlier version")
@@ -112,33 +107,27 @@ def _older(record: Record, analysis: Analysis | None) -> None:
     if analysis is None:
         text = _("Scored by version {version}, whose results can’t be shown any more.")
     text = text.format(version=version)
-    job = session.application().find(session.request_context(), record.id)
-    able = job is not None and job.has_media
-    if not able:
-        text += " " + _("The file itself is not kept here any more: bring it again.")
-    typography.notice(text)
-    if able:
-        st.button(
-            _("Analyze again"),
-            icon=":material/refresh:",
-            key=f"again-{record.id}",
-            on_click=_again,
-            args=(record,),
-        )
+    if job is not None and job.has_media:
+        typography.notice(text)
+        run = partial(_rerun, record)
+        controls.button(_("Analyze again"), "refresh", f"again-{record.id}", run)
+    else:
+        lost = _("The file itself is not kept here any more: bring it again.")
+        typography.notice(f"{text} {lost}")
 
 
-def _again(record: Record) -> None:
+def _rerun(record: Record) -> None:
     try:
         session.application().rerun(session.request_context(), record.id, record.settings)
     except (QueueFull, InputError) as error:
-        st.session_state[_REFUSED] = advice(error)
+        st.session_state[state.REFUSED] = advice(error)
 
 
 # --- what a person wrote --------------------------------------------------------------------------
 
 
-def _written(record: Record, facets: Facets) -> None:
-    if refused := st.session_state.pop(_REFUSED, ""):
+def _notes(record: Record, facets: Facets) -> None:
+    if refused := st.session_state.pop(state.REFUSED, ""):
         typography.alert(refused)
     st.segmented_control(
         _("Confirmed"),
@@ -177,44 +166,36 @@ def _written(record: Record, facets: Facets) -> None:
     )
 
 
-def _change(id: str, what: str, key: str) -> None:
+def _change(id: str, field: str, key: str) -> None:
     """Keep what was written; what can't be kept is said, and stands in its field."""
     try:
         scope = session.record_scope()
-        scope.store.change(scope.owner, id, **{what: st.session_state[key]})
+        scope.store.change(scope.owner, id, **{field: st.session_state[key]})
     except InputError as error:
-        st.session_state[_REFUSED] = advice(error)
+        st.session_state[state.REFUSED] = advice(error)
 
 
 # --- what can be done -----------------------------------------------------------------------------
 
 
-def _actions(record: Record, analysis: Analysis | None) -> None:
+def _actions(record: Record, analysis: Analysis | None, job: Job | None) -> None:
     with st.container(horizontal=True, gap="xsmall", key="actions-kept"):
-        if st.button(
-            _("Open"), icon=":material/open_in_full:", type="primary", key=f"open-{record.id}"
-        ):
-            st.switch_page("pages/analyze.py", query_params={"a": record.id})
-        job = (
-            session.application().find(session.request_context(), record.id)
-            if analysis is not None
-            else None
-        )
+        if controls.button(_("Open"), "open_in_full", f"open-{record.id}", kind="primary"):
+            url_state.go_to("analyze", a=record.id)
         if analysis is not None and job is not None:
-            wishes = downloads.ExportOptions()
-            wishes.notes = record.note
-            st.download_button(
+            options = downloads.ExportOptions()
+            options.notes = record.note
+            controls.download(
                 _("Report"),
-                downloads.maker("pdf", job.path, analysis, wishes),
-                file_name=downloads.file_name(record.name, "pdf"),
-                mime=downloads.MIME["pdf"],
-                icon=":material/picture_as_pdf:",
-                on_click="ignore",
-                key=f"report-{record.id}",
+                downloads.maker("pdf", job.path, analysis, job.origin, options),
+                downloads.file_name(record.name, "pdf"),
+                downloads.MIME["pdf"],
+                f"report-{record.id}",
+                symbol="picture_as_pdf",
             )
-            if st.button(_("Share"), icon=":material/link:", key=f"share-{record.id}"):
+            if controls.button(_("Share"), "link", f"share-{record.id}"):
                 dialogs.share(record)
-        if st.button(_("Delete"), icon=":material/delete:", key=f"delete-{record.id}"):
+        if controls.button(_("Delete"), "delete", f"delete-{record.id}"):
             dialogs.delete([record])
 
 
@@ -226,15 +207,15 @@ def several(records: Sequence[Record]) -> None:
         show(typography.heading(head), names)
         able = len(records) == 2 and all(record.result for record in records)
         with st.container(horizontal=True, key="actions-marked"):
-            if st.button(
+            if controls.button(
                 _("Compare these two"),
-                icon=":material/compare:",
+                "compare",
+                "compare-marked",
                 disabled=not able,
                 help=None if able else _("Mark two analyses that have a result."),
-                key="compare-marked",
             ):
                 first, second = records
-                st.switch_page("pages/compare.py", query_params={"a": first.id, "b": second.id})
-            if st.button(_("Delete"), icon=":material/delete:", key="delete-marked"):
+                url_state.go_to("compare", a=first.id, b=second.id)
+            if controls.button(_("Delete"), "delete", "delete-marked"):
                 dialogs.delete(records)
         typography.caption(_("Export, above, takes these."))

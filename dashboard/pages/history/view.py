@@ -6,144 +6,157 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import labels, session
-from dashboard.components import page_header, status_cards, typography
+from dashboard import labels, session, url_state
+from dashboard.components import controls, outcomes, page_header, status_cards, typography
 from dashboard.components.status_cards import Action, Card
-from dashboard.i18n import _
-from dashboard.pages.history import dialogs, export, filters, guest, listing, preview
+from dashboard.i18n import _, advice
+from dashboard.pages.history import export, filters, listing, preview, state
 from dashboard.pages.history.filters import PAGE, HistoryFilter
+from dashboard.result import downloads
+from detector import paths
+from detector.errors import InputError
 from detector.models.registry import list_models
+from service import feedback
+from service.records import rescue
 from service.records.model import Page, Record
 from service.storage.uploads import records_retention, retention
-
-_LEAVE = "history-leave"
 
 
 def draw() -> None:
     """Draw the page."""
-    if st.session_state.pop(_LEAVE, False):
-        st.switch_page("pages/analyze.py")
+    if st.session_state.pop(state.LEAVE, False):
+        url_state.go_to("analyze")
     scope = session.record_scope()
     store, owner = scope.store, scope.owner
     top = st.container()
-    if said := st.session_state.pop(dialogs.SAID, ""):
-        typography.notice(said)
-    guest.draw()
+    if notice := st.session_state.pop(state.NOTICE, ""):
+        typography.notice(notice)
+    if store is session.application().jobs.store:
+        _damaged()
+    _offer_guest_analyses()
     facets = store.facets(owner)
-    names = {spec.id: spec.title for spec in list_models()}
-    wanted, place = filters.draw(facets, names)
-    found, number = _search(wanted)
-    filters.verdicts(place, found.counts)
-    key = f"history-table-{wanted.key}-{number}"
-    marked, looked = listing.selected(key, found.records)
+    titles = {spec.id: spec.title for spec in list_models()}
+    filter, place = filters.draw(facets, titles)
+    page, number = _search(filter)
+    filters.verdicts(place, page.counts)
+    key = f"history-table-{filter.key}-{number}"
+    marked, pressed = listing.selected(key, page.records)
     with top:
-        _title(wanted, found, marked)
-    if not found.total and not wanted.filtered:
+        _title(filter, page, marked)
+    if not page.total and not filter.filtered:
         status_cards.show(_nothing())
         return
-    if not found.total:
+    if not page.total:
         typography.notice(_("Nothing matches."))
-        st.button(_("Clear the filters"), icon=":material/filter_alt_off:", on_click=filters.clear)
+        controls.button(_("Clear the filters"), "filter_alt_off", on_click=filters.clear)
         return
-    asked_for = listing.shown()
-    if looked is None and asked_for:
-        looked = store.get(owner, asked_for)
-    chosen = looked or (found.records[0] if found.records else None)
-    ids = {one.id for one in [*found.records, *([chosen] if chosen else [])]}
-    pictures = store.thumbnails(owner, ids)
-    mode = "one" if asked_for else "all"
-    with st.container(key=f"history-{mode}"):
+    linked = state.record_id()
+    shown = pressed or (store.get(owner, linked) if linked else None) or page.records[0]
+    pictures = store.thumbnails(owner, {record.id for record in [*page.records, shown]})
+    with st.container(key=f"history-{'one' if linked else 'all'}"):
         left, right = st.columns([915, 405], gap=20)
         with left, st.container(border=True, key="card-history", height="content"):
             with st.container(key="history-table"):
-                listing.table(found.records, pictures, key)
+                listing.table(page.records, pictures, key)
             with st.container(key="history-cards"):
-                listing.cards(found.records, pictures)
-            _foot(wanted, found, number)
+                listing.cards(page.records, pictures)
+            _foot(filter, page, number)
         with right, st.container(key="history-preview"):
             if len(marked) > 1:
                 preview.several(marked)
-            elif chosen is not None:
-                preview.draw(chosen, pictures.get(chosen.id), names, facets)
-    _kept()
+            else:
+                preview.draw(shown, pictures.get(shown.id), titles, facets)
+    _outcomes()
+    _retention()
 
 
-def _search(wanted: HistoryFilter) -> tuple[Page, int]:
-    """The page that was asked for, and its number. Other filters begin on the first; where the last
-    page was deleted, the one before it is the last."""
-    key = f"history-page-{wanted.key}"
+def _damaged() -> None:
+    """Say that records were set aside, for as long as their file is there."""
+    if names := rescue.damaged(paths.data()):
+        text = _(
+            "The records of this server were damaged when it started. They are set aside as "
+            "{names} in the data folder, and what was kept until then is missing here. Put a good "
+            "copy in their place, or delete that file to take this line away."
+        )
+        typography.alert(text.format(names=labels.listed(names)))
+
+
+def _outcomes() -> None:
+    """Say how often the verdicts were right on files that were confirmed, if any were."""
+    records = feedback.confirmed(session.record_scope())
+    if records:
+        with st.expander(_("How often it was right"), icon=":material/gavel:"):
+            outcomes.draw(records)
+
+
+def _search(filter: HistoryFilter) -> tuple[Page, int]:
+    """Return the page that is chosen, and its number. Other filters begin on the first; where the
+    last page was deleted, the one before it is the last."""
+    key = f"history-page-{filter.key}"
     number = int(st.session_state.get(key, 1))
+    scope = session.record_scope()
     while True:
-        query = wanted.query.model_copy(update={"offset": (number - 1) * PAGE})
-        scope = session.record_scope()
-        found = scope.store.search(scope.owner, query)
-        if found.records or number == 1:
-            return found, number
-        number = max(1, -(-found.total // PAGE))
+        query = filter.query.model_copy(update={"offset": (number - 1) * PAGE})
+        page = scope.store.search(scope.owner, query)
+        if page.records or number == 1:
+            return page, number
+        number = max(1, -(-page.total // PAGE))
         st.session_state[key] = number
 
 
-def _title(wanted: HistoryFilter, found: Page, marked: Sequence[Record]) -> None:
+def _title(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None:
     days = labels.hours(records_retention().total_seconds() / 3600)
     count = (
-        labels.count(found.total, "analysis found", "analyses found")
-        if wanted.filtered
-        else labels.count(found.total, "analysis", "analyses")
+        labels.count(page.total, "analysis found", "analyses found")
+        if filter.filtered
+        else labels.count(page.total, "analysis", "analyses")
     )
     with page_header.row(_("History"), [count, _("kept for {time}").format(time=days)]):
-        if found.total:
+        if page.total:
             with st.popover(_("Export"), icon=":material/download:", width="content"):
-                _export(wanted, found, marked)
-        st.button(_("New analysis"), icon=":material/add:", key="history-new", on_click=_analyze)
+                _export(filter, page, marked)
+        controls.button(_("New analysis"), "add", "history-new", _leave)
 
 
-def _export(wanted: HistoryFilter, found: Page, marked: Sequence[Record]) -> None:
+def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None:
     scope = session.record_scope()
-    what = export.Wanted(scope.store, scope.owner, list(marked) or wanted.query)
-    count = len(marked) or min(found.total, export.MOST)
+    files = export.Export(scope.store, scope.owner, list(marked) or filter.query)
+    count = len(marked) or min(page.total, export.MAX_RECORDS)
     if marked:
         which = labels.count(count, "marked analysis", "marked analyses")
-    elif wanted.filtered:
+    elif filter.filtered:
         which = labels.count(count, "matching analysis", "matching analyses")
     else:
         which = labels.count(count, "kept analysis", "kept analyses")
     text = _("{analyses}, without media.").format(analyses=which)
-    if not marked and found.total > count:
-        text += " " + _("Only the first {number}.").format(number=f"{export.MOST:,}")
+    if not marked and page.total > count:
+        text += " " + _("Only the first {number}.").format(number=f"{export.MAX_RECORDS:,}")
     typography.caption(text)
-    for form, label in (
-        ("csv", _("CSV, a row each")),
-        ("json", _("JSON, whole results")),
-        ("zip", _("ZIP, both with pictures")),
+    for form, label, make in (
+        ("csv", _("CSV, a row each"), files.as_csv),
+        ("json", _("JSON, whole results"), files.as_json),
+        ("zip", _("ZIP, both with pictures"), files.as_zip),
     ):
-        st.download_button(
-            label,
-            what.maker(form),
-            file_name=f"unmask-history.{form}",
-            mime=export.MIME[form],
-            icon=":material/download:",
-            on_click="ignore",
-            key=f"export-{form}",
-            width="stretch",
-        )
+        name, mime = f"unmask-history.{form}", downloads.MIME[form]
+        controls.download(label, make, name, mime, f"export-{form}", width="stretch")
 
 
-def _foot(wanted: HistoryFilter, found: Page, number: int) -> None:
+def _foot(filter: HistoryFilter, page: Page, number: int) -> None:
     first = (number - 1) * PAGE + 1
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
         key="history-foot",
     ):  # fmt: skip
         shown = _("{first} to {last} of {total}").format(
-            first=first, last=first + len(found.records) - 1, total=found.total
+            first=first, last=first + len(page.records) - 1, total=page.total
         )
         typography.caption(shown, width="content")
-        if found.total > PAGE:
-            st.pagination(-(-found.total // PAGE), key=f"history-page-{wanted.key}")
+        if page.total > PAGE:
+            st.pagination(-(-page.total // PAGE), key=f"history-page-{filter.key}")
 
 
-def _kept() -> None:
-    """What all this takes, and how long it stays."""
+def _retention() -> None:
+    """Say what all this takes, and how long it stays."""
     used = session.application().usage(session.request_context())
     files = labels.hours(retention().total_seconds() / 3600)
     with st.container(horizontal=True, vertical_alignment="center", key="history-kept"):
@@ -152,11 +165,10 @@ def _kept() -> None:
             "notes and links stay longer."
         ).format(size=labels.size(used.bytes), time=files)
         typography.caption(text, width="content")
-        st.page_link("pages/settings.py", label=_("How long"), icon=":material/settings:")
+        st.page_link(url_state.page("settings"), label=_("How long"), icon=":material/settings:")
 
 
 def _nothing() -> Card:
-    """Nobody has analyzed anything yet, or it is gone already."""
     days = labels.hours(records_retention().total_seconds() / 3600)
     return Card(
         slug="empty-history",
@@ -168,9 +180,47 @@ def _nothing() -> Card:
             _("They are kept for {time}.").format(time=days),
             _("You can delete one or all at any time."),
         ),
-        actions=(Action(_("Analyze a file"), "upload_file", _analyze, primary=True),),
+        actions=(Action(_("Analyze a file"), "upload_file", _leave, primary=True),),
     )
 
 
-def _analyze() -> None:
-    st.session_state[_LEAVE] = True
+def _leave() -> None:
+    st.session_state[state.LEAVE] = True
+
+
+# --- what a guest analyzed ------------------------------------------------------------------------
+
+
+def _offer_guest_analyses() -> None:
+    """Offer to an account what its browser analyzed before somebody signed in with it. Never moved
+    unasked: another person may have used the browser."""
+    if st.session_state.get(state.NOT_NOW):
+        return
+    number = session.application().count_guest_analyses(session.request_context())
+    if not number:
+        return
+    with st.container(border=True, key="history-guest"):
+        text = _(
+            "{analyses} from before you signed in, made in this browser by you or whoever used it. "
+            "Once kept, only your account opens what was made, and links to it end."
+        ).format(analyses=labels.count(number, "analysis", "analyses"))
+        typography.paragraph(text)
+        with st.container(horizontal=True):
+            label = _("Keep what you analyzed as a guest")
+            controls.button(label, "move_to_inbox", "history-guest-keep", _claim)
+            controls.button(_("Not now"), "", "history-guest-leave", _not_now, kind="tertiary")
+
+
+def _claim() -> None:
+    try:
+        number = session.application().claim_guest_analyses(session.request_context())
+    except InputError as error:
+        st.session_state[state.NOTICE] = advice(error)
+    else:
+        st.session_state[state.NOTICE] = labels.count(
+            number, "analysis is in your account now.", "analyses are in your account now."
+        )
+
+
+def _not_now() -> None:
+    st.session_state[state.NOT_NOW] = True

@@ -11,7 +11,7 @@ from dashboard import labels
 from dashboard.components import camera, likelihood_scale, tables, typography, verdict
 from dashboard.components.cards import card_head
 from dashboard.components.chips import chip
-from dashboard.components.markup import Text, rich, tag
+from dashboard.components.markup import Text, rich
 from dashboard.components.tables import with_note
 from dashboard.i18n import _, ngettext
 from dashboard.labels import NBSP
@@ -46,6 +46,9 @@ def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> Mark
     ]
     if rates.delay is not None:
         parts.append(_("delay {time}").format(time=f"{rates.delay * 1000:.0f}{NBSP}ms"))
+    for every in sorted({model.every for model in state.models} - {1}):
+        titles = ", ".join(model.title for model in state.models if model.every == every)
+        parts.append(_("{models}: 1 of {number} scored frames").format(models=titles, number=every))
     word = _("Lost") if lost else _("Live")
     return camera.foot(f"{word} · {labels.clock(seconds, tenths=False)}", parts, on=True, lost=lost)
 
@@ -62,24 +65,24 @@ def now(state: LiveState | None, thresholds: Thresholds, *, running: bool) -> Ma
         return verdict.head(_("Now"), "na", "hourglass_empty", head, text)
     reading = state.reading
     known = labels.state(reading.label, reading.question)
-    kept = max(0.0, state.time - reading.since)
+    held = max(0.0, state.time - reading.since)
     kicker = _("Now · last 3\u00a0s")
-    if kept >= 1:
-        kicker += " · " + _("for {time}").format(time=labels.clock(kept, tenths=False))
+    if held >= 1:
+        kicker += " · " + _("for {time}").format(time=labels.clock(held, tenths=False))
     word = _("No reading") if reading.label is Label.NOT_APPLICABLE else known.words
     head = verdict.head(kicker, known.slug, known.icon, word, reading.text)
     return head + _number(state) if reading.probability is not None else head
 
 
 def slug(state: LiveState | None) -> str:
-    """Which color stands on top of the card."""
+    """Return which color stands on top of the card."""
     if state is None or not state.ready:
         return "na"
     return labels.STATES[state.reading.label].slug
 
 
 def _number(state: LiveState) -> Markup:
-    """The likelihood with its range and scale."""
+    """Return the likelihood with its range and scale."""
     reading = state.reading
     assert reading.probability is not None
     span = (
@@ -116,12 +119,12 @@ def alarms_head(above: float, seconds: float) -> Markup:
     return card_head(_("Alarms"), after)
 
 
-def alarms(found: Sequence[Alarm], now: float, clock: Clock) -> Markup:
+def alarms(raised: Sequence[Alarm], now: float, clock: Clock) -> Markup:
     """Return the newest alarms as rows."""
-    if not found:
-        return tag("p", _("None in this session."), cls="um-caption um-none")
-    drawn = tables.plain([_alarm(alarm, now, clock) for alarm in found[:SHOWN_ALARMS]])
-    if (more := len(found) - SHOWN_ALARMS) > 0:
+    if not raised:
+        return typography.nothing(_("None in this session."))
+    drawn = tables.plain([_alarm(alarm, now, clock) for alarm in raised[:SHOWN_ALARMS]])
+    if (more := len(raised) - SHOWN_ALARMS) > 0:
         earlier = _("{number} earlier in the log.").format(number=more)
         drawn += typography.small_print(earlier)
     return drawn
@@ -138,19 +141,19 @@ def _alarm(alarm: Alarm, now: float, clock: Clock) -> list[Text]:
         with_note(chip(name, tone, icon), who),
         clock(alarm.start),
         length,
-        tag("b", peak),
+        typography.strong(peak),
     ]
 
 
 def kind(alarm: Alarm) -> tuple[str, str, labels.Slug]:
-    """Words, icon and tone of an alarm."""
+    """Return words, icon and tone of an alarm."""
     state = labels.STATES[Label.FAKE if alarm.kind == "manipulated" else Label.NOT_APPLICABLE]
     name = state.short if alarm.kind == "manipulated" else _("No face")
     return name, state.icon, state.slug
 
 
 def spoken(state: LiveState | None, clock: Clock) -> str:
-    """What a screen reader says of the newest alarm: once when it begins, once when it ends."""
+    """Return what a screen reader says of the newest alarm, when it begins and when it ends."""
     if state is None or not state.alarms:
         return ""
     alarm = state.alarms[0]
@@ -171,8 +174,8 @@ LOG = ("number", "kind", "person", "start", "seconds", "highest_3s_mean_percent"
 """Columns of the file; like those of every export, they are keys and in no language."""
 
 
-def log(found: Sequence[Alarm], now: float, clock: Clock) -> list[tuple[str, ...]]:
-    """All alarms as rows under `LOG`, oldest first."""
+def log(raised: Sequence[Alarm], now: float, clock: Clock) -> list[tuple[str, ...]]:
+    """Return all alarms as rows under `LOG`, oldest first."""
     return [
         (
             str(alarm.number),
@@ -182,7 +185,7 @@ def log(found: Sequence[Alarm], now: float, clock: Clock) -> list[tuple[str, ...
             f"{(now if alarm.end is None else alarm.end) - alarm.start:.1f}",
             "" if alarm.peak is None else str(labels.whole_percent(alarm.peak)),
         )
-        for alarm in reversed(found)
+        for alarm in reversed(raised)
     ]
 
 
@@ -213,8 +216,8 @@ def _hint(hint: Hint) -> tuple[Markup, str]:
     return chip(hint.title, "inc", "help"), text
 
 
-def connection(found: Sequence[Finding], sentence: str) -> Markup:
+def connection(findings: Sequence[Finding], sentence: str) -> Markup:
     """Return the connection test's outcome and lines."""
-    rows = [(chip(NAMES[one.way], *GRADES[one.grade]), one.text) for one in found]
-    outcome = tag("p", sentence, cls="um-concluded", role="status")
+    rows = [(chip(NAMES[one.way], *GRADES[one.grade]), one.text) for one in findings]
+    outcome = typography.conclusion(sentence)
     return outcome + tables.plain(rows, "um-connection", heads=True)

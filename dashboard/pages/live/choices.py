@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, cast
 import streamlit as st
 
 from dashboard import labels
+from dashboard.components import controls
 from dashboard.i18n import LazyDict, _
 from dashboard.pages.live.link import Camera
+from detector.links.addresses import MAX_URL
+from detector.links.cameras import CameraAddress
 from detector.models.base import ModelSpec
 from detector.models.registry import list_models, manifest, usable
-from detector.schema.analysis import QUESTION_OF, Question, Thresholds
-from service.live.viewers import Keep, Wishes
+from detector.schema.analysis import QUESTION_OF, Modality, Question, Thresholds
+from service.live import cameras
+from service.live.viewers import Keep, LiveOptions
 
 if TYPE_CHECKING:
     from detector.live import LiveSettings
@@ -27,22 +31,29 @@ KEEPS: LazyDict[Keep, str] = LazyDict(
 )
 WAITS = (1.0, 3.0, 5.0, 10.0)
 """s above the threshold before an alarm."""
+_CAMERA, _MODELS, _KEEP, _MIRROR = "live-device", "live-models", "live-keep", "live-mirror"
+_MICROPHONE = "live-microphone"
+ADDRESS = "address"
+"""In place of the id of a browser's camera."""
+_URL, _LOGIN = "live-address", "live-login"
+_ABOVE, _SECONDS = "live-above", "live-seconds"
 FALLBACK = Thresholds(low=0.3, high=0.7)
 """Of the axes alone, where no model is here whose thresholds are known."""
 
 
-def camera(known: Sequence[Camera], *, disabled: bool) -> None:
-    """Which camera. Their names are known once the person has allowed one."""
+def draw_camera(found: Sequence[Camera], *, disabled: bool) -> None:
+    """Draw the choice of a camera. Their names are known once the person has allowed one."""
     names = {
-        one.id: one.label or _("Camera {number}").format(number=number)
-        for number, one in enumerate(known, 1)
-        if one.id
+        camera.id: camera.label or _("Camera {number}").format(number=number)
+        for number, camera in enumerate(found, 1)
+        if camera.id
     }
+    others = {"": _("Default camera"), ADDRESS: _("By its address")}
     st.selectbox(
         _("Camera"),
-        ["", *names] if len(names) != 1 else list(names),
-        format_func=lambda id: names.get(id, _("Default camera")),
-        key="live-device",
+        [*([""] if len(names) != 1 else []), *names, *([ADDRESS] if cameras.allowed() else [])],
+        format_func=lambda id: names.get(id, others.get(id, "")),
+        key=_CAMERA,
         disabled=disabled,
         label_visibility="collapsed",
         width=220,
@@ -50,70 +61,94 @@ def camera(known: Sequence[Camera], *, disabled: bool) -> None:
 
 
 def camera_id() -> str:
-    """The chosen camera; empty for the browser's own choice."""
-    return str(st.session_state.get("live-device") or "")
+    """Return the chosen camera of the browser; empty for its own choice, and by address."""
+    chosen = str(st.session_state.get(_CAMERA) or "")
+    return "" if chosen == ADDRESS else chosen
 
 
-def options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
-    """Models, mirror and what is kept, in a popover."""
+def by_address() -> bool:
+    """Return whether a camera is to be watched by its address."""
+    return st.session_state.get(_CAMERA) == ADDRESS and cameras.allowed()
+
+
+def draw_address(*, disabled: bool) -> None:
+    """Draw the field of a camera's address."""
+    st.text_input(
+        _("Address of the camera"),
+        placeholder="rtsp://",
+        max_chars=MAX_URL,
+        key=_URL,
+        disabled=disabled,
+        help=_(
+            "rtsp:// or http://. This server calls it. A name and password in it are used for "
+            "that alone, leave this field when you press Start, and are forgotten with this tab."
+        ),
+    )
+
+
+def take_address() -> CameraAddress:
+    """Return the camera whose address is in the field; its name and password leave the field.
+    In the callback of a button.
+
+    Raises
+    ------
+    LinkRefused
+    """
+    camera = cameras.address(str(st.session_state.get(_URL) or ""))
+    known: CameraAddress | None = st.session_state.get(_LOGIN)
+    if known is not None and not camera.username and camera.public == known.public:
+        camera = known
+    st.session_state[_LOGIN], st.session_state[_URL] = camera, camera.public
+    return camera
+
+
+def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
+    """Draw models, mirror and what is kept, in a popover."""
     with st.popover(_("Options"), icon=":material/tune:"):
-        specs = models()
-        titles = {spec.id: spec.title for spec in specs}
-        st.pills(
-            _("Models"),
-            list(titles),
-            selection_mode="multi",
-            default=[spec.id for spec in specs if spec.default] or list(titles)[:1],
-            format_func=titles.__getitem__,
-            key="live-models",
-            disabled=disabled,
-            help=_("Each one more makes readings slower; the video is not slowed down."),
-        )
-        st.segmented_control(
-            _("Keep when it stops"),
-            list(KEEPS),
-            default=Keep.SCORES,
-            required=True,
-            format_func=KEEPS.__getitem__,
-            key="live-keep",
-            disabled=disabled,
-        )
+        titles = {spec.id: spec.title for spec in models()}
+        default = [spec.id for spec in models() if spec.default] or list(titles)[:1]
+        slower = _("Each one more makes readings slower; the video is not slowed down.")
+        controls.choose_any(_("Models"), titles, default, _MODELS, disabled=disabled, help=slower)
+        controls.choose(_("Keep when it stops"), KEEPS, Keep.SCORES, _KEEP, disabled=disabled)
+        if hears() and not by_address():
+            st.toggle(
+                _("Listen to the microphone"),
+                key=_MICROPHONE,
+                disabled=disabled,
+                help=_(
+                    "Judges the voices near it too, yours among them. Sound is heard 12 s at a "
+                    "time, forgotten, and never kept."
+                ),
+            )
         st.toggle(
             _("Mirror the picture"),
             value=True,
-            key="live-mirror",
+            key=_MIRROR,
             on_change=on_mirror,
             help=_("As a mirror shows you. Scores and recordings are not mirrored."),
         )
 
 
-def alarm(usual: float, *, disabled: bool) -> None:
-    """When an alarm begins, in a popover."""
+def draw_alarm(default: float, *, disabled: bool) -> None:
+    """Draw when an alarm begins, in a popover."""
     with st.popover(_("When"), icon=":material/notifications:"):
         st.slider(
             _("Above, %"),
             min_value=5,
             max_value=99,
-            value=labels.whole_percent(usual),
-            key="live-above",
+            value=labels.whole_percent(default),
+            key=_ABOVE,
             disabled=disabled,
             help=_("The mean of 3 s has to stay above it."),
         )
-        st.segmented_control(
-            _("For so many seconds"),
-            WAITS,
-            default=3.0,
-            required=True,
-            format_func="{:g}".format,
-            key="live-seconds",
-            disabled=disabled,
-        )
+        waits = {seconds: f"{seconds:g}" for seconds in WAITS}
+        controls.choose(_("For so many seconds"), waits, 3.0, _SECONDS, disabled=disabled)
         if disabled:
             st.caption(_("Stop first to change it."))
 
 
 def models() -> list[ModelSpec]:
-    """Those that can judge frames of a camera now."""
+    """Return those that can judge frames of a camera now."""
     return [
         spec
         for spec in list_models()
@@ -121,39 +156,49 @@ def models() -> list[ModelSpec]:
     ]
 
 
-def wishes() -> Wishes:
-    """What is chosen now. What was not shown yet has its usual value."""
-    state = st.session_state
-    usual = Wishes()
-    known = [spec.id for spec in models()]
-    chosen = tuple(id for id in known if id in (state.get("live-models") or ()))
-    default = tuple(spec.id for spec in models() if spec.default)
-    above = state.get("live-above")
-    return Wishes(
-        models=None if not chosen or chosen == default else chosen,
-        keep=cast(Keep, state.get("live-keep") or usual.keep),
-        mirror=bool(state.get("live-mirror", usual.mirror)),
-        alarm_above=(
-            None
-            if above is None or above == labels.whole_percent(thresholds().high)
-            else above / 100
-        ),
-        alarm_seconds=float(state.get("live-seconds") or usual.alarm_seconds),
+def hears() -> bool:
+    """Return whether a model of voices is here that is asked by default."""
+    return any(
+        spec.modality is Modality.VOICE and spec.default and usable(spec) for spec in list_models()
     )
 
 
-def settings(wishes: Wishes) -> LiveSettings:
-    """The wishes in the engine's words."""
+def microphone() -> bool:
+    """Return whether the browser's microphone is to be heard."""
+    return bool(st.session_state.get(_MICROPHONE)) and hears() and not by_address()
+
+
+def options() -> LiveOptions:
+    """Return what is chosen now. What was not shown yet has its usual value."""
+    state, default = st.session_state, LiveOptions()
+    ids = [spec.id for spec in models()]
+    chosen = tuple(id for id in ids if id in (state.get(_MODELS) or ()))
+    above = state.get(_ABOVE)
+    if above == labels.whole_percent(thresholds().high):
+        above = None
+    usual = tuple(spec.id for spec in models() if spec.default)
+    return LiveOptions(
+        models=None if not chosen or chosen == usual else chosen,
+        keep=cast(Keep, state.get(_KEEP) or default.keep),
+        mirror=bool(state.get(_MIRROR, default.mirror)),
+        microphone=microphone(),
+        alarm_above=None if above is None else above / 100,
+        alarm_seconds=float(state.get(_SECONDS) or default.alarm_seconds),
+    )
+
+
+def settings(options: LiveOptions) -> LiveSettings:
+    """Return the options in the engine's words."""
     from detector.live import LiveSettings
 
     return LiveSettings(
-        models=wishes.models,
-        alarm_above=wishes.alarm_above,
-        alarm_seconds=wishes.alarm_seconds,
+        models=options.models,
+        alarm_above=options.alarm_above,
+        alarm_seconds=options.alarm_seconds,
     )
 
 
 def thresholds(question: Question = Question.MANIPULATION) -> Thresholds:
-    """Those of the default ensemble, for axes that stand there before the first score."""
-    known = manifest().ensembles.get(question)
-    return known.thresholds if known is not None else FALLBACK
+    """Return those of the default ensemble, for axes that stand there before the first score."""
+    ensemble = manifest().ensembles.get(question)
+    return ensemble.thresholds if ensemble is not None else FALLBACK

@@ -34,7 +34,7 @@ _NONE = {"none", "off", "0"}
 
 
 def servers(page: str | None, config: Config | None = None) -> list[Server]:
-    """The servers for a visitor.
+    """Return the servers for a visitor.
 
     Parameters
     ----------
@@ -72,17 +72,14 @@ def servers(page: str | None, config: Config | None = None) -> list[Server]:
 
 
 def has_relay(servers: Sequence[Server]) -> bool:
-    """Whether a TURN server is among them."""
+    """Return whether a TURN server is among them."""
     return any(url.startswith(("turn:", "turns:")) for url in urls(servers))
 
 
 def urls(servers: Sequence[Server]) -> list[str]:
-    """Every address among them."""
-    return [
-        url
-        for server in servers
-        for url in ([server["urls"]] if isinstance(server["urls"], str) else server["urls"])
-    ]
+    """Return every address among them."""
+    every = (server["urls"] for server in servers)
+    return [url for urls in every for url in ([urls] if isinstance(urls, str) else urls)]
 
 
 def _addresses(text: str) -> list[str]:
@@ -90,7 +87,7 @@ def _addresses(text: str) -> list[str]:
 
 
 def _lent(config: Config) -> list[Server]:
-    """Servers of the provider whose credentials are set; none if it doesn't answer.
+    """Return servers of the provider whose credentials are set; none if it doesn't answer.
 
     A token of the Hugging Face hub is used for this on a Space only: elsewhere it is there to
     download models, and nobody expects it to be sent anywhere else.

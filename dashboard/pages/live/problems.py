@@ -43,6 +43,14 @@ PROBLEMS: LazyDict[Trouble, Problem] = LazyDict(
                 "then press Start."
             ),
         ),
+        Trouble.MICROPHONE: Problem(
+            "mic_off",
+            _("No microphone"),
+            _(
+                "The browser gave the camera and no microphone: it is blocked, in use or missing. "
+                "Allow it in the address bar or switch it off under Options, then press Start."
+            ),
+        ),
         Trouble.INSECURE: Problem(
             "lock_open",
             _("This address is not secure"),
@@ -69,17 +77,17 @@ HOPELESS = (Trouble.INSECURE, Trouble.NO_API)
 """Start can't help here; the others may have passed."""
 
 
-def problem(trouble: Trouble, said: UnmaskError | None = None) -> Problem:
-    """The words for a trouble; what the server refused says so itself."""
+def problem(trouble: Trouble, refusal: UnmaskError | None = None) -> Problem:
+    """Return the words for a trouble; what the server refused says so itself."""
     if trouble in PROBLEMS:
         return PROBLEMS[trouble]
-    if said is None:
+    if refusal is None:
         return Problem("error", _("Live did not start"), _("Press Start again."))
-    full = said.code == "too_many_viewers"
+    full = refusal.code == "too_many_viewers"
     return Problem(
         "schedule" if full else "error",
         _("Enough for now") if full else _("Live did not start"),
-        advice(said),
+        advice(refusal),
     )
 
 
@@ -107,8 +115,21 @@ WAITING: LazyDict[Phase, Problem] = LazyDict(
 """While a picture is on its way."""
 
 
-def off() -> Problem:
-    """Nothing was started yet."""
+def calling() -> Problem:
+    """Return what is said while this server calls a camera."""
+    return Problem(
+        "sync", _("Connecting"), _("This server calls the camera, which has 10 s to answer.")
+    )
+
+
+def off(*, by_address: bool) -> Problem:
+    """Return what is said before anything was started."""
+    if by_address:
+        return Problem(
+            "videocam",
+            _("The camera is not watched"),
+            _("Give its address, such as rtsp://camera.example/stream, and press Start."),
+        )
     return Problem(
         "videocam",
         _("The camera is off"),
@@ -117,7 +138,7 @@ def off() -> Problem:
 
 
 def switched_off() -> Problem:
-    """This server has no Live page."""
+    """Return what is said where no cameras are allowed."""
     return Problem(
         "videocam_off",
         _("Live is switched off here"),

@@ -5,129 +5,133 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import charts, labels, session, theme, url_state
+from dashboard import charts, session, theme, url_state
 from dashboard.charts import live as chart
-from dashboard.components import camera, typography
+from dashboard.components import camera, controls, typography
 from dashboard.components import cards as heads
 from dashboard.components.lanes import zone_words
-from dashboard.components.markup import show, tag
+from dashboard.components.markup import show
 from dashboard.i18n import _, advice
-from dashboard.pages.live import cards, choices, ice, link
-from dashboard.pages.live.state import LivePageState, Phase
+from dashboard.pages.live import cards, choices, ice, link, voice
+from dashboard.pages.live.state import (
+    DRAWN,
+    KEPT_FRAMES,
+    NOT_KEPT,
+    TEST,
+    LivePageState,
+    Phase,
+    forget_kept_frames,
+    visit,
+)
 from dashboard.theme import ON_VIDEO
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Question, Settings
-from service.live import recordings
+from service.live import cameras, recordings
 from service.live.viewers import Keep, Viewer
 
 if TYPE_CHECKING:
-    from detector.live import Style
+    from detector.live import LiveState, Style
 
 LINK = "live-browser"
 """Key of the part that runs in the browser."""
-_DRAWN = "live-drawn"
-
-
-def visit() -> LivePageState:
-    """This browser tab's visit; it outlives a change of page."""
-    state: LivePageState = st.session_state.setdefault("live-visit", LivePageState())
-    return state
 
 
 def seen() -> link.Seen | None:
-    """What the browser said of its cameras."""
+    """Return what the browser said of its cameras."""
     return link.seen(LINK)
 
 
-def drawn(visit: LivePageState) -> None:
-    """The whole page is drawn for what holds now; `beside` asks for another when it no longer
-    does."""
-    st.session_state[_DRAWN] = _stamp(visit)
+def remember_drawn(visit: LivePageState) -> None:
+    """Note that the whole page is drawn for what holds now; `beside` asks for another when it no
+    longer does."""
+    st.session_state[DRAWN] = _stamp(visit)
 
 
 def _stamp(visit: LivePageState) -> tuple[object, ...]:
     return visit.phase, visit.trouble, visit.ask, seen(), _testing()
 
 
+def _state(visit: LivePageState) -> LiveState | None:
+    viewer = visit.viewer
+    return viewer.state if viewer is not None and viewer.frames else None
+
+
 # --- beside it: now, alarms -----------------------------------------------------------------------
 
 
 def beside(visit: LivePageState, servers: list[ice.Server]) -> None:
-    """The link to the browser, the reading, the alarms. Keeps the visit's time."""
+    """Draw the link to the browser, the reading, the alarms; and keep the visit's time."""
     visit.tick()
-    viewer = visit.viewer
-    state = viewer.state if viewer is not None and viewer.frames else None
+    viewer, state = visit.viewer, _state(visit)
     clock = _clock(viewer)
-    with st.container(key="live-hidden"):
-        link.mount(
-            key=LINK,
-            data={
-                "ask": visit.ask,
-                "asking": visit.phase is Phase.ASKING,
-                "test": st.session_state.get("live-test", 0),
-                "testing": _testing(),
-                "camera": choices.camera_id(),
-                "servers": servers,
-                "say": cards.spoken(state, clock) if visit.busy else "",
-            },
-            on_seen=lambda: None,
-            on_answer=_answered,
-            on_tested=lambda: None,
-        )
-    if _stamp(visit) != st.session_state.get(_DRAWN):
+    _mount(visit, servers, cards.spoken(state, clock) if visit.busy else "")
+    if _stamp(visit) != st.session_state.get(DRAWN):
         st.rerun()
     limits = state.reading.thresholds if state else choices.thresholds()
     live = state if visit.busy else None
     with st.container(border=True, key=f"verdict-{cards.slug(live)}-live", gap=None):
         show(cards.now(live, limits, running=visit.busy))
-    wishes = viewer.wishes if viewer is not None else choices.wishes()
+    options = viewer.options if viewer is not None else choices.options()
     with st.container(border=True, key="card-alarms", gap="small"):
-        above = wishes.alarm_above if wishes.alarm_above is not None else limits.high
+        above = options.alarm_above if options.alarm_above is not None else limits.high
         show(
-            cards.alarms_head(above, wishes.alarm_seconds),
+            cards.alarms_head(above, options.alarm_seconds),
             cards.alarms(state.alarms if state else (), state.time if state else 0.0, clock),
         )
         with st.container(horizontal=True, key="actions-live"):
-            st.button(
+            controls.button(
                 _("Keep these frames"),
-                icon=":material/save:",
-                key="live-keep-frames",
+                "save",
+                "live-keep-frames",
+                _keep_frames,
                 disabled=viewer is None or not len(viewer.ring),
-                on_click=_keep_frames,
                 help=_("Analyzes the last 14 s with the models of the Analyze page."),
             )
-            if state is not None and state.alarms:
-                st.download_button(
-                    _("Log"),
-                    lambda: _log(viewer),
-                    file_name=f"{recordings.session_name(viewer.began) if viewer else 'live'}.csv",
-                    mime="text/csv",
-                    icon=":material/download:",
-                    on_click="ignore",
-                    key="live-log",
-                )
-            choices.alarm(limits.high, disabled=visit.busy)
-        if kept := st.session_state.get("live-kept"):
-            going = _("The last seconds are being analyzed.")
-            typography.caption(going)
-            st.link_button(
-                _("Open them in a new tab"),
-                f"{url_state.site()}/?a={kept}",
-                icon=":material/open_in_new:",
-                type="tertiary",
-            )
-        if said := st.session_state.get("live-not-kept"):
-            show(tag("p", said, cls="um-caption um-warn"))
+            if viewer is not None and state is not None and state.alarms:
+                name = f"{recordings.session_name(viewer.began)}.csv"
+                controls.download(_("Log"), partial(_log, viewer), name, "text/csv", "live-log")
+            choices.draw_alarm(limits.high, disabled=visit.busy)
+        _kept_frames()
+
+
+def _mount(visit: LivePageState, servers: list[ice.Server], spoken: str) -> None:
+    data = {
+        "ask": visit.ask,
+        "asking": visit.phase is Phase.ASKING,
+        "test": st.session_state.get(TEST, 0),
+        "testing": _testing(),
+        "camera": choices.camera_id(),
+        "microphone": choices.microphone(),
+        "servers": servers,
+        "say": spoken,
+    }
+    with st.container(key="live-hidden"):
+        link.mount(key=LINK, data=data, on_answer=_answered)
+
+
+def _kept_frames() -> None:
+    """Draw where the seconds that were kept are analyzed, or why they are not."""
+    if kept := st.session_state.get(KEPT_FRAMES):
+        typography.caption(_("The last seconds are being analyzed."))
+        st.link_button(
+            _("Open them in a new tab"),
+            f"{url_state.site()}/?a={kept}",
+            icon=":material/open_in_new:",
+            type="tertiary",
+        )
+    if problem := st.session_state.get(NOT_KEPT):
+        show(typography.small_print(typography.caution(problem)))
 
 
 def _answered() -> None:
-    """The browser gave the camera or didn't."""
+    """Take the browser's answer: it gave the camera or didn't."""
     current = visit()
     report = link.report(LINK, "answer")
     if report is not None and current.phase is Phase.ASKING:
@@ -135,29 +139,32 @@ def _answered() -> None:
         current.answered(report, _open)
 
 
+def open_address() -> Viewer:
+    """Take a place at the engine for the camera whose address is in the field, and watch it; raise
+    as `LivePageState.answered` says."""
+    camera = choices.take_address()
+    viewer = _open()
+    viewer.mirror = False  # nobody looks at themselves in it
+    cameras.follow(viewer, camera)
+    return viewer
+
+
 def _open() -> Viewer:
-    """A place at the engine, with what is chosen now."""
-    wishes = choices.wishes()
-    person = session.current_user()
-    if not person.may_analyze:
+    """Take a place at the engine, with what is chosen now."""
+    options = choices.options()
+    if not session.current_user().may_analyze:
         raise InputError(
             _("Your account reads results and starts no analysis."),
             hint=_("Ask who runs this server for another role."),
         )
-    st.session_state.pop("live-kept", None)
-    st.session_state.pop("live-not-kept", None)
-    return session.application().viewers.open(
-        choices.settings(wishes),
-        wishes,
-        scope=session.record_scope(),
-        film=recordings.film() if wishes.keep is Keep.VIDEO else None,
-        style=_video_style(),
-    )
+    forget_kept_frames()
+    film = recordings.film() if options.keep is Keep.VIDEO else None
+    options = replace(options, scope=session.record_scope(), film=film, style=_video_style())
+    return session.application().viewers.open(choices.settings(options), options)
 
 
 @lru_cache(maxsize=1)
 def _video_style() -> Style:
-    """The colors of boxes over video."""
     from detector.live import Style  # brings torch, which a page need not wait for
 
     colors = {
@@ -171,30 +178,25 @@ def _keep_frames() -> None:
     viewer = visit().viewer
     if viewer is None:
         return
-    st.session_state.pop("live-not-kept", None)
+    st.session_state.pop(NOT_KEPT, None)
     try:
         clip, name = recordings.last_seconds(viewer)
-        job = session.application().submit(
-            session.request_context(), clip, name, Settings(), size=clip.getbuffer().nbytes
-        )
+        job = session.submit(clip, name, Settings(), size=clip.getbuffer().nbytes)
     except UnmaskError as error:
-        st.session_state["live-not-kept"] = advice(error)
-        return
-    st.session_state["live-kept"] = job.key
+        st.session_state[NOT_KEPT] = advice(error)
+    else:
+        st.session_state[KEPT_FRAMES] = job.key
 
 
-def _log(viewer: Viewer | None) -> str:
-    if viewer is None:
-        return ""
+def _log(viewer: Viewer) -> str:
     out = io.StringIO()
-    state = viewer.state
-    rows = cards.log(state.alarms, state.time, _clock(viewer))
+    rows = cards.log(viewer.state.alarms, viewer.state.time, _clock(viewer))
     csv.writer(out).writerows([cards.LOG, *rows])
     return out.getvalue()
 
 
 def _clock(viewer: Viewer | None) -> cards.Clock:
-    """Seconds of the session as the time on the person's wall."""
+    """Return what makes seconds of the session the time on the person's wall."""
     offset = st.context.timezone_offset
     zone = timezone(timedelta(minutes=-offset)) if offset is not None else UTC
     began = viewer.began if viewer is not None else datetime.now(UTC)
@@ -206,8 +208,10 @@ def _clock(viewer: Viewer | None) -> cards.Clock:
 
 def below(visit: LivePageState) -> None:
     """Draw the last minute, under the picture."""
-    viewer = visit.viewer
-    state = viewer.state if viewer is not None and viewer.frames else None
+    state, viewer = _state(visit), visit.viewer
+    heard = viewer.voice.state if visit.busy and viewer and viewer.voice else None
+    if viewer is not None and heard is not None:
+        voice.draw(heard, viewer.seconds)
     limits = state.reading.thresholds if state else choices.thresholds()
     question = (state.reading.question if state else None) or Question.MANIPULATION
     with st.container(border=True, key="card-minute", gap=None):
@@ -217,7 +221,7 @@ def below(visit: LivePageState) -> None:
         heads.head(_("Last 60 seconds"), legend)
         beside, plot = st.columns([10, 90], gap=None)
         with beside, st.container(key="live-words"):
-            show(zone_words(limits, chart.SIZE, labels.QUESTIONS[question].fake_short))
+            show(zone_words(limits, chart.SIZE, question))
         with plot:
             st.plotly_chart(
                 chart.figure(state, limits, theme.palette()),
@@ -226,6 +230,8 @@ def below(visit: LivePageState) -> None:
                 key="live-minute",
                 alt=chart.finding(state, limits),
             )
+        if viewer is not None and heard is not None:
+            voice.lane(heard, viewer.seconds)
     with st.container(border=True, key="card-image", gap=None):
         camera.quality(_("Image"), *cards.quality(state if visit.busy else None))
 
@@ -234,8 +240,7 @@ def below(visit: LivePageState) -> None:
 
 
 def _testing() -> bool:
-    tested = link.report(LINK, "tested")
-    test = st.session_state.get("live-test", 0)
+    tested, test = link.report(LINK, "tested"), st.session_state.get(TEST, 0)
     return bool(test) and (tested is None or tested.get("test") != test)
 
 
@@ -243,19 +248,17 @@ def _testing() -> bool:
 def connection(servers: list[ice.Server]) -> None:
     """Draw the test of the connection."""
     with st.container(border=True, key="card-connection", gap="small"):
-        with st.container(horizontal=True, horizontal_alignment="distribute",
-                          vertical_alignment="center", key="live-test-row"):  # fmt: skip
+        with controls.apart("live-test-row"):
             what = _(
                 "Tries the camera and the ways a video link can take from here. No picture is sent."
             )
             heads.introduced(_("Connection"), what)
-            if st.button(_("Test it"), icon=":material/network_check:", key="live-test-button"):
-                st.session_state["live-test"] = st.session_state.get("live-test", 0) + 1
+            if controls.button(_("Test it"), "network_check", "live-test-button"):
+                st.session_state[TEST] = st.session_state.get(TEST, 0) + 1
                 st.rerun()
         if _testing():
-            text = _("Testing, up to 10 s.")
-            typography.caption(text, announced=True)
+            typography.caption(_("Testing, up to 10 s."), announced=True)
         elif (tested := link.report(LINK, "tested")) is not None:
             local = session.is_loopback_client()
-            found = link.findings(tested, servers, local)
-            show(cards.connection(found, link.conclusion(found, local)))
+            findings = link.findings(tested, servers, local)
+            show(cards.connection(findings, link.conclusion(findings, local)))

@@ -1,7 +1,7 @@
-"""What a person's visit to the Live page is in the middle of.
+"""What the page remembers: what a person's visit is in the middle of.
 
-A `Visit` is a small state machine without Streamlit: the page tells it of presses, of what the
-browser reports and of time passing, and asks it whether the camera should be on.
+A `LivePageState` is a small state machine that knows no widget: the page tells it of presses, of
+what the browser reports and of time passing, and asks it whether the camera should be on.
 
     idle -> asking -> connecting -> live <-> lost -> ended
                           |  ^
@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import streamlit as st
+
 from detector.errors import UnmaskError
-from service.live.viewers import LOST, Viewer
+from service.live.viewers import LOST_SECONDS, Viewer
 
 CONNECT = 12.0
 """s for a link to come up; it takes one to three, on a busy machine ten. About one in ten never
@@ -28,6 +30,24 @@ PAUSE = 1.5
 """s between stopping a link and starting it anew: the browser's end takes half a second."""
 NUDGE = 6.0
 """s without a picture after which a link is restarted, in case the browser has not noticed."""
+
+
+DRAWN, TEST = "live-drawn", "live-test"
+"""In the session: what the whole page was drawn for; how often the connection was tested."""
+KEPT_FRAMES, NOT_KEPT = "live-kept", "live-not-kept"
+"""In the session: the analysis of the seconds that were kept; why there is none."""
+
+
+def visit() -> LivePageState:
+    """Return this browser tab's visit; it outlives a change of page."""
+    state: LivePageState = st.session_state.setdefault("live-visit", LivePageState())
+    return state
+
+
+def forget_kept_frames() -> None:
+    """Forget the seconds that were kept: another session begins."""
+    for key in (KEPT_FRAMES, NOT_KEPT):
+        st.session_state.pop(key, None)
 
 
 class Phase(StrEnum):
@@ -45,16 +65,18 @@ class Phase(StrEnum):
 
 
 class Trouble(StrEnum):
-    """Why there is no picture. Names the card in `dashboard.pages.live.states`."""
+    """Why there is no picture. `dashboard.pages.live.problems` has the words."""
 
     DENIED = "denied"
     NO_CAMERA = "no_camera"
     BUSY = "busy"
+    MICROPHONE = "microphone"
+    """The camera came, and the microphone that was asked for with it did not."""
     INSECURE = "insecure"
     NO_API = "no_api"
     NO_LINK = "no_link"
     REFUSED = "refused"
-    """This server has no place, or not the model; `Visit.said` has the words."""
+    """This server has no place, or not the model; `LivePageState.refusal` has the words."""
 
 
 ERRORS: dict[str, Trouble] = {
@@ -64,6 +86,7 @@ ERRORS: dict[str, Trouble] = {
     "OverconstrainedError": Trouble.NO_CAMERA,
     "NotReadableError": Trouble.BUSY,
     "AbortError": Trouble.BUSY,
+    "microphone": Trouble.MICROPHONE,
     "insecure": Trouble.INSECURE,
     "unsupported": Trouble.NO_API,
 }
@@ -83,7 +106,7 @@ class LivePageState:
         While there is a session, and after it ended until the next Start.
     trouble : Trouble or None
         Why the last Start led nowhere.
-    said : UnmaskError or None
+    refusal : UnmaskError or None
         In the words of what refused.
     """
 
@@ -92,10 +115,12 @@ class LivePageState:
     ask: int = 0
     viewer: Viewer | None = None
     trouble: Trouble | None = None
-    said: UnmaskError | None = None
+    refusal: UnmaskError | None = None
     camera: str = ""
     """Which camera the session began with. The list of them may change while it runs; the link may
     not, or it would begin anew."""
+    remote: bool = False
+    """This server watches a camera by its address; no browser sends one."""
     tries: int = 0
     since: float = field(default=0.0)
     """When `phase` began."""
@@ -112,15 +137,26 @@ class LivePageState:
         return self.phase not in (Phase.IDLE, Phase.ENDED)
 
     def start(self) -> None:
-        """Start was pressed: ask the browser for the camera."""
+        """Ask the browser for the camera."""
         if self.busy:
             return
         self.ask += 1
-        self.viewer, self.trouble, self.said, self.tries = None, None, None, 0
+        self._begin(remote=False)
         self._go(Phase.ASKING)
 
+    def watch(self, open: Callable[[], Viewer]) -> None:
+        """Watch a camera by its address; `open` as of `answered`."""
+        if self.busy:
+            return
+        self._begin(remote=True)
+        self._opened(open)
+
+    def _begin(self, *, remote: bool) -> None:
+        self.viewer, self.trouble, self.refusal, self.tries = None, None, None, 0
+        self.remote = remote
+
     def answered(self, report: Mapping[str, Any], open: Callable[[], Viewer]) -> None:
-        """The browser gave the camera, or said why not.
+        """Take the browser's answer: it gave the camera, or said why not.
 
         Parameters
         ----------
@@ -134,10 +170,13 @@ class LivePageState:
         if error := str(report.get("error") or ""):
             self._fail(ERRORS.get(error, Trouble.BUSY))
             return
+        self._opened(open)
+
+    def _opened(self, open: Callable[[], Viewer]) -> None:
         try:
             self.viewer = open()
         except UnmaskError as refused:
-            self.said = refused
+            self.refusal = refused
             self._fail(Trouble.REFUSED)
             return
         self.tries = 1
@@ -145,7 +184,7 @@ class LivePageState:
         self._go(Phase.CONNECTING)
 
     def stop(self) -> None:
-        """Stop was pressed: end the session, and keep what was asked for."""
+        """End the session, and keep what was asked for."""
         if self.phase is Phase.ASKING or self.viewer is None:
             self._go(Phase.IDLE)
             return
@@ -153,29 +192,38 @@ class LivePageState:
         self._go(Phase.ENDED if self.viewer.frames else Phase.IDLE)
 
     def tick(self) -> bool:
-        """Time passed. Whether the page has to be drawn anew."""
+        """Go on with what time brought; return whether the page has to be drawn anew."""
         before = self.phase
         viewer, waited = self.viewer, self.clock() - self.since
         if viewer is not None and self.busy:
             if viewer.ended:
-                self._go(Phase.ENDED)
+                self._ended(viewer)
             elif self.phase is Phase.RESTARTING:
                 if waited > PAUSE:
                     self._frames = viewer.frames  # those of the old link count no more
                     self._go(Phase.CONNECTING)
-            elif viewer.frames > self._frames and viewer.silent < LOST:
+            elif viewer.frames > self._frames and viewer.silent < LOST_SECONDS:
                 self._frames = viewer.frames
                 if self.phase is not Phase.LIVE:
                     self.tries = 0
                     self._go(Phase.LIVE)
-            elif self.phase is Phase.LIVE and viewer.silent >= LOST:
+            elif self.phase is Phase.LIVE and viewer.silent >= LOST_SECONDS:
                 self._go(Phase.LOST)
+            elif self.remote:
+                pass  # it is opened again where it is watched
             elif self.phase is Phase.LOST and waited > NUDGE and not self.tries:
                 self.tries = 1
                 self._go(Phase.RESTARTING)
             elif self.phase is Phase.CONNECTING and waited > CONNECT:
                 self._not_up(viewer)
         return self.phase is not before
+
+    def _ended(self, viewer: Viewer) -> None:
+        if viewer.frames:
+            self._go(Phase.ENDED)
+            return
+        self.viewer, self.refusal = None, viewer.failure
+        self._fail(Trouble.REFUSED if viewer.failure is not None else Trouble.NO_LINK)
 
     def _not_up(self, viewer: Viewer) -> None:
         if self.tries < TRIES:

@@ -11,20 +11,21 @@ import io
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import ParamSpec
 
 import streamlit as st
 from PIL import Image
-from streamlit_webrtc import WebRtcMode, webrtc_streamer
+from streamlit_webrtc import AudioSinkTrack, WebRtcMode, webrtc_streamer
 
-from dashboard import labels, session, theme
-from dashboard.components import camera, page_header
+from dashboard import labels, session, theme, url_state
+from dashboard.components import camera, controls, page_header
 from dashboard.components.markup import show
 from dashboard.i18n import _, say
-from dashboard.pages.live import cards, choices, ice, link, problems, side
+from dashboard.pages.live import cards, choices, ice, link, problems, side, state
 from dashboard.pages.live.state import LivePageState, Phase
 from service.live import recordings
-from service.live.viewers import Keep, Viewer
+from service.live.viewers import Keep, LiveOptions, Viewer
 
 P = ParamSpec("P")
 
@@ -32,20 +33,24 @@ TICK = 0.5
 """s between two looks at the state; a faster eye would only see the machine work."""
 SIZE = {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 25, "max": 30}}
 """What is asked of the camera: a face of 40 px and more at arm's length, little to send."""
+SOUND = {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
+"""Of the microphone: what browsers do to a voice leaves traces that models take for a machine's."""
 
 
 def draw() -> None:
     """Draw the page."""
-    visit = side.visit()
+    visit = state.visit()
     visit.tick()
-    side.drawn(visit)
+    side.remember_drawn(visit)
     servers = ice.servers(st.context.url)
-    if not session.application().viewers.most:
+    if not session.application().viewers.capacity:
         _head(visit, off=True)
         with st.container(key="live-camera"):
-            _shown(problems.switched_off())
+            _cover(problems.switched_off())
         return
     _head(visit)
+    if choices.by_address():
+        choices.draw_address(disabled=visit.busy)
     left, right = st.columns([860, 440], gap=20)
     with left:
         _camera(visit, servers)
@@ -57,7 +62,7 @@ def draw() -> None:
 
 
 def _often(visit: LivePageState, part: Callable[P, None]) -> Callable[P, None]:
-    """A part of the page that is drawn by itself, twice a second while the camera is on."""
+    """Return a part of the page that is drawn by itself, twice a second while the camera is on."""
     return st.fragment(part, run_every=TICK if visit.busy else None)
 
 
@@ -65,168 +70,171 @@ def _often(visit: LivePageState, part: Callable[P, None]) -> Callable[P, None]:
 
 
 def _head(visit: LivePageState, *, off: bool = False) -> None:
-    wishes = visit.viewer.wishes if visit.viewer and visit.busy else choices.wishes()
-    with page_header.row(_("Live"), [_privacy(visit, wishes.keep)]):
+    options = visit.viewer.options if visit.viewer and visit.busy else choices.options()
+    with page_header.row(_("Live"), [_privacy(visit, options)]):
         if off:
             return
         seen = side.seen()
-        choices.camera(seen.cameras if seen else (), disabled=visit.busy)
-        choices.options(disabled=visit.busy, on_mirror=_mirror)
+        choices.draw_camera(seen.cameras if seen else (), disabled=visit.busy)
+        choices.draw_options(disabled=visit.busy, on_mirror=_mirror)
         if visit.busy:
-            st.button(
-                _("Stop"),
-                icon=":material/stop_circle:",
-                type="primary",
-                key="live-stop",
-                on_click=visit.stop,
-            )
+            controls.button(_("Stop"), "stop_circle", "live-stop", visit.stop, kind="primary")
             return
-        kept = bool(visit.viewer and visit.viewer.result)
-        st.button(
+        controls.button(
             _("Start"),
-            icon=":material/play_circle:",
-            type="secondary" if kept else "primary",
-            key="live-start",
-            on_click=visit.start,
-            disabled=link.trouble(seen) in problems.HOPELESS,
+            "play_circle",
+            "live-start",
+            partial(visit.watch, side.open_address) if choices.by_address() else visit.start,
+            kind="secondary" if visit.viewer and visit.viewer.result else "primary",
+            disabled=link.trouble(seen) in problems.HOPELESS and not choices.by_address(),
         )
 
 
-def _privacy(visit: LivePageState, kept: Keep) -> str:
-    """What happens to the pictures, as things are set now."""
-    if kept is Keep.VIDEO:
+def _privacy(visit: LivePageState, options: LiveOptions) -> str:
+    """Return what happens to pictures and sound, as things are set now."""
+    keep = options.keep
+    if keep is Keep.VIDEO:
         text = (
             _("The video is recorded {where}, and kept with the scores when you stop.")
             if visit.busy
             else _("The video will be recorded {where}, and kept with the scores when you stop.")
         )
-    elif kept is Keep.SCORES:
+    elif keep is Keep.SCORES:
         text = _(
             "No picture is recorded. Frames are scored {where} and forgotten; the scores are kept "
             "when you stop."
         )
-    elif st.session_state.get("live-kept"):
+    elif st.session_state.get(state.KEPT_FRAMES):
         text = _("Nothing is recorded but the seconds you kept. Frames are scored {where}.")
     else:
         text = _("Nothing is recorded. Frames are scored {where} and forgotten.")
+    if options.microphone:
+        text = f"{text} {_('Sound is never kept.')}"
     where = _("on this computer") if session.is_loopback_client() else _("on this server")
     return text.format(where=where)
 
 
 def _mirror() -> None:
-    viewer = side.visit().viewer
+    viewer = state.visit().viewer
     if viewer is not None:
-        viewer.mirror = choices.wishes().mirror
+        viewer.mirror = choices.options().mirror
 
 
 # --- the camera -----------------------------------------------------------------------------------
 
 
 def _camera(visit: LivePageState, servers: list[ice.Server]) -> None:
-    viewer = visit.viewer
-    camera = visit.camera if viewer is not None else choices.camera_id()
     with st.container(key="live-camera", gap=None):
-        video = dict(SIZE) | ({"deviceId": {"exact": camera}} if camera else {})
-        webrtc_streamer(
-            # A key for each camera: the frame of the link remembers which it had under its key.
-            key=f"live-link-{zlib.crc32(camera.encode()):x}",
-            mode=WebRtcMode.SENDRECV,
-            rtc_configuration={"iceServers": servers},
-            media_stream_constraints={"video": video, "audio": False},
-            desired_playing_state=visit.wanted,
-            video_frame_callback=viewer.receive if viewer is not None else None,
-            sendback_audio=False,
-            media_toggle_controls=False,
-            video_html_attrs={
-                "autoPlay": True,
-                "controls": False,
-                "muted": True,
-                "style": {
-                    "width": "100%",
-                    "aspectRatio": "4 / 3",
-                    "maxHeight": "496px",
-                    "objectFit": "contain",
-                    "background": theme.VIDEO,
-                },
-            },
-        )
-        cover = _cover(visit)
-        if cover is not None:
-            _shown(cover)
+        if visit.remote if visit.busy else choices.by_address():
+            _fetched(visit)
+        else:
+            _sent(visit, servers)
+        problem = _problem(visit)
+        if problem is not None:
+            _cover(problem)
     _often(visit, _foot)(visit)
 
 
-def _shown(problem: problems.Problem) -> None:
-    """Draw a problem in the camera's place."""
+def _fetched(visit: LivePageState) -> None:
+    """Draw the picture of a camera that this server watches."""
+    if visit.phase in (Phase.LIVE, Phase.LOST) and visit.viewer is not None:
+        address = f"{url_state.site()}/camera/{visit.viewer.token}"
+        camera.picture(address, _("The camera’s picture with what was read in it"))
+
+
+def _sent(visit: LivePageState, servers: list[ice.Server]) -> None:
+    """Draw the picture of a camera of the browser, which comes back as it was scored."""
+    viewer = visit.viewer
+    device = visit.camera if viewer is not None else choices.camera_id()
+    video = dict(SIZE) | ({"deviceId": {"exact": device}} if device else {})
+    heard = viewer.options.microphone if viewer is not None else choices.microphone()
+    webrtc_streamer(
+        # A key for each camera: the frame of the link remembers which it had under its key.
+        key=f"live-link-{zlib.crc32(device.encode()):x}",
+        mode=WebRtcMode.SENDRECV,
+        rtc_configuration={"iceServers": servers},
+        media_stream_constraints={"video": video, "audio": SOUND if heard else False},
+        desired_playing_state=visit.wanted,
+        video_frame_callback=viewer.receive if viewer is not None else None,
+        # A sink, since a track that is not sent back is asked for nothing.
+        sink_audio_track=AudioSinkTrack(viewer.hear) if viewer is not None and heard else None,
+        sendback_audio=False,
+        media_toggle_controls=False,
+        video_html_attrs={
+            "autoPlay": True,
+            "controls": False,
+            "muted": True,
+            "style": {
+                "width": "100%",
+                "aspectRatio": "4 / 3",
+                "maxHeight": "496px",
+                "objectFit": "contain",
+                "background": theme.VIDEO,
+            },
+        },
+    )
+
+
+def _cover(problem: problems.Problem) -> None:
     camera.cover(problem.icon, problem.head, problem.text, over_frame=problem.over_frame)
 
 
-def _cover(visit: LivePageState) -> problems.Problem | None:
-    """What stands over the picture; nothing while there is one."""
+def _problem(visit: LivePageState) -> problems.Problem | None:
+    """Return what stands over the picture; nothing while there is one."""
     if visit.phase is Phase.LIVE:
         return None
+    if visit.remote and visit.phase is Phase.CONNECTING:
+        return problems.calling()
     if visit.phase in problems.WAITING:
         return problems.WAITING[visit.phase]
     if visit.trouble is not None:
-        return problems.problem(visit.trouble, visit.said)
+        return problems.problem(visit.trouble, visit.refusal)
     known = link.trouble(side.seen())
-    if known is not None:
+    if known is not None and not choices.by_address():
         return problems.problem(known)
     if visit.phase is Phase.ENDED and visit.viewer is not None:
-        return _over(visit.viewer)
-    return problems.off()
+        return _ended(visit.viewer)
+    return problems.off(by_address=choices.by_address())
 
 
-def _over(viewer: Viewer) -> problems.Problem:
-    """What became of the session."""
+def _ended(viewer: Viewer) -> problems.Problem:
     facts = _("{time} long, {frames}.").format(
         time=labels.clock(viewer.seconds, tenths=False),
         frames=labels.count(viewer.state.rates.scored, "scored frame", "scored frames"),
     )
-    icon = "check"
     if viewer.problem is not None:
-        icon = "error"
-        kept = say(viewer.problem) or _("Something went wrong here; the log says more.")
+        outcome = say(viewer.problem) or _("Something went wrong here; the log says more.")
     elif viewer.result is None:
-        kept = _("Nothing of it was kept.")
-    elif viewer.wishes.keep is Keep.VIDEO:
-        kept = _("The scores and the video are kept.")
+        outcome = _("Nothing of it was kept.")
+    elif viewer.options.keep is Keep.VIDEO:
+        outcome = _("The scores and the video are kept.")
     else:
-        kept = _("The scores are kept, and no picture.")
-    return problems.Problem(icon, _("Session ended"), f"{facts} {kept}")
+        outcome = _("The scores are kept, and no picture.")
+    icon = "check" if viewer.problem is None and viewer.failure is None else "error"
+    why = f"{say(viewer.failure.message)} " if viewer.failure is not None else ""
+    return problems.Problem(icon, _("Session ended"), f"{why}{facts} {outcome}")
 
 
 def _foot(visit: LivePageState) -> None:
-    """Under the picture: how it goes, and what can be done with it."""
+    """Draw what stands under the picture: how it goes, and what can be done with it."""
     viewer = visit.viewer
     running = viewer if visit.busy and viewer is not None and viewer.frames else None
-    with st.container(
-        horizontal=True,
-        horizontal_alignment="distribute",
-        vertical_alignment="center",
-        key="live-foot",
-    ):
-        show(
-            cards.foot(
-                running.state if running else None,
-                running.seconds if running else 0.0,
-                lost=visit.phase is Phase.LOST,
-            )
-        )
+    shown, seconds = (running.state, running.seconds) if running else (None, 0.0)
+    with controls.apart("live-foot"):
+        show(cards.foot(shown, seconds, lost=visit.phase is Phase.LOST))
         if running is not None:
-            st.download_button(
+            controls.download(
                 _("Snapshot"),
-                lambda: _snapshot(running),
-                file_name=f"{recordings.session_name(datetime.now(UTC))}.png",
-                mime="image/png",
-                icon=":material/photo_camera:",
-                on_click="ignore",
-                key="live-snapshot",
+                partial(_snapshot, running),
+                f"{recordings.session_name(datetime.now(UTC))}.png",
+                "image/png",
+                "live-snapshot",
+                symbol="photo_camera",
             )
         elif viewer is not None and viewer.result and not visit.busy:
-            label, arrow = _("Open the analysis"), ":material/arrow_forward:"
-            if st.button(label, icon=arrow, type="primary", key="live-open"):
-                st.switch_page("pages/analyze.py", query_params={"a": viewer.result})
+            label = _("Open the analysis")
+            if controls.button(label, "arrow_forward", "live-open", kind="primary"):
+                url_state.go_to("analyze", a=viewer.result)
 
 
 def _snapshot(viewer: Viewer) -> bytes:

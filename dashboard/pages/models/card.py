@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
-import pandas as pd
 import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, session
-from dashboard.components import figures, typography
+from dashboard.components import cards, controls, figures, task_progress, typography
 from dashboard.components.chips import chip
-from dashboard.components.markup import Text, join, rich, show, tag
+from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import facts
 from dashboard.i18n import LazyDict, _, ngettext, say
-from dashboard.pages.models import progress
 from detector import paths, weights
 from detector.models import inventory
-from detector.models.base import CropRecipe, Measured, ModelSpec
+from detector.models.base import Measured, ModelSpec
 from detector.models.inventory import Status
 from detector.schema.analysis import Task
 from service.tasks.downloads import Download
@@ -51,59 +49,47 @@ _STATES: LazyDict[str, tuple[str, str]] = LazyDict(
 )
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A model and what this computer knows of it."""
+def draw(status: Status, seconds: float | None) -> None:
+    """Draw the card in the grid.
 
-    status: Status
-    speed: float | None
-    """s a looked-at frame here; None before it ran."""
-
-    @property
-    def spec(self) -> ModelSpec:
-        return self.status.spec
-
-
-def draw(shown: Shown) -> None:
-    """The card in the grid."""
-    spec, status = shown.spec, shown.status
-    running = session.application().downloads.find(spec.id, session.current_user())
+    Parameters
+    ----------
+    seconds : float or None
+        A sampled frame takes here; None before it ran.
+    """
+    spec, user = status.spec, session.current_user()
+    running = session.application().downloads.find(spec.id, user)
     with st.container(border=True, key=f"card-model-{slug(spec.id)}", height="stretch"):
-        show(_head(shown, running), _figure(spec), _facts(shown), _trouble(spec, running))
-        with st.container(
-            horizontal=True,
-            horizontal_alignment="distribute",
-            vertical_alignment="center",
-            key=f"actions-{slug(spec.id)}",
-        ):
-            if running and running.active and session.current_user().may_administer:
-                progress.draw(running, _received)
+        known = _facts(status, seconds)
+        problem = _download_problem(spec, running) if user.may_administer else ""
+        show(_head(status, running), _accuracy(spec), known, problem)
+        with controls.apart(f"actions-{slug(spec.id)}"):
+            if running and running.active and user.may_administer:
+                task_progress.draw(running, _received, _("Stop"), f"stop-{running.subject}")
             else:
                 _action(status, running)
-            if st.button(
-                _("Card"), type="tertiary", icon=":material/article:", key=f"more-{spec.id}"
-            ):
-                st.dialog(_("Model card"), width="large")(_whole)(shown)
+            if controls.button(_("Card"), "article", f"more-{spec.id}", kind="tertiary"):
+                st.dialog(_("Model card"), width="large")(_full_card)(status, seconds)
 
 
 def slug(id: str) -> str:
-    """An id fit for a key that CSS names."""
+    """Return an id fit for a key that CSS names."""
     return id.replace(":", "--").replace(".", "-")
 
 
 def overall(spec: ModelSpec) -> Measured | None:
-    """Our own AUC over everything, if there is one."""
+    """Return our own AUC over everything, if there is one."""
     areas = [m for m in spec.measured if m.metric.endswith("AUC")]
     return next((m for m in areas if "all" in m.data), areas[0] if areas else None)
 
 
 def interval(measured: Measured) -> str:
-    """A figure with its 95 % interval: "0.94 [0.91, 0.96]"."""
+    """Return a figure with its 95 % interval: "0.94 [0.91, 0.96]"."""
     return f"{measured.value:.2f} [{measured.low:.2f}, {measured.high:.2f}]"
 
 
 def state(status: Status, running: Download | None = None) -> tuple[str, str]:
-    """Icon and words of a model's state."""
+    """Return icon and words of a model's state."""
     if running and running.active:
         done = labels.percent(running.fraction)
         return "progress_activity", _("Downloading {percent}").format(percent=done)
@@ -112,23 +98,25 @@ def state(status: Status, running: Download | None = None) -> tuple[str, str]:
     return _STATES[status.state]
 
 
-def _head(shown: Shown, running: Download | None) -> Markup:
-    spec = shown.spec
-    icon, now = state(shown.status, running)
-    what = " · ".join([spec.architecture, KINDS[spec.kind], QUESTIONS[spec.task]])
-    name = tag("div", tag("h3", spec.title), chip(now, symbol=icon), cls="um-model-name")
-    parts = [name, typography.small_print(what), tag("p", spec.summary)]
-    if spec.label_order == "unverified":
-        parts.append(tag("p", _("Label order unverified: shown, not counted."), cls="um-warn"))
-    if shown.status.recommended:
-        parts.append(typography.small_print(shown.status.recommended))
-    return tag("div", *parts, cls="um-model")
+def _head(status: Status, running: Download | None) -> Markup:
+    spec = status.spec
+    symbol, text = state(status, running)
+    kind = " · ".join([spec.architecture, KINDS[spec.kind], QUESTIONS[spec.task]])
+    unverified = _("Label order unverified: shown, not counted.")
+    return cards.model_head(
+        spec.title,
+        chip(text, symbol=symbol),
+        kind,
+        spec.summary,
+        warning=unverified if spec.label_order == "unverified" else "",
+        note=status.recommended,
+    )
 
 
-def _figure(spec: ModelSpec) -> Markup:
-    """Our AUC on an axis from 0.5 to 1, the same for every card."""
+def _accuracy(spec: ModelSpec) -> Markup:
+    """Return our AUC on an axis from 0.5 to 1, the same for every card."""
     ours = overall(spec)
-    head = typography.small_print(_("AUC, our measurement, 95 % interval"))
+    head = _("AUC, our measurement, 95 % interval")
     if ours is None:
         text = _("not measured here yet.")
         if spec.published:
@@ -136,26 +124,26 @@ def _figure(spec: ModelSpec) -> Markup:
             text += " " + _("Published: {metric} {value} on {data}.").format(
                 metric=best.metric, value=f"{best.value:.2f}", data=best.data
             )
-        return tag("div", head, tag("p", text), cls="um-model-auc")
-
-    def at(value: float) -> float:
-        return 2 * (value - 0.5)
-
+        return cards.model_accuracy(head, typography.text(text))
     note = ngettext(
         "{low} to {high}, {number} clip", "{low} to {high}, {number} clips", ours.clips
     ).format(low=f"{ours.low:.2f}", high=f"{ours.high:.2f}", number=ours.clips)
-    axis = figures.interval(at(ours.value), at(ours.low), at(ours.high), f"{ours.value:.2f}", note)
-    return tag("div", head, axis, cls="um-model-auc")
+    value, low, high = (2 * (each - 0.5) for each in (ours.value, ours.low, ours.high))
+    axis = figures.interval(value, low, high, f"{ours.value:.2f}", note)
+    return cards.model_accuracy(head, axis)
 
 
-def _facts(shown: Shown) -> Markup:
-    spec, status = shown.spec, shown.status
+def _facts(status: Status, seconds: float | None) -> Markup:
+    speed = _("not measured here yet")
+    if seconds is not None:
+        number = max(1, round(seconds * 1000))
+        speed = _("about {number}\u00a0ms a frame here").format(number=number)
     rows: list[tuple[str, Text]] = [
-        (_("Calibrated"), _calibrated(spec)),
-        (_("Speed"), _speed(shown)),
+        (_("Calibrated"), _calibrated(status.spec)),
+        (_("Speed"), speed),
         (_("Weights"), _weights(status)),
         (_("License"), _license(status)),
-        (_("Weak on"), ", ".join(spec.weak_on[:3]) or _("not known yet")),
+        (_("Weak on"), ", ".join(status.spec.weak_on[:3]) or _("not known yet")),
     ]
     return facts(rows, cls="um-model-facts")
 
@@ -166,22 +154,15 @@ def _calibrated(spec: ModelSpec) -> Text:
         if spec.operating_point is not None:
             point = f"{spec.operating_point:g}"
             text = _("not here; its own score decides, at {point}").format(point=point)
-        return tag("span", text, cls="um-warn")
+        return typography.caution(text)
     clips = spec.calibration.clips
     return ngettext("on {number} clip", "on {number} clips", clips).format(number=clips)
 
 
-def _speed(shown: Shown) -> str:
-    if shown.speed is None:
-        return _("not measured here yet")
-    number = max(1, round(shown.speed * 1000))
-    return _("about {number}\u00a0ms a frame here").format(number=number)
-
-
 def published_size(spec: ModelSpec) -> int:
-    """Bytes of its files; 0 where that of one of them is not known."""
-    sizes = [file.size for file in spec.files]
-    return 0 if None in sizes else sum(size or 0 for size in sizes)
+    """Return the bytes of its files; 0 where that of one of them is not known."""
+    sizes = [file.size or 0 for file in spec.files]
+    return sum(sizes) if all(sizes) else 0
 
 
 def _weights(status: Status) -> str:
@@ -206,78 +187,69 @@ def _license(status: Status) -> str:
 
 
 def _action(status: Status, ended: Download | None) -> None:
-    """The one thing that can be done next."""
+    """Draw the one thing that can be done next."""
     spec = status.spec
     if status.state == "bundled":
         text = _("In the default set") if spec.default else _("Bundled")
         show(chip(text), width="content")
     elif not session.current_user().may_administer:
         # It would hold for everybody: disk, memory and licenses are the administrator's.
-        absent = _("Not on this server; its administrator can add it.")
         if status.ready:
             show(chip(_("Ready")), width="content")
         else:
-            typography.remark(absent)
+            typography.remark(_("Not on this server; its administrator can add it."))
     elif status.ready:
-        if st.button(_("Delete"), icon=":material/delete:", key=f"delete-{spec.id}"):
+        if controls.button(_("Delete"), "delete", f"delete-{spec.id}"):
             st.dialog(_("Delete this model?"))(_delete)(spec)
     elif status.state == "license":
-        if st.button(_("Read the license"), icon=":material/gavel:", key=f"accept-{spec.id}"):
-            _ask(spec, then_fetch=False)
+        if controls.button(_("Read the license"), "gavel", f"accept-{spec.id}"):
+            _ask_for_license(spec, then_fetch=False)
     elif status.state == "manual":
         typography.remark(status.why)
-    else:
-        if status.state == "failed":
-            label = _("Download again")
-        elif ended and ended.code:
-            label = _("Try again")
-        elif status.download:
-            label = _("Download {size}").format(size=labels.size(status.download))
+    elif controls.button(_download_label(status, ended), "download", f"get-{spec.id}"):
+        if spec.research_only and weights.accepted_license(spec) is None:
+            _ask_for_license(spec, then_fetch=True)
         else:
-            label = _("Download")
-        if st.button(label, icon=":material/download:", key=f"get-{spec.id}"):
-            if spec.research_only and weights.accepted_license(spec) is None:
-                _ask(spec, then_fetch=True)
-            else:
-                fetch(spec.id)
-                st.rerun()
+            fetch(spec.id)
+            st.rerun()
 
 
-def _trouble(spec: ModelSpec, ended: Download | None) -> Text:
-    """What became of the last download, where nothing came: one sentence, and no alarm, since
-    nothing is wrong with the model."""
-    if (
-        ended is None
-        or ended.active
-        or not ended.error
-        or not session.current_user().may_administer
-    ):
+def _download_label(status: Status, ended: Download | None) -> str:
+    if status.state == "failed":
+        return _("Download again")
+    if ended and ended.code:
+        return _("Try again")
+    if status.download:
+        return _("Download {size}").format(size=labels.size(status.download))
+    return _("Download")
+
+
+def _download_problem(spec: ModelSpec, ended: Download | None) -> Text:
+    """Return what became of the last download, where nothing came: one sentence, and no alarm,
+    since nothing is wrong with the model."""
+    if ended is None or ended.active or not ended.error:
         return ""
-    said, tone = say(ended.error), "um-caption"
-    if ended.code in ("no_connection", "offline"):
-        known = all(file.sha256 for file in spec.files)
-        said = {
-            ("no_connection", True): _(
-                "No connection. Put the file in the weights folder; Check all files will find it."
-            ),
-            ("no_connection", False): _(
-                "No connection. Without one its file can’t be recognized: add it with Add a model."
-            ),
-            ("offline", True): _(
-                "This installation stays offline. Put the file in the weights folder; Check all "
-                "files will find it."
-            ),
-            ("offline", False): _(
-                "This installation stays offline. Bring its file with Add a model."
-            ),
-        }[ended.code, known]
-    elif ended.code == "connection_lost":
-        said = _("The connection broke off. What was received is kept; the next try goes on there.")
-    elif ended.code == "weights_corrupted":
-        said, tone = _("The file does not match its checksum, so it was not kept."), "um-warn"
-    elif ended.code:
-        tone = "um-warn"
-    return tag("div", tag("p", said, cls=tone, role="status"), cls="um-model um-model-said")
+    listed = all(file.sha256 for file in spec.files)
+    offline = _("This installation stays offline. Bring its file with Add a model.")
+    unknown = _("No connection. Without one its file can’t be recognized: add it with Add a model.")
+    if listed:
+        offline = _(
+            "This installation stays offline. Put the file in the weights folder; Check all "
+            "files will find it."
+        )
+        unknown = _(
+            "No connection. Put the file in the weights folder; Check all files will find it."
+        )
+    texts = {
+        "no_connection": unknown,
+        "offline": offline,
+        "connection_lost": _(
+            "The connection broke off. What was received is kept; the next try goes on there."
+        ),
+        "weights_corrupted": _("The file does not match its checksum, so it was not kept."),
+    }
+    calm = not ended.code or (ended.code in texts and ended.code != "weights_corrupted")
+    return cards.model_problem(texts.get(ended.code, say(ended.error)), calm=calm)
 
 
 def fetch(id: str) -> None:
@@ -290,20 +262,17 @@ def fetch(id: str) -> None:
 def _received(running: Download) -> str:
     if not running.total:
         return _("connecting")
-    left = running.seconds_left
     text = _("{number} of {total}").format(
         number=labels.size(running.done), total=labels.size(running.total)
     )
-    if left is None:
-        return text
-    return f"{text} · {_('{time} left').format(time=labels.about(left))}"
+    return task_progress.with_time_left(text, running)
 
 
-def _ask(spec: ModelSpec, *, then_fetch: bool) -> None:
-    st.dialog(_("Before you use this model"))(_accept)(spec, then_fetch=then_fetch)
+def _ask_for_license(spec: ModelSpec, *, then_fetch: bool) -> None:
+    st.dialog(_("Before you use this model"))(_license_dialog)(spec, then_fetch)
 
 
-def _accept(spec: ModelSpec, *, then_fetch: bool) -> None:
+def _license_dialog(spec: ModelSpec, then_fetch: bool) -> None:
     text = rich(
         _(
             "The weights of <b>{model}</b> are given under <b>{license}</b>. That is not free for "
@@ -312,21 +281,16 @@ def _accept(spec: ModelSpec, *, then_fetch: bool) -> None:
         model=spec.title,
         license=spec.license_weights,
     )
-    show(tag("p", text), typography.small_print(spec.source))
-    if st.button(
-        _("I accept this license"),
-        type="primary",
-        key=f"accepted-{spec.id}",
-        on_click=_accepted,
-        args=(spec, then_fetch),
-    ):
+    show(typography.text(text), typography.small_print(spec.source))
+
+    def accept() -> None:
+        weights.accept_license(spec)
+        if then_fetch:
+            fetch(spec.id)
+
+    label = _("I accept this license")
+    if controls.button(label, "", f"accepted-{spec.id}", accept, kind="primary"):
         st.rerun()
-
-
-def _accepted(spec: ModelSpec, then_fetch: bool) -> None:
-    weights.accept_license(spec)
-    if then_fetch:
-        fetch(spec.id)
 
 
 def _delete(spec: ModelSpec) -> None:
@@ -336,26 +300,20 @@ def _delete(spec: ModelSpec) -> None:
     text = rich(_("The files of <b>{model}</b> are deleted."), model=spec.title)
     typography.paragraph(join([text, again], " "))
     with st.container(horizontal=True):
-        if st.button(
-            _("Delete"),
-            type="primary",
-            key=f"deleted-{spec.id}",
-            on_click=_deleted,
-            args=(spec.id,),
-        ):
+        delete = partial(inventory.delete, spec.id)
+        if controls.button(_("Delete"), "", f"deleted-{spec.id}", delete, kind="primary"):
             st.rerun()
-        if st.button(_("Keep it"), key=f"kept-{spec.id}"):
+        if controls.button(_("Keep it"), "", f"kept-{spec.id}"):
             st.rerun()
 
 
-def _deleted(id: str) -> None:
-    inventory.delete(id)
+# --- the full card --------------------------------------------------------------------------------
 
 
-def _whole(shown: Shown) -> None:
-    """Everything that is known of a model."""
-    spec = shown.spec
-    show(_head(shown, None), _facts(shown))
+def _full_card(status: Status, seconds: float | None) -> None:
+    """Draw everything that is known of a model."""
+    spec = status.spec
+    show(_head(status, None), _facts(status, seconds))
     rows = [
         (_("Which output means fake"), f"{spec.fake_output} ({spec.label_order})"),
         (_("Says fake above"), _point(spec)),
@@ -370,38 +328,29 @@ def _whole(shown: Shown) -> None:
             for file in spec.files
         ),
     ]
-    known = ((name, text) for name, text in rows if text)
-    show(facts(known, cls="um-model-facts wide"))
+    show(facts(((name, text) for name, text in rows if text), cls="um-model-facts wide"))
     if spec.measured:
         typography.chapter(_("Measured by us"))
-        st.table(
-            pd.DataFrame(
-                {
-                    _("On"): m.data,
-                    _("Figure"): m.metric,
-                    _("Value"): interval(m),
-                    _("Clips"): str(m.clips),
-                }
-                for m in spec.measured
-            ),
-            border="horizontal",
-            hide_index=True,
+        controls.table(
+            {
+                _("On"): m.data,
+                _("Figure"): m.metric,
+                _("Value"): interval(m),
+                _("Clips"): str(m.clips),
+            }
+            for m in spec.measured
         )
         typography.caption(spec.measured[0].command)
     if spec.published:
         typography.chapter(_("Published by others"))
-        st.table(
-            pd.DataFrame(
-                {
-                    _("On"): p.data,
-                    _("Figure"): p.metric,
-                    _("Value"): f"{p.value:.3f}",
-                    _("Source"): p.source,
-                }
-                for p in spec.published
-            ),
-            border="horizontal",
-            hide_index=True,
+        controls.table(
+            {
+                _("On"): p.data,
+                _("Figure"): p.metric,
+                _("Value"): f"{p.value:.3f}",
+                _("Source"): p.source,
+            }
+            for p in spec.published
         )
     if spec.card and (text := _card_text(spec.card)):
         with st.container(key="model-card"):
@@ -409,14 +358,14 @@ def _whole(shown: Shown) -> None:
 
 
 def _point(spec: ModelSpec) -> str:
-    """Its operating point, and who says so; empty where it has none."""
+    """Return its operating point, and who says so; empty where it has none."""
     if spec.operating_point is None:
         return ""
     return f"{spec.operating_point:g}. {spec.operating_point_source}".strip()
 
 
 def _card_text(name: str) -> str:
-    """A card's Markdown; ours lie beside the manifest."""
+    """Return a card's Markdown; ours lie beside the manifest."""
     path = (paths.bundled() / name).resolve()
     if not path.is_relative_to(paths.bundled().resolve()) or not path.is_file():
         return ""
@@ -424,15 +373,16 @@ def _card_text(name: str) -> str:
 
 
 def crop_words(spec: ModelSpec) -> str:
-    """What a model sees, in a sentence."""
-    crop: CropRecipe = spec.crop
-    what = {
+    """Return what a model sees, in a sentence."""
+    crop = spec.crop
+    texts = {
         "square": _("a square of {scale} times the face box, {size}"),
         "box": _("the face box with a margin, {size}"),
         "points": _("the face set upright by its landmarks, {size}"),
         "whole": _("the whole picture, {size}"),
-    }.get(crop.kind, _("a crop of {size}"))
-    picture = what.format(scale=f"{crop.scale:g}", size=f"{crop.size} px")
+    }
+    text = texts.get(crop.kind, _("a crop of {size}"))
+    picture = text.format(scale=f"{crop.scale:g}", size=f"{crop.size} px")
     if spec.kind != "clip":
         return picture
     if not spec.clip_step:

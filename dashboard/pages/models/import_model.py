@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard import labels as words
-from dashboard import session
-from dashboard.components import typography
+from dashboard import labels, session
+from dashboard.components import controls, typography
 from dashboard.components.markup import rich
 from dashboard.i18n import LazyDict, _, advice, say
-from detector import weights
+from dashboard.pages.models import state
 from detector.errors import LabelOrderError, UnmaskError
 from detector.models import hub_import, registry, user_models
 from detector.weights import hub
@@ -22,28 +23,19 @@ WAYS: LazyDict[str, str] = LazyDict(lambda: {"file": _("A file"), "hub": _("Hugg
 
 
 def draw() -> None:
-    """The popover's content."""
-    way = st.segmented_control(
-        _("From"),
-        list(WAYS),
-        default="file",
-        required=True,
-        format_func=WAYS.__getitem__,
-        label_visibility="collapsed",
-        key="bring-way",
-    )
-    if way == "file":
+    """Draw the popover's content."""
+    if controls.choose(_("From"), WAYS, "file", "bring-way", hidden=True) == "file":
         _file()
     else:
         _hub()
 
 
 def _file() -> None:
-    what = _(
+    text = _(
         "A checkpoint of an architecture that Unmask knows. Every tensor must find its place, or "
         "nothing is added. Files are read without running code in them."
     )
-    typography.caption(what)
+    typography.caption(text)
     known = registry.architectures()
     with st.form("bring-file", border=False):
         files = st.file_uploader(_("Its file, or all of its files"), accept_multiple_files=True)
@@ -68,78 +60,72 @@ def _file() -> None:
     if not sent:
         return
     if not files or architecture is None:
-        _warn(_("Choose a file and an architecture."))
+        typography.alert(_("Choose a file and an architecture."))
         return
     with st.spinner(_("Checking every tensor")), tempfile.TemporaryDirectory() as folder:
-        paths, names = [], {}
+        names = {}
         for number, file in enumerate(files):
             suffix = Path(file.name).suffix.lower()[:12]
             stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(file.name).stem)
             path = Path(folder) / f"{stem[:80] or number}{suffix}"
             with path.open("wb") as out:
                 file.seek(0)
-                while part := file.read(1 << 20):
-                    out.write(part)
-            paths.append(path)
-            names[str(path)] = file.name
+                shutil.copyfileobj(file, out, 1 << 20)
+            names[path] = file.name
         try:
+            paths = list(names)
             given = paths[0] if len(paths) == 1 else paths
             spec = user_models.add(given, architecture, title=title or None, fake_index=order)
         except UnmaskError as error:
             _refused(error, names)
             return
-    st.session_state["models-said"] = _("{title} was added as {id}.").format(
-        title=spec.title, id=spec.id
-    )
-    st.rerun()
+    state.notify(_("{title} was added as {id}.").format(title=spec.title, id=spec.id))
 
 
 def _output(number: int | None) -> str:
-    if number is None:
-        return _("as in the original")
-    return _("output {number}").format(number=number)
+    return _("as in the original") if number is None else _("output {number}").format(number=number)
 
 
 def _hub() -> None:
-    what = _(
+    text = _(
         "An image or video classifier by its name, as in <b>owner/name</b>. Only its settings and "
         "weights are fetched, never its code."
     )
-    typography.caption(rich(what))
+    typography.caption(rich(text))
     name = st.text_input(_("Name on the hub"), placeholder=_("owner/name"), key="bring-hub")
-    if st.button(_("Look at it"), key="bring-look", disabled=not name):
-        st.session_state.pop("bring-found", None)
+    if controls.button(_("Look at it"), "", "bring-look", disabled=not name):
+        st.session_state.pop(state.HUB_MODEL, None)
         try:
             with st.spinner(_("Asking the hub")):
-                st.session_state["bring-found"] = hub.look(name.strip())
+                st.session_state[state.HUB_MODEL] = hub.inspect(name.strip())
         except UnmaskError as error:
             _refused(error)
-    found: hub.HubModel | None = st.session_state.get("bring-found")
-    if found is None:
+    model: hub.HubModel | None = st.session_state.get(state.HUB_MODEL)
+    if model is None:
         return
-    labels = ", ".join(f"{number}: {label}" for number, label in found.labels.items())
+    classes = {number: f"{number}: {label}" for number, label in model.labels.items()}
     text = rich(
         _("<b>{name}</b>, {size}, license {license}. Its classes: {classes}"),
-        name=found.repo,
-        size=words.size(found.size),
-        license=found.license or _("not stated"),
-        classes=labels,
+        name=model.repo,
+        size=labels.size(model.size),
+        license=model.license or _("not stated"),
+        classes=", ".join(classes.values()),
     )
     typography.paragraph(text)
     fake: int | None = None
     try:
-        spec = hub_import.entry(found)
+        spec = hub_import.entry(model)
     except LabelOrderError as error:
         typography.warning(say(error.message))
         fake = st.selectbox(
             _("Which of them means fake?"),
-            list(found.labels),
+            list(classes),
             index=None,
-            format_func=lambda number: f"{number}: {found.labels[number]}",
+            format_func=classes.__getitem__,
         )
         if fake is None:
             return
-        spec = hub_import.entry(found, fake=fake)
+        spec = hub_import.entry(model, fake=fake)
     except UnmaskError as error:
         _refused(error)
         return
@@ -147,25 +133,21 @@ def _hub() -> None:
         _("I accept its license, {license}").format(license=spec.license_weights),
         key="bring-accept",
     )
-    if st.button(_("Download and add"), type="primary", key="bring-get", disabled=not accepted):
-        said = fake
-
-        def work(progress: weights.Progress) -> object:
-            return hub_import.add(found, fake=said, accept_license=accepted, progress=progress)
-
-        session.application().downloads.start(found.repo, work, session.current_user())
-        st.session_state.pop("bring-found", None)
-        st.session_state["models-coming"] = found.repo
+    if controls.button(
+        _("Download and add"), "", "bring-get", kind="primary", disabled=not accepted
+    ):
+        work = partial(hub_import.add, model, fake=fake, accept_license=accepted)
+        session.application().downloads.start(
+            model.repo, lambda progress: work(progress=progress), session.current_user()
+        )
+        st.session_state.pop(state.HUB_MODEL, None)
+        st.session_state[state.IMPORTING] = model.repo
         st.rerun()
 
 
-def _refused(error: UnmaskError, names: Mapping[str, str] | None = None) -> None:
+def _refused(error: UnmaskError, names: Mapping[Path, str] | None = None) -> None:
     """Say why. `names` are those that the person gave the files, by the path they lie at here."""
-    said = advice(error)
+    text = advice(error)
     for path, name in (names or {}).items():
-        said = said.replace(path, name)
-    _warn(said)
-
-
-def _warn(text: str) -> None:
+        text = text.replace(str(path), name)
     typography.alert(text)

@@ -2,68 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pandas as pd
 import streamlit as st
 
 from dashboard import session
-from dashboard.components import typography
+from dashboard.components import controls, task_progress, typography
 from dashboard.i18n import _, say
-from dashboard.pages.models import progress
 from detector.selfcheck import Outcome
-from service.tasks.selfchecks import SelfCheck
-
-
-def start() -> None:
-    """Begin, unless it is under way."""
-    session.application().self_checks.start(session.current_user())
+from service.tasks.task import Task
 
 
 def draw() -> None:
-    """Progress while it runs, then what came of it."""
-    running = session.application().self_checks.find(session.current_user())
-    if running is None:
+    """Draw progress while it runs, then what came of it."""
+    task = session.application().self_checks.find(session.current_user())
+    if task is None:
         return
-    if running.active:
-        progress.draw(running, _progress)
-        return
-    if running.error:
-        typography.notice(say(running.error))
-        return
-    with st.expander(_("What the self-check found"), expanded=True):
-        what = _(
-            "Files against their sha256, tensor names and known answers against the original’s, "
-            "and whether known fake faces score above known real ones."
-        )
-        typography.caption(what)
-        st.table(rows(running.result), border="horizontal", hide_index=True)
+    if task.active:
+        task_progress.draw(task, _progress, _("Stop"), f"stop-{task.subject}")
+    elif task.error:
+        typography.notice(say(task.error))
+    else:
+        with st.expander(_("What the self-check found"), expanded=True):
+            what = _(
+                "Files against their sha256, tensor names and known answers against the original’s"
+                ", and whether known fake faces score above known real ones."
+            )
+            typography.caption(what)
+            controls.table(_row(outcome) for outcome in task.result)
 
 
-def _progress(running: SelfCheck) -> str:
-    return _("Self-check: {number} of {total} models").format(
-        number=running.done, total=running.total
-    )
+def _progress(task: Task) -> str:
+    return _("Self-check: {number} of {total} models").format(number=task.done, total=task.total)
 
 
-def rows(outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """The outcomes as a table for a person."""
+def _row(outcome: Outcome) -> dict[str, str]:
     names = {True: _("as the original’s"), False: _("others"), None: _("not known")}
-    return pd.DataFrame(
-        {
-            _("Model"): one.title,
-            _("Files"): one.files,
-            _("Names"): names[one.names],
-            _("Known answers"): _answers(one),
-            _("Label order"): one.order,
-            _("A face takes"): f"{one.milliseconds:.0f} ms" if one.milliseconds else "–",
-            _("Result"): _("passed") if one.passed else "; ".join(one.notes) or _("failed"),
-        }
-        for one in outcomes
-    )
-
-
-def _answers(one: Outcome) -> str:
-    if not one.known:
-        return _("none known")
-    return _("{number} of {total}").format(number=one.right, total=one.known)
+    answers, time = _("none known"), outcome.milliseconds
+    if outcome.known:
+        answers = _("{number} of {total}").format(number=outcome.right, total=outcome.known)
+    return {
+        _("Model"): outcome.title,
+        _("Files"): outcome.files,
+        _("Names"): names[outcome.names],
+        _("Known answers"): answers,
+        _("Label order"): outcome.order,
+        _("A face takes"): f"{time:.0f} ms" if time else "–",
+        _("Result"): _("passed") if outcome.passed else "; ".join(outcome.notes) or _("failed"),
+    }

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard import labels, session
-from dashboard.components import page_header, typography, upsell_banner
+from dashboard.components import controls, page_header, task_progress, typography, upsell_banner
 from dashboard.components.markup import rich
 from dashboard.i18n import LazyDict, _, ngettext, say
-from dashboard.pages.models import card, import_model, progress, selfcheck
-from dashboard.pages.models.card import Shown
+from dashboard.pages.models import card, import_model, selfcheck, state
 from detector.models import inventory, memory
 from detector.models.inventory import Status
 
+Timed = tuple[Status, float | None]
+"""A model, and the seconds that a sampled frame takes here."""
 PAGE = 12
 """Cards before "Show more"."""
 ALL = "all"
@@ -39,16 +40,15 @@ VIEWS: LazyDict[str, str] = LazyDict(lambda: {"cards": _("Cards"), "table": _("T
 
 def draw() -> None:
     """Draw the page."""
-    states = inventory.inventory()
-    _title(states)
-    _said()
+    statuses = inventory.inventory()
+    _title(statuses)
+    _outcome()
     selfcheck.draw()
     _offer()
-    shown, table = _toolbar(states)
+    shown, as_table = _toolbar(statuses)
     if not shown:
-        none = _("Nothing matches. Clear the filters to see every model.")
-        typography.caption(none)
-    elif table:
+        typography.caption(_("Nothing matches. Clear the filters to see every model."))
+    elif as_table:
         _table(shown)
     else:
         _cards(shown)
@@ -59,14 +59,14 @@ def draw() -> None:
     typography.caption(rich(whose))
 
 
-def _title(states: Sequence[Status]) -> None:
-    ready = [s for s in states if s.ready]
+def _title(statuses: Sequence[Status]) -> None:
+    ready = [s for s in statuses if s.ready]
     size = sum(file.size or 0 for s in ready for file in s.spec.files)
-    default = labels.listed([s.spec.title for s in states if s.spec.default])
-    used = labels.size(sum(s.memory for s in states))
+    default = labels.listed([s.spec.title for s in statuses if s.spec.default])
+    used = labels.size(sum(s.memory for s in statuses))
     room = labels.size(memory.budget("cpu"))
     facts = [
-        _("{number} of {total} ready").format(number=len(ready), total=len(states)),
+        _("{number} of {total} ready").format(number=len(ready), total=len(statuses)),
         _("{size} on this disk").format(size=labels.size(size)),
         _("{used} of {room} in memory").format(used=used, room=room),
         _("default set: {models}").format(models=default),
@@ -74,57 +74,56 @@ def _title(states: Sequence[Status]) -> None:
     with page_header.row(_("Models"), facts):
         if not session.current_user().may_administer:
             return
-        if st.button(_("Check all files"), icon=":material/verified:", key="check-files"):
-            _check()
-        if st.button(_("Self-check"), icon=":material/fact_check:", key="self-check"):
-            selfcheck.start()
+        if controls.button(_("Check all files"), "verified", "check-files"):
+            _check_files()
+        if controls.button(_("Self-check"), "fact_check", "self-check"):
+            session.application().self_checks.start(session.current_user())
         with st.popover(_("Add a model"), icon=":material/add:", width="content"):
             import_model.draw()
 
 
-def _check() -> None:
+def _check_files() -> None:
     """Put in place what was laid into the weights folder, read every byte of what is here, and say
     what is wrong."""
     with st.spinner(_("Reading every file")):
-        came = inventory.take_in()
-        found = inventory.verify()
+        arrived = inventory.take_in()
+        problems = inventory.verify()
     downloads = session.application().downloads
-    for spec in came:
+    for spec in arrived:
         downloads.dismiss(spec.id, session.current_user())  # that nothing came holds no more
-    wrong = {id: why for id, why in found.items() if why}
-    said = (
-        "; ".join(f"{id}: {why}" for id, why in wrong.items())
-        if wrong
-        else ngettext(
-            "The files of {number} model are what they should be.",
-            "The files of {number} models are what they should be.",
-            len(found),
-        ).format(number=len(found))
-    )
-    if came:
-        names = labels.listed([spec.title for spec in came])
-        said = _("Found in the weights folder: {models}.").format(models=names) + " " + said
-    st.session_state["models-said"] = said
-    st.rerun()
+    text = "; ".join(f"{id}: {why}" for id, why in problems.items() if why) or ngettext(
+        "The files of {number} model are what they should be.",
+        "The files of {number} models are what they should be.",
+        len(problems),
+    ).format(number=len(problems))
+    if arrived:
+        names = labels.listed([spec.title for spec in arrived])
+        text = _("Found in the weights folder: {models}.").format(models=names) + " " + text
+    state.notify(text)
 
 
-def _said() -> None:
-    """The outcome of the last action, once."""
-    if text := st.session_state.pop("models-said", ""):
+def _outcome() -> None:
+    """Draw the outcome of the last action, once; and how a model of the hub comes along."""
+    if text := st.session_state.pop(state.NOTICE, ""):
         typography.notice(text)
-    repo = st.session_state.get("models-coming")
+    repo = st.session_state.get(state.IMPORTING)
     downloads, user = session.application().downloads, session.current_user()
     running = downloads.find(repo, user) if repo else None
     if running is None:
         return
     if running.active:
-        progress.draw(running, lambda one: f"{one.subject}: {labels.size(one.done)}")
+        task_progress.draw(
+            running,
+            lambda task: f"{task.subject}: {labels.size(task.done)}",
+            _("Stop"),
+            f"stop-{running.subject}",
+        )
         return
-    st.session_state.pop("models-coming")
-    hint = f" {say(running.hint)}" if running.hint else ""
-    added = _("{model} was added.").format(model=running.subject)
-    said = say(running.error) + hint if running.error else added
-    typography.notice(said)
+    st.session_state.pop(state.IMPORTING)
+    if running.error:
+        typography.notice(f"{say(running.error)} {say(running.hint)}".strip())
+    else:
+        typography.notice(_("{model} was added.").format(model=running.subject))
     downloads.dismiss(running.subject, user)
 
 
@@ -144,33 +143,20 @@ def _offer() -> None:
         )
         typography.paragraph(text)
         with st.container(horizontal=True):
-            if st.button(_("Download it"), type="primary", icon=":material/download:", key="offer"):
+            if controls.button(_("Download it"), "download", "offer", kind="primary"):
                 card.fetch(wanted.spec.id)
                 st.rerun()
-            st.button(_("Not now"), type="tertiary", key="offer-no", on_click=upsell_banner.decline)
+            controls.button(_("Not now"), "", "offer-no", upsell_banner.decline, kind="tertiary")
 
 
-def _toolbar(states: Sequence[Status]) -> tuple[list[Shown], bool]:
-    """Filters; returns what passes them, and whether a table was asked for."""
-    counts = {task: sum(1 for s in states if task in (ALL, s.spec.task)) for task in QUESTIONS}
-    tasks = [task for task, count in counts.items() if count]
-    with st.container(
-        horizontal=True,
-        horizontal_alignment="distribute",
-        vertical_alignment="center",
-        key="models-toolbar",
-    ):
+def _toolbar(statuses: Sequence[Status]) -> tuple[list[Timed], bool]:
+    """Draw the filters; return what passes them, and whether a table is wanted."""
+    counts = {task: sum(1 for s in statuses if task in (ALL, s.spec.task)) for task in QUESTIONS}
+    tasks = {task: f"{QUESTIONS[task]} {count}" for task, count in counts.items() if count}
+    with controls.apart("models-toolbar"):
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            question = st.segmented_control(
-                _("Question"),
-                tasks,
-                default=ALL,
-                required=True,
-                format_func=lambda task: f"{QUESTIONS[task]} {counts[task]}",
-                label_visibility="collapsed",
-                key="models-question",
-            )
-            wanted = st.segmented_control(
+            task = controls.choose(_("Question"), tasks, ALL, "models-question", hidden=True)
+            filter = st.segmented_control(
                 _("State"),
                 list(STATES),
                 format_func=STATES.__getitem__,
@@ -186,71 +172,60 @@ def _toolbar(states: Sequence[Status]) -> tuple[list[Shown], bool]:
                 width=240,
                 key="models-find",
             )
-            view = st.segmented_control(
-                _("View"),
-                list(VIEWS),
-                default="cards",
-                required=True,
-                format_func=VIEWS.__getitem__,
-                label_visibility="collapsed",
-                key="models-view",
-            )
+            view = controls.choose(_("View"), VIEWS, "cards", "models-view", hidden=True)
     speed, measured = session.application().jobs.speed, session.application().self_checks
     passed = [
-        Shown(status, measured.seconds(status.spec.id) or speed.rate(status.spec.id))
-        for status in sorted(states, key=_order)
-        if _passes(status, question or ALL, wanted, text)
+        (status, measured.seconds(status.spec.id) or speed.rate(status.spec.id))
+        for status in sorted(statuses, key=_order)
+        if task in (ALL, status.spec.task) and _passes(status, filter, text)
     ]
     return passed, view == "table"
 
 
 def _order(status: Status) -> tuple[bool, bool, bool]:
-    """What can be used first, then what is recommended, then what one click brings; within, as the
-    manifest has it."""
+    """Put what can be used first, then what is recommended, then what one click brings; within, as
+    the manifest has it."""
     return (not status.ready, not status.recommended, status.state == "manual")
 
 
-def _passes(status: Status, task: str, wanted: str | None, text: str) -> bool:
+def _passes(status: Status, filter: str | None, text: str) -> bool:
     spec = status.spec
-    if task not in (ALL, spec.task):
-        return False
-    if wanted == "ready" and not status.ready:
-        return False
-    if wanted == "recommended" and not status.recommended:
-        return False
-    if wanted == "absent" and status.ready:
-        return False
-    if wanted == "own" and not spec.own:
-        return False
-    held = f"{spec.id} {spec.title} {spec.summary} {spec.source} {spec.license_weights}".lower()
-    return all(word in held for word in text.lower().split())
+    passes = {
+        None: True,
+        "ready": status.ready,
+        "recommended": bool(status.recommended),
+        "absent": not status.ready,
+        "own": spec.own,
+    }
+    searched = f"{spec.id} {spec.title} {spec.summary} {spec.source} {spec.license_weights}".lower()
+    return passes[filter] and all(word in searched for word in text.lower().split())
 
 
-def _cards(shown: Sequence[Shown]) -> None:
-    most = st.session_state.get("models-most", PAGE)
+def _cards(shown: Sequence[Timed]) -> None:
+    most = st.session_state.get(state.CARDS, PAGE)
     grid = st.grid("auto", min_column_width=340, gap="medium")
-    for one in shown[:most]:
+    for status, seconds in shown[:most]:
         with grid:
-            card.draw(one)
+            card.draw(status, seconds)
     if len(shown) > most:
         more = min(PAGE, len(shown) - most)
         label = _("Show {number} more of {total}").format(number=more, total=len(shown))
-        if st.button(label, key="models-more"):
-            st.session_state["models-most"] = most + PAGE
+        if controls.button(label, "", "models-more"):
+            st.session_state[state.CARDS] = most + PAGE
             st.rerun()
 
 
-def _table(shown: Sequence[Shown]) -> None:
+def _table(shown: Sequence[Timed]) -> None:
     downloads, user = session.application().downloads, session.current_user()
     rows = []
-    for one in shown:
-        spec, ours = one.spec, card.overall(one.spec)
+    for status, _seconds in shown:
+        spec, ours = status.spec, card.overall(status.spec)
         size = card.published_size(spec)
         rows.append(
             {
                 _("Model"): spec.title,
                 _("Id"): spec.id,
-                _("State"): card.state(one.status, downloads.find(spec.id, user))[1],
+                _("State"): card.state(status, downloads.find(spec.id, user))[1],
                 _("Looks for"): card.QUESTIONS[spec.task],
                 _("AUC, ours"): card.interval(ours) if ours else "–",
                 _("Size"): labels.size(size) if size else "–",

@@ -19,36 +19,39 @@ def draw() -> None:
     """Draw the choice, and what is kept now; or why neither can be said."""
     try:
         scope = session.record_scope()
-        used = session.application().usage(session.request_context())
-        wanted = scope.store.preferences(scope.owner).keep_days
-        chosen = _choice(wanted)
-        if chosen != wanted:
-            scope.store.save_preferences(scope.owner, Preferences(keep_days=chosen))
+        usage = session.application().usage(session.request_context())
+        before = scope.store.preferences(scope.owner)
+        chosen = Preferences(
+            keep_days=_choice(before.keep_days), find_originals=_looks(before.find_originals)
+        )
+        if chosen != before:
+            scope.store.save_preferences(scope.owner, chosen)
+            if not chosen.find_originals:
+                session.application().originals.stop_looking(scope)
     except InputError as error:  # an account whose project does not answer
         typography.alert(say(error.message))
         return
-    hours = labels.hours(retention().total_seconds() / 3600)
-    kept = _(
-        "{results} with files, {size}. The files themselves go after {hours} at the latest."
-    ).format(
-        results=labels.count(used.records, "result", "results"),
-        size=labels.size(used.bytes),
-        hours=hours,
+    text = _("{results} with files, {size}. The files themselves go after {hours} at the latest.")
+    typography.caption(
+        text.format(
+            results=labels.count(usage.records, "result", "results"),
+            size=labels.size(usage.bytes),
+            hours=labels.hours(retention().total_seconds() / 3600),
+        )
     )
-    typography.caption(kept)
 
 
-def _choice(wanted: float | None) -> float | None:
-    """What the person chooses; the same as before where they don't."""
+def _choice(current: float | None) -> float | None:
+    """Draw the choice of days; return the current one where it is left alone."""
     most = records_retention().total_seconds() / 86400
     usual = _("As for everybody here, {days}").format(days=labels.days(most))
     options: list[float | None] = [None, *(days for days in CHOICES if days < most)]
-    if wanted not in options:
-        options.append(wanted)  # from another server, which keeps longer or counts otherwise
+    if current not in options:
+        options.append(current)  # from another server, which keeps longer or counts otherwise
     return st.selectbox(
         _("Keep my results"),
         options,
-        index=options.index(wanted),
+        index=options.index(current),
         format_func=lambda days: usual if days is None else labels.days(days),
         key="keep-days",
         help=_(
@@ -56,3 +59,13 @@ def _choice(wanted: float | None) -> float | None:
             "any. Then the result, its picture, notes and links are deleted for good."
         ),
     )
+
+
+def _looks(current: bool) -> bool:
+    """Draw whether originals are looked for."""
+    text = _(
+        "After an analysis, looks whether your library or an earlier analysis of yours shows the "
+        "same footage, and holds the two against each other. For that, fingerprints of what you "
+        "analyze are kept as long as the result; no footage."
+    )
+    return st.toggle(_("Look for originals"), current, key="settings-originals", help=text)

@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels, session
-from dashboard.components import cards, typography
+from dashboard.components import cards, controls, task_progress, typography
 from dashboard.components.chips import chip
-from dashboard.components.markup import Text, join, rich, show, tag
+from dashboard.components.markup import Text, join, rich, show
 from dashboard.components.tables import code, facts
 from dashboard.i18n import _, advice, say
 from dashboard.labels import NBSP
-from dashboard.pages.settings import retention as own_time
-from detector import conformal, paths
-from detector.conformal import OwnCalibration
+from dashboard.pages.settings import retention, state
+from detector import paths
+from detector.decision import conformal
+from detector.decision.conformal import OwnCalibration
+from detector.decision.numbers import sigmoid
 from detector.errors import InputError, UnmaskError
-from detector.evaluation import own_calibration as own_calibration
+from detector.evaluation import own_calibration
 from detector.media import isolated
-from detector.models.base import ModelSpec
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, usable
-from service.records import media_replicator
-from service.storage.uploads import records_retention, retention
+from service.config import get_config
+from service.storage import uploads
 from service.tasks.calibrations import CalibrationRequest, CalibrationTask
+
+if TYPE_CHECKING:
+    from dashboard._compat import UploadedFile
 
 RATES = (0.01, 0.02, 0.05, 0.1)
 """False alarms to choose from."""
-USUAL = 0.05
-LOOK_EVERY = 1.0
-"""s between two looks at a run."""
+DEFAULT_RATE = 0.05
 ENDINGS = ["mp4", "m4v", "mov", "webm", "mkv", "avi"]
 
 
@@ -45,19 +48,19 @@ def draw() -> None:
         _own()
     with right, st.container(border=True, key="card-time", gap="small"):
         typography.title(_("Your results"))
-        own_time.draw()
+        retention.draw()
     with right, st.container(border=True, key="card-server", gap=None):
         head = _("This installation")
-        show(typography.heading(head), facts(server_facts(_at_the_desk())))
+        show(typography.heading(head), facts(server_facts(_is_local_admin())))
         after = _(
             "These are set where the server is started, by the environment variables below them."
         )
         typography.caption(after, after=True)
 
 
-def _at_the_desk() -> bool:
-    """Only who sits at this computer, and may change what holds for everybody, sees or names a
-    folder on its disk."""
+def _is_local_admin() -> bool:
+    """Return whether a folder on the disk may be shown and named: to who sits at this computer, and
+    may change what holds for everybody."""
     return session.is_loopback_client() and session.current_user().may_administer
 
 
@@ -65,25 +68,36 @@ def _at_the_desk() -> bool:
 
 
 def _own() -> None:
-    head = _("Thresholds from your own clips")
-    what = _(
-        "Give us videos that nobody has altered, of the kind you usually check: the same "
-        "cameras, the same apps. The upper threshold is then set so that as few of them as you "
-        "choose are called manipulated. No fakes are needed, and any model will do."
+    text = _(
+        "Give us videos that nobody has altered, or recordings of real voices, of the kind you "
+        "usually check: the same cameras, the same apps. The upper threshold is then set so that "
+        "as few of them as you choose are called manipulated or cloned. No fakes are needed, and "
+        "any model will do."
     )
-    show(cards.card_head(head), tag("p", what))
-    shelf = conformal.load()
+    show(cards.card_head(_("Thresholds from your own clips")), typography.text(text))
+    store = conformal.load()
     may = session.current_user().may_administer
-    if shelf.calibrations and may:
-        st.toggle(_("Use them in new analyses"), value=shelf.on, key="own-on", on_change=_switch)
+    if store.calibrations and may:
+        st.toggle(
+            _("Use them in new analyses"), value=store.on, key=state.OWN_ON, on_change=state.switch
+        )
     titles = {spec.id: spec.title for spec in list_models()}
-    for own in shelf.calibrations:
-        _kept(own, titles, in_use=shelf.on, may=may)
-    run = _current()
-    if run is not None:
-        _running()
+    for own in store.calibrations:
+        with st.container(border=True, key=f"own-{own.id}", gap="small"):
+            show(described(own, titles, in_use=store.on, holds=own_calibration.holds(own)))
+            promise = conformal.guarantee(len(own.clips), own.rate)
+            warning = typography.caution(conformal.alike(own))
+            typography.caption(join([promise, warning], " "))
+            if may:
+                delete = partial(conformal.delete, own.id)
+                controls.button(_("Delete"), "delete", f"delete-{own.id}", delete)
+    task = state.current()
+    if task is not None and task.active:
+        task_progress.draw(task, _progress, _("Stop"), "own-stop")
+    elif task is not None:
+        _outcome(task)
     elif may:
-        _new(first=not shelf.calibrations)
+        _new(first=not store.calibrations)
     else:
         whose = _(
             "They hold for everybody who uses this server, so its administrator sets them: here, "
@@ -92,40 +106,19 @@ def _own() -> None:
         typography.caption(rich(whose))
 
 
-def _switch() -> None:
-    conformal.switch(bool(st.session_state["own-on"]))
-
-
-def _kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, may: bool) -> None:
-    with st.container(border=True, key=f"own-{own.id}", gap="small"):
-        holds = own_calibration.holds(own)
-        show(kept(own, titles, in_use=in_use, holds=holds))
-        promise = conformal.guarantee(len(own.clips), own.rate)
-        but = tag("span", conformal.alike(own), cls="um-warn")
-        typography.caption(join([promise, but], " "))
-        if may:
-            st.button(
-                _("Delete"),
-                icon=":material/delete:",
-                key=f"delete-{own.id}",
-                on_click=conformal.delete,
-                args=(own.id,),
-            )
-
-
-def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bool) -> Markup:
+def described(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bool) -> Markup:
     """Return one calibration: what it is of, and where its thresholds are."""
     names = [titles.get(id, id) for ids in own.models.values() for id in ids]
     limits = [
         _("{question}: above {percent}").format(
             question=labels.QUESTIONS[question].short,
-            percent=labels.percent(_probability(own.threshold(question).high)),
+            percent=labels.percent(sigmoid(own.threshold(question).high)),
         )
         for question in own.models
     ]
-    state = _("In use") if in_use else _("Switched off")
+    status = _("In use") if in_use else _("Switched off")
     if not holds:
-        state = _("Its models have changed: make it again")
+        status = _("Its models have changed: make it again")
     clips = _("{clips} of {recordings}").format(
         clips=len(own.clips), recordings=labels.count(own.sources, "recording", "recordings")
     )
@@ -136,31 +129,20 @@ def kept(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bo
         (_("Made"), labels.day(own.created)),
     ]
     most = _("At most {rate} false alarms").format(rate=conformal.rate_words(own.rate))
-    head = tag("div", tag("b", most), chip(state, "na"), cls="um-cardhead")
-    return head + facts(rows)
-
-
-def _probability(logit: float) -> float:
-    from detector.decision.numbers import sigmoid
-
-    return sigmoid(logit)
+    return cards.titled(most, chip(status, "na")) + facts(rows)
 
 
 def _new(*, first: bool) -> None:
-    """What is asked for a new one."""
-    ready = [s for s in list_models() if usable(s)]
+    """Draw what a new one takes."""
     if not first:
         typography.section(_("Set it again, or for other models"))
-    rate = st.segmented_control(
-        _("False alarms, at most"),
-        RATES,
-        default=USUAL,
-        required=True,
-        format_func=conformal.rate_words,
-        key="own-rate",
-    )
+    rates = {rate: conformal.rate_words(rate) for rate in RATES}
+    rate = controls.choose(_("False alarms, at most"), rates, DEFAULT_RATE, "own-rate")
     need = conformal.least(rate)
-    models = _models(ready)
+    specs = [spec for spec in list_models() if usable(spec)]
+    titles, default = {s.id: s.title for s in specs}, [s.id for s in specs if s.default]
+    label = _("For which models, counted together")
+    ids = controls.choose_any(label, titles, default, "own-models")
     domain = st.text_input(
         _("What are these clips?"),
         placeholder=_("interviews, phone, 1080p"),
@@ -184,116 +166,86 @@ def _new(*, first: bool) -> None:
         key="own-sources",
     )
     folder = ""
-    if _at_the_desk():
+    if _is_local_admin():
         folder = st.text_input(
             _("Or a folder on this computer"), placeholder=_("/videos/untouched"), key="own-folder"
-        )
+        ).strip()
     typography.caption(_readiness(len(files), need, sources, folder))
-    if st.button(
-        _("Set the threshold"),
-        type="primary",
-        icon=":material/straighten:",
-        disabled=(len(files) < need or sources is None) and not folder.strip(),
-    ):
+    few = (len(files) < need or sources is None) and not folder
+    if controls.button(_("Set the threshold"), "straighten", kind="primary", disabled=few):
+        models = None if ids == default or not ids else ids
         try:
-            _begin(files, folder.strip(), models, rate, domain.strip(), sources)
+            clips, uploaded = _clips(files, folder, rate)
+            request = CalibrationRequest(clips, models, rate, domain.strip(), sources, uploaded)
+            session.application().calibrations.start(request, session.current_user())
         except (InputError, OSError) as error:
             st.error(_sentence(error), icon=":material/error:")
         else:
             st.rerun()
 
 
-def _models(ready: list[ModelSpec]) -> list[str] | None:
-    usual = [spec.id for spec in ready if spec.default]
-    titles = {spec.id: spec.title for spec in ready}
-    chosen = st.pills(
-        _("For which models, counted together"),
-        list(titles),
-        selection_mode="multi",
-        default=usual,
-        format_func=lambda id: titles[id],
-        key="own-models",
-    )
-    ids = [id for id in titles if id in chosen]
-    return None if not ids or ids == usual else ids
-
-
 def _readiness(count: int, need: int, sources: int | None, folder: str) -> str:
-    if folder.strip():
-        read = _("Videos in the folder and its subfolders are read where they are, and left there.")
+    if folder:
+        read = _("Clips in the folder and its subfolders are read where they are, and left there.")
         each = _("Without a number of recordings, each folder is taken as one.")
         return read if sources else f"{read} {each}"
     if count >= need and sources is None:
         return _("Say how many different recordings they are from.")
     if count >= need:
-        kept = _("{number} clips. They are deleted as soon as they are scored.")
-        return kept.format(number=count)
+        return _("{number} clips. They are deleted as soon as they are scored.").format(
+            number=count
+        )
     deleted = _("Uploaded clips are deleted as soon as they are scored.")
     return (
         f"{_('{number} more to go.').format(number=need - count)} {deleted}" if count else deleted
     )
 
 
-def _begin(
-    files: Sequence[BinaryIO],
-    folder: str,
-    models: list[str] | None,
-    rate: float,
-    domain: str,
-    sources: int | None,
-) -> None:
-    calibrations = session.application().calibrations
-    uploads = None
-    if folder:
-        from detector.evaluation.own_calibration import clips_in
+def _clips(
+    files: Sequence[UploadedFile], folder: str, rate: float
+) -> tuple[list[Path], Path | None]:
+    """Return the clips, and the folder to delete in the end, where they were uploaded.
 
-        clips = clips_in(Path(folder).expanduser())
-        if len(clips) < conformal.least(rate):
-            raise conformal.too_few(len(clips), rate)
-    else:
+    Raises
+    ------
+    InputError, OSError
+        There are too few in the folder; the disk is full.
+    """
+    if not folder:
+        calibrations = session.application().calibrations
         clips = calibrations.keep_clips([(file.name, file) for file in files])
-        uploads = clips[0].parent
-    request = CalibrationRequest(clips, models, rate, domain, sources, uploads)
-    calibrations.start(request, session.current_user())
+        return clips, clips[0].parent
+    clips = own_calibration.clips_in(Path(folder).expanduser())
+    if len(clips) < conformal.least(rate):
+        raise conformal.too_few(len(clips), rate)
+    return clips, None
 
 
-def _current() -> CalibrationTask | None:
-    return session.application().calibrations.current(session.current_user())
+def _progress(task: CalibrationTask) -> str:
+    return _("{done} of {total} clips scored").format(done=task.done, total=task.total)
 
 
-@st.fragment(run_every=LOOK_EVERY)
-def _running() -> None:
-    """The run that goes on, and how it ended."""
-    run, tasks = _current(), session.application().tasks
-    if run is None:
-        st.rerun()
-        return
-    if run.active:
-        text = _("{done} of {total} clips scored").format(done=run.done, total=run.total)
-        st.progress(run.fraction, text=text)
-        icon = ":material/close:"
-        st.button(_("Stop"), icon=icon, key="own-stop", on_click=tasks.cancel, args=(run,))
-        return
-    if run.error:
-        said = labels.plain_markdown(say(run.error))
-        if run.reference:
-            said += " " + _("Reference {reference}").format(
-                reference=labels.plain_markdown(run.reference)
-            )
-        st.error(said, icon=":material/error:")
-    elif run.result is not None:
-        done = _("Set by {number} clips. New analyses use it.").format(number=len(run.result.clips))
-        st.success(done, icon=":material/check:")
-        if warning := conformal.alike(run.result):
+def _outcome(task: CalibrationTask) -> None:
+    """Draw how it ended, until somebody has seen it."""
+    if task.error:
+        text = labels.plain_markdown(f"{say(task.error)} {say(task.hint)}".rstrip())
+        if task.reference:
+            reference = _("Reference {reference}")
+            text += " " + reference.format(reference=labels.plain_markdown(task.reference))
+        st.error(text, icon=":material/error:")
+    elif task.result is not None:
+        done = _("Set by {number} clips. New analyses use it.")
+        st.success(done.format(number=len(task.result.clips)), icon=":material/check:")
+        if warning := conformal.alike(task.result):
             st.warning(labels.plain_markdown(warning), icon=":material/warning:")
-    if run.left_out:
-        clips = labels.count(len(run.left_out), "clip", "clips")
+    if task.left_out:
+        clips = labels.count(len(task.left_out), "clip", "clips")
         with st.expander(_("{clips} left out").format(clips=clips)):
-            lines = [f"{labels.plain_markdown(n)}: {labels.plain_markdown(w)}"
-                     for n, w in run.left_out.items()]  # fmt: skip
-            st.markdown("\n".join(f"- {line}" for line in lines))
-    if st.button(_("Done"), key="own-done"):
-        tasks.dismiss(run)
+            lines = [f"- {labels.plain_markdown(n)}: {labels.plain_markdown(w)}"
+                     for n, w in task.left_out.items()]  # fmt: skip
+            st.markdown("\n".join(lines))
+    if controls.button(_("Done"), key="own-done"):
+        session.application().tasks.dismiss(task)
         st.rerun()
 
 
@@ -310,8 +262,8 @@ def _sentence(error: UnmaskError | OSError) -> str:
 
 def server_facts(here: bool) -> list[tuple[str, Text]]:
     """Return what this installation does, by name; paths only for who sits at it."""
-    hours = labels.hours(retention().total_seconds() / 3600)
-    days = records_retention().total_seconds() / 86400
+    hours = labels.hours(uploads.retention().total_seconds() / 3600)
+    days = uploads.records_retention().total_seconds() / 86400
     limit = st.get_option("server.maxUploadSize")
     files = labels.count(session.application().jobs.workers, "file", "files")
     apart = _("apart from the server") if isolated() else _("by the server itself")
@@ -328,13 +280,12 @@ def server_facts(here: bool) -> list[tuple[str, Text]]:
         (_("Files are read"), apart, "UNMASK_SANDBOX"),
         (_("Models’ memory"), _("{size} at most").format(size=room), "UNMASK_MEMORY"),
     ]
-    if media_replicator.copies_enabled():
+    if get_config().supabase_media:
         long = _("of an account’s files, as long as their results")
         rows.insert(1, (_("Copies"), long, "UNMASK_SUPABASE_MEDIA"))
     if here:
         rows.append((_("Data"), code(str(paths.data())), "UNMASK_DATA"))
-    return [(name, join([value, _variable(variable)], " ")) for name, value, variable in rows]
-
-
-def _variable(name: str) -> Markup:
-    return tag("small", code(name), cls="um-caption")
+    return [
+        (name, join([value, typography.small(code(variable))], " "))
+        for name, value, variable in rows
+    ]

@@ -85,7 +85,6 @@ def _vgg() -> nn.Sequential:
 
 
 def _squash(x: Tensor, dim: int) -> Tensor:
-    """Shorten to a length below one."""
     square = (x**2).sum(dim, keepdim=True)
     return square / (1 + square) * x / square.sqrt()
 

@@ -7,13 +7,12 @@ github.com/nii-yamagishilab/ClassNSeg (BSD-3-Clause), one file for the encoder, 
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detector.models.base import Files, ModelSpec, check_batch
+from detector.models.base import Files, ModelSpec
 from detector.models.names import Rule, rename
-from detector.models.network import TorchFrameModel
+from detector.models.network import MappingModel
 from detector.weights import load_state, load_strict
 
 RULES: tuple[Rule, ...] = (
@@ -85,31 +84,19 @@ class ClassNSeg(nn.Module):
         return self.decoder((code * louder[:, :, None, None, None]).flatten(1, 2))
 
 
-class ClassNSegModel(TorchFrameModel):
+class ClassNSegModel(MappingModel):
     """One that draws what it takes for altered."""
 
     network: ClassNSeg
 
-    def explain(self, batch: np.ndarray) -> np.ndarray:
-        """The network's own map of what was altered, 0..1: float32 [N, 256, 256]."""
-        check_batch(batch, self.spec)
-        maps = [np.zeros((0, 256, 256), np.float32)]
-        for start in range(0, len(batch), self.BATCH):
-            items = batch[start : start + self.BATCH]
-            x = torch.stack([self.preprocess(item) for item in items]).to(self.device)
-            with torch.inference_mode():
-                maps.append(self.network.segment(x)[:, 1].cpu().numpy())
-        return np.concatenate(maps)
-
-
-def _both(files: Files, spec: ModelSpec) -> dict[str, Tensor]:
-    """The tensors of both files, whose names are apart."""
-    encoder, decoder = (load_state(path, spec) for path in files)
-    return encoder | decoder
+    def own_map(self, x: Tensor) -> Tensor:
+        """See `MappingModel.own_map`: what was altered, [N, 256, 256]."""
+        return self.network.segment(x)[:, 1]
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> ClassNSegModel:
     """Load an encoder and a decoder, in this order."""
     network = ClassNSeg()
-    load_strict(network, rename(_both(files, spec), RULES), spec.id)
+    encoder, decoder = (load_state(path, spec) for path in files)
+    load_strict(network, rename(encoder | decoder, RULES), spec.id)
     return ClassNSegModel(spec, network, device)

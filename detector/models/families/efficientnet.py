@@ -19,15 +19,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector.errors import ModelError
-from detector.models.base import Files, ModelSpec, check_batch
+from detector.models.base import Files, ModelSpec, option
 from detector.models.names import Rule, rename
-from detector.models.network import TorchFrameModel, forward_hook
+from detector.models.network import MappingModel, TorchFrameModel, forward_hook
 from detector.weights import load_state, load_strict
 
 ATTENTION_STAGE = 2
@@ -124,36 +122,29 @@ class _Padded(nn.Conv2d):
         return super().forward(F.pad(x, self.pads))
 
 
-class AttentionModel(TorchFrameModel):
+class AttentionModel(MappingModel):
     """One that shows its own attention."""
 
     network: EfficientNet
 
     def attention(self, batch: Tensor) -> Tensor:
-        """The weights 0..1 that the network gives to places: [N, 1, 28, 28] at 224 px."""
-        found: list[Tensor] = []
+        """Return the weights 0..1 that the network gives to places: [N, 1, 28, 28] at 224 px."""
+        weights: list[Tensor] = []
         assert self.network.attention is not None
-        with torch.inference_mode(), forward_hook(self.network.attention, found.append):
+        with torch.inference_mode(), forward_hook(self.network.attention, weights.append):
             self.network(batch.to(self.device))
-        return found[0].sigmoid()
+        return weights[0].sigmoid()
 
-    def explain(self, batch: np.ndarray) -> np.ndarray:
-        """The network's own attention, each map stretched to 0..1: float32 [N, 28, 28]."""
-        check_batch(batch, self.spec)
-        maps = [np.zeros((0, 28, 28), np.float32)]
-        for start in range(0, len(batch), self.BATCH):
-            items = batch[start : start + self.BATCH]
-            found = self.attention(torch.stack([self.preprocess(item) for item in items]))[:, 0]
-            low, high = found.amin((1, 2), keepdim=True), found.amax((1, 2), keepdim=True)
-            maps.append(((found - low) / (high - low).clamp_min(1e-12)).cpu().numpy())
-        return np.concatenate(maps)
+    def own_map(self, x: Tensor) -> Tensor:
+        """See `MappingModel.own_map`: the attention, each map stretched to 0..1, [N, 28, 28]."""
+        maps = self.attention(x)[:, 0]
+        low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+        return (maps - low) / (high - low).clamp_min(1e-12)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load a published file; `options.layout` and `options.attention` say of which network."""
-    layout = LAYOUTS.get(str(spec.options.get("layout")))
-    if layout is None:
-        raise ModelError(f"EfficientNet has no layout {spec.options.get('layout')!r}.")
+    layout = option(spec, "layout", LAYOUTS)
     network = EfficientNet(layout, attention=bool(spec.options.get("attention")))
     state = rename(load_state(files[0], spec), layout.rules)
     if layout.original_names:
@@ -182,17 +173,8 @@ def timm_names(trunk: nn.Module) -> list[Rule]:
 
 
 _SQUEEZE = {"_se_reduce": "se.conv_reduce", "_se_expand": "se.conv_expand"}
-_PLAIN = _SQUEEZE | {
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn1",
-    "_project_conv": "conv_pw",
-    "_bn2": "bn2",
-}
-_EXPANDING = _SQUEEZE | {
-    "_expand_conv": "conv_pw",
-    "_bn0": "bn1",
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn2",
-    "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
-}
+_LAYERS = ("_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_project_conv", "_bn2")
+_EXPANDING = _SQUEEZE | dict(
+    zip(_LAYERS, ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3"), strict=True)
+)
+_PLAIN = _SQUEEZE | dict(zip(_LAYERS[2:], ("conv_dw", "bn1", "conv_pw", "bn2"), strict=True))

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from detector.errors import WeightsError
 from detector.models.base import Files, ModelSpec
 from detector.models.names import Rule, rename
-from detector.models.vit import TokenModel, clip_vision, unfilled
+from detector.models.vit import TokenModel, clip_vision, skip_init
 from detector.weights import load_state, load_strict, require_fractions
 
 PARTS = ("weight_main", "U_residual", "S_residual", "V_residual")
@@ -50,7 +50,7 @@ class Effort(nn.Module):
 
 
 def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Main part and rest of each projection as the one weight that they are together.
+    """Put main part and rest of each projection together as one weight.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
     # Upstream takes "module." out wherever it stands in a name.
     state = {name.replace("module.", ""): tensor for name, tensor in state.items()}
     state = merge(rename(state, RULES))
-    with unfilled():
+    with skip_init():
         network = Effort(int(spec.options["outputs"]))
     load_strict(network, state, spec.id)
     return TokenModel(spec, network, device, network.vision.encoder.layers[-2])

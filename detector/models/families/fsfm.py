@@ -11,8 +11,8 @@ comes first.
 from __future__ import annotations
 
 from detector.models.base import Files, ModelSpec
-from detector.models.vit import TokenModel, unfilled
-from detector.weights import load_state, load_strict
+from detector.models.network import load_network
+from detector.models.vit import TokenModel, skip_init
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
@@ -22,9 +22,9 @@ def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
     """
     import timm
 
-    with unfilled():
+    with skip_init():
         network = timm.create_model(
             "vit_large_patch16_224", pretrained=False, num_classes=2, global_pool="avg"
         )
-    load_strict(network, load_state(files[0], spec), spec.id)
+    load_network(network, spec, files)
     return TokenModel(spec, network, device, network.blocks[-2])

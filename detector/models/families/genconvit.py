@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec
-from detector.models.names import Rule, rename
-from detector.models.network import TorchFrameModel
-from detector.weights import load_state, load_strict
+from detector.models.names import Rule
+from detector.models.network import TorchFrameModel, load_network
 
 RULES: tuple[Rule, ...] = (
     (r"(embedder|backbone\.patch_embed)\.", None),
@@ -42,8 +41,8 @@ class GenConViT(nn.Module):
         self.fc, self.fc2 = nn.Linear(2000, 500), nn.Linear(500, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        drawn = self.backbone(self.decoder(self.encoder(x)))
-        both = torch.cat([drawn, self.backbone(x)], 1)
+        reconstructed = self.backbone(self.decoder(self.encoder(x)))
+        both = torch.cat([reconstructed, self.backbone(x)], 1)
         return self.fc2(F.gelu(self.fc(F.gelu(both))))
 
 
@@ -58,7 +57,6 @@ class GenConViTModel(TorchFrameModel):
 
 def load(spec: ModelSpec, files: Files, device: str) -> GenConViTModel:
     """Load `genconvit_ed_inference.pth`."""
-    network = GenConViT()
-    load_strict(network, rename(load_state(files[0], spec), RULES), spec.id)
+    network = load_network(GenConViT(), spec, files, RULES)
     # The backbone runs twice; its last run, the one that is watched, sees the face itself.
     return GenConViTModel(spec, network, device, network.backbone.stages[-1])

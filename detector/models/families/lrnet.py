@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from detector.errors import ModelError
-from detector.models.base import ClipModel, Files, Image, ModelSpec
+from detector.models.base import Files, Image, Model, ModelSpec
 from detector.models.mesh import LEFT_EYE, RIGHT_EYE, Mesh
-from detector.models.mesh import SIDE as SEEN
+from detector.models.mesh import SIDE as MESH_SIDE
 from detector.weights import load_state, load_strict
 
 FRAMES = 30
@@ -58,38 +58,27 @@ DRIFT = 0.3
 """Variance that a followed point gains with each frame."""
 
 
-def blocks(sequence: np.ndarray) -> np.ndarray:
-    """Cut landmarks of a clip, [T, 136], into what the networks take: [N, 30, 136].
-
-    As in the original, a clip of exactly n x 30 frames loses its last block, and fewer than 31
-    frames give none.
-    """
-    starts = range(0, len(sequence) - FRAMES, FRAMES)
-    cut = [sequence[start : start + FRAMES] for start in starts]
-    return np.stack(cut) if cut else np.zeros((0, FRAMES, NUMBERS), np.float32)
-
-
 def landmarks(mesh: Mesh, crops: np.ndarray) -> np.ndarray | None:
-    """The 68 points in every crop of a window, px, float [T, 68, 2]; None where none has a face.
+    """Return the 68 points in every crop of a window, px, float [T, 68, 2]; None without a face.
 
     All are turned alike, so that the eyes of the first are level, as the mesh wants them. A frame
     without a face takes the points of the one before.
     """
     middle = np.array(crops.shape[2:0:-1]) / 2
     turn: float | None = None
-    found: list[np.ndarray | None] = []
+    out: list[np.ndarray] = []
+    without = 0
     for crop in crops:
         if turn is None:
             turn = _turn(mesh, crop, middle)
-        found.append(None if turn is None else _points(mesh, crop, middle, turn))
-    last = next((points for points in found if points is not None), None)
-    if last is None:
-        return None
-    out = []
-    for points in found:
-        last = last if points is None else points
-        out.append(last[list(POINTS)])
-    return np.stack(out)
+        points = None if turn is None else _points(mesh, crop, middle, turn)
+        if points is not None:
+            out.append(points[list(POINTS)])
+        elif out:
+            out.append(out[-1])
+        else:
+            without += 1  # frames before the first face take its points
+    return np.stack([*out[:1] * without, *out]) if out else None
 
 
 def _turn(mesh: Mesh, crop: np.ndarray, middle: np.ndarray) -> float | None:
@@ -104,18 +93,18 @@ def _turn(mesh: Mesh, crop: np.ndarray, middle: np.ndarray) -> float | None:
 
 def _points(mesh: Mesh, crop: np.ndarray, middle: np.ndarray, turn: float) -> np.ndarray | None:
     """478 points, px of the crop, which is turned about its middle before it is looked at."""
-    scale = SEEN / max(crop.shape[:2])
+    scale = MESH_SIDE / max(crop.shape[:2])
     matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    shift = SEEN / 2 - matrix @ middle
+    shift = MESH_SIDE / 2 - matrix @ middle
     level = cv2.warpAffine(
-        crop, np.hstack([matrix, shift[:, None]]), (SEEN, SEEN), flags=cv2.INTER_LINEAR
+        crop, np.hstack([matrix, shift[:, None]]), (MESH_SIDE, MESH_SIDE), flags=cv2.INTER_LINEAR
     )
     points = mesh.points(level)
     return None if points is None else (points - shift) @ np.linalg.inv(matrix).T
 
 
-def followed(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """What the networks take of a window: float32 [T, 136] in about -1..1.
+def track_landmarks(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Follow the points through a window, for the networks: float32 [T, 136] in about -1..1.
 
     Parameters
     ----------
@@ -126,17 +115,18 @@ def followed(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
     pictures, places = _squares(crops, points)
     track = [places[0]]
     spread = np.zeros(len(places[0]))
-    for before, now, seen, new in zip(pictures, pictures[1:], places, places[1:], strict=False):
+    for before, now, previous, new in zip(pictures, pictures[1:], places, places[1:], strict=False):
         here = track[-1].astype(np.float32)
         there, sure = _flow(before, now, here, new.astype(np.float32))
         back, sure_back = _flow(now, before, there, here)
         there, back = np.rint(there), np.rint(back)
         good = sure & sure_back & (np.linalg.norm(back - track[-1], axis=1) <= ASTRAY)
-        found_step = np.linalg.norm(new - seen, axis=1)
+        # A Kalman filter: the prediction is the flow's, the measurement the landmark's.
+        detected_step = np.linalg.norm(new - previous, axis=1)
         flow_step = np.linalg.norm(there - track[-1], axis=1)
-        doubt = found_step / np.where(flow_step, flow_step, 1)
+        noise = detected_step / np.where(flow_step, flow_step, 1)
         spread = np.where(good, spread + DRIFT, spread)
-        gain = np.divide(spread, spread + doubt, out=np.ones_like(spread), where=good)
+        gain = np.divide(spread, spread + noise, out=np.ones_like(spread), where=good)
         merged = np.trunc(there + gain[:, None] * (new - there))  # whole px, as the original's
         track.append(np.where(good[:, None], merged, new))
         spread = np.where(good, (1 - gain) * spread, spread)
@@ -211,7 +201,7 @@ class LrNet(nn.Module):
         return torch.stack([self.points(x), self.steps(x.diff(dim=1))], 1)
 
 
-class LrNetModel(ClipModel):
+class LrNetModel(Model):
     """One that judges how landmarks move."""
 
     def __init__(self, spec: ModelSpec, network: LrNet, landmarker: Path, device: str) -> None:
@@ -251,11 +241,11 @@ class LrNetModel(ClipModel):
             points = landmarks(self.mesh, sequence)
             if points is None:
                 raise ModelError("No points of a face were found in a stretch of the clip.")
-            sequence = followed(sequence, points)
+            sequence = track_landmarks(sequence, points)
         return torch.from_numpy(sequence.reshape(FRAMES, NUMBERS).astype(np.float32))
 
     def forward(self, batch: Tensor) -> Tensor:
-        """What both readers say, through their softmax as in the original: [N, 2, 2]."""
+        """Return both readers' softmax, as the original does: [N, 2, 2]."""
         with torch.inference_mode():
             return self.network(batch.to(self.device))
 

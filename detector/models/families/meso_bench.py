@@ -9,11 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector.errors import ModelError
-from detector.models.base import Files, ModelSpec
-from detector.models.names import Rule, rename
-from detector.models.network import TorchFrameModel
-from detector.weights import load_state, load_strict
+from detector.models.base import Files, ModelSpec, option
+from detector.models.names import Rule
+from detector.models.network import TorchFrameModel, load_network
 
 
 def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Conv2d:
@@ -38,11 +36,6 @@ class Meso4(nn.Module):
         x = F.max_pool2d(self.bn2(self.conv4(x).relu()), 4)
         return self.fc2(F.leaky_relu(self.fc1(x.flatten(1)), 0.1))
 
-    @property
-    def target_layer(self) -> nn.Module:
-        """The convolution at 32 x 32, before the last pooling."""
-        return self.conv4
-
 
 class MesoInception4(nn.Module):
     """float [N, 3, 256, 256] -> logits of the classes (real, fake), [N, 2]."""
@@ -61,11 +54,6 @@ class MesoInception4(nn.Module):
         x = F.max_pool2d(self.bn1(self.conv1(x).relu()), 2)
         x = F.max_pool2d(self.bn1(self.conv2(x).relu()), 4)
         return self.fc2(F.leaky_relu(self.fc1(x.flatten(1)), 0.1))
-
-    @property
-    def target_layer(self) -> nn.Module:
-        """The convolution at 32 x 32, before the last pooling."""
-        return self.conv2
 
 
 class BenchInception(nn.Module):
@@ -95,17 +83,15 @@ RULES: tuple[Rule, ...] = (
     (r"backbone\.Incption2_", "Incption2."),
     (r"backbone\.", ""),
 )
-VARIANTS: dict[str, type[Meso4] | type[MesoInception4]] = {
-    "meso4": Meso4,
-    "mesoinception4": MesoInception4,
+VARIANTS: dict[str, tuple[type[nn.Module], str]] = {
+    "meso4": (Meso4, "conv4"),
+    "mesoinception4": (MesoInception4, "conv2"),
 }
+"""A network, and its convolution at 32 x 32, before the last pooling."""
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load `meso4_best.pth` or `meso4Incep_best.pth` (`options.variant`)."""
-    variant = VARIANTS.get(str(spec.options.get("variant")))
-    if variant is None:
-        raise ModelError(f"The benchmark's MesoNet has no variant {spec.options.get('variant')!r}.")
-    network = variant()
-    load_strict(network, rename(load_state(files[0], spec), RULES), spec.id)
-    return TorchFrameModel(spec, network, device, network.target_layer)
+    network_class, target = option(spec, "variant", VARIANTS)
+    network = load_network(network_class(), spec, files, RULES)
+    return TorchFrameModel(spec, network, device, getattr(network, target))

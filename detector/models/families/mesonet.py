@@ -10,6 +10,7 @@ The one output is a sigmoid of P(real); here it stays the logit in front of it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -26,13 +27,6 @@ EPSILON = 1e-3  # Keras's default for batch normalization; torch's is 1e-5
 # Keras numbers layers as they were made, per kind, and goes on counting from one network to the
 # next in a session: Meso4_DF has conv2d_5 to 8. Only the order is meant.
 _LAYER = re.compile(r"(conv2d|batch_normalization|dense)_(\d+)")
-VARIANTS = {4: "meso4", 16: "mesoinception4"}
-"""By the number of their convolutions."""
-_KINDS: dict[str, type[nn.Module]] = {
-    "conv2d": nn.Conv2d,
-    "batch_normalization": nn.BatchNorm2d,
-    "dense": nn.Linear,
-}
 
 
 def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Sequential:
@@ -42,7 +36,6 @@ def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Seque
 
 
 def _end(channels: int, pool: int) -> nn.Sequential:
-    """What closes each of the four blocks."""
     return nn.Sequential(nn.BatchNorm2d(channels, eps=EPSILON), nn.MaxPool2d(pool))
 
 
@@ -52,12 +45,9 @@ class Inception(nn.Module):
     def __init__(self, inputs: int, outputs: tuple[int, int, int, int]) -> None:
         super().__init__()
         first, *rest = outputs
-        branches = [_conv(inputs, first, 1)]
-        for dilation, channels in enumerate(rest, start=1):
-            branches.append(
-                nn.Sequential(_conv(inputs, channels, 1), _conv(channels, channels, 3, dilation))
-            )
-        self.branches = nn.ModuleList(branches)
+        self.branches = nn.ModuleList([_conv(inputs, first, 1)])
+        for dilation, n in enumerate(rest, start=1):
+            self.branches.append(nn.Sequential(_conv(inputs, n, 1), _conv(n, n, 3, dilation)))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.branches], 1)
@@ -91,30 +81,10 @@ class MesoNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.features(x))
 
-    @property
-    def last_conv(self) -> nn.Module:
-        """The convolution at 32 x 32, before the last pooling."""
-        return self.features[-2]
 
-
-def count_convolutions(path: Path) -> int:
-    """How many convolutions a Keras weight file holds.
-
-    Raises
-    ------
-    WeightsError
-        The file can't be read.
-    """
-    try:
-        with h5py.File(path) as file:
-            layers = [found[1] for key in file if (found := _LAYER.fullmatch(key))]
-    except OSError as error:
-        raise WeightsError(f"The weight file {path} can't be read: {error}") from error
-    return layers.count("conv2d")
-
-
-def read_keras(path: Path, network: MesoNet) -> dict[str, Tensor]:
-    """The tensors of a Keras weight file under the names of `network`.
+def read_keras(path: Path) -> tuple[MesoNet, dict[str, Tensor]]:
+    """Return the network that a Keras weight file is of, by the number of its convolutions, and the
+    tensors under its names.
 
     Raises
     ------
@@ -124,26 +94,30 @@ def read_keras(path: Path, network: MesoNet) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     try:
         with h5py.File(path) as file:
-            for kind, module in _KINDS.items():
+            layers = sorted(
+                (match[1], int(match[2]), key) for key in file if (match := _LAYER.fullmatch(key))
+            )
+            network = _network(sum(kind == "conv2d" for kind, _, _ in layers))
+            for kind, (module, convert) in _KINDS.items():
                 own = [n for n, m in network.named_modules() if isinstance(m, module)]
-                theirs = sorted(
-                    (int(found[2]), key)
-                    for key in file
-                    if (found := _LAYER.fullmatch(key)) and found[1] == kind
-                )
+                theirs = [key for other, _, key in layers if other == kind]
                 if len(own) != len(theirs):
                     raise WeightsError(
                         f"The weight file {path} holds {len(theirs)} {kind} layers, "
                         f"the network has {len(own)}.",
                         code="weights_misfit",
                     )
-                for name, (_, key) in zip(own, theirs, strict=True):
+                for name, key in zip(own, theirs, strict=True):
                     arrays = {k.split(":")[0]: v[()] for k, v in file[key][key].items()}
-                    tensors = _CONVERT[kind]({k: torch.from_numpy(v) for k, v in arrays.items()})
+                    tensors = convert({k: torch.from_numpy(v) for k, v in arrays.items()})
                     state |= {f"{name}.{k}": v.contiguous() for k, v in tensors.items()}
     except (OSError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"The weight file {path} can't be read: {error}") from error
-    return state
+    return network, state
+
+
+def _network(convolutions: int) -> MesoNet:
+    return MesoNet("mesoinception4" if convolutions == 16 else "meso4")
 
 
 def _from_conv(keras: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -169,19 +143,23 @@ def _from_dense(keras: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"weight": kernel.T, "bias": keras["bias"]}
 
 
-_CONVERT = {"conv2d": _from_conv, "batch_normalization": _from_norm, "dense": _from_dense}
+_KINDS: dict[str, tuple[type[nn.Module], Callable[[dict[str, Tensor]], dict[str, Tensor]]]] = {
+    "conv2d": (nn.Conv2d, _from_conv),
+    "batch_normalization": (nn.BatchNorm2d, _from_norm),
+    "dense": (nn.Linear, _from_dense),
+}
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load Meso4 or MesoInception4, whichever the authors' one .h5 file holds, or one that was
     trained on from it here, with this network's names."""
     path = files[0]
-    keras = path.suffix == ".h5"
-    state = {} if keras else load_state(path, spec)
-    count = count_convolutions(path) if keras else sum(t.dim() == 4 for t in state.values())
-    network = MesoNet(VARIANTS.get(count, "meso4"))
-    if keras:
-        load_strict(network, read_keras(path, network), spec.id)
+    if path.suffix == ".h5":
+        network, state = read_keras(path)
+        load_strict(network, state, spec.id)
     else:
+        state = load_state(path, spec)
+        network = _network(sum(t.dim() == 4 for t in state.values()))
         load_strict(network, state, f"{spec.id} ({path.name})")
-    return TorchFrameModel(spec, network, device, network.last_conv)
+    # The convolution at 32 x 32, before the last pooling.
+    return TorchFrameModel(spec, network, device, network.features[-2])

@@ -59,12 +59,12 @@ class SameConv(nn.Conv2d):
 
 
 def unit(conv: nn.Conv2d) -> nn.Sequential:
-    """A convolution, its norm, and what cuts it off."""
+    """Return a convolution with its norm and activation."""
     return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU6(inplace=True))
 
 
-def started(network: N) -> N:
-    """Convolutions drawn so that the signal does not fade over 53 layers, as torch's default
+def init_weights(network: N) -> N:
+    """Draw convolutions so that the signal does not fade over 53 layers, as torch's default
     lets it."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -112,7 +112,7 @@ class MobileNetV2(nn.Module):
         layers.append(unit(nn.Conv2d(channels, FEATURES, 1, bias=False)))
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(FEATURES, 1))
-        started(self.features)
+        init_weights(self.features)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.judge(self.embed(x))
@@ -124,10 +124,6 @@ class MobileNetV2(nn.Module):
     def judge(self, features: Tensor) -> Tensor:
         """Logits of pooled features: [N]."""
         return self.classifier(features).squeeze(1)
-
-    def middle(self, x: Tensor) -> Tensor:
-        """Maps of the last stage at 1/16 of the input: [N, 96, S / 16, S / 16]."""
-        return self.features[:MIDDLE](x)
 
 
 def fuse(network: N) -> N:
@@ -153,8 +149,8 @@ def build(state: dict[str, Any], name: str = "mobilenet") -> MobileNetV2:
     """
     network = MobileNetV2()
     load_strict(network, state, name)  # fp16 in the file becomes fp32 here
-    ready: MobileNetV2 = network.eval().requires_grad_(False)
-    return ready
+    network.eval().requires_grad_(False)
+    return network
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:

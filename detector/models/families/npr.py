@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec
-from detector.models.network import TorchFrameModel
-from detector.weights import load_state, load_strict
+from detector.models.network import TorchFrameModel, load_network
 
 
 class Npr(nn.Module):
@@ -39,6 +38,5 @@ class Npr(nn.Module):
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load `NPR.pth` or `model_epoch_last_3090.pth`."""
-    network = Npr()
-    load_strict(network, load_state(files[0], spec), spec.id)
+    network = load_network(Npr(), spec, files)
     return TorchFrameModel(spec, network, device, network.layer2)

@@ -13,9 +13,8 @@ from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families import xception
-from detector.models.names import Rule, rename
-from detector.models.network import TorchFrameModel
-from detector.weights import load_state, load_strict
+from detector.models.names import Rule
+from detector.models.network import TorchFrameModel, load_network
 
 RULES: tuple[Rule, ...] = (
     (r"backbone\.", None),  # a second Xception that the benchmark builds and never runs
@@ -54,13 +53,15 @@ class Recce(nn.Module):
 
         near = self.decoder2(self.decoder1(middle))
         far = self.decoder4(self.decoder3(near))
-        drawn = self.decoder6(self.decoder5(far))
-        drawn = F.interpolate(drawn, size=x.shape[-2:], mode="bilinear", align_corners=True)
+        reconstructed = self.decoder6(self.decoder5(far))
+        reconstructed = F.interpolate(
+            reconstructed, size=x.shape[-2:], mode="bilinear", align_corners=True
+        )
 
         for block in (trunk.block5, trunk.block6, trunk.block7):
             middle = block(middle)
         middle = trunk.block8(middle + self.reasoning(middle, near, far))
-        middle = self.attention((x - drawn).abs(), middle)
+        middle = self.attention((x - reconstructed).abs(), middle)
         for block in (trunk.block9, trunk.block10, trunk.block11, trunk.block12):
             middle = block(middle)
         middle = trunk.act3(trunk.bn3(trunk.conv3(middle)))
@@ -138,19 +139,18 @@ def _embedding(inputs: int) -> nn.Sequential:
 
 
 def _under(maps: Tensor, ratio: int) -> Tensor:
-    """What lies under each coarse cell: [N, C, H, W] -> [N, cells, ratio², C]."""
+    """Gather what lies under each coarse cell: [N, C, H, W] -> [N, cells, ratio², C]."""
     parts = F.unfold(maps, ratio, stride=ratio)
     return parts.unflatten(1, (maps.shape[1], ratio * ratio)).permute(0, 3, 2, 1)
 
 
 def _gather(parts: Tensor, cells: Tensor, weigh: nn.Module) -> Tensor:
-    """The weighed sum of the parts under each cell: [N, 256, cells]."""
+    """Return the weighed sum of the parts under each cell: [N, 256, cells]."""
     pairs = torch.cat([cells[:, :, None].expand_as(parts), parts], -1)
     return (weigh(pairs).softmax(2) * parts).sum(2).transpose(1, 2)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load `recce_best.pth`."""
-    network = Recce()
-    load_strict(network, rename(load_state(files[0], spec), RULES), spec.id)
+    network = load_network(Recce(), spec, files, RULES)
     return TorchFrameModel(spec, network, device, network.trunk.act4)

@@ -13,9 +13,8 @@ from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families import xception
-from detector.models.names import Rule, rename
-from detector.models.network import TorchFrameModel
-from detector.weights import load_state, load_strict
+from detector.models.names import Rule
+from detector.models.network import TorchFrameModel, load_network
 
 RULES: tuple[Rule, ...] = (
     (r"backbone_(rgb|srm)\.adjust_channel\.", None),
@@ -165,6 +164,5 @@ class AttentionFusion(nn.Module):
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load `srm_best.pth`."""
-    network = Srm()
-    load_strict(network, rename(load_state(files[0], spec), RULES), spec.id)
+    network = load_network(Srm(), spec, files, RULES)
     return TorchFrameModel(spec, network, device, network.fusion)

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families import xception
-from detector.models.names import Rule, rename
-from detector.models.network import TorchFrameModel
-from detector.weights import load_state, load_strict
+from detector.models.names import Rule
+from detector.models.network import TorchFrameModel, load_network
 
 RULES: tuple[Rule, ...] = (
     (r"encoder_f\.last_linear\.", None),
@@ -47,6 +46,5 @@ class Ucf(nn.Module):
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load `ucf_best.pth`."""
-    network = Ucf()
-    load_strict(network, rename(load_state(files[0], spec), RULES), spec.id)
+    network = load_network(Ucf(), spec, files, RULES)
     return TorchFrameModel(spec, network, device, network.shared)

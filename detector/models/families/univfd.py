@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
 from detector.models.names import Rule, rename
-from detector.models.vit import TokenModel, clip_vision, unfilled
+from detector.models.vit import TokenModel, clip_vision, skip_init
 from detector.weights import load_state, load_strict
 from detector.weights.torchscript import is_archive, read_archive
 
@@ -29,7 +29,7 @@ def _block(inner: str) -> Rule:
     theirs, ours = inner.split(" ")
     return (
         _BLOCK + re.escape(theirs),
-        lambda found: f"vision.encoder.layers.{found[1]}.{ours}",
+        lambda match: f"vision.encoder.layers.{match[1]}.{ours}",
     )
 
 
@@ -95,7 +95,7 @@ def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
     named = from_openai(state) if openai else rename(state, TRANSFORMERS)
     layer = load_state(head, spec)
     named |= {f"fc.{name.removeprefix('fc.')}": tensor for name, tensor in layer.items()}
-    with unfilled():
+    with skip_init():
         network = UniversalFakeDetect()
     load_strict(network, named, spec.id)
     return TokenModel(spec, network, device, network.vision.encoder.layers[-2])

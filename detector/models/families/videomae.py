@@ -14,8 +14,8 @@ from torch import Tensor
 
 from detector.models.base import Files, ModelSpec
 from detector.models.families.mobilenet import MIDDLE_CHANNELS
-from detector.models.maps import STRIDE, MapModel, MapNetwork, filled
-from detector.weights import load_state
+from detector.models.maps import STRIDE, MapModel, MapNetwork
+from detector.weights import load_state, load_strict
 
 TUBELET = 2
 """Frames in one token."""
@@ -74,14 +74,17 @@ class HybridVideoMae(MapNetwork):
 
 
 def build(state: dict[str, Any], name: str = "videomae", **options: Any) -> HybridVideoMae:
-    """A network in evaluation mode with these weights.
+    """Return a network in evaluation mode with these weights.
 
     Raises
     ------
     WeightsError
         If a tensor is missing, left over or of another shape.
     """
-    return filled(HybridVideoMae(**options), state, name)
+    network = HybridVideoMae(**options)
+    load_strict(network, state, name)
+    network.eval().requires_grad_(False)
+    return network
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> MapModel:

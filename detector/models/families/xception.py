@@ -13,11 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from detector.errors import ModelError
-from detector.models.base import Files, ModelSpec
-from detector.models.names import Rule, rename
-from detector.models.network import TorchFrameModel
-from detector.weights import load_state, load_strict
+from detector.models.base import Files, ModelSpec, option
+from detector.models.names import Rule
+from detector.models.network import TorchFrameModel, load_network
 
 SIDE = 256
 """px. The frequency front is made for pictures of this side."""
@@ -48,8 +46,8 @@ class FrequencyBands(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         spectrum = self.cosines @ x @ self.cosines_back
-        shown = [self.cosines_back @ band(spectrum) @ self.cosines for band in self.bands]
-        return torch.cat(shown, 1)
+        bands = [self.cosines_back @ band(spectrum) @ self.cosines for band in self.bands]
+        return torch.cat(bands, 1)
 
 
 class _Band(nn.Module):
@@ -123,9 +121,7 @@ LAYOUTS = {
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
     """Load a published file; `options.layout` says of which network."""
-    layout = LAYOUTS.get(str(spec.options.get("layout")))
-    if layout is None:
-        raise ModelError(f"Xception has no layout {spec.options.get('layout')!r}.")
+    layout = option(spec, "layout", LAYOUTS)
     network = Xception(layout.outputs, layout.front() if layout.front else None)
-    load_strict(network, rename(load_state(files[0], spec), layout.rules), spec.id)
+    load_network(network, spec, files, layout.rules)
     return TorchFrameModel(spec, network, device, network.trunk.act4)

@@ -1,4 +1,4 @@
-"""What a modality brings to a run: the protocol, and what it is given."""
+"""What a modality brings to a run: an `Extractor`, and what it is given."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
 from detector import vision
 from detector.media import Frame
@@ -32,11 +32,6 @@ class Extraction:
 
     Attributes
     ----------
-    path : Path
-    media : Media
-    settings : Settings
-    options : RunOptions
-    detector : FaceDetector
     specs : sequence of ModelSpec
         Of its modality.
     windows : sequence of FrameWindow
@@ -49,7 +44,8 @@ class Extraction:
         Guards whatever is read while the run goes on: subjects and segments.
     timings : dict
         Seconds by stage.
-    signals : SignalStage, optional
+    cancel : Event
+        Set when the run ends early.
     """
 
     path: Path
@@ -64,6 +60,7 @@ class Extraction:
     lock: threading.Lock = field(default_factory=threading.Lock)
     timings: dict[str, float] = field(default_factory=dict)
     signals: SignalStage | None = None
+    cancel: threading.Event = field(default_factory=threading.Event)
 
     def frame_models(self) -> dict[CropRecipe, tuple[str, ...]]:
         """Ids of the models of single frames, by what they are fed with."""
@@ -73,57 +70,58 @@ class Extraction:
                 fed[spec.crop] += (spec.id,)
         return dict(fed)
 
-    def known(self, modality: Modality) -> SeenAt:
-        """What was found and scored before."""
-        return self.options.known.get(modality, {})
 
-    def scored_before(self, segment: FrameSegment, index: int) -> FrameSegment:
-        """A segment that was scored before, at its place among the moments of now."""
-        with self.lock:
-            for id in segment.logits:
-                self.results[id].scored += 1
-        return segment.model_copy(update={"index": index, "logits": dict(segment.logits)})
-
-
-class Extractor(Protocol):
+class Extractor:
     """Finds the subjects of one modality in a source, and sends their segments to be scored.
 
     `frame` and `end` are called in the run's own thread, `read` in another one; `subjects` and
-    `expected` at any time, with the lock held.
+    `expected` at any time, with the lock held. What a modality does not need it leaves out.
     """
 
-    reads: bool
+    modality: ClassVar[Modality]
+    reads: ClassVar[bool] = False
     """Whether there is anything but frames to extract from."""
+
+    def __init__(self, run: Extraction) -> None:
+        self._run = run
+        self._known = run.options.known.get(self.modality, {})
+        """What was found and scored before."""
+        self._fed = run.frame_models()
+        self._times: dict[int, float] = {}
+        """of the sampled frames, unrounded, by index"""
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
         """Take a decoded frame.
 
         Parameters
         ----------
-        frame : Frame
         times : tuple of float
-            The wanted times that fall on it, s.
+            The planned times that fall on it, s.
         index : int or None
-            Its position among the sampled moments, if it is one.
+            Its position among the sampled frames, if it is one.
         """
-        ...
 
     def end(self) -> None:
         """No frame follows."""
-        ...
 
     def read(self) -> None:
         """Extract from what is no picture."""
-        ...
 
     def expected(self) -> int:
         """Return how many segments the models of single items have to score, as known by now."""
-        ...
+        raise NotImplementedError
 
     def subjects(self, *, partial: bool) -> list[Subject]:
         """Return what was found by now, undecided. The caller may keep and change it."""
-        ...
+        raise NotImplementedError
 
     def seen(self) -> SeenAt:
         """Return what a second run need not find and score again."""
-        ...
+        return {}
+
+    def _scored_before(self, segment: FrameSegment, index: int) -> FrameSegment:
+        """Return a segment that was scored before, at its place among the frames of now."""
+        with self._run.lock:
+            for id in segment.logits:
+                self._run.results[id].scored += 1
+        return segment.model_copy(update={"index": index, "logits": dict(segment.logits)})

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from detector import vision
 from detector.media import Frame
-from detector.pipeline.bounded_queue import Timer
-from detector.pipeline.modalities.base import Extraction
+from detector.pipeline.bounded_queue import timed
+from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.options import SeenAt
 from detector.pipeline.orientation import OrientationCheck
 from detector.pipeline.scoring import ScoreItem
@@ -22,26 +22,23 @@ frames are searched down to this width (the larger of the two: an 8K frame would
 CLOSER_SEARCHES = 4
 
 
-class FaceExtractor:
+class FaceExtractor(Extractor):
     """The faces of one run."""
 
-    reads = False
+    modality = Modality.FACE
 
     def __init__(self, run: Extraction) -> None:
-        self._run = run
-        self._known = run.known(Modality.FACE)
-        self._fed = run.frame_models()
+        super().__init__(run)
         self._anchors = {t for window in run.windows for t in window.anchors}
         self._tracker = vision.Tracker()
+        self._finder = vision.FaceSearch(run.detector, run.settings.min_face)
         self._orientation = OrientationCheck(run.detector, run.settings.min_face)
         self._closer_searches = CLOSER_SEARCHES
         self._last_search = -1.0
         self._searched = self._sampled = 0
         self._people: dict[int, SubjectBuilder] = {}
-        self._times: dict[int, float] = {}
-        """of the sampled frames, unrounded, by index"""
-        self.found: dict[float, list[vision.Detection]] = {}
-        """by time of each frame that was searched"""
+        self.by_time: dict[float, list[vision.Detection]] = {}
+        """faces of each frame that was searched"""
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
         """Find and send off the faces of a sampled frame, and of those that windows need.
@@ -62,12 +59,12 @@ class FaceExtractor:
 
     def _search(self, frame: Frame, index: int | None) -> None:
         known = self._known.get(frame.time)
-        with Timer(self._run.timings, "faces"):
+        with timed(self._run.timings, "faces"):
             faces = self._faces(frame, known)
             numbers = self._tracker.update(frame.time, frame.rgb, faces)
         with self._run.lock:
             self._searched += 1
-            self.found[frame.time] = faces
+            self.by_time[frame.time] = faces
             for number, face in zip(numbers, faces, strict=True):
                 builder = self._people.setdefault(number, SubjectBuilder())
                 builder.anchors.append((frame.time, face))
@@ -76,28 +73,28 @@ class FaceExtractor:
         self._sampled += 1
         self._times[index] = frame.time
         if self._run.options.media is None:
-            with Timer(self._run.timings, "faces"):
-                self._orientation.look(frame.rgb, faces)
+            with timed(self._run.timings, "faces"):
+                self._orientation.check(frame.rgb, faces)
         before = [segment for _, segment in known] if known else [None] * len(faces)
         for number, face, segment in zip(numbers, faces, before, strict=True):
-            self._look(frame, index, number, face, segment)
+            self._record(frame, index, number, face, segment)
 
     def _faces(self, frame: Frame, known: Sequence[object] | None) -> list[vision.Detection]:
-        """A frame's faces: those found before, or by a search."""
+        """Return a frame's faces: those found before, or by a search."""
         run = self._run
         if known is not None:
             return [face for face, _ in self._known[frame.time] if face is not None]
         faces_at = run.options.faces_at
         if faces_at is not None and (given := faces_at(frame.time)) is not None:
             return given
-        found = run.detector.detect(frame.rgb, run.settings.min_face)
-        if not found and self._closer_searches:
+        faces = self._finder.find(frame.time, frame.rgb)
+        if not faces and self._closer_searches:
             self._closer_searches -= 1
             smallest = max(SMALLEST_FACE, max(frame.rgb.shape) // SMALLEST_SHARE)
-            found = run.detector.detect(frame.rgb, smallest)
-        return found
+            faces = run.detector.detect(frame.rgb, smallest)
+        return faces
 
-    def _look(
+    def _record(
         self,
         frame: Frame,
         index: int,
@@ -109,7 +106,7 @@ class FaceExtractor:
         before."""
         run = self._run
         if before is not None:
-            segment = run.scored_before(before, index)
+            segment = self._scored_before(before, index)
         else:
             segment = FrameSegment(
                 index=index,
@@ -151,30 +148,29 @@ class FaceExtractor:
                 self._run.signals.run(number, window.times[0], window.times[-1], crops)
 
     def end(self) -> None:
-        """No frame follows."""
         if self._run.options.media is None:
             self._orientation.end(self._sampled)
-
-    def read(self) -> None:
-        """There are only frames."""
 
     def expected(self) -> int:
         """Return how many faces there are to score."""
         return sum(f.usable for person in self._people.values() for f in person.frames.values())
 
-    def kept(self, *, everyone: bool = False) -> dict[int, SubjectBuilder]:
+    def people(self, *, everyone: bool = False) -> dict[int, SubjectBuilder]:
         """Return people by number, in order of first appearance, without what only looked like a
         face."""
         return {
             number: person
             for number, person in sorted(self._people.items())
             if person.frames
-            and (everyone or vision.keep([face for _, face in person.anchors], self._searched))
+            and (
+                everyone
+                or vision.is_face_track([face for _, face in person.anchors], self._searched)
+            )
         }
 
     def subjects(self, *, partial: bool) -> list[Subject]:
         """Return the people that were found; of a partial run everything that looked like one."""
-        return people(list(self.kept(everyone=partial).values()), self._run.media.width)
+        return people(list(self.people(everyone=partial).values()), self._run.media.width)
 
     def seen(self) -> SeenAt:
         """Return what a second run need not find and score again."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from detector import vision
 from detector.media import Frame
-from detector.pipeline.modalities.base import Extraction
+from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.options import SeenAt
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, full_frame
@@ -18,46 +18,41 @@ SHARPNESS_SIDE = 512
 """px; pictures are brought to this size at most, so that sharpness compares between them."""
 
 
-class FullFrameExtractor:
+class FullFrameExtractor(Extractor):
     """The full frames of one run."""
 
-    reads = False
+    modality = Modality.FULL_FRAME
 
     def __init__(self, run: Extraction) -> None:
-        self._run = run
-        self._known = run.known(Modality.FULL_FRAME)
-        self._fed = run.frame_models()
-        self._found = SubjectBuilder()
-        self._times: dict[int, float] = {}
-        """of the frames, unrounded, by index"""
+        super().__init__(run)
+        self._subject = SubjectBuilder()
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
         """Record a sampled frame, and cut the windows that it completes."""
         if index is not None:
-            self._look(frame, index)
+            self._record(frame, index)
         for window in self._run.windows:
             window.add(frame, times)
             self._cut(window)
 
-    def _look(self, frame: Frame, index: int) -> None:
+    def _record(self, frame: Frame, index: int) -> None:
         before = next((segment for _, segment in self._known.get(frame.time, ())), None)
         segment = (
-            self._run.scored_before(before, index)
+            self._scored_before(before, index)
             if before
             else full_frame_segment(frame.rgb, frame.time, index)
         )
         self._times[index] = frame.time
         with self._run.lock:
-            self._found.frames[index] = segment
+            self._subject.frames[index] = segment
         for recipe, models in {} if before else self._fed.items():
             crop = vision.cut(frame.rgb, segment.box, recipe)
             key = recipe if recipe.final else None
-            self._run.submit(
-                ScoreItem(Modality.FULL_FRAME, models, segment, crop, key, large=not recipe.final)
-            )
+            large = not recipe.final
+            self._run.submit(ScoreItem(self.modality, models, segment, crop, key, large))
 
     def _cut(self, window: FrameWindow) -> None:
-        """A full frame waits for no search."""
+        """Cut what is held: a full frame waits for no search."""
         frames = window.take()
         for position, frame in frames:
             crop = vision.cut(frame.rgb, _box(frame.rgb), window.recipe)
@@ -66,26 +61,20 @@ class FullFrameExtractor:
             for _, crops in window.runs():
                 span = window.span()
                 with self._run.lock:
-                    self._found.spans.append(span)
+                    self._subject.spans.append(span)
                 self._run.submit(ScoreItem(Modality.FULL_FRAME, window.models, span, crops))
-
-    def end(self) -> None:
-        """No frame follows."""
-
-    def read(self) -> None:
-        """There are only frames."""
 
     def expected(self) -> int:
         """Return how many frames there are to score."""
-        return len(self._found.frames)
+        return len(self._subject.frames)
 
     def subjects(self, *, partial: bool) -> list[Subject]:
         """Return the full frame, if anything was said of it."""
-        return full_frame(self._found)
+        return full_frame(self._subject)
 
     def seen(self) -> SeenAt:
         """Return what a second run need not score again."""
-        return {self._times[index]: [(None, seen)] for index, seen in self._found.frames.items()}
+        return {self._times[index]: [(None, seen)] for index, seen in self._subject.frames.items()}
 
 
 _NOBODY = 0

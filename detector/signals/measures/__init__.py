@@ -1,1 +1,1 @@
-"""One file a signal and nothing else; `detector.signals.registry` finds them by themselves."""
+"""One file a signal and nothing else; `detector.signals.measure` finds them by themselves."""

@@ -12,7 +12,6 @@ class Blinking(Observer):
     """Says what it would take: `blinks.watch` does it when somebody asks."""
 
     def finish(self, subject: SubjectContext) -> Signal:
-        """See `Observer.finish`."""
         return SPEC.absent(blinks.NOT_YET if blinks.ready() else blinks.ABSENT, subject.track.id)
 
 

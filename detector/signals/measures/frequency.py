@@ -6,7 +6,7 @@ import numpy as np
 
 from detector.schema.analysis import Signal
 from detector.signals import frequency
-from detector.signals.measure import Observer, RunPlan, SignalMeasure, SubjectContext
+from detector.signals.measure import Observer, SignalMeasure, SubjectContext
 from detector.signals.patch import FacePatch
 from detector.signals.reference import Range, SignalSpec
 
@@ -38,24 +38,22 @@ SPEC = SignalSpec(
 class FineDetail(Observer):
     """Collects the spectra of a person's faces."""
 
-    def __init__(self, plan: RunPlan) -> None:
+    def __init__(self, frames: int) -> None:
         self._profiles: list[np.ndarray] = []
         self._bands: list[np.ndarray] = []
 
     def on_face(self, face: FacePatch, index: int) -> None:
-        """See `Observer.on_face`."""
         plane = frequency.face_plane(face)
         if plane is not None:
             self._profiles.append(frequency.profile(plane))
             self._bands.append(frequency.bands(plane))
 
     def finish(self, subject: SubjectContext) -> Signal:
-        """See `Observer.finish`."""
         values = [frequency.fine_detail(profile) for profile in self._profiles]
         return subject.median(SPEC, values, frequency.TOO_SMALL)
 
     def curves(self) -> dict[str, np.ndarray]:
-        """Radial profile and DCT bands, means over the faces, for the reference."""
+        """Return radial profile and DCT bands, means over the faces, for the reference."""
         rows = {"profile": self._profiles, "bands": self._bands}
         return {id: np.mean(values, axis=0) for id, values in rows.items() if values}
 

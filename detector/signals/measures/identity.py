@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from detector.errors import ModelError
 from detector.schema.analysis import Signal
 from detector.signals import identity
 from detector.signals.identity import DRIFT as SPEC
-from detector.signals.measure import Observer, RunPlan, SignalMeasure, SubjectContext
+from detector.signals.measure import Observer, SignalMeasure, SubjectContext
 from detector.signals.patch import FacePatch
 
-if TYPE_CHECKING:
-    from detector.signals.mobilefacenet import Embedder
-
-
 FACES = 8
-"""Of a person, that are compared with each other, about; spread over the moments."""
+"""Of a person, that are compared with each other, about; spread over the frames."""
 
 
 class IdentityDrift(Observer):
     """Keeps some aligned faces of a person until they are compared."""
 
-    def __init__(self, plan: RunPlan) -> None:
-        self._stride = max(1, plan.moments // FACES)
+    def __init__(self, frames: int) -> None:
+        self._stride = max(1, frames // FACES)
         self._faces: list[tuple[float, np.ndarray]] = []
-        self._found: tuple[float, float] | None = None
+        self._drift: tuple[float, float] | None = None
         self._why = ""
 
     def on_face(self, face: FacePatch, index: int) -> None:
-        """See `Observer.on_face`."""
         if index % self._stride or len(self._faces) >= 2 * FACES or not identity.ready():
             return
         aligned = identity.align(face)
@@ -40,28 +33,21 @@ class IdentityDrift(Observer):
 
     def close(self) -> None:
         """See `Observer.close`: compare the faces and let go of them."""
-        embedder = self._embedder() if len(self._faces) >= identity.FEWEST else None
+        try:
+            embedder = identity.embedder() if len(self._faces) >= identity.FEWEST else None
+        except ModelError as error:  # damaged: the other signals stand
+            self._why, embedder = error.message, None
         if embedder is not None:
-            found = identity.drift(embedder([aligned for _, aligned in self._faces]))
-            self._found = (found[0], self._faces[found[1]][0]) if found else None
+            drift = identity.drift(embedder([aligned for _, aligned in self._faces]))
+            self._drift = (drift[0], self._faces[drift[1]][0]) if drift else None
         self._faces.clear()
 
-    def _embedder(self) -> Embedder | None:
-        try:
-            return identity.embedder()
-        except ModelError as error:  # damaged: the other signals stand
-            self._why = error.message
-            return None
-
     def finish(self, subject: SubjectContext) -> Signal:
-        """See `Observer.finish`."""
-        if self._found:
-            value, time = self._found
+        if self._drift:
+            value, time = self._drift
             return subject.signal(SPEC, value, weak=subject.soft, times=[time])
         few = "Fewer than four faces could be compared."
-        return SPEC.absent(
-            self._why or (few if identity.ready() else identity.ABSENT), subject.track.id
-        )
+        return subject.absent(SPEC, self._why or (few if identity.ready() else identity.ABSENT))
 
 
 SIGNAL = SignalMeasure(SPEC, rank=80, stills=False, observe=IdentityDrift)

@@ -6,7 +6,7 @@ import numpy as np
 
 from detector.schema.analysis import Signal
 from detector.signals import frequency
-from detector.signals.measure import Observer, RunPlan, SignalMeasure, SubjectContext
+from detector.signals.measure import Observer, SignalMeasure, SubjectContext
 from detector.signals.patch import FacePatch
 from detector.signals.reference import SignalSpec
 
@@ -26,18 +26,16 @@ SPEC = SignalSpec(
 class RegularPattern(Observer):
     """Adds up the power spectra of a person's faces: what moves with the face fades."""
 
-    def __init__(self, plan: RunPlan) -> None:
+    def __init__(self, frames: int) -> None:
         self._power: np.ndarray | None = None
 
     def on_face(self, face: FacePatch, index: int) -> None:
-        """See `Observer.on_face`."""
         plane = frequency.native_plane(face)
         if plane is not None:
-            power = frequency.pattern_power(plane)
+            power = frequency.power(plane)
             self._power = power if self._power is None else self._power + power
 
     def finish(self, subject: SubjectContext) -> Signal:
-        """See `Observer.finish`."""
         peaks = [] if self._power is None else [frequency.peak(self._power)]
         return subject.median(SPEC, peaks, frequency.TOO_SMALL)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from detector.schema.analysis import Signal
 from detector.signals import noise
-from detector.signals.measure import Observer, RunPlan, SignalMeasure, SubjectContext
-from detector.signals.patch import FacePatch
+from detector.signals.measure import median_of
 from detector.signals.reference import SignalSpec
 
 SPEC = SignalSpec(
@@ -21,23 +19,4 @@ SPEC = SignalSpec(
     "plain background.",
     purpose="Points to a face that was saved more or fewer times than its surroundings.",
 )
-
-
-class ErrorLevel(Observer):
-    """Collects the figure of a person's faces."""
-
-    def __init__(self, plan: RunPlan) -> None:
-        self._values: list[float] = []
-
-    def on_face(self, face: FacePatch, index: int) -> None:
-        """See `Observer.on_face`."""
-        value = noise.recompression(face)
-        if value is not None:
-            self._values.append(value)
-
-    def finish(self, subject: SubjectContext) -> Signal:
-        """See `Observer.finish`."""
-        return subject.median(SPEC, self._values, noise.NO_RING)
-
-
-SIGNAL = SignalMeasure(SPEC, rank=40, stills=True, observe=ErrorLevel)
+SIGNAL = median_of(SPEC, noise.recompression, noise.NO_RING, rank=40)

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
+from typing import Unpack
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from detector.schema.analysis import Analysis, Settings
 from service.messages import _
 from service.records import rules
 from service.records.database import Database
-from service.records.model import (
-    Confirmed,
-    ErrorReport,
-    Record,
-    RecordsError,
-    ResultSummary,
-    State,
-    Usage,
-)
+from service.records.model import ErrorReport, Record, RecordsError, ResultSummary, State, Usage
+from service.records.seals import Keyring
 from service.records.sql.rows import (
+    NO_RESULT,
     Row,
     batches,
-    fault_text,
-    no_result,
     pack,
+    raw,
     record_of,
     row_of,
     summary_row,
-    unpack,
     upsert,
 )
+from service.records.store import RecordChanges
 from service.records.tables import records, results
 
 
@@ -46,14 +50,14 @@ class AnalysisRepository:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.seals = Keyring()
 
     def add(
         self, record: Record, analysis: Analysis | None = None, thumbnail: bytes | None = None
     ) -> None:
         if analysis is not None:
-            record = record.model_copy(
-                update={"result": ResultSummary.of(analysis), "state": State.DONE}
-            )
+            done = {"result": ResultSummary.of(analysis), "state": State.DONE}
+            record = record.model_copy(update=done)
         try:
             with self.database.writing() as connection:
                 connection.execute(insert(records).values(row_of(record)))
@@ -67,7 +71,7 @@ class AnalysisRepository:
     def restart(
         self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
     ) -> Record | None:
-        new = no_result() | {
+        new = NO_RESULT | {
             "run": run,
             "settings": settings.model_dump_json(),
             "cache_key": cache_key,
@@ -92,11 +96,8 @@ class AnalysisRepository:
         thumbnail: bytes | None = None,
         cache_key: str = "",
     ) -> bool:
-        new = summary_row(ResultSummary.of(analysis)) | {
-            "state": State.DONE,
-            "cache_key": cache_key,
-            "fault": None,
-        }
+        new = {"state": State.DONE, "cache_key": cache_key, "fault": None}
+        new |= summary_row(ResultSummary.of(analysis))
         with self.database.writing() as connection:
             record = _update(connection, and_(owned(owner, id), records.c.run == run), new)
             if record is not None:
@@ -108,7 +109,7 @@ class AnalysisRepository:
     ) -> bool:
         which = and_(owned(owner, id), records.c.run == run)
         with self.database.writing() as connection:
-            new = {"state": state, "fault": fault_text(fault)}
+            new = {"state": state, "fault": fault.model_dump_json() if fault else None}
             return _update(connection, which, new) is not None
 
     def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
@@ -116,30 +117,30 @@ class AnalysisRepository:
         with self.database.writing() as connection:
             record = _update(connection, which, summary_row(ResultSummary.of(analysis)))
             if record is not None:
-                connection.execute(
-                    update(results).where(results.c.id == id).values(analysis=pack(analysis))
-                )
+                changed = update(results).where(results.c.id == id)
+                connection.execute(changed.values(analysis=pack(analysis)))
         return record is not None
 
     def get(self, owner: str, id: str) -> Record | None:
         with self.database.reading() as connection:
-            return _first(connection, owned(owner, id))
+            record = _first(connection, owned(owner, id))
+        return self.seals.checked(record) if record else None
 
     def open(self, viewer: str, id: str) -> Record | None:
         with self.database.reading() as connection:
             record = _first(connection, records.c.id == id)
         if record and (record.owner == viewer or not rules.has_account(record.owner)):
-            return record
+            return self.seals.checked(record)
         return None
 
     def analysis(self, owner: str, id: str) -> Analysis | None:
-        asked = select(results.c.analysis).join(records).where(owned(owner, id))
+        query = select(results.c.analysis).join(records).where(owned(owner, id))
         with self.database.reading() as connection:
-            data = connection.execute(asked).scalar_one_or_none()
-        return unpack(data) if data else None
+            data = connection.execute(query).scalar_one_or_none()
+        return self.seals.read(raw(data), id) if data else None
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
-        asked = (
+        query = (
             select(results.c.id, results.c.thumbnail)
             .join(records)
             .where(records.c.owner == owner, results.c.thumbnail.is_not(None))
@@ -148,13 +149,13 @@ class AnalysisRepository:
             return {
                 id: thumbnail
                 for some in batches(ids)
-                for id, thumbnail in connection.execute(asked.where(results.c.id.in_(some)))
+                for id, thumbnail in connection.execute(query.where(results.c.id.in_(some)))
             }
 
     def find_cached(self, owner: str, cache_key: str) -> Record | None:
         if not cache_key:
             return None
-        asked = (
+        query = (
             select(records)
             .where(
                 records.c.owner == owner,
@@ -166,29 +167,20 @@ class AnalysisRepository:
             .limit(1)
         )
         with self.database.reading() as connection:
-            row = connection.execute(asked).mappings().first()
-        return record_of(row) if row else None
+            return _record(connection, query)
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
         with self.database.writing() as connection:
             return _update(connection, owned(owner, id), {"again": now, "touched": now})
 
-    def change(
-        self,
-        owner: str,
-        id: str,
-        *,
-        note: str | None = None,
-        tags: Iterable[str] | None = None,
-        confirmed: Confirmed | None = None,
-    ) -> Record | None:
-        given = rules.cleaned_changes(note, tags, confirmed)
+    def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
+        cleaned = rules.cleaned_changes(changes)
         with self.database.writing() as connection:
             record = _first(connection, owned(owner, id), lock=True)
-            if record is None or not given:
+            if record is None or not cleaned:
                 return record
-            row = row_of(record.model_copy(update=given))
-            new = {name: row[name] for name in (*given, "search_text")}
+            row = row_of(record.model_copy(update=cleaned))
+            new = {name: row[name] for name in (*cleaned, "search_text")}
             record = _update(connection, owned(owner, id), new)
         self.database.empty_log()
         return record
@@ -204,41 +196,43 @@ class AnalysisRepository:
         return deleted
 
     def ids(self, owner: str) -> list[str]:
-        asked = select(records.c.id).where(records.c.owner == owner).order_by(records.c.id)
+        query = select(records.c.id).where(records.c.owner == owner).order_by(records.c.id)
         with self.database.reading() as connection:
-            return list(connection.execute(asked).scalars())
+            return list(connection.execute(query).scalars())
 
     def usage(self, owner: str) -> Usage:
         size = func.length(results.c.analysis) + func.coalesce(func.length(results.c.thumbnail), 0)
-        asked = (
+        query = (
             select(func.count(), func.coalesce(func.sum(size), 0))
             .select_from(records.outerjoin(results))
             .where(records.c.owner == owner)
         )
         with self.database.reading() as connection:
-            number, total = connection.execute(asked).one()
+            number, total = connection.execute(query).one()
         return Usage(records=number, bytes=total)
 
 
 def remove(connection: Connection, *which: ColumnElement[bool]) -> list[str]:
     """Delete records, and by the foreign keys their results and shares; return their ids."""
-    gone = delete(records).where(*which).returning(records.c.id)
-    return list(connection.execute(gone).scalars())
+    removed = delete(records).where(*which).returning(records.c.id)
+    return list(connection.execute(removed).scalars())
 
 
 def _first(
     connection: Connection, which: ColumnElement[bool], *, lock: bool = False
 ) -> Record | None:
-    asked = select(records).where(which)
+    query = select(records).where(which)
     # SQLite has no lock of a row: there a writer is alone.
-    row = connection.execute(asked.with_for_update() if lock else asked).mappings().first()
-    return record_of(row) if row else None
+    return _record(connection, query.with_for_update() if lock else query)
 
 
 def _update(connection: Connection, which: ColumnElement[bool], new: Row) -> Record | None:
     """One statement: the record as it is now, or None where the condition doesn't hold."""
-    changed = update(records).where(which).values(new).returning(*records.c)
-    row = connection.execute(changed).mappings().first()
+    return _record(connection, update(records).where(which).values(new).returning(*records.c))
+
+
+def _record(connection: Connection, statement: Executable) -> Record | None:
+    row = connection.execute(statement).mappings().first()
     return record_of(row) if row else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from detector.schema.analysis import Analysis, Settings
+from detector.schema.seal import ResultSeal
 from service.records import rules
 from service.records.model import ErrorReport, Record, ResultSummary
 
@@ -21,32 +21,23 @@ BATCH_SIZE = 500
 """ids named in one statement; databases bound the number of its parameters"""
 
 _SUMMARY = tuple(ResultSummary.model_fields)
+NO_RESULT: Row = dict.fromkeys(_SUMMARY) | {"models": ()}
 _PLAIN = tuple(f for f in Record.model_fields if f != "result")
 
 
 def row_of(record: Record) -> Row:
     """Return a record as a row of `records`."""
     row: Row = {name: getattr(record, name) for name in _PLAIN}
-    row |= summary_row(record.result) if record.result else no_result()
+    row |= summary_row(record.result) if record.result else NO_RESULT
     row["settings"] = record.settings.model_dump_json()
-    row["fault"] = fault_text(record.fault)
+    row["fault"] = record.fault.model_dump_json() if record.fault else None
     row["search_text"] = rules.search_text(record)
     return row
 
 
-def summary_row(summary: ResultSummary) -> Row:
+def summary_row(result: ResultSummary) -> Row:
     """Return the columns of a result's summary."""
-    return {name: getattr(summary, name) for name in _SUMMARY}
-
-
-def no_result() -> Row:
-    """Return the columns of a summary where there is no result."""
-    return dict.fromkeys(_SUMMARY) | {"models": ()}
-
-
-def fault_text(fault: ErrorReport | None) -> str | None:
-    """Return an error report as JSON."""
-    return fault.model_dump_json() if fault else None
+    return result.model_dump() | {"seal": result.seal.model_dump_json() if result.seal else None}
 
 
 def record_of(row: RowMapping) -> Record:
@@ -55,26 +46,27 @@ def record_of(row: RowMapping) -> Record:
     plain["settings"] = Settings.model_validate_json(row["settings"])
     plain["fault"] = ErrorReport.model_validate_json(row["fault"]) if row["fault"] else None
     if row["analyzed"]:
-        plain["result"] = {name: row[name] for name in _SUMMARY}
+        seal = ResultSeal.model_validate_json(row["seal"]) if row["seal"] else None
+        plain["result"] = {name: row[name] for name in _SUMMARY} | {"seal": seal}
     return Record.model_validate(plain)
 
 
 def pack(analysis: Analysis) -> bytes:
     """Return a result compressed, about a tenth of its JSON's size."""
-    return zlib.compress(analysis.model_dump_json().encode(), 6)
+    return packed(analysis.model_dump_json())
 
 
-def unpack(data: bytes) -> Analysis | None:
-    """Return a result as it was packed; None if this version can't read it."""
+def packed(document: str) -> bytes:
+    """Return a result's JSON compressed."""
+    return zlib.compress(document.encode(), 6)
+
+
+def raw(data: bytes) -> bytes:
+    """Return the JSON of a result as it was packed; nothing where it is damaged."""
     try:
-        return Analysis.model_validate_json(zlib.decompress(data))
-    except (ValueError, zlib.error):
-        return None
-
-
-def hash_token(token: str) -> str:
-    """Return what is kept of a share's token: its sha256."""
-    return hashlib.sha256(token.encode()).hexdigest()
+        return zlib.decompress(data)
+    except zlib.error:
+        return b""
 
 
 def upsert(connection: Connection, table: Table, row: Row) -> None:
@@ -86,8 +78,18 @@ def upsert(connection: Connection, table: Table, row: Row) -> None:
     connection.execute(inserted.on_conflict_do_update(index_elements=key, set_=new))
 
 
+def insert_new(connection: Connection, table: Table, row: Row) -> bool:
+    """Insert a row, and return whether there was none with its primary key; one that another
+    transaction is about to insert is waited for."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    inserted = dialect.insert(table).values(row).on_conflict_do_nothing()
+    # Not its row count, which a driver need not know.
+    made = inserted.returning(*table.primary_key)
+    return connection.execute(made).first() is not None
+
+
 def batches(ids: Collection[str]) -> Iterator[Sequence[str]]:
-    """Yield ids in parts of at most `AT_ONCE`."""
+    """Yield ids in parts of at most `BATCH_SIZE`."""
     rest = iter(ids)
     while some := list(islice(rest, BATCH_SIZE)):
         yield some

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from service.records.model import RecordsError
+from service.records.seals import Keyring
 from service.records.supabase.media import Bucket, object_path
-from service.records.supabase.rows import translated_errors
 from service.records.supabase.tables import BATCH_SIZE, Tables, rows_of
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 class SupabaseFiles(Tables):
     """What a project keeps of files beyond the protocol of a `Store`."""
 
-    def __init__(self, connect: Callable[[], Client]) -> None:
-        super().__init__(connect)
+    def __init__(self, connect: Callable[[], Client], seals: Keyring | None = None) -> None:
+        super().__init__(connect, seals)
         self.bucket = Bucket(connect)
 
     def keep_media(self, owner: str, id: str, file: Path) -> bool:
@@ -50,7 +50,7 @@ class SupabaseFiles(Tables):
         return self.bucket.fetch(row["media"], folder / PurePosixPath(row["media"]).name)
 
     def media_url(self, owner: str, id: str) -> str | None:
-        """An address of a record's file that anybody can open for `media.SIGNED_URL_TTL`."""
+        """Return an address of a record's file that anybody can open for `media.SIGNED_URL_TTL`."""
         row = self._row(owner, id, "media")
         return self.bucket.url(row["media"]) if row and row["media"] else None
 
@@ -58,34 +58,31 @@ class SupabaseFiles(Tables):
         """Delete what its owner has kept long enough, and files whose record is gone. For where the
         project has no pg_cron, and for files everywhere: SQL can't delete them. How many records.
         """
-        (found,) = self._call("purge", {})
+        (counts,) = self._call("purge", {})
         self._remove_media(owner)
-        return int(found["deleted"])
+        return int(counts["deleted"])
 
     def purge_all(self) -> int:
-        """The same for everybody, and for accounts that are gone. Needs a client with the project's
-        secret key, which no dashboard has: `tools/tidy.py`.
-        """
-        (found,) = self._call("purge_all", {})
+        """Do the same for everybody, and for accounts that are gone. Needs a client with the
+        project's secret key, which no dashboard has: `tools/tidy.py`."""
+        (counts,) = self._call("purge_all", {})
         self._remove_media(None)
-        return int(found["deleted"])
+        return int(counts["deleted"])
 
     def _remove_media(self, owner: str | None) -> None:
         """Delete the files of deleted records, of one owner or of all. What fails stays on the list
         for the next time."""
         try:
             while True:
-                asked = self._table("removals").select("path").order("path").limit(BATCH_SIZE)
-                with translated_errors():
-                    rows = (asked if owner is None else asked.eq("owner", owner)).execute()
-                paths = [row["path"] for row in rows_of(rows)]
+                query = self._table("removals").select("path").order("path").limit(BATCH_SIZE)
+                rows = rows_of(query if owner is None else query.eq("owner", owner))
+                paths = [row["path"] for row in rows]
                 if not paths:
                     return
                 self.bucket.remove(paths)
-                with translated_errors():
-                    done = self._table("removals").delete().in_("path", paths).select("path")
-                    if not rows_of(done.execute()):  # still there: not again and again
-                        log.warning("%d files of deleted records can't be removed", len(paths))
-                        return
+                removed = self._table("removals").delete().in_("path", paths).select("path")
+                if not rows_of(removed):  # still there: not again and again
+                    log.warning("%d files of deleted records can't be removed", len(paths))
+                    return
         except RecordsError as error:
             log.warning("files of deleted records wait to be removed: %s", error.code)

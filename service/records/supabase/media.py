@@ -32,11 +32,11 @@ SIGNED_URL_TTL = timedelta(minutes=1)
 CHUNK_BYTES = 6 * 1024 * 1024
 """bytes of a piece, which the service prescribes"""
 SINGLE_REQUEST_BYTES = 1024 * 1024
-"""bytes of a file that goes up in one request, within the client's usual patience"""
+"""bytes of a file that goes up in one request, within the client's usual timeout"""
 TIMEOUT_SECONDS = 120.0
 """s to wait while a piece is written or read; the client's own limit is for questions"""
 MAX_ATTEMPTS = 5
-"""times that a piece is sent before the upload fails"""
+"""times that a piece is sent before the upload fails: the first, and each retry"""
 BACKOFF_SECONDS = 0.5
 """s before the second try; doubled for each further one"""
 
@@ -51,6 +51,7 @@ MIME_TYPES = {
     ".bmp": "image/bmp", ".tif": "image/tiff", ".tiff": "image/tiff",
 }  # fmt: skip
 FALLBACK_MIME_TYPE = "application/octet-stream"
+OFFSET_STREAM = "application/offset+octet-stream"
 
 
 def object_path(owner: str, id: str, file: Path) -> str:
@@ -83,7 +84,7 @@ class Bucket:
                 bucket.upload(path, source.read(), {"content-type": kind, "upsert": "true"})
 
     def url(self, path: str, ttl: timedelta = SIGNED_URL_TTL) -> str | None:
-        """A signed address; None if there is no such file, or it is somebody else's."""
+        """Return a signed address; None if there is no such file, or it is somebody else's."""
         try:
             with translated_errors():
                 bucket = self._connect().storage.from_(BUCKET)
@@ -137,49 +138,40 @@ def _send_in_pieces(
     connect: Callable[[], Client], path: str, source: BinaryIO, size: int, kind: str
 ) -> None:
     names = {"bucketName": BUCKET, "objectName": path, "contentType": kind, "cacheControl": "3600"}
-    said = ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in names.items())
+    metadata = ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in names.items())
     start = str(connect().storage_url.joinpath("upload", "resumable"))
-    begun = _ask(
-        connect,
-        "POST",
-        start,
-        {"Upload-Length": str(size), "Upload-Metadata": said, "x-upsert": "true"},
-    )
-    if begun.is_error:
-        raise refusal(str(begun.status_code))
-    place = urljoin(start, begun.headers.get("location", ""))
-    if urlsplit(place)[:2] != urlsplit(start)[:2]:
+    headers = {"Upload-Length": str(size), "Upload-Metadata": metadata, "x-upsert": "true"}
+    answer = _ask(connect, "POST", start, headers)
+    if answer.is_error:
+        raise refusal(str(answer.status_code))
+    url = urljoin(start, answer.headers.get("location", ""))
+    if urlsplit(url)[:2] != urlsplit(start)[:2]:
         raise refusal(_("upload address of another host"))  # our token goes nowhere else
     offset, tries = 0, 0
     while offset < size:
         source.seek(offset)
         piece = source.read(CHUNK_BYTES)
         try:
-            sent = _ask(
-                connect,
-                "PATCH",
-                place,
-                {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"},
-                piece,
-            )
-            if sent.is_success:
-                offset, tries = int(sent.headers["upload-offset"]), 0
+            headers = {"Upload-Offset": str(offset), "Content-Type": OFFSET_STREAM}
+            answer = _ask(connect, "PATCH", url, headers, piece)
+            if answer.is_success:
+                offset, tries = int(answer.headers["upload-offset"]), 0
                 continue
-            problem: Exception = refusal(str(sent.status_code))
-            again = sent.status_code >= 500 or sent.status_code in (409, 423, 429)
+            problem: Exception = refusal(str(answer.status_code))
+            retry = answer.status_code >= 500 or answer.status_code in (409, 423, 429)
         except httpx.TransportError as error:
-            problem, again = error, True
+            problem, retry = error, True
         tries += 1
-        if not again or tries >= MAX_ATTEMPTS:
+        if not retry or tries >= MAX_ATTEMPTS:
             raise problem
         time.sleep(BACKOFF_SECONDS * 2 ** (tries - 1))
-        offset = _arrived(connect, place, offset)
+        offset = _arrived(connect, url, offset)
 
 
-def _arrived(connect: Callable[[], Client], place: str, offset: int) -> int:
+def _arrived(connect: Callable[[], Client], url: str, offset: int) -> int:
     """How many bytes the service has; what we think, where it doesn't say."""
     try:
-        answer = _ask(connect, "HEAD", place, {})
+        answer = _ask(connect, "HEAD", url, {})
         return int(answer.headers["upload-offset"]) if answer.is_success else offset
     except (httpx.TransportError, KeyError, ValueError):
         return offset
@@ -194,7 +186,6 @@ def _ask(
 ) -> httpx.Response:
     """With the token as it is now: a long upload outlives one."""
     client = connect()
-    every = {**client.options.headers, "Tus-Resumable": "1.0.0", **headers}
-    return client.storage.session.request(
-        method, url, headers=every, content=content, timeout=TIMEOUT_SECONDS
-    )
+    headers = {**client.options.headers, "Tus-Resumable": "1.0.0", **headers}
+    session = client.storage.session
+    return session.request(method, url, headers=headers, content=content, timeout=TIMEOUT_SECONDS)

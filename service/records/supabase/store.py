@@ -9,20 +9,28 @@ The media itself is `service.records.supabase.media`'s.
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 
 import httpx
+from pydantic import ValidationError
 
+from detector.schema.analysis import CustomEnsemble
+from service.records import rules
+from service.records.model import Preferences
+from service.records.seals import Keyring
 from service.records.supabase.analyses import SupabaseAnalyses
-from service.records.supabase.preferences import SupabasePreferences
-from service.records.supabase.rows import translated_errors
+from service.records.supabase.rows import storable
 from service.records.supabase.shares import SupabaseShares
+from service.records.supabase.tables import rows_of
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 8.0
 """that a stranger with a link waits for the service"""
 
 
-class SupabaseStore(SupabaseAnalyses, SupabaseShares, SupabasePreferences):
+class SupabaseStore(SupabaseAnalyses, SupabaseShares):
     """A `Store` in a Supabase project.
 
     Parameters
@@ -30,24 +38,51 @@ class SupabaseStore(SupabaseAnalyses, SupabaseShares, SupabasePreferences):
     connect : callable
         Gives a client with this person's token, fresh; one of nobody, to open share links. Called
         for every request and from any thread. What it raises passes through.
+    seals : Keyring, optional
+        Whose seals are believed; without, nobody's.
     """
+
+    def preferences(self, owner: str) -> Preferences:
+        try:
+            return Preferences.model_validate(self._settings(owner, "preferences").get("") or {})
+        except ValidationError:
+            return Preferences()
+
+    def save_preferences(self, owner: str, preferences: Preferences) -> None:
+        self._set(owner, "preferences", "", preferences.model_dump(mode="json"))
+
+    def presets(self, owner: str) -> dict[str, CustomEnsemble]:
+        presets = {}
+        for name, value in sorted(self._settings(owner, "preset").items()):
+            try:
+                presets[name] = CustomEnsemble.model_validate(value)
+            except ValidationError:
+                log.warning("a preset that another version wrote was left out")
+        return presets
+
+    def save_preset(self, owner: str, preset: CustomEnsemble) -> None:
+        rules.check_preset(preset, self._settings(owner, "preset"))
+        self._set(owner, "preset", preset.name, preset.model_dump(mode="json"))
+
+    def delete_preset(self, owner: str, name: str) -> bool:
+        key = {"owner": owner, "kind": "preset", "name": storable(name)}
+        return bool(rows_of(self._table("settings").delete().match(key).select("name")))
 
     def delete_all(self, owner: str) -> list[str]:
         deleted: list[str] = []
         while some := self.ids(owner):
-            gone = self.delete(owner, some)
-            if not gone:  # another at it, or not allowed: not again and again
+            removed = self.delete(owner, some)
+            if not removed:  # another at it, or not allowed: not again and again
                 break
-            deleted += gone
-        with translated_errors():
-            self._table("settings").delete(returning="minimal").eq("owner", owner).execute()
+            deleted += removed
+        rows_of(self._table("settings").delete(returning="minimal").eq("owner", owner))
         return deleted
 
 
 @lru_cache(maxsize=2)
-def with_key(url: str, key: str) -> SupabaseStore:
-    """The store as whoever has no account, but this key. With the one that browsers may know it
-    opens share links, and that is all."""
+def with_key(url: str, key: str, seals: Keyring | None = None) -> SupabaseStore:
+    """Return the store as whoever has no account, but this key. With the one that browsers may know
+    it opens share links, and that is all."""
     from supabase import Client, ClientOptions
 
     options = ClientOptions(
@@ -56,4 +91,4 @@ def with_key(url: str, key: str) -> SupabaseStore:
         httpx_client=httpx.Client(timeout=TIMEOUT_SECONDS),
     )
     client = Client(url, key, options)
-    return SupabaseStore(lambda: client)
+    return SupabaseStore(lambda: client, seals)

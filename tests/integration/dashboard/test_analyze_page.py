@@ -10,11 +10,13 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Block
 
 from dashboard import labels as words
 from dashboard import session
@@ -36,10 +38,12 @@ from detector.schema.analysis import (
     Verdict,
 )
 from service.application import Application
+from service.originals import Originals
 from service.records.model import RecordsError
 from service.tasks import analyses
 from service.tasks.jobs import Job, Jobs, State
 from tests.conftest import write_clip
+from tests.support.links import PRIVATE, Handler, serving
 from tests.support.pages import ANALYZER, APP, html, quiet, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.scopes import local
@@ -74,8 +78,8 @@ class StandIn:
                 "faces",
                 0.4,
                 {"read": 0.4, "faces": 2.0, "total": 4.0},
-                moments=12,
-                moments_total=32,
+                sampled=12,
+                sampled_total=32,
                 models={"sbi": (9, 12), "xcep": (3, 12)},
                 media=part.media,
                 partial=part,
@@ -107,7 +111,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
             Sample("one", "A sample", "how made", clip, picture, "video", 1.0, True, "nobody")
         ]
         # The stand-in's files are none; a file that is looked at as it arrives is a test's own.
-        monkeypatch.setattr(queue, "_look", None)
+        monkeypatch.setattr(queue, "_check", None)
         yield queue
 
 
@@ -165,7 +169,7 @@ def test_the_privacy_line_follows_the_configuration(
 def test_only_models_that_work_are_offered(
     jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # All that come along are on, so one of them is turned off.
+    # One more than those that come along and don't take part of themselves.
     first = next(spec for spec in list_models() if weights.available(spec))
     known = [s.model_copy(update={"default": s.default and s is not first}) for s in list_models()]
     monkeypatch.setattr(first_screen, "list_models", lambda: known)
@@ -180,7 +184,7 @@ def test_only_models_that_work_are_offered(
     assert len(specs) < len(list_models())  # MesoNet is known and not downloaded here
     assert {e.label for e in at.expander} == {"Options"}
     off = [spec for spec in specs if not spec.default]
-    assert [spec.id for spec in off] == [first.id]
+    assert [spec.id for spec in off] == [first.id, "pairs", "motion"]
     assert texts(at).count("Off unless you turn it on") == len(off)
     assert all(f"Model: {spec.title}." in texts(at) for spec in specs if spec.plain)
 
@@ -210,7 +214,7 @@ def test_a_sample_is_analyzed_like_any_file(jobs: Jobs, analyzer: StandIn) -> No
 def test_several_files_get_a_row_each_with_what_becomes_of_them(
     jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "_look", media.probe)
+    monkeypatch.setattr(jobs, "_check", media.probe)
     clip = make_clip(jobs.uploads.root.parent / "c.webm", duration=1.0).read_bytes()
     analyzer.go.clear()
     at = page()
@@ -239,7 +243,7 @@ def test_of_several_files_those_that_are_not_taken_say_why(
     jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analyzer.go.clear()
-    monkeypatch.setattr(jobs, "kind", analyses.kind(jobs.workers, 1, 2.0))
+    monkeypatch.setattr(jobs, "kind", analyses.kind(analyses.QueueLimits(jobs.workers, 1), 2.0))
     at = page()
     at.file_uploader[0].set_value([(f"{n}.mp4", b"x", "video/mp4") for n in range(4)]).run()
     assert texts(at).count("Not taken") == 4 - len(jobs.busy()) > 0
@@ -250,7 +254,7 @@ def test_of_several_files_those_that_are_not_taken_say_why(
 def test_a_full_line_and_a_full_disk_refuse_in_words(
     jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "kind", analyses.kind(jobs.workers, 0, 2.0))
+    monkeypatch.setattr(jobs, "kind", analyses.kind(analyses.QueueLimits(jobs.workers, 0), 2.0))
     at = page()
     at.file_uploader[0].upload("a.mp4", b"x", "video/mp4").run()
     assert "Enough for now" in html(at)
@@ -306,6 +310,42 @@ def test_two_people_each_see_their_own_file(jobs: Jobs, analyzer: StandIn) -> No
 
 
 # --- results and other ends ----------------------------------------------------------------------
+
+
+def test_nothing_moves_when_a_lookup_ends(
+    jobs: Jobs, analyzer: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stood elsewhere would be there twice until the page is drawn: a second player beside the
+    verdict."""
+    task = SimpleNamespace(active=True, state=State.RUNNING)
+    monkeypatch.setattr(Originals, "lookup", lambda self, person, job: task)
+    at = page()
+    key = upload(at, b"x")
+    finished(jobs, key)
+    at.run()
+    assert "Looking for the original in your library" in texts(at)
+    before = place(at, "result-top")
+    task.active, task.state = False, State.DONE
+    at.run()
+    assert "Nothing in your library shows this footage" in texts(at)
+    assert place(at, "result-top") == before
+    later = page(key)  # who did not see it begin
+    assert "Nothing in your library shows this footage" not in texts(later)
+    assert place(later, "result-top")[-1] == before[-1]
+
+
+def place(at: AppTest, key: str) -> list[int]:
+    """Where a container stands: its number among its neighbors, from the outermost in."""
+
+    def find(block: Block, path: list[int]) -> list[int] | None:
+        if getattr(block.proto, "id", "").endswith(f"-{key}"):
+            return path
+        below = [(n, child) for n, child in block.children.items() if isinstance(child, Block)]
+        return next((found for n, child in below if (found := find(child, [*path, n]))), None)
+
+    found = find(at.main, [])
+    assert found is not None
+    return found
 
 
 def test_a_finished_file_shows_its_result_at_its_address(jobs: Jobs, analyzer: StandIn) -> None:
@@ -478,7 +518,43 @@ def test_a_page_that_breaks_shows_a_card_instead_of_a_trace(
     def broken() -> None:
         raise RuntimeError("/secret")
 
-    monkeypatch.setattr(status_cards, "gone", broken)
+    monkeypatch.setattr(status_cards, "not_found", broken)
     at = page("x" * 22)
     assert "This page could not be drawn" in html(at)
     assert "/secret" not in html(at)
+
+
+# --- a link ---------------------------------------------------------------------------------------
+
+
+def test_a_fetch_tells_its_bytes_and_is_canceled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(handler: Handler) -> None:
+        handler.begin(Content_Length="9000000")
+        handler.wfile.write(b"GIF89a" + bytes(46 * 65_536 - 6))
+        while not handler.server.left.wait(0.1):
+            handler.wfile.write(b"0")
+
+    with serving(PRIVATE, {"/slow.gif": slowly}) as web, quiet(tmp_path) as jobs:
+        monkeypatch.setenv("UNMASK_LINKS", "1")
+        monkeypatch.setenv("UNMASK_LINKS_PRIVATE", "1")
+        monkeypatch.setenv("UNMASK_LINKS_PORTS", str(web.server_port))
+        at = AppTest.from_file(APP, default_timeout=PATIENT).run()
+        at.text_input(key="link-url").input(web.url(PRIVATE, "/slow.gif"))
+        next(b for b in at.button if b.label == "Fetch").click().run()
+        task = session.find_task(at.session_state["fetch"])
+        assert task is not None and not at.exception
+        until(lambda: task.done >= 46 * 65_536 or not task.active)
+        at.run()
+        assert task.active and first_screen._fetched(task).replace(words.NBSP, " ").startswith(
+            "Fetching the file: 3.0 MB of 9.0 MB"
+        )
+        assert not [one for one in at.text_input if one.key == "link-url"]
+        at.button(key="link-cancel").click().run()
+        until(lambda: not task.active)
+        at.run()
+        assert task.state is State.CANCELED and at.text_input(key="link-url") is not None
+        assert "No file from this link" not in html(at) and not at.exception
+        assert not list(jobs.uploads.root.iterdir())
+        web.left.set()

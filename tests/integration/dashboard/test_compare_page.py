@@ -9,20 +9,39 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, series, session
-from dashboard.pages.compare import agree, pair
-from dashboard.pages.compare.heatmaps import moments
-from dashboard.pages.compare.lanes import lanes, limits
-from dashboard.pages.compare.state import Chosen
+from dashboard.pages.compare import agree, pair, state
+from dashboard.pages.compare.heatmaps import column_times
+from dashboard.pages.compare.lanes import model_lanes
+from dashboard.pages.compare.state import Selection, limits
 from dashboard.series import Lane
 from detector import paths
 from detector.errors import InputError
-from detector.schema.analysis import CustomEnsemble, Label
+from detector.schema.analysis import (
+    CustomEnsemble,
+    Label,
+    Modality,
+    ModelResult,
+    ModelScore,
+    SpanSegment,
+    Subject,
+)
+from detector.schema.comparison import (
+    ComparedMoment,
+    ComparedPerson,
+    Comparison,
+    ComparisonFinding,
+    FaceDifference,
+    Span,
+    TimeAlignment,
+)
 from service.context import Principal, PrincipalKind, RequestContext
 from service.tasks.jobs import Job, Jobs, State
+from tests.support import voice_sample
 from tests.support.kept import put
-from tests.support.pages import APP, OWNER, html
+from tests.support.pages import APP, OWNER, html, turn_to
 from tests.support.result_sample import make_analysis, make_clip, make_picture
 from tests.support.scopes import local
+from tests.support.tasks import ended
 from tests.support.waiting import PATIENT
 
 
@@ -102,24 +121,24 @@ def job(tmp_path: Path, jobs: Jobs) -> Job:
     return found
 
 
-def view(job: Job) -> Chosen:
+def view(job: Job) -> Selection:
     analysis = job.analysis
     assert analysis is not None
     track = analysis.judged[0]
     models = [m for m in analysis.models if m.scored]
-    return Chosen(job, analysis, models, track, track.frames[0].time)
+    return Selection(job, analysis, models, track, track.frames[0].time)
 
 
 def test_each_model_has_its_own_lane_and_gaps(job: Job) -> None:
     shown = view(job)
-    drawn = lanes(shown)
+    drawn = model_lanes(shown)
     assert set(drawn) <= {m.id for m in shown.models} and len(drawn) > 1
     for id, one in drawn.items():
         scored = [t for t, v in zip(one.times, one.score, strict=True) if v is not None]
         assert scored
         for gap in one.gaps:
             assert not any(gap.start < t < gap.end for t in scored), id
-    columns = moments(drawn, series.length(shown.analysis))
+    columns = column_times(drawn, series.length(shown.analysis))
     assert columns == sorted(columns) and 1 < len(columns) <= 8
     assert limits(shown, shown.models[0]).high > 0
 
@@ -127,7 +146,7 @@ def test_each_model_has_its_own_lane_and_gaps(job: Job) -> None:
 def page(job: Job | None, **more: str) -> AppTest:
     at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.run()
-    at.switch_page("pages/compare.py")
+    turn_to(at, "compare")
     if job is not None:
         at.query_params["a"] = job.key
     for name, value in more.items():
@@ -203,26 +222,159 @@ def test_an_untouched_builder_says_what_the_verdict_says(job: Job) -> None:
     assert built(at)[0] == before
 
 
-def test_a_second_clip_is_asked_for_and_held_beside_the_first(job: Job) -> None:
-    second = put(paths.data(), job.path, make_analysis(), name="copy.webm")
-    at = page(job, b=second)
-    text = html(at)
-    assert "Is it the same footage?" in text and "0 of 64 bits differ" in text
+def compared(job: Job, other: str, *, face: bool = True) -> None:
+    """Keep a finding of two clips, as if they had been compared."""
+    app = session.application()
+    second = app.find(OWNER, other)
+    assert second is not None
+    media = make_analysis().media
+    finding = ComparisonFinding.FACE_DIFFERS if face else ComparisonFinding.NOTHING_DIFFERS
+    parts = [("A", "face" if face else "none", 13.0), ("B", "none", 1.2)]
+    faces = [
+        FaceDifference(
+            person=p, box=(20, 40, 90, 120), difference=d, mouth=d, rim=d, limit=2.0, part=part
+        )
+        for p, part, d in parts
+    ]
+    unit = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    comparison = Comparison(
+        copy_media=media.model_copy(update={"sha256": job.record.sha256, "name": job.name}),
+        original_media=media.model_copy(
+            update={"sha256": second.record.sha256, "name": second.name}
+        ),
+        finding=finding,
+        time=TimeAlignment(compared=3, matched=3),
+        inside=13.0,
+        elsewhere=1.1,
+        limit=2.0,
+        people=[
+            ComparedPerson(
+                id=p, part=part, difference=d, limit=2.0, moments=3,
+                spans=[Span(start=2.0, end=7.0)] if part == "face" else [],
+            )
+            for p, part, d in parts
+        ],
+        moments=[
+            ComparedMoment(
+                time=t, original_time=t, elsewhere=1.1, limit=2.0, faces=faces, transform=unit
+            )
+            for t in (2.0, 4.0, 6.0)
+        ],
+    )  # fmt: skip
+    app.originals.comparisons.store.save(OWNER.principal.id, comparison)
+
+
+def other_clip(job: Job, folder: Path) -> str:
+    """The id of a second clip, of other content."""
+    clip = make_clip(folder / "other.webm", duration=4.0)
+    return put(paths.data(), clip, make_analysis(), name="press.webm")
+
+
+def test_a_finding_heads_the_page_and_counts_nothing_for_the_detectors(
+    job: Job, tmp_path: Path
+) -> None:
+    second = other_clip(job, tmp_path)
+    compared(job, second)
+    text = html(page(job, b=second))
+    assert "Manipulated copy of press.webm" in text
+    assert "the face of Person A differs, from 00:02 to 00:07" in text
+    assert "13.0 of 255 gray levels" in text and "combined likelihood: likely manipulated" in text
+    assert "does not differ" in text and "Who changed it, or why" in text
     assert "0 points apart" in text
+
+
+def test_nothing_differs_is_no_proof(job: Job, tmp_path: Path) -> None:
+    second = other_clip(job, tmp_path)
+    compared(job, second, face=False)
+    text = html(page(job, b=second))
+    assert "Same footage, nothing else differs" in text
+    assert "the original may be manipulated itself" in text
+
+
+def test_two_clips_are_compared_in_the_background(job: Job, tmp_path: Path) -> None:
+    second = other_clip(job, tmp_path)
+    at = page(job, b=second)
+    app = session.application()
+    other = app.find(OWNER, second)
+    assert other is not None
+    task = app.originals.task(OWNER.principal, job, other)
+    assert task is not None and task.owner == OWNER.principal.id
+    app.tasks.cancel(task)
+    ended(task)
+    if task.state is State.CANCELED:
+        at = page(job, b=second)
+        assert "Canceled" in html(at) and "You stopped it." in html(at)
+        assert app.originals.task(OWNER.principal, job, other) is task, "not begun again by itself"
+        at.button(key="action-near-ended-0").click().run()
+        begun = app.originals.task(OWNER.principal, job, other)
+        assert begun is not None and begun is not task
+        app.tasks.cancel(ended(begun) if not begun.active else begun)
+        ended(begun)
     gone = page(job, b="A" * 22)
     assert "not kept here" in html(gone)
 
 
 @pytest.mark.parametrize("still", [False, True])
-def test_scores_are_compared_when_the_files_are_gone(job: Job, still: bool) -> None:
+def test_scores_are_compared_when_the_files_are_gone(job: Job, tmp_path: Path, still: bool) -> None:
     analysis = make_picture() if still else make_analysis()
-    second = put(paths.data(), job.path, analysis, name="copy.webm")
+    second = put(
+        paths.data(), make_clip(tmp_path / "o.webm", duration=4.0), analysis, name="copy.webm"
+    )
     for id in (job.key, second):
         session.application().jobs.uploads.path(id).unlink()
-    pair._held.clear()  # another test held the same clips against each other
     alone = html(page(job))
     assert "so nothing can be drawn of it" in alone and "Scores side by side" in alone
     assert "could not be drawn" not in alone
     text = html(page(job, b=second))
     assert "The file is not kept here any more." in text and "could not be drawn" not in text
     assert "could not be held against each other" in text
+
+
+def test_two_files_are_asked_for(job: Job) -> None:
+    at = page(None, w="clips")
+    assert at.button(key="bring-compare").disabled
+
+
+# --- sounds --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sounds(tmp_path: Path, jobs: Jobs) -> tuple[Job, Job]:
+    """Two finished jobs of sounds, on a server without background work."""
+    out = []
+    for name in ("first.wav", "second.wav"):
+        path = voice_sample.write_clip(tmp_path / name)
+        found = jobs.find(put(tmp_path, path, voice_sample.make_analysis(path)), local(jobs))
+        assert found is not None
+        out.append(found)
+    return out[0], out[1]
+
+
+def test_voice_models_are_compared_on_a_sound(sounds: tuple[Job, Job]) -> None:
+    at = page(sounds[0])
+    said = html(at)
+    assert "Scores side by side" in said and "voice model" in said and "windows over 86" in said
+    assert "Where each model looked" not in said and "No model scored" not in said
+    assert "Time and memory" in said and " px" not in said
+
+
+def test_two_sounds_are_heard_side_by_side(sounds: tuple[Job, Job]) -> None:
+    at = page(sounds[0], b=sounds[1].key)
+    assert "points apart" in html(at) and "same footage" not in html(at)
+    assert len(at.get("audio")) == 2 and not at.get("video")
+
+
+def test_models_of_faces_and_voices_stand_apart(job: Job) -> None:
+    analysis = job.analysis
+    assert analysis is not None
+    voice = Subject(
+        id="voice", modality=Modality.VOICE, start=0, end=2, thumbnail_time=0,
+        spans=[SpanSegment(start=0, end=2, logits={"voice": 1.0})],
+        models={"voice": ModelScore(logit=1.0, probability=0.7, label=UNSURE)},
+    )  # fmt: skip
+    heard = ModelResult(
+        id="voice", title="V", kind="audio", task="voice", modality=Modality.VOICE, scored=1
+    )
+    both = analysis.model_copy(update={"models": [*analysis.models, heard]})
+    assert [m.id for m in state.able(both, voice)] == ["voice"]
+    assert "voice" not in [m.id for m in state.able(both, both.judged[0])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import shutil
 import zipfile
@@ -12,13 +13,15 @@ from pathlib import Path
 import cv2
 import pytest
 import skimage.data
+from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from detector.errors import InputError
 from service import labelled_sets
+from service.records import tables
 from service.records.model import State
 from service.tasks.evaluations import Evaluation, Evaluations
-from tests.support.pages import APP, come_as, html, quiet
+from tests.support.pages import APP, come_as, html, quiet, turn_to
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
 from tests.support.waiting import PATIENT
 
@@ -61,14 +64,24 @@ def test_a_zip_of_two_folders_becomes_a_labelled_set(tmp_path: Path) -> None:
     made = labelled_sets.make([small_set()], tmp_path)
     assert (made.real, made.fake) == (3, 3)
     assert made.left_out == [
-        ("a/real/notes.txt", labelled_sets.Why.NO_MEDIA),
-        ("other/x.jpg", labelled_sets.Why.NO_FOLDER),
+        ("a/real/notes.txt", labelled_sets.LeftOutReason.NO_MEDIA),
+        ("other/x.jpg", labelled_sets.LeftOutReason.NO_FOLDER),
     ]  # fmt: skip
     from detector.evaluation.labels import pairs, read_labels
 
     items = read_labels(made.labels)
     assert all(item.file.is_file() for item in items)
     assert len(pairs(items)) == 3  # the same name: an original and its fake
+
+
+def test_a_zip_of_voices_becomes_a_labelled_set(tmp_path: Path) -> None:
+    voice = io.BytesIO()
+    with zipfile.ZipFile(voice, "w") as out:
+        for label in ("real", "fake"):
+            out.writestr(f"{label}/a.wav", b"RIFF")
+            out.writestr(f"{label}/b.opus", b"OggS")
+    made = labelled_sets.make([Given("voices.zip", voice.getvalue())], tmp_path)
+    assert (made.real, made.fake, made.left_out) == (2, 2, [])
 
 
 def test_names_in_a_zip_lead_nowhere_else(tmp_path: Path) -> None:
@@ -81,10 +94,13 @@ def test_names_in_a_zip_lead_nowhere_else(tmp_path: Path) -> None:
             "fake/..\\..\\b.jpg": face(1, smooth=True),
             "/real/c.jpg": face(2, smooth=False),
             "set\\fake\\d.jpg": face(3, smooth=True),
+            "set/real/e.jpg": face(4, smooth=False),
         }
     )
     made = labelled_sets.make([evil], folder)
     assert (made.real, made.fake) == (1, 1)
+    refused = {name for name, why in made.left_out if why is labelled_sets.LeftOutReason.REFUSED}
+    assert refused == {"real/../../outside/a.jpg", "fake/..\\..\\b.jpg", "/real/c.jpg"}
     assert not outside.exists()
     written = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert written and all(folder in p.parents for p in written)
@@ -94,18 +110,35 @@ def test_a_bomb_is_stopped_while_it_unpacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bomb = archive({"real/a.jpg": bytes(4 << 20), "fake/b.jpg": bytes(4 << 20)})
-    monkeypatch.setattr(labelled_sets, "MOST_BYTES", 6 << 20)
-    with pytest.raises(InputError, match="unpacks to more"):
+    monkeypatch.setattr(labelled_sets, "MAX_BYTES", 6 << 20)
+    with pytest.raises(InputError, match="unpacks to"):
         labelled_sets.make([bomb], tmp_path)
     monkeypatch.setattr(
-        labelled_sets._Room, "__init__", lambda self: setattr(self, "left", 5 << 20)
+        labelled_sets._BoundedWriter, "__init__", lambda self: setattr(self, "_left", 5 << 20)
     )
-    monkeypatch.setattr(labelled_sets, "MOST_BYTES", 9 << 20)  # what it says of itself passes
+    monkeypatch.setattr(labelled_sets, "MAX_BYTES", 9 << 20)  # what it says of itself passes
     with pytest.raises(InputError, match="are more than"):
         labelled_sets.make([bomb], tmp_path)
-    monkeypatch.setattr(labelled_sets, "MOST_FILES", 1)
-    with pytest.raises(InputError, match="at most 1"):
+    monkeypatch.setattr(labelled_sets, "MAX_FILES", 1)
+    with pytest.raises(InputError, match="the limit is 1"):
         labelled_sets.make([bomb], tmp_path)
+
+
+def test_a_table_of_a_stranger_is_read_no_further_than_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelled_sets, "MAX_SHEET_BYTES", 1 << 20)
+    endless = b"file,label\n" + b"a.jpg,real\n" * 200_000
+    for files in ([Given("x.csv", endless)], [archive({"labels.csv": endless})]):
+        with pytest.raises(InputError, match="larger than 1 MB"):
+            labelled_sets.make(files, tmp_path)
+    monkeypatch.setattr(labelled_sets, "MAX_SHEET_BYTES", 16 << 20)
+    rows = []
+    real = csv.DictReader.__next__
+    monkeypatch.setattr(csv.DictReader, "__next__", lambda self: rows.append(1) or real(self))
+    with pytest.raises(InputError, match="more than 2,000 files"):
+        labelled_sets.make([Given("x.csv", endless)], tmp_path)
+    assert len(rows) == 2001
 
 
 @pytest.mark.parametrize(
@@ -132,7 +165,7 @@ def test_a_csv_with_its_files(tmp_path: Path) -> None:
     files = [Given("a.jpg", face(0, smooth=False)), Given("b.jpg", face(0, smooth=True))]
     made = labelled_sets.make([sheet, *files], tmp_path)
     assert (made.real, made.fake) == (1, 1)
-    assert made.left_out == [("c.jpg", labelled_sets.Why.NOT_BROUGHT)]
+    assert made.left_out == [("c.jpg", labelled_sets.LeftOutReason.NOT_BROUGHT)]
 
 
 # --- runs and the page ---------------------------------------------------------------------------
@@ -206,7 +239,9 @@ def test_one_that_was_lost_with_its_server_goes_on_where_it_was(
     first = runs.start([small_set()], ANN, models=["detail"])
     ended(first)
     (first.folder / "report.json").unlink()  # as if it had been killed just before
-    tasks._store.update(first, State.RUNNING)
+    with tasks._store.database.writing() as connection:
+        was = update(tables.tasks).where(tables.tasks.c.id == first.id)
+        connection.execute(was.values(state=State.RUNNING))
     tasks.close()
     reservation.release()
 
@@ -233,7 +268,7 @@ def workspace(finished: Evaluation, monkeypatch: pytest.MonkeyPatch) -> Iterator
 def page(token: str = "") -> AppTest:
     at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.run()
-    at.switch_page("pages/evaluate.py")
+    turn_to(at, "evaluate")
     if token:
         at.query_params["a"] = token
     at.run()
@@ -258,9 +293,9 @@ def test_the_page_shows_the_figures(finished: Evaluation) -> None:
 
 @pytest.mark.usefixtures("workspace")
 def test_an_export_holds_figures_and_no_media(finished: Evaluation) -> None:
-    from dashboard.pages.evaluate.view import _export
+    from dashboard.pages.evaluate.view import export
 
-    with zipfile.ZipFile(io.BytesIO(_export(finished))) as made:
+    with zipfile.ZipFile(io.BytesIO(export(finished))) as made:
         assert set(made.namelist()) == {"report.json", "report.md", "figures.csv", "scores.csv"}
         assert made.read("scores.csv").count(b"\n") == 7
 

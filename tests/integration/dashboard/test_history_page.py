@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, server
 from dashboard import url_state as address
-from dashboard.pages.history import dialogs, export, filters, listing
+from dashboard.components import record_cells
+from dashboard.pages.history import dialogs, export, filters
 from detector.schema.analysis import Analysis, ErrorDetail, Label, Question, Reason, ReasonCode
 from service.application import Application
 from service.context import Principal, PrincipalKind, RequestContext
@@ -25,7 +26,7 @@ from service.records import thumbnails
 from service.records.model import LOCAL, Confirmed, ErrorReport, Query, Record, RecordsError, State
 from service.records.rules import new_id
 from service.tasks.jobs import Jobs
-from tests.support.pages import APP, come_as, html
+from tests.support.pages import APP, come_as, html, turn_to
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.scopes import local
 from tests.support.waiting import PATIENT
@@ -104,7 +105,7 @@ def kept(jobs: Jobs) -> list[Record]:
 def page(**address: str) -> AppTest:
     at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.run()
-    at.switch_page("pages/history.py")
+    turn_to(at, "history")
     for name, value in address.items():
         at.query_params[name] = value
     at.run()
@@ -367,12 +368,12 @@ def test_deleting_one_leaves_nothing_of_it(jobs: Jobs, kept: list[Record], tmp_p
 
 def test_exports_hold_what_was_asked_for(jobs: Jobs, kept: list[Record]) -> None:
     jobs.store.change(LOCAL, kept[0].id, note="@SUM(A1)", tags=["a", "b"])
-    everything = export.Wanted(jobs.store, LOCAL, Query())
+    everything = export.Export(jobs.store, LOCAL, Query())
     rows = list(csv.DictReader(io.StringIO(everything.as_csv().decode())))
     assert [row["file"] for row in rows] == [*(n for n, *_ in KEPT[:-1]), "'=cmd.mp4"]
     assert rows[0]["likelihood"] == "0.7900" and rows[0]["tags"] == "a; b"
     assert rows[0]["note"] == "'@SUM(A1)" and rows[4]["likelihood"] == ""
-    some = export.Wanted(jobs.store, LOCAL, [kept[0], kept[4]])
+    some = export.Export(jobs.store, LOCAL, [kept[0], kept[4]])
     tree = json.loads(some.as_json())
     assert [one["name"] for one in tree["analyses"]] == [kept[0].name, kept[4].name]
     assert Analysis.model_validate(tree["analyses"][0]["analysis"]).verdict.label is FAKE
@@ -385,17 +386,17 @@ def test_exports_hold_what_was_asked_for(jobs: Jobs, kept: list[Record]) -> None
             "results/0002 b_.json", "pictures/0002 b_.webp",
         }  # fmt: skip
         assert archive.read("pictures/0001 council-statement.webp")[:4] == b"RIFF"
-    assert export.Wanted(jobs.store, "guest:x", [kept[0]]).records() == []
+    assert export.Export(jobs.store, "guest:x", [kept[0]]).records() == []
 
 
 def test_more_than_a_page_is_exported_whole(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "MAX_PAGE_SIZE", 4)
     for n in range(11):
         keep(jobs, f"{n}.mp4", None, n)
-    found = export.Wanted(jobs.store, LOCAL, Query(limit=10)).records()
+    found = export.Export(jobs.store, LOCAL, Query(limit=10)).records()
     assert [one.name for one in found] == [f"{n}.mp4" for n in range(11)]
-    monkeypatch.setattr(export, "MOST", 5)
-    assert len(export.Wanted(jobs.store, LOCAL, Query()).records()) == 5
+    monkeypatch.setattr(export, "MAX_RECORDS", 5)
+    assert len(export.Export(jobs.store, LOCAL, Query()).records()) == 5
 
 
 # --- links ---------------------------------------------------------------------------------------
@@ -475,7 +476,7 @@ def test_a_link_that_outlives_the_result_is_said(
 
 
 def test_a_moment_of_another_year_has_it() -> None:
-    assert listing.when(datetime(2019, 3, 4, 5, 6, tzinfo=UTC)).replace("\u00a0", " ") == (
+    assert record_cells.when(datetime(2019, 3, 4, 5, 6, tzinfo=UTC)).replace("\u00a0", " ") == (
         "4 Mar 2019, 05:06"
     )
 

@@ -6,32 +6,42 @@ the video link itself is tested in test_live_loopback.py and test_browser_live.p
 
 from __future__ import annotations
 
+import asyncio
+import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import labels, session
+from dashboard import labels, series, server, session
 from dashboard.charts import live
 from dashboard.pages.live import cards, choices, ice, link, problems
 from dashboard.pages.live import view as page
 from dashboard.pages.live.state import Trouble
 from dashboard.theme import DARK, LIGHT
-from detector.live import Alarm, LiveState
-from detector.schema.analysis import Analysis, Label
+from detector.decision import decide
+from detector.live import Alarm, Dot, LiveState, LiveVoice
+from detector.live.pool import Pool
+from detector.live.state import ModelState
+from detector.models import registry
+from detector.schema.analysis import Analysis, Heard, Label, Question, SpanSegment
 from service.application import Application
 from service.config import Config
 from service.context import Principal, PrincipalKind, Role
 from service.live.viewers import Keep, Viewers
 from service.tasks.jobs import Jobs
+from tests.support.cameras import mjpeg
+from tests.support.links import PRIVATE, serving
 from tests.support.live_stand_in import LIMITS, StandInEngine, made_state, reading
-from tests.support.pages import APP, OWNER, come_as, html, quiet
+from tests.support.pages import APP, OWNER, come_as, html, quiet, turn_to
 from tests.support.result_sample import make_analysis
-from tests.support.waiting import PATIENT
+from tests.support.waiting import PATIENT, until
 
 
 class Browser:
@@ -90,7 +100,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 @pytest.fixture
 def at(browser: Browser, engine: StandInEngine) -> AppTest:
-    return AppTest.from_file(APP, default_timeout=PATIENT).switch_page("pages/live.py").run()
+    return turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "live").run()
 
 
 class Camera:
@@ -218,7 +228,9 @@ def test_every_trouble_has_words() -> None:
 def test_no_place_left_is_said(
     at: AppTest, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session.application().viewers.open(choices.settings(choices.Wishes()), choices.Wishes())
+    session.application().viewers.open(
+        choices.settings(choices.LiveOptions()), choices.LiveOptions()
+    )
     at.button(key="live-start").click().run()
     assert "Enough for now" in cover(at) and "1 camera is on already" in cover(at)
     assert "Clips can be analyzed as usual." in cover(at)
@@ -237,13 +249,21 @@ def test_a_reader_starts_nothing(
 def test_a_server_without_live(
     browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session.application().viewers, "most", 0)
-    at = AppTest.from_file(APP, default_timeout=PATIENT).switch_page("pages/live.py").run()
+    monkeypatch.setattr(session.application().viewers, "capacity", 0)
+    at = turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "live").run()
     assert "Live is switched off here" in cover(at) and not browser.streamer
     assert not [b for b in at.button if b.key == "live-start"]
 
 
 # --- while it runs --------------------------------------------------------------------------------
+
+
+def test_the_line_under_the_picture_says_which_models_score_seldom() -> None:
+    heavy = [ModelState(id, title, "frame", every=3) for id, title in (("t", "Tex"), ("s", "Sur"))]
+    state = made_state(models=(*heavy, ModelState("d", "Detail", "frame")))
+    assert "Tex, Sur: 1 of 3 scored frames" in cards.foot(state, 9.0)
+    assert "Detail" not in cards.foot(state, 9.0)
+    assert "scored frames" not in cards.foot(made_state(), 9.0)
 
 
 def test_a_session_from_start_to_its_analysis(
@@ -346,6 +366,79 @@ def test_choices_reach_the_engine(at: AppTest, browser: Browser, engine: StandIn
     assert viewer.mirror is False, "the mirror may be turned while it runs"
 
 
+def test_the_microphone_is_off_until_it_is_switched_on(
+    at: AppTest, browser: Browser, engine: StandInEngine
+) -> None:
+    started(at, browser)
+    assert browser.data["microphone"] is False and browser.streamer["sink_audio_track"] is None
+    assert browser.streamer["media_stream_constraints"]["audio"] is False
+    assert not engine.voices and "Voice" not in text(at) and "Sound" not in caption(at)
+
+
+def test_a_voice_beside_the_face(at: AppTest, browser: Browser, engine: StandInEngine) -> None:
+    at.toggle(key="live-microphone").set_value(True).run()
+    assert browser.data["microphone"] is True, "the browser is asked for both at once"
+    assert caption(at).endswith("Sound is never kept.")
+    camera = started(at, browser)
+    sound = browser.streamer["media_stream_constraints"]["audio"]
+    assert sound == dict.fromkeys(
+        ("echoCancellation", "noiseSuppression", "autoGainControl"), False
+    )
+    assert at.toggle(key="live-microphone").disabled
+    (voice,) = engine.voices
+    assert "No sound of the microphone has come yet." in text(at)
+    browser.streamer["sink_audio_track"]._callback(object())
+    assert len(voice.heard) == 1, "it has the clock of the picture"
+    voice.shown = replace(voice.shown, time=2.0)
+    at.run()
+    assert "It comes about 4 s after the first words." in text(at)
+    for sample, expected in (
+        (spoken(3.0), ("Inconclusive", "no verdict", "up to 7.4 kHz")),
+        (spoken(3.0, band=3_400.0), ("Inconclusive", "Phone quality: everything over")),
+        (spoken(None, seconds=1.1), ("Not judged", "1.1 s of speech; these models need 2 s.")),
+        (spoken(None, seconds=0.0), ("Not judged", "Nobody speaks in this sound")),
+    ):
+        voice.shown = replace(voice.shown, analysis=sample, series=(Dot(2.0, 0.8, 0.86, MIDDLE),))
+        at.run()
+        assert not at.exception
+        likely = sample.verdict.answers[Question.VOICE].probability
+        number = "" if likely is None else f"<b>{labels.percent(likely)}</b> likelihood"
+        for words in (*expected, number.replace(labels.NBSP, " ")):
+            assert words in text(at), words
+    viewer = at.session_state["live-visit"].viewer
+    viewer._first -= 20
+    camera.send()
+    at.run()
+    assert "No sound of the microphone comes any more." in text(at)
+    at.button(key="live-stop").click().run()
+    assert voice.closed == 1 and "No sound" not in text(at)
+    viewer.hear(object())
+    assert len(voice.heard) == 1, "what comes late is dropped"
+    kept = session.application().find(OWNER, viewer.result)
+    assert kept is not None and not kept.has_media
+
+
+def test_no_microphone_is_said(at: AppTest, browser: Browser, engine: StandInEngine) -> None:
+    at.toggle(key="live-microphone").set_value(True).run()
+    browser.error = "microphone"
+    at.button(key="live-start").click().run()
+    assert "No microphone" in cover(at) and "switch it off under Options" in cover(at)
+    assert not engine.voices
+
+
+MIDDLE = Label.INCONCLUSIVE
+
+
+def spoken(logit: float | None, seconds: float = 9.0, band: float = 7_400.0) -> Analysis:
+    """What is said of the bundled model's logit on so much speech; None: it was not asked."""
+    timbre = next(spec for spec in registry.list_models() if spec.id == "timbre")
+    voice = LiveVoice([timbre], Pool(0), lambda id: pytest.fail("no model is loaded"))
+    if logit is not None:
+        voice._spans.append(SpanSegment(start=8, end=12, logits={"timbre": logit}))
+    speech = [(0.0, seconds)] if seconds else []
+    return decide(voice._undecided(Heard(seconds=12, speech=speech, band=band, snr=30), 12.0))
+
+
 class Instant:
     """An analyzer that has always finished."""
 
@@ -356,7 +449,7 @@ class Instant:
 def test_keeping_the_last_seconds(
     at: AppTest, browser: Browser, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs._runner, "_analyzer", Instant())
+    monkeypatch.setattr(jobs.runner, "_analyzer", Instant())
     at.session_state["live-keep"] = Keep.NOTHING
     at.run()
     camera = started(at, browser)
@@ -387,8 +480,8 @@ def test_a_failure_to_keep_is_said(
 
 def test_leaving_the_page_and_coming_back(at: AppTest, browser: Browser) -> None:
     started(at, browser)
-    at.switch_page("pages/analyze.py").run()
-    at.switch_page("pages/live.py").run()
+    turn_to(at, "analyze").run()
+    turn_to(at, "live").run()
     assert browser.streamer["desired_playing_state"] is True, "the same session goes on"
     at.session_state["live-visit"].viewer.end()  # the reaper does, when nobody came back
     at.run()
@@ -403,7 +496,7 @@ def test_a_server_that_stops_keeps_what_runs(monkeypatch: pytest.MonkeyPatch) ->
     app.stop()  # nobody came: nothing is loaded for it
     assert "viewers" not in vars(app)
     viewer = app.viewers.open(
-        choices.settings(choices.Wishes()), choices.Wishes(), scope=app.scope(OWNER)
+        choices.settings(choices.LiveOptions()), choices.LiveOptions(scope=app.scope(OWNER))
     )
     for _ in range(2):
         viewer.receive(Picture())
@@ -479,8 +572,8 @@ def test_the_figure_has_fixed_axes(state: LiveState | None, palette: Any) -> Non
 
 def test_the_line_breaks_where_nothing_was_scored() -> None:
     dots = [d for d in made_state().series if not 20 < d.time < 25]
-    runs = live.runs(dots, 60.0)
-    assert len(runs) == 2 and runs[0][-1][0] <= -40 and runs[1][0][0] >= -35
+    runs = series.runs(((dot.time, dot.mean) for dot in dots), live.GAP)
+    assert len(runs) == 2 and runs[0][-1][0] <= 20 and runs[1][0][0] >= 25
     assert f"above 70{labels.NBSP}%" in live.finding(made_state(), LIMITS)
     assert live.finding(None, LIMITS) == "Nothing was scored in the last 60 seconds."
 
@@ -589,3 +682,102 @@ def test_the_connection_test_on_the_page(at: AppTest, browser: Browser) -> None:
     browser.error = "NotAllowedError"
     at.button(key="live-test-button").click().run()
     assert "the camera is the reason" in text(at)
+
+
+# --- a camera by its address ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_address(monkeypatch: pytest.MonkeyPatch, at: AppTest) -> AppTest:
+    monkeypatch.setenv("UNMASK_CAMERAS", "1")
+    monkeypatch.setenv("UNMASK_CAMERA_NETWORKS", "127.0.0.1/32")
+    at.run()
+    at.selectbox(key="live-device").select("address").run()
+    return at
+
+
+def test_cameras_by_address_are_off_unless_the_operator_says_otherwise(at: AppTest) -> None:
+    assert "By its address" not in at.selectbox(key="live-device").options
+
+
+def test_a_camera_is_watched_by_its_address(
+    by_address: AppTest, browser: Browser, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = by_address
+    assert "rtsp://camera.example/stream" in cover(at)
+    with serving(PRIVATE, {"/key-7": mjpeg(login="ann:s3cret")}) as web:
+        monkeypatch.setenv("UNMASK_CAMERA_PORTS", str(web.server_port))
+        url = web.url(f"ann:s3cret@{PRIVATE}", "/key-7")
+        at.text_input(key="live-address").input(url)
+        at.button(key="live-start").click().run()
+        # The name and the password have left the field, and stand nowhere on the page.
+        assert at.text_input(key="live-address").value == web.url(PRIVATE, "/key-7")
+        assert "s3cret" not in html(at) and not at.exception
+        (viewer,) = session.application().viewers._open
+        until(lambda: viewer.frames > 3)
+        at.run()
+        assert not cover(at) and f"/camera/{viewer.token}" in html(at)
+        assert browser.streamer["desired_playing_state"] is False and not browser.data["asking"]
+        assert "24 frames a second" in text(at)
+        at.button(key="live-stop").click().run()
+        assert "Session ended" in cover(at) and viewer.ended
+        # Start again, without typing the password again.
+        at.button(key="live-start").click().run()
+        second = session.application().viewers._open[-1]
+        until(lambda: second.frames > 3 or second.ended)
+        assert not second.ended and second is not viewer
+        second.end()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "This is not the address of a camera."),
+        ("rtsp://ann:s3cret@127.0.0.1:9/key-7", "Port 9 is not one that cameras are watched at"),
+        ("rtsp://10.1.2.3/key-7", "in a network that this server watches no cameras in"),
+    ],
+)
+def test_an_address_that_is_refused_is_said_in_words(
+    by_address: AppTest, engine: StandInEngine, url: str, said: str
+) -> None:
+    at = by_address
+    at.text_input(key="live-address").input(url)
+    at.button(key="live-start").click().run()
+    for viewer in session.application().viewers._open:
+        until(lambda viewer=viewer: viewer.ended)
+    at.run()
+    assert said in cover(at) and "s3cret" not in cover(at) and "key-7" not in cover(at)
+    assert not at.exception and not at.button(key="live-start").disabled
+
+
+def test_an_insecure_page_watches_cameras_by_address_all_the_same(
+    by_address: AppTest, browser: Browser
+) -> None:
+    browser.said["seen"] = {**(browser.said["seen"] or {}), "secure": False}
+    by_address.run()
+    assert not by_address.button(key="live-start").disabled
+
+
+def test_the_pictures_of_a_camera_go_to_who_has_its_pass() -> None:
+    """The newest picture whenever there is one, and an end with the session."""
+    viewer = session.application().viewers.open(
+        choices.settings(choices.LiveOptions()), choices.LiveOptions()
+    )
+
+    async def look() -> list[bytes]:
+        parts = []
+        async for part in server._pictures(viewer):
+            parts.append(part)
+            if len(parts) == 2:
+                viewer.end()
+            else:
+                viewer.show(np.full((480, 640, 3), 200, np.uint8))
+        return parts
+
+    viewer.show(np.full((240, 320, 3), 90, np.uint8))
+    first, second = asyncio.run(look())
+    for part, level in ((first, 90), (second, 200)):
+        head, _, body = part.partition(b"\r\n\r\n")
+        assert f"--{server.BOUNDARY}".encode() in head and b"image/jpeg" in head
+        pixels = np.asarray(Image.open(io.BytesIO(body)))
+        assert pixels.shape == (480, 640, 3) and abs(int(np.median(pixels)) - level) < 4

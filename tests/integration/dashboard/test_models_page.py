@@ -17,7 +17,7 @@ from detector.models import inventory, registry
 from detector.models.base import ModelSpec
 from service.context import LOCAL, Principal, PrincipalKind
 from service.tasks.downloads import Download
-from tests.support.pages import APP, come_as, html
+from tests.support.pages import APP, come_as, html, turn_to
 from tests.support.waiting import PATIENT, until
 
 pytestmark = pytest.mark.usefixtures("jobs")
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("jobs")
 def page() -> AppTest:
     at = AppTest.from_file(APP, default_timeout=PATIENT)
     at.run()
-    at.switch_page("pages/models.py").run()
+    turn_to(at, "models").run()
     assert not at.exception
     return at
 
@@ -131,7 +131,7 @@ def forgotten() -> Iterator[ModelSpec]:
     yield spec
     until(lambda: not ((one := download(spec.id)) and one.active))
     session.application().downloads.dismiss(spec.id, LOCAL)
-    inventory._remember(spec.id, "")
+    inventory.remember_failure(spec.id, "")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,10 +16,13 @@ from detector.decision import decide
 from detector.schema.analysis import CustomEnsemble
 from service.application import Application
 from service.context import Principal, PrincipalKind, RequestContext
+from service.records.database import FILE
 from service.records.model import LOCAL, Preferences
+from service.records.seals import Keyring
+from service.records.sql.rows import packed, raw
 from service.tasks.jobs import Jobs, State
 from tests.support.kept import put
-from tests.support.pages import APP, OWNER, come_as, html
+from tests.support.pages import APP, OWNER, come_as, html, turn_to
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.scopes import local
 from tests.support.waiting import PATIENT
@@ -182,3 +187,27 @@ def test_a_link_to_a_file_that_could_not_be_judged_offers_no_run(jobs: Jobs, key
     assert share is not None
     at = page(s=share.token)
     assert "Could not be judged" in html(at) and labels(at) == ["Analyze a file"]
+
+
+def test_what_this_server_did_not_make_is_said_on_every_page(
+    tmp_path: Path, jobs: Jobs, key: str
+) -> None:
+    """A score is changed behind the program's back: the page, a link, and History."""
+    jobs.store.seals = Keyring.open(tmp_path, jobs.store.database)
+    share = jobs.store.share(LOCAL, key, HOUR, datetime.now(UTC))
+    assert share is not None
+    said = "Not made by this server"
+    assert said not in html(page(a=key)) and said not in html(page(s=share.token))
+    with sqlite3.connect(tmp_path / FILE) as db:
+        (old,) = db.execute("SELECT analysis FROM results WHERE id = ?", [key]).fetchone()
+        tree = json.loads(raw(old))
+        tree["verdict"]["probability"] = 0.02
+        changed = packed(json.dumps(tree))
+        db.execute("UPDATE results SET analysis = ? WHERE id = ?", [changed, key])
+        db.execute("UPDATE records SET probability = 0.02 WHERE id = ?", [key])
+    jobs._jobs.clear()  # as after a new start
+    assert said in html(page(a=key)) and said in html(page(s=share.token))
+    at = page()
+    turn_to(at, "history").run()
+    assert not at.exception and said in html(at)
+    assert "Not made here" in str(at.dataframe[0].value["verdict"].tolist())

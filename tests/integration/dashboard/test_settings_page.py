@@ -13,15 +13,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import session
-from detector import conformal
-from detector.conformal import OwnCalibration
+from detector.decision import conformal
+from detector.decision.conformal import OwnCalibration
 from detector.models.registry import get_spec
 from detector.pipeline.initial_results import result
 from detector.schema.analysis import Analysis, Question, Settings
 from service.application import SharedAnalyzer
 from service.context import LOCAL, Principal, PrincipalKind, Role
 from service.tasks.calibrations import CalibrationRequest, CalibrationTask
-from tests.support.pages import come_as, texts
+from tests.support.pages import OWNER, come_as, texts
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT
 from tests.unit.detector.test_verdict import analysis, model, track, with_scores
@@ -107,7 +107,9 @@ def test_a_stranger_can_look_and_not_change(monkeypatch: pytest.MonkeyPatch, dat
     come_as(monkeypatch, Principal("guest:a", PrincipalKind.GUEST))
     at = show()
     assert "At most 5 % false alarms" in texts(at) and "unmask calibrate --real" in texts(at)
-    assert not at.toggle and not [b for b in at.button if b.label == "Delete"]
+    # What concerns their own results is theirs to choose.
+    assert [t.key for t in at.toggle] == ["settings-originals"]
+    assert not [b for b in at.button if b.label == "Delete"]
     assert not at.get("file_uploader") and not at.text_input
     assert str(data) not in texts(at)
 
@@ -141,7 +143,7 @@ class Scorer:
         self.settings.append(settings)
         content = path.read_bytes()
         score = 0.1 + 0.02 * len(content)
-        made = analysis([track("A", with_scores(*[score] * 5, id="pairs"))], [model("pairs")])
+        made = analysis([track("A", with_scores(*[score] * 5, id="texture"))], [model("texture")])
         made.media.sha256 = content.hex().ljust(64, "0")[:64]
         return made
 
@@ -164,7 +166,7 @@ def finish() -> CalibrationTask:
 
 
 def start(clips: list[Path], uploads: Path | None = None) -> CalibrationTask:
-    request = CalibrationRequest(clips, ["pairs"], 0.05, "", uploads=uploads)
+    request = CalibrationRequest(clips, ["texture"], 0.05, "", uploads=uploads)
     return session.application().calibrations.start(request, LOCAL)
 
 
@@ -179,16 +181,16 @@ def test_a_folder_is_read_where_it_is_and_the_threshold_kept(
     at.text_input(key="own-what").set_value("my phone")
     at.text_input(key="own-folder").set_value(str(folder)).run()
     assert "each folder is taken as one" in texts(at)
-    at.pills(key="own-models").set_value(["pairs"]).run()
+    at.pills(key="own-models").set_value(["texture"]).run()
     next(b for b in at.button if b.label == "Set the threshold").click().run()
     run = finish()
     assert not run.error and run.done == run.total == 20
-    assert scorer.settings[0].models == ["pairs"]
+    assert scorer.settings[0].models == ["texture"]
     at.run()
     assert any("Set by 20 clips" in s.value for s in at.success)
     kept = conformal.load().calibrations[0]
     assert kept.domain == "my phone" and len(kept.clips) == 20
-    assert kept.models == {FACE: {"pairs": model("pairs").identity}} and kept.sources == 1
+    assert kept.models == {FACE: {"texture": model("texture").identity}} and kept.sources == 1
     assert "20 clips are of only 1 recording" in at.warning[0].value
     at.button(key="own-done").click().run()
     assert current() is None and "my phone" in texts(at)
@@ -265,3 +267,11 @@ def test_a_fault_of_ours_is_said_with_what_to_look_for_in_the_log(
     assert run.error and run.reference
     shown = show().error[0].value.replace("&#45;", "-").replace("&#46;", ".")
     assert shown == f"{run.error} Reference {run.reference}"
+
+
+def test_whoever_wants_no_originals_looked_for_says_so(data: Path) -> None:
+    at = show()
+    scope = session.application().scope(OWNER)
+    assert scope.store.preferences(scope.owner).find_originals
+    at.toggle(key="settings-originals").set_value(False).run()
+    assert not scope.store.preferences(scope.owner).find_originals

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from detector import paths
 from detector.decision import material as fusion_material
@@ -22,7 +23,7 @@ from detector.models.registry import Manifest
 from detector.schema.analysis import Question, UncertaintyRates
 
 GOOD = Material(width=300, sharpness=300, compression=4.0, frames=32)
-FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS
+FACE, WHOLE, VOICE = Question.MANIPULATION, Question.SYNTHESIS, Question.VOICE
 
 
 def gauss(rng: np.random.Generator, labels: np.ndarray, d: float) -> np.ndarray:
@@ -84,18 +85,18 @@ def test_doubt_is_found_where_scores_are_noisier_and_nowhere_else() -> None:
     amounts[:, 1] = rng.choice([0.0, 2.0], 3000)  # soft faces: none
     noisy = honest + rng.normal(0, 3.0, 3000) * (amounts[:, 0] > 0)
     final = fitting.fit_final(noisy, labels, amounts)
-    size, sharpness = final.doubt[0], final.doubt[1]
+    size, sharpness = final.variances[0], final.variances[1]
     assert size > 1.0 and sharpness < 0.3
     held = final.apply(noisy, amounts)
     plain = fitting.fit_final(noisy, labels, 0 * amounts)
-    assert plain.doubt == (0.0,) * len(CAUSES)
+    assert plain.variances == (0.0,) * len(CAUSES)
     assert fitting.cross_entropy(held, labels) < fitting.cross_entropy(
         plain.apply(noisy, amounts), labels
     )
     poor = amounts[:, 0] > 0
     # The surer a doubted score still is, the more it must be right: the error of calibration falls.
     errors = [
-        metrics.calibration_error(metrics.sigmoid(f.apply(noisy, amounts))[poor], labels[poor])
+        metrics.calibration_error(expit(f.apply(noisy, amounts))[poor], labels[poor])
         for f in (plain, final)
     ]
     assert errors[1] < errors[0] / 2
@@ -110,12 +111,12 @@ def test_few_frames_are_learned_from_short_versions() -> None:
         made.append(replace(clip, worse=(short,)))
     asked = {FACE: ["pairs"]}
     found = fit_clips(made, asked, "made")
-    assert found.ensembles[FACE].doubt.frames > 0.3
-    assert found.ensembles[FACE].doubt.size == 0.0
+    assert found.ensembles[FACE].uncertainty.frames > 0.3
+    assert found.ensembles[FACE].uncertainty.size == 0.0
     assert found.reports[0].doubt_gains > 0.01
     # Versions that are no worse teach no doubt.
     same = [replace(c, worse=(replace(c.people[0], material=c.worse[0].material),)) for c in made]
-    assert fit_clips(same, asked, "made").ensembles[FACE].doubt.frames == 0.0
+    assert fit_clips(same, asked, "made").ensembles[FACE].uncertainty.frames == 0.0
 
 
 def test_without_doubt_worse_versions_leave_the_map_as_it_is() -> None:
@@ -126,7 +127,7 @@ def test_without_doubt_worse_versions_leave_the_map_as_it_is() -> None:
         made.append(replace(clip, worse=(ScoredPerson(weaker, replace(GOOD, frames=2)),)))
     asked = {FACE: ["pairs"]}
     found = fit_clips(made, asked, "made").ensembles[FACE]
-    assert found.doubt == UncertaintyRates()
+    assert found.uncertainty == UncertaintyRates()
     assert found == fit_clips([replace(c, worse=()) for c in made], asked, "made").ensembles[FACE]
 
 
@@ -149,7 +150,7 @@ def test_false_alarms_do_not_grow_with_people(d: float) -> None:
     """A threshold set at 5 % for one person keeps it for up to six, however alike their scores."""
     rng = np.random.default_rng(0)
     threshold = 1.645 * d - d * d / 2
-    caution = fitting.fit_caution(rng.normal(-d * d / 2, d, 400), threshold)
+    caution = fitting.fit_penalty(rng.normal(-d * d / 2, d, 400), threshold)
     for people in (1, 2, 6):
         for alike in (0.0, 0.5, 1.0):
             common, own = rng.normal(size=(3000, 1)), rng.normal(size=(3000, people))
@@ -170,7 +171,7 @@ def test_pooled_odds_are_the_true_ones() -> None:
     people = np.zeros((20_000, 4), int)
     people[np.arange(20_000), rng.integers(0, 4, 20_000)] = labels
     logits = rng.normal(0, 2, people.shape) + np.where(people == 1, 2.0, -2.0)
-    p = metrics.sigmoid(np.array([numbers.pooled(row) for row in logits]))
+    p = expit(np.array([numbers.pooled(row) for row in logits]))
     for low in (0.1, 0.3, 0.5, 0.7):
         inside = (p >= low) & (p < low + 0.2)
         assert labels[inside].mean() == pytest.approx(p[inside].mean(), abs=0.03)
@@ -212,7 +213,7 @@ def test_with_weak_scores_few_are_decided_rather_than_many_wrongly() -> None:
     new = held(rng, 40, 50, 1.0, 0.0)
     found = operating_points.rates(operating_points.decisions(new.logits, weak.limits), new.labels)
     assert found.alarms <= 0.06 and found.decided < 0.5
-    assert strong.kept and strong.elsewhere.decided > 0.9
+    assert strong.promises_hold and strong.elsewhere.decided > 0.9
 
 
 def test_two_questions_share_the_promise() -> None:
@@ -241,13 +242,13 @@ def test_each_question_may_be_wrong_about_the_next_clip() -> None:
     two = Held({FACE: scores, WHOLE: other}, labels, {FACE: labels == 1, WHOLE: labels == 1}, names)
     assert operating_points.by_alarms(one)[FACE][1] < 1
     assert all(high > 1 for _, high in operating_points.by_alarms(two).values())
-    assert operating_points.by_alarms(two, rate=0.06)[FACE][1] < 1
+    assert operating_points.by_alarms(two, operating_points.Promises(rate=0.06))[FACE][1] < 1
 
 
 def test_where_the_second_promise_cannot_be_kept_nothing_is_called_untouched() -> None:
     rng = np.random.default_rng(0)
     weak = operating_points.operate(held(rng, 12, 20, 0.4, 0.5))
-    assert not weak.kept and weak.limits[FACE][0] == -np.inf
+    assert not weak.promises_hold and weak.limits[FACE][0] == -np.inf
     assert weak.elsewhere.alarms <= 0.05 and weak.elsewhere.missed == 0.0
 
 
@@ -303,6 +304,7 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest() -> None:
     after = Manifest.model_validate(tomllib.loads(written))
     assert after.ensembles[FACE].thresholds.data.startswith('clips "held out"')
     assert after.ensembles[WHOLE].models == ["synthesis"]
+    assert after.ensembles[VOICE] == before.ensembles[VOICE]  # nobody asked about it
     for question, ensemble in made.ensembles.items():
         limits = after.ensembles[question].thresholds
         assert limits == ensemble.thresholds and limits.false_positives is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ from detector.cli import main
 from detector.cli.analyze import summary
 from detector.schema.analysis import Analysis
 from tests.support.result_sample import make_analysis
+from tests.support.waiting import until
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,7 @@ def test_json_on_standard_output_is_the_analysis(
     assert main(["analyze", str(clip), "--frames", "6", "--json", "-"]) == 0
     analysis = Analysis.model_validate_json(capsys.readouterr().out)
     assert analysis.media.name == "clip.mp4"
-    assert len(analysis.moments) == 6
+    assert len(analysis.timestamps) == 6
     assert analysis.verdict.probability is not None
 
 
@@ -43,7 +47,7 @@ def test_frames_a_second_are_not_cut_to_the_usual_number(
 
     path = face_clip(5, 320, 240, 25)
     assert main(["analyze", str(path), "--sampling", "fps", "--fps", "8", "--json", "-"]) == 0
-    moments = Analysis.model_validate_json(capsys.readouterr().out).moments
+    moments = Analysis.model_validate_json(capsys.readouterr().out).timestamps
     assert len(moments) == 40
     steps = [b - a for a, b in itertools.pairwise(moments)]
     assert sum(steps) / len(steps) == pytest.approx(1 / 8, abs=0.01)
@@ -110,6 +114,20 @@ def test_the_module_runs_as_a_command(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_nothing_stays_among_the_temporary_files(tmp_path: Path, face_clip: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "detector", "analyze", str(face_clip), "--frames", "2"],
+        env={**os.environ, "TMPDIR": str(scratch), "UNMASK_DATA": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(scratch.iterdir()) == []
+
+
 def test_both_answers_stand_in_the_summary() -> None:
     text = summary(make_analysis(whole=3.0, fake=False))
     assert text.startswith("council statement.webm: Likely made by a machine\n")
@@ -121,18 +139,80 @@ def test_both_answers_stand_in_the_summary() -> None:
     assert "+3.2  Synthesis" in text
 
 
-def test_the_dashboard_is_started_where_it_is_told_to_listen(
+def test_a_folder_is_meant_from_where_the_command_was_given(tmp_path: Path) -> None:
+    """Also where the person's own folder has a `service` in it."""
+    here = tmp_path / "here"
+    (here / "service").mkdir(parents=True)
+    (here / "service" / "__init__.py").write_text("raise SystemExit('not ours')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "detector", "export-labels", "confirmed"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "UNMASK_DATA": "kept"},
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(Path("confirmed", "labels.csv"))
+    assert (here / "confirmed" / "labels.csv").is_file()
+    assert (here / "kept" / "unmask.db").is_file()
+
+
+def test_what_was_analyzed_outlives_a_kill(tmp_path: Path) -> None:
+    """A result is in the file as soon as it is there, not when the last one is."""
+    from bench.clips import face_clip
+
+    out, clips = tmp_path / "out.json", []
+    for number in range(40):
+        clip = tmp_path / f"clip-{number}.mp4"
+        clip.write_bytes(face_clip(2, 640, 360, 25).read_bytes())
+        clips.append(str(clip))
+    command = ["analyze", *clips, "--frames", "4", "--json", str(out)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "detector", *command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        until(lambda: out.exists() and len(read_list(out)) >= 2)
+        process.kill()
+    results = read_list(out)
+    assert 2 <= len(results) < len(clips)
+    for number, result in enumerate(results):
+        assert Analysis.model_validate(result).media.name == f"clip-{number}.mp4"
+
+
+def read_list(path: Path) -> list[object]:
+    """The results in a file that is being written; none while it is empty."""
+    text = path.read_text("utf-8")
+    read = json.loads(text) if text else []
+    assert isinstance(read, list)
+    return read
+
+
+class Replaced(Exception):
+    """Stands in for the end of this process: the server takes its place."""
+
+
+def test_servers_are_started_where_they_are_told_to_listen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Unless it is told: where .streamlit/config.toml says, on this computer alone."""
     started: list[list[str]] = []
 
-    def call(command: list[str], **_: object) -> int:
+    def execve(path: str, command: list[str], environment: dict[str, str]) -> None:
         started.append(command)
-        return 0
+        raise Replaced
 
-    monkeypatch.setattr(subprocess, "call", call)
-    assert main(["app", "--port", "8601"]) == 0
-    assert main(["app", "--address", "0.0.0.0"]) == 0
+    monkeypatch.setattr(os, "execve", execve)
+    for words in (
+        ["app", "--port", "8601"],
+        ["app", "--address", "0.0.0.0"],
+        ["serve", "--port", "8602", "--address", "0.0.0.0"],
+        ["keys", "list"],
+    ):
+        with pytest.raises(Replaced):
+            main(["-v", *words])  # as it is raised
     assert started[0][-2:] == ["--server.port", "8601"]
     assert started[1][-2:] == ["--server.address", "0.0.0.0"]
+    assert started[2][1:] == ["-P", "-m", "service.api", "--port", "8602", "--host", "0.0.0.0"]
+    assert started[3][1:] == ["-P", "-m", "service.api.keys", "list"]

@@ -150,13 +150,12 @@ def test_every_shot_gets_a_moment_and_no_more_than_asked_for() -> None:
 def test_coverage_of_parts_and_pictures(long_clip: Path) -> None:
     about = described(long_clip)
     seen = coverage.coverage(about, Settings(), [10.0, 50.0], [(0.0, 30.0), (30.0, 40.0)])
-    assert seen == Coverage(moments=2, frames=1100, longest_gap=60.0, shots=2, shots_seen=1)
-    assert not seen.every_shot
+    assert seen == Coverage(sampled=2, frames=1100, longest_gap=60.0, shots=2, shots_seen=1)
     part = coverage.coverage(about, Settings(start=10, end=20), [15.0], None)
-    assert part == Coverage(moments=1, frames=100, longest_gap=5.0)
+    assert part == Coverage(sampled=1, frames=100, longest_gap=5.0)
     picture = about.model_copy(update={"kind": "image", "duration": None, "frame_count": None})
     assert coverage.coverage(picture, Settings(), [0.0], None) == Coverage(
-        moments=1, frames=1, longest_gap=0.0
+        sampled=1, frames=1, longest_gap=0.0
     )
 
 
@@ -165,10 +164,10 @@ def test_a_long_clip_has_every_shot_seen_and_says_so(analyzer: Analyzer, long_cl
     out = analyzer.analyze(long_clip)
     assert out.coverage is not None
     assert out.coverage.shots == len(CUTS)
-    assert out.coverage.every_shot
+    assert out.coverage.shots_seen == out.coverage.shots
     assert not any(47.0 <= t < 49.0 for t in evenly)  # what an even spread would have missed
-    assert any(47.0 <= t < 49.0 for t in out.moments)
-    assert out.coverage.moments == len(out.moments) == 32
+    assert any(47.0 <= t < 49.0 for t in out.timestamps)
+    assert out.coverage.sampled == len(out.timestamps) == 32
     assert covered(out.coverage) == "32 of 1,100 frames, every shot seen (5)"
     assert "32 of 1,100 frames" in summary(out)
     assert Analysis.model_validate_json(out.model_dump_json()).coverage == out.coverage
@@ -177,7 +176,7 @@ def test_a_long_clip_has_every_shot_seen_and_says_so(analyzer: Analyzer, long_cl
 def test_a_short_clip_is_looked_at_as_before(analyzer: Analyzer, make_clip: Clip) -> None:
     path = make_clip("short.mp4", seconds=6, fps=10, size=SIZE, picture=film((0.0, 3.0)))
     out = analyzer.analyze(path, Settings(frames=6))
-    assert out.moments == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
+    assert out.timestamps == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
     assert out.coverage is not None
     assert (out.coverage.shots, out.coverage.shots_seen) == (2, 2)
     old = out.model_dump(exclude={"coverage"})
@@ -216,10 +215,10 @@ def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(
         out = analyzer.analyze(
             long_clip, Settings(sampling="closer", frames=72), observe=seen.append
         )
-    assert len(out.moments) == 72
-    assert out.moments == sorted(out.moments)
+    assert len(out.timestamps) == 72
+    assert out.timestamps == sorted(out.timestamps)
     assert out.coverage is not None
-    assert out.coverage.every_shot
+    assert out.coverage.shots_seen == out.coverage.shots
     assert out.coverage.shots == len(CUTS)
     # No face was searched twice: 72 moments, those of the windows, and smaller faces in a few.
     windows = {w.start for track in out.judged for w in track.spans}
@@ -227,11 +226,11 @@ def test_a_closer_look_keeps_what_it_knows_and_adds_to_it(
     fractions = [p.fraction for p in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
-    looked = [p.moments for p in seen]
+    looked = [p.sampled for p in seen]
     assert looked == sorted(looked)
-    assert seen[-1].moments == 72
+    assert seen[-1].sampled == 72
     # Where the face is, more is looked at than where there is none.
-    share = sum(any(a <= t < b for a, b in ((0, 30), (47, 49), (80, 110))) for t in out.moments)
+    share = sum(any(a <= t < b for a, b in ((0, 30), (47, 49), (80, 110))) for t in out.timestamps)
     assert share / 72 > 62 / 110
     for model in out.models:
         assert model.error is None
@@ -259,7 +258,7 @@ def test_a_closer_look_can_be_stopped(analyzer: Analyzer, long_clip: Path) -> No
         def stop(
             progress: Progress, wanted: int = wanted, cancel: threading.Event = cancel
         ) -> None:
-            if progress.moments >= wanted:
+            if progress.sampled >= wanted:
                 cancel.set()
 
         with pytest.raises(Canceled):
@@ -271,7 +270,7 @@ def test_a_closer_look_can_be_stopped(analyzer: Analyzer, long_clip: Path) -> No
 def test_a_moment_counts_for_the_time_it_stands_for(analyzer: Analyzer, long_clip: Path) -> None:
     out = analyzer.analyze(long_clip, Settings(sampling="closer", frames=40), scores_only=True)
     stands = fusion.stands_for(out)
-    assert len(stands) == len(out.moments)
+    assert len(stands) == len(out.timestamps)
     assert fusion.stands_for(analyzer.analyze(long_clip, Settings(frames=8))) == []
     assert fusion.over_time([0.0, 4.0], [], "mean", [3.0, 1.0]) == 1.0
     # Ten looks at one second weigh as much as one look at it.

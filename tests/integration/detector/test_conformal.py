@@ -10,12 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detector import cli, conformal
-from detector.conformal import OwnCalibration, ThresholdStore
-from detector.decision import decide
+from detector import cli
+from detector.decision import conformal, decide
+from detector.decision.conformal import OwnCalibration, ThresholdStore
 from detector.errors import InputError, UsageError
 from detector.evaluation import own_calibration
-from detector.schema.analysis import Analysis, CustomEnsemble, Label, OwnThreshold, Question
+from detector.pipeline import Analyzer
+from detector.schema.analysis import (
+    Analysis,
+    CustomEnsemble,
+    Label,
+    OwnThreshold,
+    Question,
+    Settings,
+)
+from tests.support import speech
 from tests.unit.detector.test_verdict import analysis, model, track, with_scores
 
 FACE, WHOLE = Question.MANIPULATION, Question.SYNTHESIS
@@ -213,9 +222,6 @@ def test_from_a_folder_to_a_verdict(
     assert "at most 30 %" in said and "Warning" not in said
     assert "broken.mp4" in said and "There is another copy" in said
 
-    from detector.pipeline import Analyzer
-    from detector.schema.analysis import Settings
-
     analyzer = Analyzer(device="cpu")
     pair = analyzer.analyze(folder / "day 0" / "2.mp4", Settings(models=["pairs", "detail"]))
     used = pair.verdict.thresholds
@@ -240,16 +246,50 @@ def test_from_a_folder_to_a_verdict(
     assert "no thresholds of your own" in capsys.readouterr().out
 
 
+def test_real_voices_set_the_threshold_of_the_voice_alone(
+    make_clip: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "voices"
+    folder.mkdir()
+    for number in range(4):
+        sound = speech.speech(4, pitch=100 + 30 * number, seed=number)
+        speech.write(folder / f"{number}.wav", sound)
+    options = ["--rate", "0.3", "--sources", "4", "--domain", "my phone"]
+    assert cli.main(["calibrate", "--real", str(folder), *options]) == 0
+    said = capsys.readouterr().out
+    assert "4 clips of 4 recordings (my phone)" in said and "for timbre" in said
+    (own,) = conformal.load().calibrations
+    assert list(own.models) == [Question.VOICE] and list(own.models[Question.VOICE]) == ["timbre"]
+
+    analyzer = Analyzer(device="cpu")
+    known = analyzer.analyze(folder / "0.wav")
+    assert known.verdict.thresholds.own and known.verdict.label is Label.INCONCLUSIVE
+    assert known.verdict.thresholds.high < 1 and not known.verdict.thresholds.never_decide
+    # A voice that is surer to be cloned than all of them is said to be.
+    above = known.model_copy(deep=True)
+    (subject,) = above.subjects
+    for span in subject.spans:
+        span.logits["timbre"] += 20
+    assert decide(above).verdict.label is Label.FAKE
+    assert decide(above).verdict.question is Question.VOICE
+
+    clip = make_clip("face.mp4", seconds=0.8, size=(320, 240))
+    assert not analyzer.analyze(clip).verdict.thresholds.own
+    clip.rename(folder / "face.mp4")
+    with pytest.raises(InputError, match="videos and sounds"):
+        own_calibration.calibrate_own(own_calibration.OwnClips(folder), rate=0.3)
+
+
 def test_a_folder_that_can_not_do_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a folder"):
-        own_calibration.calibrate_own(tmp_path / "nothing")
+        own_calibration.calibrate_own(own_calibration.OwnClips(tmp_path / "nothing"))
     (tmp_path / "mine").mkdir()
     with pytest.raises(InputError, match="no videos"):
-        own_calibration.calibrate_own(tmp_path / "mine")
+        own_calibration.calibrate_own(own_calibration.OwnClips(tmp_path / "mine"))
     for number in range(18):
         (tmp_path / "mine" / f"{number}.mp4").touch()
     with pytest.raises(InputError, match="at least 19 clips"):
-        own_calibration.calibrate_own(tmp_path / "mine")
+        own_calibration.calibrate_own(own_calibration.OwnClips(tmp_path / "mine"))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
@@ -18,12 +19,12 @@ from bench import quality
 from detector.cli import main
 from detector.errors import InputError, ModelError, UsageError
 from detector.evaluation import baselines, evaluate, metrics, scores, tables
-from detector.evaluation.evaluate import limited, report
+from detector.evaluation.evaluate import FileSelection, limited, report
 from detector.evaluation.labels import Item
 from detector.evaluation.methods import family, question
 from detector.evaluation.report import ENSEMBLE, KindReport, Report
-from detector.evaluation.scores import Scored, score_files
-from detector.evaluation.tallies import Column, couples_of, figure_of, paired_ranking
+from detector.evaluation.scores import Scored, Scoring, score_files
+from detector.evaluation.tallies import Column, couples_of, figure_of, paired_ranking, reliability
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.perturbation.corruptions import NONE, Condition
@@ -56,7 +57,7 @@ def scored(
     model: float | None = None,
     sharpness: float | None = 1.0,
 ) -> Scored:
-    p = None if logit is None else float(metrics.sigmoid(np.array(logit)))
+    p = None if logit is None else float(expit(np.array(logit)))
     verdict = "NOT_APPLICABLE" if p is None else "FAKE" if p > 0.7 else "REAL" if p < 0.3 else "X"
     asked = question(method) if label else Question.MANIPULATION
     return Scored(
@@ -95,14 +96,14 @@ def test_ranking_figures_are_those_of_scikit_learn(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_calibration_figures_are_those_of_scikit_learn(seed: int) -> None:
     _, labels = drawn(seed, 400)
-    p = metrics.sigmoid(np.random.default_rng(seed).normal(labels * 2 - 1, 1.5))
+    p = expit(np.random.default_rng(seed).normal(labels * 2 - 1, 1.5))
     assert metrics.brier(p, labels) == pytest.approx(brier_score_loss(labels, p))
     seen, said = calibration_curve(labels, p, n_bins=10)
-    bins = metrics.reliability(p, labels)
+    bins = reliability(p, labels)
     np.testing.assert_allclose([b.seen.value for b in bins], seen)
     np.testing.assert_allclose([b.said for b in bins], said)
-    assert sum(b.count for b in bins) == len(p)
-    weights = np.array([b.count for b in bins]) / len(p)
+    assert sum(b.seen.of for b in bins) == len(p)
+    weights = np.array([b.seen.of for b in bins]) / len(p)
     assert metrics.calibration_error(p, labels) == pytest.approx(
         float((weights * np.abs(seen - said)).sum())
     )
@@ -161,12 +162,12 @@ def test_a_paired_difference_is_narrower_than_two_intervals() -> None:
     clip = rng.normal(labels * 1.0, 1.0)
     better, worse = clip + rng.normal(0, 0.1, 120), clip + rng.normal(0, 2.0, 120)
     groups = [str(i // 2) for i in range(120)]
-    gap = metrics.bootstrap_difference(metrics.auc, better, worse, labels, groups)
+    gap = metrics.bootstrap(metrics.auc, better, labels, groups, less=worse)
     assert gap.value == pytest.approx(metrics.auc(better, labels) - metrics.auc(worse, labels))
     assert 0 < gap.low < gap.value < gap.high
     apart = [metrics.bootstrap(metrics.auc, x, labels, groups) for x in (better, worse)]
     assert gap.high - gap.low < 0.8 * sum(i.high - i.low for i in apart)
-    none = metrics.bootstrap_difference(metrics.auc, better, better, labels, groups)
+    none = metrics.bootstrap(metrics.auc, better, labels, groups, less=better)
     assert (none.value, none.low, none.high) == (0, 0, 0)
 
 
@@ -326,7 +327,7 @@ def test_a_report_can_be_read_by_people_and_programs(full: KindReport, tmp_path:
     for name in ("reliability-video.svg", "risk-video.svg"):
         drawing = ElementTree.fromstring(written[name].read_text())
         assert drawing.attrib["role"] == "img"
-    dots = written["reliability-video.svg"].read_text().count("<circle")
+    dots = written["reliability-video.svg"].read_text().count(' fake">')
     assert dots == sum(len(a.calibration.bars) for a in full.answers)
 
 
@@ -465,7 +466,7 @@ def test_a_stopped_run_goes_on(labeled: Path, tmp_path: Path, monkeypatch) -> No
         for i, name in enumerate(("real.png", "fake.png"))
     ]
     store = tmp_path / "scores.jsonl"
-    first = score_files(items[:1], models=["pairs"], store=store)
+    first = score_files(items[:1], models=["pairs"], scoring=Scoring(store=store))
     # Killed while it wrote the second line.
     with store.open("a") as stream:
         stream.write('{"name": "fake')
@@ -477,23 +478,25 @@ def test_a_stopped_run_goes_on(labeled: Path, tmp_path: Path, monkeypatch) -> No
         return real(item, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scores, "_analyze", watch)
-    both = score_files(items, models=["pairs"], store=store)
+    both = score_files(items, models=["pairs"], scoring=Scoring(store=store))
     assert done == ["fake.png"]
     assert both[0].highest == first[0].highest
     assert both[0].probability == first[0].probability
-    again = score_files(items, models=["pairs"], store=store)
+    again = score_files(items, models=["pairs"], scoring=Scoring(store=store))
     assert done == ["fake.png"]
     assert [s.highest for s in again] == [s.highest for s in both]
     # What was kept does not hold for other models, other frames, another condition, another file.
-    score_files(items, models=["detail"], store=store)
-    score_files(items, models=["pairs"], frames=5, store=store)
-    score_files(items, models=["pairs"], condition=Condition("blur", 1), store=store)
+    score_files(items, models=["detail"], scoring=Scoring(store=store))
+    score_files(items, models=["pairs"], scoring=Scoring(frames=5, store=store))
+    score_files(
+        items, models=["pairs"], condition=Condition("blur", 1), scoring=Scoring(store=store)
+    )
     assert done[1:] == ["real.png", "fake.png"] * 3
     changed = labeled.parent / "fake.png"
     before = changed.read_bytes()
     try:
         changed.write_bytes(before + b"\0")
-        score_files(items, models=["pairs"], frames=5, store=store)
+        score_files(items, models=["pairs"], scoring=Scoring(frames=5, store=store))
     finally:
         changed.write_bytes(before)
     assert done[7:] == ["fake.png"]
@@ -511,12 +514,12 @@ def test_a_new_calibration_needs_no_network(
 ) -> None:
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     store = tmp_path / "scores.jsonl"
-    (before,) = score_files(items, models=["pairs"], store=store)
+    (before,) = score_files(items, models=["pairs"], scoring=Scoring(store=store))
     spec = changeable("pairs", monkeypatch)
     assert spec.calibration is not None and before.probability is not None
     spec.calibration = spec.calibration.model_copy(update={"offset": 5.0})
     monkeypatch.setattr(scores, "_analyze", None)
-    (after,) = score_files(items, models=["pairs"], store=store)
+    (after,) = score_files(items, models=["pairs"], scoring=Scoring(store=store))
     assert after.highest == before.highest
     assert after.probability is not None and after.probability > before.probability
 
@@ -526,10 +529,10 @@ def test_faces_cut_otherwise_are_scored_anew(
 ) -> None:
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     store = tmp_path / "scores.jsonl"
-    (before,) = score_files(items, models=["pairs"], store=store)
+    (before,) = score_files(items, models=["pairs"], scoring=Scoring(store=store))
     spec = changeable("pairs", monkeypatch)
     spec.crop = spec.crop.model_copy(update={"scale": 1.3 * spec.crop.scale})
-    (after,) = score_files(items, models=["pairs"], store=store)
+    (after,) = score_files(items, models=["pairs"], scoring=Scoring(store=store))
     assert after.highest != before.highest
 
 
@@ -549,12 +552,14 @@ def test_our_own_failure_is_not_kept(
     items = [item(str(labeled.parent / "real.png"), 0, "one", kind="image")]
     store = tmp_path / "scores.jsonl"
     with pytest.raises(ModelError, match="Meso4"):
-        score_files(items, models=["meso4-df"], store=store)
+        score_files(items, models=["meso4-df"], scoring=Scoring(store=store))
     assert not store.exists()
-    (beside,) = score_files(items, models=["pairs"], also=["meso4-df"], store=store)
+    (beside,) = score_files(
+        items, models=["pairs"], also=["meso4-df"], scoring=Scoring(store=store)
+    )
     assert set(beside.highest) == {"pairs"}
     with pytest.raises(ModelError, match="Meso4"):
-        score_files(items, models=["meso4-df"], store=store)
+        score_files(items, models=["meso4-df"], scoring=Scoring(store=store))
 
 
 def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -584,16 +589,20 @@ def test_people_of_training_are_kept_apart(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(scores, "score_files", score)
     monkeypatch.setattr(evaluate.identity, "apart", apart)
     plan = read_recipe(recipe)
-    made = evaluate.evaluate(labels, models=["pairs"], apart_from=labels, recipe=plan)
+    made = evaluate.evaluate(
+        labels, models=["pairs"], selection=FileSelection(apart_from=labels, recipe=plan)
+    )
     assert len(out["asked"]) == 8 and len(out["trained"]) == 12
     assert not {n[0] for n in out["asked"]} & {n[0] for n in out["trained"]}
     assert out["scored"] == out["asked"][2:]
     assert made.notes == ["Two left out."]
     elsewhere = tmp_path / "other.csv"
     elsewhere.write_text(labels.read_text())
-    evaluate.evaluate(elsewhere, models=["pairs"], apart_from=labels, recipe=plan)
+    evaluate.evaluate(
+        elsewhere, models=["pairs"], selection=FileSelection(apart_from=labels, recipe=plan)
+    )
     assert len(out["asked"]) == 20 and len(out["trained"]) == 12
-    evaluate.evaluate(elsewhere, models=["pairs"], match="a-")
+    evaluate.evaluate(elsewhere, models=["pairs"], selection=FileSelection(match="a-"))
     assert out["scored"] == ["a-real.png", "a-fake.png"]
 
 
@@ -607,7 +616,7 @@ def test_what_can_not_be_evaluated_is_said(
     (tmp_path / "store").write_text("not json\n")
     items = [item("x.png", 0, "g", kind="image")]
     with pytest.raises(InputError, match="no store"):
-        score_files(items, models=["pairs"], store=tmp_path / "store")
+        score_files(items, models=["pairs"], scoring=Scoring(store=tmp_path / "store"))
     with pytest.raises(UsageError, match="not on this computer"):
         baselines.published("meso4-df", [])
     here, missing = baselines.published("all", ["pairs"])

@@ -22,14 +22,15 @@ def clip() -> Path:
 
 @pytest.fixture(scope="module")
 def analysis(clip: Path) -> Analysis:
-    return Analyzer(device="cpu").analyze(clip, Settings(frames=8))
+    models = [spec.id for spec in registry.list_models() if spec.bundled]
+    return Analyzer(device="cpu").analyze(clip, Settings(frames=8, models=models))
 
 
 @pytest.mark.parametrize("kind", ["frame", "clip"])
 def test_a_heatmap_lies_on_the_crop_the_model_saw(
     clip: Path, analysis: Analysis, kind: str
 ) -> None:
-    spec = next(s for s in registry.choose() if s.kind == kind)
+    spec = next(s for s in registry.list_models() if s.bundled and s.kind == kind)
     heat = explain.heatmap(clip, analysis, "A", 1.0, spec.id)
     assert heat is not None
     assert heat.crop.shape == (spec.crop.size, spec.crop.size, 3)
@@ -55,7 +56,7 @@ def test_a_person_who_is_not_there_is_refused(clip: Path, analysis: Analysis) ->
 
 
 def test_a_clip_model_without_a_window_shows_nothing(clip: Path, analysis: Analysis) -> None:
-    spec = next(s for s in registry.choose() if s.kind == "clip")
+    spec = registry.get_spec("motion")
     without = analysis.model_copy(deep=True)
     without.judged[0].spans = []
     assert explain.heatmap(clip, without, "A", 1.0, spec.id) is None

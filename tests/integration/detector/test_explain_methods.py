@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,8 +23,8 @@ from detector import explain, vision
 from detector.errors import UsageError
 from detector.explain import attention, cam, occlusion, picture, ways
 from detector.models import registry
-from detector.models.base import CropRecipe, FrameModel, Model, ModelSpec
-from detector.models.network import TorchFrameModel, TorchModel
+from detector.models.base import CropRecipe, Model, ModelSpec
+from detector.models.network import TorchFrameModel, TorchModel, forward_hook
 from detector.models.vit import TokenModel
 from detector.schema.analysis import Label, ModelResult
 from detector.training import blend
@@ -129,7 +130,50 @@ def near(place: tuple[int, int], far: int) -> bool:
     return max(abs(place[0] - SPOT[0]), abs(place[1] - SPOT[1])) <= far
 
 
+class LogOdds(nn.Module):
+    """A model as pytorch-grad-cam wants one. Layers after the target may work in place, which would
+    change what the library's hook has seen: it hangs on a probe behind a copy."""
+
+    def __init__(self, model: TorchModel) -> None:
+        super().__init__()
+        self.probe = nn.Identity()
+        self.on = nn.Parameter(torch.zeros(()))  # the library asks a parameter for its device
+        self.shared = (model,)
+
+    def forward(self, x: Tensor) -> Tensor:
+        (model,) = self.shared
+        assert model.target_layer is not None
+
+        def probe(output: Tensor) -> Tensor:
+            return self.probe(output.detach().requires_grad_(True)).clone()
+
+        with forward_hook(model.target_layer, probe), torch.enable_grad():
+            return model.log_odds(model.network(x))[:, None]
+
+
 # --- made networks with a known spot
+
+
+@pytest.mark.parametrize("plus", [False, True])
+@pytest.mark.parametrize("kind", ["made", "tokens", "bundled"])
+def test_the_maps_are_those_of_pytorch_grad_cam(kind: str, plus: bool) -> None:
+    from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
+    from pytorch_grad_cam.utils.model_targets import RawScoresOutputTarget
+
+    model: Any = {
+        "made": made,
+        "tokens": lambda: transformer(RedTokens()),
+        "bundled": lambda: registry.load_model(bundled()[0]),
+    }[kind]()
+    side = model.spec.crop.size
+    batch = np.stack([cv2.resize(spotted(), (side, side)), np.full((side, side, 3), 90, np.uint8)])
+    x = torch.stack([model.preprocess(item) for item in batch])
+    adapter = LogOdds(model)
+    with (GradCAMPlusPlus if plus else GradCAM)(
+        adapter, [adapter.probe], reshape_transform=cam.as_maps
+    ) as library:
+        expected = library(x, [RawScoresOutputTarget()] * len(x))
+    np.testing.assert_allclose(cam.grad_cam(model, batch, plus=plus), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("plus", [False, True])
@@ -212,7 +256,7 @@ class Own(TorchFrameModel):
         return np.ones((len(batch), 4, 4), np.float32)
 
 
-class Closed(FrameModel):
+class Closed(Model):
     def preprocess(self, picture: object) -> Tensor:
         raise NotImplementedError
 

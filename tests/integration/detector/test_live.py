@@ -22,16 +22,17 @@ from detector import live, media, samples, vision
 from detector.cli import main
 from detector.cli.live import _Console
 from detector.errors import MediaError, ModelError, UsageError
-from detector.live import hints as notice
 from detector.live import optical_flow, recapture, schedule
-from detector.live.hints import Alarms
+from detector.live.hints import Alarms, QualityMonitor
 from detector.live.hysteresis import EARLY, HOLD, LabelHysteresis, WindowVerdict
-from detector.live.rate_counter import MOST
-from detector.live.score_history import MOST_MOMENTS, DecimatingBuffer, ScoreHistory
+from detector.live.rate_counter import MAX_TIMES
+from detector.live.score_history import MAX_SAMPLES, DecimatingBuffer, ScoreHistory
+from detector.live.scoring import Scorer
 from detector.media.stream import Stream
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
 from detector.schema.analysis import Analysis, Label, Modality, Thresholds
+from tests.support.samples import samples as made_samples
 from tests.support.waiting import PATIENT, until
 
 FPS = 25.0
@@ -373,14 +374,14 @@ def test_people_are_told_apart_and_the_most_suspicious_comes_first(engine) -> No
 
 
 def test_a_slow_computer_says_so() -> None:
-    watch = notice.QualityMonitor(0.0, 4)
-    watch.face(10.0)
-    hints = watch.hints(10.0, silent=0.0, rate=2.0, lag=3.0)
+    monitor = QualityMonitor(0.0, 4)
+    monitor.note_face(10.0)
+    hints = monitor.hints(10.0, silent=0.0, rate=2.0, lag=3.0)
     assert [h.text for h in hints] == [
         "This computer scores 2 frames a second: the reading can lag by 3 s."
     ]
-    assert watch.hints(10.0, silent=3.0, rate=2.0, lag=3.0)[0].code is live.HintCode.NO_SIGNAL
-    assert not watch.hints(10.0, silent=0.0, rate=8.0, lag=1.0)
+    assert monitor.hints(10.0, silent=3.0, rate=2.0, lag=3.0)[0].code is live.HintCode.NO_SIGNAL
+    assert not monitor.hints(10.0, silent=0.0, rate=8.0, lag=1.0)
 
 
 # --- a filmed screen ------------------------------------------------------------------------------
@@ -441,7 +442,7 @@ def test_an_alarm_begins_and_ends_once() -> None:
     means = [0.5] * 10 + [0.9] * 50 + [0.65, 0.9] * 10 + [0.5] * 40 + [0.9] * 20
     log = []
     for n, mean in enumerate(means):
-        alarms.reading(n / 10, mean, 0.7)
+        alarms.update_reading(n / 10, mean, 0.7)
         log.append(alarms.all)
     begun = [n for n in range(1, len(log)) if len(log[n]) > len(log[n - 1])]
     assert begun == [40]  # 3 s after the mean went above
@@ -478,7 +479,7 @@ def test_push_never_waits_and_the_newest_frame_wins() -> None:
         until(lambda: session._candidate is None and session.state.rates.looked == 1)
         # One worker now waits inside a model; stop the other one from looking as well.
         with session._lock:
-            session._pace = replace(session._pace, follow_every=1e9)
+            session._schedule = replace(session._schedule, follow_every=1e9)
         for n in range(1, 201):
             session.push(REAL, n / FPS)
         rates = session.state.rates
@@ -488,7 +489,7 @@ def test_push_never_waits_and_the_newest_frame_wins() -> None:
         assert session._frame is not None and session._frame.time == 200 / FPS
         go.set()
         with session._lock:
-            session._pace = replace(session._pace, follow_every=0.0)
+            session._schedule = replace(session._schedule, follow_every=0.0)
         session.push(REAL, 9.0)
         until(lambda: session.state.rates.looked == 2)
         assert session.state.faces[0].time == 9.0
@@ -639,8 +640,8 @@ def test_memory_is_flat(engine) -> None:
     assert len(ledger._recent) <= 3.1 * schedule.BEST_SCORED
     # What is older than a minute is gone.
     assert state.series[0].time >= 100.0 and len(state.series) <= 10.1 * schedule.BEST_SCORED
-    assert sum(map(len, session._display.rates._at.values())) <= 4 * MOST
-    assert len(ledger._session.items) <= MOST_MOMENTS
+    assert sum(map(len, session._display.rates._at.values())) <= 4 * MAX_TIMES
+    assert len(ledger._session.items) <= MAX_SAMPLES
     thinned = DecimatingBuffer(100)
     for n in range(10_000):
         thinned.add(n)
@@ -649,18 +650,18 @@ def test_memory_is_flat(engine) -> None:
 
 
 def test_people_who_pass_by_are_forgotten() -> None:
-    from detector.live.score_history import MOST_PEOPLE
+    from detector.live.score_history import MAX_PEOPLE
     from detector.schema.analysis import FrameSegment, Quality
 
-    ledger = ScoreHistory([registry.get_spec("pairs")], ["pairs"], "x", 40)
+    ledger = ScoreHistory([registry.get_spec("pairs")], live.LiveSettings(("pairs",), "x", 40))
     quality = Quality(width=99, sharpness=99, brightness=99, yaw=0, confidence=1)
     for n in range(300):
         face = FrameSegment(
             index=0, time=n, box=(0, 0, 99, 99), quality=quality, logits={"pairs": 1}
         )
         ledger.add(float(n), {n // 2: face})
-        ledger.offer(n // 2, face, np.zeros((8, 8, 3), np.uint8))
-    assert len(ledger.thumbnails()) <= MOST_PEOPLE + 1
+        ledger.add_thumbnail(n // 2, face, np.zeros((8, 8, 3), np.uint8))
+    assert len(ledger.thumbnails()) <= MAX_PEOPLE + 1
 
 
 class OfFullFrames(MadeModel):
@@ -731,9 +732,33 @@ def test_the_pace_follows_what_work_costs() -> None:
     pace = schedule.plan(mixed, ["a", "b", "c"], share=1.0, fps=25)
     assert pace.model_every["c"] > 10 and pace.model_every["a"] == 1
     assert 1 / pace.score_every >= schedule.LIVELY
+    # What it costs decides how often: light ones keep the best rate as long as that is enough.
+    models = ["texture", "surface", "detail", "synthesis"]
+    heavy = costs(detect=0.005, judge=0.004, model_texture=0.04, model_detail=0.006,
+                  model_synthesis=0.006, model_surface=1e-6)  # fmt: skip
+    assert schedule.plan(heavy, models, 1.4, 25).model_every["texture"] == 1
+    tight = schedule.plan(heavy, models, 0.6, 25)
+    assert tight.model_every["texture"] == 2 and tight.model_every["detail"] == 1
+    assert 1 / tight.score_every >= 0.99 * schedule.BEST_SCORED
+    less = schedule.plan(heavy, models, 0.2, 25)
+    assert less.model_every["texture"] == schedule.SELDOM
     # And when the machine is free again, faces are searched finely again.
     free = schedule.plan(costs(detect=0.002, judge=0.004), models, 1.4, 25, coarser=3.0)
     assert free.coarser == 2.0
+
+
+def test_models_of_one_network_score_the_same_frames() -> None:
+    """Else the one that is asked oftener would run it again. The line under the picture says so."""
+    looks: list[str] = []
+    specs = {id: registry.get_spec(id) for id in ("texture", "surface", "detail")}
+    models = {id: MadeModel(spec, lambda id=id: looks.append(id)) for id, spec in specs.items()}
+    scorer = Scorer(models, "mtcnn", schedule.Costs())
+    pace = schedule.Schedule(model_every={"texture": 2, "surface": 1, "detail": 1})
+    assert scorer.every(pace) == {"texture": 2, "surface": 2, "detail": 1}
+    (face,) = MadeDetector().detect(REAL, 40)
+    scored = [set(scorer.frame(REAL, {1: face}, pace)[0][1]) for _ in range(3)]
+    assert scored == [set(specs), {"detail"}, set(specs)]
+    assert looks == ["texture", "detail", "detail", "texture", "detail"]
 
 
 # --- faces between searches -----------------------------------------------------------------------
@@ -855,9 +880,8 @@ def test_a_session_without_a_face_is_one_too(engine) -> None:
 
 
 @pytest.fixture(scope="module")
-def gallery(tmp_path_factory) -> dict[str, samples.Sample]:
-    made = samples.make_samples(tmp_path_factory.mktemp("samples"))
-    return {sample.id: sample for sample in made}
+def gallery() -> dict[str, samples.Sample]:
+    return {sample.id: sample for sample in made_samples()}
 
 
 def frames_of(path: Path, start: float, seconds: float) -> list[np.ndarray]:
@@ -870,7 +894,7 @@ def test_a_clip_that_becomes_manipulated_is_named_within_two_seconds(gallery) ->
     """The bundled models and the real face detector, every frame in its turn."""
     untouched = frames_of(gallery["untouched"].path, 0.0, 4.0)
     changed = frames_of(gallery["manipulated"].path, 4.0, 4.0)
-    engine = live.LiveEngine(workers=0)
+    engine = live.LiveEngine(["pairs", "detail", "synthesis", "motion"], workers=0)
     session = engine.open()
     engine.drain()
     states = []
@@ -1073,7 +1097,7 @@ def test_a_lost_stream_is_opened_again(gallery, tmp_path) -> None:
 
 def test_a_stream_that_never_comes_back_ends(gallery, tmp_path, monkeypatch) -> None:
     server = _Server(short_clip(gallery, tmp_path, 2.0))
-    monkeypatch.setattr("detector.media.stream.MOST_PAUSES", 2)
+    monkeypatch.setattr("detector.media.stream.MAX_RETRIES", 2)
     waits: list[float] = []
     stream = Stream(server.url, lost=lambda _, wait: waits.append(wait), pauses=(0.01, 0.02))
     frames = stream.frames()
@@ -1105,7 +1129,7 @@ def test_the_console_is_quiet_where_nobody_types(engine, capsys) -> None:
     session = engine.open(live.LiveSettings(alarm_seconds=1.0))
     console = _Console()
     for state in feed(engine, session, 6, FAKE):
-        console.tell(state)
+        console.write(state)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) < 12 and not any("\r" in line for line in lines)
     assert sum(line.startswith("unmask: Alarm at ") for line in lines) == 1

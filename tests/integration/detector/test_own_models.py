@@ -186,7 +186,7 @@ def test_what_does_not_fit_is_named_and_not_kept(
 @pytest.mark.timeout(600)  # 8 s of computing; more on a machine that is busy
 def test_every_architecture_is_looked_through(tmp_path: Path, all_architectures: None) -> None:
     path = write(tmp_path / "x.pth", Golden(OTHER).state())
-    assert user_models.looks_like([path]) == [OTHER]
+    assert user_models.matching_architectures([path]) == [OTHER]
 
 
 def test_another_architecture_is_recognized(tmp_path: Path, data: Path) -> None:
@@ -195,7 +195,7 @@ def test_another_architecture_is_recognized(tmp_path: Path, data: Path) -> None:
         user_models.add(path, NAME)
     assert caught.value.code == "weights_misfit" and "missing" in caught.value.message
     assert f"This looks like {OTHER}: add it with --as {OTHER}." in caught.value.hint
-    assert user_models.looks_like([path]) == [OTHER]
+    assert user_models.matching_architectures([path]) == [OTHER]
     path = write(tmp_path / "y.pth", {"a": torch.ones(1)})
     with pytest.raises(WeightsError) as caught:
         user_models.add(path, NAME)

@@ -15,8 +15,8 @@ from bench.clips import face_clip
 from detector.errors import Canceled, ModelError, UsageError
 from detector.models import registry
 from detector.pipeline import Analyzer, Progress
-from detector.pipeline.subjects import letter
-from detector.schema.analysis import Analysis, Label, ReasonCode, Settings
+from detector.schema.analysis import Analysis, Label, Modality, ReasonCode, Settings
+from detector.schema.subject import letter
 
 FEW = Settings(frames=6)
 
@@ -57,9 +57,9 @@ def test_a_clip_gets_scores_from_every_default_model(analyzer: Analyzer, clip: P
     assert out.verdict.probability is not None
     assert [t.id for t in out.judged] == ["A"]
     track = out.judged[0]
-    assert len(out.moments) == len(track.frames) == 12
+    assert len(out.timestamps) == len(track.frames) == 12
     assert track.side is None
-    for spec in registry.choose():
+    for spec in (s for s in registry.choose() if s.modality is not Modality.VOICE):
         model = next(m for m in out.models if m.id == spec.id)
         assert model.error is None
         assert model.counted == (spec.weight > 0)
@@ -107,7 +107,7 @@ def test_progress_grows_and_ends_at_one(analyzer: Analyzer, clip: Path) -> None:
     fractions = [p.fraction for p in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
-    assert seen[-1].moments == seen[-1].moments_total == 24
+    assert seen[-1].sampled == seen[-1].sampled_total == 24
     partial = [p.partial for p in seen if p.partial]
     assert partial
     assert all(p.partial and p.verdict.label == Label.NOT_APPLICABLE for p in partial)
@@ -120,8 +120,8 @@ def test_cancel_stops_soon_and_leaves_no_thread(analyzer: Analyzer) -> None:
     seen: list[int] = []
 
     def observe(progress: Progress) -> None:
-        seen.append(progress.moments)
-        if progress.moments >= 2:
+        seen.append(progress.sampled)
+        if progress.sampled >= 2:
             cancel.set()
 
     with pytest.raises(Canceled):
@@ -132,7 +132,7 @@ def test_cancel_stops_soon_and_leaves_no_thread(analyzer: Analyzer) -> None:
 
 def test_an_error_in_the_observer_reaches_the_caller(analyzer: Analyzer, clip: Path) -> None:
     def broken(progress: Progress) -> None:
-        if progress.moments:
+        if progress.sampled:
             raise RuntimeError("the page is gone")
 
     before = set(threading.enumerate())
@@ -144,14 +144,23 @@ def test_an_error_in_the_observer_reaches_the_caller(analyzer: Analyzer, clip: P
 def test_a_picture_needs_no_motion(analyzer: Analyzer, tmp_path: Path) -> None:
     path = tmp_path / "portrait.png"
     cv2.imwrite(str(path), data.astronaut()[..., ::-1])
-    out = analyzer.analyze(path)
+    out = analyzer.analyze(path, Settings(models=["pairs", "detail", "motion"]))
     assert out.media.kind == "image"
-    assert out.moments == [0.0]
+    assert out.timestamps == [0.0]
     assert out.verdict.probability is not None
-    for model in out.models:
-        if model.kind == "clip":
-            assert not model.counted
-            assert model.not_counted_because == "it judges motion, and this is a picture"
+    motion = out.models[-1]
+    assert not motion.counted
+    assert motion.not_counted_because == "it judges motion, and this is a picture"
+
+
+def test_what_does_not_vote_does_not_run_unless_asked(analyzer: Analyzer, clip: Path) -> None:
+    usual = analyzer.analyze(clip, FEW)
+    assert usual.models and all(model.counted for model in usual.models)
+    asked = analyzer.analyze(clip, Settings(frames=6, models=["pairs", "detail", "motion"]))
+    assert asked.judged[0].spans and not asked.models[-1].counted
+    # Signals read the same runs either way.
+    flows = [next(s for s in a.signals if s.id == "flow").value for a in (usual, asked)]
+    assert flows[0] is not None and flows[0] == flows[1]
 
 
 def test_two_people_are_two_tracks(analyzer: Analyzer, tmp_path: Path) -> None:
@@ -194,7 +203,7 @@ def test_a_truncated_clip_is_analyzed_as_far_as_it_goes(
     out = analyzer.analyze(cut, Settings(frames=12))
     assert out.verdict.probability is not None
     assert len(out.media.notes) == 1
-    assert out.moments[-1] < 2.5
+    assert out.timestamps[-1] < 2.5
 
 
 def test_unknown_models_are_refused_by_name(analyzer: Analyzer, clip: Path) -> None:
@@ -206,7 +215,8 @@ def test_a_model_without_weights_says_so_and_the_others_score(
     analyzer: Analyzer, clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    missing = next(s for s in registry.list_models() if not s.bundled)
+    known = registry.list_models()
+    missing = next(s for s in known if not s.bundled and s.kind == "frame")
     registry.unload(missing.id)  # another test may have had its weights
     default = registry.choose()[0].id
     out = analyzer.analyze(clip, Settings(frames=6, models=[default, missing.id]))

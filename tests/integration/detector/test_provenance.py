@@ -153,7 +153,7 @@ def test_a_manifest_that_takes_too_long_is_given_up(
     authority: Authority, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signed = authority.sign(picture, tmp_path / "s.jpg", "image/jpeg")
-    monkeypatch.setattr(credential, "TIME", 0.0)
+    monkeypatch.setattr(credential, "TIMEOUT_SECONDS", 0.0)
     found = look(signed)
     assert found.credential.state == "unreadable"
     assert "longer" in found.credential.problems[0]
@@ -246,7 +246,7 @@ def test_damaged_tags_are_named_and_the_rest_goes_on(tmp_path: Path) -> None:
         b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>',
         b"<x>" * 100,
         b"\xff\xfe\x00",
-        b" " * (xmp.LARGEST + 1),
+        b" " * (xmp.MAX_BYTES + 1),
     ],
 )
 def test_xmp_tricks_are_refused(packet: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +22,11 @@ from detector.decision import decide
 from detector.errors import Canceled, MediaError, UsageError
 from detector.perturbation import corruptions
 from detector.perturbation.corruptions import Condition
-from detector.perturbation.robustness import MOMENTS, PART, part, try_out
+from detector.perturbation.robustness import FRAMES, PART, part, try_out
 from detector.pipeline import Analyzer, FacesByTime, RunOptions
 from detector.schema.analysis import (
     Analysis,
     Label,
-    Media,
     PerturbationResult,
     Question,
     ReasonCode,
@@ -55,7 +55,7 @@ def trial(name: str, probability: float | None, error: str | None = None) -> Per
 
 def tried(*trials: PerturbationResult, unchanged: float = 0.8) -> Robustness:
     return Robustness(
-        question=MANIPULATION, start=1, end=7, moments=12, seconds=3.0,
+        question=MANIPULATION, start=1, end=7, sampled=12, seconds=3.0,
         unchanged=trial("as it is", unchanged), trials=list(trials),
     )  # fmt: skip
 
@@ -69,10 +69,9 @@ def analyzer() -> Analyzer:
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two of the bundled samples: making all of them takes longer than the trials."""
     folder, made = tmp_path_factory.mktemp("samples"), {}
-    for recipe in samples._recipes():
-        if recipe.id in ("manipulated", "picture"):
-            sample = samples._sample(recipe, folder)
-            samples._write(recipe, sample)
+    for sample, draw, poster in samples._gallery(folder):
+        if sample.id in ("manipulated", "picture"):
+            samples._write(sample, draw, poster)
             made[sample.id] = sample.path
     return made
 
@@ -95,8 +94,8 @@ def test_trials_of_the_manipulated_sample(
         clip,
         analysis,
         analyzer,
-        tried=[Condition("mirror"), Condition("blur", 5), Condition("jpeg", 50)],
-        observe=lambda *what: told.append(what),
+        conditions=[Condition("mirror"), Condition("blur", 5), Condition("jpeg", 50)],
+        on_progress=lambda *what: told.append(what),
     )
     assert found.question is MANIPULATION
     assert found.end is not None
@@ -111,8 +110,8 @@ def test_trials_of_the_manipulated_sample(
     assert len({found.unchanged.probability, mirror.probability, blur.probability}) == 3
     # A trial is no more than the changed copy, analyzed: by hand it comes out the same, but for
     # what writing the copy with an encoder and finding the face in it again change.
-    copy = corruptions.apply(clip, Condition("mirror"), tmp_path, start=found.start, end=found.end)
-    again = analyzer.analyze(copy, Settings(models=["pairs"], frames=MOMENTS), scores_only=True)
+    copy = corruptions.apply(clip, Condition("mirror"), tmp_path, part=(found.start, found.end))
+    again = analyzer.analyze(copy, Settings(models=["pairs"], frames=FRAMES), scores_only=True)
     assert again.verdict.answers[MANIPULATION].probability == pytest.approx(
         mirror.probability, abs=0.02
     )
@@ -129,19 +128,25 @@ def test_compression_is_tried_on_a_copy_with_the_faces_where_they_were(
     clip = gallery["manipulated"]
     analysis = analyzer.analyze(clip, Settings(models=["pairs"], frames=8), scores_only=True)
     searched: list[int] = []
-    detect = analyzer.detector().detect
+    detector = analyzer.detector()
+    detect, follow = detector.detect, detector.follow
 
     def count(rgb: np.ndarray, min_face: int) -> list[Detection]:
         searched.append(min_face)
         return detect(rgb, min_face)
 
+    def count_too(rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
+        searched.append(min_face)
+        return follow(rgb, min_face, faces)
+
     with monkeypatch.context() as patch:
-        patch.setattr(analyzer.detector(), "detect", count)
-        found = try_out(clip, analysis, analyzer, tried=[Condition("crf", 40)])
-    assert len(searched) == MOMENTS  # all of them in the unchanged part
+        patch.setattr(detector, "detect", count)
+        patch.setattr(detector, "follow", count_too)
+        found = try_out(clip, analysis, analyzer, conditions=[Condition("crf", 40)])
+    assert len(searched) == FRAMES  # all of them in the unchanged part
     (harsh,) = found.trials
-    copy = corruptions.apply(clip, Condition("crf", 40), tmp_path, start=found.start, end=found.end)
-    again = analyzer.analyze(copy, Settings(models=["pairs"], frames=MOMENTS), scores_only=True)
+    copy = corruptions.apply(clip, Condition("crf", 40), tmp_path, part=(found.start, found.end))
+    again = analyzer.analyze(copy, Settings(models=["pairs"], frames=FRAMES), scores_only=True)
     assert harsh.probability is not None
     assert harsh.probability != found.unchanged.probability
     assert again.verdict.answers[MANIPULATION].probability == pytest.approx(
@@ -213,32 +218,28 @@ class Told:
             raise answer
         return answer
 
-    def first_of_several(
-        self, path: Path, settings: Settings, about: Media, **more: Any
+    def rerun(
+        self, path: Path, settings: Settings, options: RunOptions, **more: Any
     ) -> tuple[Analysis, FacesByTime]:
         self.asked.append(settings)
+        self.looks.append(options)
         return self.answer(), {}
-
-    def again(self, path: Path, settings: Settings, look: RunOptions, **more: Any) -> Analysis:
-        self.asked.append(settings)
-        self.looks.append(look)
-        return self.answer()
 
 
 def test_what_cannot_be_read_is_a_result_and_a_cancel_is_not(tmp_path: Path) -> None:
     analysis = make_analysis()
     several = [Condition("mirror"), Condition("crop", 0.1)]
     told = Told(analysis, MediaError("damaged"), analysis)
-    found = try_out(tmp_path, analysis, told, tried=several)  # type: ignore[arg-type]
+    found = try_out(tmp_path, analysis, told, conditions=several)  # type: ignore[arg-type]
     assert [t.error for t in found.trials] == ["damaged", None]
     assert not found.fragile  # no score is no flip
     assert told.asked[0].start == found.start
     assert told.asked[1].start == found.start  # the same part of the same file
-    about = [look.media for look in told.looks]
+    about = [look.media for look in told.looks[1:]]
     assert [m.width for m in about if m] == [analysis.media.width, analysis.media.width * 4 // 5]
     assert told.asked[0].models == ["sbi", "xcep", "clip"]
     with pytest.raises(Canceled):
-        try_out(tmp_path, analysis, Told(analysis, Canceled()), tried=several)  # type: ignore[arg-type]
+        try_out(tmp_path, analysis, Told(analysis, Canceled()), conditions=several)  # type: ignore[arg-type]
 
 
 def test_the_part_is_where_the_score_is_highest() -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from detector import runtime
+from detector import converted, runtime
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,42 @@ def test_equal_to_torch_at_any_batch_size(
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.array_equal(found, run(x)[0])
+
+
+def test_shared_gives_the_same_from_threads_at_once(
+    network: torch.nn.Module, run: runtime.Runner
+) -> None:
+    shared = runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu", shared=True)
+    batches = [batch(3, seed) for seed in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda x: shared(x)[0], batches))
+    for x, answer in zip(batches, answers, strict=True):
+        np.testing.assert_array_equal(answer, run(x)[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="not on this system")
+def test_no_thread_is_held_on_a_core(network: torch.nn.Module) -> None:
+    """Held threads of all networks would share the first core, however many there are."""
+    allowed = os.sched_getaffinity(0)
+    side = 512  # long enough for somebody else to look
+    large = runtime.compile(network, torch.zeros(2, 3, side, side), "cpu", shared=True)
+    pictures = np.zeros((16, 3, side, side), np.float32)
+    seen: list[set[int]] = []
+    done = threading.Event()
+
+    def work() -> None:
+        for _ in range(10):
+            large(pictures)
+        done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not done.is_set():
+        for task in os.listdir("/proc/self/task"):
+            with suppress(OSError):
+                seen.append(os.sched_getaffinity(int(task)))
+    thread.join()
+    assert seen and all(cores == allowed for cores in seen)
 
 
 def test_an_answer_is_not_overwritten_by_the_next(run: runtime.Runner) -> None:
@@ -87,3 +126,119 @@ def test_it_reports_to_nobody(tmp_path: Path) -> None:
 def test_the_backend_is_named_with_its_version() -> None:
     assert runtime.backend("cpu").startswith("openvino 20")
     assert runtime.backend("cuda").startswith("torch ")
+
+
+# --- kept on disk ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("UNMASK_CONVERTED", str(tmp_path / "converted"))
+    return tmp_path / "converted"
+
+
+def never(*given: object, **named: object) -> None:
+    raise AssertionError("it was converted")
+
+
+def compiled(network: torch.nn.Module, **options: object) -> np.ndarray:
+    run = runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu", **options)  # type: ignore[arg-type]
+    return run(batch(3))[0]
+
+
+def test_what_is_kept_gives_the_same_to_the_bit_and_is_not_converted_again(
+    network: torch.nn.Module, run: runtime.Runner, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = compiled(network)
+    np.testing.assert_array_equal(first, run(batch(3))[0])
+    assert len(list(kept.iterdir())) == 1
+    monkeypatch.setattr(runtime._openvino()[0], "convert_model", never)
+    np.testing.assert_array_equal(compiled(network), first)
+    np.testing.assert_array_equal(compiled(network, shared=True), first)
+
+
+def test_another_network_is_never_taken_for_one_that_is_kept(
+    network: torch.nn.Module, kept: Path
+) -> None:
+    """Other weights, another attribute, another free axis, other code."""
+    first = compiled(network)
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        other[0].bias[0] += 1
+    assert not np.array_equal(compiled(other), first)
+    wider = copy.deepcopy(network)
+    wider[1].eps = 0.5
+    assert not np.array_equal(compiled(wider), first)
+
+    class Negative(torch.nn.ReLU6):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return -super().forward(x)
+
+    turned = copy.deepcopy(network)
+    turned[2] = Negative()
+    np.testing.assert_array_equal(compiled(turned), -first)
+    runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu", free=(0, 2))
+    assert len(list(kept.iterdir())) == 5
+    np.testing.assert_array_equal(compiled(network), first)
+
+
+def test_one_that_was_damaged_is_converted_anew_and_a_large_one_is_not_kept(
+    network: torch.nn.Module, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = compiled(network)
+    (folder,) = kept.iterdir()
+    (folder / converted.FILE).write_text("<?xml")
+    np.testing.assert_array_equal(compiled(network), first)
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime._openvino()[0], "convert_model", never)
+        np.testing.assert_array_equal(compiled(network), first)
+    monkeypatch.setattr(converted, "MAX_BYTES", 100)
+    assert converted.place(network, torch.zeros(2, 3, 33, 33), (0,)) is None
+
+
+def test_a_kept_network_of_other_weights_is_not_believed(
+    network: torch.nn.Module, kept: Path
+) -> None:
+    first = compiled(network)
+    (folder,) = kept.iterdir()
+    weights = bytearray((folder / converted.WEIGHTS).read_bytes())
+    weights[-1] ^= 0x40
+    (folder / converted.WEIGHTS).write_bytes(weights)
+    np.testing.assert_array_equal(compiled(network), first)
+    (folder / converted.DIGEST).unlink()
+    np.testing.assert_array_equal(compiled(network), first)
+    assert (folder / converted.DIGEST).is_file()
+
+
+def test_they_are_kept_in_the_data_folder_and_make_room(
+    network: torch.nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UNMASK_CONVERTED")
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    first = compiled(network)
+    folder = tmp_path / "converted"
+    (one,) = folder.iterdir()
+    size = sum(file.stat().st_size for file in one.iterdir())
+    monkeypatch.setattr(converted, "MAX_KEPT_BYTES", int(size * 2.5))
+    for number, free in enumerate([(0, 2), (0, 3)]):
+        os.utime(one, (number, number))  # it was used before the others were written
+        runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu", free=free)
+        if number == 0:
+            np.testing.assert_array_equal(compiled(network), first)
+            assert one.stat().st_mtime > 1, "it was used"
+    assert not one.exists() and len(list(folder.iterdir())) == 2
+
+
+def test_what_ships_is_found_again_by_another_process(kept: Path) -> None:
+    """Nothing in the networks that are loaded at every start is told differently there."""
+    code = (
+        "from detector.pipeline import Analyzer; from detector import runtime;"
+        "import openvino, sys; real = openvino.convert_model; n = [];"
+        "openvino.convert_model = lambda *a, **k: n.append(1) or real(*a, **k);"
+        "Analyzer().warm_up(); print(len(n))"
+    )
+    counts = [
+        int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+        for _ in range(2)
+    ]
+    assert counts[0] >= 5 and counts[1] == 0

@@ -4,7 +4,7 @@ the program which reads goes on."""
 from __future__ import annotations
 
 import gc
-import io
+import itertools
 import json
 import os
 import subprocess
@@ -441,8 +441,8 @@ def test_the_filter_knows_both_processors() -> None:
     from detector.isolation.privileges import _filter
 
     for machine in ("x86_64", "aarch64"):
-        for may_write in (False, True):
-            code = io.BytesIO(b"".join(_filter(machine, may_write=may_write))).getvalue()
+        for may_write, may_connect in itertools.product((False, True), repeat=2):
+            code = b"".join(_filter(machine, may_write=may_write, may_connect=may_connect))
             steps = [code[n : n + 8] for n in range(0, len(code), 8)]
             assert len(code) % 8 == 0 and len(steps) < 4096
             for number, step in enumerate(steps):
@@ -463,7 +463,7 @@ def test_the_command_line_reads_apart(
     options = ["--frames", "3", "--models", "pairs", "--json", "-"]
     assert main(["analyze", str(clip), *options]) == 0
     here = json.loads(capsys.readouterr().out)
-    monkeypatch.setattr(media, "_probe_still", hostile.crash)
+    monkeypatch.setattr(media, "probe_still", hostile.crash)
     try:
         assert main(["analyze", str(clip), str(bad), "--sandbox", *options]) == 2
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -33,15 +33,21 @@ def analyzer() -> Analyzer:
 def counted(analyzer: Analyzer, path: Path, settings: Settings = FEW) -> tuple[Analysis, int]:
     """An analysis, and how often faces were searched for."""
     detector, searched = analyzer.detector(), 0
-    detect = detector.detect
+    detect, follow = detector.detect, detector.follow
 
     def count(rgb: np.ndarray, min_face: int) -> list[Detection]:
         nonlocal searched
         searched += 1
         return detect(rgb, min_face)
 
+    def count_too(rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
+        nonlocal searched
+        searched += 1
+        return follow(rgb, min_face, faces)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(detector, "detect", count)
+        patch.setattr(detector, "follow", count_too)
         return analyzer.analyze(path, settings, scores_only=True), searched
 
 
@@ -63,7 +69,7 @@ def test_a_clip_that_stands_wrong_is_turned(
     assert (out.media.width, out.media.height) == SIZE
     assert sum("turned by" in note for note in out.media.notes) == 1
     assert len(out.judged) == 1
-    assert len(out.judged[0].frames) == len(out.moments) == 6
+    assert len(out.judged[0].frames) == len(out.timestamps) == 6
     for face, same in zip(out.judged[0].frames, upright.judged[0].frames, strict=True):
         assert face.box == pytest.approx(same.box, abs=6)
         assert np.array(face.landmarks) == pytest.approx(np.array(same.landmarks), abs=6)
@@ -92,7 +98,7 @@ def test_an_upright_clip_is_searched_once_a_moment(analyzer: Analyzer, make_clip
     out, searched = counted(analyzer, make_clip("up.mp4", seconds=2, size=SIZE))
     assert out.media.turned == 0
     assert out.media.notes == []
-    assert searched == len(out.moments)
+    assert searched == len(out.timestamps)
 
 
 def test_a_clip_without_a_face_stays_as_it_is(analyzer: Analyzer, make_clip: Clip) -> None:
@@ -123,10 +129,10 @@ def test_a_closer_look_and_trials_stand_the_same_way(analyzer: Analyzer, make_cl
     out = analyzer.analyze(path, settings)
     assert out.media.turned == 180
     assert sum("turned by" in note for note in out.media.notes) == 1
-    assert len(out.judged[0].frames) == len(out.moments) == 16
+    assert len(out.judged[0].frames) == len(out.timestamps) == 16
     heat = explain.heatmap(path, out, "A", 1.0, "pairs")
     assert heat is not None
-    found = try_out(path, out, analyzer, tried=[Condition("crf", 30), Condition("crop", 0.05)])
+    found = try_out(path, out, analyzer, conditions=[Condition("crf", 30), Condition("crop", 0.05)])
     assert [t.error for t in found.trials] == [None, None]
     assert found.unchanged.probability == pytest.approx(found.trials[1].probability, abs=0.1)
 

@@ -76,6 +76,19 @@ print(detector._torchvision.active() == (not torchvision.extension._has_ops()))
     assert run(code) == "[1, 2] [1, 0, 2]\nTrue"
 
 
+def test_the_compiler_comes_when_it_is_asked_for() -> None:
+    """Two seconds, for what torchvision asks where it runs on a GPU, and timm tells nobody."""
+    code = """
+import detector, sys
+import timm, torchvision, facenet_pytorch
+print({"torch._dynamo", "torch._inductor", "sympy"} & set(sys.modules) or "none")
+here = sys.modules["torchvision.ops.roi_align"].is_compile_supported("cpu")
+from torch._dynamo.utils import is_compile_supported
+print(here == is_compile_supported("cpu"))
+"""
+    assert run(code) == "none\nTrue"
+
+
 FAKE = """
 import torch
 print("run")

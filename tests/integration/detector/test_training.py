@@ -318,8 +318,12 @@ def test_a_run_learns_and_leaves_its_record(face: np.ndarray, tmp_path: Path) ->
     model = train(
         recipe(),
         labels,
-        tmp_path / "run",
-        progress=lambda stage, done, total, figures: told.append((stage, done, total, figures)),
+        fit.TrainingOptions(
+            tmp_path / "run",
+            on_progress=lambda stage, done, total, figures: told.append(
+                (stage, done, total, figures)
+            ),
+        ),
     )
     curve = list(csv.DictReader((tmp_path / "run" / "curve.csv").open()))
     losses = [float(line["loss"]) for line in curve]
@@ -340,8 +344,9 @@ def test_a_resumed_run_is_the_run(face: np.ndarray, tmp_path: Path) -> None:
     plan = recipe(images=48, average=0.5)
     faces = tmp_path / "faces"
     whole = train(plan, labels, tmp_path / "whole", cache=faces)
-    assert train(plan, labels, tmp_path / "parts", cache=faces, stop_after=3) is None
-    parts = train(plan, labels, tmp_path / "parts", cache=faces, resume=True)
+    run = fit.TrainingOptions(tmp_path / "parts", stop_after=3)
+    assert train(plan, labels, run, cache=faces) is None
+    parts = train(plan, labels, fit.TrainingOptions(tmp_path / "parts", resume=True), cache=faces)
     assert whole is not None and parts is not None
     first, second = load_file(whole), load_file(parts)
     assert first.keys() == second.keys()
@@ -385,7 +390,7 @@ def test_kernels_stay_where_only_norms_are_tuned(tmp_path: Path) -> None:
         x = np.random.default_rng(step).normal(0, 1, (8, 3, 64, 64)).astype(np.float32)
         return x, np.repeat(np.array([0, 1], np.float32), 4)
 
-    trained = fit.fit(network, plan, draw, tmp_path).state_dict()
+    trained = fit.fit(network, plan, draw, fit.TrainingOptions(tmp_path)).state_dict()
     moved = {name for name, value in before.items() if not torch.equal(value, trained[name])}
     kernels = {name for name, value in before.items() if value.ndim == 4}
     assert kernels and not kernels & moved

@@ -21,6 +21,7 @@ from detector.models.base import CropRecipe
 from detector.models.families import videomae
 from detector.training import blend_clip, clips, masking, motion, pool, sample
 from detector.training.cache import FaceCache, Faces
+from detector.training.fit import TrainingOptions
 from detector.training.job import TrainingJob
 from detector.training.recipe import Part, Pretrain, Recipe
 
@@ -100,23 +101,11 @@ def recipe(shape: str = "videomae", **changes: object) -> Recipe:
     return Recipe.model_validate(given | changes)
 
 
-def job(plan: Recipe, cache: FaceCache, out: Path, begin: Path, **changes: object) -> TrainingJob:
-    kept = {"s:ga", "s:ge"}
-    parts = [sample.gather(part, cache, kept) for part in plan.parts]
-    held = [sample.gather(part, cache, kept, held=True) for part in plan.parts]
-    given: dict[str, object] = {
-        "plan": plan,
-        "sources": parts,
-        "held": held,
-        "kept": kept,
-        "out": out,
-        "begin": begin,
-        "resume": False,
-        "stop_after": None,
-        "device": "cpu",
-        "on_progress": lambda stage, done, total, figures: None,
-    }
-    return TrainingJob(**(given | changes))  # type: ignore[arg-type]
+def job(plan: Recipe, cache: FaceCache, out: Path, begin: Path) -> TrainingJob:
+    people = {"s:ga", "s:ge"}
+    parts = [sample.gather(part, cache, people) for part in plan.parts]
+    held = [sample.gather(part, cache, people, held=True) for part in plan.parts]
+    return TrainingJob(plan, parts, held, people, TrainingOptions(out), begin)
 
 
 def curve(out: Path) -> list[dict[str, str]]:
@@ -264,9 +253,8 @@ def test_pretraining_that_was_stopped_goes_on(
         for stop in parts:
             network.load_state_dict(first)
             torch.manual_seed(6)
-            masking.pretrain(
-                network, plan, maps, tmp_path / str(len(parts)), resume=True, stop_after=stop
-            )
+            run = TrainingOptions(tmp_path / str(len(parts)), resume=True, stop_after=stop)
+            masking.pretrain(network, plan, maps, run)
         states.append(network.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 

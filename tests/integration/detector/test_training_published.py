@@ -15,12 +15,14 @@ from detector import media, vision, weights
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.evaluation.labels import Item
 from detector.models import registry, user_models
-from detector.models.base import CropRecipe, WeightFile
+from detector.models.base import CropRecipe
 from detector.models.families.classnseg import ClassNSeg
 from detector.schema.analysis import Calibration
 from detector.training import cache, input_transform, pretrained
+from detector.training.fit import TrainingOptions
 from detector.training.recipe import Part, Recipe, read_recipe
 from detector.training.run import train
+from detector.weights.entry import WeightFile
 from tests.conftest import camera
 from tests.support.golden import Golden
 from tests.unit.detector.test_hub import HALF, VIT, entry, saved
@@ -99,7 +101,7 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name: str, tmp_path: P
     look = input_transform.PretrainedInput(_Fed(recipe))  # type: ignore[arg-type]
     wanted = look.cached(Part(name="p", kind="image", share=1))
     item = Item(file, "face.png", 0, "image", "none", "g", "s")
-    made = cache.build([item], tmp_path / "c", side=wanted.side, margin=wanted.margin)
+    made = cache.build([item], tmp_path / "c", wanted)
     (entry,) = made.entries
     (face,) = vision.load_detector().detect(rgb, 40)
     expected = vision.cut(rgb, vision.box_for(recipe, face.box), recipe, face.landmarks)
@@ -163,8 +165,8 @@ def test_a_head_alone_changes_nothing_else_and_resumes(
 ) -> None:
     def run(out: Path, **how: object) -> Path | None:
         return train(
-            plan(images=32), labels, out, cache=cut_faces, begin="dfb_meso4",
-            weights=[meso(tmp_path)], tune="head", **how,  # type: ignore[arg-type]
+            plan(images=32), labels, TrainingOptions(out, **how),  # type: ignore[arg-type]
+            cache=cut_faces, begin="dfb_meso4", weights=[meso(tmp_path)], tune="head",
         )  # fmt: skip
 
     whole = run(tmp_path / "whole")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tools import setup
 
 ROOT = Path(__file__).resolve().parents[3]
 CUDA_REPORT = ["torch", "nvidia-cublas", "nvidia-cudnn-cu13", "cuda-toolkit", "triton", "sympy"]
@@ -52,7 +55,13 @@ class Place:
         }
         (root / "tools").mkdir()
         self.bin.mkdir()
-        for name in ("tools/setup.py", "Makefile", "pyproject.toml", "requirements.lock"):
+        for name in (
+            "tools/setup.py",
+            "Makefile",
+            "pyproject.toml",
+            "requirements.lock",
+            "requirements.hashes",
+        ):
             shutil.copy(ROOT / name, root / name)
         self.script("bin/nvidia-smi", "#!/bin/sh\nexit 9\n")  # driver there, no GPU
         self.report(["torch", "torchvision", "sympy"])
@@ -122,16 +131,18 @@ def index(tmp_path: Path) -> Iterator[str]:
 def test_the_cpu_index_is_used_when_it_answers(place: Place, index: str) -> None:
     run = place.setup("dashboard", TORCH_CPU_INDEX=index)
     assert run.returncode == 0, run.stderr
-    torch, rest = place.installs()
+    packages, torch, ours = place.installs()
+    wanted = place.root / ".venv" / "unmask-wanted.txt"
+    strict = "--require-hashes --no-deps --only-binary :all:"
+    assert packages == f"-m pip install --quiet {strict} --requirement {wanted}"
     assert torch == f"-m pip install --quiet --extra-index-url {index} {pins()}"
-    assert rest.endswith(f"--editable {place.root}[dashboard]")
-    assert f"--constraint {place.root}/requirements.lock" in rest
+    assert ours.endswith(f"--no-deps --no-build-isolation --editable {place.root}[dashboard]")
 
 
 def test_without_it_what_pip_finds_is_used_if_that_brings_no_cuda(place: Place) -> None:
     run = place.setup()
     assert run.returncode == 0, run.stderr
-    assert place.installs()[0] == f"-m pip install --quiet {pins()}"
+    assert place.installs()[1] == f"-m pip install --quiet {pins()}"
 
 
 def test_an_index_that_never_answers_does_not_hang(place: Place) -> None:
@@ -139,7 +150,7 @@ def test_an_index_that_never_answers_does_not_hang(place: Place) -> None:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         run = place.setup(TORCH_CPU_INDEX=address)
     assert run.returncode == 0, run.stderr
-    assert place.installs()[0] == f"-m pip install --quiet {pins()}"
+    assert place.installs()[1] == f"-m pip install --quiet {pins()}"
 
 
 def test_cuda_is_not_pulled_for_nothing(place: Place) -> None:
@@ -153,38 +164,81 @@ def test_cuda_is_not_pulled_for_nothing(place: Place) -> None:
     assert place.setup("dashboard").returncode == 1
 
 
+@pytest.mark.parametrize("extras", [[], ["dashboard"], ["dashboard", "test"]])
+def test_each_package_that_is_installed_has_its_hashes(place: Place, extras: list[str]) -> None:
+    assert place.setup(*extras).returncode == 0
+    text = (place.root / ".venv" / "unmask-wanted.txt").read_text()
+    blocks = re.split(r"\n(?=[a-z0-9])", text.strip())
+    hashes = {block.split("==")[0]: block.count("--hash=sha256:") for block in blocks}
+    assert all(hashes.values()) and "numpy" in hashes
+    assert "grad-cam" not in hashes  # it has no wheel
+    assert ("streamlit" in hashes) is bool(extras) and ("pytest" in hashes) is ("test" in extras)
+
+
+def test_the_hashes_are_of_the_lock() -> None:
+    """Whoever writes a line of the lock by hand runs `python tools/lock.py --hashes` after it."""
+    text = (ROOT / "requirements.hashes").read_text()
+    hashed = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", text, re.M))
+    lock = (ROOT / "requirements.lock").read_text()
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", lock, re.M))
+    apart = {"torch", "torchvision", "pip"}
+    assert {name: hashed.get(name) for name in locked if name not in apart} == {
+        name: version for name, version in locked.items() if name not in apart
+    }
+
+
+def test_a_file_with_another_hash_is_not_installed(tmp_path: Path) -> None:
+    """With pip itself, as it is called: a package under the name and version of one of ours."""
+    (tmp_path / "files").mkdir()
+    info = "filelock-9.9.dist-info"
+    with zipfile.ZipFile(tmp_path / "files" / "filelock-9.9-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("filelock.py", "")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: filelock\nVersion: 9.9\n")
+        tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        wheel.writestr(f"{info}/WHEEL", tag)
+        wheel.writestr(f"{info}/RECORD", "")
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text(f"filelock==9.9 \\\n    --hash=sha256:{'0' * 64}\n")
+    command = [sys.executable, "-m", "pip", "install", "--target", str(tmp_path / "site")]
+    command += [*setup.HASHED, "--only-binary", ":all:", "--requirement", str(wanted)]
+    alone = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "files")}
+    run = subprocess.run(command, env=os.environ | alone, capture_output=True, text=True)
+    assert run.returncode == 1 and "DO NOT MATCH THE HASHES" in run.stderr
+    assert not (tmp_path / "site" / "filelock.py").exists()
+
+
 def test_a_gpu_gets_what_pip_finds(place: Place) -> None:
     place.report(CUDA_REPORT)
     place.script("bin/nvidia-smi", "#!/bin/sh\necho 'GPU 0: NVIDIA H200 (UUID: GPU-1)'\n")
     run = place.setup()
     assert run.returncode == 0, run.stderr
-    assert place.installs()[0] == f"-m pip install --quiet {pins()}"
+    assert place.installs()[1] == f"-m pip install --quiet {pins()}"
 
 
 def test_torch_any_takes_what_pip_finds(place: Place) -> None:
     place.report(CUDA_REPORT)
     run = place.setup(TORCH="any")
     assert run.returncode == 0, run.stderr
-    assert place.installs()[0] == f"-m pip install --quiet {pins()}"
+    assert place.installs()[1] == f"-m pip install --quiet {pins()}"
 
 
 def test_torch_as_an_address_is_the_index(place: Place) -> None:
     run = place.setup(TORCH="https://example.invalid/cu130")
     assert run.returncode == 0, run.stderr
-    assert "--extra-index-url https://example.invalid/cu130" in place.installs()[0]
+    assert "--extra-index-url https://example.invalid/cu130" in place.installs()[1]
 
 
 def test_torch_that_is_there_is_kept(place: Place) -> None:
     versions = [pin.split("==")[1] for pin in pins().split()]
     run = place.setup(INSTALLED=f"{versions[0]}+cpu {versions[1]}")
     assert run.returncode == 0, run.stderr
-    (only,) = place.installs()
-    assert "--editable" in only
+    packages, ours = place.installs()
+    assert "--require-hashes" in packages and "--editable" in ours
 
 
 def test_the_second_time_nothing_is_done(place: Place) -> None:
     assert place.setup("dashboard").returncode == 0
-    assert len(place.installs()) == 2
+    assert len(place.installs()) == 3
     run = place.setup("dashboard")
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     assert place.installs() == []
@@ -195,7 +249,7 @@ def test_the_second_time_nothing_is_done(place: Place) -> None:
     assert place.installs() == []
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "requirements.lock"])
+@pytest.mark.parametrize("name", ["pyproject.toml", "requirements.lock", "requirements.hashes"])
 def test_a_change_is_installed_with_all_that_was_asked_before(place: Place, name: str) -> None:
     place.setup("dashboard", "test")
     place.installs()
@@ -221,7 +275,7 @@ def test_a_failed_install_is_tried_again(place: Place) -> None:
     assert run.stderr.splitlines()[-1].startswith("unmask: pip install failed")
     place.installs()
     assert place.setup().returncode == 0
-    assert len(place.installs()) == 2
+    assert len(place.installs()) == 3
 
 
 def test_a_broken_environment_is_made_anew_and_no_package_is_one_line(tmp_path: Path) -> None:

@@ -52,6 +52,10 @@ def caller(peer: str | None = None, **headers: str) -> Caller:
         (caller("127.0.0.1", via="1.1 proxy"), False),
         (caller("127.0.0.1", host="unmask.example"), False),
         (caller("127.0.0.1", origin="https://unmask.example"), False),
+        # The page of another server on this computer.
+        (caller("127.0.0.1", origin="http://localhost:3000"), False),
+        (caller("127.0.0.1", origin="http://localhost"), False),
+        (caller("127.0.0.1", origin="null"), False),
         # A stranger's name that was made to lead to 127.0.0.1.
         (caller("127.0.0.1", host="rebound.example:8501"), False),
         (caller("127.0.0.1", host="[broken"), False),

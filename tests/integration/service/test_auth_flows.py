@@ -37,6 +37,7 @@ from service.auth.problems import AccountError, SignedOut, Unreachable
 from service.auth.session_store import EncryptedSessionStore
 from service.auth.sessions import Session
 from service.auth.steps import AuthReturnContext
+from service.records.store import RecordScope
 from tests.support.fake_auth import KEY, PASSWORD, URL, FakeAuth
 from tests.support.pages import APP
 from tests.support.waiting import PATIENT
@@ -875,7 +876,6 @@ def test_required_closes_every_page_but_a_link_that_was_given(
         assert position == "hidden"
         return next(one for one in pages if one.url_path == page)
 
-    # AppTest runs a page it is switched to by itself, without what app.py puts around it.
     monkeypatch.setattr(streamlit, "navigation", choose)
     monkeypatch.setattr(Application, "shared", lambda self, token: None)  # a link that is over
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY, required=True))
@@ -896,11 +896,14 @@ def test_who_signs_in_is_where_they_wanted_to_go(
     fake: FakeAuth, service: AuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auth, "accounts", lambda: Accounts(URL, KEY, required=True))
+    here = lambda self, context: RecordScope(context.principal.id, self.jobs.store)  # noqa: E731
+    monkeypatch.setattr(Application, "scope", here)  # the fake answers for no records
     fake.add(ADA)
     app = AppTest.from_file(APP, default_timeout=PATIENT).run()
+    assert "What you will read" not in text(app)
     fill(app, ADA, PASSWORD)
     press(app, "Sign in")
-    assert "What you will read" in text(app)
+    assert "What you will read" in text(app) and fake.seen
 
 
 def test_a_guest_of_a_closed_server_may_not_analyze(

@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,21 +18,24 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from aiortc import RTCPeerConnection, VideoStreamTrack
+from aiortc import AudioStreamTrack, RTCPeerConnection, VideoStreamTrack
 from aiortc.contrib.media import MediaRelay
-from streamlit_webrtc import WebRtcMode
+from scipy import signal
+from streamlit_webrtc import AudioSinkTrack, WebRtcMode
 from streamlit_webrtc.webrtc import WebRtcWorker
 
 from dashboard.pages.live.state import CONNECT, PAUSE, TRIES, LivePageState, Phase, Trouble
 from detector import media
 from detector.errors import UnmaskError, UsageError
-from detector.live import LiveEngine, LiveSettings
+from detector.live import LiveEngine, LiveSettings, LiveVoice
+from detector.live.pool import Pool
 from detector.live.recorder import Recorder, Ring
 from service.live import viewers as room
-from service.live.viewers import CORES, Full, Keep, Viewer, Viewers, Wishes
+from service.live.viewers import CORES, Full, Keep, LiveOptions, Viewer, Viewers
 from service.tasks.executor import ThreadExecutor
 from service.tasks.scheduler import Scheduler
 from tests.conftest import Picture, camera
+from tests.support import speech as made
 from tests.support.live_stand_in import StandInEngine, colored, gray
 from tests.support.waiting import PATIENT, until
 
@@ -86,6 +90,23 @@ class MadeCamera(VideoStreamTrack):
         return made
 
 
+class MadeMicrophone(AudioStreamTrack):
+    """Sound, int16 [n] at 48 kHz, around and around, at the speed at which it was spoken."""
+
+    def __init__(self, sound: np.ndarray) -> None:
+        super().__init__()
+        self.sound, self.number = np.resize(sound, len(sound) // 960 * 960), 0
+
+    async def recv(self) -> av.AudioFrame:
+        await asyncio.sleep(0.02)
+        at = 960 * self.number % len(self.sound)
+        made = av.AudioFrame.from_ndarray(self.sound[None, at : at + 960], "s16", "mono")
+        made.sample_rate, made.pts = 48_000, 960 * self.number
+        made.time_base = Fraction(1, 48_000)
+        self.number += 1
+        return made
+
+
 def patch(number: int) -> np.ndarray:
     """Gray, with white on its left."""
     rgb = GRAY.copy()
@@ -109,7 +130,6 @@ UNUSED = (
     "source_video_track",
     "source_audio_track",
     "sink_video_track",
-    "sink_audio_track",
     "player_factory",
     "in_recorder_factory",
     "out_recorder_factory",
@@ -138,6 +158,7 @@ def linked(viewer: Viewer, loop: asyncio.AbstractEventLoop) -> WebRtcWorker:
         audio_receiver_size=4,
         sendback_video=True,
         sendback_audio=False,
+        sink_audio_track=AudioSinkTrack(viewer.hear) if viewer.voice is not None else None,
         loop=loop,
         relay=asyncio.run_coroutine_threadsafe(relay(), loop).result(PATIENT),
         **dict.fromkeys(UNUSED),  # type: ignore[arg-type]
@@ -145,13 +166,15 @@ def linked(viewer: Viewer, loop: asyncio.AbstractEventLoop) -> WebRtcWorker:
 
 
 async def connect(
-    worker: WebRtcWorker, picture: Picture
+    worker: WebRtcWorker, picture: Picture, sound: np.ndarray | None = None
 ) -> tuple[RTCPeerConnection, asyncio.Future[Any]]:
     """The browser's end: sends the made camera, receives what comes back."""
     theirs = RTCPeerConnection()
     came: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     theirs.on("track", lambda track: came.done() or came.set_result(track))
     theirs.addTrack(MadeCamera(picture))
+    if sound is not None:
+        theirs.addTrack(MadeMicrophone(sound))
     await theirs.setLocalDescription(await theirs.createOffer())
     offer = theirs.localDescription
     answer = await asyncio.to_thread(worker.process_offer, offer.sdp, offer.type, PATIENT)
@@ -184,11 +207,47 @@ def watch(
         worker.stop()
 
 
+def test_the_microphone_of_the_same_link_is_heard(
+    loop: asyncio.AbstractEventLoop, unwatched: None
+) -> None:
+    """Opus through a real connection into the voice that the engine would judge. No model is asked:
+    test_live_voice.py does that."""
+    pool, engine = Pool(0), StandInEngine()
+    heard = LiveVoice([], pool, lambda id: pytest.fail("no model is asked for"))
+    pool.add(heard)
+    engine.listen = lambda: heard  # type: ignore[assignment, return-value, method-assign]
+    crowd = Viewers(lambda: engine, 1)  # type: ignore[arg-type, return-value]
+    viewer = crowd.open(LiveSettings(), LiveOptions(microphone=True))
+    worker = linked(viewer, loop)
+    spoken = signal.resample_poly(made.speech(3), 3, 1)
+
+    async def speak() -> None:
+        theirs, came = await connect(worker, patch, (spoken * 32_000).astype(np.int16))
+        track, end = await asyncio.wait_for(came, PATIENT), time.monotonic() + PATIENT
+        while (heard.state.time or 0.0) < 2.5 and time.monotonic() < end:
+            await asyncio.wait_for(track.recv(), PATIENT)
+        await theirs.close()
+
+    try:
+        asyncio.run(speak())
+        while pool.step():
+            pass
+        analysis = heard.state.analysis
+        assert analysis is not None and analysis.media.audio and analysis.media.audio.heard
+        said = analysis.media.audio.heard
+        assert said.speech_seconds > 1 and (said.level or -99) > -30
+        assert len(engine.opened[0].frames) >= 2, "the picture goes on beside it"
+    finally:
+        worker.stop()
+        viewer.end()
+    assert heard.state.analysis is None and not heard.waiting()
+
+
 def test_frames_go_in_and_come_back_drawn_upon(
     engine: StandInEngine, loop: asyncio.AbstractEventLoop, unwatched: None
 ) -> None:
     crowd = Viewers(lambda: engine, 1)  # type: ignore[arg-type, return-value]
-    viewer = crowd.open(LiveSettings(), Wishes(mirror=True))
+    viewer = crowd.open(LiveSettings(), LiveOptions(mirror=True))
     last = watch(viewer, loop, patch, lambda rgb: bright(rgb) == "right")
     session = engine.opened[0]
     assert bright(last) == "right", "shown as in a mirror"
@@ -207,7 +266,7 @@ def test_a_face_is_boxed_and_scored_and_every_frame_counted(
 ) -> None:
     real = LiveEngine(workers=1)
     crowd = Viewers(lambda: real, 1)
-    viewer = crowd.open(LiveSettings(), Wishes(mirror=False))
+    viewer = crowd.open(LiveSettings(), LiveOptions(mirror=False))
     picture = gray(camera((640, 480)))
     scored: list[int] = []
 
@@ -257,17 +316,17 @@ def bright(rgb: np.ndarray) -> str:
 def test_viewers_are_apart_and_no_more_than_there_are_places(
     crowd: Viewers, engine: StandInEngine
 ) -> None:
-    first = crowd.open(LiveSettings(models=("a",)), Wishes())
-    second = crowd.open(LiveSettings(models=("b",)), Wishes())
+    first = crowd.open(LiveSettings(models=("a",)), LiveOptions())
+    second = crowd.open(LiveSettings(models=("b",)), LiveOptions())
     with pytest.raises(Full, match="2 cameras are on already"):
-        crowd.open(LiveSettings(), Wishes())
+        crowd.open(LiveSettings(), LiveOptions())
     assert len(engine.opened) == 2, "who is refused costs the engine nothing"
     first.receive(frame())
     assert [len(session.frames) for session in engine.opened] == [1, 0]
     assert [session.settings.models for session in engine.opened] == [("a",), ("b",)]
     first.end()
     assert engine.opened[0].closed == 1 and not second.ended
-    crowd.open(LiveSettings(), Wishes())
+    crowd.open(LiveSettings(), LiveOptions())
     crowd.close()
     assert all(session.closed for session in engine.opened)
 
@@ -275,15 +334,17 @@ def test_viewers_are_apart_and_no_more_than_there_are_places(
 def test_a_lost_session_waits_and_is_then_let_go(
     crowd: Viewers, engine: StandInEngine, clock: Clock
 ) -> None:
-    viewer = crowd.open(LiveSettings(), Wishes())
-    clock.now += room.GRACE + 1
+    viewer = crowd.open(LiveSettings(), LiveOptions())
+    clock.now += room.RECONNECT_SECONDS + 1
     assert crowd.sweep() == 1, "a first frame may take its time"
     viewer.receive(frame())
-    clock.now += room.GRACE - 1
+    clock.now += room.RECONNECT_SECONDS - 1
     assert crowd.sweep() == 1
     viewer.receive(frame())
-    assert engine.opened[0].frames == [0.0, room.GRACE - 1], "it goes on as the same session"
-    clock.now += room.GRACE + 1
+    assert engine.opened[0].frames == [0.0, room.RECONNECT_SECONDS - 1], (
+        "it goes on as the same session"
+    )
+    clock.now += room.RECONNECT_SECONDS + 1
     assert crowd.sweep() == 0 and viewer.ended and crowd.running == 0
     late = frame()
     assert viewer.receive(late) is late, "a late frame passes untouched"
@@ -294,8 +355,8 @@ def test_the_reaper_comes_by_itself(engine: StandInEngine) -> None:
     clock = Clock()
     crowd = Viewers(lambda: engine, 1, clock=clock, watch=0.01)  # type: ignore[arg-type, return-value]
     for _ in range(2):  # the second time, a new one has to come
-        viewer = crowd.open(LiveSettings(), Wishes())
-        clock.now += room.FIRST + 1
+        viewer = crowd.open(LiveSettings(), LiveOptions())
+        clock.now += room.FIRST_FRAME_SECONDS + 1
         until(lambda: crowd.running == 0)
         assert viewer.ended
 
@@ -308,7 +369,7 @@ def test_ending_twice_keeps_once_and_a_failure_is_said(engine: StandInEngine, cl
         raise OSError("disk")
 
     crowd = Viewers(lambda: engine, 2, keep, clock=clock)  # type: ignore[arg-type, return-value]
-    viewer = crowd.open(LiveSettings(), Wishes())
+    viewer = crowd.open(LiveSettings(), LiveOptions())
     viewer.receive(frame())
     threads = [threading.Thread(target=viewer.end) for _ in range(4)]
     for thread in threads:
@@ -334,9 +395,9 @@ def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_
         reserve=lambda: scheduler.reserve(CORES).release,
         clock=clock,
     )
-    viewers = [crowd.open(LiveSettings(), Wishes()) for _ in range(2)]
+    viewers = [crowd.open(LiveSettings(), LiveOptions()) for _ in range(2)]
     with pytest.raises(UnmaskError):
-        crowd.open(LiveSettings(), Wishes())  # no place, and nothing reserved for it
+        crowd.open(LiveSettings(), LiveOptions())  # no place, and nothing reserved for it
     assert scheduler.reserved == 2 * CORES
     viewers[0].end()
     viewers[0].end()
@@ -349,12 +410,12 @@ def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_
 
 def test_how_many_places_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_LIVE_VIEWERS", "3")
-    assert room.limit() == 3
+    assert room.max_viewers() == 3
     monkeypatch.setenv("UNMASK_LIVE_VIEWERS", "many")
     with pytest.raises(SystemExit, match="must be a whole number, not 'many'"):
-        room.limit()
+        room.max_viewers()
     monkeypatch.delenv("UNMASK_LIVE_VIEWERS")
-    assert room.limit() >= 2
+    assert room.max_viewers() >= 2
 
 
 # --- what a visit is in the middle of -------------------------------------------------------------
@@ -379,7 +440,7 @@ class Person(SimpleNamespace):
 
 @pytest.fixture
 def person(crowd: Viewers, clock: Clock) -> Person:
-    viewer = crowd.open(LiveSettings(), Wishes())
+    viewer = crowd.open(LiveSettings(), LiveOptions())
     return Person(visit=LivePageState(clock=clock), clock=clock, viewer=viewer)
 
 
@@ -431,8 +492,8 @@ def test_a_server_that_refuses_says_so_itself(person: Person) -> None:
 
     person.visit.start()
     person.visit.answered({"ask": 1, "error": ""}, refuse)
-    assert person.visit.trouble is Trouble.REFUSED and person.visit.said is not None
-    assert person.visit.said.message == "No such model."
+    assert person.visit.trouble is Trouble.REFUSED and person.visit.refusal is not None
+    assert person.visit.refusal.message == "No such model."
 
 
 def test_a_link_that_does_not_come_up_is_tried_again(person: Person, crowd: Viewers) -> None:
@@ -466,7 +527,7 @@ def test_a_lost_picture_comes_back_to_the_same_session(person: Person) -> None:
 def test_a_picture_that_stays_away_ends_the_session(person: Person, crowd: Viewers) -> None:
     visit = started(person)
     person.after(3, frames=True)
-    person.after(room.GRACE + 1)
+    person.after(room.RECONNECT_SECONDS + 1)
     crowd.sweep()
     person.after(0.5)
     assert visit.phase is Phase.ENDED and person.viewer.ended and not visit.wanted
@@ -505,7 +566,7 @@ def test_a_recording_lines_up_with_the_scores(
 ) -> None:
     crowd = Viewers(lambda: engine, 1, clock=clock)  # type: ignore[arg-type, return-value]
     film = tmp_path / "film.mp4"
-    viewer = crowd.open(LiveSettings(), Wishes(keep=Keep.VIDEO, mirror=True), film=film)
+    viewer = crowd.open(LiveSettings(), LiveOptions(keep=Keep.VIDEO, mirror=True, film=film))
     clock.now += 5  # the link takes its time: 0 s is the first frame
     picture = camera((320, 240))
     for number in range(30):
@@ -520,7 +581,7 @@ def test_a_recording_lines_up_with_the_scores(
     assert engine.opened[0].seen is not None and engine.opened[0].seen.shape == (480, 640, 3)
     assert found.duration == pytest.approx(times[-1], abs=0.15)
     (shown,) = media.decode(film, found, [times[12]], notes=[])
-    came = room.fitted(picture(12))
+    came = room.letterbox(picture(12))
     assert np.abs(shown.rgb.astype(int) - came).mean() < 12, "as it came, not mirrored"
 
 

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, text
 
+from detector.errors import UnmaskError
 from service.application import Application
 from service.records import database
-from service.records.database import FILE
-from service.records.model import LOCAL, RecordsError
-from service.records.scope import RecordScope
+from service.records.batches import Batches, BatchItem
+from service.records.database import FILE, Database
+from service.records.idempotency import IdempotencyKeys, InProgress
+from service.records.model import LOCAL, RecordsError, ResultOrigin, State
+from service.records.seals import Keyring, origin, origin_of
 from service.records.sql import SQLStore, open_store
+from service.records.store import RecordScope
 from service.records.tables import metadata
+from service.tasks.downloads import Download, OnProgress
+from tests.support.footage_contract import FootageContract
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.postgres import PORT, SUPERUSER, Postgres, postgres
+from tests.support.rates_contract import RatesContract
 from tests.support.records_contract import SAMPLE, make
+from tests.support.servers_contract import ServersContract, clock
 from tests.support.sql_contract import SQLContract, start_writer
-from tests.support.waiting import PATIENT
+from tests.support.tasks import ANN, BEN, ended
+from tests.support.waiting import PATIENT, until
 
-__all__ = ["postgres"]
+__all__ = ["clock", "postgres"]
 
 
 def address_of(server: Postgres, name: str) -> str:
@@ -55,6 +67,76 @@ def store(opened: SQLStore) -> SQLStore:
 
 class TestPostgres(SQLContract):
     """All of it."""
+
+
+class TestServers(ServersContract):
+    """All of it."""
+
+    @pytest.fixture
+    def where(self, fresh: str) -> str:
+        return fresh
+
+
+class TestRates(RatesContract):
+    """All of it."""
+
+    @pytest.fixture
+    def where(self, fresh: str) -> str:
+        return fresh
+
+
+class TestFootage(FootageContract):
+    """All of it."""
+
+    @pytest.fixture
+    def where(self, fresh: str) -> str:
+        return fresh
+
+
+def together(number: int, act: Callable[[int], object]) -> list[object]:
+    """What happens when so many do something at once; what was raised, too."""
+    barrier = threading.Barrier(number)
+
+    def run(who: int) -> object:
+        barrier.wait()
+        try:
+            return act(who)
+        except UnmaskError as error:
+            return error
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(run, range(number)))
+
+
+def test_a_request_that_reaches_two_servers_at_once_is_done_once(fresh: str) -> None:
+    databases = [Database(fresh) for _ in range(4)]
+    servers = [IdempotencyKeys(each) for each in databases]
+    for number in range(10):
+        key = f"key {number}"
+        got = together(4, lambda who, key=key: servers[who].claim("ann", key, "same"))  # type: ignore[misc]
+        assert got.count(None) == 1 and sum(isinstance(one, InProgress) for one in got) == 3
+    servers[0].complete("ann", "key 0", "made")
+    assert servers[1].claim("ann", "key 0", "same") == "made"
+    servers[2].release("ann", "key 1")
+    assert servers[3].claim("ann", "key 1", "same") is None
+    for each in databases:
+        each.close()
+
+
+def test_files_that_two_servers_add_to_a_batch_are_all_there(fresh: str) -> None:
+    databases = [Database(fresh) for _ in range(4)]
+    servers = [Batches(each) for each in databases]
+    batch = servers[0].create("ann", [])
+
+    def add(who: int) -> None:
+        for number in range(10):
+            servers[who].add("ann", batch.id, [BatchItem(name=f"{who}-{number}", analysis="x")])
+
+    together(4, add)
+    found = servers[0].get("ann", batch.id)
+    assert found is not None and len({item.name for item in found.items}) == 40
+    for each in databases:
+        each.close()
 
 
 # --- from an empty database on --------------------------------------------------------------------
@@ -169,4 +251,49 @@ def test_the_server_keeps_its_records_where_it_is_told(
     assert job is not None and job.analysis == SAMPLE
     over = record.touched + timedelta(days=31)
     assert store.sweep(over, timedelta(days=30)) == [record.id]
+    application.stop()
+    store.close()
+
+
+def test_servers_on_one_database_see_and_stop_each_others_tasks(
+    fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_DATABASE", fresh)
+    here, there = Application(tmp_path / "here"), Application(tmp_path / "there")
+
+    def work(on_progress: OnProgress) -> None:
+        for number in range(10**6):
+            on_progress(number, 10**6)
+            time.sleep(0.01)
+
+    download = here.downloads.start("a", work, ANN)
+
+    def seen() -> Download:
+        found = there.downloads.find("a", ANN)
+        assert found is not None and found is not download
+        return found
+
+    until(lambda: there.downloads.find("a", ANN) is not None and seen().done > 2)
+    assert seen().state is State.RUNNING and seen().total == 10**6
+    assert there.downloads.find("a", BEN) is None
+    assert there.downloads.start("a", work, ANN).id == download.id
+    there.tasks.cancel(seen())
+    assert ended(download).state is State.CANCELED
+    assert not list(tmp_path.rglob(FILE)) and not list(tmp_path.rglob("tasks.db"))
+    for application in (here, there):
+        application.stop()
+
+
+def test_what_was_there_before_the_first_key_is_not_sealed(fresh: str, tmp_path: Path) -> None:
+    """It is not this server's own file: others may have written it."""
+    store = open_store(fresh)
+    record = make("local")
+    store.add(record, SAMPLE)
+    store.seals = Keyring.open(tmp_path, store.database)
+    analysis = store.analysis("local", record.id)
+    assert analysis is not None and origin(analysis.seal, "local") is ResultOrigin.BEFORE
+    late = make("local")
+    store.add(late, store.seals.seal(late, SAMPLE))
+    kept = store.get("local", late.id)
+    assert kept is not None and origin_of(kept) is ResultOrigin.HERE
     store.close()

@@ -129,7 +129,9 @@ def test_what_an_account_may_call_is_what_the_dashboard_and_the_policies_call(
         "private.is_admin",
         "private.is_own_media",
         "private.is_stored",
+        "private.longest",
         "private.may_write",
+        "private.text_bytes",
         "public.facets",
         "public.purge",
         "public.search_analyses",
@@ -664,8 +666,10 @@ def test_results_take_up_so_much_and_a_smaller_one_always_goes(
     database.act_as_superuser()
     database.run("update instance set max_bytes = 100")
     database.act_as("authenticated", ada)
-    assert database.run("update analyses set note = 'still mine' where id = %s", [id]) == 1
-    assert database.run("update analyses set document = 'x' where id = %s", [id]) == 1
+    with database.refused("PT429"):  # a note takes room like all else
+        database.run("update analyses set note = 'still mine'")
+    shorter = "update analyses set document = 'x', note = 'still mine' where id = %s"
+    assert database.run(shorter, [id]) == 1
 
 
 def test_of_two_at_once_one_gets_the_last_place(postgres: Postgres) -> None:
@@ -742,7 +746,8 @@ def test_what_is_over_is_deleted_by_the_instance_and_sooner_by_its_owners_wish(
 def test_a_wish_that_is_no_number_of_days_deletes_nothing(
     database: Database, ada: UUID, value: str
 ) -> None:
-    """A person can write anything there."""
+    """A person could write anything there, before it was looked at."""
+    database.run("alter table settings drop constraint settings_keep_days")
     database.run(
         "insert into settings (owner, kind, value) values (%s, 'preferences', %s)", [ada, value]
     )
@@ -945,3 +950,118 @@ def test_the_shim_leaves_new_tables_open_as_a_project_does(postgres: Postgres) -
         assert visible(bare, "opened") == 0
         bare.run("insert into opened values (1)")
     assert "superuser" in SHIM.read_text("utf-8")
+
+
+# --- bounds ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", ["1e400", "1e-400", "-1e400", "0", "36501", '"7"', "true"])
+def test_a_bad_choice_is_refused_and_an_old_one_stops_nobodys_retention(
+    database: Database, ada: UUID, bob: UUID, days: str
+) -> None:
+    value = f'{{"keep_days": {days}}}'
+    database.act_as("authenticated", bob)
+    with database.refused("23514"):
+        database.run("insert into settings (kind, value) values ('preferences', %s)", [value])
+    database.act_as_superuser()
+    database.run("alter table settings drop constraint settings_keep_days")
+    database.run(
+        "insert into settings (owner, kind, value) values (%s, 'preferences', %s)", [bob, value]
+    )
+    database.run("update instance set keep_days = 7")
+    for owner in (ada, bob):
+        keep(database, owner, touched="2020-01-01")
+    assert database.value("select private.purge()") == 2
+
+
+def test_an_account_that_cannot_be_purged_stops_no_other(
+    database: Database, ada: UUID, bob: UUID
+) -> None:
+    database.run("update instance set keep_days = 7")
+    for owner in (ada, bob):
+        keep(database, owner, touched="2020-01-01")
+    database.run(
+        "create function no() returns trigger language plpgsql as "
+        f"$$ begin if old.owner = '{ada}' then raise 'damaged'; end if; return old; end $$"
+    )
+    database.run("create trigger no before delete on analyses for each row execute function no()")
+    assert database.value("select private.purge()") == 1
+    assert database.value("select owner from analyses") == ada
+
+
+def test_times_are_the_servers(database: Database, ada: UUID) -> None:
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    database.run("update analyses set touched = 'infinity', again = '2099-01-01'")
+    assert database.value("select greatest(touched, again) <= now() from analyses")
+    for created in ("infinity", "2099-01-01"):
+        database.run(
+            "insert into analyses (id, name, created, touched) values (%s, 'x', %s, %s)",
+            [new_id(), created, created],
+        )
+    assert database.value("select bool_and(greatest(created, touched) <= now()) from analyses")
+    with database.refused("23514"):  # 90 days from now, not from a day of one's own choice
+        database.run(
+            "insert into shares (id, analysis, created, expires, hash) values (%s, %s, "
+            "now() + interval '50 years', now() + interval '50 years 1 hour', "
+            "encode(sha256('x'), 'hex'))",
+            [new_id(), id],
+        )
+
+
+def test_all_text_of_a_record_counts_and_has_a_length(database: Database, ada: UUID) -> None:
+    keep(database, ada, done=False)
+    database.act_as("authenticated", ada)
+    for column, value in (
+        ("tags", ["x" * 41]),
+        ("tags", ["x" * 46_000_000]),
+        ("models", ["x" * 201]),
+        ("media", f"{ada}/" + "x" * 2000),
+    ):
+        with database.refused("23514"):
+            database.run(f"update analyses set {column} = %s", [value])
+    before = database.value("select stored from analyses")
+    database.run("update analyses set note = 'é', tags = '{ab,cd}', models = '{pairs}'")
+    assert database.value("select stored from analyses") == before + 2 + 4 + 5
+    database.act_as_superuser()
+    database.run("insert into quotas (owner, max_bytes) values (%s, 1000)", [ada])
+    database.act_as("authenticated", ada)
+    with database.refused("PT429"):
+        database.run("update analyses set note = %s", ["x" * 2000])
+    assert database.run("update analyses set note = ''") == 1, "what gets smaller always goes"
+
+
+def test_a_file_cannot_grow_over_the_limit(database: Database, ada: UUID) -> None:
+    database.run("update instance set max_media_bytes = 1000")
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    upload(database, ada, id)
+    assert database.run("update storage.objects set metadata = '{\"size\": 1000}'") == 1
+    for size in ("1001", "2600000000", "999999999999999999"):
+        with database.refused():
+            database.run("update storage.objects set metadata = %s", [f'{{"size": {size}}}'])
+
+
+def test_a_file_has_so_many_links(database: Database, ada: UUID) -> None:
+    id = keep(database, ada)
+    database.act_as("authenticated", ada)
+    many = (
+        "insert into shares (id, analysis, expires, hash) select "
+        "substr(encode(sha256(n::text::bytea), 'hex'), 1, 22), %s, now() + interval '1 hour', "
+        "encode(sha256(n::text::bytea), 'hex') from generate_series(1, %s) as n"
+    )
+    with database.refused("PT429"):
+        database.run(many, [id, 100_000])
+    assert visible(database, "shares") == 0
+    assert database.run(many, [id, 100]) == 100
+    with database.refused("PT429"):
+        database.run(many.replace("n::text", "(-n)::text"), [id, 1])
+
+
+def test_no_file_of_a_record_is_forgotten(database: Database, ada: UUID) -> None:
+    id, other = keep(database, ada), keep(database, ada)
+    database.act_as("authenticated", ada)
+    paths = {upload(database, ada, id, name) for name in ("a.mp4", "b.mp4")}
+    upload(database, ada, other)
+    database.run("delete from analyses where id = %s", [id])  # `media` was never written
+    assert {row["path"] for row in database.rows("select path from removals")} == paths

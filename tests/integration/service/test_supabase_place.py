@@ -18,9 +18,9 @@ from detector.schema.analysis import Settings
 from service import auth
 from service.application import Application
 from service.auth.config import Accounts
+from service.config import get_config
 from service.context import Principal, PrincipalKind, RequestContext, Role
-from service.records import media_replicator
-from service.records.model import Query, Record, RecordsError
+from service.records.model import Query, Record, RecordsError, ResultOrigin
 from service.records.store import Store
 from service.records.supabase.store import SupabaseStore
 from service.tasks.jobs import Job, Jobs, State
@@ -82,7 +82,7 @@ def server(tmp_path: Path, here: Browser) -> Iterator[Callable[[str], Jobs]]:
     def start(name: str) -> Jobs:
         made.append(Application(tmp_path / name, Analyzer()))  # type: ignore[arg-type]
         here.app = made[-1]
-        here.app.jobs._look = None  # these files are none
+        here.app.jobs._check = None  # these files are none
         return here.app.jobs
 
     yield start
@@ -203,23 +203,34 @@ def test_only_an_account_that_may_analyze_is_offered_it(
     assert here.count_guest_analyses() == 0 == here.claim_guest_analyses()
 
 
+@pytest.mark.parametrize("secret", ["the same on both, as docs/hosting.md says", ""])
 def test_another_server_with_an_empty_disk_has_an_accounts_results(
-    project: Project, here: Browser, server: Callable[[str], Jobs]
+    project: Project,
+    here: Browser,
+    server: Callable[[str], Jobs],
+    monkeypatch: pytest.MonkeyPatch,
+    secret: str,
 ) -> None:
+    if secret:
+        monkeypatch.setenv("UNMASK_SECRET_KEY", secret)
     here.sign_in(project.person())
     server("one")
     job = analyze(here)
     server("two")
     found = here.find(job.key)
     assert found is not None and found.state is State.DONE and not found.has_media
-    assert found.analysis == job.analysis
+    assert found.analysis is not None and job.analysis is not None
+    plain = {"seal": None}
+    assert found.analysis.model_copy(update=plain) == job.analysis.model_copy(update=plain)
+    # It has another key: what the first one sealed is not this one's.
+    assert found.origin is (ResultOrigin.HERE if secret else ResultOrigin.ELSEWHERE)
 
 
 def test_the_same_file_gets_the_answer_it_had_but_never_anothers(
     project: Project, here: Browser, server: Callable[[str], Jobs]
 ) -> None:
     ada, bob, jobs = project.person(), project.person(), server("one")
-    analyzer = jobs._runner._analyzer
+    analyzer = jobs.runner._analyzer
     assert isinstance(analyzer, Analyzer)
     here.sign_in(ada)
     first = analyze(here)
@@ -331,4 +342,4 @@ def test_a_copy_that_can_not_be_made_costs_nothing_else(
 def test_a_typo_about_private_files_stops_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_SUPABASE_MEDIA", "yes please")
     with pytest.raises(SystemExit, match="UNMASK_SUPABASE_MEDIA"):
-        media_replicator.copies_enabled()
+        get_config()

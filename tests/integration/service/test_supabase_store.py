@@ -21,7 +21,7 @@ from service.records.supabase import analyses, media, rows, tables
 from service.records.supabase.media import object_path
 from service.records.supabase.store import SupabaseStore
 from tests.support.gateway import Account, Project, postgres, project
-from tests.support.records_contract import NOON, SAMPLE, StoreContract, make, minutes, result
+from tests.support.records_contract import NOON, SAMPLE, TTL, StoreContract, make, minutes, result
 from tests.support.standin import token
 from tools import tidy
 
@@ -110,7 +110,7 @@ def test_an_owner_that_is_not_the_clients_gives_nothing(ada: Account, bob: Accou
 def test_a_stranger_opens_a_link_and_nothing_else(project: Project, ada: Account) -> None:
     mine = store_of(ada)
     mine.add(record := make(ada.id), SAMPLE)
-    share = mine.share(ada.id, record.id, minutes(60), NOON)
+    share = mine.share(ada.id, record.id, TTL, NOON)
     assert share is not None
     stranger = SupabaseStore(project.client)
     shared = stranger.shared(share.token, NOON)

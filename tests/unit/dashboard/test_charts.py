@@ -58,7 +58,7 @@ def test_a_part_above_a_level_ends_at_the_exact_crossings() -> None:
 def test_runs_never_cross_a_gap(analysis: Analysis) -> None:
     lane = lane_of(analysis, "A")
     (gap,) = lane.gaps
-    runs = series.runs(lane, lane.score)
+    runs = lane.runs
     assert len(runs) == 2
     assert runs[0][-1][0] < gap.start and runs[1][0][0] > gap.end
 
@@ -153,7 +153,7 @@ def test_thresholds_and_band_are_drawn_and_numbered(analysis: Analysis) -> None:
 def test_a_click_can_land_on_every_moment_also_in_a_gap(analysis: Analysis) -> None:
     figure = figure_of(analysis, "A")
     picker = next(t for t in figure.data if t.name == "moments")
-    assert list(picker.x) == analysis.moments
+    assert list(picker.x) == analysis.timestamps
     assert not any(y is None or math.isnan(y) for y in picker.y)
     assert picker.marker.size == 11 and picker.marker.opacity == 0
     assert picker.selected.marker.opacity == 0 and picker.unselected.marker.opacity == 0

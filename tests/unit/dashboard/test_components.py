@@ -48,6 +48,8 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     typography.section: ((BAD,), {}),
     typography.chapter: ((BAD,), {}),
     typography.paragraph: ((BAD,), {}),
+    typography.text: ((BAD,), {}),
+    typography.small_paragraphs: ((BAD, BAD), {}),
     typography.say: ((BAD,), {}),
     typography.caption: ((BAD,), {"after": True, "announced": True}),
     typography.small_print: ((BAD,), {}),
@@ -62,8 +64,20 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     typography.warning: ((BAD,), {"announced": True}),
     typography.subheading: ((BAD,), {}),
     typography.heading: ((BAD,), {}),
+    typography.name: ((BAD,), {}),
+    typography.strong: ((BAD,), {}),
+    typography.small: ((BAD,), {}),
+    typography.caution: ((BAD,), {}),
+    typography.unseen: ((BAD,), {}),
+    typography.outcome: ((BAD,), {}),
+    typography.conclusion: ((BAD,), {}),
+    typography.nothing: ((BAD,), {}),
+    camera.picture: ((BAD, BAD), {}),
+    cards.preview: ((BAD, BAD), {}),
+    cards.arrival: ((Markup("<i></i>"), BAD, BAD), {}),
     chips.chip: ((BAD,), {"symbol": "help"}),
     chips.inked: ((BAD, "na", "help"), {}),
+    chips.bold: ((BAD, "na"), {}),
     chips.figures: (([(BAD, BAD, BAD), (BAD, "", BAD)],), {}),
     chips.bullets: (([BAD, BAD],), {}),
     tables.facts: (([(BAD, BAD)],), {}),
@@ -83,11 +97,14 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     cards.named: ((BAD, BAD), {}),
     cards.people: (([(BAD, BAD, BAD), ("", BAD, BAD)], BAD, BAD), {}),
     cards.built: ((BAD, BAD, BAD, [BAD]), {}),
+    cards.titled: ((BAD, BAD), {}),
+    cards.model_head: ((BAD, BAD, BAD, BAD), {"warning": BAD, "note": BAD}),
+    cards.model_accuracy: ((BAD, Markup("<i></i>")), {}),
+    cards.model_problem: ((BAD,), {"calm": True}),
     cards.legend: (([cards.Mark("line", BAD)],), {}),
     progress.bar: ((0.5, BAD), {}),
     progress.run: ((BAD, BAD, 0.5, [STEP], BAD), {"label": BAD, "most": 2}),
     progress.waiting: ((BAD, BAD, BAD), {"most": 2}),
-    lanes.zone_words: ((LIMITS, SIZE, BAD), {}),
     lanes.line_names: (([(20.0, BAD, True), (20.0, BAD, False)], SIZE), {}),
     lanes.owner: ((BAD, BAD, BAD, BAD), {}),
     lanes.model: ((BAD, BAD), {}),
@@ -96,6 +113,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     verdict.number: ((BAD, BAD), {}),
     verdict.odds: ((BAD,), {}),
     verdict.limits: ((BAD, BAD), {}),
+    verdict.measured: (([(BAD, BAD)],), {}),
     verdict.own: ((BAD,), {}),
     verdict.questions: (([QUESTION],), {}),
     verdict.sides: ((BAD, (BAD, BAD), (BAD, BAD)), {"bare": True}),
@@ -105,6 +123,9 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     figures.missing: ((BAD,), {}),
     figures.caption: ((BAD, BAD), {}),
     figures.note: ((BAD,), {}),
+    figures.titled: ((BAD, BAD), {}),
+    figures.reason: ((BAD, BAD), {}),
+    figures.material: ((BAD,), {}),
     figures.ramp: ((BAD, BAD), {}),
     figures.inferno: ((BAD, BAD, BAD), {}),
     figures.ends: ((BAD, BAD), {}),
@@ -124,7 +145,15 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     status_cards.waiting: ((BAD, BAD, BAD), {}),
 }
 """Each component, and what it is given: everything a text can be is `BAD`."""
-NO_TEXT = {figures.row_names, lanes.spread, signin.begin, page_header.row, page_header.facts}
+NO_TEXT = {
+    figures.chart,
+    figures.row_names,
+    lanes.spread,
+    lanes.zone_words,
+    page_header.facts,
+    page_header.row,
+    signin.begin,
+}
 """Those that draw into a place, draw no text, or are tried below."""
 MODULES = (camera, cards, chips, figures, lanes, markup, progress, signin, tables, typography,
            verdict, page_header)  # fmt: skip
@@ -164,7 +193,7 @@ def test_what_is_given_stays_text(component: Callable[..., object], drawn: list[
     html = "".join(drawn) if made is None else str(markup.join([made]))  # type: ignore[list-item]
     read = Read(html)
     assert "script" not in read.tags and "onerror" not in read.attributes, html
-    assert ("img" in read.tags) is (component in (cards.people, figures.tile)), html
+    assert ("img" in read.tags) is (component in (camera.picture, cards.people, figures.tile)), html
     values_of = " ".join(filter(None, read.attributes.values()))
     assert BAD in read.text or BAD in values_of, html
     assert "&#" not in read.text, "escaped twice"

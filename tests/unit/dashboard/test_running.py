@@ -34,7 +34,7 @@ def test_a_bar_stays_inside_itself_and_speaks_only_with_a_label() -> None:
 def half_done() -> Analysis:
     """Looked at half of the moments; the slow model has scored every second of these."""
     whole = make_analysis()
-    seen = whole.moments[:16]
+    seen = whole.timestamps[:16]
     tracks = []
     for track in whole.judged:
         kept = [face.model_copy(deep=True) for face in track.frames if face.index < 16]
@@ -42,7 +42,7 @@ def half_done() -> Analysis:
             if face.index >= 8:
                 face.scores.pop("xcep", None)
         tracks.append(track.model_copy(update={"frames": kept}))
-    return whole.model_copy(update={"moments": seen, "subjects": tracks, "partial": True})
+    return whole.model_copy(update={"timestamps": seen, "subjects": tracks, "partial": True})
 
 
 def test_the_bold_line_is_drawn_only_where_all_models_have_a_score() -> None:
@@ -61,5 +61,5 @@ def test_what_was_not_looked_at_is_not_scored_yet() -> None:
     lane = so_far(partial, partial.judged[0])
     last = lane.gaps[-1]
     assert last.why is series.Missing.NOT_YET
-    assert (last.start, last.end) == (partial.moments[-1], series.length(partial))
+    assert (last.start, last.end) == (partial.timestamps[-1], series.length(partial))
     assert series.Missing.NO_SCORE not in {gap.why for gap in lane.gaps}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from detector.evaluation import curves
+from detector.evaluation import metrics
 
 
 @pytest.fixture(scope="module")
@@ -18,20 +18,20 @@ def made() -> tuple[np.ndarray, np.ndarray]:
 
 def test_roc_is_the_reference_roc(made: tuple[np.ndarray, np.ndarray]) -> None:
     scores, labels = made
-    found = curves.roc(scores, labels, [str(i) for i in range(120)], rounds=50)
+    found = metrics.roc(scores, labels, [str(i) for i in range(120)])
     area = float(np.trapezoid(found.tpr, found.fpr))
     assert area == pytest.approx(reference.roc_auc_score(labels, scores), abs=1e-12)
     fpr, tpr, _ = reference.roc_curve(labels, scores, drop_intermediate=False)
     np.testing.assert_allclose(found.fpr, fpr)
     np.testing.assert_allclose(found.tpr, tpr)
     assert (found.low <= found.high).all()
-    inside = curves._at(found.fpr, found.tpr)
+    inside = metrics._at(found.fpr, found.tpr)
     assert ((found.low - 0.02 <= inside) & (inside <= found.high + 0.02)).mean() > 0.9
 
 
 def test_precision_and_recall_are_the_reference_ones(made: tuple[np.ndarray, np.ndarray]) -> None:
     scores, labels = made
-    recall, precision = curves.precision_recall(scores, labels)
+    recall, precision = metrics.precision_recall(scores, labels)
     theirs, there, _ = reference.precision_recall_curve(labels, scores)
     np.testing.assert_allclose(recall[1:], there[::-1][1:])
     np.testing.assert_allclose(precision[1:], theirs[::-1][1:])
@@ -41,11 +41,11 @@ def test_takes_of_one_original_widen_the_band() -> None:
     rng = np.random.default_rng(1)
     labels = np.repeat(rng.integers(0, 2, 20), 6)
     scores = labels * 0.8 + np.repeat(rng.normal(0, 1, 20), 6)
-    alone = curves.roc(scores, labels, [str(i) for i in range(120)])
-    grouped = curves.roc(scores, labels, [str(i // 6) for i in range(120)])
+    alone = metrics.roc(scores, labels, [str(i) for i in range(120)])
+    grouped = metrics.roc(scores, labels, [str(i // 6) for i in range(120)])
     assert (grouped.high - grouped.low).mean() > 1.3 * (alone.high - alone.low).mean()
 
 
 def test_one_group_gives_a_curve_and_a_flat_band() -> None:
-    found = curves.roc([0.1, 0.9], [0, 1], ["a", "a"], rounds=10)
+    found = metrics.roc([0.1, 0.9], [0, 1], ["a", "a"])
     assert found.tpr.tolist() == [0, 1, 1] and (found.high - found.low == 0).all()

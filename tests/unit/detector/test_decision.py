@@ -8,7 +8,6 @@ from detector import messages
 from detector.decision import decide, logit, sigmoid
 from detector.decision.context import PUBLISHED_START
 from detector.messages import caveats as said_caveats
-from detector.messages import evidence as said_evidence
 from detector.messages import reasons as said_reasons
 from detector.schema.analysis import (
     Analysis,
@@ -242,8 +241,8 @@ def test_bundled_models_alone_need_every_question_for_no_sign_and_say_which_is_o
 def test_contributions_add_up_to_the_combined_score() -> None:
     made = beside(1.7)
     made.ensembles[FACE].calibration = Calibration(scale=1.0, offset=-0.3, data="made", clips=9)
-    made.ensembles[FACE].caution = 0.2
-    made.ensembles[FACE].doubt.size = 0.7
+    made.ensembles[FACE].multiple_testing_penalty = 0.2
+    made.ensembles[FACE].uncertainty.size = 0.7
     small = [face(i, width=80.0, gend=0.4, one=0.2, two=0.1) for i in range(5)]
     made.subjects = [*made.subjects, track("B", small)]
     for out in (decide(made), decide(made, models=["one", "two"]), decide(made, models=["two"])):
@@ -358,7 +357,7 @@ def test_a_verdict_that_turns_around_under_small_changes_is_none() -> None:
 
     made = analysis([track("A", with_scores(*[0.95] * 5))])
     made.robustness = Robustness(
-        question=FACE, moments=5, unchanged=trial(Label.FAKE, 0.95),
+        question=FACE, sampled=5, unchanged=trial(Label.FAKE, 0.95),
         trials=[trial(Label.REAL, 0.1)], seconds=1.0,
     )  # fmt: skip
     out = decide(made)
@@ -402,7 +401,8 @@ def test_every_code_has_a_sentence() -> None:
     assert codes <= set(said_reasons.WORDINGS)
     written = {CaveatCode.WRITTEN.value}
     assert {code.value for code in CaveatCode} - written <= set(said_caveats.WORDINGS)
-    assert set(said_evidence.WORDINGS) == {"face_size", "sharpness", "compression", "frames"}
+    of_pictures = {"face_size", "sharpness", "compression", "frames"}
+    assert set(said_caveats.EVIDENCE) == of_pictures | {"speech", "band", "noise"}
 
 
 def test_a_reason_is_said_in_the_language_of_whoever_looks() -> None:

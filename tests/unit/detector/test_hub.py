@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,17 @@ def test_clips_and_where_they_look(tmp_path: Path) -> None:
     assert maps is not None and maps.shape == (1, 2, 2, 2) and maps.max() == 1
 
 
+def test_positions_of_clips_are_those_of_transformers() -> None:
+    fresh = importlib.util.find_spec("transformers.models.videomae.modeling_videomae")
+    assert fresh is not None and fresh.loader is not None
+    module = importlib.util.module_from_spec(fresh)
+    fresh.loader.exec_module(module)
+    theirs = module.get_sinusoid_encoding_table(12, 64)
+    ours = hub.positions(12, 64)
+    assert ours.dtype == theirs.dtype and ours.shape == theirs.shape == (1, 12, 64)
+    assert torch.allclose(ours, theirs, atol=1e-7)
+
+
 def test_the_processor_of_videos_has_its_own_mean() -> None:
     bare = hub.recipe(VIDEO, None)
     assert bare["normalization"].mean == (0.5, 0.5, 0.5)  # its class's default
@@ -185,7 +197,7 @@ def test_maps_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     assert "--fake-index NUMBER" in caught.value.hint
     hub.load(entry(VIT, None, options={"label_map_override": True}), files, "cpu")
 
-    model = HubModel("wolf/wolf", "0" * 40, "mit", told, {}, ())
+    model = HubModel("wolf/wolf", "0" * 40, "mit", {}, told)
     for said in (None, "Fake"):
         with pytest.raises(LabelOrderError, match="wolf/wolf contradicts itself"):
             hub_import.entry(model, fake=said)

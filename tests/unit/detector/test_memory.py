@@ -13,13 +13,13 @@ from torch import nn
 
 from detector.errors import ModelError, UsageError
 from detector.models import memory
-from detector.models.base import CropRecipe, FrameModel, ModelSpec
+from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.models.memory import ModelCache
 
 SIZE = 4_000_000  # bytes of a toy
 
 
-class Toy(FrameModel):
+class Toy(Model):
     def __init__(self, id: str) -> None:
         super().__init__(
             ModelSpec(

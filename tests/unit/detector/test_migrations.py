@@ -35,8 +35,21 @@ def as_1_2(analysis: Analysis) -> dict[str, Any]:
         return [without(item) for item in node] if isinstance(node, list) else node
 
     old = without(analysis.exported())
+    del old["timestamps"]
     for model in old["models"]:
         del model["modality"]
+    for ensemble in old["ensembles"].values():
+        ensemble["doubt"] = ensemble.pop("uncertainty")
+        ensemble["caution"] = ensemble.pop("multiple_testing_penalty")
+    for one in old["tracks"]:
+        for answer in one["answers"].values():
+            answer["doubt"] = answer.pop("uncertainty")
+    if old["coverage"]:
+        old["coverage"]["moments"] = old["coverage"].pop("sampled")
+    for answer in old["verdict"]["answers"].values():
+        for part in answer["contributions"]:
+            if part["kind"] == "probit_shrink":
+                part["kind"] = "held_back"
     return old | {"schema_version": "1.2"}
 
 
@@ -159,6 +172,7 @@ def test_what_is_exported_has_the_keys_of_1_2_and_opens() -> None:
     made = decide(make_analysis())
     tree = made.exported()
     (first, *_), tracks = tree["subjects"], tree["tracks"]
+    assert tree["moments"] == tree["timestamps"] == made.timestamps
     assert [t["id"] for t in tracks] == [s.id for s in made.judged]
     assert {"whole", "faces", "windows"} <= set(tracks[0]) and not tracks[0]["whole"]
     assert [f["time"] for f in tracks[0]["faces"]] == [f["time"] for f in first["frames"]]
@@ -170,7 +184,8 @@ def test_what_is_exported_has_the_keys_of_1_2_and_opens() -> None:
 
 
 def test_what_is_stored_says_nothing_twice() -> None:
-    assert "tracks" not in json.loads(make_analysis().model_dump_json())
+    stored = json.loads(make_analysis().model_dump_json())
+    assert stored.keys().isdisjoint({"tracks", "moments"}) and stored["timestamps"]
 
 
 def test_an_unknown_version_is_left_to_be_refused() -> None:

@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 from detector.errors import WeightsError
-from detector.models.base import CropRecipe, ModelSpec, Normalization, WeightFile
+from detector.models.base import CropRecipe, ModelSpec, Normalization
 from detector.models.families import mobilenet
+from detector.weights.entry import WeightFile
 
 SIDE = 64
 
@@ -135,4 +136,5 @@ def test_weights_that_do_not_fit_are_refused(network, tmp_path: Path) -> None:
 
 
 def test_maps_in_the_middle_are_a_sixteenth(network) -> None:
-    assert network.middle(torch.zeros(1, 3, 160, 160)).shape == (1, 96, 10, 10)
+    maps = network.features[: mobilenet.MIDDLE](torch.zeros(1, 3, 160, 160))
+    assert maps.shape == (1, mobilenet.MIDDLE_CHANNELS, 10, 10)

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from detector.models.base import CropRecipe
-from detector.models.families.gend import frame_order
-from detector.vision import cut
-from detector.vision.native import align_native
+from detector.vision import alignment, cut
 from tests.support.golden import FOLDER, picture
 
 GOLDEN = json.loads((FOLDER / "transformers" / "gend_aligner.json").read_text())
@@ -51,11 +49,4 @@ def test_another_crop_is_another_picture() -> None:
 @pytest.mark.parametrize("points", [[(0.0, 0.0)] * 5, [(1.0, 2.0)] * 4, [(float("nan"), 1.0)] * 5])
 def test_points_that_are_none_are_refused(points: list[tuple[float, float]]) -> None:
     with pytest.raises(ValueError, match="five landmarks"):
-        align_native(picture("input_face_224.png"), points, RECIPE)
-
-
-def test_frames_in_the_order_of_the_original() -> None:
-    for text, order in GOLDEN["frame order"].items():
-        assert frame_order(int(text.split()[0])) == order
-    assert frame_order(0) == []
-    assert sorted(frame_order(7, most=7)) == list(range(7))
+        alignment.align(picture("input_face_224.png"), points, RECIPE)

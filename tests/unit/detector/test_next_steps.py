@@ -36,10 +36,10 @@ def clear() -> Analysis:
 
 def long(analysis: Analysis) -> Analysis:
     """The same moments over four minutes."""
-    moments = [t * 17 for t in analysis.moments]
+    moments = [t * 17 for t in analysis.timestamps]
     media = analysis.media.model_copy(update={"duration": 241.0, "frame_count": 6000})
-    seen = Coverage(moments=32, frames=6000, longest_gap=7.6, shots=4, shots_seen=4)
-    return analysis.model_copy(update={"moments": moments, "media": media, "coverage": seen})
+    seen = Coverage(sampled=32, frames=6000, longest_gap=7.6, shots=4, shots_seen=4)
+    return analysis.model_copy(update={"timestamps": moments, "media": media, "coverage": seen})
 
 
 def test_a_long_clip_is_looked_at_closer_first(clear: Analysis) -> None:

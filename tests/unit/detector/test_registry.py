@@ -16,7 +16,7 @@ from detector import weights
 from detector.cli import main
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.models import registry
-from detector.models.base import FrameModel
+from detector.models.base import Model
 from detector.pipeline import initial_results
 from detector.schema.analysis import QUESTION_OF, Ensemble, Question
 from tests.support.golden import Golden
@@ -90,8 +90,10 @@ def test_the_manifest_that_ships_is_whole() -> None:
 def test_every_known_label_order_has_a_point_with_its_source() -> None:
     for spec in registry.list_models():
         said = (spec.operating_point, bool(spec.operating_point_source))
-        if spec.bundled or spec.label_order == "unverified":
-            # Ours are calibrated; a point on a scale that may be upside down would be none.
+        if spec.bundled or spec.label_order == "unverified" or spec.kind == "audio":
+            # Ours are calibrated; a point on a scale that may be upside down would be none. A model
+            # of voices votes where it is calibrated, never by its authors' point: those of 2019
+            # have an AUC of 0.59 on ours.
             assert said == (None, False), spec.id
         else:
             assert said == (0.5, True) and spec.operating_point_source.endswith("."), spec.id
@@ -281,7 +283,7 @@ def test_weights_that_are_not_the_stated_ones_are_never_loaded(data: Path) -> No
     assert caught.value.code == "weights_corrupted"
 
 
-class Slow(FrameModel):
+class Slow(Model):
     """Counts how often it is made."""
 
     made = 0

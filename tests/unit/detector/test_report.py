@@ -23,8 +23,8 @@ from detector.cli import main
 from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.messages.format import percent
-from detector.report import words
-from detector.report.paper import FONT, printable
+from detector.report import charts, words
+from detector.report.paper import FONT, Paper, printable
 from detector.report.parts import ATTACHMENT
 from detector.schema.analysis import (
     Analysis,
@@ -40,6 +40,13 @@ from detector.schema.analysis import (
     Subject,
     Tally,
     Thresholds,
+)
+from detector.schema.comparison import (
+    ComparedPerson,
+    Comparison,
+    ComparisonFinding,
+    Span,
+    TimeAlignment,
 )
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
 from tests.support.result_sample import make_analysis, make_clip, make_picture
@@ -68,7 +75,7 @@ def analysis() -> Analysis:
         hashes=[FrameHash(time=1.0, phash="c2924c5532bddfc8")],
     )
     tried = Robustness(
-        question=Question.MANIPULATION, start=0, end=6, moments=12, seconds=9.5,
+        question=Question.MANIPULATION, start=0, end=6, sampled=12, seconds=9.5,
         unchanged=trial("none", 0.81),
         trials=[trial("crf-32", 0.75), trial("mirror", 0.5), trial("blur-2", None, "no face")],
     )  # fmt: skip
@@ -185,6 +192,17 @@ def test_names_in_other_scripts_are_printed_or_numbered(made: dict[str, bytes]) 
     assert name == "выступление 会議 مجلس <b>.webm"
 
 
+def test_what_somebody_writes_reads_as_it_is_written(analysis: Analysis) -> None:
+    """Markup is text; what turns "evil" into "live" stands as its number; length has a limit."""
+    note = "\u202eevil\u202c <script>alert(1)</script> &#x202e; \x1b[31m =1+1"
+    content = report.collect(analysis, notes=note, exported=WHEN)
+    text = text_of(report.as_pdf(content))
+    assert "[U+202E]evil[U+202C] <script>alert(1)</script> &#x202e; [U+001B][31m =1+1" in text
+    assert json.loads(report.as_json(content))["notes"] == note  # data: as it is
+    long = report.collect(analysis, notes="A" * 200_000, exported=WHEN)
+    assert 20_000 <= text_of(report.as_pdf(long)).count("A") < 20_100
+
+
 def test_a_font_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     font = tmp_path / "font.ttf"
     font.write_bytes(b"no font")
@@ -247,11 +265,58 @@ def test_pictures_and_the_hash_at_export(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["clip.webm"]  # nothing is left behind
 
 
+def test_a_manipulated_copy_heads_the_report_and_the_detectors_stay_beside_it(
+    analysis: Analysis,
+) -> None:
+    media = analysis.media
+    found = Comparison(
+        copy_media=media,
+        original_media=media.model_copy(update={"name": "press.mp4", "sha256": "ab" * 32}),
+        finding=ComparisonFinding.FACE_DIFFERS,
+        time=TimeAlignment(compared=24, matched=24),
+        inside=13.0,
+        elsewhere=1.1,
+        limit=2.0,
+        people=[
+            ComparedPerson(
+                id="A", part="face", spans=[Span(start=2.0, end=7.0)], difference=13.0, limit=2.0,
+                moments=9,
+            )
+        ],
+    )  # fmt: skip
+
+    def pages(comparison: Comparison) -> str:
+        shown = analysis.model_copy(update={"comparison": comparison})
+        pdf = report.as_pdf(report.collect(shown, exported=WHEN))
+        text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+        return " ".join(text.split())
+
+    text = pages(found)
+    likely = f"{percent(analysis.verdict.probability or 0)} combined likelihood"
+    assert "Manipulated copy of press.mp4" in text and "The detectors, alone: Likely" in text
+    assert likely in text, "the number of the detectors is theirs, and unaltered"
+    assert "the face of Person A differs from 00:02 to 00:07, the rest is the same footage" in text
+    assert "ab" * 32 in text and "Who changed it, or why." in text
+    same = found.model_copy(update={"finding": ComparisonFinding.NOTHING_DIFFERS, "people": []})
+    text = pages(same)
+    assert "Manipulated copy" not in text and "the original may be manipulated itself" in text
+    assert "Differs from its original?" in text
+
+
 def test_a_picture_and_a_file_without_faces_have_a_report() -> None:
     empty = make_analysis().model_copy(update={"subjects": []})
     for analysis in (make_picture(), decide(empty)):
         pdf = report.as_pdf(report.collect(analysis, exported=WHEN))
         assert analysis.media.sha256 in text_of(pdf)
+
+
+def test_the_scale_is_in_the_words_of_the_question_that_is_answered() -> None:
+    face, whole = make_analysis(), make_analysis(whole=3.0, fake=False)
+    for analysis, says in ((face, "likely manipulated"), (whole, "likely machine-made")):
+        assert analysis.verdict.question is not None
+        paper = Paper("scale", "", WHEN)
+        charts.scale(paper, 0.5, analysis.verdict.thresholds, analysis.verdict.question)
+        assert says in text_of(bytes(paper.output()))
 
 
 def test_the_place_is_left_out_on_request(analysis: Analysis) -> None:
@@ -273,7 +338,7 @@ def test_the_table_has_a_row_for_each_person_and_moment(
     lines = made["csv"].decode().splitlines()
     assert lines[-1].startswith("# ")
     rows = list(csv.DictReader(lines[:-1]))
-    assert len(rows) == len(analysis.judged) * len(analysis.moments)
+    assert len(rows) == len(analysis.judged) * len(analysis.timestamps)
     absent = [r for r in rows if r["why"] == "not_in_frame"]
     turned = [r for r in rows if r["why"] == "turned_away"]
     scored = [r for r in rows if r["score"]]

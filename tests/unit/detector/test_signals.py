@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from detector import signals
-from detector.signals import frequency, identity, landmarks, motion, noise, reference, scores, views
-from detector.signals.measures import flow
+from detector.signals import frequency, identity, noise, reference, views
+from detector.signals.measures import changes, flow, jitter
 from detector.signals.patch import FacePatch
 
 BOX = (140.0, 100.0, 260.0, 260.0)
@@ -93,7 +93,7 @@ def test_a_regular_pattern_is_a_peak(period: float) -> None:
     wave = 2.0 * np.sin(2 * np.pi * np.arange(400) / period)
     with_wave = np.clip(picture + wave[None, :, None], 0, 255).astype(np.uint8)
     plain, peaked = (
-        frequency.peak(frequency.pattern_power(frequency.native_plane(at(p))))
+        frequency.peak(frequency.power(frequency.native_plane(at(p))))
         for p in (picture.astype(np.uint8), with_wave)
     )
     assert peaked > plain + 6
@@ -106,7 +106,7 @@ def test_the_blocks_of_compression_are_no_pattern() -> None:
     blocky[:, ::8] += 5
     plain, peaked = (
         frequency.peak(
-            frequency.pattern_power(frequency.native_plane(at(np.clip(p, 0, 255).astype(np.uint8))))
+            frequency.power(frequency.native_plane(at(np.clip(p, 0, 255).astype(np.uint8))))
         )
         for p in (picture, blocky)
     )
@@ -169,15 +169,15 @@ def run_of(shift: list[int], *, inner: list[int] | None = None) -> np.ndarray:
         if inner is not None:
             offset = 70 + by + inner[number]
             face = picture[70:230, offset : offset + 160]
-            crop[motion.INNER] = face[motion.INNER]
+            crop[flow.INNER] = face[flow.INNER]
         crops.append(crop)
     return np.stack(crops)
 
 
 def test_a_face_that_shakes_against_the_head_trembles() -> None:
     glide = list(range(0, 32, 2))
-    steady, _ = motion.tremble(run_of(glide))
-    shaken, _ = motion.tremble(run_of(glide, inner=[0, 3] * 8))
+    steady, _ = flow.tremble(run_of(glide))
+    shaken, _ = flow.tremble(run_of(glide, inner=[0, 3] * 8))
     # The inner face jumps by 3 px to and fro, so each step is 6 px beside its neighbors, less what
     # optical flow smooths over the edge: between 3 and 6 % of a face of 100 px.
     assert steady < 0.3
@@ -186,7 +186,7 @@ def test_a_face_that_shakes_against_the_head_trembles() -> None:
 
 def test_the_place_of_a_jump_is_told() -> None:
     once = [0] * 9 + [4] * 7
-    value, place = motion.tremble(run_of([0] * 16, inner=once))
+    value, place = flow.tremble(run_of([0] * 16, inner=once))
     assert value > 0.5
     assert place in (8, 9, 10)
 
@@ -202,14 +202,14 @@ def test_a_head_that_only_moves_has_no_jitter() -> None:
         angle, scale = 0.05 * number, 1 + 0.03 * number
         turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         looks.append((0.4 * number, FACE @ turn.T + 7 * number))
-    found = landmarks.jitter(looks)
+    found = jitter.jitter(looks)
     assert found is not None and found[0] < 1e-6
 
 
 def test_jitter_is_measured_in_the_distance_of_the_eyes() -> None:
     rng = np.random.default_rng(0)
     looks = [(0.2 * n, FACE + rng.normal(0, 1.0, FACE.shape)) for n in range(200)]
-    found = landmarks.jitter(looks)
+    found = jitter.jitter(looks)
     # Two shapes with noise of 1 px each differ by 2 px a point (both axes), less the four degrees
     # of freedom that are laid over each other: sqrt(4 * 6 / 10) px of 40.
     assert found is not None
@@ -217,7 +217,7 @@ def test_jitter_is_measured_in_the_distance_of_the_eyes() -> None:
 
 
 def test_looks_far_apart_are_not_compared() -> None:
-    assert landmarks.jitter([(2.0 * n, FACE) for n in range(20)]) is None
+    assert jitter.jitter([(2.0 * n, FACE) for n in range(20)]) is None
 
 
 # --- scores
@@ -227,7 +227,7 @@ def test_a_lasting_change_is_found_where_it_is() -> None:
     rng = np.random.default_rng(0)
     times = np.arange(40) * 0.5
     values = np.where(times < 9.9, -1.0, 1.5) + rng.normal(0, 0.2, 40)
-    (step,) = scores.steps(times.tolist(), values.tolist())
+    (step,) = changes.steps(times.tolist(), values.tolist())
     assert step.time == pytest.approx(9.75)
     assert step.size == pytest.approx(2.5, abs=0.2)
 
@@ -236,7 +236,7 @@ def test_a_part_that_was_altered_has_two_changes() -> None:
     rng = np.random.default_rng(1)
     times = np.arange(60) * 0.25
     values = np.where((times > 5) & (times < 9), 2.0, -1.0) + rng.normal(0, 0.15, 60)
-    first, second = scores.steps(times.tolist(), values.tolist())
+    first, second = changes.steps(times.tolist(), values.tolist())
     assert (first.size > 0, second.size < 0) == (True, True)
     assert first.time == pytest.approx(5, abs=0.3)
     assert second.time == pytest.approx(9, abs=0.3)
@@ -246,9 +246,9 @@ def test_noise_is_no_change() -> None:
     alarms = 0
     for seed in range(100):
         values = np.random.default_rng(seed).normal(0, 0.3, 32)
-        alarms += bool(scores.steps(list(range(32)), values.tolist()))
+        alarms += bool(changes.steps(list(range(32)), values.tolist()))
     assert alarms <= 10
-    assert scores.steps([0, 1, 2], [0, 5, 0]) == []
+    assert changes.steps([0, 1, 2], [0, 5, 0]) == []
 
 
 # --- identity

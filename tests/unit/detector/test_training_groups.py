@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from detector.errors import UsageError
-from detector.evaluation import groups
+from detector.evaluation import groups, methods
 from detector.evaluation.labels import read_labels
 
 KNOWN = ["app-swaps", "face-edits", "app-swaps", "reenactment"]
@@ -54,8 +54,25 @@ def test_whoever_is_left_out_is_not_learned_from_in_another_source() -> None:
         groups.leave_out(files, "swaps")
 
 
-def test_a_source_is_in_one_fold_only() -> None:
-    table = tomllib.loads((Path(groups.__file__).parent / "folds.toml").read_text())
+def test_sources_are_left_out_while_their_kind_stays() -> None:
+    files = [
+        File("deepcs233/deepcs233.github.io", "anna"),
+        File("sberbank-ai/sber-swap", "ben"),
+        File("iperov/DeepFaceLive", "anna"),
+    ]
+    fold = groups.source_fold_of(files[0])
+    assert fold in groups.source_names()
+    assert groups.fold_of(files[0]) == groups.fold_of(files[1])
+    rest, held = groups.leave_out(files, fold)
+    assert held == files[:1] and rest == files[1:2]
+    # A fold of one table beside one of the other would leave out what neither says.
+    with pytest.raises(UsageError, match="There is no fold"):
+        groups.leave_out(files, f"live-swaps,{fold}")
+
+
+@pytest.mark.parametrize("name", ["folds.toml", "source_folds.toml"])
+def test_a_source_is_in_one_fold_only(name: str) -> None:
+    table = tomllib.loads((Path(groups.__file__).parent / name).read_text())
     sources = [source for several in table.values() for source in several]
     assert [s for s, n in Counter(sources).items() if n > 1] == []
 
@@ -72,3 +89,16 @@ def test_all_clips_are_left_out_once_and_nobody_is_on_both_sides(shared: Path) -
     assert {person: folds for person, folds in people.items() if len(folds) > 1} == {}
     assert min(originals[fold] for fold in groups.names()) >= 20
     assert min(fakes[fold] for fold in groups.names()) >= 15
+
+
+@pytest.mark.shared
+def test_each_kind_stays_where_a_fold_of_sources_is_left_out(shared: Path) -> None:
+    clips = [item for item in read_labels(shared / "data" / "train.csv") if item.kind == "video"]
+    assert {clip.source for clip in clips} == set(groups._table(groups._SOURCES))
+    for fold in groups.source_names():
+        rest, held = groups.leave_out(clips, fold)
+        assert len(rest) + len(held) == len(clips)  # nobody is on both sides
+        for side in (rest, held):
+            kinds = Counter(methods.family(clip.method) for clip in side if clip.label)
+            assert min(kinds[kind] for kind in ("face swap", "lip-sync", "talking head")) >= 5
+            assert sum(1 - clip.label for clip in side) >= 70

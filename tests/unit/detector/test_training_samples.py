@@ -198,7 +198,8 @@ def test_the_contrastive_loss_wants_labels_apart() -> None:
 
 def test_a_network_without_features_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="features"):
-        fit.fit(torch.nn.Linear(2, 1), plan(align_weight=0.1), lambda step: None, tmp_path)  # type: ignore[arg-type, return-value]
+        network, run = torch.nn.Linear(2, 1), fit.TrainingOptions(tmp_path)
+        fit.fit(network, plan(align_weight=0.1), lambda step: (np.ones(1), np.ones(1)), run)
 
 
 def test_the_synthesis_recipe_learns_from_what_has_no_original() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from detector.errors import InputError
 from detector.evaluation.calibration import held_out_items
+from detector.evaluation.groups import held_out_people
 from detector.evaluation.labels import Item, filled, held_out, pairs, read_labels
-from detector.evaluation.splits import held_out_people
 from detector.training.cache import FaceCache, Faces
 from detector.training.recipe import read_recipe
 

@@ -111,7 +111,7 @@ def analysis(
         },
         models=models,
         subjects=tracks,
-        moments=[i * 0.5 for i in range(10)],
+        timestamps=[i * 0.5 for i in range(10)],
         software=Software(version="0", python="3", torch="2", device="cpu", backend="torch"),
     )
 
@@ -434,7 +434,7 @@ def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign() -> 
 def crowd(*scores: float, caution: float = 0.0) -> Analysis:
     tracks = [track("ABCDEF"[i], with_scores(*[s] * 5)) for i, s in enumerate(scores)]
     made = analysis(tracks)
-    made.ensembles[Question.MANIPULATION].caution = caution
+    made.ensembles[Question.MANIPULATION].multiple_testing_penalty = caution
     return decide(made)
 
 
@@ -481,11 +481,11 @@ def test_poor_material_holds_the_score_back_and_says_why() -> None:
     faces = [face(i, width=70.0, one=logit(0.75)) for i in range(5)]
     made = analysis([track("A", faces)])
     assert decide(made).verdict.label is Label.FAKE
-    made.ensembles[Question.MANIPULATION].doubt = UncertaintyRates(size=3.0)
+    made.ensembles[Question.MANIPULATION].uncertainty = UncertaintyRates(size=3.0)
     out = decide(made)
     person = out.judged[0].answers[Question.MANIPULATION]
     assert out.verdict.label is Label.INCONCLUSIVE
-    assert person.reason is ReasonCode.UNCERTAIN and set(person.doubt) == {"size"}
+    assert person.reason is ReasonCode.UNCERTAIN and set(person.uncertainty) == {"size"}
     assert "a small face" in out.verdict.reasons[0].text
     assert out.verdict.probability is not None and 0.5 < out.verdict.probability < 0.7
     assert out.judged[0].frames[0].score == pytest.approx(out.verdict.probability)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from detector.errors import WeightsError
 from detector.models.families import effort, gend, univfd
 from detector.models.names import rename
-from detector.models.vit import layout, unfilled
+from detector.models.network import layout
+from detector.models.vit import skip_init
 from detector.weights.torchscript import is_archive, read_archive
 
 
@@ -120,7 +121,7 @@ def test_openais_names_and_its_joined_projections() -> None:
 def test_a_network_without_random_weights() -> None:
     """Not drawn, and ordinary again outside."""
     torch.manual_seed(0)
-    with unfilled():
+    with skip_init():
         bare = nn.Linear(3, 4)
     assert bare.weight.shape == (4, 3)
     torch.manual_seed(0)
@@ -140,7 +141,7 @@ def test_a_network_of_transformers_without_random_weights(monkeypatch: pytest.Mo
     )  # fmt: skip
     drawn: list[Tensor] = []
     monkeypatch.setattr(nn.init, "_no_grad_normal_", lambda tensor, *_: drawn.append(tensor))
-    with unfilled():
+    with skip_init():
         CLIPVisionModel(small)
     assert not drawn
     CLIPVisionModel(small)
@@ -152,7 +153,7 @@ def test_whatever_memory_held_a_truncated_normal_ends(monkeypatch: pytest.Monkey
     """It is drawn until all of it is in bounds; what is not drawn may never be."""
     monkeypatch.setattr(torch, "empty_like", lambda like: torch.full_like(like, 1e9))
     held = torch.full((64,), 1e9)
-    with unfilled():
+    with skip_init():
         nn.init.trunc_normal_(held, std=0.02)
     assert held.abs().max() <= 2
 

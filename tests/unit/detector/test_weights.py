@@ -19,7 +19,9 @@ from torch import nn
 
 from detector import paths, weights
 from detector.errors import ModelError, WeightsError
-from detector.models.base import CropRecipe, ModelSpec, WeightFile
+from detector.models.base import CropRecipe, ModelSpec
+from detector.weights.download import TRIES
+from detector.weights.entry import WeightFile
 
 BODY = bytes(range(256)) * 8192  # 2 MiB: several pieces
 
@@ -132,7 +134,7 @@ def test_what_is_here_is_not_downloaded_again(server: Server) -> None:
     spec = make_spec(server.url)
     weights.fetch(spec)
     weights.fetch(spec)
-    weights.resolve(spec, fetch=True)
+    weights.fetch(spec)
     assert len(server.asked) == 1
 
 
@@ -143,7 +145,7 @@ def test_resolve_downloads_only_when_asked(server: Server) -> None:
     assert caught.value.code == "weights_missing"
     assert "unmask fetch toy" in caught.value.hint
     assert server.asked == []
-    assert weights.resolve(spec, fetch=True)[0].read_bytes() == BODY
+    assert weights.fetch(spec)[0].read_bytes() == BODY
 
 
 def test_a_broken_connection_is_resumed(server: Server) -> None:
@@ -186,7 +188,7 @@ def test_giving_up_keeps_what_came(server: Server, data: Path) -> None:
     with pytest.raises(WeightsError, match=r"The connection to 127\.0\.0\.1 broke off") as caught:
         weights.fetch(make_spec(server.url))
     assert caught.value.code == "connection_lost" and "goes on from there" in caught.value.hint
-    assert len(server.asked) == weights.TRIES
+    assert len(server.asked) == TRIES
     assert names(data) == ["net.bin.part"]
 
 
@@ -316,7 +318,7 @@ def test_a_bundled_file_is_refused_by_name_when_it_changed(
     spec = make_spec(None, path="net.bin", bundled=True)
     path = tmp_path / "net.bin"
     with pytest.raises(WeightsError) as caught:
-        weights.resolve(spec, fetch=True)
+        weights.fetch(spec)
     assert caught.value.code == "weights_missing" and "git checkout" in caught.value.hint
 
     path.write_bytes(BODY)

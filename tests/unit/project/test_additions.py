@@ -1,21 +1,41 @@
-"""What the house makes easy (docs/architecture.md): a detector is two files, and so is a signal."""
+"""What the house makes easy (docs/architecture.md): a detector is two files, and so is a signal; a
+page is a folder and a line, a route a file, an executor a class."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
+import pages
+from dashboard import pages as folders
+from dashboard import url_state
 from detector import paths, signals
 from detector.models import families, registry
 from detector.signals import measures, reference
-from detector.signals.registry import list_signals
+from detector.signals.measure import list_signals
 from detector.weights import digest
+from service.api import routes
+from service.api.app import create_app
+from service.application import Application
+from service.records.model import State
+from service.tasks.scheduler import Scheduler
+from service.tasks.task import Priority, Task, TaskKind
+from tests.support.pages import APP, quiet, turn_to
+from tests.support.tasks import make_tasks
+from tests.support.waiting import PATIENT
 
 FAMILY = """
 from torch import nn
@@ -59,7 +79,7 @@ SPEC = SignalSpec(
 )
 
 class Redness(Observer):
-    def __init__(self, plan):
+    def __init__(self, moments):
         self.values = []
 
     def on_face(self, face, index):
@@ -70,6 +90,80 @@ class Redness(Observer):
 
 SIGNAL = SignalMeasure(SPEC, rank=15, stills=True, observe=Redness)
 """
+
+
+VIEW = """
+import streamlit as st
+
+def draw() -> None:
+    st.title("Something new")
+"""
+
+ROUTE = """
+from fastapi import APIRouter
+
+router = APIRouter(prefix="/v1/novelty")
+
+@router.get("")
+def novelty() -> dict[str, str]:
+    return {"title": "Something new"}
+"""
+
+
+def test_a_route_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a tree like ours: it is served and described, and nothing lists it."""
+    (tmp_path / "novelty.py").write_text(ROUTE)
+    monkeypatch.setattr(routes, "__path__", [*routes.__path__, str(tmp_path)])
+    try:
+        client = TestClient(create_app(lambda: cast(Application, None)))
+    finally:
+        sys.modules.pop(f"{routes.__name__}.novelty", None)
+    assert client.get("/v1/novelty").json() == {"title": "Something new"}
+    assert "/v1/novelty" in client.get("/v1/openapi.json").json()["paths"]
+
+
+class AtOnce:
+    """An executor that runs what it is given where it is called."""
+
+    def start(self, name: str, call: Callable[[], None]) -> None:
+        call()
+
+    def close(self, timeout: float) -> None: ...
+
+
+def test_an_executor_is_a_class(tmp_path: Path) -> None:
+    """Two methods, and tasks run by it."""
+    kind = TaskKind("novelty", Priority.INTERACTIVE, 1.0, Task)
+    tasks = make_tasks(tmp_path, Scheduler(2, AtOnce()))
+    tasks.register(kind)
+    task = Task(kind, "ann", subject="one")
+    where = []
+    tasks.submit(task, lambda task: where.append(threading.current_thread()))
+    assert task.state is State.DONE and where == [threading.current_thread()]
+    tasks.close()
+
+
+def test_a_page_is_a_folder_and_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a tree like ours: it is in the navigation, at its path, and drawn."""
+    (tmp_path / "novelty").mkdir()
+    (tmp_path / "novelty" / "view.py").write_text(VIEW)
+    monkeypatch.setattr(folders, "__path__", [*folders.__path__, str(tmp_path)])
+    monkeypatch.setattr(pages, "PAGES", {**pages.PAGES, "novelty": "Novelty"})
+    with quiet(tmp_path / "data"):
+        at = turn_to(AppTest.from_file(APP, default_timeout=PATIENT), "novelty").run()
+    assert not at.exception and [title.value for title in at.title] == ["Something new"]
+    assert {"url_pathname": "novelty", "page_name": "Novelty"}.items() <= at._registered_pages[
+        calc_hash("novelty")
+    ].items()
+
+
+def test_every_page_is_a_folder() -> None:
+    """All are alike: `view` draws, and `state` has what the page remembers."""
+    listed = {*pages.PAGES, "account"}
+    (room,) = folders.__path__
+    assert {view.parent.name for view in Path(room).glob("*/view.py")} == listed
+    assert {state.parent.name for state in Path(room).glob("*/state.py")} == listed
+    assert next(iter(pages.PAGES)) == url_state.FRONT
 
 
 def test_a_detector_is_a_family_and_an_entry(
@@ -131,7 +225,7 @@ def test_every_signal_says_what_it_is_for_and_has_a_range() -> None:
     kinds = {"video": reference._table()["ranges"]["video"]}
     for measure in list_signals():
         assert measure.spec.purpose.startswith("Points to "), measure.spec.id
-        assert measure.spec.id in kinds["video"] or measure.spec.id == "blinking"
+        assert measure.spec.id in kinds["video"] or measure.spec.id in ("blinking", "lips")
 
 
 def test_families_are_families_and_nothing_else() -> None:

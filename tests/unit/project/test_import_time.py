@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[3]
 NETWORKS = {"torch", "torchvision", "transformers", "timm", "openvino", "facenet_pytorch"}
 REPORTS = {"fpdf", "fontTools", "matplotlib", "pypdf", "c2pa"}
 NUMBERS = {"scipy.stats", "scipy.optimize", "scipy.fft", "scipy.ndimage", "sklearn", "h5py"}
-OTHERS = {"pandas", "alembic", "supabase", "streamlit_webrtc", "aiortc", "huggingface_hub"}
+COMPILER = {"torch._dynamo", "torch._inductor", "sympy"}
+OTHERS = {"pandas", "alembic", "supabase", "streamlit_webrtc", "aiortc", "huggingface_hub", "ray"}
 SERVER = "import dashboard.shell, dashboard.server, dashboard.pages.analyze.view"
 
 
@@ -32,9 +33,10 @@ def imported(code: str) -> set[str]:
     [
         ("import detector", NETWORKS | REPORTS | NUMBERS | OTHERS | {"numpy", "pydantic", "av"}),
         ("import detector.cli", NETWORKS | REPORTS | OTHERS),
+        ("import detector.pipeline", REPORTS | OTHERS | {"scipy.signal", "scipy.stats"} | COMPILER),
         (SERVER, NETWORKS | REPORTS | NUMBERS | OTHERS),
     ],
-    ids=["library", "command", "first page"],
+    ids=["library", "command", "pipeline", "first page"],
 )
 def test_an_import_brings_only_what_it_needs(code: str, unwanted: set[str]) -> None:
     found = imported(code)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import io
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,7 +29,7 @@ OTHER = RequestContext(Principal("guest:b", PrincipalKind.GUEST), address="203.0
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Application]:
     app = Application(tmp_path, Analyzer())  # type: ignore[arg-type]
-    app.jobs._look = None  # these files are none
+    app.jobs._check = None  # these files are none
     yield app
     app.stop()
     app.jobs.close()
@@ -89,3 +91,32 @@ def test_a_link_opens_what_it_leads_to_and_nothing_else(app: Application) -> Non
     assert view is not None and view.path == job.path and view.read_only
     assert view.analysis == job.analysis and job.key not in view.key
     assert app.open_share(job.key) is None
+
+
+def test_the_models_let_the_first_page_go_before(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = threading.Event()
+    monkeypatch.setattr(app.gallery, "make", lambda: None)
+    models = SimpleNamespace(warm_up=loaded.set)
+    monkeypatch.setattr(app, "analyzer", SimpleNamespace(get=lambda: models))
+    monkeypatch.setattr("service.startup.fetch_models", lambda: None)
+    app.start(yields=60.0)
+    assert not loaded.wait(0.2) and not app.prepared.is_set()
+    app.first_page.set()
+    until(app.prepared.is_set)
+    assert loaded.is_set()
+
+
+def test_a_host_may_want_nothing_loaded_ahead(
+    app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is ready then as it is: the first analysis loads what it needs."""
+    loaded = threading.Event()
+    monkeypatch.setenv("UNMASK_WARM_UP", "off")
+    monkeypatch.setattr(app.gallery, "make", lambda: None)
+    monkeypatch.setattr(app, "analyzer", SimpleNamespace(get=lambda: loaded.set()))
+    monkeypatch.setattr("service.startup.fetch_models", lambda: None)
+    app.start()
+    until(app.prepared.is_set)
+    assert not loaded.is_set()

@@ -132,9 +132,13 @@ def test_each_setting_has_its_words_and_is_used() -> None:
 
 
 def test_nobody_else_reads_the_environment() -> None:
-    """But for what a process of ours has to inherit, and the platform's folders."""
+    """But for what a process of ours or another library has to find there, and the platform's
+    folders."""
     theirs = {
+        "detector/_torchvision.py": set(),
         "detector/paths.py": {"LOCALAPPDATA", "XDG_DATA_HOME"},
+        "detector/cli/app.py": {"PYTHONPATH"},
+        "detector/cluster/connection.py": {"RAY_USAGE_STATS_ENABLED", "RAY_AUTH_TOKEN"},
         "detector/isolation/sandbox.py": set(),
         "detector/provenance/credential.py": set(),
     }

@@ -16,6 +16,7 @@ from PIL import Image
 from service.records import database, thumbnails
 from service.records.database import FILE
 from service.records.model import LOCAL, MAX_THUMBNAIL_BYTES, RecordsError
+from service.records.rules import new_id
 from service.records.sql import SQLStore, open_store
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, make, minutes
 from tests.support.result_sample import make_analysis, make_clip
@@ -158,3 +159,9 @@ def test_the_picture_is_of_the_moment_that_speaks_most(tmp_path: Path) -> None:
     broken = tmp_path / "broken.webm"
     broken.write_bytes(b"nothing")
     assert thumbnails.of(broken, make_analysis(clip)) is None
+
+
+def test_an_id_is_never_taken_for_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter(["-begins", "with-letters"])
+    monkeypatch.setattr("secrets.token_urlsafe", lambda count: next(drawn))
+    assert new_id() == "with-letters"

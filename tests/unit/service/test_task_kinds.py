@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +17,10 @@ from detector.selfcheck import Outcome
 from service.records.model import State
 from service.tasks.calibrations import CalibrationRequest, Calibrations
 from service.tasks.downloads import Downloads, OnProgress
-from service.tasks.errors import QueueFull
 from service.tasks.manager import TaskManager
 from service.tasks.robustness import MAX_WAITING, OnTrial, RobustnessQueue
 from service.tasks.selfchecks import SelfChecks
+from service.tasks.task import QueueFull
 from tests.support.result_sample import make_analysis
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
 from tests.support.waiting import PATIENT
@@ -177,40 +174,6 @@ def test_one_calibration_a_server_and_its_clips_go_with_it(
     go.set()
     assert ended(first).state in (State.CANCELED, State.FAILED)
     assert not clips[0].parent.exists()
-
-
-VICTIM = """
-import io, os, signal, sys
-from pathlib import Path
-sys.path.insert(0, ".")
-from service.tasks.calibrations import CalibrationRequest, Calibrations
-from tests.support.tasks import ANN, make_tasks
-
-data = Path(sys.argv[1])
-calibrations = Calibrations(make_tasks(data), lambda: os.kill(os.getpid(), signal.SIGKILL), data)
-clips = calibrations.keep_clips([("a.mp4", io.BytesIO(b"x"))])
-calibrations.start(CalibrationRequest(clips, None, 0.05, "", uploads=clips[0].parent), ANN)
-import time; time.sleep(60)
-"""
-
-
-def test_a_killed_server_leaves_nobodys_clips(tmp_path: Path) -> None:
-    """They are promised to be deleted, whatever the end."""
-    root = Path(__file__).parents[3]
-    killed = subprocess.run(
-        [sys.executable, "-c", VICTIM, str(tmp_path)],
-        cwd=root, stdin=subprocess.DEVNULL, timeout=PATIENT, check=False,
-    )  # fmt: skip
-    assert killed.returncode == -signal.SIGKILL
-    assert len(list(tmp_path.glob("own-clips-*"))) == 1
-    tasks = make_tasks(tmp_path)
-    calibrations = Calibrations(tasks, lambda: cast(Any, None), tmp_path)
-    tasks.recover()
-    assert not list(tmp_path.glob("own-clips-*"))
-    run = calibrations.current(ANN)
-    assert run is not None and run.state is State.INTERRUPTED and "Start it again" in run.error
-    assert calibrations.current(BEN) is None
-    tasks.close()
 
 
 # --- self-checks ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -17,18 +18,22 @@ from typing import Any
 import pytest
 
 from detector.errors import Canceled, InputError, MediaError, UnmaskError
+from service.api.schemas import TaskView
+from service.error_reports import fault_of
+from service.records.database import FILE, Database
+from service.records.legacy import import_tasks
 from service.records.model import RecordsError, State
 from service.tasks.executor import Executor, ThreadExecutor
 from service.tasks.manager import TaskManager
 from service.tasks.scheduler import Scheduler
-from service.tasks.store import FILE, FORM, TaskStore
+from service.tasks.store import TaskStore
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
 from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
-from tests.support.waiting import PATIENT
+from tests.support.waiting import PATIENT, until
 
 
 def kind(name: str, priority: Priority, cores: float = 2.0, **more: Any) -> TaskKind:
-    return TaskKind(name, priority, cores, **more)
+    return TaskKind(name, priority, cores, Task, **more)
 
 
 PAGE = kind("page", Priority.INTERACTIVE)
@@ -186,6 +191,32 @@ def test_a_kind_may_run_one_at_a_time_and_blocks_no_other() -> None:
     assert desk.end("single 0")[2:] == ["single 1"]
 
 
+def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network() -> None:
+    desk = Desk()
+    desk.add(PAGE, "runs")
+    desk.scheduler.hold()
+    assert desk.scheduler.held
+    desk.add(PAGE, "waits")
+    desk.add(NIGHT, "batch")
+    desk.add(kind("download", Priority.BATCH, 0.0), "download")
+    assert desk.started == ["runs", "download"]
+    assert desk.end("runs") == ["runs", "download"]
+    desk.scheduler.resume()
+    assert desk.look() == ["runs", "download", "waits", "batch"]
+    assert not desk.scheduler.held
+
+
+def test_a_task_is_put_before_all_others_of_its_priority() -> None:
+    desk = Desk()
+    running = desk.add(PAGE, "0")
+    waiting = [desk.add(PAGE, name, owner) for name, owner in (("1", "ann"), ("2", "ben"))]
+    last = desk.add(PAGE, "3")
+    assert desk.scheduler.advance(last) and desk.scheduler.ahead(last) == 0
+    assert sorted(desk.scheduler.ahead(task) for task in waiting) == [1, 2]
+    assert not desk.scheduler.advance(running)
+    assert desk.end("0") == ["0", "3"]
+
+
 def test_a_full_line_takes_no_more() -> None:
     def refuse(waiting: int, running: int) -> UnmaskError | None:
         return InputError(f"{waiting} wait, {running} run") if waiting >= 2 else None
@@ -291,7 +322,7 @@ def test_only_the_owner_and_an_administrator_find_a_task(tasks: TaskManager) -> 
     assert tasks.visible(NIGHT, BEN) == [] and tasks.visible(NIGHT, ADMIN) == [task]
     gate.go.set()
     ended(task)
-    tasks._known.clear()  # as after many others: it is read from the store
+    tasks._tasks.clear()  # as after many others: it is read from the store
     assert tasks.find(task.id, BEN) is None and tasks.find("x" * 22, ANN) is None
     found = tasks.find(task.id, ANN)
     assert found is not None and found.state is State.DONE and found.subject == "set"
@@ -431,7 +462,7 @@ def test_what_is_dismissed_is_stopped_and_gone(tasks: TaskManager) -> None:
 
 
 def test_memory_is_bounded_and_old_tasks_are_swept(tmp_path: Path) -> None:
-    few = kind("page", Priority.INTERACTIVE, kept=2)
+    few = kind("page", Priority.INTERACTIVE, max_in_memory=2)
     tasks = open_tasks(tmp_path, few)
     done = [Task(few, ANN.id) for _ in range(6)]
     for task in done:
@@ -485,24 +516,98 @@ def test_a_server_that_stops_offers_again_what_it_was_at(tmp_path: Path) -> None
     after.close()
 
 
-def test_a_table_of_another_form_is_begun_anew_and_a_damaged_one_refused(tmp_path: Path) -> None:
+def test_the_tasks_of_the_version_before_are_moved_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its table, as it made it, in a file of its own."""
+    old = tmp_path / "tasks.db"
+    moment = datetime(2026, 11, 20, 8, tzinfo=UTC).isoformat(timespec="microseconds")
+    with closing(sqlite3.connect(old)) as file:
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute(
+            "CREATE TABLE tasks (id TEXT NOT NULL PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT "
+            "NULL, subject TEXT NOT NULL, params TEXT NOT NULL, server TEXT NOT NULL, state TEXT "
+            "NOT NULL, created TEXT NOT NULL, started TEXT, ended TEXT, fault TEXT)"
+        )
+        for id, state, ended in (("ran", "running", None), ("done", "done", moment)):
+            row = (id, "page", ANN.id, "a", '{"n": 1}', "gone", state, moment, moment, ended, None)
+            file.execute("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        file.execute("PRAGMA user_version = 1")
+        file.commit()
+    database = Database(tmp_path / FILE)
+    import_tasks(database, tmp_path)
+    import_tasks(database, tmp_path)  # the second server finds nothing to move
+    assert not list(tmp_path.glob("tasks.db*"))
+    old.write_bytes(b"no database at all, but a text" * 100)
+    import_tasks(database, tmp_path)
+    assert old.exists() and "left where it is" in caplog.text
+    database.close()
     tasks = open_tasks(tmp_path)
+    ran, done = tasks.find("ran", ANN), tasks.find("done", ANN)
+    assert ran is not None and ran.state is State.INTERRUPTED and ran.params == {"n": 1}
+    assert done is not None and done.state is State.DONE and done.ended == done.started
+    assert done.created.isoformat(timespec="microseconds") == moment
+    tasks.close()
+
+
+# --- two servers on one database ------------------------------------------------------------------
+
+
+class Counting(TaskStore):
+    """Counts what is written of how far a task is."""
+
+    writes = 0
+
+    def update(self, task: Task, state: State) -> bool:
+        self.writes += 1
+        return super().update(task, state)
+
+
+def test_progress_is_written_a_few_times_a_second_however_often_it_is_told(tmp_path: Path) -> None:
+    tasks = open_tasks(tmp_path)
+    tasks._store = store = Counting(tasks._store.database)
+    steps = 0
+
+    def work(task: Task) -> None:
+        nonlocal steps
+        begun = time.monotonic()
+        while time.monotonic() - begun < 1.2:
+            steps += 1
+            task.on_progress(steps, 10**9)
+
     task = Task(PAGE, ANN.id)
-    tasks.submit(task, lambda task: None)
-    ended(task)
+    tasks.submit(task, work)
+    assert ended(task).state is State.DONE
+    assert steps > 100 and store.writes <= 5  # begun, at most two a second, ended
     tasks.close()
-    with closing(sqlite3.connect(tmp_path / FILE)) as file:
-        assert file.execute("SELECT count(*) FROM tasks").fetchone() == (1,)
-        file.execute("ALTER TABLE tasks RENAME COLUMN subject TO topic")
-        file.execute(f"PRAGMA user_version = {FORM + 1}")
-    tasks = open_tasks(tmp_path)
-    assert tasks.find(task.id, ANN) is None
-    tasks.close()
-    for path in tmp_path.glob(f"{FILE}*"):
-        path.unlink()
-    (tmp_path / FILE).write_bytes(b"no database at all, but a text" * 100)
-    with pytest.raises(RecordsError, match="list of tasks"):
-        TaskStore(tmp_path)
+
+
+def test_another_server_sees_how_far_a_task_is_and_can_stop_it(tmp_path: Path) -> None:
+    other = victim(tmp_path, "steps")
+    try:
+        assert other.stdout is not None and other.stdout.readline() == "runs\n"
+        tasks = open_tasks(tmp_path)
+
+        def seen() -> Task:
+            task = tasks.latest(NIGHT, "long", ANN)
+            assert task is not None and task.active
+            return task
+
+        until(lambda: seen().state is State.RUNNING and seen().done > 2)
+        first = seen()
+        assert first.stage == "counts" and first.total == 10**6
+        until(lambda: seen().done > first.done)
+        assert tasks.latest(NIGHT, "long", BEN) is None
+        again = Task(NIGHT, ANN.id, subject="long")
+        assert tasks.submit_once(again, lambda task: None, ANN).id == "waits"  # it goes on there
+        tasks.cancel(seen())
+        assert other.stdout.readline() == "canceled\n"
+        found = tasks.find("waits", ANN)
+        assert found is not None and found.state is State.CANCELED
+        tasks.close()
+    finally:
+        other.kill()
+        other.communicate()
 
 
 # --- a restart ------------------------------------------------------------------------------------
@@ -521,12 +626,20 @@ def work(task):
     if where == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     print("runs", flush=True)
+    for number in range(10**6 if where == "steps" else 0):
+        task.on_progress(number, 10**6, "counts")
+        time.sleep(0.01)
     sys.stdin.readline()
 
 tasks.submit(Task(PAGE, ANN.id, subject="other", id="done"), lambda task: None)
 while tasks.find("done", ANN).active:
     time.sleep(0.01)
-tasks.submit(Task(NIGHT, ANN.id, id="waits", params={"models": ["a"]}), lambda task: work(task))
+waits = Task(NIGHT, ANN.id, subject="long", id="waits", params={"models": ["a"]})
+tasks.submit(waits, lambda task: work(task))
+if where == "steps":
+    while waits.active:
+        time.sleep(0.01)
+    print(waits.state, flush=True)
 tasks.submit(Task(NIGHT, ANN.id, id="queued"), lambda task: None)
 time.sleep(60)
 """
@@ -558,8 +671,10 @@ def test_after_kill_9_every_task_is_done_or_offered_again(tmp_path: Path) -> Non
     assert done is not None and done.state is State.DONE
     assert tasks.recover() == []  # told once
     tasks.close()
-    row = open_tasks(tmp_path)._store.get("waits")
+    after = open_tasks(tmp_path)
+    row = after._store.get("waits")
     assert row is not None and row.state == "interrupted"
+    after.close()
 
 
 def test_what_runs_in_another_process_is_not_taken_for_lost(tmp_path: Path) -> None:
@@ -576,3 +691,15 @@ def test_what_runs_in_another_process_is_not_taken_for_lost(tmp_path: Path) -> N
     assert found is not None and found.state is State.INTERRUPTED
     assert {task.id for task in tasks.recover()} >= {"waits"}
     tasks.close()
+
+
+def test_a_task_is_not_over_while_its_end_is_written() -> None:
+    """Its state is written last: until then who asks is told of a run, not of half an end."""
+    task = Task(PAGE, "ann")
+    task.begin()
+    task.fault, task.ended = fault_of(InputError("no")), datetime.now(UTC)
+    seen = TaskView.of(task)
+    assert (seen.state, seen.ended, seen.error) == (State.RUNNING, None, None)
+    task.state = State.FAILED
+    seen = TaskView.of(task)
+    assert seen.state is State.FAILED and seen.ended == task.ended and seen.error is not None

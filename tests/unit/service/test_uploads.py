@@ -1,151 +1,25 @@
-"""Uploads on disk: kept whole, found by token only, deleted in time, nothing left behind."""
+"""Uploads on disk: the contract of every storage, and how long files are kept."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import io
-import shutil
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from service.storage.uploads import (
-    Kept,
-    StorageError,
-    Uploads,
-    retention,
-    safe_name,
-    upload_limit_mb,
-)
-
-DAY = timedelta(hours=24)
+from service.storage.uploads import Uploads, retention, upload_limit_mb
+from tests.support.storage_contract import DAY, StorageContract
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Uploads:
-    return Uploads(tmp_path)
+class TestFolder(StorageContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Uploads:
+        return Uploads(tmp_path)
 
-
-def keep(store: Uploads, name: str = "clip.mp4", data: bytes = b"x" * 3_000_000) -> Kept:
-    return store.keep(io.BytesIO(data), name, size=len(data))
-
-
-def test_a_file_is_kept_whole_found_by_its_token_and_hashed_on_the_way(store: Uploads) -> None:
-    data = bytes(range(256)) * 10_000
-    kept = keep(store, data=data)
-    assert kept.sha256 == hashlib.sha256(data).hexdigest() and kept.size == len(data)
-    assert store.path(kept.token).read_bytes() == data
-    assert [entry.name for entry in (store.root / kept.token).iterdir()] == ["clip.mp4"]
-    assert store.size([kept.token, "x" * 22]) == len(data)
-
-
-def test_tokens_are_long_and_never_repeat(store: Uploads) -> None:
-    tokens = {keep(store, data=b"x").token for _ in range(20)}
-    assert len(tokens) == 20
-    assert all(len(token) == 22 for token in tokens)
-
-
-@pytest.mark.parametrize("token", ["", "..", "../" * 7 + "a", "x" * 22, "a/b", "\0" * 22, "é" * 22])
-def test_what_is_no_token_finds_and_deletes_nothing(store: Uploads, token: str) -> None:
-    kept = keep(store)
-    assert not store.path(token).exists()
-    store.delete(token)
-    assert store.path(kept.token).is_file()
-
-
-def test_a_pass_opens_one_file_and_is_another_in_each_process(store: Uploads) -> None:
-    kept, other = keep(store), keep(store)
-    _, token, given = store.address(kept.token).split("/")
-    assert token == kept.token
-    assert store.admit(token, given) == store.path(token)
-    assert store.admit(other.token, given) is None
-    assert store.admit(token, "") is None and store.admit(token, "é") is None
-    assert Uploads(store.root.parent).admit(token, given) is None
-    store.delete(token)
-    assert store.admit(token, given) is None
-
-
-def test_a_file_is_handed_over_where_there_is_none(store: Uploads) -> None:
-    gone, new, spare = keep(store), keep(store, "new.mp4", b"new"), keep(store, "s.mp4", b"spare")
-    store.delete(gone.token)
-    store.hand_over(new.token, gone.token)
-    assert store.path(gone.token).read_bytes() == b"new"
-    store.hand_over(spare.token, gone.token)  # has one
-    assert store.path(gone.token).read_bytes() == b"new"
-    assert [folder.name for folder in store.root.iterdir()] == [gone.token]
-
-
-@pytest.mark.parametrize(
-    ("name", "safe"),
-    [
-        ("council statement.MP4", "council-statement.mp4"),
-        ("../../etc/passwd", "passwd"),
-        ("..\\..\\boot.ini", "boot.ini"),
-        ("<img src=x onerror=alert(1)>.png", "img-src-x-onerror-alert-1.png"),
-        ("résumé.mov", "resume.mov"),
-        ("電影.webm", "file.webm"),
-        ("a\0b\nc.mkv", "a-b-c.mkv"),
-        ("-rf", "rf"),
-        ("", "file"),
-        ("...", "file"),
-        ("x" * 500 + ".avi", "x" * 80 + ".avi"),
-        ("clip.mp4; rm -rf", "clip.mp4rmrf"),
-    ],
-)
-def test_names_are_safe_on_disk(store: Uploads, name: str, safe: str) -> None:
-    assert safe_name(name) == safe
-    kept = keep(store, name, b"x")
-    assert store.path(kept.token) == store.root / kept.token / safe
-
-
-def test_a_full_disk_leaves_nothing_behind(store: Uploads) -> None:
-    class Full(io.BytesIO):
-        def read(self, count: int | None = -1) -> bytes:
-            if self.tell() > 1_000_000:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return super().read(count)
-
-    with pytest.raises(StorageError) as caught:
-        store.keep(Full(b"x" * 5_000_000), "a.mp4")
-    assert caught.value.code == "disk_full"
-    assert list(store.root.iterdir()) == []
-
-
-def test_a_file_that_will_not_fit_is_refused_before_writing(
-    store: Uploads, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usage = shutil._ntuple_diskusage(10**9, 10**9 - 150_000_000, 150_000_000)  # type: ignore[attr-defined]
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    source = io.BytesIO(b"x")
-    with pytest.raises(StorageError):
-        store.keep(source, "a.mp4", size=60_000_000)
-    assert source.tell() == 0
-    assert store.keep(source, "a.mp4", size=40_000_000)
-
-
-def test_another_error_leaves_nothing_behind_either(store: Uploads) -> None:
-    class Gone(io.BytesIO):
-        def read(self, count: int | None = -1) -> bytes:
-            raise ConnectionResetError
-
-    with pytest.raises(ConnectionResetError):
-        store.keep(Gone(), "a.mp4")
-    assert list(store.root.iterdir()) == []
-
-
-def test_sweep_deletes_what_is_old_and_spares_what_is_in_use(store: Uploads) -> None:
-    old, used = keep(store), keep(store)
-    half = store.root / ("h" * 22)  # a server was stopped in the middle of a copy
-    half.mkdir()
-    (half / ".coming").write_bytes(b"half")
-    now = datetime.now(UTC)
-    assert store.sweep(DAY) == []
-    assert store.sweep(DAY, now=now + timedelta(hours=2)) == [half.name]
-    later = now + DAY + timedelta(minutes=1)
-    assert store.sweep(DAY, spare=[used.token], now=later) == [old.token]
-    assert [folder.name for folder in store.root.iterdir()] == [used.token]
+    @pytest.fixture
+    def again(self, tmp_path: Path) -> Callable[[], Uploads]:
+        return lambda: Uploads(tmp_path)
 
 
 def test_retention_and_limit_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,52 +53,45 @@ class Seen:
     cameras: tuple[Camera, ...] = ()
 
 
-def mount(
-    *,
-    key: str,
-    data: dict[str, Any],
-    on_seen: Callable[[], None],
-    on_answer: Callable[[], None],
-    on_tested: Callable[[], None],
-) -> None:
+def mount(key: str, data: dict[str, Any], on_answer: Callable[[], None]) -> None:
     """Put the link on the page. `data` is what `link.js` reads: ask, asking, test, testing, camera,
-    servers, and `say`, a line for screen readers that is read out when it changes."""
+    microphone, servers, and `say`, a line for screen readers that is read out when it changes."""
     _component(
         key=key,
         data=data,
-        on_seen_change=on_seen,
+        on_seen_change=lambda: None,
         on_answer_change=on_answer,
-        on_tested_change=on_tested,
+        on_tested_change=lambda: None,
     )
 
 
 def report(key: str, name: Literal["seen", "answer", "tested"]) -> dict[str, Any] | None:
-    """The newest report of a kind, if there is one."""
+    """Return the newest report of a kind, if there is one."""
     state = st.session_state.get(key)
     value = state.get(name) if state is not None else None
     return value if isinstance(value, dict) else None
 
 
 def seen(key: str) -> Seen | None:
-    """What the browser last said of its cameras; None before it did."""
-    said = report(key, "seen")
-    if said is None:
+    """Return what the browser last said of its cameras; None before it did."""
+    sent = report(key, "seen")
+    if sent is None:
         return None
     return Seen(
-        secure=bool(said.get("secure")),
-        api=bool(said.get("api")),
-        permission=str(said.get("permission", "unknown")),
+        secure=bool(sent.get("secure")),
+        api=bool(sent.get("api")),
+        permission=str(sent.get("permission", "unknown")),
         cameras=tuple(
             Camera(str(one.get("id", "")), str(one.get("label", "")))
-            for one in said.get("cameras") or ()
+            for one in sent.get("cameras") or ()
             if isinstance(one, dict)
         ),
     )
 
 
 def trouble(seen: Seen | None) -> Trouble | None:
-    """What stands in the way before anything is pressed. A permission that was refused before is
-    among it; that there is no camera is only sure once one was asked for."""
+    """Return what stands in the way before anything is pressed. A permission that was refused
+    before is among it; that there is no camera is only sure once one was asked for."""
     if seen is None:
         return None
     if not seen.secure:
@@ -137,6 +130,7 @@ _CAMERA: LazyDict[Trouble, str] = LazyDict(
         Trouble.DENIED: _("The browser blocked it. Allow the camera in the address bar."),
         Trouble.NO_CAMERA: _("This device has none, or the chosen one was unplugged."),
         Trouble.BUSY: _("Another program uses it, or it doesn’t answer. Close the other program."),
+        Trouble.MICROPHONE: _("The camera came, and no microphone. Allow both, or switch it off."),
         Trouble.INSECURE: _("Browsers give a camera only to pages over HTTPS or on this computer."),
         Trouble.NO_API: _(
             "This browser can’t send video. A current Chrome, Edge, Firefox or Safari can."
@@ -146,7 +140,7 @@ _CAMERA: LazyDict[Trouble, str] = LazyDict(
 
 
 def findings(tested: dict[str, Any], servers: Sequence[ice.Server], local: bool) -> list[Finding]:
-    """What the browser's test means, in words.
+    """Return what the browser's test means, in words.
 
     Parameters
     ----------
@@ -159,8 +153,8 @@ def findings(tested: dict[str, Any], servers: Sequence[ice.Server], local: bool)
     """
     kinds = {str(kind) for kind in tested.get("kinds") or ()}
     errors = [one for one in tested.get("errors") or () if isinstance(one, dict)]
-    said = str(tested.get("camera") or "")
-    fault = ERRORS.get(said, Trouble.BUSY) if said else None
+    error = str(tested.get("camera") or "")
+    fault = ERRORS.get(error, Trouble.BUSY) if error else None
     out = [
         Finding("camera", "bad", _CAMERA[fault])
         if fault
@@ -218,9 +212,9 @@ def _turn(
     return Finding("relay", "bad", why)
 
 
-def conclusion(found: Sequence[Finding], local: bool) -> str:
-    """One sentence over the lines."""
-    by = {one.way: one.grade for one in found}
+def conclusion(findings: Sequence[Finding], local: bool) -> str:
+    """Return one sentence over the lines."""
+    by = {one.way: one.grade for one in findings}
     if by["camera"] == "bad":
         return _("A picture can’t come up yet: the camera is the reason.")
     if by.get("direct") == "bad":

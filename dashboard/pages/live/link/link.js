@@ -68,30 +68,31 @@ class Link {
   }
 
   async open(ask) {
-    const error = await knock(this.data.camera);
+    const error = await knock(this.data.camera, this.data.microphone);
     await this.look(); // names of cameras are known from the first permission on
     this.send("answer", { ask, error });
   }
 
   async run(test) {
     const began = performance.now();
-    const camera = await knock(this.data.camera);
+    const camera = await knock(this.data.camera, this.data.microphone);
     await this.look();
     const gathered = window.RTCPeerConnection ? await gather(this.data.servers) : { kinds: [], errors: [] };
     this.send("tested", { test, camera, ...gathered, seconds: (performance.now() - began) / 1000 });
   }
 }
 
-// "" when the browser gives the camera, else why it doesn't.
-async function knock(camera) {
+// "" when the browser gives the camera, and the microphone where one is wanted; else why it doesn't.
+async function knock(camera, microphone) {
   if (!window.isSecureContext) return "insecure";
   if (!navigator.mediaDevices?.getUserMedia || !window.RTCPeerConnection) return "unsupported";
   const wanted = camera ? { deviceId: { exact: camera } } : true;
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: wanted });
+    const stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: microphone });
     stream.getTracks().forEach((track) => track.stop());
     return "";
   } catch (error) {
+    if (microphone && !(await knock(camera, false))) return "microphone";
     return error.name || "AbortError";
   }
 }

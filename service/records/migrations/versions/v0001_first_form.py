@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -17,84 +19,63 @@ NUMBER: sa.types.TypeEngine[float] = sa.REAL().with_variant(sa.Double(), "postgr
 WORD_LIST = sa.Text().with_variant(JSONB(), "postgresql")
 
 
+def _required(type_: Any, *names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, type_, nullable=False) for name in names]
+
+
+def _optional(type_: Any, *names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, type_) for name in names]
+
+
+def _record() -> sa.ForeignKey:
+    return sa.ForeignKey("records.id", ondelete="CASCADE")
+
+
 def upgrade() -> None:
     """Make the tables."""
-    _records()
-    _belongings()
-
-
-def _records() -> None:
     op.create_table(
         "records",
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("owner", sa.Text, nullable=False),
-        sa.Column("created", MOMENT, nullable=False),
-        sa.Column("touched", MOMENT, nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("sha256", sa.Text, nullable=False),
-        sa.Column("size", BYTES, nullable=False),
-        sa.Column("source", sa.Text, nullable=False),
-        sa.Column("settings", sa.Text, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
-        sa.Column("run", sa.Text, nullable=False),
-        sa.Column("cache_key", sa.Text, nullable=False),
-        sa.Column("fault", sa.Text),
-        sa.Column("again", MOMENT),
-        sa.Column("note", sa.Text, nullable=False),
-        sa.Column("tags", WORD_LIST, nullable=False),
-        sa.Column("confirmed", sa.Text, nullable=False),
-        sa.Column("analyzed", MOMENT),
-        sa.Column("verdict", sa.Text),
-        sa.Column("question", sa.Text),
-        sa.Column("probability", NUMBER),
-        sa.Column("people", sa.Integer),
-        sa.Column("kind", sa.Text),
-        sa.Column("duration", NUMBER),
+        *_required(sa.Text, "owner", "name", "sha256", "source", "settings", "state", "run"),
+        *_required(sa.Text, "cache_key", "note", "confirmed", "haystack"),
+        *_required(MOMENT, "created", "touched"),
+        *_required(BYTES, "size"),
+        *_required(WORD_LIST, "tags"),
+        *_optional(sa.Text, "fault", "verdict", "question", "kind", "version"),
+        *_optional(MOMENT, "again", "analyzed"),
+        *_optional(NUMBER, "probability", "duration"),
+        *_optional(sa.Integer, "people"),
         sa.Column("models", WORD_LIST, nullable=False, server_default="[]"),
-        sa.Column("version", sa.Text),
-        sa.Column("haystack", sa.Text, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_index("records_by_time", "records", ["owner", sa.text("touched DESC"), "id"])
-    keyed = sa.text("cache_key <> ''")
-    op.create_index(
-        "records_by_key",
-        "records",
-        ["owner", "cache_key"],
-        sqlite_where=keyed,
-        postgresql_where=keyed,
-    )
-
-
-def _belongings() -> None:
+    where: Any = dict.fromkeys(("sqlite_where", "postgresql_where"), sa.text("cache_key <> ''"))
+    op.create_index("records_by_key", "records", ["owner", "cache_key"], **where)
     op.create_table(
         "results",
-        sa.Column("id", sa.Text, sa.ForeignKey("records.id", ondelete="CASCADE"), primary_key=True),
-        sa.Column("analysis", sa.LargeBinary, nullable=False),
-        sa.Column("thumbnail", sa.LargeBinary),
+        sa.Column("id", sa.Text, _record(), primary_key=True),
+        *_required(sa.LargeBinary, "analysis"),
+        *_optional(sa.LargeBinary, "thumbnail"),
     )
     op.create_table(
         "shares",
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column(
-            "record", sa.Text, sa.ForeignKey("records.id", ondelete="CASCADE"), nullable=False
-        ),
+        sa.Column("record", sa.Text, _record(), nullable=False),
         sa.Column("token_hash", sa.Text, nullable=False, unique=True),
-        sa.Column("created", MOMENT, nullable=False),
-        sa.Column("expires", MOMENT, nullable=False),
+        *_required(MOMENT, "created", "expires"),
         sqlite_with_rowid=False,
     )
     op.create_index("shares_of_record", "shares", ["record"])
     op.create_table(
         "preferences",
         sa.Column("owner", sa.Text, primary_key=True),
-        sa.Column("chosen", sa.Text, nullable=False),
+        *_required(sa.Text, "chosen"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "presets",
         sa.Column("owner", sa.Text, primary_key=True),
         sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("mix", sa.Text, nullable=False),
+        *_required(sa.Text, "mix"),
         sqlite_with_rowid=False,
     )

@@ -1,0 +1,163 @@
+"""A batch beside `analyze` in a loop, and beside what the machine can do.
+
+    python -m bench.batch [--clips 60] [--seconds 2] [--rounds 3] [--parallel 0]
+
+One process, the same models. A clip is made into many different files; in each
+round some are analyzed in a loop and as many others as a batch, in turns, so that whatever else the
+machine does meets both. The limit of the machine is what decoding, the face search and the
+networks take by themselves on the same clips, as processor time, over all its cores; and, harder,
+the operations of those networks at the speed of a plain matrix product, and decoding.
+
+On a machine that is busy, the clock favors what has more threads: the processor time a clip is what
+can be compared then, and the share of the cores that each of them kept busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.clips import face_clip
+from bench.pipeline import Networks, decode_alone
+from detector.batch import BatchOptions, BatchRun, read_source
+from detector.models import registry
+from detector.models.network import TorchModel
+from detector.pipeline import Analyzer
+from detector.runtime import Runner
+from detector.schema.analysis import Settings
+from detector.vision.mtcnn import Mtcnn
+
+from facenet_pytorch.models.mtcnn import ONet, PNet, RNet  # isort: skip  detector makes it importable
+
+
+def different(source: Path, folder: Path, begin: int, count: int) -> list[Path]:
+    """Copies of a clip that differ by a number in a box that no reader minds."""
+    folder.mkdir(parents=True)
+    whole, paths = source.read_bytes(), []
+    for n in range(begin, begin + count):
+        path = folder / f"{n:04}.mp4"
+        path.write_bytes(whole + (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big"))
+        paths.append(path)
+    return paths
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock and of the processor."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def limit(analyzer: Analyzer, path: Path, settings: Settings) -> float:
+    """Processor time of a clip's decoding, face search and networks, without anything else, s."""
+    networks = Networks(analyzer, str(path), settings)
+    times = [timed(lambda: (networks.run(), decode_alone(str(path))))[1] for _ in range(3)]
+    return median(times)
+
+
+def bare_limit(analyzer: Analyzer, path: Path, settings: Settings) -> float:
+    """Seconds of one core that a clip's arithmetic takes at the speed of a matrix product, and its
+    decoding: what no program can be below."""
+    networks = Networks(analyzer, str(path), settings)
+    detector = networks.detector
+    assert isinstance(detector, Mtcnn)
+    names, shapes = ("_propose", "_refine", "_output"), []
+    runners = {name: getattr(detector, name) for name in names}
+    for name, runner in runners.items():
+
+        def noted(pictures: np.ndarray, name: str = name, run: Runner = runner) -> object:
+            shapes.append((name, pictures.shape))
+            return run(pictures)
+
+        setattr(detector, name, noted)
+    try:
+        for search in networks.searches:
+            search()
+    finally:
+        for name, runner in runners.items():
+            setattr(detector, name, runner)
+    faces = dict(zip(names, (PNet().eval(), RNet().eval(), ONet().eval()), strict=True))
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        for name, (count, height, width, _) in shapes:
+            faces[name](torch.zeros(count, 3, height, width))
+        for model, batch in networks.batches:
+            assert isinstance(model, TorchModel)
+            for items in model.batches(batch, len(batch)):
+                model.network(items)
+    decode = median(timed(lambda: decode_alone(str(path)))[1] for _ in range(3))
+    return counter.get_total_flops() / gemm_speed() + decode
+
+
+def gemm_speed(side: int = 1024) -> float:
+    """Operations a second of one core in a product of two matrices of float32."""
+    torch.set_num_threads(1)
+    matrix = torch.rand(side, side)
+    return 2 * side**3 / min(timed(lambda: matrix @ matrix)[1] for _ in range(10))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=32)
+    parser.add_argument("--parallel", type=int, default=0)
+    args = parser.parse_args()
+    cores = len(os.sched_getaffinity(0))
+    settings = Settings(frames=args.frames)
+    clip = face_clip(args.seconds, 640, 360, 25)
+    loop = Analyzer(device="cpu")
+    loop.warm_up()
+    loop.analyze(clip, settings)
+    alone, bare = limit(loop, clip, settings), bare_limit(loop, clip, settings)
+    each = max(1, args.clips // args.rounds // 2)
+    loops, batches = [], []
+    folder = Path(tempfile.mkdtemp(prefix="unmask-batch-"))
+    try:
+        options = BatchOptions(settings=settings, parallel=args.parallel, device="cpu")
+        with BatchRun(folder / "out", options) as batch:
+            batch.analyzer.warm_up()
+            for n in range(args.rounds):
+                first = different(clip, folder / f"loop{n}", 2 * n * each, each)
+                different(clip, folder / f"batch{n}", (2 * n + 1) * each, each)
+                entries = read_source(folder / f"batch{n}").entries
+                loops.append(timed(lambda: [loop.analyze(p, settings) for p in first]))  # noqa: B023
+                batches.append(timed(lambda: batch.run(entries)))  # noqa: B023
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(
+        f"{2 * each * args.rounds} clips of {args.seconds:g} s, 640x360, {args.frames} frames, "
+        f"{len(registry.choose(None))} models, {cores} cores, load {os.getloadavg()[0]:.1f}"
+    )
+    for name, runs in (("loop", loops), ("batch", batches)):
+        wall, cpu = (median(values) / each for values in zip(*runs, strict=True))
+        print(
+            f"{name:5} {wall:.2f} s a clip, {cpu:.2f} s of the processor, "
+            f"{cpu / wall / cores:.0%} of the cores"
+        )
+    ratios = sorted(a[0] / b[0] for a, b in zip(loops, batches, strict=True))
+    print(f"batch / loop, throughput: {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+    wall = median(b[0] for b in batches) / each
+    print(
+        f"limit {alone / cores:.2f} s a clip on idle cores; the batch takes "
+        f"{wall * cores / alone:.2f} times as long"
+    )
+    print(
+        f"limit {bare / cores:.2f} s a clip by the networks' operations at the speed of a matrix "
+        f"product ({gemm_speed() / 1e9:.0f} GFLOP/s a core) and decoding; the batch takes "
+        f"{wall * cores / bare:.2f} times as long"
+    )
+
+
+if __name__ == "__main__":
+    main()

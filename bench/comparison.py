@@ -1,0 +1,327 @@
+"""How often `unmask compare` is right: copies of real clips whose truth is known.
+
+    python -m bench.comparison DATA --out results.jsonl [--only made,untouched,matched,other]
+    python -m bench.comparison --table results.jsonl
+
+`DATA` holds `train.csv` (file, label, group, method, note, person) with originals and fakes of the
+same footage. Clips are divided by group into two halves: limits were chosen on "tune", what counts
+is "report". Every comparison is one line of the results, so that a run can be interrupted and goes
+on where it was. Seeds are fixed: the same clips give the same copies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import cv2
+import numpy as np
+
+from bench import made_copies
+from bench.made_copies import Frames, Way
+from detector import media, vision
+from detector.comparison import compare
+from detector.comparison.reading import FootageReader
+from detector.decision.numbers import wilson
+from detector.errors import UnmaskError
+
+WAYS = ("plain", "size", "crop", "mirror", "grade", "rate", "screen", "hard")
+TAKE = 20
+"""frames of a stretch of a take: of shorter ones the two lie too close together"""
+FRAMES = 90
+"""of a clip that are copied"""
+WHOLE = ("whole", "src cap4d", "driv")
+"""In a note: not pasted into the footage, so that more than a face differs."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One comparison to be made."""
+
+    key: str
+    kind: str
+    """made, untouched, matched, other"""
+    what: str
+    """manipulation, or method"""
+    way: str
+    half: str
+    truth: str
+    """none, face, mouth, caption, region, whole, other"""
+    row: dict[str, str]
+    second: dict[str, str] | None = None
+
+
+def half_of(name: str) -> str:
+    """Return the half that a group belongs to."""
+    return "tune" if hashlib.sha256(name.encode()).digest()[0] % 2 else "report"
+
+
+def rows_of(data: Path) -> list[dict[str, str]]:
+    """Return the clips of the list."""
+    with (data / "train.csv").open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["file"].startswith("clips/")]
+
+
+def _group(row: dict[str, str]) -> str:
+    return row["group"] or row["source"]
+
+
+def trials(data: Path) -> Iterator[Trial]:
+    """Yield all trials, so that any beginning of them holds some of each kind."""
+    rows = rows_of(data)
+    groups: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows:
+        groups[_group(row)].append(row)
+    queues = [list(_matched(groups)), list(_made(rows)), list(_untouched(rows)), list(_other(rows))]
+    rng = np.random.default_rng(1)
+    for queue in queues:
+        rng.shuffle(queue)
+    longest = max(len(queue) for queue in queues)
+    for i in range(longest):
+        for queue in queues:
+            if i < len(queue):
+                yield queue[i]
+
+
+def _matched(groups: dict[str, list[dict[str, str]]]) -> Iterator[Trial]:
+    for name, members in sorted(groups.items()):
+        originals = [row for row in members if row["label"] == "real"]
+        fakes = [row for row in members if row["label"] == "fake"]
+        for fake in fakes:
+            if not originals or not fake["group"]:
+                continue
+            window = Path(fake["file"]).stem.rpartition("_w")[2]
+            same = [r for r in originals if Path(r["file"]).stem.endswith(f"_w{window}")]
+            text = (fake["note"] + fake["method"]).lower()
+            truth = "whole" if any(word in text for word in WHOLE) else "region"
+            yield Trial(
+                f"matched/{fake['file']}", "matched", fake["method"], "as found", half_of(name),
+                truth, fake, (same or originals)[0],
+            )  # fmt: skip
+
+
+def _made(rows: list[dict[str, str]]) -> Iterator[Trial]:
+    real = [row for row in rows if row["label"] == "real"]
+    rng = np.random.default_rng(2)
+    for what in ("self-blend", "swap", "mouth", "caption", "nothing"):
+        truth = "face" if what == "swap" else made_copies.MADE[what][0]
+        for way in WAYS:
+            for number in rng.permutation(len(real))[:40]:
+                row, donor = real[number], real[int(rng.integers(len(real)))]
+                key = f"made/{what}/{way}/{row['file']}"
+                yield Trial(key, "made", what, way, half_of(_group(row)), truth, row, donor)
+
+
+def _untouched(rows: list[dict[str, str]]) -> Iterator[Trial]:
+    real = [row for row in rows if row["label"] == "real"]
+    for number in range(600):
+        row = real[number % len(real)]
+        half = half_of(_group(row))
+        way = "drawn" if number < len(real) else "drawn again"
+        yield Trial(
+            f"untouched/{way}/{row['file']}", "untouched", "nothing", way, half, "none", row
+        )
+
+
+def _other(rows: list[dict[str, str]]) -> Iterator[Trial]:
+    """Yield other footage of the same person, studio or series."""
+    real = [row for row in rows if row["label"] == "real"]
+    by_source: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in real:
+        by_source[row["source"]].append(row)
+        yield Trial(
+            f"other/halves/{row['file']}", "other", "another moment of the same take", "halves",
+            half_of(_group(row)), "other", row,
+        )  # fmt: skip
+    for members in by_source.values():
+        for first, second in pairwise(members):
+            yield Trial(
+                f"other/source/{first['file']}", "other", "same person or series", "as found",
+                half_of(_group(first)), "other", first, second,
+            )  # fmt: skip
+
+
+class Runner:
+    """Makes the copies and compares them."""
+
+    def __init__(self, data: Path, folder: Path) -> None:
+        self._data, self._folder = data, folder
+        self._detector = vision.load_detector()
+
+    def run(self, trial: Trial) -> dict[str, Any] | None:
+        """Return what came of a trial; None where it can't be made of this clip."""
+        pair = self._pair(trial)
+        if pair is None:
+            return None
+        result = compare(*pair, detector=self._detector)
+        people = [
+            {"part": p.part, "levels": p.difference, "limit": p.limit, "spans": len(p.spans)}
+            for p in result.people
+        ]
+        return {
+            "finding": str(result.finding), "why": result.why, "inside": result.inside,
+            "elsewhere": result.elsewhere, "people": people, "seconds": result.seconds,
+            "edits": [(e.kind, [round(x) for x in e.box], e.difference) for e in result.edits],
+            "space": result.space.model_dump(), "graded": result.grading.graded,
+            "rate": result.time.rate, "motion": result.time.motion,
+            "matched": [result.time.matched, result.time.compared],
+            "younger": result.generation.younger,
+        }  # fmt: skip
+
+    def _pair(self, trial: Trial) -> tuple[Path, Path] | None:
+        path = self._data / trial.row["file"]
+        if trial.kind == "matched" or (trial.kind == "other" and trial.second):
+            assert trial.second is not None
+            return path, self._data / trial.second["file"]
+        frames, fps = self._frames(path)
+        seed = int.from_bytes(hashlib.sha256(trial.key.encode()).digest()[:4], "big")
+        rng = np.random.default_rng(seed)
+        copy = self._folder / "copy.mp4"
+        if trial.kind == "other":
+            return self._halves(frames, fps)
+        if trial.kind == "untouched":
+            rate = float(rng.choice([15, 24, 30, 50, 60])) if rng.random() < 0.5 else None
+            way = Way(int(rng.integers(18, 41)), float(rng.uniform(0.5, 2)), rate)
+            return made_copies.written(copy, frames, fps, way), path
+        way = made_copies.drawn(trial.way, rng)
+        changed = self._manipulated(trial, frames, rng)
+        if changed is None:
+            return None
+        text = rng if trial.what == "caption" else None
+        return made_copies.written(copy, changed, fps, way, text), path
+
+    def _halves(self, frames: Frames, fps: float) -> tuple[Path, Path] | None:
+        """Return two stretches of one take without a moment in common; None where it stands still,
+        so that they are the same footage to anybody."""
+        third = len(frames) // 3
+        if third < TAKE:
+            return None
+        first, last = frames[:third], frames[-third:]
+        small = [cv2.resize(f, (64, 64)).astype(float) for f in (*first[::4], *last[::4])]
+        split = len(first[::4])
+        nearest = min(np.abs(a - b).mean() for a in small[:split] for b in small[split:])
+        if nearest < 3.0:
+            return None
+        return tuple(
+            made_copies.written(self._folder / f"{name}.mp4", part, fps, Way(18))
+            for name, part in (("first", first), ("last", last))
+        )  # type: ignore[return-value]
+
+    def _frames(self, path: Path) -> tuple[Frames, float]:
+        about = media.probe(path)
+        source = FootageReader(path, about, [], Event())
+        times = source.spread(10_000)[:FRAMES]
+        return [frame.rgb for frame in source.frames(times, 960)], about.fps or 25.0
+
+    def _points(self, frames: Frames) -> list[np.ndarray | None]:
+        search = vision.FaceSearch(self._detector, 32)
+        found: list[np.ndarray | None] = []
+        for number, rgb in enumerate(frames):
+            largest = vision.widest(search.find(number / 25, rgb))
+            found.append(None if largest is None else np.array(largest.landmarks, np.float32))
+        return found
+
+    def _manipulated(self, trial: Trial, frames: Frames, rng: np.random.Generator) -> Frames | None:
+        if trial.what in ("nothing", "caption"):
+            return frames
+        points = self._points(frames)
+        if sum(p is not None for p in points) < 0.8 * len(points):
+            return None
+        if trial.what != "swap":
+            changed = made_copies.MADE[trial.what][1](frames, points, rng)
+            return changed if made_copies.seen(frames, changed, points, trial.what) else None
+        assert trial.second is not None
+        if _group(trial.second) == _group(trial.row):
+            return None
+        donors, _ = self._frames(self._data / trial.second["file"])
+        donors = donors[:8]
+        theirs = self._points(donors)
+        if not any(p is not None for p in theirs):
+            return None
+        return made_copies.swap(frames, points, donors, theirs)
+
+
+RIGHT = {
+    "none": ("nothing_differs", "transformed"),
+    "face": ("face_differs",),
+    "mouth": ("mouth_differs",),
+    "region": ("face_differs", "mouth_differs"),
+    "caption": ("other_edits",),
+    "other": ("not_same_footage",),
+    "whole": ("face_differs", "mouth_differs", "other_edits", "not_same_footage"),
+}
+"""Truth -> the findings that are right. Of fakes that are generated as a whole, whatever does not
+call them untouched."""
+
+
+def table(lines: list[dict[str, Any]], half: str) -> str:
+    """Return the share of right findings by kind, manipulation and way, as Markdown."""
+    counted: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        if line["half"] == half and "finding" in line:
+            what = line["truth"] if line["kind"] == "matched" else line["what"]
+            counted[line["kind"], what, line["way"]].append(line)
+            counted[line["kind"], what, "all"].append(line)
+    out = ["| kind | what | way | right | of | share | 95 % interval | else |",
+           "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    for (kind, what, way), members in sorted(counted.items()):
+        right = sum(m["finding"] in RIGHT[m["truth"]] for m in members)
+        low, high = wilson(right, len(members))
+        wrong: dict[str, int] = defaultdict(int)
+        for m in members:
+            if m["finding"] not in RIGHT[m["truth"]]:
+                wrong[m["finding"]] += 1
+        rest = ", ".join(f"{n} {name}" for name, n in sorted(wrong.items(), key=lambda w: -w[1]))
+        out.append(
+            f"| {kind} | {what} | {way} | {right} | {len(members)} | {right / len(members):.0%} "
+            f"| {low:.0%}–{high:.0%} | {rest} |"
+        )
+    return "\n".join(out)
+
+
+def main() -> None:
+    """Run trials that have no line yet, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", nargs="?", type=Path, metavar="DATA")
+    parser.add_argument("--out", type=Path, default=Path("comparison.jsonl"))
+    parser.add_argument("--only", default="made,untouched,matched,other")
+    parser.add_argument("--half", choices=["tune", "report"])
+    parser.add_argument("--most", type=int, default=10_000)
+    parser.add_argument("--table", type=Path)
+    args = parser.parse_args()
+    if args.table or args.data is None:
+        lines = [json.loads(line) for line in (args.table or args.out).open()]
+        for half in ("tune", "report"):
+            print(f"\n{half}\n\n{table(lines, half)}")
+        return
+    cv2.setNumThreads(1)
+    done = set()
+    if args.out.exists():
+        done = {json.loads(line)["key"] for line in args.out.open()}
+    kinds = args.only.split(",")
+    with tempfile.TemporaryDirectory() as folder, args.out.open("a") as out:
+        runner = Runner(args.data, Path(folder))
+        wanted = (t for t in trials(args.data) if t.kind in kinds and t.key not in done)
+        for number, trial in enumerate(t for t in wanted if args.half in (None, t.half)):
+            if number >= args.most:
+                break
+            about = {k: v for k, v in asdict(trial).items() if k not in ("row", "second")}
+            try:
+                found = runner.run(trial)
+            except UnmaskError as error:
+                found = {"error": error.message}
+            print(json.dumps(about | (found or {"skipped": True})), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()

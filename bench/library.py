@@ -1,0 +1,152 @@
+"""The library of known footage: how fast, how much of it is found again, how much is taken for what
+it is not.
+
+    python -m bench.library speed [--hours 10000]
+    python -m bench.library recall --data ../shared/data [--clips 40]
+
+`speed` fills an index with made hashes, one in two seconds, and looks for a clip of 10 s in it;
+then it writes a film of minutes at 1280 x 720 and says how fast its fingerprints are taken.
+`recall` adds one real clip a group, and looks for copies of it that were changed on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import resource
+import tempfile
+import time
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import av
+import faiss
+import numpy as np
+
+from bench.made_copies import Way, written
+from detector.comparison.fingerprints import Fingerprints, fingerprint
+from service.library.index import PrintIndex
+from service.records.footage import Footage, Prints
+
+WAYS = {
+    "crf 32": Way(crf=32),
+    "crf 38": Way(crf=38),
+    "half size": Way(crf=28, scale=0.5),
+    "double size": Way(scale=2.0),
+    "mirrored": Way(mirror=True),
+    "15 fps": Way(fps=15),
+    "60 fps": Way(fps=60),
+    "graded": Way(grade=(0.8, 1.1, 0.9)),
+    "5 % off each side": Way(crop=(0.05, 0.05, 0.05, 0.05)),
+    "10 % off one side": Way(crop=(0.1, 0.0, 0.0, 0.0)),
+    "10 % off each way": Way(crop=(0.07, 0.03, 0.03, 0.07)),
+    "20 % off each way": Way(crop=(0.1, 0.1, 0.1, 0.1)),
+    "20 % off one corner": Way(crop=(0.2, 0.2, 0.0, 0.0)),
+}
+
+
+def _footage(name: str) -> Footage:
+    return Footage(id=name, name=name, sha256=name, source="", added=datetime.now(UTC), frames=0)
+
+
+def speed(hours: float) -> None:
+    faiss.omp_set_num_threads(2)
+    rng = np.random.default_rng(0)
+    count = int(hours * 1800)
+
+    def entries():  # type: ignore[no-untyped-def]
+        for at in range(0, count, 1800):
+            hashes = rng.integers(0, 256, (1800, 32), dtype=np.uint8)
+            yield _footage(str(at)), Prints(np.arange(1800, dtype=np.float32) * 2, hashes)
+
+    begin = time.perf_counter()
+    index = PrintIndex(entries())
+    print(f"{len(index):,} hashes of {hours:,.0f} h: filled in {time.perf_counter() - begin:.1f} s")
+    clip = rng.integers(0, 256, (20, 32), dtype=np.uint8)
+    query = Fingerprints(np.arange(20, dtype=np.float32) / 2, clip, clip[:, ::-1].copy())
+    took = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        index.search(query)
+        took.append(time.perf_counter() - begin)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"a clip of 10 s: {np.median(took):.2f} s (median of 5), peak {peak:.1f} GiB")
+
+
+def adding(minutes: float = 5.0) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        rng = np.random.default_rng(1)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+            stream.options = {"preset": "ultrafast"}
+            for i in range(int(minutes * 60 * 25)):
+                if i % 100 == 0:
+                    coarse = rng.integers(0, 256, (9, 16, 3), dtype=np.uint8)
+                    picture = np.kron(coarse, np.ones((80, 80, 1), np.uint8))
+                frame = np.ascontiguousarray(np.roll(picture, i % 100, axis=1))
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+            container.mux(stream.encode())
+        begin = time.perf_counter()
+        prints = fingerprint(path)
+        took = time.perf_counter() - begin
+        rate = minutes * 60 / took
+        print(f"{minutes:g} min of 720p: {len(prints.times)} frames, {rate:.0f} x real time")
+
+
+def recall(data: Path, most: int) -> None:
+    groups: dict[str, list[dict[str, str]]] = defaultdict(list)
+    with (data / "train.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["file"].startswith("clips/") and row["label"] == "real":
+                groups[row["group"]].append(row)
+    names = sorted(groups)
+    names = names[:: max(1, len(names) // most)][:most]
+    paths = {name: data / groups[name][0]["file"] for name in names}
+    entries, asked = [], {}
+    for name, path in paths.items():
+        prints = fingerprint(path)
+        asked[name] = prints
+        entries.append((_footage(name), Prints(prints.times, prints.hashes)))
+    index = PrintIndex(entries)
+    alarms = pairs = 0
+    for name in names:
+        pairs += len(names) - 1
+        others = {m.footage.name for m in index.search(asked[name])} - {name}
+        alarms += len(others)
+        for other in sorted(others):
+            print(f"  also: {paths[name]} ~ {paths[other]}")
+    print(f"{len(names)} clips of as many groups; untouched: {alarms} of {pairs} pairs alarm")
+    with tempfile.TemporaryDirectory() as folder:
+        for title, way in WAYS.items():
+            hits = false = 0
+            for name, path in paths.items():
+                with av.open(str(path)) as container:
+                    rate = float(container.streams.video[0].average_rate or 25)
+                    frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)][:150]
+                copy = written(Path(folder) / "copy.mp4", frames, rate, way)
+                found = {m.footage.name for m in index.search(fingerprint(copy))}
+                hits += name in found
+                false += len(found - {name})
+            print(f"{title:20} found {hits}/{len(names)}, others {false}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    actions = parser.add_subparsers(required=True, dest="what")
+    actions.add_parser("speed").add_argument("--hours", type=float, default=10_000)
+    again = actions.add_parser("recall")
+    again.add_argument("--data", type=Path, required=True)
+    again.add_argument("--clips", type=int, default=40)
+    args = parser.parse_args()
+    if args.what == "speed":
+        speed(args.hours)
+        adding()
+    else:
+        recall(args.data, args.clips)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What a person presses and chooses from, drawn alike on every page.
+
+A table of options is a mapping from values to words; what is chosen comes back as a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeVar
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+V = TypeVar("V")
+
+Kind = Literal["primary", "secondary", "tertiary"]
+
+
+def button(
+    label: str,
+    symbol: str = "",
+    key: str | None = None,
+    on_click: Callable[[], Any] | None = None,
+    *,
+    kind: Kind = "secondary",
+    help: str | None = None,
+    disabled: bool = False,
+) -> bool:
+    """Draw a button, with a Material Symbol before its words; return whether it was pressed."""
+    icon = f":material/{symbol}:" if symbol else None
+    return st.button(label, key, help, on_click=on_click, type=kind, icon=icon, disabled=disabled)
+
+
+def download(
+    label: str,
+    make: Callable[[], bytes | str] | bytes,
+    file_name: str,
+    mime: str,
+    key: str,
+    *,
+    symbol: str = "download",
+    width: Literal["content", "stretch"] = "content",
+) -> None:
+    """Draw a button that hands out a file, made when it is pressed; the page is not drawn anew."""
+    icon = f":material/{symbol}:"
+    st.download_button(label, make, file_name, mime, key, on_click="ignore", icon=icon, width=width)
+
+
+def small_download(
+    label: str, make: Callable[[], bytes], file_name: str, mime: str, key: str, *, symbol: str
+) -> None:
+    """Draw what `download` does as small as the actions that stand beside it."""
+    icon = f":material/{symbol}:"
+    st.download_button(
+        label, make, file_name, mime, key, on_click="ignore", icon=icon, type="tertiary"
+    )
+
+
+def choose(
+    label: str,
+    options: Mapping[V, str],
+    default: V,
+    key: str,
+    *,
+    hidden: bool = False,
+    disabled: bool = False,
+    help: str | None = None,
+) -> V:
+    """Draw a few options side by side, of which one is always chosen; return that one.
+
+    Parameters
+    ----------
+    hidden : bool
+        The label is for a screen reader.
+    """
+    chosen = st.segmented_control(
+        label,
+        list(options),
+        default=default,
+        required=True,
+        format_func=options.__getitem__,
+        label_visibility="collapsed" if hidden else "visible",
+        key=key,
+        disabled=disabled,
+        help=help,
+    )
+    return default if chosen is None else chosen
+
+
+def choose_any(
+    label: str,
+    options: Mapping[V, str],
+    default: Iterable[V],
+    key: str,
+    *,
+    hidden: bool = False,
+    disabled: bool = False,
+    help: str | None = None,
+) -> list[V]:
+    """Draw options of which any number can be chosen; return those, in the options' order."""
+    chosen = st.pills(
+        label,
+        list(options),
+        selection_mode="multi",
+        default=list(default),
+        format_func=options.__getitem__,
+        label_visibility="collapsed" if hidden else "visible",
+        key=key,
+        disabled=disabled,
+        help=help,
+    )
+    return [option for option in options if option in chosen]
+
+
+def apart(key: str | None = None, *, wrap: bool = True) -> DeltaGenerator:
+    """Return a row whose pieces stand at its two ends."""
+    return st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
+        wrap=wrap, key=key,
+    )  # fmt: skip
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Draw rows under the names of their columns."""
+    st.table(list(rows), border="horizontal", hide_index=True)

@@ -1,0 +1,25 @@
+"""Who made a result, where that is not plainly this server."""
+
+from __future__ import annotations
+
+from dashboard.components import typography
+from dashboard.i18n import _
+from service.records.model import ResultOrigin
+
+
+def draw(origin: ResultOrigin) -> None:
+    """Say of a result that nobody's seal speaks for that this server did not make it."""
+    if origin is ResultOrigin.ELSEWHERE:
+        typography.alert(
+            _(
+                "Not made by this server. The result has no seal of it, or one that does not hold: "
+                "whoever could write the record may have written any of this."
+            )
+        )
+    elif origin is ResultOrigin.BEFORE:
+        typography.notice(_("Made before this server put its seal under results."), announced=False)
+
+
+def short(origin: ResultOrigin | None) -> str:
+    """Return the same in a word or three, for a list; empty where there is nothing to say."""
+    return _("Not made here") if origin is ResultOrigin.ELSEWHERE else ""

@@ -1,0 +1,39 @@
+"""What a table or a card says of a record, on each page that lists some."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta, timezone
+
+import streamlit as st
+
+from dashboard import labels
+from dashboard.i18n import _
+from service.records.model import Record
+
+
+def zone() -> timezone:
+    """Return the person's time zone, as their browser has it."""
+    offset = st.context.timezone_offset
+    return UTC if offset is None else timezone(timedelta(minutes=-offset))
+
+
+def length(record: Record) -> str:
+    """ "14 s", "2 min 5 s", "picture"; empty before it was read."""
+    if record.result is None:
+        return ""
+    if record.result.duration is None:
+        return _("picture") if record.result.kind == "image" else "–"
+    return labels.took(max(1.0, round(record.result.duration)))
+
+
+def when(moment: datetime) -> str:
+    """ "20 Nov, 10:42" in the person's time; with the year where it is another."""
+    here = moment.astimezone(zone())
+    another = here.year != datetime.now(zone()).year
+    return f"{labels.day(here, year=another)}, {here:%H:%M}"
+
+
+def data_url(picture: bytes | None) -> str | None:
+    """Return a WebP picture as an address that holds it; None without one."""
+    return f"data:image/webp;base64,{base64.b64encode(picture).decode()}" if picture else None

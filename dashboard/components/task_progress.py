@@ -1,0 +1,50 @@
+"""How far work in the background is, with a way to stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from dashboard import labels, session
+from dashboard.components import controls, typography
+from dashboard.i18n import _
+from service.tasks.task import Task
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+def draw(
+    task: AnyTask, text: Callable[[AnyTask], str], stop: str, key: str, *, note: str = ""
+) -> None:
+    """Draw a bar until the task ends; then the whole page is drawn again.
+
+    Parameters
+    ----------
+    text : callable
+        Gives the words in the bar.
+    stop, key : str
+        Words and key of the button that cancels.
+    note : str
+        Small print under the bar.
+    """
+    _bar(task, text, stop, key, note)
+
+
+@st.fragment(run_every=1.0)
+def _bar(task: Task, text: Callable[[Any], str], stop: str, key: str, note: str) -> None:
+    if not task.active:
+        st.rerun()
+        return
+    st.progress(task.fraction, text=text(task))
+    if note:
+        typography.caption(note)
+    controls.button(stop, "close", key, lambda: session.application().tasks.cancel(task))
+
+
+def with_time_left(text: str, task: Task) -> str:
+    """Return how far a task is with the time it will take, where that is known."""
+    if task.seconds_left is None:
+        return text
+    return f"{text} · {_('{time} left').format(time=labels.about(task.seconds_left))}"

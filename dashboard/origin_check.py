@@ -1,0 +1,53 @@
+"""Who may speak to the pages at all, before a page is drawn: no stranger's page in a browser of
+this computer.
+
+A browser lets any page open a WebSocket to any address and names, in `Origin`, the page that does.
+And a stranger's name may be made to lead to 127.0.0.1 after its page was loaded (DNS rebinding):
+then `Host` has that name. Both are seen only where the connection comes from this computer itself;
+behind a proxy, or on a network, whoever comes is a guest, by a cookie that no other page can use.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dashboard.hosting import base_path
+from service.auth.caller import Caller
+from service.messages import _
+
+METRICS = "/_stcore/metrics"
+"""Streamlit's own counters: sessions, caches, file names."""
+
+
+class OriginCheck:
+    """Middleware: refuse what a stranger's page asks of a server on its reader's computer (421 for
+    a name that is not ours, 403 for another origin), and Streamlit's counters to who is elsewhere
+    (404)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app, self.metrics = app, f"{base_path()}{METRICS}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        caller = Caller.of_request(HTTPConnection(scope))
+        if caller.misled:
+            text = _("This server is not known by that name. Open {address}.").format(
+                address=f"http://localhost:{(scope.get('server') or ('', 80))[1]}"
+            )
+            hint = _("Where that name is right, set UNMASK_PUBLIC_URL to it.")
+            answer = PlainTextResponse(f"{text} {hint}", 421)
+        elif scope["type"] == "websocket" and caller.from_a_neighbor:
+            answer = PlainTextResponse(_("Another page can't open this one."), 403)
+        elif scope["path"] == self.metrics and not caller.loopback:
+            answer = PlainTextResponse(_("There is nothing here."), 404)
+        else:
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        else:
+            await answer(scope, receive, send)

@@ -1,0 +1,1 @@
+"""Many files at once: a table that fills in live."""

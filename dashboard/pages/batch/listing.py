@@ -1,0 +1,303 @@
+"""The files of a batch as rows: a table, and cards where a table has no room."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
+
+import streamlit as st
+from markupsafe import Markup
+
+from dashboard import labels, url_state
+from dashboard.components import chips, controls, figures, markup, record_cells, typography
+from dashboard.i18n import LazyDict, _, say
+from dashboard.labels import BadgeColor, Slug
+from detector.links import is_link
+from detector.schema.analysis import Label, Lean, Question
+from service.batches import BatchRow
+from service.records.model import State
+
+ROW = 52
+"""px of a row"""
+PAGE = 50
+"""rows that are drawn at a time"""
+NAME_LENGTH = 48
+"""letters of a link that are shown"""
+UNREAD = "unread"
+ALL = "all"
+_RUNS: LazyDict[State | None, tuple[str, str]] = LazyDict(
+    lambda: {
+        None: ("block", _("Not taken")),
+        State.QUEUED: ("schedule", _("Next")),
+        State.RUNNING: ("progress_activity", _("Running")),
+        State.INTERRUPTED: ("schedule", _("Waiting")),
+        State.FAILED: ("error", _("Not read")),
+        State.CANCELED: ("close", _("Canceled")),
+        State.DONE: ("help", _("Not readable")),
+    }
+)
+"""Icon and word of a row without a verdict."""
+ORDERS: LazyDict[str, str] = LazyDict(
+    lambda: {
+        "likelihood": _("Most suspicious first"),
+        "came": _("As they came"),
+        "name": _("By name"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class RowWords:
+    """How a row's state is shown."""
+
+    icon: str
+    short: str
+    glyph: str
+    color: BadgeColor
+    slug: Slug
+
+
+def words(row: BatchRow) -> RowWords:
+    """Return how a row is shown: its verdict, or where it stands."""
+    if row.verdict is not None:
+        shown = labels.state(row.verdict.label, row.verdict.question)
+        return RowWords(shown.icon, shown.short, shown.glyph, shown.color, shown.slug)
+    icon, text = _RUNS[row.state]
+    if row.state is None and is_link(row.item.name):
+        text = _("Not fetched")
+    if row.state is State.INTERRUPTED and not row.kept:
+        icon, text = "block", _("Gone")
+    elif row.state is State.RUNNING and row.stage in labels.STAGES:
+        text = labels.STAGES[row.stage]
+    return RowWords(icon, text, "–", "gray", "na")
+
+
+def title(row: BatchRow) -> str:
+    """Return what a row calls its file: without its folders; of a link, where it leads, never its
+    query."""
+    name = row.item.name
+    if not is_link(name):
+        return re.split(r"[/\\]", name)[-1] or name
+    parts = urlsplit(name.strip())
+    text = f"{parts.hostname or ''}{parts.path.rstrip('/')}"
+    return text if len(text) <= NAME_LENGTH else f"{text[: NAME_LENGTH - 1]}…"
+
+
+def place(row: BatchRow) -> str:
+    """Return the name of a file with the archive and the folders it came in."""
+    return title(row) if is_link(row.item.name) else row.item.name
+
+
+def known(rows: Sequence[BatchRow]) -> list[BatchRow]:
+    """Return the rows whose content was here before."""
+    return [row for row in rows if row.item.known and row.record is not None]
+
+
+def group(row: BatchRow) -> str:
+    """Return which filter shows a row: that of its verdict, or of what could not be read."""
+    if row.verdict is not None:
+        return row.verdict.label.value
+    return UNREAD if row.over or (row.state is State.INTERRUPTED and not row.kept) else ""
+
+
+def note(row: BatchRow) -> str:
+    """Return what is to be known of a row beside its verdict."""
+    if row.verdict is None:
+        if row.state is State.INTERRUPTED and not row.kept:
+            return _("The file is not kept here any more: bring it again.")
+        if row.state is State.RUNNING and row.sampled[1]:
+            return _("{done} of {total} moments").format(done=row.sampled[0], total=row.sampled[1])
+        return say(row.error)
+    if row.item.known:
+        return _("was here before")
+    if row.verdict.lean not in (None, Lean.NONE):
+        return labels.headline(row.verdict)
+    if row.verdict.label is Label.NOT_APPLICABLE and row.verdict.reasons:
+        return labels.say(row.verdict.reasons[0])
+    return ""
+
+
+def likelihood(row: BatchRow) -> float | None:
+    """Return the combined likelihood; None while there is none, and where nothing was judged."""
+    result = row.record.result if row.record is not None else None
+    return result.probability if result is not None else None
+
+
+def ordered(rows: Sequence[BatchRow], order: str) -> list[int]:
+    """Return the places of the rows in the order that is chosen. What has no number stays last, as
+    it came."""
+    places = range(len(rows))
+    if order == "name":
+        return sorted(places, key=lambda i: title(rows[i]).casefold())
+    if order == "likelihood":
+        return sorted(places, key=lambda i: -(likelihood(rows[i]) or -1.0))
+    return list(places)
+
+
+def matching(rows: Sequence[BatchRow], text: str, shown: str) -> list[BatchRow]:
+    """Return the rows whose names have all words, and that are of a group."""
+    parts = text.casefold().split()
+    return [
+        row
+        for row in rows
+        if (shown == ALL or group(row) == shown)
+        and all(part in row.item.name.casefold() for part in parts)
+    ]
+
+
+def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
+    shown, likely = words(row), likelihood(row)
+    result = row.record.result if row.record is not None else None
+    if row.state is State.RUNNING:
+        likely = None
+    cells: dict[str, object] = {
+        "picture": record_cells.data_url(picture) or _symbol(row),
+        "file": title(row),
+        "verdict": [f"{shown.glyph} {shown.short}"],
+        "likelihood": None if likely is None else labels.whole_percent(likely),
+        "people": (result.people or None) if result else None,
+        "length": record_cells.length(row.record) if row.record else "",
+        "took": labels.took(max(1.0, round(row.seconds))) if row.seconds else "",
+        "note": note(row) or (f"{row.fraction:.0%}" if row.state is State.RUNNING else ""),
+    }
+    return cells
+
+
+def _symbol(row: BatchRow) -> str | None:
+    """Return a drawing for a row that has no picture, where it says more than an empty place."""
+    if is_link(row.item.name):
+        shape = _LINK
+    elif row.record is None or row.state is State.FAILED:
+        shape = _FILE
+    else:
+        return None
+    svg = _DRAWING.format(shape)
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+_DRAWING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 40"><g fill="none" stroke="#8A8C8B" '
+    'stroke-width="2" stroke-linecap="round" stroke-linejoin="round">{}</g></svg>'
+)
+_FILE = '<path d="M26 10h8l5 5v15H26z"/><path d="M34 10v5h5"/>'
+_LINK = '<path d="M30 15h-4a5 5 0 0 0 0 10h4M34 15h4a5 5 0 0 1 0 10h-4M28 20h8"/>'
+
+
+def table(
+    rows: Sequence[BatchRow],
+    pictures: Mapping[str, bytes],
+    key: str,
+    on_first: Callable[[BatchRow], None],
+) -> None:
+    """Draw the table. What is chosen in it is read by `selected` at the next run; `on_first` is
+    called with a row that waits and is to be the next."""
+    cells = [_cells(row, pictures.get(row.item.analysis or "")) for row in rows]
+    pressed = f"{key}-first"
+
+    def advance() -> None:
+        click = st.session_state.get(pressed)
+        if click is not None and click["row"] < len(rows) and rows[click["row"]].waits:
+            on_first(rows[click["row"]])
+
+    if waits := any(row.waits for row in rows):
+        for row, cell in zip(rows, cells, strict=True):
+            cell["first"] = _("do it first") if row.waits else None
+    colors = {
+        f"{one.glyph} {one.short}": one.color
+        for label in Label
+        for question in Question
+        for one in [labels.state(label, question)]
+    }
+    colors |= {f"– {text}": "gray" for _icon, text in _RUNS.values()}
+    others = (*labels.STAGES.values(), _("Gone"), _("Not fetched"))
+    colors |= {f"– {text}": "gray" for text in others}
+    st.dataframe(
+        cells,
+        hide_index=True,
+        row_height=ROW,
+        height=ROW * len(rows) + 40,
+        column_config={
+            "picture": st.column_config.ImageColumn("", width=56),
+            "file": st.column_config.TextColumn(_("File"), width=144),
+            "verdict": st.column_config.MultiselectColumn(
+                _("Verdict"), options=list(colors), color=list(colors.values()), width=135
+            ),
+            "likelihood": st.column_config.ProgressColumn(
+                _("Combined likelihood, %"), format="%d", min_value=0, max_value=100, width=146
+            ),
+            "people": st.column_config.NumberColumn(_("People"), width=56),
+            "length": st.column_config.TextColumn(_("Length"), width=66, alignment="right"),
+            "took": st.column_config.TextColumn(_("Took"), width=56, alignment="right"),
+            "note": st.column_config.TextColumn(_("Note"), width=88 if waits else 180),
+            "first": st.column_config.ButtonColumn(
+                "", type="tertiary", width=90, on_click=advance, key=pressed
+            ),
+        },
+        on_select="rerun",
+        selection_mode=["multi-row", "single-cell"],
+        placeholder="–",
+        key=key,
+        alt=_("Files of the batch; press a row to see it, mark rows to work with them."),
+    )
+
+
+def selected(key: str, rows: Sequence[BatchRow]) -> tuple[list[BatchRow], BatchRow | None]:
+    """Return the rows that are marked in the table, and the one to show: that whose cell was
+    pressed last, else the last that was marked."""
+    event = st.session_state.get(key)
+    selection = event["selection"] if event else {"rows": [], "cells": []}
+    marked = [rows[row] for row in selection["rows"] if row < len(rows)]
+    pressed = [rows[row] for row, _column in selection["cells"] if row < len(rows)]
+    return marked, next(iter([*pressed[-1:], *marked[-1:]]), None)
+
+
+def chip(row: BatchRow) -> Markup:
+    """Return the state of a row, as a chip."""
+    shown = words(row)
+    return chips.chip(shown.short, shown.slug, shown.icon)
+
+
+def cards(
+    rows: Sequence[BatchRow], pictures: Mapping[str, bytes], *, selecting: bool
+) -> list[BatchRow]:
+    """Draw the rows as cards that lead to their evidence; while some are being selected, as cards
+    to tick. Return those that are ticked."""
+    ticked = []
+    for number, row in enumerate(rows):
+        with st.container(
+            border=True, horizontal=True, vertical_alignment="center", wrap=False,
+            key=f"card-batch-{number}",
+        ):  # fmt: skip
+            if selecting and row.record is not None:
+                name = _("Select {file}").format(file=title(row))
+                if st.checkbox(name, key=f"batch-tick-{row.record.id}-{number}", width="content",
+                               label_visibility="collapsed"):  # fmt: skip
+                    ticked.append(row)
+            markup.show(_card(row, pictures.get(row.item.analysis or "")))
+            if row.record is not None and not selecting:
+                show = partial(_ask, row.record.id)
+                controls.button(_("Open"), "", f"batch-show-{number}", show, kind="tertiary")
+    if leave := st.session_state.pop(_LEAVE, None):
+        url_state.go_to("analyze", a=leave)
+    return ticked
+
+
+_LEAVE = "batch-leave"
+
+
+def _ask(id: str) -> None:
+    st.session_state[_LEAVE] = id
+
+
+def _card(row: BatchRow, picture: bytes | None) -> Markup:
+    likely = likelihood(row)
+    line = [labels.percent(likely)] if likely is not None else []
+    line += [record_cells.length(row.record)] if row.record is not None else []
+    line += [note(row)]
+    text = " · ".join(part for part in line if part)
+    picture_url, name = record_cells.data_url(picture), typography.strong(title(row))
+    return figures.tile(picture_url, name, chip(row), typography.small(text))

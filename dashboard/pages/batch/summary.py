@@ -1,0 +1,139 @@
+"""How far a batch is: a bar with the share of each state, and a line that says where it stands and
+what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from dashboard import labels
+from dashboard.components import record_cells, shares
+from dashboard.components.markup import Text
+from dashboard.components.shares import BarShare
+from dashboard.i18n import _, ngettext
+from dashboard.pages.batch import listing
+from detector.schema.analysis import Label
+from service.batches import BatchRow, BatchState, BatchTask
+from service.records.model import State
+
+ORDER = (Label.FAKE, Label.INCONCLUSIVE, Label.REAL, Label.NOT_APPLICABLE)
+
+
+def drawn(rows: Sequence[BatchRow], now: BatchState, task: BatchTask | None) -> list[Text]:
+    """Return the figure, the bar and its legend; `task` is the latest run."""
+    parts = _shares(rows)
+    done = done_of(rows)
+    aside = _aside(rows, task if now is BatchState.RUNNING else None)
+    return [
+        shares.total(done, _("files done"), aside),
+        shares.bar(parts, _("{done} files done").format(done=done)),
+    ]
+
+
+def done_of(rows: Sequence[BatchRow]) -> str:
+    """ "31 of 48" """
+    done = len(rows) - _running(rows) - _waiting(rows)
+    return _("{done} of {total}").format(done=done, total=len(rows))
+
+
+def _shares(rows: Sequence[BatchRow]) -> list[BarShare]:
+    groups = [listing.group(row) for row in rows]
+    parts = [
+        BarShare(one.slug, one.icon, one.short, groups.count(label.value))
+        for label in ORDER
+        for one in [labels.STATES[label]]
+    ]
+    return [
+        *parts,
+        BarShare("bad", "error", _("Not read"), groups.count(listing.UNREAD)),
+        BarShare("run", "progress_activity", _("Running"), _running(rows)),
+        BarShare("rest", "", _("Waiting"), _waiting(rows)),
+    ]
+
+
+def _aside(rows: Sequence[BatchRow], task: BatchTask | None) -> str:
+    unread = sum(listing.group(row) == listing.UNREAD for row in rows)
+    parts = [
+        (unread, ngettext("{number} could not be read", "{number} could not be read", unread)),
+        (_running(rows), _("{number} running")),
+        (_waiting(rows), _("{number} waiting")),
+    ]
+    said = [text.format(number=number) for number, text in parts if number]
+    left = task.seconds_left if task is not None else None
+    if task is not None and left is not None and (remaining := task.total - task.done):
+        each = labels.took(max(1.0, round(left / remaining)))
+        text = _("{time} left, {each} a file")
+        said.append(text.format(time=labels.about(left), each=each))
+    return " · ".join(said)
+
+
+def interrupted(rows: Sequence[BatchRow]) -> tuple[str, str]:
+    """Return what is said of a batch whose server stopped: head and text."""
+    ended = last_end(rows)
+    head = _("Interrupted, {done} done. Nothing is lost.")
+    if ended is not None:
+        head = _("Interrupted after {time}, {done} done. Nothing is lost.")
+    when = record_cells.when(ended) if ended else ""
+    waiting = _waiting(rows)
+    text = ngettext(
+        "The server stopped. The one that is left is still here, and begins again.",
+        "The server stopped. The {number} others are still here; a file that was running begins "
+        "again.",
+        waiting,
+    )
+    return head.format(time=when, done=done_of(rows)), text.format(number=waiting)
+
+
+def paused(rows: Sequence[BatchRow]) -> tuple[str, str]:
+    """Return what is said of a batch that was paused: head and text."""
+    head = _("Paused, {done} done.").format(done=done_of(rows))
+    return head, _("The running file was finished first. Nothing is lost if you leave.")
+
+
+def finished(
+    rows: Sequence[BatchRow], created: datetime, task: BatchTask | None
+) -> tuple[str, str]:
+    """Return what is said of a batch that is done: head and text. The time is told where all of it
+    was one run."""
+    files = labels.count(len(rows), "file", "files")
+    head = _("Done: {files}.").format(files=files)
+    if task is not None and task.started and task.ended:
+        whole = (task.ended - created).total_seconds()
+        if whole - (task.ended - task.started).total_seconds() < MAX_BEFORE:
+            took = labels.took(max(1.0, round(whole)))
+            head = _("Done: {files} in {time}.").format(files=files, time=took)
+    said = [f"{part.number:,} {_in_sentence(part.words)}" for part in _shares(rows) if part.number]
+    return head, f"{', '.join(said)}."
+
+
+MAX_BEFORE = 60.0
+"""s between the first file and the run that is told of: beyond it there was another before."""
+
+
+def known(rows: Sequence[BatchRow]) -> tuple[str, str] | None:
+    """Return what is said of files whose content was here before: head and text."""
+    number = len(listing.known(rows))
+    if not number:
+        return None
+    head = ngettext("{number} of {total} was here before.", "{number} of {total} were here before.",
+                    number)  # fmt: skip
+    text = _("Same content, other names. Nothing of it is analyzed twice.")
+    return head.format(number=number, total=len(rows)), text
+
+
+def last_end(rows: Sequence[BatchRow]) -> datetime | None:
+    """Return when the last result came."""
+    results = (row.record.result for row in rows if row.record is not None and row.over)
+    return max((result.analyzed for result in results if result is not None), default=None)
+
+
+def _in_sentence(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _running(rows: Sequence[BatchRow]) -> int:
+    return sum(row.state in (State.RUNNING, State.QUEUED) for row in rows)
+
+
+def _waiting(rows: Sequence[BatchRow]) -> int:
+    return sum(row.waits for row in rows)

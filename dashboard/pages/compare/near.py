@@ -1,0 +1,241 @@
+"""A suspected copy held against its original: at work, stopped, failed, or what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dashboard import labels, session
+from dashboard.components import controls, status_cards, task_progress, typography, verdict
+from dashboard.components.comparison_view import addresses, comparison_view, view_data
+from dashboard.components.markup import show
+from dashboard.components.status_cards import Action, Card
+from dashboard.i18n import _, advice, say, speech
+from dashboard.pages.compare import pair
+from dashboard.result import original as result_original
+from detector.comparison import all_aligned
+from detector.errors import InputError, UnmaskError
+from detector.messages import comparison as words
+from detector.schema.comparison import Comparison
+from service.records.comparisons import KeptComparison
+from service.records.model import State
+from service.tasks.jobs import Job, QueueFull
+from service.tasks.task import Task
+
+CACHE_ENTRIES = 8
+"""comparisons whose pictures are kept, some megabytes each"""
+
+
+def draw(copy: Job, original: Job) -> KeptComparison | None:
+    """Draw what came of comparing the two, or how far that is; begin it where nothing was."""
+    originals, person = session.application().originals, session.current_user()
+    task = originals.task(person, copy, original)  # first: it may end meanwhile
+    kept = originals.comparison(person, copy, original)
+    if kept is not None:
+        _found(kept, copy, original)
+        return kept
+    if task is not None and task.active:
+        _running(task, copy, original)
+    elif task is not None and task.state is not State.DONE:
+        _ended(task, copy, original)
+    elif not (copy.has_media and original.has_media):
+        _gone()
+    else:
+        _begin(copy, original)
+    pair.clips(copy, original)
+    return None
+
+
+def _begin(copy: Job, original: Job) -> None:
+    try:
+        session.application().originals.compare(session.request_context(), copy, original)
+    except (QueueFull, InputError) as error:
+        retry = Action(_("Try again"), "refresh", lambda: None, primary=True)
+        card = Card("near-refused", _("Copy against original"), "hourglass", _("Not compared yet"),
+                    advice(error), actions=(retry,))  # fmt: skip
+        status_cards.show(card)
+        return
+    st.rerun()
+
+
+def _running(task: Task, copy: Job, original: Job) -> None:
+    def text(task: Task) -> str:
+        if task.state is State.QUEUED:
+            return _("In line: the comparison begins when others are done")
+        said = _("Aligning both in time") if task.done < 30 else _("Measuring what differs")
+        return task_progress.with_time_left(said, task)
+
+    note = _("{copy} against {original}. You can leave this page; it goes on.")
+    with st.container(border=True, key="card-near-running"):
+        task_progress.draw(
+            task,
+            text,
+            _("Cancel"),
+            f"near-cancel-{task.id}",
+            note=note.format(copy=copy.name, original=original.name),
+        )
+
+
+def _ended(task: Task, copy: Job, original: Job) -> None:
+    """Draw why there is nothing, and offer it again."""
+
+    def again() -> None:
+        session.application().originals.again(session.current_user(), copy, original)
+
+    canceled = task.state is State.CANCELED
+    head = _("Canceled") if canceled else _("Interrupted")
+    if task.state is State.FAILED:
+        head = _("The two could not be compared")
+    text = say(task.error) or _("It stopped before anything was found.")
+    reference = task.fault.reference if task.fault is not None and not task.code else ""
+    small = _("Reference {reference}").format(reference=reference) if reference else ""
+    status_cards.show(
+        Card(
+            "near-ended",
+            _("Copy against original"),
+            "cancel" if canceled else "error",
+            head,
+            text,
+            (say(task.hint),),
+            small=small,
+            actions=(Action(_("Compare again"), "refresh", again, primary=True),),
+        )
+    )
+
+
+def _gone() -> None:
+    text = _("At least one of the two is not kept here any more. Bring it again to compare them.")
+    head = _("The two could not be held against each other")
+    status_cards.show(Card("near-gone", _("Copy against original"), "hide_source", head, text))
+
+
+def _found(kept: KeptComparison, copy: Job, original: Job) -> None:
+    comparison = kept.comparison
+    shown = bool(comparison.moments) and copy.has_media and original.has_media
+    if not shown:
+        _finding(kept, copy)
+        pair.clips(copy, original)
+        if len(comparison.moments) > 1:
+            with st.container(border=True, key="card-near-chart"):
+                comparison_view("chart", view_data(kept.id, comparison, []), key="near-chart")
+        return
+    with st.container(key="near"):
+        right, left = st.columns([37, 63], gap="medium")
+        with right:
+            _finding(kept, copy)
+        data = None
+        with left, st.container(border=True, key="card-near-viewer"):
+            with st.spinner(_("Laying the moments on each other")):
+                data = _data(kept, copy.path, original.path)
+            if data is None:
+                pair.clips(copy, original)
+            else:
+                comparison_view("viewer", data, key="near-viewer")
+        if data is not None:
+            with right, st.container(border=True, key="card-near-map"):
+                comparison_view("map", _light(data), key="near-map")
+            if len(data["moments"]) > 1:
+                with st.container(border=True, key="card-near-chart"):
+                    comparison_view("chart", _light(data), key="near-chart")
+
+
+def _data(kept: KeptComparison, copy: Path, original: Path) -> dict[str, Any] | None:
+    """Return what the view needs; None where a file can't be read any more."""
+    try:
+        pictures = _pictures(kept.id, (copy, original), kept.comparison)
+    except (UnmaskError, OSError):
+        return None
+    if not any(pictures):
+        return None
+    return view_data(kept.id, kept.comparison, pictures)
+
+
+@st.cache_data(max_entries=CACHE_ENTRIES, show_spinner=False)
+def _pictures(
+    id: str, _paths: tuple[Path, Path], _comparison: Comparison
+) -> list[dict[str, str] | None]:
+    """Return the pictures of all moments, by the id of the comparison."""
+    laid = all_aligned(*_paths, _comparison)
+    return [addresses(pictures) if pictures is not None else None for pictures in laid]
+
+
+def _finding(kept: KeptComparison, copy: Job) -> None:
+    comparison = kept.comparison
+    state, icon = result_original.slug(comparison)
+    speaks = speech()
+    with st.container(border=True, key=f"verdict-{state}-near"):
+        head = verdict.head(
+            _("Finding of the comparison"), state, icon, words.headline(comparison, speaks),
+            words.lead(comparison, speaks), announced=True,
+        )  # fmt: skip
+        rows = [*words.figures(comparison, speaks), *_people(comparison)]
+        if alone := _alone(copy):
+            rows.append((_("Detectors, alone"), alone))
+        show(head, verdict.measured(rows))
+        _roles(kept, copy)
+        if limits := words.limits(comparison, speaks):
+            show(verdict.limits(_("What this can’t tell"), limits))
+        for note in comparison.notes:
+            show(verdict.trace(note))
+
+
+def _roles(kept: KeptComparison, copy: Job) -> None:
+    """Ask who is the original, where that was only assumed and the finding hangs on it."""
+    comparison = kept.comparison
+    if comparison.roles == "stated" or not comparison.finding.manipulated:
+        return
+    text = _("It was only seen before. If you know that {name} is the original, say so.")
+    typography.caption(text.format(name=comparison.original_media.name))
+    if controls.button(_("It is the original"), "check", f"near-roles-{kept.id}"):
+        originals = session.application().originals
+        originals.state_roles(session.current_user(), copy, kept)
+        st.rerun()
+
+
+def _people(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return of several people what differs of each."""
+    if len(comparison.people) < 2:
+        return []
+    parts = {"none": _("does not differ"), "mouth": _("the mouth differs, {when}"),
+             "face": _("the face differs, {when}")}  # fmt: skip
+    return [
+        (
+            _("Person {id}").format(id=person.id),
+            parts[person.part].format(when=words.when(comparison, person.spans, speech())),
+        )
+        for person in comparison.people
+    ]
+
+
+def _alone(copy: Job) -> str:
+    """Return what the detectors say of the copy by itself."""
+    if copy.analysis is None:
+        return ""
+    answer = copy.analysis.verdict
+    said = labels.headline(answer)
+    if answer.probability is None:
+        return said
+    number = labels.percent(answer.probability)
+    return _("{number} combined likelihood: {said}").format(number=number, said=said.lower())
+
+
+def _light(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of a part that draws the map alone, without the two other pictures."""
+    kept = [
+        {k: v for k, v in moment.items() if k not in ("copy", "original")}
+        for moment in data["moments"]
+    ]
+    return data | {"moments": kept}
+
+
+def export(kept: KeptComparison, copy: Job) -> None:
+    """Draw the button that hands out all figures."""
+    controls.download(
+        _("JSON"),
+        lambda: kept.comparison.model_dump_json(indent=2),
+        f"{Path(copy.name).stem}-comparison.json",
+        "application/json",
+        "near-json",
+    )

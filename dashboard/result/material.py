@@ -1,0 +1,67 @@
+"""How much of the file was looked at, and how good the material is: under the player."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from dashboard import labels, series
+from dashboard.components import figures
+from dashboard.components.markup import show
+from dashboard.i18n import _, speech
+from dashboard.labels import NBSP
+from detector import messages
+from detector.messages.coverage import covered
+from detector.schema.analysis import Analysis, Evidence
+
+RATING_ICON = {"good": "check", "fair": "help", "poor": "help"}
+
+
+def draw(analysis: Analysis) -> None:
+    """Draw both into the container at hand."""
+    if material := ticks(analysis) + evidence(analysis):
+        show(figures.material(material))
+
+
+def ticks(analysis: Analysis) -> Markup:
+    """Return the scored moments on the clip's axis; a gap is a gap."""
+    if analysis.media.kind == "image" or not analysis.timestamps:
+        return Markup()
+    top = next((t for t in analysis.judged if t.id == analysis.verdict.subject), None)
+    scored = [face.time for face in top.frames if face.score is not None] if top else []
+    end = series.length(analysis)
+    length = labels.took(end) if end >= 10 else f"{end:.1f}{NBSP}s"
+    spoken = _("{scored} scored moments over {length}").format(scored=len(scored), length=length)
+    rest = _("the gap: no score for them") if len(scored) < len(analysis.timestamps) else ""
+    return figures.marks(
+        _("Looked at"),
+        _("of {length}").format(length=length),
+        [time / end for time in scored],
+        spoken,
+        (coverage(analysis), rest),
+    )
+
+
+def coverage(analysis: Analysis) -> str:
+    """Return how much of it, and how far apart: "32 of 6,000 frames, every shot seen (4), one each
+    7.5 s"."""
+    sampled = len(analysis.timestamps)
+    many = covered(analysis.coverage, speech()) or labels.count(sampled, "frame", "frames")
+    step = series.length(analysis) / sampled
+    if sampled < 2 or step < 1 or analysis.settings.sampling == "closer":
+        return many
+    return _("{many}, one each {step}").format(many=many, step=f"{step:.2g}{NBSP}s")
+
+
+def evidence(analysis: Analysis) -> Markup:
+    """Return how good the material is, in a row."""
+    return rated(analysis.evidence)
+
+
+def rated(items: Sequence[Evidence]) -> Markup:
+    """Return ratings in a row."""
+    cells = [(item.rating, *messages.wording(item, speech())) for item in items]
+    return figures.ratings(
+        (rating, RATING_ICON[rating], name, labels.unbroken(value)) for rating, name, value in cells
+    )

@@ -1,0 +1,122 @@
+"""The voice beside the picture: what was said of it, where it is strongest, and how good it is to
+judge. Of a sound and of a video in which somebody speaks."""
+
+from __future__ import annotations
+
+import streamlit as st
+from markupsafe import Markup
+
+from dashboard import labels
+from dashboard.components import controls, figures, typography
+from dashboard.components.chips import chip
+from dashboard.components.markup import show
+from dashboard.i18n import _
+from dashboard.result import material, question
+from dashboard.result.linked import ResultViewState
+from detector.decision import voice
+from detector.schema.analysis import (
+    Analysis,
+    Heard,
+    Label,
+    Modality,
+    Question,
+    SpanSegment,
+    Subject,
+)
+
+STRONGEST = 3
+"""windows that are named"""
+
+
+def spoken(analysis: Analysis) -> Heard | None:
+    """Return what was heard where somebody speaks."""
+    heard = voice.heard_of(analysis)
+    return heard if heard and heard.speech else None
+
+
+def voice_of(analysis: Analysis) -> Subject | None:
+    """Return the voice, if a model judged one."""
+    return next((s for s in analysis.subjects if s.modality is Modality.VOICE), None)
+
+
+def draw(analysis: Analysis, linked: ResultViewState) -> None:
+    """Draw the card beside a video's people; nothing where nobody speaks."""
+    heard, subject = spoken(analysis), voice_of(analysis)
+    if heard is None and subject is None:
+        return
+    answer = analysis.verdict.answers.get(Question.VOICE)
+    name = labels.who(subject) if subject else _("The voice")
+    with st.container(border=True, key="card-voice", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", key="voice-head"):
+            show(typography.heading(name), _chip(analysis), width="stretch")
+            if answer is not None and answer.probability is not None:
+                percent = labels.percent(answer.probability)
+                text = _("{percent}, not counted") if answer.stays_open else "{percent}"
+                typography.remark(text.format(percent=percent))
+        _strongest(analysis, linked)
+        if heard is not None:
+            show(figures.material(material.rated(voice.evidence(heard))))
+        _lips(analysis)
+
+
+def _lips(analysis: Analysis) -> None:
+    """Draw whether the lips move with it: a signal, which is said beside it."""
+    signal = next((s for s in analysis.signals if s.id == "lips"), None)
+    if signal is not None and signal.reading != "absent":
+        text = _("{title}: {value}. A signal, which informs and does not vote: see Signals.")
+        typography.caption(text.format(title=signal.title, value=signal.value))
+
+
+def speaker(analysis: Analysis, linked: ResultViewState) -> None:
+    """Draw the card of who speaks in a sound: all of it is judged as one voice, and that is
+    said."""
+    heard = spoken(analysis)
+    if heard is None:
+        return
+    with st.container(border=True, key="card-speakers", gap="small"):
+        text = _("{time} of speech").format(time=labels.took(heard.speech_seconds))
+        show(typography.heading(_("Speaker")), typography.text(text))
+        typography.caption(_("All speech is judged as one voice: speakers are not told apart."))
+        _strongest(analysis, linked)
+
+
+def _chip(analysis: Analysis) -> Markup:
+    answer = analysis.verdict.answers.get(Question.VOICE)
+    open = answer is None or answer.stays_open or not answer.asked
+    label = Label.NOT_APPLICABLE if answer is None or open else answer.label
+    state = labels.state(label, Question.VOICE)
+    words = state.short
+    if answer is not None and answer.asked and answer.stays_open:
+        words = _("Not decided: {why}").format(why=question.why_open(analysis, Question.VOICE))
+    return chip(words, state.slug, state.icon)
+
+
+def strongest(analysis: Analysis) -> list[SpanSegment]:
+    """Return the windows with the highest scores, apart from each other, the highest first."""
+    subject = voice_of(analysis)
+    scored = [s for s in subject.spans if Question.VOICE in s.answers] if subject else []
+    out: list[SpanSegment] = []
+    for span in sorted(scored, key=lambda s: -s.answers[Question.VOICE]):
+        if all(span.start >= other.end or span.end <= other.start for other in out):
+            out.append(span)
+    return out[:STRONGEST]
+
+
+def _strongest(analysis: Analysis, linked: ResultViewState) -> None:
+    """Draw where the score is highest, as links to the player."""
+    windows = strongest(analysis)
+    if len(windows) < 2:
+        return
+    typography.caption(_("Highest in these windows:"))
+    with st.container(horizontal=True, key="voice-windows", gap="small"):
+        for number, span in enumerate(windows):
+            percent = labels.percent(span.answers[Question.VOICE])
+            when = labels.stretch(span.start, span.end, tenths=False)
+            controls.button(
+                f"{when}: {percent}",
+                "play_arrow",
+                linked.widget(f"voice.{number}"),
+                linked.going_to(span.start, None),
+                kind="tertiary",
+                help=_("Go there and listen"),
+            )

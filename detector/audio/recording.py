@@ -1,0 +1,205 @@
+"""A recording that was heard: its samples, where speech is, and how good it is for judging."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Event
+
+import numpy as np
+
+from detector.audio import music
+from detector.audio.sound import SAMPLE_RATE, Span, read
+from detector.audio.speech import SpeechDetector
+
+MIN_WINDOW = 1.0
+"""s of speech below which a stretch is not judged."""
+PAUSE = 0.6
+"""s between two stretches of speech up to which they are one for a model."""
+SILENCE = 1e-4
+"""Root mean square below which there is nothing to hear, -80 dB."""
+CLIPPED = 0.999
+RATED = 60.0
+"""s of speech, and of what is between, that the quality is told from."""
+PITCHED = 30 * SAMPLE_RATE
+"""samples of speech in which the pitch is followed"""
+TAPS = 512
+"""samples of a frame of the spectrum, 32 ms"""
+FLOOR = 60.0
+"""dB below the strongest band at which a band holds nothing: natural speech keeps its hiss of s and
+f within that, and an encoder or a telephone cuts to far below."""
+
+
+@dataclass(frozen=True)
+class SoundQuality:
+    """How good a recording is for judging a voice.
+
+    Attributes
+    ----------
+    band : float
+        Hz up to which speech holds anything (`FLOOR`): what an encoder or a telephone left.
+    snr : float or None
+        dB of speech over what is heard between; None where there are no pauses.
+    clipped : float
+        Share of the samples of speech at full scale.
+    level : float
+        dB of speech, 0 the full scale.
+    held : float or None
+        Share of what is voiced that stays on a note (`music.held`).
+    """
+
+    band: float
+    snr: float | None
+    clipped: float
+    level: float
+    held: float | None
+
+
+class Recording:
+    """What was heard of a file, at most half an hour (`sound.LONGEST`).
+
+    Parameters
+    ----------
+    stretches : sequence of (start, int16 [n])
+        Mono, 16 kHz; s from the beginning of the file's clock.
+    speech : sequence of (start, end)
+        Where somebody speaks, s, ascending.
+    """
+
+    def __init__(
+        self, stretches: Sequence[tuple[float, np.ndarray]], speech: Sequence[Span]
+    ) -> None:
+        self.stretches, self.speech = list(stretches), list(speech)
+
+    @classmethod
+    def of(
+        cls,
+        path: str | os.PathLike[str],
+        spans: Sequence[Span],
+        *,
+        notes: list[str],
+        cancel: Event | None = None,
+    ) -> Recording:
+        """Hear a file; see `sound.read` for parameters and errors."""
+        detector = SpeechDetector()
+        runs: list[tuple[float, list[np.ndarray]]] = []
+        end = -1.0
+        for block in detector.feed(read(path, spans, notes=notes, cancel=cancel)):
+            if not runs or abs(block.start - end) > 1e-3:
+                runs.append((block.start, []))
+            runs[-1][1].append((block.samples * 32_768).astype(np.int16))
+            end = block.end
+        return cls([(at, np.concatenate(parts)) for at, parts in runs], detector.segments())
+
+    @property
+    def seconds(self) -> float:
+        """s that were heard."""
+        return sum(len(samples) for _, samples in self.stretches) / SAMPLE_RATE
+
+    @property
+    def speech_seconds(self) -> float:
+        """s of speech."""
+        return sum(end - start for start, end in self.speech)
+
+    def samples(self, span: Span) -> np.ndarray:
+        """Return what is heard in a span of one stretch: float32 [n], -1..1."""
+        for at, samples in self.stretches:
+            first, last = (round((t - at) * SAMPLE_RATE) for t in span)
+            if first < len(samples) and last > 0:
+                return samples[max(first, 0) : last].astype(np.float32) / 32_768
+        return np.zeros(0, np.float32)
+
+    def windows(self, seconds: float, most: int) -> list[Span]:
+        """Return spans of speech for a model, s, that overlap no more than they must.
+
+        Parameters
+        ----------
+        seconds : float
+            Length of a window; where less is spoken, it is shorter.
+        most : int
+            If there are more, evenly spread ones are kept.
+        """
+        spans: list[Span] = []
+        for start, end in self._joined():
+            count = max(1, math.ceil((end - start) / seconds - 0.1))
+            step = max(end - start - seconds, 0.0) / max(count - 1, 1)
+            starts = [start + i * step for i in range(count)]
+            spans += [(at, min(at + seconds, end)) for at in starts]
+        spans = [span for span in spans if span[1] - span[0] >= MIN_WINDOW]
+        chosen = np.linspace(0, len(spans) - 1, min(most, len(spans))).round().astype(int)
+        return [spans[i] for i in dict.fromkeys(chosen.tolist())]
+
+    def _joined(self) -> list[Span]:
+        """Speech with the short pauses in it, within one stretch."""
+        edges = [(at, at + len(samples) / SAMPLE_RATE) for at, samples in self.stretches]
+        joined: list[list[float]] = []
+        for start, end in self.speech:
+            within = next((b for a, b in edges if a - 1e-3 <= start < b), start)
+            if joined and start - joined[-1][1] <= PAUSE and joined[-1][2] == within:
+                joined[-1][1] = end
+            else:
+                joined.append([start, end, within])
+        return [(start, end) for start, end, _ in joined]
+
+    @cached_property
+    def quality(self) -> SoundQuality | None:
+        """How good it is; None where nobody speaks or it is silent."""
+        speech = self._some(self.speech)
+        level = _rms(speech)
+        if level < SILENCE or len(speech) < TAPS:
+            return None
+        between = self._some(self._pauses())
+        noise = _rms(between) if len(between) > SAMPLE_RATE // 5 else None
+        return SoundQuality(
+            band=_band(speech),
+            snr=None if noise is None else _db(level / max(noise, SILENCE / 10)),
+            clipped=float(np.mean(np.abs(speech) >= CLIPPED)),
+            level=_db(level),
+            held=music.held(speech[:PITCHED]),
+        )
+
+    @cached_property
+    def tonal(self) -> float:
+        """Share of what is heard beside speech that holds tones (`music.tonal`)."""
+        return music.tonal(self._some(self._pauses()))
+
+    def _some(self, spans: Sequence[Span]) -> np.ndarray:
+        """Return what is heard in these, float32 [n]; of much, evenly spread parts."""
+        total = sum(end - start for start, end in spans)
+        share = min(1.0, RATED / total) if total else 1.0
+        parts = [self.samples((start, start + (end - start) * share)) for start, end in spans]
+        return np.concatenate([*parts, np.zeros(0, np.float32)])
+
+    def _pauses(self) -> list[Span]:
+        """Return what is heard and no speech, s."""
+        pauses: list[Span] = []
+        for at, samples in self.stretches:
+            end = at + len(samples) / SAMPLE_RATE
+            for start, stop in [s for s in self.speech if at <= s[0] < end]:
+                pauses.append((at, start))
+                at = stop
+            pauses.append((at, end))
+        return [(a, b) for a, b in pauses if b - a > 0.05]
+
+
+def _rms(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
+
+
+def _db(ratio: float) -> float:
+    return float(20 * np.log10(ratio))
+
+
+def _band(speech: np.ndarray) -> float:
+    """Hz up to which the loud moments of each band are within `FLOOR` of the strongest band's."""
+    from scipy import signal  # half a second, and most files are pictures
+
+    frequencies, _, power = signal.spectrogram(
+        speech, SAMPLE_RATE, nperseg=TAPS, noverlap=0, mode="psd", window="hann", detrend=False
+    )
+    loud = np.quantile(power, 0.95, axis=1)
+    there = np.flatnonzero(loud > loud.max() * 10 ** (-FLOOR / 10))
+    return float(frequencies[there[-1]])

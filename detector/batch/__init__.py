@@ -1,0 +1,17 @@
+"""Many files: a source of entries, runs side by side, a journal that outlives a kill.
+
+from detector.batch import BatchRun, BatchOptions, read_source
+
+with BatchRun(Path("results")) as batch:
+tally = batch.run(read_source(Path("clips")).entries)
+"""
+
+from detector.batch.engine import BatchRun as BatchRun
+from detector.batch.entry import Entry as Entry
+from detector.batch.options import BatchOptions as BatchOptions
+from detector.batch.options import BatchTally as BatchTally
+from detector.batch.source import Source as Source
+from detector.batch.source import is_container as is_container
+from detector.batch.source import read_container as read_container
+from detector.batch.source import read_source as read_source
+from detector.batch.watch import watch as watch

@@ -1,0 +1,191 @@
+"""ZIP archives of strangers: what is in them, and one of their files at a time.
+
+No name of an archive is ever used as a path: what is taken out lies under a name of ours. Sizes
+are those that come out, whatever the archive says.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import IO, cast
+
+from detector.batch.entry import Entry, failed
+from detector.errors import MediaError
+from detector.media import safe_name
+from detector.media.limits import MAX_BYTES
+
+ENDINGS = frozenset({".zip"})
+MAX_FILES = 10_000
+"""In one archive; more are better unpacked to a folder."""
+MAX_UNPACKED = 16 * MAX_BYTES
+"""bytes of all files together; each is unpacked when its turn comes, and deleted after it."""
+MAX_RATIO, RATIO_FROM = 100, 64 * 1024**2
+"""How many times its size an archive may be unpacked, where that is more than so many bytes. Videos
+and pictures are packed already; bitmaps of plain surfaces reach 30."""
+
+MAX_LISTING = 8 * 1024**2
+"""bytes of an archive's own list of files, which is read whole: 10,000 with names of 700 letters"""
+
+_CHUNK = 1024 * 1024
+_TRICK = re.compile(r"\A[/\\]|\A[A-Za-z]:|(?:\A|[/\\])\.\.(?:[/\\]|\Z)")
+
+
+class _BoundedListing:
+    """A file of which nothing long is read in one piece: zipfile does that with the list of files,
+    and makes an object of each."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > MAX_LISTING:
+            raise MediaError(
+                "This archive has far too many files.",
+                code="too_many_files",
+                hint="Unpack it, and choose the folder.",
+            )
+        return self._file.read(size)
+
+
+def members(
+    path: Path, *, most: int | None = None, unpacked: int | None = None
+) -> list[zipfile.ZipInfo]:
+    """Return the files of an archive, unless it is made to do harm.
+
+    Parameters
+    ----------
+    most, unpacked : int, optional
+        Files and bytes, in all; `MAX_FILES` and `MAX_UNPACKED` where nothing is said.
+
+    Raises
+    ------
+    MediaError
+        It is damaged, or has too many files, or is a bomb.
+    """
+    most, unpacked = most or MAX_FILES, unpacked or MAX_UNPACKED
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(cast(IO[bytes], _BoundedListing(file))) as z:
+            found = [info for info in z.infolist() if not info.is_dir()]
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError):
+        raise _damaged() from None
+    if len(found) > most:
+        raise MediaError(
+            f"This archive has {len(found):,} files; the limit is {most:,}.",
+            code="too_many_files",
+            hint="Unpack it, and bring its files in parts.",
+        )
+    total = sum(info.file_size for info in found)
+    if total > unpacked:
+        size, limit = (f"{number / 1e9:,.1f} GB" for number in (total, unpacked))
+        raise MediaError(
+            f"This archive unpacks to {size}; the limit is {limit}.",
+            code="zip_bomb",
+            hint="Unpack it, and bring its files in parts.",
+        )
+    if total > max(RATIO_FROM, MAX_RATIO * path.stat().st_size):
+        raise _bomb()
+    return found
+
+
+def entries(path: Path, found: Sequence[zipfile.ZipInfo], inside: str) -> list[Entry]:
+    """Return an entry for each file of an archive; `inside` goes before their names."""
+    return [_entry(path, info, f"{inside}{info.filename}") for info in found]
+
+
+def problem(info: zipfile.ZipInfo) -> MediaError | None:
+    """Return why a file of an archive is not taken, as far as the list of files says."""
+    # zipfile has made / of \\ and cut the name at a zero byte; what was written stands here.
+    if _TRICK.search(info.orig_filename) or "\0" in info.orig_filename:
+        return MediaError(
+            "Its name leads out of the archive, which only a trick needs.", code="path_trick"
+        )
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return MediaError("This is a link to another file, not a file.", code="path_trick")
+    if info.flag_bits & 1:
+        return _locked("Unpack it first.")
+    return None
+
+
+def _entry(path: Path, info: zipfile.ZipInfo, name: str) -> Entry:
+    if (error := problem(info)) is not None:
+        return failed(name, error)
+    return Entry(name, partial(unpack, path, info), size=info.file_size)
+
+
+def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
+    """Unpack one file into a folder, under a name of ours.
+
+    Raises
+    ------
+    MediaError
+        As `chunks`.
+    """
+    ending = Path(safe_name(info.filename)).suffix[:8]
+    target = folder / f"file{ending}"
+    with target.open("wb") as out:
+        for chunk in chunks(path, info):
+            out.write(chunk)
+    return target
+
+
+def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield what is in a file of an archive.
+
+    Raises
+    ------
+    MediaError
+        It is damaged, larger than it says, or an archive itself.
+    """
+    left = min(info.file_size, MAX_BYTES)
+    try:
+        with zipfile.ZipFile(path) as opened, opened.open(info) as source:
+            chunk = source.read(_CHUNK)
+            if chunk.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
+                raise MediaError(
+                    "This is an archive in an archive, which is not opened.",
+                    code="nested_archive",
+                    hint="Unpack it first.",
+                )
+            if chunk.startswith(b"%PDF"):
+                raise MediaError(
+                    "This is a document in an archive, which is not opened.",
+                    code="nested_archive",
+                    hint="Unpack it first.",
+                )
+            while chunk:
+                left -= len(chunk)
+                if left < 0:
+                    raise _bomb()
+                yield chunk
+                chunk = source.read(_CHUNK)
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError):
+        raise _damaged() from None
+    except RuntimeError:  # zipfile's, for a password
+        raise _locked() from None
+
+
+def _locked(hint: str = "") -> MediaError:
+    return MediaError("This file is locked with a password.", code="encrypted", hint=hint)
+
+
+def _damaged() -> MediaError:
+    return MediaError(
+        "This archive is damaged, or packed in a way that is not known here.",
+        code="bad_archive",
+        hint="Unpack it, and choose the folder.",
+    )
+
+
+def _bomb() -> MediaError:
+    return MediaError(
+        "This archive unpacks to far more than it should (a ZIP bomb).",
+        code="zip_bomb",
+        hint="If you trust it, unpack it and choose the folder.",
+    )

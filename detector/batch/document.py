@@ -1,0 +1,219 @@
+"""Documents as archives of their pictures, each with its page: PDF, DOCX, PPTX and XLSX.
+
+A DOCX has pages only as the program that saved it last laid it out, where it wrote that down; what
+it did not is on page 1 as far as anybody knows.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from detector import media
+from detector.batch import archive
+from detector.batch.entry import Entry
+from detector.errors import MediaError
+from detector.media.limits import MAX_PIXELS
+
+ENDINGS = frozenset({".pdf", ".docx", ".pptx", ".xlsx"})
+MAX_PAGES = 5_000
+MAX_PDF_BYTES = 512 * 1024**2
+MAX_XML_BYTES = 64 * 1024**2
+"""Of the text of a DOCX: the Bible has 10 MB."""
+
+_ROOTS = {"word/": "docx", "ppt/": "pptx", "xl/": "xlsx"}
+_R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+
+
+def office_kind(members: Sequence[zipfile.ZipInfo]) -> str:
+    """ "docx", "pptx" or "xlsx" where an archive is such a document, else ""."""
+    names = {info.filename for info in members}
+    if "[Content_Types].xml" not in names:
+        return ""
+    return next(
+        (kind for root, kind in _ROOTS.items() if any(name.startswith(root) for name in names)), ""
+    )
+
+
+def office(path: Path, name: str, members: Sequence[zipfile.ZipInfo], kind: str) -> list[Entry]:
+    """Return the pictures of a DOCX, PPTX or XLSX, by page or slide."""
+    root = next(root for root, known in _ROOTS.items() if known == kind)
+    pictures = [
+        info
+        for info in members
+        if info.filename.startswith(f"{root}media/")
+        and Path(info.filename).suffix.lower() not in (".emf", ".wmf", ".svg", ".wdp")
+    ]
+    pages = _pages(path, kind)
+    found = []
+    for entry, info in zip(archive.entries(path, pictures, ""), pictures, strict=True):
+        page = pages.get(info.filename)
+        where = f"page {page}, " if page and kind == "docx" else f"slide {page}, " if page else ""
+        label = f"{name}, {where}{Path(info.filename).name}"
+        found.append(Entry(label, entry.open, page, entry.error, entry.size))
+    return sorted(found, key=lambda entry: (entry.page or 0, entry.name))
+
+
+def _pages(path: Path, kind: str) -> dict[str, int]:
+    """Return the first page or slide that each picture stands on, by its name in the archive."""
+    pages: dict[str, int] = {}
+    with zipfile.ZipFile(path) as opened:
+        if kind == "docx":
+            targets = dict(_relations(opened, "word/document.xml"))
+            for relation, page in _drawn(_part(opened, "word/document.xml")):
+                if relation in targets:
+                    pages.setdefault(targets[relation], page)
+        elif kind == "pptx":
+            slides = [re.fullmatch(r"ppt/slides/slide(\d+)\.xml", n) for n in opened.namelist()]
+            for number, slide in sorted((int(m[1]), m[0]) for m in slides if m):
+                for _, target in _relations(opened, slide):
+                    pages.setdefault(target, number)
+    return pages
+
+
+def _part(opened: zipfile.ZipFile, name: str) -> Any:
+    """Return one part of an office document as an XML tree; None where there is none to read."""
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import ParseError, fromstring
+
+    try:
+        if opened.getinfo(name).file_size > MAX_XML_BYTES:
+            return None
+        return fromstring(opened.read(name))
+    except (KeyError, ParseError, DefusedXmlException, zipfile.BadZipFile, RuntimeError):
+        return None
+
+
+def _relations(opened: zipfile.ZipFile, part: str) -> Iterator[tuple[str, str]]:
+    """Yield what a part refers to: id and name in the archive."""
+    folder, file = posixpath.split(part)
+    tree = _part(opened, f"{folder}/_rels/{file}.rels")
+    for relation in tree if tree is not None else ():
+        target = posixpath.normpath(posixpath.join(folder, relation.get("Target", "")))
+        yield relation.get("Id", ""), target.lstrip("/")
+
+
+def _drawn(tree: Any) -> Iterator[tuple[str, int]]:
+    """Yield the pictures of a text in their order: id of the relation, page."""
+    page = 1
+    for element in tree.iter() if tree is not None else ():
+        if element.tag == f"{_W}lastRenderedPageBreak":
+            page += 1
+        elif relation := element.get(f"{_R}embed"):
+            yield relation, page
+
+
+def pdf(path: Path, name: str) -> list[Entry]:
+    """Return the pictures of a PDF, by page.
+
+    Raises
+    ------
+    MediaError
+        It is damaged, locked or too large.
+    """
+    listed: list[tuple[int, str]] = media.run_isolated(
+        list_pdf, path, returns=list[tuple[int, str]]
+    )
+    counts: dict[int, int] = {}
+    entries = []
+    for page, id in listed:
+        number = counts[page] = counts.get(page, 0) + 1
+        label = f"{name}, page {page}, picture {number}"
+        entries.append(Entry(label, partial(_open_pdf, path, page, id), page))
+    return entries
+
+
+def _open_pdf(path: Path, page: int, id: str, folder: Path) -> Path:
+    name: str = media.run_isolated(
+        unpack_pdf, path, page, id, str(folder), returns=str, writes=folder
+    )
+    return folder / media.safe_name(name)
+
+
+def list_pdf(path: Path) -> list[tuple[int, str]]:
+    """Return the pictures of a PDF: page, from 1, and id there. Runs in a confined worker where
+    this program is isolated.
+
+    Raises
+    ------
+    MediaError
+    """
+    found: list[tuple[int, str]] = []
+    reader = _reader(path)
+    try:
+        pages = len(reader.pages)
+        if pages > MAX_PAGES:
+            raise MediaError(
+                f"This document has {pages:,} pages; the limit is {MAX_PAGES:,}.",
+                code="too_many_files",
+                hint="Cut it into parts.",
+            )
+        for number, page in enumerate(reader.pages, 1):
+            ids = page.images.keys()  # what iterating gives is the pictures, decoded
+            found += [(number, id) for id in ids if isinstance(id, str)]
+            if len(found) > archive.MAX_FILES:
+                raise MediaError(
+                    f"This document has more than {archive.MAX_FILES:,} pictures.",
+                    code="too_many_files",
+                    hint="Cut it into parts.",
+                )
+    except MediaError:
+        raise
+    except Exception:  # whatever a parser does with a stranger's file
+        raise _damaged() from None
+    return found
+
+
+def unpack_pdf(path: Path, page: int, id: str, folder: str) -> str:
+    """Write one picture of a PDF into a folder; return its name there.
+
+    Raises
+    ------
+    MediaError
+    """
+    try:
+        sheet = _reader(path).pages[page - 1]
+        known = sheet["/Resources"]["/XObject"] if not id.startswith("~") else {}
+        if id in known:
+            about = known[id].get_object()
+            if int(about["/Width"]) * int(about["/Height"]) > MAX_PIXELS:
+                raise MediaError("This picture has too many pixels.", code="too_large")
+            if about.get("/Filter") in ("/DCTDecode", ["/DCTDecode"]):
+                # The JPEG file as it was put in: encoded anew, it would not be what is judged.
+                (Path(folder) / "file.jpg").write_bytes(about._data)
+                return "file.jpg"
+        picture = sheet.images[id]
+        ending = Path(picture.name).suffix[:8] or ".png"
+        (Path(folder) / f"file{ending}").write_bytes(picture.data)
+    except (MediaError, OSError):
+        raise
+    except Exception:
+        raise _damaged() from None
+    return f"file{ending}"
+
+
+def _reader(path: Path) -> Any:
+    from pypdf import PdfReader
+
+    try:
+        if path.stat().st_size > MAX_PDF_BYTES:
+            raise MediaError("This document is too large.", code="too_large")
+        reader = PdfReader(path)
+        locked = reader.is_encrypted and not reader.decrypt("")
+    except (MediaError, FileNotFoundError, PermissionError):
+        raise
+    except Exception:
+        raise _damaged() from None
+    if locked:
+        raise MediaError("This document is locked with a password.", code="encrypted")
+    return reader
+
+
+def _damaged() -> MediaError:
+    return MediaError("This document is damaged.", code="bad_archive")

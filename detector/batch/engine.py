@@ -1,0 +1,332 @@
+"""Many files through one analyzer: runs side by side, each result on disk before it counts.
+
+Runs overlap: while one decodes, another finds faces and a third scores, and what they have for one
+model at the same time goes through it together (`detector.pipeline.batching`). A result does not
+depend on which runs it had beside it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from detector.batch.entry import Entry, detail
+from detector.batch.journal import Journal, Line
+from detector.batch.options import (
+    BatchAnalyzer,
+    BatchOptions,
+    BatchSettings,
+    BatchTally,
+    DiskFull,
+    OnEntry,
+)
+from detector.batch.table import Table
+from detector.decision import decide
+from detector.errors import Canceled, ClusterError, InputError, UnmaskError, UsageError
+from detector.media.files import open_file, sha256
+from detector.pipeline import Analyzer
+from detector.pipeline.bounded_queue import CancellationToken
+from detector.schema.analysis import Analysis, ErrorDetail
+
+log = logging.getLogger(__name__)
+
+SETTINGS = "batch.json"
+MAX_PARALLEL = 16
+"""runs side by side, at most: each holds a few frames, and models take turns anyway."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def _disk(out: Path) -> Iterator[None]:
+    """Say in a sentence that the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFull(
+            f"The disk of {out} is full.",
+            hint="What is finished is kept. Make room, and give the same command again.",
+        ) from error
+
+
+class BatchRun:
+    """A folder of results that is being filled. A context manager: one program has it at a time.
+
+    Parameters
+    ----------
+    out : Path
+        Made where it is missing. What is finished in it is not done again.
+    analyzer : BatchAnalyzer, optional
+        Default: a new one in this process whose runs share their batches.
+
+    Raises
+    ------
+    UsageError
+        It is in use, holds a batch with other settings, or can't be written.
+    DiskFull
+    """
+
+    def __init__(
+        self, out: Path, options: BatchOptions | None = None, analyzer: BatchAnalyzer | None = None
+    ) -> None:
+        from filelock import FileLock, Timeout
+
+        self.out, self.options = out, options or BatchOptions()
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self._parallel = self.options.parallel or min(MAX_PARALLEL, max(2, cores or 2))
+        self.analyzer: BatchAnalyzer = analyzer or Analyzer(
+            device=self.options.device, turns=max(1, (cores or 2) // 4)
+        )
+        self._counting = threading.Lock()
+        self._claims: dict[str, threading.Event] = {}
+        self.analyzer.id_of("", self.options.settings)  # an unknown model is one error, not many
+        with _disk(out):
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError, PermissionError) as error:
+                raise UsageError(f"{out} can't be a folder: {error.strerror}.") from None
+            self._only = FileLock(out / ".lock")
+            try:
+                self._only.acquire(timeout=0)
+            except Timeout:
+                hint = "Wait until it ends, or choose another folder."
+                raise UsageError(f"Another batch is writing to {out}.", hint=hint) from None
+            try:
+                self._scratch = out / ".unpacked"
+                shutil.rmtree(self._scratch, ignore_errors=True)  # a kill may have left it
+                self._same_settings()
+                self.journal = Journal(out / "results.jsonl")
+                path = out / "results.csv"
+                self._table = Table(path, self.journal) if self.options.table else None
+            except BaseException:
+                self._only.release()
+                raise
+
+    def __enter__(self) -> BatchRun:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.journal.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._only.release()
+
+    def run(
+        self,
+        entries: Iterable[Entry],
+        on_entry: OnEntry | None = None,
+        *,
+        total: int = 0,
+        cancel: threading.Event | None = None,
+    ) -> BatchTally:
+        """Finish every entry that isn't; return once all are.
+
+        Parameters
+        ----------
+        total : int
+            Entries, where that is known.
+        cancel : Event, optional
+            Set it to stop: what is going on is given up, what is finished stays.
+
+        Raises
+        ------
+        DiskFull, ClusterError
+            What is finished stays; the same call goes on where it stopped.
+        Canceled
+        """
+        call = _Call(iter(entries), BatchTally(total), on_entry, cancel or threading.Event())
+        work = range(self._parallel)
+        threads = [threading.Thread(target=self._work, args=(call, n), daemon=True) for n in work]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.2)  # in pieces, so that Ctrl-C is heard
+        finally:
+            call.stop.set()
+            for thread in threads:
+                thread.join()
+        if call.error is not None:
+            raise call.error
+        if cancel is not None and cancel.is_set():
+            raise Canceled("The batch was stopped.")
+        if self._table is not None:
+            with _disk(self.out):
+                self._table.rewrite()
+        return call.tally
+
+    def _same_settings(self) -> None:
+        """Refuse a folder with results under other settings: they would stand side by side."""
+        from detector import paths
+
+        options, path = self.options, self.out / SETTINGS
+        asked = BatchSettings(settings=options.settings, thresholds=options.thresholds)
+        text = asked.model_dump_json(indent=2)
+        if not path.exists():
+            paths.write(path, text + "\n")
+        elif path.read_text(encoding="utf-8").strip() != text:
+            raise UsageError(
+                f"{self.out} holds a batch with other settings.",
+                hint="Choose another folder, or give the same options as before.",
+            )
+
+    # --- one file --------------------------------------------------------------------------------
+
+    def _work(self, call: _Call, number: int) -> None:
+        """Take entry after entry, in a thread of its own."""
+        scratch = self._scratch / str(number)
+        while not call.stop.is_set():
+            entry = call.next()
+            if entry is None:
+                return
+            try:
+                with _disk(self.out):
+                    self._finish(call, entry, scratch)
+            except Canceled:
+                return
+            except BaseException as error:
+                call.fail(error)
+                return
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    def _finish(self, call: _Call, entry: Entry, scratch: Path) -> None:
+        line: Line = {"file": entry.name, "page": entry.page, "id": ""}
+        try:
+            if entry.open is None:
+                assert entry.error is not None
+                self._failed(call, entry, line, entry.error)
+                return
+            scratch.mkdir(parents=True, exist_ok=True)
+            path = entry.open(scratch)
+            with open_file(path) as file:
+                line["id"] = self.analyzer.id_of(sha256(file), self.options.settings)
+            with self._claimed(line["id"], call):
+                self._analyze(call, entry, path, line)
+        except InputError as error:
+            self._failed(call, entry, line, detail(error))
+        except (Canceled, ClusterError):
+            raise
+        except Exception as error:  # one file must not end the batch, a full disk does
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise
+            log.exception("%s failed", entry.name)
+            message = f"This is our failure, not the file's: {type(error).__name__}: {error}"
+            told = error.message if isinstance(error, UnmaskError) else message
+            line["retry"] = True
+            self._failed(call, entry, line, ErrorDetail(code="internal", message=told))
+
+    def _analyze(self, call: _Call, entry: Entry, path: Path, line: Line) -> None:
+        """Analyze a file whose content is nobody else's meanwhile, or find what it is known by."""
+        own, options = self.journal.get(entry.name), self.options
+        finished = own is not None and own.id == line["id"] and not own.retry
+        same = own if finished else self.journal.same(line["id"])
+        if same is not None and same.error:
+            error = ErrorDetail.model_validate(self.journal.line(same)["error"])
+            self._failed(call, entry, line, error, known=finished)
+            return
+        if same is not None:
+            if not finished or options.report:
+                known = self.journal.line(same)["analysis"]
+                known["media"]["name"] = entry.title
+                if options.report:
+                    options.report(entry.name, Analysis.model_validate(known), path)
+                if not finished:
+                    self._write({**line, "analysis": known})
+            call.count("found", entry)
+            return
+        analysis = self.analyzer.analyze(path, options.settings, name=entry.title, cancel=call.stop)
+        if options.thresholds:
+            analysis = decide(analysis, thresholds=options.thresholds)
+        if options.report:
+            options.report(entry.name, analysis, path)
+        self._write({**line, "analysis": analysis.exported()})
+        call.count("analyzed", entry)
+
+    def _claimed(self, id: str, call: _Call) -> _Claim:
+        """Wait until nobody else is at a file with this content, and be the one who is."""
+        while True:
+            with self._counting:
+                busy = self._claims.get(id)
+                if busy is None:
+                    self._claims[id] = threading.Event()
+                    return _Claim(self, id)
+            while not busy.wait(0.1):
+                if call.stop.is_set():
+                    raise Canceled()
+
+    def release(self, id: str) -> None:
+        """Let others have a file with this content."""
+        with self._counting:
+            self._claims.pop(id).set()
+
+    def _failed(
+        self, call: _Call, entry: Entry, line: Line, error: ErrorDetail, *, known: bool = False
+    ) -> None:
+        own = self.journal.get(entry.name)
+        alike = (
+            own is not None and not own.retry and (own.id, own.error) == (line["id"], error.code)
+        )
+        if not (known or alike):
+            self._write({**line, "error": error.model_dump(mode="json")})
+        call.count("failed", entry, error, ours=bool(line.get("retry")))
+
+    def _write(self, line: Line) -> None:
+        with self._counting:
+            self.journal.add(line)
+            if self._table is not None:
+                self._table.add(line)
+
+
+class _Claim:
+    def __init__(self, batch: BatchRun, id: str) -> None:
+        self._batch, self._id = batch, id
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        self._batch.release(self._id)
+
+
+class _Call:
+    """What the threads of one call of `run` share."""
+
+    def __init__(
+        self,
+        entries: Iterator[Entry],
+        tally: BatchTally,
+        on_entry: OnEntry | None,
+        cancel: threading.Event,
+    ) -> None:
+        self._entries, self.tally, self._on_entry = entries, tally, on_entry
+        self._lock = threading.Lock()
+        self.stop = CancellationToken(cancel)
+        self.error: BaseException | None = None
+
+    def next(self) -> Entry | None:
+        with self._lock:
+            return next(self._entries, None)
+
+    def fail(self, error: BaseException) -> None:
+        """Stop all."""
+        with self._lock:
+            self.error = self.error or error
+        self.stop.set()
+
+    def count(
+        self, kind: str, entry: Entry, error: ErrorDetail | None = None, *, ours: bool = False
+    ) -> None:
+        with self._lock:
+            setattr(self.tally, kind, getattr(self.tally, kind) + 1)
+            if error is not None:
+                self.tally.codes[error.code] += 1
+                self.tally.ours += ours
+            if self._on_entry is not None:
+                self._on_entry(self.tally, entry, error)

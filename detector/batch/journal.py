@@ -1,0 +1,208 @@
+"""What a batch has finished: a line of JSON a file, on disk before the next is begun.
+
+The journal is the result (`results.jsonl`): nothing stands in two places. A line that a kill cut
+off is taken away when it is opened again, and so is what a later line has replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detector.errors import UsageError
+
+Line = dict[str, Any]
+"""`file`, `page`, `id`, and `analysis` or `error`; with `retry` the failure was ours."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Where a finished file's line stands.
+
+    Attributes
+    ----------
+    id : str
+        Of the analysis: content, settings, program and weights; "" where it was never read.
+    start, length : int
+        Bytes.
+    error : str
+        Its code; "" for a result.
+    retry : bool
+        It is to be tried again.
+    """
+
+    id: str
+    start: int
+    length: int
+    error: str = ""
+    retry: bool = False
+
+
+class Journal:
+    """Lines that outlive the process. Thread-safe.
+
+    Raises
+    ------
+    UsageError
+        The file is no journal of a batch.
+    OSError
+        The disk refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._by_name: dict[str, Finished] = {}
+        self._by_id: dict[str, Finished] = {}
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        self._file = os.fdopen(fd, "r+b", buffering=0)
+        try:
+            self._end = self._replay()
+            self._file.truncate(self._end)
+            sync_folder(path.parent)
+            self._compact()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        """Leave each file's newest line alone, and close."""
+        with self._lock:
+            with suppress(OSError):  # a full disk: it is done when it is opened again
+                self._compact()
+            self._file.close()
+
+    def get(self, name: str) -> Finished | None:
+        """Return what is known of a file by its name."""
+        with self._lock:
+            return self._by_name.get(name)
+
+    def same(self, id: str) -> Finished | None:
+        """Return a finished file with this content under these settings, whatever its name."""
+        with self._lock:
+            return self._by_id.get(id)
+
+    def line(self, finished: Finished) -> Line:
+        """Read a line back."""
+        with self._lock:
+            self._file.seek(finished.start)
+            data = self._file.read(finished.length)
+        line: Line = json.loads(data)
+        return line
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the newest line of each file, in the order in which they ended."""
+        with self._lock:
+            newest = sorted(self._by_name.values(), key=lambda finished: finished.start)
+        for finished in newest:
+            yield self.line(finished)
+
+    def add(self, line: Line) -> None:
+        """Write a line through to the disk, all of it or nothing.
+
+        Raises
+        ------
+        OSError
+            The disk refuses; the journal stands as it was.
+        """
+        data = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        with self._lock:
+            self._file.seek(self._end)
+            try:
+                written = 0
+                while written < len(data):
+                    written += self._file.write(data[written:]) or 0
+                os.fsync(self._file.fileno())
+            except OSError:
+                self._file.truncate(self._end)
+                raise
+            self._note(line, self._end, len(data))
+            self._end += len(data)
+
+    def _replay(self) -> int:
+        """Read what there is; return where the last whole line ends."""
+        self._file.seek(0)
+        end = 0
+        with open(self.path, "rb") as file:
+            for data in file:
+                line = _parsed(data)
+                if line is None:
+                    if data.endswith(b"\n") or (not end and data[:1] not in (b"{", b"\0")):
+                        raise UsageError(
+                            f"{self.path} is not the journal of a batch.",
+                            hint="Choose another folder for the results.",
+                        )
+                    break
+                self._note(line, end, len(data))
+                end += len(data)
+        return end
+
+    def _note(self, line: Line, start: int, length: int) -> None:
+        error = line.get("error") or {}
+        retry = bool(line.get("retry"))
+        finished = Finished(line.get("id") or "", start, length, error.get("code", ""), retry)
+        self._by_name[line["file"]] = finished
+        if finished.id and not retry:
+            self._by_id[finished.id] = finished
+
+    def _compact(self) -> None:
+        """Write the journal anew without the lines that others have replaced, if there are any."""
+        kept = sorted(self._by_name.values(), key=lambda finished: finished.start)
+        if sum(finished.length for finished in kept) == self._end:
+            return
+        fresh = self.path.with_name(f".{self.path.name}.part")
+        try:
+            with fresh.open("wb") as out:
+                for finished in kept:
+                    self._file.seek(finished.start)
+                    out.write(self._file.read(finished.length))
+                out.flush()
+                os.fsync(out.fileno())
+            self._file.close()
+            fresh.replace(self.path)
+        finally:
+            fresh.unlink(missing_ok=True)
+        sync_folder(self.path.parent)
+        self._file = self.path.open("r+b", buffering=0)
+        self._by_name.clear()
+        self._by_id.clear()
+        self._end = self._replay()
+
+
+def _parsed(data: bytes) -> Line | None:
+    """Return a whole line of a journal; None for anything else."""
+    try:
+        line = json.loads(data) if data.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and isinstance(line.get("file"), str) else None
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a folder's own list of files through to the disk, where the system knows how."""
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Write a file through to the disk; it appears whole or not at all."""
+    fresh = target.with_name(f".{target.name}.part")
+    try:
+        with fresh.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
+    sync_folder(target.parent)

@@ -1,0 +1,222 @@
+"""What a batch is of: a folder, a table, a list, an archive, a document or a single file.
+
+Files that are plainly no media by their name (`notes.txt`, `labels.csv` in a folder) are passed
+over and counted; everything else becomes an entry, and says itself what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import csv
+import mimetypes
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from detector.batch import archive, document
+from detector.batch.entry import Entry, Opener, failed, of_path
+from detector.errors import InputError, MediaError, UsageError
+from detector.media.files import open_file
+
+COLUMNS = ("path", "file", "filename", "url", "name")
+"""of a table, in which files are looked for; the first there is counts"""
+MAX_LIST_BYTES = 64 * 1024**2
+"""Of a table or a list: a million paths."""
+_LINK = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+Links = Callable[[str], Opener]
+"""A link -> what fetches it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Entries in a fixed order, each under a name of its own.
+
+    Attributes
+    ----------
+    passed_over : int
+        Files that are no media by their name.
+    """
+
+    entries: list[Entry]
+    passed_over: int = 0
+
+
+@dataclass
+class _Gathering:
+    """Entries so far."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    passed_over: int = 0
+
+    def add(self, found: Iterable[Entry]) -> None:
+        for entry in found:
+            self.entries.setdefault(entry.name, entry)  # listed twice: once is enough
+
+
+def read_source(path: Path, *, leave_out: Path | None = None, links: Links | None = None) -> Source:
+    """Return the entries of a source; nothing of them is opened yet.
+
+    Parameters
+    ----------
+    path : Path
+        A folder (with all in it), a CSV with a column of paths, a text file with a path a line, a
+        ZIP, a PDF, a DOCX, PPTX or XLSX, a video or a picture.
+    leave_out : Path, optional
+        A folder that is passed by: where the results go.
+    links : callable, optional
+        Opens links in tables and lists; None: they are errors.
+
+    Raises
+    ------
+    InputError
+        It can't be read, or must not be.
+    """
+    gathering = _Gathering()
+    if path.is_dir():
+        return of_files(path, files(path, leave_out))
+    if path.suffix.lower() in (".csv", ".tsv"):
+        gathering.add(_listed(path, _column(path), links))
+    elif path.suffix.lower() in (".txt", ".lst"):
+        gathering.add(_listed(path, _lines(path), links))
+    else:
+        open_file(path).close()
+        gathering.add(_entries(path, path.name, top=True))
+    return Source(list(gathering.entries.values()), gathering.passed_over)
+
+
+def of_files(folder: Path, paths: Iterable[Path]) -> Source:
+    """Return the entries of some files of a folder."""
+    gathering = _Gathering()
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        if no_media(name):
+            gathering.passed_over += 1
+            continue
+        try:
+            gathering.add(_entries(path, name))
+        except InputError as error:
+            gathering.add([failed(name, error)])
+    return Source(list(gathering.entries.values()), gathering.passed_over)
+
+
+def files(folder: Path, leave_out: Path | None = None) -> Iterator[Path]:
+    """Yield the files of a folder and the folders in it, by name; none that are hidden."""
+    hidden = leave_out.resolve() if leave_out else None
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and (Path(here) / name).resolve() != hidden
+        )
+        yield from (Path(here) / name for name in sorted(names) if not name.startswith("."))
+
+
+def no_media(name: str) -> bool:
+    """Whether a name says that this is neither media nor something that holds media."""
+    if name.startswith("__MACOSX/") or re.split(r"[/\\]", name)[-1].startswith("."):
+        return True
+    kind = mimetypes.guess_type(name)[0] or ""
+    return bool(kind) and not (kind.startswith(("video/", "image/", "audio/")) or _holds(name))
+
+
+def _holds(name: str) -> bool:
+    return Path(name).suffix.lower() in archive.ENDINGS | document.ENDINGS
+
+
+def is_container(head: bytes) -> bool:
+    """Whether a file that begins so is an archive or a document with pictures in it."""
+    return head.startswith((b"%PDF", b"PK\x03\x04", b"PK\x05\x06"))
+
+
+def read_container(path: Path, name: str, *, inside: str | None = None) -> Source | None:
+    """Return what is in an archive or a document; None where a file is neither. It is known by its
+    content, and leads to nothing outside of itself: lists of paths are not followed.
+
+    Parameters
+    ----------
+    inside : str, optional
+        What goes before the names in an archive; its own name and "/" where nothing is said.
+
+    Raises
+    ------
+    MediaError
+        It can't be read, or must not be.
+    """
+    with open_file(path) as file:
+        head = file.read(8)
+    if not is_container(head):
+        return None
+    if head.startswith(b"%PDF"):
+        return Source(document.pdf(path, name))
+    members = archive.members(path)
+    if kind := document.office_kind(members):
+        return Source(document.office(path, name, members, kind))
+    media = [member for member in members if not no_media(member.filename)]
+    before = f"{name}/" if inside is None else inside
+    return Source(archive.entries(path, media, before), len(members) - len(media))
+
+
+def _entries(path: Path, name: str, *, top: bool = False) -> list[Entry]:
+    """Return one entry, or those in an archive or a document."""
+    found = read_container(path, name, inside="" if top else None)
+    return [of_path(name, path)] if found is None else found.entries
+
+
+def _listed(path: Path, names: Iterable[str], links: Links | None) -> Iterator[Entry]:
+    """Yield an entry for each path or link of a list; paths are those beside the list."""
+    for name in names:
+        if _LINK.match(name):
+            if links is not None:
+                yield Entry(name, links(name))
+                continue
+            why = MediaError(
+                "This is a link, and links are not opened here.",
+                code="links_off",
+                hint="Download the file, or allow links.",
+            )
+            yield failed(name, why)
+            continue
+        try:
+            file = path.parent / Path(name).expanduser()
+            yield from _entries(file, name)
+        except InputError as error:
+            yield failed(name, error)
+
+
+def _text(path: Path) -> str:
+    with open_file(path) as file:
+        data = file.read(MAX_LIST_BYTES + 1)
+    if len(data) > MAX_LIST_BYTES:
+        raise UsageError(f"{path.name} is too long for a list of files.", hint="Cut it into parts.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path.name} is not text in UTF-8.", hint="Save it as UTF-8.") from None
+
+
+def _lines(path: Path) -> list[str]:
+    lines = [line.strip() for line in _text(path).splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _column(path: Path) -> list[str]:
+    """Return the paths of a table; of a table with one column, that one."""
+    text = _text(path)
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    first = text.split("\n", 1)[0]
+    if separator == "," and ";" in first and "," not in first:
+        separator = ";"
+    try:
+        rows = list(csv.DictReader(text.splitlines(), delimiter=separator))
+    except csv.Error as error:
+        raise UsageError(f"{path.name} can't be read as a table: {error}.") from None
+    names = {(name or "").strip().lower(): name for name in (rows[0] if rows else ())}
+    column = next((names[name] for name in COLUMNS if name in names), None)
+    if column is None:
+        raise UsageError(
+            f"{path.name} has no rows with a column of paths.",
+            hint=f"Its first line names the columns; one of them is {', '.join(COLUMNS)}.",
+        )
+    return [value for row in rows if (value := (row[column] or "").strip())]

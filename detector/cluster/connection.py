@@ -1,0 +1,194 @@
+"""The way into a cluster: which is meant, whether it answers, and one of this computer alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from detector.config import get_config
+from detector.errors import ClusterError, UsageError
+
+LOCAL, AUTO = "local", "auto"
+"""A cluster of this computer, which ends with the program; the one that this computer is in."""
+CONNECT_SECONDS = 3.0
+TRY_SECONDS = 20.0
+"""Longest wait for a cluster that takes connections to let this program in."""
+STORE_BYTES = 256 * 1024**2
+"""of the object store of a cluster of this computer, where files are read where they lie"""
+
+_TRY = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
+_QUIET = {"log_to_driver": False, "logging_level": "error"}
+_joining = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """What is asked of a cluster.
+
+    Attributes
+    ----------
+    address : str
+        "auto", "local" or HOST:PORT.
+    workers : int
+        Actors; 0: as many as the cluster has room for when it is joined. Those there is no room for
+        wait, which is what a cluster that scales goes by.
+    cpus, gpus : float
+        Of each worker; gpus None: one where the cluster has any.
+    isolate : bool
+        Whether files are parsed in confined processes.
+    """
+
+    address: str
+    workers: int = 0
+    cpus: float = 2.0
+    gpus: float | None = None
+    isolate: bool = False
+
+    @classmethod
+    def configured(cls, address: str = "", *, isolate: bool = False) -> ClusterOptions | None:
+        """Return what the environment asks for, at an address of its own or another; None when
+        neither names a cluster."""
+        config = get_config()
+        if not (address := address or config.ray_address):
+            return None
+        return cls(address, config.ray_workers, config.ray_cpus, config.ray_gpus, isolate)
+
+
+def join(address: str) -> bool:
+    """Make this process part of a cluster; whether it wasn't.
+
+    Raises
+    ------
+    UsageError
+        Ray is not installed, or this is no address.
+    ClusterError
+        Nobody answers there, or who answers is no cluster that lets this program in.
+    """
+    if address not in (LOCAL, AUTO):
+        _parse(address)
+    ray = load()
+    with _joining:
+        if ray.is_initialized():
+            other = ray.get_runtime_context().gcs_address
+            if address not in (LOCAL, AUTO, other):
+                raise UsageError(f"This program is part of another cluster already, at {other}.")
+            return False
+        if address == LOCAL:
+            _init(ray, address=LOCAL, include_dashboard=False, object_store_memory=STORE_BYTES)
+        else:
+            _try(address)
+            _init(ray, address=address)
+    return True
+
+
+def load() -> ModuleType:
+    """Return Ray.
+
+    Raises
+    ------
+    UsageError
+        It is not installed, or not whole.
+    """
+    if "ray" not in sys.modules:
+        # Nobody is told that it is used, and a cluster of this computer listens on no network.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        hint = "Install it: pip install 'unmask[ray]'."
+        raise UsageError(f"Ray can't be loaded: {error}.", code="no_ray", hint=hint) from error
+    module: ModuleType = ray
+    return module
+
+
+def _init(ray: ModuleType, *, address: str, **options: Any) -> None:
+    try:
+        with _own_signals():
+            if address == LOCAL:
+                with _loopback():
+                    ray.init(address=address, **_QUIET, **options)
+            else:
+                ray.init(address=address, **_QUIET, **options)
+    except Exception as error:
+        raise _unreachable(address, str(error).partition("\n")[0]) from error
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Let what a cluster of this computer listens on be reached from this computer alone, and with
+    its token. Ray takes the address of a network otherwise, also where 127.0.0.1 is asked for."""
+    from ray._private import ray_constants
+
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep what this program does when it is told to end: Ray takes the signal for itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+
+
+def _try(address: str) -> None:
+    """Join in a process of its own first: where the other end is no cluster, Ray's core waits for
+    minutes, or ends the process it is in."""
+    if address != AUTO:
+        host, port = _parse(address)
+        try:
+            socket.create_connection((host, port), CONNECT_SECONDS).close()
+        except OSError as error:
+            raise _unreachable(address, error.strerror or str(error)) from None
+    command = [sys.executable, "-c", _TRY, address]
+    try:
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=TRY_SECONDS)
+    except subprocess.TimeoutExpired:
+        why = "what listens there is none, or doesn't let this program in"
+        raise _unreachable(address, why) from None
+    if tried.returncode:
+        raise _unreachable(address, _last_line(tried.stderr))
+
+
+def _parse(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536 or "/" in host:
+        hint = "It is auto, local or HOST:PORT."
+        if address.startswith("ray://"):
+            hint = "Join the cluster with this computer (ray start --address=HOST:PORT), then auto."
+        raise UsageError(f"{address!r} is no address of a Ray cluster.", hint=hint)
+    return host.strip("[]"), int(port)
+
+
+def _unreachable(address: str, why: str) -> ClusterError:
+    named = "on this computer" if address == AUTO else f"at {address}"
+    if address == LOCAL:
+        return ClusterError(f"A Ray cluster of this computer can't be started: {why}.")
+    hint = "Is it running, and is this computer part of it (ray start --address=HOST:PORT)?"
+    return ClusterError(f"No Ray cluster answers {named}: {why.rstrip('.')}.", hint=hint)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it ended without a word"

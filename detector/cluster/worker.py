@@ -1,0 +1,116 @@
+"""One worker of a cluster: an actor with an analyzer whose models are loaded once.
+
+Its calls run in threads of the actor, side by side; what they have for one model at the same time
+goes through it together (`detector.pipeline.batching`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detector.cluster import transfer
+from detector.config import share_memory
+from detector.errors import ClusterError
+from detector.pipeline import Analyzer, Progress
+from detector.schema.analysis import Analysis, Settings
+
+MAX_SIDE_BY_SIDE = 16
+CONTROL = "control"
+"""Calls that answer while all others are busy."""
+
+
+def side_by_side(cpus: float) -> int:
+    """Return how many clips a worker has at a time, as a batch on one machine with its cores."""
+    return min(MAX_SIDE_BY_SIDE, max(2, math.ceil(cpus)))
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a worker is to analyze. `id` is that of the result: content, settings, program and
+    weights as the caller has them."""
+
+    key: str
+    path: Path
+    name: str
+    sha256: str
+    id: str
+    settings: Settings
+
+
+class ClusterWorker:
+    """Lives in a process of a cluster.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+    cpus, gpus : float
+        That Ray gave it.
+    isolate : bool
+        Parse files in confined processes.
+    """
+
+    def __init__(self, device: str, cpus: float, gpus: float, isolate: bool) -> None:
+        from detector import media
+
+        transfer.sweep()
+        if not gpus:  # of the half of a machine's memory, what its share of the cores is
+            share_memory(min(1.0, cpus / (os.cpu_count() or 1)))
+        if isolate:
+            media.isolate()
+        self._analyzer = Analyzer(device=device, turns=max(1, int(cpus) // 4))
+        self._progress: dict[str, Progress] = {}
+
+    def warm_up(self) -> str:
+        """Load the default models; return the id that says which program and weights these are."""
+        self._analyzer.warm_up()
+        return self._analyzer.id_of("", Settings())
+
+    def analyze(self, call: Call, pieces: list[Any] | None) -> Analysis | None:
+        """Analyze a file; None where it can't be seen from here and has to be sent.
+
+        Raises
+        ------
+        MediaError, UsageError, ModelError, Canceled
+            As `Analyzer.analyze`.
+        ClusterError
+            This worker has another program or other weights than who asks.
+        """
+        import ray
+
+        if self._analyzer.id_of(call.sha256, call.settings) != call.id:
+            raise unlike()
+        context, cancel = ray.get_runtime_context(), threading.Event()
+
+        def observe(progress: Progress) -> None:
+            self._progress[call.key] = progress
+            if context.is_canceled():
+                cancel.set()
+
+        try:
+            with transfer.received(call.path, call.sha256, pieces) as path:
+                if path is None:
+                    return None
+                return self._analyzer.analyze(
+                    path, call.settings, name=call.name, observe=observe, cancel=cancel
+                )
+        finally:
+            self._progress.pop(call.key, None)
+
+    def progress(self, key: str) -> Progress | None:
+        """Return how far a call is; None where it isn't here."""
+        return self._progress.get(key)
+
+
+def unlike() -> ClusterError:
+    """Return the error of a worker whose results would be others than this computer's."""
+    return ClusterError(
+        "The workers of the cluster have another version of Unmask or other weights than this "
+        "computer.",
+        code="cluster_differs",
+        hint="Install the same version and fetch the same models on all machines.",
+    )

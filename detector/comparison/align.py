@@ -1,0 +1,205 @@
+"""Which moment and which place of the original each moment of the copy shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from detector.comparison import geometry, timing
+from detector.comparison.geometry import Features, Match
+from detector.comparison.reading import FootageReader
+
+COPY_FRAMES, ORIGINAL_FRAMES = 160, 900
+"""that are matched in time; a longer file is looked at in larger steps"""
+FEATURE_SIDE, THUMB_SIDE = 480, 128
+"""px of the longer side: of pictures whose features are matched, of those matched in time"""
+COPY_LOOKS, ORIGINAL_LOOKS, MOST_LOOKS = 6, 14, 48
+"""frames whose features are matched; of a long original more, one in five seconds"""
+CANDIDATES, APART = 4, 0.008
+"""maps that are tried in time, and how far two lie apart at a corner, as a share of the picture"""
+ENOUGH = 150
+"""Inliers from which no better pair is looked for."""
+FINE = 0.12
+"""s between frames of the original from which the stretch that was found is read again."""
+ALIKE = 0.9
+"""Correlation from which two pictures without features are tried as they lie."""
+
+
+@dataclass(frozen=True)
+class Small:
+    """A file's frames for matching in time, and some for matching in place."""
+
+    times: tuple[float, ...]
+    thumbs: np.ndarray
+    """uint8 [N, h, w], luma"""
+    looks: tuple[np.ndarray, ...]
+    """uint8 [H, W], luma, at even distances"""
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Pairs of moments, and where the original's picture lies in the copy's."""
+
+    copy_times: tuple[float, ...]
+    original_times: tuple[float, ...]
+    matrix: np.ndarray
+    """float [3, 3]: px of the original to px of the copy, at full size"""
+    inliers: int
+
+
+def read(source: FootageReader, times: Sequence[float], looks: int) -> Small:
+    """Return a file's small frames at `times`, s."""
+    chosen = {round(i) for i in np.linspace(0, len(times) - 1, min(looks, len(times)))}
+    moments: list[float] = []
+    thumbs: list[np.ndarray] = []
+    kept: list[np.ndarray] = []
+    size = source.fit(THUMB_SIDE)
+    for frame in source.frames(times, FEATURE_SIDE):
+        luma = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
+        moments.append(frame.time)
+        thumbs.append(cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
+        if frame.index in chosen:
+            kept.append(luma)
+    stack = np.array(thumbs) if thumbs else np.zeros((0, size[1], size[0]), np.uint8)
+    return Small(tuple(moments), stack, tuple(kept))
+
+
+def align(copy: FootageReader, original: FootageReader) -> Aligned | None:
+    """Return how the copy lies in the original, or None where no picture of one is seen in the
+    other.
+
+    Raises
+    ------
+    MediaError, Canceled
+    """
+    looks = int(np.clip((original.media.duration or 0.0) / 5.0, ORIGINAL_LOOKS, MOST_LOOKS))
+    ours = read(copy, copy.spread(COPY_FRAMES), COPY_LOOKS)
+    theirs = read(original, original.spread(ORIGINAL_FRAMES), looks)
+    if not ours.times or not theirs.times:
+        return None
+    found = _located(ours, theirs)
+    if not found:
+        return None
+    # A camera that moves shows one place at two times: the right map is that under which all
+    # moments fit.
+    tried = []
+    for match in found:
+        matrix = _full(match.matrix, copy, original, ours, theirs)
+        tried.append((*matched_times(copy, original, ours, theirs, matrix), matrix, match.inliers))
+    _, times, matrix, inliers = min(tried, key=lambda one: one[0])
+    step = (original.media.duration or 0.0) / max(1, len(theirs.times))
+    if step > FINE and len(theirs.times) >= ORIGINAL_FRAMES:
+        low, high = min(times) - 2 * step, max(times) + 2 * step
+        theirs = read(original, original.spread(ORIGINAL_FRAMES, low, high), 2)
+        _, times = matched_times(copy, original, ours, theirs, matrix)
+    return Aligned(ours.times, tuple(times), matrix, inliers)
+
+
+def _scale(source: FootageReader, shape: Sequence[int]) -> tuple[float, float]:
+    return shape[1] / source.media.width, shape[0] / source.media.height
+
+
+def _full(
+    matrix: np.ndarray, copy: FootageReader, original: FootageReader, ours: Small, theirs: Small
+) -> np.ndarray:
+    """Return a homography of the looks as one of full pictures."""
+    from_x, from_y = _scale(original, theirs.looks[0].shape)
+    to_x, to_y = _scale(copy, ours.looks[0].shape)
+    return geometry.rescaled(matrix, (1 / from_x, 1 / from_y), (1 / to_x, 1 / to_y))
+
+
+def _located(ours: Small, theirs: Small) -> list[Match]:
+    """Return the homographies that looks agree on, the best first; several where they differ."""
+    copies = [geometry.features(look) for look in ours.looks]
+    best: Match | None = None
+    base = np.eye(3)
+    originals: list[Features] = []
+    for flip in (False, True):
+        turned = geometry.mirrored(theirs.looks[0].shape[1]) if flip else np.eye(3)
+        shown = [np.ascontiguousarray(look[:, ::-1]) if flip else look for look in theirs.looks]
+        described = [geometry.features(look) for look in shown]
+        found = _best([described[len(described) // 2], described[0], described[-1]], copies)
+        if found is None or found.inliers < ENOUGH:
+            found = _best(described, copies) or found
+        if found is not None and (best is None or found.inliers > best.inliers):
+            best, base, originals = found, turned, described
+        if best is not None and best.inliers >= ENOUGH:
+            break
+    if best is None:
+        lying = _as_it_lies(ours, theirs)
+        return [] if lying is None else [lying]
+    each = [_best(originals, [copy]) for copy in copies]
+    ranked = sorted((m for m in (best, *each) if m is not None), key=lambda m: -m.inliers)
+    edge = geometry.corners(*theirs.looks[0].shape[1::-1])
+    apart = APART * max(ours.looks[0].shape)
+    kept: list[Match] = []
+    for match in ranked:
+        moved = geometry.moved_points(match.matrix, edge)
+        others = (geometry.moved_points(other.matrix, edge) for other in kept)
+        if all(np.abs(moved - other).max() > apart for other in others):
+            kept.append(match)
+    return [replace(match, matrix=match.matrix @ base) for match in kept[:CANDIDATES]]
+
+
+def _best(originals: Sequence[Features], copies: Sequence[Features]) -> Match | None:
+    found = (
+        geometry.estimate(*geometry.matched(original, copy))
+        for original in originals
+        for copy in copies
+    )
+    return max((m for m in found if m is not None), key=lambda m: m.inliers, default=None)
+
+
+def _as_it_lies(ours: Small, theirs: Small) -> Match | None:
+    """Return the map of one picture's edges to the other's, where small ones look alike so: a soft
+    picture has no features."""
+    height, width = ours.looks[0].shape
+    base_height, base_width = theirs.looks[0].shape
+    stretch = np.diag([width / base_width, height / base_height, 1.0])
+    shape = ours.thumbs.shape[2], ours.thumbs.shape[1]
+    best, chosen = ALIKE, None
+    for flip in (False, True):
+        matrix = stretch @ geometry.mirrored(base_width) if flip else stretch
+        for thumb in theirs.thumbs[:: max(1, len(theirs.thumbs) // 30)]:
+            shown = cv2.resize(thumb[:, ::-1] if flip else thumb, shape).astype(float)
+            for copy in ours.thumbs[:: max(1, len(ours.thumbs) // 6)]:
+                alike = float(np.corrcoef(shown.ravel(), copy.ravel().astype(float))[0, 1])
+                if alike > best:
+                    best, chosen = alike, matrix
+    empty = np.zeros((0, 2), np.float32)
+    return None if chosen is None else Match(chosen, 0, 0.0, (empty, empty))
+
+
+def matched_times(
+    copy: FootageReader, original: FootageReader, ours: Small, theirs: Small, matrix: np.ndarray
+) -> tuple[float, list[float]]:
+    """Return how far the frames differ from those matched to them (mean squared gray levels), and
+    the time in the original of each frame of the copy, s."""
+    height, width = ours.thumbs.shape[1:]
+    from_scale = _scale(original, theirs.thumbs.shape[1:])
+    to_scale = width / copy.media.width, height / copy.media.height
+    small = geometry.rescaled(matrix, from_scale, to_scale)
+    seen = cv2.warpPerspective(
+        np.full(theirs.thumbs.shape[1:], 255, np.uint8), small, (width, height)
+    )
+    valid = (seen > 250).ravel()
+    if valid.sum() < 50:
+        return np.inf, [theirs.times[0]] * len(ours.times)
+    warped = np.stack([
+        cv2.warpPerspective(thumb, small, (width, height), flags=cv2.INTER_LINEAR)
+        for thumb in theirs.thumbs
+    ]).reshape(len(theirs.times), -1).astype(np.float32)  # fmt: skip
+    copies = ours.thumbs.reshape(len(ours.times), -1).astype(np.float32)
+    # Brightness over all frames is made the same: what is left differs by moment.
+    a, b = warped[:, valid], copies[:, valid]
+    gain = float(b.std() / max(a.std(), 1.0))
+    graded = (warped - a.mean()) * gain + b.mean()
+    # What moves tells moments apart; a still wall only adds noise.
+    weights = valid * (0.05 + np.minimum(graded.std(0), 20.0) / 20.0)
+    cost = timing.distances(copies, graded, weights.astype(np.float32))
+    path = timing.path(cost, ours.times, theirs.times)
+    times = [theirs.times[index] for index in path.indices]
+    return float(np.mean(path.distances)), times

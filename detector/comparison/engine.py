@@ -1,0 +1,264 @@
+"""Hold a suspected copy against its original."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+
+from detector import media, vision
+from detector.comparison import align, decide, geometry, grading, measure, moments, timing
+from detector.comparison.generation import generation
+from detector.comparison.measure import MeasuredMoment
+from detector.comparison.moments import MomentPair
+from detector.comparison.reading import FootageReader
+from detector.comparison.sameness import Sameness, sameness
+from detector.errors import UsageError
+from detector.schema.analysis import Media
+from detector.schema.comparison import (
+    ComparedMoment,
+    Comparison,
+    ComparisonFinding,
+    Edit,
+    FaceDifference,
+    SpaceAlignment,
+    TimeAlignment,
+)
+from detector.schema.subject import letter
+from detector.vision import FaceDetector
+
+MOST_LEFT, WORST_LEFT, UNEVEN = 3.2, 4.0, 2.5
+"""Gray levels outside faces and edits above which no face is said to differ alone: of all moments,
+and of the worst tenth where that is also so many times the lower quarter. What an encoder leaves is
+much the same all along; another take of the same scene comes near at some moments, not at others.
+"""
+OnProgress = Callable[[float], None]
+"""Called with how much is done, 0..1."""
+
+
+def compare(
+    copy: str | Path,
+    original: str | Path,
+    *,
+    copy_media: Media | None = None,
+    original_media: Media | None = None,
+    detector: FaceDetector | None = None,
+    on_progress: OnProgress | None = None,
+    cancel: Event | None = None,
+) -> Comparison:
+    """Say in what a suspected copy differs from its original.
+
+    Up to 24 moments of the copy are measured; of an original of more than 10 minutes the stretch
+    is looked for in steps of up to its length / 900 first.
+
+    Parameters
+    ----------
+    copy, original : path
+        Videos, animations or pictures.
+    copy_media, original_media : Media, optional
+        From `detector.media.probe` where it is known.
+    detector : FaceDetector, optional
+        Default: MTCNN.
+    on_progress : callable, optional
+    cancel : threading.Event, optional
+
+    Raises
+    ------
+    MediaError
+        A file can't be read.
+    UsageError
+        One of them has no picture.
+    Canceled
+    """
+    begun = time.perf_counter()
+    say = on_progress or (lambda share: None)
+    abouts = copy_media or media.probe(copy), original_media or media.probe(original)
+    for about in abouts:
+        if about.kind == "audio":
+            raise UsageError(f"{about.name} has no picture, so there is nothing to compare.")
+    notes: list[str] = []
+    stop = cancel or Event()
+    ours, theirs = (
+        FootageReader(path, about, notes, stop)
+        for path, about in zip((copy, original), abouts, strict=True)
+    )
+    found = align.align(ours, theirs)
+    say(0.3)
+    result = Comparison(
+        copy_media=abouts[0],
+        original_media=abouts[1],
+        finding=ComparisonFinding.NOT_SAME_FOOTAGE,
+        why="no_common_picture",
+        identical=bool(abouts[0].sha256) and abouts[0].sha256 == abouts[1].sha256,
+        time=TimeAlignment(compared=0, matched=0),
+        notes=notes,
+    )
+    if found is not None:
+        faces = detector or vision.load_detector()
+        pairs = moments.pairs(ours, theirs, found, faces, lambda share: say(0.3 + 0.5 * share))
+        if pairs:
+            result = _answered(result, _Evidence.of(pairs))
+    say(1.0)
+    return result.model_copy(update={"seconds": round(time.perf_counter() - begun, 2)})
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """All that was measured."""
+
+    moments: list[MeasuredMoment]
+    colors: grading.Colors
+    pixels: np.ndarray
+    sameness: Sameness
+    softer: float = field(default=0.0)
+
+    @classmethod
+    def of(cls, pairs: Sequence[MomentPair]) -> _Evidence:
+        exact = moments.refined(moments.numbered(pairs))
+        scale = measure.scale_of(exact)
+        layers = [measure.layers(pair, scale) for pair in exact]
+        colors, pixels = measure.colors_of(layers)
+        graded = [colors(layer.original) for layer in layers]
+        softer = measure.softer_of(layers, graded)
+        found = measure.measured(exact, layers, graded, softer)
+        return cls(found, colors, pixels, sameness(found, graded), softer)
+
+
+def _answered(result: Comparison, evidence: _Evidence) -> Comparison:
+    """Return the comparison with what the evidence says."""
+    found, same = evidence.moments, evidence.sameness
+    times = [m.pair.time for m in found], [m.pair.original_time for m in found]
+    space = _space(result, found)
+    aligned = TimeAlignment(
+        compared=len(found),
+        matched=sum(same.moments),
+        offset=round(times[1][0] - times[0][0], 3),
+        rate=timing.rate(*times),
+        motion=None if same.motion is None else round(same.motion, 3),
+        stretches=timing.stretches(*times),
+    )
+    update: dict[str, object] = {"time": aligned, "space": space}
+    kept = [m for m, yes in zip(found, same.moments, strict=True) if yes]
+    x, y = _to_full(result.copy_media, found[0])
+    length = result.copy_media.duration or 0.0
+    decided = decide.decide(kept, length, (x, y)) if kept else None
+    runs = same.motion is None or timing.plays(*times)
+    if decided is not None and any(person.part != "none" for person in decided.people):
+        runs = runs and not _another_take(kept, decided.edits, (x, y))
+    if decided is None or not ((same.same and runs) or (same.still and not decided.changed)):
+        why = "other_place" if sum(same.moments) < len(found) / 2 else "other_moment"
+        return result.model_copy(update=update | {"why": why, "space": SpaceAlignment()})
+    graded = grading.described(evidence.colors, evidence.pixels)
+    limits = [1.0, *decided.limits.values()]
+    shown = [p for p in decided.people if p.part != "none"] or decided.people
+    return result.model_copy(
+        update=update
+        | {
+            "finding": decide.finding(decided, space, graded),
+            "why": "",
+            "grading": graded,
+            "people": decided.people,
+            "edits": decided.edits,
+            "inside": max((p.difference for p in shown), default=None),
+            "elsewhere": round(float(np.mean([m.rest.difference for m in kept])), 2),
+            "limit": round(max(limits) * float(np.mean([m.rest.expected for m in kept])), 2),
+            "moments": [
+                _moment(m, parts, decided, result, (x, y))
+                for m, parts in zip(kept, decided.parts, strict=True)
+            ],
+            "generation": generation(
+                result.copy_media, result.original_media, space, evidence.softer
+            ),
+        }
+    )
+
+
+def _another_take(
+    kept: Sequence[MeasuredMoment], edits: Sequence[Edit], full: tuple[float, float]
+) -> bool:
+    """Whether more differs outside faces, or at some moments, than an encoder leaves. Places of
+    edits (`full`: px of the copy for a px of the layers) don't count."""
+    inside = np.zeros(kept[0].levels.shape, bool)
+    for edit in edits:
+        x0, x1 = (edit.box[k] / full[0] / measure.TILE for k in (0, 2))
+        y0, y1 = (edit.box[k] / full[1] / measure.TILE for k in (1, 3))
+        inside[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = True
+    told = [m.levels[np.isfinite(m.levels) & ~inside] for m in kept]
+    left = [float(levels.mean()) for levels in told if len(levels)]
+    if not left:
+        return False
+    usual, most = np.percentile(left, [25, 90])
+    return bool(np.mean(left) > MOST_LEFT or most > max(WORST_LEFT, UNEVEN * usual))
+
+
+def _space(result: Comparison, found: Sequence[MeasuredMoment]) -> SpaceAlignment:
+    """Return how the original's picture lies in the copy's, by the middle one of the maps."""
+    edge = geometry.corners(result.original_media.width, result.original_media.height)
+    matrices = [_full_matrix(m, result) for m in found]
+    moved = np.array([geometry.moved_points(matrix, edge) for matrix in matrices])
+    middle = int(np.abs(moved - np.median(moved, axis=0)).max((1, 2)).argmin())
+    return geometry.described(
+        matrices[middle],
+        (result.original_media.width, result.original_media.height),
+        (result.copy_media.width, result.copy_media.height),
+    )
+
+
+def _full_matrix(moment: MeasuredMoment, result: Comparison) -> np.ndarray:
+    """Return a moment's map as one of full pictures."""
+    pair = moment.pair
+    return geometry.rescaled(
+        pair.matrix,
+        (
+            result.original_media.width / pair.original.shape[1],
+            result.original_media.height / pair.original.shape[0],
+        ),
+        (
+            result.copy_media.width / pair.copy.shape[1],
+            result.copy_media.height / pair.copy.shape[0],
+        ),
+    )
+
+
+def _to_full(about: Media, moment: MeasuredMoment) -> tuple[float, float]:
+    height, width = moment.layers.valid.shape
+    return about.width / width, about.height / height
+
+
+def _moment(
+    moment: MeasuredMoment,
+    parts: dict[int, decide.Part],
+    decided: decide.Decided,
+    result: Comparison,
+    full: tuple[float, float],
+) -> ComparedMoment:
+    boxes = {number: face.box for number, face in moment.layers.faces}
+    faces = [
+        FaceDifference(
+            person=letter(face.person),
+            box=(
+                boxes[face.person][0] * full[0], boxes[face.person][1] * full[1],
+                boxes[face.person][2] * full[0], boxes[face.person][3] * full[1],
+            ),
+            difference=round(face.inside.difference, 2),
+            mouth=round(face.lower.difference, 2),
+            rim=round(face.rim.difference, 2),
+            limit=round(decided.limits[face.person] * face.inside.expected, 2),
+            part=parts.get(face.person, "none"),
+        )
+        for face in moment.faces
+    ]  # fmt: skip
+    a, b, c, d, e, f, g, h, i = (round(float(x), 8) for x in _full_matrix(moment, result).ravel())
+    limit = max([1.0, *decided.limits.values()]) * moment.rest.expected
+    return ComparedMoment(
+        time=round(moment.pair.time, 4),
+        original_time=round(moment.pair.original_time, 4),
+        elsewhere=round(moment.rest.difference, 2),
+        limit=round(limit, 2),
+        faces=faces,
+        transform=(a, b, c, d, e, f, g, h, i),
+    )

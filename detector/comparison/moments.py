@@ -1,0 +1,264 @@
+"""The moments that are measured: pairs of pictures, aligned to parts of a pixel, with faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from detector import vision
+from detector.comparison import geometry, grading
+from detector.comparison.align import Aligned
+from detector.comparison.reading import FootageReader, gray
+from detector.isolation import Frame
+from detector.vision import Detection, FaceDetector
+
+MOMENTS = 24
+"""that are measured"""
+SIDE = 640
+"""px of the longer side at which they are read"""
+MIN_FACE = 20
+"""px at that size"""
+AROUND = 2
+"""frames of the original before and after the one that was found, among which the best is chosen"""
+FURTHER = 0.02
+"""by how much more alike a frame has to be for each frame that it lies off the path in time"""
+POOLED = 6
+"""moments whose features make the map that all share"""
+STEADY = 0.8
+"""px at that size by which maps of single moments may scatter and still be one"""
+
+
+@dataclass(frozen=True)
+class MomentPair:
+    """One moment of both."""
+
+    time: float
+    """s, of the copy"""
+    copy: np.ndarray
+    """uint8 [H, W, 3]"""
+    around: tuple[Frame, ...]
+    """frames of the original about the one that was found in time"""
+    chosen: int
+    """which of them is most alike"""
+    matrix: np.ndarray
+    """float [3, 3]: px of `original` to px of `copy`"""
+    faces: tuple[tuple[int, Detection], ...]
+    """Person's number and face, in px of `copy`."""
+
+    @property
+    def original(self) -> np.ndarray:
+        """The original's picture, uint8 [h, w, 3]."""
+        return self.around[self.chosen].rgb
+
+    @property
+    def original_time(self) -> float:
+        """Its time in the original, s."""
+        return self.around[self.chosen].time
+
+    @property
+    def before(self) -> np.ndarray:
+        """The original's frame before or after it, uint8 [h, w, 3]."""
+        return self.around[self.chosen - 1 if self.chosen else min(1, len(self.around) - 1)].rgb
+
+
+def chosen(aligned: Aligned) -> list[int]:
+    """Return which of the aligned frames are measured."""
+    count = len(aligned.copy_times)
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(MOMENTS, count))})
+
+
+def pairs(
+    copy: FootageReader,
+    original: FootageReader,
+    aligned: Aligned,
+    detector: FaceDetector,
+    on_progress: Callable[[float], None],
+) -> list[MomentPair]:
+    """Return the measured moments, ascending in time of the copy.
+
+    Raises
+    ------
+    MediaError, Canceled
+    """
+    picks = chosen(aligned)
+    copies = {
+        round(frame.time, 3): frame
+        for frame in copy.frames([aligned.copy_times[i] + 1e-3 for i in picks], SIDE)
+    }
+    gap = 1.0 / (original.media.fps or 25.0)
+    wanted = sorted({
+        round(max(0.0, aligned.original_times[i] + step * gap) + 1e-3, 4)
+        for i in picks for step in range(-AROUND, AROUND + 1)
+    })  # fmt: skip
+    originals = list(original.frames(wanted, SIDE))
+    on_progress(0.5)
+    scale = _shrunk(aligned.matrix, copy, original, copies, originals)
+    search = vision.FaceSearch(detector, MIN_FACE)
+    found: list[MomentPair] = []
+    for index in picks:
+        frame = copies.get(round(aligned.copy_times[index], 3))
+        at = aligned.original_times[index]
+        around = [f for f in originals if abs(f.time - at) < (AROUND + 0.5) * gap]
+        if frame is None or not around:
+            continue
+        pair = MomentPair(frame.time, frame.rgb, tuple(around), _nearest(around, at), scale, ())
+        known = search.find(pair.time, pair.copy)
+        found.append(replace(pair, faces=tuple(enumerate(known))))
+        on_progress(0.5 + 0.3 * len(found) / len(picks))
+    return found
+
+
+def _shrunk(
+    matrix: np.ndarray,
+    copy: FootageReader,
+    original: FootageReader,
+    copies: dict[float, Frame],
+    originals: Sequence[Frame],
+) -> np.ndarray:
+    """Return the map of full pictures as one of pictures as they were read."""
+    if not copies or not originals:
+        return matrix
+    height, width = next(iter(copies.values())).rgb.shape[:2]
+    base_height, base_width = originals[0].rgb.shape[:2]
+    return geometry.rescaled(
+        matrix,
+        (base_width / original.media.width, base_height / original.media.height),
+        (width / copy.media.width, height / copy.media.height),
+    )
+
+
+def _nearest(around: Sequence[Frame], time: float) -> int:
+    return int(np.argmin([abs(frame.time - time) for frame in around]))
+
+
+def timed(pair: MomentPair) -> MomentPair:
+    """Return a moment with the frame of the original that is most alike, in what tells those about
+    it apart: what moves between them."""
+    copy = grading.blurred(gray(pair.copy), 1.0)
+    height, width = copy.shape
+    warped = np.stack([
+        cv2.warpPerspective(
+            grading.blurred(gray(f.rgb), 1.0), pair.matrix, (width, height), borderValue=-1
+        )
+        for f in pair.around
+    ])  # fmt: skip
+    valid = (warped >= 0).all(0)
+    if valid.sum() < 64:
+        return pair
+    middle = warped[pair.chosen][valid]
+    gain = float(copy[valid].std() / max(middle.std(), 1.0))
+    graded = (warped - middle.mean()) * gain + copy[valid].mean()
+    telling = np.ptp(warped, axis=0) * valid
+    apart = [
+        float((telling * np.minimum(np.abs(g - copy), 40)).sum())
+        * (1 + FURTHER * abs(place - pair.chosen))
+        for place, g in enumerate(graded)
+    ]
+    return replace(pair, chosen=int(np.argmin(apart)))
+
+
+def refined(found: Sequence[MomentPair]) -> list[MomentPair]:
+    """Return the moments with their maps made exact, one for all where it is steady, and then their
+    times."""
+    if not found:
+        return []
+    matrix = _pooled(found)
+    edge = geometry.corners(found[0].original.shape[1], found[0].original.shape[0])
+
+    def scatter(matrices: Sequence[np.ndarray]) -> np.ndarray:
+        moved = np.array([geometry.moved_points(m, edge) for m in matrices])
+        furthest: np.ndarray = np.abs(moved - np.median(moved, axis=0)).max((1, 2))
+        return furthest
+
+    some = [_own(pair, matrix) for pair in found[:: max(1, len(found) // POOLED)]]
+    apart = scatter(some)
+    if float(np.median(apart)) < STEADY:
+        own = [some[int(apart.argmin())]] * len(found)
+    else:  # a camera held by hand before a screen
+        own = [_own(pair, matrix) for pair in found]
+    return [timed(replace(pair, matrix=m)) for pair, m in zip(found, own, strict=True)]
+
+
+def _pooled(found: Sequence[MomentPair]) -> np.ndarray:
+    """Return the map that features of several moments agree on, faces left out."""
+    before = found[0].matrix
+    step = max(1, len(found) // POOLED)
+    originals, copies = [], []
+    for pair in found[::step]:
+        mask = rest_mask(pair).astype(np.uint8) * 255
+        if (mask > 0).mean() < 0.1:
+            mask[:] = 255
+        theirs = _flipped(pair.original, before)
+        a = geometry.features(cv2.cvtColor(theirs, cv2.COLOR_RGB2GRAY))
+        b = geometry.features(cv2.cvtColor(pair.copy, cv2.COLOR_RGB2GRAY), mask)
+        matches = geometry.matched(a, b)
+        originals.append(matches[0])
+        copies.append(matches[1])
+    flip = np.linalg.det(before) < 0
+    base = geometry.mirrored(found[0].original.shape[1]) if flip else np.eye(3)
+    match = geometry.estimate(np.concatenate(originals), np.concatenate(copies))
+    if match is None:
+        return before
+    edge = geometry.corners(found[0].original.shape[1], found[0].original.shape[0])
+    matrix = match.matrix @ base
+    apart = np.abs(geometry.moved_points(matrix, edge) - geometry.moved_points(before, edge)).max()
+    return matrix if apart < 0.1 * max(found[0].copy.shape) else before
+
+
+def _flipped(rgb: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(rgb[:, ::-1]) if np.linalg.det(matrix) < 0 else rgb
+
+
+def _own(pair: MomentPair, matrix: np.ndarray) -> np.ndarray:
+    mask = rest_mask(pair)
+    if mask.mean() < 0.1:
+        mask[:] = True
+    height, width = mask.shape
+    filled = np.full(pair.original.shape[:2], 255, np.uint8)
+    valid = cv2.warpPerspective(filled, matrix, (width, height)) > 250
+    both = (mask & cv2.erode(valid.astype(np.uint8), np.ones((9, 9))).astype(bool)).astype(np.uint8)
+    return geometry.refined(matrix, gray(pair.original), gray(pair.copy), both)
+
+
+def rest_mask(pair: MomentPair, reach: float = 1.3) -> np.ndarray:
+    """Return where no face is, bool [H, W] of the copy; faces are taken `reach` times as large."""
+    mask = np.ones(pair.copy.shape[:2], np.uint8)
+    for _, face in pair.faces:
+        draw(mask, face, reach, 0)
+    return mask.astype(bool)
+
+
+def draw(mask: np.ndarray, face: Detection, reach: float, value: int) -> None:
+    """Fill a face's ellipse, `reach` times as large, with a value."""
+    x0, y0, x1, y1 = face.box
+    center = (round((x0 + x1) / 2), round((y0 + y1) / 2))
+    axes = (max(1, round((x1 - x0) / 2 * reach)), max(1, round((y1 - y0) / 2 * reach)))
+    cv2.ellipse(mask, center, axes, 0, 0, 360, value, -1)
+
+
+def numbered(found: Sequence[MomentPair]) -> list[MomentPair]:
+    """Return the moments with people told apart over time, without what only looked like a face."""
+    tracker = vision.Tracker()
+    numbers = [
+        tracker.update(pair.time, pair.copy, [face for _, face in pair.faces]) for pair in found
+    ]
+    tracks: dict[int, list[Detection]] = {}
+    for pair, given in zip(found, numbers, strict=True):
+        for number, (_, face) in zip(given, pair.faces, strict=True):
+            tracks.setdefault(number, []).append(face)
+    real = [n for n, track in tracks.items() if vision.is_face_track(track, len(found))]
+    order = {number: place for place, number in enumerate(sorted(real))}
+    return [
+        replace(
+            pair,
+            faces=tuple(
+                (order[n], face)
+                for n, (_, face) in zip(given, pair.faces, strict=True)
+                if n in order
+            ),
+        )
+        for pair, given in zip(found, numbers, strict=True)
+    ]

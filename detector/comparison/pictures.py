@@ -1,0 +1,138 @@
+"""The moments of both as pictures that lie on each other, for whoever shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import cv2
+import numpy as np
+
+from detector import media
+from detector.comparison import geometry, grading
+from detector.comparison.measure import SOFTENED
+from detector.comparison.reading import FootageReader
+from detector.isolation import Frame
+from detector.schema.comparison import ComparedMoment, Comparison
+
+SIDE = 720
+"""px of the longer side at which all moments are shown"""
+
+
+@dataclass(frozen=True)
+class AlignedPictures:
+    """Both in the copy's frame."""
+
+    copy: np.ndarray
+    """uint8 [H, W, 3]"""
+    original: np.ndarray
+    """uint8 [H, W, 3]: where it lies in the copy, in the copy's colors"""
+    valid: np.ndarray
+    """bool [H, W]: where the original has a picture"""
+    difference: np.ndarray
+    """uint8 [H, W], gray levels"""
+
+    def heat(self, most: float) -> np.ndarray:
+        """Return where they differ, in the inferno colors over the darkened copy: uint8 [H, W, 3]
+        RGB; brightest at `most` gray levels."""
+        share = np.clip(self.difference.astype(np.float32) / most, 0, 1)
+        steps = (255 * share).astype(np.uint8)
+        colors = cv2.cvtColor(cv2.applyColorMap(steps, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+        dark = 0.3 * cv2.cvtColor(self.copy, cv2.COLOR_RGB2GRAY)[:, :, None]
+        over = colors + dark * (1 - share[:, :, None])
+        shown: np.ndarray = np.clip(over, 0, 255).astype(np.uint8)
+        return shown
+
+
+def aligned(
+    copy: str | Path, original: str | Path, comparison: Comparison, index: int
+) -> AlignedPictures:
+    """Return the pictures of `comparison.moments[index]` in full size.
+
+    Raises
+    ------
+    MediaError
+        A file can't be read.
+    """
+    moment = comparison.moments[index]
+    ours = media.frame_at(copy, comparison.copy_media, moment.time).rgb
+    theirs = media.frame_at(original, comparison.original_media, moment.original_time).rgb
+    return _laid(ours, theirs, comparison, moment)
+
+
+def all_aligned(
+    copy: str | Path, original: str | Path, comparison: Comparison, *, side: int = SIDE
+) -> list[AlignedPictures | None]:
+    """Return the pictures of all moments, each file read once; None for one that can't be shown.
+
+    Parameters
+    ----------
+    side : int
+        px of the longer side at most.
+
+    Raises
+    ------
+    MediaError
+        A file can't be read.
+    """
+    moments = comparison.moments
+    frames = [
+        list(FootageReader(path, about, [], Event()).frames(times, side))
+        for path, about, times in (
+            (copy, comparison.copy_media, [m.time + 1e-3 for m in moments]),
+            (
+                original,
+                comparison.original_media,
+                sorted({m.original_time + 1e-3 for m in moments}),
+            ),
+        )
+    ]
+    pictures: list[AlignedPictures | None] = []
+    for moment in moments:
+        ours, theirs = _at(frames[0], moment.time), _at(frames[1], moment.original_time)
+        if ours is None or theirs is None:
+            pictures.append(None)
+        else:
+            pictures.append(_laid(ours.rgb, theirs.rgb, comparison, moment))
+    return pictures
+
+
+def _at(frames: list[Frame], time: float) -> Frame | None:
+    """Return the picture on screen at a time, s."""
+    before = [frame for frame in frames if frame.time <= time + 2e-3]
+    return before[-1] if before else (frames[0] if frames else None)
+
+
+def _laid(
+    ours: np.ndarray, theirs: np.ndarray, comparison: Comparison, moment: ComparedMoment
+) -> AlignedPictures:
+    """Lay a picture of the original, of any size, on one of the copy."""
+    height, width = ours.shape[:2]
+    full, base = comparison.copy_media, comparison.original_media
+    to = width / full.width, height / full.height
+    matrix = geometry.rescaled(
+        np.array(moment.transform).reshape(3, 3),
+        (theirs.shape[1] / base.width, theirs.shape[0] / base.height),
+        to,
+    )
+    there = cv2.warpPerspective(theirs, matrix, (width, height), flags=cv2.INTER_CUBIC)
+    filled = np.full(theirs.shape[:2], 255, np.uint8)
+    valid = cv2.warpPerspective(filled, matrix, (width, height)) > 250
+    outside = valid.copy()
+    for face in moment.faces:
+        box = (side * to[i % 2] for i, side in enumerate(face.box))
+        x0, y0, x1, y1 = (max(0, round(value)) for value in box)
+        outside[y0:y1, x0:x1] = False
+    rest = outside if outside.sum() > 500 else valid
+    if not rest.any():
+        rest = np.ones_like(valid)
+    colors = grading.fit(cv2.blur(there, (5, 5))[rest], cv2.blur(ours, (5, 5))[rest])
+    graded = np.clip(colors(there), 0, 255)
+    # Softened as for measuring, by as many px of faces.
+    soft = SOFTENED * max(1.0, max(width, height) / 320)
+    a, b = (grading.blurred(x.astype(np.float32), soft) for x in (graded, ours))
+    apart = np.abs(a - b).mean(2) * valid
+    return AlignedPictures(
+        ours, graded.astype(np.uint8), valid, np.clip(apart, 0, 255).astype(np.uint8)
+    )

@@ -1,0 +1,130 @@
+"""Networks in OpenVINO's form, kept on disk (`UNMASK_CONVERTED`, else `converted/` in the data
+folder): to convert one takes a second or two of a processor, to read it again a tenth of that.
+
+A kept network is found by all that decides what it computes: the code of its modules, their
+attributes and weights, the shapes of its input, and the versions that convert it. What can't be
+told twice alike, such as a function as an attribute, is never found again, and so converted. What
+was written is read again by its sha256. Those that were not used for longest make room.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detector import paths
+from detector.config import get_config
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_BYTES = 100_000_000
+"""of a network's weights; larger ones would fill disks, and take as long to read as to convert"""
+MAX_KEPT_BYTES = 500_000_000
+"""of all that are kept"""
+FILE, WEIGHTS, DIGEST = "network.xml", "network.bin", "sha256"
+
+
+def place(network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...]) -> Path | None:
+    """Return the folder of a network in OpenVINO's form, which may not exist yet; None where none
+    is kept."""
+    folder = get_config().converted or paths.data() / "converted"
+    size = sum(tensor.nbytes for tensor in network.state_dict().values())
+    if size > MAX_BYTES:
+        return None
+    digest = hashlib.sha256()
+    for package in ("openvino", "torch"):
+        digest.update(f"{package} {metadata.version(package)};".encode())
+    digest.update(f"{tuple(example.shape)} {example.dtype} {free};".encode())
+    for part in _parts(network):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return folder.expanduser() / digest.hexdigest()
+
+
+def read(core: Any, folder: Path) -> Any | None:
+    """Return the network of a folder; None where there is none. One that is damaged is deleted."""
+    if not folder.is_dir():
+        return None
+    with suppress(OSError, RuntimeError):
+        if (folder / DIGEST).read_text("ascii") == _digest(folder):
+            model = core.read_model(folder / FILE)
+            with suppress(OSError):  # where nothing can be written, nothing has to make room
+                os.utime(folder)
+            return model
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def keep(openvino: Any, model: Any, folder: Path) -> None:
+    """Write a network into its folder, all of it or nothing. Where that fails, or another process
+    was faster, nothing is written."""
+    unfinished = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")
+    with suppress(OSError, RuntimeError):
+        unfinished.mkdir(parents=True)
+        openvino.save_model(model, unfinished / FILE, compress_to_fp16=False)
+        (unfinished / DIGEST).write_text(_digest(unfinished), "ascii")
+        unfinished.rename(folder)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    _make_room(folder.parent)
+
+
+def _make_room(folder: Path) -> None:
+    """Delete those that were not used for longest, until the others fit; what a process left half
+    written is one of them."""
+    with suppress(OSError):
+        left = MAX_KEPT_BYTES
+        for kept in sorted(folder.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True):
+            left -= sum(file.stat().st_size for file in kept.iterdir())
+            if left < 0:
+                shutil.rmtree(kept, ignore_errors=True)
+
+
+def _digest(folder: Path) -> str:
+    """Return the sha256 of a network's two files, in hex."""
+    both = hashlib.sha256()
+    for name in (FILE, WEIGHTS):
+        with (folder / name).open("rb") as stream:
+            both.update(hashlib.file_digest(stream, "sha256").digest())
+    return both.hexdigest()
+
+
+def _parts(network: torch.nn.Module) -> Iterator[bytes]:
+    import torch
+
+    for name, module in network.named_modules():
+        yield f"{name} {type(module).__qualname__}".encode()
+        yield _source(type(module))
+        for key, value in sorted({**vars(module), **module._parameters, **module._buffers}.items()):
+            if key in ("_parameters", "_buffers", "_modules"):
+                continue
+            yield key.encode()
+            if isinstance(value, torch.Tensor):
+                yield f"{value.dtype} {tuple(value.shape)}".encode()
+                raw = value.detach().cpu().contiguous().flatten().view(torch.uint8)
+                yield raw.numpy().tobytes()
+            else:
+                # A set is in another order in each process.
+                yield repr(sorted(value) if isinstance(value, set) else value).encode()
+
+
+def _source(kind: type[Any]) -> bytes:
+    """Return the file that a class is written in; where there is none, something new each time."""
+    try:
+        return _read(inspect.getfile(kind))
+    except (OSError, TypeError):
+        return secrets.token_bytes(16)
+
+
+@lru_cache(maxsize=256)
+def _read(file: str) -> bytes:
+    return Path(file).read_bytes()

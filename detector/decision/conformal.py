@@ -1,0 +1,226 @@
+"""Thresholds from a person's own untouched clips, by split conformal prediction; stored in the
+data folder, one for each set of models.
+
+No fakes are needed: with n untouched clips and one more of the same kind, that one's score is as
+likely as any to be the k-th highest. So a threshold at the right place of the n scores is exceeded
+by an untouched clip with at most the chosen probability, whatever the models are worth and however
+their scores are distributed (Vovk, Gammerman & Shafer 2005; Lei et al. 2018). It says nothing of
+how many fakes are found.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from detector import paths
+from detector.errors import InputError, UsageError
+from detector.messages.format import percent
+from detector.schema.analysis import OwnThreshold, Question
+from detector.schema.base import StrictModel
+
+FILE = "own-thresholds.json"
+MOST = 20
+"""calibrations; the oldest goes when one more comes."""
+
+
+class OwnCalibration(StrictModel):
+    """What a person's own untouched clips are, and the rate they chose.
+
+    `clips` holds each clip's logits for the questions that were asked; `base` a threshold for each
+    question to begin from: all are moved by the same amount, so that the rate holds for the
+    verdict, which any question can make FAKE.
+    """
+
+    id: str
+    created: datetime
+    rate: float = Field(gt=0, lt=1)
+    domain: str = ""
+    sources: int = Field(ge=1, description="different recordings that the clips are of")
+    models: dict[Question, dict[str, str | None]]
+    """id -> `ModelResult.identity`"""
+    base: dict[Question, float]
+    clips: list[dict[Question, float]]
+
+    def move(self, rate: float | None = None) -> float:
+        """Return by how much each base is moved (logits)."""
+        highest = [max(clip[q] - self.base[q] for q in clip) for clip in self.clips]
+        return quantile(highest, rate or self.rate)
+
+    def threshold(self, question: Question) -> OwnThreshold:
+        """Return the threshold of one question."""
+        return OwnThreshold(
+            high=self.base[question] + self.move(),
+            rate=self.rate,
+            clips=len(self.clips),
+            sources=self.sources,
+            domain=self.domain,
+            created=self.created,
+            models=self.models[question],
+        )
+
+
+class ThresholdStore(StrictModel):
+    """All own thresholds of this data folder, newest first."""
+
+    on: bool = True
+    calibrations: list[OwnCalibration] = []
+
+    def threshold(self, question: Question, models: Mapping[str, str]) -> OwnThreshold | None:
+        """Return that of a question for just these models as they are (id -> identity), if there is
+        one and they are switched on."""
+        for calibration in self.calibrations if self.on and models else ():
+            if calibration.models.get(question) == dict(models):
+                return calibration.threshold(question)
+        return None
+
+
+def least(rate: float) -> int:
+    """Return how many untouched clips a rate takes at least: 19 for 5 %, 99 for 1 %."""
+    return math.ceil(1 / rate - 1e-9) - 1
+
+
+def quantile(scores: Sequence[float], rate: float) -> float:
+    """Return the score that one more clip of the same kind exceeds with at most this probability.
+
+    The ceil((n + 1)(1 - rate))-th smallest of n.
+
+    Raises
+    ------
+    InputError
+        n is too small for the rate.
+    """
+    values = np.sort(np.asarray(scores, float))
+    place = math.ceil((len(values) + 1) * (1 - rate) - 1e-9)
+    if place > len(values):
+        raise too_few(len(values), rate)
+    return float(values[max(place, 1) - 1])
+
+
+def too_few(count: int, rate: float) -> InputError:
+    """Return the refusal of so few clips for a rate."""
+    possible = f" With {count} a rate of {rate_words(1 / (count + 1))} or more is possible."
+    return InputError(
+        f"A rate of {rate_words(rate)} takes at least {least(rate)} clips that can be judged; "
+        f"there {'is' if count == 1 else 'are'} {count}.",
+        code="too_few_clips",
+        hint=f"Add clips, or choose a higher rate.{possible if count else ''}",
+    )
+
+
+def guarantee(count: int, rate: float) -> str:
+    """Return the promise in words, with its condition and how exact so few clips can be.
+
+    Over the choice of the calibration clips the long-run rate of false alarms follows a beta
+    distribution (Vovk 2012); its 95 % point is named.
+    """
+    from scipy.stats import beta
+
+    over = count + 1 - math.ceil((count + 1) * (1 - rate) - 1e-9)
+    worst = float(beta.ppf(0.95, over, count + 1 - over))
+    return (
+        f"Of untouched clips of the same kind at most {rate_words(rate)} land above it, on average "
+        f"over all choices of {count} such clips; with just these it can be up to {percent(worst)} "
+        "(in 19 of 20 cases). That holds only for clips like these: other cameras, apps or rooms "
+        "can give more."
+    )
+
+
+def alike(own: OwnCalibration) -> str:
+    """Return a warning, where most clips share their recording with another; else empty.
+
+    The promise takes the clips as drawn one by one (exchangeable with the next one). Cuts of one
+    recording are not: they tell little more than one clip does of a recording that is new.
+    """
+    clips, need = len(own.clips), least(own.rate)
+    if 2 * own.sources >= clips:
+        return ""
+    return (
+        f"These {clips} clips are of only {_recordings(own.sources)}. Cuts of one recording are "
+        "alike and tell little more than one of them, but the promise counts each: new recordings "
+        "can give more false alarms than it says. "
+    ) + (
+        f"Add clips of others: this rate takes {need} different recordings."
+        if own.sources < need
+        else "Add clips of others, or take fewer of each."
+    )
+
+
+def in_words(own: OwnCalibration) -> str:
+    """Return one calibration in a line."""
+    models = ", ".join(id for ids in own.models.values() for id in ids)
+    of = material(own.threshold(next(iter(own.models))))
+    return f"{of}, {own.created:%Y-%m-%d}, {rate_words(own.rate)} false alarms, for {models}"
+
+
+def material(own: OwnThreshold) -> str:
+    """Return what a threshold was set by: "40 clips of 3 recordings (interviews, phone)"."""
+    kind = f" ({own.domain})" if own.domain else ""
+    return f"{own.clips} clips of {_recordings(own.sources)}{kind}"
+
+
+def _recordings(count: int) -> str:
+    return f"{count} recording" + ("" if count == 1 else "s")
+
+
+# --- on disk --------------------------------------------------------------------------------------
+
+
+def load(data: Path | None = None) -> ThresholdStore:
+    """Return what is stored; an empty store where nothing is, or nothing that can be read."""
+    try:
+        return ThresholdStore.model_validate_json(_path(data).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError):
+        return ThresholdStore()
+
+
+def keep(own: OwnCalibration, data: Path | None = None) -> None:
+    """Store one, in the place of an earlier one for the same models, and switch them on."""
+    others = [c for c in load(data).calibrations if c.models != own.models and c.id != own.id]
+    _save(ThresholdStore(on=True, calibrations=[own, *others][:MOST]), data)
+
+
+def delete(id: str | None, data: Path | None = None) -> None:
+    """Delete one, or all.
+
+    Raises
+    ------
+    UsageError
+        There is none of this id.
+    """
+    store = load(data)
+    left = [c for c in store.calibrations if id is not None and c.id != id]
+    if id is not None and len(left) == len(store.calibrations):
+        raise UsageError(f"There are no thresholds of your own called {id!r}.")
+    _save(store.model_copy(update={"calibrations": left}), data)
+
+
+def switch(on: bool, data: Path | None = None) -> None:
+    """Use them, or ours."""
+    _save(load(data).model_copy(update={"on": on}), data)
+
+
+def new_id() -> str:
+    """Return a short name for one."""
+    return secrets.token_hex(3)
+
+
+def _path(data: Path | None) -> Path:
+    return (data or paths.data()) / FILE
+
+
+def _save(store: ThresholdStore, data: Path | None) -> None:
+    path = _path(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    paths.write(path, store.model_dump_json(indent=1))
+
+
+def rate_words(rate: float) -> str:
+    """Return a rate in words: 0.05 -> "5 %", 0.025 -> "2.5 %"."""
+    return f"{rate * 100:.2g} %"

@@ -1,0 +1,72 @@
+"""How good what was heard is for judging a voice, and where no verdict may rest on it. Numbers in,
+codes out."""
+
+from __future__ import annotations
+
+from detector.decision.numbers import Rating, rate
+from detector.messages import Param
+from detector.schema.analysis import Analysis, Evidence, Heard, ReasonCode
+
+MIN_SPEECH = 2.0
+"""s; of less no model gives a score."""
+FAIR_SPEECH = 6.0
+"""s from which on more changes little."""
+PHONE_BAND, FULL_BAND = 4_800.0, 7_000.0
+"""Hz: speech that ends below the first went through a telephone, where most traces are cut."""
+POOR_SNR, FAIR_SNR = 5.0, 15.0
+"""dB of speech over noise."""
+SINGING = 0.35
+"""Share of what is voiced that stays on notes. Of 143 clips of real and made speech the highest has
+0.1."""
+MUSIC = 0.5
+"""Share of a sound without speech that holds tones."""
+
+
+def heard_of(analysis: Analysis) -> Heard | None:
+    """Return what was heard of a file; None where nobody listened or there is nothing to hear."""
+    return analysis.media.audio.heard if analysis.media.audio else None
+
+
+def unscorable(heard: Heard) -> ReasonCode | None:
+    """Return why no model is fed with what was heard, if so."""
+    if not heard.speech:
+        return ReasonCode.MUSIC if heard.tonal >= MUSIC else ReasonCode.NO_SPEECH
+    return ReasonCode.SPEECH_TOO_SHORT if heard.speech_seconds < MIN_SPEECH else None
+
+
+def abstains(heard: Heard | None) -> ReasonCode | None:
+    """Return why a voice that was scored gets no verdict, if so."""
+    if heard is None:
+        return None
+    if heard.held is not None and heard.held >= SINGING:
+        return ReasonCode.SINGING
+    if heard.snr is not None and heard.snr < POOR_SNR:
+        return ReasonCode.TOO_NOISY
+    return ReasonCode.PHONE_QUALITY if (heard.band or FULL_BAND) < PHONE_BAND else None
+
+
+def params(heard: Heard) -> dict[str, Param]:
+    """Return the figures that sentences about what was heard hold."""
+    return {
+        "seconds": round(heard.speech_seconds, 1),
+        "least": MIN_SPEECH,
+        "band": heard.band and round(heard.band / 1000, 1),
+        "snr": heard.snr and round(heard.snr),
+    }
+
+
+def evidence(heard: Heard) -> list[Evidence]:
+    """Rate what was heard: how much speech, up to which frequency, over how much noise."""
+    seconds = heard.speech_seconds
+    speech: dict[str, Param] = {"seconds": round(seconds, 1), "heard": round(heard.seconds, 1)}
+    rating: Rating = rate(seconds, MIN_SPEECH, FAIR_SPEECH)
+    out = [Evidence(code="speech", rating=rating, params={"rating": rating, **speech})]
+    if heard.band is not None:
+        rating = rate(heard.band, PHONE_BAND, FULL_BAND)
+        band: dict[str, Param] = {"rating": rating, "band": round(heard.band / 1000, 1)}
+        out.append(Evidence(code="band", rating=rating, params=band))
+    if heard.snr is not None:
+        rating = rate(heard.snr, POOR_SNR, FAIR_SNR)
+        noise: dict[str, Param] = {"rating": rating, "snr": round(heard.snr)}
+        out.append(Evidence(code="noise", rating=rating, params=noise))
+    return out

@@ -1,0 +1,35 @@
+"""What one call in a sandboxed worker may take, and what a stream out of one is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one call; the program that uses the sandbox sets them."""
+
+    memory: int
+    """Bytes of address space. Not held on macOS, whose kernel ignores it."""
+    cpu: int
+    """Seconds of processor time, all threads together."""
+    timeout: float
+    """Seconds without an answer after which the worker is taken to hang."""
+    files: int
+    """Open files."""
+    frame: int
+    """Bytes of the largest frame of a stream."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded picture."""
+
+    index: int
+    """Position among the times asked for; the first one when several fall on this picture."""
+    time: float
+    """Real presentation time in seconds from the first frame of the file."""
+    rgb: np.ndarray
+    """uint8 [H, W, 3]. Upright: rotation, mirroring and pixel aspect ratio are applied."""

@@ -1,0 +1,29 @@
+"""Files by their address on the web: fetched only from where a stranger's link may lead.
+
+A link comes from a stranger, and so do the answers of the server it names: either may lead to the
+machine that fetches, or to its neighbors. So each address is looked at after its name is resolved,
+the connection goes to the very address that was looked at, and every redirect begins anew. Webhooks
+call by the same rule (`service.webhooks`).
+
+Off unless UNMASK_LINKS says otherwise: who fetches tells a server that the file is looked at.
+"""
+
+from __future__ import annotations
+
+from detector.links.addresses import LinkRefused, LinkRules, is_link
+from detector.links.downloader import available as pages_allowed
+from detector.links.fetch import FetchedLink, allowed, check, fetch, name_of, opener, rules
+
+__all__ = [
+    "FetchedLink",
+    "LinkRefused",
+    "LinkRules",
+    "allowed",
+    "check",
+    "fetch",
+    "is_link",
+    "name_of",
+    "opener",
+    "pages_allowed",
+    "rules",
+]

@@ -1,0 +1,178 @@
+"""Where a link may lead: which schemes, ports and network addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from detector.errors import InputError
+
+MAX_URL = 2000
+"""characters"""
+WEB_PORTS = frozenset({80, 443})
+_UNICAST_IPV6 = ipaddress.ip_network("2000::/3")
+"""All that is handed out of IPv6. What translates to IPv4 (64:ff9b::/96) lies outside."""
+_REFUSED = (
+    ipaddress.ip_network("2002::/16"),  # 6to4: leads to an address of IPv4, which may be private
+    ipaddress.ip_network("2001::/32"),  # Teredo: the same
+    ipaddress.ip_network("3fff::/20"),  # of documents (RFC 9637), unknown to Python 3.11
+    ipaddress.ip_network("192.88.99.0/24"),  # where 6to4 began
+    # Answer the machines of a cloud with its secrets, though they look like public addresses.
+    ipaddress.ip_network("168.63.129.16/32"),
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("100.100.100.200/32"),
+)
+_METADATA = (ipaddress.ip_network("fd00:ec2::254/128"), ipaddress.ip_network("fd20:ce::254/128"))
+"""The same, among private addresses."""
+_SHARED = ipaddress.ip_network("100.64.0.0/10")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Resolve = Callable[[str, int], list[str]]
+"""A name and a port -> network addresses; raises OSError."""
+
+
+class LinkRefused(InputError):
+    """This address is not fetched, or gave nothing that can be analyzed."""
+
+    default_code = "link_refused"
+
+
+@dataclass(frozen=True)
+class LinkRules:
+    """What a link may lead to, and how much it may cost."""
+
+    max_bytes: int = 500 << 20
+    max_redirects: int = 5
+    seconds: float = 120.0
+    """For all of it: resolution, redirects, the file."""
+    silence: float = 20.0
+    """s without a byte"""
+    ports: frozenset[int] | None = WEB_PORTS
+    """None: any."""
+    private: bool = False
+    """Also the addresses of this machine and of the networks it is in; never those that a cloud
+    answers its machines at."""
+    networks: tuple[Network, ...] = ()
+    """Those of `private` that are meant, where it is not all."""
+    public: bool = True
+    """Also the addresses of the Internet."""
+
+
+def is_link(text: str) -> bool:
+    """Whether a text is meant as the address of a file on the web."""
+    return re.match(r"https?://", text.strip(), re.IGNORECASE) is not None
+
+
+def parse(url: str, rules: LinkRules) -> httpx.URL:
+    """Return an address, if its form may be fetched; nothing is resolved.
+
+    Raises
+    ------
+    LinkRefused
+    """
+    try:
+        parsed = httpx.URL(url.strip()) if len(url) <= MAX_URL else None
+    except (httpx.InvalidURL, ValueError, UnicodeError):
+        parsed = None
+    if parsed is None or not parsed.host:
+        raise LinkRefused("This is not an address of a file on the web.", code="link_invalid")
+    return check_form(parsed, rules)
+
+
+def check_form(url: httpx.URL, rules: LinkRules) -> httpx.URL:
+    """Return an address whose scheme, port and parts may be fetched.
+
+    Raises
+    ------
+    LinkRefused
+    """
+    if url.scheme not in ("http", "https") or not url.host:
+        raise LinkRefused("Only addresses with https:// or http:// are fetched.")
+    if url.userinfo:
+        raise LinkRefused(
+            "An address with a name or a password in it is not fetched.",
+            hint="Download the file yourself and send it.",
+        )
+    if not 0 < port_of(url) < 65536:
+        raise LinkRefused(f"There is no port {port_of(url)}.")
+    if rules.ports is not None and port_of(url) not in rules.ports:
+        raise LinkRefused(f"Port {port_of(url)} is not fetched from; files come by 80 or 443.")
+    return url
+
+
+def port_of(url: httpx.URL) -> int:
+    """Return the port of an address, stated or not."""
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def addresses(host: str, port: int, rules: LinkRules, resolve: Resolve | None = None) -> list[str]:
+    """Return the network addresses of a host, all of which may be connected to.
+
+    Raises
+    ------
+    LinkRefused
+        Nobody knows the host, or one of its addresses is not to be connected to: a name that leads
+        to both kinds means no good.
+    """
+    try:
+        found = (resolve or system_resolve)(host, port)
+    except (OSError, UnicodeError):
+        found = []
+    if not found:
+        raise LinkRefused(f"There is no server called {host}.", code="link_unknown_host")
+    if not all(_may_lead(address, rules) for address in found):
+        raise LinkRefused(
+            f"{host} is not on the public Internet, and nothing else is fetched from.",
+            code="link_private",
+        )
+    return found
+
+
+def system_resolve(host: str, port: int) -> list[str]:
+    """Return what this computer's resolver says."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+def is_public(address: str) -> bool:
+    """Return whether a network address is one of the public Internet."""
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed not in _UNICAST_IPV6:
+        return False
+    if any(parsed in network for network in _REFUSED):
+        return False
+    return parsed.is_global and not parsed.is_multicast
+
+
+def may_connect(address: str, *, private: bool = False) -> bool:
+    """Return whether a network address may be connected to."""
+    if is_public(address):
+        return True
+    if not private:
+        return False
+    parsed = _parsed(address)
+    if any(parsed in network for network in (*_REFUSED, *_METADATA)):
+        return False
+    odd = parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified
+    reserved = parsed.is_reserved and not parsed.is_loopback  # ::1 is both
+    return (parsed.is_private or parsed in _SHARED) and not odd and not reserved
+
+
+def _may_lead(address: str, rules: LinkRules) -> bool:
+    if is_public(address):
+        return rules.public
+    named = any(_parsed(address) in network for network in rules.networks)
+    return may_connect(address, private=rules.private or named)
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return an address; one of IPv4 that is written as one of IPv6 as what it is."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return parsed.ipv4_mapped or parsed
+    return parsed

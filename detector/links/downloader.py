@@ -1,0 +1,151 @@
+"""Pages with a player, through yt-dlp: an extra, off unless UNMASK_YTDLP says otherwise.
+
+yt-dlp makes connections of its own, dozens for one video. So it runs in a process that can reach
+one port of this computer and write to one folder (`detector.isolation`); behind that port is
+`detector.links.proxy`, which holds each connection to the rules of links. What it can't hold: who
+is asked, and how often; what an encrypted connection says; and where the system has no such process
+limits (macOS, Linux before 6.7), a yt-dlp that goes past its proxy.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from detector.config import get_config
+from detector.errors import Canceled, MediaError, UsageError
+from detector.isolation import Limits, Sandbox
+from detector.links import ytdlp
+from detector.links.addresses import LinkRefused, LinkRules, Resolve
+from detector.links.proxy import LinkProxy
+
+MAX_MINUTES = 120
+"""of a video: longer ones are a film or a stream"""
+_LIMITS = Limits(memory=2 << 30, cpu=300, timeout=120.0, files=64, frame=1)
+"""For a page's script and a video's pieces; the rules say how long."""
+OVERHEAD = 1.2
+"""bytes that may come for one of the file: pages, and pieces that come twice"""
+
+
+def available() -> bool:
+    """Return whether pages with a player are fetched here: the operator wants it, and yt-dlp is
+    installed."""
+    config = get_config()
+    return config.ytdlp and config.links and not config.offline and _installed()
+
+
+def _installed() -> bool:
+    return importlib.util.find_spec("yt_dlp") is not None
+
+
+@dataclass(frozen=True)
+class _Video:
+    name: str
+    size: int
+
+
+def download(
+    url: str,
+    target: BinaryIO,
+    rules: LinkRules,
+    *,
+    on_bytes: Callable[[int], object] = lambda count: None,
+    cancel: threading.Event | None = None,
+    resolve: Resolve | None = None,
+) -> _Video:
+    """Write the video of a page; parameters and errors as of `detector.links.fetch`."""
+    end = threading.Event()
+    all_of_it = replace(rules, max_bytes=int(rules.max_bytes * OVERHEAD))
+    with (
+        tempfile.TemporaryDirectory(prefix="unmask-") as folder,
+        _set_once(cancel, end),
+        LinkProxy(all_of_it, end, on_bytes=on_bytes, resolve=resolve) as proxy,
+        Sandbox(_LIMITS) as box,
+    ):
+        try:
+            name: str = box.call(
+                ytdlp.video,
+                url,
+                folder,
+                proxy.url,
+                rules.max_bytes,
+                MAX_MINUTES,
+                returns=str,
+                reads=(),
+                writes=Path(folder),
+                port=proxy.port,
+                timeout=rules.seconds,
+                cancel=end,
+            )
+            if end.is_set() or (cancel is not None and cancel.is_set()):
+                raise Canceled  # what was cut off may pass for a short video
+        except Canceled:
+            if proxy.full:
+                raise _too_large(rules.max_bytes) from None
+            raise
+        except MediaError as error:
+            raise _explained(error, proxy, rules) from error
+        except UsageError as error:
+            if error.code == "link_page" and proxy.refused is not None:
+                raise proxy.refused from error
+            raise LinkRefused(error.message, code=error.code, hint=error.hint) from error
+        file = Path(folder) / Path(name).name
+        if file.is_symlink() or not file.is_file():
+            raise LinkRefused("No video came of this page.", code="link_page", hint=ytdlp.BY_HAND)
+        size = file.stat().st_size
+        if size > rules.max_bytes:
+            raise _too_large(rules.max_bytes)
+        with file.open("rb") as source:
+            shutil.copyfileobj(source, target)
+        return _Video(file.name, size)
+
+
+@contextmanager
+def _set_once(cancel: threading.Event | None, end: threading.Event) -> Iterator[None]:
+    """Set `end` once `cancel` is set, for as long as this lasts."""
+    over = threading.Event()
+
+    def watch(cancel: threading.Event) -> None:
+        while not over.wait(0.1):
+            if cancel.is_set():
+                end.set()
+                return
+
+    if cancel is not None:
+        threading.Thread(target=watch, args=(cancel,), daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _explained(error: MediaError, proxy: LinkProxy, rules: LinkRules) -> LinkRefused:
+    """Return why there is no video, of a worker that ended."""
+    if proxy.refused is not None and error.code != "reader_timeout":
+        return proxy.refused
+    if error.code == "reader_timeout":
+        return LinkRefused(
+            f"The video was not here after {rules.seconds:.0f} s.",
+            code="link_slow",
+            hint=ytdlp.BY_HAND,
+        )
+    return LinkRefused(
+        "The program that looks for the video on this page failed.",
+        code="link_page",
+        hint=ytdlp.BY_HAND,
+    )
+
+
+def _too_large(most: int) -> LinkRefused:
+    return LinkRefused(
+        f"The video of this page is larger than {most / (1 << 20):,.0f} MB, the limit here.",
+        code="too_large",
+        hint="Cut out the part that matters.",
+    )

@@ -1,0 +1,310 @@
+"""A link becomes a file on disk, within limits of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from threading import Event
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from detector import __version__
+from detector.config import get_config
+from detector.errors import Canceled, MediaError
+from detector.links import downloader
+from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, parse
+from detector.links.transport import PinnedTransport
+from detector.media.files import safe_name, sniff
+from detector.media.limits import MAX_BYTES, SNIFF_BYTES
+
+T = TypeVar("T")
+OnProgress = Callable[[int, int], object]
+"""Called with the bytes that came and those of all; 0 where that is not known."""
+
+CHUNK_BYTES = 1 << 16
+POLL_SECONDS = 0.1
+"""Between two looks at whether it is still wanted."""
+HEADERS = {
+    "User-Agent": f"Unmask/{__version__}",
+    "Accept": "video/*, image/*, audio/*, */*;q=0.5",
+    # Bytes as they are stored: what unpacks to a thousand times its size never does so here.
+    "Accept-Encoding": "identity",
+}
+_BY_HAND = "Download the file yourself and send it."
+_STATUS = {
+    401: "is not for everybody: it asks who we are",
+    403: "is not for everybody: its server does not let us in",
+    404: "leads nowhere: there is no such file any more",
+    410: "leads nowhere: there is no such file any more",
+    429: "is asked for too often; its server wants us to wait",
+    451: "may not be shown, says its server",
+}
+
+
+@dataclass(frozen=True)
+class FetchedLink:
+    """A file that came by a link."""
+
+    name: str
+    """What its address calls it, safe to show."""
+    size: int
+    """bytes"""
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    """One fetch: what it may cost, and how it connects."""
+
+    rules: LinkRules
+    resolve: Resolve | None
+    verify: ssl.SSLContext | None
+    on_progress: OnProgress = lambda done, total: None
+    cancel: Event | None = None
+
+
+def allowed() -> bool:
+    """Return whether links are fetched here (UNMASK_LINKS, unless UNMASK_OFFLINE)."""
+    config = get_config()
+    return config.links and not config.offline
+
+
+def rules(max_bytes: int) -> LinkRules:
+    """Return the rules of this installation, for files of so many bytes."""
+    config = get_config()
+    ports = WEB_PORTS | frozenset(config.links_ports)
+    return LinkRules(max_bytes=max_bytes, ports=ports, private=config.links_private)
+
+
+def _rules_here() -> LinkRules:
+    return rules(MAX_BYTES)
+
+
+def fetch(
+    url: str,
+    target: BinaryIO,
+    rules: LinkRules,
+    *,
+    on_progress: OnProgress = lambda done, total: None,
+    cancel: Event | None = None,
+    resolve: Resolve | None = None,
+    verify: ssl.SSLContext | None = None,
+) -> FetchedLink:
+    """Write the file behind a link.
+
+    Parameters
+    ----------
+    url : str
+    target : binary file
+        Empty, open for writing and reading; ends at its beginning.
+    rules : LinkRules
+    on_progress : callable
+        Told the bytes so far and in all after each piece; what it raises stops the fetch.
+    cancel : Event, optional
+        Once set, it ends, also while nothing comes.
+    resolve, verify
+        As in `PinnedTransport`.
+
+    Raises
+    ------
+    LinkRefused
+        One sentence says why there is no file.
+    MediaError
+        What came is no video, picture or sound.
+    Canceled
+    """
+    host = check(url, rules).host
+    try:
+        job = _Fetch(rules, resolve, verify, on_progress, cancel)
+        return _fetch(url, target, job)
+    except asyncio.CancelledError as error:
+        raise Canceled from error
+    except (TimeoutError, httpx.TimeoutException) as error:
+        raise LinkRefused(
+            f"{host} is too slow: the file was not here after {rules.seconds:.0f} s, or nothing "
+            f"came for {rules.silence:.0f} s.",
+            code="link_slow",
+            hint=_BY_HAND,
+        ) from error
+    except httpx.ConnectError as error:
+        secure = "CERTIFICATE" in str(error).upper() or "SSL" in str(error).upper()
+        raise LinkRefused(
+            f"No secure connection to {host}: its certificate is not one for that name."
+            if secure
+            else f"No connection to {host}.",
+            code="link_unreachable",
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise LinkRefused(
+            f"{host} broke off, or its answer makes no sense.", code="link_broken", hint=_BY_HAND
+        ) from error
+
+
+def check(url: str, rules: LinkRules | None = None) -> httpx.URL:
+    """Return an address that is fetched here, as far as its form says; nothing is resolved.
+
+    Raises
+    ------
+    LinkRefused
+    """
+    if not allowed():
+        raise LinkRefused(
+            "Links are not fetched here: this installation takes files only.",
+            code="links_off",
+            hint=_BY_HAND,
+        )
+    return parse(url, rules or _rules_here())
+
+
+def name_of(url: str) -> str:
+    """Return what an address calls its file, safe to show: never its query, where tokens stand."""
+    parts = urlsplit(url.strip())
+    return safe_name(unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.hostname or "link")
+
+
+def opener(url: str) -> Callable[[Path], Path]:
+    """Return what fetches a link into a folder, under `rules` and the largest file that is read; it
+    returns the file's path, and raises as `fetch`."""
+
+    def bring(folder: Path) -> Path:
+        path = folder / "link"
+        with path.open("x+b") as file:
+            fetch(url, file, rules(MAX_BYTES))
+        return path
+
+    return bring
+
+
+def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
+    """Fetch a file; the video of a page where that is allowed."""
+    try:
+        return asyncio.run(_cancelable(_within(url, target, job), job.cancel))
+    except LinkRefused as error:
+        if error.code != "link_page" or not downloader.available():
+            raise
+    target.seek(0)
+    target.truncate()
+    video = downloader.download(
+        url.strip(),
+        target,
+        job.rules,
+        on_bytes=lambda count: job.on_progress(count, 0),
+        cancel=job.cancel,
+        resolve=job.resolve,
+    )
+    target.flush()
+    sniff(target)
+    target.seek(0)
+    return FetchedLink(safe_name(video.name), video.size)
+
+
+async def _cancelable(work: Coroutine[Any, Any, T], cancel: Event | None) -> T:
+    """Return what work does; end it, with `CancelledError`, once somebody wants that."""
+    task = asyncio.create_task(work)
+    while cancel is not None and not task.done():
+        await asyncio.wait([task], timeout=POLL_SECONDS)
+        if cancel.is_set():
+            task.cancel()
+    return await task
+
+
+async def _within(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
+    """Follow a link to its file, at most so many times and for so long."""
+    rules = job.rules
+    transport = PinnedTransport(rules, resolve=job.resolve, verify=job.verify)
+    async with (
+        asyncio.timeout(rules.seconds),
+        httpx.AsyncClient(
+            transport=transport,
+            # Nothing that one server says is told to it again, or to another.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            headers=HEADERS,
+            timeout=rules.silence,
+            trust_env=False,
+            # By hand: the client would read the body of a redirect, however long.
+            follow_redirects=False,
+        ) as client,
+    ):
+        request = client.build_request("GET", parse(url, rules))
+        for _hop in range(rules.max_redirects + 1):
+            answer = await client.send(request, stream=True)
+            try:
+                if answer.next_request is None:
+                    return await _receive(answer, target, job)
+                request = answer.next_request
+            finally:
+                await answer.aclose()
+    raise LinkRefused(
+        f"This link leads on and on: more than {rules.max_redirects} redirects.",
+        code="link_redirects",
+    )
+
+
+async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> FetchedLink:
+    """Write the body of an answer, and look at what it is as soon as that can be told."""
+    most = job.rules.max_bytes
+    _check_headers(answer, most)
+    count, sniffed = 0, False
+    stated = answer.headers.get("Content-Length", "")
+    total = int(stated) if stated.isdigit() else 0
+    async for piece in answer.aiter_raw(CHUNK_BYTES):
+        count += len(piece)
+        if count > most:
+            raise _too_large(most)
+        target.write(piece)
+        job.on_progress(count, total)
+        if not sniffed and count >= SNIFF_BYTES:
+            _sniff(target)
+            sniffed = True
+            target.seek(count)
+    if not count:
+        raise LinkRefused("There is nothing behind this link: an empty file.", code="empty")
+    target.flush()
+    _sniff(target)  # of an index at the end it was not known what it refers to
+    target.seek(0)
+    return FetchedLink(name_of(str(answer.url)), count)
+
+
+def _check_headers(answer: httpx.Response, most: int) -> None:
+    status = answer.status_code
+    if status != 200:
+        what = _STATUS.get(status, f"gave no file: its server answered {status}")
+        raise LinkRefused(f"This link {what}.", code="link_status", hint=_BY_HAND)
+    stated = answer.headers.get("Content-Length", "")
+    if stated.isdigit() and int(stated) > most:
+        raise _too_large(most)
+    if answer.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
+        raise LinkRefused(
+            "This link gives packed data that we did not ask for, and we don't unpack it.",
+            code="link_packed",
+            hint=_BY_HAND,
+        )
+
+
+def _sniff(file: BinaryIO) -> None:
+    file.flush()
+    try:
+        sniff(file)
+    except MediaError as error:
+        file.seek(0)
+        head = file.read(SNIFF_BYTES).lstrip().lower()
+        if error.code == "unsupported" and (b"<html" in head or head.startswith(b"<!doctype")):
+            raise LinkRefused(
+                "This link leads to a page, not to a video or a picture.",
+                code="link_page",
+                hint="Open it, and copy the address of the video or picture itself.",
+            ) from None
+        raise
+
+
+def _too_large(most: int) -> LinkRefused:
+    return LinkRefused(
+        f"The file behind this link is larger than {most / (1 << 20):,.0f} MB, the limit here.",
+        code="too_large",
+        hint="Cut out the part that matters.",
+    )

@@ -1,0 +1,209 @@
+"""A proxy on this computer that leads only to where a link may lead.
+
+For a program that makes connections of its own: each goes to an address that was looked at,
+whatever its name leads to later, and what comes is counted. Who uses it shows a word that is new
+each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import secrets
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve
+from detector.links.background import LoopThread
+from detector.links.transport import MAX_ADDRESSES, resolving
+
+CHUNK_BYTES = 1 << 16
+MAX_HEAD_BYTES = 64 << 10
+MAX_CONNECTIONS = 16
+"""at a time"""
+_BAD, _UNKNOWN, _FORBIDDEN, _UNREACHABLE = (
+    f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode("ascii")
+    for status in ("400 Bad Request", "407 Unknown", "403 Forbidden", "502 Unreachable")
+)
+_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
+_OURS = re.compile(rb"(?im)^(?:proxy-[\w-]+|connection|keep-alive):[^\n]*\n")
+"""Headers that are for this proxy, not for who is asked."""
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class LinkProxy(LoopThread):
+    """Serves on a port of this computer while it is entered.
+
+    Parameters
+    ----------
+    rules : LinkRules
+        `max_bytes` is for all that comes through it.
+    cancel : Event
+        Once set, it ends; set by what `on_bytes` raises.
+    on_bytes : callable
+        Told the bytes that came so far, in the proxy's thread.
+    resolve : callable, optional
+        Instead of this computer's resolver.
+
+    Attributes
+    ----------
+    url : str
+        For a program's setting.
+    refused : LinkRefused or None
+        The last connection that was not made, and why.
+    full : bool
+        More than `max_bytes` came.
+    """
+
+    def __init__(
+        self,
+        rules: LinkRules,
+        cancel: threading.Event,
+        *,
+        on_bytes: Callable[[int], object] = lambda count: None,
+        resolve: Resolve | None = None,
+    ) -> None:
+        super().__init__("link-proxy", cancel, rules.silence)
+        self._rules, self._on_bytes, self._resolve = rules, on_bytes, resolve
+        self._word = secrets.token_urlsafe(16)
+        self._count = 0
+        self._open = 0
+        self.refused: LinkRefused | None = None
+        self.full = False
+
+    @property
+    def url(self) -> str:
+        return f"http://unmask:{self._word}@127.0.0.1:{self.port}"
+
+    async def _main(self) -> None:
+        server = await asyncio.start_server(self._take, "127.0.0.1", 0, limit=MAX_HEAD_BYTES)
+        async with server:
+            self._ready.set_result(server.sockets[0].getsockname()[1])
+            await asyncio.Event().wait()
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection: a tunnel, or one request."""
+        self._open += 1
+        try:
+            if self._open <= MAX_CONNECTIONS:
+                await self._serve(reader, writer)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # one of the two has left
+        finally:
+            self._open -= 1
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self._rules.silence)
+        line = _LINE.match(head)
+        word = base64.b64encode(f"unmask:{self._word}".encode()).decode()
+        given = re.search(rb"(?im)^proxy-authorization: *basic +(\S+)", head)
+        if given is None or not secrets.compare_digest(given[1], word.encode()):
+            await _answer(writer, _UNKNOWN)
+            return
+        where = _target(line[1], line[2]) if line else None
+        if where is None:
+            await _answer(writer, _BAD)
+            return
+        host, port, path = where
+        try:
+            there = await self._connect(host, port)
+        except LinkRefused as error:
+            self.refused = error
+            await _answer(writer, _FORBIDDEN)
+            return
+        except (OSError, TimeoutError):
+            await _answer(writer, _UNREACHABLE)
+            return
+        assert line is not None
+        try:
+            if path is None:
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            else:
+                rest = _OURS.sub(b"", head[line.end() :])
+                begin = b"%s %s HTTP/1.1\r\nConnection: close\r\n" % (line[1], path.encode())
+                there[1].write(begin + rest)
+            await self._both((reader, writer), there)
+        finally:
+            there[1].transport.abort()
+
+    async def _connect(self, host: str, port: int) -> Streams:
+        """Connect to an address of a host that was looked at."""
+        ports = self._rules.ports if self._rules.ports is not None else range(1, 65536)
+        if port not in ports:
+            raise LinkRefused(f"Port {port} is not fetched from; files come by 80 or 443.")
+        found = await resolving(host, port, self._rules, self._resolve)
+        for address in found[:MAX_ADDRESSES][:-1]:
+            with suppress(OSError, TimeoutError):
+                return await self._reach(address, port)
+        return await self._reach(found[:MAX_ADDRESSES][-1], port)
+
+    async def _reach(self, address: str, port: int) -> Streams:
+        return await asyncio.wait_for(
+            asyncio.open_connection(address, port), self._rules.silence / 2
+        )
+
+    async def _both(self, ours: Streams, theirs: Streams) -> None:
+        """Pass on both ways until one has ended."""
+        works = [
+            asyncio.create_task(self._pump(ours[0], theirs[1], counted=False)),
+            asyncio.create_task(self._pump(theirs[0], ours[1], counted=True)),
+        ]
+        try:
+            done, _waiting = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+            if works[1] not in done:  # who asked has said all; the answer goes on
+                await works[1]
+        finally:
+            for work in works:
+                work.cancel()
+        for work in done:
+            work.result()
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool
+    ) -> None:
+        silence = self._rules.silence if counted else None
+        while piece := await asyncio.wait_for(reader.read(CHUNK_BYTES), silence):
+            if counted:
+                self._counted(len(piece))
+            writer.write(piece)
+            await writer.drain()
+
+    def _counted(self, size: int) -> None:
+        self._count += size
+        if self._count > self._rules.max_bytes:
+            self.full = True
+            self._cancel.set()
+            raise TimeoutError
+        try:
+            self._on_bytes(self._count)
+        except Exception:
+            self._cancel.set()
+            raise TimeoutError from None
+
+
+def _target(method: bytes, target: bytes) -> tuple[str, int, str | None] | None:
+    """Return host, port and path of what is asked for; no path for a tunnel."""
+    try:
+        text = target.decode("ascii")
+        tunnel = method == b"CONNECT"
+        parts = urlsplit(f"//{text}" if tunnel else text)
+        if not parts.hostname or (not tunnel and parts.scheme != "http") or parts.username:
+            return None
+        port = parts.port or (443 if tunnel else min(WEB_PORTS))
+    except ValueError:
+        return None
+    if tunnel:
+        return parts.hostname, port, None
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return parts.hostname, port, path
+
+
+async def _answer(writer: asyncio.StreamWriter, answer: bytes) -> None:
+    writer.write(answer)
+    with suppress(OSError):
+        await writer.drain()

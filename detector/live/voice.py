@@ -1,0 +1,303 @@
+"""The voice beside a camera: what a microphone hears, judged as the sound of a file is.
+
+The last seconds are put into an `Analysis` and `detector.decision.decide` says what it would say of
+a recording of them: no second way to count, and the same reasons to say nothing. Samples are let go
+of after `KEPT` s, nothing of them is written anywhere, and a session's own Analysis holds no sound.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from av.audio.frame import AudioFrame
+
+from detector.audio.recording import Recording
+from detector.audio.sound import SAMPLE_RATE, Mono, SoundBlock
+from detector.audio.speech import SpeechDetector
+from detector.decision import conformal, decide, voice
+from detector.errors import ModelError
+from detector.live.pool import Pool
+from detector.live.state import HISTORY, Dot
+from detector.models.base import Model, ModelSpec
+from detector.models.sound import repeated
+from detector.pipeline import initial_results
+from detector.pipeline.modalities.voice import ID, measured
+from detector.pipeline.software import software
+from detector.schema.analysis import (
+    OF_SOUND,
+    Analysis,
+    Audio,
+    Heard,
+    Label,
+    Media,
+    Modality,
+    Question,
+    Settings,
+    SpanSegment,
+    Subject,
+    Thresholds,
+    Verdict,
+)
+
+log = logging.getLogger(__name__)
+
+KEPT = 12.0
+"""s of sound that a reading is of: three windows of the models' and what is between."""
+EVERY = 2.0
+"""s of new sound between two readings."""
+LATE = 1.0
+"""s by which sound may come late before silence is put in its place."""
+WEIGHT = 0.25
+"""of what a camera takes: 0.12 s every 2 s on one core, with the bundled model"""
+
+
+@dataclass(frozen=True)
+class VoiceState:
+    """An immutable snapshot of what was heard."""
+
+    time: float | None
+    """Of the newest sound, s of the session; None before the first."""
+    ready: bool
+    """The models are loaded."""
+    analysis: Analysis | None
+    """What is said of the last `KEPT` s; None before the first reading."""
+    thresholds: Thresholds
+    series: tuple[Dot, ...]
+    """The last `HISTORY` s, ascending: the newest window's score, and the mean of the last ones."""
+    failures: tuple[str, ...] = ()
+    """Why a model takes no part, a sentence each."""
+
+    @property
+    def reading_time(self) -> float | None:
+        """When the last reading ended, s of the session."""
+        return self.series[-1].time if self.series else None
+
+
+class LiveVoice:
+    """One microphone: sound in, states out. Every method may be called from any thread.
+
+    Made by `LiveEngine.listen`.
+    """
+
+    def __init__(
+        self, specs: Sequence[ModelSpec], pool: Pool, load: Callable[[str], Model]
+    ) -> None:
+        self._specs, self._pool, self._load = list(specs), pool, load
+        self._models: dict[str, Model] | None = None
+        self._results = {spec.id: initial_results.result(spec) for spec in specs}
+        self._ensembles = initial_results.ensembles(
+            self._results.values(), conformal.load(), OF_SOUND
+        )
+        self._begun = datetime.now(UTC)
+        self._mono = Mono()
+        self._spans: deque[SpanSegment] = deque()  # of `_hear` alone
+
+        # Under the lock.
+        self._lock = threading.Lock()
+        self._closed = False
+        self._pieces: deque[np.ndarray] = deque()
+        self._held = self._new = 0
+        self._end: float | None = None
+        self._analysis: Analysis | None = None
+        self._series: deque[Dot] = deque()
+        self._failures: dict[str, str] = {}
+
+    # --- what a viewer calls ---------------------------------------------------------------------
+
+    def push(self, frame: AudioFrame, t: float) -> None:
+        """Hand in sound. Never waits for a model. One caller at a time.
+
+        Parameters
+        ----------
+        frame : AudioFrame
+            Of any format; all of one stream.
+        t : float
+            s at which it ended, ascending; the clock of the frames of the picture.
+        """
+        if self._closed:
+            return
+        samples = self._mono(frame)
+        with self._lock:
+            if self._closed or not len(samples):
+                return
+            length = len(samples) / SAMPLE_RATE
+            end = (t - length if self._end is None else self._end) + length
+            if t - end > LATE:
+                silence = np.zeros(round(min(t - end, KEPT) * SAMPLE_RATE), np.int16)
+                samples, end = np.concatenate([silence, samples]), t
+            self._end = end
+            self._pieces.append(samples)
+            self._held += len(samples)
+            self._new += len(samples)
+            while self._held - len(self._pieces[0]) >= KEPT * SAMPLE_RATE:
+                self._held -= len(self._pieces.popleft())
+        self._pool.nudge()
+
+    @property
+    def state(self) -> VoiceState:
+        """The newest snapshot. Never waits for inference."""
+        with self._lock:
+            return VoiceState(
+                time=self._end,
+                ready=self._models is not None,
+                analysis=self._analysis,
+                thresholds=self._ensembles[Question.VOICE].thresholds,
+                series=tuple(self._series),
+                failures=tuple(self._failures.values()),
+            )
+
+    def close(self) -> None:
+        """Let go of all sound and of the place in the queue. Twice is as good as once."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._pieces.clear()
+            self._held = self._new = 0
+            self._analysis = None
+            self._series.clear()
+        self._pool.remove(self)
+
+    # --- what the pool calls ---------------------------------------------------------------------
+
+    def waiting(self) -> Sequence[str]:
+        """See `Client.waiting`."""
+        if self._closed:
+            return ()
+        if self._models is None:
+            return ("load",)
+        return ("hear",) if self._new >= EVERY * SAMPLE_RATE else ()
+
+    def work(self, kind: str) -> None:
+        """See `Client.work`."""
+        {"load": self._load_models, "hear": self._hear}[kind]()
+
+    def _load_models(self) -> None:
+        models: dict[str, Model] = {}
+        for spec in self._specs:
+            try:
+                models[spec.id] = self._load(spec.id)
+            except ModelError as error:
+                self._fail(spec, error.message)
+        self._models = models
+
+    def _hear(self) -> None:
+        with self._lock:
+            self._new = 0
+            if self._closed or self._end is None:
+                return
+            samples, end = np.concatenate(self._pieces), self._end
+        start = end - len(samples) / SAMPLE_RATE
+        recording = _recording(samples)
+        heard = measured(recording)
+        if voice.unscorable(heard):
+            self._spans.clear()
+        else:
+            self._score(recording, start, len(samples) / SAMPLE_RATE)
+            while self._spans and self._spans[0].end <= start:
+                self._spans.popleft()
+        analysis = decide(self._undecided(heard, end))
+        dot = _dot(analysis, end)
+        with self._lock:
+            if self._closed:
+                return
+            self._analysis = analysis
+            self._series.append(dot)
+            while self._series[0].time < end - HISTORY:
+                self._series.popleft()
+
+    def _score(self, recording: Recording, start: float, length: float) -> None:
+        """Score the newest window of speech, if it holds what was not scored before."""
+        segments: dict[tuple[float, float], SpanSegment] = {}
+        for spec in self._specs:
+            model = (self._models or {}).get(spec.id)
+            assert spec.sound
+            spans = recording.windows(spec.sound.seconds, len(recording.speech) + round(KEPT))
+            if model is None or not spans or spans[-1][1] < length - EVERY:
+                continue
+            first, last = spans[-1]
+            data = repeated(recording.samples((first, last)), spec.sound.samples)
+            try:
+                logit = float(model.score(data[None])[0])
+                if not np.isfinite(logit):
+                    raise ModelError(f"{spec.title} gave a score that is not a number.")
+            except Exception as error:  # a broken model must not take the others down
+                log.exception("%s failed", spec.id)
+                why = error.message if isinstance(error, ModelError) else "it stopped while scoring"
+                self._fail(spec, why)
+                self._models = {id: m for id, m in (self._models or {}).items() if id != spec.id}
+                continue
+            at = max(0.0, round(start + first, 3)), max(0.0, round(start + last, 3))
+            segments.setdefault(at, SpanSegment(start=at[0], end=at[1])).logits[spec.id] = logit
+        self._spans.extend(segments.values())
+
+    def _fail(self, spec: ModelSpec, why: str) -> None:
+        with self._lock:
+            self._failures[spec.id] = f"{spec.title} takes no part: {why.rstrip('.')}."
+
+    def _undecided(self, heard: Heard, end: float) -> Analysis:
+        spans = [span.model_copy(deep=True) for span in self._spans]
+        subjects = [
+            Subject(
+                id=ID,
+                modality=Modality.VOICE,
+                start=spans[0].start,
+                end=spans[-1].end,
+                thumbnail_time=spans[0].start,
+                spans=spans,
+            )
+        ] if spans else []  # fmt: skip
+        results = [
+            result.model_copy(update={"scored": sum(id in span.logits for span in spans)})
+            for id, result in self._results.items()
+        ]
+        sound = Audio(codec="live", channels=1, sample_rate=SAMPLE_RATE, heard=heard)
+        return Analysis(
+            id="0" * 32,
+            created=self._begun,
+            media=Media(
+                name="Microphone",
+                sha256="",
+                kind="audio",
+                size=0,
+                width=0,
+                height=0,
+                duration=round(heard.seconds, 3),
+                container="live",
+                codec="live",
+                audio=sound,
+                live=True,
+            ),
+            settings=Settings(),
+            verdict=Verdict(
+                label=Label.NOT_APPLICABLE, thresholds=self._ensembles[Question.VOICE].thresholds
+            ),
+            ensembles=self._ensembles,
+            models=results,
+            subjects=subjects,
+            timestamps=[],
+            software=software("cpu"),
+        )
+
+
+def _recording(samples: np.ndarray) -> Recording:
+    """Return int16 [n] as what was heard, from 0 s on."""
+    detector = SpeechDetector()
+    for _block in detector.feed(iter([SoundBlock(0.0, samples.astype(np.float32) / 32_768)])):
+        pass
+    return Recording([(0.0, samples)], detector.segments())
+
+
+def _dot(analysis: Analysis, time: float) -> Dot:
+    """Return a reading as a point of the series."""
+    answer = analysis.verdict.answers.get(Question.VOICE)
+    subject = next(iter(analysis.subjects), None)
+    newest = subject.spans[-1].answers.get(Question.VOICE) if subject else None
+    probability = answer.probability if answer else None
+    return Dot(time, newest, probability, answer.label if answer else Label.NOT_APPLICABLE)

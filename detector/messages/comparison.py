@@ -1,0 +1,240 @@
+"""What came of holding a copy against its original, in words: headline, lead, figures, limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detector.messages.format import capital, clock, listed
+from detector.messages.types import ENGLISH, Speech
+
+if TYPE_CHECKING:
+    from detector.schema.comparison import ComparedPerson, Comparison, GenerationHint, Span
+
+SHORT = 10.0
+"""s of a clip under which its times are said in tenths."""
+
+
+def headline(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+    """Return the finding as a head: "Manipulated copy of rally.mov"."""
+    _ = speech.gettext
+    finding = comparison.finding
+    if comparison.roles_doubtful:
+        if comparison.generation.younger == "original":
+            return _("Same footage, but the “original” is the younger file")
+        return _("Same footage, and which of the two was changed is open")
+    if finding.manipulated:
+        return _("Manipulated copy of {name}").format(name=comparison.original_media.name)
+    if finding == "other_edits":
+        return _("Same footage, changed in more than the face")
+    if finding == "transformed":
+        return _("Same footage, {changes}").format(changes=listed(changes(comparison, speech)))
+    if finding == "nothing_differs":
+        return _("Same footage, nothing else differs")
+    if finding == "not_same_footage":
+        return _("Not the same footage")
+    return _("The two can’t be compared")
+
+
+def changes(comparison: Comparison, speech: Speech = ENGLISH) -> list[str]:
+    """Return what was done to the whole picture: "cropped", "mirrored" …"""
+    _ = speech.gettext
+    space = comparison.space
+    done = [
+        (space.cropped, _("cropped")),
+        (space.mirrored, _("mirrored")),
+        (space.turned, _("turned")),
+        (space.tilted, _("seen at an angle")),
+        (space.frame is not None, _("framed")),
+        (comparison.grading.graded, _("graded")),
+    ]
+    return [word for happened, word in done if happened]
+
+
+def lead(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+    """Return what was found, in a sentence or two."""
+    _ = speech.gettext
+    finding = comparison.finding
+    if finding.manipulated:
+        return _("The same footage: {who}, {when}; the rest does not differ.").format(
+            who=_only(comparison, speech), when=when(comparison, comparison.spans, speech)
+        )
+    if finding == "other_edits":
+        text = _("The same footage, but more than faces differs, {when}.")
+        spans = sorted((s for e in comparison.edits for s in e.spans), key=lambda span: span.start)
+        said = text.format(when=when(comparison, spans, speech))
+        if comparison.spans:
+            faces = _("{who}, {when}.").format(
+                who=_whose(comparison, speech),
+                when=when(comparison, comparison.spans, speech),
+            )
+            said += " " + capital(faces)
+        return said
+    if finding == "transformed":
+        return _("We undid what was done to the whole picture before measuring; then nothing "
+                 "differs by more than re-encoding leaves.")  # fmt: skip
+    if finding == "nothing_differs":
+        if comparison.identical:
+            return _("The two files are the same, byte by byte.")
+        return _("Re-encoded: whatever differs, differs everywhere alike. No face was changed "
+                 "against this original.")  # fmt: skip
+    if finding == "not_same_footage":
+        if comparison.why == "no_common_picture":
+            return _("No picture of one was found in the other. The comparison can say nothing "
+                     "about manipulation.")  # fmt: skip
+        return _("Perhaps the same place and the same person, but another recording. The "
+                 "comparison can say nothing about manipulation.")  # fmt: skip
+    return _("Too little can be seen in them to hold them against each other.")
+
+
+def sentence(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+    """Return the finding in one sentence, as a verdict's words: "Manipulated copy of rally.mov:
+    the face of Person A differs from 00:02 to 00:07, the rest is the same footage"."""
+    _ = speech.gettext
+    if not comparison.accuses:
+        return headline(comparison, speech)
+    return _("Manipulated copy of {name}: {who} {when}, the rest is the same footage").format(
+        name=comparison.original_media.name,
+        who=_whose(comparison, speech),
+        when=when(comparison, comparison.spans, speech),
+    )
+
+
+def _only(comparison: Comparison, speech: Speech) -> str:
+    """Return what differs and nothing else does; of several people, whose."""
+    _ = speech.gettext
+    if len(comparison.people) > 1:
+        return _whose(comparison, speech)
+    mouth = comparison.finding == "mouth_differs"
+    return _("only the mouth differs") if mouth else _("only the face differs")
+
+
+def _whose(comparison: Comparison, speech: Speech) -> str:
+    people = [person for person in comparison.people if person.part != "none"]
+    said = [_part(person, speech) for person in people]
+    verb = speech.ngettext("{what} differs", "{what} differ", len(people))
+    return verb.format(what=listed(said, speech))
+
+
+def _part(person: ComparedPerson, speech: Speech) -> str:
+    _ = speech.gettext
+    text = _("the mouth of Person {id}") if person.part == "mouth" else _("the face of Person {id}")
+    return text.format(id=person.id)
+
+
+def when(comparison: Comparison, spans: list[Span], speech: Speech = ENGLISH) -> str:
+    """Return stretches of the copy in words: "from 00:02 to 00:07"."""
+    _ = speech.gettext
+    length = comparison.copy_media.duration or 0.0
+    if not length:
+        return _("in this picture")
+    covered = sum(span.end - span.start for span in spans)
+    if covered >= 0.95 * length:
+        return _("from start to end")
+
+    def say(seconds: float) -> str:
+        tenths = f".{int(seconds * 10) % 10}" if length < SHORT else ""
+        return clock(seconds) + tenths
+
+    said = [_("from {start} to {end}").format(start=say(s.start), end=say(s.end)) for s in spans]
+    if len(said) > 4:
+        more = len(said) - 3
+        said = [*said[:3], speech.ngettext("{n} more time", "{n} more times", more).format(n=more)]
+    return listed(said, speech)
+
+
+def question(speech: Speech = ENGLISH) -> str:
+    """Return what a comparison asks, as it stands beside the questions of the detectors."""
+    return speech.gettext("Differs from its original?")
+
+
+def short(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+    """Return the answer in a few words: "Only the face differs"."""
+    _ = speech.gettext
+    finding = comparison.finding
+    if comparison.roles_doubtful:
+        return _("A face differs; which of the two was changed is open")
+    if finding.manipulated:
+        return capital(_only(comparison, speech))
+    if finding == "transformed":
+        done = capital(listed(changes(comparison, speech)))
+        return _("{changes}; nothing else differs").format(changes=done)
+    answers = {
+        "other_edits": _("More than faces differs"),
+        "nothing_differs": _("Nothing else differs"),
+        "not_same_footage": _("Not the same footage"),
+    }
+    return answers.get(finding.value, _("The two can’t be compared"))
+
+
+def against(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+    """Return the measured gray levels in a sentence, and what they are no proof of."""
+    _ = speech.gettext
+    name = comparison.original_media.name
+    text = _("Measured against {name}: {rest:.1f} gray levels elsewhere.")
+    if comparison.inside is not None:
+        text = _("Measured against {name}: face {inside:.1f}, elsewhere {rest:.1f} gray levels.")
+    rest, inside = comparison.elsewhere or 0.0, comparison.inside or 0.0
+    said = text.format(name=name, inside=inside, rest=rest)
+    if comparison.finding in ("nothing_differs", "transformed"):
+        said += " " + _("That is no proof that it is genuine: the original may be manipulated "
+                        "itself.")  # fmt: skip
+    return said
+
+
+def figures(comparison: Comparison, speech: Speech = ENGLISH) -> list[tuple[str, str]]:
+    """Return names and values of what was measured, for a table."""
+    _ = speech.gettext
+    rows: list[tuple[str, str]] = []
+    inside, elsewhere, limit = comparison.inside, comparison.elsewhere, comparison.limit
+    if inside is not None:
+        rows.append((_("Inside the face"), _("{n:.1f} of 255 gray levels apart").format(n=inside)))
+    if elsewhere is not None and limit is not None:
+        text = _("{n:.1f} gray levels; re-encoding alone leaves up to {limit:.1f}")
+        rows.append((_("Everywhere else"), text.format(n=elsewhere, limit=limit)))
+    time, space = comparison.time, comparison.space
+    if time.compared:
+        text = _("{matched} of {compared}")
+        values = {"matched": time.matched, "compared": time.compared}
+        rows.append((_("Moments matched"), text.format(**values)))
+    if comparison.finding.same_footage and comparison.copy_media.duration:
+        text = _("begins at {start:.1f} s of the original")
+        first = time.stretches[0].original_start if time.stretches else time.offset
+        rows.append((_("In time"), text.format(start=max(0.0, first))))
+    if done := changes(comparison, speech):
+        kept = _("{share:.0f} % of the picture kept").format(share=100 * space.kept)
+        rows.append((_("Whole picture"), listed([*done, kept] if space.cropped else done, speech)))
+    if comparison.generation.hints:
+        said = [hint(entry, speech) for entry in comparison.generation.hints]
+        rows.append((_("Which is older"), "; ".join(said)))
+    return rows
+
+
+def hint(trace: GenerationHint, speech: Speech = ENGLISH) -> str:
+    """Return what speaks for one of the two being the younger file."""
+    _ = speech.gettext
+    texts = {
+        "smaller": _("{which} is the smaller picture, {width} × {height}"),
+        "fewer_bits": _("{which} has {share:.0f} % of the bits for a picture"),
+        "softer": _("{which} lost fine detail that the other has"),
+        "blocks": _("{which} shows block edges of the other’s compression"),
+        "later_date": _("{which} states the later date, {date}"),
+        "rewritten": _("{which} was written by {software}"),
+        "cropped": _("{which} shows a part of the other’s picture"),
+        "shorter": _("{which} is a part of the other’s length"),
+        "captions": _("{which} has something laid over its picture"),
+    }
+    which = _("the copy") if trace.younger == "copy" else _("the original")
+    return texts[trace.code].format(which=which, **trace.params)
+
+
+def limits(comparison: Comparison, speech: Speech = ENGLISH) -> str:
+    """Return what a comparison can't tell; empty where it tells nothing."""
+    _ = speech.gettext
+    if not comparison.finding.same_footage:
+        return ""
+    if comparison.finding.manipulated or comparison.finding == "other_edits":
+        return _("Who changed it, or why. That the file called the original is itself untouched: "
+                 "dates and camera data can be copied.")  # fmt: skip
+    return _("Whether the footage is genuine: the original may be manipulated itself, and a copy "
+             "of it is then as alike. A change shorter than the distance between two moments can "
+             "lie between them.")  # fmt: skip

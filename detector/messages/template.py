@@ -1,0 +1,60 @@
+"""Sentences as data: a text with named braces, and what stands in them for a parameter.
+
+`_` only marks a text for `tools/language.py`; it is translated when it is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from detector.messages.format import listed, percent
+from detector.messages.states import says
+from detector.messages.types import Params, Speech, Wording
+
+
+def _(text: str) -> str:
+    return text
+
+
+def _percent(share: float, speech: Speech) -> str:
+    return percent(float(share))
+
+
+def _names(names: list[str], speech: Speech) -> str:
+    return listed([str(name) for name in names], speech)
+
+
+AS_WORDS: dict[str, Callable[[Any, Speech], str]] = {
+    "high": _percent,
+    "highest": _percent,
+    "most_score": _percent,
+    "least_score": _percent,
+    "right": _percent,
+    "leans": _names,
+    "titles": _names,
+    "trials": lambda titles, speech: listed([speech.gettext(t) for t in titles], speech),
+    "confused_by": lambda cause, speech: speech.gettext(cause) if cause else "",
+    "question": says,
+}
+"""Parameter -> how it is said, where it is not said as it is."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A sentence and what stands under it in small (or ""), with braces for parameters."""
+
+    text: str
+    detail: str = ""
+
+    def __call__(self, p: Params, speech: Speech) -> tuple[str, str]:
+        values = {name: AS_WORDS[name](x, speech) if name in AS_WORDS else x
+                  for name, x in p.items()}  # fmt: skip
+        detail = self.detail and speech.gettext(self.detail).format(**values)
+        return speech.gettext(self.text).format(**values), detail
+
+
+def by(param: str, **choices: Wording) -> Wording:
+    """Return the wording that the value of a parameter chooses."""
+    return lambda p, speech: choices[str(p[param])](p, speech)

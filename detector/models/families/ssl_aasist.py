@@ -1,0 +1,127 @@
+"""wav2vec 2.0 XLS-R (300 M) tuned together with the graphs of AASIST, from samples.
+
+Tak et al.: "Automatic speaker verification spoofing and deepfake detection using wav2vec 2.0 and
+data augmentation", Odyssey 2022, arXiv:2202.12233; github.com/TakHemlata/SSL_Anti-spoofing (MIT),
+trained on ASVspoof 2019 LA. Its file has fairseq's names for wav2vec 2.0 (Babu et al.,
+arXiv:2111.09296), which transformers computes here; of what only the pretraining needed nothing is
+loaded. As with the authors, samples go in as they are, without a mean and variance of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector.models.base import Files, ModelSpec
+from detector.models.families.aasist import Graphs, encoder
+from detector.models.names import Rule, rename
+from detector.models.sound import TorchSoundModel
+from detector.models.vit import skip_init
+from detector.weights import load_state, load_strict
+
+XLS_R: dict[str, int] = {
+    "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+    "intermediate_size": 4096, "conv_dim": 512,
+}  # fmt: skip
+"""wav2vec 2.0 XLS-R of 300 million weights; `options` of an entry may say other sizes."""
+BANDS, TOP, GRAPH, SHARES = 128, 64, 64, (0.5, 0.5, 0.5)
+"""What a moment is brought to; channels of encoder and first graphs; shares of nodes kept."""
+POOL = 3
+"""Bands and moments of which the largest is taken."""
+MOMENTS = 201
+"""Of wav2vec 2.0 in a window of 64,600 samples."""
+FRONT = "ssl_model.model."
+"""How the file begins the names of wav2vec 2.0."""
+PRETRAINING = ("mask_emb", "quantizer.", "project_q.", "final_proj.")
+"""Parts that no score needs."""
+IN_LAYER = {
+    "self_attn_layer_norm.": "layer_norm.",
+    "self_attn.": "attention.",
+    "fc1.": "feed_forward.intermediate_dense.",
+    "fc2.": "feed_forward.output_dense.",
+}
+"""fairseq's names within a layer, where transformers has others."""
+
+
+class SslAasist(Graphs):
+    """float [N, 64600] in -1..1, 16 kHz -> logits [N, 2] of spoof and bona fide."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+        super().__init__(TOP, GRAPH, SHARES, BANDS // POOL, MOMENTS // POOL)
+        config = Wav2Vec2Config(
+            **{**sizes, "conv_dim": [sizes["conv_dim"]] * 7},
+            feat_extract_norm="layer",
+            conv_bias=True,
+            do_stable_layer_norm=True,
+            apply_spec_augment=False,
+            mask_time_prob=0.0,
+            mask_feature_prob=0.0,
+        )
+        self.front = Wav2Vec2Model(config)
+        self.LL = nn.Linear(sizes["hidden_size"], BANDS)
+        self.first_bn, self.first_bn1 = nn.BatchNorm2d(1), nn.BatchNorm2d(TOP)
+        self.encoder = encoder(TOP, 1)
+        self.attention = nn.Sequential(
+            nn.Conv2d(TOP, 2 * TOP, 1),
+            nn.SELU(),
+            nn.BatchNorm2d(2 * TOP),
+            nn.Conv2d(2 * TOP, TOP, 1),
+        )
+
+    def maps(self, heard: Tensor) -> Tensor:
+        """Return [N, C, 42, 67] of what wav2vec 2.0 says, [N, 201, width]: bands by time."""
+        x = F.max_pool2d(self.LL(heard).transpose(1, 2)[:, None], POOL)
+        return F.selu(self.first_bn1(self.encoder(F.selu(self.first_bn(x)))))
+
+    def judge(self, heard: Tensor) -> Tensor:
+        """Return logits [N, 2] of what wav2vec 2.0 says."""
+        x = self.maps(heard)
+        weights = self.attention(x)
+        spectrum = (x * weights.softmax(3)).sum(3).transpose(1, 2)
+        time = (x * weights.softmax(2)).sum(2).transpose(1, 2)
+        logits: Tensor = self.out_layer(self.summed(spectrum, time))
+        return logits
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.judge(self.front(x).last_hidden_state)
+
+
+def rules(layers: int, convolutions: int = 7) -> list[Rule]:
+    """Return the published names and those of the network, for a front of so many layers."""
+    names: dict[str, str] = {}
+    for n in range(convolutions):
+        names[f"feature_extractor.conv_layers.{n}.0."] = f"feature_extractor.conv_layers.{n}.conv."
+        names[f"feature_extractor.conv_layers.{n}.2.1."] = (
+            f"feature_extractor.conv_layers.{n}.layer_norm."
+        )
+    convolved = "encoder.pos_conv_embed.conv."
+    names |= {
+        "post_extract_proj.": "feature_projection.projection.",
+        "layer_norm.": "feature_projection.layer_norm.",
+        "encoder.pos_conv.0.bias": f"{convolved}bias",
+        "encoder.pos_conv.0.weight_g": f"{convolved}parametrizations.weight.original0",
+        "encoder.pos_conv.0.weight_v": f"{convolved}parametrizations.weight.original1",
+    }
+    for n in range(layers):
+        start = f"encoder.layers.{n}."
+        names |= {f"{start}{theirs}": f"{start}{ours}" for theirs, ours in IN_LAYER.items()}
+    return [
+        *((re.escape(FRONT + name), None) for name in PRETRAINING),
+        *((re.escape(FRONT + theirs), f"front.{ours}") for theirs, ours in names.items()),
+        (re.escape(FRONT), "front."),
+    ]
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> TorchSoundModel:
+    """Load the published file: front and graphs in one."""
+    sizes = {name: int(str(spec.options.get(name, usual))) for name, usual in XLS_R.items()}
+    with skip_init():
+        network = SslAasist(sizes)
+    state = rename(load_state(files[0], spec), rules(sizes["num_hidden_layers"]))
+    load_strict(network, state, spec.id)
+    return TorchSoundModel(spec, network.eval(), device)

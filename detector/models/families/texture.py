@@ -1,0 +1,210 @@
+"""The texture of a face and of what surrounds it, weighed by one layer.
+
+Three views of one crop are described: the face and its surroundings by the first stages of an
+ImageNet network (EfficientNet-Lite0, Tan & Le 2019, as timm has it), which stay as they are; the
+face alone, enlarged, by the same; and what high-pass filters leave of both (after Fridrich &
+Kodovský, Rich Models for Steganalysis, 2012). Mean and spread of each channel are put on one scale
+and weighed (`detector/training/texture.py`). Nothing else is learned, so that a hundred sources are
+enough.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector import runtime
+from detector.models import lite
+from detector.models.base import Files, ModelSpec
+from detector.models.network import TorchFrameModel
+from detector.weights import load_state, load_strict
+
+DEPTHS = {1: 4, 2: 8, 4: 16}
+"""Stages whose output is described, 24, 40 and 112 channels, and how much smaller it is than the
+input."""
+FACE = 0.6
+"""of the picture's side is the face: 0.9 of its box where 1.5 are shown"""
+SCALES = (1, 2, 4)
+"""How much smaller the picture is in which high-pass filters look."""
+FILTERS = (
+    ((0, 0, 0), (0, -1, 1), (0, 0, 0)),
+    ((0, 0, 0), (1, -2, 1), (0, 0, 0)),
+    ((0, 1, 0), (0, -2, 0), (0, 1, 0)),
+    ((-1, 2, -1), (2, -4, 2), (-1, 2, -1)),
+    (
+        (-1, 2, -2, 2, -1),
+        (2, -6, 8, -6, 2),
+        (-2, 8, -12, 8, -2),
+        (2, -6, 8, -6, 2),
+        (-1, 2, -2, 2, -1),
+    ),
+)
+YCC = ((0.299, 0.587, 0.114), (0.5, -0.418688, -0.081312), (-0.168736, -0.331264, 0.5))
+"""Luma, red and blue difference of RGB (ITU-R BT.601, full range)."""
+FAINT = 0.05
+"""of 255: below it what a filter leaves is rounding"""
+FEATURES = (4 + 2) * (24 + 40 + 112) + 4 * len(SCALES) * 3 * len(FILTERS)
+
+
+class TextureNet(nn.Module):
+    """The trunk's first stages, the filters, and one logit of P(fake).
+
+    `forward` takes float [N, 3, S, S] in -1..1 (x / 127.5 - 1) and gives [N].
+
+    Parameters
+    ----------
+    side : int
+        S, a multiple of 16.
+    """
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, side: int = 256) -> None:
+        super().__init__()
+        self.features = lite.EarlyLite()
+        self.shown = nn.Identity()
+        """What a heatmap is made of: the deepest maps of the face in its surroundings."""
+        self.register_buffer("center", torch.zeros(FEATURES))
+        self.register_buffer("scale", torch.ones(FEATURES))
+        self.classifier = nn.Linear(FEATURES, 1)
+        self.middle = round(side * (1 - FACE) / 2)
+        # In no file: they follow from the side.
+        self.faces = {depth: _face(side // stride) for depth, stride in DEPTHS.items()}
+        self.scales = {scale: _face(side // scale - 4) for scale in SCALES}
+        for step in (1, 2):
+            self.register_buffer(f"filters{step}", _filters(step), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.judge(self.embed(x))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Describe a picture: [N, FEATURES]. Of each depth the mean and the standard deviation of
+        all channels over the face, then over its surroundings; of each depth those of the face
+        enlarged; of each scale what the filters leave of the face, then of its surroundings."""
+        side, edge = x.shape[-1], self.middle
+        near = F.interpolate(
+            x[..., edge : side - edge, edge : side - edge], (side, side), mode="bilinear"
+        )
+        described = []
+        for depth, maps in enumerate(self.features(x)):
+            if depth in DEPTHS:
+                shown = self.shown(maps) if depth == max(DEPTHS) else maps
+                described += _statistics(shown.float(), self.faces[depth])
+        for depth, maps in enumerate(self.features(near)):
+            if depth in DEPTHS:
+                described += _statistics(maps.float())
+        with torch.autocast(x.device.type, enabled=False):  # bf16 would round the grain away
+            described += self._grain(x.float())
+        return torch.cat(described, 1)
+
+    def _grain(self, x: Tensor) -> list[Tensor]:
+        """Of what each filter leaves of luma and both color differences: the logarithm of its mean,
+        and how far it is from even (that of root mean square over mean)."""
+        found = []
+        for scale, face in self.scales.items():
+            smaller = F.avg_pool2d(x, scale) if scale > 1 else x
+            # One place of the convolution computes 2 x 2 pixels: a third less time than one each.
+            step = 1 if face.first % 2 or face.side % 2 else 2
+            left = F.conv2d(smaller, self.get_buffer(f"filters{step}"), stride=step)
+            first, last = face.first // step, face.last // step
+            sums = []
+            for part in (left, left[..., first:last, first:last]):
+                for order in (1, 2):
+                    norm = torch.linalg.vector_norm(part, order, (2, 3)) ** order
+                    sums.append(norm.unflatten(1, (-1, step**2)).sum(2))
+            all_1, all_2, face_1, face_2 = sums
+            count = face.side**2 * face.share
+            rest = face.side**2 - count
+            for one, two, pixels in (
+                (face_1, face_2, count),
+                (all_1 - face_1, all_2 - face_2, rest),
+            ):
+                mean, rms = one / pixels + FAINT, (two / pixels).sqrt() + FAINT
+                found += [mean.log(), (rms / mean).log()]
+        return found
+
+    def judge(self, described: Tensor) -> Tensor:
+        """Logits of described pictures: [N]."""
+        out: Tensor = self.classifier((described - self.center) * self.scale).squeeze(1)
+        return out
+
+
+class _Face(NamedTuple):
+    """Where maps of `side` pixels show the face: its first pixel across and down, the one after its
+    last, and its share of all."""
+
+    side: int
+    first: int
+    last: int
+    share: float
+
+
+def _face(side: int) -> _Face:
+    first = math.ceil(side * (1 - FACE) / 2 - 0.5)
+    return _Face(side, first, side - first, (1 - 2 * first / side) ** 2)
+
+
+def _filters(step: int) -> Tensor:
+    """Return the filters, of luma, then of both color differences, for pictures of -1..1 in RGB:
+    [3 * filters * step * step, 3, 4 + step, 4 + step]. Each is as often there as there are pixels
+    in a place of step x step."""
+    size = 4 + step
+    made = torch.zeros(3, len(FILTERS), step, step, 3, size, size)
+    for number, values in enumerate(FILTERS):
+        filter = torch.tensor(values, dtype=torch.float32)
+        filter = F.pad(filter, [(5 - len(filter)) // 2] * 4)
+        of_rgb = 127.5 * torch.tensor(YCC)[:, :, None, None] * filter
+        for down in range(step):
+            for across in range(step):
+                made[:, number, down, across, :, down : down + 5, across : across + 5] = of_rgb
+    return made.flatten(0, 3)
+
+
+def _statistics(maps: Tensor, face: _Face | None = None) -> list[Tensor]:
+    """Mean and deviation of maps [N, C, h, h] over all; or over the face, then over the rest:
+    [N, 2 C] each."""
+    mean = maps.mean((2, 3), keepdim=True)
+    apart, mean = maps - mean, mean.flatten(1)
+    square = (apart**2).mean((2, 3))
+    if face is None:
+        return [torch.cat([mean, (square + 1e-12).sqrt()], 1)]
+    near = apart[..., face.first : face.last, face.first : face.last]
+    off, of_face = near.mean((2, 3)), (near**2).mean((2, 3))
+    # What is apart from the mean sums to nothing, so the rest has what the face lacks.
+    around = -off * (face.share / (1 - face.share))
+    of_rest = (square - of_face * face.share) / (1 - face.share)
+    return [
+        torch.cat([mean + shift, ((both - shift**2).clamp_min(0) + 1e-12).sqrt()], 1)
+        for shift, both in ((off, of_face), (around, of_rest))
+    ]
+
+
+def build(state: dict[str, Any], name: str = "texture", side: int = 256) -> TextureNet:
+    """Return a network in evaluation mode with these weights.
+
+    Raises
+    ------
+    WeightsError
+        If a tensor is missing, left over or of another shape.
+    """
+    network = TextureNet(side)
+    load_strict(network, state, name)  # fp16 in the file becomes fp32 here
+    ready: TextureNet = network.eval().requires_grad_(False)
+    return ready
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
+    """Load what `unmask train texture` wrote (one .safetensors file)."""
+    side = spec.crop.size
+    network = build(load_state(files[0]), spec.id, side).to(device)
+    network = network.to(memory_format=torch.channels_last)
+    run = runtime.compile(network, torch.zeros(2, 3, side, side, device=device), device)
+    model = TorchFrameModel(spec, network, device, network.shown, run)
+    if device == "cpu":
+        model.BATCH = 2  # the maps of more are in no cache: a fifth slower
+    return model

@@ -1,0 +1,273 @@
+"""Timbre: how two speech networks answer to a voice over time, read by a linear layer.
+
+Convolutions over the complex spectrum, from DistillMOS (Stahl and Gamper: "Distillation and Pruning
+for Scalable Self-Supervised Representation-Based Speech Quality Assessment", ICASSP 2025,
+arXiv:2502.05356; MIT), which know how natural speech sounds; the first layers of the encoder of
+Whisper tiny.en (Radford et al. 2022, arXiv:2212.04356; MIT), which know how it is spoken; and the
+modulation spectrum, how fast each band of it changes. Both networks stay as they were published;
+only the layers that read their statistics were learned here (`research/voice`): one for sound, one
+for what a telephone leaves of it.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from detector import runtime
+from detector.models.base import Files, ModelSpec
+from detector.models.sound import TorchSoundModel
+from detector.weights import load_state, load_strict
+
+FRAME, HOP = 320, 160
+"""Samples of a frame of the complex spectrum, 20 ms, and from one to the next, at 16 kHz."""
+COMPRESSION = 0.3
+"""Exponent of its magnitudes; phases stay."""
+CHANNELS = (64, 64, 128, 256, 256, 256)
+MAPS = 4
+"""Places in frequency that the convolutions leave."""
+LONG_FRAME = 400
+"""Samples of a frame of Whisper's and of the modulation spectrum, 25 ms."""
+MELS, WIDTH, HEADS, DEPTH = 80, 384, 6, 3
+STEPS = 200
+"""Steps of 20 ms that Whisper's positions are kept for, 4 s."""
+BANDS = 8
+MODULATIONS = (1, 5, 10, 20, 40, 80, 150, 256)
+"""Edges in bins of 0.195 Hz: 0.2, 1, 2, 4, 8, 16, 29 and 50 Hz."""
+TRANSFORM = 512
+"""Points of the transform of a frame, and of that over time."""
+LOW, HIGH = 128, 136
+"""Bins up to 4 kHz, and from 4.25 kHz."""
+NARROW = -3.4
+"""Power of ten from the mean of the low bins to that of the high ones, below which the upper half
+of the spectrum is missing: nearly no recording lies there, and all telephone versions of them."""
+
+
+def moments(x: Tensor) -> Tensor:
+    """Return mean and spread over time: [N, T, C] -> [N, 2 C]."""
+    return torch.cat([x.mean(1), x.std(1)], 1)
+
+
+def triangles(edges: Tensor, frequencies: Tensor) -> Tensor:
+    """Return triangular filters between every third of `edges`: [len(edges) - 2, frequencies]."""
+    rising = (frequencies - edges[:-2, None]) / edges.diff()[:-1, None]
+    falling = (edges[2:, None] - frequencies) / edges.diff()[1:, None]
+    return torch.minimum(rising, falling).clamp_min(0)
+
+
+def mel_filters() -> Tensor:
+    """Return Slaney's mel filters, each of area 1: float32 [80, 201]."""
+    step = torch.log(torch.tensor(6.4, dtype=torch.float64)) / 27
+    top = 15 + torch.log(torch.tensor(8.0, dtype=torch.float64)) / step
+    mels = torch.linspace(0, float(top), MELS + 2, dtype=torch.float64)
+    edges = torch.where(mels < 15, mels * 200 / 3, 1000 * torch.exp((mels - 15) * step))
+    frequencies = torch.linspace(0, 8000, LONG_FRAME // 2 + 1, dtype=torch.float64)
+    areas = 2 / (edges[2:] - edges[:-2])
+    return (triangles(edges, frequencies) * areas[:, None]).float()
+
+
+class Convolutions(nn.Module):
+    """float [N, n] of peak 1 -> maps [N, 256, 4, n / 320], the lowest frequency first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = []
+        inputs = 2
+        for number, outputs in enumerate(CHANNELS):
+            stride = (2 if number else 1, 2 if number == len(CHANNELS) - 1 else 1)
+            blocks += [nn.Conv2d(inputs, outputs, 3, stride, (0, 1)), nn.LeakyReLU(0.1)]
+            inputs = outputs
+        self.layers = nn.Sequential(*blocks)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        maps: Tensor = self.layers(self.spectrum(samples))
+        return maps
+
+    def spectrum(self, samples: Tensor) -> Tensor:
+        """Return what the first layer is fed with: [N, n] -> [N, 2, 161, n / 160]."""
+        padded = F.pad(samples[:, None], ((FRAME - HOP) // 2,) * 2, mode="reflect")[:, 0]
+        window = torch.hann_window(FRAME, device=samples.device)
+        values = torch.stft(padded, FRAME, HOP, window=window, center=False, return_complex=True)
+        magnitude = values.abs()[..., None].clamp_min(1e-12)
+        compressed = magnitude ** (COMPRESSION - 1) * torch.view_as_real(values)
+        return compressed.permute(0, 3, 1, 2)
+
+
+class WhisperLayer(nn.Module):
+    """One of Whisper's: attention, then two linear layers, each added to what came in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention_norm, self.linear_norm = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.inwards, self.outwards = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.wide, self.narrow = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        heads = self.inwards(self.attention_norm(x)).unflatten(-1, (3, HEADS, -1))
+        query, key, value = heads.permute(2, 0, 3, 1, 4).unbind(0)
+        attended = F.scaled_dot_product_attention(query, key, value)
+        x = x + self.outwards(attended.transpose(1, 2).flatten(2))
+        changed: Tensor = x + self.narrow(F.gelu(self.wide(self.linear_norm(x))))
+        return changed
+
+
+class WhisperEncoder(nn.Module):
+    """float [N, 64000] of peak 1 -> steps [N, 200, 384] after the third of Whisper's layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(MELS, WIDTH, 3, padding=1)
+        self.second = nn.Conv1d(WIDTH, WIDTH, 3, stride=2, padding=1)
+        self.positions = nn.Parameter(torch.zeros(STEPS, WIDTH))
+        self.layers = nn.ModuleList(WhisperLayer() for _ in range(DEPTH))
+        self.register_buffer("filters", mel_filters(), persistent=False)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        return self.steps(self.mels(samples))
+
+    def mels(self, samples: Tensor) -> Tensor:
+        """Return Whisper's log-mel spectrum: [N, n] -> [N, 80, n / 160]."""
+        power = _power(samples, LONG_FRAME, center=True)[..., :-1]
+        mels = (self.filters @ power).clamp_min(1e-10).log10()
+        return (torch.maximum(mels, mels.amax((1, 2), keepdim=True) - 8) + 4) / 4
+
+    def steps(self, mels: Tensor) -> Tensor:
+        """Return what its layers make of a spectrum: [N, 80, T] -> [N, T / 2, 384]."""
+        x = F.gelu(self.second(F.gelu(self.first(mels)))).transpose(1, 2)
+        x = x + self.positions[: x.shape[1]]
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Modulation(nn.Module):
+    """float [N, n] -> of each of 8 bands, how its level changes is spread over speeds: [N, 56]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        bins = torch.arange(TRANSFORM // 2 + 1.0)
+        filters = triangles(torch.linspace(0, TRANSFORM / 2 + 1, BANDS + 2), bins)
+        self.register_buffer("filters", filters, persistent=False)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        levels = (self.filters @ (_power(samples, LONG_FRAME, TRANSFORM) + 1e-9)).log()
+        levels = levels - levels.mean(2, keepdim=True)
+        window = torch.hann_window(levels.shape[2], periodic=False, device=levels.device)
+        power = torch.fft.rfft(levels * window, TRANSFORM).abs() ** 2
+        bands = [power[..., a:b].sum(2) for a, b in pairwise(MODULATIONS)]
+        shares = torch.stack(bands, 1) / (power[..., 1:].sum(2)[:, None] + 1e-9)
+        return (shares + 1e-6).log().flatten(1)
+
+
+def _power(samples: Tensor, frame: int, points: int = 0, *, center: bool = False) -> Tensor:
+    """Return the power spectrum: [N, n] -> [N, points / 2 + 1, n / 160]."""
+    window = torch.hann_window(frame, device=samples.device)
+    if not points:
+        values = torch.stft(samples, frame, HOP, window=window, center=center, return_complex=True)
+        return values.abs() ** 2
+    frames = samples.unfold(1, frame, HOP) * window
+    return (torch.fft.rfft(frames, points).abs() ** 2).transpose(1, 2)
+
+
+class Timbre(nn.Module):
+    """float [N, 64000] at 16 kHz -> one logit of "made by a machine", [N, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolutions, self.encoder = Convolutions(), WhisperEncoder()
+        self.modulation = Modulation()
+        size = 3 * CHANNELS[-1] * MAPS + 2 * WIDTH + BANDS * (len(MODULATIONS) - 1)
+        self.head, self.narrow_head = nn.Linear(size, 1), nn.Linear(size, 1)
+
+    def statistics(self, samples: Tensor) -> Tensor:
+        """Return what a last layer reads: [N, 3896]."""
+        samples = _peak_one(samples)
+        return self.collected(samples, self.convolutions(samples), self.encoder(samples))
+
+    def collected(self, samples: Tensor, maps: Tensor, steps: Tensor) -> Tensor:
+        """Return the statistics of what both networks made of samples of peak 1."""
+        maps = maps.flatten(1, 2).transpose(1, 2)
+        change = maps.diff(dim=1).std(1)
+        return torch.cat([moments(maps), change, moments(steps), self.modulation(samples)], 1)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        return self.judged(samples, self.statistics(samples))
+
+    def judged(self, samples: Tensor, read: Tensor) -> Tensor:
+        """Return the logits by their statistics, [N, 1]."""
+        narrow = upper_half(samples)[:, None] < NARROW
+        return torch.where(narrow, self.narrow_head(read), self.head(read))
+
+
+def upper_half(samples: Tensor) -> Tensor:
+    """Return the power above 4.25 kHz over that below 4 kHz, as a power of ten: [N]."""
+    power = _power(_peak_one(samples), TRANSFORM, TRANSFORM).mean(2) + 1e-9
+    return (power[:, HIGH:].mean(1) / power[:, :LOW].mean(1)).log10()
+
+
+def _peak_one(samples: Tensor) -> Tensor:
+    return samples / samples.abs().amax(1, keepdim=True).clamp_min(1e-6)
+
+
+def whole(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state whose bytes are numbers again: `x` int8 [rows, …] times `x_scale` [rows]."""
+    scales = {name: value for name, value in state.items() if name.endswith("_scale")}
+    restored = {name: value for name, value in state.items() if name not in scales}
+    for name, scale in scales.items():
+        stored = restored[name.removesuffix("_scale")].float()
+        restored[name.removesuffix("_scale")] = stored * scale.float().view(
+            -1, *[1] * (stored.dim() - 1)
+        )
+    return restored
+
+
+class _Steps(nn.Module):
+    """The layers of an encoder without its spectrum, which only torch computes."""
+
+    def __init__(self, encoder: WhisperEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, mels: Tensor) -> Tensor:
+        return self.encoder.steps(mels)
+
+
+class TimbreModel(TorchSoundModel):
+    """The network with its two large parts run through `runtime.compile`, a window at a time:
+    several at once take longer, since their maps leave the cache."""
+
+    network: Timbre
+
+    def __init__(self, spec: ModelSpec, network: Timbre, device: str) -> None:
+        super().__init__(spec, network, device, target_layer=network.convolutions)
+        assert spec.sound
+        silence = torch.zeros(2, spec.sound.samples, device=device)
+        with torch.inference_mode():
+            spectrum = network.convolutions.spectrum(silence)
+            mels = network.encoder.mels(silence)
+        self._convolve = runtime.compile(network.convolutions.layers, spectrum.clone(), device)
+        self._encode = runtime.compile(_Steps(network.encoder), mels.clone(), device)
+
+    def _infer(self, batch: Tensor) -> Tensor:
+        return torch.cat([self._one(samples) for samples in batch.to(self.device).split(1)])
+
+    def _one(self, samples: Tensor) -> Tensor:
+        with torch.inference_mode():
+            network, loud = self.network, _peak_one(samples)
+            spectrum, mels = network.convolutions.spectrum(loud), network.encoder.mels(loud)
+            maps, steps = (
+                torch.from_numpy(run(x.cpu().numpy())[0]).to(self.device)
+                for run, x in ((self._convolve, spectrum), (self._encode, mels))
+            )
+            return network.judged(samples, network.collected(loud, maps, steps))
+
+
+def load(spec: ModelSpec, files: Files, device: str) -> TimbreModel:
+    """Load the network; large tensors are stored as bytes (`whole`)."""
+    network = Timbre()
+    load_strict(network, whole(load_state(files[0], spec)), spec.id)
+    network.eval().requires_grad_(False)
+    return TimbreModel(spec, network.to(device), device)

@@ -1,0 +1,119 @@
+"""Voices: what is spoken in a file, in windows, as one subject.
+
+Speakers are not told apart: nothing here can, and "Speaker A" of two would pretend to.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from detector.audio.recording import Recording
+from detector.audio.sound import stretches
+from detector.decision import voice
+from detector.errors import Canceled, MediaError
+from detector.media import part
+from detector.models.base import SoundRecipe
+from detector.models.sound import repeated
+from detector.pipeline.bounded_queue import StageCancelled, timed
+from detector.pipeline.modalities.base import Extraction, Extractor
+from detector.pipeline.scoring import ScoreItem
+from detector.schema.analysis import Heard, Modality, SpanSegment, Subject
+
+ID = "voice"
+BESIDE = 8
+"""windows of a video that are scored at most, evenly spread: half a minute of speech says of one
+voice what more would, and beside a picture it costs seconds."""
+
+
+class VoiceExtractor(Extractor):
+    """The voice of one run, read beside its frames."""
+
+    modality = Modality.VOICE
+    reads = True
+
+    def __init__(self, run: Extraction) -> None:
+        super().__init__(run)
+        self._spans: list[SpanSegment] = []
+
+    def read(self) -> None:
+        """Listen, find speech, and hand over its windows; with enough of it to judge."""
+        run, audio = self._run, self._run.media.audio
+        if audio is None:
+            return
+        span = part(run.media.duration or audio.duration or 0.0, run.settings)
+        notes: list[str] = []
+        try:
+            with timed(run.timings, "sound"):
+                recording = Recording.of(run.path, stretches(*span), notes=notes, cancel=run.cancel)
+                heard = measured(recording)
+        except Canceled:
+            raise StageCancelled from None
+        except MediaError as error:
+            if run.media.kind == "audio":
+                raise
+            notes.append(error.message)
+            heard = None
+        with run.lock:
+            audio.heard = heard
+            run.media.notes += [note for note in notes if note not in run.media.notes]
+        if heard is None or voice.unscorable(heard):
+            return
+        fed: dict[SoundRecipe, list[str]] = defaultdict(list)
+        for spec in run.specs:
+            assert spec.sound
+            fed[spec.sound].append(spec.id)
+        most = run.settings.frames if run.media.kind == "audio" else BESIDE
+        for recipe, ids in fed.items():
+            for start, end in recording.windows(recipe.seconds, min(most, run.settings.frames)):
+                segment = self._segment(start, end)
+                data = repeated(recording.samples((start, end)), recipe.samples)
+                run.submit(ScoreItem(self.modality, tuple(ids), segment, data, recipe))
+
+    def _segment(self, start: float, end: float) -> SpanSegment:
+        """Return the span of these times: recipes of one length share theirs."""
+        segment = SpanSegment(start=round(start, 4), end=round(end, 4))
+        with self._run.lock:
+            for known in self._spans:
+                if (known.start, known.end) == (segment.start, segment.end):
+                    return known
+            self._spans.append(segment)
+        return segment
+
+    def expected(self) -> int:
+        """Return how many windows there are."""
+        return len(self._spans)
+
+    def subjects(self, *, partial: bool) -> list[Subject]:
+        """Return the voice, if anything was said of it."""
+        spans = [span.model_copy(deep=True) for span in self._spans if span.logits]
+        if not spans:
+            return []
+        spans.sort(key=lambda span: span.start)
+        return [
+            Subject(
+                id=ID,
+                modality=self.modality,
+                start=spans[0].start,
+                end=max(span.end for span in spans),
+                thumbnail_time=spans[0].start,
+                spans=spans,
+            )
+        ]
+
+
+def measured(recording: Recording) -> Heard:
+    """Return what is said of a recording in a result."""
+    quality = recording.quality
+    rated = {} if quality is None else {
+        "band": quality.band,
+        "snr": None if quality.snr is None else round(quality.snr, 2),
+        "clipped": round(quality.clipped, 5),
+        "level": round(quality.level, 2),
+        "held": None if quality.held is None else round(quality.held, 4),
+    }  # fmt: skip
+    return Heard(
+        seconds=round(recording.seconds, 3),
+        speech=[(round(start, 3), round(end, 3)) for start, end in recording.speech],
+        tonal=round(recording.tonal, 4),
+        **rated,
+    )

@@ -1,0 +1,223 @@
+"""Training of the one layer of `models/families/texture.py`: a fit, not a descent over pictures.
+
+A clip is the mean of what some of its faces show: as they are, and as worse copies of both labels
+(`COPIES`), without which a small face looks like a fake. Within a label each source weighs as the
+root of its clips, so that one page's fifty fakes are not the half of all; both labels weigh alike.
+Beside cross-entropy the fit sees each pair of a footage: the fake above its original
+(`pair_weight`). `decay` is the ridge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from detector.errors import InputError, WeightsError
+from detector.evaluation.labels import hash_of, pairs
+from detector.models.base import CropRecipe
+from detector.models.families.texture import FEATURES, TextureNet
+from detector.models.pictures import fit
+from detector.training import sample
+from detector.training.cache import FaceCache, Faces
+from detector.training.fit import configuration
+from detector.training.input_transform import InputTransform
+from detector.training.job import TrainingJob
+from detector.weights import load_state
+
+FRAMES = 4
+"""of a clip, evenly over it; of each worse copy half as many"""
+COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}
+"""What each copy of a clip weighs."""
+SMALLER, QUALITY = (0.3, 0.7), {"smaller": (50, 95), "compressed": (25, 70)}
+"""Of a smaller copy the side beside the crop's; the JPEG quality of both worse ones. An original
+and the fakes of it are drawn alike."""
+SPREAD = 0.3
+"""of a described channel when it is weighed, so that `decay` means the same for another trunk"""
+SOFTENED = 0.05
+"""of a label: a clip may be called what it isn't"""
+
+Array = np.ndarray
+
+
+def train(job: TrainingJob) -> TextureNet:
+    """Fit the layer by a recipe; see `detector.training.run.train`.
+
+    Raises
+    ------
+    WeightsError
+        There is no trunk, or it is of another network.
+    InputError
+        The labels hold no originals or no fakes to learn from.
+    """
+    network = TextureNet(job.plan.crop.size)
+    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    _begin(network, job.begin)
+    entries: dict[str, tuple[FaceCache, Faces]] = {}
+    for source in job.sources:
+        for entry in sample.select(source.part, source.cache.entries):
+            if entry.person not in job.held_out:
+                entries[entry.name] = (source.cache, entry)
+    clips = [entry for _, entry in entries.values()]
+    if len({entry.label for entry in clips}) < 2:
+        raise InputError(f"The recipe {job.plan.name!r} needs originals and fakes.")
+    described = np.stack(_described(network, job, list(entries.values())), 1)
+    weights, offset = fitted(described, clips, job.plan.decay, job.plan.pair_weight)
+    network.classifier.weight.copy_(torch.from_numpy(weights)[None])
+    network.classifier.bias.fill_(offset)
+    network.center.copy_(torch.from_numpy(described[0].mean(0)))
+    network.scale.copy_(torch.from_numpy(1 / _spread(described[0])))
+    job.run.out.mkdir(parents=True, exist_ok=True)
+    (job.run.out / "config.json").write_text(json.dumps(configuration(job.plan), indent=1))
+    return network
+
+
+def _begin(network: TextureNet, path: Path | None) -> None:
+    if path is None:
+        raise WeightsError("The recipe needs a trunk: name one with --begin.")
+    state = load_state(path)
+    own = network.features.state_dict(prefix="features.")
+    if lacking := sorted(set(own) - set(state)):
+        raise WeightsError(f"The trunk {path.name} does not fit: it has no {lacking[0]}.")
+    network.load_state_dict({name: state[name] for name in own}, strict=False)
+
+
+def _described(
+    network: TextureNet, job: TrainingJob, entries: Sequence[tuple[FaceCache, Faces]]
+) -> list[Array]:
+    """Describe clips: [copies, FEATURES] each. What was described is kept beside the faces, so that
+    another fold of the same clips takes seconds."""
+    seen = [job.plan.crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, FEATURES]
+    made_by = hashlib.sha256(repr(seen).encode())
+    for tensor in network.features.state_dict().values():
+        made_by.update(tensor.contiguous().numpy().tobytes())
+    name = f"texture-{made_by.hexdigest()[:12]}.npz"
+    kept: dict[Path, dict[str, Array]] = {}
+    found = []
+    for number, (cache, entry) in enumerate(entries):
+        file = cache.folder / name
+        if file not in kept:
+            kept[file] = dict(np.load(file)) if file.exists() else {}
+        if entry.name not in kept[file]:
+            kept[file][entry.name] = describe(network, cache, entry, job.transform, job.plan.crop)
+        found.append(kept[file][entry.name])
+        job.run.on_progress("training", number + 1, len(entries), {})
+    for file, descriptions in kept.items():
+        part = file.with_name(f"{os.getpid()}-{name}")
+        np.savez(part, **descriptions)  # type: ignore[arg-type]  # its stub knows no names
+        part.replace(file)
+    return found
+
+
+@torch.inference_mode()
+def describe(
+    network: TextureNet,
+    cache: FaceCache,
+    entry: Faces,
+    transform: InputTransform,
+    crop: CropRecipe,
+) -> Array:
+    """Return the mean description of some faces of a clip: float64 [copies, FEATURES]."""
+    frames = cache.frames(entry)
+    out = []
+    for copy in COPIES:
+        count = FRAMES if copy not in QUALITY else FRAMES // 2
+        chosen = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
+        shown = [transform.plain(frames[i], entry, int(i)) for i in chosen]
+        if copy in QUALITY:
+            shown = [
+                worse(picture, crop, copy, f"{entry.source} {entry.group} {k}")
+                for k, picture in enumerate(shown)
+            ]
+        seen = torch.from_numpy(transform.batch(shown)).to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            out.append(network.embed(seen).double().mean(0).numpy())
+    return np.stack(out)
+
+
+def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.ndarray:
+    """Return a picture, uint8 [S, S, 3], as such a copy shows it; the same for one footage."""
+    rng = np.random.default_rng(int(hash_of(f"{footage} {copy}")[:12], 16))
+    side, low_high = len(picture), QUALITY[copy]
+    if copy == "smaller":
+        small = max(8, round(side * rng.uniform(*SMALLER)))
+        picture = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*low_high))]
+    _, coded = cv2.imencode(".jpg", picture[..., ::-1], quality)
+    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
+    return fit(decoded[..., ::-1], crop)
+
+
+def _spread(described: Array) -> Array:
+    deviation: Array = described.std(0)
+    floored: Array = deviation + 1e-3 * deviation.mean()
+    return floored
+
+
+def _weights(clips: Sequence[Faces]) -> Array:
+    """Return what each clip weighs; they sum to 1, each label to a half."""
+    count = Counter((clip.label, clip.source) for clip in clips)
+    each = np.array([1 / np.sqrt(count[clip.label, clip.source]) for clip in clips])
+    labels = np.array([clip.label for clip in clips])
+    for label in (0, 1):
+        each[labels == label] /= 2 * each[labels == label].sum()
+    return each
+
+
+def fitted(
+    described: Array, clips: Sequence[Faces], decay: float, pair_weight: float
+) -> tuple[Array, float]:
+    """Fit the layer on standardized descriptions.
+
+    Parameters
+    ----------
+    described : float [copies, clips, features]
+        Copies as in `COPIES`.
+    decay : float
+        Of the squared weights, for channels that spread by `SPREAD`.
+    pair_weight : float
+        Of the pairs' loss beside cross-entropy.
+
+    Returns
+    -------
+    float [features], float
+        Weights and offset; over the clips as they are their logits have mean 0 and deviation 1, so
+        that runs that leave out different sources can be compared.
+    """
+    scaled = (described - described[0].mean(0)) / _spread(described[0]) * SPREAD
+    x = scaled.reshape(-1, scaled.shape[-1])
+    y = np.tile([clip.label for clip in clips], len(COPIES))
+    target = np.where(y == 1, 1 - SOFTENED, SOFTENED)
+    weight = np.outer(list(COPIES.values()), _weights(clips)).ravel()
+    first, second, share = _ordered(clips, pair_weight)
+    apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1])
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        z, d = x @ theta[:-1] + theta[-1], apart @ theta[:-1]
+        value = (weight * (np.logaddexp(0, z) - target * z)).sum()
+        value += (share * np.logaddexp(0, -d)).sum() + decay * (theta[:-1] ** 2).sum()
+        error, order = weight * (expit(z) - target), -share * expit(-d)
+        slope = x.T @ error + apart.T @ order + 2 * decay * theta[:-1]
+        return float(value), np.append(slope, error.sum())
+
+    best = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
+    z = scaled[0] @ best[:-1]
+    return best[:-1] * SPREAD / z.std(), float(-z.mean() / z.std())
+
+
+def _ordered(clips: Sequence[Faces], pair_weight: float) -> tuple[Array, Array, Array]:
+    """Return originals, the fakes of them, and what each pair of each copy weighs."""
+    first, second = np.array(pairs(clips), int).reshape(-1, 2).T
+    beside = Counter(clips[fake].source for fake in second)
+    each = np.array([1 / np.sqrt(beside[clips[fake].source]) for fake in second])
+    share = np.outer(list(COPIES.values()), pair_weight * each / max(each.sum(), 1e-12))
+    return first, second, share.ravel()

@@ -1,5 +1,0 @@
-"""Account: sign in, make an account, sign out."""
-
-from dashboard.pages.account import view
-
-view.draw()

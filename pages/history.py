@@ -1,5 +1,0 @@
-"""History: the analyses that were kept."""
-
-from dashboard.pages import history
-
-history.draw()

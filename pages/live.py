@@ -1,5 +1,0 @@
-"""Live: a camera in, a steady reading out."""
-
-from dashboard.pages.live import view
-
-view.draw()

@@ -1,0 +1,71 @@
+"""What Timbre's two networks say of each clip, in each version, kept in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from detector import weights
+from detector.models.families import timbre
+from detector.models.sound import repeated
+from research.voice import corrupt
+from research.voice.clips import SAMPLES, Clip, decode
+
+BATCH = 4
+"""Windows in one pass."""
+OnProgress = Callable[[str, int, int], None]
+
+
+def trunk(path: Path) -> timbre.Timbre:
+    """Return the network of a file as `weights/timbre.safetensors`, its head untrained."""
+    network = timbre.Timbre().eval().requires_grad_(False)
+    state = timbre.whole(weights.load_state(path))
+    state["head.weight"], state["head.bias"] = (
+        torch.zeros_like(p) for p in network.head.parameters()
+    )
+    weights.load_strict(network, state, path.name)
+    return network
+
+
+def window(samples: np.ndarray) -> torch.Tensor:
+    """Return float32 [64000] as the pipeline hands it over."""
+    return torch.from_numpy(repeated(samples / 32_768, SAMPLES).copy())
+
+
+def version(clip: Clip, name: str) -> np.ndarray:
+    """Return int16 [n] of a clip: as it is ("0"), degraded at random ("1", "2", …), or under a
+    condition of the card."""
+    x = decode(str(clip.path), SAMPLES / 16_000)
+    if name in corrupt.CONDITIONS:
+        return corrupt.packed(corrupt.CONDITIONS[name](x, np.random.default_rng(3)))
+    number = int(name)
+    return corrupt.packed(corrupt.degraded(x, corrupt.generator(clip, number)) if number else x)
+
+
+def statistics(
+    clips: Sequence[Clip],
+    name: str,
+    network: timbre.Timbre,
+    folder: Path,
+    on_progress: OnProgress = lambda name, done, total: None,
+) -> np.ndarray:
+    """Return float32 [clips, 3897] of a version, the level of the upper half last; from `folder`
+    where it was made before."""
+    target = folder / f"{name.replace('/', ' per ')}.npy"
+    if target.is_file() and len(known := np.load(target)) == len(clips):
+        return np.asarray(known)
+    rows: list[np.ndarray] = []
+    with torch.inference_mode():
+        for start in range(0, len(clips), BATCH):
+            samples = [window(version(clip, name)) for clip in clips[start : start + BATCH]]
+            batch = torch.stack(samples)
+            read = [network.statistics(batch), timbre.upper_half(batch)[:, None]]
+            rows.append(torch.cat(read, 1).numpy())
+            on_progress(name, min(start + BATCH, len(clips)), len(clips))
+    found = np.concatenate(rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(target, found)
+    return found

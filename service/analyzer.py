@@ -1,0 +1,34 @@
+"""The one analyzer of a server process."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detector.schema.analysis import Analysis, Settings
+
+if TYPE_CHECKING:
+    from detector.pipeline import Analyzer
+
+
+class SharedAnalyzer:
+    """The one `Analyzer`, made when it is first needed: importing torch takes seconds, which
+    neither the page nor a test of it should wait for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._analyzer: Analyzer | None = None
+
+    def get(self) -> Analyzer:
+        """Return the analyzer; the first call loads torch."""
+        with self._lock:
+            if self._analyzer is None:
+                from detector.pipeline import Analyzer
+
+                self._analyzer = Analyzer()
+            return self._analyzer
+
+    def analyze(self, path: Path, settings: Settings | None = None, /, **options: Any) -> Analysis:
+        """Return the analysis of a file; options are those of `Analyzer.analyze`."""
+        return self.get().analyze(path, settings, **options)

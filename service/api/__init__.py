@@ -1,0 +1,5 @@
+"""The REST API: the same service as the pages', for programs.
+
+One FastAPI application, served alone (`unmask serve`) or beside the dashboard on its own address.
+A file in `routes` is a resource; nothing else lists it. Knows no Streamlit.
+"""

@@ -1,0 +1,117 @@
+"""Who asks, and what they may do: a key, or a program on this computer.
+
+Where no accounts are set up, a program on this computer is its owner, as a browser on it is
+(`service.auth.identify`); everybody else shows a key. Who shows a key is that key's principal,
+wherever they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
+
+from service import auth, limits
+from service.api.errors import Forbidden, Unauthorized
+from service.application import Application
+from service.auth.caller import Caller
+from service.context import PrincipalKind, RequestContext, Scope
+from service.messages import _
+
+HEADER = "X-API-Key"
+"""Where a key may stand instead of `Authorization: Bearer`."""
+
+
+def application(connection: HTTPConnection) -> Application:
+    """Return the application that the server was made for."""
+    get: Callable[[], Application] = connection.app.state.application
+    return get()
+
+
+App = Annotated[Application, Depends(application)]
+
+
+class KeyHeader(SecurityBase):
+    """The key that a request shows, or nothing. (FastAPI's own knows no WebSockets.)"""
+
+    model = HTTPBearer(description=f"A key of `unmask keys add`; or in the header {HEADER}.")
+    scheme_name = "key"
+
+    def __call__(self, connection: HTTPConnection) -> str:
+        """Return it."""
+        kind, _space, text = connection.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and text.strip():
+            return text.strip()
+        return connection.headers.get(HEADER, "").strip()
+
+
+Shown = Annotated[str, Security(KeyHeader())]
+
+
+def identify(
+    connection: HTTPConnection, application: App, shown: Shown, needed: SecurityScopes
+) -> RequestContext:
+    """Return for whom a request is answered.
+
+    Raises
+    ------
+    Unauthorized
+        Nobody that this server knows.
+    Forbidden
+        The key is not for that.
+    RateLimitExceeded
+        Too much from there for now.
+    """
+    caller = Caller.of_request(connection)
+    context = _with_key(application, caller, shown, needed.scopes) if shown else _here(caller)
+    limits.count_request(context)
+    connection.state.principal = context.principal.id
+    return context
+
+
+def in_force(connection: HTTPConnection, application: Application) -> bool:
+    """Return whether what a connection showed at its beginning still lets it in: a stream outlives
+    many a key."""
+    shown = KeyHeader()(connection)
+    return not shown or application.keys.find(shown) is not None
+
+
+def _with_key(
+    application: Application, caller: Caller, shown: str, needed: list[str]
+) -> RequestContext:
+    key = application.keys.find(shown)
+    if key is None:
+        limits.count_rejected(caller.address)
+        raise Unauthorized(
+            _("This key is none, or no longer in force."),
+            hint=_("Who runs this server can make another: unmask keys add NAME"),
+        )
+    missing = [scope for scope in needed if scope not in key.scopes]
+    if missing:
+        raise Forbidden(
+            _("This key is not for that: it lacks the scope {scopes}.").format(
+                scopes=", ".join(missing)
+            )
+        )
+    return RequestContext(key.principal, address=caller.address)
+
+
+def _here(caller: Caller) -> RequestContext:
+    principal = auth.identify(caller, None)
+    if principal is None or principal.kind is not PrincipalKind.LOCAL:
+        raise Unauthorized(
+            _("This server answers programs on its own computer, and those with a key."),
+            hint=_("Send one: Authorization: Bearer um_…"),
+        )
+    return RequestContext(principal, address=caller.address, loopback=caller.loopback)
+
+
+Reader = Annotated[RequestContext, Security(identify, scopes=[Scope.READ])]
+Analyst = Annotated[RequestContext, Security(identify, scopes=[Scope.ANALYZE])]
+ModelKeeper = Annotated[RequestContext, Security(identify, scopes=[Scope.MODELS])]
+Observer = Annotated[RequestContext, Security(identify, scopes=[Scope.METRICS])]

@@ -1,0 +1,241 @@
+"""Every refusal has one shape: a status, a code for programs, a sentence for a person.
+
+{"error": {"code": "disk_full", "message": "…", "hint": "…", "request_id": "…"}}
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket, WebSocketState
+
+from detector.errors import Canceled, InputError, UnmaskError
+from service.error_reports import fault_of, hint_of, message_of
+from service.limits import NotAllowed, RateLimitExceeded, TooLarge
+from service.live.viewers import Full
+from service.messages import _
+from service.records.idempotency import InProgress
+from service.records.model import ErrorReport, RecordsError
+from service.storage.bucket import StorageUnreachable
+from service.storage.uploads import StorageError
+from service.tasks.task import QueueFull
+
+log = logging.getLogger(__name__)
+
+BUSY_SECONDS = 10
+"""s after which to ask again where a queue is full or a database is busy."""
+
+
+class NotFound(InputError):
+    """There is no such thing, or none for whoever asks."""
+
+    default_code = "not_found"
+
+
+class Unauthorized(InputError):
+    """Who asks has shown no key, or none that is in force."""
+
+    default_code = "unauthorized"
+
+
+class Forbidden(InputError):
+    """The key is not for that."""
+
+    default_code = "forbidden"
+
+
+class Conflict(InputError):
+    """It can't be done as things stand."""
+
+    default_code = "conflict"
+
+
+class UnsupportedBody(InputError):
+    """The body is not of the kind that this takes."""
+
+    default_code = "unsupported_media_type"
+
+
+class RefusalDetail(BaseModel):
+    """What went wrong, and what to do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str = Field(description="stable, for programs", examples=["not_found"])
+    message: str = Field(description="one sentence for a person")
+    hint: str = Field(default="", description="what to do next; may be empty")
+    request_id: str = Field(default="", description="also in the header X-Request-ID and the log")
+    reference: str = Field(default="", description="of our own failure, as the log has it")
+
+
+class ErrorAnswer(BaseModel):
+    """The body of every answer that is a refusal."""
+
+    error: RefusalDetail
+
+
+STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (Unauthorized, 401),
+    (Forbidden, 403),
+    (NotAllowed, 403),
+    (NotFound, 404),
+    (Conflict, 409),
+    (InProgress, 409),
+    (Canceled, 409),
+    (TooLarge, 413),
+    (UnsupportedBody, 415),
+    (RateLimitExceeded, 429),
+    (QueueFull, 503),
+    (Full, 503),
+    (StorageUnreachable, 503),
+    (StorageError, 507),
+    (RecordsError, 503),
+    (InputError, 422),
+    (Exception, 500),
+)
+"""The first that fits."""
+CODES = {"license": 409, "disk_full": 507, "too_many_viewers": 503}
+"""Where the code says more than the class."""
+MEANINGS: dict[int | str, str] = {
+    400: "The body is broken.",
+    401: "No key, or none in force.",
+    403: "The key is not for that.",
+    404: "There is no such thing, or it is somebody else's.",
+    409: "Not as things stand.",
+    422: "The file or a field can't be used.",
+    429: "Too much for now; see Retry-After.",
+    503: "Not now; see Retry-After.",
+}
+"""What any address may answer."""
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status of an error."""
+    if isinstance(error, UnmaskError) and error.code in CODES:
+        return CODES[error.code]
+    return next(status for kind, status in STATUS if isinstance(error, kind))
+
+
+def detail_of(fault: ErrorReport, request_id: str = "") -> RefusalDetail:
+    """Return what a fault says."""
+    return RefusalDetail(
+        code=fault.problem.code,
+        message=str(message_of(fault)),
+        hint=str(hint_of(fault)),
+        request_id=request_id,
+        reference=fault.reference if fault.ours else "",
+    )
+
+
+def answer(
+    request: HTTPConnection, status: int, detail: RefusalDetail, headers: Mapping[str, str] = {}
+) -> JSONResponse:
+    """Return a refusal."""
+    detail = detail.model_copy(update={"request_id": request_id(request)})
+    # Of a body that was refused, the rest is not read either.
+    hang_up = {"Connection": "close"} if request.scope.get("method") == "POST" else {}
+    return JSONResponse(
+        ErrorAnswer(error=detail).model_dump(), status_code=status, headers={**headers, **hang_up}
+    )
+
+
+def request_id(request: HTTPConnection) -> str:
+    """Return what a request is called in its answer and in the log."""
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def answer_error(request: HTTPConnection, error: Exception) -> JSONResponse:
+    """Return the refusal that an error is."""
+    status = status_of(error)
+    if status < 500 and isinstance(error, UnmaskError):
+        detail = RefusalDetail(code=error.code, message=str(error.message), hint=str(error.hint))
+    else:
+        fault = fault_of(error)
+        detail = detail_of(fault)
+        if not isinstance(error, UnmaskError):
+            message = str(_("Something went wrong here, not with your request."))
+            detail = detail.model_copy(update={"message": message})
+        if status == 500:
+            log.error("a request failed, reference %s", fault.reference, exc_info=error)
+    return answer(request, status, detail, headers_of(error, status))
+
+
+def headers_of(error: Exception, status: int) -> dict[str, str]:
+    """Return what an error's answer tells a client beside its body."""
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    if status in (429, 503) or isinstance(error, InProgress):
+        wait = getattr(error, "retry_after", 0.0) or BUSY_SECONDS
+        return {"Retry-After": str(math.ceil(wait))} if math.isfinite(wait) else {}
+    return {}
+
+
+def install(app: FastAPI) -> None:
+    """Give an application these answers."""
+    for kind, handle in HANDLERS:
+        app.add_exception_handler(kind, partial(_handle, handle))
+
+
+async def _handle(
+    handle: Callable[[HTTPConnection, Exception], JSONResponse],
+    connection: HTTPConnection,
+    error: Exception,
+) -> JSONResponse:
+    """Answer a request; a WebSocket that is refused gets the same answer in place of its link."""
+    response = handle(connection, error)
+    if isinstance(connection, WebSocket):
+        if connection.client_state is WebSocketState.CONNECTING:
+            await connection.send_denial_response(response)
+        elif connection.application_state is WebSocketState.CONNECTED:
+            await connection.close(1011)
+    return response
+
+
+def _http(request: HTTPConnection, error: Exception) -> JSONResponse:
+    """Answer what the framework refuses: an unknown path or method, a broken body."""
+    assert isinstance(error, HTTPException)
+    message = {
+        400: _("The body could not be read: {problem}.").format(problem=error.detail),
+        404: _("There is nothing at this address."),
+        405: _("This address does not take that method."),
+    }.get(error.status_code, error.detail)
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    detail = RefusalDetail(code=code, message=str(message))
+    return answer(request, error.status_code, detail, error.headers or {})
+
+
+def _invalid(request: HTTPConnection, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError | WebSocketRequestValidationError)
+    return answer(request, 422, invalid(error.errors()))
+
+
+def invalid(problems: object) -> RefusalDetail:
+    """Return what is said of fields that don't fit, by what pydantic found."""
+    assert isinstance(problems, list | tuple)
+    where = "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in problems[:5]
+    )
+    message = _("A field does not fit: {fields}.").format(fields=where)
+    return RefusalDetail(code="invalid", message=str(message))
+
+
+HANDLERS: tuple[
+    tuple[type[Exception], Callable[[HTTPConnection, Exception], JSONResponse]], ...
+] = (
+    (UnmaskError, answer_error),
+    (Exception, answer_error),
+    (HTTPException, _http),
+    (RequestValidationError, _invalid),
+    (WebSocketRequestValidationError, _invalid),
+)

@@ -1,0 +1,263 @@
+"""Analyses: a file in, a result out; its moments, heatmaps and report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from detector.schema.analysis import Analysis
+from service import exports, webhooks
+from service.api import uploads
+from service.api.access import Analyst, App, Reader
+from service.api.errors import Conflict, ErrorAnswer, NotFound, answer
+from service.api.idempotency import IdempotencyKey, once
+from service.api.routes.tasks import wait_for
+from service.api.schemas import V1, AnalysisView, FramesView
+from service.api.uploads import Form
+from service.application import Application
+from service.context import RequestContext
+from service.messages import _
+from service.records.model import Query as RecordQuery
+from service.tasks.job import Job
+
+router = APIRouter(prefix=f"{V1}/analyses", tags=["analyses"])
+
+MAX_WAIT = 600.0
+"""s that a client may wait for a result"""
+FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "url": {
+                            "type": "string",
+                            "description": "in place of a file, where links are allowed",
+                        },
+                        "models": {
+                            "type": "string",
+                            "description": "ids with commas between; default: the ensemble",
+                        },
+                        "frames": {"type": "integer", "minimum": 1, "maximum": 2000},
+                        "sampling": {
+                            "type": "string",
+                            "enum": ["uniform", "keyframes", "fps", "closer"],
+                        },
+                        "fps": {"type": "number", "minimum": 0.1, "maximum": 60},
+                        "min_face": {"type": "integer", "minimum": 12, "maximum": 1000},
+                        "start": {"type": "number", "minimum": 0, "description": "s"},
+                        "end": {"type": "number", "description": "s"},
+                        "webhook": {
+                            "type": "string",
+                            "description": "a public address that is told when it has ended",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer, "description": what}
+    for status, what in {
+        413: "Larger than a file may be here.",
+        415: "Not a form.",
+        500: "Our own failure; see `reference`.",
+        507: "The disk is full.",
+    }.items()
+}
+
+
+def find(id: str, context: Reader, application: App) -> Job:
+    """Return the analysis behind an id, for whoever has it.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
+    job = application.find(context, id)
+    if job is None:
+        raise NotFound(_("There is no such analysis."))
+    return job
+
+
+Known = Annotated[Job, Depends(find)]
+
+
+def finished(job: Known) -> Analysis:
+    """Return the result of an analysis.
+
+    Raises
+    ------
+    Conflict
+        There is none yet, or there will be none.
+    """
+    if job.analysis is None:
+        raise Conflict(
+            _("There is no result: the analysis is {state}.").format(state=job.state.value),
+            code="no_result",
+        )
+    return job.analysis
+
+
+Result = Annotated[Analysis, Depends(finished)]
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=AnalysisView,
+    responses={200: {"model": AnalysisView, "description": "The result, by `wait`."}, **REFUSALS},
+    openapi_extra=FORM,
+)
+async def create(
+    request: Request,
+    context: Analyst,
+    application: App,
+    response: Response,
+    wait: Annotated[float, Query(ge=0, le=MAX_WAIT, description="s for the result")] = 0.0,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """Analyze a file, or what an address leads to. The answer is where its analysis will be; with
+    `wait`, the result where it is there in time. The same file with the same settings is not
+    analyzed twice."""
+    async with uploads.receive(request, context) as form:
+        job = await run_in_threadpool(submit, application, context, form, idempotency_key)
+    if wait:
+        await wait_for(job, wait, application)
+        # Another server's is only as it was.
+        job = await run_in_threadpool(lambda: application.find(context, job.key) or job)
+    view = await run_in_threadpool(_view, job, application)
+    if wait and view.error is not None:
+        ours = job.fault is not None and job.fault.ours
+        return answer(request, 500 if ours else 422, view.error, {"Location": view.href})
+    response.headers["Location"] = view.href
+    response.status_code = 202 if job.active else 200
+    return view
+
+
+@router.get("")
+def search(
+    context: Reader,
+    application: App,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> list[AnalysisView]:
+    """List one's own analyses, the newest first, without their results."""
+    scope = application.scope(context)
+    page = scope.store.search(scope.owner, RecordQuery(limit=limit, offset=offset))
+    jobs = [application.find(context, record.id) for record in page.records]
+    return [_view(job, application, whole=False) for job in jobs if job is not None]
+
+
+@router.get("/{id}")
+def get(job: Known, application: App) -> AnalysisView:
+    """Say where an analysis stands, with its result once there is one."""
+    return _view(job, application)
+
+
+@router.post("/{id}/again", status_code=202)
+def again(job: Known, context: Analyst, application: App) -> AnalysisView:
+    """Analyze a kept file once more, with its settings and under its address: one that was
+    interrupted, since its server stopped, or that failed. Only its owner's own."""
+    if job.record.owner != application.scope(context).owner:
+        raise NotFound(_("There is no such analysis of yours."))
+    if job.active:
+        raise Conflict(_("The analysis is not over."), code="active")
+    new = application.rerun(context, job.key, job.settings)
+    if new is None:
+        raise _gone()
+    return _view(new, application)
+
+
+@router.delete("/{id}", status_code=204)
+def delete(id: str, context: Analyst, application: App) -> None:
+    """Stop an analysis and delete it with its file. Only its owner's own."""
+    if not application.delete(context, id):
+        raise NotFound(_("There is no such analysis of yours."))
+
+
+@router.get("/{id}/frames")
+def frames(job: Known, analysis: Result) -> FramesView:
+    """List the sampled moments, with who is in each and how they score."""
+    return FramesView.of(job.key, analysis)
+
+
+@router.get(
+    "/{id}/heatmap/{frame}",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}},
+)
+def heatmap(
+    frame: int,
+    job: Known,
+    analysis: Result,
+    subject: Annotated[str | None, Query(description="default: the most suspicious")] = None,
+    model: Annotated[str | None, Query(description="default: the first that counts")] = None,
+) -> Response:
+    """Draw where a model looked in a sampled moment, over the frame, as a JPEG."""
+    picture = exports.heatmap(_media(job), analysis, frame, subject, model)
+    if picture is None:
+        raise NotFound(_("There is nothing to show: no such subject or model in this frame."))
+    return Response(picture, media_type="image/jpeg")
+
+
+@router.get(
+    "/{id}/report.pdf",
+    response_class=Response,
+    responses={200: {"content": {"application/pdf": {}}}},
+)
+def report(job: Known, analysis: Result, place: bool = True) -> Response:
+    """Make the sealed report. `place=false` leaves out where the file was recorded."""
+    content = exports.report("pdf", job.path, analysis, job.origin, place=place)
+    return Response(
+        content,
+        media_type="application/pdf",
+        headers={"Content-Disposition": 'attachment; filename="report.pdf"'},
+    )
+
+
+def submit(application: Application, context: RequestContext, form: Form, key: str | None) -> Job:
+    """Put a file in line; or find what the same request did before.
+
+    Raises
+    ------
+    UnmaskError
+        It was not taken.
+    """
+    source, settings = form.sources[0], form.settings
+
+    def make() -> str:
+        if form.webhook:
+            webhooks.check(form.webhook)
+        job = source.submit(application, context, settings)
+        if form.webhook:
+            application.webhooks.start(form.webhook, job.key, context.principal)
+        return job.key
+
+    id = once(application, context, form, key, make)
+    job = application.find(context, id)
+    if job is None:
+        raise NotFound(_("What this request made before was deleted."))
+    return job
+
+
+def _view(job: Job, application: Application, *, whole: bool = True) -> AnalysisView:
+    return AnalysisView.of(job, application.jobs.ahead(job) if job.active else 0, whole=whole)
+
+
+def _media(job: Job) -> Any:
+    if not job.has_media:
+        raise _gone()
+    return job.path
+
+
+def _gone() -> Conflict:
+    text, hint = _("The file is not kept any more."), _("Send it again.")
+    return Conflict(text, code="media_gone", hint=hint)

@@ -1,0 +1,191 @@
+"""Batches: several analyses that are followed as one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from detector.errors import UnmaskError
+from detector.schema.analysis import Label
+from service import webhooks
+from service.api import uploads
+from service.api.access import Analyst, App, Reader
+from service.api.errors import NotFound, RefusalDetail, detail_of
+from service.api.idempotency import IdempotencyKey, once
+from service.api.routes.analyses import FORM, REFUSALS
+from service.api.schemas import V1
+from service.api.uploads import Form
+from service.application import Application
+from service.context import RequestContext
+from service.messages import _
+from service.records.batches import Batch, BatchItem
+from service.records.model import State
+
+router = APIRouter(prefix=f"{V1}/batches", tags=["batches"])
+
+MAX_FILES = 50
+"""files of one request; a batch may have more, in several"""
+NAMES = ("files", "file")
+
+
+class BatchItemView(BaseModel):
+    """One file of a batch."""
+
+    name: str
+    analysis: str | None = Field(description="id; None where it was not taken")
+    state: State | None
+    verdict: Label | None
+    error: RefusalDetail | None = Field(description="why it was not taken, or has no result")
+    href: str | None
+
+
+class BatchView(BaseModel):
+    """Several analyses, and how far they are together."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "q0Zl3vJ6T2uYb8Rk1cXw9A",
+                    "done": False,
+                    "counts": {"done": 1, "queued": 1},
+                    "items": [],
+                    "href": "/v1/batches/q0Zl3vJ6T2uYb8Rk1cXw9A",
+                }
+            ]
+        }
+    )
+
+    id: str
+    done: bool = Field(description="none waits or runs any more")
+    counts: dict[str, int] = Field(description="files by state; refused, deleted")
+    items: list[BatchItemView]
+    href: str
+
+
+def find(id: str, context: Reader, application: App) -> Batch:
+    """Return a batch of whoever asks.
+
+    Raises
+    ------
+    NotFound
+        There is none, or it is somebody else's.
+    """
+    batch = application.batches.get(context.principal.id, id)
+    if batch is None:
+        raise NotFound(_("There is no such batch."))
+    return batch
+
+
+def _body() -> dict[str, Any]:
+    """Return the form of an analysis, with several files."""
+    form = FORM["requestBody"]["content"]["multipart/form-data"]["schema"]
+    files = {"type": "array", "items": form["properties"]["file"], "maxItems": MAX_FILES}
+    links = {"type": "array", "items": form["properties"]["url"], "maxItems": MAX_FILES}
+    others = {k: v for k, v in form["properties"].items() if k not in ("file", "url")}
+    schema = {**form, "properties": {"files": files, "url": links, **others}}
+    return {
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    }
+
+
+@router.post("", status_code=202, responses=REFUSALS, openapi_extra=_body())
+async def create(
+    request: Request,
+    context: Analyst,
+    application: App,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> BatchView:
+    """Analyze several files. Each that is not taken says why, and may be added later."""
+    async with uploads.receive(request, context, names=NAMES, most=MAX_FILES) as form:
+        id = await run_in_threadpool(_create, application, context, form, idempotency_key)
+    view = await run_in_threadpool(_view_of, application, context, id)
+    response.headers["Location"] = view.href
+    return view
+
+
+@router.post("/{id}", status_code=202, responses=REFUSALS, openapi_extra=_body())
+async def add(id: str, request: Request, context: Analyst, application: App) -> BatchView:
+    """Add files to a batch, such as those that the queue had no room for."""
+    await run_in_threadpool(find, id, context, application)
+    async with uploads.receive(request, context, names=NAMES, most=MAX_FILES) as form:
+        items = await run_in_threadpool(_submit, application, context, form)
+    await run_in_threadpool(application.batches.add, context.principal.id, id, items)
+    return await run_in_threadpool(_view_of, application, context, id)
+
+
+@router.get("/{id}")
+def get(batch: Annotated[Batch, Depends(find)], context: Reader, application: App) -> BatchView:
+    """Say how far a batch is, and what became of each file."""
+    return _view(application, context, batch)
+
+
+def _create(application: Application, context: RequestContext, form: Form, key: str | None) -> str:
+    def make() -> str:
+        items = _submit(application, context, form)
+        return application.batches.create(context.principal.id, items).id
+
+    return once(application, context, form, key, make)
+
+
+def _submit(application: Application, context: RequestContext, form: Form) -> list[BatchItem]:
+    settings, items = form.settings, []
+    if form.webhook:
+        webhooks.check(form.webhook)
+    for source in form.sources:
+        try:
+            job = source.submit(application, context, settings)
+        except UnmaskError as error:
+            refused = RefusalDetail(
+                code=error.code, message=str(error.message), hint=str(error.hint)
+            )
+            items.append(BatchItem(name=source.name, refused=refused.model_dump()))
+        else:
+            items.append(BatchItem(name=source.name, analysis=job.key))
+            if form.webhook:
+                application.webhooks.start(form.webhook, job.key, context.principal)
+    return items
+
+
+def _view_of(application: Application, context: RequestContext, id: str) -> BatchView:
+    return _view(application, context, find(id, context, application))
+
+
+def _view(application: Application, context: RequestContext, batch: Batch) -> BatchView:
+    items = [_item(application, context, item) for item in batch.items]
+    counts: dict[str, int] = {}
+    for item in items:
+        name = item.state.value if item.state else "refused" if item.analysis is None else "deleted"
+        counts[name] = counts.get(name, 0) + 1
+    return BatchView(
+        id=batch.id,
+        done=not counts.keys() & {State.QUEUED.value, State.RUNNING.value},
+        counts=counts,
+        items=items,
+        href=f"{V1}/batches/{batch.id}",
+    )
+
+
+def _item(application: Application, context: RequestContext, item: BatchItem) -> BatchItemView:
+    job = application.find(context, item.analysis) if item.analysis else None
+    if job is None:
+        return BatchItemView(
+            name=item.name,
+            analysis=item.analysis,
+            state=None,
+            verdict=None,
+            error=RefusalDetail.model_validate(item.refused) if item.refused else None,
+            href=None,
+        )
+    return BatchItemView(
+        name=item.name,
+        analysis=job.key,
+        state=job.state,
+        verdict=job.analysis.verdict.label if job.analysis is not None else None,
+        error=detail_of(job.fault) if job.fault else None,
+        href=f"{V1}/analyses/{job.key}",
+    )

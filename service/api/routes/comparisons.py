@@ -1,0 +1,120 @@
+"""Comparisons: a suspected copy held against its original."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from detector.errors import InputError
+from detector.schema.analysis import Settings
+from service.api import uploads
+from service.api.access import Analyst, App, Reader
+from service.api.errors import NotFound
+from service.api.idempotency import IdempotencyKey, once
+from service.api.routes.analyses import REFUSALS
+from service.api.schemas import V1, ComparisonView
+from service.api.uploads import Form, FormFile
+from service.application import Application
+from service.context import RequestContext
+from service.messages import _
+from service.tasks import comparisons
+from service.tasks.job import Job
+
+router = APIRouter(prefix=f"{V1}/comparisons", tags=["comparisons"])
+
+COPY, ORIGINAL = "copy", "original"
+_EITHER = {
+    "description": "a file, or the id of an analysis",
+    "anyOf": [{"type": "string", "format": "binary"}, {"type": "string"}],
+}
+PAIR_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [COPY, ORIGINAL],
+                    "properties": {COPY: _EITHER, ORIGINAL: _EITHER},
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("", status_code=202, responses=REFUSALS, openapi_extra=PAIR_FORM)
+async def create(
+    request: Request,
+    context: Analyst,
+    application: App,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> ComparisonView:
+    """Hold a suspected copy against its original: `copy` and `original` are files, which are
+    analyzed as well, or ids of analyses whose files are still here. The answer says where the
+    finding will be."""
+    names = (COPY, ORIGINAL)
+    async with uploads.receive(request, context, names=names, most=2, least=0) as form:
+        id = await run_in_threadpool(_start, application, context, form, idempotency_key)
+    view = await run_in_threadpool(_view, id, context, application)
+    response.headers["Location"] = view.href
+    return view
+
+
+@router.get("/{id}")
+def get(id: str, context: Reader, application: App) -> ComparisonView:
+    """Say where a comparison stands, with its finding once there is one."""
+    return _view(id, context, application)
+
+
+def _view(id: str, context: RequestContext, application: Application) -> ComparisonView:
+    """Return a comparison of whoever asks.
+
+    Raises
+    ------
+    NotFound
+        There is none, or it is somebody else's.
+    """
+    person = context.principal
+    task = application.tasks.find(id, person)  # first: it may end meanwhile
+    kept = application.originals.comparisons.store.get(person.id, id)
+    if task is not None and (task.kind is not comparisons.KIND or task.owner != person.id):
+        task = None
+    if kept is None and task is None:
+        raise NotFound(_("There is no such comparison."))
+    return ComparisonView.of(id, kept, task)
+
+
+def _start(application: Application, context: RequestContext, form: Form, key: str | None) -> str:
+    def make() -> str:
+        copy, original = (_job(application, context, form, name) for name in (COPY, ORIGINAL))
+        kept = application.originals.comparison(context.principal, copy, original)
+        if kept is not None:
+            return application.originals.state_roles(context.principal, copy, kept).id
+        if not (copy.has_media and original.has_media):
+            raise InputError(
+                _("The file of one of the two is not kept here any more."),
+                code="file_gone",
+                hint=_("Send it again."),
+            )
+        return application.originals.compare(context, copy, original).id
+
+    return once(application, context, form, key, make)
+
+
+def _job(application: Application, context: RequestContext, form: Form, name: str) -> Job:
+    """Return the analysis of one of the two."""
+    for source in form.sources:
+        if isinstance(source, FormFile) and source.field == name:
+            return source.submit(application, context, Settings())
+    id = form.fields.get(name, "").strip()
+    if not id:
+        text = _("There is no “{name}” in this request: a file, or the id of an analysis.")
+        raise InputError(text.format(name=name), code="no_file")
+    job = application.find(context, id)
+    if job is None:
+        raise NotFound(_("There is no such analysis."))
+    return job

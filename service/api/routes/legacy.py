@@ -1,0 +1,159 @@
+"""Addresses of older services, with their fields: thin aliases of `/v1/analyses`, which wait.
+
+They answer 202 with the analysis where it takes longer than `wait`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from detector.schema.analysis import Analysis, Label
+from service.api import uploads
+from service.api.access import Analyst, App
+from service.api.errors import answer
+from service.api.routes.analyses import MAX_WAIT, REFUSALS, submit
+from service.api.routes.tasks import wait_for
+from service.api.schemas import AnalysisView
+from service.tasks.job import Job
+
+router = APIRouter(tags=["older addresses"], deprecated=True)
+
+NAMES = ("file", "video", "image", "media")
+Wait = Annotated[float, Query(ge=0, le=MAX_WAIT, description="s for the result")]
+_BINARY = {"type": "string", "format": "binary"}
+
+
+def _form(*more: str) -> dict[str, Any]:
+    properties: dict[str, Any] = {"file": _BINARY} | {name: {"type": "integer"} for name in more}
+    schema = {"type": "object", "required": ["file"], "properties": properties}
+    return {
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    }
+
+
+class VideoScores(BaseModel):
+    """A score for each sampled frame of the most suspicious subject, and their mean."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"pred_scores": [0.41, 0.44], "mean_score": 0.425}]}
+    )
+
+    pred_scores: list[float] = Field(description="calibrated likelihood of fake, 0..1")
+    mean_score: float | None = Field(description="None where nothing could be scored")
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> VideoScores:
+        """Return the scores of a result."""
+        judged = next(iter(analysis.judged), None)
+        scores = [s.score for s in judged.looks if s.score is not None] if judged else []
+        return cls(pred_scores=scores, mean_score=sum(scores) / len(scores) if scores else None)
+
+
+class SimpleVerdict(BaseModel):
+    """The verdict in a few fields."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "success": True,
+                    "prediction": "INCONCLUSIVE",
+                    "is_fake": None,
+                    "confidence": None,
+                    "fake_probability": 0.47,
+                    "frames_analyzed": 32,
+                    "faces_detected": 1,
+                    "analysis": "/v1/analyses/q0Zl3vJ6T2uYb8Rk1cXw9A",
+                }
+            ]
+        }
+    )
+
+    success: bool = True
+    prediction: Label
+    is_fake: bool | None = Field(description="None where there is no verdict either way")
+    confidence: float | None = Field(description="likelihood of `prediction`, of fake or real")
+    fake_probability: float | None = Field(description="calibrated, 0..1")
+    frames_analyzed: int
+    faces_detected: int
+    analysis: str = Field(description="where all of it is")
+
+    @classmethod
+    def of(cls, job: Job, analysis: Analysis) -> SimpleVerdict:
+        """Return what these addresses say of a result."""
+        verdict = analysis.verdict
+        fake = {Label.FAKE: True, Label.REAL: False}.get(verdict.label)
+        likely = verdict.probability
+        sure = None if fake is None or likely is None else likely if fake else 1 - likely
+        return cls(
+            prediction=verdict.label,
+            is_fake=fake,
+            confidence=sure,
+            fake_probability=likely,
+            frames_analyzed=len(analysis.timestamps),
+            faces_detected=sum(subject.modality == "face" for subject in analysis.judged),
+            analysis=f"/v1/analyses/{job.key}",
+        )
+
+
+@router.post(
+    "/upload-video",
+    responses={202: {"model": AnalysisView}, **REFUSALS},
+    openapi_extra=_form("frames_per_video"),
+    response_model=VideoScores,
+)
+async def upload_video(
+    request: Request, context: Analyst, application: App, wait: Wait = MAX_WAIT
+) -> Any:
+    """Score a video frame by frame; `frames_per_video` of them."""
+    job = await _analyze(request, context, application, wait)
+    return _answer(request, job, lambda job, analysis: VideoScores.of(analysis))
+
+
+@router.post(
+    "/api/detect/image",
+    responses={202: {"model": AnalysisView}, **REFUSALS},
+    openapi_extra=_form(),
+    response_model=SimpleVerdict,
+)
+@router.post(
+    "/api/video/detect",
+    responses={202: {"model": AnalysisView}, **REFUSALS},
+    openapi_extra=_form("frames"),
+    response_model=SimpleVerdict,
+)
+@router.post(
+    "/api/analyze",
+    responses={202: {"model": AnalysisView}, **REFUSALS},
+    openapi_extra=_form("frames"),
+    response_model=SimpleVerdict,
+)
+async def detect(
+    request: Request, context: Analyst, application: App, wait: Wait = MAX_WAIT
+) -> Any:
+    """Judge a picture or a video."""
+    job = await _analyze(request, context, application, wait)
+    return _answer(request, job, SimpleVerdict.of)
+
+
+async def _analyze(request: Request, context: Analyst, application: App, wait: float) -> Job:
+    async with uploads.receive(request, context, names=NAMES) as form:
+        if frames := form.fields.get("frames_per_video"):
+            form.fields["frames"] = frames
+        job = await run_in_threadpool(submit, application, context, form, None)
+    await wait_for(job, wait, application)
+    return job
+
+
+def _answer(request: Request, job: Job, say: Any) -> Any:
+    view = AnalysisView.of(job, 0)
+    if job.analysis is not None:
+        return say(job, job.analysis)
+    if view.error is not None:
+        ours = job.fault is not None and job.fault.ours
+        return answer(request, 500 if ours else 422, view.error)
+    return Response(view.model_dump_json(), 202, media_type="application/json")

@@ -1,0 +1,75 @@
+"""Links that are fetched in the background: how far one is can be asked, and it can be stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from service.api import uploads
+from service.api.access import Analyst, App
+from service.api.errors import NotFound
+from service.api.idempotency import IdempotencyKey, once
+from service.api.routes.analyses import FORM, REFUSALS
+from service.api.schemas import V1, TaskView
+from service.api.uploads import Form
+from service.application import Application
+from service.context import RequestContext
+from service.messages import _
+from service.tasks.task import Task
+
+router = APIRouter(prefix=f"{V1}/links", tags=["analyses"])
+
+_FIELDS = FORM["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+LINK_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": [uploads.LINK],
+                    "properties": {
+                        name: field
+                        for name, field in _FIELDS.items()
+                        if name not in ("file", "webhook")
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("", status_code=202, responses=REFUSALS, openapi_extra=LINK_FORM)
+async def create(
+    request: Request,
+    context: Analyst,
+    application: App,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> TaskView:
+    """Fetch a file by its address and analyze it. The answer is the task of the fetch, which says
+    how far it is and, once it is done, where the analysis is; deleted, it ends and nothing is
+    kept."""
+    async with uploads.receive(request, context, names=()) as form:
+        task = await run_in_threadpool(_start, application, context, form, idempotency_key)
+    view = TaskView.of(task)
+    response.headers["Location"] = view.href
+    return view
+
+
+def _start(application: Application, context: RequestContext, form: Form, key: str | None) -> Task:
+    link, settings = form.sources[0].name, form.settings
+    id = once(
+        application,
+        context,
+        form,
+        key,
+        lambda: application.start_link(context, link, settings).id,
+    )
+    task = application.tasks.find(id, context.principal)
+    if task is None:
+        raise NotFound(_("What this request made before was deleted."))
+    return task

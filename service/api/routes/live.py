@@ -1,0 +1,154 @@
+"""A camera elsewhere: JPEG frames in, what is read in them out, over a WebSocket.
+
+A binary message is a frame. A message of text, `end`, ends the session; so does silence, and a
+client that leaves. What comes back is JSON: `{"type": "frame", …}` for each scored frame, as
+`unmask live --json` writes it, and `{"type": "end", "result": …}` at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Query, WebSocket
+from PIL import Image
+from starlette.concurrency import run_in_threadpool
+from starlette.websockets import WebSocketDisconnect
+
+from detector.errors import InputError, UnmaskError
+from service.api.access import Analyst, App, in_force
+from service.api.errors import RefusalDetail
+from service.api.routes.tasks import RECHECK
+from service.api.schemas import V1
+from service.application import Application
+from service.live.viewers import Keep, LiveOptions, Viewer, letterbox
+from service.messages import _
+
+router = APIRouter(prefix=V1, tags=["live"])
+
+MAX_FRAME_BYTES = 4 << 20
+MAX_FRAME_SIDE = 4096
+"""px; as `detector.live.session`"""
+EVERY = 0.05
+"""s between two looks at what is known"""
+INVALID_DATA, POLICY = 1007, 1008
+"""codes that a WebSocket is closed with"""
+
+
+@router.websocket("/live")
+async def live(
+    websocket: WebSocket,
+    context: Analyst,
+    application: App,
+    models: Annotated[str | None, Query(description="ids with commas between")] = None,
+    min_face: Annotated[int, Query(ge=12, le=1000)] = 40,
+    alarm_above: Annotated[float | None, Query(gt=0, lt=1)] = None,
+    keep: Literal["nothing", "scores"] = "nothing",
+) -> None:
+    """Follow a camera. With `keep=scores` it becomes an analysis at its end."""
+    from detector.live import LiveSettings  # torch
+
+    ids = tuple(id.strip() for id in models.split(",") if id.strip()) if models else None
+    viewer = await run_in_threadpool(
+        application.viewers.open,
+        LiveSettings(models=ids, min_face=min_face, alarm_above=alarm_above),
+        LiveOptions(models=ids, keep=Keep(keep), mirror=False, scope=application.scope(context)),
+    )
+    try:
+        await websocket.accept()
+        await _first_to_end(_take(websocket, viewer), _tell(websocket, viewer, application))
+        await run_in_threadpool(viewer.end)
+        result = f"{V1}/analyses/{viewer.result}" if viewer.result else None
+        await websocket.send_json({"type": "end", "result": result})
+        await websocket.close()
+    except WebSocketDisconnect as error:
+        if error.code == POLICY:
+            await websocket.close(POLICY)
+    except UnmaskError as error:
+        detail = RefusalDetail(code=error.code, message=str(error.message), hint=str(error.hint))
+        await websocket.send_json({"type": "error", "error": detail.model_dump()})
+        await websocket.close(INVALID_DATA)
+    finally:
+        await run_in_threadpool(viewer.end)
+
+
+async def _first_to_end(*works: Coroutine[Any, Any, None]) -> None:
+    """Run several at once until one of them has ended, and raise what it raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
+
+
+async def _take(websocket: WebSocket, viewer: Viewer) -> None:
+    """Hand frames on until the client has said `end`.
+
+    Raises
+    ------
+    WebSocketDisconnect
+        It left.
+    InputError
+        What it sent is no frame.
+    """
+    while not viewer.ended:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code") or 1000)
+        if message.get("text") is not None:
+            if message["text"].strip() == "end":
+                return
+            raise InputError(_("A message of text can only be “end”."), code="bad_message")
+        rgb = await run_in_threadpool(decode, message.get("bytes") or b"")
+        viewer.push(rgb)
+
+
+async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) -> None:
+    """Say what is new, for as long as who watches may."""
+    from detector.live.lines import ScoredFrameLines
+
+    lines, checked, ready = ScoredFrameLines(), time.monotonic(), False
+    while not viewer.ended:
+        state = viewer.state
+        if state.ready and not ready:
+            ready = True
+            await websocket.send_json({"type": "ready", "models": [m.id for m in state.models]})
+        for line in lines.new(state):
+            await websocket.send_json({"type": "frame", **line})
+        if time.monotonic() - checked > RECHECK:
+            checked = time.monotonic()
+            if not await run_in_threadpool(in_force, websocket, application):
+                raise WebSocketDisconnect(POLICY)
+        await asyncio.sleep(EVERY)
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Return the picture of a frame, uint8 [H, W, 3] RGB, at the size of a session.
+
+    Raises
+    ------
+    InputError
+        It is no JPEG, or too large. Its header says so before it is decoded.
+    """
+    refusal = InputError(
+        _("A frame is a JPEG of at most {bytes} MB and {side} px.").format(
+            bytes=MAX_FRAME_BYTES >> 20, side=MAX_FRAME_SIDE
+        ),
+        code="bad_frame",
+    )
+    if len(data) > MAX_FRAME_BYTES:
+        raise refusal
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+            if max(picture.size) > MAX_FRAME_SIDE:
+                raise refusal
+            return letterbox(np.asarray(picture.convert("RGB")))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise refusal from None

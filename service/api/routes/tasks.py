@@ -1,0 +1,115 @@
+"""Background work: how far it is, told when asked, as server-sent events, or over a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, WebSocket
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocketDisconnect
+
+from service.api.access import Analyst, App, Reader, in_force
+from service.api.errors import NotFound
+from service.api.schemas import V1, TaskView
+from service.application import Application
+from service.messages import _
+from service.tasks.task import Task
+
+router = APIRouter(prefix=f"{V1}/tasks", tags=["tasks"])
+
+EVERY = 0.2
+"""s between two looks at a task that somebody watches"""
+WAIT_EVERY = 0.02
+"""s between two looks at a task whose result is waited for"""
+RECHECK = 2.0
+"""s between two looks at whether they still may"""
+
+
+def find(task: str, context: Reader, application: App) -> Task:
+    """Return a task of whoever asks.
+
+    Raises
+    ------
+    NotFound
+        There is none, or it is somebody else's.
+    """
+    found = application.tasks.find(task, context.principal)
+    if found is None:
+        raise NotFound(_("There is no such task."))
+    return found
+
+
+Known = Annotated[Task, Depends(find)]
+
+
+@router.get("/{task}")
+def get(task: Known) -> TaskView:
+    """Say where a task stands."""
+    return TaskView.of(task)
+
+
+@router.delete("/{task}", status_code=202)
+def cancel(task: str, context: Analyst, application: App) -> TaskView:
+    """Ask a task to stop: one that waits ends at once, one that runs at its next step."""
+    found = find(task, context, application)
+    application.tasks.cancel(found)
+    return TaskView.of(found)
+
+
+@router.get("/{task}/events", response_class=EventSourceResponse)
+async def events(task: Known, request: Request, application: App) -> AsyncIterator[ServerSentEvent]:
+    """Tell each change of a task as a server-sent event `task`, until it has ended."""
+    async for view in watch(task, request, application):
+        yield ServerSentEvent(event="task", data=view.model_dump(mode="json"))
+
+
+@router.websocket("/{task}/events")
+async def socket(websocket: WebSocket, task: str, context: Reader, application: App) -> None:
+    """Tell each change of a task as a JSON message, until it has ended."""
+    found = await run_in_threadpool(find, task, context, application)
+    await websocket.accept()
+    try:
+        async for view in watch(found, websocket, application):
+            await websocket.send_text(view.model_dump_json())
+        await websocket.close()
+    except WebSocketDisconnect:
+        pass
+
+
+async def watch(
+    task: Task, connection: HTTPConnection, application: Application
+) -> AsyncIterator[TaskView]:
+    """Give a task as it is, at each change, and as it ended; no longer than who watches may."""
+    last: TaskView | None = None
+    checked = time.monotonic()
+    while True:
+        if time.monotonic() - checked > RECHECK:
+            checked = time.monotonic()
+            if not await run_in_threadpool(in_force, connection, application):
+                return
+        task = await run_in_threadpool(application.tasks.now, task)
+        ended = not task.active
+        view = TaskView.of(task)
+        if view != last:
+            last = view
+            yield view
+        if ended:
+            return
+        await asyncio.sleep(EVERY)
+
+
+async def wait_for(task: Task, seconds: float, application: Application) -> None:
+    """Wait for a task's end, wherever it runs, that long at most."""
+    tasks = application.tasks
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while task.active:
+                here = tasks.runs_here(task)
+                await asyncio.sleep(WAIT_EVERY if here else EVERY)
+                task = task if here else await run_in_threadpool(tasks.now, task)

@@ -1,0 +1,264 @@
+"""What the API's answers are made of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from detector.messages import comparison
+from detector.models.inventory import Status
+from detector.schema.analysis import Analysis, Box, FrameSegment, Label, Question, ReasonCode
+from detector.schema.comparison import Comparison, ComparisonFinding
+from service.api.errors import RefusalDetail, detail_of
+from service.records.comparisons import KeptComparison
+from service.records.model import ResultOrigin, State
+from service.tasks.job import Job
+from service.tasks.task import ACTIVE, Task
+
+V1 = "/v1"
+_ID = "q0Zl3vJ6T2uYb8Rk1cXw9A"
+_TASK: JsonDict = {
+    "id": "9f2c51d07ab4",
+    "kind": "analysis",
+    "subject": _ID,
+    "state": "running",
+    "stage": "score",
+    "fraction": 0.41,
+    "seconds_left": None,
+    "created": "2026-11-21T20:00:00Z",
+    "started": "2026-11-21T20:00:01Z",
+    "ended": None,
+    "error": None,
+    "href": "/v1/tasks/9f2c51d07ab4",
+    "result": f"/v1/analyses/{_ID}",
+}
+
+
+class TaskView(BaseModel):
+    """Background work: how far it is, and where its result will be."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_TASK]})
+
+    id: str
+    kind: str = Field(description="analysis, fetch, download, …")
+    subject: str = Field(description="what it is about: the id of an analysis, of a model")
+    state: State
+    stage: str = Field(description="what is done just now; may be empty")
+    fraction: float = Field(description="0..1", ge=0, le=1)
+    seconds_left: float | None = Field(description="None while a rate would mean little")
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+    error: RefusalDetail | None = Field(description="why it failed")
+    href: str
+    result: str | None = Field(description="where its result is, or will be")
+
+    @classmethod
+    def of(cls, task: Task) -> TaskView:
+        """Return a task as it is now: of one moment, though a worker writes it meanwhile, its
+        state last."""
+        state = task.state
+        active = state in ACTIVE
+        about = {"analysis": f"{V1}/analyses/{task.subject}", "download": f"{V1}/models"}
+        if task.kind.name == "fetch" and task.result:
+            about["fetch"] = f"{V1}/analyses/{task.result}"
+        about["comparison"] = f"{V1}/comparisons/{task.id}"
+        return cls(
+            id=task.id,
+            kind=task.kind.name,
+            subject=task.subject,
+            state=state,
+            stage=task.stage if active else "",
+            fraction=1.0 if state is State.DONE else task.fraction,
+            seconds_left=task.seconds_left if active else None,
+            created=task.created,
+            started=task.started,
+            ended=None if active else task.ended,
+            error=detail_of(task.fault) if task.fault and not active else None,
+            href=f"{V1}/tasks/{task.id}",
+            result=about.get(task.kind.name),
+        )
+
+
+class ComparisonView(BaseModel):
+    """A suspected copy against its original: where that stands, and the finding once there is
+    one."""
+
+    id: str
+    state: State
+    task: TaskView | None = Field(description="None once the server has forgotten it")
+    error: RefusalDetail | None = Field(description="why there is no finding")
+    finding: ComparisonFinding | None = Field(description="the result's, in short")
+    sentence: str = Field(description="the finding in words; empty while there is none")
+    result: Comparison | None = Field(
+        description="all that was measured, as `unmask compare --json` writes it"
+    )
+    href: str
+
+    @classmethod
+    def of(cls, id: str, kept: KeptComparison | None, task: Task | None) -> ComparisonView:
+        """Return a comparison as it is now: kept, or at work."""
+        found = kept.comparison if kept is not None else None
+        state = State.DONE if task is None or found is not None else task.state
+        return cls(
+            id=id,
+            state=state,
+            task=TaskView.of(task) if task is not None else None,
+            error=detail_of(task.fault) if task is not None and task.fault else None,
+            finding=found.finding if found is not None else None,
+            sentence=comparison.sentence(found) if found is not None else "",
+            result=found,
+            href=f"{V1}/comparisons/{id}",
+        )
+
+
+class AnalysisView(BaseModel):
+    """The analysis of a file: where it stands, and its result once there is one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "name": "council statement.mp4",
+                    "state": "running",
+                    "created": "2026-11-21T20:00:00Z",
+                    "ahead": 0,
+                    "task": _TASK,
+                    "error": None,
+                    "verdict": None,
+                    "result": None,
+                    "origin": None,
+                    "href": f"/v1/analyses/{_ID}",
+                }
+            ]
+        }
+    )
+
+    id: str = Field(description="a secret: whoever has it may read the result")
+    name: str = Field(description="as the file was named by whoever sent it")
+    state: State
+    created: datetime
+    ahead: int = Field(description="files that wait before this one")
+    task: TaskView
+    error: RefusalDetail | None = Field(description="why there is no result")
+    verdict: Label | None = Field(description="the result's, in short")
+    result: dict[str, Any] | None = Field(
+        description="the Analysis, as `unmask analyze --json` writes it (docs/results.md)"
+    )
+    origin: ResultOrigin | None = Field(
+        description="who made the result: believe `this_server` alone (docs/api.md, Seals)"
+    )
+    href: str
+
+    @classmethod
+    def of(cls, job: Job, ahead: int, *, whole: bool = True) -> AnalysisView:
+        """Return an analysis as it is now.
+
+        Parameters
+        ----------
+        job : Job
+        ahead : int
+            Files before it.
+        whole : bool
+            With its result; else the verdict alone.
+        """
+        analysis = job.analysis
+        return cls(
+            id=job.key,
+            name=job.name,
+            state=job.state,
+            created=job.record.created,
+            ahead=ahead,
+            task=TaskView.of(job),
+            error=detail_of(job.fault) if job.fault else None,
+            verdict=analysis.verdict.label if analysis is not None else None,
+            result=analysis.exported() if analysis is not None and whole else None,
+            origin=job.origin if analysis is not None else None,
+            href=f"{V1}/analyses/{job.key}",
+        )
+
+
+class SubjectInFrame(BaseModel):
+    """One subject at one sampled moment."""
+
+    id: str = Field(description="A, B, … of people; full_frame")
+    box: Box
+    probability: float | None = Field(description="calibrated likelihood of this moment, 0..1")
+    question: Question | None = Field(description="which question `probability` answers")
+    scores: dict[str, float] = Field(description="calibrated, by model")
+    problem: ReasonCode | None = Field(description="why it is not scored, if so")
+
+    @classmethod
+    def of(cls, id: str, question: Question | None, frame: FrameSegment) -> SubjectInFrame:
+        """Return what is known of a subject in a frame."""
+        return cls(
+            id=id,
+            box=frame.box,
+            probability=frame.score,
+            question=question,
+            scores=frame.scores,
+            problem=frame.quality.problem,
+        )
+
+
+class FrameView(BaseModel):
+    """One sampled moment of a file, and who is in it."""
+
+    index: int = Field(description="for /heatmap/{frame}")
+    time: float = Field(description="s from the first frame")
+    subjects: list[SubjectInFrame]
+
+
+class FramesView(BaseModel):
+    """All sampled moments of a file."""
+
+    analysis: str
+    frames: list[FrameView]
+
+    @classmethod
+    def of(cls, id: str, analysis: Analysis) -> FramesView:
+        """Return the moments of a result."""
+        frames = [
+            FrameView(index=i, time=t, subjects=[]) for i, t in enumerate(analysis.timestamps)
+        ]
+        for subject in analysis.subjects:
+            for frame in subject.frames:
+                view = SubjectInFrame.of(subject.id, subject.question, frame)
+                frames[frame.index].subjects.append(view)
+        return cls(analysis=id, frames=frames)
+
+
+class ModelView(BaseModel):
+    """A model, and whether it can score on this server."""
+
+    id: str
+    title: str
+    kind: str = Field(description="frame or clip")
+    summary: str
+    license: str = Field(description="of its weights")
+    state: str = Field(description="bundled, ready, license, available, manual or failed")
+    ready: bool
+    why: str = Field(description="one sentence where the state needs one")
+    download: int | None = Field(description="bytes that a download would bring")
+    in_memory: int = Field(description="bytes it takes now")
+
+    @classmethod
+    def of(cls, status: Status) -> ModelView:
+        """Return a model's state."""
+        spec = status.spec
+        return cls(
+            id=spec.id,
+            title=spec.title,
+            kind=spec.kind,
+            summary=spec.summary,
+            license=spec.license_weights,
+            state=status.state,
+            ready=status.ready,
+            why=status.why,
+            download=status.download,
+            in_memory=status.memory,
+        )

@@ -1,0 +1,240 @@
+"""A file that comes in a request: written to disk while it arrives, refused while it arrives.
+
+Who sends it is known before the first byte of it is read, and a body is never held in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive
+
+from detector.errors import InputError
+from detector.media.files import sha256
+from detector.models import registry
+from detector.schema.analysis import Settings
+from service import limits
+from service.api.errors import UnsupportedBody, invalid
+from service.application import Application
+from service.context import RequestContext
+from service.limits import MEGABYTE, TooLarge
+from service.messages import _
+from service.storage.uploads import is_full, max_upload_mb, no_room
+from service.tasks.job import Job
+from service.tasks.task import QueueFull
+
+OVERHEAD = 64 * 1024
+"""bytes of a form beside its file: boundaries, names, settings"""
+LINK = "url"
+"""The field of a file's address; there may be several where there may be several files."""
+MAX_LINK_SECONDS = 300.0
+"""s that all links of a request may take"""
+MAX_FIELDS, MAX_FIELD_BYTES = 20, 8 * 1024
+SETTINGS = ("models", "sampling", "frames", "fps", "min_face", "start", "end")
+"""Fields of a form that are those of `Settings`."""
+
+
+@dataclass(frozen=True)
+class FormFile:
+    """A file of a request, on disk until the request is answered.
+
+    Attributes
+    ----------
+    file : binary file
+    name : str
+        As the client named it; hostile.
+    size : int
+        Bytes.
+    field : str
+        Of the form.
+    """
+
+    file: BinaryIO
+    name: str
+    size: int
+    field: str = "file"
+
+    def submit(self, application: Application, context: RequestContext, settings: Settings) -> Job:
+        """Put its analysis in line; raise as `Application.submit`."""
+        return application.submit(context, self.file, self.name, settings, size=self.size)
+
+    @property
+    def fingerprint(self) -> str:
+        """What another request has to bring to be the same."""
+        return f"{self.field}\0{self.name}\0{self.sha256()}"
+
+    def sha256(self) -> str:
+        """Return the hash of its bytes; reads it, and stands at its beginning again."""
+        digest = sha256(self.file)
+        self.file.seek(0)
+        return digest
+
+
+@dataclass(frozen=True)
+class FormLink:
+    """A file that is to be fetched by its address.
+
+    Attributes
+    ----------
+    name : str
+        The address.
+    deadline : float
+        When all links of the request have to be here, by `time.monotonic`.
+    """
+
+    name: str
+    deadline: float
+
+    def submit(self, application: Application, context: RequestContext, settings: Settings) -> Job:
+        """Fetch it and put its analysis in line; raise as `Application.submit_link`."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise QueueFull(
+                _("There was no time left in this request to fetch the link."),
+                hint=_("Send it again, in another request."),
+            )
+        return application.submit_link(context, self.name, settings, seconds=left)
+
+    @property
+    def fingerprint(self) -> str:
+        """What another request has to bring to be the same."""
+        return f"url\0{self.name}"
+
+
+@dataclass(frozen=True)
+class Form:
+    """What came in the body of a request."""
+
+    sources: tuple[FormFile | FormLink, ...]
+    fields: dict[str, str]
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that was asked for."""
+        parts = [*(one.fingerprint for one in self.sources), *sorted(self.fields.items())]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    @property
+    def webhook(self) -> str:
+        """The address that is to be told; may be empty."""
+        return self.fields.get("webhook", "").strip()
+
+    @property
+    def settings(self) -> Settings:
+        """What was asked for.
+
+        Raises
+        ------
+        InputError
+            A value that makes no sense, a model that nobody knows.
+        """
+        given: dict[str, Any] = {n: v for n in SETTINGS if (v := self.fields.get(n, "").strip())}
+        if "models" in given:
+            given["models"] = [id.strip() for id in given["models"].split(",") if id.strip()]
+        try:
+            settings = Settings.model_validate(given)
+        except ValidationError as error:
+            raise InputError(invalid(error.errors()).message, code="invalid") from None
+        registry.choose(settings.models)
+        return settings
+
+
+@asynccontextmanager
+async def receive(
+    request: Request,
+    context: RequestContext,
+    *,
+    names: tuple[str, ...] = ("file",),
+    most: int = 1,
+    least: int = 1,
+) -> AsyncIterator[Form]:
+    """Take in the form of a request; its files are gone when this ends.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What the fields with files may be called.
+    most, least : int
+        Files.
+
+    Raises
+    ------
+    TooLarge, UnsupportedBody, InputError
+        It was not taken.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        raise UnsupportedBody(
+            _("A file comes as a form: Content-Type multipart/form-data."),
+            hint=_("For example: curl -F file=@clip.mp4 …"),
+        )
+    megabytes = limits.megabytes(context.principal, max_upload_mb())
+    limited = _limited(request, megabytes)
+    form_request = Request(request.scope, limited)
+    try:
+        async with form_request.form(
+            max_files=most, max_fields=MAX_FIELDS + most, max_part_size=MAX_FIELD_BYTES
+        ) as form:
+            yield _checked(form, names, most, least)
+    except ClientDisconnect:
+        raise HTTPException(400, "the client went away") from None
+    except OSError as error:
+        if is_full(error):
+            raise no_room() from error
+        raise
+
+
+def _limited(request: Request, megabytes: int) -> Receive:
+    """Return what reads a body and refuses it at the first byte too many."""
+    allowed = megabytes * MEGABYTE + OVERHEAD
+    refusal = TooLarge(_("A file may have {number} MB here.").format(number=megabytes))
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > allowed:
+        raise refusal
+    came = 0
+
+    async def read() -> Message:
+        nonlocal came
+        message = await request.receive()
+        came += len(message.get("body", b""))
+        if came > allowed:
+            raise refusal
+        return message
+
+    return read
+
+
+def _checked(form: FormData, names: tuple[str, ...], most: int, least: int) -> Form:
+    sources: list[FormFile | FormLink] = []
+    fields: dict[str, str] = {}
+    deadline = time.monotonic() + MAX_LINK_SECONDS
+    for name, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            if name in names:
+                size, given = value.size or 0, value.filename or "file"
+                sources.append(FormFile(value.file, given, size, name))
+        elif name == LINK:
+            if value.strip():
+                sources.append(FormLink(value.strip(), deadline))
+        else:
+            fields[name] = value
+    if len(sources) < least:
+        raise InputError(
+            _("There is no file in this request, or it broke off."),
+            code="no_file",
+            hint=_("Send it in the field “{name}”.").format(name=(*names, LINK)[0]),
+        )
+    if len(sources) > most:
+        raise InputError(
+            _("Too many files and links in one request; it may have {number}.").format(number=most),
+            code="too_many_files",
+        )
+    return Form(tuple(sources), fields)

@@ -1,0 +1,146 @@
+"""What is brought to a batch, file by file: an archive or a document is taken for what is in it.
+
+Only what is in them: a list of paths or links that is brought as a file is a file, and no path of
+this computer is ever opened for it. Each file of an archive is unpacked when its turn comes, beside
+the uploads, under a name of ours, and deleted after it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from detector.errors import InputError, MediaError, UnmaskError
+from service.limits import MEGABYTE
+from service.messages import _, ngettext
+from service.storage.uploads import CHUNK_BYTES, Uploads, is_full, no_room
+
+if TYPE_CHECKING:
+    from detector.batch import Entry
+
+HEAD = 8
+"""bytes by which a container is known"""
+
+
+class IncomingFile(NamedTuple):
+    """A file that is brought: read from where it stands."""
+
+    source: BinaryIO
+    name: str
+    size: int | None = None
+
+
+class RefusedFile(NamedTuple):
+    """A file that is not taken, and why."""
+
+    name: str
+    error: UnmaskError
+
+
+def opened(
+    file: IncomingFile, uploads: Uploads, *, most: int, largest: int
+) -> Iterator[IncomingFile | RefusedFile]:
+    """Yield the file itself, or what is in it, one open at a time.
+
+    Parameters
+    ----------
+    most : int
+        Files that are wanted; what is beyond is said in one line.
+    largest : int
+        Bytes of one of them.
+    """
+    # Brings the pipeline, which a first page need not wait for.
+    from detector.batch import is_container, read_container
+
+    start = file.source.tell()
+    head = file.source.read(HEAD)
+    file.source.seek(start)
+    if not is_container(head):
+        yield file
+        return
+    with tempfile.TemporaryDirectory(prefix=".opened-", dir=uploads.root) as folder:
+        path = Path(folder) / "container"
+        try:
+            if file.size is not None and file.size > largest:
+                raise _too_large(largest)
+            _copy(file, path, uploads)
+            found = read_container(path, file.name)
+        except InputError as error:
+            yield RefusedFile(file.name, error)
+            return
+        entries = found.entries if found is not None else []
+        if not entries:
+            hint = _("Bring a video or a picture.")
+            text = _("There is no video or picture in it.")
+            yield RefusedFile(file.name, MediaError(text, code="no_media", hint=hint))
+        for number, entry in enumerate(entries[:most]):
+            yield from _one(entry, Path(folder) / f"{number}", uploads, largest)
+        if len(entries) > most:
+            yield RefusedFile(file.name, _too_many(len(entries) - max(0, most)))
+
+
+def _one(
+    entry: Entry, folder: Path, uploads: Uploads, largest: int
+) -> Iterator[IncomingFile | RefusedFile]:
+    try:
+        path = _unpacked(entry, folder, uploads, largest)
+        size = path.stat().st_size
+        if size > largest:
+            raise _too_large(largest)
+        name = entry.name
+        if PurePath(name).suffix.lower() != path.suffix.lower():
+            name += path.suffix  # the pictures of a PDF have no names of their own
+        with path.open("rb") as source:
+            yield IncomingFile(source, name, size)
+    except InputError as error:
+        yield RefusedFile(entry.name, error)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unpacked(entry: Entry, folder: Path, uploads: Uploads, largest: int) -> Path:
+    if entry.open is None:
+        assert entry.error is not None
+        raise MediaError(entry.error.message, code=entry.error.code, hint=entry.error.hint)
+    if entry.size is not None and entry.size > largest:
+        raise _too_large(largest)
+    if not uploads.has_room(entry.size or 0):
+        raise no_room()
+    folder.mkdir(mode=0o700)
+    try:
+        return entry.open(folder)
+    except OSError as error:
+        if is_full(error):
+            raise no_room() from error
+        raise
+
+
+def _copy(file: IncomingFile, path: Path, uploads: Uploads) -> None:
+    if not uploads.has_room(file.size or 0):
+        raise no_room()
+    try:
+        with path.open("wb") as out:
+            shutil.copyfileobj(file.source, out, CHUNK_BYTES)
+    except OSError as error:
+        if is_full(error):
+            raise no_room() from error
+        raise
+
+
+def _too_large(largest: int) -> MediaError:
+    text = _("This file is larger than {number} MB, the limit here.")
+    hint = _("Cut out the part that matters.")
+    return MediaError(text.format(number=largest // MEGABYTE), code="too_large", hint=hint)
+
+
+def _too_many(number: int) -> MediaError:
+    text = ngettext(
+        "{number} more file is in it than a batch takes.",
+        "{number} more files are in it than a batch takes.",
+        number,
+    )
+    hint = _("Unpack it, and bring the others in another batch.")
+    return MediaError(text.format(number=f"{number:,}"), code="too_many_files", hint=hint)

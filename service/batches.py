@@ -1,0 +1,364 @@
+"""Batches of a person: many files that are brought together, run a few at a time, paused, stopped,
+and gone on with after a restart.
+
+A file of a batch is set aside when it comes (`Jobs.submit` without `start`), as if its analysis had
+been interrupted. One task a batch puts them in line, no more at a time than the server runs: others
+who bring a file wait for one of these, not for all. Pausing ends that task, and the files that run
+are finished; a server that dies leaves it interrupted, and what was not analyzed is where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, MutableMapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from pathlib import PurePath
+
+from detector.errors import UnmaskError
+from detector.schema.analysis import Settings, Verdict
+from service import limits, links
+from service.batch_files import IncomingFile, RefusedFile, opened
+from service.context import Principal, RequestContext
+from service.limits import MEGABYTE
+from service.messages import _
+from service.records.batches import Batch, Batches, BatchItem
+from service.records.model import Record, State
+from service.records.store import RecordScope
+from service.storage.uploads import max_upload_mb
+from service.tasks.jobs import Job, Jobs
+from service.tasks.manager import TaskManager
+from service.tasks.task import ACTIVE, Priority, QueueFull, Task, TaskKind
+
+POLL_SECONDS = 0.3
+"""Between two looks at what runs."""
+STOP_SECONDS = 3.0
+"""Longest wait for the task of a batch that is stopped."""
+MAX_FILES = 500
+"""Of one batch."""
+
+
+class BatchTask(Task):
+    """Puts the files of a batch in line. The time left is told after three."""
+
+    MIN_STEPS = 3
+
+
+KIND = TaskKind("batch", Priority.BATCH, 0.0, BatchTask, max_running=16)
+
+
+class BatchState(StrEnum):
+    """Where a batch stands."""
+
+    RUNNING = "running"
+    PAUSING = "pausing"
+    """What runs is finished; nothing more begins."""
+    PAUSED = "paused"
+    INTERRUPTED = "interrupted"
+    """The server stopped, or something failed, before it was done."""
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """One file of a batch as it is now; light enough to be kept for each of hundreds."""
+
+    item: BatchItem
+    record: Record | None = None
+    """None: refused, or deleted since."""
+    state: State | None = None
+    """INTERRUPTED: waits for its turn. None: refused, or deleted since."""
+    error: str = ""
+    verdict: Verdict | None = None
+    seconds: float | None = None
+    """that its analysis took"""
+    stage: str = ""
+    fraction: float = 0.0
+    sampled: tuple[int, int] = (0, 0)
+    """frames of the running file that were looked at, and in all"""
+    kept: bool = False
+    """The file is still here."""
+
+    @classmethod
+    def of(cls, item: BatchItem, job: Job | None) -> BatchRow:
+        """Return the row of a file, with its job where it has one."""
+        if job is None:
+            why = item.refused or {}
+            return cls(item, error=" ".join(filter(None, (why.get("message"), why.get("hint")))))
+        return cls(
+            item,
+            job.record,
+            job.state,
+            error=job.error,
+            verdict=job.analysis.verdict if job.analysis is not None else None,
+            seconds=job.analysis.timings.get("total") if job.analysis is not None else None,
+            stage=job.stage,
+            fraction=job.fraction,
+            sampled=(p.sampled, p.sampled_total) if (p := job.progress) else (0, 0),
+            kept=job.has_media,
+        )
+
+    @property
+    def over(self) -> bool:
+        """Nothing more becomes of it by itself."""
+        return self.over_in(self.state)
+
+    @staticmethod
+    def over_in(state: State | None) -> bool:
+        """Whether nothing more becomes of a file in this state by itself."""
+        return state not in (State.QUEUED, State.RUNNING, State.INTERRUPTED)
+
+    @property
+    def waits(self) -> bool:
+        """It can be put in line."""
+        return self.state is State.INTERRUPTED and self.kept
+
+
+class BatchService:
+    """The batches of a server, for whoever asks: each its owner's alone."""
+
+    def __init__(self, tasks: TaskManager, jobs: Jobs, batches: Batches) -> None:
+        self._tasks, self._jobs, self._batches = tasks, jobs, batches
+        tasks.register(KIND)
+
+    def bring(
+        self,
+        context: RequestContext,
+        scope: RecordScope,
+        files: Iterable[IncomingFile | str],
+        settings: Settings,
+        *,
+        id: str | None = None,
+        name: str = "",
+    ) -> Batch:
+        """Take files into a batch, and go on with it. One that is not taken says why in its row; an
+        archive or a document is taken for what is in it.
+
+        Parameters
+        ----------
+        files : iterable of IncomingFile or str
+            A text is a link, which is fetched now.
+        id : str, optional
+            Of a batch of theirs that gets more files; a new one without.
+        name : str
+            Of a new one.
+
+        Raises
+        ------
+        RecordsError
+            Nothing can be kept.
+        """
+        known = self._batches.get(scope.owner, id) if id else None
+        intake = _Intake(self._jobs, context, scope, settings, known.items if known else ())
+        for file in files:
+            intake.take(file)
+        if known is None:
+            batch = self._batches.create(scope.owner, intake.items, name)
+        else:
+            self._batches.add(scope.owner, known.id, intake.items)
+            batch = self._batches.get(scope.owner, known.id) or known
+        self.go_on(context.principal, scope, batch)
+        return batch
+
+    def go_on(self, principal: Principal, scope: RecordScope, batch: Batch) -> None:
+        """Run what is left of a batch; nothing happens where it runs."""
+        if not any(item.analysis for item in batch.items):
+            return
+        task = BatchTask(KIND, principal.id, subject=batch.id)
+        self._tasks.submit_once(task, partial(self._run, scope), principal)
+
+    def pause(self, principal: Principal, batch: Batch) -> None:
+        """Begin no more files; those that run are finished."""
+        if (task := self.task(principal, batch)) is not None:
+            self._tasks.cancel(task)
+
+    def stop(self, principal: Principal, scope: RecordScope, batch: Batch) -> None:
+        """Cancel what runs and what waits; results stay."""
+        self.pause(principal, batch)
+        task, deadline = self.task(principal, batch), time.monotonic() + STOP_SECONDS
+        while task is not None and task.active and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS / 10)  # it may be about to put one more in line
+        for id in filter(None, (item.analysis for item in batch.items)):
+            job = self._jobs.find(id, scope)
+            if job is not None and job.active:
+                self._jobs.cancel(id)
+            elif job is not None and job.state is State.INTERRUPTED:
+                self._jobs.end_waiting(job)
+
+    def first(self, scope: RecordScope, batch: Batch, ids: Sequence[str]) -> None:
+        """Analyze these before all others of their batch that wait."""
+        self._batches.advance(scope.owner, batch.id, ids)
+
+    def again(
+        self, context: RequestContext, scope: RecordScope, batch: Batch, ids: Iterable[str]
+    ) -> None:
+        """Analyze kept files of a batch once more, before those that wait; while it is paused, they
+        wait as well.
+
+        Raises
+        ------
+        UnmaskError
+            One was not taken, and none after it.
+        """
+        asked: list[str] = []
+        try:
+            for job in filter(None, (self._jobs.find(id, scope) for id in dict.fromkeys(ids))):
+                with limits.taking(context):
+                    if self._jobs.rerun(job.key, job.settings, scope, start=False) is not None:
+                        asked.append(job.key)
+        finally:
+            self._batches.advance(scope.owner, batch.id, asked)
+            task = self.task(context.principal, batch)
+            if asked and (task is None or not task.cancel.is_set()):
+                self.go_on(context.principal, scope, batch)
+
+    def task(self, principal: Principal, batch: Batch) -> BatchTask | None:
+        """Return the latest run of a batch that this server knows of."""
+        return self._tasks.latest(KIND, batch.id, principal)
+
+    def state(self, principal: Principal, batch: Batch, rows: Sequence[BatchRow]) -> BatchState:
+        """Say where a batch stands."""
+        task = self.task(principal, batch)
+        runs = any(row.state in ACTIVE for row in rows)
+        if task is not None and task.active:
+            return BatchState.PAUSING if task.cancel.is_set() else BatchState.RUNNING
+        if not any(row.waits for row in rows):
+            return BatchState.RUNNING if runs else BatchState.DONE
+        if task is not None and task.state is State.CANCELED:
+            return BatchState.PAUSING if runs else BatchState.PAUSED
+        return BatchState.INTERRUPTED
+
+    def rows(
+        self,
+        scope: RecordScope,
+        batch: Batch,
+        known: MutableMapping[str, BatchRow] | None = None,
+    ) -> list[BatchRow]:
+        """Return all files of a batch in the order they came.
+
+        Parameters
+        ----------
+        known : mutable mapping, optional
+            Rows of files that are over, by id: they are not looked up again, and new ones are put
+            in.
+        """
+        known = {} if known is None else known
+        rows = []
+        for item in batch.items:
+            row = known.get(item.analysis or "")
+            if row is None:
+                job = self._jobs.find(item.analysis, scope) if item.analysis else None
+                row = BatchRow.of(item, job)
+                if item.analysis and row.over:
+                    known[item.analysis] = row
+            rows.append(replace(row, item=item))  # several may share an analysis
+        return rows
+
+    def _run(self, scope: RecordScope, task: Task) -> None:
+        """In a worker: put files in line until none is left; more may come meanwhile."""
+        begun: set[tuple[str, int]] = set()
+        running: set[str] = set()
+        while (batch := self._batches.get(scope.owner, task.subject)) is not None:
+            turns = {item.analysis: item.turn for item in batch.items if item.analysis}
+            by_turn = sorted(turns, key=lambda id: -turns[id])
+            waiting = deque(id for id in by_turn if (id, turns[id]) not in begun)
+            running = {id for id in running if self._active(id, scope)}
+            with suppress(QueueFull):  # others wait: the next look may find room
+                while waiting and len(running) < self._jobs.workers and not task.cancel.is_set():
+                    if self._feed(waiting[0], scope):
+                        running.add(waiting[0])
+                    begun.add((waiting[0], turns[waiting.popleft()]))
+            task.on_progress(len(turns) - len(waiting) - len(running), len(turns))
+            if not waiting and not running:
+                return
+            task.cancel.wait(POLL_SECONDS)
+
+    def _active(self, id: str, scope: RecordScope) -> bool:
+        job = self._jobs.find(id, scope)
+        return job is not None and job.active
+
+    def _feed(self, id: str, scope: RecordScope) -> bool:
+        """Put a file in line, where it waits to be; whether it is at work now."""
+        job = self._jobs.find(id, scope)
+        if job is None or job.active or job.state is not State.INTERRUPTED or not job.has_media:
+            return job is not None and job.active
+        return self._jobs.rerun(id, job.settings, scope) is not None
+
+
+class _Intake:
+    """Takes the files of one call, each into an item."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        context: RequestContext,
+        scope: RecordScope,
+        settings: Settings,
+        known: Sequence[BatchItem],
+    ) -> None:
+        self._jobs, self._context, self._scope, self._settings = jobs, context, scope, settings
+        self.items: list[BatchItem] = []
+        self._known = len(known)
+        self._alike: dict[str, str] = {}
+        """The analysis that is at work on each question already, by its key."""
+        for id in filter(None, (item.analysis for item in known)):
+            if (job := jobs.find(id, scope)) is not None and not BatchRow.over_in(job.state):
+                self._alike[job.record.cache_key] = id
+
+    @property
+    def room(self) -> int:
+        return MAX_FILES - self._known - len(self.items)
+
+    def take(self, file: IncomingFile | str) -> None:
+        """Take a file, what is in it, or what a link leads to."""
+        name = file if isinstance(file, str) else file.name
+        try:
+            limits.check(self._context)
+            if self.room <= 0:
+                text = _("A batch has {number} files at most.").format(number=MAX_FILES)
+                hint = _("Bring this one in another batch.")
+                raise QueueFull(text, code="too_many_files", hint=hint)
+            if isinstance(file, str):
+                with (
+                    limits.taking(self._context),
+                    links.fetched(file, self._context.principal) as (link, got),
+                ):
+                    self._set_aside(IncomingFile(got, link.name, link.size))
+                return
+            largest = limits.megabytes(self._context.principal, max_upload_mb()) * MEGABYTE
+            for one in opened(file, self._jobs.uploads, most=self.room, largest=largest):
+                self._take_one(one)
+        except UnmaskError as error:
+            self._refuse(name, error)
+
+    def _take_one(self, file: IncomingFile | RefusedFile) -> None:
+        if isinstance(file, RefusedFile):
+            self._refuse(file.name, file.error)
+            return
+        try:
+            with limits.taking(self._context, file.size):
+                self._set_aside(file)
+        except UnmaskError as error:
+            self._refuse(file.name, error)
+
+    def _refuse(self, name: str, error: UnmaskError) -> None:
+        why = {"code": error.code, "message": str(error.message), "hint": str(error.hint)}
+        self.items.append(BatchItem(name=name, refused=why))
+
+    def _set_aside(self, file: IncomingFile) -> None:
+        """Keep a file until its turn comes; one whose answer is here, or on its way, is not kept
+        twice."""
+        title = PurePath(file.name).name
+        job = self._jobs.submit(
+            file.source, title, self._settings, self._scope, size=file.size, start=False
+        )
+        known = job.state is State.DONE
+        alike = self._alike.setdefault(job.record.cache_key, job.key) if not known else job.key
+        if alike != job.key:
+            self._jobs.delete([job.key], self._scope)
+        self.items.append(
+            BatchItem(name=file.name, analysis=alike, known=known or alike != job.key)
+        )

@@ -1,0 +1,142 @@
+"""Reports and heatmaps of results, made when they are asked for.
+
+One is made at a time in a process: they run networks, which compete with analyses for the cores.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from detector.errors import UsageError
+from detector.schema.analysis import Analysis
+from detector.seals import document_hash
+from service.messages import _
+from service.records.model import ResultOrigin
+
+log = logging.getLogger(__name__)
+
+MAX_SIDE = 1280
+"""px of the longer side of a drawn frame"""
+
+ORIGINS = {
+    ResultOrigin.HERE: "",
+    ResultOrigin.BEFORE: _("Made before this server put its seal under results."),
+    ResultOrigin.ELSEWHERE: _(
+        "Not made by this server: the result has no seal of it, or one that does not hold. Whoever "
+        "could write the record may have written any of this."
+    ),
+}
+"""What a report says of who made its result."""
+
+_making = threading.Lock()
+
+
+def report(
+    form: str,
+    path: Path,
+    analysis: Analysis,
+    origin: ResultOrigin,
+    *,
+    notes: str = "",
+    place: bool = True,
+) -> bytes:
+    """Return a sealed report, signed where this server has a key that can be used. One of a result
+    that this server did not make says so, and is never signed.
+
+    Parameters
+    ----------
+    form : {"pdf", "json", "csv"}
+    path : Path
+        The media; where it is gone, the report says so.
+    origin : ResultOrigin
+        Who made the result, as its store says.
+    notes : str
+        Of the analyst.
+    place : bool
+        False leaves out where the file says it was recorded.
+    """
+    from detector import report as reports  # its fonts and PDFs take a second to import
+
+    with _making:
+        content = reports.collect(
+            _as_shown(analysis), path, notes=notes, place=place, pictures=form == "pdf"
+        )
+        content = replace(content, origin=ORIGINS[origin])
+        key = _signing_key() if origin is not ResultOrigin.ELSEWHERE else None
+        return reports.FORMS[form](content, key)
+
+
+def heatmap(
+    path: Path, analysis: Analysis, index: int, subject_id: str | None, model_id: str | None
+) -> bytes | None:
+    """Return where a model looked in a sampled moment, over the frame, as a JPEG.
+
+    Parameters
+    ----------
+    index : int
+        Of `Analysis.timestamps`.
+    subject_id : str, optional
+        Default: the most suspicious in this frame.
+    model_id : str, optional
+        Default: the first that counts and scored this moment.
+
+    Returns
+    -------
+    bytes or None
+        None where there is no such subject or model there, or the model can't show it.
+    """
+    from PIL import Image
+
+    from detector import explain, media
+
+    shown = next(
+        (
+            (subject, frame)
+            for subject in analysis.judged
+            for frame in subject.frames
+            if frame.index == index and subject_id in (None, subject.id)
+        ),
+        None,
+    )
+    if shown is None:
+        return None
+    subject, frame = shown
+    ids = [model.id for model in analysis.models if model.scored]
+    counted = [model.id for model in analysis.models if model.counted and model.scored]
+    model_id = model_id or next(iter((*counted, *ids)), None)
+    if model_id not in ids or model_id is None:
+        return None
+    with _making:
+        heat = explain.heatmap(path, analysis, subject.id, frame.time, model_id)
+        if heat is None:
+            return None
+        rgb = media.frame_at(path, analysis.media, frame.time).rgb
+    image = Image.fromarray(explain.on_frame(rgb, heat))
+    image.thumbnail((MAX_SIDE, MAX_SIDE))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=88)
+    return out.getvalue()
+
+
+def _as_shown(analysis: Analysis) -> Analysis:
+    """Return a result without a seal that is of another: thresholds may have been moved since."""
+    seal = analysis.seal
+    if seal is None or document_hash(analysis.model_dump(mode="json")) == seal.document:
+        return analysis
+    return analysis.model_copy(update={"seal": None})
+
+
+def _signing_key() -> Ed25519PrivateKey | None:
+    from detector.report import signing_key
+
+    try:
+        return signing_key()
+    except UsageError as error:
+        log.warning("a report was not signed: %s", error.message)
+        return None

@@ -1,0 +1,174 @@
+"""What people found out about files, to be learned from: how often the verdicts were right, and a
+labelled set for calibration and training (`unmask export-labels`).
+
+Confirmed files are those that somebody looked into, not a sample of all: the shares here say how
+the verdicts did on them, and nothing of files that nobody doubted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from detector import paths
+from detector.errors import InputError
+from detector.schema.analysis import Label
+from service.config import get_config
+from service.records.database import FILE
+from service.records.model import MAX_PAGE_SIZE, Confirmed, Query, Record
+from service.records.sql import open_store
+from service.records.store import RecordScope
+from service.storage.shared import open_uploads
+from service.storage.uploads import Uploads
+
+COLUMNS = ("file", "label", "kind", "group", "source")
+"""of labels.csv, as `detector.evaluation.labels` reads it"""
+_CALLED = {Label.FAKE: Confirmed.FAKE, Label.REAL: Confirmed.REAL}
+"""What a verdict says a file is; the others leave it open."""
+
+
+@dataclass(frozen=True)
+class VerdictOutcome:
+    """How the verdicts of some confirmed files did."""
+
+    right: int = 0
+    wrong: int = 0
+    open: int = 0
+    """Inconclusive or not judged."""
+
+    @property
+    def total(self) -> int:
+        return self.right + self.wrong + self.open
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """What became of confirmed files when they were written as a labelled set."""
+
+    real: int
+    fake: int
+    gone: int
+    """Their media is not kept any more."""
+    contradicted: int
+    """The same file was confirmed as both."""
+
+
+def confirmed(scope: RecordScope) -> list[Record]:
+    """Return the records of a person of which they found out what they are."""
+    out: list[Record] = []
+    while True:
+        query = Query(
+            confirmed=frozenset({Confirmed.FAKE, Confirmed.REAL}),
+            offset=len(out),
+            limit=MAX_PAGE_SIZE,
+        )
+        page = scope.store.search(scope.owner, query).records
+        out += page
+        if len(page) < MAX_PAGE_SIZE:
+            return out
+
+
+def outcome(records: Iterable[Record]) -> VerdictOutcome:
+    """Return how the verdicts did; records without a result don't count."""
+    counts = Counter(
+        "open"
+        if record.result.verdict not in _CALLED
+        else ("right" if _CALLED[record.result.verdict] is record.confirmed else "wrong")
+        for record in records
+        if record.result is not None
+    )
+    return VerdictOutcome(counts["right"], counts["wrong"], counts["open"])
+
+
+def by_month(records: Iterable[Record]) -> dict[datetime, VerdictOutcome]:
+    """Return how the verdicts did, by the first day of the month in which they were made."""
+    months: dict[datetime, list[Record]] = {}
+    for record in records:
+        if record.result is not None:
+            start = record.result.analyzed.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+            months.setdefault(start, []).append(record)
+    return {month: outcome(months[month]) for month in sorted(months)}
+
+
+def write_labels(records: Sequence[Record], uploads: Uploads, folder: Path) -> LabelSet:
+    """Write the files that are still kept, and their labels, into a folder: `labels.csv`, `real`
+    and `fake`. A file is there once, whoever brought it, under its hash.
+
+    Raises
+    ------
+    InputError
+        There is a labels.csv already.
+    """
+    if (folder / "labels.csv").exists():
+        raise InputError(f"There is a labels.csv in {folder} already.", hint="Name another folder.")
+    says: dict[str, set[Confirmed]] = {}
+    for record in records:
+        says.setdefault(record.sha256, set()).add(record.confirmed)
+    rows: dict[str, dict[str, str]] = {}
+    gone: set[str] = set()
+    for record in records:
+        path, hash = uploads.path(record.id), record.sha256
+        if not hash or len(says[hash]) > 1 or hash in rows:
+            continue
+        if not path.is_file():
+            gone.add(hash)
+            continue
+        name = f"{record.confirmed}/{hash[:32]}{path.suffix}"
+        (folder / record.confirmed).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+        still = record.result is not None and record.result.kind == "image"
+        kind = "image" if still else "video"
+        rows[hash] = dict(zip(COLUMNS, (name, record.confirmed, kind, hash[:16], "confirmed"),
+                              strict=True))  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows.values())
+    counts = Counter(row["label"] for row in rows.values())
+    return LabelSet(
+        real=counts[Confirmed.REAL],
+        fake=counts[Confirmed.FAKE],
+        gone=len(gone - rows.keys()),
+        contradicted=sum(len(labels) > 1 for labels in says.values()),
+    )
+
+
+def main() -> int:
+    """Run `unmask export-labels`; return the exit status: 2 where nothing could be written."""
+    parser = argparse.ArgumentParser(
+        prog="unmask export-labels",
+        description="Write the files that were confirmed in History as a labelled set.",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="gets labels.csv and the files")
+    folder: Path = parser.parse_args().folder
+    store = None
+    try:
+        data = paths.data()
+        store = open_store(get_config().database.get_secret_value() or data / FILE)
+        written = write_labels(store.confirmed(), open_uploads(data), folder)
+    except (InputError, OSError) as error:
+        text = error.advice if isinstance(error, InputError) else str(error)
+        print(f"unmask: {text}", file=sys.stderr)
+        return 2
+    finally:
+        if store is not None:
+            store.close()
+    print(folder / "labels.csv")
+    print(
+        f"{written.real} untouched and {written.fake} manipulated files. Left out: {written.gone} "
+        f"whose media is not kept any more, {written.contradicted} that were confirmed as both.",
+        file=sys.stderr,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

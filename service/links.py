@@ -1,0 +1,165 @@
+"""Links that people bring: fetched by the rules of `detector.links`, within what they may bring."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import BinaryIO
+
+from detector import links
+from detector.errors import Canceled, MediaError, UnmaskError
+from detector.links import FetchedLink, LinkRefused
+from service import limits
+from service.context import Principal, RequestContext
+from service.limits import MEGABYTE
+from service.messages import _
+from service.records.model import State
+from service.storage.uploads import StorageError, is_full, max_upload_mb, no_room
+from service.tasks.manager import TaskManager
+from service.tasks.task import Priority, QueueFull, Task, TaskKind
+
+MAX_AT_ONCE = 4
+"""links that a server fetches at a time"""
+MAX_WAITING = 20
+"""links that wait for that"""
+WAIT_SECONDS = 0.2
+"""between two looks at whether one that waits is still wanted"""
+_places = threading.BoundedSemaphore(MAX_AT_ONCE)
+
+
+@contextmanager
+def fetched(
+    url: str,
+    principal: Principal,
+    *,
+    seconds: float | None = None,
+    task: Task | None = None,
+) -> Iterator[tuple[FetchedLink, BinaryIO]]:
+    """Fetch a file by its address; it is gone when this ends.
+
+    Parameters
+    ----------
+    url : str
+    principal : Principal
+        Whose limit of size holds.
+    seconds : float, optional
+        That it may take, where that is less than usual.
+    task : Task, optional
+        Is told the bytes, waits for its turn, and ends it.
+
+    Raises
+    ------
+    LinkRefused, MediaError
+        There is no file, or none that can be analyzed; the sentence says why.
+    QueueFull
+        Too many are fetched just now.
+    StorageError
+        The disk is full.
+    Canceled
+        Somebody stopped the task.
+    """
+    rules = links.rules(limits.megabytes(principal, max_upload_mb()) * MEGABYTE)
+    if seconds is not None:
+        rules = replace(rules, seconds=min(seconds, rules.seconds))
+    with tempfile.TemporaryFile(prefix="unmask-") as file:
+        _take_place(task)
+        try:
+            if task is None:
+                link = links.fetch(url, file, rules)
+            else:
+                told = partial(task.on_progress, stage="fetch")
+                link = links.fetch(url, file, rules, on_progress=told, cancel=task.cancel)
+        except OSError as error:
+            if is_full(error):
+                raise no_room() from error
+            raise
+        finally:
+            _places.release()
+        yield link, file
+
+
+def _take_place(task: Task | None) -> None:
+    while not _places.acquire(timeout=None if task is None else WAIT_SECONDS, blocking=bool(task)):
+        if task is None:
+            raise QueueFull(
+                _("Several links are being fetched already."), hint=_("Try again in a minute.")
+            )
+        task.on_progress(0, 0)
+
+
+class LinkFetches:
+    """What people fetch in the background: how far it is is told, and it can be stopped.
+
+    A task names neither its address nor its file.
+    """
+
+    def __init__(self, tasks: TaskManager) -> None:
+        self._tasks = tasks
+        tasks.register(KIND)
+
+    def start(
+        self,
+        context: RequestContext,
+        url: str,
+        keep: Callable[[FetchedLink, BinaryIO], object],
+    ) -> Task:
+        """Begin to fetch a file, and hand it to `keep`, whose answer is the task's result.
+
+        Raises
+        ------
+        LinkRefused
+            Links are off, or this one is none that is fetched; nothing was asked for.
+        QueueFull, RateLimitExceeded, NotAllowed, RecordsError
+            It was not taken.
+        """
+        links.check(url)
+        limits.check(context)
+
+        def work(task: Task) -> object:
+            found = fetched(url, context.principal, task=task)
+            with limits.taking(context), found as (link, file):
+                if task.cancel.is_set():
+                    raise Canceled
+                return keep(link, file)
+
+        task = Task(KIND, context.principal.id)
+        self._tasks.submit(task, work)
+        return task
+
+
+def _refuse(waiting: int, running: int) -> QueueFull | None:
+    if waiting < MAX_WAITING:
+        return None
+    text, hint = _("Several links are being fetched already."), _("Try again in a minute.")
+    return QueueFull(text, hint=hint)
+
+
+KIND = TaskKind(
+    "fetch",
+    Priority.INTERACTIVE,
+    0.0,
+    Task,
+    max_running=MAX_AT_ONCE,
+    refuse=_refuse,
+    sentences={
+        State.CANCELED: _("Stopped. Nothing of the file was kept."),
+        State.INTERRUPTED: _("The server stopped. Nothing of the file was kept."),
+        State.FAILED: _("Something went wrong here; the log says more."),
+    },
+)
+
+
+def refusal(task: Task) -> UnmaskError:
+    """Return why a fetch has no file, as what it was refused with."""
+    kinds: dict[str, type[UnmaskError]] = {
+        "busy": QueueFull,
+        "disk_full": StorageError,
+        "too_large": LinkRefused,
+    }
+    usual = LinkRefused if task.code.startswith("link") else MediaError
+    kind = kinds.get(task.code, usual)
+    return kind(task.error, code=task.code or "internal", hint=task.hint)

@@ -1,0 +1,86 @@
+"""Cameras by their address: watched by this server in place of a browser that sends its own.
+
+The rules are those of links (`detector.links`), and narrower: nothing private but the networks that
+the operator names. An address may hold a password: it is in no log and on no page.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from ipaddress import ip_network
+
+from detector.errors import InputError, MediaError, UnmaskError
+from detector.links import LinkRefused, LinkRules
+from detector.links.cameras import USUAL_PORTS, CameraAddress, CameraStream, parse
+from service.config import get_config
+from service.live.viewers import Viewer
+from service.messages import _
+
+log = logging.getLogger(__name__)
+
+
+def allowed() -> bool:
+    """Return whether cameras are watched by their address here."""
+    config = get_config()
+    return config.cameras and (not config.offline or bool(config.camera_networks))
+
+
+def rules() -> LinkRules:
+    """Return where a camera may be."""
+    config = get_config()
+    return LinkRules(
+        ports=USUAL_PORTS | frozenset(config.camera_ports),
+        networks=tuple(ip_network(name) for name in config.camera_networks),
+        public=not config.offline,
+    )
+
+
+def address(text: str) -> CameraAddress:
+    """Return the address of a camera that may be watched here, as far as its form says.
+
+    Raises
+    ------
+    LinkRefused
+    """
+    if not allowed():
+        raise LinkRefused(_("Cameras are not watched by their address here."), code="cameras_off")
+    return parse(text, rules())
+
+
+def follow(viewer: Viewer, camera: CameraAddress) -> None:
+    """Watch a camera for a viewer, in a thread of its own, until one of them has ended."""
+    stop, release = threading.Event(), viewer.release
+
+    def end() -> None:
+        stop.set()
+        release()
+
+    viewer.release = end
+    stream = CameraStream(camera, rules(), stop=stop)
+    threading.Thread(target=_watch, args=(viewer, stream), name="camera", daemon=True).start()
+
+
+def _watch(viewer: Viewer, stream: CameraStream) -> None:
+    try:
+        for _time, rgb in stream.frames():
+            if not viewer.show(rgb):
+                return
+    except LinkRefused as error:
+        viewer.failure = _private() if error.code == "link_private" else error
+    except UnmaskError as error:
+        viewer.failure = error
+    except Exception as error:
+        # Without its text: libraries name what they were given, addresses with passwords too.
+        log.error("a camera could not be watched: %s", type(error).__name__)
+        viewer.failure = MediaError(_("This camera can't be watched: the log says more."))
+    finally:
+        viewer.end()
+
+
+def _private() -> InputError:
+    return LinkRefused(
+        _("This camera is in a network that this server watches no cameras in."),
+        code="link_private",
+        hint=_("Who runs this server can name its network: UNMASK_CAMERA_NETWORKS."),
+    )

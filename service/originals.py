@@ -1,0 +1,214 @@
+"""Near-proof for an analysis: its file held against the original.
+
+Each function works for whoever is named: what one person compared, or holds, no other learns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.errors import UnmaskError
+from service import limits
+from service.context import Principal, RequestContext
+from service.records.comparisons import ComparisonStore, KeptComparison
+from service.records.database import Database
+from service.records.footage import FootageStore
+from service.records.lookups import FoundFootage, LookupStore
+from service.records.model import LOCAL, MAX_PAGE_SIZE, Query, State
+from service.records.store import RecordScope
+from service.tasks import lookups
+from service.tasks.comparisons import ComparedFile, Comparisons
+from service.tasks.jobs import Job, Jobs
+from service.tasks.lookups import LookedFor, Lookups, original_in
+from service.tasks.manager import TaskManager
+from service.tasks.task import Task
+
+if TYPE_CHECKING:
+    from detector.schema.analysis import Media, Settings
+    from detector.schema.comparison import Comparison
+    from service.library.catalog import Library
+
+log = logging.getLogger(__name__)
+
+
+class Originals:
+    """The comparisons of a server's people."""
+
+    def __init__(self, tasks: TaskManager, jobs: Jobs, database: Database) -> None:
+        self._tasks, self._jobs = tasks, jobs
+        self._footage = FootageStore(database)
+        self.comparisons = Comparisons(tasks, ComparisonStore(database))
+        self.lookups = Lookups(
+            tasks, LookupStore(database), lambda: self.library, self._media_of, self._matched
+        )
+        jobs.runner.on_done = self.look
+
+    @cached_property
+    def library(self) -> Library:
+        """The known footage of this server's people."""
+        from service.library.catalog import Library  # brings the index
+
+        return Library(self._footage)
+
+    def look(self, job: Job) -> None:
+        """Look quietly whether what was just analyzed is known footage of its owner's; it waits
+        behind everything that somebody waits for."""
+        analysis, record = job.analysis, job.record
+        if analysis is None or not record.sha256 or analysis.media.kind == "audio":
+            return
+        scope = RecordScope(record.owner, job.store)
+        try:
+            kept = self.comparisons.store.latest(scope.owner, record.sha256)
+            if kept is not None:  # it was compared while this was analyzed
+                self._attach(job, kept.comparison)
+            if scope.store.preferences(scope.owner).find_originals:
+                self.lookups.start(LookedFor(scope, job, _file(job, analysis.media)))
+        except UnmaskError as error:
+            log.warning("an original was not looked for: %s", error.code)
+
+    def found(self, job: Job) -> FoundFootage | None:
+        """Return the known footage of its owner's that an analyzed file shows."""
+        return self.lookups.store.find(job.record.owner, job.record.sha256)
+
+    def lookup(self, person: Principal, job: Job) -> Task | None:
+        """Return the lookup of a file that is under way, or that ended lately."""
+        return self._tasks.latest(lookups.KIND, job.key, person)
+
+    def stop_looking(self, scope: RecordScope) -> None:
+        """Forget the fingerprints of what a person analyzed: they want no originals looked for."""
+        self._footage.forget(scope.owner)
+
+    def bring(
+        self, context: RequestContext, scope: RecordScope, found: FoundFootage, settings: Settings
+    ) -> Job | None:
+        """Analyze known footage of a folder, so that it can be looked at beside a copy; None where
+        it is gone.
+
+        Raises
+        ------
+        QueueFull, InputError
+            It was not taken; the sentence says why.
+        """
+        path = _in_folder(scope, found)
+        if path is None:
+            return None
+        with limits.taking(context, path.stat().st_size), path.open("rb") as file:
+            return self._jobs.submit(file, found.name, settings, scope)
+
+    def _media_of(self, looked: LookedFor, found: FoundFootage) -> ComparedFile | None:
+        """Return known footage itself, where its owner's analysis or folder still has it."""
+        id = self.analysis_of(looked.scope, found.found)
+        if id is not None and self._jobs.uploads.has(id):
+            return ComparedFile(self._jobs.uploads.path(id), found.name, found.found)
+        path = _in_folder(looked.scope, found)
+        return ComparedFile(path, found.name, found.found) if path is not None else None
+
+    def _matched(self, looked: LookedFor, found: Comparison) -> None:
+        """Keep what came of a lookup's comparison; what a person compared themselves stands."""
+        pair = found.copy_media.sha256, found.original_media.sha256
+        store, owner = self.comparisons.store, looked.scope.owner
+        if store.find(owner, *pair) is None:
+            store.save(owner, found)
+        current = looked.job.analysis
+        if current is not None and current.comparison is None:
+            self._attach(looked.job, found)
+
+    def compare(self, context: RequestContext, copy: Job, original: Job) -> Task:
+        """Begin to hold a suspected copy against its original; the task that is at it where there
+        is one.
+
+        Raises
+        ------
+        QueueFull, InputError
+            It was not taken; the sentence says why.
+        """
+        person = context.principal
+        running = self.task(person, copy, original)
+        if running is not None and running.active:
+            return running
+        with limits.taking(context):
+            return self.comparisons.start(
+                _file(copy), _file(original), person, lambda found: self._attach(copy, found)
+            )
+
+    def state_roles(self, person: Principal, copy: Job, kept: KeptComparison) -> KeptComparison:
+        """Note that a person says which of the two is the original, where that was assumed."""
+        if kept.comparison.roles == "stated":
+            return kept
+        stated = kept.comparison.model_copy(update={"roles": "stated"})
+        self._attach(copy, stated)
+        return self.comparisons.store.save(person.id, stated, kept.id)
+
+    def not_the_original(self, copy: Job) -> None:
+        """Take a comparison back from an analysis: that file is not its original."""
+        self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": None}))
+        self.lookups.store.save(copy.record.owner, copy.record.sha256, None)
+
+    def _attach(self, copy: Job, found: Comparison) -> None:
+        """Add what was found to the analysis of the copy, where both are the same footage."""
+        if found.finding.same_footage:
+            self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": found}))
+
+    def comparison(self, person: Principal, copy: Job, original: Job) -> KeptComparison | None:
+        """Return what came of it, where somebody has compared the two."""
+        return self.comparisons.store.find(person.id, copy.record.sha256, original.record.sha256)
+
+    def task(self, person: Principal, copy: Job, original: Job) -> Task | None:
+        """Return the comparison that runs or ended lately."""
+        return self.comparisons.find(copy.record.sha256, original.record.sha256, person)
+
+    def again(self, person: Principal, copy: Job, original: Job) -> None:
+        """Forget how one ended, so that it may begin anew."""
+        self.comparisons.dismiss(copy.record.sha256, original.record.sha256, person)
+
+    def analysis_of(self, scope: RecordScope, sha256: str) -> str | None:
+        """Return the id of a person's own analysis of a file, one with its media where there is
+        such a one."""
+        ids = self._held(scope, sha256)
+        return next((id for id in ids if self._jobs.uploads.has(id)), ids[0] if ids else None)
+
+    @contextmanager
+    def forgetting(self, scope: RecordScope, keys: Collection[str]) -> Iterator[None]:
+        """Forget what was found with a person's own files that are deleted within, of which no
+        record is left then."""
+        records = [scope.store.get(scope.owner, key) for key in keys]
+        for record in records:
+            if record is not None:
+                self._tasks.dismiss_subject(lookups.KIND, record.id)
+        contents = {record.sha256 for record in records if record is not None and record.sha256}
+        yield
+        gone = [sha256 for sha256 in contents if not self._held(scope, sha256)]
+        for store in (self.comparisons.store, self.lookups.store):
+            store.forget(scope.owner, gone)
+        if gone:
+            self._footage.forget(scope.owner, gone)
+
+    def sweep(self, before: datetime) -> None:
+        """Forget what was found before a moment."""
+        for store in (self.comparisons.store, self.lookups.store, self._footage):
+            store.sweep(before)
+
+    def _held(self, scope: RecordScope, sha256: str) -> list[str]:
+        """Return the ids of a person's records of a file."""
+        found = scope.store.search(scope.owner, Query(text=sha256, limit=MAX_PAGE_SIZE))
+        return [record.id for record in found.records if record.sha256 == sha256]
+
+
+def _file(job: Job, about: Media | None = None) -> ComparedFile:
+    if about is None and job.state is State.DONE and job.analysis is not None:
+        about = job.analysis.media
+    return ComparedFile(job.path, job.name, job.record.sha256, about)
+
+
+def _in_folder(scope: RecordScope, found: FoundFootage) -> Path | None:
+    """Return known footage of a folder on this computer's disk, which only who sits at it names."""
+    folder = Path(found.source)
+    if scope.owner != LOCAL or not folder.is_absolute():
+        return None
+    return original_in(folder, found.name, found.found)

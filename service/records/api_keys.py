@@ -1,0 +1,162 @@
+"""Keys of programs: what one is made of, and what is kept of it.
+
+A key is shown once, when it is made. Kept is its hash: whoever reads the database can't use it. Its
+secret has 192 random bits, so one round of SHA-256 is as good as many.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import RowMapping, insert, select, update
+
+from detector.errors import InputError
+from service.context import Principal, PrincipalKind, Role, Scope
+from service.messages import _
+from service.records.database import Database
+from service.records.model import KEY
+from service.records.rules import hash_token
+from service.records.tables import api_keys
+
+PREFIX = "um"
+"""What a key begins with: `um_<id>_<secret>`. The log hides what looks like one."""
+_SHAPE = re.compile(rf"{PREFIX}_[0-9a-f]{{12}}_[\w-]{{32}}", re.ASCII)
+MAX_NAME = 80
+USED_EVERY = timedelta(minutes=1)
+"""How exactly it is kept when a key was last used: not each request writes."""
+
+
+class ApiKey(BaseModel):
+    """What is known of a key, without its secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    name: str = Field(description="whose or what for, as its maker said")
+    scopes: tuple[Scope, ...]
+    created: datetime
+    expires: datetime | None = None
+    revoked: datetime | None = None
+    used: datetime | None = Field(default=None, description="last, to the minute")
+    files_per_hour: int | None = Field(default=None, description="None: as an account's")
+    files_per_day: int | None = Field(default=None, description="None: any number")
+
+    def state(self, now: datetime) -> str:
+        """Return "in force", "expired" or "revoked"."""
+        if self.revoked is not None:
+            return "revoked"
+        return "expired" if self.expires is not None and self.expires <= now else "in force"
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks with it."""
+        return Principal(
+            f"{KEY}{self.id}",
+            PrincipalKind.KEY,
+            Role.ANALYST if Scope.ANALYZE in self.scopes else Role.VIEWER,
+            files_per_hour=self.files_per_hour,
+            files_per_day=self.files_per_day,
+        )
+
+
+class ApiKeys:
+    """The keys of a server. Safe to use from several threads and processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        name: str,
+        scopes: tuple[Scope, ...],
+        *,
+        ttl: timedelta | None = None,
+        files_per_hour: int | None = None,
+        files_per_day: int | None = None,
+    ) -> tuple[ApiKey, str]:
+        """Make a key.
+
+        Returns
+        -------
+        key : ApiKey
+        text : str
+            The key itself. It is kept nowhere.
+
+        Raises
+        ------
+        InputError
+            It has no name, or nothing that it is for.
+        """
+        if not name.strip() or len(name) > MAX_NAME or not scopes:
+            raise InputError(
+                _("A key needs a name of at most {number} characters, and a scope.").format(
+                    number=MAX_NAME
+                )
+            )
+        now = datetime.now(UTC)
+        key = ApiKey(
+            id=secrets.token_hex(6),
+            name=name.strip(),
+            scopes=tuple(dict.fromkeys(scopes)),
+            created=now,
+            expires=now + ttl if ttl is not None else None,
+            files_per_hour=files_per_hour,
+            files_per_day=files_per_day,
+        )
+        text = f"{PREFIX}_{key.id}_{secrets.token_urlsafe(24)}"
+        with self._database.writing() as connection:
+            connection.execute(insert(api_keys).values(**key.model_dump(), hash=hash_token(text)))
+        return key, text
+
+    def find(self, text: str) -> ApiKey | None:
+        """Return the key that a text is, if it is in force now."""
+        if not _SHAPE.fullmatch(text):
+            return None
+        this = select(api_keys).where(api_keys.c.id == text.split("_")[1])
+        with self._database.reading() as connection:
+            row = connection.execute(this).mappings().first()
+        if row is None or not hmac.compare_digest(row["hash"], hash_token(text)):
+            return None
+        key, now = _key(row), datetime.now(UTC)
+        if key.state(now) != "in force":
+            return None
+        if key.used is None or now - key.used > USED_EVERY:
+            self._change(key.id, used=now)
+        return key
+
+    def all(self) -> list[ApiKey]:
+        """Return all keys, the oldest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(api_keys).order_by(api_keys.c.created)).mappings()
+            return [_key(row) for row in rows]
+
+    def in_force(self) -> list[ApiKey]:
+        """Return those that let somebody in now."""
+        now = datetime.now(UTC)
+        return [key for key in self.all() if key.state(now) == "in force"]
+
+    def describe(self) -> str:
+        """Return what is said at a start of who the API answers."""
+        if number := len(self.in_force()):
+            return f"The API answers programs on this computer, and who has one of {number} keys."
+        return (
+            "No key is in force: the API answers programs on this computer only. "
+            "unmask keys add NAME makes one."
+        )
+
+    def revoke(self, id: str) -> bool:
+        """End a key, from this moment; whether there was one in force."""
+        return self._change(id, revoked=datetime.now(UTC))
+
+    def _change(self, id: str, **values: datetime) -> bool:
+        change = update(api_keys).where(api_keys.c.id == id, api_keys.c.revoked.is_(None))
+        with self._database.writing() as connection:
+            return bool(connection.execute(change.values(**values)).rowcount)
+
+
+def _key(row: RowMapping) -> ApiKey:
+    return ApiKey.model_validate({name: row[name] for name in ApiKey.model_fields})

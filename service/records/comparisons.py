@@ -1,0 +1,100 @@
+"""Copies that were held against their originals: the findings, each their owner's alone, by the
+contents of both files."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, delete, or_, select
+
+import detector
+from detector.schema.comparison import Comparison
+from service.records.database import Database
+from service.records.rules import new_id
+from service.records.tables import comparisons as table
+
+
+class KeptComparison(BaseModel):
+    """A comparison among an owner's records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(description="22 URL-safe characters")
+    created: datetime
+    comparison: Comparison
+
+
+class ComparisonStore:
+    """The comparisons of a server's people, in SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, owner: str, comparison: Comparison, id: str = "") -> KeptComparison:
+        """Keep one, in place of an older one of the same two files. It has a new id where none is
+        given."""
+        pair = comparison.copy_media.sha256, comparison.original_media.sha256
+        kept = KeptComparison(id=id or new_id(), created=datetime.now(UTC), comparison=comparison)
+        row = {
+            "id": kept.id,
+            "owner": owner,
+            "copy_sha256": pair[0],
+            "original_sha256": pair[1],
+            "version": detector.__version__,
+            "created": kept.created,
+            "comparison": zlib.compress(comparison.model_dump_json().encode(), 6),
+        }
+        with self._database.writing() as connection:
+            connection.execute(delete(table).where(*_of(owner, *pair)))
+            connection.execute(table.insert().values(row))
+        return kept
+
+    def get(self, owner: str, id: str) -> KeptComparison | None:
+        """Return one of the owner's own."""
+        return self._one(table.c.owner == owner, table.c.id == id)
+
+    def find(self, owner: str, copy: str, original: str) -> KeptComparison | None:
+        """Return that of two files, by their sha256, as this version of the program made it."""
+        made = table.c.version == detector.__version__
+        return self._one(*_of(owner, copy, original), made)
+
+    def latest(self, owner: str, copy: str) -> KeptComparison | None:
+        """Return the newest of a suspected copy, by its sha256."""
+        this = select(table).where(table.c.owner == owner, table.c.copy_sha256 == copy)
+        with self._database.reading() as connection:
+            row = connection.execute(this.order_by(table.c.created.desc()).limit(1)).first()
+        return _kept(row) if row else None
+
+    def forget(self, owner: str, sha256s: Collection[str]) -> None:
+        """Forget all that a file of these contents is part of."""
+        wanted = list(sha256s)
+        part = or_(table.c.copy_sha256.in_(wanted), table.c.original_sha256.in_(wanted))
+        if wanted:
+            with self._database.writing() as connection:
+                connection.execute(delete(table).where(table.c.owner == owner, part))
+
+    def sweep(self, before: datetime) -> None:
+        """Forget those that were made before a moment."""
+        with self._database.writing() as connection:
+            connection.execute(delete(table).where(table.c.created < before))
+
+    def _one(self, *conditions: Any) -> KeptComparison | None:
+        with self._database.reading() as connection:
+            row = connection.execute(select(table).where(*conditions)).first()
+        return _kept(row) if row else None
+
+
+def _kept(row: Row[Any]) -> KeptComparison | None:
+    try:
+        comparison = Comparison.model_validate_json(zlib.decompress(row.comparison))
+    except (ValueError, zlib.error):  # of a version that this one can't read
+        return None
+    return KeptComparison(id=row.id, created=row.created, comparison=comparison)
+
+
+def _of(owner: str, copy: str, original: str) -> tuple[Any, ...]:
+    return table.c.owner == owner, table.c.copy_sha256 == copy, table.c.original_sha256 == original

@@ -1,0 +1,64 @@
+"""Records as others read them: rows of a table, and entries of JSON with the whole result."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from detector.schema.analysis import Analysis
+from detector.spreadsheets import inert
+from service.records.model import Record
+from service.records.seals import origin
+
+COLUMNS = (
+    "file", "sha256", "state", "verdict", "question", "likelihood", "kind", "duration_s", "people",
+    "models", "version", "origin", "analyzed", "brought", "confirmed", "tags", "note",
+)  # fmt: skip
+
+
+def as_table(records: Sequence[Record], refused: Sequence[tuple[str, str]] = ()) -> str:
+    """Return a row a record. Likelihoods are 0..1, times in UTC. `refused` are names of files that
+    became none, and why: in the column of notes."""
+    out = io.StringIO()
+    rows = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    for record in records:
+        row: dict[str, object] = {
+            "file": record.name,
+            "sha256": record.sha256,
+            "state": record.state.value,
+            "brought": record.created.isoformat(),
+            "confirmed": record.confirmed.value,
+            "tags": "; ".join(record.tags),
+            "note": record.note,
+        }
+        if (result := record.result) is not None:
+            likely, seconds = result.probability, result.duration
+            row |= {
+                "verdict": result.verdict.value,
+                "question": result.question.value if result.question else "",
+                "likelihood": "" if likely is None else f"{likely:.4f}",
+                "kind": result.kind,
+                "duration_s": "" if seconds is None else f"{seconds:.3f}",
+                "people": result.people,
+                "models": "; ".join(result.models),
+                "version": result.version,
+                "origin": origin(result.seal, record.owner).value,
+                "analyzed": result.analyzed.isoformat(),
+            }
+        rows.writerow({name: inert(value) for name, value in row.items()})
+    for name, why in refused:
+        rows.writerow({"file": inert(name), "state": "refused", "note": inert(why)})
+    return out.getvalue()
+
+
+def as_entry(record: Record, analysis: Analysis | None) -> dict[str, object]:
+    """Return one record with its whole result, as JSON; `analysis` is null where there is none."""
+    fields = record.model_dump(
+        mode="json",
+        include={"created", "name", "sha256", "size", "source", "state", "note", "tags",
+                 "confirmed"},
+    )  # fmt: skip
+    made = origin(analysis.seal, record.owner).value if analysis else None
+    return {**fields, "origin": made, "analysis": analysis.exported() if analysis else None}

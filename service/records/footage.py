@@ -1,0 +1,184 @@
+"""Known footage of people: what each knows by its fingerprints, each their own alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, and_, delete, func, or_, select, update
+
+from detector.errors import InputError
+from detector.media.files import one_line
+from service.messages import _
+from service.records.database import Database
+from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH
+from service.records.rules import new_id
+from service.records.sql.rows import insert_new
+from service.records.tables import footage as table
+from service.records.tables import records
+
+HASH_BYTES = 32
+MAX_FOOTAGE = 200_000
+"""files of an owner"""
+_BATCH_SIZE = 500
+ANALYSES = "analysis"
+"""Where footage comes from that is known because its owner analyzed it."""
+
+_LISTED = [column for column in table.c if column.name != "prints"]
+
+
+class Footage(BaseModel):
+    """A file that is known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    name: str = Field(description="as its owner named it; hostile, escape it")
+    sha256: str
+    source: str = Field(description="the folder it is from, or analysis, upload, import")
+    added: datetime
+    size: int = 0
+    duration: float | None = Field(default=None, description="s")
+    frames: int = Field(description="that fingerprints are kept of")
+
+
+@dataclass(frozen=True)
+class Prints:
+    """The fingerprints of a file."""
+
+    times: np.ndarray
+    """float32 [N], s"""
+    hashes: np.ndarray
+    """uint8 [N, 32]"""
+
+    def packed(self) -> bytes:
+        """Return them as they are kept: all times, then all hashes, little-endian."""
+        return self.times.astype("<f4").tobytes() + self.hashes.astype(np.uint8).tobytes()
+
+    @classmethod
+    def unpack(cls, data: bytes, frames: int) -> Prints:
+        """Return what `packed` wrote. ValueError where it is none of `frames` frames."""
+        if len(data) != frames * (4 + HASH_BYTES):
+            raise ValueError("the fingerprints are cut off")
+        times = np.frombuffer(data, "<f4", frames)
+        return cls(times, np.frombuffer(data, np.uint8, offset=4 * frames).reshape(frames, -1))
+
+
+class FootageStore:
+    """The known footage of a server's people, in SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        owner: str,
+        name: str,
+        prints: Prints,
+        *,
+        sha256: str,
+        source: str,
+        size: int = 0,
+        duration: float | None = None,
+    ) -> Footage | None:
+        """Keep the fingerprints of a file; None where its content is known already.
+
+        Raises
+        ------
+        InputError
+            This owner's library is full.
+        """
+        if self.version(owner)[0] >= MAX_FOOTAGE:
+            full = _("A library holds {most} files at most.").format(most=f"{MAX_FOOTAGE:,}")
+            raise InputError(full, hint=_("Remove some first."))
+        new = Footage(
+            id=new_id(), name=one_line(name)[:MAX_NAME_LENGTH], sha256=sha256, source=source,
+            added=datetime.now(UTC), size=size, duration=duration, frames=len(prints.times),
+        )  # fmt: skip
+        row = new.model_dump() | {"owner": owner, "prints": prints.packed()}
+        with self._database.writing() as connection:
+            return new if insert_new(connection, table, row) else None
+
+    def list(self, owner: str) -> list[Footage]:
+        """Return what an owner knows, the newest first."""
+        newest = select(*_LISTED).where(table.c.owner == owner)
+        with self._database.reading() as connection:
+            rows = connection.execute(newest.order_by(table.c.added.desc(), table.c.id))
+            return [_footage(row) for row in rows]
+
+    def get(self, owner: str, id: str) -> Footage | None:
+        """Return one of the owner's own."""
+        this = select(*_LISTED).where(table.c.owner == owner, table.c.id == id)
+        with self._database.reading() as connection:
+            row = connection.execute(this).first()
+        return _footage(row) if row else None
+
+    def knows(self, owner: str, sha256: str) -> bool:
+        """Whether an owner knows this very file."""
+        this = select(table.c.id).where(table.c.owner == owner, table.c.sha256 == sha256)
+        with self._database.reading() as connection:
+            return connection.execute(this).first() is not None
+
+    def remove(self, owner: str, ids: Collection[str]) -> int:
+        """Forget some of the owner's own; return how many there were."""
+        wanted, removed = list(ids), 0
+        with self._database.writing() as connection:
+            for at in range(0, len(wanted), _BATCH_SIZE):
+                some = table.c.id.in_(wanted[at : at + _BATCH_SIZE])
+                gone = connection.execute(delete(table).where(table.c.owner == owner, some))
+                removed += gone.rowcount
+        return removed
+
+    def promote(self, owner: str, sha256: str, source: str) -> None:
+        """Have what was known by an analysis alone stay when that goes: it came from elsewhere."""
+        this = table.c.owner == owner, table.c.sha256 == sha256, table.c.source == ANALYSES
+        if source != ANALYSES:
+            with self._database.writing() as connection:
+                connection.execute(update(table).where(*this).values(source=source))
+
+    def forget(self, owner: str, sha256s: Collection[str] | None = None) -> None:
+        """Forget what is known by analyses alone: of these contents, or all of it."""
+        conditions = [table.c.owner == owner, table.c.source == ANALYSES]
+        if sha256s is not None:
+            conditions.append(table.c.sha256.in_(list(sha256s)))
+        with self._database.writing() as connection:
+            connection.execute(delete(table).where(*conditions))
+
+    def sweep(self, before: datetime) -> None:
+        """Forget what is known by an analysis alone that is gone: of people whose records are in
+        this database, and of others after their time."""
+        here = or_(
+            table.c.owner == LOCAL, table.c.owner.startswith(GUEST), table.c.owner.startswith(KEY)
+        )
+        same = records.c.owner == table.c.owner, records.c.sha256 == table.c.sha256
+        lost = and_(here, ~select(records.c.id).where(*same).exists())
+        gone = delete(table).where(table.c.source == ANALYSES, or_(lost, table.c.added < before))
+        with self._database.writing() as connection:
+            connection.execute(gone)
+
+    def prints(self, owner: str) -> Iterator[tuple[Footage, Prints]]:
+        """Yield all an owner knows with its fingerprints, as of one moment."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(table).where(table.c.owner == owner).order_by(table.c.added, table.c.id),
+                execution_options={"yield_per": 100},
+            )
+            for row in rows:
+                yield _footage(row), Prints.unpack(row.prints, row.frames)
+
+    def version(self, owner: str) -> tuple[int, str]:
+        """Return how many files an owner knows, and something that changes with them."""
+        newest = func.max(table.c.added), func.max(table.c.id), func.min(table.c.id)
+        count = select(func.count(), *newest).where(table.c.owner == owner)
+        with self._database.reading() as connection:
+            row = connection.execute(count).one()
+        return row[0], repr(tuple(row))
+
+
+def _footage(row: Row[Any]) -> Footage:
+    return Footage(**{column.name: getattr(row, column.name) for column in _LISTED
+                      if column.name != "owner"})  # fmt: skip

@@ -1,0 +1,85 @@
+"""Requests that are sent twice: the second gets what the first made.
+
+A client that hears no answer sends its request again, under the same key. What the key belongs to
+is claimed before the work begins, so that two at once are not both done.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Delete, Update, delete, select, update
+
+from detector.errors import InputError
+from service.messages import _
+from service.records.database import Database
+from service.records.sql.rows import insert_new
+from service.records.tables import api_requests
+
+TTL = timedelta(hours=24)
+"""How long a key is remembered."""
+STALE = timedelta(minutes=10)
+"""After which a claim that came to nothing counts as left behind by a server that stopped."""
+
+
+class KeyReused(InputError):
+    """The key was sent with another request before."""
+
+    default_code = "idempotency_key_reused"
+
+
+class InProgress(InputError):
+    """The same request is being worked on."""
+
+    default_code = "idempotency_in_progress"
+
+
+class IdempotencyKeys:
+    """What became of requests, by who sent them and the key they were sent under."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, owner: str, key: str, fingerprint: str) -> str | None:
+        """Return what an earlier request under this key made; None where this one is to be done.
+
+        Parameters
+        ----------
+        fingerprint : str
+            Of all that decides what is made.
+
+        Raises
+        ------
+        KeyReused, InProgress
+        """
+        table = api_requests
+        this = (table.c.owner == owner) & (table.c.key == key)
+        with self._database.writing() as connection:
+            now = connection.execute(select(self._database.now)).scalar_one()
+            left = table.c.subject.is_(None) & (table.c.created <= now - STALE)
+            connection.execute(delete(table).where((table.c.created <= now - TTL) | (this & left)))
+            new = {"owner": owner, "key": key, "fingerprint": fingerprint, "created": now}
+            if insert_new(connection, table, new):  # two servers may be asked at once
+                return None
+            row = connection.execute(select(table).where(this)).one()
+        if row.fingerprint != fingerprint:
+            raise KeyReused(
+                _("This Idempotency-Key was sent with another request before."),
+                hint=_("Take a new key for a new request."),
+            )
+        if row.subject is None:
+            raise InProgress(_("The same request is being worked on."), hint=_("Ask again later."))
+        return str(row.subject)
+
+    def complete(self, owner: str, key: str, subject: str) -> None:
+        """Note what a claimed request made."""
+        self._write(update(api_requests).values(subject=subject), owner, key)
+
+    def release(self, owner: str, key: str) -> None:
+        """Forget a claim: nothing came of it."""
+        self._write(delete(api_requests), owner, key)
+
+    def _write(self, statement: Update | Delete, owner: str, key: str) -> None:
+        table = api_requests
+        with self._database.writing() as connection:
+            connection.execute(statement.where(table.c.owner == owner, table.c.key == key))

@@ -1,0 +1,65 @@
+"""What of a person's known footage their files show: found quietly, each owner's alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import delete, or_, select
+
+from service.records.database import Database
+from service.records.sql.rows import upsert
+from service.records.tables import lookups as table
+
+
+class FoundFootage(BaseModel):
+    """The known footage that a file shows best."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    found: str = Field(description="sha256 of the known footage")
+    name: str = Field(description="as its owner named it; hostile, escape it")
+    source: str = Field(description="the folder it is from, or analysis, upload, import")
+    start: float = Field(description="s, in the known footage: where the file begins in it")
+    mirrored: bool
+    matched: int
+    asked: int = Field(description="frames of the file that are in it, of those looked for")
+
+
+class LookupStore:
+    """What was found in a server's libraries, in SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, owner: str, sha256: str, found: FoundFootage | None) -> None:
+        """Keep what a file shows, in place of what was found before; None: nothing."""
+        with self._database.writing() as connection:
+            if found is None:
+                this = table.c.owner == owner, table.c.sha256 == sha256
+                connection.execute(delete(table).where(*this))
+                return
+            row = found.model_dump() | {"owner": owner, "sha256": sha256}
+            upsert(connection, table, row | {"created": datetime.now(UTC)})
+
+    def find(self, owner: str, sha256: str) -> FoundFootage | None:
+        """Return what one of the owner's own files shows."""
+        columns = [table.c[name] for name in FoundFootage.model_fields]
+        this = select(*columns).where(table.c.owner == owner, table.c.sha256 == sha256)
+        with self._database.reading() as connection:
+            row = connection.execute(this).mappings().first()
+        return FoundFootage.model_validate(dict(row)) if row else None
+
+    def forget(self, owner: str, sha256s: Collection[str]) -> None:
+        """Forget all that files of these contents are part of."""
+        wanted = list(sha256s)
+        part = or_(table.c.sha256.in_(wanted), table.c.found.in_(wanted))
+        if wanted:
+            with self._database.writing() as connection:
+                connection.execute(delete(table).where(table.c.owner == owner, part))
+
+    def sweep(self, before: datetime) -> None:
+        """Forget what was found before a moment."""
+        with self._database.writing() as connection:
+            connection.execute(delete(table).where(table.c.created < before))

@@ -1,0 +1,144 @@
+"""Rate limits that servers share: counts in the database, by the database's clock.
+
+The library `limits` has no storage in SQL, and a Redis beside the database that servers share
+anyway would be one more thing to run and to lose. A window is cut into `SLOTS`, and a key has a row
+for each in which something happened: at most so many, however busy it is. What was counted leaves
+the window with its whole slot, so up to a sixtieth of the window late, never early.
+
+A key is kept as its hash: no address of a person stands in the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+
+from service.rate_limit import Refusal
+from service.records.database import Database
+from service.records.tables import rate_counts
+
+SLOTS = 60
+
+
+class SharedRateLimiter:
+    """`rate_limit.SlidingWindowRateLimiter` for all servers of a database, under a name of its own.
+    Every method raises `RecordsError` where the database can't be used: nothing is let through
+    uncounted."""
+
+    def __init__(self, database: Database, name: str, span: int) -> None:
+        self.span = span
+        self._database, self._name = database, name
+        self._width = span / SLOTS
+
+    def take(self, allowed: Mapping[str, int], count: int = 1) -> Refusal | None:
+        """Count so many for each key, if all of them have that many left of what they may have.
+
+        Returns
+        -------
+        Refusal or None
+            None when it was counted. Else none was counted, and this is the key that takes longest.
+        """
+        hashes = {key: self._hash(key) for key in allowed}
+        with self._database.writing() as connection:
+            self._lock(connection, hashes.values())
+            now = self._now(connection)
+            slots = self._slots(connection, hashes.values(), now)
+            full = [
+                Refusal(key, most, wait)
+                for key, most in allowed.items()
+                if (wait := self._wait(slots.get(hashes[key], []), most, count, now)) is not None
+            ]
+            if full:
+                return max(full, key=lambda refusal: refusal.wait)
+            for hash in hashes.values():
+                self._add(connection, hash, count, now)
+        return None
+
+    def give_back(self, keys: Iterable[str], count: int = 1) -> None:
+        """Uncount the last ones: nothing came of them."""
+        hashes = [self._hash(key) for key in keys]
+        table = rate_counts.c
+        with self._database.writing() as connection:
+            self._lock(connection, hashes)
+            slots = self._slots(connection, hashes, self._now(connection))
+            for hash in hashes:
+                left = count
+                for slot, number in reversed(slots.get(hash, [])):
+                    taken = min(left, number)
+                    this = (table.key == hash) & (table.slot == slot)
+                    connection.execute(update(rate_counts).where(this).values(count=number - taken))
+                    left -= taken
+
+    def clear(self) -> None:
+        """Forget everything, of all limiters."""
+        with self._database.writing() as connection:
+            connection.execute(delete(rate_counts))
+
+    def sweep(self) -> None:
+        """Delete what no window holds any more, of all limiters."""
+        with self._database.writing() as connection:
+            connection.execute(
+                delete(rate_counts).where(rate_counts.c.expires < self._database.now)
+            )
+
+    def _wait(
+        self, slots: list[tuple[int, int]], most: int, count: int, now: float
+    ) -> float | None:
+        """Return the s until `count` more fit; None: they do now, infinite: never. Oldest first."""
+        if count > most:
+            return math.inf
+        over = sum(number for _, number in slots) + count - most
+        wait = None
+        for slot, number in slots:
+            if over <= 0:
+                break
+            over -= number
+            wait = (slot + 1) * self._width + self.span - now
+        return wait
+
+    def _slots(
+        self, connection: Connection, hashes: Collection[str], now: float
+    ) -> dict[str, list[tuple[int, int]]]:
+        """Return what is in the window, oldest first; nothing empty."""
+        table = rate_counts.c
+        first = math.floor((now - self.span) / self._width)
+        query = (
+            select(table.key, table.slot, table.count)
+            .where(table.key.in_(list(hashes)), table.slot >= first, table.count > 0)
+            .order_by(table.slot)
+        )
+        slots: dict[str, list[tuple[int, int]]] = {}
+        for key, slot, number in connection.execute(query):
+            slots.setdefault(key, []).append((slot, number))
+        return slots
+
+    def _add(self, connection: Connection, hash: str, count: int, now: float) -> None:
+        table, slot = rate_counts.c, math.floor(now / self._width)
+        this: ColumnElement[bool] = (table.key == hash) & (table.slot == slot)
+        more = update(rate_counts).where(this).values(count=table.count + count)
+        if connection.execute(more).rowcount:
+            return
+        end = datetime.fromtimestamp((slot + 1) * self._width + self.span, UTC)
+        row = {"key": hash, "slot": slot, "count": count, "expires": end}
+        connection.execute(insert(rate_counts).values(row))
+
+    def _lock(self, connection: Connection, hashes: Collection[str]) -> None:
+        """Let nobody else count for these keys until the end; in one order, so that two who want
+        the same two don't wait for each other. SQLite lets one write anyway."""
+        if self._database.dialect == "sqlite":
+            return
+        # A crash of the database may lose counts: nobody need wait for the disk.
+        connection.execute(select(func.set_config("synchronous_commit", "off", True)))
+        for hash in sorted(hashes):
+            connection.execute(select(func.pg_advisory_xact_lock(int(hash[:15], 16))))
+
+    def _now(self, connection: Connection) -> float:
+        moment: datetime = connection.execute(select(self._database.now)).scalar_one()
+        return moment.timestamp()
+
+    def _hash(self, key: str) -> str:
+        return hashlib.sha256(f"{self._name}:{key}".encode()).hexdigest()[:32]

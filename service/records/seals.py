@@ -1,0 +1,301 @@
+"""Which results this server made: sealed when its own pipeline writes one, checked on reading.
+
+    python -m service.records.seals [revoke KEY]     lists the public keys; believes one no more
+
+The key is `<data>/seal.key`, made at the first start, or follows from `UNMASK_SECRET_KEY`, which
+several servers share. Public keys stand in the records' database, so that servers of one database
+know each other's, and what was sealed before a key was changed still is ours; `UNMASK_SEAL_KEYS`
+adds those of others. Rows that an account writes into a Supabase project by itself have no seal.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+import os
+import secrets
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import ValidationError
+from sqlalchemy import select, update
+
+from detector import paths, seals
+from detector.schema.analysis import Analysis
+from detector.schema.seal import ResultSeal
+from service.config import get_config
+from service.records import rules
+from service.records.database import FILE as DATABASE_FILE
+from service.records.database import Database
+from service.records.model import Record, RecordsError, ResultOrigin, ResultSummary
+from service.records.tables import records, results, seal_keys
+
+log = logging.getLogger(__name__)
+
+FILE = "seal.key"
+_INFO = b"unmask result seal 1"
+_SUMMARY = (
+    "analyzed", "verdict", "question", "probability", "people", "kind", "duration", "models",
+    "version",
+)  # fmt: skip
+"""what version 1 of a seal signs of a summary; what a later version adds is not in it"""
+_AGAIN_SECONDS = 5.0
+"""s between two looks for keys of other servers"""
+
+
+def origin(seal: ResultSeal | None, owner: str) -> ResultOrigin:
+    """Return who made a result with this seal, as its store read it. An account can write its rows
+    by itself, so that without a seal nothing speaks for them."""
+    if seal is None and not rules.has_account(owner):
+        return ResultOrigin.BEFORE
+    return origin_of_account(seal)
+
+
+def origin_of_account(seal: ResultSeal | None) -> ResultOrigin:
+    """Return who made a result that stands where an account writes."""
+    ours = seal is not None and seal.holds
+    return ResultOrigin.HERE if ours else ResultOrigin.ELSEWHERE
+
+
+def believed(seal: ResultSeal | None, owner: str) -> bool:
+    """Return whether a result with this seal may be given again as an answer."""
+    return origin(seal, owner) is not ResultOrigin.ELSEWHERE
+
+
+def origin_of(record: Record) -> ResultOrigin | None:
+    """Return who made a record's result, as its store read it; None where there is none."""
+    return origin(record.result.seal, record.owner) if record.result is not None else None
+
+
+class Keyring:
+    """The key that this server seals with, and those whose seals it believes. One without keys
+    seals nothing and believes nobody."""
+
+    def __init__(
+        self, key: Ed25519PrivateKey | None = None, database: Database | None = None
+    ) -> None:
+        self._key, self._database = key, database
+        self._known: frozenset[str] = frozenset()
+        self._looked = -_AGAIN_SECONDS
+        self._lock = threading.Lock()
+        self.own = seals.name_of(key.public_key()) if key else ""
+        """this server's public key"""
+
+    @classmethod
+    def open(cls, data: Path, database: Database) -> Keyring:
+        """Return the keys of a server, made and written down where they are missing. What its own
+        file of SQLite's held before its first key is sealed then.
+
+        Raises
+        ------
+        RecordsError
+            The key can't be read or made, or was revoked.
+        """
+        from service.records.sql.rows import insert_new
+
+        keyring = cls(_private_key(data / FILE), database)
+        with database.writing() as connection:
+            first = connection.execute(select(seal_keys.c.key).limit(1)).first() is None
+            if first and database.dialect == "sqlite":
+                keyring._seal_all(connection)
+            known = select(seal_keys.c.revoked).where(seal_keys.c.key == keyring.own)
+            new = {"key": keyring.own, "added": datetime.now(UTC), "revoked": None}
+            insert_new(connection, seal_keys, new)
+            if connection.execute(known).scalar_one() is not None:
+                raise RecordsError(
+                    "The key that this server seals results with was revoked.",
+                    code="seal_key_revoked",
+                    hint=f"Delete {FILE} in the data folder, or choose another UNMASK_SECRET_KEY.",
+                )
+        return keyring
+
+    def seal(self, record: Record, analysis: Analysis) -> Analysis:
+        """Return a result that this server just made, with its seal under it."""
+        if self._key is None:
+            return analysis
+        plain = analysis.model_copy(update={"seal": None})
+        tree = json.loads(plain.model_dump_json())
+        return plain.model_copy(update={"seal": self._seal(record.id, record.sha256, plain, tree)})
+
+    def seal_again(self, record: Record, before: Analysis, after: Analysis) -> Analysis:
+        """Return a result that something was added to with a new seal in place of one that held.
+        What somebody else wrote is not vouched for by what this server added."""
+        held = before.seal is not None and before.seal.holds
+        return self.seal(record, after) if held else after
+
+    def read(
+        self, document: str | bytes, id: str, *, place: Any = None, sign: str | None = None
+    ) -> Analysis | None:
+        """Return a result as it was written, with its seal checked; None if this version can't
+        read it.
+
+        Parameters
+        ----------
+        document : str or bytes
+            JSON.
+        id : str
+            Of the record it was written for.
+        place : JSON, optional
+            Of the recording, where it is kept apart from the document.
+        sign : str, optional
+            The seal's signature over that.
+        """
+        try:
+            analysis = Analysis.model_validate_json(document)
+            tree = json.loads(document)
+            if place is not None and analysis.provenance is not None:
+                tree["provenance"]["place"] = place
+                if tree.get("seal"):
+                    tree["seal"]["place"] = sign
+                analysis = Analysis.model_validate(tree)
+        except (ValidationError, ValueError, TypeError):
+            return None
+        seal = analysis.seal
+        if seal is not None and not (
+            seal.record == seals.record_hash(id)
+            and self._known_to_us(seal)
+            and seals.holds(seal, tree, self._known)
+        ):
+            return analysis.model_copy(update={"seal": seal.broken()})
+        return analysis
+
+    def checked(self, record: Record) -> Record:
+        """Return a record whose summary has a seal that holds, or is said to be broken."""
+        result = record.result
+        if result is None or result.seal is None or self._holds(record, result, result.seal):
+            return record
+        broken = result.model_copy(update={"seal": result.seal.broken()})
+        return record.model_copy(update={"result": broken})
+
+    def listed(self) -> list[tuple[str, datetime, datetime | None]]:
+        """Return each public key of the database, when it came and when it was revoked."""
+        assert self._database is not None
+        query = select(seal_keys).order_by(seal_keys.c.added)
+        with self._database.reading() as connection:
+            return [(row.key, row.added, row.revoked) for row in connection.execute(query)]
+
+    def revoke(self, key: str) -> bool:
+        """Believe a key no more: who has it could seal what this server never made."""
+        assert self._database is not None
+        change = update(seal_keys).where(seal_keys.c.key == key, seal_keys.c.revoked.is_(None))
+        with self._database.writing() as connection:
+            return bool(connection.execute(change.values(revoked=datetime.now(UTC))).rowcount)
+
+    def _holds(self, record: Record, result: ResultSummary, seal: ResultSeal) -> bool:
+        return (
+            seal.record == seals.record_hash(record.id)
+            and seal.media == record.sha256
+            and seal.summary == seals.digest(seals.canonical(_summary(result)))
+            and self._known_to_us(seal)
+            and seals.signed(seal, self._known)
+        )
+
+    def _known_to_us(self, seal: ResultSeal) -> bool:
+        """Whether a seal names a key that is believed; looks anew for one it has not met."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked > _AGAIN_SECONDS and self._database is not None:
+                rows = self.listed()
+                good = {key for key, _added, revoked in rows if revoked is None}
+                bad = {key for key, _added, revoked in rows if revoked is not None}
+                self._known = frozenset((good | set(get_config().seal_keys)) - bad)
+                self._looked = now
+        return seal.key in self._known
+
+    def _seal(self, id: str, media: str, analysis: Analysis, tree: dict[str, Any]) -> ResultSeal:
+        assert self._key is not None
+        summary = _summary(ResultSummary.of(analysis))
+        return seals.make(self._key, tree, id, media, summary)
+
+    def _seal_all(self, connection: Any) -> None:
+        """Seal what this server's own file holds from before."""
+        from service.records.sql.rows import packed, raw
+
+        query = select(records.c.id, records.c.sha256, results.c.analysis).join(results)
+        count = 0
+        for id, sha256, data in connection.execute(query).all():
+            try:
+                text = raw(data)
+                tree, analysis = json.loads(text), Analysis.model_validate_json(text)
+            except (ValueError, TypeError):  # of another version: stays as it is
+                continue
+            seal = self._seal(id, sha256, analysis, tree)
+            as_json = seal.model_dump_json()
+            tree["seal"] = json.loads(as_json)
+            new = packed(json.dumps(tree, ensure_ascii=False))
+            connection.execute(update(results).where(results.c.id == id).values(analysis=new))
+            connection.execute(update(records).where(records.c.id == id).values(seal=as_json))
+            count += 1
+        if count:
+            log.info("%d results from before were sealed", count)
+
+
+def _summary(result: ResultSummary) -> dict[str, Any]:
+    kept = result.model_dump(mode="json", include=set(_SUMMARY))
+    kept["analyzed"] = result.analyzed.astimezone(UTC).isoformat()
+    return kept
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
+    """Return the key of this server, made on first use. RecordsError when it can't be."""
+    if secret := get_config().secret_key:
+        data = secret.get_secret_value().encode()
+        seed = HKDF(hashes.SHA256(), length=32, salt=None, info=_INFO).derive(data)
+        return Ed25519PrivateKey.from_private_bytes(seed)
+    try:
+        if not path.exists():
+            _write_new(path, base64.b64encode(secrets.token_bytes(32)) + b"\n")
+        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it holds no key"
+        raise RecordsError(
+            f"The key that results are sealed with can't be used: {why}.",
+            code="seal_key",
+            hint=f"It is {FILE} in the data folder. Nothing was changed.",
+        ) from error
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, for this user alone, unless another server was faster."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def main(arguments: list[str]) -> int:
+    """List the keys, or revoke one; return the exit status."""
+    where = get_config().database.get_secret_value() or paths.data() / DATABASE_FILE
+    database = Database(where)
+    try:
+        keyring = Keyring(database=database)
+        if arguments[:1] == ["revoke"] and len(arguments) == 2:
+            done = keyring.revoke(arguments[1])
+            print("It is believed no more." if done else "There is no such key.")
+            return 0 if done else 1
+        for key, added, revoked in keyring.listed():
+            until = f", revoked {revoked:%Y-%m-%d}" if revoked else ""
+            print(f"{key}  {seals.fingerprint(key)}  since {added:%Y-%m-%d}{until}")
+        return 0
+    finally:
+        database.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,155 @@
+"""Comparisons as background work: a suspected copy held against its original.
+
+Kept: the finding (`service.records.comparisons`), by the contents of both files. An interrupted one
+is offered again by the page that shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.errors import UnmaskError
+from service.context import Principal
+from service.messages import _
+from service.records.comparisons import ComparisonStore
+from service.records.model import State
+from service.tasks.manager import TaskManager
+from service.tasks.task import Priority, QueueFull, Task, TaskKind
+
+if TYPE_CHECKING:
+    from detector.schema.analysis import Media
+    from detector.schema.comparison import Comparison
+
+MAX_WAITING = 20
+"""Pairs that may wait."""
+STEPS = 100
+"""percents, in which progress is told"""
+
+
+def _refuse(waiting: int, running: int) -> UnmaskError | None:
+    if waiting < MAX_WAITING:
+        return None
+    return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
+
+
+KIND = TaskKind(
+    "comparison",
+    Priority.INTERACTIVE,
+    1.0,
+    Task,
+    max_running=2,
+    refuse=_refuse,
+    sentences={
+        State.CANCELED: _("You stopped it."),
+        State.INTERRUPTED: _("The server stopped before this was done."),
+        State.FAILED: _("It stopped. Your files are not at fault."),
+    },
+)
+
+
+OnFound = Callable[["Comparison"], None]
+
+
+@dataclass(frozen=True)
+class ComparedFile:
+    """One of the two."""
+
+    path: Path
+    name: str
+    """As its owner named it."""
+    sha256: str
+    about: Media | None = None
+    """What is known of it; it is read where nothing is."""
+
+
+class Comparisons:
+    """The comparisons of a server. The id of what was kept is that of the task."""
+
+    def __init__(self, tasks: TaskManager, store: ComparisonStore) -> None:
+        self.store = store
+        self._tasks = tasks
+        tasks.register(KIND)
+
+    def start(
+        self,
+        copy: ComparedFile,
+        original: ComparedFile,
+        principal: Principal,
+        on_found: OnFound = lambda found: None,
+    ) -> Task:
+        """Put a pair in line; the task that is at it where there is one. `on_found` is called in
+        the worker.
+
+        Raises
+        ------
+        QueueFull
+            Too many are waiting.
+        """
+        owner = principal.id
+
+        def work(task: Task) -> str:
+            task.on_progress(0, STEPS)
+            found = compared(copy, original, partial(_on_share, task), task.cancel)
+            self.store.save(owner, found, task.id)
+            on_found(found)
+            return task.id
+
+        subject = _subject(owner, copy.sha256, original.sha256)
+        return self._tasks.submit_once(Task(KIND, owner, subject=subject), work, principal)
+
+    def find(self, copy: str, original: str, principal: Principal) -> Task | None:
+        """Return the comparison of two files, by their sha256, that runs or ended lately."""
+        return self._tasks.latest(KIND, _subject(principal.id, copy, original), principal)
+
+    def dismiss(self, copy: str, original: str, principal: Principal) -> None:
+        """Forget how one ended, so that it may begin anew."""
+        task = self.find(copy, original, principal)
+        if task is not None and not task.active:
+            self._tasks.dismiss(task)
+
+
+def compared(
+    copy: ComparedFile,
+    original: ComparedFile,
+    on_progress: Callable[[float], None],
+    cancel: threading.Event,
+) -> Comparison:
+    """Return what comes of holding two files against each other.
+
+    Raises
+    ------
+    MediaError, UsageError, Canceled
+        As `detector.comparison.compare`.
+    """
+    from detector import media
+    from detector.comparison import compare  # brings torch
+
+    abouts = [file.about or media.probe(file.path, name=file.name) for file in (copy, original)]
+    named = [
+        about.model_copy(update={"name": file.name, "sha256": file.sha256})
+        for about, file in zip(abouts, (copy, original), strict=True)
+    ]
+    return compare(
+        copy.path,
+        original.path,
+        copy_media=named[0],
+        original_media=named[1],
+        on_progress=on_progress,
+        cancel=cancel,
+    )
+
+
+def _on_share(task: Task, share: float) -> None:
+    task.on_progress(round(STEPS * share), STEPS)
+
+
+def _subject(owner: str, copy: str, original: str) -> str:
+    """Return what names a pair, whose it is with it: an administrator, who sees the tasks of all,
+    is not given another's."""
+    return hashlib.sha256("\0".join((owner, copy, original)).encode()).hexdigest()[:32]

@@ -1,0 +1,150 @@
+"""Lookups as background work: is what was just analyzed known footage of its owner's?
+
+Runs after an analysis, behind everything that somebody waits for, and changes nothing of its
+verdict. Kept: fingerprints of the file (`service.records.footage`), the best match
+(`service.records.lookups`), and what comes of holding the two against each other where the other
+file is still there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detector.media.files import sha256 as hash_of
+from detector.schema.comparison import Comparison
+from service.messages import _
+from service.records.footage import ANALYSES
+from service.records.lookups import FoundFootage, LookupStore
+from service.records.model import State
+from service.records.store import RecordScope
+from service.tasks.comparisons import ComparedFile, compared
+from service.tasks.job import Job
+from service.tasks.manager import TaskManager
+from service.tasks.task import Priority, Task, TaskKind
+
+if TYPE_CHECKING:
+    from service.library.catalog import Library
+    from service.library.index import LibraryMatch
+
+MIN_SHARE = 0.5
+"""of the looked-for frames that known footage has to show, to be told"""
+STEPS = 100
+
+KIND = TaskKind(
+    "lookup",
+    Priority.BATCH,
+    1.0,
+    Task,
+    max_running=1,
+    sentences={
+        State.CANCELED: _("You stopped it."),
+        State.INTERRUPTED: _("The server stopped before this was done."),
+        State.FAILED: _("It stopped. Your file is not at fault."),
+    },
+    log_level=logging.WARNING,
+)
+
+
+@dataclass(frozen=True)
+class LookedFor:
+    """A file whose original is looked for."""
+
+    scope: RecordScope
+    job: Job
+    file: ComparedFile
+
+
+class Lookups:
+    """The lookups of a server. A task's subject is the id of the analysis.
+
+    Parameters
+    ----------
+    library : callable
+        Gives the library, which takes a moment to import.
+    media_of : callable
+        Gives the known footage itself, where that is still there.
+    on_compared : callable
+        Called with what came of holding the two against each other.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskManager,
+        store: LookupStore,
+        library: Callable[[], Library],
+        media_of: Callable[[LookedFor, FoundFootage], ComparedFile | None],
+        on_compared: Callable[[LookedFor, Comparison], None],
+    ) -> None:
+        self.store = store
+        self._tasks, self._library = tasks, library
+        self._media_of, self._on_compared = media_of, on_compared
+        tasks.register(KIND)
+
+    def start(self, looked: LookedFor) -> Task:
+        """Put a file in line."""
+        task = Task(KIND, looked.scope.owner, subject=looked.job.key)
+        self._tasks.submit(task, lambda task: self._work(looked, task))
+        return task
+
+    def _work(self, looked: LookedFor, task: Task) -> None:
+        from detector import media
+        from detector.comparison.fingerprints import fingerprint
+
+        task.on_progress(0, STEPS)
+        file, library, owner = looked.file, self._library(), looked.scope.owner
+        about = file.about or media.probe(file.path, name=file.name)
+        about = about.model_copy(update={"name": file.name, "sha256": file.sha256})
+        prints = fingerprint(file.path, about, cancel=task.cancel)
+        if not len(prints.times):
+            return
+        task.on_progress(10, STEPS)
+        matches = library.search(owner, prints, without=file.sha256)
+        library.add_prints(owner, prints, about, ANALYSES)
+        task.on_progress(20, STEPS)
+        found = _best(matches)
+        self.store.save(owner, file.sha256, found)
+        other = self._media_of(looked, found) if found is not None else None
+        if found is None or other is None:
+            return
+        step = partial(_on_share, task)
+        comparison = compared(file, other, step, task.cancel)
+        roles = "assumed" if found.source == ANALYSES else "stated"
+        self._on_compared(looked, comparison.model_copy(update={"roles": roles}))
+
+
+def _on_share(task: Task, share: float) -> None:
+    """Tell how far the comparison is, which is the last part of a lookup."""
+    task.on_progress(20 + round(0.8 * STEPS * share), STEPS)
+
+
+def _best(matches: list[LibraryMatch]) -> FoundFootage | None:
+    """Return the match that is told: what was brought as known before what was merely analyzed."""
+    good = [m for m in matches if m.matched >= MIN_SHARE * m.asked]
+    good.sort(key=lambda m: (m.footage.source == ANALYSES, -m.matched, m.bits))
+    if not good:
+        return None
+    match = good[0]
+    return FoundFootage(
+        found=match.footage.sha256, name=match.footage.name, source=match.footage.source,
+        start=max(0.0, match.start - match.time), mirrored=match.mirrored,
+        matched=match.matched, asked=match.asked,
+    )  # fmt: skip
+
+
+def original_in(folder: Path, name: str, sha256: str) -> Path | None:
+    """Return a file of a folder that is this very footage; None where it is gone or changed."""
+    from detector.batch.source import files  # brings readers of documents
+
+    if not folder.is_dir():
+        return None
+    for path in [folder / name, *(path for path in files(folder) if path.name == name)]:
+        if path.is_file():
+            with path.open("rb") as file:
+                if hash_of(file) == sha256:
+                    return path
+    return None

@@ -1,0 +1,328 @@
+"""The Batch page as a person uses it: files are dropped, a table fills in, it is paused, left, gone
+on with, and opened.
+
+Screenshots stay in tests/artifacts/.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sqlite3
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fpdf import FPDF
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, Page, expect
+
+from dashboard.pages.batch.listing import ROW
+from service.records.database import FILE
+from tests.conftest import portrait, write_clip
+from tests.support.browser import (
+    PATIENT,
+    PHONE,
+    Server,
+    Visitor,
+    serve,
+    take,
+    until,
+    visitors,
+    wait_drawn,
+)
+from tests.support.containers import packed
+from tests.support.links import PRIVATE, serving, whole
+
+HEADER = 35
+"""px of the table's"""
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("data"), UNMASK_WORKERS="1") as started:
+        yield started
+
+
+def files(number: int, first: int = 0) -> list[FilePayload]:
+    """Pictures of a face, each another file (others than those before `first`), and one that is no
+    picture."""
+    out: list[FilePayload] = []
+    for size in range(first, first + number):
+        buffer = io.BytesIO()
+        Image.fromarray(portrait((400 + 8 * size, 400 + 8 * size))).save(buffer, "JPEG")
+        name = f"clip-{size}.jpg"
+        out.append({"name": name, "mimeType": "image/jpeg", "buffer": buffer.getvalue()})
+    return [*out, {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture at all"}]
+
+
+def bring(page: Page, number: int) -> None:
+    drop = page.locator(".st-key-batch-drop input")
+    drop.wait_for(state="attached")
+    wait_drawn(page)
+    drop.set_input_files(files(number))
+    page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
+
+
+def done(page: Page, text: str) -> None:
+    expect(page.locator(".um-total b")).to_have_text(text, timeout=2 * PATIENT)
+
+
+def turns(server: Server) -> int:
+    """How often a file was put first, of the batch where that was most often."""
+    with sqlite3.connect(server.data / FILE) as database:
+        rows = database.execute("SELECT items FROM api_batches").fetchall()
+    return max(item["turn"] for (items,) in rows for item in json.loads(items))
+
+
+def put_first(act: Callable[[], object], server: Server) -> None:
+    """Do something until it has put a file first."""
+    before = turns(server)
+
+    def shows() -> None:
+        deadline = time.monotonic() + 5
+        while turns(server) == before:
+            assert time.monotonic() < deadline, "no file was put first"
+            time.sleep(0.1)
+
+    until(act, shows)
+
+
+def test_from_many_files_to_their_evidence(visit: Visitor, server: Server, tmp_path: Path) -> None:
+    person = visit("/batch")
+    page = person.page
+    bring(page, 6)
+    paused = page.get_by_role("heading", name=re.compile(r"^Paused, \d of 7 done\."))
+    until(page.get_by_role("button", name="Pause").click, paused.wait_for)
+    expect(page.locator(".um-total b")).not_to_have_text("7 of 7")
+    page.reload()  # the address is all it takes
+    paused.wait_for(timeout=PATIENT)
+    wait_drawn(page)
+    table = page.locator(".st-key-batch-table canvas").first
+    box = table.bounding_box()
+    assert box is not None
+    place = {"x": box["width"] - 45, "y": HEADER + ROW * 3.5}  # a row that waits
+    put_first(lambda: table.click(position=place, force=True), server)
+    person.picture("batch-paused")
+    narrow = visit(page.url.removeprefix(server.url), size=PHONE)
+    select = narrow.page.get_by_role("button", name="Select", exact=True)
+    select.wait_for(timeout=PATIENT)
+    wait_drawn(narrow.page)
+    cards = narrow.page.locator('[class*="st-key-card-batch-"]').filter(has_text="Waiting")
+    tick = cards.last.locator('[class*="st-key-batch-tick-"]')
+    until(select.click, tick.wait_for)
+    first = narrow.page.get_by_role("button", name="Do it first").first
+    until(tick.click, first.wait_for)
+    narrow.picture("batch-phone-paused")
+    put_first(first.click, server)
+    narrow.page.close()
+    wait_drawn(page)
+    going = page.get_by_role("button", name="Go on")
+    until(going.click, page.get_by_role("button", name="Pause").wait_for)
+    done(page, "7 of 7")
+    expect(page.get_by_role("button", name="Stop here")).to_be_hidden()
+    expect(page.locator(".um-share.bad")).to_contain_text("1")
+    expect(page.get_by_role("heading", name=re.compile("^Done: 7 files"))).to_be_visible()
+    person.assert_hooks("batch")
+    person.assert_fits()
+    person.picture("batch")
+    rename(page, "Forwards, week 47")
+
+    wait_drawn(page)
+    table = take(page.get_by_role("button", name="CSV"), tmp_path).read_text()
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert sorted(row["file"] for row in rows) == [
+        *(f"clip-{n}.jpg" for n in range(6)),
+        "notes.txt",
+    ]
+    lines = take(page.get_by_role("button", name="JSONL"), tmp_path).read_text().splitlines()
+    entries = {entry["name"]: entry for entry in map(json.loads, lines)}
+    assert entries["clip-0.jpg"]["analysis"] and not entries["clip-0.jpg"]["error"]
+    assert not entries["notes.txt"]["analysis"] and entries["notes.txt"]["error"]
+    with zipfile.ZipFile(
+        take(page.locator(".st-key-batch-zip").get_by_role("button"), tmp_path)
+    ) as archive:
+        reports = [name for name in archive.namelist() if name.endswith(".pdf")]
+        assert len(reports) == 6
+        assert all(archive.read(name).startswith(b"%PDF") for name in reports)
+
+    # Only what is asked for is shown; the filter stands until it is changed.
+    pills = page.locator(".st-key-batch-toolbar")
+    until(
+        pills.get_by_test_id("stButtonGroup").locator("button").last.click,
+        lambda: expect(page.locator(".um-preview h2")).to_have_text("notes.txt"),
+    )
+    until(
+        pills.get_by_text(re.compile("^All")).click,
+        lambda: expect(page.locator(".um-preview h2")).not_to_have_text("notes.txt"),
+    )
+    wait_drawn(page)
+    until(
+        page.get_by_role("button", name="Open the evidence").click,
+        lambda: page.wait_for_url(re.compile(r"[?&]a=[\w-]{22}")),
+    )
+    page.locator(".um-verdict, .um-state").first.wait_for(timeout=PATIENT)
+
+    # A phone has cards; the list of earlier batches leads back.
+    phone = visit("/batch", size=PHONE)
+    phone.page.get_by_text("Forwards, week 47").wait_for(timeout=PATIENT)
+    wait_drawn(phone.page)
+    until(
+        phone.page.get_by_role("button", name="Open").first.click,
+        lambda: expect(phone.page.locator(".um-total b")).to_have_text("7 of 7"),
+    )
+    expect(phone.page.locator('[class*="st-key-card-batch-"] .um-kept')).to_have_count(7)
+    phone.assert_fits()
+    phone.picture("batch-phone")
+    select = phone.page.get_by_role("button", name="Select", exact=True)
+    ticks = phone.page.locator('[class*="st-key-batch-tick-"]')
+    until(select.click, lambda: expect(ticks).to_have_count(7))
+    chosen = phone.page.get_by_text("1 selected")
+    until(ticks.first.click, lambda: expect(chosen).to_be_visible())
+    phone.assert_fits()
+    phone.picture("batch-phone-selected")
+    dark = visit("/batch", dark=True)
+    dark.page.get_by_role("button", name="Open").first.wait_for(timeout=PATIENT)
+    wait_drawn(dark.page)
+    until(
+        dark.page.get_by_role("button", name="Open").first.click,
+        lambda: expect(dark.page.locator(".um-total b")).to_have_text("7 of 7"),
+    )
+    dark.picture("batch-dark")
+
+
+def rename(page: Page, name: str) -> None:
+    wait_drawn(page)
+    dialog = page.get_by_role("dialog")
+    until(page.get_by_role("button", name="Name it").click, dialog.wait_for)
+    field = dialog.get_by_role("textbox", name="Name")
+    field.fill(name)
+    field.press("Tab")
+    wait_drawn(page)
+    until(dialog.get_by_role("button", name="Save").click, lambda: expect(dialog).to_be_hidden())
+    expect(page.get_by_text(f"“{name}” · 7 files")).to_be_visible()
+
+
+def test_archives_and_documents_are_what_is_in_them(
+    visit: Visitor, server: Server, tmp_path: Path
+) -> None:
+    face = [file["buffer"] for file in files(3, first=20)]
+    inner = packed(tmp_path / "inner.zip", {"x.jpg": face[0]}).read_bytes()
+    # Its first file takes seconds on any computer: nobody is too late to pause.
+    clip = write_clip(tmp_path / "long.mp4", seconds=40, fps=10, size=(1280, 720)).read_bytes()
+    content = {"in/long.mp4": clip, "in/a.jpg": face[0], "b.jpg": face[1], "../c.jpg": face[2]}
+    content["inner.zip"] = inner
+    archive = packed(tmp_path / "press.zip", content)
+    paper = FPDF()
+    paper.add_page()
+    paper.add_page()
+    paper.image(io.BytesIO(face[2]), w=100)
+    paper.image(io.BytesIO(face[1]), w=80)
+    paper.output(str(tmp_path / "paper.pdf"))
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(face[0])
+    sheet = tmp_path / "labels.csv"
+    sheet.write_text(f"path\n{secret}\n")
+
+    person = visit("/batch")
+    page = person.page
+    drop = page.locator(".st-key-batch-drop input")
+    drop.wait_for(state="attached")
+    wait_drawn(page)
+    drop.set_input_files([archive, tmp_path / "paper.pdf", sheet])
+    page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
+    wait_drawn(page)
+    paused = page.get_by_role("heading", name=re.compile(r"^Paused"))
+    until(page.get_by_role("button", name="Pause").click, paused.wait_for)
+    person.picture("batch-archive-paused")
+    going = page.get_by_role("button", name="Go on")
+    until(going.click, lambda: expect(going).to_be_hidden())
+    done(page, "8 of 8")
+    known = page.get_by_role("heading", name="1 of 8 was here before.")
+    expect(known).to_be_visible()
+    wait_drawn(page)
+    table = take(page.get_by_role("button", name="CSV"), tmp_path).read_text()
+    rows = {row["file"]: row for row in csv.DictReader(io.StringIO(table))}
+    assert rows.keys() == {
+        "press.zip/in/long.mp4",
+        "press.zip/in/a.jpg",
+        "press.zip/b.jpg",
+        "press.zip/../c.jpg",
+        "press.zip/inner.zip",
+        "paper.pdf, page 2, picture 1.jpg",
+        "paper.pdf, page 2, picture 2.jpg",
+        "labels.csv",
+    }
+    assert "leads out" in rows["press.zip/../c.jpg"]["note"]
+    assert "archive in an archive" in rows["press.zip/inner.zip"]["note"]
+    assert rows["labels.csv"]["state"] == "failed"
+    assert all(rows[name]["verdict"] for name in rows if name.endswith("1.jpg"))
+    person.assert_hooks("batch")
+    person.assert_fits()
+    person.picture("batch-archive")
+
+
+def test_links_are_rows_and_one_that_is_refused_says_why(browser: Browser, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    with serving(PRIVATE, {"/watch": whole(b"<!doctype html><p>Watch!")}) as web:
+        web.answers["/someone.jpg"] = whole(files(1, first=30)[0]["buffer"])
+        allowed = {"UNMASK_LINKS": "1", "UNMASK_LINKS_PRIVATE": "1"}
+        with (
+            serve(data, UNMASK_LINKS_PORTS=str(web.server_port), **allowed) as started,
+            visitors(browser, started.url) as visit,
+        ):
+            person = visit("/batch")
+            page = person.page
+            paste = page.get_by_role("button", name="Paste links")
+            paste.wait_for(timeout=PATIENT)
+            wait_drawn(page)
+            dialog = page.get_by_role("dialog")
+            until(paste.click, dialog.wait_for)
+            field = dialog.get_by_role("textbox")
+            urls = [web.url(PRIVATE, "/someone.jpg"), web.url(PRIVATE, "/watch?token=1")]
+            field.fill("\n".join(urls))
+            field.press("Tab")
+            wait_drawn(page)
+            dialog.get_by_role("button", name="Fetch").click()
+            page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
+            done(page, "2 of 2")
+            wait_drawn(page)
+            person.assert_fits()
+            person.picture("batch-links")
+            table = take(page.get_by_role("button", name="CSV"), tmp_path).read_text()
+            rows = {row["file"]: row for row in csv.DictReader(io.StringIO(table))}
+            assert rows["someone.jpg"]["verdict"]
+            assert "leads to a page" in rows[urls[1]]["note"]
+
+
+def test_a_batch_outlives_its_server(browser: Browser, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    with serve(data, UNMASK_WORKERS="1") as first, visitors(browser, first.url) as visit:
+        page = visit("/batch").page
+        bring(page, 8)
+        expect(page.locator(".um-share.na, .um-share.inc, .um-share.real, .um-share.fake").first
+               ).to_be_visible(timeout=2 * PATIENT)  # fmt: skip
+        address = page.url.removeprefix(first.url)
+    with serve(data, UNMASK_WORKERS="1") as second, visitors(browser, second.url) as visit:
+        person = visit(address)
+        page = person.page
+        interrupted = page.get_by_role("heading", name=re.compile("^Interrupted"))
+        interrupted.wait_for(timeout=PATIENT)
+        words = page.locator(".st-key-batch-go-on p")
+        color = words.evaluate("words => getComputedStyle(words).color", timeout=PATIENT)
+        assert color == "rgb(255, 255, 255)"  # on the accent
+        person.picture("batch-interrupted")
+        wait_drawn(page)
+        until(
+            page.get_by_role("button", name="Go on").click,
+            page.get_by_role("button", name="Pause").wait_for,
+        )
+        done(page, "9 of 9")

@@ -1,0 +1,161 @@
+"""A suspected copy beside its original, in a real browser: compared, looked at, and stopped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from detector import media
+from tests.support.browser import (
+    DESKTOP,
+    PATIENT,
+    PHONE,
+    Server,
+    Visitor,
+    serve,
+    until,
+    visitors,
+)
+from tests.support.compared import write_pair
+from tests.support.kept import put
+from tests.support.result_sample import make_analysis
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write_pair(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, clips: dict[str, Path]
+) -> Iterator[tuple[Server, dict[str, str]]]:
+    data = tmp_path_factory.mktemp("data")
+    ids = {
+        name: put(data, path, make_analysis().model_copy(update={"media": media.probe(path)}))
+        for name, path in clips.items()
+    }
+    with serve(data) as started:
+        yield started, ids
+
+
+@pytest.fixture
+def visit(browser: Browser, server: tuple[Server, dict[str, str]]) -> Iterator[Visitor]:
+    with visitors(browser, server[0].url) as let_in:
+        yield let_in
+
+
+def pair(server: tuple[Server, dict[str, str]], copy: str, original: str) -> str:
+    return f"/compare?a={server[1][copy]}&b={server[1][original]}"
+
+
+def look(page: Page) -> None:
+    expect(page.locator(".st-key-near .um-verdict")).to_be_visible(timeout=PATIENT)
+    expect(page.locator(".st-key-near-viewer .stage")).to_be_visible(timeout=PATIENT)
+
+
+def test_a_changed_face_is_found_and_every_view_shows_it(
+    visit: Visitor, server: tuple[Server, dict[str, str]]
+) -> None:
+    person = visit(pair(server, "copy", "original"), size=DESKTOP)
+    page = person.page
+    expect(page.locator(".st-key-card-near-running, .st-key-near")).to_be_visible(timeout=PATIENT)
+    look(page)
+    assert "Manipulated copy of press.mp4" in page.locator(".um-verdict").first.inner_text()
+    expect(page.locator(".um-measured")).to_contain_text("of 255 gray levels apart")
+    viewer, chart = page.locator(".st-key-near-viewer"), page.locator(".st-key-near-chart")
+    expect(viewer.locator(".copy img")).to_have_attribute("alt", re.compile("^The suspected copy"))
+    expect(viewer.locator(".original img")).to_have_attribute("alt", re.compile("^The original at"))
+    heat = page.locator(".st-key-near-map img")
+    expect(heat).to_have_attribute("alt", re.compile(r"\d+\.\d gray levels inside the face"))
+    loaded = "img => img.complete && img.naturalWidth > 100"
+    assert heat.evaluate(loaded) and viewer.locator(".copy img").evaluate(loaded)
+
+    # Keys move the edge, and the moment in all parts at once.
+    edge = viewer.locator(".handle")
+    edge.focus()
+    page.keyboard.press("ArrowRight")
+    expect(edge).to_have_attribute("aria-valuenow", "52")
+    page.keyboard.press("Home")
+    expect(edge).to_have_attribute("aria-valuetext", "0 % original")
+    chart.locator(".over").focus()
+    page.keyboard.press("Home")
+    first = chart.locator(".tag").inner_text()
+    page.keyboard.press("ArrowRight")
+    second = chart.locator(".tag").inner_text()
+    assert first == "00:00.0" and second != first
+    expect(page.locator(".st-key-near-map .at")).to_have_text(second)
+    expect(viewer.locator(".at").first).to_contain_text("moment 2 of")
+    viewer.locator(".tile[aria-label]").last.click()
+    last = page.locator(".st-key-near-map .at").inner_text()
+    assert last > second and chart.locator(".tag").inner_text() == last
+    for name, mode in (("Side by side", "both"), ("Difference", "difference"), ("Wipe", "wipe")):
+        viewer.get_by_role("button", name=name).click()
+        expect(viewer.locator(".stage")).to_have_attribute("data-mode", mode)
+    expect(viewer.locator(".heat img")).not_to_be_visible()
+    person.assert_hooks("everywhere", "comparison")
+    person.picture("comparison-desktop")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "dark"), [("dark", DESKTOP, True), ("phone", PHONE, False)]
+)
+def test_a_copy_that_was_only_written_again(
+    visit: Visitor, server: tuple[Server, dict[str, str]], name: str, size: tuple[int, int],
+    dark: bool,
+) -> None:  # fmt: skip
+    person = visit(pair(server, "again", "original"), size=size, dark=dark)
+    look(person.page)
+    expect(person.page.locator(".um-verdict")).to_contain_text("nothing else differs")
+    expect(person.page.locator(".um-limits")).to_contain_text("may be manipulated itself")
+    if size == PHONE:  # the finding is read before anything else, and nothing is wider than it
+        top = person.page.locator(".st-key-near .um-verdict").bounding_box()
+        view = person.page.locator(".st-key-near-viewer").bounding_box()
+        assert top is not None and view is not None and top["y"] < view["y"]
+        assert person.page.evaluate("document.body.scrollWidth <= innerWidth")
+    person.picture(f"comparison-{name}")
+
+
+def test_motion_that_is_not_wanted_does_not_blink(
+    visit: Visitor, server: tuple[Server, dict[str, str]]
+) -> None:
+    page = visit(pair(server, "again", "original"), size=DESKTOP).page
+    page.emulate_media(reduced_motion="reduce")
+    look(page)
+    stage, blink = page.locator(".stage"), page.get_by_role("button", name="Blink")
+    blink.click()
+    before = stage.get_attribute("class")
+    page.wait_for_timeout(1200)
+    assert stage.get_attribute("class") == before
+    blink.click()
+    assert stage.get_attribute("class") != before
+
+
+def test_two_files_are_brought_canceled_and_compared(
+    visit: Visitor, clips: dict[str, Path]
+) -> None:
+    page = visit("/compare?w=clips", size=DESKTOP).page
+    for key, name in (("bring-copy", "original"), ("bring-original", "again")):
+        page.locator(f".st-key-{key} input").set_input_files(clips[name])
+        expect(page.locator(f".st-key-{key}")).to_contain_text(clips[name].name)
+    begin = page.locator(".st-key-bring-compare button")
+    expect(begin).to_be_enabled()
+    until(
+        lambda: begin.click(),
+        lambda: page.wait_for_url(re.compile(r"[?&]b="), timeout=PATIENT, wait_until="commit"),
+    )
+    running = page.locator(".st-key-card-near-running")
+    expect(running.or_(page.locator(".st-key-near")).first).to_be_visible(timeout=PATIENT)
+    if running.is_visible():
+        running.get_by_role("button", name="Cancel").click()
+        ended = page.get_by_text("You stopped it.")
+        expect(ended.or_(page.locator(".st-key-near")).first).to_be_visible(timeout=PATIENT)
+        if ended.is_visible():
+            page.get_by_role("button", name="Compare again").click()
+    look(page)

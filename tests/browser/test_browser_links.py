@@ -1,0 +1,110 @@
+"""A link on the Analyze page: fetched and judged, or refused in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.browser import (
+    DESKTOP,
+    PATIENT,
+    PHONE,
+    Server,
+    Visitor,
+    serve,
+    until,
+    wait_ready,
+    wait_verdict,
+)
+from tests.support.links import PRIVATE, Handler, serving, whole
+from tests.support.links import Server as Web
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Web]:
+    with serving(PRIVATE, {"/watch": whole(b"<!doctype html><p>Watch!")}) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, web: Web) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("data")
+    allowed = {"UNMASK_LINKS": "1", "UNMASK_LINKS_PRIVATE": "1"}
+    with serve(data, UNMASK_LINKS_PORTS=str(web.server_port), **allowed) as started:
+        yield started
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("name", "size"), [("desktop", DESKTOP), ("phone", PHONE)])
+def test_the_field_of_a_link(visit: Visitor, name: str, size: tuple[int, int], dark: bool) -> None:
+    person = visit(size=size, dark=dark)
+    wait_ready(person.page)
+    expect(person.page.get_by_role("textbox", name="Or the address")).to_be_visible()
+    person.assert_hooks("everywhere", "empty")
+    person.assert_fits()
+    person.picture(f"link-{name}-{'dark' if dark else 'light'}")
+
+
+def test_a_link_is_refused_in_words_and_then_judged(
+    visit: Visitor, server: Server, web: Web
+) -> None:
+    picture = next(server.data.glob("samples-*/picture.jpg"))
+    web.answers["/someone.jpg"] = whole(picture.read_bytes())
+    person = visit()
+    page = person.page
+    wait_ready(page)
+    field = page.get_by_role("textbox", name="Or the address")
+
+    def ask(url: str) -> None:
+        field.fill(url)
+        field.press("Enter")
+
+    words = page.get_by_text("leads to a page, not to a video")
+    until(lambda: ask(web.url(PRIVATE, "/watch")), words.wait_for)
+    expect(page.get_by_text("No file from this link")).to_be_visible()
+    person.assert_fits()
+    person.picture("link-refused-desktop")
+    until(
+        lambda: ask(web.url(PRIVATE, "/someone.jpg")),
+        lambda: page.wait_for_url(lambda url: "a=" in url),
+    )
+    wait_verdict(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("someone.jpg", timeout=PATIENT)
+
+
+def test_a_fetch_says_how_far_it_is_and_is_canceled(
+    visit: Visitor, server: Server, web: Web
+) -> None:
+    def slowly(handler: Handler) -> None:
+        handler.begin(Content_Length="9000000")
+        handler.wfile.write(b"GIF89a" + bytes(46 * 65_536 - 6))
+        handler.wfile.flush()
+        while not handler.server.left.wait(0.5):
+            handler.wfile.write(b"0")
+            handler.wfile.flush()
+
+    web.answers["/slow.gif"] = slowly
+    before = set(server.data.glob("uploads/*"))
+    person = visit(size=PHONE)
+    page = person.page
+    wait_ready(page)
+    field = page.get_by_role("textbox", name="Or the address")
+
+    def ask() -> None:
+        field.fill(web.url(PRIVATE, "/slow.gif"))
+        field.press("Enter")
+
+    until(ask, page.get_by_text("3.0 MB of 9.0 MB").wait_for)
+    person.assert_fits()
+    person.picture("link-fetching-phone")
+    page.reload()  # it goes on, and nothing of it is on a fresh page
+    wait_ready(page)
+    until(ask, page.get_by_text("of 9.0 MB").wait_for)
+    until(page.get_by_role("button", name="Cancel").click, field.wait_for)
+    expect(page.get_by_text("No file from this link")).to_have_count(0)
+    web.left.set()
+    assert set(server.data.glob("uploads/*")) == before

@@ -1,0 +1,124 @@
+"""A voice message in a real browser: brought, listened to, and looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.support.browser import (
+    DESKTOP,
+    PATIENT,
+    PHONE,
+    QUICK,
+    Server,
+    Visitor,
+    serve,
+    until,
+    visitors,
+    wait_drawn,
+    wait_ready,
+)
+from tests.support.voice_sample import write_clip
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("data")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def address(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Upload a voice message and wait for what is said of it."""
+    message = write_clip(tmp_path_factory.mktemp("voice") / "message.wav")
+    context = browser.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
+    page = context.new_page()
+    page.set_default_timeout(QUICK)
+    page.goto(server.url)
+    wait_ready(page)
+    place = page.locator(".st-key-drop input")
+    place.wait_for(state="attached")
+    until(
+        lambda: place.set_input_files(message),
+        lambda: page.wait_for_url(re.compile(r"[?&]a="), timeout=PATIENT, wait_until="commit"),
+    )
+    expect(page.locator(".st-key-card-sound .lanes")).to_be_visible(timeout=PATIENT)
+    found = page.url.removeprefix(server.url)
+    context.close()
+    return found
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Visitor]:
+    with visitors(browser, server.url) as let_in:
+        yield let_in
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "dark"),
+    [
+        ("sound-desktop", DESKTOP, False),
+        ("sound-dark", DESKTOP, True),
+        ("sound-phone", PHONE, False),
+    ],
+)
+def test_a_voice_message_is_heard_and_a_click_goes_there(
+    visit: Visitor, address: str, name: str, size: tuple[int, int], dark: bool
+) -> None:
+    seen = visit(address, size=size, dark=dark)
+    page = seen.page
+    expect(page.locator("h2", has_text="Inconclusive, leans")).to_be_visible(timeout=PATIENT)
+    expect(page.get_by_text("Voice cloned?")).to_be_visible()
+    expect(page.get_by_text("likelihood and no verdict")).to_be_visible()
+    scale = page.locator(".um-scale")
+    expect(scale).to_have_attribute("aria-label", re.compile("no score decides here"))
+    picture = page.locator(".st-key-card-sound img.picture")
+    expect(picture).to_have_attribute("alt", re.compile("^Spectrogram of 13"))
+    assert picture.evaluate("img => img.complete && img.naturalWidth") == 900
+    expect(page.locator(".st-key-card-sound .speech button")).to_have_count(2)
+    audio = page.locator(".st-key-player audio")
+    expect(audio).to_be_attached()
+    seen.picture(name)
+    seen.assert_fits()
+    over = page.locator(".st-key-card-sound .over")
+
+    def click_its_middle() -> None:
+        wait_drawn(page)  # what is drawn anew at the very moment does not hear it
+        box = over.bounding_box()
+        assert box is not None
+        over.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+
+    until(
+        click_its_middle,
+        lambda: page.wait_for_function(
+            "Math.abs(document.querySelector('.st-key-player audio').currentTime - 6.5) < 0.3"
+        ),
+    )
+    expect(over).to_have_attribute("aria-valuetext", re.compile("^00:06"))
+    over.press("ArrowRight")
+    expect(over).to_have_attribute("aria-valuetext", re.compile("^00:0(6.9|7)"))
+    page.locator(".st-key-card-sound").get_by_role("button", name="MFCC").click()
+    expect(picture).to_have_attribute("alt", re.compile("cepstral"))
+
+
+def test_what_the_score_rests_on_lies_over_the_spectrogram(visit: Visitor, address: str) -> None:
+    seen = visit(address)
+    page = seen.page
+    card = page.locator(".st-key-card-sound")
+    expect(card.locator("img.picture")).to_be_visible(timeout=PATIENT)
+    rests = card.locator("img.rests")
+    ask = card.get_by_role("button", name=re.compile("^Show what the score rests on"))
+    until(ask.click, lambda: expect(rests).to_be_visible(timeout=PATIENT))
+    expect(rests).to_have_attribute("alt", re.compile("hiding .* Places, not proof"))
+    inside, over = rests.bounding_box(), card.locator("img.picture").bounding_box()
+    assert inside and over and inside["height"] == over["height"]
+    assert over["x"] <= inside["x"] < inside["x"] + inside["width"] <= over["x"] + over["width"] + 1
+    seen.picture("sound-rests")
+    card.get_by_text("Table", exact=True).click()
+    expect(card.locator('[data-testid="stDataFrame"]')).to_be_visible()
+    expect(card.locator("img.picture")).to_have_count(0)

@@ -1,0 +1,74 @@
+"""The operator's page and the Batch page, drawn by Streamlit without a browser."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import session
+from detector.schema.analysis import Settings
+from service.batch_files import IncomingFile
+from service.context import Principal, PrincipalKind, Role, Scope
+from service.tasks.jobs import Jobs
+from tests.support.pages import APP, OWNER, come_as, html, texts, turn_to
+from tests.support.scopes import local
+from tests.support.waiting import PATIENT, until
+
+
+def page(name: str, **address: str) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.run()
+    turn_to(at, name)
+    for key, value in address.items():
+        at.query_params[key] = value
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def test_an_administrator_sees_the_server_and_its_keys_without_their_secrets(jobs: Jobs) -> None:
+    keys = session.application().keys
+    at = page("admin")
+    assert "Tasks now" in html(at) and "Nothing runs or waits." in html(at)
+    made, text = keys.add("newsroom", (Scope.READ,))
+    at = page("admin")
+    assert text not in html(at) and not at.code
+    assert "newsroom · Active" in texts(at)
+    assert f"admin-withdraw-{made.id}" in [button.key for button in at.button]
+    keys.revoke(made.id)
+    at = page("admin")
+    assert "newsroom · Withdrawn" in texts(at)
+    assert f"admin-withdraw-{made.id}" not in [button.key for button in at.button]
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.ANALYST])
+def test_nobody_else_does(jobs: Jobs, monkeypatch: pytest.MonkeyPatch, role: Role) -> None:
+    come_as(monkeypatch, Principal("somebody", PrincipalKind.GUEST, role))
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.run()
+    turn_to(at, "admin")
+    at.run()
+    assert "Tasks now" not in html(at) and "Make a key" not in [b.label for b in at.button]
+
+
+def test_a_batch_of_what_is_none_says_so_in_each_row(jobs: Jobs, tmp_path: Path) -> None:
+    service = session.application().batch_runs
+    files = [IncomingFile(io.BytesIO(b"text"), name, 4) for name in ("a.txt", "<b>.txt")]
+    batch = service.bring(OWNER, local(jobs), files, Settings())
+    until(lambda: all(row.over for row in service.rows(local(jobs), batch)))
+    at = page("batch", b=batch.id)
+    table = at.dataframe[0].value
+    assert list(table["file"]) == ["a.txt", "<b>.txt"]
+    assert all(table["note"]) and "2 of 2" in texts(at)
+    assert "<b>.txt" not in html(at)
+
+
+def test_somebody_elses_batch_is_not_there(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = session.application().batch_runs
+    batch = service.bring(OWNER, local(jobs), [], Settings())
+    come_as(monkeypatch, Principal("guest:x", PrincipalKind.GUEST))
+    at = page("batch", b=batch.id)
+    assert "This batch is not here any more" in html(at) and not at.dataframe

@@ -1,0 +1,170 @@
+"""The result of a sound as Streamlit draws it, without a browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pypdf import PdfReader
+
+from dashboard import series
+from dashboard.components import sound_view
+from dashboard.result import sound_view as sound_page
+from dashboard.result import voice_rests, voice_table
+from detector.decision import decide
+from detector.explain.sound import SoundMap
+from detector.report import as_pdf, collect
+from detector.report.table import scores
+from detector.schema.analysis import Heard, Label
+from detector.signals.measures import lips
+from tests.support import pages
+from tests.support import result_sample as picture_sample
+from tests.support.pages import texts
+from tests.support.result_sample import make_clip
+from tests.support.voice_sample import make_analysis, write_clip
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("voice") / "message.wav")
+
+
+def test_a_cloned_voice_is_said_in_words(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    assert analysis.verdict.label is Label.FAKE
+    page = texts(pages.result(clip, analysis, "message.wav"))
+    assert "<span>Likely cloned</span></h2>" in page and "The voice, 00:01 to 00:07" in page
+    assert "Voice cloned?" in page and page.count("Not asked: no picture") == 2
+    assert "Speakers are not told apart" in page or "speakers are not told apart" in page
+    assert "10.0 of 13.0 s, good" in page and "up to 7.8 kHz, full" in page
+    assert "28 dB below speech, good" in page and "Voice traces" in page
+    assert "Who made the voice, or whose it imitates." in page
+    assert "Person" not in page and "Smallest face" not in page and "0×0" not in page
+
+
+@pytest.mark.parametrize(
+    ("heard", "words"),
+    [
+        (Heard(seconds=13), "Nobody speaks in this sound"),
+        (Heard(seconds=13, tonal=1.0), "This is music"),
+        (Heard(seconds=13, speech=[(1, 2.4)]), "1.4 s of speech; these models need 2 s."),
+    ],
+)
+def test_what_can_not_be_judged_says_why(clip: Path, heard: Heard, words: str) -> None:
+    analysis = make_analysis(clip, heard=heard)
+    analysis.subjects.clear()
+    for model in analysis.models:
+        model.scored = 0
+    page = texts(pages.result(clip, decide(analysis), "message.wav"))
+    assert "Could not be judged" in page and words in page and "um-scale" not in page
+
+
+def test_without_a_calibrated_model_the_scores_are_shown_and_decide_nothing(clip: Path) -> None:
+    analysis = make_analysis(clip, calibrated=False)
+    page = texts(pages.result(clip, analysis, "message.wav"))
+    assert "Could not be judged" in page and "nobody has measured from which score" in page
+    assert "Not judged: no calibrated model" in page
+
+
+def test_the_view_holds_what_was_heard_and_scored(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    peaks, pictures = sound_page._pictures(str(clip), "hash", 13.0, False) or (np.zeros(0), {})
+    assert len(peaks) == 900 and set(pictures) == {"mel", "mfcc"}
+    data = sound_view.view_data(analysis, peaks, pictures, time=3.0)
+    assert [(part["start"], part["end"]) for part in data["speech"]] == [(1, 7), (8, 12)]
+    assert [round(score, 2) for _, _, score in data["scores"]][:2] == [0.95, 0.97]
+    assert (data["low"], data["high"], data["end"]) == (0.3, 0.86, 13.0)
+    assert all(text for text in data["words"]["alt"].values())
+    assert all(picture.startswith("data:image/png;base64,") for picture in pictures.values())
+    gone = sound_page._pictures("/nowhere.wav", "hash", 13.0, False)
+    assert gone is None
+
+
+def test_the_tabs_of_a_sound_speak_of_no_face(clip: Path) -> None:
+    page = pages.result(clip, make_analysis(clip), "message.wav")
+    said = texts(page)
+    assert "There are none of a sound." in said and "this verdict is of the sound" in said
+    assert "5 windows" in said and "frames" not in said and "this person" not in said
+    assert "towards cloned" in said and "towards manipulated" not in said
+    assert not [toggle for toggle in page.toggle if "faces" in toggle.label]
+
+
+def test_the_highest_windows_lead_there(clip: Path) -> None:
+    page = pages.result(clip, make_analysis(clip), "message.wav")
+    links = [b for b in page.button if (b.key or "").startswith("result.k.widget.voice.")]
+    assert [b.label for b in links] == [
+        "00:03 to 00:05: 97\u00a0%", "00:05 to 00:07: 96\u00a0%", "00:01 to 00:03: 95\u00a0%",
+    ]  # fmt: skip
+    links[1].click().run()
+    assert page.session_state["result.k.time"] == 5 and page.session_state["result.k.seek"] == 1
+
+
+def test_a_voice_is_a_lane_of_its_windows(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    lane = series.lane(analysis, analysis.subjects[0])
+    assert lane.times == (2, 4, 6, 9, 11) and set(lane.models) == {"voice", "aasist:l"}
+    assert [(gap.start, gap.end, gap.word) for gap in lane.gaps] == [
+        (0, 1, "not scored"), (7, 8, "not scored"), (12, 13, "not scored"),
+    ]  # fmt: skip
+
+
+def test_the_scores_are_a_table_as_well(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    table = voice_table.frame(analysis, analysis.subjects[0])
+    assert list(table["From"]) == ["00:01.0", "00:03.0", "00:05.0", "00:08.0", "00:10.0"]
+    assert list(table["Combined"])[:2] == [95, 97] and table["Reading"][0] == "▲ Likely cloned"
+    page = pages.result(clip, analysis, "message.wav")
+    chosen = next(c for c in page.segmented_control if c.key == "result.k.widget.heard")
+    chosen.set_value("table").run()
+    assert not page.exception and len(page.dataframe) == 1
+    assert "four decimals" in texts(page)
+
+
+def test_what_a_score_rests_on_is_said_and_drawn(clip: Path) -> None:
+    analysis = make_analysis(clip)
+    falls = np.zeros((5, 8), np.float32)
+    falls[2, 3] = 1.0
+    drawn = SoundMap(falls, np.arange(6) * 1000.0, np.linspace(1, 5, 9), 2.0)
+    model = analysis.models[0]
+    said = voice_rests.finding(drawn, model).replace("\u00a0", " ")
+    assert "hiding 2,000 to 3,000 Hz from 00:02.5 to 00:03.0 lowers" in said
+    assert "from 88 % to 73 %" in said
+    none = SoundMap(-falls, drawn.bands, drawn.times, 2.0)
+    assert "hiding no part lowers" in voice_rests.finding(none, model) and none.map.max() == 0
+    over = sound_view.rests_on(drawn.map, 1.0, 5.0, said)
+    data = sound_view.view_data(analysis, np.zeros((2, 2)), {}, time=0.0, rests=over)
+    assert data["rests"]["alt"] == said and data["rests"]["picture"].startswith("data:image/png")
+    window = voice_rests.window_at(analysis, 5.4, "voice")
+    assert window is not None and (window.start, window.end) == (5, 7)
+
+
+def test_the_voice_of_a_video_stands_beside_its_people(tmp_path: Path) -> None:
+    video = make_clip(tmp_path / "talk.webm")
+    silent = texts(pages.result(video, picture_sample.make_analysis(video)))
+    assert "The voice" not in silent and "Sound over time" not in silent
+    analysis = picture_sample.make_analysis(video)
+    spoken = make_analysis(write_clip(tmp_path / "message.wav"), calibrated=False)
+    analysis.media.audio = spoken.media.audio
+    analysis.subjects.append(spoken.subjects[0])
+    analysis.signals = [lips.SPEC.signal(0.24, "video", "A")]
+    page = texts(pages.result(video, decide(analysis)))
+    assert "The voice" in page and "Sound over time" in page and "10.0 of 13.0 s, good" in page
+    assert "Lips and voice: sound 0.24 s late. A signal, which informs and does not vote" in page
+    assert "2 people" in page and page.count("not in frame") == silent.count("not in frame")
+
+
+def test_the_table_has_a_row_a_window(clip: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(scores(make_analysis(clip)))))
+    assert [row["time_s"] for row in rows] == ["1.000", "3.000", "5.000", "8.000", "10.000"]
+    assert {row["person"] for row in rows} == {"voice"} and float(rows[0]["voice"]) > 0.9
+
+
+def test_the_report_is_of_a_sound(clip: Path) -> None:
+    document = as_pdf(collect(make_analysis(clip), clip))
+    text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(document)).pages)
+    text = " ".join(text.split())
+    assert "Likely cloned" in text and "Voice cloned?" in text
+    assert "13.0 s, of it 10.0 s of speech" in text and "0 × 0" not in text

@@ -1,0 +1,317 @@
+"""Batches with real networks: the same numbers as one by one, and nothing lost to a kill."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from skimage import data
+
+from detector.batch import BatchOptions, BatchRun, read_source, watch
+from detector.batch.journal import Journal
+from detector.cli import main
+from detector.errors import UsageError
+from detector.pipeline import Analyzer
+from detector.schema.analysis import Analysis, Settings
+from tests.support.links import PRIVATE, serving, whole
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+QUICK = ["--models", "pairs", "--frames", "3"]
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three clips, a picture and a copy of a clip."""
+    from bench.clips import face_clip
+
+    folder = tmp_path_factory.mktemp("clips")
+    for n, seconds in enumerate((1, 2, 3)):
+        shutil.copy(face_clip(seconds, 320, 240, 25), folder / f"{n}.mp4")
+    shutil.copy(folder / "1.mp4", folder / "copy.mp4")
+    Image.fromarray(data.astronaut()).save(folder / "picture.png")
+    return folder
+
+
+def lines(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "results.jsonl").read_text("utf-8").splitlines()]
+
+
+def without_times(tree: dict[str, Any]) -> dict[str, Any]:
+    tree = {key: value for key, value in tree.items() if key not in ("created", "timings")}
+    for model in tree["models"]:
+        model["seconds"] = None
+    tree["provenance"]["seconds"] = None
+    return tree
+
+
+def test_numbers_do_not_depend_on_the_batch(clips: Path, tmp_path: Path) -> None:
+    settings = Settings(frames=10)
+    options = BatchOptions(settings=settings, parallel=4)
+    with BatchRun(tmp_path / "out", options) as batch:
+        tally = batch.run(read_source(clips).entries)
+    assert (tally.analyzed, tally.found, tally.failed) == (4, 1, 0)
+    alone = Analyzer()
+    found = {line["file"]: line["analysis"] for line in lines(tmp_path / "out")}
+    assert set(found) == {path.name for path in clips.iterdir()}
+    for name, tree in found.items():
+        expected = alone.analyze(clips / name, settings).exported()
+        assert without_times(tree) == without_times(expected)
+
+
+def many(folder: Path, count: int) -> Path:
+    """Clips whose content differs: bytes after the last box, which no reader minds."""
+    from bench.clips import face_clip
+
+    folder.mkdir()
+    whole = face_clip(1, 320, 240, 25).read_bytes()
+    for n in range(count):
+        free = (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big")
+        (folder / f"{n:02}.mp4").write_bytes(whole + free)
+    return folder
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def test_a_batch_that_was_killed_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:
+    source, out = many(tmp_path / "clips", 12), tmp_path / "out"
+    command = [sys.executable, "-m", "detector", "batch", str(source), "--out", str(out), *QUICK]
+    journal = out / "results.jsonl"
+    kept: list[bytes] = []
+    for least in (2, 5):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= least)  # noqa: B023
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        whole = [line for line in journal.read_bytes().splitlines(True) if line.endswith(b"\n")]
+        assert whole[: len(kept)] == kept
+        kept = whole
+    assert 5 <= len(kept) < 12
+    with journal.open("ab") as file:
+        file.write(kept[0][:1000])  # as a power cut leaves it
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{12 - len(kept)} analyzed, {len(kept)} known already" in done.stderr
+    assert journal.read_bytes().splitlines(True)[: len(kept)] == kept
+    assert sorted(line["file"] for line in lines(out)) == [f"{n:02}.mp4" for n in range(12)]
+    for line in lines(out):
+        Analysis.model_validate(line["analysis"])
+    rows = (out / "results.csv").read_text().splitlines()
+    assert len(rows) == 13
+    assert {path.name for path in out.iterdir()} <= {
+        "results.jsonl", "results.csv", "batch.json", ".lock",
+    }  # fmt: skip
+
+
+def test_a_full_disk_stops_it_with_a_sentence_and_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = many(tmp_path / "clips", 4), tmp_path / "out"
+    command = ["batch", str(source), "--out", str(out), "--parallel", "2", *QUICK]
+    fsync, calls = os.fsync, 0
+
+    def full(fd: int) -> None:
+        nonlocal calls
+        if os.readlink(f"/proc/self/fd/{fd}") == str(out / "results.jsonl"):
+            calls += 1
+            if calls > 2:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(fd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        assert main(command) == 1
+    error = capsys.readouterr().err
+    assert "is full. What is finished is kept." in error and "Traceback" not in error
+    before = (out / "results.jsonl").read_bytes()
+    assert before.count(b"\n") == 2
+    assert main(command) == 0
+    assert (out / "results.jsonl").read_bytes().startswith(before)
+    assert len(lines(out)) == 4
+
+
+def test_errors_are_listed_counted_and_tried_again_only_where_they_are_ours(
+    clips: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    shutil.copy(clips / "0.mp4", source / "good.mp4")
+    shutil.copy(clips / "1.mp4", source / "unlucky.mp4")
+    (source / "text.mp4").write_text("this is not a video")
+    analyze = Analyzer.analyze
+
+    def unlucky(self: Analyzer, path: Path, *given: Any, **named: Any) -> Analysis:
+        if path.name == "unlucky.mp4":
+            raise RuntimeError("the moon")
+        return analyze(self, path, *given, **named)
+
+    command = ["batch", str(source), "--out", str(out), *QUICK]
+    with monkeypatch.context() as patched:
+        patched.setattr(Analyzer, "analyze", unlucky)
+        assert main(command) == 1
+    told = capsys.readouterr().err
+    assert "unmask: text.mp4: This file is text" in told and "RuntimeError: the moon" in told
+    assert "1 analyzed, 2 failed (" in told
+    errors = {x["file"]: x["error"]["code"] for x in lines(out) if "error" in x}
+    assert errors == {"text.mp4": "unsupported", "unlucky.mp4": "internal"}
+    assert main(command) == 2
+    assert "1 analyzed, 1 known already, 1 failed (unsupported 1)" in capsys.readouterr().err
+    assert [x["file"] for x in lines(out)].count("unlucky.mp4") == 1
+
+
+def test_a_command_that_is_wrong_is_one_line(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["batch", str(clips), "--out", str(out), "--limit", "1", *QUICK]) == 0
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    capsys.readouterr()
+    for arguments, word in (
+        ([str(tmp_path / "none")], "no such file"),
+        ([str(empty)], "no video"),
+        ([str(clips), "--models", "mesonett"], "mesonett"),
+        ([str(clips), "--models", "pairs", "--frames", "4"], "other settings"),
+        ([str(clips), "--format", "xml"], "xml"),
+        ([str(clips), "--limit", "0"], "--limit"),
+    ):
+        assert main(["batch", *arguments, "--out", str(out)]) == 2
+        error = capsys.readouterr().err
+        assert word in error and len(error.strip().splitlines()) == 1
+
+
+def test_links_of_a_list_are_fetched_where_they_are_allowed(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {"/a.png": whole((clips / "picture.png").read_bytes()), "/b": whole(b"<html></html>")}
+    with serving(PRIVATE, answers) as web:
+        (tmp_path / "list.txt").write_text(
+            f"{web.url(PRIVATE, '/a.png?token=secret')}\n{web.url(PRIVATE, '/b')}\n"
+        )
+        command = ["batch", str(tmp_path / "list.txt"), "--out", str(tmp_path / "out"), *QUICK]
+        assert main(command) == 2 and not web.came
+        monkeypatch.setenv("UNMASK_LINKS", "1")
+        assert main(command) == 2 and not web.came, "nor from this computer"
+        monkeypatch.setenv("UNMASK_LINKS_PRIVATE", "1")
+        monkeypatch.setenv("UNMASK_LINKS_PORTS", str(web.server_port))
+        assert main(command) == 2
+    newest = {line["file"].rpartition("/")[2]: line for line in lines(tmp_path / "out")}
+    assert newest["b"]["error"]["code"] == "link_page"
+    assert newest["a.png?token=secret"]["analysis"]["media"]["name"] == "a.png"
+
+
+def test_two_programs_do_not_fill_one_folder(tmp_path: Path) -> None:
+    with BatchRun(tmp_path / "out"), pytest.raises(UsageError, match="Another batch"):
+        BatchRun(tmp_path / "out")
+    BatchRun(tmp_path / "out").__exit__()
+
+
+def test_reports_are_made_for_what_is_finished_without_them(clips: Path, tmp_path: Path) -> None:
+    archive, out = tmp_path / "a.zip", tmp_path / "out"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(clips / "picture.png", "in/picture.png")
+    command = ["batch", str(archive), "--out", str(out), *QUICK]
+    assert main(command) == 0
+    before = (out / "results.jsonl").read_bytes()
+    assert main([*command, "--report"]) == 0
+    (made,) = (out / "reports").iterdir()
+    assert made.name.startswith("in_picture.png-") and made.read_bytes().startswith(b"%PDF")
+    assert main(["verify", str(made)]) == 0
+    assert (out / "results.jsonl").read_bytes() == before
+
+
+def test_a_watched_file_is_taken_once_it_has_stopped_growing(clips: Path, tmp_path: Path) -> None:
+    folder, out, stop = tmp_path / "incoming", tmp_path / "out", threading.Event()
+    folder.mkdir()
+    content = (clips / "0.mp4").read_bytes()
+    target = folder / "late.mp4"
+    seen: list[str] = []
+    with BatchRun(out, BatchOptions(Settings(models=["pairs"], frames=3))) as batch:
+        watching = threading.Thread(
+            target=watch,
+            args=(batch, folder, stop),
+            kwargs={"every": 0.5, "on_entry": lambda tally, entry, error: seen.append(entry.name)},
+        )
+        watching.start()
+        try:
+            with target.open("wb", buffering=0) as file:
+                for n in range(20):
+                    file.write(content[n * len(content) // 20 : (n + 1) * len(content) // 20])
+                    time.sleep(0.1)
+                assert not seen
+            wait_for(lambda: seen == ["late.mp4"])
+            shutil.copy(clips / "picture.png", target)  # another content under its name
+            wait_for(lambda: len(seen) == 2)
+        finally:
+            stop.set()
+            watching.join(60)
+        (line,) = batch.journal.lines()
+    assert line["analysis"]["media"]["kind"] == "image"
+    assert len(lines(out)) == 1
+
+
+def test_the_commands_of_the_document(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(clips, "clips")
+    Path("labels.csv").write_text("file,label\nclips/0.mp4,real\n")
+    Path("list.txt").write_text("clips/0.mp4\nclips/picture.png\n")
+    with zipfile.ZipFile("clips.zip", "w") as packed:
+        packed.write("clips/0.mp4")
+    Path("incoming").mkdir()
+    shutil.copy("clips/0.mp4", "incoming")
+    text = (DOCS / "batch.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
+    commands = [shlex.split(x, comments=True) for block in blocks for x in block.splitlines()]
+    assert {command[1] for command in commands} == {"batch", "watch"}
+    for _, *arguments in commands:
+        if arguments[0] == "batch":
+            assert main(arguments) == 0
+            continue
+        process = subprocess.Popen([sys.executable, "-m", "detector", *arguments])
+        journal = Path("results-incoming", "results.jsonl")
+        try:
+            wait_for(lambda: journal.exists() and journal.read_bytes().count(b"\n") == 1)  # noqa: B023
+            process.terminate()
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+            process.wait()
+    assert len(lines(Path("results"))) == 5 and len(lines(Path("first"))) == 2
+    assert not Path("from-list", "results.csv").exists()
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    exec(compile(code, "batch.md", "exec"), {})
+
+
+def test_a_journal_is_closed_when_opening_the_batch_fails(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_text("something of yours\n")
+    with pytest.raises(UsageError, match="not the journal"):
+        BatchRun(tmp_path)
+    (tmp_path / "results.jsonl").unlink()
+    Journal(tmp_path / "results.jsonl").close()
+    BatchRun(tmp_path).__exit__()

@@ -1,0 +1,329 @@
+"""A real cluster of two workers on this machine: the same results as in this process, and nothing
+lost when a worker is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector import media
+from detector.batch import BatchOptions, BatchRun, read_source
+from detector.cluster import ClusterAnalyzer, ClusterOptions, connection, transfer
+from detector.cluster import analyzer as cluster_analyzer
+from detector.cluster.pool import Member
+from detector.errors import Canceled, ClusterError, MediaError, UnmaskError, UsageError
+from detector.pipeline import Progress
+from detector.schema.analysis import Analysis, Settings
+from tests.support.samples import samples
+from tests.support.waiting import PATIENT, until
+
+QUICK = Settings(models=["pairs"], frames=3)
+
+
+Results = dict[Path, dict[str, Any]]
+
+
+def analyzed(*paths: Path, frames: int) -> Results:
+    """What one process says, which is over before a cluster begins: both would take the memory."""
+    command = [sys.executable, "-m", "detector", "analyze", *map(str, paths), "--json", "-"]
+    command += ["--frames", str(frames), "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    return dict(zip(paths, found if len(paths) > 1 else [found], strict=True))
+
+
+@pytest.fixture(scope="module")
+def alone() -> Results:
+    made = {sample.id: sample.path for sample in samples()}
+    return analyzed(*(made[id] for id in ("manipulated", "picture")), frames=8)
+
+
+@pytest.fixture(scope="module")
+def cluster(alone: Results) -> Iterator[ClusterAnalyzer]:
+    options = ClusterOptions("local", workers=2, cpus=0.5, isolate=True)
+    with ClusterAnalyzer(options, device="cpu") as opened:
+        opened.warm_up()
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def clip() -> Path:
+    from bench.clips import face_clip
+
+    return face_clip(2, 320, 240, 25)
+
+
+def many(folder: Path, count: int) -> Path:
+    """Clips whose content differs: bytes after the last box, which no reader minds."""
+    from bench.clips import face_clip
+
+    folder.mkdir()
+    whole = face_clip(1, 320, 240, 25).read_bytes()
+    for n in range(count):
+        free = (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big")
+        (folder / f"{n:02}.mp4").write_bytes(whole + free)
+    return folder
+
+
+def without_times(tree: dict[str, Any]) -> dict[str, Any]:
+    tree = json.loads(json.dumps(tree))
+    del tree["created"], tree["timings"], tree["provenance"]["seconds"]
+    # As many pictures as a second and a half is enough for are looked at.
+    del tree["provenance"]["repeats"]
+    for model in tree["models"]:
+        del model["seconds"]
+    return tree
+
+
+def pid(member: Member) -> int:
+    import ray
+
+    found: int = ray.get(member.actor.__ray_call__.remote(lambda worker: os.getpid()))
+    return found
+
+
+def at_work(cluster: ClusterAnalyzer) -> list[Member]:
+    """The workers that have a call."""
+    each = cluster.slots // 2
+    return [m for m in cluster._pool._members if m.ready and m.free < each]
+
+
+def idle(cluster: ClusterAnalyzer) -> bool:
+    members = cluster._pool._members
+    return len(members) == 2 and sum(member.free for member in members) == cluster.slots
+
+
+def test_the_result_is_the_one_of_one_process(cluster: ClusterAnalyzer, alone: Results) -> None:
+    """On samples; several at a time."""
+    got: dict[Path, Analysis] = {}
+
+    def work(path: Path) -> None:
+        got[path] = cluster.analyze(path, Settings(frames=8))
+
+    threads = [threading.Thread(target=work, args=(path,)) for path in alone]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENT)
+    assert len(alone) == 2 and set(got) == set(alone)
+    for path, expected in alone.items():
+        assert without_times(got[path].exported()) == without_times(expected)
+        assert got[path].id == cluster.id_of(got[path].media.sha256, Settings(frames=8))
+
+
+def test_a_file_that_a_worker_cannot_see_is_sent(
+    cluster: ClusterAnalyzer, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "PIECE_BYTES", 10_000)
+    assert clip.stat().st_size > 30_000
+    with clip.open("rb") as file:  # a path that leads elsewhere in every other process
+        sent = cluster.analyze(f"/proc/self/fd/{file.fileno()}", QUICK, name="sent.mp4")
+    assert sent.media.name == "sent.mp4"
+    seen = cluster.analyze(clip, QUICK, name="sent.mp4")
+    assert without_times(sent.exported()) == without_times(seen.exported())
+    assert not list(Path(tempfile.gettempdir()).glob("unmask-ray-*"))
+
+
+def test_what_a_killed_worker_left_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    for name in (f"unmask-ray-{gone.pid}-a", f"unmask-ray-{os.getpid()}-b", "unmask-ray-notes"):
+        (tmp_path / name).mkdir()
+    transfer.sweep()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"unmask-ray-{os.getpid()}-b", "unmask-ray-notes",
+    }  # fmt: skip
+
+
+def test_an_error_comes_back_as_it_was_raised(cluster: ClusterAnalyzer, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("this is not a video")
+    for path, code in ((tmp_path / "text.mp4", "unsupported"), (tmp_path / "none", "not_found")):
+        with pytest.raises(MediaError) as there:
+            cluster.analyze(path)
+        with pytest.raises(MediaError) as here:
+            media.probe(path)
+        assert there.value.code == here.value.code == code
+        assert there.value.advice == here.value.advice
+    with pytest.raises(UsageError, match="mesonett"):
+        cluster.analyze(tmp_path / "text.mp4", Settings(models=["mesonett"]))
+    assert idle(cluster)
+
+
+def test_progress_goes_forward_and_a_cancel_frees_the_worker(cluster: ClusterAnalyzer) -> None:
+    from bench.clips import face_clip
+
+    clip, cancel = face_clip(20, 320, 240, 25), threading.Event()
+    seen: list[Progress] = []
+
+    def observe(progress: Progress) -> None:
+        seen.append(progress)
+        if len(seen) > 2:
+            cancel.set()
+
+    before = {pid(member) for member in cluster._pool._members}
+    with pytest.raises(Canceled):
+        cluster.analyze(clip, Settings(frames=200), observe=observe, cancel=cancel)
+    fractions = [progress.fraction for progress in seen]
+    assert len(seen) > 2 and fractions == sorted(set(fractions)) and fractions[-1] < 1
+    assert seen[-1].partial is not None and seen[-1].media is not None
+    until(lambda: idle(cluster))
+    running = [_running(member) for member in cluster._pool._members]
+    until(lambda: not any(_running(member) for member in cluster._pool._members))
+    assert {pid(member) for member in cluster._pool._members} == before, running
+    with pytest.raises(Canceled):
+        cluster.analyze(clip, QUICK, cancel=cancel)  # set already
+
+
+def _running(member: Member) -> int:
+    """How many analyses a worker is at."""
+    import ray
+
+    number: int = ray.get(member.actor.__ray_call__.remote(lambda worker: len(worker._progress)))
+    return number
+
+
+def test_a_worker_that_is_killed_in_a_batch_loses_and_doubles_nothing(
+    cluster: ClusterAnalyzer, tmp_path: Path
+) -> None:
+    """Killed twice, with calls of their own each time: the journal has every file once, and no
+    failure."""
+    source, out = many(tmp_path / "clips", 16), tmp_path / "out"
+    journal, killed = out / "results.jsonl", []
+    options = BatchOptions(QUICK, parallel=cluster.slots)
+    written: list[str] = []
+    with BatchRun(out, options, cluster) as batch:
+        ended: list[Any] = []
+        entries = read_source(source).entries
+        work = threading.Thread(
+            target=lambda: ended.append(
+                batch.run(entries, lambda tally, entry, error: written.append(entry.name))
+            )
+        )
+        work.start()
+        for least in (2, 6):
+            until(lambda: len(written) >= least and at_work(cluster))  # noqa: B023
+            member = at_work(cluster)[0]
+            life = member.life
+            killed.append(pid(member))
+            os.kill(killed[-1], signal.SIGKILL)
+            until(lambda: member.life > life)  # noqa: B023
+        work.join(PATIENT)
+        (tally,) = ended
+    assert len(set(killed)) == 2
+    assert (tally.analyzed, tally.found, tally.failed) == (16, 0, 0)
+    names = [f"{n:02}.mp4" for n in range(16)]
+    assert sorted(written) == names
+    lines = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
+    assert sorted(line["file"] for line in lines) == names
+    assert len({line["analysis"]["id"] for line in lines}) == 16
+    until(lambda: idle(cluster))
+    assert not {pid(member) for member in cluster._pool._members} & set(killed)
+
+
+def test_a_file_that_takes_worker_after_worker_with_it_is_given_up(
+    cluster: ClusterAnalyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.clips import face_clip
+
+    monkeypatch.setattr(cluster_analyzer, "MAX_TRIES", 2)
+    until(lambda: idle(cluster))
+    pids = [pid(member) for member in cluster._pool._members]
+    clip, ended = face_clip(20, 320, 240, 25), threading.Event()
+
+    def kill() -> None:
+        for _ in range(2):
+            until(lambda: at_work(cluster))
+            (member,) = at_work(cluster)
+            os.kill(pids[cluster._pool._members.index(member)], signal.SIGKILL)
+            until(lambda: not member.ready)  # noqa: B023
+        ended.set()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(UnmaskError, match="2 workers of the cluster were lost") as error:
+        cluster.analyze(clip, Settings(frames=200))
+    assert error.value.code == "worker_lost" and not isinstance(error.value, ClusterError)
+    killer.join(PATIENT)
+    assert ended.is_set()
+    assert cluster.analyze(clip, QUICK).models, "by the first that is back"
+
+
+def test_a_cluster_of_this_computer_is_reached_from_nowhere_else(cluster: ClusterAnalyzer) -> None:
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    assert address.startswith("127.0.0.1:")
+    assert os.environ["RAY_AUTH_MODE"] == "token" and len(os.environ["RAY_AUTH_TOKEN"]) == 64
+    found = _listening(_processes(address))
+    assert len(found) > 2 and int(address.rpartition(":")[2]) in {port for _, port in found}
+    assert {host for host, _ in found} <= {"127.0.0.1"}, found
+
+
+def _processes(address: str) -> list[int]:
+    """All processes of this machine that name the cluster's session."""
+    import ray
+
+    session = ray._private.worker._global_node.get_session_dir_path().encode()
+    pids = [os.getpid()]
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if session in command or address.encode() in command or command.startswith(b"ray::"):
+            pids.append(int(folder.name))
+    return pids
+
+
+def _listening(pids: list[int]) -> set[tuple[str, int]]:
+    """Host and port of what processes listen on."""
+    sockets = set()
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                sockets.add(os.readlink(link))
+            except OSError:
+                continue
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            parts = row.split()
+            if parts[3] == "0A" and f"socket:[{parts[9]}]" in sockets:
+                host, port = parts[1].split(":")
+                found.add((_address(host), int(port, 16)))
+    return found
+
+
+def _address(code: str) -> str:
+    import ipaddress
+
+    words = [bytes.fromhex(code[n : n + 8])[::-1] for n in range(0, len(code), 8)]
+    address = ipaddress.ip_address(b"".join(words))
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def test_another_cluster_or_none_is_said(cluster: ClusterAnalyzer) -> None:
+    with pytest.raises(UsageError, match="part of another cluster"):
+        connection.join("127.0.0.1:1")
+    for address in ("ray://127.0.0.1:10001", "somewhere", "host:0", "http://host:1", ":1"):
+        with pytest.raises(UsageError, match="no address of a Ray cluster"):
+            connection.join(address)
+    options = ClusterOptions("local", cpus=1e4)
+    with pytest.raises(ClusterError, match="no room for a worker of 10000 cores"):
+        ClusterAnalyzer(options)
+    assert cluster._ray.is_initialized()

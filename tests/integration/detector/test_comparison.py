@@ -1,0 +1,282 @@
+"""A made copy beside its original: what was done to it is found, and nothing else is said."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from detector import vision
+from detector.cli import main
+from detector.comparison import aligned, all_aligned, compare
+from detector.comparison.timing import path as matched_path
+from detector.comparison.timing import stretches
+from detector.errors import Canceled
+from detector.schema.comparison import Comparison, ComparisonFinding
+
+FPS, FRAMES = 12, 24
+FACE = (slice(60, 200), slice(170, 290))
+"""of the portrait, px"""
+
+
+@pytest.fixture(scope="module")
+def detector() -> vision.FaceDetector:
+    return vision.load_detector()
+
+
+def footage(seed: int = 0) -> list[np.ndarray]:
+    """A portrait under a camera that moves as the seed says; grain is of each frame."""
+    portrait = skimage.data.astronaut()[:400, :480]
+    rng = np.random.default_rng(seed)
+    swing, phase = rng.uniform(6, 12), rng.uniform(0, 6)
+    frames = []
+    for n in range(FRAMES):
+        x, y = swing * np.sin(n / 4 + phase), 5 * np.cos(n / 3 + 2 * phase)
+        move = np.array([[1.0, 0, x], [0, 1.0, y]])
+        moved = cv2.warpAffine(portrait, move, (480, 400), borderMode=cv2.BORDER_REFLECT)
+        frames.append(np.clip(moved + rng.normal(0, 3, moved.shape), 0, 255).astype(np.uint8))
+    return frames
+
+
+def write(path: Path, frames: list[np.ndarray], crf: int = 20) -> Path:
+    height, width = (n // 2 * 2 for n in frames[0].shape[:2])
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"crf": str(crf), "preset": "veryfast"}
+        for rgb in frames:
+            cut = np.ascontiguousarray(rgb[:height, :width])
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(cut, format="rgb24")))
+        out.mux(stream.encode())
+    return path
+
+
+def found_face(frame: np.ndarray, detector: vision.FaceDetector) -> np.ndarray:
+    """The five points of the portrait's face."""
+    faces = detector.detect(frame, 40)
+    return np.array(max(faces, key=lambda f: f.box[2] - f.box[0]).landmarks)
+
+
+def altered(frames: list[np.ndarray], detector: vision.FaceDetector, part: str) -> list[np.ndarray]:
+    """The face, or its mouth, turned about its own axis and laid on softly."""
+    out = []
+    for rgb in frames:
+        five = found_face(rgb, detector)
+        eyes, lips = five[:2].mean(0), five[3:].mean(0)
+        span = float(np.linalg.norm(five[1] - five[0]))
+        center, axes = (lips, (0.6, 0.3)) if part == "mouth" else ((eyes + lips) / 2, (0.9, 1.1))
+        mask: np.ndarray = np.zeros(rgb.shape[:2], np.float32)
+        at = (round(center[0]), round(center[1]))
+        cv2.ellipse(mask, at, (round(axes[0] * span), round(axes[1] * span)), 0, 0, 360, 1, -1)
+        mask = cv2.GaussianBlur(mask, (0, 0), 0.06 * span)[:, :, None]
+        flip = np.array([[-1.0, 0, 2 * center[0]], [0, 1.0, 0.1 * span]])
+        other = cv2.warpAffine(rgb, flip, rgb.shape[1::-1], borderMode=cv2.BORDER_REFLECT)
+        out.append((rgb * (1 - mask) + other * mask).astype(np.uint8))
+    return out
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("original") / "original.mp4", footage())
+
+
+def said(copy: Path, original: Path, detector: vision.FaceDetector) -> Comparison:
+    return compare(copy, original, detector=detector)
+
+
+def test_a_reencoded_copy_does_not_differ(
+    original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    small = [cv2.resize(f, (360, 300), interpolation=cv2.INTER_AREA) for f in footage()]
+    result = said(write(tmp_path / "copy.mp4", small, 32), original, detector)
+    assert result.finding is ComparisonFinding.NOTHING_DIFFERS
+    assert [person.part for person in result.people] == ["none"]
+    assert result.space.scale == pytest.approx(0.75, abs=0.01)
+    assert result.generation.younger == "copy"
+
+
+def test_a_changed_face_is_found_with_its_time(
+    original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    frames = footage()
+    frames[12:] = altered(frames[12:], detector, "face")
+    copy = write(tmp_path / "copy.mp4", frames, 26)
+    result = said(copy, original, detector)
+    assert result.finding is ComparisonFinding.FACE_DIFFERS
+    (span,) = result.people[0].spans
+    assert span.start == pytest.approx(1.0, abs=0.2)
+    assert span.end == pytest.approx(2.0, abs=0.1)
+    assert result.inside is not None
+    assert result.elsewhere is not None
+    assert result.inside > 3 * result.elsewhere
+    pictures = aligned(copy, original, result, len(result.moments) - 2)
+    face = result.moments[-2].faces[0].box
+    x0, y0, x1, y1 = (round(value) for value in face)
+    assert pictures.difference[y0:y1, x0:x1].mean() > 3 * pictures.difference[:, :x0].mean()
+    every = all_aligned(copy, original, result)
+    same = every[-2]
+    assert len(every) == len(result.moments) and same is not None
+    assert np.abs(same.copy.astype(int) - pictures.copy).mean() < 2, "the same moment"
+    assert same.difference[y0:y1, x0:x1].mean() > 3 * same.difference[:, :x0].mean()
+    assert same.heat(40)[y0:y1, x0:x1].mean() > 2 * same.heat(40)[:, :x0].mean()
+
+
+def test_a_mouth_of_its_own_is_said_to_be_the_mouth(
+    original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    copy = write(tmp_path / "copy.mp4", altered(footage(), detector, "mouth"), 24)
+    assert said(copy, original, detector).finding is ComparisonFinding.MOUTH_DIFFERS
+
+
+def test_crop_mirror_and_grade_are_undone(
+    original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    table = (255 * (np.arange(256) / 255) ** 0.75).astype(np.uint8)
+    frames = [table[f[20:380, 60:460]][:, ::-1] for f in footage()]
+    result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
+    assert result.finding is ComparisonFinding.TRANSFORMED
+    assert result.space.mirrored
+    assert result.grading.graded
+    assert result.space.kept == pytest.approx(360 * 400 / (480 * 400), abs=0.03)
+
+
+def test_a_face_is_found_through_crop_and_mirror(
+    original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    frames = [f[20:380, 60:460][:, ::-1] for f in altered(footage(), detector, "face")]
+    result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
+    assert result.finding is ComparisonFinding.FACE_DIFFERS
+
+
+def test_a_caption_is_another_edit_and_has_a_place(
+    original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    frames = footage()
+    for rgb in frames:
+        cv2.rectangle(rgb, (20, 350), (300, 380), (10, 10, 90), -1)
+        cv2.putText(rgb, "BREAKING NEWS", (26, 373), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255,) * 3, 2)
+    result = said(write(tmp_path / "copy.mp4", frames, 24), original, detector)
+    assert result.finding is ComparisonFinding.OTHER_EDITS
+    assert result.edits[0].kind == "overlay"
+    x0, y0, x1, y1 = result.edits[0].box
+    assert 300 < (y0 + y1) / 2 < 400
+    assert x0 < 160 < x1
+
+
+def take(seed: int) -> list[np.ndarray]:
+    """The same person in the same place before a still camera; the shoulders move as the seed says,
+    over the same wall."""
+    portrait = skimage.data.astronaut()[:400, :480]
+    rng = np.random.default_rng(seed)
+    wall = cv2.GaussianBlur(portrait, (0, 0), 25)
+    steps = np.cumsum(rng.normal(0, 5, (FRAMES, 2)), axis=0)
+    frames = []
+    for x, y in steps - steps.mean(0):
+        rgb = portrait.copy()
+        move = np.array([[1.0, 0, x], [0, 1.0, y]])
+        moved = cv2.warpAffine(portrait, move, (480, 400), borderMode=cv2.BORDER_REFLECT)
+        rgb[200:], rgb[200:, :100] = moved[200:], wall[200:, :100]
+        frames.append(np.clip(rgb + rng.normal(0, 2, rgb.shape), 0, 255).astype(np.uint8))
+    return frames
+
+
+@pytest.fixture(scope="module")
+def takes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("takes")
+    return [write(folder / f"{seed}.mp4", take(seed)) for seed in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0), (2, 0), (1, 2)])
+def test_another_take_of_the_same_scene_accuses_no_face(
+    takes: list[Path], detector: vision.FaceDetector, one: int, other: int
+) -> None:
+    result = said(takes[one], takes[other], detector)
+    assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
+
+
+def test_a_take_is_known_again(
+    takes: list[Path], tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    again = write(tmp_path / "again.mp4", take(1), 32)
+    assert said(again, takes[0], detector).finding is ComparisonFinding.NOTHING_DIFFERS
+
+
+def test_other_footage_is_refused(
+    original: Path, tmp_path: Path, detector: vision.FaceDetector
+) -> None:
+    coffee = [np.roll(skimage.data.coffee()[:400, :480], 5 * n, axis=1) for n in range(FRAMES)]
+    result = said(write(tmp_path / "copy.mp4", coffee), original, detector)
+    assert result.finding is ComparisonFinding.NOT_SAME_FOOTAGE
+    assert result.moments == []
+
+
+def test_stills_are_compared(tmp_path: Path, detector: vision.FaceDetector) -> None:
+    first = footage()[0]
+    paths = [tmp_path / "copy.jpg", tmp_path / "original.png"]
+    changed = altered([first], detector, "face")[0]
+    cv2.imwrite(str(paths[0]), changed[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    cv2.imwrite(str(paths[1]), first[:, :, ::-1])
+    assert said(paths[0], paths[1], detector).finding is ComparisonFinding.FACE_DIFFERS
+    cv2.imwrite(str(paths[0]), first[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
+    assert said(paths[0], paths[1], detector).finding is ComparisonFinding.NOTHING_DIFFERS
+
+
+def test_a_comparison_can_be_canceled(original: Path, detector: vision.FaceDetector) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Canceled):
+        compare(original, original, detector=detector, cancel=stop)
+
+
+def test_the_command_says_it_in_words_json_and_status(
+    original: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "out.json"
+    assert main(["compare", str(original), str(original), "--json", str(target)]) == 0
+    shown = capsys.readouterr().out
+    assert "Same footage, nothing else differs." in shown
+    assert "byte by byte" in shown
+    result = Comparison.model_validate(json.loads(target.read_text()))
+    assert result.identical
+    assert main(["compare", str(original), str(tmp_path / "missing.mp4")]) == 2
+
+
+def test_time_follows_offset_rate_and_cuts() -> None:
+    rng = np.random.default_rng(0)
+    originals = np.cumsum(rng.normal(0, 3, (200, 50)), axis=0)
+    times = np.arange(200) / 25
+    shown = [*range(30, 80, 2), *range(150, 190, 2)]  # half the frames, one cut
+    copies = originals[shown] + rng.normal(0, 1, (len(shown), 50))
+    cost = ((copies[:, None] - originals[None]) ** 2).mean(2)
+    copy_times = [n / 12.5 for n in range(len(shown))]
+    found = matched_path(cost, copy_times, times.tolist())
+    assert found.indices.tolist() == shown
+    parts = stretches(copy_times, times[found.indices].tolist())
+    assert [round(part.original_start, 2) for part in parts] == [1.2, 6.0]
+    assert parts[0].rate == pytest.approx(1.0)
+
+
+def test_an_analysis_is_held_against_its_original_and_its_number_stays(
+    original: Path,
+    tmp_path: Path,
+    detector: vision.FaceDetector,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "a.json"
+    copy = str(write(tmp_path / "copy.mp4", altered(footage(), detector, "face"), 24))
+    models = ["--models", "detail", "--frames", "4"]
+    assert main(["analyze", copy, *models, "--json", "-"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert main(["analyze", copy, *models, "--original", str(original), "--json", str(out)]) == 0
+    beside = json.loads(out.read_text())
+    assert beside["comparison"]["finding"] == "face_differs" and alone["comparison"] is None
+    assert beside["verdict"] == alone["verdict"], "a finding of its own, never a vote"
+    said = capsys.readouterr().out
+    assert f"Manipulated copy of {original.name}: the face of Person A differs" in said
+    assert "The detectors, alone:" in said and "Measured against" in said

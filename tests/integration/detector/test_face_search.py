@@ -1,0 +1,162 @@
+"""Where faces are looked for: the same boxes as by a search everywhere, and nobody overlooked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from detector import vision
+from detector.vision import Detection
+from detector.vision.search import EVERYWHERE_LOOKS, EVERYWHERE_SECONDS, FaceSearch
+from tests.integration.detector.test_faces import face_at, head, put, scene
+
+
+@pytest.fixture(scope="module")
+def mtcnn() -> vision.FaceDetector:
+    return vision.load_detector()
+
+
+# --- MTCNN about a face --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [45, 80, 150, 300])
+@pytest.mark.parametrize("size", [(1280, 720), (853, 480)])
+def test_a_followed_face_is_the_one_that_a_search_finds(
+    mtcnn: vision.FaceDetector, size: tuple[int, int], width: int
+) -> None:
+    frame, moved = scene(size), scene(size)
+    put(frame, head(width), (size[0] / 2, size[1] / 2))
+    put(moved, head(width), (size[0] / 2 + 0.2 * width, size[1] / 2 - 0.1 * width))
+    before = mtcnn.detect(frame, 40)
+    assert len(before) == 1
+    assert mtcnn.follow(moved, 40, before) == mtcnn.detect(moved, 40)
+
+
+@pytest.mark.parametrize("place", [(12, 130), (630, 300), (320, 25), (20, 330)])
+def test_a_face_at_the_edge_is_followed(
+    mtcnn: vision.FaceDetector, place: tuple[float, float]
+) -> None:
+    frame = scene((640, 360))
+    put(frame, head(80), place)
+    found = mtcnn.detect(frame, 40)
+    assert len(found) == 1
+    assert mtcnn.follow(frame, 40, found) == found
+
+
+def test_only_what_is_near_is_seen(mtcnn: vision.FaceDetector) -> None:
+    frame = scene((1280, 720))
+    for x in (200, 640, 1080):
+        put(frame, head(70), (x, 360))
+    left, _, right = mtcnn.detect(frame, 40)
+    assert mtcnn.follow(frame, 40, [left]) == [left]
+    assert mtcnn.follow(frame, 40, [right, left]) == [left, right]
+
+
+def test_who_is_gone_is_missing(mtcnn: vision.FaceDetector) -> None:
+    frame = scene((640, 360))
+    put(frame, head(80), (320, 180))
+    assert mtcnn.follow(scene((640, 360)), 40, mtcnn.detect(frame, 40)) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (10, 10), (11, 300)])
+def test_a_frame_too_small_to_follow_in(mtcnn: vision.FaceDetector, size: tuple[int, int]) -> None:
+    assert mtcnn.follow(np.zeros((*size, 3), np.uint8), 20, [face_at(5, 5, 20)]) == []
+
+
+# --- when it looks where -------------------------------------------------------------------------
+
+
+class Seen:
+    """A detector that knows who is where, and notes how it was asked."""
+
+    name = "seen"
+
+    def __init__(self) -> None:
+        self.here: list[Detection] = []
+        self.asked = ""
+
+    def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
+        self.asked += "E"
+        return list(self.here)
+
+    def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
+        self.asked += "f"
+        centers = [face.box[0] + face.box[2] for face in faces]
+        return [f for f in self.here if min(abs(f.box[0] + f.box[2] - c) for c in centers) < 60]
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+ROOM = scene((320, 180))
+ELSEWHERE = np.full_like(ROOM, (200, 30, 60))
+
+
+def test_who_stays_is_followed_and_everywhere_is_searched_now_and_then(seen: Seen) -> None:
+    search = FaceSearch(seen, 40)
+    seen.here = [face_at(100)]
+    for n in range(2 * EVERYWHERE_LOOKS):
+        assert search.find(0.01 * n, ROOM) == seen.here
+    assert seen.asked == 2 * ("E" + (EVERYWHERE_LOOKS - 1) * "f")
+
+
+def test_far_apart_frames_are_searched_everywhere(seen: Seen) -> None:
+    search = FaceSearch(seen, 40)
+    seen.here = [face_at(100)]
+    for n in range(4):
+        search.find(n * EVERYWHERE_SECONDS, ROOM)
+    assert seen.asked == "EEEE"
+
+
+def test_without_a_face_every_frame_is_searched(seen: Seen) -> None:
+    search = FaceSearch(seen, 40)
+    for n in range(3):
+        assert search.find(0.04 * n, ROOM) == []
+    seen.here = [face_at(100)]
+    assert search.find(0.12, ROOM) == seen.here
+    assert seen.asked == "EEEE"
+
+
+def test_who_comes_is_found_in_time(seen: Seen) -> None:
+    search = FaceSearch(seen, 40)
+    seen.here = [face_at(60)]
+    search.find(0.0, ROOM)
+    seen.here = [face_at(60), face_at(250)]
+    times = np.arange(1, 20) * EVERYWHERE_SECONDS / 5
+    first = next(t for t in times if len(search.find(float(t), ROOM)) == 2)
+    assert first <= EVERYWHERE_SECONDS
+
+
+def test_who_is_lost_is_searched_everywhere_at_once(seen: Seen) -> None:
+    search = FaceSearch(seen, 40)
+    seen.here = [face_at(60), face_at(250)]
+    search.find(0.0, ROOM)
+    seen.here = [face_at(60), face_at(160)]
+    assert search.find(0.04, ROOM) == seen.here
+    assert seen.asked == "EfE"
+    seen.here = [face_at(60)]
+    assert search.find(0.08, ROOM) == seen.here
+    assert search.find(0.12, ROOM) == seen.here
+    assert seen.asked == "EfEfEf"
+
+
+def test_one_face_does_not_stand_for_two(seen: Seen) -> None:
+    search = FaceSearch(seen, 40)
+    seen.here = [face_at(100), face_at(120)]
+    search.find(0.0, ROOM)
+    seen.here = [face_at(110)]
+    assert search.find(0.04, ROOM) == seen.here
+    assert seen.asked == "EfE"
+
+
+def test_after_a_cut_everywhere_is_searched(seen: Seen) -> None:
+    search = FaceSearch(seen, 40)
+    seen.here = [face_at(100)]
+    search.find(0.0, ROOM)
+    seen.here = [face_at(100), face_at(220)]
+    assert search.find(0.04, ELSEWHERE) == seen.here
+    assert seen.asked == "EE"

@@ -1,0 +1,432 @@
+"""Links: what is fetched, what is refused, and with which sentence. Real servers on loopback."""
+
+from __future__ import annotations
+
+import io
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from detector.errors import Canceled, InputError
+from detector.links import LinkRules, fetch, is_link, opener
+from detector.links import rules as configured
+from detector.links.addresses import is_public, may_connect, parse
+from tests.integration.service.test_webhooks import certificate
+from tests.support.links import (
+    PNG,
+    PRIVATE,
+    PUBLIC,
+    Answer,
+    Handler,
+    Server,
+    endless,
+    redirect,
+    resolver,
+    serving,
+    small_internet,
+    whole,
+)
+
+RULES = LinkRules(max_bytes=5 << 20, seconds=20, silence=10, ports=None)
+PICTURE = PNG.read_bytes()
+NAMES = {"clips.example": [PUBLIC], "inside.example": [PRIVATE], "mixed.example": [PUBLIC, PRIVATE]}
+
+Serve = Callable[[dict[str, Answer]], Server]
+
+
+resolve = resolver(NAMES)
+
+
+@pytest.fixture(autouse=True)
+def _links_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_LINKS", "1")
+    monkeypatch.delenv("UNMASK_OFFLINE", raising=False)
+    small_internet(monkeypatch)
+
+
+@pytest.fixture
+def web() -> Iterator[Server]:
+    with serving(PUBLIC, {"/a%20clip.png": whole(PICTURE)}) as server:
+        yield server
+
+
+@pytest.fixture
+def inside() -> Iterator[Server]:
+    with serving(PRIVATE, {"/secret.png": whole(PICTURE)}) as server:
+        yield server
+
+
+def refused(url: str, rules: LinkRules = RULES, **options: object) -> InputError:
+    target = io.BytesIO()
+    with pytest.raises(InputError) as raised:
+        fetch(url, target, rules, resolve=resolve, **options)  # type: ignore[arg-type]
+    assert raised.value.message.endswith(".")
+    return raised.value
+
+
+def fetched(url: str, tmp_path: Path, rules: LinkRules = RULES) -> tuple[str, bytes]:
+    with (tmp_path / "file").open("w+b") as target:
+        link = fetch(url, target, rules, resolve=resolve)
+        content = target.read()
+    assert link.size == len(content)
+    return link.name, content
+
+
+def disk_refused(tmp_path: Path, url: str, rules: LinkRules = RULES) -> InputError:
+    """As `refused`, with a real file: what is looked into has one."""
+    with (tmp_path / "file").open("w+b") as target, pytest.raises(InputError) as raised:
+        fetch(url, target, rules, resolve=resolve)
+    assert raised.value.message.endswith(".")
+    return raised.value
+
+
+def test_a_link_becomes_a_file(web: Server, tmp_path: Path) -> None:
+    url = web.url("clips.example", "/a%20clip.png?token=secret")
+    assert fetched(url, tmp_path) == ("a clip.png", PICTURE)
+    ((path, headers),) = web.came
+    assert path.endswith("?token=secret")
+    assert headers["Host"] == f"clips.example:{web.server_port}"
+    assert headers["Accept-Encoding"] == "identity"
+    assert not {"Cookie", "Referer", "Authorization"} & set(headers)
+
+
+def test_links_are_off_unless_somebody_says_so(
+    web: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = web.url("clips.example", "/a%20clip.png")
+    monkeypatch.delenv("UNMASK_LINKS")
+    assert refused(url).code == "links_off"
+    monkeypatch.setenv("UNMASK_LINKS", "1")
+    monkeypatch.setenv("UNMASK_OFFLINE", "1")
+    assert refused(url).code == "links_off"
+    assert not web.came
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("", "link_invalid"),
+        ("clip.mp4", "link_invalid"),
+        ("https://", "link_invalid"),
+        ("http://exa mple/", "link_unknown_host"),
+        ("http://clips.example:99999/", "link_refused"),
+        ("https://clips.example/" + "x" * 2000, "link_invalid"),
+        ("ftp://clips.example/x", "link_refused"),
+        ("gopher://clips.example/x", "link_refused"),
+        ("http://ann:secret@clips.example/x", "link_refused"),
+        ("http://ann@clips.example/x", "link_refused"),
+        ("http://nobody.example/x", "link_unknown_host"),
+        ("http://inside.example/x", "link_private"),
+        ("http://mixed.example/x", "link_private"),
+        ("http://169.254.169.254/latest/meta-data/", "link_private"),
+    ],
+)
+def test_odd_and_private_addresses_are_refused(url: str, code: str) -> None:
+    assert refused(url).code == code
+
+
+def test_a_file_url_leads_nowhere() -> None:
+    assert refused("file:///etc/passwd").code in ("link_invalid", "link_refused")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "127.1", "0x7f000001", "2130706433", "0", "[::1]", "[::ffff:10.0.0.1]", "[::]",
+     "[::ffff:7f00:1]", "0177.0.0.1"],
+)  # fmt: skip
+def test_other_spellings_of_this_computer_are_this_computer(host: str) -> None:
+    """By the resolver of this computer, not a stub of ours."""
+    with pytest.raises(InputError) as raised:
+        fetch(f"http://{host}/x", io.BytesIO(), RULES)
+    assert raised.value.code in ("link_private", "link_unknown_host", "link_invalid")
+
+
+def test_only_the_ports_of_the_web_unless_others_are_named(
+    web: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = web.url("clips.example", "/a%20clip.png")
+    assert str(web.server_port) in refused(url, configured(5 << 20)).message
+    monkeypatch.setenv("UNMASK_LINKS_PORTS", f"8080, {web.server_port}")
+    assert fetched(url, tmp_path, configured(5 << 20))[1] == PICTURE
+    assert not configured(1).private
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.9", "169.254.169.254", "0.0.0.0", "::1",
+     "100.64.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.192", "224.0.0.1",
+     "255.255.255.255", "::ffff:127.0.0.1", "::7f00:1", "fe80::1%eth0", "fec0::1", "fc00::1",
+     "fd00:ec2::254", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "2001:0:1::1",
+     "3fff::1", "ff02::1", "::"],
+)  # fmt: skip
+def test_what_is_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+def test_an_intranet_still_keeps_the_secrets_of_its_cloud() -> None:
+    for address in ("127.0.0.1", "10.1.2.3", "::1", "fc00::1", "100.64.0.1", "::ffff:10.0.0.1"):
+        assert not may_connect(address) and may_connect(address, private=True)
+    secrets = "169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"
+    for address in (*secrets, "224.0.0.1", "0.0.0.0", "::", "fe80::1", "255.255.255.255"):
+        assert not may_connect(address, private=True), address
+
+
+def test_an_intranet_may_be_fetched_from(inside: Server, tmp_path: Path) -> None:
+    url = inside.url("inside.example", "/secret.png")
+    assert fetched(url, tmp_path, replace(RULES, private=True))[1] == PICTURE
+
+
+def test_a_redirect_is_followed_and_takes_no_cookie_along(web: Server, tmp_path: Path) -> None:
+    web.answers["/go"] = redirect("/a%20clip.png", Set_Cookie="who=you; Path=/")
+    assert fetched(web.url("clips.example", "/go"), tmp_path)[1] == PICTURE
+    assert [path for path, _headers in web.came] == ["/go", "/a%20clip.png"]
+    assert not any({"Cookie", "Referer"} & set(headers) for _path, headers in web.came)
+
+
+def test_a_redirect_to_a_private_address_is_not_followed(web: Server, inside: Server) -> None:
+    for number, where in enumerate((PRIVATE, "inside.example", "mixed.example")):
+        web.answers[f"/{number}"] = redirect(inside.url(where, "/secret.png"))
+        assert refused(web.url("clips.example", f"/{number}")).code == "link_private"
+    assert not inside.came
+
+
+@pytest.mark.parametrize(
+    ("to", "code"),
+    [
+        ("file:///etc/passwd", "link_refused"),
+        ("ftp://clips.example/x", "link_refused"),
+        ("http://ann:secret@clips.example/x", "link_refused"),
+        ("http://[bad/", "link_unknown_host"),
+    ],
+)
+def test_a_redirect_to_something_odd_is_not_followed(web: Server, to: str, code: str) -> None:
+    web.answers["/go"] = redirect(to)
+    assert refused(web.url("clips.example", "/go")).code == code
+
+
+def test_a_redirect_may_not_leave_the_ports_either(web: Server) -> None:
+    web.answers["/go"] = redirect("http://clips.example:22/x")
+    rules = replace(RULES, ports=frozenset({web.server_port}))
+    assert "22" in refused(web.url("clips.example", "/go"), rules).message
+
+
+def test_redirects_have_an_end(web: Server) -> None:
+    web.answers["/go"] = redirect("/go")
+    assert refused(web.url("clips.example", "/go")).code == "link_redirects"
+    assert len(web.came) == RULES.max_redirects + 1
+
+
+def test_the_body_of_a_redirect_is_not_read(web: Server, tmp_path: Path) -> None:
+    def flood(handler: Handler) -> None:
+        handler.begin(302, Location="/a%20clip.png")
+        while True:
+            handler.wfile.write(b"x" * 65536)
+
+    web.answers["/go"] = flood
+    assert fetched(web.url("clips.example", "/go"), tmp_path)[1] == PICTURE
+    assert web.left.wait(10)
+
+
+def test_a_name_that_changes_its_address_gains_nothing(
+    web: Server, inside: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """DNS rebinding: what was looked at is what is connected to, and the next request is looked at
+    anew."""
+    told = [[PUBLIC], [PRIVATE]]
+    monkeypatch.setitem(NAMES, "turns.example", [])
+    inside.answers["/a%20clip.png"] = whole(PICTURE)
+
+    def changing(host: str, port: int) -> list[str]:
+        return told.pop(0) if host == "turns.example" else resolve(host, port)
+
+    with (tmp_path / "file").open("w+b") as target:
+        fetch(web.url("turns.example", "/a%20clip.png"), target, RULES, resolve=changing)
+        assert target.read() == PICTURE and told == [[PRIVATE]], "resolved once"
+    told = [[PUBLIC], [PRIVATE]]
+    web.answers["/go"] = redirect("/a%20clip.png")
+    with pytest.raises(InputError) as raised:
+        fetch(web.url("turns.example", "/go"), io.BytesIO(), RULES, resolve=changing)
+    assert raised.value.code == "link_private" and not inside.came
+
+
+def test_an_address_that_does_not_answer_is_followed_by_the_next(
+    web: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from detector.links import addresses
+
+    known = addresses.is_public
+    monkeypatch.setattr(addresses, "is_public", lambda a: a == "127.0.0.3" or known(a))
+    monkeypatch.setitem(NAMES, "two.example", ["127.0.0.3", PUBLIC])
+    assert fetched(web.url("two.example", "/a%20clip.png"), tmp_path)[1] == PICTURE
+    monkeypatch.setitem(NAMES, "two.example", ["127.0.0.3"])
+    assert refused(web.url("two.example", "/a%20clip.png")).code == "link_unreachable"
+
+
+def test_a_server_that_drips_is_left(web: Server, tmp_path: Path) -> None:
+    """A byte now and then resets no clock: all of it has one deadline."""
+    web.answers["/drip"] = endless(b"x", 0.05, before=PICTURE[:5000])
+    error = disk_refused(tmp_path, web.url("clips.example", "/drip"), replace(RULES, seconds=1))
+    assert error.code == "link_slow" and web.left.wait(10)
+
+
+def test_a_server_that_drips_its_headers_is_left_too(web: Server) -> None:
+    def drip(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            handler.wfile.write(b"X-More: 1\r\n")
+            handler.wfile.flush()
+            web.left.wait(0.05)
+
+    web.answers["/drip"] = drip
+    error = refused(web.url("clips.example", "/drip"), replace(RULES, seconds=1))
+    assert error.code in ("link_slow", "link_broken")
+
+
+def test_a_server_that_says_nothing_is_left(web: Server) -> None:
+    web.answers["/hang"] = lambda handler: web.left.wait(60) and None
+    error = refused(web.url("clips.example", "/hang"), replace(RULES, silence=0.5))
+    web.left.set()
+    assert error.code == "link_slow"
+
+
+def test_a_resolver_that_hangs_costs_no_more_than_the_deadline(web: Server) -> None:
+    def hanging(host: str, port: int) -> list[str]:
+        web.left.wait(60)
+        return []
+
+    with pytest.raises(InputError) as raised:
+        fetch("http://clips.example/x", io.BytesIO(), replace(RULES, seconds=0.5), resolve=hanging)
+    assert raised.value.code == "link_slow" and not web.left.is_set()
+    web.left.set()
+
+
+def test_a_lying_length_is_found_out(web: Server, tmp_path: Path) -> None:
+    web.answers["/short"] = whole(PICTURE, Content_Length=str(len(PICTURE) + 10))
+    assert disk_refused(tmp_path, web.url("clips.example", "/short")).code == "link_broken"
+    web.answers["/long"] = whole(PICTURE + b"x" * 999, Content_Length=str(len(PICTURE)))
+    assert fetched(web.url("clips.example", "/long"), tmp_path)[1] == PICTURE
+
+
+def test_three_gigabytes_are_refused_before_the_first_byte(web: Server) -> None:
+    web.answers["/big"] = whole(b"", Content_Length=str(3 << 30))
+    error = refused(web.url("clips.example", "/big"))
+    assert error.code == "too_large" and "5 MB" in error.message
+
+
+def test_what_has_no_end_is_cut_at_the_limit(web: Server, tmp_path: Path) -> None:
+    web.answers["/endless"] = endless(b"\x00" * 65536, 0, before=PICTURE[:5000])
+    assert disk_refused(tmp_path, web.url("clips.example", "/endless")).code == "too_large"
+    assert (tmp_path / "file").stat().st_size <= RULES.max_bytes and web.left.wait(10)
+
+
+def test_what_is_packed_is_not_unpacked(web: Server, tmp_path: Path) -> None:
+    """50 MB of zeros in 50 kB: as an encoding, and as a file."""
+    bomb = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packed = bomb.compress(bytes(50 << 20)) + bomb.flush()
+    web.answers["/encoded"] = whole(packed, Content_Encoding="gzip", Content_Type="video/mp4")
+    assert refused(web.url("clips.example", "/encoded")).code == "link_packed"
+    web.answers["/clip.mp4.gz"] = whole(packed)
+    assert disk_refused(tmp_path, web.url("clips.example", "/clip.mp4.gz")).code == "unsupported"
+    assert (tmp_path / "file").stat().st_size <= len(packed)
+
+
+def test_a_page_in_place_of_a_video_is_refused_before_it_is_read(
+    web: Server, tmp_path: Path
+) -> None:
+    page = b"<!DOCTYPE html><html><body>" + b"<p>Watch!</p>" * 1000
+    web.answers["/watch.mp4"] = endless(page, 0.01)
+    error = disk_refused(tmp_path, web.url("clips.example", "/watch.mp4"))
+    assert error.code == "link_page" and error.hint
+    assert web.left.wait(10)
+    web.answers["/small"] = whole(b"<html></html>", Content_Type="video/mp4")
+    assert disk_refused(tmp_path, web.url("clips.example", "/small")).code == "link_page"
+
+
+def test_a_playlist_is_not_followed(web: Server, tmp_path: Path) -> None:
+    web.answers["/list.m3u8"] = whole(f"#EXTM3U\nhttp://{PRIVATE}/secret.ts\n".encode())
+    assert disk_refused(tmp_path, web.url("clips.example", "/list.m3u8")).code == "reference"
+
+
+def test_nothing_behind_a_link(web: Server) -> None:
+    web.answers["/empty"] = whole(b"")
+    assert refused(web.url("clips.example", "/empty")).code == "empty"
+    for status in (204, 304, 401, 403, 404, 410, 429, 500):
+        web.answers["/status"] = lambda handler, status=status: handler.begin(status)  # type: ignore[misc]
+        assert refused(web.url("clips.example", "/status")).code == "link_status"
+
+
+@pytest.mark.parametrize(("name", "trusted"), [("clips.example", True), ("other.example", True),
+                                               ("clips.example", False)])  # fmt: skip
+def test_a_certificate_is_that_of_the_name_though_the_address_is_called(
+    web: Server, tmp_path: Path, name: str, trusted: bool
+) -> None:
+    pem = certificate(tmp_path, name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    web.socket = context.wrap_socket(web.socket, server_side=True)
+    trust = ssl.create_default_context(cafile=pem) if trusted else None
+    url = web.url("clips.example", "/a%20clip.png").replace("http:", "https:")
+    with (tmp_path / "file").open("w+b") as target:
+        if name == "clips.example" and trusted:
+            assert fetch(url, target, RULES, resolve=resolve, verify=trust).size == len(PICTURE)
+        else:
+            with pytest.raises(InputError) as raised:
+                fetch(url, target, RULES, resolve=resolve, verify=trust)
+            assert raised.value.code == "link_unreachable"
+            assert "certificate" in raised.value.message and not web.came
+
+
+def test_who_looks_on_can_stop_it(web: Server, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        assert total == len(PICTURE)
+        raise InputError(f"Stopped after {done}.")
+
+    with (tmp_path / "file").open("w+b") as target, pytest.raises(InputError, match="Stopped"):
+        fetch(
+            web.url("clips.example", "/a%20clip.png"),
+            target,
+            RULES,
+            on_progress=stop,
+            resolve=resolve,
+        )
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_it_can_be_stopped_while_nothing_comes(web: Server, silent: bool, tmp_path: Path) -> None:
+    web.answers["/slow.gif"] = (
+        (lambda handler: web.left.wait(30) and None)
+        if silent
+        else endless(b"", 1.0, before=b"GIF89a")
+    )
+    cancel = threading.Event()
+    threading.Timer(0.3, cancel.set).start()
+    begun = time.monotonic()
+    with (tmp_path / "file").open("w+b") as target, pytest.raises(Canceled):
+        url = web.url("clips.example", "/slow.gif")
+        fetch(url, target, RULES, cancel=cancel, resolve=resolve)
+    web.left.set()
+    assert time.monotonic() - begun < RULES.silence, "it waited for the server"
+
+
+def test_a_list_opens_its_links_into_a_folder(
+    inside: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring = opener(inside.url(PRIVATE, "/secret.png"))
+    with pytest.raises(InputError):
+        bring(tmp_path)
+    (tmp_path / "link").unlink()
+    monkeypatch.setenv("UNMASK_LINKS_PRIVATE", "1")
+    monkeypatch.setenv("UNMASK_LINKS_PORTS", str(inside.server_port))
+    assert bring(tmp_path).read_bytes() == PICTURE
+
+
+def test_what_is_a_link() -> None:
+    assert is_link("https://clips.example/a") and is_link(" HTTP://x")
+    assert not any(map(is_link, ("clip.mp4", "/http://x", "rtsp://x", "file:///x", "")))
+    assert parse(" https://clips.example/a ", RULES).host == "clips.example"

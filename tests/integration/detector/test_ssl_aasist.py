@@ -1,0 +1,193 @@
+"""XLS-R + AASIST on a made file with the published names: names and shapes in full size, numbers in
+a small one, held against the authors' back end and against fairseq's arithmetic written out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from detector.errors import WeightsError
+from detector.models import registry
+from detector.models.base import ModelSpec
+from detector.models.families import ssl_aasist
+from detector.models.names import rename
+
+GOLDEN: dict[str, Any] = json.loads(
+    (Path(__file__).parents[2] / "goldens/voice/ssl_aasist.json").read_text()
+)
+SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4}
+SMALL |= {"intermediate_size": 32, "conv_dim": 8}
+KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
+
+
+def front(width: int, layers: int, inner: int, conv: int) -> dict[str, tuple[int, ...]]:
+    """fairseq's names and shapes of a pretrained wav2vec 2.0 with normalized convolutions."""
+    shapes: dict[str, tuple[int, ...]] = {"mask_emb": (width,)}
+    for n, kernel in enumerate(KERNELS):
+        start = f"feature_extractor.conv_layers.{n}"
+        shapes[f"{start}.0.weight"] = (conv, conv if n else 1, kernel)
+        shapes |= {f"{start}.{part}": (conv,) for part in ("0.bias", "2.1.weight", "2.1.bias")}
+    linear = {
+        "post_extract_proj": (width, conv),
+        "quantizer.weight_proj": (640, conv),
+        "project_q": (768, 768),
+        "final_proj": (768, width),
+    }
+    norms = ["encoder.layer_norm"]
+    for n in range(layers):
+        start = f"encoder.layers.{n}"
+        linear |= {f"{start}.self_attn.{p}_proj": (width, width) for p in ("q", "k", "v", "out")}
+        linear |= {f"{start}.fc1": (inner, width), f"{start}.fc2": (width, inner)}
+        norms += [f"{start}.self_attn_layer_norm", f"{start}.final_layer_norm"]
+    for name, shape in linear.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    for name in norms:
+        shapes |= {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+    shapes |= {"layer_norm.weight": (conv,), "layer_norm.bias": (conv,)}
+    shapes["quantizer.vars"] = (1, 640, 384)
+    shapes |= {"encoder.pos_conv.0.bias": (width,), "encoder.pos_conv.0.weight_g": (1, 1, 128)}
+    shapes["encoder.pos_conv.0.weight_v"] = (width, width // 16, 128)
+    return shapes
+
+
+def backend(width: int) -> dict[str, tuple[int, ...]]:
+    """The original's own names and shapes, for features of a width."""
+    shapes = {name: tuple(shape) for name, shape in GOLDEN["shapes"].items()}
+    return shapes | {"LL.weight": (128, width)}
+
+
+def test_the_published_names_and_shapes_fill_the_whole_network() -> None:
+    """5 s: transformers is imported."""
+    theirs = {f"ssl_model.model.{n}": s for n, s in front(1024, 24, 4096, 512).items()}
+    assert len(theirs) == 429 and len(theirs | backend(1024)) == 674
+    state = {
+        name: torch.empty(shape, device="meta") for name, shape in (theirs | backend(1024)).items()
+    }
+    with torch.device("meta"):
+        network = ssl_aasist.SslAasist(ssl_aasist.XLS_R)
+    ours = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    named = rename(state, ssl_aasist.rules(24))
+    assert {name: tensor.shape for name, tensor in named.items()} == ours
+    assert sum(t.numel() for t in network.parameters()) == pytest.approx(316e6, rel=0.01)
+
+
+def filled(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Weights by the golden's formula."""
+    state = {}
+    names = sorted(shapes)
+    for number, name in enumerate(names):
+        shape = shapes[name]
+        if name.endswith("num_batches_tracked"):
+            state[name] = torch.zeros(shape, dtype=torch.long)
+            continue
+        count = torch.arange(int(np.prod(shape)), dtype=torch.float64)
+        values = torch.sin(0.7 * count + number)
+        norm = (
+            name.endswith(("bn.weight", "bn1.weight", "bn2.weight")) or name == "attention.2.weight"
+        )
+        if name.endswith("running_var"):
+            values = 1 + 0.5 * values**2
+        elif norm:
+            values = 1 + 0.2 * values
+        else:
+            values = values / (int(np.prod(shape[1:])) if len(shape) > 1 else 16) ** 0.5
+        state[name] = values.view(shape).float()
+    return state
+
+
+def made(path: Path, **lacking: object) -> tuple[Path, dict[str, Tensor]]:
+    """A small file with the published names, as it was published: of a network in parallel."""
+    torch.manual_seed(0)
+    shapes = front(16, 2, 32, 8)
+    tuned = {name: 0.3 * torch.randn(shape) for name, shape in shapes.items()}
+    state = {f"ssl_model.model.{n}": t for n, t in tuned.items()} | filled(backend(16))
+    state = {f"module.{name}": tensor for name, tensor in state.items() if name not in lacking}
+    torch.save(state, path)
+    return path, tuned
+
+
+def small() -> ModelSpec:
+    spec = next(s for s in registry.list_models() if s.id == "ssl_aasist")
+    return spec.model_copy(update={"options": SMALL})
+
+
+def heard(x: Tensor, w: dict[str, Tensor], heads: int = 4) -> Tensor:
+    """What fairseq computes with `features_only`, layer norms first: [N, 201, width]."""
+    x = x[:, None]
+    for n, stride in enumerate(STRIDES):
+        start = f"feature_extractor.conv_layers.{n}"
+        x = F.conv1d(x, w[f"{start}.0.weight"], w[f"{start}.0.bias"], stride)
+        x = F.gelu(norm(x.transpose(1, 2), w, f"{start}.2.1").transpose(1, 2))
+    x = linear(norm(x.transpose(1, 2), w, "layer_norm"), w, "post_extract_proj")
+    g, v = (w[f"encoder.pos_conv.0.weight_{part}"] for part in "gv")
+    kernel = g * v / v.norm(dim=(0, 1), keepdim=True)
+    place = F.conv1d(x.transpose(1, 2), kernel, w["encoder.pos_conv.0.bias"], padding=64, groups=16)
+    x = x + F.gelu(place[..., :-1]).transpose(1, 2)
+    for n in range(2):
+        start = f"encoder.layers.{n}"
+        y = norm(x, w, f"{start}.self_attn_layer_norm")
+        q, k, v = (
+            linear(y, w, f"{start}.self_attn.{p}_proj").unflatten(2, (heads, -1)).transpose(1, 2)
+            for p in "qkv"
+        )
+        attention = (q @ k.transpose(2, 3) / q.shape[3] ** 0.5).softmax(3) @ v
+        x = x + linear(attention.transpose(1, 2).flatten(2), w, f"{start}.self_attn.out_proj")
+        y = F.gelu(linear(norm(x, w, f"{start}.final_layer_norm"), w, f"{start}.fc1"))
+        x = x + linear(y, w, f"{start}.fc2")
+    return norm(x, w, "encoder.layer_norm")
+
+
+def norm(x: Tensor, w: dict[str, Tensor], name: str) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"])
+
+
+def linear(x: Tensor, w: dict[str, Tensor], name: str) -> Tensor:
+    return F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
+
+
+def test_front_and_back_end_are_the_originals(tmp_path: Path) -> None:
+    path, tuned = made(tmp_path / "small.pth")
+    model = ssl_aasist.load(small(), [path], "cpu")
+    network = model.network
+    t = torch.arange(2 * 201 * 16, dtype=torch.float64).view(2, 201, 16)
+    x = (torch.sin(0.013 * t) + 0.5 * torch.cos(0.31 * t)).float()
+    x[1] = 3 * x[1].abs()
+    sound = 0.1 * torch.randn(2, 64_600, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            network.judge(x), torch.tensor(GOLDEN["outputs"]), atol=1e-5, rtol=1e-5
+        )
+        wanted = heard(sound, tuned)
+        assert wanted.shape == (2, 201, 16) and wanted.std() > 0.1
+        torch.testing.assert_close(
+            network.front(sound).last_hidden_state, wanted, atol=1e-4, rtol=1e-4
+        )
+        logits = network.judge(wanted)
+    torch.testing.assert_close(model.forward(sound), logits, atol=1e-4, rtol=1e-4)
+    short = sound[0, :20_000].numpy()
+    assert model.preprocess(short).shape == (64_600,), "repeated, and as it is"
+    assert float(model.preprocess(short)[20_000]) == pytest.approx(float(short[0]), abs=1e-7)
+    odds = float(logits[0, 0] - logits[0, 1])
+    assert model.score(sound[:1].numpy())[0] == pytest.approx(odds, abs=1e-3), "spoof is the first"
+
+
+def test_what_is_missing_is_named_as_the_file_would_name_it(tmp_path: Path) -> None:
+    lacking = "ssl_model.model.encoder.layers.1.self_attn.k_proj.bias"
+    path, _tuned = made(tmp_path / "small.pth", **{lacking: None})
+    with pytest.raises(WeightsError) as refused:
+        ssl_aasist.load(small(), [path], "cpu")
+    assert lacking in refused.value.message
+
+
+def test_it_has_no_vote_until_it_is_calibrated() -> None:
+    spec = next(s for s in registry.list_models() if s.id == "ssl_aasist")
+    assert spec.calibration is None and spec.operating_point is None and not spec.default
+    assert spec.fake_index == 0 and spec.sound and spec.sound.samples == 64_600
+    assert not spec.sound.normalize

@@ -1,0 +1,259 @@
+"""Texture of a face and of its surroundings: what is described, how the layer is fitted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
+
+from detector.errors import WeightsError
+from detector.evaluation import groups
+from detector.models import registry
+from detector.models.base import CropRecipe, ModelSpec, Normalization
+from detector.models.families import texture
+from detector.models.network import TorchFrameModel
+from detector.training import augment
+from detector.training import texture as training
+from detector.training.cache import FaceCache
+from detector.training.input_transform import OwnInput
+from detector.training.recipe import read_recipe
+from detector.training.run import train
+from detector.weights.entry import WeightFile
+from tests.support.shelf import CACHED, SIDE, shelf  # noqa: F401
+
+
+@pytest.fixture(scope="module")
+def trunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained trunk, with statistics under which pictures differ."""
+    torch.manual_seed(0)
+    network = texture.TextureNet(SIDE).train()
+    face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (SIDE, SIDE))
+    x = torch.from_numpy(augment.batch_to_array([np.roll(face, 3 * i, 1) for i in range(12)]))
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = 1.0
+        network(x)
+    file = tmp_path_factory.mktemp("trunk") / "trunk.safetensors"
+    kept = {n: t for n, t in network.state_dict().items() if n.startswith("features.")}
+    save_file(kept, file)
+    return file
+
+
+def spec() -> ModelSpec:
+    return ModelSpec(
+        id="texture",
+        title="Texture",
+        family="texture",
+        kind="frame",
+        summary="",
+        files=[WeightFile(path="x", sha256="0" * 64, size=1)],
+        fake_output="the one logit is P(fake)",
+        crop=CropRecipe(size=SIDE, scale=1.5),
+        normalization=Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+        license_code="",
+        license_weights="",
+        source="",
+    )
+
+
+def test_face_and_surroundings_are_described_apart() -> None:
+    rng = np.random.default_rng(1)
+    maps = rng.normal(5, 1, size=(2, 3, 10, 10)).astype(np.float32)
+    inside = np.zeros((10, 10), bool)
+    inside[2:8, 2:8] = True  # 0.6 of the side
+
+    def told(mask: np.ndarray) -> np.ndarray:
+        return np.concatenate([f(maps[:, :, mask], -1) for f in (np.mean, np.std)], 1)
+
+    found = texture._statistics(torch.from_numpy(maps), texture._face(10))
+    np.testing.assert_allclose(found[0].numpy(), told(inside), atol=1e-5)
+    np.testing.assert_allclose(found[1].numpy(), told(~inside), atol=1e-5)
+    (everything,) = texture._statistics(torch.from_numpy(maps))
+    np.testing.assert_allclose(everything.numpy(), told(np.ones((10, 10), bool)), atol=1e-5)
+
+
+def by_definition(network: texture.TextureNet, x: torch.Tensor) -> torch.Tensor:
+    """Logits by timm's trunk, masks, and one filter and color at a time."""
+    import timm
+
+    trunk = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
+    trunk.load_state_dict(network.features.state_dict(), strict=False)
+
+    def mask(side: int) -> torch.Tensor:
+        near = ((torch.arange(side) + 0.5) / side - 0.5).abs() <= texture.FACE / 2
+        return (near[:, None] & near).flatten()
+
+    def stages(x: torch.Tensor) -> list[torch.Tensor]:
+        x = trunk.bn1(trunk.conv_stem(x))
+        said = [x := stage(x) for stage in trunk.blocks[:5]]
+        return [said[depth].flatten(2) for depth in texture.DEPTHS]
+
+    def told(values: torch.Tensor) -> torch.Tensor:
+        return torch.cat([values.mean(2), values.std(2, correction=0)], 1)
+
+    side, edge = x.shape[-1], network.middle
+    middle = x[..., edge : side - edge, edge : side - edge]
+    described = []
+    for maps in stages(x):
+        face = mask(round(maps.shape[-1] ** 0.5))
+        described += [told(maps[..., face]), told(maps[..., ~face])]
+    described += [told(m) for m in stages(F.interpolate(middle, (side, side), mode="bilinear"))]
+    colors = torch.einsum("oc,nchw->nohw", torch.tensor(texture.YCC), (x + 1) * 127.5)
+    for scale in texture.SCALES:
+        smaller = F.avg_pool2d(colors, scale)
+        left = []
+        for color in range(3):
+            for values in texture.FILTERS:
+                kernel = F.pad(torch.tensor(values).float(), [(5 - len(values)) // 2] * 4)
+                left.append(F.conv2d(smaller[:, color, None], kernel[None, None]).abs())
+        grain = torch.cat(left, 1).flatten(2)
+        face = mask(side // scale - 4)
+        for part in (grain[..., face], grain[..., ~face]):
+            mean = part.mean(2) + texture.FAINT
+            rms = (part**2).mean(2).sqrt() + texture.FAINT
+            described += [mean.log(), (rms / mean).log()]
+    return network.judge(torch.cat(described, 1))
+
+
+def test_what_ships_says_what_its_definition_says() -> None:
+    """At its own size, where the convolution computes four pixels at once at two of three scales;
+    through OpenVINO too. Half the test's time is timm's import: its trunk is the definition."""
+    model = registry.load_model("texture", device="cpu")
+    assert isinstance(model, TorchFrameModel) and isinstance(model.network, texture.TextureNet)
+    side = model.spec.crop.size
+    face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (side, side))
+    crops = np.stack([face, face[:, ::-1], np.roll(face, 9, 0)])
+    with torch.no_grad():
+        x = torch.from_numpy(augment.batch_to_array(list(crops)))
+        expected = by_definition(model.network, x).numpy()
+        np.testing.assert_allclose(model.network(x).numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(model.score(crops), expected, atol=1e-4)
+    assert np.ptp(expected) > 0.01
+
+
+def test_grain_is_what_filters_leave_of_each_scale() -> None:
+    """Grain on the face is seen there, and not around it; most at the scale of its pixels."""
+    side = 256
+    network = texture.TextureNet(side)
+    smooth = torch.linspace(-0.5, 0.5, side).expand(1, 3, side, side).clone()
+    rough = smooth.clone()
+    inside = slice(round(side * 0.25), round(side * 0.75))
+    checker = torch.from_numpy(np.indices((side, side)).sum(0) % 2 * 0.2 - 0.1).float()
+    rough[..., inside, inside] += checker[inside, inside]
+    none, some = (torch.stack(network._grain(x)).reshape(3, 2, 2, 3, 5) for x in (smooth, rough))
+    face, around = (some - none)[:, :, 0, 0].unbind(1)  # [scale, filter]: means of luma
+    assert (face[0, 1:] > 2).all() and (around[0] < 1e-3).all()
+    assert (face[1:, 1:] < face[0, 1:] / 2).all()
+
+
+def test_scores_are_those_of_the_network_and_heatmaps_a_sixteenth(
+    trunk: Path, tmp_path: Path
+) -> None:
+    network = texture.TextureNet(SIDE).eval()
+    training._begin(network, trunk)
+    torch.manual_seed(1)
+    torch.nn.init.normal_(network.classifier.weight, std=0.1)
+    file = tmp_path / "texture.safetensors"
+    save_file(network.state_dict(), file)
+    model = texture.load(spec(), [file], "cpu")
+    face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (SIDE, SIDE))
+    crops = np.stack([np.roll(face, 5 * i, 0) for i in range(5)])
+    with torch.no_grad():
+        expected = network(torch.from_numpy(augment.batch_to_array(list(crops)))).numpy()
+    np.testing.assert_allclose(model.score(crops), expected, atol=5e-3)
+    assert np.ptp(expected) > 0.1
+    maps = model.explain(crops[:2])
+    assert maps is not None and maps.shape == (2, SIDE // 16, SIDE // 16) and maps.max() == 1
+
+    state = network.state_dict()
+    del state["features.blocks.2.0.conv_pw.weight"]
+    save_file(state, file)
+    with pytest.raises(WeightsError, match="do not fit"):
+        texture.load(spec(), [file], "cpu")
+
+
+def test_a_worse_copy_is_drawn_alike_for_one_footage() -> None:
+    face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (96, 96))
+    crop = CropRecipe(size=96, scale=1.5, resize="area")
+    for copy in ("smaller", "compressed"):
+        first = training.worse(face, crop, copy, "a page g1 0")
+        assert first.shape == face.shape and first.dtype == np.uint8
+        np.testing.assert_array_equal(first, training.worse(face, crop, copy, "a page g1 0"))
+        assert (first != training.worse(face, crop, copy, "a page g2 0")).any()
+        assert 1 < np.abs(first.astype(int) - face).mean() < 20  # the same picture, worse
+    grain = [cv2.Laplacian(p, cv2.CV_64F).var() for p in (first, face)]
+    small = cv2.Laplacian(training.worse(face, crop, "smaller", "x"), cv2.CV_64F).var()
+    assert small < min(grain)
+
+
+def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
+    shelf: Path,  # noqa: F811
+    trunk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.set_num_threads(1)
+    plan = read_recipe("texture")
+    small = plan.model_copy(
+        update={
+            "crop": plan.crop.model_copy(update={"size": SIDE}),
+            "leave_out": "face-edits",
+        }
+    )
+    made = train(
+        small, shelf / "labels.csv", shelf / "run", cache=shelf / "faces", begin=trunk
+    )  # fmt: skip
+    assert made is not None
+    network = texture.build(load_file(made), side=SIDE)
+    config = json.loads((shelf / "run" / "config.json").read_text())
+    assert config["recipe"]["leave_out"] == "face-edits" in groups.names()
+    # The trunk is the one it began with, but for the fp16 of the file.
+    first, own = load_file(trunk), network.state_dict()
+    torch.testing.assert_close(
+        own["features.conv_stem.weight"], first["features.conv_stem.weight"].half().float()
+    )
+    cache = FaceCache(shelf / "faces" / f"video-1.8-{CACHED}")
+    sees = OwnInput(small.crop)
+    said: dict[str, list[dict[int, float]]] = {"known": [], "left out": []}
+    people: dict[str, dict[int, float]] = {}
+    for entry in cache.entries:
+        x = torch.from_numpy(sees.batch([sees.plain(cache.frames(entry)[0], entry, 0)]))
+        people.setdefault(entry.person, {})[entry.label] = float(network(x))
+        if entry.label:
+            kept = "left out" if groups.fold_of(entry) == "face-edits" else "known"
+            said[kept].append(people[entry.person])
+    assert len(said["left out"]) == 4
+    for pairs in said.values():
+        assert all(pair[1] > pair[0] for pair in pairs)
+    # What it learned from has mean 0 and deviation 1.
+    logits = [value for pair in said["known"] for value in pair.values()]
+    assert abs(np.mean(logits)) < 0.1 and abs(np.std(logits) - 1) < 0.1
+    # What it described is kept, and makes the same layer.
+    assert len(list((shelf / "faces" / f"video-1.8-{CACHED}").glob("texture-*.npz"))) == 1
+    monkeypatch.setattr(training, "describe", None)
+    again = train(
+        small, shelf / "labels.csv", shelf / "again", cache=shelf / "faces", begin=trunk
+    )  # fmt: skip
+    assert again is not None
+    torch.testing.assert_close(load_file(again), load_file(made))
+
+
+def test_without_a_trunk_or_with_another_it_does_not_begin(
+    shelf: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    plan = read_recipe("texture")
+    small = plan.model_copy(update={"crop": plan.crop.model_copy(update={"size": SIDE})})
+    labels, out, faces = shelf / "labels.csv", shelf / "run", shelf / "faces"
+    with pytest.raises(WeightsError, match="needs a trunk"):
+        train(small, labels, out, cache=faces)
+    save_file({"features.conv_stem.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(WeightsError, match="does not fit"):
+        train(small, labels, out, cache=faces, begin=tmp_path / "other.safetensors")

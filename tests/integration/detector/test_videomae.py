@@ -1,0 +1,139 @@
+"""The clip network: shapes, scores, saliency, weights that don't fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from safetensors.torch import save_file
+
+from detector.errors import WeightsError
+from detector.models.base import CropRecipe, ModelSpec, Normalization
+from detector.models.families import videomae
+from detector.weights.entry import WeightFile
+
+SIDE, FRAMES = 64, 8
+SHAPE = {"hidden": 32, "layers": 2, "heads": 2}
+
+
+def spec() -> ModelSpec:
+    return ModelSpec(
+        id="clip",
+        title="Clip",
+        family="videomae",
+        kind="clip",
+        summary="",
+        files=[WeightFile(path="x", sha256="0" * 64, size=1)],
+        fake_output="the one logit is P(fake)",
+        crop=CropRecipe(size=SIDE),
+        normalization=Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+        options=SHAPE,
+        clip_frames=FRAMES,
+        clip_step=0.08,
+        license_code="",
+        license_weights="",
+        source="",
+    )
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    network = videomae.HybridVideoMae(SIDE, FRAMES, **SHAPE)
+    network.trunk.train()
+    with torch.no_grad():
+        network.trunk(torch.rand(16, 3, SIDE, SIDE) * 2 - 1)
+        torch.nn.init.normal_(network.mae.classifier.weight)
+    out = tmp_path_factory.mktemp("weights") / "clip.safetensors"
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(file: Path) -> videomae.VideoMae:
+    return videomae.load(spec(), [file], "cpu")
+
+
+@pytest.fixture(scope="module")
+def clips() -> np.ndarray:
+    """Two clips of a real face that moves, one of them backwards."""
+    face = cv2.resize(skimage.data.astronaut()[40:220, 140:320], (SIDE, SIDE))
+    clip = np.stack([np.roll(face, 2 * t, 1) for t in range(FRAMES)])
+    return np.stack([clip, clip[::-1]])
+
+
+def test_scores(model: videomae.VideoMae, clips: np.ndarray) -> None:
+    scores = model.score(clips)
+    assert scores.shape == (2,) and scores.dtype == np.float32
+    assert scores[0] != scores[1]  # the order of the frames matters
+    np.testing.assert_array_equal(scores, model.score(clips))
+    np.testing.assert_allclose(model.score(clips[1:]), scores[1:], rtol=1e-5)
+    assert model.score(clips[:0]).shape == (0,)
+
+
+def test_a_batch_of_another_shape_is_refused(model: videomae.VideoMae, clips: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="takes uint8"):
+        model.score(clips[:, :4])
+
+
+def test_saliency_is_in_space_and_time(model: videomae.VideoMae, clips: np.ndarray) -> None:
+    maps = model.explain(clips)
+    assert maps.shape == (2, FRAMES, SIDE // 16, SIDE // 16) and maps.dtype == np.float32
+    assert maps.min() >= 0
+    np.testing.assert_allclose(maps.reshape(2, -1).max(1), 1.0)
+    assert np.ptp(maps.mean((2, 3)), axis=1).min() > 0
+
+
+def test_the_trunk_stays_as_it_is_in_training(file: Path, clips: np.ndarray) -> None:
+    network = videomae.HybridVideoMae(SIDE, FRAMES, **SHAPE).train()
+    before = {name: value.clone() for name, value in network.trunk.state_dict().items()}
+    x = torch.from_numpy(clips.astype(np.float32) / 127.5 - 1).permute(0, 1, 4, 2, 3)
+    network(x).sum().backward()
+    for name, value in network.trunk.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert all(p.grad is None for p in network.trunk.parameters())
+    assert any(p.grad is not None for p in network.mae.parameters())
+
+
+def test_weights_of_another_shape_are_refused(file: Path) -> None:
+    other = spec().model_copy(update={"options": {"hidden": 16, "layers": 2, "heads": 2}})
+    with pytest.raises(WeightsError, match="do not fit"):
+        videomae.load(other, [file], "cpu")
+
+
+def test_the_bundled_weights_fit_and_tell_a_face_from_noise() -> None:
+    from detector import weights
+    from detector.models import registry
+    from detector.models.families import mobilenet, texture
+    from detector.models.network import normalize
+    from detector.vision import cut
+
+    ours = [s for s in registry.list_models() if s.bundled and s.kind != "audio"]
+    assert {shipped.family for shipped in ours} == {"mobilenet", "texture", "videomae"}
+    noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3), np.uint8)
+    for shipped in ours:
+        assert shipped.calibration is not None and shipped.measured
+        state = weights.load_state(weights.resolve(shipped)[0])
+        scores = []
+        for frame in (skimage.data.astronaut(), noise):
+            crop = cut(frame, (180.0, 70.0, 270.0, 190.0), shipped.crop)
+            x = normalize(crop[None], shipped)
+            with torch.no_grad():
+                if shipped.kind == "clip":
+                    network = videomae.build(
+                        state,
+                        size=shipped.crop.size,
+                        frames=shipped.clip_frames,
+                        **shipped.options,
+                    )
+                    x = x.repeat(shipped.clip_frames, 1, 1, 1)[None]
+                    scores.append(float(network(x)[0]))
+                else:
+                    family = {"mobilenet": mobilenet, "texture": texture}[shipped.family]
+                    scores.append(float(family.build(state)(x)[0]))
+        assert np.isfinite(scores).all()
+        assert abs(scores[0] - scores[1]) > 0.01

@@ -1,0 +1,319 @@
+"""A voice from file to verdict: what is heard, what is asked, and when nothing is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from detector import media
+from detector.audio import music
+from detector.audio.recording import Recording
+from detector.decision import decide, voice
+from detector.decision.next_steps import ActionCode, Facts, next_steps
+from detector.decision.voice import MIN_SPEECH, PHONE_BAND
+from detector.errors import MediaError
+from detector.messages import actions
+from detector.models import registry
+from detector.models.base import ModelSpec
+from detector.models.sound import repeated
+from detector.pipeline import Analyzer
+from detector.schema.analysis import (
+    Analysis,
+    CaveatCode,
+    Heard,
+    Label,
+    Modality,
+    Question,
+    ReasonCode,
+    Settings,
+)
+from tests.conftest import write_clip
+from tests.support import speech as made
+from tests.support.voices import CALIBRATED, MEASURED, SPEC, Loud
+
+Say = Callable[..., Analysis]
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Analyzer:
+    return Analyzer(device="cpu")
+
+
+@pytest.fixture
+def say(analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Say:
+    """Analyze samples (or a file) by a model that gives one score to all of it."""
+
+    def analysis(
+        sound: np.ndarray | Path, logit: float = 0.0, *, calibrated: bool = True, **settings: object
+    ) -> Analysis:
+        path = sound if isinstance(sound, Path) else made.write(tmp_path / "a.wav", sound)
+        spec = ModelSpec.model_validate(SPEC | (CALIBRATED if calibrated else {}))
+        model = Loud(spec, logit)
+        monkeypatch.setattr(registry, "choose", lambda ids: [spec])
+        monkeypatch.setattr(registry, "load_model", lambda id, **_: model)
+        out = analyzer.analyze(path, Settings.model_validate(settings))
+        for sound in model.fed:
+            assert sound.shape == (32_000,) and sound.dtype == np.float32
+        out.ensembles[Question.VOICE] = MEASURED
+        return decide(out)
+
+    return analysis
+
+
+def test_a_sound_is_a_file_of_its_own_kind(tmp_path: Path) -> None:
+    info = media.probe(made.write(tmp_path / "a.m4a", made.speech(4)))
+    assert (info.kind, info.width, info.height, info.fps) == ("audio", 0, 0, None)
+    assert info.container == "m4a" and info.codec == "aac" and info.audio is not None
+    assert info.duration == pytest.approx(4, abs=0.15)
+    assert info.questions == (Question.VOICE,)
+
+
+def test_a_length_that_a_header_makes_up_is_not_believed(tmp_path: Path) -> None:
+    path = made.write(tmp_path / "a.mp3", made.speech(6))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert media.probe(path).duration == pytest.approx(3, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("logit", "label", "headline"),
+    [
+        (3.0, Label.FAKE, "Likely cloned"),
+        (-3.0, Label.REAL, "No sign"),
+        (0.0, Label.INCONCLUSIVE, ""),
+    ],
+)
+def test_a_calibrated_model_answers_the_third_question(
+    say: Say, logit: float, label: Label, headline: str
+) -> None:
+    out = say(made.speech(7), logit)
+    assert out.verdict.label is label and out.verdict.question is Question.VOICE
+    assert list(out.verdict.answers) == [Question.VOICE]
+    (subject,) = out.subjects
+    assert subject.modality is Modality.VOICE and subject.name == "The voice"
+    assert len(subject.spans) >= 3 and not subject.frames and out.timestamps == []
+    assert subject.probability == out.verdict.probability
+    assert all(span.score is not None for span in subject.spans)
+    assert [item.code for item in out.evidence] == ["speech", "band", "noise"][: len(out.evidence)]
+    assert Analysis.model_validate_json(out.model_dump_json()) == out
+    assert not any("face" in reason.text for reason in out.verdict.reasons)
+
+
+def test_a_model_without_a_calibration_shows_its_score_and_has_no_vote(say: Say) -> None:
+    out = say(made.speech(6), 5.0, calibrated=False)
+    assert out.verdict.label is Label.NOT_APPLICABLE
+    (reason,) = out.verdict.reasons
+    assert reason.code is ReasonCode.NO_OPERATING_POINT and "Loud gave scores" in reason.text
+    assert "voice is cloned" in reason.text
+    (model,) = out.models
+    assert not model.counted and model.not_counted_because == "uncalibrated"
+    assert model.logit == 5.0 and model.scored >= 3
+
+
+NOISE = np.random.default_rng(0).standard_normal(16_000 * 8).astype(np.float32)
+
+
+def tones(seconds: float) -> np.ndarray:
+    time = np.arange(int(seconds * 16_000)) / 16_000
+    chord = sum(np.sin(2 * np.pi * f * time) for f in (262, 330, 392, 523))
+    return np.asarray(0.1 * chord * (1 + 0.3 * np.sin(2 * np.pi * 2 * time)), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("sound", "code"),
+    [
+        (0.1 * NOISE, ReasonCode.NO_SPEECH),
+        (np.zeros(80_000), ReasonCode.NO_SPEECH),
+        (np.full(80_000, 0.5), ReasonCode.NO_SPEECH),
+        (tones(5), ReasonCode.MUSIC),
+        (np.concatenate([np.zeros(32_000), made.speech(1.2), np.zeros(32_000)]),
+         ReasonCode.SPEECH_TOO_SHORT),
+    ],
+    ids=["noise", "silence", "constant", "music", "short"],
+)  # fmt: skip
+def test_what_holds_too_little_speech_is_not_scored(
+    say: Say, sound: np.ndarray, code: ReasonCode
+) -> None:
+    out = say(sound, 5.0)
+    assert out.verdict.label is Label.NOT_APPLICABLE and not out.subjects
+    assert [reason.code for reason in out.verdict.reasons] == [code]
+    assert out.verdict.reasons[0].text and out.models[0].scored == 0
+    assert out.media.audio and out.media.audio.heard is not None
+
+
+def test_a_phone_cuts_what_a_verdict_needs(say: Say) -> None:
+    narrow = signal.sosfilt(
+        signal.butter(10, 3_400, fs=16_000, output="sos"), made.speech(8)
+    ).astype(np.float32)
+    out = say(narrow, 3.0)
+    answer = out.verdict.answers[Question.VOICE]
+    assert out.verdict.label is Label.INCONCLUSIVE
+    assert answer.lowered_by is ReasonCode.PHONE_QUALITY and out.verdict.lean == "manipulated"
+    assert out.verdict.reasons[0].text.startswith("Phone quality: everything over")
+    assert out.media.audio and out.media.audio.heard
+    assert (out.media.audio.heard.band or 0) < PHONE_BAND
+
+
+def test_a_voice_in_noise_gets_no_verdict(say: Say) -> None:
+    spoken = np.concatenate([made.speech(4), np.zeros(16_000), made.speech(3, seed=2)])
+    noisy = spoken + 0.06 * NOISE[: len(spoken)]
+    out = say(noisy, 3.0)
+    assert out.verdict.answers[Question.VOICE].lowered_by is ReasonCode.TOO_NOISY
+    assert "dB louder" in out.verdict.reasons[0].text
+
+
+def test_singing_stays_on_notes_and_speech_does_not() -> None:
+    time = np.arange(16_000 * 6) / 16_000
+    notes = np.array([220, 247, 262, 294, 330, 294])[(time // 1).astype(int)]
+    phase = 2 * np.pi * np.cumsum(notes * 2 ** (0.3 / 12 * np.sin(2 * np.pi * 5.5 * time))) / 16_000
+    sung = sum(np.sin(n * phase) / n for n in range(1, 12)).astype(np.float32) * 0.1
+    share, spoken = music.held(sung), music.held(made.speech(8))
+    assert share is not None and share > voice.SINGING + 0.2
+    assert spoken is not None and spoken < voice.SINGING / 2
+    assert music.held(NOISE) is None
+    assert voice.abstains(Heard(seconds=6, held=share)) is ReasonCode.SINGING
+
+
+@pytest.mark.parametrize(
+    ("heard", "code"),
+    [
+        (None, None),
+        (Heard(seconds=9, band=7_500, snr=30, held=0.0), None),
+        (Heard(seconds=9, band=7_500), None),
+        (Heard(seconds=9, band=3_500, snr=30), ReasonCode.PHONE_QUALITY),
+        (Heard(seconds=9, band=3_500, snr=2), ReasonCode.TOO_NOISY),
+    ],
+)
+def test_the_first_reason_that_holds_is_said(heard: Heard | None, code: ReasonCode | None) -> None:
+    assert voice.abstains(heard) is code
+
+
+def test_the_limit_of_speech_is_its_sum() -> None:
+    assert voice.unscorable(Heard(seconds=60, speech=[(0, 1), (5, 6.5)])) is None
+    short = Heard(seconds=60, speech=[(0, MIN_SPEECH - 0.1)])
+    assert voice.unscorable(short) is ReasonCode.SPEECH_TOO_SHORT
+
+
+# --- beside faces ---------------------------------------------------------------------------------
+
+
+def test_a_silent_clip_is_asked_nothing_of_its_voice(say: Say, face_clip_silent: Path) -> None:
+    out = say(face_clip_silent, 3.0, frames=3, models=["loud"])
+    assert out.media.audio is None
+    assert set(out.verdict.answers) == {Question.MANIPULATION, Question.SYNTHESIS}
+    assert out.models[0].not_counted_because == "there is no sound"
+
+
+def test_a_silent_clip_is_said_the_same_of_with_and_without_models_of_voices(
+    analyzer: Analyzer, face_clip_silent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the byte, but for its id, which stands for the models asked for, and for times."""
+    specs = registry.choose()
+    assert {spec.modality for spec in specs} >= {Modality.FACE, Modality.VOICE}
+    with_voices = written(analyzer.analyze(face_clip_silent, Settings(frames=3)))
+    seen = [spec for spec in specs if spec.modality is not Modality.VOICE]
+    monkeypatch.setattr(registry, "choose", lambda ids=None: seen)
+    assert written(analyzer.analyze(face_clip_silent, Settings(frames=3))) == with_voices
+
+
+def written(out: Analysis) -> str:
+    """Return a result's JSON without what differs between two runs of one kind."""
+    models = [m.model_copy(update={"seconds": None}) for m in out.models]
+    assert out.provenance is not None
+    same = {
+        "id": "",
+        "created": datetime(2026, 11, 22, tzinfo=UTC),
+        "timings": {},
+        "provenance": out.provenance.model_copy(update={"seconds": 0.0}),
+    }
+    return out.model_copy(update={**same, "models": models}).model_dump_json()
+
+
+def test_a_sound_is_judged_by_the_default_set_which_gives_a_likelihood_and_no_verdict(
+    analyzer: Analyzer, tmp_path: Path
+) -> None:
+    path = made.write(tmp_path / "a.wav", made.speech(6))
+    out = analyzer.analyze(path)
+    assert [model.id for model in out.models] == ["timbre"]
+    assert out.id == analyzer.id_of(out.media.sha256, Settings())
+    answer = out.verdict.answers[Question.VOICE]
+    assert answer.asked and answer.probability is not None and answer.odds is not None
+    assert out.verdict.label is Label.INCONCLUSIVE and answer.thresholds.never_decide
+    (caveat,) = [c for c in out.verdict.caveats if c.code is CaveatCode.NEVER_DECIDES]
+    assert "no threshold made 95" in caveat.text and "likelihood and no verdict" in caveat.text
+
+
+def test_what_to_do_next_with_a_sound_is_nothing_of_faces(
+    analyzer: Analyzer, tmp_path: Path
+) -> None:
+    out = analyzer.analyze(made.write(tmp_path / "a.wav", made.speech(4)))
+    steps = next_steps(out, Facts(closer=480, strong="GenD", untouched=40))
+    assert [step.code for step in steps] == [ActionCode.ASK_ORIGINAL, ActionCode.CHECK_ORIGIN]
+    asked = actions.step(steps[0])
+    assert asked.head == "Ask for the recording itself" and "camera" not in asked.why
+
+
+def test_a_closer_look_at_a_sound_listens_once(
+    analyzer: Analyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, times, seen = made.write(tmp_path / "a.wav", made.speech(4)), [], []
+    listen = Recording.of.__func__
+
+    def counted(cls: type[Recording], *args: object, **more: object) -> Recording:
+        times.append(args)
+        return listen(cls, *args, **more)
+
+    monkeypatch.setattr(Recording, "of", classmethod(counted))
+    observe = lambda progress: seen.append(progress.fraction)  # noqa: E731
+    close = analyzer.analyze(path, Settings(sampling="closer"), observe=observe)
+    assert len(times) == 1 and seen[-1] == 1.0
+    usual = analyzer.analyze(path)
+    assert close.verdict == usual.verdict and close.subjects == usual.subjects
+
+
+def test_a_cloned_voice_makes_a_clip_with_a_face_likely_manipulated(
+    say: Say, talking_clip: Path
+) -> None:
+    out = say(talking_clip, 3.0, frames=3)
+    assert {s.modality for s in out.subjects} == {Modality.FACE, Modality.VOICE}
+    assert out.verdict.label is Label.FAKE and out.verdict.question is Question.VOICE
+    assert out.verdict.subject == "voice" == out.subjects[0].id
+    assert [s.modality for s in out.seen] == [Modality.FACE]
+    calm = say(talking_clip, 0.0, frames=3)
+    assert calm.verdict.label is Label.INCONCLUSIVE
+    assert CaveatCode.NOT_ASKED in [caveat.code for caveat in calm.verdict.caveats]
+
+
+def test_a_file_that_only_claims_to_be_a_sound_is_refused(
+    tmp_path: Path, analyzer: Analyzer
+) -> None:
+    text = tmp_path / "voice.mp3"
+    text.write_text("no sound at all\n" * 100)
+    with pytest.raises(MediaError) as caught:
+        analyzer.analyze(text)
+    assert caught.value.code == "unsupported"
+
+
+def test_a_short_sound_is_repeated_to_fill_a_window() -> None:
+    filled = repeated(np.arange(5, dtype=np.float32), 12)
+    assert filled.tolist() == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1]
+
+
+@pytest.fixture(scope="module")
+def talking_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(
+        tmp_path_factory.mktemp("clips") / "talking.mp4",
+        seconds=4,
+        size=(640, 360),
+        audio=made.speech(4),
+    )
+
+
+@pytest.fixture(scope="module")
+def face_clip_silent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clips") / "silent.mp4", seconds=2, size=(640, 360))

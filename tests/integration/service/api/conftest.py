@@ -1,0 +1,46 @@
+"""A server of the API on a data folder of its own, and a client on this computer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.application import Application
+from tests.support.api import served
+from tests.support.waiting import PATIENT
+from tests.unit.service.test_jobs import Analyzer
+
+
+@pytest.fixture
+def analyzer() -> Analyzer:
+    """Stands in for the networks: what goes over the wire is what is tested here."""
+    return Analyzer()
+
+
+@pytest.fixture
+def application(
+    tmp_path: Path, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Application]:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    app = Application(tmp_path, analyzer)  # type: ignore[arg-type]
+    app.jobs._check = None  # most of these files are none
+    yield app
+    analyzer.go.set()
+    app.stop()
+    app.jobs.close()
+    app.jobs.store.close()
+
+
+@pytest.fixture
+def url(application: Application) -> Iterator[str]:
+    with served(application) as address:
+        yield address
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, timeout=PATIENT) as opened:
+        yield opened

@@ -1,0 +1,205 @@
+"""What goes wrong outside of a request: real readers on hostile files, a disk that the system calls
+full, a PostgreSQL that is taken away. A clear status and sentence, nothing lost, nothing left."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import secrets
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from detector import media
+from detector.schema.analysis import Analysis
+from service.application import Application
+from tests.conftest import write_clip
+from tests.integration.service.api.test_analyses import FILE, nothing_left, refusal
+from tests.support.api import served
+from tests.support.postgres import PORT, SUPERUSER, Postgres, postgres
+from tests.support.waiting import PATIENT, until
+from tests.unit.service.test_jobs import Analyzer
+
+__all__ = ["postgres"]
+ROOT = Path(__file__).parents[4]
+
+
+# --- files that the real reader opens -------------------------------------------------------------
+
+
+@pytest.fixture
+def real(monkeypatch: pytest.MonkeyPatch, analyzer: Analyzer) -> None:
+    """Files are opened as an analysis opens them; what comes after that is the stand-in's."""
+    answer = analyzer.analyze
+
+    def analyze(path: Path, *given: object, **options: object) -> Analysis:
+        media.probe(path)
+        return answer(path, *given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(analyzer, "analyze", analyze)
+
+
+def zip_of_zips(depth: int) -> bytes:
+    content = b"0" * 1_000_000
+    for level in range(depth):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for number in range(4):
+                archive.writestr(f"../../{level}-{number}.zip", content)
+        content = out.getvalue()
+    return content
+
+
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("name", ["clips.zip", "clip.mp4", "../../clip.zip"])
+def test_a_zip_of_zips_is_no_video_and_nothing_of_it_is_unpacked(
+    client: httpx.Client, application: Application, name: str
+) -> None:
+    content = zip_of_zips(5)
+    answer = client.post(
+        "/v1/analyses", params={"wait": 60}, files={"file": (name, content, "application/zip")}
+    )
+    assert answer.status_code == 422
+    error = refusal(answer)
+    assert error["code"] == "unsupported" and error["reference"] == ""
+    kept = [path for path in application.jobs.uploads.root.rglob("*") if path.is_file()]
+    assert [path.read_bytes() for path in kept] == [content], "for the hours that files are kept"
+    (view,) = client.get("/v1/analyses").json()
+    assert client.delete(view["href"]).status_code == 204
+    assert nothing_left(application)
+
+
+@pytest.mark.usefixtures("real")
+def test_a_zip_in_a_batch_is_refused_and_the_others_go_on(
+    client: httpx.Client, tmp_path: Path
+) -> None:
+    clip = write_clip(tmp_path / "clip.webm", seconds=1, codec="libvpx-vp9").read_bytes()
+    sent = [("files", ("a.zip", zip_of_zips(3))), ("files", ("gone.webm", clip[:200]))]
+    batch = client.post("/v1/batches", files=sent).json()
+    until(lambda: client.get(batch["href"]).json()["done"])
+    items = {item["name"]: item for item in client.get(batch["href"]).json()["items"]}
+    assert items["a.zip"]["error"]["code"] == "unsupported"
+    assert items["gone.webm"]["error"]["message"].endswith(".")
+    assert {item["state"] for item in items.values()} == {"failed"}
+
+
+@pytest.mark.usefixtures("real")
+def test_a_truncated_video_says_what_is_missing(client: httpx.Client, tmp_path: Path) -> None:
+    whole = write_clip(tmp_path / "clip.mp4", seconds=2).read_bytes()
+    sent = {"file": ("clip.mp4", whole[: len(whole) // 2], "video/mp4")}
+    answer = client.post("/v1/analyses", params={"wait": 60}, files=sent)
+    assert answer.status_code == 422
+    error = refusal(answer)
+    assert error["code"] in ("index_missing", "undecodable") and error["hint"].endswith(".")
+
+
+# --- a disk that is full --------------------------------------------------------------------------
+
+
+@contextmanager
+def cramped(data: Path, most: int) -> Iterator[str]:
+    """A server of its own whose system lets no file grow beyond `most` bytes; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "UNMASK_DATA": str(data), "TMPDIR": str(data)}
+    run = subprocess.Popen(
+        [sys.executable, "-m", "detector", "serve", "--port", str(port)],
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def up() -> bool:
+        assert run.poll() is None
+        try:
+            return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    try:
+        until(up)
+        yield url
+    finally:
+        run.terminate()
+        assert run.wait(60) in (0, -15)
+
+
+def test_a_disk_that_takes_no_more_is_said_and_the_server_goes_on(tmp_path: Path) -> None:
+    """The system itself refuses the write, in the middle of the body."""
+    with cramped(tmp_path, 3 << 20) as url:
+        for _time in range(2):
+            large = {"file": ("clip.mp4", bytes(8 << 20), "video/mp4")}
+            answer = httpx.post(f"{url}/v1/analyses", files=large, timeout=PATIENT)
+            assert (answer.status_code, refusal(answer)["code"]) == (507, "disk_full")
+        assert not list((tmp_path / "uploads").iterdir())
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        small = httpx.post(f"{url}/v1/analyses", files=FILE, timeout=PATIENT)
+        assert small.status_code == 202, "what fits is taken"
+    assert not list(tmp_path.glob("tmp*"))
+
+
+# --- a database that is gone ----------------------------------------------------------------------
+
+
+def test_a_database_that_is_taken_away_and_comes_back(
+    postgres: Postgres, tmp_path: Path, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connections are cut and it lets nobody in, in the middle of an analysis."""
+    postgres.need_our_own()
+    name = f"api_{secrets.token_hex(4)}"
+    postgres.create(name)
+    address = f"postgresql://{SUPERUSER}@/{name}?host={postgres.folder}&port={PORT}"
+    monkeypatch.setenv("UNMASK_DATABASE", address)
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    application = Application(tmp_path, analyzer)  # type: ignore[arg-type]
+    application.jobs._check = None
+
+    def close(closed: bool) -> None:
+        with postgres.connect("postgres", autocommit=True) as other:
+            other.execute(
+                f"alter database {name} allow_connections {'false' if closed else 'true'}"
+            )
+            if closed:
+                other.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
+                    [name],
+                )
+
+    with served(application) as url, httpx.Client(base_url=url, timeout=PATIENT) as client:
+        kept = client.post("/v1/analyses", params={"wait": 60}, files=FILE).json()
+        analyzer.go.clear()
+        running = client.post("/v1/analyses", files={"file": ("b.mp4", b"other")}).json()
+        until(lambda: len(analyzer.begun) == 2)
+        close(True)
+        uploads = set(application.jobs.uploads.root.iterdir())
+        answer = client.post("/v1/analyses", files={"file": ("c.mp4", b"third")})
+        assert answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0
+        assert refusal(answer)["code"].startswith("records")
+        assert str(postgres.folder) not in answer.text and name not in answer.text
+        assert set(application.jobs.uploads.root.iterdir()) == uploads, "nothing is left of it"
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+        assert client.get(kept["href"]).json()["result"] == kept["result"], "it is in memory"
+        close(False)
+        until(lambda: client.get("/readyz").json()["checks"]["records"])
+        analyzer.go.set()
+        until(lambda: client.get(running["href"]).json()["state"] == "done")
+        assert client.get(kept["href"]).json()["result"] == kept["result"], "nothing is lost"
+        again = client.post("/v1/analyses", files={"file": ("c.mp4", b"third")})
+        assert again.status_code == 202
+        until(lambda: client.get(again.json()["href"]).json()["state"] == "done")
+    application.stop()
+    application.jobs.close()
+    application.jobs.store.close()

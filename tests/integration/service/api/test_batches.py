@@ -1,0 +1,83 @@
+"""Batches over HTTP: what is taken, what is refused and comes again, and how far it is."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from service.api.routes.batches import MAX_FILES
+from service.application import Application
+from tests.integration.service.api.test_keys import away, code
+from tests.support.waiting import until
+from tests.unit.service.test_jobs import Analyzer
+
+
+def files(*numbers: int) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("files", (f"clip-{n}.mp4", f"bytes of {n}".encode())) for n in numbers]
+
+
+def test_a_batch_is_followed_to_its_end(client: httpx.Client, analyzer: Analyzer) -> None:
+    analyzer.go.clear()
+    answer = client.post("/v1/batches", files=files(1, 2, 3), data={"frames": "8"})
+    assert answer.status_code == 202
+    href = answer.json()["href"]
+    assert answer.headers["Location"] == href and not answer.json()["done"]
+    assert [item["name"] for item in answer.json()["items"]] == [
+        "clip-1.mp4", "clip-2.mp4", "clip-3.mp4",
+    ]  # fmt: skip
+    analyzer.go.set()
+    until(lambda: client.get(href).json()["done"])
+    batch = client.get(href).json()
+    assert batch["counts"] == {"done": 3}
+    for item in batch["items"]:
+        analysis = client.get(item["href"]).json()
+        assert (
+            analysis["verdict"] == item["verdict"] and analysis["result"]["settings"]["frames"] == 8
+        )
+    client.delete(batch["items"][0]["href"])
+    assert client.get(href).json()["counts"] == {"done": 2, "deleted": 1}
+
+
+def test_what_the_queue_has_no_room_for_is_said_and_comes_again(
+    client: httpx.Client, analyzer: Analyzer, application: Application
+) -> None:
+    analyzer.go.clear()
+    room = application.jobs.workers + 20
+    batch = client.post("/v1/batches", files=files(*range(room + 3))).json()
+    refused = [item["name"] for item in batch["items"] if item["error"]]
+    assert batch["counts"]["refused"] == len(refused) >= 3
+    assert all(item["error"]["hint"] for item in batch["items"] if item["error"])
+    analyzer.go.set()
+    until(lambda: client.get(batch["href"]).json()["done"])
+    numbers = [int(name[5:-4]) for name in refused]
+    added = client.post(batch["href"], files=files(*numbers))
+    assert added.status_code == 202
+    until(lambda: client.get(batch["href"]).json()["done"])
+    assert client.get(batch["href"]).json()["counts"] == {"done": room + 3}
+
+
+def test_a_batch_is_its_owners(url: str, application: Application) -> None:
+    ann, ben = (application.keys.add(n, ("read", "analyze"))[1] for n in ("ann", "ben"))
+    with away(url, ann) as one, away(url, ben) as two:
+        sent = {"files": files(1), "headers": {"Idempotency-Key": "n"}}
+        batch = one.post("/v1/batches", **sent).json()
+        assert one.post("/v1/batches", **sent).json()["id"] == batch["id"]
+        assert code(two.get(batch["href"])) == (404, "not_found")
+        assert code(two.post(batch["href"], files=files(2))) == (404, "not_found")
+        assert one.get(batch["href"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"files": files(*range(MAX_FILES + 1))}, 400),
+        ({"data": {"frames": "8"}}, 422),
+        ({"files": files(1), "data": {"frames": "none"}}, 422),
+        ({"json": []}, 415),
+    ],
+)
+def test_what_does_not_fit_makes_no_batch(
+    client: httpx.Client, application: Application, sent: dict, status: int
+) -> None:
+    assert client.post("/v1/batches", **sent).status_code == status
+    assert not list(application.jobs.uploads.root.iterdir())

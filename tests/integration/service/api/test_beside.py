@@ -1,0 +1,122 @@
+"""The API beside the dashboard, on one address: neither answers what is the other's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from dashboard.origin_check import OriginCheck
+from tests.support.browser import Server, serve
+from tests.support.waiting import PATIENT
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(tmp_path_factory.mktemp("beside"), STREAMLIT_SERVER_BASE_URL_PATH="") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=PATIENT) as opened:
+        yield opened
+
+
+def test_the_api_answers_on_the_pages_address(client: httpx.Client) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert any(model["ready"] for model in client.get("/v1/models").json())
+    assert client.get("/v1/openapi.json").json()["info"]["title"] == "Unmask"
+    answer = client.post("/v1/analyses", params={"wait": 60}, files={"file": ("a.txt", b"text")})
+    assert answer.status_code == 422 and answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/v1", "/v1/nothing", "/api/nothing", "/v9/x", "/livez"]
+)
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+def test_what_looks_like_an_api_is_never_a_page(
+    client: httpx.Client, path: str, accept: str
+) -> None:
+    answer = client.get(path, headers={"Accept": accept})
+    assert answer.status_code == 404 and answer.json()["error"]["code"] == "not_found"
+
+
+def test_who_is_answered_is_said_at_the_start(server: Server) -> None:
+    assert "No key is in force: the API answers programs on this computer" in server.log.read_text()
+
+
+def test_the_pages_stay_pages(client: httpx.Client) -> None:
+    for path in ("/", "/models"):
+        answer = client.get(path, headers={"Accept": "text/html"})
+        assert answer.status_code == 200 and "<html" in answer.text
+    assert client.get("/_stcore/health").text == "ok"
+
+
+def test_a_websocket_goes_to_whom_it_is_for(server: Server) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{server.url.replace('http', 'ws', 1)}/v1/tasks/none/events")
+    assert refused.value.response.status_code == 404
+    with connect(f"{server.url.replace('http', 'ws', 1)}/_stcore/stream", origin=server.url):
+        pass
+
+
+def test_a_page_of_another_server_here_opens_no_websocket(server: Server) -> None:
+    address = f"{server.url.replace('http', 'ws', 1)}/_stcore/stream"
+    for origin in ("http://127.0.0.1:1", "http://localhost:3000", "http://127.0.0.1"):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(address, origin=origin)
+        assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/_stcore/health", "/healthz", "/_stcore/metrics"])
+def test_a_name_that_was_made_to_lead_here_is_told_the_right_one(
+    server: Server, client: httpx.Client, path: str
+) -> None:
+    answer = client.get(path, headers={"Host": "rebound.example"})
+    assert answer.status_code == 421
+    assert server.url.rpartition(":")[2] in answer.text and "UNMASK_PUBLIC_URL" in answer.text
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "status"),
+    [
+        ("127.0.0.1", {"Host": "localhost:8501"}, 200),
+        ("192.0.2.7", {"Host": "box:8501"}, 404),
+        ("127.0.0.1", {"Host": "localhost:8501", "X-Forwarded-For": "192.0.2.7"}, 404),
+        ("127.0.0.1", {"Host": "localhost:8501", "Origin": "http://localhost:3000"}, 404),
+    ],
+)
+def test_counters_are_for_who_sits_here(peer: str, headers: dict[str, str], status: int) -> None:
+    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("counters")(scope, receive, send)
+
+    async def ask() -> int:
+        transport = httpx.ASGITransport(OriginCheck(pages), client=(peer, 40000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.get("/_stcore/metrics", headers=headers)).status_code
+
+    assert asyncio.run(ask()) == status
+
+
+def test_it_stands_below_a_base_path_as_the_pages_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dashboard import server
+
+    async def pages(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("a page")(scope, receive, send)
+
+    async def ask() -> list[str]:
+        transport = httpx.ASGITransport(server.RestApi(pages))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            paths = ("/unmask/healthz", "/unmask/v1/no", "/unmask/models", "/unmask/")
+            return [(await client.get(path)).text[:12] for path in paths]
+
+    monkeypatch.setattr(server, "base_path", lambda: "/unmask")
+    assert asyncio.run(ask()) == ['{"status":"o', '{"error":{"c', "a page", "a page"]

@@ -1,0 +1,140 @@
+"""`detector.client` against a real server, and against one that is busy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from detector import client as module
+from detector.client import ApiError, UnmaskClient
+from detector.errors import MediaError
+from detector.schema.analysis import Analysis
+from service.application import Application
+from service.context import Scope
+from tests.support.waiting import until
+from tests.unit.service.test_jobs import Analyzer
+
+
+@pytest.fixture
+def remote(url: str) -> Iterator[UnmaskClient]:
+    with UnmaskClient(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes of a clip")
+    return path
+
+
+def test_a_file_is_sent_followed_and_read(
+    remote: UnmaskClient, clip: Path, analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    sent = remote.submit(clip, frames=8, models=["detail", "motion"])
+    assert not sent.ended and sent.name == "clip.mp4"
+    until(lambda: remote.task(sent.task.id).stage == "faces")
+    analyzer.go.set()
+    states = [task.state for task in remote.events(sent.task.id)]
+    assert states[-1] == "done"
+    analysis = remote.wait(sent.id)
+    assert isinstance(analysis, Analysis) and analysis.settings.models == ["detail", "motion"]
+    assert [one.id for one in remote.list()] == [sent.id]
+    assert [frame.time for frame in remote.frames(sent.id)] == analysis.timestamps
+    assert remote.report(sent.id).startswith(b"%PDF")
+    remote.delete(sent.id)
+    with pytest.raises(ApiError) as gone:
+        remote.get(sent.id)
+    assert (gone.value.status, gone.value.code) == (404, "not_found") and gone.value.request_id
+
+
+def test_analyze_is_all_of_it(remote: UnmaskClient, clip: Path) -> None:
+    assert remote.analyze(clip, frames=4).settings.frames == 4
+
+
+def test_what_has_no_result_says_why(remote: UnmaskClient, clip: Path, analyzer: Analyzer) -> None:
+    analyzer.error = MediaError("This is no video.", code="not_media", hint="Send another.")
+    with pytest.raises(ApiError) as failed:
+        remote.analyze(clip)
+    assert failed.value.code == "not_media" and failed.value.hint == "Send another."
+    analyzer.error = None
+    (failure,) = remote.list()
+    once_more = remote.again(failure.id)
+    assert once_more.id == failure.id and not once_more.ended
+    assert remote.wait(failure.id).media.name == "clip.mp4"
+    with pytest.raises(ApiError) as refused:
+        remote.analyze(clip, frames=0)
+    assert refused.value.status == 422
+    with pytest.raises(ApiError):
+        list(remote.events("none"))
+
+
+def test_a_task_can_be_stopped_and_a_batch_followed(
+    remote: UnmaskClient, clip: Path, tmp_path: Path, analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    sent = remote.submit(clip)
+    remote.cancel(sent.task.id)
+    with pytest.raises(ApiError) as stopped:
+        remote.wait(sent.id)
+    assert stopped.value.code == "canceled"
+    analyzer.go.set()
+    other = tmp_path / "other.mp4"
+    other.write_bytes(b"other bytes")
+    batch = remote.submit_batch([clip, other], frames=4)
+    until(lambda: remote.batch(batch.id).done)
+    assert remote.batch(batch.id).counts == {"done": 2}
+    assert {item.name for item in batch.items} == {"clip.mp4", "other.mp4"}
+
+
+def test_models_are_listed_and_an_unknown_one_is_not_fetched(remote: UnmaskClient) -> None:
+    assert any(model.ready for model in remote.models())
+    with pytest.raises(ApiError) as unknown:
+        remote.fetch_model("no-such")
+    assert unknown.value.status == 404
+
+
+def test_a_key_goes_along(url: str, application: Application) -> None:
+    text = application.keys.add("a", (Scope.READ,))[1]
+    with UnmaskClient(url, text) as remote:
+        assert remote.list() == []
+    with UnmaskClient(url, "um_none") as remote, pytest.raises(ApiError) as refused:
+        remote.list()
+    assert refused.value.code == "unauthorized"
+
+
+def test_what_a_busy_server_sends_away_is_sent_again_whole(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    came: list[tuple[str, bool]] = []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        came.append((request.headers["Idempotency-Key"], b"bytes of a clip" in request.read()))
+        if len(came) < 3:
+            return httpx.Response(503, headers={"Retry-After": str(100 * len(came))}, json={})
+        return httpx.Response(422, json={"error": {"code": "x", "message": "No."}})
+
+    with (
+        UnmaskClient(transport=httpx.MockTransport(server)) as remote,
+        pytest.raises(ApiError) as refused,
+    ):
+        remote.submit(clip)
+    assert refused.value.code == "x" and pauses == [module.MAX_WAIT, module.MAX_WAIT]
+    assert len(set(came)) == 1 and came[0][1], "the same key, and the whole file each time"
+
+
+def test_what_is_no_api_is_said_to_be_none() -> None:
+    def server(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(502, text="<html>")
+
+    with UnmaskClient(transport=httpx.MockTransport(server)) as remote:
+        with pytest.raises(ApiError) as odd:
+            remote.models()
+        assert (odd.value.status, odd.value.code) == (502, "no_api")

@@ -1,0 +1,134 @@
+"""Comparisons over the wire: two files or two analyses, a task, and whose the finding is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from detector import comparison as engine
+from detector.client import ApiError, UnmaskClient
+from detector.errors import Canceled
+from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
+from service.application import Application
+from service.context import Scope
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def remote(url: str) -> Iterator[UnmaskClient]:
+    with UnmaskClient(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def go(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Every comparison says "same footage" once this is set; the files are none."""
+    allowed = threading.Event()
+    allowed.set()
+
+    def compare(copy: Path, original: Path, **more: Any) -> Comparison:
+        more["on_progress"](0.3)
+        while not allowed.wait(0.01):
+            if more["cancel"].is_set():
+                raise Canceled
+        return Comparison(
+            copy_media=more["copy_media"],
+            original_media=more["original_media"],
+            finding=ComparisonFinding.NOTHING_DIFFERS,
+            time=TimeAlignment(compared=3, matched=3),
+        )
+
+    monkeypatch.setattr(engine, "compare", compare)
+    return allowed
+
+
+def clip(folder: Path, name: str) -> Path:
+    path = folder / name
+    path.write_bytes(f"bytes of {name}".encode())
+    return path
+
+
+def test_two_files_are_compared_and_both_are_analyzed(
+    remote: UnmaskClient, tmp_path: Path, go: threading.Event, application: Application
+) -> None:
+    copy, original = clip(tmp_path, "shared.mp4"), clip(tmp_path, "press.mp4")
+    until_ready(remote, copy, original)  # what they are is known by that: they are no media
+    found = remote.compare(copy, original)
+    assert found.finding is ComparisonFinding.NOTHING_DIFFERS
+    assert (found.copy_media.name, found.original_media.name) == ("shared.mp4", "press.mp4")
+    assert {one.name for one in remote.list()} == {"shared.mp4", "press.mp4"}
+
+
+def until_ready(remote: UnmaskClient, *paths: Path) -> list[str]:
+    """Analyze files; their ids."""
+    ids = [remote.submit(path).id for path in paths]
+    for id in ids:
+        remote.wait(id)
+    return ids
+
+
+def test_two_analyses_are_compared_once_and_the_copy_holds_the_finding(
+    remote: UnmaskClient, tmp_path: Path, go: threading.Event
+) -> None:
+    ids = until_ready(remote, clip(tmp_path, "shared.mp4"), clip(tmp_path, "press.mp4"))
+    go.clear()
+    first = remote.submit_comparison(*ids)
+    assert not first.ended and first.task is not None and first.task.kind == "comparison"
+    assert first.finding is None and first.href == f"/v1/comparisons/{first.id}"
+    assert remote.submit_comparison(*ids).id == first.id, "it is under way"
+    until(lambda: remote.task(first.id).fraction == pytest.approx(0.3))
+    go.set()
+    until(lambda: remote.comparison(first.id).ended)
+    done = remote.comparison(first.id)
+    assert done.state == "done" and done.sentence == "Same footage, nothing else differs"
+    assert done.result is not None and done.finding is done.result.finding
+    assert remote.submit_comparison(*ids).id == first.id, "nothing is computed twice"
+    held = remote.wait(ids[0]).comparison
+    assert held is not None and held.original_media.name == "press.mp4"
+    assert remote.wait(ids[1]).comparison is None
+
+
+def test_one_that_is_canceled_has_no_finding(
+    remote: UnmaskClient, tmp_path: Path, go: threading.Event
+) -> None:
+    ids = until_ready(remote, clip(tmp_path, "a.mp4"), clip(tmp_path, "b.mp4"))
+    go.clear()
+    begun = remote.submit_comparison(*ids)
+    remote.cancel(begun.id)
+    until(lambda: remote.comparison(begun.id).ended)
+    assert remote.comparison(begun.id).state == "canceled"
+    assert remote.comparison(begun.id).result is None
+
+
+def test_what_is_missing_is_named(
+    client: httpx.Client, remote: UnmaskClient, tmp_path: Path
+) -> None:
+    (id,) = until_ready(remote, clip(tmp_path, "a.mp4"))
+
+    def refusal(data: dict[str, str]) -> tuple[int, str]:
+        answer = client.post("/v1/comparisons", data=data)
+        return answer.status_code, answer.json()["error"]["code"]
+
+    assert refusal({"copy": id}) == (422, "no_file")
+    assert refusal({"copy": id, "original": "A" * 22}) == (404, "not_found")
+    assert client.get(f"/v1/comparisons/{'A' * 22}").status_code == 404
+
+
+def test_nobody_reads_anothers(
+    application: Application, url: str, tmp_path: Path, go: threading.Event
+) -> None:
+    hers, his = (
+        application.keys.add(name, (Scope.READ, Scope.ANALYZE))[1] for name in ("hers", "his")
+    )
+    with UnmaskClient(url, hers) as one, UnmaskClient(url, his) as two:
+        ids = until_ready(one, clip(tmp_path, "a.mp4"), clip(tmp_path, "b.mp4"))
+        found = one.submit_comparison(*ids)
+        until(lambda: one.comparison(found.id).ended)
+        with pytest.raises(ApiError) as refused:
+            two.comparison(found.id)
+        assert refused.value.status == 404

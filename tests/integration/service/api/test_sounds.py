@@ -1,0 +1,40 @@
+"""A sound over HTTP: judged by the bundled model of voices, and taken away as a report."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import httpx
+import pytest
+from pypdf import PdfReader
+
+from detector.schema.analysis import Analysis, Modality, Question
+from service.application import Application
+from tests.support.api import served
+from tests.support.pages import ANALYZER
+from tests.support.voice_sample import write_clip
+from tests.support.waiting import PATIENT
+
+
+def test_a_sound_is_judged_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
+    message = write_clip(tmp_path / "message.wav")
+    application = Application(tmp_path, ANALYZER)
+    with served(application) as url, httpx.Client(base_url=url, timeout=PATIENT) as client:
+        files = {"file": ("message.wav", message.read_bytes(), "audio/wav")}
+        answer = client.post("/v1/analyses", params={"wait": 120}, files=files)
+        assert answer.status_code == 200, answer.text
+        view = answer.json()
+        analysis = Analysis.model_validate(view["result"])
+        assert analysis.media.kind == "audio" and analysis.media.audio is not None
+        assert analysis.verdict.question is Question.VOICE and analysis.verdict.probability
+        assert [s.modality for s in analysis.subjects] == [Modality.VOICE]
+        assert analysis.provenance is not None and not analysis.signals
+        report = client.get(f"{view['href']}/report.pdf")
+        pages = PdfReader(io.BytesIO(report.content)).pages
+        text = " ".join(" ".join(page.extract_text() for page in pages).split())
+        assert "Voice cloned?" in text and "of speech" in text and "0 × 0" not in text
+    application.stop()
+    application.jobs.close()
+    application.jobs.store.close()

@@ -1,0 +1,391 @@
+"""Media in a bucket that servers share, on a real S3 server: the contract of every storage, and
+what several disks and a network add to it."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+
+from detector.schema.analysis import Settings
+from service.config import get_config
+from service.records.database import FILE
+from service.records.instances import Server
+from service.records.model import LOCAL, RecordsError, State
+from service.records.sql import open_store
+from service.storage import shared
+from service.storage.bucket import S3Bucket, StorageUnreachable
+from service.storage.shared import SharedUploads, open_uploads
+from service.storage.uploads import StorageError, Uploads
+from service.tasks.jobs import Job, Jobs
+from service.tasks.manager import TaskManager
+from service.tasks.store import TaskStore
+from service.tasks.throughput import ThroughputEstimator
+from tests.support.ports import free_port
+from tests.support.s3 import S3, s3
+from tests.support.scopes import local
+from tests.support.storage_contract import CONTENT, DAY, StorageContract, keep
+from tests.support.waiting import until
+from tests.unit.service.test_jobs import Analyzer
+
+__all__ = ["s3"]
+
+ROOT = Path(__file__).parents[3]
+Head = Callable[[str], tuple[Jobs, Analyzer]]
+
+
+@pytest.fixture
+def environment(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A fresh bucket, named in the environment."""
+    name = s3.make()
+    for variable, value in s3.environment(name).items():
+        monkeypatch.setenv(variable, value)
+    return name
+
+
+@pytest.fixture
+def again(environment: str, tmp_path: Path) -> Callable[[], Uploads]:
+    numbers = itertools.count()
+    return lambda: open_uploads(tmp_path / f"server-{next(numbers)}")
+
+
+@pytest.fixture
+def store(again: Callable[[], Uploads]) -> Uploads:
+    return again()
+
+
+class TestBucket(StorageContract):
+    """All of it."""
+
+
+def keys(s3: S3, bucket: str) -> list[str]:
+    client = boto3.client("s3", endpoint_url=s3.url)
+    return [one["Key"] for one in client.list_objects_v2(Bucket=bucket).get("Contents", ())]
+
+
+def test_what_was_taken_in_is_in_the_bucket_and_names_nobodys_file(
+    store: Uploads, s3: S3, environment: str
+) -> None:
+    kept = keep(store, "council statement.mp4")
+    assert keys(s3, environment) == [f"unmask/{kept.token}"]
+    store.delete(kept.token)
+    assert keys(s3, environment) == []
+
+
+def test_a_large_file_goes_and_comes_in_parts(
+    store: Uploads, again: Callable[[], Uploads], s3: S3, environment: str
+) -> None:
+    data = os.urandom(20_000_000)
+    kept = keep(store, data=data)
+    head = boto3.client("s3", endpoint_url=s3.url).head_object(
+        Bucket=environment, Key=f"unmask/{kept.token}"
+    )
+    assert head["ETag"].strip('"').endswith("-3"), "in three parts of 8 MB at most"
+    assert again().path(kept.token).read_bytes() == data
+
+
+def test_prefixes_do_not_see_each_other(
+    store: Uploads, environment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = keep(store)
+    monkeypatch.setenv("UNMASK_S3_PREFIX", "unmask-two/")
+    other = open_uploads(tmp_path / "two")
+    own = keep(other)
+    assert not other.has(kept.token)
+    other.delete(kept.token)
+    later = datetime.now(UTC) + 2 * DAY
+    assert other.sweep(DAY, now=later) == [own.token] and store.has(kept.token)
+
+
+def test_pages_that_want_a_file_at_once_bring_it_once(
+    store: Uploads, again: Callable[[], Uploads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, other = keep(store, data=CONTENT), again()
+    fetches: list[str] = []
+    right = S3Bucket.fetch
+
+    def fetch(self: S3Bucket, token: str, *rest: object) -> bool:
+        fetches.append(token)
+        time.sleep(0.2)
+        return right(self, token, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(S3Bucket, "fetch", fetch)
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda _: other.path(kept.token).read_bytes(), range(8)))
+    assert fetches == [kept.token] and set(paths) == {CONTENT}
+    assert [entry.name for entry in (other.root / kept.token).iterdir()] == ["clip.mp4"]
+
+
+def test_asking_whether_it_is_kept_brings_nothing(
+    store: Uploads, again: Callable[[], Uploads]
+) -> None:
+    kept, other = keep(store), again()
+    assert other.has(kept.token) and other.size([kept.token]) == 3_000_000
+    assert list(other.root.iterdir()) == []
+
+
+def test_a_copy_goes_when_it_was_deleted_elsewhere_or_not_used(
+    store: Uploads, again: Callable[[], Uploads]
+) -> None:
+    deleted, unused, used = keep(store), keep(store), keep(store)
+    other = again()
+    for one in (deleted, unused, used):
+        assert other.path(one.token).is_file()
+    store.delete(deleted.token)
+    now = datetime.now(UTC)
+    other.sweep(DAY, now=now + shared.COMING_TTL / 2)
+    assert (other.root / deleted.token).exists(), "it might be on its way to the bucket"
+    other.sweep(DAY, now=now + 2 * shared.COMING_TTL)
+    assert {folder.name for folder in other.root.iterdir()} == {unused.token, used.token}
+    hour_ago = time.time() - shared.UNUSED_TTL.total_seconds() - 10
+    for one in (unused, used):
+        os.utime(other.root / one.token, (hour_ago, hour_ago))
+    assert other.path(used.token).is_file()  # used just now
+    other.sweep(DAY)
+    assert [folder.name for folder in other.root.iterdir()] == [used.token]
+    assert other.path(unused.token).read_bytes() == b"x" * 3_000_000, "brought again"
+
+
+def test_what_was_damaged_in_the_bucket_is_not_taken_for_the_file(
+    store: Uploads, again: Callable[[], Uploads], s3: S3, environment: str
+) -> None:
+    kept = keep(store)
+    client = boto3.client("s3", endpoint_url=s3.url)
+    where = {"Bucket": environment, "Key": f"unmask/{kept.token}"}
+    about = client.head_object(**where)["Metadata"]
+    client.put_object(**where, Body=b"something else", Metadata=about)
+    other = again()
+    with pytest.raises(StorageUnreachable) as refused:
+        other.path(kept.token)
+    assert refused.value.code == "storage_damaged" and list(other.root.iterdir()) == []
+
+
+def test_a_bucket_that_is_away_says_so_and_leaves_nothing(
+    store: Uploads, again: Callable[[], Uploads], s3: S3, environment: str
+) -> None:
+    kept, other = keep(store), again()
+    client = boto3.client("s3", endpoint_url=s3.url)
+    client.delete_object(Bucket=environment, Key=f"unmask/{kept.token}")
+    client.delete_bucket(Bucket=environment)
+    for act in (
+        lambda: keep(store),
+        lambda: other.delete(kept.token),
+        lambda: other.sweep(DAY),
+        lambda: store.hand_over(kept.token, "y" * 22),
+    ):
+        with pytest.raises(StorageUnreachable) as refused:
+            act()
+        assert refused.value.code == "storage_unreachable"
+        assert environment not in f"{refused.value.message} {refused.value.hint}"
+    assert [folder.name for folder in store.root.iterdir()] == [kept.token]
+    assert list(other.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", ["nobody", "nothing there"])
+def test_a_bucket_that_can_not_be_used_stops_the_server_with_a_sentence(
+    environment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setattr("service.storage.bucket.ATTEMPTS", 1)
+    if wrong == "nobody":
+        monkeypatch.setenv("UNMASK_S3_ENDPOINT", f"http://127.0.0.1:{free_port()}")
+    else:
+        monkeypatch.setenv("UNMASK_S3_BUCKET", "no-such-bucket")
+    with pytest.raises(StorageError, match="UNMASK_S3_BUCKET") as refused:
+        open_uploads(tmp_path)
+    assert refused.value.code == "storage_setup" and "endpoint" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("UNMASK_S3_BUCKET", "s3://media"),
+        ("UNMASK_S3_BUCKET", "Media"),
+        ("UNMASK_S3_ENDPOINT", "minio:9000"),
+        ("UNMASK_S3_PREFIX", "a b"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match=name):
+        get_config()
+
+
+def test_without_a_bucket_the_folder_keeps_them_and_nothing_of_amazons_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UNMASK_S3_BUCKET", raising=False)
+    assert type(open_uploads(tmp_path)) is Uploads
+    code = "import sys, service.application; sys.exit('boto3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=100).returncode == 0
+
+
+def test_the_age_of_a_file_is_by_the_buckets_clock(
+    store: SharedUploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server whose clock is years ahead does not empty the bucket."""
+    kept = keep(store)
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime(2040, 1, 1, tzinfo=UTC)
+
+    monkeypatch.setattr(shared, "datetime", Ahead)
+    assert store.sweep(DAY) == [] and store.has(kept.token)
+    assert store.sweep(timedelta(seconds=-5)) == [kept.token]
+
+
+def test_deleting_while_it_is_brought_leaves_no_half_file(
+    store: Uploads, again: Callable[[], Uploads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, other = keep(store, data=CONTENT), again()
+    begun, go = threading.Event(), threading.Event()
+    right = S3Bucket.fetch
+
+    def fetch(self: S3Bucket, token: str, *rest: object) -> bool:
+        begun.set()
+        assert go.wait(60)
+        return right(self, token, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(S3Bucket, "fetch", fetch)
+    with ThreadPoolExecutor(1) as pool:
+        path = pool.submit(other.path, kept.token)
+        assert begun.wait(60)
+        store.delete(kept.token)
+        go.set()
+        assert not path.result().exists()
+    assert list(other.root.iterdir()) == [] and not other.has(kept.token)
+
+
+# --- analyses on servers that share it ------------------------------------------------------------
+
+
+@pytest.fixture
+def head(tmp_path: Path, environment: str) -> Iterator[Head]:
+    """Servers with a disk of their own each, on one database and one bucket."""
+    opened: list[tuple[Jobs, Analyzer]] = []
+
+    def make(name: str) -> tuple[Jobs, Analyzer]:
+        store = open_store(tmp_path / FILE)
+        folder = tmp_path / name
+        tasks = TaskManager(TaskStore(store.database), Server(folder, store.database))
+        analyzer = Analyzer()
+        jobs = Jobs(analyzer, open_uploads(folder), store, tasks, ThroughputEstimator())
+        opened.append((jobs, analyzer))
+        return opened[-1]
+
+    yield make
+    for jobs, analyzer in opened:
+        analyzer.go.set()
+        jobs.close()
+        jobs.store.close()
+
+
+def submit(jobs: Jobs, content: str = "one") -> Job:
+    return jobs.submit(io.BytesIO(content.encode()), "clip.mp4", Settings(), local(jobs))
+
+
+def test_another_server_reads_runs_again_and_deletes(head: Head, s3: S3, environment: str) -> None:
+    (one, _), (two, _) = head("one"), head("two")
+    job = submit(one)
+    until(lambda: job.state is State.DONE)
+    found = two.find(job.key, local(two))
+    assert found is not None and found.analysis == job.analysis and found.has_media
+    assert not list(two.uploads.root.iterdir()), "nobody wanted the file yet"
+    assert found.path.read_text() == "one" and found.path != job.path
+    again = two.rerun(job.key, Settings(frames=8), local(two))
+    assert again is not None
+    until(lambda: again.state is State.DONE)
+    back = one.find(job.key, local(one))
+    assert back is not None and back.settings.frames == 8 and back.analysis == again.analysis
+    assert two.delete([job.key], local(two)) == [job.key]
+    assert one.find(job.key, local(one)) is None and keys(s3, environment) == []
+
+
+def test_another_server_stops_what_runs_and_what_waits(head: Head) -> None:
+    (one, busy), (two, _) = head("one"), head("two")
+    busy.go.clear()
+    runs, waits = submit(one, "runs"), submit(one, "waits")
+    until(lambda: runs.state is State.RUNNING)
+    for job in (runs, waits):
+        found = two.find(job.key, local(two))
+        assert found is not None and found.active
+        two.cancel(job.key)
+    one._tasks.obey()
+    until(lambda: runs.state is State.CANCELED and waits.state is State.CANCELED)
+    for job in (runs, waits):
+        until(lambda job=job: two.find(job.key, local(two)).state is State.CANCELED)  # type: ignore[union-attr,misc]
+
+
+def test_what_another_server_is_at_is_not_swept(head: Head) -> None:
+    (one, busy), (two, _) = head("one"), head("two")
+    busy.go.clear()
+    job, later = submit(one), datetime.now(UTC) + 40 * DAY
+    two.sweep(DAY, 30 * DAY, now=later)
+    assert two.uploads.has(job.key) and two.find(job.key, local(two)) is not None
+    busy.go.set()
+    until(lambda: job.state is State.DONE)
+    two.sweep(DAY, 30 * DAY, now=later)
+    assert not two.uploads.has(job.key) and one.find(job.key, local(one)) is None
+
+
+def test_the_same_file_on_another_server_is_the_same_answer(
+    head: Head, s3: S3, environment: str
+) -> None:
+    (one, _), (two, second) = head("one"), head("two")
+    job = submit(one)
+    until(lambda: job.state is State.DONE)
+    assert submit(two).key == job.key and second.begun == []
+    assert keys(s3, environment) == [f"unmask/{job.key}"]
+
+
+def test_a_file_that_can_not_be_put_there_is_not_taken(
+    head: Head, s3: S3, environment: str
+) -> None:
+    jobs, _ = head("one")
+    boto3.client("s3", endpoint_url=s3.url).delete_bucket(Bucket=environment)
+    with pytest.raises(StorageUnreachable):
+        submit(jobs)
+    assert jobs.store.ids(LOCAL) == [] and not list(jobs.uploads.root.iterdir())
+
+
+def test_what_can_not_be_deleted_there_is_not_said_to_be(
+    head: Head, s3: S3, environment: str
+) -> None:
+    jobs, _ = head("one")
+    job = submit(jobs)
+    until(lambda: job.state is State.DONE)
+    client = boto3.client("s3", endpoint_url=s3.url)
+    client.delete_object(Bucket=environment, Key=f"unmask/{job.key}")
+    client.delete_bucket(Bucket=environment)
+    with pytest.raises(StorageUnreachable):
+        jobs.delete([job.key], local(jobs))
+    assert jobs.store.ids(LOCAL) == [job.key], "it can be asked for again"
+    found = jobs.find(job.key, local(jobs))
+    assert found is not None and found.analysis is not None, "its result is still read"
+
+
+def test_a_row_that_can_not_be_written_leaves_no_object(
+    head: Head, s3: S3, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise RecordsError("The disk is full.")
+
+    jobs, _ = head("one")
+    monkeypatch.setattr(jobs.store, "add", full)
+    with pytest.raises(RecordsError):
+        submit(jobs)
+    assert keys(s3, environment) == [] and not list(jobs.uploads.root.iterdir())

@@ -1,0 +1,109 @@
+"""A server whose analyses run on a cluster: records, progress, cancel, and a lost worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.media import isolated
+from detector.schema.analysis import Settings
+from service import startup
+from service.application import Application
+from service.context import LOCAL, RequestContext
+from service.records.model import State
+from service.tasks.executor import ClusterExecutor, ThreadExecutor, open_executor
+from service.tasks.jobs import Job
+from tests.integration.detector.test_cluster import analyzed, pid, without_times
+from tests.support.waiting import until
+
+OWNER = RequestContext(LOCAL, loopback=True)
+
+
+@pytest.fixture(scope="module")
+def alone(clips: tuple[Path, Path]) -> dict[str, Any]:
+    return analyzed(clips[0], frames=4)[clips[0]]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, alone: dict[str, Any]) -> Iterator[Application]:
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNMASK_DATA", str(folder))
+        patch.setenv("UNMASK_RAY_ADDRESS", "local")
+        patch.setenv("UNMASK_RAY_WORKERS", "2")
+        patch.setenv("UNMASK_RAY_CPUS", "0.5")
+        made = Application(folder)
+        yield made
+        made.stop()
+        made.jobs.store.close()
+
+
+@pytest.fixture(scope="module")
+def clips() -> tuple[Path, Path]:
+    from bench.clips import face_clip
+
+    return face_clip(2, 320, 240, 25), face_clip(20, 320, 240, 25)
+
+
+def submit(app: Application, path: Path, **settings: Any) -> Job:
+    with path.open("rb") as file:
+        return app.submit(OWNER, file, path.name, Settings(**settings))
+
+
+def ended(app: Application, job: Job) -> Job:
+    until(lambda: not job.active)
+    found = app.find(OWNER, job.key)
+    assert found is not None
+    return found
+
+
+def test_a_file_is_analyzed_on_the_cluster(
+    app: Application, clips: tuple[Path, Path], alone: dict[str, Any]
+) -> None:
+    assert app.cluster is not None and app.jobs.workers == app.cluster.slots == 4
+    job = ended(app, submit(app, clips[0], frames=4))
+    assert job.state is State.DONE, job.error
+    assert job.analysis is not None
+    assert job.analysis.seal is not None and job.analysis.seal.holds  # this server's own
+    here = job.analysis.model_copy(update={"seal": None})
+    assert without_times(here.exported()) == without_times(alone)
+    assert app.analyzer._analyzer is None, "nothing was loaded here"
+    assert app.find(OWNER, job.key).picture  # type: ignore[union-attr]
+
+
+def test_progress_is_seen_and_a_cancel_is_heard(app: Application, clips: tuple[Path, Path]) -> None:
+    job = submit(app, clips[1], frames=200)
+    until(lambda: job.progress is not None and 0 < job.progress.fraction < 1)
+    app.jobs.cancel(job.key)
+    assert ended(app, job).state is State.CANCELED
+    until(lambda: sum(m.free for m in app.cluster._pool._members) == 4)  # type: ignore[union-attr]
+
+
+def test_a_killed_worker_costs_a_person_nothing(app: Application, clips: tuple[Path, Path]) -> None:
+    assert app.cluster is not None
+    members = app.cluster._pool._members
+    pids = [pid(member) for member in members]
+    job = submit(app, clips[1], frames=60)
+    until(lambda: job.progress is not None and any(member.free < 2 for member in members))
+    (busy,) = (n for n, member in enumerate(members) if member.free < 2)
+    os.kill(pids[busy], signal.SIGKILL)
+    assert ended(app, job).state is State.DONE, job.error
+    assert job.analysis is not None and len(job.analysis.timestamps) == 60
+
+
+def test_a_server_whose_cluster_does_not_answer_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, app: Application
+) -> None:
+    monkeypatch.setenv("UNMASK_RAY_ADDRESS", "nowhere")
+    with pytest.raises(SystemExit, match="'nowhere' is no address of a Ray cluster"):
+        startup._join_cluster()
+    monkeypatch.delenv("UNMASK_RAY_ADDRESS")
+    startup._join_cluster()
+    executor = open_executor()
+    assert type(executor) is ThreadExecutor and executor.cluster is None
+    assert isinstance(app.tasks.scheduler._executor, ClusterExecutor) and not isolated()

@@ -1,0 +1,229 @@
+"""Two real servers on one PostgreSQL database and one S3 server, each with a disk of its own: what
+one takes in, the other reads, stops, deletes, and takes over when it is killed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+
+from bench.clips import repeated
+from detector.schema.analysis import Analysis
+from service.context import Scope
+from service.records.api_keys import ApiKeys
+from service.records.database import Database
+from tests.conftest import write_clip
+from tests.integration.service.test_postgres_store import address_of
+from tests.support import waiting
+from tests.support.ports import free_port
+from tests.support.postgres import Postgres, postgres
+from tests.support.s3 import S3, s3
+from tests.support.samples import samples
+from tests.support.waiting import PATIENT
+
+__all__ = ["postgres", "s3"]
+
+until = partial(waiting.until, every=0.1)  # what they answer is taken from their work
+
+ROOT = Path(__file__).parents[3]
+AWAY = "unmask.example.org"
+LONG = {"frames": "1500"}
+"""More to look at than there is time to, before somebody stops it."""
+
+
+@dataclass
+class Cluster:
+    """What the servers share."""
+
+    database: str
+    bucket: str
+    s3: S3
+
+    def keys(self) -> list[str]:
+        client = boto3.client("s3", endpoint_url=self.s3.url)
+        listed = client.list_objects_v2(Bucket=self.bucket).get("Contents", ())
+        return [one["Key"].rpartition("/")[2] for one in listed]
+
+
+class Head:
+    """One server, as `unmask serve` starts it."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.folder, port = folder, free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.client = httpx.Client(base_url=self.url, timeout=PATIENT)
+        folder.mkdir()
+        environment = {
+            **os.environ,
+            **cluster.s3.environment(cluster.bucket),
+            "UNMASK_DATABASE": cluster.database,
+            "UNMASK_DATA": str(folder / "data"),
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder),
+        }
+        with (folder / "log").open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "detector", "serve", "--port", str(port)],
+                env=environment,
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def ready(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        try:
+            return self.client.get("/healthz").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def get(self, path: str) -> dict[str, Any]:
+        answer = self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def submit(
+        self, clip: Path, headers: dict[str, str] | None = None, **fields: str
+    ) -> httpx.Response:
+        with clip.open("rb") as file:
+            return self.client.post(
+                "/v1/analyses", files={"file": ("clip.mp4", file)}, data=fields, headers=headers
+            )
+
+    def close(self) -> None:
+        self.client.close()
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(postgres: Postgres, s3: S3) -> Iterator[Cluster]:
+    postgres.need_our_own()
+    name = f"heads_{secrets.token_hex(4)}"
+    postgres.create(name)
+    with pytest.MonkeyPatch.context() as patch:
+        bucket = s3.make()
+        for variable, value in s3.environment(bucket).items():
+            patch.setenv(variable, value)
+        yield Cluster(address_of(postgres, name), bucket, s3)
+
+
+@pytest.fixture(scope="module")
+def heads(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Head, Head]]:
+    """Both, for all tests: what has to be loaded is the longest of it. The last one kills one."""
+    folder = tmp_path_factory.mktemp("heads")
+    opened = Head(cluster, folder / "one"), Head(cluster, folder / "two")
+    try:
+        for head in opened:
+            until(head.ready)
+        yield opened
+    finally:
+        for head in opened:
+            head.close()
+
+
+@pytest.fixture(scope="module")
+def clip() -> Path:
+    """A sample with a face."""
+    return next(one.path for one in samples() if one.path.suffix == ".mp4")
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("long")
+    return repeated(write_clip(folder / "part.mp4", seconds=2, size=(1280, 720)), 30)
+
+
+def state(head: Head, href: str) -> str:
+    return str(head.get(href)["state"])
+
+
+def test_what_one_takes_in_the_other_reads_stops_and_deletes(
+    heads: tuple[Head, Head], cluster: Cluster, clip: Path, long_clip: Path
+) -> None:
+    one, two = heads
+    sent = one.submit(clip, {"Idempotency-Key": "first"}, frames="4").json()
+    href = sent["href"]
+    twice = two.submit(clip, {"Idempotency-Key": "first"}, frames="4")
+    assert twice.json()["id"] == sent["id"], "the same request, whichever server hears it"
+    until(lambda: state(two, href) not in ("queued", "running"))
+    done = two.get(href)
+    assert done["state"] == "done"
+    analysis = Analysis.model_validate(done["result"])
+    assert Analysis.model_validate(one.get(href)["result"]) == analysis
+    seen = next(f for f in two.get(f"{href}/frames")["frames"] if f["subjects"])
+    heat = two.client.get(f"{href}/heatmap/{seen['index']}")
+    assert heat.status_code == 200 and heat.content.startswith(b"\xff\xd8"), heat.text
+    report = two.client.get(f"{href}/report.pdf")
+    assert report.content.startswith(b"%PDF")
+    copies = [path.name for path in (two.folder / "data" / "uploads").iterdir()]
+    assert copies == [sent["id"]] == cluster.keys()
+    # Stopped from the other.
+    long = one.submit(long_clip, **LONG).json()
+    until(lambda: two.get(long["task"]["href"])["fraction"] > 0)
+    assert two.client.delete(long["task"]["href"]).status_code == 202
+    until(lambda: state(one, long["href"]) == "canceled")
+    assert state(two, long["href"]) == "canceled"
+    # Deleted from the other.
+    for each in (href, long["href"]):
+        assert two.client.delete(each).status_code == 204
+        assert one.client.get(each).status_code == 404
+    assert cluster.keys() == []
+
+
+def test_a_quota_is_one_over_all_servers(
+    heads: tuple[Head, Head], cluster: Cluster, clip: Path
+) -> None:
+    database = Database(cluster.database)
+    _, text = ApiKeys(database).add("ann", (Scope.READ, Scope.ANALYZE), files_per_hour=2)
+    database.close()
+    headers = {"Host": AWAY, "Authorization": f"Bearer {text}"}
+    one, two = heads
+    answers = [head.submit(clip, headers, frames="2") for head in (one, two, one, two)]
+    assert [answer.status_code // 100 for answer in answers] == [2, 2, 4, 4]
+    assert [answer.status_code for answer in answers[2:]] == [429, 429]
+    assert 3000 < int(answers[3].headers["Retry-After"]) <= 3660
+    for taken in answers[:2]:
+        gone = two.client.delete(taken.json()["href"], headers=headers)
+        assert gone.status_code == 204
+
+
+def test_a_server_that_is_killed_in_an_analysis_loses_and_doubles_nothing(
+    heads: tuple[Head, Head], cluster: Cluster, clip: Path, long_clip: Path
+) -> None:
+    one, two = heads
+    runs = one.submit(long_clip, **LONG).json()
+    waits = one.submit(clip, frames="4").json()
+    until(lambda: two.get(runs["task"]["href"])["fraction"] > 0)
+    assert state(two, runs["href"]) == "running"
+    assert state(two, waits["href"]) in ("queued", "running")
+    refused = two.client.post(f"{runs['href']}/again")
+    assert refused.status_code == 409, "it runs elsewhere"
+    one.process.kill()
+    one.process.wait()
+    assert state(two, runs["href"]) in ("running", "queued"), "not before the lease is over"
+    for lost in (runs, waits):
+        until(lambda lost=lost: state(two, lost["href"]) == "interrupted")  # type: ignore[misc]
+        assert two.get(lost["task"]["href"])["state"] == "interrupted"
+    again = two.client.post(f"{waits['href']}/again")
+    assert again.status_code == 202 and again.json()["id"] == waits["id"]
+    until(lambda: state(two, waits["href"]) not in ("queued", "running"))
+    assert state(two, waits["href"]) == "done"
+    assert state(two, runs["href"]) == "interrupted", "nothing runs again by itself"
+    listed = [one["id"] for one in two.client.get("/v1/analyses").json()]
+    assert sorted(listed) == sorted([runs["id"], waits["id"]]) == sorted(cluster.keys())
+    for each in (runs, waits):
+        assert two.client.delete(each["href"]).status_code == 204
+    assert cluster.keys() == []

@@ -1,0 +1,130 @@
+"""Seals on a real PostgreSQL with row-level security: what an account writes into the tables by
+itself, as its token lets it, is shown as not ours."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.schema.origin import GeoLocation, Provenance
+from service.records.database import FILE
+from service.records.model import Query, Record, ResultOrigin
+from service.records.rules import new_id
+from service.records.seals import Keyring, origin, origin_of
+from service.records.sql import open_store
+from service.records.supabase.store import SupabaseStore
+from tests.support.gateway import Account, Project, postgres, project
+from tests.support.records_contract import NOON, SAMPLE, TTL, make
+
+__all__ = ["postgres", "project"]
+
+PLACE = Provenance(place=GeoLocation(latitude=48.85, longitude=2.35, source="EXIF"))
+
+
+@pytest.fixture
+def ada(project: Project) -> Account:
+    return project.person()
+
+
+@pytest.fixture
+def seals(tmp_path: Path) -> Keyring:
+    return Keyring.open(tmp_path, open_store(tmp_path / FILE).database)
+
+
+@pytest.fixture
+def store(ada: Account, seals: Keyring) -> SupabaseStore:
+    return SupabaseStore(lambda: ada.client, seals)
+
+
+@pytest.fixture
+def ours(ada: Account, store: SupabaseStore) -> Record:
+    """A finished analysis of hers, as the server's pipeline leaves it."""
+    record = make(ada.id)
+    analysis = SAMPLE.model_copy(update={"provenance": PLACE})
+    store.add(record)
+    assert store.finish(ada.id, record.id, record.run, store.seals.seal(record, analysis))
+    return record
+
+
+def who(project: Project, store: SupabaseStore, owner: str, id: str) -> list[ResultOrigin | None]:
+    """Who made it, as its page, its card, the list and a stranger with a link are told."""
+    analysis, record = store.analysis(owner, id), store.get(owner, id)
+    (listed,) = (r for r in store.search(owner, Query()).records if r.id == id)
+    link = store.share(owner, id, TTL, NOON)
+    assert analysis is not None and record is not None and link is not None
+    shared = SupabaseStore(project.client, store.seals).shared(link.token, NOON)
+    assert shared is not None and shared.analysis.provenance is not None
+    assert shared.analysis.provenance.place is None
+    assert shared.analysis.seal is None or shared.analysis.seal.place is None
+    return [origin(analysis.seal, owner), origin_of(record), origin_of(listed), shared.origin]
+
+
+def row_of(ada: Account, id: str) -> dict[str, Any]:
+    """Her row as she reads it, less what the database computes."""
+    (row,) = ada.client.table("analyses").select("*").eq("id", id).execute().data
+    return {k: v for k, v in row.items() if k not in ("verdict", "probability", "stored")}
+
+
+def test_the_servers_own_are_ours(
+    project: Project, ada: Account, store: SupabaseStore, ours: Record
+) -> None:
+    assert set(who(project, store, ada.id, ours.id)) == {ResultOrigin.HERE}
+
+
+def test_an_inserted_row_is_not(
+    project: Project, ada: Account, store: SupabaseStore, ours: Record
+) -> None:
+    """All of a sealed row under another id, as if another file had been given this verdict."""
+    row = row_of(ada, ours.id) | {"id": new_id(), "name": "another.mp4"}
+    ada.client.table("analyses").insert(row).execute()
+    assert set(who(project, store, ada.id, row["id"])) == {ResultOrigin.ELSEWHERE}
+
+
+def test_a_row_without_a_seal_is_not(
+    project: Project, ada: Account, store: SupabaseStore, ours: Record
+) -> None:
+    row = row_of(ada, ours.id) | {"id": new_id()}
+    document = json.loads(row["document"]) | {"seal": None}
+    row |= {"document": json.dumps(document), "result": row["result"] | {"seal": None}}
+    ada.client.table("analyses").insert(row).execute()
+    assert set(who(project, store, ada.id, row["id"])) == {ResultOrigin.ELSEWHERE}
+
+
+def test_a_back_dated_result_is_not(
+    project: Project, ada: Account, store: SupabaseStore, ours: Record
+) -> None:
+    row = row_of(ada, ours.id)
+    ada.client.table("analyses").delete().eq("id", ours.id).execute()
+    early = (NOON - timedelta(days=700)).isoformat()
+    document = json.loads(row["document"]) | {"created": early}
+    row |= {"document": json.dumps(document), "result": row["result"] | {"analyzed": early},
+            "analyzed": early, "created": early, "touched": early}  # fmt: skip
+    ada.client.table("analyses").insert(row).execute()
+    assert set(who(project, store, ada.id, ours.id)) == {ResultOrigin.ELSEWHERE}
+
+
+@pytest.mark.parametrize("what", ["score", "summary", "place"])
+def test_a_changed_result_is_not(
+    project: Project, ada: Account, store: SupabaseStore, ours: Record, what: str
+) -> None:
+    row = row_of(ada, ours.id)
+    document = json.loads(row["document"])
+    document["verdict"]["probability"] = 0.01
+    new = {
+        "score": {"document": json.dumps(document)},
+        "summary": {"result": row["result"] | {"probability": 0.01}},
+        "place": {"place": row["place"].replace("48.85", "-33.9")},
+    }[what]
+    ada.client.table("analyses").update(new).eq("id", ours.id).execute()
+    page, card, listed, link = who(project, store, ada.id, ours.id)
+    here, not_here = ResultOrigin.HERE, ResultOrigin.ELSEWHERE
+    expected = {
+        "score": [not_here, here, here, not_here],
+        "summary": [here, not_here, not_here, here],
+        "place": [not_here, here, here, here],
+    }[what]
+    assert [page, card, listed, link] == expected

@@ -1,0 +1,391 @@
+"""What a server outlives: kill -9 anywhere, a disk that is full, a file of records that is locked,
+damaged or not to be written, a clock that is set. Real processes, a real disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from service.records import database
+from service.records.database import FILE
+from service.records.model import LOCAL, RecordsError, ResultOrigin, State
+from service.records.seals import Keyring, origin
+from service.records.sql import open_store
+from tests.support.pages import APP, html, quiet, turn_to
+from tests.support.records_contract import SAMPLE, make
+from tests.support.scopes import local
+from tests.support.waiting import PATIENT
+from tests.unit.service.test_jobs import Analyzer, open_jobs
+
+ROOT = Path(__file__).resolve().parents[3]
+POINTS = 20
+
+VICTIMS = """
+import io, os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from service.records.database import FILE
+from service.records.instances import Server
+from service.records.seals import Keyring
+from service.records.sql import open_store
+from service.records.store import RecordScope
+from service.storage.uploads import Uploads
+from service.tasks.jobs import Jobs, QueueLimits
+from service.tasks.manager import TaskManager
+from service.tasks.store import TaskStore
+from service.tasks.throughput import ThroughputEstimator
+from detector.pipeline import Progress
+from detector.schema.analysis import Analysis, Settings
+
+sample = Analysis.model_validate_json(sys.stdin.readline())
+
+class Analyzer:
+    def analyze(self, path, settings, **options):
+        options["observe"](Progress("faces", 0.4, {}))
+        return sample
+
+def live(data, last):
+    # What is written, in this order: each statement and commit of the database, each file that is
+    # opened to write, renamed or deleted. At the `last` of them the process is no more.
+    count = 0
+    def step(*_):
+        nonlocal count
+        count += 1
+        if count == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+    store = open_store(data / FILE)
+    store.seals = Keyring.open(data, store.database)
+    tasks = TaskManager(TaskStore(store.database), Server(data, store.database))
+    jobs = Jobs(Analyzer(), Uploads(data), store, tasks, ThroughputEstimator(data / "speed.json"),
+                limits=QueueLimits(workers=1))
+    engine = store.database.engine
+    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
+        event.listen(engine, name, step)
+    def audit(name, arguments):
+        writes = name == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_ACCMODE
+        if writes or name in ("os.rename", "os.remove", "os.mkdir"):
+            step()
+    sys.addaudithook(audit)
+    job = jobs.submit(io.BytesIO(b"content"), "a.mp4", Settings(), RecordScope("local", store))
+    for _ in range(2000):
+        if not job.active:
+            break
+        import time
+        time.sleep(0.005)
+    jobs.close()
+    print(count, flush=True)
+    os._exit(0)
+
+def one(data, last):
+    child = os.fork()
+    if not child:
+        data.mkdir()
+        live(data, last)
+    return os.waitpid(child, 0)[1]
+
+root, points = Path(sys.argv[1]), int(sys.argv[2])
+reader, writer = os.pipe()
+child = os.fork()
+if not child:
+    os.dup2(writer, 1)
+    (root / "whole").mkdir()
+    live(root / "whole", -1)
+os.waitpid(child, 0)
+steps = int(os.read(reader, 100))
+for number in range(points):
+    last = 1 + number * (steps - 1) // (points - 1)
+    status = one(root / f"at-{last}", last)
+    print(last, steps, os.WIFSIGNALED(status) and os.WTERMSIG(status), flush=True)
+"""
+
+
+def test_killed_at_twenty_points_of_an_analysis_and_a_save(tmp_path: Path) -> None:
+    """Whatever is there afterwards is whole: no record, one that is offered again, or one with a
+    result under its seal. A file without a record goes in time."""
+    run = subprocess.run(
+        [sys.executable, "-c", VICTIMS, str(tmp_path), str(POINTS)],
+        input=SAMPLE.model_dump_json() + "\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    ends = [line.split() for line in run.stdout.splitlines()]
+    assert len(ends) == POINTS
+    killed = [end for end in ends if end[2] == str(int(signal.SIGKILL))]
+    assert len(killed) >= POINTS - 1, ends  # the last of a whole run may come after the end
+    seen: set[str] = set()
+    for last, _steps, _how in killed:
+        data = tmp_path / f"at-{last}"
+        jobs = open_jobs(data, Analyzer(), workers=1)
+        jobs.store.seals = Keyring.open(data, jobs.store.database)
+        try:
+            with jobs.store.database.reading() as connection:
+                assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+                assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+            ids = jobs.store.ids(LOCAL)
+            assert len(ids) <= 1
+            for id in ids:
+                job = jobs.find(id, local(jobs))
+                assert job is not None and job.has_media
+                assert job.path.read_bytes() == b"content"
+                if job.state is State.DONE:
+                    assert job.analysis is not None
+                    assert origin(job.analysis.seal, LOCAL) is ResultOrigin.HERE
+                else:
+                    assert job.state is State.INTERRUPTED and job.analysis is None
+                seen.add(job.state.value)
+            if not ids:
+                seen.add("nothing")
+        finally:
+            jobs.close()
+            jobs.store.close()
+    assert seen == {"nothing", "interrupted", "done"}, "the points lie on all of its way"
+
+
+# --- a disk that is full --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    made = mount and subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True
+    )
+    if not made or made.returncode:
+        pytest.skip("this computer lets nobody mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_costs_what_did_not_fit_and_no_more(small_disk: Path) -> None:
+    store = open_store(small_disk / FILE)
+    store.seals = Keyring.open(small_disk, store.database)
+    kept = make(LOCAL)
+    store.add(kept, store.seals.seal(kept, SAMPLE))
+    with (small_disk / "fill").open("wb", buffering=0) as file, pytest.raises(OSError):
+        while True:
+            file.write(bytes(4096))
+    refused = 0
+    for number in range(200):
+        try:
+            store.add(make(LOCAL, number + 1, note="x" * 4000), SAMPLE)
+        except RecordsError as error:
+            assert error.code == "disk_full" and "no room left" in error.message
+            refused += 1
+    assert refused > 0
+    assert store.analysis(LOCAL, kept.id) is not None, "what is there can still be read"
+    assert len(store.ids(LOCAL)) == 201 - refused
+    (small_disk / "fill").unlink()
+    late = make(LOCAL, 999)
+    store.add(late, store.seals.seal(late, SAMPLE))
+    with store.database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    store.close()
+
+
+# --- a folder that nobody may write to ------------------------------------------------------------
+
+
+def test_a_folder_that_is_not_to_be_written_stops_the_server_in_a_sentence(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    file = data / "taken"
+    file.write_text("a file where the folder should be")
+    environment = {**os.environ, "UNMASK_DATA": str(file), "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-m", "detector", "serve", "--port", "0"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENT,
+    )
+    assert run.returncode != 0 and "Traceback" not in run.stderr
+    assert "data folder" in run.stderr or "UNMASK_DATA" in run.stderr
+
+
+def test_records_that_are_not_to_be_written_are_read_and_said(tmp_path: Path) -> None:
+    """As user 1000, whom a mode holds back."""
+    if os.geteuid() != 0:
+        pytest.skip("needs to become another user")
+    code = """
+import os, sys
+from pathlib import Path
+from service.records.sql import open_store
+from service.records.model import RecordsError
+os.setgid(1000); os.setuid(1000)
+try:
+    open_store(Path(sys.argv[1]))
+except RecordsError as error:
+    print(error.code, error.message)
+"""
+    folder = Path("/tmp") / f"unmask-read-only-{os.getpid()}"
+    folder.mkdir(mode=0o755)
+    try:
+        open_store(folder / FILE).close()
+        (folder / FILE).chmod(0o644)
+        run = subprocess.run(
+            [sys.executable, "-c", code, str(folder / FILE)],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENT,
+        )
+        assert "Traceback" not in run.stderr, run.stderr
+        assert run.stdout.startswith("records"), run.stdout
+    finally:
+        shutil.rmtree(folder)
+
+
+# --- a file of records that is locked or damaged --------------------------------------------------
+
+
+def test_a_lock_of_another_program_is_waited_for_and_then_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "TIMEOUT_SECONDS", 0.2)
+    store = open_store(tmp_path / FILE)
+    record = make(LOCAL)
+    store.add(record, SAMPLE)
+    with sqlite3.connect(tmp_path / FILE, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RecordsError) as locked:
+            store.add(make(LOCAL, 1))
+        assert locked.value.code == "records_locked"
+        assert store.ids(LOCAL) == [record.id], "readers don't wait"
+        other.execute("ROLLBACK")
+    store.add(make(LOCAL, 2))
+    store.close()
+
+
+@pytest.mark.parametrize("where", ["head", "middle", "end", "log"])
+def test_damaged_records_are_said_and_left_as_they_are(tmp_path: Path, where: str) -> None:
+    """Never a traceback, nothing is written over, and a copy that is put back works again."""
+    store = open_store(tmp_path / FILE)
+    for number in range(60):
+        store.add(make(LOCAL, number, note="z" * 3000), SAMPLE)
+    path = tmp_path / FILE
+    if where != "log":
+        store.close()
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    else:  # as a killed server leaves it
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{path}{suffix}", tmp_path / f"killed.db{suffix}")
+        store.close()
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        for suffix in ("", "-wal"):
+            shutil.copy(tmp_path / f"killed.db{suffix}", f"{path}{suffix}")
+    good = {suffix: Path(f"{path}{suffix}").read_bytes()
+            for suffix in ("", "-wal") if Path(f"{path}{suffix}").is_file()}  # fmt: skip
+    target = Path(f"{path}-wal") if where == "log" else path
+    data = bytearray(target.read_bytes())
+    at = {"head": 0, "middle": len(data) // 2, "end": len(data) - 20_000, "log": 2000}[where]
+    data[at : at + 8192] = os.urandom(8192)
+    target.write_bytes(data)
+    damaged = hashlib.sha256(path.read_bytes()).hexdigest()
+    said = None
+    try:
+        opened = open_store(path)
+        try:
+            for id in opened.ids(LOCAL):
+                opened.get(LOCAL, id)
+                opened.analysis(LOCAL, id)  # None where it can't be read
+        finally:
+            opened.close()
+    except RecordsError as error:
+        said = error
+        assert error.code in ("records_damaged", "records")
+        assert error.message.endswith(".")
+    if where in ("head", "middle"):
+        assert said is not None
+    if said is not None and where == "head":
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == damaged, "it was left as it was"
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    for suffix, content in good.items():
+        Path(f"{path}{suffix}").write_bytes(content)
+    again = open_store(path)
+    assert len(again.ids(LOCAL)) == 60
+    again.close()
+
+
+@pytest.mark.parametrize("damage", ["head", "middle", "something else"])
+def test_damaged_records_are_set_aside_whole_and_the_page_says_so(
+    tmp_path: Path, damage: str
+) -> None:
+    store = open_store(tmp_path / FILE)
+    for number in range(60):
+        store.add(make(LOCAL, number, note="z" * 3000), SAMPLE)
+    store.close()
+    path = tmp_path / FILE
+    data = bytearray(path.read_bytes())
+    at = 0 if damage == "head" else len(data) // 2
+    data[at : at + 8192] = os.urandom(8192)
+    path.write_bytes(b"holiday plans" * 99 if damage == "something else" else data)
+    before = path.read_bytes()
+    with quiet(tmp_path) as jobs:
+        (aside,) = tmp_path.glob(f"{FILE}.damaged-*")
+        assert aside.read_bytes() == before
+        assert jobs.store.ids(LOCAL) == []
+        jobs.store.add(make(LOCAL, 1), SAMPLE)
+        page = AppTest.from_file(APP, default_timeout=PATIENT)
+        page.run()
+        turn_to(page, "history").run()
+        assert not page.exception
+        assert f"set aside as {aside.name}" in html(page)
+    again = open_store(path)
+    assert len(again.ids(LOCAL)) == 1
+    again.close()
+
+
+# --- a clock that is set --------------------------------------------------------------------------
+
+
+def test_a_clock_that_is_set_deletes_nothing_at_once() -> None:
+    from service.clock import TOLERANCE_SECONDS, JumpGuard
+
+    now = {"wall": 1e9, "steady": 50.0}
+    guard = JumpGuard(lambda: now["wall"], lambda: now["steady"])
+
+    def after(wall: float, steady: float) -> bool:
+        now["wall"] += wall
+        now["steady"] += steady
+        return guard.jumped()
+
+    assert not after(600, 600)
+    assert after(86400.0 * 365, 600), "a year too far"
+    assert not after(600, 600), "the next round takes it for true"
+    assert after(-86400.0 * 365, 600), "and back"
+    assert not after(600 + TOLERANCE_SECONDS / 2, 600), "a correction of the time is none"
+
+
+def test_a_clock_that_is_set_back_locks_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.rate_limit import SlidingWindowRateLimiter
+
+    limiter = SlidingWindowRateLimiter(60)
+    real = time.time()
+    monkeypatch.setattr(time, "time", lambda: real + 86400.0 * 365)
+    assert limiter.take({"me": 2}) is None and limiter.take({"me": 2}) is None
+    assert limiter.take({"me": 2}) is not None
+    monkeypatch.setattr(time, "time", lambda: real)
+    assert limiter.take({"me": 2}) is None, "not a year from now"
+    assert limiter.take({"me": 2}) is None
+    refused = limiter.take({"me": 2})
+    assert refused is not None and refused.wait <= 60

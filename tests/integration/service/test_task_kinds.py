@@ -1,0 +1,47 @@
+"""What a killed server leaves of background work. Real processes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from service.records.model import State
+from service.tasks.calibrations import Calibrations
+from tests.support.tasks import ANN, BEN, make_tasks
+from tests.support.waiting import PATIENT
+
+VICTIM = """
+import io, os, signal, sys
+from pathlib import Path
+sys.path.insert(0, ".")
+from service.tasks.calibrations import CalibrationRequest, Calibrations
+from tests.support.tasks import ANN, make_tasks
+
+data = Path(sys.argv[1])
+calibrations = Calibrations(make_tasks(data), lambda: os.kill(os.getpid(), signal.SIGKILL), data)
+clips = calibrations.keep_clips([("a.mp4", io.BytesIO(b"x"))])
+calibrations.start(CalibrationRequest(clips, None, 0.05, "", uploads=clips[0].parent), ANN)
+import time; time.sleep(60)
+"""
+
+
+def test_a_killed_server_leaves_nobodys_clips(tmp_path: Path) -> None:
+    """They are promised to be deleted, whatever the end."""
+    root = Path(__file__).parents[3]
+    killed = subprocess.run(
+        [sys.executable, "-c", VICTIM, str(tmp_path)],
+        cwd=root, stdin=subprocess.DEVNULL, timeout=PATIENT, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("own-clips-*"))) == 1
+    tasks = make_tasks(tmp_path)
+    calibrations = Calibrations(tasks, lambda: cast(Any, None), tmp_path)
+    tasks.recover()
+    assert not list(tmp_path.glob("own-clips-*"))
+    run = calibrations.current(ANN)
+    assert run is not None and run.state is State.INTERRUPTED and "Start it again" in run.error
+    assert calibrations.current(BEN) is None
+    tasks.close()

@@ -1,0 +1,321 @@
+"""Webhooks: whom they call, what they say, and when they try again."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from detector.client import verify_signature
+from detector.links import addresses
+from detector.links.addresses import is_public
+from detector.links.transport import PinnedTransport
+from service import webhooks
+from service.records.database import FILE, Database
+from service.records.instances import LEASE_SECONDS, Server
+from service.records.model import State
+from service.tasks.executor import ThreadExecutor
+from service.tasks.manager import TaskManager
+from service.tasks.scheduler import Scheduler
+from service.tasks.store import TaskStore
+from service.webhooks import WebhookRefused, Webhooks, check, sign
+from tests.support.servers_contract import Clock, clock
+from tests.support.tasks import ANN, BEN, ended, make_tasks
+from tests.support.waiting import until
+
+__all__ = ["clock"]
+
+Address = tuple[str, int]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.9", "169.254.169.254", "0.0.0.0", "::1",
+     "100.64.0.1", "224.0.0.1", "255.255.255.255", "::ffff:127.0.0.1", "fe80::1%eth0", "fc00::1",
+     "64:ff9b::7f00:1", "2002:7f00:1::", "ff02::1", "::"],
+)  # fmt: skip
+def test_nothing_private_is_called(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
+def test_what_is_public_is(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "ftp://example.org/x", "file:///etc/passwd", "https://", "http://user:secret@example.org/",
+     "http://localhost/", "http://127.1/", "http://0x7f000001/", "http://2130706433/",
+     "http://[::1]/", "http://[::ffff:10.0.0.1]/", "http://exa mple/", "http://x:99999/",
+     "https://example.org/" + "x" * 2000],
+)  # fmt: skip
+def test_odd_and_private_addresses_are_refused(url: str) -> None:
+    with pytest.raises(WebhookRefused):
+        check(url)
+
+
+def resolving_to(patch: pytest.MonkeyPatch, *addresses: str) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, 443)) for a in addresses]
+    patch.setattr(socket, "getaddrinfo", lambda *args, **options: found)
+
+
+def test_one_private_address_among_several_is_one_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolving_to(monkeypatch, "93.184.216.34")
+    check("https://example.org/hook")
+    resolving_to(monkeypatch, "93.184.216.34", "10.0.0.1")
+    with pytest.raises(WebhookRefused):
+        check("https://example.org/hook")
+    resolving_to(monkeypatch)
+    with pytest.raises(WebhookRefused):
+        check("https://example.org/hook")
+
+
+def test_who_is_offline_calls_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving_to(monkeypatch, "93.184.216.34")
+    monkeypatch.setenv("UNMASK_OFFLINE", "1")
+    with pytest.raises(WebhookRefused):
+        check("https://example.org/hook")
+
+
+def test_a_signature_holds_for_its_body_its_time_and_its_secret() -> None:
+    now = int(time.time())
+    header = sign(b"body", "whsec_a", now)
+    assert verify_signature(b"body", header, "whsec_a")
+    assert not verify_signature(b"Body", header, "whsec_a")
+    assert not verify_signature(b"body", header, "whsec_b")
+    assert not verify_signature(b"body", header.replace(f"t={now}", f"t={now + 1}"), "whsec_a")
+    assert not verify_signature(b"body", sign(b"body", "whsec_a", now - 400), "whsec_a")
+    for odd in ("", "t=,v1=", "v1=x", "t=-1,v1=x"):
+        assert not verify_signature(b"body", odd, "whsec_a")
+
+
+class Receiver:
+    """Somebody's server, on this computer: the tests let it pass for a public one."""
+
+    def __init__(self, answers: list[int]) -> None:
+        self.answers = answers
+        self.came: list[tuple[dict[str, str], bytes]] = []
+        self.hang = threading.Event()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.came.append((dict(self.headers), body))
+                status = receiver.answers.pop(0) if receiver.answers else 200
+                if not status:
+                    receiver.hang.wait(30)
+                    return
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *args: object) -> None: ...
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://hooks.example.org:{self.server.server_port}/take?x=1"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def receive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Receiver]]:
+    opened: list[Receiver] = []
+    monkeypatch.setattr(addresses, "is_public", lambda address: True)
+    monkeypatch.setattr(webhooks, "PAUSES", (0.0, 0.01, 0.01))
+    resolving_to(monkeypatch, "127.0.0.1")
+
+    def make(*answers: int) -> Receiver:
+        opened.append(Receiver(list(answers)))
+        return opened[-1]
+
+    yield make
+    for receiver in opened:
+        receiver.hang.set()
+        receiver.server.shutdown()
+        receiver.server.server_close()
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Iterator[TaskManager]:
+    made = make_tasks(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hooks(tasks: TaskManager, tmp_path: Path) -> Webhooks:
+    return Webhooks(tasks, tmp_path, lambda owner, id: None)
+
+
+def test_an_event_is_signed_and_says_no_more_than_it_must(
+    receive: Callable[..., Receiver], hooks: Webhooks
+) -> None:
+    receiver = receive(200)
+    task = ended(hooks.start(receiver.url, "id-1", ANN))
+    assert (task.state, task.result) == (State.DONE, 1)
+    ((headers, body),) = receiver.came
+    assert headers["Host"].startswith("hooks.example.org")
+    assert verify_signature(body, headers["Unmask-Signature"], hooks.secret(ANN.id))
+    assert not verify_signature(body, headers["Unmask-Signature"], hooks.secret(BEN.id))
+    assert json.loads(body)["event"] == "analysis.deleted", "it was deleted before it ended"
+    assert json.loads(body)["analysis"]["href"] == "/v1/analyses/id-1"
+
+
+def test_it_is_tried_again_under_the_same_name(
+    receive: Callable[..., Receiver], hooks: Webhooks
+) -> None:
+    receiver = receive(500, 302, 204)
+    task = ended(hooks.start(receiver.url, "id-1", ANN))
+    assert (task.state, task.result) == (State.DONE, 3), "nothing is followed elsewhere"
+    assert len({headers["Unmask-Delivery"] for headers, _ in receiver.came}) == 1
+
+
+def test_it_gives_up_in_the_end(receive: Callable[..., Receiver], hooks: Webhooks) -> None:
+    receiver = receive(500, 500, 500, 200)
+    task = ended(hooks.start(receiver.url, "id-1", ANN))
+    assert task.state is State.FAILED and task.fault is not None
+    assert task.fault.problem.code == "webhook_failed" and len(receiver.came) == 3
+    gone = receive(410)
+    assert ended(hooks.start(gone.url, "id-2", ANN)).state is State.FAILED
+    assert len(gone.came) == 1
+
+
+def test_one_that_hangs_holds_nothing_up(
+    receive: Callable[..., Receiver], hooks: Webhooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TIMEOUT", 0.2)
+    slow, quick = receive(0), receive(200)
+    first, second = hooks.start(slow.url, "a", ANN), hooks.start(quick.url, "b", BEN)
+    assert ended(second).state is State.DONE
+    slow.hang.set()
+    ended(first)
+
+
+def test_a_name_that_leads_elsewhere_by_the_time_is_not_called(
+    receive: Callable[..., Receiver], hooks: Webhooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at when it was given, and again at each attempt."""
+    receiver = receive(200)
+    first = threading.Event()
+
+    def public_once(address: str) -> bool:
+        seen, _ = first.is_set(), first.set()
+        return not seen
+
+    monkeypatch.setattr(addresses, "is_public", public_once)
+    assert ended(hooks.start(receiver.url, "a", ANN)).state is State.FAILED
+    assert not receiver.came
+
+
+def test_one_that_was_lost_with_its_server_is_offered_again(
+    receive: Callable[..., Receiver], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "PAUSES", (0.0, 600.0))
+    receiver = receive(500, 200)
+    before = make_tasks(tmp_path)
+    Webhooks(before, tmp_path, lambda owner, id: None).start(receiver.url, "a", ANN)
+    until(lambda: receiver.came)
+    before.close()
+    after = make_tasks(tmp_path)
+    Webhooks(after, tmp_path, lambda owner, id: None)
+    assert [task.subject for task in after.recover()] == ["a"]
+    until(lambda: len(receiver.came) == 2)
+    assert len({headers["Unmask-Delivery"] for headers, _ in receiver.came}) == 1
+    after.close()
+
+
+def test_one_that_was_lost_with_another_machines_server_is_taken_over_once(
+    receive: Callable[..., Receiver],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
+) -> None:
+    monkeypatch.setattr(webhooks, "PAUSES", (0.0, 600.0))
+    receiver = receive(500, 200)
+    machines = []
+    for name in ("dead", "one", "other"):
+        database = Database(tmp_path / FILE)
+        server = Server(tmp_path / name, database)
+        tasks = TaskManager(TaskStore(database), server, Scheduler(2.0, ThreadExecutor()))
+        machines.append((tasks, Webhooks(tasks, tmp_path, lambda owner, id: None)))
+    (_dead, hooks), (one, _), (other, _) = machines
+    hooks.start(receiver.url, "a", ANN)
+    until(lambda: receiver.came)
+    clock.forward(LEASE_SECONDS, one.server, other.server)
+    clock.forward(1, one.server, other.server)
+    assert [task.subject for task in one.recover()] == ["a"] and other.recover() == []
+    until(lambda: len(receiver.came) == 2)
+    until(lambda: one.subjects(machines[1][1].kind) == set())
+    assert len({headers["Unmask-Delivery"] for headers, _ in receiver.came}) == 1
+    for tasks, _ in machines:
+        tasks.close()
+    assert len(receiver.came) == 2
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """A certificate for a name, signed by itself, with its key behind it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(called)
+        .issuer_name(called)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    path = folder / f"{name}.pem"
+    path.write_bytes(
+        made.public_bytes(form[0]) + key.private_bytes(*form, serialization.NoEncryption())
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "state"),
+    [
+        ("hooks.example.org", True, State.DONE),
+        ("other.example.org", True, State.FAILED),
+        ("hooks.example.org", False, State.FAILED),
+    ],
+)
+def test_a_certificate_is_checked_by_the_name_though_the_address_is_called(
+    receive: Callable[..., Receiver],
+    hooks: Webhooks,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    known: bool,
+    state: State,
+) -> None:
+    receiver, pem = receive(200), certificate(tmp_path, name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
+    if known:
+        trusting = partial(PinnedTransport, verify=ssl.create_default_context(cafile=pem))
+        monkeypatch.setattr(webhooks, "PinnedTransport", trusting)
+    task = ended(hooks.start(receiver.url.replace("http:", "https:"), "a", ANN))
+    assert task.state is state and len(receiver.came) == (state is State.DONE)

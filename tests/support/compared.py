@@ -1,0 +1,18 @@
+"""A made original and copies of it: one whose face was changed, one that was only written again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detector.vision import load_detector
+from tests.integration.detector.test_comparison import altered, footage, write
+
+
+def write_pair(folder: Path) -> dict[str, Path]:
+    """Write "original", "copy" (its face was changed) and "again"."""
+    frames = footage()
+    return {
+        "original": write(folder / "press.mp4", frames, 18),
+        "copy": write(folder / "shared.mp4", altered(frames, load_detector(), "face"), 24),
+        "again": write(folder / "again.mp4", frames, 30),
+    }

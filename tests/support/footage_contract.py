@@ -1,0 +1,89 @@
+"""What the store of known footage must do, whichever database it is in. A subclass has a fixture
+`where`: what `Database` opens."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.library.catalog import Library
+from service.records import footage as module
+from service.records.database import Database
+from service.records.footage import Footage, FootageStore, Prints
+
+ALICE, BOB = "guest:alice", "guest:bob"
+
+
+def made(seed: int, frames: int = 6) -> Prints:
+    """Prints of footage that nobody filmed, a frame in half a second."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(frames, dtype=np.float32) / 2
+    return Prints(times, rng.integers(0, 256, (frames, 32), dtype=np.uint8))
+
+
+class FootageContract:
+    @pytest.fixture
+    def store(self, where: Path | str) -> Iterator[FootageStore]:
+        database = Database(where)
+        yield FootageStore(database)
+        database.close()
+
+    def keep(self, store: FootageStore, owner: str, seed: int) -> Footage:
+        kept = store.add(owner, f"{seed}.mp4", made(seed), sha256=f"{seed:064x}", source="/press")
+        assert kept is not None
+        return kept
+
+    def test_what_was_added_comes_back_as_it_was(self, store: FootageStore) -> None:
+        kept = self.keep(store, ALICE, 1)
+        [(footage, prints)] = store.prints(ALICE)
+        assert footage == kept == store.get(ALICE, kept.id)
+        assert np.array_equal(prints.times, made(1).times)
+        assert np.array_equal(prints.hashes, made(1).hashes)
+
+    def test_the_same_content_is_kept_once_an_owner(self, store: FootageStore) -> None:
+        self.keep(store, ALICE, 1)
+        again = store.add(ALICE, "b.mp4", made(1), sha256=f"{1:064x}", source="/other")
+        assert again is None and len(store.list(ALICE)) == 1
+        self.keep(store, BOB, 1)
+
+    def test_nobody_learns_what_another_holds(self, store: FootageStore) -> None:
+        mine, theirs = self.keep(store, ALICE, 1), self.keep(store, BOB, 2)
+        assert store.list(ALICE) == [mine] and store.get(ALICE, theirs.id) is None
+        assert not store.knows(ALICE, theirs.sha256) and store.knows(BOB, theirs.sha256)
+        assert store.remove(ALICE, [theirs.id]) == 0 and store.list(BOB) == [theirs]
+        library = Library(store)
+        assert theirs.sha256 not in b"".join(library.export(ALICE)).decode()
+        assert [f.sha256 for f, _ in store.prints(ALICE)] == [mine.sha256]
+
+    def test_what_is_removed_is_gone(self, store: FootageStore) -> None:
+        first, second = self.keep(store, ALICE, 1), self.keep(store, ALICE, 2)
+        before = store.version(ALICE)
+        assert store.remove(ALICE, [first.id, "none"]) == 1
+        assert store.list(ALICE) == [second]
+        assert store.version(ALICE) != before and store.version(ALICE)[0] == 1
+
+    def test_a_full_library_takes_no_more(
+        self, store: FootageStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_FOOTAGE", 1)
+        self.keep(store, ALICE, 1)
+        with pytest.raises(module.InputError, match="holds 1 files"):
+            self.keep(store, ALICE, 2)
+        self.keep(store, BOB, 3)
+
+    def test_what_one_exports_another_imports(self, store: FootageStore) -> None:
+        self.keep(store, ALICE, 1)
+        self.keep(store, ALICE, 2)
+        library = Library(store)
+        file = io.BytesIO(b"".join(library.export(ALICE)))
+        assert library.import_prints(BOB, file) == (2, 0)
+        file.seek(0)
+        assert library.import_prints(BOB, file) == (0, 2)
+        hashes = {f.sha256: p.hashes for f, p in store.prints(ALICE)}
+        for footage, prints in store.prints(BOB):
+            assert footage.source == "import"
+            assert np.array_equal(prints.hashes, hashes[footage.sha256])

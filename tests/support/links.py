@@ -1,0 +1,118 @@
+"""A small Internet on this computer: 127.0.0.2 stands for it, 127.0.0.1 stays private."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from detector.links import addresses
+
+PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"
+PNG = Path(__file__).resolve().parents[2] / "docs" / "analyze.png"
+
+Answer = Callable[["Handler"], None]
+
+
+def resolver(names: dict[str, list[str]]) -> Callable[[str, int], list[str]]:
+    """Stands in for a resolver that knows these names; an address is its own."""
+
+    def resolve(host: str, port: int) -> list[str]:
+        if host in names:
+            return names[host]
+        if host.replace(".", "").isdigit():
+            return [host]
+        raise OSError("no such name")
+
+    return resolve
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by the path of a request."""
+
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.server.came.append((self.path, dict(self.headers)))
+        self.close_connection = True
+        try:
+            self.server.answers[self.path.partition("?")[0]](self)
+        except OSError:  # whoever asked has left
+            self.server.left.set()
+
+    def begin(self, status: int = 200, **headers: str) -> None:
+        """Send a status and headers; `Content_Length` for Content-Length."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None: ...
+
+
+class Server(ThreadingHTTPServer):
+    """One that listens at one address; what came to it is in `came`."""
+
+    daemon_threads = True
+
+    def __init__(self, address: str, answers: dict[str, Answer]) -> None:
+        super().__init__((address, 0), Handler)
+        self.answers = answers
+        self.came: list[tuple[str, dict[str, str]]] = []
+        self.left = threading.Event()
+
+    def url(self, host: str, path: str) -> str:
+        return f"http://{host}:{self.server_port}{path}"
+
+
+@contextmanager
+def serving(address: str, answers: dict[str, Answer]) -> Iterator[Server]:
+    """Serve answers at an address."""
+    server = Server(address, answers)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def small_internet(patch: pytest.MonkeyPatch) -> None:
+    """Let `PUBLIC` pass for an address of the Internet."""
+    real = addresses.is_public
+    patch.setattr(addresses, "is_public", lambda address: address == PUBLIC or real(address))
+
+
+def whole(body: bytes, **headers: str) -> Answer:
+    """Answer with a body and its length."""
+
+    def answer(handler: Handler) -> None:
+        handler.begin(**{"Content_Length": str(len(body))} | headers)
+        handler.wfile.write(body)
+
+    return answer
+
+
+def redirect(to: str, status: int = 302, **headers: str) -> Answer:
+    """Answer that it is elsewhere."""
+    return lambda handler: handler.begin(status, Location=to, Content_Length="0", **headers)
+
+
+def endless(piece: bytes, pause: float, before: bytes = b"") -> Answer:
+    """Answer without an end: a piece, a pause, a piece."""
+
+    def answer(handler: Handler) -> None:
+        handler.begin()
+        handler.wfile.write(before)
+        while True:
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+            time.sleep(pause)
+
+    return answer

@@ -1,0 +1,124 @@
+"""What servers that share a database must count alike. A subclass has a fixture `where`."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from service.rate_limit import Refusal
+from service.records.database import Database
+from service.records.rate_counts import SLOTS, SharedRateLimiter
+from service.records.tables import rate_counts
+from tests.support.servers_contract import Clock
+
+SPAN = 3600
+SLOT = SPAN / SLOTS
+
+
+def wait(refusal: Refusal | None) -> float:
+    assert refusal
+    return refusal.wait
+
+
+class RatesContract:
+    @pytest.fixture
+    def limiter(self, where: Path | str) -> Iterator[Callable[..., SharedRateLimiter]]:
+        """Each call is another server."""
+        opened: list[Database] = []
+
+        def make(name: str = "files", span: int = SPAN) -> SharedRateLimiter:
+            opened.append(Database(where))
+            return SharedRateLimiter(opened[-1], name, span)
+
+        yield make
+        for database in opened:
+            database.close()
+
+    def test_servers_count_together(
+        self, clock: Clock, limiter: Callable[..., SharedRateLimiter]
+    ) -> None:
+        one, two = limiter(), limiter()
+        assert one.take({"a": 3}) is None and two.take({"a": 3}) is None
+        assert one.take({"a": 3}, 2), "only one is left"
+        assert two.take({"a": 3}) is None
+        assert one.take({"a": 3}) and two.take({"a": 3})
+        assert one.take({"b": 3}) is None
+        assert limiter("daily").take({"a": 1}) is None, "another limiter's are others"
+
+    def test_the_window_slides_and_says_how_long_to_wait(
+        self, clock: Clock, limiter: Callable[..., SharedRateLimiter]
+    ) -> None:
+        one = limiter()
+        for minute in (0, 10, 20):
+            clock.now = clock.now.replace(minute=minute)
+            assert one.take({"a": 3}) is None
+        refusal = wait(one.take({"a": 3}))
+        assert 40 * 60 <= refusal <= 40 * 60 + SLOT
+        assert wait(one.take({"a": 2})) == pytest.approx(refusal + 600), "a lowered limit"
+        assert wait(one.take({"a": 3}, 4)) == math.inf
+        clock.now += timedelta(seconds=refusal - 1)
+        assert one.take({"a": 3})
+        clock.now += timedelta(seconds=1)
+        assert one.take({"a": 3}) is None and one.take({"a": 3})
+
+    def test_all_keys_count_or_none(
+        self, clock: Clock, limiter: Callable[..., SharedRateLimiter]
+    ) -> None:
+        one = limiter()
+        assert one.take({"address": 1, "a": 5}) is None
+        refusal = one.take({"address": 1, "b": 1})
+        assert refusal and refusal.key == "address" and refusal.most == 1
+        assert one.take({"b": 1}) is None, "the refusal did not count against b"
+
+    def test_what_is_given_back_can_be_taken_again(
+        self, clock: Clock, limiter: Callable[..., SharedRateLimiter]
+    ) -> None:
+        one = limiter()
+        assert one.take({"a": 5}, 3) is None
+        clock.now += timedelta(minutes=10)
+        assert one.take({"a": 5}, 2) is None and one.take({"a": 5})
+        limiter().give_back(["a", "never"], 4)
+        assert one.take({"a": 5}, 5)
+        assert one.take({"a": 5}, 4) is None
+
+    def test_many_at_once_never_get_more(self, limiter: Callable[..., SharedRateLimiter]) -> None:
+        servers, got = [limiter() for _ in range(3)], []
+
+        def come(number: int) -> None:
+            keys = {"a": 25, "address": 40}
+            pairs = list(keys.items()) if number % 2 else list(reversed(keys.items()))
+            got.append(servers[number % 3].take(dict(pairs)))
+
+        threads = [threading.Thread(target=come, args=(number,)) for number in range(60)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(got) == 60 and got.count(None) == 25
+
+    def test_what_is_over_is_swept_and_no_key_can_be_read(
+        self, clock: Clock, limiter: Callable[..., SharedRateLimiter]
+    ) -> None:
+        one = limiter()
+        for _ in range(200):
+            one.take({"address:203.0.113.9": 10**6})
+            clock.now += timedelta(seconds=SLOT / 2)
+        rows = self._rows(one)
+        assert len({row.slot for row in rows}) == len(rows) <= 101
+        assert not any("203" in row.key and "." in row.key for row in rows)
+        one.sweep()
+        assert len(self._rows(one)) <= SLOTS + 2
+        clock.now += timedelta(seconds=SPAN + 2 * SLOT)
+        one.sweep()
+        assert self._rows(one) == []
+
+    @staticmethod
+    def _rows(limiter: SharedRateLimiter) -> list:
+        with limiter._database.reading() as connection:
+            return list(connection.execute(select(rate_counts)))

@@ -1,0 +1,88 @@
+"""A real S3 server of the tests' own: moto's, as a program. It takes signed requests over HTTP,
+whole objects and parts, and is asked by the library that asks Amazon.
+
+    def test_it(s3: S3) -> None:
+        bucket = s3.bucket()       # a fresh one, whose settings are in the environment
+
+What is not in it: that keys are right (any are taken), and limits of space.
+"""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.ports import free_port
+from tests.support.waiting import until
+
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "unmask",
+    "AWS_SECRET_ACCESS_KEY": "unmask-secret",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    # Nothing of who runs the tests.
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class S3:
+    """A running server, by its address."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def environment(self, bucket: str, prefix: str = "unmask") -> dict[str, str]:
+        """Return what a server of ours is told to keep its media here."""
+        where = {
+            "UNMASK_S3_BUCKET": bucket,
+            "UNMASK_S3_ENDPOINT": self.url,
+            "UNMASK_S3_PREFIX": prefix,
+        }
+        return {**KEYS, **where}
+
+    def make(self) -> str:
+        """Make a bucket; its name."""
+        name = f"media-{secrets.token_hex(6)}"
+        urllib.request.urlopen(urllib.request.Request(f"{self.url}/{name}", method="PUT")).close()
+        return name
+
+
+@contextmanager
+def serve_s3() -> Iterator[S3]:
+    """Start a server, and stop it again whatever happens."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        assert process.poll() is None, "the S3 server of the tests ended by itself"
+        try:
+            urllib.request.urlopen(f"{url}/moto-api/", timeout=5).close()
+        except OSError:
+            return False
+        return True
+
+    try:
+        until(answers)
+        yield S3(url)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """The server of this test process."""
+    with serve_s3() as server:
+        yield server

@@ -1,0 +1,80 @@
+"""A made result of a voice clip, as a run would leave it: logits, undecided or decided."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from detector import media
+from detector.decision import decide
+from detector.schema.analysis import (
+    Analysis,
+    Calibration,
+    Ensemble,
+    Heard,
+    Label,
+    Modality,
+    ModelResult,
+    Question,
+    Settings,
+    Software,
+    SpanSegment,
+    Subject,
+    Thresholds,
+    Verdict,
+)
+from tests.support import speech
+
+FIT = Calibration(scale=1, offset=0, data="made", clips=100)
+SPOKEN = [(1.0, 7.0), (8.0, 12.0)]
+
+
+def write_clip(path: Path) -> Path:
+    """Write 13 s with 6 s and 4 s of speech."""
+    quiet = np.zeros(16_000)
+    parts = [quiet, speech.speech(6), quiet, speech.speech(4, seed=1), quiet]
+    return speech.write(path, np.concatenate(parts))
+
+
+def make_analysis(path: Path, *, calibrated: bool = True, heard: Heard | None = None) -> Analysis:
+    """Return the result of a file of `write_clip`: cloned from 1 to 7 s, untouched after it."""
+    info = media.probe(path)
+    assert info.audio is not None
+    info.audio.heard = heard or Heard(
+        seconds=13.0, speech=SPOKEN, band=7_800.0, snr=28.0, clipped=0.0, level=-24.0, held=0.05
+    )
+    windows = [((1, 3), 3.0), ((3, 5), 3.4), ((5, 7), 3.1), ((8, 10), 1.0), ((10, 12), 1.2)]
+    spans = [
+        SpanSegment(start=a, end=b, logits={"voice": logit, "aasist:l": 5.0})
+        for (a, b), logit in windows
+    ]
+    voice = Subject(
+        id="voice", modality=Modality.VOICE, start=1.0, end=12.0, thumbnail_time=1.0, spans=spans
+    )
+    models = [
+        ModelResult(
+            id="voice", title="Voice", plain="Voice traces", kind="audio", task="voice",
+            modality=Modality.VOICE, calibration=FIT if calibrated else None, scored=5,
+            finding="traces like those that voice makers leave", confused_by="noise removal",
+        ),
+        ModelResult(
+            id="aasist:l", title="AASIST-L", kind="audio", task="voice",
+            modality=Modality.VOICE, scored=5,
+        ),
+    ]  # fmt: skip
+    limits = Thresholds(low=0.3, high=0.86)
+    ensemble = Ensemble(models=["voice"], calibration=FIT, thresholds=limits)
+    return decide(
+        Analysis(
+            id="made", created=datetime(2026, 11, 21, 11, 2, tzinfo=UTC), media=info,
+            settings=Settings(), ensembles={Question.VOICE: ensemble}, models=models,
+            verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=limits),
+            subjects=[] if not info.audio.heard.speech else [voice], timestamps=[],
+            software=Software(
+                version="0", python="3", torch="2", device="cpu", backend="none"
+            ),
+            timings={"read": 0.1, "sound": 0.2, "total": 1.0},
+        )
+    )  # fmt: skip

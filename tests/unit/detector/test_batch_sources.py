@@ -1,0 +1,285 @@
+"""What a batch is of: folders, tables, lists, archives and documents, and those made to do harm."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from detector.batch import archive, document, read_container, read_source
+from detector.batch.entry import Entry
+from detector.cli.common import JsonOutput
+from detector.errors import MediaError, UsageError
+from tests.support.containers import RELS, TEXT, docx, packed, pdf, picture
+
+
+def names(entries: list[Entry]) -> list[str]:
+    return [entry.name for entry in entries]
+
+
+def codes(entries: list[Entry]) -> dict[str, str]:
+    return {entry.name: entry.error.code for entry in entries if entry.error}
+
+
+def opened(entry: Entry, folder: Path) -> bytes:
+    assert entry.open is not None
+    folder.mkdir(exist_ok=True)
+    return entry.open(folder).read_bytes()
+
+
+def test_a_folder_with_what_is_in_it(tmp_path: Path) -> None:
+    inner = tmp_path / "b" / "c"
+    inner.mkdir(parents=True)
+    for name in ("z.png", "b/a.png", "b/c/no-ending", ".hidden.png", "b/notes.txt"):
+        (tmp_path / name).write_bytes(picture())
+    (tmp_path / "b" / "empty.mp4").touch()
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "old.png").write_bytes(picture())
+    packed(tmp_path / "b" / "more.zip", {"x.png": picture(), "__MACOSX/x.png": b"", "r.txt": b"r"})
+    source = read_source(tmp_path, leave_out=results)
+    expected = ["z.png", "b/a.png", "b/empty.mp4", "b/more.zip/x.png", "b/c/no-ending"]
+    assert names(source.entries) == expected
+    assert codes(source.entries) == {"b/empty.mp4": "empty"}
+    assert source.passed_over == 1
+
+
+def test_a_table_and_a_list_name_paths_beside_themselves(tmp_path: Path) -> None:
+    for name in ("one.png", "two, or so.png"):
+        (tmp_path / name).write_bytes(picture())
+    table = tmp_path / "labels.csv"
+    table.write_text('label,file\nreal,one.png\nfake,"two, or so.png"\nreal,one.png\nreal,\n')
+    assert names(read_source(table).entries) == ["one.png", "two, or so.png"]
+    semicolons = tmp_path / "other.csv"
+    semicolons.write_text("\ufeffPath;x\none.png;1\n")
+    assert names(read_source(semicolons).entries) == ["one.png"]
+    lines = tmp_path / "list.txt"
+    lines.write_text(f"# mine\n\n{tmp_path / 'one.png'}\nnone.png\nhttps://example.org/a.mp4\n")
+    entries = read_source(lines).entries
+    assert codes(entries) == {"none.png": "not_found", "https://example.org/a.mp4": "links_off"}
+    assert opened(entries[0], tmp_path) == picture()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.csv", b"label,clip\nreal,x.png\n"), ("a.csv", b"path\n"), ("b.txt", b"\xff\xfe\x00")],
+)
+def test_a_list_that_is_none_is_said_to_be(tmp_path: Path, name: str, text: bytes) -> None:
+    (tmp_path / name).write_bytes(text)
+    with pytest.raises(UsageError):
+        read_source(tmp_path / name)
+
+
+def test_links_are_opened_by_who_may(tmp_path: Path) -> None:
+    lines = tmp_path / "list.txt"
+    lines.write_text("https://example.org/a.mp4\n")
+    file = tmp_path / "fetched.png"
+    file.write_bytes(picture())
+    (entry,) = read_source(lines, links=lambda link: lambda folder: file).entries
+    assert opened(entry, tmp_path) == picture()
+
+
+def test_a_file_of_an_archive_lies_under_a_name_of_ours(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.zip", {"in/a b.png": picture(1), "readme.txt": b"x"})
+    (entry,) = read_source(path).entries
+    assert entry.name == "in/a b.png"
+    assert opened(entry, tmp_path / "out") == picture(1)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["file.png"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../up.png", "/etc/passwd", "a/../../b.png", "C:\\b.png", "..\\b.png", "\\\\host\\x"]
+)
+def test_a_name_that_leads_out_is_refused_and_the_others_are_not(tmp_path: Path, name: str) -> None:
+    path = packed(tmp_path / "a.zip", {name: picture(), "good.png": picture()})
+    entries = read_source(path).entries
+    assert codes(entries) == {name: "path_trick"}
+    assert len(entries) == 2
+
+
+def test_a_link_in_an_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    link = zipfile.ZipInfo("passwords.png")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as out:
+        out.writestr(link, "/etc/passwd")
+    assert codes(read_source(path).entries) == {"passwords.png": "path_trick"}
+
+
+def test_bombs_are_refused_before_they_are_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = packed(tmp_path / "zeros.zip", {"a.bmp": bytes(80 * 1024**2)})
+    assert path.stat().st_size < 100_000
+    with pytest.raises(MediaError) as refused:
+        read_source(path)
+    assert refused.value.code == "zip_bomb"
+    monkeypatch.setattr(archive, "MAX_UNPACKED", 1000)
+    with pytest.raises(MediaError):
+        read_source(packed(tmp_path / "large.zip", {"a.png": picture()}))
+
+
+def test_an_archive_that_lies_about_a_size_ends_at_what_it_said(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.zip", {"a.bmp": bytes(5 * 1024**2)})
+    data = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        data[data.index(mark) + at : data.index(mark) + at + 4] = struct.pack("<I", 1000)
+    path.write_bytes(data)
+    (entry,) = read_source(path).entries
+    with pytest.raises(MediaError) as refused:
+        opened(entry, tmp_path / "out")
+    assert refused.value.code in ("bad_archive", "zip_bomb")
+    assert sum(p.stat().st_size for p in (tmp_path / "out").iterdir()) <= 1024**2
+
+
+def test_too_many_files_damage_and_passwords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = packed(tmp_path / "a.zip", {"a.png": picture(), "b.png": picture()})
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(whole.read_bytes()[:-30])
+    with pytest.raises(MediaError) as refused:
+        read_source(cut)
+    assert refused.value.code == "bad_archive"
+    locked = bytearray(whole.read_bytes())
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        locked[locked.index(mark) + at] |= 1
+    (tmp_path / "locked.zip").write_bytes(locked)
+    assert codes(read_source(tmp_path / "locked.zip").entries) == {"a.png": "encrypted"}
+    monkeypatch.setattr(archive, "MAX_FILES", 1)
+    with pytest.raises(MediaError) as refused:
+        read_source(whole)
+    assert refused.value.code == "too_many_files"
+    # In a folder such an archive is one entry that says why.
+    assert codes(read_source(tmp_path).entries)["a.zip"] == "too_many_files"
+
+
+def test_a_wrong_byte_in_a_packed_file_is_damage(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.zip", {"a.png": picture()})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    path.write_bytes(data)
+    (entry,) = read_source(path).entries
+    with pytest.raises(MediaError) as refused:
+        opened(entry, tmp_path / "out")
+    assert refused.value.code == "bad_archive"
+
+
+@pytest.mark.parametrize("name", ["inner.zip", "innocent.png"])
+def test_an_archive_in_an_archive_is_refused_by_its_content(tmp_path: Path, name: str) -> None:
+    inner = packed(tmp_path / "inner", {"a.png": picture()}).read_bytes()
+    path = packed(tmp_path / "outer.zip", {name: inner})
+    (entry,) = read_source(path).entries
+    with pytest.raises(MediaError) as refused:
+        opened(entry, tmp_path / "out")
+    assert refused.value.code == "nested_archive"
+
+
+def test_pictures_of_a_docx_have_the_page_they_were_last_laid_out_on(tmp_path: Path) -> None:
+    drawn = '<w:p><a:blip r:embed="r2"/></w:p><w:p><w:lastRenderedPageBreak/>'
+    drawn += '<w:lastRenderedPageBreak/><a:blip r:embed="r1"/></w:p>'
+    path = docx(tmp_path / "paper.docx", TEXT.format(drawn))
+    first, second = read_source(path).entries
+    assert (first.name, first.page) == ("paper.docx, page 1, image2.png", 1)
+    assert (second.name, second.page) == ("paper.docx, page 3, image1.png", 3)
+    assert opened(second, tmp_path / "out") == picture(1)
+
+
+def test_a_docx_with_entities_of_entities_has_pictures_without_pages(tmp_path: Path) -> None:
+    lol = '<!DOCTYPE l [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
+    path = docx(tmp_path / "paper.docx", lol + TEXT.format("&b;"))
+    assert [entry.page for entry in read_source(path).entries] == [None, None]
+
+
+def test_pictures_of_a_pptx_have_their_slide(tmp_path: Path) -> None:
+    link = '<Relationship Id="r1" Target="../media/image7.png"/>'
+    path = packed(
+        tmp_path / "talk.pptx",
+        {
+            "[Content_Types].xml": b"<Types/>",
+            "ppt/slides/slide1.xml": b"<p/>",
+            "ppt/slides/slide12.xml": b"<p/>",
+            "ppt/slides/_rels/slide12.xml.rels": RELS.format(link).encode(),
+            "ppt/media/image7.png": picture(7),
+        },
+    )
+    (entry,) = read_source(path).entries
+    assert (entry.name, entry.page) == ("talk.pptx, slide 12, image7.png", 12)
+
+
+def test_pictures_of_a_pdf_have_their_page(tmp_path: Path) -> None:
+    entries = read_source(pdf(tmp_path / "paper.pdf")).entries
+    assert [(e.name, e.page) for e in entries] == [
+        ("paper.pdf, page 1, picture 1", 1),
+        ("paper.pdf, page 3, picture 1", 3),
+        ("paper.pdf, page 3, picture 2", 3),
+    ]
+    assert opened(entries[0], tmp_path / "out") == picture(1, "JPEG")
+    seen = np.asarray(Image.open(io.BytesIO(opened(entries[2], tmp_path / "out"))).convert("RGB"))
+    assert np.array_equal(seen, np.asarray(Image.open(io.BytesIO(picture(3)))))
+
+
+def test_a_damaged_locked_or_long_pdf_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pypdf import PdfWriter
+
+    whole = pdf(tmp_path / "paper.pdf")
+    (tmp_path / "cut.pdf").write_bytes(b"%PDF-1.7\n" + whole.read_bytes()[300:700])
+    with pytest.raises(MediaError) as refused:
+        read_source(tmp_path / "cut.pdf")
+    assert refused.value.code == "bad_archive"
+    writer = PdfWriter(clone_from=whole)
+    writer.encrypt("secret", algorithm="AES-256")
+    writer.write(tmp_path / "locked.pdf")
+    with pytest.raises(MediaError) as refused:
+        read_source(tmp_path / "locked.pdf")
+    assert refused.value.code == "encrypted"
+    monkeypatch.setattr(document, "MAX_PAGES", 2)
+    with pytest.raises(MediaError) as refused:
+        read_source(whole)
+    assert refused.value.code == "too_many_files"
+
+
+def test_several_results_are_a_list_that_can_be_read_after_each(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    path.write_text("an older and much longer file" * 100)
+    with JsonOutput(str(path), several=True) as output:
+        for n in range(3):
+            output.add({"n": n, "ä": "ä"})
+            assert json.loads(path.read_text("utf-8")) == [{"n": k, "ä": "ä"} for k in range(n + 1)]
+
+
+def test_a_list_of_files_that_is_far_too_long_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """zipfile would make an object of each file before anybody could count them."""
+    path = packed(tmp_path / "many.zip", {f"{n}.png": b"" for n in range(200)})
+    monkeypatch.setattr(archive, "MAX_LISTING", 4000)
+    with pytest.raises(MediaError) as refused:
+        archive.members(path)
+    assert refused.value.code == "too_many_files"
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.txt", "folder.zip"])
+def test_a_file_that_is_brought_leads_to_no_other(tmp_path: Path, name: str) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(picture())
+    path = tmp_path / name
+    path.write_text(f"path\n{secret}\n")
+    assert read_container(path, name) is None
+
+
+def test_what_is_in_a_container_is_known_by_its_content(tmp_path: Path) -> None:
+    content = {"in/a.png": picture(), "notes.txt": b"x", "voice.mp3": b"x"}
+    path = packed(tmp_path / "container", content)
+    found = read_container(path, "press.zip")
+    assert found is not None
+    assert names(found.entries) == ["press.zip/in/a.png", "press.zip/voice.mp3"]
+    assert found.passed_over == 1 and found.entries[0].size == len(picture())

@@ -1,0 +1,142 @@
+"""What is said of a copy beside its original."""
+
+from __future__ import annotations
+
+import pytest
+
+from detector.messages import comparison as words
+from detector.schema.analysis import Media
+from detector.schema.comparison import (
+    ComparedPerson,
+    Comparison,
+    ComparisonFinding,
+    Edit,
+    Generation,
+    GenerationHint,
+    SpaceAlignment,
+    Span,
+    TimeAlignment,
+)
+
+
+def media(name: str, duration: float | None = 20.0) -> Media:
+    return Media(
+        name=name, sha256="0" * 64, kind="video" if duration else "image", size=1, width=640,
+        height=360, duration=duration, container="mp4", codec="h264",
+    )  # fmt: skip
+
+
+def person(name: str, part: str, *spans: tuple[float, float]) -> ComparedPerson:
+    return ComparedPerson.model_validate(
+        {
+            "id": name,
+            "part": part,
+            "spans": [Span(start=a, end=b) for a, b in spans],
+            "difference": 13.0,
+            "limit": 2.0,
+            "moments": 9,
+        }
+    )
+
+
+def made(finding: ComparisonFinding, **more: object) -> Comparison:
+    fields: dict[str, object] = {
+        "copy_media": media("shared.mp4"),
+        "original_media": media("rally.mov"),
+        "finding": finding,
+        "time": TimeAlignment(compared=75, matched=75),
+    }
+    return Comparison.model_validate(fields | more)
+
+
+def test_a_manipulated_copy_is_said_with_person_and_time() -> None:
+    people = [person("A", "face", (2.0, 7.0)), person("B", "none")]
+    comparison = made(ComparisonFinding.FACE_DIFFERS, people=people)
+    assert words.sentence(comparison) == (
+        "Manipulated copy of rally.mov: the face of Person A differs from 00:02 to 00:07, "
+        "the rest is the same footage"
+    )
+    assert words.headline(comparison) == "Manipulated copy of rally.mov"
+
+
+def test_a_short_clip_s_times_have_tenths() -> None:
+    comparison = made(
+        ComparisonFinding.MOUTH_DIFFERS,
+        copy_media=media("s.mp4", 3.0),
+        people=[person("A", "mouth", (0.3, 2.0))],
+    )
+    assert "only the mouth differs, from 00:00.3 to 00:02.0" in words.lead(comparison)
+
+
+def test_an_original_that_is_younger_takes_the_accusation_back() -> None:
+    younger = Generation(
+        younger="original",
+        hints=[
+            GenerationHint(code="smaller", younger="original", params={"width": 640, "height": 360})
+        ],
+    )
+    comparison = made(
+        ComparisonFinding.FACE_DIFFERS, generation=younger, people=[person("A", "face")]
+    )
+    assert comparison.roles_doubtful
+    assert "younger file" in words.headline(comparison)
+    assert "Manipulated" not in words.sentence(comparison)
+    assert (
+        "Which is older",
+        "the original is the smaller picture, 640 × 360",
+    ) in words.figures(comparison)
+
+
+@pytest.mark.parametrize("finding", list(ComparisonFinding))
+def test_every_finding_has_words(finding: ComparisonFinding) -> None:
+    comparison = made(finding, space=SpaceAlignment(mirrored=True, kept=0.7))
+    for text in (words.headline(comparison), words.lead(comparison), words.sentence(comparison)):
+        assert text
+        assert "{" not in text
+
+
+def test_what_differs_elsewhere_is_said_beside_the_face() -> None:
+    edit = Edit(box=(0, 0, 9, 9), spans=[Span(start=1.0, end=3.0)], difference=30.0)
+    comparison = made(
+        ComparisonFinding.OTHER_EDITS, edits=[edit], people=[person("A", "face", (2, 7))]
+    )
+    assert words.lead(comparison) == (
+        "The same footage, but more than faces differs, from 00:01 to 00:03. "
+        "The face of Person A differs, from 00:02 to 00:07."
+    )
+
+
+def test_stretches_of_several_people_are_joined() -> None:
+    people = [person("A", "face", (2, 7)), person("B", "face", (6, 9), (12, 13))]
+    spans = made(ComparisonFinding.FACE_DIFFERS, people=people).spans
+    assert [(s.start, s.end) for s in spans] == [(2, 9), (12, 13)]
+    assert len(made(ComparisonFinding.FACE_DIFFERS, people=people).model_dump_json()) > 100
+
+
+def test_who_is_merely_seen_before_is_not_accused_by_order_alone() -> None:
+    people = [person("A", "face", (2.0, 7.0))]
+    assumed = made(ComparisonFinding.FACE_DIFFERS, people=people, roles="assumed")
+    assert not assumed.accuses and assumed.roles_doubtful
+    assert words.headline(assumed) == "Same footage, and which of the two was changed is open"
+    assert "Manipulated" not in words.sentence(assumed)
+    younger = assumed.model_copy(update={"generation": Generation(younger="copy")})
+    assert younger.accuses and words.headline(younger) == "Manipulated copy of rally.mov"
+    stated = assumed.model_copy(update={"roles": "stated"})
+    assert stated.accuses
+
+
+def test_the_answer_beside_the_detectors_is_short_and_no_proof_of_what_it_is_not() -> None:
+    same = made(ComparisonFinding.NOTHING_DIFFERS, inside=1.4, elsewhere=1.3)
+    assert words.question() == "Differs from its original?"
+    assert words.short(same) == "Nothing else differs"
+    assert words.against(same) == (
+        "Measured against rally.mov: face 1.4, elsewhere 1.3 gray levels. That is no proof that it "
+        "is genuine: the original may be manipulated itself."
+    )
+    face = made(ComparisonFinding.FACE_DIFFERS, inside=13.0, elsewhere=1.1)
+    assert words.against(face) == (
+        "Measured against rally.mov: face 13.0, elsewhere 1.1 gray levels."
+    )
+    assert words.short(face) == "Only the face differs"
+    cropped = made(ComparisonFinding.TRANSFORMED, space=SpaceAlignment(mirrored=True, kept=0.7))
+    assert words.short(cropped) == "Cropped and mirrored; nothing else differs"

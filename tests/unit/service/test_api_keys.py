@@ -1,0 +1,153 @@
+"""Keys of programs: shown once, kept as a hash, ended at once; and requests that come twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from detector.errors import InputError
+from service import limits, logs
+from service.context import PrincipalKind, RequestContext, Role, Scope
+from service.limits import RateLimitExceeded
+from service.records import idempotency
+from service.records.api_keys import ApiKeys
+from service.records.database import FILE, Database
+from service.records.idempotency import IdempotencyKeys, InProgress, KeyReused
+
+BOTH = (Scope.READ, Scope.ANALYZE)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path / FILE)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def keys(database: Database) -> ApiKeys:
+    return ApiKeys(database)
+
+
+def test_a_key_lets_in_who_has_all_of_it(keys: ApiKeys) -> None:
+    key, text = keys.add("night run", BOTH)
+    found = keys.find(text)
+    assert found is not None and found.id == key.id and found.scopes == BOTH
+    for wrong in (text[:-1], text + "x", text.upper(), "", "um", f"um_{key.id}_", "um_x_y"):
+        assert keys.find(wrong) is None
+    another = keys.add("another", BOTH)[1]
+    assert keys.find(f"um_{key.id}_{another.split('_', 2)[2]}") is None
+
+
+def test_the_database_does_not_hold_it(keys: ApiKeys, tmp_path: Path) -> None:
+    _key, text = keys.add("night run", BOTH)
+    secret = text.split("_", 2)[2].encode()
+    assert not [file for file in tmp_path.glob(f"{FILE}*") if secret in file.read_bytes()]
+
+
+def test_it_ends_when_revoked_and_when_over(keys: ApiKeys) -> None:
+    key, text = keys.add("a", BOTH)
+    over = keys.add("b", BOTH, ttl=timedelta(microseconds=1))[1]
+    assert keys.find(over) is None and keys.in_force() == [keys.all()[0]]
+    assert keys.revoke(key.id) and not keys.revoke(key.id) and not keys.revoke("none")
+    assert keys.find(text) is None and keys.in_force() == []
+    assert [k.state(datetime.now(UTC)) for k in keys.all()] == ["revoked", "expired"]
+
+
+def test_when_it_was_used_is_known_to_the_minute(keys: ApiKeys) -> None:
+    _key, text = keys.add("a", BOTH)
+    assert keys.find(text) is not None
+    (first,) = keys.all()
+    assert first.used is not None
+    assert keys.find(text) is not None and keys.all() == [first]
+
+
+def test_each_is_somebody_of_its_own(keys: ApiKeys) -> None:
+    reader, analyst = keys.add("r", (Scope.READ,))[0], keys.add("a", BOTH)[0]
+    assert reader.principal.id == f"key:{reader.id}" != analyst.principal.id
+    assert reader.principal.kind is PrincipalKind.KEY
+    assert reader.principal.role is Role.VIEWER and not reader.principal.may_analyze
+    assert analyst.principal.may_analyze and not analyst.principal.may_administer
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes"), [("", BOTH), ("  ", BOTH), ("x" * 81, BOTH), ("a", ())]
+)
+def test_a_key_without_name_or_scope_is_not_made(keys: ApiKeys, name: str, scopes: tuple) -> None:
+    with pytest.raises(InputError):
+        keys.add(name, scopes)
+    assert keys.all() == []
+
+
+def test_its_own_allowance_holds_by_hour_and_by_day(keys: ApiKeys) -> None:
+    for limiter in (limits.files, limits.daily_files):
+        limiter.clear()
+    hourly = RequestContext(keys.add("h", BOTH, files_per_hour=2)[0].principal)
+    daily = RequestContext(keys.add("d", BOTH, files_per_day=3)[0].principal)
+    for context, most, longest in ((hourly, 2, 3600), (daily, 3, 24 * 3600)):
+        for _ in range(most):
+            with limits.taking(context):
+                pass
+        with pytest.raises(RateLimitExceeded) as refused, limits.taking(context):
+            pass
+        assert longest - 60 < refused.value.retry_after <= longest
+
+
+def test_what_came_to_nothing_does_not_count(keys: ApiKeys) -> None:
+    limits.daily_files.clear()
+    context = RequestContext(keys.add("d", BOTH, files_per_day=1)[0].principal)
+    with pytest.raises(ValueError, match="broken"), limits.taking(context):
+        raise ValueError("broken")
+    with limits.taking(context):
+        pass
+
+
+def test_requests_count_by_key_and_by_address(
+    keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNMASK_REQUESTS_PER_MINUTE", "3")
+    limits.requests.clear()
+    one, two = (RequestContext(keys.add(n, BOTH)[0].principal, address="203.0.113.7") for n in "ab")
+    for context in (one, one, two):
+        limits.count_request(context)
+    with pytest.raises(RateLimitExceeded) as refused:
+        limits.count_request(two)
+    assert 0 < refused.value.retry_after <= 60
+    limits.count_request(RequestContext(two.principal, address="203.0.113.8"))
+
+
+def test_a_key_stands_in_no_log(keys: ApiKeys) -> None:
+    _key, text = keys.add("a", BOTH)
+    cleaned = logs.clean(f"sent {text} to /v1/analyses/q0Zl3vJ6T2uYb8Rk1cXw9A/frames")
+    assert text.split("_", 2)[2] not in cleaned and "q0Zl3" not in cleaned
+    assert cleaned.endswith("/frames")
+
+
+def test_the_same_request_is_done_once(database: Database) -> None:
+    seen = IdempotencyKeys(database)
+    assert seen.claim("ann", "k", "print") is None
+    with pytest.raises(InProgress):
+        seen.claim("ann", "k", "print")
+    seen.complete("ann", "k", "result")
+    assert seen.claim("ann", "k", "print") == "result"
+    with pytest.raises(KeyReused):
+        seen.claim("ann", "k", "another")
+    assert seen.claim("ben", "k", "another") is None, "somebody else's keys are theirs"
+
+
+def test_a_claim_that_came_to_nothing_is_free_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = IdempotencyKeys(database)
+    assert seen.claim("ann", "k", "print") is None
+    seen.release("ann", "k")
+    assert seen.claim("ann", "k", "print") is None
+    monkeypatch.setattr(idempotency, "STALE", timedelta(0))  # its server died
+    assert seen.claim("ann", "k", "print") is None
+    seen.complete("ann", "k", "result")
+    assert seen.claim("ann", "k", "print") == "result", "what is done is not stale"
+    monkeypatch.setattr(idempotency, "TTL", timedelta(0))
+    assert seen.claim("ann", "k", "print") is None

@@ -1,0 +1,361 @@
+"""Batches: files set aside, run a few at a time, paused, stopped, gone on with by a new server."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from detector.errors import MediaError
+from detector.schema.analysis import Settings
+from service import batches as module
+from service.batch_files import IncomingFile
+from service.batches import BatchRow, BatchService, BatchState
+from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
+from service.records.batches import Batch, Batches
+from service.records.model import State
+from service.records.store import RecordScope
+from service.tasks.jobs import Jobs
+from tests.support.containers import packed
+from tests.support.scopes import local
+from tests.support.waiting import until
+from tests.unit.service.test_jobs import Analyzer, open_jobs
+
+OWNER = RequestContext(LOCAL, loopback=True)
+
+
+class Bench:
+    """A server with batches."""
+
+    def __init__(self, data: Path, analyzer: Analyzer, **options: object) -> None:
+        self.jobs: Jobs = open_jobs(data, analyzer, workers=1, **options)
+        self.batches = Batches(self.jobs.store.database)
+        self.service = BatchService(self.jobs._tasks, self.jobs, self.batches)
+        self.jobs._tasks.recover()
+        self.scope: RecordScope = local(self.jobs)
+
+    def bring(self, *names: str, id: str | None = None) -> Batch:
+        return self.bring_files(*((name, name.encode()) for name in names), id=id)
+
+    def bring_files(self, *files: tuple[str, bytes], id: str | None = None) -> Batch:
+        incoming = [IncomingFile(io.BytesIO(data), name, len(data)) for name, data in files]
+        return self.service.bring(OWNER, self.scope, incoming, Settings(), id=id)
+
+    def now(self, batch: Batch) -> Batch:
+        found = self.batches.get(LOCAL.id, batch.id)
+        assert found is not None
+        return found
+
+    def rows(self, batch: Batch) -> list[BatchRow]:
+        return self.service.rows(self.scope, batch)
+
+    def states(self, batch: Batch) -> list[State | None]:
+        return [row.state for row in self.rows(batch)]
+
+    def state(self, batch: Batch) -> BatchState:
+        return self.service.state(LOCAL, batch, self.rows(batch))
+
+
+@pytest.fixture
+def analyzer() -> Analyzer:
+    return Analyzer()
+
+
+@pytest.fixture
+def open_bench(
+    tmp_path: Path, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Bench]]:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.02)  # these files take no time
+    opened: list[Bench] = []
+
+    def make(**options: object) -> Bench:
+        opened.append(Bench(tmp_path, analyzer, **options))
+        return opened[-1]
+
+    yield make
+    analyzer.go.set()
+    for bench in opened:
+        bench.jobs.close()
+
+
+def test_more_files_than_the_queue_takes_are_all_analyzed_in_their_order(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    bench = open_bench(waiting=2)
+    names = [f"{number:02}.mp4" for number in range(9)]
+    batch = bench.bring(*names)
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    assert bench.states(batch) == [State.DONE] * 9
+    assert analyzer.begun == names
+    assert [found.id for found in bench.batches.latest(LOCAL.id, 3)] == [batch.id]
+
+
+def test_a_pause_lets_the_running_file_end_and_going_on_does_the_rest_once(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    bench = open_bench()
+    batch = bench.bring("a", "b", "c")
+    until(lambda: bench.rows(batch)[0].sampled == (3, 8))
+    assert [row.sampled for row in bench.rows(batch)[1:]] == [(0, 0), (0, 0)]
+    bench.service.pause(LOCAL, batch)
+    assert bench.state(batch) is BatchState.PAUSING
+    analyzer.go.set()
+    until(lambda: bench.state(batch) is BatchState.PAUSED)
+    assert bench.states(batch) == [State.DONE, State.INTERRUPTED, State.INTERRUPTED]
+    bench.service.go_on(LOCAL, bench.scope, batch)
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    assert analyzer.begun == ["a", "b", "c"]
+
+
+def test_stopping_cancels_what_runs_and_what_waits(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    bench = open_bench()
+    batch = bench.bring("a")
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    analyzer.go.clear()
+    batch = bench.bring("b", "c", id=batch.id)
+    until(lambda: "b" in analyzer.begun)
+    bench.service.stop(LOCAL, bench.scope, batch)
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    assert bench.states(batch) == [State.DONE, State.CANCELED, State.CANCELED]
+    assert analyzer.begun == ["a", "b"]
+
+
+def test_a_new_server_offers_what_was_left_and_redoes_nothing(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    first = open_bench()
+    batch = first.bring("a")
+    until(lambda: first.state(batch) is BatchState.DONE)
+    analyzer.go.clear()
+    batch = first.bring("b", "c", id=batch.id)
+    until(lambda: "b" in analyzer.begun)
+    first.jobs.close()
+    analyzer.go.set()
+
+    second = open_bench()
+    again = second.batches.get(LOCAL.id, batch.id)
+    assert again is not None and second.state(again) is BatchState.INTERRUPTED
+    assert second.states(again) == [State.DONE, State.INTERRUPTED, State.INTERRUPTED]
+    second.service.go_on(LOCAL, second.scope, again)
+    until(lambda: second.state(again) is BatchState.DONE)
+    assert second.states(again) == [State.DONE] * 3
+    assert analyzer.begun == ["a", "b", "b", "c"]
+
+
+def test_a_file_that_is_none_is_a_row_at_once_and_never_run(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    def check(path: Path) -> None:
+        if path.read_text() == "notes":
+            raise MediaError("This file is text.", code="not_media")
+
+    analyzer.go.clear()
+    bench = open_bench(check=check)
+    batch = bench.bring("clip", "other", "notes")
+    until(lambda: bench.states(batch)[2] is State.FAILED)
+    rows = bench.service.rows(bench.scope, batch)
+    assert rows[2].error == "This file is text."
+    analyzer.go.set()
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    assert analyzer.begun == ["clip", "other"]
+
+
+def test_what_may_not_be_brought_says_why_in_its_row(
+    open_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = open_bench()
+    monkeypatch.setattr(module, "MAX_FILES", 2)
+    batch = bench.bring("a", "b", "c")
+    assert [bool(item.refused) for item in batch.items] == [False, False, True]
+    refused = batch.items[2].refused
+    assert refused is not None and refused["message"] == "A batch has 2 files at most."
+    reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
+    scope = RecordScope("reader", bench.jobs.store)
+    theirs = bench.service.bring(
+        reader, scope, [IncomingFile(io.BytesIO(b"x"), "x", 1)], Settings()
+    )
+    assert theirs.items[0].refused is not None
+    assert theirs.items[0].refused["code"] == "not_allowed"
+    assert bench.service.state(reader.principal, theirs, []) is BatchState.DONE
+
+
+def test_a_batch_is_its_owners_alone(open_bench: Callable[..., Bench]) -> None:
+    bench = open_bench()
+    batch = bench.bring("a")
+    assert bench.batches.get("guest:somebody", batch.id) is None
+    assert not bench.batches.latest("guest:somebody", 5)
+
+
+def test_the_same_file_again_is_answered_at_once(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    bench = open_bench()
+    first = bench.bring("a")
+    until(lambda: bench.state(first) is BatchState.DONE)
+    second = bench.bring("a", "b")
+    until(lambda: bench.state(second) is BatchState.DONE)
+    assert second.items[0].analysis == first.items[0].analysis
+    assert analyzer.begun == ["a", "b"]
+
+
+def test_an_archive_is_a_row_a_file_and_each_is_analyzed(
+    open_bench: Callable[..., Bench], analyzer: Analyzer, tmp_path: Path
+) -> None:
+    bench = open_bench()
+    inner = packed(tmp_path / "inner.zip", {"x.png": b"x"}).read_bytes()
+    files = {"in/a.png": b"a", "b.png": b"b", "../c.png": b"c", "inner.zip": inner}
+    archive = packed(tmp_path / "press.zip", files).read_bytes()
+    batch = bench.bring_files(("first", b"first"), ("press.zip", archive))
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    rows = bench.service.rows(bench.scope, batch)
+    assert [(row.item.name, row.state) for row in rows] == [
+        ("first", State.DONE),
+        ("press.zip/in/a.png", State.DONE),
+        ("press.zip/b.png", State.DONE),
+        ("press.zip/../c.png", None),
+        ("press.zip/inner.zip", None),
+    ]
+    assert all(row.error for row in rows[3:])
+    assert analyzer.begun == ["first", "a.png", "b.png"]
+
+
+def test_an_archive_with_more_than_a_batch_takes_loses_none_of_the_first(
+    open_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bench = open_bench()
+    monkeypatch.setattr(module, "MAX_FILES", 3)
+    files = {f"{n}.png": f"{n}".encode() for n in range(5)}
+    archive = packed(tmp_path / "five.zip", files).read_bytes()
+    batch = bench.bring_files(("zero", b"zero"), ("five.zip", archive))
+    assert [item.analysis is not None for item in batch.items] == [True, True, True, False]
+    assert batch.items[3].refused is not None
+    assert batch.items[3].refused["message"].startswith("3 more files are in it")
+    more = bench.bring("late", id=batch.id)
+    assert more.items[-1].refused is not None
+    assert more.items[-1].refused["code"] == "too_many_files"
+
+
+def test_each_file_of_an_archive_counts_as_one_that_was_brought(
+    open_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNMASK_GUEST_FILES_PER_HOUR", "2")
+    bench = open_bench()
+    guest = RequestContext(Principal("guest:zip", PrincipalKind.GUEST), address="203.0.113.7")
+    scope = RecordScope("guest:zip", bench.jobs.store)
+    archive = packed(tmp_path / "x.zip", {f"{n}.png": b"%d" % n for n in range(3)}).read_bytes()
+    files = [IncomingFile(io.BytesIO(archive), "x.zip", len(archive))]
+    batch = bench.service.bring(guest, scope, files, Settings())
+    assert [item.refused and item.refused["code"] for item in batch.items] == [None, None, "quota"]
+
+
+def test_who_only_reads_gets_one_row_of_an_archive(
+    open_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    bench = open_bench()
+    reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
+    archive = packed(tmp_path / "x.zip", {f"{n}.png": b"%d" % n for n in range(3)}).read_bytes()
+    files = [IncomingFile(io.BytesIO(archive), "x.zip", len(archive))]
+    scope = RecordScope("reader", bench.jobs.store)
+    (item,) = bench.service.bring(reader, scope, files, Settings()).items
+    assert item.name == "x.zip" and item.refused is not None
+    assert item.refused["code"] == "not_allowed"
+
+
+def test_the_same_content_under_other_names_is_analyzed_once(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    bench = open_bench()
+    before = bench.bring_files(("a", b"same"))
+    until(lambda: bench.state(before) is BatchState.DONE)
+    analyzer.go.clear()
+    batch = bench.bring_files(("b", b"same"), ("c", b"new"), ("d", b"new"))
+    batch = bench.bring_files(("e", b"new"), id=batch.id)
+    assert [item.known for item in batch.items] == [True, False, True, True]
+    assert [item.name for item in batch.items] == ["b", "c", "d", "e"]
+    analyzer.go.set()
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    assert bench.states(batch) == [State.DONE] * 4
+    seen: dict[str, BatchRow] = {}
+    for _look in range(2):
+        rows = bench.service.rows(bench.scope, batch, seen)
+        assert [row.item.name for row in rows] == ["b", "c", "d", "e"]
+    assert analyzer.begun == ["a", "c"]
+    kept = {path.name for path in bench.jobs.uploads.root.iterdir()}
+    assert kept == {item.analysis for item in batch.items}
+
+
+def test_who_is_asked_for_comes_first_and_again_comes_once_more(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    bench = open_bench(waiting=1)
+    batch = bench.bring("a", "b", "c", "d")
+    ids = [item.analysis or "" for item in batch.items]
+    until(lambda: analyzer.begun == ["a"])
+    bench.service.first(bench.scope, batch, [ids[3]])
+    analyzer.go.set()
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    assert analyzer.begun == ["a", "d", "b", "c"]
+    # More than the line takes, also where nothing of the batch runs any more.
+    bench.service.again(OWNER, bench.scope, batch, ids[:3])
+    until(lambda: bench.state(batch) is BatchState.DONE and len(analyzer.begun) == 7)
+    assert sorted(analyzer.begun[4:]) == ["a", "b", "c"]
+    assert [item.analysis for item in bench.now(batch).items] == ids  # their order stands
+
+
+def test_what_is_asked_for_again_waits_while_the_batch_is_paused(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    analyzer.go.clear()
+    bench = open_bench()
+    batch = bench.bring("a", "b")
+    until(lambda: analyzer.begun == ["a"])
+    bench.service.pause(LOCAL, batch)
+    analyzer.go.set()
+    until(lambda: bench.state(batch) is BatchState.PAUSED)
+    bench.service.again(OWNER, bench.scope, batch, [batch.items[0].analysis or ""])
+    assert bench.states(batch) == [State.INTERRUPTED] * 2
+    assert bench.state(batch) is BatchState.PAUSED
+    bench.service.go_on(LOCAL, bench.scope, batch)
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    assert analyzer.begun == ["a", "a", "b"]
+
+
+def test_the_time_left_does_not_count_what_was_done_before(
+    open_bench: Callable[..., Bench], analyzer: Analyzer
+) -> None:
+    bench = open_bench()
+    batch = bench.bring("a", "b", "c")
+    until(lambda: bench.state(batch) is BatchState.DONE)
+    analyzer.go.clear()
+    batch = bench.bring("d", "e", id=batch.id)
+    until(lambda: analyzer.begun[-1] == "d")
+    task = bench.service.task(LOCAL, batch)
+    assert task is not None
+    until(lambda: task.total == 5)
+    assert task.done == 3 and task.seconds_left is None
+
+
+def test_a_batch_has_a_name_that_can_be_changed(open_bench: Callable[..., Bench]) -> None:
+    bench = open_bench()
+    batch = bench.service.bring(OWNER, bench.scope, [], Settings(), name=" Forwards,\nweek 47 ")
+    assert batch.name == "Forwards, week 47"
+    bench.batches.rename(LOCAL.id, batch.id, "x" * 200)
+    assert bench.now(batch).name == "x" * 80
+    bench.batches.rename("guest:somebody", batch.id, "theirs")
+    assert bench.now(batch).name == "x" * 80
+
+
+def test_a_link_that_may_not_be_fetched_says_so_in_its_row(
+    open_bench: Callable[..., Bench],
+) -> None:
+    bench = open_bench()
+    batch = bench.service.bring(OWNER, bench.scope, ["http://127.0.0.1/a.mp4"], Settings())
+    (item,) = batch.items
+    assert item.analysis is None and item.name == "http://127.0.0.1/a.mp4"
+    assert item.refused is not None and item.refused["message"]

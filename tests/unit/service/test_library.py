@@ -1,0 +1,267 @@
+"""Known footage: what is found again, what is not, and what strangers' fingerprints may not do."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from bench.made_copies import Way, written
+from detector.comparison import fingerprints
+from detector.comparison.fingerprints import Fingerprints, fingerprint, pdq
+from detector.errors import InputError
+from service.library import __main__ as cli
+from service.library import exchange
+from service.library.catalog import Library
+from service.library.index import NEAR, PrintIndex
+from service.library.watch import watch
+from service.records.database import FILE, Database
+from service.records.footage import FootageStore
+from tests.support.footage_contract import ALICE, BOB, FootageContract, made
+
+REFERENCE = "4d6b1af3a976cd29e79ca352506fa834d4196c898edd04de0a26b855fc99b724"
+"""What the reference (pdqhash 0.2.8, C++) says of the astronaut at 128 x 128 px."""
+
+
+class TestSQLite(FootageContract):
+    @pytest.fixture
+    def where(self, tmp_path: Path) -> Path:
+        return tmp_path / FILE
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    database = Database(tmp_path / FILE)
+    yield Library(FootageStore(database))
+    database.close()
+
+
+def scene(seed: int, frames: int = 50) -> list[np.ndarray]:
+    """A camera that pans over shapes of any color."""
+    rng = np.random.default_rng(seed)
+    wall = np.full((240, 480, 3), rng.integers(40, 200, 3), np.uint8)
+    for _ in range(40):
+        at, size = rng.integers(0, 480, 2), rng.integers(8, 60)
+        color = tuple(int(c) for c in rng.integers(0, 256, 3))
+        cv2.circle(wall, (int(at[0]), int(at[1]) // 2), int(size), color, -1)
+    wall = cv2.GaussianBlur(wall, (0, 0), 1.5)
+    return [np.ascontiguousarray(wall[:, i : i + 400]) for i in range(frames)]
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("clips")
+    return [written(folder / f"{n}.mp4", scene(n), 25, Way(crf=20)) for n in range(6)]
+
+
+def test_pdq_is_the_references() -> None:
+    from skimage import data
+
+    small = cv2.resize(data.astronaut(), (128, 128), interpolation=cv2.INTER_AREA)
+    hash, mirrored, quality = pdq(small)
+    assert hash.tobytes().hex() == REFERENCE and quality == 100
+    turned, back, _ = pdq(np.ascontiguousarray(small[:, ::-1]))
+    for a, b in ((turned, mirrored), (back, hash)):
+        assert int(np.unpackbits(a ^ b).sum()) < NEAR / 2
+
+
+def test_flat_pictures_have_no_fingerprint(tmp_path: Path) -> None:
+    flat = written(tmp_path / "flat.mp4", [np.full((120, 160, 3), 90, np.uint8)] * 10, 25, Way())
+    assert len(fingerprint(flat).times) == 0
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        Way(crf=36),
+        Way(scale=0.5),
+        Way(scale=2.0),
+        Way(mirror=True),
+        Way(fps=15),
+        Way(fps=60),
+        Way(grade=(0.8, 1.1, 0.9)),
+    ],
+    ids=str,
+)
+def test_a_copy_is_found_and_nothing_else(
+    library: Library, clips: list[Path], tmp_path: Path, way: Way
+) -> None:
+    for clip in clips:
+        library.add_file(ALICE, clip)
+    copy = written(tmp_path / "copy.mp4", scene(3)[10:], 25, way)
+    [match] = library.search(ALICE, fingerprint(copy))
+    assert match.footage.name == "3.mp4" and match.mirrored == way.mirror
+    assert match.matched == match.asked
+    assert match.start - match.time == pytest.approx(0.4, abs=0.6)
+
+
+def test_black_borders_are_no_part_of_it(
+    library: Library, clips: list[Path], tmp_path: Path
+) -> None:
+    library.add_file(ALICE, clips[0])
+    boxed = [cv2.copyMakeBorder(f, 40, 40, 0, 0, cv2.BORDER_CONSTANT) for f in scene(0)]
+    copy = written(tmp_path / "boxed.mp4", boxed, 25, Way())
+    assert [m.footage.name for m in library.search(ALICE, fingerprint(copy))] == ["0.mp4"]
+
+
+def test_other_footage_is_not_found(library: Library, clips: list[Path]) -> None:
+    for clip in clips[1:]:
+        library.add_file(ALICE, clip)
+    assert library.search(ALICE, fingerprint(clips[0])) == []
+
+
+def test_what_another_holds_is_not_found(library: Library, clips: list[Path]) -> None:
+    kept = library.add_file(BOB, clips[0])
+    assert kept is not None
+    assert library.search(ALICE, fingerprint(clips[0])) == []
+    assert len(library.search(BOB, fingerprint(clips[0]))) == 1
+    assert library.search(BOB, fingerprint(clips[0]), without=kept.sha256) == []
+    library.store.remove(BOB, [kept.id])
+    assert library.search(BOB, fingerprint(clips[0])) == []
+
+
+def test_one_chance_frame_is_no_match(library: Library) -> None:
+    known = made(1)
+    library.store.add(ALICE, "a", known, sha256="0" * 64, source="")
+    rng = np.random.default_rng(9)
+    hashes = rng.integers(0, 256, (6, 32), dtype=np.uint8)
+    hashes[2] = known.hashes[4] ^ np.packbits(rng.permutation(256) < SOME)
+    query = Fingerprints(known.times, hashes, hashes[:, ::-1].copy())
+    assert library.search(ALICE, query) == []
+    hashes[4] = known.hashes[5]  # a second one, at another place: they don't agree
+    hashes[5] = known.hashes[0]
+    far = Fingerprints(known.times * 4, hashes, hashes[:, ::-1].copy())
+    assert all(match.matched < 2 for match in library.search(ALICE, far))
+
+
+SOME = 60
+"""bits: near, and not sure"""
+
+
+def test_an_empty_library_answers() -> None:
+    prints = made(1)
+    query = Fingerprints(prints.times, prints.hashes, prints.hashes)
+    assert PrintIndex([]).search(query) == []
+    empty = Fingerprints(prints.times[:0], prints.hashes[:0], prints.hashes[:0])
+    assert PrintIndex([]).search(empty) == []
+
+
+def test_long_footage_is_known_by_its_key_frames(
+    monkeypatch: pytest.MonkeyPatch, clips: list[Path]
+) -> None:
+    monkeypatch.setattr(fingerprints, "DENSE_SECONDS", 1.0)
+    prints = fingerprint(clips[0])
+    assert len(prints.times) >= 1 and prints.times[0] == 0.0
+
+
+HEAD = b'{"unmask_library":1,"hash":"pdq-128"}\n'
+
+
+def line(**changes: object) -> bytes:
+    prints = made(1, 3)
+    row = {
+        "name": "a.mp4", "sha256": "a" * 64, "times": [0.0, 0.5, 1.0],
+        "hashes": base64.b64encode(prints.hashes.tobytes()).decode(),
+    } | changes  # fmt: skip
+    return json.dumps(row).encode() + b"\n"
+
+
+def test_a_good_line_is_read() -> None:
+    [(shared, prints)] = exchange.read(io.BytesIO(HEAD + line()))
+    assert shared.name == "a.mp4" and np.array_equal(prints.hashes, made(1, 3).hashes)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00" * 100,
+        b"[]\n",
+        b'{"unmask_library":2,"hash":"pdq-128"}\n',
+        b'{"unmask_library":1,"hash":"md5"}\n',
+        HEAD + b"{}\n",
+        HEAD + b"[" * 100_000 + b"\n",
+        HEAD + line(sha256="../../etc/passwd"),
+        HEAD + line(sha256="a" * 64 + "\n"),
+        HEAD + line(name="x" * 1000),
+        HEAD + line(times=[0.0, 0.5]),
+        HEAD + line(times=[]),
+        HEAD + line(times=[1.0, 0.5, 0.0]),
+        HEAD + line(times=[-1.0, 0.5, 1.0]),
+        HEAD + line(times=[0.0, 0.5, float("inf")]),
+        HEAD + line(times=[0.0, 0.5, float("nan")]),
+        HEAD + line(times=[0.0, 0.5, 1e300]),
+        HEAD + line(hashes="????"),
+        HEAD + line(size=-1),
+        HEAD + line(duration=1e12),
+        HEAD + line(name=7),
+        HEAD + line() + b'{"name":',
+    ],
+)
+def test_hostile_fingerprints_leave_nothing(library: Library, data: bytes) -> None:
+    with pytest.raises(InputError):
+        library.import_prints(ALICE, io.BytesIO(data))
+    assert library.store.list(ALICE) == []
+
+
+def test_too_large_an_import_is_refused(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit, value in (("MAX_LINE", 100), ("MAX_BYTES", 200), ("MAX_FOOTAGE", 1)):
+        with monkeypatch.context() as patched:
+            patched.setattr(exchange, limit, value)
+            with pytest.raises(InputError, match="too large"):
+                list(exchange.read(io.BytesIO(HEAD + line() + line(sha256="b" * 64))))
+
+
+def test_a_watched_folder_is_added_once_it_is_still(
+    library: Library, clips: list[Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "press"
+    folder.mkdir()
+    (folder / "one.mp4").write_bytes(clips[0].read_bytes())
+    (folder / "notes.txt").write_text("no media")
+    (folder / "broken.mp4").write_bytes(b"not a film")
+    stop, told = threading.Event(), []
+
+    def on_file(path: Path, footage: object, error: object) -> None:
+        told.append((path.name, footage is not None, error is not None))
+        if len(told) == 2:
+            stop.set()
+
+    watch(library, ALICE, folder, stop, every=0.01, on_file=on_file)
+    assert sorted(told) == [("broken.mp4", False, True), ("one.mp4", True, False)]
+    [footage] = library.store.list(ALICE)
+    assert footage.source == str(folder)
+
+
+def test_the_command(
+    clips: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(cli.media, "isolate", lambda: None)
+    assert cli.main(["add", str(clips[0].parent)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(clips)
+    copy = written(tmp_path / "copy.mp4", scene(2), 25, Way(crf=33, mirror=True))
+    assert cli.main(["search", str(copy)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("2.mp4, from 00:00: ") and "mirrored" in shown
+    assert cli.main(["export", str(tmp_path / "prints")]) == 0
+    assert cli.main(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert cli.main(["remove", *(row["id"] for row in listed)]) == 0
+    assert cli.main(["search", str(copy)]) == cli.NOTHING
+    assert cli.main(["import", str(tmp_path / "prints")]) == 0
+    assert cli.main(["search", str(copy), "--json"]) == 0
+    [match] = json.loads(capsys.readouterr().out)
+    assert match["footage"]["name"] == "2.mp4" and match["footage"]["source"] == "import"
+    assert cli.main(["remove", "nothing"]) == 2
+    assert cli.main(["add", str(tmp_path / "missing")]) == 2

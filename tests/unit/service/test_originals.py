@@ -1,0 +1,246 @@
+"""What holding a file against its original adds to its analysis, and when it goes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.made_copies import Way, written
+from detector import comparison as engine
+from detector import media
+from detector.schema.analysis import Analysis, Settings
+from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
+from service.application import Application
+from service.context import LOCAL, Principal, PrincipalKind, RequestContext
+from service.records.model import Preferences
+from service.tasks import lookups
+from service.tasks.jobs import Job, State
+from tests.support.tasks import ended
+from tests.support.waiting import until
+from tests.unit.service.test_jobs import SAMPLE, Analyzer
+from tests.unit.service.test_library import scene
+
+OWNER = RequestContext(LOCAL, loopback=True)
+GUEST = RequestContext(Principal("guest:a", PrincipalKind.GUEST), address="203.0.113.5")
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Application]:
+    app = Application(tmp_path, Analyzer())  # type: ignore[arg-type]
+    app.jobs._check = None  # these files are none
+    yield app
+    app.stop()
+    app.jobs.close()
+    app.jobs.store.close()
+
+
+@pytest.fixture
+def finds(monkeypatch: pytest.MonkeyPatch) -> Callable[[ComparisonFinding], None]:
+    """Has every comparison come to a finding, without a look at the files, which are none."""
+
+    def find(finding: ComparisonFinding) -> None:
+        def compare(copy: Path, original: Path, **more: Any) -> Comparison:
+            return Comparison(
+                copy_media=more["copy_media"],
+                original_media=more["original_media"],
+                finding=finding,
+                time=TimeAlignment(compared=3, matched=3),
+            )
+
+        monkeypatch.setattr(engine, "compare", compare)
+
+    return find
+
+
+def analyze(app: Application, context: RequestContext, text: bytes, name: str) -> Job:
+    job = app.submit(context, io.BytesIO(text), name, Settings())
+    until(lambda: not job.active)
+    assert job.state is State.DONE
+    return job
+
+
+def stored(app: Application, context: RequestContext, job: Job) -> Comparison | None:
+    scope = app.scope(context)
+    analysis = scope.store.analysis(scope.owner, job.key)
+    assert analysis is not None
+    return analysis.comparison
+
+
+def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(
+    app: Application, finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.FACE_DIFFERS)
+    copy, original = (analyze(app, OWNER, text, name) for text, name in
+                      ((b"copy", "shared.mp4"), (b"original", "press.mp4")))  # fmt: skip
+    before = copy.analysis
+    assert ended(app.originals.compare(OWNER, copy, original)).state is State.DONE
+    kept = stored(app, OWNER, copy)
+    assert kept is not None and kept.original_media.name == "press.mp4" and kept.accuses
+    assert stored(app, OWNER, original) is None
+    assert copy.analysis is not None and before is not None
+    assert copy.analysis.verdict == before.verdict, "never a vote"
+    app.originals.not_the_original(copy)
+    assert stored(app, OWNER, copy) is None
+
+
+def test_other_footage_is_added_to_nothing(
+    app: Application, finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.NOT_SAME_FOOTAGE)
+    copy, other = analyze(app, OWNER, b"a", "a.mp4"), analyze(app, OWNER, b"b", "b.mp4")
+    ended(app.originals.compare(OWNER, copy, other))
+    assert stored(app, OWNER, copy) is None
+    assert app.originals.comparison(OWNER.principal, copy, other) is not None
+
+
+def test_a_comparison_goes_with_either_analysis(
+    app: Application, finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.NOTHING_DIFFERS)
+    copy, original = analyze(app, GUEST, b"a", "a.mp4"), analyze(app, GUEST, b"b", "b.mp4")
+    ended(app.originals.compare(GUEST, copy, original))
+    assert app.originals.comparison(GUEST.principal, copy, original) is not None
+    assert app.originals.comparison(OWNER.principal, copy, original) is None
+    app.delete(OWNER, original.key)
+    assert app.originals.comparison(GUEST.principal, copy, original) is not None
+    app.delete(GUEST, original.key)
+    assert app.originals.comparison(GUEST.principal, copy, original) is None
+
+
+# --- looked for quietly ---------------------------------------------------------------------------
+
+
+class Reader(Analyzer):
+    """Says what a file is, and of its faces what the sample says."""
+
+    def analyze(
+        self, path: Path, settings: Settings | None = None, *, name: str | None = None, **_more: Any
+    ) -> Analysis:
+        return SAMPLE.model_copy(
+            update={"media": media.probe(path, name=name), "settings": settings or Settings()}
+        )
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Iterator[Application]:
+    app = Application(tmp_path / "data", Reader())  # type: ignore[arg-type]
+    yield app
+    app.stop()
+    app.jobs.close()
+    app.jobs.store.close()
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("clips")
+    return {
+        "press": written(folder / "press.mp4", scene(1), 25, Way(crf=20)),
+        "shared": written(folder / "shared.mp4", scene(1)[10:40], 25, Way(crf=32, scale=0.5)),
+        "other": written(folder / "other.mp4", scene(2), 25, Way(crf=20)),
+    }
+
+
+def look(app: Application, context: RequestContext, path: Path) -> Job:
+    """Analyze a file and wait until its original was looked for."""
+    job = analyze(app, context, path.read_bytes(), path.name)
+    until(lambda: app.tasks.latest(lookups.KIND, job.key, context.principal) is not None)
+    task = app.tasks.latest(lookups.KIND, job.key, context.principal)
+    assert task is not None and ended(task).state is State.DONE, task.error
+    return job
+
+
+def test_footage_that_was_analyzed_before_is_found_and_nobody_is_accused(
+    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.FACE_DIFFERS)
+    look(real, GUEST, clips["other"])
+    press = look(real, GUEST, clips["press"])
+    assert real.originals.found(press) is None
+    shared = look(real, GUEST, clips["shared"])
+    found = real.originals.found(shared)
+    assert found is not None
+    assert (found.name, found.source, found.found) == ("press.mp4", "analysis", press.record.sha256)
+    assert found.start == pytest.approx(0.4, abs=0.3), "where the clip was cut from"
+    kept = stored(real, GUEST, shared)
+    assert kept is not None and kept.roles == "assumed" and not kept.accuses
+    assert stored(real, GUEST, press) is None
+    # Until a person says which of the two is the original.
+    among = real.originals.comparison(GUEST.principal, shared, press)
+    assert among is not None and not among.comparison.accuses
+    said = real.originals.state_roles(GUEST.principal, shared, among)
+    assert said.id == among.id and said.comparison.accuses
+    kept = stored(real, GUEST, shared)
+    assert kept is not None and kept.accuses
+
+
+def test_nobody_learns_what_another_holds(
+    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.FACE_DIFFERS)
+    look(real, GUEST, clips["press"])
+    theirs = look(real, OWNER, clips["shared"])
+    assert real.originals.found(theirs) is None and stored(real, OWNER, theirs) is None
+    assert {f.name for f in real.originals.library.store.list(LOCAL.id)} == {"shared.mp4"}
+
+
+def test_known_footage_of_a_folder_is_an_original(
+    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.FACE_DIFFERS)
+    real.originals.library.add_folder(LOCAL.id, clips["press"].parent)
+    shared = look(real, OWNER, clips["shared"])
+    found, kept = real.originals.found(shared), stored(real, OWNER, shared)
+    assert found is not None and found.source == str(clips["press"].parent.resolve())
+    assert kept is not None and kept.accuses and kept.original_media.name == "press.mp4"
+    scope = real.scope(OWNER)
+    brought = real.originals.bring(OWNER, scope, found, Settings())
+    assert brought is not None and brought.record.sha256 == found.found
+    guest = real.scope(GUEST)
+    assert real.originals.bring(GUEST, guest, found, Settings()) is None, "a path is not theirs"
+    until(lambda: not brought.active)
+
+
+def test_what_is_known_goes_with_the_analysis(
+    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.NOTHING_DIFFERS)
+    press, shared = look(real, GUEST, clips["press"]), look(real, GUEST, clips["shared"])
+    store, owner = real.originals.library.store, GUEST.principal.id
+    assert len(store.list(owner)) == 2 and real.originals.found(shared) is not None
+    real.delete(GUEST, press.key)
+    assert [f.name for f in store.list(owner)] == ["shared.mp4"]
+    assert real.originals.found(shared) is None
+    # A record that goes by itself, when its time is up, takes its fingerprints along.
+    real.jobs.store.delete(owner, [shared.key])
+    real.originals.sweep(datetime.now(UTC) - timedelta(days=1))
+    assert store.list(owner) == []
+
+
+def test_who_wants_no_originals_leaves_no_fingerprints(
+    real: Application, clips: dict[str, Path]
+) -> None:
+    scope = real.scope(OWNER)
+    look(real, OWNER, clips["press"])
+    scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
+    real.originals.stop_looking(scope)
+    job = analyze(real, OWNER, clips["other"].read_bytes(), "other.mp4")
+    assert real.tasks.latest(lookups.KIND, job.key, OWNER.principal) is None
+    assert real.originals.library.store.list(LOCAL.id) == []
+
+
+def test_a_library_in_memory_grows_without_being_read_anew(
+    real: Application, clips: dict[str, Path], finds: Callable[[ComparisonFinding], None]
+) -> None:
+    finds(ComparisonFinding.NOTHING_DIFFERS)
+    look(real, GUEST, clips["press"])
+    look(real, GUEST, clips["other"])
+    index = real.originals.library._index(GUEST.principal.id)
+    before = len(index)
+    shared = look(real, GUEST, clips["shared"])
+    assert real.originals.library._index(GUEST.principal.id) is index and len(index) > before
+    assert real.originals.found(shared) is not None

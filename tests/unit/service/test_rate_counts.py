@@ -1,0 +1,37 @@
+"""Rate limits that are counted in a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service import limits
+from service.rate_limit import SlidingWindowRateLimiter
+from service.records.database import FILE, Database
+from tests.support.rates_contract import RatesContract
+from tests.support.servers_contract import clock
+
+__all__ = ["clock"]
+
+
+class TestSQLite(RatesContract):
+    @pytest.fixture
+    def where(self, tmp_path: Path) -> Path:
+        return tmp_path / FILE
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path / FILE)
+    yield opened
+    opened.close()
+
+
+def test_one_machine_counts_in_memory_and_keeps_what_it_counted(database: Database) -> None:
+    before = limits.files
+    assert isinstance(before, SlidingWindowRateLimiter)
+    limits.share(database)
+    limits.sweep()
+    assert limits.files is before
