@@ -12,17 +12,18 @@ from detector.errors import UsageError
 
 BY_HAND = "Download the video yourself and send the file."
 _SENTENCES: tuple[tuple[str, str, str], ...] = (
-    (r"sign.?in|log.?in|logged|cookies|password|private video|members.only|subscri|registered|age",
+    (r"sign.?in|log.?in|logged|cookies|password|private video|members.only|subscri|registered"
+     r"|\bage\b",
      "link_sign_in",
      "This video is shown only to who is signed in at its site; we never sign in anywhere."),
     (r"unsupported url|no video formats|no media found|not a valid url", "link_unsupported",
      "No video that can be fetched was found on this page."),
-    (r"drm", "link_unsupported", "This video is encrypted (DRM) and can't be fetched."),
-    (r"not available in your|geo|your country|blocked it in", "link_status",
+    (r"\bdrm\b", "link_unsupported", "This video is encrypted (DRM) and can't be fetched."),
+    (r"not available in your|\bgeo|your country|blocked it in", "link_status",
      "This video is not shown where this server is."),
     (r"live event|will begin|premieres|is live", "link_live",
      "This is a live broadcast. Watch it on the Live page, or send a recording."),
-    (r"removed|unavailable|not exist|404|410|terminated", "link_status",
+    (r"removed|unavailable|not exist|http error 4(04|10)\b|terminated", "link_status",
      "This video is not there any more."),
     (r"larger than max|too large", "too_large", "The video of this page is too large here."),
 )  # fmt: skip

@@ -246,6 +246,9 @@ def test_what_is_known_before_is_refused_before(
         ("The uploader has not made this video available in your country", "link_status"),
         ("This live event will begin in 3 hours", "link_live"),
         ("Video unavailable. This video has been removed by the uploader", "link_status"),
+        ("Unable to download webpage: HTTP Error 404: Not Found", "link_status"),
+        ("Unable to download webpage: HTTP Error 403: Forbidden", "link_page"),
+        ("HTTPConnectionPool(host='127.0.0.1', port=40410): Read timed out.", "link_page"),
         ("something else at https://example.org/?token=hush", "link_page"),
     ],
 )
