@@ -16,6 +16,7 @@ from xdist.scheduler import LoadFileScheduling
 # Their assertions explain themselves as those of test files do.
 pytest.register_assert_rewrite("tests.support.records_contract", "tests.support.sql_contract")
 
+UNIT = Path(__file__).parent / "tests" / "unit"
 SHARED = Path(__file__).resolve().parent.parent / "shared"
 _left_out = pytest.StashKey[int]()
 _tried = pytest.StashKey[bool]()
@@ -60,12 +61,13 @@ def _is(item: pytest.Item, marker: str) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """A test in a browser that fails is tried once more, with a server and a browser of its own,
-    and the summary names it. What fails when those of a whole file are closed stands as it is.
+    """A test of real processes, servers or a browser that fails is tried once more, with those of
+    its own, and the summary names it with its failure: on a busy computer one of two thousand is
+    late. What fails when those of a whole file are closed stands as it is, and so do unit tests.
 
     By hand, since pytest-rerunfailures keeps what a file shares: the second try would meet the
     browser that hangs and the server that holds what the first one left."""
-    if not _is(item, "browser") or item.stash.get(_tried, False):
+    if UNIT in item.path.parents or item.stash.get(_tried, False):
         return None
     item.stash[_tried] = True
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -97,7 +99,12 @@ def pytest_terminal_summary(
             f"{left_out} tests were left out: they need the reference files in {SHARED}.",
             yellow=True,
         )
-    for report in terminalreporter.getreports("retried"):
+    retried = terminalreporter.getreports("retried")
+    if names := sorted({report.nodeid for report in retried}):
+        terminalreporter.write_line(
+            f"tried once more, {len(names)}: {', '.join(names)}", yellow=True
+        )
+    for report in retried:
         terminalreporter.section(f"failed, and was tried once more: {report.nodeid}", yellow=True)
         terminalreporter.write_line(report.longreprtext)
         for name, text in report.sections:

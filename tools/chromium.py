@@ -14,7 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+HEADLESS = "chromium-headless-shell"
+"""The same browser without windows: less to install, and a page takes a tenth less of a core."""
+NAMES = (HEADLESS, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def find() -> str | None:
@@ -35,7 +37,9 @@ def install() -> None:
     if root and _is_debian():
         print("unmask: installing the system's Chromium", file=sys.stderr)
         _run("apt-get", "update", "-qq")
-        _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium")
+        for package in (HEADLESS, "chromium"):  # older releases have the second alone
+            if find() is None:
+                _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
     if find() is None:
         print("unmask: installing Playwright's Chromium", file=sys.stderr)
         libraries = ["--with-deps"] if root else []  # the system's, which only root may install

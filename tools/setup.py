@@ -38,6 +38,8 @@ HASHES = ROOT / "requirements.hashes"
 HASHED = ["--require-hashes", "--no-deps"]
 SOURCES = ("grad-cam",)
 """Tests alone: the index has no wheel of these. They are built with what was installed by hash."""
+AT_ONCE = 4
+"""pips that fetch and unpack: one by itself waits for the index most of the time"""
 STAMP = VENV / "unmask-setup.json"
 
 CPU_INDEX = os.environ.get("TORCH_CPU_INDEX") or "https://download.pytorch.org/whl/cpu"
@@ -71,11 +73,10 @@ def main(extras: list[str]) -> None:
         pip("uninstall", "--yes", "--quiet", "torch", "torchvision")
     extras = sorted({*extras, *done.get("extras", [])})
     say("Installing what Unmask needs, each file by its hash")
-    wanted, sources = VENV / "unmask-wanted.txt", VENV / "unmask-sources.txt"
-    wanted.write_text(hashed(["build", *extras]), encoding="utf-8")
-    sources.write_text(hashed(extras, sources=True), encoding="utf-8")
-    pip("install", "--quiet", *HASHED, "--only-binary", ":all:", "--requirement", str(wanted))
+    install_hashed(hashed(["build", *extras]))
     if "test" in extras:
+        sources = VENV / "unmask-sources.txt"
+        sources.write_text(hashed(extras, sources=True), encoding="utf-8")
         pip("install", "--quiet", *HASHED, "--no-build-isolation", "--requirement", str(sources))
     install_torch(source)
     ours = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
@@ -118,6 +119,20 @@ def hashed(extras: list[str], sources: bool = False) -> str:
         if take:
             out.append(line)
     return "\n".join(out) + "\n"
+
+
+def install_hashed(text: str) -> None:
+    """Install wheels by their hashes, several at a time: none needs another to be installed."""
+    blocks = re.split(r"\n(?=[a-z0-9])", text.strip())
+    running = []
+    for number in range(min(AT_ONCE, len(blocks))):
+        wanted = VENV / f"unmask-wanted-{number}.txt"
+        wanted.write_text("\n".join(blocks[number::AT_ONCE]) + "\n", encoding="utf-8")
+        options = ["--quiet", *HASHED, "--only-binary", ":all:", "--requirement", str(wanted)]
+        running.append(subprocess.Popen(pip_command("install", *options), env=pip_environment()))
+    codes = [process.wait() for process in running]
+    if any(codes):
+        stop("pip install failed (its own words are above)")
 
 
 def torch_source(choice: str) -> list[str] | None:
@@ -201,9 +216,16 @@ def works() -> bool:
 
 def pip(*arguments: str) -> None:
     """Run pip in the environment; its own words are shown, and a failure ends the set-up."""
-    environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1")
-    if subprocess.run([str(PYTHON), "-m", "pip", *arguments], env=environment).returncode:
+    if subprocess.run(pip_command(*arguments), env=pip_environment()).returncode:
         stop(f"pip {arguments[0]} failed (its own words are above)")
+
+
+def pip_command(*arguments: str) -> list[str]:
+    return [str(PYTHON), "-m", "pip", *arguments]
+
+
+def pip_environment() -> dict[str, str]:
+    return dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1")
 
 
 def pin(name: str) -> str:
