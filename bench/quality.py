@@ -30,6 +30,8 @@ from detector.models import registry
 from detector.perturbation import corruptions
 
 ROOT = Path(__file__).resolve().parent.parent
+COMMAND = "python -m bench.quality"
+"""In the manifest, beside each figure that came of it."""
 WORDS = {"video": "clips", "image": "pictures", "audio": "sounds"}
 
 
@@ -202,14 +204,15 @@ def measured(model: ModelReport, kind: KindReport, data: str) -> str:
 
 
 def with_measured(manifest: str, model: ModelReport, kind: KindReport, data: str) -> str:
-    """The manifest with a model's `[[models.measured]]` replaced; ends the run without one."""
+    """The manifest with a model's `[[models.measured]]` of this command replaced; ends the run
+    without the model."""
     blocks = re.split(r"(?m)^(?=\[\[models\]\]$)", manifest)
     for index, block in enumerate(blocks):
         if re.search(rf'(?m)^id = "{re.escape(model.id)}"$', block):
             # A block ends where the comments above the next part begin.
             body, rule, rest = block.partition("\n# ---")
             parts = re.split(r"(?m)^(?=\[)", body)
-            kept = [part for part in parts if not part.startswith("[[models.measured]]")]
+            kept = [part for part in parts if f'\ncommand = "{COMMAND}"\n' not in part]
             text = "".join(kept).rstrip() + "\n\n" + "\n".join(_entries(model, kind, data))
             blocks[index] = text + ("\n" + rule.lstrip("\n") + rest if rule else "\n")
             return "".join(blocks)
@@ -224,7 +227,7 @@ def _entries(model: ModelReport, kind: KindReport, data: str) -> Iterator[str]:
         yield (
             f'[[models.measured]]\ndata = "{name}"\nmetric = "video AUC"\n'
             f"value = {figure.value:.3f}\nlow = {figure.low:.3f}\nhigh = {figure.high:.3f}\n"
-            f'clips = {figure.real + figure.fake}\ncommand = "python -m bench.quality"\n'
+            f'clips = {figure.real + figure.fake}\ncommand = "{COMMAND}"\n'
         )
 
 

@@ -8,7 +8,7 @@ icon + word + color, so that it can be read in grey and by a screen reader.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -21,6 +21,7 @@ from detector.decision.numbers import at_most
 from detector.messages import Coded, states
 from detector.messages.format import capital as capital
 from detector.messages.format import whole_percent as whole_percent
+from detector.models.base import ModelSpec
 from detector.schema.analysis import (
     Label,
     Lean,
@@ -146,6 +147,11 @@ def of_catalog(text: str) -> str:
 def plain(model: ModelResult) -> str:
     """Return what a model looks for, as a name for a person; its own name where there is none."""
     return states.contribution("model", model.id, model.plain or model.title, speech())
+
+
+def plain_names(specs: Iterable[ModelSpec]) -> dict[str, str]:
+    """Return the same of models that are asked for, by id."""
+    return {spec.id: of_catalog(spec.plain) or spec.title for spec in specs}
 
 
 READINGS: LazyDict[str, StateWords] = LazyDict(

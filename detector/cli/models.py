@@ -77,7 +77,7 @@ def _list(args: argparse.Namespace) -> int:
         return 0
     for s in states:
         auc = next((m for m in s.spec.measured if m.metric.endswith("AUC")), None)
-        figure = f"AUC {auc.value:.2f} [{auc.low:.2f}, {auc.high:.2f}]" if auc else "not measured"
+        figure = f"AUC {auc.text}" if auc else "not measured"
         order = "" if s.spec.label_order != "unverified" else " Label order unverified."
         print(f"{s.spec.id:32} {s.spec.kind:6} {s.words:24} {figure:24} {s.spec.summary}{order}")
     return 0

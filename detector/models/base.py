@@ -124,10 +124,22 @@ class Measured(StrictModel):
     data: str
     metric: str = "AUC"
     value: float
-    low: float = Field(description="95 % interval")
-    high: float
+    low: float | None = Field(default=None, description="95 % interval, where it was resampled")
+    high: float | None = None
     clips: int
     command: str
+
+    @property
+    def left_out(self) -> bool:
+        """Whether nothing of the clips' sources was trained on, so that it does not flatter."""
+        return "left out" in self.data
+
+    @property
+    def text(self) -> str:
+        """In words of a table: "0.94 [0.91, 0.96]"."""
+        if self.low is None or self.high is None:
+            return f"{self.value:.2f}"
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
 class PublishedMetric(StrictModel):

@@ -63,9 +63,9 @@ def draw() -> None:
     specs = [spec for spec in list_models() if usable(spec)]
     left, right = st.columns([800, 480], gap="large")
     with left:
-        st.title(_("Check a face in a clip or picture"), anchor=False)
+        st.title(_("Check a face or a voice"), anchor=False)
         typography.lead(
-            _("Get a reading in plain words, the frames behind it, and what it can’t tell.")
+            _("Get a reading in plain words, the moments behind it, and what it can’t tell.")
         )
         if not specs:
             status_cards.show(status_cards.no_model())
@@ -109,8 +109,8 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
     turn = st.session_state.get(state.UPLOADS, 0)
     with place:
         style.drop_zone(
-            _("Drop videos or pictures here"),
-            _("Choose videos or pictures"),
+            _("Drop videos, pictures or recordings here"),
+            _("Choose videos, pictures or recordings"),
             _("{formats} · up to {limit} MB").format(formats=FORMATS, limit=limit),
             _(
                 "We couldn’t take this file. The limit here is {limit} MB: cut it, or use the "
@@ -118,7 +118,7 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
             ).format(limit=limit),
         )
         files = st.file_uploader(
-            _("Videos or pictures"),
+            _("Videos, pictures or recordings"),
             key=f"upload-{turn}",
             accept_multiple_files=True,
             label_visibility="collapsed",
@@ -239,7 +239,7 @@ def _settings(specs: list[ModelSpec]) -> Settings:
 
 def _models(specs: list[ModelSpec], default: list[str]) -> list[str]:
     """Draw what to look for: a model each, by what it looks for. Those that are off say why."""
-    names = {spec.id: spec.plain or spec.title for spec in specs}
+    names = labels.plain_names(specs)
     ids = controls.choose_any(_("What to look for"), names, default, "models")
     rows = (_looks(spec, names[spec.id], off=spec.id not in default) for spec in specs)
     show(bullets(rows, "um-looks"))

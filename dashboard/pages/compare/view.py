@@ -89,7 +89,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
     """Drop a file; it is analyzed as `like`, or with models that are chosen here, then compared."""
     usable = [spec for spec in registry.list_models() if registry.usable(spec)]
     specs = [spec for spec in usable if spec.modality is not Modality.VOICE]
-    names = {spec.id: spec.plain or spec.title for spec in specs}
+    names = labels.plain_names(specs)
     default = [spec.id for spec in specs if spec.default]
     with st.container(border=True, key=f"card-bring-{name}"):
         settings = like

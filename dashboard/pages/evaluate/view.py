@@ -7,7 +7,7 @@ import zipfile
 
 import streamlit as st
 
-from dashboard import session, url_state
+from dashboard import labels, session, url_state
 from dashboard.components import controls, page_header, task_progress, typography
 from dashboard.components.markup import rich
 from dashboard.i18n import LazyDict, _, advice, ngettext, say
@@ -81,7 +81,7 @@ def _empty() -> None:
             "pairs tell more than single files. A ZIP may hold its own <code>labels.csv</code>."
         )
         typography.caption(rich(form))
-        names = {spec.id: spec.plain or spec.title for spec in specs}
+        names = labels.plain_names(specs)
         ids = controls.choose_any(_("Models"), names, default, "evaluate-models")
         condition = st.selectbox(
             _("Files"),

@@ -105,7 +105,7 @@ def take_address() -> CameraAddress:
 def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
     """Draw models, mirror and what is kept, in a popover."""
     with st.popover(_("Options"), icon=":material/tune:"):
-        titles = {spec.id: spec.title for spec in models()}
+        titles = labels.plain_names(models())
         default = [spec.id for spec in models() if spec.default] or list(titles)[:1]
         slower = _("Each one more makes readings slower; the video is not slowed down.")
         controls.choose_any(_("Models"), titles, default, _MODELS, disabled=disabled, help=slower)

@@ -227,7 +227,7 @@ def _table(shown: Sequence[Timed]) -> None:
                 _("Id"): spec.id,
                 _("State"): card.state(status, downloads.find(spec.id, user))[1],
                 _("Looks for"): card.QUESTIONS[spec.task],
-                _("AUC, ours"): card.interval(ours) if ours else "–",
+                _("AUC, sources left out"): next((m.text for m in ours if m.left_out), "–"),
                 _("Size"): labels.size(size) if size else "–",
                 _("License"): spec.license_weights,
                 _("Label order"): spec.label_order,

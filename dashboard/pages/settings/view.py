@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 RATES = (0.01, 0.02, 0.05, 0.1)
 """False alarms to choose from."""
 DEFAULT_RATE = 0.05
-ENDINGS = ["mp4", "m4v", "mov", "webm", "mkv", "avi"]
 
 
 def draw() -> None:
@@ -53,7 +52,7 @@ def draw() -> None:
         head = _("This installation")
         show(typography.heading(head), facts(server_facts(_is_local_admin())))
         after = _(
-            "These are set where the server is started, by the environment variables below them."
+            "These are set where the server is started, by the environment variables beside them."
         )
         typography.caption(after, after=True)
 
@@ -81,7 +80,7 @@ def _own() -> None:
         st.toggle(
             _("Use them in new analyses"), value=store.on, key=state.OWN_ON, on_change=state.switch
         )
-    titles = {spec.id: spec.title for spec in list_models()}
+    titles = labels.plain_names(list_models())
     for own in store.calibrations:
         with st.container(border=True, key=f"own-{own.id}", gap="small"):
             show(described(own, titles, in_use=store.on, holds=own_calibration.holds(own)))
@@ -140,7 +139,7 @@ def _new(*, first: bool) -> None:
     rate = controls.choose(_("False alarms, at most"), rates, DEFAULT_RATE, "own-rate")
     need = conformal.least(rate)
     specs = [spec for spec in list_models() if usable(spec)]
-    titles, default = {s.id: s.title for s in specs}, [s.id for s in specs if s.default]
+    titles, default = labels.plain_names(specs), [s.id for s in specs if s.default]
     label = _("For which models, counted together")
     ids = controls.choose_any(label, titles, default, "own-models")
     domain = st.text_input(
@@ -151,7 +150,7 @@ def _new(*, first: bool) -> None:
     )
     files = st.file_uploader(
         _("Untouched clips, at least {number}").format(number=need),
-        type=ENDINGS,
+        type=[ending.removeprefix(".") for ending in sorted(own_calibration.ENDINGS)],
         accept_multiple_files=True,
         key="own-files",
     )

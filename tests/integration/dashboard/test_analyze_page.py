@@ -147,7 +147,7 @@ def finished(jobs: Jobs, key: str) -> Job:
 
 def test_the_first_screen_says_what_will_be_read(jobs: Jobs, analyzer: StandIn) -> None:
     at = page()
-    assert at.title[0].value == "Check a face in a clip or picture"
+    assert at.title[0].value == "Check a face or a voice"
     text = html(at)
     for said in ("Likely manipulated", "Inconclusive", "No sign of manipulation found"):
         assert said in text
@@ -497,7 +497,7 @@ def test_an_unknown_address_says_so(jobs: Jobs, analyzer: StandIn) -> None:
     at = page("x" * 22)
     assert "There is nothing at this address" in html(at)
     button(at, "Analyze a file").click().run()
-    assert at.title[0].value == "Check a face in a clip or picture"
+    assert at.title[0].value == "Check a face or a voice"
 
 
 def test_records_that_cannot_be_read_are_no_fault_of_a_page(

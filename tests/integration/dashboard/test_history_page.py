@@ -138,7 +138,7 @@ def test_nothing_is_said_kindly_and_leads_to_a_first_file(jobs: Jobs) -> None:
     at = page()
     assert "Nothing here yet" in html(at) and not at.dataframe
     button(at, "Analyze a file").click().run()
-    assert at.title[0].value == "Check a face in a clip or picture"
+    assert at.title[0].value == "Check a face or a voice"
 
 
 def test_newest_first_with_what_was_found(kept: list[Record]) -> None:

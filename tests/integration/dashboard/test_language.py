@@ -305,7 +305,7 @@ def rules_error() -> InputError:
 @pytest.mark.parametrize(
     ("page", "head"),
     [
-        ("analyze", "Check a face in a clip or picture"),
+        ("analyze", "Check a face or a voice"),
         ("models", "Models"),
         ("live", "Live"),
         ("compare", "Compare"),

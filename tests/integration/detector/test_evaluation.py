@@ -347,7 +347,8 @@ def test_figures_are_written_where_they_belong(full: KindReport, tmp_path: Path)
     assert quality.with_measured(once, model, full, "made") == once
     before, after = (tomllib.loads(text) for text in (manifest, once))
     changed = {m["id"]: m.pop("measured") for m in after["models"] if "measured" in m}
-    (first, *rest) = changed["pairs"]
+    stays, first, *rest = changed["pairs"]
+    assert "sources left out" in stays["data"], "what another command measured"
     assert first["value"] == pytest.approx(model.ranking.auc.value, abs=1e-3)
     assert (first["data"], first["clips"]) == ("made clips, all", 52)
     assert len(rest) == len(model.families)

@@ -28,6 +28,8 @@ from tests.support.golden import FOLDER, Golden, picture
 IDS = sorted(path.stem for path in FOLDER.glob("*.json"))
 LOGITS = 1e-4
 """Relative to the largest logit, as the goldens ask."""
+SCORES = 1e-5
+"""Largest difference of a score, a tenth of what its logit may differ by."""
 NOTICED = 10 * LOGITS
 WRAPPED = {"sbi_efficientnetb4": "model", "selimsef_b7": "state_dict"}
 """Under which key the published file holds its weights; the others are bare."""
@@ -103,7 +105,11 @@ def test_logits_and_scores_are_the_originals(case: tuple[Golden, Model]) -> None
     for name, wanted in list(golden.outputs.items())[:2]:
         logits = model.forward(model.preprocess(shown(golden, model, name))[None])
         assert far(logits, wanted["logits"]) < LOGITS
-        assert model.p_fake(logits).tolist() == pytest.approx([wanted["p_fake"]], abs=1e-6)
+        # Of the same logits the same score; of ours, whose last digits are the processor's, as near
+        # as these are.
+        same = model.p_fake(torch.tensor(wanted["logits"]))
+        assert same.tolist() == pytest.approx([wanted["p_fake"]], abs=1e-6)
+        assert model.p_fake(logits).tolist() == pytest.approx([wanted["p_fake"]], abs=SCORES)
 
 
 def test_none_is_taken_for_one_with_a_single_answer(
@@ -142,7 +148,7 @@ def test_a_heatmap_and_a_score_come_of_a_crop(case: tuple[Golden, Model]) -> Non
     name, wanted = next(iter(golden.outputs.items()))
     crop = fit(shown(golden, model, name), model.spec.crop)[None]
     odds = torch.tensor(model.score(crop))
-    assert odds.sigmoid().tolist() == pytest.approx([wanted["p_fake"]], abs=1e-6)
+    assert odds.sigmoid().tolist() == pytest.approx([wanted["p_fake"]], abs=SCORES)
     maps = model.explain(crop)
     assert maps is not None and maps.ndim == 3 and maps.dtype == np.float32
     assert maps.min() >= 0 and maps.max() <= 1
