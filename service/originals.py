@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from detector.errors import UnmaskError
 from service import limits
 from service.context import Principal, RequestContext
+from service.known_footage import KnownFootage
 from service.records.comparisons import ComparisonStore, KeptComparison
 from service.records.database import Database
 from service.records.footage import FootageStore
@@ -43,6 +44,7 @@ class Originals:
     def __init__(self, tasks: TaskManager, jobs: Jobs, database: Database) -> None:
         self._tasks, self._jobs = tasks, jobs
         self._footage = FootageStore(database)
+        self.known = KnownFootage(tasks, self._footage, lambda: self.library, jobs.uploads)
         self.comparisons = Comparisons(tasks, ComparisonStore(database))
         self.lookups = Lookups(
             tasks, LookupStore(database), lambda: self.library, self._media_of, self._matched

@@ -101,10 +101,15 @@ def of_files(folder: Path, paths: Iterable[Path]) -> Source:
     return Source(list(gathering.entries.values()), gathering.passed_over)
 
 
-def files(folder: Path, leave_out: Path | None = None) -> Iterator[Path]:
-    """Yield the files of a folder and the folders in it, by name; none that are hidden."""
+def files(
+    folder: Path,
+    leave_out: Path | None = None,
+    on_error: Callable[[OSError], object] | None = None,
+) -> Iterator[Path]:
+    """Yield the files of a folder and the folders in it, by name; none that are hidden. `on_error`
+    is given what could not be listed (`filename` names the folder)."""
     hidden = leave_out.resolve() if leave_out else None
-    for here, folders, names in os.walk(folder):
+    for here, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(
             name
             for name in folders

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,11 +15,13 @@ from detector import media
 from detector.batch.source import files, no_media
 from detector.comparison.fingerprints import Fingerprints, fingerprint
 from detector.errors import InputError, MediaError
+from detector.media.files import one_line
 from detector.schema.analysis import Media
 from service.library import exchange
 from service.library.index import LibraryMatch, PrintIndex
 from service.messages import _
 from service.records.footage import Footage, FootageStore, Prints
+from service.records.model import MAX_NAME_LENGTH
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,72 @@ MAX_INDEXES = 4
 
 OnFile = Callable[[Path, Footage | None, MediaError | None], None]
 """Called with each file of a folder: what it became, None where it is known; or what is wrong."""
+
+
+def shown_name(name: str) -> str:
+    """Return a file's name as the library keeps it."""
+    return one_line(name)[:MAX_NAME_LENGTH]
+
+
+def source_of(folder: Path) -> str:
+    """Return a folder as the library keeps it."""
+    return os.fspath(folder.resolve())
+
+
+def full_of_frames() -> InputError:
+    """Return what is said where a library would hold more fingerprints than it may."""
+    text = _("That is more footage than a library may hold on this server.")
+    return InputError(text, code="library_full", hint=_("Remove some first."))
+
+
+def media_in(
+    folder: Path,
+    on_unreadable: Callable[[Path, MediaError], object],
+    leave_out: Path | None = None,
+) -> Iterator[Path]:
+    """Yield the files of a folder, and of the folders in it, that may be media, by name.
+
+    Parameters
+    ----------
+    on_unreadable : callable
+        Given what is left out for a reason: a folder that can't be listed, a link that leads out
+        of the folder.
+    leave_out : Path, optional
+        A folder that is passed by.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, or it can't be listed.
+    """
+    if not folder.is_dir():
+        raise InputError(_("There is no folder {folder}.").format(folder=folder), code="not_found")
+    try:
+        os.scandir(folder).close()
+    except OSError:
+        text = _("The folder {folder} can’t be read.").format(folder=folder)
+        raise InputError(text, hint=_("Allow Unmask to read it.")) from None
+
+    def unlisted(error: OSError) -> None:
+        text = _("This folder can’t be read.")
+        on_unreadable(Path(os.fsdecode(error.filename or folder)), MediaError(text))
+
+    root = folder.resolve()
+    for path in files(folder, leave_out, unlisted):
+        if no_media(path.name):
+            continue
+        if path.is_symlink() and not _within(path, root):
+            text = _("This is a link that leads out of the folder.")
+            on_unreadable(path, MediaError(text, code="link"))
+            continue
+        yield path
+
+
+def _within(path: Path, root: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # links in a circle
+        return False
 
 
 class Library:
@@ -95,16 +164,36 @@ class Library:
         InputError, Canceled
             There is no such folder; the library is full.
         """
-        if not folder.is_dir():
-            raise InputError(_("There is no folder {folder}.").format(folder=folder))
-        for path in files(folder):
-            if no_media(path.name) or (only is not None and path not in only):
+        source = source_of(folder)
+        for path in media_in(folder, lambda path, error: on_file(path, None, error)):
+            if only is not None and path not in only:
                 continue
             try:
-                source = os.fspath(folder.resolve())
                 on_file(path, self.add_file(owner, path, source=source, cancel=cancel), None)
             except MediaError as error:
                 on_file(path, None, error)
+
+    def unseen(self, owner: str, source: str, paths: Sequence[Path]) -> list[Path]:
+        """Leave out the files of a folder that are known from it already, without reading them: by
+        name and size, where nothing touched them since. Where more files are alike in these than
+        are known, all of them are looked at."""
+        known: dict[tuple[str, int], list[float]] = {}
+        for name, size, added in self.store.known_from(owner, source):
+            known.setdefault((name, size), []).append(added.timestamp())
+        alike: dict[tuple[str, int], list[tuple[Path, float]]] = {}
+        for path in paths:
+            try:
+                info = path.stat()
+                size, touched = info.st_size, max(info.st_mtime, info.st_ctime)
+            except OSError:  # it says itself what is wrong when it is read
+                size, touched = -1, math.inf
+            alike.setdefault((shown_name(path.name), size), []).append((path, touched))
+        new = set()
+        for key, found in alike.items():
+            times = known.get(key, [])
+            if len(found) > len(times) or any(touched >= min(times) for _path, touched in found):
+                new |= {path for path, _touched in found}
+        return [path for path in paths if path in new]
 
     def search(self, owner: str, prints: Fingerprints, *, without: str = "") -> list[LibraryMatch]:
         """Return the owner's known footage that a file shares pictures with, the most alike first;
@@ -115,20 +204,40 @@ class Library:
         """Yield all of the owner's fingerprints as a file for others."""
         return exchange.write(self.store.prints(owner))
 
-    def import_prints(self, owner: str, file: BinaryIO) -> tuple[int, int]:
+    def import_prints(
+        self,
+        owner: str,
+        file: BinaryIO,
+        *,
+        max_frames: float = math.inf,
+        on_progress: Callable[[int, int], object] = lambda done, total: None,
+    ) -> tuple[int, int]:
         """Keep the fingerprints of a file of others; of a damaged one, none. Return how many are
         new, and how many were known.
+
+        Parameters
+        ----------
+        max_frames : float
+            That it may hold in all.
+        on_progress : callable
+            Given the files that were kept and those of all; what it raises ends the import, and
+            what was kept until then stays.
 
         Raises
         ------
         InputError
             As `exchange.read`; the library is full.
         """
-        for _checked in exchange.read(file):
-            pass
+        total = frames = 0
+        for _checked, prints in exchange.read(file):
+            total, frames = total + 1, frames + len(prints.times)
+            on_progress(0, 0)
+            if frames > max_frames:
+                raise full_of_frames()
         file.seek(0)
         new = known = 0
         for shared, prints in exchange.read(file):
+            on_progress(new + known, total)
             added = self.store.add(
                 owner, shared.name, prints, sha256=shared.sha256, source=IMPORTED,
                 size=shared.size, duration=shared.duration,

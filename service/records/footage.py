@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -44,6 +44,19 @@ class Footage(BaseModel):
     size: int = 0
     duration: float | None = Field(default=None, description="s")
     frames: int = Field(description="that fingerprints are kept of")
+
+
+@dataclass(frozen=True)
+class FootageSource:
+    """Where some of an owner's footage is from, and how much of it."""
+
+    source: str
+    files: int
+    seconds: float
+    frames: int
+    """that fingerprints are kept of"""
+    newest: datetime
+    """when the latest of it was added"""
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,43 @@ class FootageStore:
             rows = connection.execute(newest.order_by(table.c.added.desc(), table.c.id))
             return [_footage(row) for row in rows]
 
+    def page(
+        self, owner: str, text: str = "", *, offset: int = 0, limit: int = 50
+    ) -> tuple[Sequence[Footage], int]:
+        """Return some of what an owner knows, the newest first, and how many there are in all.
+
+        Parameters
+        ----------
+        text : str
+            Split at spaces; each part must occur in the name.
+        """
+        every = [table.c.owner == owner]
+        every += [table.c.name.icontains(part, autoescape=True) for part in text.split()]
+        newest = select(*_LISTED).where(*every).order_by(table.c.added.desc(), table.c.id)
+        with self._database.reading() as connection:
+            total = connection.execute(select(func.count()).where(*every)).scalar_one()
+            rows = connection.execute(newest.offset(offset).limit(limit))
+            return [_footage(row) for row in rows], total
+
+    def sources(self, owner: str) -> Sequence[FootageSource]:
+        """Return where what an owner knows is from, the latest first."""
+        newest = func.max(table.c.added)
+        parts = [func.count(), func.sum(table.c.duration), func.sum(table.c.frames), newest]
+        grouped = select(table.c.source, *parts).where(table.c.owner == owner)
+        with self._database.reading() as connection:
+            rows = connection.execute(grouped.group_by(table.c.source).order_by(newest.desc()))
+            return [
+                FootageSource(source, files, seconds or 0.0, frames, latest)
+                for source, files, seconds, frames, latest in rows
+            ]
+
+    def known_from(self, owner: str, source: str) -> Sequence[tuple[str, int, datetime]]:
+        """Return name, bytes and time of each file that is known from one place."""
+        columns = table.c.name, table.c.size, table.c.added
+        this = select(*columns).where(table.c.owner == owner, table.c.source == source)
+        with self._database.reading() as connection:
+            return [(name, size, added) for name, size, added in connection.execute(this)]
+
     def get(self, owner: str, id: str) -> Footage | None:
         """Return one of the owner's own."""
         this = select(*_LISTED).where(table.c.owner == owner, table.c.id == id)
@@ -133,6 +183,12 @@ class FootageStore:
                 removed += gone.rowcount
         return removed
 
+    def remove_source(self, owner: str, source: str) -> int:
+        """Forget all that an owner knows from one place; return how much it was."""
+        this = delete(table).where(table.c.owner == owner, table.c.source == source)
+        with self._database.writing() as connection:
+            return connection.execute(this).rowcount
+
     def promote(self, owner: str, sha256: str, source: str) -> None:
         """Have what was known by an analysis alone stay when that goes: it came from elsewhere."""
         this = table.c.owner == owner, table.c.sha256 == sha256, table.c.source == ANALYSES
@@ -150,13 +206,20 @@ class FootageStore:
 
     def sweep(self, before: datetime) -> None:
         """Forget what is known by an analysis alone that is gone: of people whose records are in
-        this database, and of others after their time."""
+        this database, and of others after their time. Of guests, whom nobody sees again who lost
+        their cookie, all after its time."""
         here = or_(
             table.c.owner == LOCAL, table.c.owner.startswith(GUEST), table.c.owner.startswith(KEY)
         )
         same = records.c.owner == table.c.owner, records.c.sha256 == table.c.sha256
         lost = and_(here, ~select(records.c.id).where(*same).exists())
-        gone = delete(table).where(table.c.source == ANALYSES, or_(lost, table.c.added < before))
+        old = table.c.added < before
+        gone = delete(table).where(
+            or_(
+                and_(table.c.source == ANALYSES, or_(lost, old)),
+                and_(table.c.owner.startswith(GUEST), old),
+            )
+        )
         with self._database.writing() as connection:
             connection.execute(gone)
 

@@ -100,7 +100,13 @@ class TaskManager:
             self.dismiss(task)
             raise
 
-    def submit_once(self, task: AnyTask, work: Work, principal: Principal) -> AnyTask:
+    def submit_once(
+        self,
+        task: AnyTask,
+        work: Work,
+        principal: Principal,
+        on_end: OnEnd = lambda task, state, fault: None,
+    ) -> AnyTask:
         """Put a task in line and return it; the one of its kind about the same thing where that
         waits or runs already. What ended before is forgotten.
 
@@ -113,7 +119,7 @@ class TaskManager:
             known = self.latest(task.kind, task.subject, principal)
             if known is not None and known.active:
                 return cast(AnyTask, known)
-            self.submit(task, work)
+            self.submit(task, work, on_end)
         if known is not None:
             self.dismiss(known)
         return task

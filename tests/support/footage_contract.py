@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from service.library.catalog import Library
 from service.records import footage as module
 from service.records.database import Database
 from service.records.footage import Footage, FootageStore, Prints
+from service.records.model import LOCAL
 
 ALICE, BOB = "guest:alice", "guest:bob"
 
@@ -65,6 +67,47 @@ class FootageContract:
         assert store.remove(ALICE, [first.id, "none"]) == 1
         assert store.list(ALICE) == [second]
         assert store.version(ALICE) != before and store.version(ALICE)[0] == 1
+
+    def test_a_page_is_searched_by_names(self, store: FootageStore) -> None:
+        for number, name in enumerate(("Rally north.mp4", "rally_south.mp4", "100%.mp4")):
+            sha256 = f"{number:064x}"
+            assert store.add(ALICE, name, made(number), sha256=sha256, source="/press")
+        self.keep(store, BOB, 7)
+        files, total = store.page(ALICE, offset=1, limit=1)
+        assert [file.name for file in files] == ["rally_south.mp4"] and total == 3
+
+        def found(text: str) -> set[str]:
+            files, total = store.page(ALICE, text)
+            assert len(files) == total
+            return {file.name for file in files}
+
+        assert found("RALLY") == {"Rally north.mp4", "rally_south.mp4"}
+        assert found("mp4 north") == {"Rally north.mp4"}
+        assert found("%") == {"100%.mp4"} and found("_") == {"rally_south.mp4"}
+        assert found("7") == set()
+
+    def test_sources_are_counted_and_forgotten(self, store: FootageStore) -> None:
+        self.keep(store, ALICE, 1)
+        second = self.keep(store, ALICE, 2)
+        third = store.add(
+            ALICE, "3.mp4", made(3, 4), sha256="3" * 64, source="upload", size=9, duration=2.5
+        )
+        assert third is not None
+        self.keep(store, BOB, 4)
+        one, two = store.sources(ALICE)
+        assert (one.source, one.files, one.seconds, one.frames) == ("upload", 1, 2.5, 4)
+        assert (two.source, two.files, two.seconds, two.frames) == ("/press", 2, 0.0, 12)
+        assert (one.newest, two.newest) == (third.added, second.added)
+        assert store.known_from(ALICE, "upload") == [("3.mp4", 9, third.added)]
+        assert store.remove_source(ALICE, "/press") == 2 and store.list(ALICE) == [third]
+        assert store.remove_source(ALICE, "/press") == 0 and len(store.list(BOB)) == 1
+
+    def test_guests_footage_goes_in_time(self, store: FootageStore) -> None:
+        kept = {owner: self.keep(store, owner, 1) for owner in (ALICE, LOCAL, "an-account")}
+        store.sweep(kept[ALICE].added)
+        assert all(store.list(owner) for owner in kept)
+        store.sweep(datetime.now(UTC) + timedelta(seconds=1))
+        assert [owner for owner in kept if store.list(owner)] == [LOCAL, "an-account"]
 
     def test_a_full_library_takes_no_more(
         self, store: FootageStore, monkeypatch: pytest.MonkeyPatch

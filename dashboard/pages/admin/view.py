@@ -46,6 +46,7 @@ _KINDS: LazyDict[str, str] = LazyDict(
         "calibration": _("Calibration"),
         "download": _("Download"),
         "robustness": _("Robustness"),
+        "library": _("Library"),
     }
 )
 _OWNERS: LazyDict[PrincipalKind, str] = LazyDict(

@@ -1,4 +1,5 @@
-"""What the page remembers: in the address the record that is shown, all else in the session."""
+"""What the page remembers: in the address the half of it that is shown, and the record; all else in
+the session."""
 
 from __future__ import annotations
 
@@ -14,6 +15,24 @@ NOT_NOW = "history-guest-not-now"
 """Do not offer again what a guest analyzed."""
 NEW_LINK = "history-link"
 """The link that was just made, or why it was not."""
+ANALYSES, LIBRARY = "analyses", "library"
+"""The halves of the page, as they stand in the address."""
+UPLOADS = "library-uploads"
+"""How often something was added to the library: each time its fields are replaced."""
+
+
+def tab() -> str:
+    """Return the half of the page that the address asks for."""
+    return LIBRARY if st.query_params.get("tab") == LIBRARY else ANALYSES
+
+
+def show_tab(name: str) -> None:
+    """Show a half of the page."""
+    if name == LIBRARY:
+        st.query_params["tab"] = LIBRARY
+        st.query_params.pop("r", None)
+    else:
+        st.query_params.pop("tab", None)
 
 
 def show_record(id: str | None) -> None:

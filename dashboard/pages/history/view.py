@@ -10,7 +10,7 @@ from dashboard import labels, session, url_state
 from dashboard.components import controls, outcomes, page_header, status_cards, typography
 from dashboard.components.status_cards import Action, Card
 from dashboard.i18n import _, advice
-from dashboard.pages.history import export, filters, listing, preview, state
+from dashboard.pages.history import export, filters, library, listing, preview, state, tabs
 from dashboard.pages.history.filters import PAGE, HistoryFilter
 from dashboard.result import downloads
 from detector import paths
@@ -26,6 +26,13 @@ def draw() -> None:
     """Draw the page."""
     if st.session_state.pop(state.LEAVE, False):
         url_state.go_to("analyze")
+    if state.tab() == state.LIBRARY:
+        library.draw()
+    else:
+        _analyses()
+
+
+def _analyses() -> None:
     scope = session.record_scope()
     store, owner = scope.store, scope.owner
     top = st.container()
@@ -43,6 +50,7 @@ def draw() -> None:
     marked, pressed = listing.selected(key, page.records)
     with top:
         _title(filter, page, marked)
+        tabs.draw()
     if not page.total and not filter.filtered:
         status_cards.show(_nothing())
         return

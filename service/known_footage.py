@@ -1,0 +1,335 @@
+"""What people add to their library of known footage: a folder of this computer, files that they
+bring, fingerprints that others exported. Each works for whoever is named, one thing at a time.
+
+Kept: fingerprints (`service.records.footage`). What is brought is deleted as soon as it was read,
+whatever its end. An interrupted folder is gone on with when somebody says so: what was added is
+passed over then.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from detector import paths
+from detector.errors import InputError, MediaError, UnmaskError
+from service import limits
+from service.batch_files import IncomingFile
+from service.context import LOCAL, Principal, PrincipalKind, RequestContext
+from service.messages import _
+from service.records.footage import MAX_FOOTAGE, FootageStore
+from service.records.model import ErrorReport, State
+from service.storage.uploads import CHUNK_BYTES, Uploads, is_full, no_room, safe_name
+from service.tasks.manager import TaskManager, Work
+from service.tasks.task import Priority, QueueFull, Task, TaskKind
+
+if TYPE_CHECKING:
+    from service.library.catalog import Library
+
+MAX_FILES = 100
+"""brought at a time"""
+MAX_SHARED_FRAMES = 1_000_000
+"""that a library of somebody elsewhere holds fingerprints of, 36 bytes each: some 140 hours"""
+MAX_LEFT_OUT = 200
+"""files that are named; more are counted"""
+MAX_WAITING = 20
+_PREFIX = ".library-"
+"""How the folder of what is brought begins, beside the uploads: what is left there goes as they
+do."""
+
+
+class LeftOut(NamedTuple):
+    """A file that nothing was kept of, and why."""
+
+    name: str
+    error: UnmaskError
+
+
+class LibraryTask(Task):
+    """What is being added; steps are files."""
+
+    MIN_STEPS = 3
+    MIN_SECONDS = 2.0
+
+    added = 0
+    known = 0
+    """files of which fingerprints are kept already"""
+    unread = 0
+    left_out: Sequence[LeftOut] = ()
+    """The first of those that were not read. This and the numbers are known where it runs."""
+
+    @property
+    def folder(self) -> str:
+        """The folder that is looked through; empty where things were brought."""
+        return str(self.params.get("folder", ""))
+
+    def leave_out(self, path: Path | str, error: UnmaskError) -> None:
+        """Note what was not read."""
+        self.unread += 1
+        if len(self.left_out) < MAX_LEFT_OUT:
+            self.left_out = (*self.left_out, LeftOut(os.fspath(path), error))
+
+
+_ReadFiles = Callable[[Sequence[tuple[Path, str]], Task], None]
+"""Given the copies of what was brought, each with its name."""
+
+
+def _refuse(waiting: int, running: int) -> UnmaskError | None:
+    if waiting < MAX_WAITING:
+        return None
+    return QueueFull(_("Too many files are waiting. Try again in a few minutes."))
+
+
+class KnownFootage:
+    """What is added to the libraries of a server's people.
+
+    Parameters
+    ----------
+    library : callable
+        Gives the library, which takes a moment to import.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskManager,
+        store: FootageStore,
+        library: Callable[[], Library],
+        uploads: Uploads,
+    ) -> None:
+        self.store = store
+        self._tasks, self._library, self._uploads = tasks, library, uploads
+        self.kind = TaskKind(
+            "library",
+            Priority.BATCH,
+            1.0,
+            LibraryTask,
+            max_running=2,
+            refuse=_refuse,
+            on_interrupted=self._delete_files,
+            sentences={
+                State.CANCELED: _("You stopped it. What was added stays."),
+                State.INTERRUPTED: _("The server stopped before this was done. What was added "
+                                     "stays."),
+                State.FAILED: _("Something went wrong here, not with your files. The log says "
+                                "more."),
+            },
+        )  # fmt: skip
+        tasks.register(self.kind)
+
+    def add_folder(self, context: RequestContext, folder: str) -> LibraryTask:
+        """Begin to add what is in a folder of this computer; what is known from it is passed over.
+
+        Raises
+        ------
+        NotAllowed
+            Somebody elsewhere names a folder of this computer.
+        InputError
+            There is no such folder, or it can't be read.
+        QueueFull
+            Something is being added already.
+        """
+        if not may_name_folders(context):
+            raise limits.NotAllowed(_("Only who sits at this computer may name its folders."))
+        path = _folder(folder)
+        task = self._new(context.principal, {"folder": os.fspath(path)})
+        return self._submit(context.principal, task, partial(self._look_through, path))
+
+    def add_files(self, context: RequestContext, files: Sequence[IncomingFile]) -> LibraryTask:
+        """Begin to add files that were brought; none of them is kept.
+
+        Raises
+        ------
+        QueueFull, InputError
+            They were not taken; the sentence says why.
+        """
+        if len(files) > MAX_FILES:
+            text = _("At most {number} files at a time.").format(number=MAX_FILES)
+            raise InputError(text, code="too_many_files")
+        largest = max((file.size or 0 for file in files), default=0)
+        with limits.taking(context, largest, len(files)):
+            return self._take(context.principal, files, self._read)
+
+    def add_prints(self, context: RequestContext, file: IncomingFile) -> LibraryTask:
+        """Begin to add fingerprints that others exported.
+
+        Raises
+        ------
+        QueueFull, InputError
+            They were not taken; the sentence says why.
+        """
+        with limits.taking(context, file.size):
+            return self._take(context.principal, [file], self._import)
+
+    def task(self, principal: Principal) -> LibraryTask | None:
+        """Return what a person is adding, or how that ended until it is dismissed."""
+        return self._tasks.latest(self.kind, principal.id, principal)
+
+    def dismiss(self, principal: Principal) -> None:
+        """Forget how the last one ended."""
+        task = self.task(principal)
+        if task is not None and not task.active:
+            self._tasks.dismiss(task)
+
+    def export(self, owner: str) -> bytes:
+        """Return all that somebody knows as a file for others."""
+        return b"".join(self._library().export(owner))
+
+    # --- the work ---------------------------------------------------------------------------------
+
+    def _look_through(self, folder: Path, task: Task) -> None:
+        from service.library.catalog import media_in, source_of
+
+        assert isinstance(task, LibraryTask)
+        library, source, found = self._library(), source_of(folder), []
+        unlisted = partial(_leave_out_of, folder, task)
+        for path in media_in(folder, unlisted, leave_out=paths.data()):
+            found.append(path)
+            task.on_progress(0, 0)
+            if len(found) > MAX_FOOTAGE:
+                most = _("This folder holds more than {number} files.")
+                raise InputError(most.format(number=f"{MAX_FOOTAGE:,}"))
+        new = library.unseen(task.owner, source, found)
+        task.known = len(found) - len(new)
+        for number, path in enumerate(new):
+            task.on_progress(number, len(new))
+            self._add(task, path, path.relative_to(folder).as_posix(), source=source)
+
+    def _read(self, files: Sequence[tuple[Path, str]], task: Task) -> None:
+        from service.library.catalog import full_of_frames
+
+        assert isinstance(task, LibraryTask)
+        for number, (path, name) in enumerate(files):
+            task.on_progress(number, len(files))
+            if self._room(task.owner) <= 0:
+                raise full_of_frames()
+            self._add(task, path, name, name=name)
+            path.unlink(missing_ok=True)
+
+    def _import(self, files: Sequence[tuple[Path, str]], task: Task) -> None:
+        assert isinstance(task, LibraryTask)
+        [(path, _name)] = files
+        with path.open("rb") as file:
+            task.added, task.known = self._library().import_prints(
+                task.owner, file, max_frames=self._room(task.owner), on_progress=task.on_progress
+            )
+
+    def _add(
+        self, task: LibraryTask, path: Path, shown: str, *, source: str = "", name: str = ""
+    ) -> None:
+        """Add a file; one that can't be read is noted."""
+        from service.library.catalog import UPLOADED
+
+        try:
+            added = self._library().add_file(
+                task.owner, path, name=name, source=source or UPLOADED, cancel=task.cancel
+            )
+        except MediaError as error:
+            task.leave_out(shown, error)
+        except OSError:
+            task.leave_out(shown, MediaError(_("This file can’t be read.")))
+        else:
+            task.added, task.known = task.added + (added is not None), task.known + (added is None)
+
+    def _room(self, owner: str) -> float:
+        """Return how many fingerprints somebody may add: who sits here, any number."""
+        if owner == LOCAL.id:
+            return math.inf
+        return MAX_SHARED_FRAMES - sum(one.frames for one in self.store.sources(owner))
+
+    # --- one thing at a time ----------------------------------------------------------------------
+
+    def _take(
+        self, principal: Principal, files: Sequence[IncomingFile], work: _ReadFiles
+    ) -> LibraryTask:
+        """Copy what is brought to disk, and begin."""
+        self._refuse_second(principal)
+        folder, copies = self._copied(files)
+        task = self._new(principal, {"uploads": folder.name})
+        try:
+            return self._submit(principal, task, partial(work, copies))
+        except BaseException:
+            self._delete_files(task)
+            raise
+
+    def _copied(self, files: Sequence[IncomingFile]) -> tuple[Path, list[tuple[Path, str]]]:
+        """Return the folder of copies, and each with its name as its owner named it."""
+        if not self._uploads.has_room(sum(file.size or 0 for file in files)):
+            raise no_room()
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._uploads.root))
+        copies = []
+        try:
+            for number, file in enumerate(files):
+                path = folder / f"{number:03d}-{safe_name(file.name)}"
+                with path.open("xb") as target:
+                    shutil.copyfileobj(file.source, target, CHUNK_BYTES)
+                copies.append((path, file.name))
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if is_full(error):
+                raise no_room() from error
+            raise
+        return folder, copies
+
+    def _new(self, principal: Principal, params: dict[str, Any]) -> LibraryTask:
+        # Its subject is whose it is: an administrator, who sees the tasks of all, is not given
+        # another's.
+        return LibraryTask(self.kind, principal.id, subject=principal.id, params=params)
+
+    def _submit(self, principal: Principal, task: LibraryTask, work: Work) -> LibraryTask:
+        self._refuse_second(principal)
+        if self._tasks.submit_once(task, work, principal, self._end) is not task:
+            raise _busy()
+        return task
+
+    def _refuse_second(self, principal: Principal) -> None:
+        known = self.task(principal)
+        if known is not None and known.active:
+            raise _busy()
+
+    def _end(self, task: Task, state: State, fault: ErrorReport | None) -> None:
+        self._delete_files(task)
+
+    def _delete_files(self, task: Task) -> None:
+        name = Path(str(task.params.get("uploads", ""))).name
+        if name.startswith(_PREFIX):
+            shutil.rmtree(self._uploads.root / name, ignore_errors=True)
+
+
+def may_name_folders(context: RequestContext) -> bool:
+    """Return whether a folder of this computer may be named: by who sits at it."""
+    return context.loopback and context.principal.kind is PrincipalKind.LOCAL
+
+
+def _folder(text: str) -> Path:
+    """Return the folder that a person wrote. InputError where there is none, or it is ours."""
+    text = text.strip().strip("\"'")
+    missing = InputError(_("There is no folder {folder}.").format(folder=text), code="not_found")
+    try:
+        path = Path(text).expanduser()
+        if not path.is_absolute():
+            hint = _("Write its whole path, from / or a drive on.")
+            raise InputError(missing.message, code="not_found", hint=hint)
+        path = path.resolve()
+        if not path.is_dir():
+            raise missing
+    except (OSError, RuntimeError, ValueError):
+        raise missing from None
+    if path.is_relative_to(paths.data().resolve()):
+        raise InputError(_("In this folder Unmask keeps its own files."), code="own_folder")
+    return path
+
+
+def _leave_out_of(folder: Path, task: LibraryTask, path: Path, error: UnmaskError) -> None:
+    inside = path.is_relative_to(folder)
+    task.leave_out(path.relative_to(folder).as_posix() if inside else path, error)
+
+
+def _busy() -> QueueFull:
+    text, hint = _("Footage is being added already."), _("Wait for it, or stop it.")
+    return QueueFull(text, hint=hint)

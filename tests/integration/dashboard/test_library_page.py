@@ -1,0 +1,346 @@
+"""The Library tab of the History page in each of its states, drawn without a browser."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import session
+from dashboard.pages.history import adding, library
+from service import known_footage
+from service.context import LOCAL, Principal, PrincipalKind
+from service.known_footage import KnownFootage, LibraryTask
+from service.library.catalog import Library
+from service.records.footage import ANALYSES, Footage
+from service.records.model import Preferences, State
+from service.tasks.jobs import Jobs
+from tests.conftest import write_clip
+from tests.support.footage_contract import made
+from tests.support.pages import APP, OWNER, come_as, quiet, texts, turn_to
+from tests.support.tasks import ended
+from tests.support.waiting import PATIENT
+
+GUEST = Principal("guest:x", PrincipalKind.GUEST)
+HOSTILE = "<b>rally.mp4"
+
+
+def page(**address: str) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=PATIENT)
+    at.run()
+    turn_to(at, "history")
+    for name, value in ({"tab": "library"} | address).items():
+        at.query_params[name] = value
+    return run(at)
+
+
+def run(at: AppTest) -> AppTest:
+    at.run()
+    assert not at.exception, at.exception
+    return at
+
+
+def known() -> KnownFootage:
+    return session.application().originals.known
+
+
+def keep(owner: str, number: int, name: str = "", source: str = "upload") -> Footage:
+    kept = known().store.add(
+        owner, name or f"{number}.mp4", made(number), sha256=f"{number:064x}", source=source,
+        duration=14.0,
+    )  # fmt: skip
+    assert kept is not None
+    return kept
+
+
+def labels_of(at: AppTest) -> list[str]:
+    return [button.label for button in at.button]
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    next(button for button in at.button if button.label == label).click()
+    return run(at)
+
+
+def listed(at: AppTest) -> list[str]:
+    return list(at.dataframe[0].value["file"]) if at.dataframe else []
+
+
+def wait(at: AppTest, principal: Principal = LOCAL) -> LibraryTask:
+    task = known().task(principal)
+    assert task is not None
+    ended(task)
+    run(at)
+    return task
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Outside of the data folder."""
+    return tmp_path_factory.mktemp("press")
+
+
+@pytest.fixture
+def clip(folder: Path) -> Path:
+    return write_clip(folder / "rally.mp4", seconds=0.6)
+
+
+# --- nothing yet ----------------------------------------------------------------------------------
+
+
+def test_an_empty_library_says_what_to_do(jobs: Jobs) -> None:
+    at = page()
+    assert "No footage yet" in texts(at)
+    assert "Add the folder where your originals are; only their prints are kept." in texts(at)
+    assert at.text_input(key="library-folder").label == "Folder on this computer"
+    assert not at.dataframe and at.title == []
+    assert "Nothing here yet" not in texts(at)
+
+
+def test_the_tab_stands_in_the_address(jobs: Jobs) -> None:
+    at = page(tab="")
+    assert "Nothing here yet" in texts(at)
+    at.segmented_control(key="history-tab").set_value("library")
+    run(at)
+    assert "No footage yet" in texts(at) and at.query_params["tab"] == "library"
+    at.segmented_control(key="history-tab").set_value("analyses")
+    run(at)
+    assert "Nothing here yet" in texts(at) and "tab" not in at.query_params
+    at.query_params["tab"] = "library"  # the browser's Back
+    assert "No footage yet" in texts(run(at))
+
+
+def test_switched_off_it_says_so(jobs: Jobs) -> None:
+    keep(LOCAL.id, 1, source=ANALYSES)
+    assert "switched off" not in texts(page())
+    jobs.store.save_preferences(LOCAL.id, Preferences(find_originals=False))
+    assert "switched off: analyses do not ask this library" in texts(page())
+
+
+# --- a folder -------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_added_and_looked_through_again(jobs: Jobs, clip: Path, folder: Path) -> None:
+    (folder / "<b>broken.mp4").write_bytes(b"no film at all")
+    at = page()
+    at.text_input(key="library-folder").set_value(str(folder))
+    press(at, "Add the folder")
+    task = wait(at)
+    assert (task.added, task.unread) == (1, 1)
+    assert "1 file added" in texts(at) and "&lt;b&gt;broken.mp4: " in texts(at)
+    assert "<b>broken" not in texts(at)
+    assert listed(at) == ["rally.mp4"] and str(folder) in texts(at)
+    press(at, "Done")
+    assert known().task(LOCAL) is None and "1 file added" not in texts(at)
+
+    write_clip(folder / "second.mp4", seconds=0.6, size=(240, 240))
+    press(at, "Look again")
+    assert (wait(at).added, set(listed(at))) == (1, {"rally.mp4", "second.mp4"})
+    assert "1 known already" in texts(at)
+
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    at = page()
+    assert "can’t be reached; its prints are kept" in texts(at)
+    assert "Look again" not in labels_of(at) and len(listed(at)) == 2
+
+
+def test_a_missing_folder_is_said_at_once(jobs: Jobs, tmp_path: Path) -> None:
+    at = page()
+    press(at, "Add the folder")
+    assert "Write the path of a folder." in texts(at)
+    for text in (str(tmp_path / "nowhere"), "<i>x</i>"):
+        at.text_input(key="library-folder").set_value(text)
+        press(at, "Add the folder")
+        assert "There is no folder" in texts(at) and "<i>x</i>" not in texts(at)
+    assert known().task(LOCAL) is None
+
+
+def test_what_runs_is_shown_and_stopped(
+    jobs: Jobs, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, entered = threading.Event(), threading.Event()
+
+    def slow(self: Library, *args: object, **more: object) -> None:
+        entered.set()
+        assert gate.wait(PATIENT)
+
+    monkeypatch.setattr(Library, "add_file", slow)
+    (clip.parent / "second.mp4").write_bytes(b"x")
+    task = known().add_folder(OWNER, str(clip.parent))
+    assert entered.wait(PATIENT)
+    at = page()
+    assert "Adding footage" in texts(at) and "Add the folder" not in labels_of(at)
+    press(at, "Stop")
+    gate.set()
+    ended(task)
+    assert "You stopped it. What was added stays." in texts(run(at))
+    assert "Go on" in labels_of(at)
+
+
+def test_after_a_restart_it_is_gone_on_with(tmp_path: Path, clip: Path, folder: Path) -> None:
+    with quiet(tmp_path / "data"):
+        tasks = session.application().tasks
+        service = known()
+        task = service._new(LOCAL, {"folder": str(folder)})
+        tasks._store.add(task, "gone")  # as a server left it that died
+    with quiet(tmp_path / "data"):
+        at = page()
+        assert "The server stopped before this was done. What was added stays." in texts(at)
+        assert "file added" not in texts(at)
+        press(at, "Go on")
+        assert wait(at).state is State.DONE and listed(at) == ["rally.mp4"]
+
+
+# --- what is brought ------------------------------------------------------------------------------
+
+
+def test_files_are_brought_and_not_kept(jobs: Jobs, clip: Path) -> None:
+    at = page()
+    field = at.file_uploader(key="library-files-0")
+    field.set_value([
+        (HOSTILE, clip.read_bytes(), "video/mp4"), ("no.mp4", b"no film", "video/mp4"),
+    ])  # fmt: skip
+    run(at)
+    task = wait(at)
+    assert (task.added, task.unread) == (1, 1) and listed(at) == [HOSTILE]
+    assert HOSTILE not in texts(at) and "Brought here" in texts(at)
+    assert list(jobs.uploads.root.iterdir()) == []
+    assert at.file_uploader(key="library-files-1").value == []  # a fresh one
+
+
+def test_a_guest_has_a_library_of_their_own_and_names_no_folder(
+    jobs: Jobs, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(LOCAL.id, 1, name="secret.mp4", source="/home/ann/press")
+    ended(known().add_folder(OWNER, str(clip.parent)))
+    come_as(monkeypatch, GUEST)
+    at = page()
+    assert "No footage yet" in texts(at) and "Add your originals" in texts(at)
+    assert [one.key for one in at.text_input] == [] and "Add the folder" not in labels_of(at)
+    assert "file added" not in texts(at) and "secret" not in texts(at)
+    at.file_uploader(key="library-files-0").set_value([("a.mp4", clip.read_bytes(), "video/mp4")])
+    run(at)
+    wait(at, GUEST)
+    assert listed(at) == ["a.mp4"]
+    assert "yours alone" in texts(at) and "deleted after 30 days" in texts(at)
+    known().dismiss(GUEST)
+    come_as(monkeypatch, Principal("guest:y", PrincipalKind.GUEST), loopback=True)
+    assert not page().dataframe
+
+
+def test_too_much_at_once_is_said(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_footage, "MAX_FILES", 1)
+    at = page()
+    files = [(f"{n}.mp4", b"x", "video/mp4") for n in range(2)]
+    at.file_uploader(key="library-files-0").set_value(files)
+    assert "At most 1 files at a time." in texts(run(at)) and known().task(LOCAL) is None
+    assert "At most 1 files at a time." not in texts(run(at))  # said once
+
+
+def test_fingerprints_go_out_and_come_in(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(LOCAL.id, 1, name="rally.mp4", source="/home/ann/press")
+    keep("guest:other", 2, name="not mine.mp4")
+    exported = known().export(LOCAL.id)
+    assert b"rally.mp4" in exported and b"ann" not in exported and b"not mine" not in exported
+    assert any(one.proto.label == "Export" for one in page().get("download_button"))
+    come_as(monkeypatch, GUEST)
+    at = page()
+    assert not any(one.proto.label == "Export" for one in at.get("download_button"))
+    at.file_uploader(key="library-import-0").set_value([("prints", b"nonsense", "text/plain")])
+    run(at)
+    wait(at, GUEST)
+    assert "This is no file of fingerprints." in texts(at)
+    at.file_uploader(key="library-import-1").set_value([("prints", exported, "text/plain")])
+    run(at)
+    wait(at, GUEST)
+    assert listed(at) == ["rally.mp4"] and "Fingerprints of others" in texts(at)
+
+
+def test_too_large_a_library_is_exported_by_the_command(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(LOCAL.id, 1)
+    monkeypatch.setattr(library, "MAX_EXPORTED_FRAMES", 5)
+    at = page()
+    assert "unmask library export" in texts(at)
+    assert not any(one.proto.label == "Export" for one in at.get("download_button"))
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(jobs: Jobs) -> Iterator[list[Footage]]:
+    yield [
+        keep(LOCAL.id, n, f"clip {n}.mp4", "/press" if n % 2 else ANALYSES) for n in range(12)
+    ]  # fmt: skip
+
+
+def mark(at: AppTest, rows: list[int]) -> AppTest:
+    """Choose in the table, as Streamlit's own element would tell it."""
+    total = known().store.version(LOCAL.id)[0]
+    key = f"library-table-library-page-{hashlib.sha256().hexdigest()[:12]}-1-{total}"
+    at.session_state[key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    return run(at)
+
+
+def test_what_is_known_is_listed_and_searched(many: list[Footage]) -> None:
+    at = page()
+    assert listed(at) == [f"clip {n}.mp4" for n in range(11, 1, -1)]
+    table = at.dataframe[0].value
+    assert set(table["source"]) == {"Your analyses", "/press"}
+    assert set(table["length"]) == {"14\u00a0s"}
+    assert "12 files known" in texts(at) and "6 files" in texts(at) and "automatic" in texts(at)
+    assert "1 to 10 of 12" in texts(at)
+    at.text_input(key="library-search").set_value("CLIP 1.mp4")
+    assert listed(run(at)) == ["clip 11.mp4", "clip 1.mp4"]
+    at.text_input(key="library-search").set_value("nothing like it")
+    assert "Nothing matches." in texts(run(at)) and not at.dataframe
+
+
+def test_marked_files_are_removed_after_a_question(many: list[Footage]) -> None:
+    at = page()
+    assert at.button(key="library-remove").disabled
+    mark(at, [0, 2])
+    at.button(key="library-remove").click()
+    run(at)
+    assert "Remove 2 files from your library?" in texts(at) and "clip 9.mp4" in texts(at)
+    assert len(known().store.list(LOCAL.id)) == 12
+    press(at, "Keep them")
+    assert len(known().store.list(LOCAL.id)) == 12
+    at.button(key="library-remove").click()
+    run(at)
+    at.button(key="library-removed").click()
+    run(at)
+    assert len(known().store.list(LOCAL.id)) == 10
+    assert "2 files were removed from your library." in texts(at)
+    assert listed(at)[:2] == ["clip 10.mp4", "clip 8.mp4"]
+
+
+def test_a_folder_is_removed_as_a_whole(many: list[Footage]) -> None:
+    at = page()
+    buttons = [one for one in at.button if (one.key or "").startswith("library-forget-")]
+    assert len(buttons) == 2
+    buttons[0].click()  # that of the newest: /press
+    run(at)
+    assert "Remove 6 files from your library?" in texts(at)
+    at.button(key="library-removed").click()
+    run(at)
+    assert {one.source for one in known().store.list(LOCAL.id)} == {ANALYSES}
+    assert "6 files were removed" in texts(at)
+
+
+def test_unread_files_are_named_up_to_a_number(
+    jobs: Jobs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adding, "MAX_NAMED", 2)
+    for number in range(4):
+        (folder / f"{number}.mp4").write_bytes(b"no film")
+    ended(known().add_folder(OWNER, str(folder)))
+    assert "and 2 more" in texts(page()) and page().expander[0].label == "4\u00a0files not added"

@@ -1,0 +1,360 @@
+"""What people add to their libraries: what is taken, what is refused, and what is left of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.errors import InputError, MediaError
+from service import known_footage, limits
+from service.batch_files import IncomingFile
+from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
+from service.known_footage import MAX_FILES, KnownFootage, LibraryTask
+from service.library import catalog
+from service.library.catalog import Library, media_in
+from service.records.database import FILE, Database
+from service.records.footage import Footage, FootageStore
+from service.records.model import State
+from service.storage.uploads import Uploads
+from service.tasks.manager import TaskManager
+from service.tasks.task import QueueFull
+from tests.support.footage_contract import made
+from tests.support.tasks import ADMIN, ANN, BEN, ended, make_tasks
+from tests.support.waiting import PATIENT
+
+HERE = RequestContext(LOCAL, loopback=True)
+ELSEWHERE = RequestContext(ANN)
+
+
+class StubLibrary(Library):
+    """A library that knows a file by its bytes, and what begins with "bad" is no footage."""
+
+    def __init__(self, store: FootageStore) -> None:
+        super().__init__(store)
+        self.read: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def add_file(self, owner: str, path: Path, **more: Any) -> Footage | None:
+        self.read.append(path.name)
+        assert self.gate.wait(PATIENT)
+        data = path.read_bytes()
+        if data.startswith(b"bad"):
+            raise MediaError("It is no video.")
+        sha256 = f"{hash(data) % 2**64:064x}"
+        if self.store.knows(owner, sha256):
+            return None
+        return self.store.add(
+            owner, more.get("name") or path.name, made(len(data)), sha256=sha256,
+            source=more["source"], size=len(data),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Iterator[TaskManager]:
+    manager = make_tasks(tmp_path / "data")
+    yield manager
+    manager.close()
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("UNMASK_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[StubLibrary]:
+    database = Database(tmp_path / "data" / FILE)
+    yield StubLibrary(FootageStore(database))
+    database.close()
+
+
+@pytest.fixture
+def known(tasks: TaskManager, library: StubLibrary, data: Path) -> KnownFootage:
+    return KnownFootage(tasks, library.store, lambda: library, Uploads(data))
+
+
+@pytest.fixture
+def press(tmp_path: Path) -> Path:
+    """A folder with three clips, one of which is none, in two folders."""
+    folder = tmp_path / "press"
+    (folder / "older").mkdir(parents=True)
+    (folder / "one.mp4").write_bytes(b"first")
+    (folder / "older" / "two.mp4").write_bytes(b"second one")
+    (folder / "older" / "bad.mp4").write_bytes(b"bad")
+    (folder / "notes.txt").write_text("no media")
+    (folder / ".hidden.mp4").write_bytes(b"hidden")
+    return folder
+
+
+def file(data: bytes, name: str = "clip.mp4") -> IncomingFile:
+    return IncomingFile(io.BytesIO(data), name, len(data))
+
+
+def names(library: Library, owner: str = LOCAL.id) -> list[str]:
+    return sorted(footage.name for footage in library.store.list(owner))
+
+
+def left(data: Path) -> list[str]:
+    return [path.name for path in (data / "uploads").iterdir()]
+
+
+# --- a folder -------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_added_and_then_only_what_is_new(
+    known: KnownFootage, library: StubLibrary, press: Path
+) -> None:
+    task = ended(known.add_folder(HERE, f'  "{press}" '))
+    assert (task.state, task.added, task.known, task.unread) == (State.DONE, 2, 0, 1)
+    assert [(one.name, one.error.message) for one in task.left_out] == [
+        ("older/bad.mp4", "It is no video.")
+    ]
+    assert names(library) == ["one.mp4", "two.mp4"] and task.total == 3
+    [source] = library.store.sources(LOCAL.id)
+    assert (source.source, source.files) == (str(press), 2)
+
+    library.read.clear()
+    (press / "three.mp4").write_bytes(b"the third")
+    again = ended(known.add_folder(HERE, str(press)))
+    assert (again.added, again.known, again.unread) == (1, 2, 1)
+    assert sorted(library.read) == ["bad.mp4", "three.mp4"]  # the others are not opened
+    assert known.task(LOCAL) is again
+
+
+def test_what_was_changed_since_is_read_again(
+    known: KnownFootage, library: StubLibrary, press: Path
+) -> None:
+    ended(known.add_folder(HERE, str(press)))
+    library.read.clear()
+    later = (datetime.now(UTC) + timedelta(seconds=5)).timestamp()
+    (press / "one.mp4").write_bytes(b"other")  # as long as it was
+    os.utime(press / "one.mp4", (later, later))
+    assert ended(known.add_folder(HERE, str(press))).added == 1
+    assert "one.mp4" in library.read and "two.mp4" not in library.read
+
+
+def test_two_files_of_one_name_and_size_are_both_read(
+    known: KnownFootage, library: StubLibrary, press: Path
+) -> None:
+    ended(known.add_folder(HERE, str(press)))
+    (press / "older" / "one.mp4").write_bytes(b"F1rst")
+    assert ended(known.add_folder(HERE, str(press))).added == 1
+    assert ended(known.add_folder(HERE, str(press))).added == 0
+
+
+def test_only_who_sits_here_names_folders(known: KnownFootage, press: Path) -> None:
+    account = Principal("u", PrincipalKind.USER, Role.ADMIN)
+    for context in (ELSEWHERE, RequestContext(account, loopback=True), RequestContext(LOCAL)):
+        with pytest.raises(limits.NotAllowed):
+            known.add_folder(context, str(press))
+
+
+@pytest.mark.parametrize("text", ["", "press", "../press", "/nowhere/at all", "/dev/null", "a\0b",
+                                  "/\0", "~nobody-here/x", "x" * 5000])  # fmt: skip
+def test_what_is_no_folder_is_said(known: KnownFootage, text: str) -> None:
+    with pytest.raises(InputError, match="There is no folder"):
+        known.add_folder(HERE, text)
+    assert known.task(LOCAL) is None
+
+
+def test_our_own_files_are_no_footage(
+    known: KnownFootage, library: StubLibrary, press: Path, data: Path, tmp_path: Path
+) -> None:
+    (data / "uploads" / "x.mp4").write_bytes(b"somebody's")
+    link = tmp_path / "link"
+    link.symlink_to(data)
+    for folder in (data, data / "uploads", link):
+        with pytest.raises(InputError, match="keeps its own files"):
+            known.add_folder(HERE, str(folder))
+    ended(known.add_folder(HERE, str(tmp_path)))
+    assert names(library) == ["one.mp4", "two.mp4"]
+
+
+def test_links_lead_nowhere_else(
+    known: KnownFootage, library: StubLibrary, press: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "private"
+    outside.mkdir()
+    (outside / "diary.mp4").write_bytes(b"private thoughts")
+    (press / "diary.mp4").symlink_to(outside / "diary.mp4")
+    (press / "folder").symlink_to(outside)
+    (press / "round.mp4").symlink_to(press / "round.mp4")
+    (press / "within.mp4").symlink_to(press / "one.mp4")
+    task = ended(known.add_folder(HERE, str(press)))
+    assert names(library) == ["one.mp4", "two.mp4"] and task.known == 1
+    assert {one.name for one in task.left_out} == {"diary.mp4", "round.mp4", "older/bad.mp4"}
+
+
+def test_a_folder_that_can_t_be_listed_is_said(
+    press: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: object) -> Any:
+        raise PermissionError(13, "no", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog.os, "scandir", refused)
+        with pytest.raises(InputError, match="can’t be read"):
+            list(media_in(press, lambda path, error: None))
+    real, said = os.scandir, []
+
+    def one_refused(path: Any) -> Any:
+        return refused(path) if str(path).endswith("older") else real(path)
+
+    monkeypatch.setattr(catalog.os, "scandir", one_refused)
+    found = list(media_in(press, lambda path, error: said.append((path.name, error.message))))
+    assert [path.name for path in found] == ["one.mp4"]
+    assert said == [("older", "This folder can’t be read.")]
+
+
+def test_too_many_files_are_too_many(
+    known: KnownFootage, press: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_footage, "MAX_FOOTAGE", 2)
+    task = ended(known.add_folder(HERE, str(press)))
+    assert task.state is State.FAILED and "more than 2 files" in task.error
+
+
+def test_unread_files_are_named_up_to_a_number(
+    known: KnownFootage, press: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_footage, "MAX_LEFT_OUT", 2)
+    for number in range(4):
+        (press / f"bad{number}.mp4").write_bytes(b"bad")
+    task = ended(known.add_folder(HERE, str(press)))
+    assert task.unread == 5 and len(task.left_out) == 2
+
+
+def test_it_can_be_stopped_and_gone_on_with(
+    known: KnownFootage, library: StubLibrary, tasks: TaskManager, press: Path
+) -> None:
+    library.gate.clear()
+    task = known.add_folder(HERE, str(press))
+    with pytest.raises(QueueFull, match="already"):
+        known.add_folder(HERE, str(press))
+    with pytest.raises(QueueFull, match="already"):
+        known.add_files(HERE, [file(b"x")])
+    known.dismiss(LOCAL)  # it is under way
+    assert known.task(LOCAL) is task
+    tasks.cancel(task)
+    library.gate.set()
+    assert ended(task).state is State.CANCELED and "What was added stays" in task.error
+    assert ended(known.add_folder(HERE, task.folder)).state is State.DONE
+    assert names(library) == ["one.mp4", "two.mp4"]
+
+
+def test_after_a_restart_it_is_offered_again(
+    known: KnownFootage, library: StubLibrary, tasks: TaskManager, press: Path, data: Path
+) -> None:
+    library.gate.clear()
+    known.add_folder(HERE, str(press))
+    brought = known.add_files(ELSEWHERE, [file(b"a clip")])
+    tasks._closing.set()  # the server is told to stop
+    for task in (known.task(LOCAL), known.task(ANN)):
+        assert task is not None
+        tasks.cancel(task)
+    library.gate.set()
+    tasks.close()
+    assert left(data) == [brought.params["uploads"]]
+
+    later = make_tasks(data)
+    service = KnownFootage(later, library.store, lambda: library, Uploads(data))
+    later.recover()
+    folder, files = service.task(LOCAL), service.task(ANN)
+    assert folder is not None and files is not None
+    assert folder.state is files.state is State.INTERRUPTED and folder.folder == str(press)
+    assert "The server stopped" in folder.error and left(data) == []
+    assert ended(service.add_folder(HERE, folder.folder)).state is State.DONE
+    assert names(library) == ["one.mp4", "two.mp4"]
+    later.close()
+
+
+# --- what is brought ------------------------------------------------------------------------------
+
+
+def test_brought_files_are_known_by_their_names_and_not_kept(
+    known: KnownFootage, library: StubLibrary, data: Path
+) -> None:
+    brought = [file(b"a clip", "../../<b>.mp4"), file(b"bad", "b.mp4"), file(b"a clip", "c.mp4")]
+    task = ended(known.add_files(ELSEWHERE, brought))
+    assert (task.added, task.known, task.unread) == (1, 1, 1) and left(data) == []
+    [footage] = library.store.list(ANN.id)
+    assert footage.source == "upload" and "<b>.mp4" in footage.name
+    assert [one.name for one in task.left_out] == ["b.mp4"]
+    assert task.params.keys() == {"uploads"}  # no names of files
+
+
+def test_each_sees_their_own_alone(known: KnownFootage, library: StubLibrary) -> None:
+    task = ended(known.add_files(ELSEWHERE, [file(b"a clip")]))
+    assert known.task(ANN) is task and known.task(BEN) is None and known.task(ADMIN) is None
+    known.dismiss(BEN)
+    assert known.task(ANN) is task
+    assert library.store.list(BEN.id) == [] and b"clip.mp4" not in known.export(BEN.id)
+    assert b"clip.mp4" in known.export(ANN.id)
+    known.dismiss(ANN)
+    assert known.task(ANN) is None
+
+
+def test_limits_hold_for_what_is_brought(
+    known: KnownFootage, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=f"At most {MAX_FILES} files"):
+        known.add_files(HERE, [file(b"x")] * (MAX_FILES + 1))
+    reader = RequestContext(Principal("r", PrincipalKind.USER, Role.VIEWER))
+    with pytest.raises(limits.NotAllowed):
+        known.add_files(reader, [file(b"x")])
+    with pytest.raises(limits.NotAllowed):
+        known.add_prints(reader, file(b"x"))
+    monkeypatch.setenv("UNMASK_GUEST_MAX_MB", "1")
+    with pytest.raises(limits.TooLarge):
+        known.add_files(ELSEWHERE, [IncomingFile(io.BytesIO(b"x"), "a.mp4", 2 << 20)])
+    monkeypatch.setattr(Uploads, "has_room", lambda self, size=0: False)
+    with pytest.raises(InputError, match="not enough room"):
+        known.add_files(HERE, [file(b"x")])
+    assert left(data) == []
+
+
+def test_a_library_elsewhere_has_an_end(
+    known: KnownFootage, library: StubLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_footage, "MAX_SHARED_FRAMES", 6)
+    task = ended(known.add_files(ELSEWHERE, [file(b"one clip"), file(b"another")]))
+    assert task.state is State.FAILED and "more footage than" in task.error and task.added == 1
+    exported = known.export(ANN.id)
+    other = RequestContext(BEN)
+    assert ended(known.add_prints(other, file(exported))).added == 1
+    library.store.add(ANN.id, "b", made(9), sha256="9" * 64, source="upload")
+    library.store.remove(BEN.id, [footage.id for footage in library.store.list(BEN.id)])
+    full = ended(known.add_prints(other, file(known.export(ANN.id))))
+    assert full.state is State.FAILED and "more footage than" in full.error
+    assert library.store.list(BEN.id) == []
+    assert ended(known.add_prints(HERE, file(known.export(ANN.id)))).added == 2
+
+
+def test_fingerprints_of_others_come_in_whole_or_not_at_all(
+    known: KnownFootage, library: StubLibrary, data: Path
+) -> None:
+    for seed in (1, 2):
+        library.store.add(
+            ANN.id, f"{seed}.mp4", made(seed), sha256=f"{seed:064x}", source="upload"
+        )  # fmt: skip
+    exported = known.export(ANN.id)
+    other = RequestContext(BEN)
+    broken = ended(known.add_prints(other, file(exported[:-20])))
+    assert broken.state is State.FAILED and "Line 3" in broken.error and not broken.added
+    assert library.store.list(BEN.id) == []
+    task = ended(known.add_prints(other, file(exported)))
+    assert (task.added, task.known, task.total) == (2, 0, 2)
+    assert ended(known.add_prints(other, file(exported))).known == 2
+    assert {footage.source for footage in library.store.list(BEN.id)} == {"import"}
+    assert left(data) == []
+    assert isinstance(task, LibraryTask) and not task.folder
