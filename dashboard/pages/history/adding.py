@@ -23,20 +23,22 @@ MAX_NAMED = 50
 """files that could not be read, by name; more are counted"""
 
 
-def draw(task: LibraryTask | None) -> None:
-    """Draw how far it is, or how it ended, and what can be added."""
-    with st.container(border=True, key="card-library-add", height="content"):
-        if task is not None and task.active:
+def draw_task(task: LibraryTask) -> None:
+    """Draw how far it is, or how it ended."""
+    with st.container(border=True, key="card-library-task", height="content"):
+        if task.active:
             typography.title(_("Adding footage"))
             note = _("You can leave this page; it goes on.")
             task_progress.draw(task, _progress, _("Stop"), "library-stop", note=note)
-            return
-        if task is not None:
+        else:
             _outcome(task)
-        typography.title(_("Add footage"), space=task is not None)
-        if may_name_folders():
-            _folder()
-        _files()
+
+
+def draw_fields() -> None:
+    """Draw what can be added."""
+    if may_name_folders():
+        _folder()
+    _files()
 
 
 def draw_import() -> None:
@@ -104,13 +106,16 @@ def _files() -> None:
     """Draw the field for files. They are copied to disk at once; then it is replaced by a fresh
     one, which lets go of the copies in memory."""
     limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
-    label = _("Or single files") if may_name_folders() else _("Videos and pictures")
-    files = st.file_uploader(label, accept_multiple_files=True, key=_key("files"))
-    text = _(
-        "Fingerprints are taken and the copies deleted. Up to {limit} MB each, {most} files at a "
-        "time."
+    files = st.file_uploader(
+        _("Or single files") if may_name_folders() else _("Videos and pictures"),
+        accept_multiple_files=True,
+        max_upload_size=limit,
+        key=_key("files"),
     )
-    typography.caption(text.format(limit=limit, most=MAX_FILES))
+    text = _(
+        "At most {most} files at a time. Their fingerprints are taken, and the copies deleted."
+    )
+    typography.caption(text.format(most=MAX_FILES))
     if files:
         incoming = [IncomingFile(file, file.name, file.size) for file in files]
         with st.spinner(_("Taking the files in …")):
@@ -127,12 +132,19 @@ def _progress(task: LibraryTask) -> str:
 
 def _outcome(task: LibraryTask) -> None:
     """Draw how it ended, until somebody has seen it."""
-    if task.state is State.CANCELED:
-        typography.notice(say(task.error))
-    elif task.error:
-        typography.alert(f"{say(task.error)} {say(task.hint)}".strip())
-    if task.state is not State.INTERRUPTED:
-        typography.say(_numbers(task))
+    with controls.apart("library-outcome"):
+        if task.state is State.CANCELED:
+            typography.paragraph(say(task.error), width="content")
+        elif task.error:
+            typography.alert(f"{say(task.error)} {say(task.hint)}".strip())
+        if task.state is not State.INTERRUPTED:
+            typography.paragraph(_numbers(task), width="content")
+        with st.container(horizontal=True, width="content"):
+            if task.folder and task.state in (State.INTERRUPTED, State.CANCELED, State.FAILED):
+                again = partial(look_through, task.folder)
+                controls.button(_("Go on"), "play_arrow", "library-go-on", again)
+            dismiss = partial(_known().dismiss, session.current_user())
+            controls.button(_("Done"), "check", "library-done", dismiss, kind="tertiary")
     if task.left_out:
         with st.expander(
             _("{files} not added").format(files=labels.count(task.unread, "file", "files"))
@@ -141,12 +153,6 @@ def _outcome(task: LibraryTask) -> None:
             if task.unread > len(lines):
                 lines.append(_("and {number} more").format(number=task.unread - len(lines)))
             show(bullets(lines, "um-marked"))
-    with st.container(horizontal=True):
-        if task.folder and task.state in (State.INTERRUPTED, State.CANCELED, State.FAILED):
-            again = partial(look_through, task.folder)
-            controls.button(_("Go on"), "play_arrow", "library-go-on", again)
-        dismiss = partial(_known().dismiss, session.current_user())
-        controls.button(_("Done"), "check", "library-done", dismiss, kind="tertiary")
 
 
 def _numbers(task: LibraryTask) -> str:

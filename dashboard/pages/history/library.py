@@ -54,7 +54,9 @@ def draw() -> None:
     known = session.application().originals.known
     sources = known.store.sources(scope.owner)
     looks = scope.store.preferences(scope.owner).find_originals
-    _title(scope.owner, sources)
+    task = known.task(session.current_user())
+    busy = task is not None and task.active
+    _title(scope.owner, sources, busy=busy)
     tabs.draw()
     if notice := st.session_state.pop(state.NOTICE, ""):
         typography.notice(notice)
@@ -62,18 +64,20 @@ def draw() -> None:
         typography.alert(refused)
     if not looks:
         _off()
-    task = known.task(session.current_user())
-    if not sources and (task is None or not task.active):
-        status_cards.show(_nothing())
-    adding.draw(task)
+    if task is not None:
+        adding.draw_task(task)
     if sources:
-        busy = task is not None and task.active
         _sources(sources, looks=looks, busy=busy)
         _files(scope.owner)
+    elif not busy:
+        status_cards.show(_nothing())
+        with st.container(border=True, key="card-library-add", height="content"):
+            typography.title(_("Add footage"))
+            adding.draw_fields()
     _whose()
 
 
-def _title(owner: str, sources: Sequence[FootageSource]) -> None:
+def _title(owner: str, sources: Sequence[FootageSource], *, busy: bool) -> None:
     files = sum(one.files for one in sources)
     frames = sum(one.frames for one in sources)
     facts = [labels.count(files, "file known", "files known")]
@@ -81,7 +85,11 @@ def _title(owner: str, sources: Sequence[FootageSource]) -> None:
         facts.append(length(seconds))
     facts.append(_("fingerprints {size}").format(size=labels.size(frames * FRAME_BYTES)))
     with page_header.row(_("History"), facts if files else [_("known footage")]):
-        adding.draw_import()
+        if files and not busy:
+            with st.popover(_("Add footage"), icon=":material/add:", width="content"):
+                adding.draw_fields()
+        if not busy:
+            adding.draw_import()
         if not files:
             return
         if frames > MAX_EXPORTED_FRAMES:
@@ -230,13 +238,11 @@ def _files(owner: str) -> None:
             return
         key = f"library-table-{place}-{number}-{total}"
         marked = _marked(key, files)
-        with head:
-            words = _("Remove {number}").format(number=len(marked)) if marked else _("Remove")
-            if controls.button(
-                words, "delete", "library-remove", disabled=not marked,
-                help=None if marked else _("Mark files in the list first."),
-            ):  # fmt: skip
-                forget(marked)
+        if marked:
+            with head:
+                words = _("Remove {number}").format(number=len(marked))
+                if controls.button(words, "delete", "library-remove"):
+                    forget(marked)
         with st.container(key="history-table"):
             _table(files, key)
         with st.container(key="history-cards"):
