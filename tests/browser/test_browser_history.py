@@ -22,6 +22,7 @@ from service.records.database import FILE
 from service.records.model import LOCAL, Record
 from service.records.rules import new_id
 from service.records.sql import open_store
+from tests.conftest import write_clip
 from tests.support.browser import (
     PATIENT,
     PHONE,
@@ -216,3 +217,48 @@ def test_in_the_dark(visit: Visitor) -> None:
     person.page.locator(".um-preview h2").wait_for(timeout=PATIENT)
     wait_drawn(person.page)
     person.picture("history-dark")
+
+
+def test_a_folder_becomes_known_footage_and_is_forgotten(visit: Visitor, tmp_path: Path) -> None:
+    folder = tmp_path / "press"
+    folder.mkdir()
+    write_clip(folder / "rally.mp4", seconds=1.0)
+    (folder / "broken.mp4").write_bytes(b"no film")
+    person = visit("/history?tab=library")
+    page = person.page
+    field = page.get_by_label("Folder on this computer")
+    field.wait_for(timeout=PATIENT)
+    expect(page.get_by_role("heading", name="No footage yet")).to_be_visible()
+    person.picture("library-empty")
+
+    def add() -> None:
+        wait_drawn(page)
+        field.fill(str(folder))
+        field.press("Enter")
+        page.get_by_role("button", name="Add the folder").click()
+
+    done = page.get_by_role("button", name="Done")
+    until(add, done.wait_for)
+    expect(page.get_by_text("1 file added")).to_be_visible()
+    until(
+        page.get_by_text("1 file not added").click,
+        lambda: expect(page.get_by_text("broken.mp4:")).to_be_visible(),
+    )
+    person.assert_fits()
+    person.picture("library")
+    until(done.click, lambda: expect(done).to_be_hidden())
+
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    card = page.locator('[class*="st-key-card-library-"]').filter(has_text="rally.mp4")
+    expect(card).to_be_visible(timeout=PATIENT)
+    person.assert_fits()
+    person.picture("library-phone")
+    dialog = page.get_by_role("dialog")
+    remove = dialog.get_by_role("button", name="Remove")
+    until(card.get_by_role("button", name="Remove").click, remove.wait_for)
+    until(
+        remove.click,
+        lambda: expect(page.get_by_role("heading", name="No footage yet")).to_be_visible(),
+    )
+    page.get_by_text("Analyses", exact=True).click()
+    page.wait_for_url(lambda url: "tab=" not in url)

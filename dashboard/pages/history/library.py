@@ -35,6 +35,8 @@ MAX_SOURCES = 50
 MAX_EXPORTED_FRAMES = 5_000_000
 """of an export by the page, some 300 MB, which it makes in memory"""
 FRAME_BYTES = 36
+ROW = 35
+"""px of a row"""
 NAMES = 4
 """that are listed before they are removed; more are counted"""
 _SEARCH = "library-search"
@@ -267,6 +269,7 @@ def _table(files: Sequence[Footage], key: str) -> None:
             for footage in files
         ],
         hide_index=True,
+        height=ROW * (len(files) + 1) + 3,
         column_config={
             "file": st.column_config.TextColumn(_("File"), width="large"),
             "length": st.column_config.TextColumn(_("Length"), width=100, alignment="right"),

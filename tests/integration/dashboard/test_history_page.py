@@ -20,6 +20,7 @@ from dashboard import url_state as address
 from dashboard.components import record_cells
 from dashboard.pages.history import dialogs, export, filters
 from detector.schema.analysis import Analysis, ErrorDetail, Label, Question, Reason, ReasonCode
+from detector.schema.comparison import ComparisonFinding
 from service.application import Application
 from service.context import Principal, PrincipalKind, RequestContext
 from service.records import thumbnails
@@ -30,6 +31,7 @@ from tests.support.pages import APP, come_as, html, turn_to
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.scopes import local
 from tests.support.waiting import PATIENT
+from tests.unit.detector.test_comparison_words import made, media
 
 NOW = datetime.now(UTC)
 FAKE, REAL, UNSURE, NONE = Label.FAKE, Label.REAL, Label.INCONCLUSIVE, Label.NOT_APPLICABLE
@@ -139,6 +141,20 @@ def test_nothing_is_said_kindly_and_leads_to_a_first_file(jobs: Jobs) -> None:
     assert "Nothing here yet" in html(at) and not at.dataframe
     button(at, "Analyze a file").click().run()
     assert at.title[0].value == "Check a face or a voice"
+
+
+def test_a_copy_of_known_footage_is_said_beside_its_verdict(jobs: Jobs) -> None:
+    for finding, said in (
+        (ComparisonFinding.FACE_DIFFERS, "Manipulated copy of &lt;b&gt;rally.mov"),
+        (ComparisonFinding.NOTHING_DIFFERS, "Same footage, nothing else differs"),
+        (ComparisonFinding.NOT_SAME_FOOTAGE, ""),
+    ):
+        found = made(finding, original_media=media("<b>rally.mov"))
+        sample = judged(UNSURE, 0.48).model_copy(update={"comparison": found})
+        record = keep(jobs, "a.mp4", sample, 1)
+        body = html(page(r=record.id))
+        assert "Inconclusive" in body and "<b>rally" not in body
+        assert said in body and ("ootage" in body or "copy of" in body) == bool(said)
 
 
 def test_newest_first_with_what_was_found(kept: list[Record]) -> None:
