@@ -137,8 +137,8 @@ def _outcome(task: LibraryTask) -> None:
             typography.paragraph(say(task.error), width="content")
         elif task.error:
             typography.alert(f"{say(task.error)} {say(task.hint)}".strip())
-        if task.state is not State.INTERRUPTED:
-            typography.paragraph(_numbers(task), width="content")
+        if numbers := _numbers(task):
+            typography.paragraph(numbers, width="content")
         with st.container(horizontal=True, width="content"):
             if task.folder and task.state in (State.INTERRUPTED, State.CANCELED, State.FAILED):
                 again = partial(look_through, task.folder)
@@ -156,9 +156,10 @@ def _outcome(task: LibraryTask) -> None:
 
 
 def _numbers(task: LibraryTask) -> str:
-    """ "12 files added · 3 known already" """
+    """ "12 files added · 3 known already"; empty where that is not known: an import was stopped, or
+    the server was."""
     if not task.added + task.known + task.unread:
-        return _("There was no footage in it.")
+        return _("There was no footage in it.") if task.state is State.DONE else ""
     words = [labels.count(task.added, "file added", "files added")]
     if task.known:
         words.append(_("{number} known already").format(number=f"{task.known:,}"))

@@ -269,7 +269,8 @@ def _table(files: Sequence[Footage], key: str) -> None:
             for footage in files
         ],
         hide_index=True,
-        height=ROW * (len(files) + 1) + 3,
+        row_height=ROW,
+        height=ROW * len(files) + 36,
         column_config={
             "file": st.column_config.TextColumn(_("File"), width="large"),
             "length": st.column_config.TextColumn(_("Length"), width=100, alignment="right"),

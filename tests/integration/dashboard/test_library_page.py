@@ -161,6 +161,12 @@ def test_a_missing_folder_is_said_at_once(jobs: Jobs, tmp_path: Path) -> None:
     assert known().task(LOCAL) is None
 
 
+def test_a_folder_without_footage_is_said(jobs: Jobs, folder: Path) -> None:
+    (folder / "notes.txt").write_text("no media")
+    ended(known().add_folder(OWNER, str(folder)))
+    assert "There was no footage in it." in texts(page())
+
+
 def test_what_runs_is_shown_and_stopped(
     jobs: Jobs, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,7 +186,7 @@ def test_what_runs_is_shown_and_stopped(
     gate.set()
     ended(task)
     assert "You stopped it. What was added stays." in texts(run(at))
-    assert "Go on" in labels_of(at)
+    assert "Go on" in labels_of(at) and "There was no footage" not in texts(at)
 
 
 def test_after_a_restart_it_is_gone_on_with(tmp_path: Path, clip: Path, folder: Path) -> None:
